@@ -1,0 +1,1 @@
+"""What exists: the tables of the pond and what is sent from them."""

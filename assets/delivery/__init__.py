@@ -1,0 +1,1 @@
+"""The engine that all targets share: map, decide, guard, deliver, remember."""

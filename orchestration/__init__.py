@@ -1,0 +1,1 @@
+"""How the pieces are joined, scheduled, watched and driven by hand."""

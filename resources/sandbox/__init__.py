@@ -1,0 +1,1 @@
+"""Faithful stand-ins of the three systems."""

@@ -1,0 +1,1 @@
+"""Precoro's stand-in."""

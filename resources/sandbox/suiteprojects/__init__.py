@@ -1,0 +1,1 @@
+"""SuiteProjects Pro's stand-in."""

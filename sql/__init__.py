@@ -1,0 +1,65 @@
+"""The project's SQL, one file per table; the header of each file is read by code."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+_HEADER = re.compile(r"\A/\*\n(?P<header>.*?)\n\*/\s*\n(?P<body>.*)\Z", re.DOTALL)
+_FIELD = re.compile(r"^(?P<name>[a-z]+) {2,}(?P<text>.+(?:\n {4,}.+)*)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL file: what its header promises and the statement itself."""
+
+    name: str
+    summary: str
+    grain: str
+    key: tuple[str, ...]
+    reads: tuple[str, ...]
+    notes: str
+    text: str
+
+    @property
+    def description(self) -> str:
+        """The header as prose, for `COMMENT ON` and the Dagster UI."""
+        return "\n\n".join(part for part in (f"{self.summary}.", f"Grain: {self.grain}.", self.notes) if part)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.replace("\n", " ").split(",") if word.strip())
+
+
+@cache
+def statement(layer: str, name: str) -> Statement:
+    """Read `sql/<layer>/<name>.sql`.
+
+    Raises:
+        ValueError: The file has no header with summary, grain, key and reads.
+    """
+    path = FOLDER / layer / f"{name}.sql"
+    match = _HEADER.match(path.read_text())
+    if match is None:
+        raise ValueError(f"{path}: the file must begin with a /* header */")
+    title, _, rest = match["header"].partition("\n")
+    stem, _, summary = title.partition(": ")
+    fields = {field["name"]: re.sub(r"\n +", " ", field["text"]) for field in _FIELD.finditer(rest)}
+    missing = {"grain", "key", "reads"} - fields.keys()
+    if stem != name or missing:
+        raise ValueError(f"{path}: the header must name {name} and give grain, key and reads; missing {missing}")
+    return Statement(
+        name=name,
+        summary=summary.rstrip("."),
+        grain=fields["grain"].rstrip("."),
+        key=_words(fields["key"]),
+        reads=_words(fields["reads"]),
+        notes=fields.get("notes", ""),
+        text=match["body"].strip().rstrip(";"),
+    )
+
+
+def names(layer: str) -> list[str]:
+    """The stems of the SQL files of one layer, sorted."""
+    return sorted(path.stem for path in (FOLDER / layer).glob("*.sql"))
