@@ -1,0 +1,141 @@
+"""What the engine asks of a target, and nothing more.
+
+mart (desired) + Target.read() (current)  ->  decide  ->  Target.send(batch)  ->  outcomes  ->  ledger
+
+Values cross this border as canonical text: a frame's cells are str or null, blank and null are the same thing (null),
+booleans are "1" and "0", dates "YYYY-MM-DD", numbers as the target spells them. So any two states compare with `==`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import polars as pl
+
+
+class Action(StrEnum):
+    """What is decided for one source record; exactly one each run."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    UPDATE = "update"
+    DEACTIVATE = "deactivate"
+    REACTIVATE = "reactivate"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    BLOCKED = "blocked"
+    QUARANTINED = "quarantined"
+    AMBIGUOUS = "ambiguous"
+    FAILED = "failed"
+
+    @property
+    def writes(self) -> bool:
+        """Whether something is sent for it."""
+        return self in WRITING
+
+
+WRITING = frozenset({Action.CREATE, Action.ADOPT, Action.UPDATE, Action.DEACTIVATE, Action.REACTIVATE})
+
+
+@dataclass(frozen=True, slots=True)
+class TargetField:
+    """One field that a workflow may map to."""
+
+    name: str
+    description: str = ""
+    kind: str = "text"  # text, boolean, number, date
+    max_length: int | None = None  # characters; None: nobody documents it
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One record to send.
+
+    `values` is the whole record as it shall be (for an update: what the target has, overlaid with what is desired),
+    for targets that replace; `changed` names the fields that differ, for targets that take parts. `parent_id` is the
+    target's own id of the parent record.
+    """
+
+    source: str
+    source_id: str
+    action: Action
+    target_id: str | None
+    values: Mapping[str, str | None]
+    changed: frozenset[str]
+    parent_id: str | None = None
+
+
+class Verdict(StrEnum):
+    """How one send ended."""
+
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"  # the target refused the record; others go on
+    UNKNOWN = "unknown"  # sent, but no usable answer: read back before sending again
+    NOT_SENT = "not_sent"  # the run stopped (quota, no connection) before this one
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one send ended; `echo` is the record as the target now shows it, in the twin's columns, when it told."""
+
+    verdict: Verdict
+    target_id: str | None = None
+    code: str = ""
+    reason: str = ""
+    echo: Mapping[str, str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The answer to one batch: an outcome per write, in order; `stop` says why nothing more should be sent now."""
+
+    outcomes: Sequence[Outcome]
+    stop: Exception | None = None
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+# Columns that every twin has before the target's own fields.
+TWIN_COLUMNS = {
+    "target_id": pl.String,  # the target's internal id
+    "external_id": pl.String,  # our key in it, null for records that are not ours
+    "is_active": pl.Boolean,
+    "parent_id": pl.String,  # target id of the parent record, null at the top
+    "updated_at": pl.String,  # the target's own time stamp as it sent it
+}
+
+
+class Target(Protocol):
+    """One kind of record in one system, seen from the engine."""
+
+    name: str  # "suiteprojects.Customer"
+    system: str  # "suiteprojects"
+    key_field: str  # the field that carries the source id: "externalid"
+    active_field: str  # the field that switches a record on and off: "active"
+    batch_size: int  # writes handed over at once: one commit of intents, one of outcomes
+
+    @property
+    def calls(self) -> int:
+        """Requests made so far, reads and writes."""
+        ...
+
+    def fields(self) -> Mapping[str, TargetField]:
+        """The fields that may be mapped."""
+        ...
+
+    def read(self, fields: Sequence[str]) -> pl.DataFrame:
+        """Every record that the target has, ours and others': TWIN_COLUMNS and the asked fields (all String).
+
+        Raises:
+            IntegrationError: A short or malformed answer never comes back as a shorter frame.
+        """
+        ...
+
+    def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
+        """The records that carry these keys now, read afresh; same columns as `read`."""
+        ...
+
+    def send(self, batch: Sequence[Write]) -> Sent:
+        """Send up to `batch_size` writes and tell how each ended; raises nothing for a record's sake."""
+        ...

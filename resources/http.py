@@ -1,0 +1,209 @@
+"""The one HTTP door: retries, waiting, the error tree, host pinning, nothing secret in texts.
+
+client method  ->  HttpDoor.send(…)  ->  httpx.Client (transport: network, or the sandbox in process)
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from resources.clock import Clock, WallClock
+from resources.errors import (
+    AnswerLostError,
+    CredentialsError,
+    IntegrationError,
+    RateLimitedError,
+    RecordRejectedError,
+    RequestRejectedError,
+    TransientError,
+)
+
+ATTEMPTS = 6
+MAX_BACKOFF_S = 60.0
+TIMEOUT_S = 120.0
+
+Translate = Callable[[httpx.Response], IntegrationError | None]
+
+
+def retry_after_s(response: httpx.Response, now: datetime) -> float | None:
+    """Seconds to wait by the Retry-After header, which comes as seconds or as a date (RFC 9110 §10.2.3)."""
+    text = response.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    if text.isdigit():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (moment.astimezone(UTC) - now).total_seconds())
+
+
+class PinnedTransport(httpx.BaseTransport):
+    """Refuses every host but the configured one: an address in an answer never takes our credentials elsewhere."""
+
+    def __init__(self, base_url: str, inner: httpx.BaseTransport) -> None:
+        self._origin = httpx.URL(base_url)
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass on what goes to the configured scheme, host and port."""
+        asked, allowed = request.url, self._origin
+        if (asked.scheme, asked.host, asked.port) != (allowed.scheme, allowed.host, allowed.port):
+            raise httpx.UnsupportedProtocol(f"refused to call {asked.host}: configured is {allowed.host}")
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        """Close the connection pool."""
+        self._inner.close()
+
+
+@contextmanager
+def open_http(
+    base_url: str,
+    *,
+    auth: httpx.Auth | None = None,
+    headers: dict[str, str] | None = None,
+    transport: httpx.BaseTransport | None = None,
+    timeout_s: float = TIMEOUT_S,
+    connections: int = 20,
+    ca_file: Path | None = None,
+) -> Iterator[httpx.Client]:
+    """One connection pool, closed whatever happens.
+
+    Args:
+        base_url: Scheme, host and port of the system; every request is pinned to it.
+        auth: Signs each request.
+        headers: Sent with each request.
+        transport: The sandbox in process; None is the network.
+        timeout_s: Seconds to wait for one answer.
+        connections: Pool size.
+        ca_file: A certificate authority beside the system's own, for the sandbox behind TLS.
+    """
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    verify: Any = httpx.create_ssl_context(verify=str(ca_file)) if ca_file else True
+    inner = transport or httpx.HTTPTransport(verify=verify, limits=limits)
+    with httpx.Client(
+        base_url=base_url,
+        auth=auth,
+        headers=headers,
+        timeout=timeout_s,
+        transport=PinnedTransport(base_url, inner),
+        follow_redirects=False,
+        trust_env=False,
+    ) as http:
+        yield http
+
+
+class HttpDoor:
+    """Sends one request until it is answered, refused, or no longer worth trying."""
+
+    def __init__(
+        self,
+        http: httpx.Client,
+        *,
+        system: str,
+        clock: Clock | None = None,
+        attempts: int = ATTEMPTS,
+        translate: Translate | None = None,
+        before_send: Callable[[], None] | None = None,
+    ) -> None:
+        """Wrap an httpx client.
+
+        Args:
+            http: The connection pool.
+            system: How the system is called in errors.
+            clock: Time for waiting; the wall's by default.
+            attempts: Tries for one request, the first included.
+            translate: Reads a refusal that only this system words so; None leaves it to the HTTP status.
+            before_send: Called before every try; the place for a rate limiter and for counting calls.
+        """
+        self._http = http
+        self._system = system
+        self._clock = clock or WallClock()
+        self._attempts = attempts
+        self._translate = translate
+        self._before_send = before_send
+        self.calls = 0
+
+    def send(
+        self, method: str, path: str, operation: str, *, safe_to_repeat: bool, **request: Any
+    ) -> httpx.Response:
+        """Send, wait and retry, translate errors.
+
+        Args:
+            method: HTTP verb.
+            path: Path below the base URL.
+            operation: What is being done, for error texts.
+            safe_to_repeat: False for a write that could happen twice: then a lost answer raises AnswerLostError.
+            request: Passed to httpx (`content`, `json`, `data`, `params`, `headers`).
+
+        Raises:
+            IntegrationError: One of its classes, see `resources/errors.py`.
+        """
+        waits = wait_random_exponential(multiplier=1.0, max=MAX_BACKOFF_S)  # full jitter
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
+                return error.retry_after_s
+            return waits(state)
+
+        def worth_it(error: BaseException) -> bool:
+            return isinstance(error, TransientError) and not isinstance(error, AnswerLostError)
+
+        retrying = Retrying(
+            retry=retry_if_exception(worth_it),
+            wait=wait,
+            stop=stop_after_attempt(self._attempts),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        answered: httpx.Response = retrying(self._once, method, path, operation, safe_to_repeat, request)
+        return answered
+
+    def _once(
+        self, method: str, path: str, operation: str, safe_to_repeat: bool, request: dict[str, Any]  # noqa: FBT001
+    ) -> httpx.Response:
+        if self._before_send:
+            self._before_send()
+        self.calls += 1
+        try:
+            response = self._http.request(method, path, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            host = self._http.base_url.host
+            reason = f"no connection to {host} ({type(error).__name__}); check the address, the network and the proxy"
+            raise TransientError(self._system, operation, reason) from error
+        except httpx.TransportError as error:
+            reason = f"no answer ({type(error).__name__})"
+            lost = TransientError if safe_to_repeat else AnswerLostError
+            raise lost(self._system, operation, reason) from error
+        error_found = (self._translate and self._translate(response)) or self._by_status(
+            response, operation, safe_to_repeat=safe_to_repeat
+        )
+        if error_found:
+            raise error_found
+        return response
+
+    def _by_status(self, response: httpx.Response, operation: str, *, safe_to_repeat: bool) -> IntegrationError | None:
+        status = response.status_code
+        reason = f"HTTP {status}"
+        if response.is_success:
+            return None
+        if status in {401, 403}:
+            return CredentialsError(self._system, operation, f"{reason}: the credentials or the role were refused")
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            after = retry_after_s(response, self._clock.now())
+            return RateLimitedError(self._system, operation, reason, retry_after_s=after)
+        if status == httpx.codes.REQUEST_TIMEOUT or response.is_server_error:
+            lost = TransientError if safe_to_repeat else AnswerLostError
+            return lost(self._system, operation, reason)
+        if status in {400, 409, 422}:
+            return RecordRejectedError(self._system, operation, reason, code=str(status))
+        return RequestRejectedError(self._system, operation, reason, code=str(status))
