@@ -72,6 +72,18 @@ class SharedClock:
         wall, began, factor, ahead, jumps = rows[0]
         return began + (time.time() - wall) * factor + ahead, factor, bool(jumps)
 
+    @property
+    def jumps(self) -> bool:
+        """Whether a sleeper puts the clock forward instead of waiting."""
+        return self._read()[2]
+
+    def follow_wall(self) -> None:
+        """From now on show the machine's time and make sleepers wait: for clients that sign with that time."""
+        wall = time.time()
+        self._connection().execute(
+            "update clock set wall = ?, began = ?, factor = 1, ahead = 0, jumps = 0", (wall, wall)
+        )
+
     def now(self) -> datetime:
         """The time in UTC."""
         return datetime.fromtimestamp(self._read()[0], UTC)

@@ -1,0 +1,299 @@
+"""Send what a plan says, once: intent, send, outcome, and a read-back where the answer was lost.
+
+plan  ->  waves (parents first; switching off: children first)  ->  batches  ->  Target.send  ->  ledger
+
+For each batch the intents are committed before anything is sent and the outcomes after, so a process killed at any
+point leaves a ledger that says what may have happened; the next run reads the target before it decides.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+
+import polars as pl
+
+from assets.delivery import ledger
+from assets.delivery.decide import KEY
+from assets.delivery.target import Action, Outcome, Target, Verdict, Write
+from resources.clock import Clock
+from resources.errors import IntegrationError
+from resources.warehouse import Warehouse
+
+Key = tuple[str, str]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One plan row that writes."""
+
+    key: Key
+    action: Action
+    level: int
+    target_id: str | None
+    parent: Key | None
+    values: Mapping[str, str | None]
+    changed: frozenset[str]
+    attempt_id: str
+
+    @property
+    def request_hash(self) -> str:
+        """Fingerprint of what is sent; the ledger keeps this, not the values."""
+        text = json.dumps({name: self.values.get(name) for name in sorted(self.changed)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass
+class Delivery:
+    """What came of a plan; `ends` has one outcome per step that was tried."""
+
+    ends: dict[Key, Outcome] = field(default_factory=dict)
+    writes: dict[Key, Write] = field(default_factory=dict)
+    stop: Exception | None = None
+
+    def final(self, plan: pl.DataFrame) -> pl.DataFrame:
+        """The plan's decisions, corrected by what the target answered: one row per source record."""
+        ends = pl.DataFrame(
+            [(*key, *_final(outcome)) for key, outcome in self.ends.items()],
+            schema=dict.fromkeys([*KEY, "_action", "_code", "_reason", "_target_id"], pl.String),
+            orient="row",
+        )
+        return (
+            plan.select(*KEY, "action", "reason_code", "reason", "target_id")
+            .join(ends, on=KEY, how="left", maintain_order="left")
+            .with_columns(
+                pl.coalesce("_action", "action").alias("action"),
+                pl.coalesce("_code", "reason_code").alias("reason_code"),
+                pl.coalesce("_reason", "reason").alias("reason"),
+                pl.coalesce("_target_id", "target_id").alias("target_id"),
+            )
+            .drop("_action", "_code", "_reason", "_target_id")
+        )
+
+
+def _final(outcome: Outcome) -> tuple[str | None, str | None, str | None, str | None]:
+    """Action, code, reason, target id that replace the planned ones."""
+    if outcome.verdict is Verdict.CONFIRMED:
+        return None, None, None, outcome.target_id
+    if outcome.code == "parent_missing":
+        return Action.BLOCKED.value, outcome.code, outcome.reason, None
+    if outcome.verdict is Verdict.REJECTED:
+        code = f"rejected_{outcome.code}" if outcome.code else "rejected"
+        return Action.QUARANTINED.value, code, f"the target refused it: {outcome.reason}", outcome.target_id
+    return Action.FAILED.value, outcome.verdict.value, outcome.reason, outcome.target_id
+
+
+def deliver(
+    warehouse: Warehouse,
+    target: Target,
+    plan: pl.DataFrame,
+    *,
+    workflow: str,
+    run_id: str,
+    clock: Clock,
+    progress: Progress | None = None,
+) -> Delivery:
+    """Send every row of the plan that writes.
+
+    Args:
+        warehouse: The pond; its ledger is written batch by batch.
+        target: Where to send.
+        plan: `decide.PLAN_COLUMNS`.
+        workflow: The workflow's name.
+        run_id: The run, for the ledger.
+        clock: Time.
+        progress: Told after each batch how many of how many steps are done.
+
+    Returns:
+        The outcome of every step; `stop` is set when the target said that nothing more should be sent now.
+    """
+    steps = plan_steps(plan)
+    run = _Run(warehouse, target, workflow, run_id, clock, ids=_known_ids(plan))
+    done = 0
+    for batch in batches(steps, target.batch_size):
+        run.send(batch)
+        done += len(batch)
+        if progress:
+            progress(done, len(steps))
+    run.flush()
+    return run.delivery
+
+
+def plan_steps(plan: pl.DataFrame) -> list[Step]:
+    """The rows that write, in the order in which they are sent."""
+    writing = plan.filter(pl.col("action").is_in([action.value for action in Action if action.writes]))
+    steps = [_step(row) for row in writing.iter_rows(named=True)]
+    switching_on = [step for step in steps if step.action is not Action.DEACTIVATE]
+    switching_off = [step for step in steps if step.action is Action.DEACTIVATE]
+    return sorted(switching_on, key=lambda step: step.level) + sorted(switching_off, key=lambda step: -step.level)
+
+
+def _step(row: Mapping[str, object]) -> Step:
+    values = json.loads(str(row["payload"]))
+    action = Action(str(row["action"]))
+    changes = row["changes"]
+    listed = [str(change["field"]) for change in changes] if isinstance(changes, list) else []
+    parent = (str(row["parent_source"]), str(row["parent_source_id"])) if row["parent_source_id"] else None
+    return Step(
+        key=(str(row["source"]), str(row["source_id"])),
+        action=action,
+        level=int(str(row["level"])),
+        target_id=str(row["target_id"]) if row["target_id"] else None,
+        parent=parent,
+        values=values,
+        changed=frozenset(values if action is Action.CREATE else listed),
+        attempt_id=uuid.uuid4().hex,
+    )
+
+
+def batches(steps: Sequence[Step], size: int) -> Iterator[list[Step]]:
+    """As many at once as the target takes, never a parent together with its child."""
+    for _, group in groupby(steps, key=lambda step: (step.action is Action.DEACTIVATE, step.level)):
+        wave = list(group)
+        for start in range(0, len(wave), size):
+            yield wave[start : start + size]
+
+
+def _known_ids(plan: pl.DataFrame) -> dict[Key, str]:
+    there = plan.filter(pl.col("target_id").is_not_null()).select(*KEY, "target_id")
+    return {(source, source_id): target_id for source, source_id, target_id in there.iter_rows()}
+
+
+class _Run:
+    """The sending of one plan: which target ids are known by now, and what the ledger must still be told."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        target: Target,
+        workflow: str,
+        run_id: str,
+        clock: Clock,
+        ids: dict[Key, str],
+    ) -> None:
+        self._warehouse = warehouse
+        self._target = target
+        self._workflow = workflow
+        self._run_id = run_id
+        self._clock = clock
+        self._ids = ids
+        self._pending: list[tuple[object, ...]] = []
+        self.delivery = Delivery()
+
+    def send(self, batch: Sequence[Step]) -> None:
+        """Send one batch, or say of each step why it was not sent."""
+        if self.delivery.stop:
+            reason = f"not sent: the run stopped before it ({self.delivery.stop})"
+            self._end([(step, Outcome(Verdict.NOT_SENT, reason=reason)) for step in batch], log=False)
+            return
+        ready, orphans = self._with_parents(batch)
+        self._end([(step, _ORPHAN) for step in orphans], log=False)
+        if not ready:
+            return
+        self._intend(step for step, _ in ready)
+        outcomes = self._deliver([write for _, write in ready])
+        self._remember(ready)
+        settled = self._settle(ready, outcomes)
+        self._end([(step, outcome) for (step, _), outcome in zip(ready, settled, strict=True)])
+
+    def _with_parents(self, batch: Iterable[Step]) -> tuple[list[tuple[Step, Write]], list[Step]]:
+        ready, orphans = [], []
+        for step in batch:
+            parent_id = self._ids.get(step.parent) if step.parent else None
+            if step.parent and parent_id is None:
+                orphans.append(step)
+                continue
+            source, source_id = step.key
+            write = Write(source, source_id, step.action, step.target_id, step.values, step.changed, parent_id)
+            ready.append((step, write))
+        return ready, orphans
+
+    def _deliver(self, writes: Sequence[Write]) -> list[Outcome]:
+        try:
+            sent = self._target.send(writes)
+        except IntegrationError as error:
+            # the adapter answers for its records one by one; what still comes here concerns them all
+            self.delivery.stop = error
+            return [Outcome(Verdict.UNKNOWN, reason=str(error)) for _ in writes]
+        self.delivery.stop = sent.stop
+        return list(sent.outcomes)
+
+    def _settle(self, ready: Sequence[tuple[Step, Write]], outcomes: list[Outcome]) -> list[Outcome]:
+        """Read the target back for every lost answer; what never arrived is sent once more."""
+        lost = [index for index, outcome in enumerate(outcomes) if outcome.verdict is Verdict.UNKNOWN]
+        if not lost or self.delivery.stop:
+            return outcomes
+        self._log([(ready[index][0], outcomes[index]) for index in lost])
+        try:
+            back = self._read_back([ready[index][1] for index in lost])
+        except IntegrationError as error:
+            self.delivery.stop = error
+            return outcomes
+        absent = [index for index in lost if not self._found(ready[index][1], outcomes, index, back)]
+        if absent:
+            again = self._deliver([ready[index][1] for index in absent])
+            for index, outcome in zip(absent, again, strict=True):
+                outcomes[index] = outcome
+        return outcomes
+
+    def _read_back(self, writes: Sequence[Write]) -> pl.DataFrame:
+        keys = [write.values.get(self._target.key_field) for write in writes]
+        fields = sorted({name for write in writes for name in write.values})
+        return self._target.find([key for key in keys if key], fields)
+
+    def _found(self, write: Write, outcomes: list[Outcome], index: int, back: pl.DataFrame) -> bool:
+        """Whether the write shows in what the target has now; the outcome is then a confirmation."""
+        key = write.values.get(self._target.key_field)
+        for row in back.filter(pl.col("external_id") == key).iter_rows(named=True):
+            if all(row.get(name) == write.values.get(name) for name in write.changed if name in row):
+                outcomes[index] = Outcome(
+                    Verdict.CONFIRMED,
+                    row["target_id"],
+                    reason="confirmed by reading the target back",
+                    echo=row,
+                )
+                return True
+        return False
+
+    def _remember(self, ready: Sequence[tuple[Step, Write]]) -> None:
+        self.delivery.writes |= {step.key: write for step, write in ready}
+
+    def _end(self, ends: Sequence[tuple[Step, Outcome]], *, log: bool = True) -> None:
+        for step, outcome in ends:
+            known = replace(outcome, target_id=outcome.target_id or step.target_id)
+            self.delivery.ends[step.key] = known
+            if known.verdict is Verdict.CONFIRMED and known.target_id:
+                self._ids[step.key] = known.target_id
+        if log:
+            self._log(ends)
+
+    def _log(self, ends: Sequence[tuple[Step, Outcome]]) -> None:
+        self._pending += [self._attempt(step, outcome.verdict.value, outcome) for step, outcome in ends]
+
+    def _intend(self, steps: Iterable[Step]) -> None:
+        """Commit the intents of this batch, and the outcomes of the one before with them."""
+        self._pending += [self._attempt(step, "intent", Outcome(Verdict.UNKNOWN)) for step in steps]
+        self.flush()
+
+    def _attempt(self, step: Step, state: str, outcome: Outcome) -> tuple[object, ...]:
+        source, source_id = step.key
+        moment: datetime = self._clock.now().replace(tzinfo=None)
+        return (
+            step.attempt_id, state, self._run_id, self._workflow, source, source_id, step.action.value,
+            outcome.target_id or step.target_id, step.request_hash, outcome.code, outcome.reason, moment,
+        )  # fmt: skip
+
+    def flush(self) -> None:
+        """Commit what the ledger must still be told."""
+        if not self._pending:
+            return
+        with self._warehouse.writer() as con:
+            ledger.write_attempts(con, self._pending)
+        self._pending = []
+
+
+_ORPHAN = Outcome(Verdict.NOT_SENT, code="parent_missing", reason="the parent was not delivered")

@@ -1,0 +1,156 @@
+"""The pond's memory of what was decided, sent and confirmed.
+
+plan, attempts, outcomes  ->  sync_runs, sync_decisions, sync_attempts, sync_links, lineage_columns
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+import sql
+from assets.delivery.decide import KEY, LINK_SCHEMA
+from assets.delivery.target import Action
+from resources.warehouse import describe_table, has_table, insert_frame, quoted, read_frame
+
+LEDGER = ("sync_runs", "sync_decisions", "sync_attempts", "sync_links", "lineage_columns")
+
+# how an action counts in sync_runs
+COUNTED = {
+    Action.CREATE: "created",
+    Action.ADOPT: "adopted",
+    Action.UPDATE: "updated",
+    Action.DEACTIVATE: "deactivated",
+    Action.REACTIVATE: "reactivated",
+    Action.UNCHANGED: "unchanged",
+    Action.SKIPPED: "skipped",
+    Action.BLOCKED: "blocked",
+    Action.QUARANTINED: "quarantined",
+    Action.AMBIGUOUS: "ambiguous",
+    Action.FAILED: "failed",
+}
+
+ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "attempt_id": pl.String,
+    "state": pl.String,
+    "run_id": pl.String,
+    "workflow": pl.String,
+    "source": pl.String,
+    "source_id": pl.String,
+    "action": pl.String,
+    "target_id": pl.String,
+    "request_hash": pl.String,
+    "code": pl.String,
+    "reason": pl.String,
+    "seen_at": pl.Datetime("us"),
+}
+
+
+def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the ledger's tables where they are missing, with their comments."""
+    for name in LEDGER:
+        if not has_table(con, name):
+            statement = sql.statement("ledger", name)
+            con.execute(statement.text)
+            describe_table(con, name, statement.description)
+
+
+def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """What was last confirmed for each source record: LINK_SCHEMA."""
+    columns = ", ".join(LINK_SCHEMA)
+    links = read_frame(con, f"select {columns} from sync_links where workflow = ?", [workflow])
+    return links if links.height else pl.DataFrame(schema=LINK_SCHEMA)
+
+
+def write_links(con: duckdb.DuckDBPyConnection, links: pl.DataFrame) -> None:
+    """Insert or replace links; the frame has the table's columns."""
+    if links.is_empty():
+        return
+    insert_frame(con, _temporary(con, "sync_links"), links)
+    con.execute(
+        "delete from sync_links using _new_sync_links as fresh where sync_links.workflow = fresh.workflow"
+        " and sync_links.source = fresh.source and sync_links.source_id = fresh.source_id"
+    )
+    con.execute("insert into sync_links by name select * from _new_sync_links")
+
+
+def _temporary(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    name = f"_new_{table}"
+    con.execute(f"create or replace temp table {name} as select * from {table} limit 0")
+    return name
+
+
+def write_decisions(
+    con: duckdb.DuckDBPyConnection,
+    workflow: str,
+    version: str,
+    run_id: str,
+    moment: datetime,
+    decisions: pl.DataFrame,
+) -> None:
+    """Close the spells that ended and open those that began.
+
+    Args:
+        con: An open writer section.
+        workflow: The workflow.
+        version: The workflow file's fingerprint.
+        run_id: The run that decided.
+        moment: When, UTC.
+        decisions: source, source_id, action, reason_code, reason, target_id; every source record of the run.
+    """
+    con.execute(
+        "create or replace temp table _decided (source varchar, source_id varchar, action varchar,"
+        " reason_code varchar, reason varchar, target_id varchar)"
+    )
+    insert_frame(con, "_decided", decisions.select(*KEY, "action", "reason_code", "reason", "target_id"))
+    same = (
+        "open.workflow = ? and open.to_run is null and open.source = fresh.source and open.source_id = fresh.source_id"
+        " and open.action = fresh.action and open.reason_code is not distinct from fresh.reason_code"
+        " and open.reason is not distinct from fresh.reason and open.target_id is not distinct from fresh.target_id"
+    )
+    con.execute(
+        "update sync_decisions as open set to_run = ?, to_at = ? where open.workflow = ? and open.to_run is null"
+        f" and not exists (select 1 from _decided as fresh where {same})",
+        [run_id, moment, workflow, workflow],
+    )
+    con.execute(
+        "insert into sync_decisions by name select ? as workflow, fresh.*, ? as workflow_version, ? as from_run,"
+        " ?::timestamp as from_at from _decided as fresh"
+        f" where not exists (select 1 from sync_decisions as open where {same})",
+        [workflow, version, run_id, moment, workflow],
+    )
+
+
+def write_attempts(con: duckdb.DuckDBPyConnection, attempts: Iterable[Sequence[object]]) -> None:
+    """Append rows of ATTEMPT_SCHEMA."""
+    insert_frame(con, "sync_attempts", pl.DataFrame(list(attempts), schema=ATTEMPT_SCHEMA, orient="row"))
+
+
+def open_intents(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """Attempts that never got an end, or whose end is unknown: what a killed run or a lost answer left behind."""
+    return read_frame(
+        con,
+        "select * from sync_attempts where workflow = ? and state = 'intent' and attempt_id not in"
+        " (select attempt_id from sync_attempts where workflow = ? and state not in ('intent', 'unknown'))",
+        [workflow, workflow],
+    )
+
+
+def note_run(
+    con: duckdb.DuckDBPyConnection, run_id: str, workflow: str, values: Mapping[str, object], *, calls: int = 0
+) -> None:
+    """Set columns of a run's row in sync_runs, which is made when it is missing; calls are added up."""
+    known = con.execute("select 1 from sync_runs where run_id = ? and workflow = ?", [run_id, workflow]).fetchall()
+    if not known:
+        con.execute("insert into sync_runs (run_id, workflow, calls) values (?, ?, 0)", [run_id, workflow])
+    sets = ", ".join([*(f"{quoted(name)} = ?" for name in values), "calls = calls + ?"])
+    con.execute(
+        f"update sync_runs set {sets} where run_id = ? and workflow = ?", [*values.values(), calls, run_id, workflow]
+    )
+
+
+def write_lineage(con: duckdb.DuckDBPyConnection, workflow: str, lineage: pl.DataFrame) -> None:
+    """Replace the lineage of one workflow."""
+    con.execute("delete from lineage_columns where workflow = ?", [workflow])
+    insert_frame(con, "lineage_columns", lineage)

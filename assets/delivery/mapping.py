@@ -1,0 +1,312 @@
+"""Shape source records into target records, and say of each one why it is or is not to be delivered.
+
+stg_netsuite__<source> (frame)  ->  shape()  ->  mart_<workflow> (frame, one row per source record)
+
+Expressions are SQL over the staging columns, parsed by Polars: no home-made language, no templates, no eval.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import polars as pl
+
+from assets.delivery.spec import FieldRow, RecordMap, Select, WorkflowSpec
+
+# Columns that every mart has before the target's own fields.
+MART_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "source": pl.String,
+    "source_id": pl.String,
+    "disposition": pl.String,
+    "reason_code": pl.String,
+    "reason": pl.String,
+    "parent_source": pl.String,
+    "parent_source_id": pl.String,
+    "level": pl.Int32,
+    "source_hash": pl.String,
+    "payload_hash": pl.String,
+}
+MART_COMMENTS = {
+    "source": "Staging table that the record comes from, without its prefix.",
+    "source_id": "NetSuite internal id.",
+    "disposition": "deliver, retire (switch off if it is there), skip or quarantine.",
+    "reason_code": "Why, as a code; null when the record is simply delivered.",
+    "reason": "Why, in words.",
+    "parent_source": "Source of the parent record.",
+    "parent_source_id": "NetSuite internal id of the parent record.",
+    "level": "Depth in the tree of this workflow; 1 has no parent.",
+    "source_hash": "Fingerprint of the source columns that the mapping reads.",
+    "payload_hash": "Fingerprint of the values to be sent.",
+}
+
+DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"
+HASH_VERSION = "1"  # of the fingerprint below; a new one makes every record differ once
+
+Because = tuple[pl.Expr, str, str, str]  # condition, disposition, reason code, reason
+
+
+class MappingError(Exception):
+    """The mapping cannot be applied to the table; the text names workflow, field and the mend."""
+
+
+@dataclass(frozen=True)
+class KeyColumns:
+    """Column names that staging tables share."""
+
+    customers: str = "customer_id"
+    projects: str = "project_id"
+    contacts: str = "contact_id"
+    subsidiaries: str = "subsidiary_id"
+    departments: str = "department_id"
+    classifications: str = "classification_id"
+    locations: str = "location_id"
+
+
+def key_column(source: str) -> str:
+    """The key column of a staging table.
+
+    Raises:
+        MappingError: No staging table has that name.
+    """
+    keys = KeyColumns()
+    if not hasattr(keys, source):
+        raise MappingError(f"no source `{source}`; there are {', '.join(vars(keys))}")
+    return str(getattr(keys, source))
+
+
+def parse(expression: str, where: str) -> pl.Expr:
+    """Parse one SQL expression.
+
+    Raises:
+        MappingError: Polars cannot read it, or it looks outside the table.
+    """
+    try:
+        parsed = pl.sql_expr(expression)
+    except pl.exceptions.PolarsError as error:
+        raise MappingError(f"{where}: `{expression}`: {error}; see Polars' SQL functions") from error
+    if "subplan" in str(parsed):
+        raise MappingError(f"{where}: `{expression}`: a sub-query is not an expression over the table's columns")
+    return parsed
+
+
+def row_expression(row: FieldRow, where: str) -> pl.Expr:
+    """A mapping row as an expression that yields canonical text."""
+    if row.value is not None:
+        return pl.lit(row.value, dtype=pl.String)
+    raw = pl.col(row.from_) if row.from_ is not None else parse(row.sql or "", f"{where}.{row.field}")
+    if row.values is None:
+        return raw
+    text = raw.cast(pl.String)
+    if row.otherwise == "keep":
+        return text.replace(row.values)
+    return text.replace_strict(row.values, default=None, return_dtype=pl.String)
+
+
+def source_columns(record: RecordMap, workflow: str) -> list[str]:
+    """Every staging column that the record map reads, sorted."""
+    expressions = [row_expression(row, workflow) for row in record.rows]
+    if record.select.where:
+        expressions.append(parse(record.select.where, f"{workflow}.where"))
+    names = {name for expression in expressions for name in expression.meta.root_names()}
+    names |= set((record.parent or {}).values())
+    names |= {record.select.require_flag} if record.select.require_flag else set()
+    names |= {"stage"} if record.select.stages else set()
+    names |= {"subsidiary_id"} if record.select.subsidiary else set()
+    return sorted(names)
+
+
+def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Every record of every source of one workflow, target-shaped, with its disposition.
+
+    Args:
+        spec: The workflow.
+        workflow: Its name, for error texts.
+        tables: Staging tables by name; each has its key column, is_inactive and is_deleted (bool).
+
+    Returns:
+        MART_COLUMNS, then the workflow's target fields (str, null for blank); one row per source record.
+
+    Raises:
+        MappingError: A column does not exist or an expression does not fit the table.
+    """
+    shaped = [_shape_records(record, workflow, tables[record.table], spec.columns) for record in spec.records]
+    mart = pl.concat(shaped, how="vertical")
+    mart = _with_levels(mart)
+    if spec.max_level is not None:
+        deep = (pl.col("level") > spec.max_level) & pl.col("disposition").eq(DELIVER)
+        reason = pl.format(
+            "level {} is deeper than the {} that the target takes", pl.col("level"), pl.lit(spec.max_level)
+        )
+        mart = mart.with_columns(
+            pl.when(deep).then(pl.lit(QUARANTINE)).otherwise(pl.col("disposition")).alias("disposition"),
+            pl.when(deep).then(pl.lit("too_deep")).otherwise(pl.col("reason_code")).alias("reason_code"),
+            pl.when(deep).then(reason).otherwise(pl.col("reason")).alias("reason"),
+        )
+    return mart.select(*MART_COLUMNS, *spec.columns)
+
+
+def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    where = f"{workflow}.{record.source}"
+    reads = source_columns(record, where)
+    missing = sorted(set(reads) - set(table.columns))
+    if missing:
+        raise MappingError(
+            f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file, or add the"
+            f" custom field to the extraction. There are: {', '.join(sorted(table.columns))}"
+        )
+    key = pl.col(key_column(record.source)).cast(pl.String)
+    try:
+        mapped = {row.field: _canonical(row_expression(row, where), table) for row in record.rows}
+        shaped = table.select(
+            pl.lit(record.source).alias("source"),
+            key.alias("source_id"),
+            *_parent(record),
+            *_verdict(record, mapped),
+            _fingerprint([pl.col(name) for name in reads]).alias("source_hash"),
+            *(mapped.get(name, pl.lit(None, dtype=pl.String)).alias(name) for name in columns),
+        )
+    except pl.exceptions.PolarsError as error:
+        raise MappingError(f"{where}: the mapping does not fit {record.table}: {error}") from error
+    payload = _fingerprint([pl.col(name) for name in columns])
+    return _hashed(shaped.with_columns(payload.alias("payload_hash"), pl.lit(1, dtype=pl.Int32).alias("level")))
+
+
+def _canonical(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
+    """Text as targets compare it: booleans as 1 and 0, blank as null."""
+    kind = table.lazy().select(expression.alias("value")).collect_schema()["value"]
+    text = (expression.cast(pl.Int8) if kind == pl.Boolean else expression).cast(pl.String)
+    return pl.when(text.str.strip_chars() == "").then(None).otherwise(text)
+
+
+def _parent(record: RecordMap) -> list[pl.Expr]:
+    none = pl.lit(None, dtype=pl.String)
+    choices = [(source, pl.col(column).cast(pl.String)) for source, column in (record.parent or {}).items()]
+    source = reduce(
+        lambda rest, choice: pl.when(choice[1].is_not_null()).then(pl.lit(choice[0])).otherwise(rest),
+        reversed(choices),
+        none,
+    )
+    key = pl.coalesce([choice for _, choice in choices]) if choices else none
+    return [source.alias("parent_source"), key.alias("parent_source_id")]
+
+
+def _verdict(record: RecordMap, mapped: Mapping[str, pl.Expr]) -> list[pl.Expr]:
+    """The first reason that applies decides; without any the record is delivered."""
+    reasons = [*_gone(record), *_out_of_scope(record), *_invalid(record, mapped)]
+
+    def pick(position: int, default: str | None) -> pl.Expr:
+        start = pl.lit(default, dtype=pl.String)
+        return reduce(
+            lambda rest, because: (
+                pl.when(because[0].fill_null(value=False)).then(pl.lit(because[position])).otherwise(rest)
+            ),
+            reversed(reasons),
+            start,
+        )
+
+    return [
+        pick(1, DELIVER).alias("disposition"),
+        pick(2, None).alias("reason_code"),
+        pick(3, None).alias("reason"),
+    ]
+
+
+def _gone(record: RecordMap) -> Iterable[Because]:
+    off = {"deactivate": RETIRE, "report": SKIP}
+    yield pl.col("is_deleted"), off[record.lifecycle.deleted], "deleted", "deleted in NetSuite"
+    yield pl.col("is_inactive"), off[record.lifecycle.inactive], "inactive", "inactive in NetSuite"
+
+
+def _out_of_scope(record: RecordMap) -> Iterable[Because]:
+    off = {"deactivate": RETIRE, "report": SKIP}[record.lifecycle.out_of_scope]
+    select: Select = record.select
+    for stage, choice in (select.stages or {}).items():
+        if choice == "skip":
+            yield pl.col("stage") == stage, off, f"stage_{stage}", f"{stage}s are not part of this workflow"
+    if select.subsidiary:
+        member = pl.col("subsidiary_id") == select.subsidiary
+        if record.source == "customers":
+            member = member.fill_null(value=False) | pl.col("subsidiary_ids").list.contains(select.subsidiary)
+        outside = ~member.fill_null(value=False)
+        yield outside, off, "out_of_subsidiary", f"does not belong to subsidiary {select.subsidiary}"
+    if select.require_flag:
+        unticked = pl.col(select.require_flag).cast(pl.String).fill_null("F") != "T"
+        yield unticked, off, "flag_not_set", f"{select.require_flag} is not ticked"
+    if select.where:
+        failed = ~parse(select.where, f"{record.source}.where").fill_null(value=False)
+        yield failed, off, "filtered_out", f"does not meet: {select.where}"
+
+
+def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr]) -> Iterable[Because]:
+    for row in record.rows:
+        value = mapped[row.field]
+        if row.values is not None and row.otherwise == "error":
+            given = row_expression(row.model_copy(update={"values": None}), record.source).cast(pl.String)
+            unmatched = given.is_not_null() & value.is_null()
+            yield (
+                unmatched,
+                QUARANTINE,
+                "value_not_in_list",
+                f"{row.field}: the value list does not name the source value",
+            )
+        if row.required or row.locked:
+            yield (
+                value.is_null(),
+                QUARANTINE,
+                "required_blank",
+                f"{row.field} is blank and the target needs it",
+            )
+        if row.max_length:
+            long = value.str.len_chars() > row.max_length
+            yield long, QUARANTINE, "too_long", f"{row.field} is longer than {row.max_length} characters"
+    if record.parent_required:
+        orphan = pl.all_horizontal(pl.col(column).is_null() for column in (record.parent or {}).values())
+        yield orphan, QUARANTINE, "no_parent", "has no parent record in NetSuite"
+
+
+def _fingerprint(columns: list[pl.Expr]) -> pl.Expr:
+    """One text per row that differs when any value differs; hashed in `_hashed`."""
+    return pl.struct(columns).struct.json_encode()
+
+
+def _hashed(shaped: pl.DataFrame) -> pl.DataFrame:
+    def digest(text: str) -> str:
+        return f"{HASH_VERSION}:{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"
+
+    return shaped.with_columns(
+        pl.Series(name, [digest(text) for text in shaped[name].to_list()], dtype=pl.String)
+        for name in ("source_hash", "payload_hash")
+    )
+
+
+def _with_levels(mart: pl.DataFrame) -> pl.DataFrame:
+    """Count each record's depth by walking up its parents; a ring ends after as many steps as there are rows."""
+    keys = ["source", "source_id"]
+    above = mart.select(*keys, "parent_source", "parent_source_id")
+    walking = above.filter(pl.col("parent_source_id").is_not_null())
+    levels = mart.select(*keys, pl.lit(1, dtype=pl.Int32).alias("level"))
+    for level in range(2, 64):
+        if walking.is_empty():
+            break
+        deeper = walking.select(*keys, pl.lit(level, dtype=pl.Int32).alias("deeper"))
+        levels = (
+            levels.join(deeper, on=keys, how="left")
+            .with_columns(pl.coalesce("deeper", "level").alias("level"))
+            .select(*keys, "level")
+        )
+        walking = (
+            walking.join(
+                above.rename({"parent_source": "next_source", "parent_source_id": "next_id"}),
+                left_on=["parent_source", "parent_source_id"],
+                right_on=keys,
+                how="inner",
+            )
+            .filter(pl.col("next_id").is_not_null())
+            .select(
+                *keys,
+                pl.col("next_source").alias("parent_source"),
+                pl.col("next_id").alias("parent_source_id"),
+            )
+        )
+    return mart.drop("level").join(levels, on=keys, how="left")

@@ -1,0 +1,244 @@
+"""A workflow as its file says it: settings, selection, field mapping, lifecycle, guards.
+
+orchestration/workflows/<workflow>/defs.yaml  ->  read_workflow()  ->  WorkflowSpec
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+Policy = Literal["deactivate", "report"]
+
+
+def _as_text(value: Any) -> Any:
+    """YAML's own scalars as canonical text: see assets/delivery/target.py."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+
+
+class Strict(BaseModel):
+    """A part of the file; a key that does not exist is an error, not a silent nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class FieldRow(Strict):
+    """One row of the mapping: a target field and where its value comes from."""
+
+    field: str = Field(description="Field of the target record.")
+    from_: str | None = Field(None, alias="from", description="Column of the staging table, taken as it is.")
+    sql: str | None = Field(None, description="SQL expression over the staging table's columns.")
+    value: Text | None = Field(None, description="A constant.")
+    values: dict[Text, Text] | None = Field(None, description="Value list: what becomes what.")
+    otherwise: Literal["error", "blank", "keep"] = Field(
+        "error",
+        description="A value that the list does not name: quarantine the record, send nothing, or send as is.",
+    )
+    on: Literal["always", "create"] = Field("always", description="`create`: written once and left alone afterwards.")
+    max_length: int | None = Field(
+        None, gt=0, description="Characters allowed; a longer value is quarantined, never cut."
+    )
+    required: bool = Field(default=False, description="A blank value quarantines the record.")
+    locked: bool = Field(default=False, description="The row carries the identity and cannot be switched off.")
+    active: bool = Field(default=True, description="A row that is switched off has no effect.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "FieldRow":
+        given = [name for name, origin in self._origins.items() if origin is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of `from`, `sql`, `value`; found {given or 'none'}")
+        if self.locked and not self.active:
+            raise ValueError("a locked row carries the identity; it cannot be switched off")
+        return self
+
+    @property
+    def _origins(self) -> dict[str, str | None]:
+        return {"from": self.from_, "sql": self.sql, "value": self.value}
+
+    @property
+    def origin(self) -> str:
+        """The row's origin as a person reads it."""
+        return next(f"{name}: {text}" for name, text in self._origins.items() if text is not None)
+
+
+class Select(Strict):
+    """Which source records take part; every record that does not gets the reason."""
+
+    stages: dict[Literal["customer", "lead", "prospect"], Literal["include", "skip"]] | None = Field(
+        None, description="NetSuite stages that take part; null: all."
+    )
+    require_flag: str | None = Field(None, description="Column that must hold T, such as the export box.")
+    subsidiary: Text | None = Field(None, description="NetSuite subsidiary id that the record must belong to.")
+    where: str | None = Field(None, description="SQL condition over the staging table's columns.")
+
+
+class Lifecycle(Strict):
+    """What becomes of the target's record when the source's is no longer live."""
+
+    inactive: Policy = "deactivate"
+    deleted: Policy = "deactivate"
+    out_of_scope: Policy = "report"
+
+
+class RecordMap(Strict):
+    """One source table and how its records become target records."""
+
+    source: str = Field(description="Staging table without its prefix: `customers` reads stg_netsuite__customers.")
+    select: Select = Select()
+    fields: list[FieldRow] = Field(min_length=1)
+    parent: dict[str, str] | None = Field(
+        None, description="Source of the parent record and the column with its id, in order of preference."
+    )
+    parent_required: bool = Field(default=False, description="A record without a parent is quarantined.")
+    lifecycle: Lifecycle = Lifecycle()
+
+    @property
+    def rows(self) -> list[FieldRow]:
+        """The rows that have an effect: switched on, and the last of several for one field."""
+        last = {row.field: row for row in self.fields if row.active}
+        return list(last.values())
+
+    @property
+    def table(self) -> str:
+        """The staging table."""
+        return f"stg_netsuite__{self.source}"
+
+
+class MatchBy(Strict):
+    """How a record that the target already has is recognised."""
+
+    field: str
+    ignore_case: bool = False
+
+
+class Limit(Strict):
+    """A blast radius: the guard trips when both numbers are passed."""
+
+    percent: float = Field(ge=0, le=100, description="Share of the records that the target has of ours.")
+    rows: int = Field(ge=0)
+
+
+class Guards(Strict):
+    """How much one run may change before a person is asked."""
+
+    deactivate: Limit = Limit(percent=5, rows=50)
+    update: Limit = Limit(percent=100, rows=1_000_000)
+    create: Limit = Limit(percent=0, rows=1_000_000)
+    empty_source: bool = Field(default=True, description="Stop when the source lost every record that was there.")
+
+
+class WorkflowSpec(Strict):
+    """One workflow: from some NetSuite tables to one kind of record of one target."""
+
+    target: str = Field(description="What is written, such as `suiteprojects.Customer`.")
+    description: str = ""
+    active: bool = Field(default=True, description="A workflow that is switched off decides and sends nothing.")
+    owners: list[str] = ["team:integrations"]
+    options: dict[str, Text] = Field({}, description="What the target needs to know, such as the custom field's id.")
+    records: list[RecordMap] = Field([], description="Source tables, parents before children.")
+    source: str | None = Field(None, description="Short form for one source table: its keys stand on this level.")
+    select: Select | None = None
+    fields: list[FieldRow] | None = None
+    parent: dict[str, str] | None = None
+    parent_required: bool | None = None
+    lifecycle: Lifecycle | None = None
+    match: list[MatchBy | str] = Field(["external_id"], description="How existing records are found, tried in order.")
+    monitored: Literal["mapped"] | list[str] = "mapped"
+    max_level: int | None = Field(None, ge=1, description="Deepest level of the target's tree; deeper is quarantined.")
+    guards: Guards = Guards()
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "WorkflowSpec":
+        short = {name: getattr(self, name) for name in _SHORT_FORM if getattr(self, name) is not None}
+        if bool(self.records) == bool(short):
+            raise ValueError("give either `records`, or `source` with its `fields` on the top level")
+        if short:
+            object.__setattr__(self, "records", [RecordMap.model_validate(short)])
+        return self
+
+    @property
+    def system(self) -> str:
+        """The target's system."""
+        return self.target.partition(".")[0]
+
+    @property
+    def columns(self) -> list[str]:
+        """Every target field that any record map writes, in order of first mention."""
+        return list(dict.fromkeys(row.field for record in self.records for row in record.rows))
+
+    @property
+    def version(self) -> str:
+        """A fingerprint of what the file says, so that a decision can name the rules it followed."""
+        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
+
+    @property
+    def match_order(self) -> list[MatchBy]:
+        """The match rules after the external id, which always comes first."""
+        rules = [MatchBy(field=rule) if isinstance(rule, str) else rule for rule in self.match]
+        return [rule for rule in rules if rule.field != "external_id"]
+
+
+_SHORT_FORM = ("source", "select", "fields", "parent", "parent_required", "lifecycle")
+
+
+class WorkflowFileError(Exception):
+    """A workflow file cannot be used; the text names file, line, field and the mend."""
+
+
+def read_workflow(path: Path) -> WorkflowSpec:
+    """Read and check one workflow file.
+
+    Raises:
+        WorkflowFileError: The file is not YAML, or says something that no workflow can mean.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise WorkflowFileError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WorkflowFileError(f"{path}: the file must be UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise WorkflowFileError(f"{path}{line}: {problem}; check quotes, brackets and indentation") from error
+    if not isinstance(content, Mapping) or not isinstance(content.get("attributes"), Mapping):
+        raise WorkflowFileError(f"{path}:1: the file needs `type:` and `attributes:`; see the shipped workflows")
+    try:
+        return WorkflowSpec.model_validate(content["attributes"])
+    except ValidationError as error:
+        lines = [_problem(path, tree, problem["loc"], problem["msg"]) for problem in error.errors()]
+        raise WorkflowFileError("\n".join(dict.fromkeys(lines))) from error
+
+
+def _problem(path: Path, tree: Any, location: Sequence[str | int], message: str) -> str:
+    """`file:line: field: what is wrong`, the line found by walking the YAML tree as far as the field goes."""
+    node, line, told = tree, 1, []
+    for step in ("attributes", *location):
+        found = _child(node, step)
+        if found is not None:
+            node, line = found
+        if step != "attributes" and (found is not None or step == location[-1]):
+            told.append(str(step))
+    mend = {"Extra inputs are not permitted": "no such key here; check its spelling"}.get(message, message)
+    return f"{path}:{line}: {'.'.join(told)}: {mend.removeprefix('Value error, ')}"
+
+
+def _child(node: Any, step: str | int) -> tuple[Any, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                return value, key.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step].start_mark.line + 1
+    return None

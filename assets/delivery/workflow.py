@@ -1,0 +1,301 @@
+"""A workflow file becomes four assets with their checks: mart, twin, plan, sync.
+
+orchestration/workflows/<workflow>/defs.yaml  ->  SyncWorkflow (a Dagster component)  ->  dg.Definitions
+
+stg_…  ->  mart_<workflow>  ┐
+target ->  twin_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  target
+"""
+
+from pathlib import Path
+from typing import Any, Self
+
+import dagster as dg
+import polars as pl
+from pydantic import BaseModel
+
+from assets.delivery.decide import PLAN_COMMENTS
+from assets.delivery.guard import Tripped
+from assets.delivery.lineage import column_lineage
+from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
+from assets.delivery.spec import WorkflowFileError, WorkflowSpec, read_workflow
+from assets.delivery.sync import (
+    STAMP_COMMENTS,
+    SYNC_COMMENTS,
+    TWIN_COMMENTS,
+    SyncError,
+    Workflow,
+    make_mart,
+    make_plan,
+    read_twin,
+    run_sync,
+)
+from assets.delivery.target import Target
+from assets.failure import dagster_failure
+from assets.metadata import column_lineage_metadata, markdown_table, plan_preview, table_metadata
+from assets.targets import TARGETS, TargetKind
+from resources.errors import QuotaExhaustedError
+from resources.warehouse import Warehouse
+
+POOL = "duckdb"
+
+
+class SyncWorkflow(dg.Component):
+    """One workflow: which NetSuite records become which target records, and how."""
+
+    def __init__(self, spec: WorkflowSpec) -> None:
+        self.spec = spec
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """The file's schema, for `dg check yaml` and editors."""
+        return WorkflowSpec
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:  # noqa: ARG003 - Dagster's signature
+        """Take the checked attributes."""
+        return cls(WorkflowSpec.model_validate(attributes))
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """The workflow's assets; its name is its folder's."""
+        return workflow_definitions(Workflow(context.path.name, self.spec))
+
+
+def load_workflow(path: Path) -> Workflow:
+    """Read `<folder>/<workflow>/defs.yaml`; the folder's name is the workflow's.
+
+    Raises:
+        WorkflowFileError: The file cannot be used.
+    """
+    spec = read_workflow(path)
+    if spec.target not in TARGETS:
+        raise WorkflowFileError(f"{path}: target: no target `{spec.target}`; there are {', '.join(sorted(TARGETS))}")
+    return Workflow(path.parent.name, spec)
+
+
+def workflow_definitions(workflow: Workflow) -> dg.Definitions:
+    """The four assets of one workflow."""
+    kind = TARGETS[workflow.spec.target]
+    builders = (_mart, _twin, _plan, _sync)
+    return dg.Definitions(assets=[build(workflow, kind) for build in builders])
+
+
+def broken_definitions(name: str, problem: str) -> dg.Definitions:
+    """What stands in for a workflow whose file cannot be used: an asset that says so, and nothing else breaks."""
+
+    @dg.asset(name=f"mart_{name}", group_name=name, description=f"**This workflow file cannot be used.**\n\n{problem}")
+    def broken() -> None:
+        raise dg.Failure(problem, allow_retries=False)
+
+    return dg.Definitions(assets=[broken])
+
+
+def _common(workflow: Workflow, layer: str, kinds: set[str]) -> dict[str, Any]:
+    return {
+        "name": f"{layer}_{workflow.name}",
+        "group_name": workflow.name,
+        "kinds": kinds,
+        "owners": workflow.spec.owners,
+        "tags": {"millpond/layer": layer, "millpond/active": str(workflow.spec.active).lower()},
+        "pool": POOL,
+    }
+
+
+def _guarded(workflow: Workflow) -> None:
+    if not workflow.spec.active:
+        text = f"{workflow.name} is switched off (active: false in its defs.yaml)"
+        raise dg.Failure(text, allow_retries=False)
+
+
+def _client(context: dg.AssetExecutionContext, kind: TargetKind) -> Any:
+    """The client of the target's system: the resource that is called like it."""
+    return getattr(context.resources, kind.system)
+
+
+def _target(context: dg.AssetExecutionContext, kind: TargetKind, workflow: Workflow) -> Target:
+    return kind.build(_client(context, kind), workflow.spec.options)
+
+
+def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
+    checks = {
+        "key_is_unique": "No two delivered records carry the same key, and none carries none.",
+        "no_row_lost": "Every source record is in the mart, once, delivered or with its reason.",
+    }
+
+    @dg.asset(
+        **_common(workflow, "mart", {"polars", "duckdb"}),
+        deps=[record.table for record in workflow.spec.records],
+        description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
+        "a record that is not delivered says why.",
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=workflow.mart, description=text, blocking=True)
+            for name, text in checks.items()
+        ],
+    )
+    def mart(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Any]:
+        _guarded(workflow)
+        with dagster_failure(MappingError):
+            frame = make_mart(warehouse, workflow)
+        lineage = column_lineage(workflow.spec, workflow.name)
+        dispositions = frame.group_by("disposition", "reason_code").len().sort("len", descending=True)
+        comments = {**MART_COMMENTS, **workflow.field_comments()}
+        return dg.MaterializeResult(
+            metadata={
+                **table_metadata(workflow.mart, frame, comments),
+                "dagster/column_lineage": column_lineage_metadata(lineage),
+                "dispositions": dg.MetadataValue.md(
+                    markdown_table(["disposition", "reason", "records"], dispositions.rows())
+                ),
+            },
+            check_results=[_unique(workflow, kind, frame), _complete(warehouse, workflow, frame)],
+        )
+
+    return mart
+
+
+def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.AssetCheckResult:
+    keys = mart.filter(pl.col("disposition") == DELIVER)[kind.key_field]
+    blank, twice = keys.null_count(), int(keys.drop_nulls().is_duplicated().sum())
+    return dg.AssetCheckResult(
+        check_name="key_is_unique",
+        asset_key=workflow.mart,
+        passed=blank == 0 and twice == 0,
+        metadata={"blank": blank, "duplicated": twice},
+    )
+
+
+def _complete(warehouse: Warehouse, workflow: Workflow, mart: pl.DataFrame) -> dg.AssetCheckResult:
+    tables = [record.table for record in workflow.spec.records]
+    counted = " union all ".join(f"select count(*) as n from {table}" for table in tables)
+    there = int(warehouse.read(f"select cast(sum(n) as bigint) as n from ({counted})")["n"][0])
+    once = int(mart.select("source", "source_id").is_duplicated().sum()) == 0
+    return dg.AssetCheckResult(
+        check_name="no_row_lost",
+        asset_key=workflow.mart,
+        passed=there == mart.height and once,
+        metadata={"source_records": there, "mart_rows": mart.height},
+    )
+
+
+def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
+    @dg.asset(
+        **_common(workflow, "twin", {kind.system, "duckdb"}),
+        # after the mart: a workflow file that does not fit its tables costs no call
+        deps=[workflow.mart],
+        description=f"What {workflow.spec.target} holds now, records of others included.",
+        required_resource_keys={"warehouse", kind.system},
+    )
+    def twin(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        _guarded(workflow)
+        target = _target(context, kind, workflow)
+        clock = _client(context, kind).clock
+        with dagster_failure():
+            frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run_id, clock=clock)
+        metadata = table_metadata(workflow.twin, frame, TWIN_COMMENTS)
+        return dg.MaterializeResult(metadata={**metadata, "calls": target.calls})
+
+    return twin
+
+
+def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
+    checks = {
+        "one_decision_each": "Every source record has exactly one decision.",
+        "guard": "The plan stays within the workflow's limits; a failed check stops the delivery.",
+    }
+
+    @dg.asset(
+        **_common(workflow, "plan", {"polars", "duckdb"}),
+        deps=[workflow.mart, workflow.twin],
+        description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record.",
+        required_resource_keys={"warehouse", kind.system},
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=workflow.plan, description=text, blocking=True)
+            for name, text in checks.items()
+        ],
+    )
+    def plan(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        _guarded(workflow)
+        target = _target(context, kind, workflow)
+        warehouse: Warehouse = context.resources.warehouse
+        with dagster_failure():
+            planned = make_plan(warehouse, workflow, target, run_id=context.run_id, clock=_client(context, kind).clock)
+        once = int(planned.plan.select("source", "source_id").is_duplicated().sum()) == 0
+        undecided = int(planned.plan["action"].null_count())
+        return dg.MaterializeResult(
+            metadata={
+                **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
+                "plan_id": planned.plan_id,
+                "preview": plan_preview(planned.plan),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="one_decision_each",
+                    passed=once and not undecided,
+                    metadata={"records": planned.plan.height, "undecided": undecided},
+                ),
+                _guard_result(planned.tripped),
+            ],
+        )
+
+    return plan
+
+
+def _guard_result(tripped: list[Tripped]) -> dg.AssetCheckResult:
+    told = "\n".join(f"- {each.reason}" for each in tripped)
+    return dg.AssetCheckResult(
+        check_name="guard",
+        passed=not tripped,
+        description=told or "within the limits",
+        metadata={"tripped": dg.MetadataValue.md(told or "none")},
+    )
+
+
+def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
+    @dg.asset(
+        **_common(workflow, "sync", {kind.system, "duckdb"}),
+        deps=[workflow.plan],
+        description=f"Sends the plan to {workflow.spec.target}; each record's outcome is kept in the ledger.",
+        required_resource_keys={"warehouse", kind.system},
+        check_specs=[
+            dg.AssetCheckSpec("all_sent", asset=workflow.sync, description="Nothing failed and nothing is left over.")
+        ],
+    )
+    def sync(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        _guarded(workflow)
+        target = _target(context, kind, workflow)
+
+        def progress(done: int, steps: int) -> None:
+            context.log.info("%s: %d of %d sent", workflow.name, done, steps)
+
+        with dagster_failure(SyncError):
+            synced = run_sync(
+                context.resources.warehouse,
+                workflow,
+                target,
+                run_id=context.run_id,
+                clock=_client(context, kind).clock,
+                progress=progress,
+            )
+        if synced.stop is not None and not isinstance(synced.stop, QuotaExhaustedError):
+            # what was sent is in the ledger; the next run goes on from there
+            raise dg.Failure(f"{workflow.name}: {synced.stop}", allow_retries=False)
+        left = synced.counts["failed"]
+        return dg.MaterializeResult(
+            metadata={
+                **table_metadata(workflow.sync, synced.decisions, SYNC_COMMENTS),
+                **{name: count for name, count in synced.counts.items() if count},
+                "writes": synced.writes,
+                "calls": synced.calls,
+                "seconds": round(synced.seconds, 3),
+                "stopped": str(synced.stop) if synced.stop else "no",
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="all_sent",
+                    passed=left == 0,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"failed": left},
+                )
+            ],
+        )
+
+    return sync

@@ -1,0 +1,22 @@
+"""Integration errors as Dagster failures: only those that may pass are retried."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from resources.errors import IntegrationError, TransientError
+
+RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@contextmanager
+def dagster_failure() -> Iterator[None]:
+    """Turn an IntegrationError into a failure that says whether another try may help.
+
+    `allow_retries` binds the asset's RetryPolicy only; retries of whole runs look at run tags.
+    """
+    try:
+        yield
+    except IntegrationError as error:
+        raise dg.Failure(str(error), allow_retries=isinstance(error, TransientError)) from error

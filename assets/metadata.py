@@ -1,0 +1,63 @@
+"""What the Dagster UI shows of a table: rows, columns with their meaning, lineage, a preview."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+PREVIEW_ROWS = 20
+
+
+def table_metadata(name: str, frame: pl.DataFrame, comments: Mapping[str, str]) -> dict[str, Any]:
+    """Row count, table name and column schema of a frame that became a table."""
+    columns = [
+        dg.TableColumn(column, str(kind), description=comments.get(column)) for column, kind in frame.schema.items()
+    ]
+    return {
+        "dagster/row_count": frame.height,
+        "dagster/table_name": name,
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+    }
+
+
+def column_lineage_metadata(lineage: pl.DataFrame) -> dg.TableColumnLineage:
+    """The lineage of one workflow as Dagster keeps it; see `delivery/lineage.py` for the columns."""
+    deps: dict[str, list[dg.TableColumnDep]] = {}
+    for row in lineage.filter(pl.col("source_column").is_not_null()).iter_rows(named=True):
+        dep = dg.TableColumnDep(asset_key=dg.AssetKey(row["source_table"]), column_name=row["source_column"])
+        deps.setdefault(row["target_field"], []).append(dep)
+    return dg.TableColumnLineage(deps_by_column=deps)
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table; cells are escaped, so that a hostile text stays text."""
+    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
+    lines += [" | ".join(_cell(value) for value in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    for sign, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("\n", " ")):
+        text = text.replace(sign, safe)
+    return text
+
+
+def plan_preview(plan: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """Counts by action and reason, then the first rows that would be sent: ids and field names, never values."""
+    counts = plan.group_by("action", "reason_code").len().sort("action", "len", descending=[False, True])
+    told = markdown_table(["action", "reason", "records"], counts.rows())
+    writing = plan.filter(~pl.col("action").is_in(["unchanged", "skipped"])).head(PREVIEW_ROWS)
+    rows = [
+        (
+            row["source"],
+            row["source_id"],
+            row["action"],
+            ", ".join(change["field"] for change in row["changes"]),
+            row["reason"],
+        )
+        for row in writing.select("source", "source_id", "action", "changes", "reason").iter_rows(named=True)
+    ]
+    first = markdown_table(["source", "NetSuite id", "action", "fields", "why"], rows)
+    return dg.MetadataValue.md(f"{told}\n\nFirst {len(rows)} records that are not left as they are:\n\n{first}")

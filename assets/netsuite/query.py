@@ -1,0 +1,124 @@
+"""A SuiteQL file taken apart, so that columns and conditions can be added and left out.
+
+sql/extract/<thing>.sql  ->  Query  ->  .with_columns(…) .without(…)  ->  .page(conditions) | .extent(…) | .ids(…)
+
+The files keep to one shape: one column a line, then `from`, `where … <key> > ?`, `order by <key> asc`.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sql import Statement, statement
+
+_PARTS = re.compile(
+    r"\Aselect\n(?P<columns>.*?)\nfrom (?P<source>.*?)\nwhere (?P<where>.*?)\norder by (?P<key>\S+) asc\Z", re.DOTALL
+)
+_COLUMN = re.compile(r"^    (?P<expression>\S.*?),?(?:\s+--\s+(?P<comment>.*))?$")
+_CUSTOM = re.compile(r"cust[a-z0-9]*_[a-z0-9_]+")
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One column of a SuiteQL file: `expression as name`."""
+
+    name: str
+    expression: str
+    comment: str = ""
+
+    @property
+    def text(self) -> str:
+        """As it stands in the select list."""
+        return self.expression if self.expression.endswith(f".{self.name}") else f"{self.expression} as {self.name}"
+
+    def mentions(self, identifier: str) -> bool:
+        """Whether an identifier that NetSuite refused stands in this column."""
+        bare = re.escape(identifier.lower().rpartition(".")[2])
+        return re.search(rf"\b{bare}\b", self.expression.lower()) is not None
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to read of one NetSuite table."""
+
+    statement: Statement
+    columns: tuple[SourceColumn, ...]
+    source: str
+    where: str
+    key_expression: str
+
+    @classmethod
+    def of(cls, name: str) -> "Query":
+        """Read `sql/extract/<name>.sql`.
+
+        Raises:
+            ValueError: The file has another shape.
+        """
+        found = statement("extract", name)
+        parts = _PARTS.match(found.text)
+        if parts is None:
+            raise ValueError(f"sql/extract/{name}.sql: must be select, from, where, order by … asc")
+        columns = tuple(_column(line) for line in parts["columns"].splitlines() if not line.strip().startswith("--"))
+        return cls(found, columns, parts["source"], " ".join(parts["where"].split()), parts["key"])
+
+    @property
+    def key(self) -> str:
+        """Name of the key column."""
+        return self.statement.key[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def with_columns(self, custom: Iterable[str]) -> "Query":
+        """The query with custom columns of the record's own table.
+
+        Raises:
+            ValueError: A name is not that of a custom field; only those are put into the text.
+        """
+        alias = self.key_expression.partition(".")[0]
+        added = []
+        for name in dict.fromkeys(each.lower() for each in custom):
+            if not _CUSTOM.fullmatch(name):
+                raise ValueError(f"{name!r} is not the id of a custom field, such as custentity_region")
+            if name not in self.names:
+                added.append(SourceColumn(name, f"{alias}.{name}", "custom field as NetSuite sends it"))
+        return replace(self, columns=(*self.columns, *added))
+
+    def without(self, names: Iterable[str]) -> "Query":
+        """The query without some columns."""
+        left_out = set(names)
+        return replace(self, columns=tuple(column for column in self.columns if column.name not in left_out))
+
+    def instead(self, name: str, expression: str) -> "Query":
+        """The query with one column read from another expression."""
+        columns = (replace(each, expression=expression) if each.name == name else each for each in self.columns)
+        return replace(self, columns=tuple(columns))
+
+    def page(self, conditions: Sequence[str] = ()) -> str:
+        """One page behind a key: values of the conditions come first, the key last."""
+        listed = ", ".join(column.text for column in self.columns)
+        return f"select {listed} {self._rest(conditions)} order by {self.key_expression} asc"
+
+    def ids(self, conditions: Sequence[str] = ()) -> str:
+        """The same page, the key alone."""
+        return f"select {self.key_expression} {self._rest(conditions)} order by {self.key_expression} asc"
+
+    def extent(self, conditions: Sequence[str] = ()) -> str:
+        """Lowest and highest key and the number of rows behind a key."""
+        key = self.key_expression
+        return f"select min({key}) as lo, max({key}) as hi, count(*) as n {self._rest(conditions)}"
+
+    def _rest(self, conditions: Sequence[str]) -> str:
+        return f"from {self.source} where {' and '.join((*conditions, self.where))}"
+
+
+def _column(line: str) -> SourceColumn:
+    found = _COLUMN.match(line)
+    if found is None:
+        raise ValueError(f"not a column on a line of its own: {line!r}")
+    expression, separator, name = found["expression"].rpartition(" as ")
+    if not separator:
+        expression, name = found["expression"], found["expression"].rpartition(".")[2]
+    return SourceColumn(name, expression, found["comment"] or "")

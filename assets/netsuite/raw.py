@@ -1,0 +1,95 @@
+"""The raw layer as Dagster shows it: one asset per table, names and values as NetSuite has them.
+
+NetSuite (SuiteQL)  ->  extract()  ->  raw_netsuite__<thing> (DuckDB)
+
+Leads, prospects and customers are one NetSuite table and three assets here: one pass fills all three.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from assets.failure import RETRY, dagster_failure
+from assets.netsuite.extract import ExtractionSettings, ExtractReport, extract
+from assets.netsuite.load import OWN_COLUMNS
+from assets.netsuite.things import THINGS, Thing
+from resources.netsuite.client import NetSuiteClient
+from resources.warehouse import Warehouse, columns_of
+
+GROUP = "netsuite"
+KINDS = {"netsuite", "duckdb"}
+OWNERS = ["team:integrations"]
+
+
+def raw_metadata(warehouse: Warehouse, report: ExtractReport, table: str) -> dict[str, Any]:
+    """What an operator looks at: counts, columns, calls and warnings of one raw table."""
+    query = THINGS[report.thing].query
+    comments = {column.name: column.comment for column in query.columns}
+    comments |= {name: comment for name, (_, comment) in OWN_COLUMNS.items()}
+    with warehouse.writer(transaction=False) as con:
+        there = columns_of(con, table)
+    columns = [dg.TableColumn(name, kind, description=comments.get(name)) for name, kind in there.items()]
+    return {
+        "dagster/row_count": report.rows[table],
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/table_name": table,
+        "mode": report.mode,
+        "read": report.read,
+        "inserted": report.inserted,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "moved": report.moved,
+        "deleted": report.deleted,
+        "calls": report.calls,
+        "seconds": report.seconds,
+        "warnings": dg.MetadataValue.json(list(report.warnings)),
+    }
+
+
+def _specs(thing: Thing, deps: Sequence[str]) -> list[dg.AssetSpec]:
+    return [
+        dg.AssetSpec(
+            table,
+            deps=deps,
+            description=thing.query.statement.description,
+            group_name=GROUP,
+            kinds=KINDS,
+            owners=OWNERS,
+        )
+        for table in thing.raw_tables
+    ]
+
+
+def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
+    """The asset, or for customers the three assets, of one thing."""
+    thing = THINGS[name]
+
+    @dg.multi_asset(
+        name=f"raw_netsuite__{name}",
+        specs=_specs(thing, deps),
+        retry_policy=RETRY,
+        pool="duckdb",
+    )
+    def raw(
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[Warehouse],
+        netsuite: dg.ResourceParam[NetSuiteClient],
+        extraction: dg.ResourceParam[ExtractionSettings],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        with dagster_failure():
+            report = extract(warehouse, netsuite, name, extraction, run_id=context.run_id)
+        for warning in report.warnings:
+            context.log.warning(warning)
+        for table in thing.raw_tables:
+            yield dg.MaterializeResult(asset_key=table, metadata=raw_metadata(warehouse, report, table))
+
+    return raw
+
+
+# children follow customers: whose customer changed is read again in the same run
+_AFTER: Mapping[str, Sequence[str]] = {
+    name: THINGS["customers"].raw_tables for name, thing in THINGS.items() if thing.parent
+}
+
+RAW_ASSETS: Mapping[str, dg.AssetsDefinition] = {name: raw_asset(name, deps=_AFTER.get(name, ())) for name in THINGS}

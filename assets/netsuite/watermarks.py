@@ -1,0 +1,97 @@
+"""How far each NetSuite table has been read, and from where the next run reads on.
+
+sync_watermarks  ->  Watermark  ->  .literal(…), the session-local time from which changes are asked for
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from resources.netsuite.client import TIMESTAMP
+from resources.warehouse import has_table
+from sql import statement
+
+# deletions are shown in Pacific time, literals are read in the session's zone: a day covers any two zones
+DELETES_OVERLAP = timedelta(hours=25)
+UNKNOWN_ZONE_OVERLAP = timedelta(hours=25)
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """One row of `sync_watermarks`; times are aware and in UTC."""
+
+    source_table: str
+    watermark_at: datetime
+    overlap_s: int
+    columns_hash: str
+    zone_offset_s: int | None
+    began_at: datetime
+    run_id: str
+
+    def literal(self, zone: timedelta | None) -> str:
+        """The session-local time since which rows may have changed.
+
+        The smaller of the offsets then and now is taken: after a clock change the other one would name a moment up
+        to an hour too late. Without a known offset, 25 hours cover every zone.
+
+        Args:
+            zone: How far the session's local time is ahead of UTC now; None when not known.
+        """
+        since = self.watermark_at - timedelta(seconds=self.overlap_s)
+        if zone is None or self.zone_offset_s is None:
+            return (self.watermark_at - UNKNOWN_ZONE_OVERLAP).strftime(TIMESTAMP)
+        return (since + min(zone, timedelta(seconds=self.zone_offset_s))).strftime(TIMESTAMP)
+
+    @property
+    def deletes_literal(self) -> str:
+        """The time since which records may have been deleted."""
+        return (self.watermark_at - DELETES_OVERLAP).strftime(TIMESTAMP)
+
+
+def naive(moment: datetime) -> datetime:
+    """A moment as the pond keeps it: UTC without a zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def read_watermark(con: duckdb.DuckDBPyConnection, source_table: str) -> Watermark | None:
+    """The watermark of one NetSuite table; None before its first load."""
+    if not has_table(con, "sync_watermarks"):
+        return None
+    rows = con.execute(
+        "select source_table, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id"
+        " from sync_watermarks where source_table = ?",
+        [source_table],
+    ).fetchall()
+    if not rows:
+        return None
+    name, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id = rows[0]
+    return Watermark(
+        name,
+        watermark_at.replace(tzinfo=UTC),
+        overlap_s,
+        columns_hash,
+        zone_offset_s,
+        began_at.replace(tzinfo=UTC),
+        run_id,
+    )
+
+
+def write_watermark(con: duckdb.DuckDBPyConnection, mark: Watermark, now: datetime) -> None:
+    """Put the watermark in place of the former one, in the caller's transaction."""
+    con.execute(statement("ledger", "sync_watermarks").text)
+    con.execute("delete from sync_watermarks where source_table = ?", [mark.source_table])
+    con.execute(
+        "insert into sync_watermarks (source_table, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at,"
+        " run_id, updated_at) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            mark.source_table,
+            naive(mark.watermark_at),
+            mark.overlap_s,
+            mark.columns_hash,
+            mark.zone_offset_s,
+            naive(mark.began_at),
+            mark.run_id,
+            naive(now),
+        ],
+    )

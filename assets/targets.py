@@ -1,0 +1,48 @@
+"""Which targets there are. A workflow file names one; nothing else in the project asks which it is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assets.delivery.target import Target
+from assets.precoro.target import OptionTarget
+from assets.suiteprojects.target import KINDS, SuiteProjectsTarget
+
+Options = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TargetKind:
+    """One kind of record in one system.
+
+    `build(client, options)` makes the engine's view of it; the client is the resource called like the system.
+    """
+
+    name: str
+    system: str
+    key_field: str
+    build: Callable[[Any, Options], Target]
+
+
+def _option(client: Any, options: Options) -> Target:
+    return OptionTarget(
+        client,
+        options.get("item_custom_field", ""),
+        max_level=int(options.get("max_level", "3")),
+        legal_entity_ids=[each.strip() for each in options.get("legal_entity_ids", "").split(",") if each.strip()],
+    )
+
+
+def _suiteprojects(type_name: str) -> Callable[[Any, Options], Target]:
+    return lambda client, _options: SuiteProjectsTarget(client, type_name)
+
+
+TARGETS: Mapping[str, TargetKind] = {
+    OptionTarget.name: TargetKind(OptionTarget.name, OptionTarget.system, OptionTarget.key_field, _option),
+    **{
+        f"suiteprojects.{type_name}": TargetKind(
+            f"suiteprojects.{type_name}", "suiteprojects", "externalid", _suiteprojects(type_name)
+        )
+        for type_name in KINDS
+    },
+}

@@ -1,0 +1,33 @@
+"""Publish what analysts read: the whole pond as one file, replaced in one step at the end of a run.
+
+stage.duckdb (ours, locked while it is written)  ->  analyst.duckdb (theirs, read-only)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from resources.warehouse import Warehouse
+
+SNAPSHOT = "analyst_snapshot"
+
+
+def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
+    """The asset that publishes, after all of these."""
+
+    @dg.asset(
+        name=SNAPSHOT,
+        group_name="analysts",
+        kinds={"duckdb"},
+        owners=["team:integrations"],
+        deps=list(after),
+        pool="duckdb",
+        description="`analyst.duckdb`: every staging, mart, twin, plan and sync table as of the end of the run. "
+        "Readers never wait for a run, and a run never waits for readers; reconnect to see a newer one.",
+    )
+    def publish(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Any]:
+        size = warehouse.publish()
+        return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(warehouse.snapshot)), "bytes": size})
+
+    return publish

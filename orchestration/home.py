@@ -1,0 +1,25 @@
+"""Dagster's home: made from the project's dagster.yaml beside the pond, so that UI, daemon and command line agree."""
+
+import os
+import shutil
+
+import dagster as dg
+
+from orchestration.settings import ROOT, MillpondSettings
+
+
+def prepare_home(settings: MillpondSettings) -> None:
+    """Point DAGSTER_HOME at `<home>/dagster` unless the operator already points it elsewhere."""
+    # child processes (webserver, daemon, code server) start elsewhere: hand them an absolute path
+    os.environ["MILLPOND_HOME"] = str(settings.home.absolute())
+    if os.environ.get("DAGSTER_HOME"):
+        return
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+
+
+def open_instance(settings: MillpondSettings) -> dg.DagsterInstance:
+    """The Dagster instance that the UI shows."""
+    prepare_home(settings)
+    return dg.DagsterInstance.get()

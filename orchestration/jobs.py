@@ -1,0 +1,93 @@
+"""Groups of workflows, and the jobs that run them.
+
+groups.yaml  ->  Group  ->  job <group> (everything up to the targets), job <group>__plan (stops before sending)
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import dagster as dg
+import yaml
+from pydantic import Field, ValidationError
+
+from assets.delivery.spec import Strict, WorkflowFileError
+from assets.delivery.sync import Workflow
+from assets.warehouse.snapshot import SNAPSHOT
+
+ALL = "all"
+
+
+class Timing(Strict):
+    """When a group runs by itself."""
+
+    cron: str
+    timezone: str = "UTC"
+    on: bool = False
+
+
+class Watching(Strict):
+    """How often NetSuite is asked whether anything changed."""
+
+    every_s: int = Field(300, ge=30)
+    on: bool = False
+
+
+class Group(Strict):
+    """Workflows that run together."""
+
+    workflows: list[str]
+    schedule: Timing | None = None
+    sensor: Watching | None = None
+
+
+class _GroupFile(Strict):
+    groups: dict[str, Group]
+
+
+def load_groups(folder: Path, workflows: Iterable[Workflow]) -> dict[str, Group]:
+    """The groups of groups.yaml, `all`, and each workflow by its own name.
+
+    Raises:
+        WorkflowFileError: The file cannot be used or names a workflow that does not exist.
+    """
+    path = folder / "groups.yaml"
+    known = [workflow.name for workflow in workflows]
+    groups = {ALL: Group(workflows=known), **{name: Group(workflows=[name]) for name in known}}
+    if not path.exists():
+        return groups
+    try:
+        # `on` is a Boolean in YAML 1.1, and a key here: read the keys as text
+        given = _GroupFile.model_validate(_with_on(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise WorkflowFileError(f"{path}: {error}") from error
+    there = {each.name for each in folder.iterdir() if (each / "defs.yaml").exists()}
+    for name, group in given.groups.items():
+        unknown = set(group.workflows) - there
+        if unknown:
+            raise WorkflowFileError(f"{path}: group {name}: no workflow {', '.join(sorted(unknown))} in {folder}")
+    return groups | given.groups
+
+
+def _with_on(content: object) -> object:
+    if isinstance(content, dict):
+        return {("on" if key is True else key): _with_on(value) for key, value in content.items()}
+    return content
+
+
+def group_jobs(groups: dict[str, Group], workflows: Sequence[Workflow]) -> list[dg.UnresolvedAssetJobDefinition]:
+    """Two jobs for each group that has a workflow which is switched on."""
+    active = {workflow.name: workflow for workflow in workflows if workflow.spec.active}
+    jobs = []
+    for name, group in groups.items():
+        members = [active[each] for each in group.workflows if each in active]
+        if not members:
+            continue
+        syncs = dg.AssetSelection.assets(*(each.sync for each in members))
+        plans = dg.AssetSelection.assets(*(each.plan for each in members))
+        snapshot = dg.AssetSelection.assets(SNAPSHOT)
+        about = ", ".join(each.name for each in members)
+        jobs.append(
+            dg.define_asset_job(name, syncs.upstream() | snapshot, description=f"Read, plan and send: {about}.")
+        )
+        jobs.append(dg.define_asset_job(f"{name}__plan", plans.upstream(), description=f"Read and plan only: {about}."))
+    return jobs

@@ -1,0 +1,192 @@
+"""Run a group's job in this process, show how far it is, and print what it did.
+
+millpond run GROUP  ->  job <group>  ->  sync_runs  ->  summary
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from assets.delivery.ledger import COUNTED
+from assets.metadata import PREVIEW_ROWS
+from orchestration.home import open_instance
+from orchestration.settings import MillpondSettings
+from resources.warehouse import Warehouse, quoted
+
+POLL_S = 0.25
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+COUNTS = list(COUNTED.values())
+
+
+def run_group(group: str, console: Console) -> int:
+    """Run and print the summary; returns the exit code."""
+    settings = MillpondSettings()
+    done = execute(settings, group, console)
+    if done is None:
+        return 2
+    run_id, problems = done
+    warehouse = Warehouse(settings.pond)
+    if problems and warehouse.stage.exists():
+        warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
+    print_summary(warehouse, run_id, console)
+    print_problems(problems, console)
+    return 1 if problems else 0
+
+
+def plan_group(group: str, console: Console) -> int:
+    """Run the group's job up to the plan and print it; returns the exit code."""
+    settings = MillpondSettings()
+    done = execute(settings, f"{group}__plan", console)
+    if done is None:
+        return 2
+    run_id, problems = done
+    warehouse = Warehouse(settings.pond)
+    print_summary(warehouse, run_id, console)
+    for workflow in _workflows_of(warehouse, run_id):
+        print_plan(warehouse, workflow, console)
+    print_problems(problems, console)
+    return 1 if problems else 0
+
+
+def execute(settings: MillpondSettings, job_name: str, console: Console) -> tuple[str, list[str]] | None:
+    """Run one job with a progress display.
+
+    Returns:
+        The run's id and what went wrong, in words; None when there is no such job.
+    """
+    with open_instance(settings) as instance:
+        # after DAGSTER_HOME is set: the code location reads the settings
+        from orchestration.definitions import definitions
+
+        loaded = definitions()
+        jobs = {job.name: job for job in loaded.resolve_all_job_defs()}
+        if job_name not in jobs:
+            groups = sorted(name for name in jobs if "__plan" not in name and not name.startswith("__"))
+            console.print(f"no group [b]{escape(job_name)}[/b]; there are {', '.join(groups)}", style="red")
+            return None
+        job = jobs[job_name]
+        run_id = str(uuid.uuid4())
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        with _progress(instance, run_id, len(list(job.graph.node_dict)), console):
+            result = job.execute_in_process(
+                instance=instance, run_id=run_id, raise_on_error=False, run_config=QUIET, tags={"millpond/by": "cli"}
+            )
+        return result.run_id, _problems(result)
+
+
+@contextmanager
+def _progress(instance: dg.DagsterInstance, run_id: str, steps: int, console: Console) -> Iterator[None]:
+    """Follow the run's events and show the step at work, how many are done, and what it says."""
+    stop = threading.Event()
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}", table_column=None), BarColumn(bar_width=24),
+        MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=steps)
+
+        def follow() -> None:
+            cursor: str | None = None
+            done = 0
+            while not stop.wait(POLL_S):
+                page = instance.get_records_for_run(run_id, cursor=cursor)
+                cursor = page.cursor
+                for record in page.records:
+                    event, text = record.event_log_entry.dagster_event, record.event_log_entry.user_message
+                    if event and event.is_step_start:
+                        progress.update(task, description=str(event.step_key))
+                    elif event and (event.is_step_success or event.is_step_failure):
+                        done += 1
+                        progress.update(task, completed=done)
+                    elif not event and text:
+                        progress.update(task, description=text[:60])
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What failed: a step's own words, or the check that stopped it."""
+    told = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            user = failure.user_failure_data
+            text = (user.description if user else None) or (failure.error.message if failure.error else "failed")
+            told.append(f"{event.step_key}: {text.strip()}")
+    failed = [each for each in result.get_asset_check_evaluations() if each.blocking and not each.passed]
+    return told + [f"{each.asset_key.to_user_string()}: check {each.check_name}: {each.description}" for each in failed]
+
+
+def print_problems(problems: Sequence[str], console: Console) -> None:
+    """Each problem on its own line, as it is."""
+    for problem in dict.fromkeys(problems):
+        console.print(f"✗ {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
+    """One row per workflow: what was done, calls made, seconds."""
+    if not warehouse.has("sync_runs"):
+        return
+    rows = warehouse.read("select * from sync_runs where run_id = ? order by started_at, workflow", [run_id]).to_dicts()
+    table = Table(title=f"run {run_id[:8]}", title_justify="left")
+    table.add_column("workflow")
+    table.add_column("state")
+    for name in [*COUNTS, "calls", "seconds"]:
+        table.add_column(name, justify="right")
+    for row in rows:
+        cells = [_number(row[name]) for name in [*COUNTS, "calls"]]
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        table.add_row(row["workflow"], row["state"], *cells, seconds)
+    if rows:
+        console.print(table)
+    for row in rows:
+        if row["note"]:
+            console.print(f"{row['workflow']} stopped: {row['note']}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if value else "·"
+
+
+def _workflows_of(warehouse: Warehouse, run_id: str) -> list[str]:
+    if not warehouse.has("sync_runs"):
+        return []
+    rows = warehouse.read("select workflow from sync_runs where run_id = ? order by started_at", [run_id])
+    return [str(name) for name in rows["workflow"]]
+
+
+def print_plan(warehouse: Warehouse, workflow: str, console: Console) -> None:
+    """Counts by action and reason, then the first records that would be sent, with what would change."""
+    plan = quoted(f"plan_{workflow}")
+    counts = warehouse.read(
+        f"select action, reason_code, count(*) as records from {plan} group by all order by action, records desc"
+    )
+    table = Table("action", "reason", "records", title=f"plan of {workflow}", title_justify="left")
+    for action, code, records in counts.iter_rows():
+        table.add_row(action, code or "", f"{records:,}")
+    console.print(table)
+    first = warehouse.read(
+        f"select source, source_id, action, changes, reason from {plan}"
+        " where action not in ('unchanged', 'skipped', 'create') limit ?",
+        [PREVIEW_ROWS],
+    )
+    for row in first.iter_rows(named=True):
+        console.print(f"{row['source']} {row['source_id']}: {row['action']}, {row['reason']}", markup=False)
+        for change in row["changes"] or []:
+            before, after = change["before"] or "∅", change["after"] or "∅"
+            console.print(f"    {change['field']}: {before} → {after}", markup=False, style="dim")

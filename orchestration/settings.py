@@ -1,0 +1,103 @@
+"""Settings from the environment and `.env`; every name stands in `.env.example`.
+
+Secrets are not read here: they reach the resources as `dg.EnvVar`, so that the UI shows names only.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+from dotenv import find_dotenv, load_dotenv
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+load_dotenv(find_dotenv(usecwd=True))
+
+ROOT = Path(__file__).parent.parent
+
+
+class MillpondSettings(BaseSettings):
+    """Where things lie and which world is spoken to."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLPOND_", env_ignore_empty=True)
+
+    home: Path = Field(Path(".millpond"), description="Folder of the pond, the sandbox and Dagster's own records.")
+    mode: Literal["sandbox", "live"] = Field("sandbox", description="`live` speaks to the real systems.")
+    workflows: Path = Field(ROOT / "orchestration" / "workflows", description="Folder of the workflow files.")
+    overlap_s: int = Field(900, ge=0, description="Seconds that each incremental read goes back before the last one.")
+    vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
+
+    @property
+    def pond(self) -> Path:
+        """Folder of stage.duckdb and analyst.duckdb."""
+        return self.home.absolute() / "pond"
+
+    @property
+    def sandbox(self) -> str:
+        """The sandbox's folder; empty when the real systems are spoken to."""
+        return str(self.home.absolute() / "sandbox") if self.mode == "sandbox" else ""
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own records."""
+        return self.home.absolute() / "dagster"
+
+
+class NetSuiteSettings(BaseSettings):
+    """NetSuite's address and sign-in, but for the secrets."""
+
+    model_config = SettingsConfigDict(env_prefix="NETSUITE_", env_ignore_empty=True)
+
+    account: str = Field("", description="Account id, such as 1234567 or 1234567_SB1.")
+    base_url: str = Field("", description="Empty: made from the account id.")
+    auth: Literal["oauth2", "tba"] = Field("oauth2", description="OAuth 2.0 client credentials, or token-based.")
+    private_key_file: str = Field("", description="PEM file of the certificate's private key.")
+    concurrency: int = Field(4, ge=1, description="Requests at once; one under what the account grants.")
+
+
+class SuiteProjectsSettings(BaseSettings):
+    """SuiteProjects Pro's address and account, but for the secrets."""
+
+    model_config = SettingsConfigDict(env_prefix="SUITEPROJECTS_", env_ignore_empty=True)
+
+    base_url: str = Field("", description="https://<company>.app.netsuitesuiteprojectspro.com")
+    company: str = Field("", description="Company id of the account.")
+    user: str = Field("", description="User of the integration.")
+    namespace: str = Field("default", description="API namespace that Oracle gave out with the key.")
+
+
+class PrecoroSettings(BaseSettings):
+    """Precoro's address, but for the secrets."""
+
+    model_config = SettingsConfigDict(env_prefix="PRECORO_", env_ignore_empty=True)
+
+    region: Literal["com", "us"] = Field("com", description="com or us: where the account lives.")
+    base_url: str = Field("", description="Empty: made from the region.")
+    email: str = Field("", description="E-mail of the user whose token it is.")
+    spacing_s: float = Field(1.1, ge=1.0, description="Seconds between two calls; Precoro allows one a second.")
+
+
+SETTINGS = (MillpondSettings, NetSuiteSettings, SuiteProjectsSettings, PrecoroSettings)
+
+SECRETS = {
+    "NETSUITE_CLIENT_ID": "Client id of the integration record.",
+    "NETSUITE_CERTIFICATE_ID": "Certificate id of the machine-to-machine set-up.",
+    "NETSUITE_CONSUMER_KEY": "Token-based only.",
+    "NETSUITE_CONSUMER_SECRET": "Token-based only.",
+    "NETSUITE_TOKEN_ID": "Token-based only.",
+    "NETSUITE_TOKEN_SECRET": "Token-based only.",
+    "SUITEPROJECTS_PASSWORD": "Password of the integration's user.",
+    "SUITEPROJECTS_KEY": "API key.",
+    "SUITEPROJECTS_ACCESS_TOKEN": "OAuth 2.0 access token, instead of user and password.",
+    "PRECORO_TOKEN": "API token of the company.",
+}
+
+
+def secret(name: str) -> str:
+    """A secret for a resource's field: its name only, or blank when it is not set.
+
+    Dagster refuses an EnvVar that is not set, even where the other way to sign in is used.
+    """
+    assert name in SECRETS, name
+    return dg.EnvVar(name) if os.environ.get(name) else ""

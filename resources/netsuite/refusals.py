@@ -1,0 +1,99 @@
+"""NetSuite's refusals in our error tree, each with what a person can do about it.
+
+HTTP answer  ->  o:errorDetails[].o:errorCode and .detail  ->  CredentialsError, MissingTableError, …
+
+Source: NetSuite help, "Error Handling and Error Codes" (section_156570709583). The texts are those that other
+projects saw on live accounts; they are matched loosely.
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from resources.errors import CredentialsError, IntegrationError, RateLimitedError, RequestRejectedError
+from resources.http import retry_after_s
+from resources.netsuite.auth import MEND
+
+DETAIL_LENGTH = 300
+_UNKNOWN_COLUMN = re.compile(
+    r"Unknown identifier '(?P<column>[^']+)'|Field '(?P<field>[^']+)' for record", re.IGNORECASE
+)
+_UNKNOWN_TABLE = re.compile(
+    r"Record '(?P<record>[^']+)' was not found|Invalid search type: (?P<type>\w+)", re.IGNORECASE
+)
+_OURS = {400, 404, 405, 409, 422}  # the request itself is wrong
+_TOO_MANY = {"CONCURRENCY_LIMIT_EXCEEDED", "SSS_REQUEST_LIMIT_EXCEEDED"}
+
+# table: the permission of the role, and the feature, without which NetSuite says that the table does not exist
+NEEDS = {
+    "customer": ("Customers", ""),
+    "job": ("Projects (Jobs)", "Projects"),
+    "contact": ("Contacts", ""),
+    "subsidiary": ("Subsidiaries", "OneWorld"),
+    "customersubsidiaryrelationship": ("Customers and Subsidiaries", "OneWorld"),
+    "customeraddressbook": ("Customers", ""),
+    "customeraddressbookentityaddress": ("Customers", ""),
+    "department": ("Departments", "Departments"),
+    "classification": ("Classes", "Classes"),
+    "location": ("Locations", "Locations"),
+    "currency": ("Currency", "Multiple Currencies"),
+    "entitystatus": ("Customer Status", "Customer Relationship Management"),
+    "deletedrecord": ("Deleted Records", ""),
+}
+
+
+class MissingTableError(RequestRejectedError):
+    """The table does not exist for this role: a permission is missing, or a feature is switched off."""
+
+    def __init__(self, operation: str, table: str) -> None:
+        permission, feature = NEEDS.get(table, (table, ""))
+        mend = f"give the role the permission {permission!r}"
+        if feature:
+            mend += f", or switch on the feature {feature!r} (or name the table as optional)"
+        super().__init__("netsuite", operation, f"table {table} was not found: {mend}", code="INVALID_PARAMETER")
+        self.table = table
+
+
+class UnknownColumnError(RequestRejectedError):
+    """The account does not know this column."""
+
+    def __init__(self, operation: str, column: str) -> None:
+        reason = f"column {column} is unknown: take it out of the settings, or let the role see the field"
+        super().__init__("netsuite", operation, reason, code="INVALID_PARAMETER")
+        self.column = column
+
+
+def error_details(response: httpx.Response) -> tuple[str, str]:
+    """NetSuite's own code and text of a refusal; empty when the body is not its envelope."""
+    try:
+        details: Any = orjson.loads(response.content)["o:errorDetails"][0]
+        return str(details.get("o:errorCode", "")), str(details.get("detail", ""))[:DETAIL_LENGTH]
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
+        return "", ""
+
+
+def refusal(response: httpx.Response, now: datetime) -> IntegrationError | None:
+    """The error of an answer that was not a success; None leaves it to the HTTP status."""
+    if response.is_success or response.is_server_error:
+        return None
+    operation = str(response.request.extensions.get("operation", response.request.url.path))
+    code, detail = error_details(response)
+    reason = f"HTTP {response.status_code} {code} {detail}".strip()
+    if code in _TOO_MANY:
+        return RateLimitedError("netsuite", operation, reason, retry_after_s=retry_after_s(response, now))
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        return CredentialsError("netsuite", operation, f"HTTP 401 {code}: {MEND}", code=code)
+    if response.status_code == httpx.codes.FORBIDDEN:
+        return CredentialsError("netsuite", operation, f"{reason}: the role lacks a permission", code=code)
+    return _refused_query(operation, code, detail, reason) if response.status_code in _OURS else None
+
+
+def _refused_query(operation: str, code: str, detail: str, reason: str) -> RequestRejectedError:
+    if table := _UNKNOWN_TABLE.search(detail):
+        return MissingTableError(operation, (table["record"] or table["type"]).lower())
+    if column := _UNKNOWN_COLUMN.search(detail):
+        return UnknownColumnError(operation, (column["column"] or column["field"]).lower())
+    return RequestRejectedError("netsuite", operation, reason, code=code)

@@ -1,0 +1,3 @@
+"""x"""
+class Records:
+    def __init__(self,s): pass

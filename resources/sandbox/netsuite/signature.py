@@ -1,0 +1,35 @@
+"""OAuth 1.0a as NetSuite checks it: HMAC-SHA256 over method, address and every oauth_* it was sent.
+
+Source: netsuite.md §3.3, with Oracle's published test vector; clients such as authlib also send oauth_body_hash.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from oauthlib.oauth1.rfc5849 import signature as rfc5849
+
+_PAIR = re.compile(r'\s*([A-Za-z_]+)="([^"]*)"\s*(?:,|$)')
+
+
+def parameters_of(header: str) -> dict[str, str]:
+    """The pairs of an Authorization header `OAuth realm="…", oauth_…="…"`; empty when it is malformed."""
+    text = header.partition(" ")[2]
+    pairs = _PAIR.findall(text)
+    if _PAIR.sub("", text).strip() or len(dict(pairs)) != len(pairs):
+        return {}
+    return {name: unquote(value) for name, value in pairs}
+
+
+def sign(method: str, url: str, oauth: dict[str, str], consumer_secret: str, token_secret: str) -> str:
+    """The signature that these secrets give."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    signed = [(name, value) for name, value in oauth.items() if name not in {"realm", "oauth_signature"}]
+    base = rfc5849.signature_base_string(
+        method, rfc5849.base_string_uri(url), rfc5849.normalize_parameters([*query, *signed])
+    )
+    key = f"{quote(consumer_secret, safe='~')}&{quote(token_secret, safe='~')}"
+    return base64.b64encode(hmac.new(key.encode(), base.encode(), hashlib.sha256).digest()).decode()

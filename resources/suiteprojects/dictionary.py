@@ -1,0 +1,266 @@
+"""The documented properties of SuiteProjects Pro's records: one table, used by the adapter and by the stand-in.
+
+Follows Oracle's XML API reference (Customer, Contact, Project, Hierarchy, HierarchyNode, CustField, User, Currency,
+Address). Lengths are absent on purpose: only an account's own data dictionary has them. Names are flat, as in SOAP:
+the city of a customer's address is `addr_city`, of the billing address `billing_addr_city`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+# element that holds an address -> prefix of the flat names
+ADDRESSES = {"addr": "addr_", "billingaddr": "billing_addr_", "contactaddr": "contact_addr_"}
+
+ADDRESS_PARTS = {
+    "addr1": "street, first line",
+    "addr2": "street, second line",
+    "addr3": "street, third line",
+    "addr4": "street, fourth line",
+    "city": "city",
+    "state": "state or province",
+    "zip": "postal code",
+    "country": "country",
+    "email": "e-mail",
+    "phone": "phone",
+    "mobile": "mobile phone",
+    "fax": "fax",
+    "salutation": "salutation",
+    "first": "first name",
+    "middle": "middle name",
+    "last": "last name",
+    "contact_id": "contact of the address",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property; `kind` is text, boolean, number, date, stamp (date and time) or ids (a comma list)."""
+
+    name: str
+    description: str = ""
+    kind: str = "text"
+    computed: bool = False  # the service sets it; writing it has no effect
+    refers: str = ""  # the type of record whose id it holds
+
+
+@dataclass(frozen=True)
+class RecordType:
+    """One type of record of the XML API."""
+
+    name: str
+    association: str  # the type's name in custom field definitions and in hierarchies
+    properties: Mapping[str, Property]
+    addresses: tuple[str, ...] = ()
+    commands: frozenset[str] = frozenset({"Read", "Add", "Modify", "Delete"})
+    has_custom_fields: bool = True
+
+    @cached_property
+    def flat(self) -> dict[str, Property]:
+        """Every property under its flat name, address parts included."""
+        parts = {
+            f"{ADDRESSES[address]}{part}": Property(f"{ADDRESSES[address]}{part}", f"{label} ({address})")
+            for address in self.addresses
+            for part, label in ADDRESS_PARTS.items()
+        }
+        return {**self.properties, **parts}
+
+
+def _texts(names: str) -> list[Property]:
+    return [Property(name) for name in names.split()]
+
+
+def _booleans(names: str) -> list[Property]:
+    return [Property(name, kind="boolean") for name in names.split()]
+
+
+def _table(*groups: Property | list[Property]) -> dict[str, Property]:
+    flat = [each for group in groups for each in (group if isinstance(group, list) else [group])]
+    return {each.name: each for each in flat}
+
+
+_ID = Property("id", "internal id", computed=True)
+_STAMPS = [
+    Property("created", "when it was added", "stamp", computed=True),
+    Property("updated", "when it was last changed", "stamp", computed=True),
+]
+_EXTERNAL = Property("externalid", "key of the source system")
+_ACTIVE = Property("active", "whether it is in use", "boolean")
+_NAME = Property("name", "name")
+_NODES = Property("hierarchy_node_ids", "hierarchy nodes it belongs to, one per hierarchy", "ids")
+_CUSTOMER = Property("customerid", "customer it belongs to", refers="Customer")
+_BILLING_LINKS = [
+    Property("billing_contact_id", "contact billed", refers="Contact"),
+    Property("shipping_contactid", "contact shipped to", refers="Contact"),
+    Property("sold_to_contact_id", "contact sold to", refers="Contact"),
+    Property("primary_contactid", "main contact", refers="Contact"),
+]
+
+CUSTOMER = RecordType(
+    "Customer",
+    "customer",
+    _table(
+        _ID,
+        Property("name", "nickname shown in lists"),
+        Property("company", "company name"),
+        _EXTERNAL,
+        Property("code", "accounting code"),
+        _ACTIVE,
+        Property("type", "C for a customer, P for a prospect"),
+        Property("userid", "owner", refers="User"),
+        _BILLING_LINKS,
+        Property("currency", "currency code, enabled in the account"),
+        Property("terms", "payment terms"),
+        Property("rate", "billing rate", "number"),
+        _NODES,
+        Property("filterset_ids", "filter sets", "ids"),
+        Property("web", "web address"),
+        Property("notes", "notes"),
+        _texts(
+            "billing_code invoice_prefix invoice_text invoice_layoutid credit_invoice_layout_id statements"
+            " tb_approver tb_approvalprocess cost_centerid bus_typeid company_sizeid territoryid hear_aboutid"
+            " customer_location_id"
+        ),
+        _booleans("ta_include te_include"),
+        Property("picklist_label", "label in lists", computed=True),
+        _STAMPS,
+    ),
+    addresses=("addr", "billingaddr", "contactaddr"),
+)
+
+CONTACT = RecordType(
+    "Contact",
+    "contact",
+    _table(
+        _ID,
+        _NAME,
+        _CUSTOMER,
+        Property("customer_company", "customer by company name, for imports"),
+        Property("customer_externalid", "customer's key of the source system", computed=True),
+        _EXTERNAL,
+        _ACTIVE,
+        Property("code", "accounting code"),
+        Property("job_title", "job title"),
+        Property("notes", "notes"),
+        _booleans("can_bill_to can_ship_to can_sold_to"),
+        Property("exported", "when it was exported"),
+        Property("picklist_label", "label in lists", computed=True),
+        _STAMPS,
+    ),
+    addresses=("addr",),
+)
+
+PROJECT = RecordType(
+    "Project",
+    "project",
+    _table(
+        _ID,
+        _NAME,
+        _CUSTOMER,
+        Property("customer_name", "customer's name", computed=True),
+        _EXTERNAL,
+        Property("code", "accounting code"),
+        _ACTIVE,
+        Property("userid", "owner", refers="User"),
+        Property("project_stageid", "stage"),
+        Property("start_date", "first day", "date"),
+        Property("finish_date", "last day", "date", computed=True),
+        Property("budget", "budget in money", "number"),
+        Property("budget_time", "budget in hours", "number"),
+        Property("currency", "currency code, enabled in the account"),
+        Property("rate", "billing rate", "number"),
+        Property("billing_contactid", "contact billed", refers="Contact"),
+        Property("shipping_contact_id", "contact shipped to", refers="Contact"),
+        Property("sold_to_contact_id", "contact sold to", refers="Contact"),
+        Property("main_contactid", "main contact", refers="Contact"),
+        _NODES,
+        Property("filtersetids", "filter sets", "ids"),
+        Property("notes", "notes"),
+        _texts(
+            "cost_centerid billing_code invoice_layoutid invoice_text tax_locationid project_locationid rate_cardid"
+            " message auto_bill tb_approver tb_approvalprocess ta_approver ta_approvalprocess te_approver"
+            " te_approvalprocess template_project_id"
+        ),
+        Property("portfolio_projectid", "portfolio it belongs to", refers="Project"),
+        _booleans("only_owner_can_edit is_portfolio_project"),
+        Property("originating_id", computed=True),
+        Property("picklist_label", "label in lists", computed=True),
+        _STAMPS,
+    ),
+)
+
+HIERARCHY = RecordType(
+    "Hierarchy",
+    "hierarchy",
+    _table(
+        _ID,
+        _NAME,
+        Property("type", "customer, project or user"),
+        _ACTIVE,
+        _EXTERNAL,
+        Property("notes", "notes"),
+        _booleans("required requireonform available_as_column primary_dropdown_filter primary_user_filterset"),
+        _STAMPS,
+    ),
+    commands=frozenset({"Read", "Add", "Modify"}),
+)
+
+HIERARCHY_NODE = RecordType(
+    "HierarchyNode",
+    "hierarchy_node",
+    _table(
+        _ID,
+        _NAME,
+        Property("hierarchyid", "hierarchy it belongs to", refers="Hierarchy"),
+        Property("levelid", "level of a node", refers="HierarchyNode"),
+        Property("parentid", "node above", refers="HierarchyNode"),
+        Property("recordid", "customer, project or user of an association"),
+        Property("isalevel", "whether it is a level", "boolean"),
+        Property("isanode", "whether it is a node", "boolean"),
+        _EXTERNAL,
+        Property("notes", "notes"),
+        _STAMPS,
+    ),
+)
+
+CUST_FIELD = RecordType(
+    "CustField",
+    "",
+    _table(
+        _ID,
+        Property("name", "name without __c"),
+        Property("association", "type of record that has the field"),
+        Property("picker", "kind of field"),
+        Property("title", "label"),
+        Property("hint", "help text"),
+        Property("valuelist", "allowed values, comma separated"),
+        Property("maxlength", "characters allowed", "number"),
+        _texts("decpos size rows seq hidden_data_entry"),
+        _booleans("active required force_unique checked defnow"),
+        _STAMPS,
+    ),
+    commands=frozenset({"Read", "Modify"}),
+    has_custom_fields=False,
+)
+
+USER = RecordType(
+    "User",
+    "user",
+    _table(
+        _ID, _NAME, Property("nickname"), _EXTERNAL, Property("external_id"), _ACTIVE, Property("currency"), _STAMPS
+    ),
+    addresses=("addr",),
+    commands=frozenset({"Read"}),
+)
+
+CURRENCY = RecordType(
+    "Currency",
+    "",
+    _table(_ID, Property("name"), Property("symbol", "currency code"), Property("rate", kind="number"), _STAMPS),
+    commands=frozenset({"Read"}),
+    has_custom_fields=False,
+)
+
+RECORD_TYPES = {
+    each.name: each for each in (CUSTOMER, CONTACT, PROJECT, HIERARCHY, HIERARCHY_NODE, CUST_FIELD, USER, CURRENCY)
+}

@@ -1,0 +1,60 @@
+"""What a status of the XML API means for us, by what to do next.
+
+Source: suiteprojects_api.md §1.2 and §1.7. The number is all that a block holds; the service's own words are fetched
+with `SuiteProjectsClient.status_text`.
+"""
+
+from resources.errors import (
+    CredentialsError,
+    IntegrationError,
+    RateLimitedError,
+    RequestRejectedError,
+    TransientError,
+)
+
+SYSTEM = "suiteprojects"
+OK = 0
+NO_ROWS = 601
+RATE_LIMIT = 556
+MINUTE_S = 60.0
+BUSY = frozenset({414, 419, 606})  # down for a moment, try again, projections running
+BAD_SESSION = frozenset({2, 9})  # not logged in; session or token invalid or expired
+
+# what a person must do, by status; every other one of the 4xx and 5xx families gets the last line
+MENDS = {
+    2: "not logged in: check the access token",
+    9: "access token invalid or expired: authorize the application again",
+    401: "no such company, user and password: correct them",
+    403: "company is missing: set it",
+    404: "user is missing: set it",
+    405: "password is missing: set it",
+    409: "account is cancelled: ask Oracle",
+    410: "user is inactive: switch it on or use another one",
+    412: "namespace does not belong to this account: correct it",
+    413: "account has no API access: ask Oracle for the API add-on",
+    415: "account is archived: ask Oracle",
+    416: "user is locked: unlock it",
+    417: "this machine's address is not allowed: add it to the account's list",
+    426: "use the account's own domain as base URL",
+    501: "API key and namespace are missing: set them",
+    502: "API key was refused: correct it",
+    503: "API key is missing or wrong: correct it",
+    504: "API namespace is missing or wrong: correct it",
+    505: "API key and namespace do not belong together: correct them",
+    506: "API key is switched off: ask Oracle for another one",
+}
+
+
+def refusal(status: int, operation: str) -> IntegrationError:
+    """The error of a status that refuses a whole request or a Read."""
+    if status == RATE_LIMIT:
+        reason = f"status {status}: the account's request limit is reached"
+        return RateLimitedError(SYSTEM, operation, reason, retry_after_s=MINUTE_S)
+    if status in BUSY:
+        return TransientError(SYSTEM, operation, f"status {status}: the service asks to try again later")
+    if status in MENDS:
+        return CredentialsError(SYSTEM, operation, f"status {status}: {MENDS[status]}", code=str(status))
+    if 400 <= status < 427 or 501 <= status < 550:  # noqa: PLR2004 the service's own families
+        reason = f"status {status}: sign-in or permission was refused; look the number up in the account's API guide"
+        return CredentialsError(SYSTEM, operation, reason, code=str(status))
+    return RequestRejectedError(SYSTEM, operation, f"status {status}", code=str(status))

@@ -1,0 +1,19 @@
+/*
+sync_watermarks: How far each NetSuite table has been read.
+
+grain   one row per NetSuite table
+key     source_table
+reads   nothing
+notes   Written in the same transaction as the rows, so that a crash repeats work and loses none.
+        The next run reads what changed since watermark_at, less overlap_s.
+*/
+create table if not exists sync_watermarks (
+    source_table varchar not null,  -- NetSuite's table
+    watermark_at timestamp,  -- NetSuite's time before the first query, UTC
+    overlap_s integer,  -- seconds that the next run reads twice, to be safe
+    columns_hash varchar,  -- fingerprint of the columns; another one means a full load
+    zone_offset_s integer,  -- seconds that the session's local time was ahead of UTC; null: not known
+    began_at timestamp,  -- when this reading began, UTC, by the pond's clock
+    run_id varchar,  -- the run that wrote the rows
+    updated_at timestamp  -- when they were written, UTC, by the pond's clock
+)

@@ -1,0 +1,30 @@
+/*
+stg_netsuite__currencies: NetSuite currencies in our names and types.
+
+grain   one row per NetSuite currency internal id; deleted records included
+key     currency_id
+reads   raw_netsuite__currencies
+*/
+with
+
+source as (select * from raw_netsuite__currencies),
+
+renamed as (
+    select
+        -- ids
+        id as currency_id,  -- NetSuite internal id
+        externalid as external_id,  -- key that another system gave the record
+        -- descriptions
+        name,  -- name
+        symbol as currency_code,  -- ISO 4217 code
+        -- booleans
+        coalesce(isbasecurrency = 'T', false) as is_base_currency,  -- the account's own currency
+        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        -- timestamps (UTC)
+        try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
+        _deleted_at as deleted_at  -- found missing in NetSuite, UTC
+    from source
+)
+
+select * from renamed

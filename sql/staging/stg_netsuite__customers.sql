@@ -1,0 +1,106 @@
+/*
+stg_netsuite__customers: NetSuite customers, leads and prospects in our names and types.
+
+grain   one row per NetSuite customer internal id; leads, prospects and deleted records included
+key     customer_id
+reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, raw_netsuite__customer_subsidiaries,
+        raw_netsuite__addresses, raw_netsuite__currencies, raw_netsuite__entity_statuses
+notes   The stage is told by the raw table: a conversion moves the row.
+        The address is the default billing one, else the default shipping one, else the first.
+        A deleted customer keeps the addresses and subsidiaries that it had.
+        Custom fields keep NetSuite's name and stay text.
+*/
+with
+
+source as (
+    select 'customer' as stage, * from raw_netsuite__customers
+    union all by name
+    select 'lead' as stage, * from raw_netsuite__leads
+    union all by name
+    select 'prospect' as stage, * from raw_netsuite__prospects
+),
+
+addresses as (
+    select
+        child.*,
+        row_number() over (
+            partition by child.entity
+            order by
+                child.defaultbilling = 'T' desc nulls last,
+                child.defaultshipping = 'T' desc nulls last,
+                try_cast(child.internalid as bigint)
+        ) as place
+    from raw_netsuite__addresses as child
+    inner join source as parent on parent.id = child.entity
+    where child._deleted_at is null or parent._deleted_at is not null
+),
+
+subsidiaries as (
+    select
+        child.entity,
+        max(child.subsidiary) filter (child.isprimarysub = 'T') as subsidiary_id,
+        list(distinct child.subsidiary order by child.subsidiary) as subsidiary_ids
+    from raw_netsuite__customer_subsidiaries as child
+    inner join source as parent on parent.id = child.entity
+    where child._deleted_at is null or parent._deleted_at is not null
+    group by child.entity
+),
+
+renamed as (
+    select
+        -- ids
+        columns('^(id|custentity_.*)$'),
+        parent as parent_customer_id,  -- NetSuite internal id of the customer above
+        entityid as entity_number,  -- number or name that people see in NetSuite
+        externalid as external_id,  -- key that another system gave the record
+        category as category_id,  -- NetSuite internal id of the customer category
+        entitystatus as status_id,  -- key of the status
+        currency as currency_id,  -- NetSuite internal id of the primary currency
+        terms as terms_id,  -- NetSuite internal id of the payment terms
+        salesrep as sales_rep_id,  -- NetSuite internal id of the sales representative
+        -- descriptions
+        stage,  -- customer, lead or prospect
+        companyname as company_name,  -- company name; empty for most individuals
+        altname as alt_name,  -- name without the number
+        salutation,  -- form of address
+        firstname as first_name,  -- first name of an individual
+        middlename as middle_name,  -- middle name of an individual
+        lastname as last_name,  -- last name of an individual
+        email,  -- e-mail address
+        phone,  -- phone number as typed
+        fax,  -- fax number as typed
+        url,  -- web address
+        comments,  -- comments
+        -- booleans
+        coalesce(isperson = 'T', false) as is_person,  -- an individual, not a company
+        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        -- timestamps (UTC)
+        try_cast(datecreated as timestamp) as created_at,  -- created in NetSuite, UTC
+        try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
+        _deleted_at as deleted_at  -- deleted in NetSuite, or found missing, UTC
+    from source
+),
+
+joined as (
+    select
+        renamed.*,
+        statuses.name as status_name,  -- status as people see it
+        currencies.symbol as currency_code,  -- ISO 4217 code of the primary currency
+        subsidiaries.subsidiary_id,  -- NetSuite internal id of the primary subsidiary
+        subsidiaries.subsidiary_ids,  -- internal ids of all its subsidiaries, sorted as text
+        addresses.addr1 as address_line1,  -- first address line
+        addresses.addr2 as address_line2,  -- second address line
+        addresses.addr3 as address_line3,  -- third address line
+        addresses.city,  -- city
+        addresses.state,  -- state or province
+        addresses.zip,  -- postal code
+        addresses.country as country_code  -- ISO 3166 code of two letters
+    from renamed
+    left join raw_netsuite__entity_statuses as statuses on statuses.key = renamed.status_id
+    left join raw_netsuite__currencies as currencies on currencies.id = renamed.currency_id
+    left join subsidiaries on subsidiaries.entity = renamed.id
+    left join addresses on addresses.entity = renamed.id and addresses.place = 1
+)
+
+select * rename (id as customer_id) from joined

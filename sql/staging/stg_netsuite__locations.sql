@@ -1,0 +1,31 @@
+/*
+stg_netsuite__locations: NetSuite locations in our names and types.
+
+grain   one row per NetSuite location internal id; deleted records included
+key     location_id
+reads   raw_netsuite__locations
+notes   full_name is the path from the top, parted by blank, colon, blank.
+*/
+with
+
+source as (select * from raw_netsuite__locations),
+
+renamed as (
+    select
+        -- ids
+        id as location_id,  -- NetSuite internal id
+        parent as parent_id,  -- NetSuite internal id of the one above
+        externalid as external_id,  -- key that another system gave the record
+        -- descriptions
+        name,  -- own name
+        coalesce(fullname, name) as full_name,  -- path from the top
+        -- booleans
+        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        -- timestamps (UTC)
+        try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
+        _deleted_at as deleted_at  -- found missing in NetSuite, UTC
+    from source
+)
+
+select * from renamed

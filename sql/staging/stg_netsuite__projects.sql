@@ -1,0 +1,70 @@
+/*
+stg_netsuite__projects: NetSuite projects (jobs) in our names and types.
+
+grain   one row per NetSuite job internal id; deleted records included
+key     project_id
+reads   raw_netsuite__projects, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
+        raw_netsuite__customer_subsidiaries, raw_netsuite__currencies
+notes   `parent` is the customer or, for a sub-project, the project above it; only a known project counts as one.
+        NetSuite's query service shows no subsidiary of a project: it is the customer's primary one.
+        Custom fields keep NetSuite's name and stay text.
+*/
+with
+
+source as (select * from raw_netsuite__projects),
+
+customers as (
+    select id, _deleted_at from raw_netsuite__customers
+    union all
+    select id, _deleted_at from raw_netsuite__leads
+    union all
+    select id, _deleted_at from raw_netsuite__prospects
+),
+
+subsidiaries as (
+    select child.entity, max(child.subsidiary) as subsidiary_id
+    from raw_netsuite__customer_subsidiaries as child
+    inner join customers as parent on parent.id = child.entity
+    where child.isprimarysub = 'T' and (child._deleted_at is null or parent._deleted_at is not null)
+    group by child.entity
+),
+
+renamed as (
+    select
+        -- ids
+        columns('^(id|custentity_.*)$'),
+        entityid as entity_number,  -- number or name that people see in NetSuite
+        externalid as external_id,  -- key that another system gave the record
+        customer as customer_id,  -- NetSuite internal id of the customer
+        case
+            when parent is distinct from customer and parent in (select id from source) then parent
+        end as parent_project_id,  -- internal id of the project above; empty unless a sub-project
+        entitystatus as status_id,  -- key of the status
+        currency as currency_id,  -- NetSuite internal id of the currency
+        projectmanager as project_manager_id,  -- NetSuite internal id of the project manager
+        -- descriptions
+        coalesce(companyname, altname) as project_name,  -- project name
+        -- dates
+        try_cast(startdate as date) as start_date,  -- first day
+        try_cast(enddate as date) as end_date,  -- last day
+        -- booleans
+        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        -- timestamps (UTC)
+        try_cast(datecreated as timestamp) as created_at,  -- created in NetSuite, UTC
+        try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
+        _deleted_at as deleted_at  -- deleted in NetSuite, or found missing, UTC
+    from source
+),
+
+joined as (
+    select
+        renamed.*,
+        currencies.symbol as currency_code,  -- ISO 4217 code
+        subsidiaries.subsidiary_id  -- internal id of the customer's primary subsidiary
+    from renamed
+    left join raw_netsuite__currencies as currencies on currencies.id = renamed.currency_id
+    left join subsidiaries on subsidiaries.entity = renamed.customer_id
+)
+
+select * rename (id as project_id) from joined

@@ -1,0 +1,34 @@
+/*
+stg_netsuite__subsidiaries: NetSuite subsidiaries in our names and types.
+
+grain   one row per NetSuite subsidiary internal id; deleted records included
+key     subsidiary_id
+reads   raw_netsuite__subsidiaries
+notes   OneWorld accounts only; empty elsewhere.
+*/
+with
+
+source as (select * from raw_netsuite__subsidiaries),
+
+renamed as (
+    select
+        -- ids
+        id as subsidiary_id,  -- NetSuite internal id
+        parent as parent_id,  -- NetSuite internal id of the one above
+        externalid as external_id,  -- key that another system gave the record
+        -- descriptions
+        name,  -- own name
+        coalesce(fullname, name) as full_name,  -- path from the top
+        country as country_code,  -- ISO 3166 code of two letters
+        currency as currency_id,  -- NetSuite internal id of the base currency
+        coalesce(iselimination = 'T', false) as is_elimination,  -- only for eliminations in consolidation
+        -- booleans
+        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        -- timestamps (UTC)
+        try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
+        _deleted_at as deleted_at  -- found missing in NetSuite, UTC
+    from source
+)
+
+select * from renamed

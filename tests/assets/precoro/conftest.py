@@ -1,0 +1,23 @@
+"""The adapter before the stand-in in its strictest mode."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from assets.precoro.target import OptionTarget
+from resources.precoro.client import PrecoroClient
+from resources.precoro.connect import open_precoro
+from resources.sandbox.world import Sandbox
+
+
+@pytest.fixture
+def precoro(sandbox: Sandbox) -> Iterator[PrecoroClient]:
+    """A client of the sandbox's first company."""
+    with open_precoro(sandbox=sandbox.folder) as client:
+        yield client
+
+
+@pytest.fixture
+def target(precoro: PrecoroClient) -> OptionTarget:
+    """The field for customers and projects."""
+    return OptionTarget(precoro, 5144)

@@ -1,0 +1,413 @@
+"""Options as the delivery engine sees them."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from assets.delivery.decide import PARENT
+from assets.delivery.target import TWIN_COLUMNS, Action, Target, Verdict, Write
+from assets.precoro.target import LOST_IN_A_ROW, OptionTarget
+from resources.errors import (
+    CredentialsError,
+    IntegrationError,
+    QuotaExhaustedError,
+    RequestRejectedError,
+    TransientError,
+)
+from resources.precoro.client import PrecoroClient
+from resources.precoro.connect import open_precoro
+from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.world import Sandbox
+
+FIELDS = ["name", "code", "enable", "externalId"]
+
+
+def write(source_id: str, action: Action = Action.CREATE, **changes: Any) -> Write:
+    """One plausible write."""
+    values = {"name": f"Customer {source_id}", "enable": "1", "externalId": source_id} | changes.pop("values", {})
+    plain: dict[str, Any] = {
+        "source": "customers",
+        "source_id": source_id,
+        "action": action,
+        "target_id": None,
+        "values": values,
+        "changed": frozenset(values),
+    }
+    return Write(**(plain | changes))
+
+
+def switch(sandbox: Sandbox, **values: Any) -> None:
+    """Change switches of Precoro's stand-in."""
+    sandbox.switches.set("precoro", PrecoroSwitches, **values)
+
+
+def ours(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
+    """The options that carry our key; a key that occurs twice fails."""
+    rows = [row for row in sandbox.precoro.options() if row["external_id"]]
+    assert len({row["external_id"] for row in rows}) == len(rows)
+    return {row["external_id"]: row for row in rows}
+
+
+def test_it_is_a_target(target: OptionTarget) -> None:
+    """The type checker compares the signatures; the engine reads these names."""
+    seen: Target = target
+
+    assert (seen.name, seen.key_field, seen.active_field, seen.batch_size) == (
+        "precoro.Option",
+        "externalId",
+        "enable",
+        50,
+    )
+    assert seen.fields()["name"].required
+    assert seen.fields()["name"].max_length == 256
+
+
+@pytest.mark.parametrize("field", [5144, "5144", "Customers/Projects"])
+def test_the_field_is_found_by_id_or_exact_name(precoro: PrecoroClient, field: int | str) -> None:
+    """F02."""
+    assert OptionTarget(precoro, field).field.field_id == 5144
+
+
+@pytest.mark.parametrize("field", ["customers/projects", "Nothing", "Off", "Note", "Twice"])
+def test_a_wrong_field_fails_before_any_write(precoro: PrecoroClient, sandbox: Sandbox, field: str) -> None:
+    """F02: missing, disabled, not a drop-down, or two of the name."""
+    sandbox.precoro.add_field("Off", enable=False)
+    sandbox.precoro.add_field("Note", type_string="Text")
+    sandbox.precoro.add_field("Twice")
+    sandbox.precoro.add_field("Twice")
+    target = OptionTarget(precoro, field)
+
+    with pytest.raises(RequestRejectedError):
+        target.read(FIELDS)
+    sent = target.send([write("1")])
+
+    assert isinstance(sent.stop, RequestRejectedError)
+    assert sent.outcomes[0].verdict is Verdict.NOT_SENT
+    assert sandbox.precoro.write_calls() == 0
+
+
+def test_the_twin_holds_everything_in_canonical_text(target: OptionTarget, sandbox: Sandbox) -> None:
+    """Foreign options are there, with external_id null, so that they can be matched and left alone."""
+    option_id = sandbox.precoro.add_option("Acme", external_id="7", code="", enable=False)
+
+    twin = target.read(FIELDS)
+
+    assert dict(twin.schema) == TWIN_COLUMNS | dict.fromkeys(FIELDS, pl.String)
+    assert twin.height == len(sandbox.precoro.options())
+    assert twin.filter(pl.col("external_id").is_null()).height == 3
+    assert twin.filter(pl.col("external_id") == "7").to_dicts() == [
+        {
+            "target_id": str(option_id),
+            "external_id": "7",
+            "is_active": False,
+            "parent_id": None,
+            "updated_at": None,
+            "name": "Acme",
+            "code": None,
+            "enable": "0",
+            "externalId": "7",
+        }
+    ]
+
+
+def test_a_field_that_does_not_exist_is_told(target: OptionTarget) -> None:
+    """A typing error in a workflow."""
+    with pytest.raises(ValueError, match="colour"):
+        target.read(["colour"])
+
+
+def test_a_listing_serves_for_its_minute_and_not_after_a_write(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F38: a second look in the same minute costs nothing; a write makes it stale."""
+    target.read(FIELDS)
+    calls = target.calls
+    target.read(["name"])
+    cached = target.calls
+    target.send([write("1")])
+    after = target.read(FIELDS)
+
+    assert cached == calls
+    assert "1" in after["external_id"].to_list()
+    assert sandbox.precoro.refusals() == 0
+
+
+def test_a_tree_is_created_level_by_level(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F05-F07: customer, project, sub-project; the echo shows the parent that was sent."""
+    customer = target.send([write("1")]).outcomes[0]
+    project = target.send([write("2", parent_id=customer.target_id)]).outcomes[0]
+    phase = target.send([write("3", parent_id=project.target_id, values={"code": "P-3"})]).outcomes[0]
+
+    assert [ours(sandbox)[key]["level"] for key in "123"] == [1, 2, 3]
+    assert phase.echo
+    assert phase.echo["parent_id"] == project.target_id
+    assert (phase.echo["externalId"], phase.echo["enable"], phase.echo["code"]) == ("3", "1", "P-3")
+    assert "parent" not in sandbox.precoro.log()[-3]["body"]
+    assert sandbox.precoro.write_calls() == 3
+
+
+def test_an_update_sends_the_whole_record(target: OptionTarget, sandbox: Sandbox) -> None:
+    """§5: a service that replaces would otherwise disable the option and move it to the top."""
+    switch(sandbox, strict_put=True)
+    parent = target.send([write("1")]).outcomes[0].target_id
+    child = target.send([write("2", parent_id=parent, values={"code": "C"})]).outcomes[0].target_id
+    before = ours(sandbox)["2"]
+
+    sent = target.send(
+        [
+            write(
+                "2",
+                Action.UPDATE,
+                target_id=child,
+                values={"name": "Renamed", "code": "C"},
+                changed=frozenset({"name"}),
+                parent_id=parent,
+            )
+        ]
+    )
+
+    assert sent.outcomes[0].verdict is Verdict.CONFIRMED
+    assert ours(sandbox)["2"] | {"updated_at": ""} == before | {"name": "Renamed", "updated_at": ""}
+
+
+def test_what_a_write_leaves_out_stays(target: OptionTarget, sandbox: Sandbox) -> None:
+    """Only mapped fields are in a write; an unmapped code, enable or parent is not ours to reset."""
+    switch(sandbox, strict_put=True, parent_in_answers=True)
+    top = sandbox.precoro.add_option("Top")
+    option_id = sandbox.precoro.add_option("Acme", external_id="7", code="C", enable=False, parent_id=top)
+    target.read(FIELDS)
+
+    target.send([write("7", Action.UPDATE, target_id=str(option_id), values={"name": "New", "enable": None})])
+
+    kept = ours(sandbox)["7"]
+    assert (kept["name"], kept["code"], kept["enable"], kept["parent_id"]) == ("New", "C", False, top)
+
+
+def test_a_record_moves_and_returns_to_the_top(target: OptionTarget, sandbox: Sandbox) -> None:
+    """A parent is sent whenever it is known; an empty one only for a move to the top."""
+    first, second = (outcome.target_id for outcome in target.send([write("1"), write("2")]).outcomes)
+    child = target.send([write("3", parent_id=first)]).outcomes[0].target_id
+
+    target.send([write("3", Action.UPDATE, target_id=child, parent_id=second, changed=frozenset({PARENT}))])
+    moved = ours(sandbox)["3"]["parent_id"]
+    target.send([write("3", Action.UPDATE, target_id=child, changed=frozenset({PARENT}))])
+
+    assert str(moved) == second
+    assert ours(sandbox)["3"]["level"] == 1
+
+
+def test_switching_off_and_on(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F20, F21: the option stays, only `enable` moves."""
+    option_id = target.send([write("1")]).outcomes[0].target_id
+
+    target.send([write("1", Action.DEACTIVATE, target_id=option_id)])
+    off = ours(sandbox)["1"]["enable"]
+    target.send([write("1", Action.REACTIVATE, target_id=option_id)])
+
+    assert (off, ours(sandbox)["1"]["enable"]) == (False, True)
+
+
+def test_an_adopted_option_gets_our_key(target: OptionTarget, sandbox: Sandbox) -> None:
+    """An option made by hand becomes ours without becoming two."""
+    option_id = sandbox.precoro.add_option("Customer 1")
+
+    sent = target.send([write("1", Action.ADOPT, target_id=str(option_id))])
+
+    assert sent.outcomes[0].target_id == str(option_id)
+    assert ours(sandbox)["1"]["option_id"] == option_id
+
+
+@pytest.mark.parametrize("action", [Action.CREATE, Action.ADOPT])
+def test_an_ignored_external_id_is_patched(target: OptionTarget, sandbox: Sandbox, action: Action) -> None:
+    """§7.2: the answer tells whether the POST's external id was taken."""
+    switch(sandbox, post_external_id="ignore")
+    option_id = str(sandbox.precoro.add_option("Customer 1")) if action is Action.ADOPT else None
+
+    outcome = target.send([write("1", action, target_id=option_id)]).outcomes[0]
+
+    assert outcome.echo
+    assert outcome.echo["external_id"] == "1"
+    assert len(ours(sandbox)) == 1
+
+
+def test_one_refused_record_does_not_stop_the_others(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F36: the service's own words are kept, the record's name is not."""
+    switch(sandbox, name_limit=255)
+    long = "Very Secret " + "x" * 244
+
+    sent = target.send([write("1"), write("2", values={"name": long}), write("3", parent_id="999999"), write("4")])
+
+    verdicts = [outcome.verdict for outcome in sent.outcomes]
+    assert verdicts == [Verdict.CONFIRMED, Verdict.REJECTED, Verdict.REJECTED, Verdict.CONFIRMED]
+    assert "too long" in sent.outcomes[1].reason
+    assert "Secret" not in sent.outcomes[1].reason
+    assert "Parent option not found" in sent.outcomes[2].reason
+    assert sent.stop is None
+
+
+def test_an_option_that_is_gone_is_the_records_own_fault(target: OptionTarget) -> None:
+    """Deleted by hand since the last look: 404, and the next record goes on."""
+    sent = target.send([write("1", Action.UPDATE, target_id="999999"), write("2")])
+
+    assert [(outcome.verdict, outcome.code) for outcome in sent.outcomes] == [
+        (Verdict.REJECTED, "404"),
+        (Verdict.CONFIRMED, ""),
+    ]
+
+
+def test_limits_are_held_without_a_call(precoro: PrecoroClient, sandbox: Sandbox) -> None:
+    """F30, F31, F08: 83 characters for customers, 256 for projects, three levels; characters, not bytes."""
+    target = OptionTarget(precoro, 5144, max_level=3, level_limits={1: 83})
+    fits = target.send([write("1", values={"name": "ü" * 83})]).outcomes[0]
+    project = target.send([write("2", parent_id=fits.target_id, values={"name": "p" * 256})]).outcomes[0]
+    phase = target.send([write("3", parent_id=project.target_id)]).outcomes[0]
+    before = sandbox.precoro.calls_made()
+
+    refused = target.send(
+        [
+            write("4", values={"name": "ü" * 84}),
+            write("5", parent_id=fits.target_id, values={"name": "p" * 257}),
+            write("6", parent_id=phase.target_id),
+            write("7", values={"name": None}),
+        ]
+    )
+
+    assert [outcome.code for outcome in refused.outcomes] == [
+        "name_too_long",
+        "name_too_long",
+        "too_deep",
+        "name_missing",
+    ]
+    assert {outcome.verdict for outcome in refused.outcomes} == {Verdict.REJECTED}
+    assert sandbox.precoro.calls_made() == before
+
+
+@pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.DONE_500, FaultKind.CUT, FaultKind.TRUNCATED])
+@pytest.mark.parametrize("mode", ["honour", "ignore"])
+def test_a_lost_create_ends_in_exactly_one_option(
+    target: OptionTarget, sandbox: Sandbox, kind: FaultKind, mode: str
+) -> None:
+    """F40, I2: looked up before it is sent again; even where the service left it without its external id."""
+    switch(sandbox, post_external_id=mode)
+    target.read(FIELDS)
+    sandbox.faults.plan("precoro", Fault(kind, method="POST", pattern="Customer\\+1"))
+
+    sent = target.send([write("1"), write("2")])
+    found = target.find(["1"], FIELDS)
+    if found.is_empty():
+        target.send([write("1")])
+
+    assert [outcome.verdict for outcome in sent.outcomes] == [Verdict.UNKNOWN, Verdict.CONFIRMED]
+    assert sent.stop is None
+    assert set(ours(sandbox)) == {"1", "2"}
+    assert len(sandbox.precoro.options()) == 3 + 2
+    assert sandbox.precoro.refusals() == 0
+
+
+def test_a_create_that_never_arrived_is_not_found(target: OptionTarget, sandbox: Sandbox) -> None:
+    """HTTP 500 before the work looks the same from outside; sent again, it is there once."""
+    sandbox.faults.plan("precoro", Fault(FaultKind.REFUSED_500, method="POST"))
+
+    lost = target.send([write("1")]).outcomes[0]
+    absent = target.find(["1"], FIELDS)
+    target.send([write("1")])
+
+    assert lost.verdict is Verdict.UNKNOWN
+    assert absent.is_empty()
+    assert list(ours(sandbox)) == ["1"]
+
+
+def test_somebody_elses_option_is_not_taken_for_a_lost_one(target: OptionTarget, sandbox: Sandbox) -> None:
+    """I4: the same name is no proof while two new options have it, or when the option was there before."""
+    switch(sandbox, post_external_id="ignore")
+    before = sandbox.precoro.add_option("Customer 1")
+    target.read(FIELDS)
+    sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="POST"))
+    target.send([write("1")])
+    sandbox.precoro.add_option("Customer 1")
+
+    assert target.find(["1"], FIELDS).is_empty()
+    assert not ours(sandbox)
+    assert before in {row["option_id"] for row in sandbox.precoro.options()}
+
+
+def test_a_dead_connection_stops_the_run(target: OptionTarget, sandbox: Sandbox) -> None:
+    """Some lost answers in a row: the rest is not sent."""
+    sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="POST", times=100))
+
+    sent = target.send([write(str(number)) for number in range(10)])
+
+    verdicts = [outcome.verdict for outcome in sent.outcomes]
+    assert verdicts == [Verdict.UNKNOWN] * LOST_IN_A_ROW + [Verdict.NOT_SENT] * (10 - LOST_IN_A_ROW)
+    assert isinstance(sent.stop, TransientError)
+
+
+def test_a_lost_update_that_stays_lost_is_unknown(target: OptionTarget, sandbox: Sandbox) -> None:
+    """It was tried again, because a PUT may arrive twice; then it may or may not have arrived."""
+    option_id = target.send([write("1")]).outcomes[0].target_id
+    sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="PUT", times=100))
+
+    sent = target.send([write("1", Action.UPDATE, target_id=option_id), write("2")])
+
+    assert [outcome.verdict for outcome in sent.outcomes] == [Verdict.UNKNOWN, Verdict.NOT_SENT]
+    assert isinstance(sent.stop, TransientError)
+
+
+def test_the_days_allowance_ends_the_run_as_partial(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F39: what is written stays, what is left is not sent, the next day goes on without doubles."""
+    target.read(FIELDS)
+    switch(sandbox, calls_per_day=5)
+    batch = [write(str(number)) for number in range(6)]
+
+    sent = target.send(batch)
+    sandbox.clock.sleep(86400)
+    rest = target.send([write for write, outcome in zip(batch, sent.outcomes, strict=True) if not outcome.target_id])
+
+    assert [outcome.verdict for outcome in sent.outcomes] == [Verdict.CONFIRMED] * 3 + [Verdict.NOT_SENT] * 3
+    assert isinstance(sent.stop, QuotaExhaustedError)
+    assert {outcome.verdict for outcome in rest.outcomes} == {Verdict.CONFIRMED}
+    assert len(ours(sandbox)) == 6
+
+
+def test_a_stop_between_create_and_patch_keeps_the_new_option(target: OptionTarget, sandbox: Sandbox) -> None:
+    """The option exists: it must come back as confirmed with its id, or the next run would make a second one."""
+    switch(sandbox, post_external_id="ignore", calls_per_day=3)
+    target.read(FIELDS)
+
+    sent = target.send([write("1"), write("2")])
+
+    made = sent.outcomes[0]
+    assert made.verdict is Verdict.CONFIRMED
+    assert made.echo
+    assert made.echo["external_id"] is None
+    assert sent.notes
+    assert sent.outcomes[1].verdict is Verdict.NOT_SENT
+    assert isinstance(sent.stop, QuotaExhaustedError)
+
+
+def test_refused_credentials_stop_at_once(sandbox: Sandbox) -> None:
+    """No record is blamed for a wrong token."""
+    with open_precoro(sandbox=sandbox.folder, token="wrong") as client:
+        sent = OptionTarget(client, 5144).send([write("1"), write("2")])
+
+    assert isinstance(sent.stop, CredentialsError)
+    assert {outcome.verdict for outcome in sent.outcomes} == {Verdict.NOT_SENT}
+
+
+def test_new_options_are_tied_to_legal_entities(precoro: PrecoroClient, sandbox: Sandbox) -> None:
+    """F42: by setting only; an update does not tie again."""
+    target = OptionTarget(precoro, 5144, legal_entity_ids=["27377"])
+
+    made = target.send([write("1")]).outcomes[0]
+    target.send([write("1", Action.UPDATE, target_id=made.target_id)])
+
+    assert [row["option_id"] for row in sandbox.precoro.dependencies()] == [int(made.target_id or 0)]
+    assert sum("depend_add" in row["path"] for row in sandbox.precoro.log()) == 1
+
+
+def test_a_spoiled_listing_is_no_shorter_twin(target: OptionTarget, sandbox: Sandbox) -> None:
+    """An empty frame would look like everything deleted by hand."""
+    sandbox.faults.plan("precoro", Fault(FaultKind.EMPTY, method="GET", pattern="options"))
+
+    with pytest.raises(IntegrationError):
+        target.read(FIELDS)

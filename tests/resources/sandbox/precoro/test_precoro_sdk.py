@@ -1,0 +1,76 @@
+"""The independent client `precoro-sdk` works against the served stand-in, unchanged (precoro.md §8)."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import precoro
+import pytest
+
+from resources.sandbox.precoro.server import PrecoroSandbox
+from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.serve import HOST, Front, Quiet, _config, listen
+from resources.sandbox.world import Sandbox
+
+FIELD = 5144
+
+
+@pytest.fixture
+def sdk(sandbox: Sandbox, stand_in: PrecoroSandbox) -> Iterator[precoro.PrecoroClient]:
+    """The SDK, pointed at a free port."""
+    keys, listener = stand_in.credentials, listen(0)
+    listener.listen()  # from now on a connection waits until the server takes it
+    with ThreadPoolExecutor(4) as pool:
+        server = Quiet(_config(Front(sandbox.system("precoro"), pool), None))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+        thread.start()
+        base_url = f"http://{HOST}:{listener.getsockname()[1]}"
+        with precoro.PrecoroClient(keys["token"], keys["email"], base_url=base_url, max_retries=0) as client:
+            yield client
+        server.should_exit = True
+        thread.join()
+
+
+def test_the_sdk_lists_creates_updates_and_patches(sdk: precoro.PrecoroClient, stand_in: PrecoroSandbox) -> None:
+    """Every call of its custom field resource that touches options."""
+    fields = sdk.item_custom_fields.list_all(per_page=10)
+    top = sdk.item_custom_fields.add_option(FIELD, "Acme", code="A")
+    child = sdk.item_custom_fields.add_option(FIELD, "Refit", enable=False, parent_id=top["id"])
+    sdk.item_custom_fields.update_option(FIELD, child["id"], name="Refit 2027", enable=True)
+    sdk.item_custom_fields.patch_option(FIELD, child["id"], externalId="ns:123")
+    sdk.item_custom_fields.add_option_dependency(child["id"], top["id"])
+
+    kept = stand_in.options()[-1]
+    assert fields[0]["id"] == FIELD
+    assert (kept["name"], kept["enable"], kept["external_id"]) == ("Refit 2027", True, "ns:123")
+    assert (kept["parent_id"], kept["level"]) == (top["id"], 2)
+    assert stand_in.dependencies()
+    assert sdk.item_custom_fields.get(FIELD)["options"]["data"][-1]["name"] == "Refit 2027"
+    assert sdk.legal_entities.list_all()
+    assert sdk.users.list()["data"]
+
+
+def test_the_sdk_reads_every_page(sdk: precoro.PrecoroClient, stand_in: PrecoroSandbox) -> None:
+    """It needs total_pages, which is therefore there by default."""
+    for number in range(20):
+        stand_in.add_field(f"field {number}")
+
+    assert len(sdk.item_custom_fields.list_all(per_page=10)) == 22
+
+
+def test_the_sdk_understands_our_refusals(sdk: precoro.PrecoroClient, sandbox: Sandbox) -> None:
+    """401, validation and rate limits arrive as its own exceptions."""
+    with pytest.raises(precoro.PrecoroClientError) as refused:
+        sdk.item_custom_fields.add_option(FIELD, "x" * 257)
+    sandbox.switches.set("precoro", PrecoroSwitches, limit_per_minute=True, calls_per_minute=1)
+    with pytest.raises(precoro.PrecoroRateLimitError) as limited:
+        sdk.users.list()
+    with (
+        pytest.raises(precoro.PrecoroAuthenticationError),
+        precoro.PrecoroClient("wrong", "nobody@example.com", base_url=sdk._base_url) as stranger,
+    ):
+        stranger.users.list()
+
+    assert refused.value.status_code == 400
+    assert 0 < limited.value.retry_after <= 60
