@@ -11,12 +11,15 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
 
 @contextmanager
-def dagster_failure() -> Iterator[None]:
+def dagster_failure(*others: type[Exception]) -> Iterator[None]:
     """Turn an IntegrationError into a failure that says whether another try may help.
 
-    `allow_retries` binds the asset's RetryPolicy only; retries of whole runs look at run tags.
+    `others` are exceptions that a person must mend: they fail without another try. `allow_retries` binds the asset's
+    RetryPolicy only; retries of whole runs look at run tags.
     """
     try:
         yield
     except IntegrationError as error:
         raise dg.Failure(str(error), allow_retries=isinstance(error, TransientError)) from error
+    except others as error:
+        raise dg.Failure(str(error), allow_retries=False) from error

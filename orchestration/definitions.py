@@ -7,10 +7,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.delivery.mapping import MappingError, source_columns
 from assets.delivery.spec import WorkflowFileError
 from assets.delivery.sync import Workflow
 from assets.delivery.workflow import broken_definitions, load_workflow, workflow_definitions
-from assets.delivery.mapping import MappingError, source_columns
 from assets.netsuite.extract import ExtractionSettings
 from assets.netsuite.raw import RAW_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
@@ -40,7 +40,7 @@ def definitions() -> dg.Definitions:
     jobs = group_jobs(groups, workflows)
     names = [job.name for job in jobs]
     own = dg.Definitions(
-        assets=[*RAW_ASSETS, *STAGING_ASSETS, analyst_snapshot([each.sync for each in workflows])],
+        assets=[*RAW_ASSETS.values(), *STAGING_ASSETS.values(), analyst_snapshot([each.sync for each in workflows])],
         jobs=jobs,
         schedules=group_schedules(groups, names),
         sensors=[*group_sensors(groups, names), publish_after_failure],

@@ -56,26 +56,48 @@ def story_tree(told: Explanation) -> Tree:
 
 
 def _add_story(branch: Tree, story: Story) -> None:
+    _add_shaped(branch, story)
+    _add_planned(branch, story)
+    _add_decided(branch, story)
+    _add_attempts(branch, story)
+    _add_target(branch, story)
+
+
+def _add_shaped(branch: Tree, story: Story) -> None:
     for row in story.shaped:
         why = f": {row['reason']}" if row["reason"] else ""
         shaped = branch.add(f"shaped: {row['disposition']}{escape(why)}")
         for name, value in row.items():
             if name not in MART_COLUMNS and value is not None:
                 shaped.add(_pair(name, value))
+
+
+def _add_planned(branch: Tree, story: Story) -> None:
     for row in story.planned:
-        planned = branch.add(f"planned (plan {row['plan_id']}): [b]{row['action']}[/b], {escape(row['reason'] or '')}")
+        why = escape(row["reason"] or "")
+        planned = branch.add(f"planned (plan {row['plan_id']}): [b]{row['action']}[/b], {why}")
         for change in row["changes"] or []:
             planned.add(escape(f"{change['field']}: {change['before'] or '∅'} → {change['after'] or '∅'}"))
-    decided = branch.add("decided") if story.decided else branch.add("not decided yet")
+
+
+def _add_decided(branch: Tree, story: Story) -> None:
+    decided = branch.add("decided" if story.decided else "not decided yet")
     for row in story.decided:
         until = f" until {row['to_at']:%Y-%m-%d %H:%M}" if row["to_at"] else ", still so"
-        why = f"{row['action']}, {row['reason'] or ''} ({row['from_at']:%Y-%m-%d %H:%M}{until}, run {row['from_run'][:8]})"
-        decided.add(escape(why))
-    if story.attempts:
-        sent = branch.add("sent and answered")
-        for row in story.attempts:
-            end = f" {row['code']} {row['reason']}".rstrip() if row["code"] or row["reason"] else ""
-            sent.add(escape(f"{row['seen_at']:%Y-%m-%d %H:%M:%S} {row['action']}: {row['state']}{end}"))
+        when = f"{row['from_at']:%Y-%m-%d %H:%M}{until}, run {row['from_run'][:8]}"
+        decided.add(escape(f"{row['action']}, {row['reason'] or ''} ({when})"))
+
+
+def _add_attempts(branch: Tree, story: Story) -> None:
+    if not story.attempts:
+        return
+    sent = branch.add("sent and answered")
+    for row in story.attempts:
+        end = " ".join(text for text in (row["code"], row["reason"]) if text)
+        sent.add(escape(f"{row['seen_at']:%Y-%m-%d %H:%M:%S} {row['action']}: {row['state']} {end}".rstrip()))
+
+
+def _add_target(branch: Tree, story: Story) -> None:
     for row in story.linked:
         branch.add(f"linked to target id [b]{escape(row['target_id'])}[/b], by {escape(row['matched_by'])}")
     for row in story.target_now:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import yaml
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # not exported
 from pydantic import Field, ValidationError
 
 from assets.delivery.spec import Strict, WorkflowFileError
@@ -74,7 +75,7 @@ def _with_on(content: object) -> object:
     return content
 
 
-def group_jobs(groups: dict[str, Group], workflows: Sequence[Workflow]) -> list[dg.UnresolvedAssetJobDefinition]:
+def group_jobs(groups: dict[str, Group], workflows: Sequence[Workflow]) -> list[UnresolvedAssetJobDefinition]:
     """Two jobs for each group that has a workflow which is switched on."""
     active = {workflow.name: workflow for workflow in workflows if workflow.spec.active}
     jobs = []

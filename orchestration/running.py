@@ -126,10 +126,17 @@ def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
         if event.is_step_failure:
             failure = event.step_failure_data
             user = failure.user_failure_data
-            text = (user.description if user else None) or (failure.error.message if failure.error else "failed")
+            text = (user.description if user else None) or _root_cause(failure.error)
             told.append(f"{event.step_key}: {text.strip()}")
     failed = [each for each in result.get_asset_check_evaluations() if each.blocking and not each.passed]
     return told + [f"{each.asset_key.to_user_string()}: check {each.check_name}: {each.description}" for each in failed]
+
+
+def _root_cause(error: Any) -> str:
+    """The innermost exception's own words: Dagster wraps what a step raises."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message) if error else "failed"
 
 
 def print_problems(problems: Sequence[str], console: Console) -> None:
@@ -144,14 +151,13 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
         return
     rows = warehouse.read("select * from sync_runs where run_id = ? order by started_at, workflow", [run_id]).to_dicts()
     table = Table(title=f"run {run_id[:8]}", title_justify="left")
-    table.add_column("workflow")
-    table.add_column("state")
-    for name in [*COUNTS, "calls", "seconds"]:
-        table.add_column(name, justify="right")
+    table.add_column("")
     for row in rows:
-        cells = [_number(row[name]) for name in [*COUNTS, "calls"]]
-        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        table.add_row(row["workflow"], row["state"], *cells, seconds)
+        table.add_column(row["workflow"], justify="right")
+    table.add_row("state", *(str(row["state"]) for row in rows), end_section=True)
+    for name in [*COUNTS, "calls"]:
+        table.add_row(name, *(_number(row[name]) for row in rows), end_section=name == COUNTS[-1])
+    table.add_row("seconds", *("·" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows))
     if rows:
         console.print(table)
     for row in rows:

@@ -8,6 +8,9 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"\A/\*\n(?P<header>.*?)\n\*/\s*\n(?P<body>.*)\Z", re.DOTALL)
 _FIELD = re.compile(r"^(?P<name>[a-z]+) {2,}(?P<text>.+(?:\n {4,}.+)*)", re.MULTILINE)
+# a comment stands behind the column: `expression as column,  -- text` or, in a table's definition, `column type,  -- text`
+_SELECTED = re.compile(r"^ +(?!--)(?:.*\W)?(?P<column>\w+),? +-- (?P<text>.+)$", re.MULTILINE)
+_DEFINED = re.compile(r"^ +(?P<column>\w+) [^\n]*?,? +-- (?P<text>.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,12 @@ class Statement:
     def description(self) -> str:
         """The header as prose, for `COMMENT ON` and the Dagster UI."""
         return "\n\n".join(part for part in (f"{self.summary}.", f"Grain: {self.grain}.", self.notes) if part)
+
+    @property
+    def column_comments(self) -> dict[str, str]:
+        """What each column means: the comment that stands beside it."""
+        pattern = _DEFINED if self.text.startswith("create") else _SELECTED
+        return {found["column"]: found["text"] for found in pattern.finditer(self.text)}
 
 
 def _words(text: str) -> tuple[str, ...]:

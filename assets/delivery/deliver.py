@@ -204,7 +204,8 @@ class _Run:
         ready, orphans = [], []
         for step in batch:
             parent_id = self._ids.get(step.parent) if step.parent else None
-            if step.parent and parent_id is None:
+            # what is switched off needs no parent; what is new or lives does
+            if step.parent and parent_id is None and step.action is not Action.DEACTIVATE:
                 orphans.append(step)
                 continue
             source, source_id = step.key

@@ -53,7 +53,7 @@ def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
         if not has_table(con, name):
             statement = sql.statement("ledger", name)
             con.execute(statement.text)
-            describe_table(con, name, statement.description)
+            describe_table(con, name, statement.description, statement.column_comments.items())
 
 
 def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:

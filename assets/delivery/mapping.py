@@ -35,12 +35,13 @@ MART_COMMENTS = {
     "reason": "Why, in words.",
     "parent_source": "Source of the parent record.",
     "parent_source_id": "NetSuite internal id of the parent record.",
-    "level": "Depth in the tree of this workflow; 1 has no parent.",
+    "level": "Depth in the tree of this workflow; 1 has no parent, 0 goes round in a circle.",
     "source_hash": "Fingerprint of the source columns that the mapping reads.",
     "payload_hash": "Fingerprint of the values to be sent.",
 }
 
 DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"
+CIRCLE = 0  # level of a record that is its own ancestor, or hangs below one
 HASH_VERSION = "1"  # of the fingerprint below; a new one makes every record differ once
 
 Because = tuple[pl.Expr, str, str, str]  # condition, disposition, reason code, reason
@@ -85,19 +86,19 @@ def parse(expression: str, where: str) -> pl.Expr:
         parsed = pl.sql_expr(expression)
     except pl.exceptions.PolarsError as error:
         raise MappingError(f"{where}: `{expression}`: {error}; see Polars' SQL functions") from error
-    if "subplan" in str(parsed):
+    if ".subplan(" in str(parsed):
         raise MappingError(f"{where}: `{expression}`: a sub-query is not an expression over the table's columns")
     return parsed
 
 
-def row_expression(row: FieldRow, where: str) -> pl.Expr:
-    """A mapping row as an expression that yields canonical text."""
+def row_expression(row: FieldRow, where: str, table: pl.DataFrame | None = None) -> pl.Expr:
+    """A mapping row as an expression; with the table at hand a value list knows its booleans as 1 and 0."""
     if row.value is not None:
         return pl.lit(row.value, dtype=pl.String)
     raw = pl.col(row.from_) if row.from_ is not None else parse(row.sql or "", f"{where}.{row.field}")
     if row.values is None:
         return raw
-    text = raw.cast(pl.String)
+    text = raw.cast(pl.String) if table is None else _text(raw, table)
     if row.otherwise == "keep":
         return text.replace(row.values)
     return text.replace_strict(row.values, default=None, return_dtype=pl.String)
@@ -131,19 +132,24 @@ def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame])
         MappingError: A column does not exist or an expression does not fit the table.
     """
     shaped = [_shape_records(record, workflow, tables[record.table], spec.columns) for record in spec.records]
-    mart = pl.concat(shaped, how="vertical")
-    mart = _with_levels(mart)
+    mart = _with_levels(pl.concat(shaped, how="vertical"))
+    ring = pl.lit("its parents go round in a circle")
+    mart = _quarantined(mart, pl.col("level") == CIRCLE, "parent_ring", ring)
     if spec.max_level is not None:
-        deep = (pl.col("level") > spec.max_level) & pl.col("disposition").eq(DELIVER)
-        reason = pl.format(
+        deep = pl.format(
             "level {} is deeper than the {} that the target takes", pl.col("level"), pl.lit(spec.max_level)
         )
-        mart = mart.with_columns(
-            pl.when(deep).then(pl.lit(QUARANTINE)).otherwise(pl.col("disposition")).alias("disposition"),
-            pl.when(deep).then(pl.lit("too_deep")).otherwise(pl.col("reason_code")).alias("reason_code"),
-            pl.when(deep).then(reason).otherwise(pl.col("reason")).alias("reason"),
-        )
+        mart = _quarantined(mart, pl.col("level") > spec.max_level, "too_deep", deep)
     return mart.select(*MART_COLUMNS, *spec.columns)
+
+
+def _quarantined(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: pl.Expr) -> pl.DataFrame:
+    hit = condition & pl.col("disposition").eq(DELIVER)
+    return mart.with_columns(
+        pl.when(hit).then(pl.lit(QUARANTINE)).otherwise(pl.col("disposition")).alias("disposition"),
+        pl.when(hit).then(pl.lit(code)).otherwise(pl.col("reason_code")).alias("reason_code"),
+        pl.when(hit).then(reason).otherwise(pl.col("reason")).alias("reason"),
+    )
 
 
 def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
@@ -157,12 +163,12 @@ def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, column
         )
     key = pl.col(key_column(record.source)).cast(pl.String)
     try:
-        mapped = {row.field: _canonical(row_expression(row, where), table) for row in record.rows}
+        mapped = {row.field: _canonical(row_expression(row, where, table), table) for row in record.rows}
         shaped = table.select(
             pl.lit(record.source).alias("source"),
             key.alias("source_id"),
             *_parent(record),
-            *_verdict(record, mapped),
+            *_verdict(record, mapped, table),
             _fingerprint([pl.col(name) for name in reads]).alias("source_hash"),
             *(mapped.get(name, pl.lit(None, dtype=pl.String)).alias(name) for name in columns),
         )
@@ -174,9 +180,13 @@ def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, column
 
 def _canonical(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
     """Text as targets compare it: booleans as 1 and 0, blank as null."""
-    kind = table.lazy().select(expression.alias("value")).collect_schema()["value"]
-    text = (expression.cast(pl.Int8) if kind == pl.Boolean else expression).cast(pl.String)
+    text = _text(expression, table)
     return pl.when(text.str.strip_chars() == "").then(None).otherwise(text)
+
+
+def _text(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
+    kind = table.lazy().select(expression.alias("value")).collect_schema()["value"]
+    return (expression.cast(pl.Int8) if kind == pl.Boolean else expression).cast(pl.String)
 
 
 def _parent(record: RecordMap) -> list[pl.Expr]:
@@ -191,9 +201,9 @@ def _parent(record: RecordMap) -> list[pl.Expr]:
     return [source.alias("parent_source"), key.alias("parent_source_id")]
 
 
-def _verdict(record: RecordMap, mapped: Mapping[str, pl.Expr]) -> list[pl.Expr]:
+def _verdict(record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFrame) -> list[pl.Expr]:
     """The first reason that applies decides; without any the record is delivered."""
-    reasons = [*_gone(record), *_out_of_scope(record), *_invalid(record, mapped)]
+    reasons = [*_gone(record), *_out_of_scope(record), *_invalid(record, mapped, table)]
 
     def pick(position: int, default: str | None) -> pl.Expr:
         start = pl.lit(default, dtype=pl.String)
@@ -238,12 +248,12 @@ def _out_of_scope(record: RecordMap) -> Iterable[Because]:
         yield failed, off, "filtered_out", f"does not meet: {select.where}"
 
 
-def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr]) -> Iterable[Because]:
+def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFrame) -> Iterable[Because]:
     for row in record.rows:
         value = mapped[row.field]
         if row.values is not None and row.otherwise == "error":
-            given = row_expression(row.model_copy(update={"values": None}), record.source).cast(pl.String)
-            unmatched = given.is_not_null() & value.is_null()
+            given = _canonical(row_expression(row.model_copy(update={"values": None}), record.source), table)
+            unmatched = given.is_not_null() & ~given.is_in(list(row.values))
             yield (
                 unmatched,
                 QUARANTINE,
@@ -267,7 +277,7 @@ def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr]) -> Iterable[Becau
 
 def _fingerprint(columns: list[pl.Expr]) -> pl.Expr:
     """One text per row that differs when any value differs; hashed in `_hashed`."""
-    return pl.struct(columns).struct.json_encode()
+    return pl.struct(columns or [pl.lit(None)]).struct.json_encode()
 
 
 def _hashed(shaped: pl.DataFrame) -> pl.DataFrame:
@@ -281,32 +291,30 @@ def _hashed(shaped: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_levels(mart: pl.DataFrame) -> pl.DataFrame:
-    """Count each record's depth by walking up its parents; a ring ends after as many steps as there are rows."""
+    """Count each record's depth by walking up its parents; those who never arrive get level CIRCLE.
+
+    Every step up leaves fewer records walking than the one before; when it does not, the rest go round in circles.
+    """
     keys = ["source", "source_id"]
-    above = mart.select(*keys, "parent_source", "parent_source_id")
+    above = mart.select(*keys, "parent_source", "parent_source_id").unique(keys, maintain_order=True)
+    steps = [above.select(*keys, pl.lit(1, dtype=pl.Int32).alias("level"))]
     walking = above.filter(pl.col("parent_source_id").is_not_null())
-    levels = mart.select(*keys, pl.lit(1, dtype=pl.Int32).alias("level"))
-    for level in range(2, 64):
-        if walking.is_empty():
+    while walking.height:
+        steps.append(walking.select(*keys, pl.lit(len(steps) + 1, dtype=pl.Int32).alias("level")))
+        further = _one_step_up(walking, above)
+        if further.height == walking.height:
+            steps.append(further.select(*keys, pl.lit(CIRCLE, dtype=pl.Int32).alias("level")))
             break
-        deeper = walking.select(*keys, pl.lit(level, dtype=pl.Int32).alias("deeper"))
-        levels = (
-            levels.join(deeper, on=keys, how="left")
-            .with_columns(pl.coalesce("deeper", "level").alias("level"))
-            .select(*keys, "level")
-        )
-        walking = (
-            walking.join(
-                above.rename({"parent_source": "next_source", "parent_source_id": "next_id"}),
-                left_on=["parent_source", "parent_source_id"],
-                right_on=keys,
-                how="inner",
-            )
-            .filter(pl.col("next_id").is_not_null())
-            .select(
-                *keys,
-                pl.col("next_source").alias("parent_source"),
-                pl.col("next_id").alias("parent_source_id"),
-            )
-        )
-    return mart.drop("level").join(levels, on=keys, how="left")
+        walking = further
+    levels = pl.concat(steps).group_by(keys, maintain_order=True).agg(pl.col("level").last())
+    return mart.drop("level").join(levels, on=keys, how="left", maintain_order="left")
+
+
+def _one_step_up(walking: pl.DataFrame, above: pl.DataFrame) -> pl.DataFrame:
+    keys = ["source", "source_id"]
+    parents = above.rename({"parent_source": "next_source", "parent_source_id": "next_id"})
+    return (
+        walking.join(parents, left_on=["parent_source", "parent_source_id"], right_on=keys, how="inner")
+        .filter(pl.col("next_id").is_not_null())
+        .select(*keys, pl.col("next_source").alias("parent_source"), pl.col("next_id").alias("parent_source_id"))
+    )

@@ -4,7 +4,9 @@ orchestration/workflows/<workflow>/defs.yaml  ->  read_workflow()  ->  WorkflowS
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,6 +51,14 @@ class FieldRow(Strict):
     required: bool = Field(default=False, description="A blank value quarantines the record.")
     locked: bool = Field(default=False, description="The row carries the identity and cannot be switched off.")
     active: bool = Field(default=True, description="A row that is switched off has no effect.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_on(cls, given: Any) -> Any:
+        """YAML 1.1, which Dagster's own loader reads, takes the key `on` for true."""
+        if isinstance(given, dict) and True in given:
+            return {"on" if name is True else name: value for name, value in given.items()}
+        return given
 
     @model_validator(mode="after")
     def _one_origin(self) -> "FieldRow":
@@ -99,6 +109,14 @@ class RecordMap(Strict):
     )
     parent_required: bool = Field(default=False, description="A record without a parent is quarantined.")
     lifecycle: Lifecycle = Lifecycle()
+
+    @model_validator(mode="after")
+    def _usable(self) -> "RecordMap":
+        if not self.rows:
+            raise ValueError("every row of `fields` is switched off; switch `active: false` on the workflow instead")
+        if self.parent_required and not self.parent:
+            raise ValueError("`parent_required` needs `parent`: the source and the column with the parent's id")
+        return self
 
     @property
     def rows(self) -> list[FieldRow]:
@@ -158,10 +176,22 @@ class WorkflowSpec(Strict):
     @model_validator(mode="after")
     def _one_form(self) -> "WorkflowSpec":
         short = {name: getattr(self, name) for name in _SHORT_FORM if getattr(self, name) is not None}
-        if bool(self.records) == bool(short):
+        whole = bool(self.source and self.fields)
+        if bool(self.records) == bool(short) or bool(short) != whole:
             raise ValueError("give either `records`, or `source` with its `fields` on the top level")
         if short:
             object.__setattr__(self, "records", [RecordMap.model_validate(short)])
+        return self
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> "WorkflowSpec":
+        """A rule about a field that no row fills could never apply."""
+        monitored = [] if self.monitored == "mapped" else self.monitored
+        asked = {"match": [rule.field for rule in self.match_order], "monitored": monitored}
+        for part, names in asked.items():
+            unknown = sorted(set(names) - set(self.columns))
+            if unknown:
+                raise ValueError(f"{part}: no active row maps {', '.join(unknown)}; add the row, or drop the name")
         return self
 
     @property
@@ -177,7 +207,11 @@ class WorkflowSpec(Strict):
     @property
     def version(self) -> str:
         """A fingerprint of what the file says, so that a decision can name the rules it followed."""
-        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
+        # the short form says the same as `records`; of all mappings only the parents' order means something
+        content = self.model_dump(mode="json", by_alias=True, exclude=set(_SHORT_FORM))
+        parents = [list(record.parent or {}) for record in self.records]
+        text = json.dumps([content, parents], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def match_order(self) -> list[MatchBy]:
@@ -187,6 +221,35 @@ class WorkflowSpec(Strict):
 
 
 _SHORT_FORM = ("source", "select", "fields", "parent", "parent_required", "lifecycle")
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain scalars are what they look like: `on`, `NO`, `010`, `12:30` and dates stay text, as in YAML 1.2."""
+
+    # PyYAML's table: first character -> tags and patterns
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own class attribute
+        first: [each for each in kept if each[0].endswith((":null", ":merge"))]
+        for first, kept in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        """Refuse a key that is there twice, of which YAML would keep the last."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key `{key.value}` is there twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?(0|[1-9][0-9]*)\.[0-9]+", "-+0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
 class WorkflowFileError(Exception):
@@ -201,8 +264,8 @@ def read_workflow(path: Path) -> WorkflowSpec:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=_Loader)
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except OSError as error:
         raise WorkflowFileError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -231,7 +294,7 @@ def _problem(path: Path, tree: Any, location: Sequence[str | int], message: str)
         if step != "attributes" and (found is not None or step == location[-1]):
             told.append(str(step))
     mend = {"Extra inputs are not permitted": "no such key here; check its spelling"}.get(message, message)
-    return f"{path}:{line}: {'.'.join(told)}: {mend.removeprefix('Value error, ')}"
+    return f"{path}:{line}: {'.'.join(told) or 'attributes'}: {mend.removeprefix('Value error, ')}"
 
 
 def _child(node: Any, step: str | int) -> tuple[Any, int] | None:

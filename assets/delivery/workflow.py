@@ -6,6 +6,7 @@ stg_…  ->  mart_<workflow>  ┐
 target ->  twin_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  target
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,15 +90,21 @@ def broken_definitions(name: str, problem: str) -> dg.Definitions:
     return dg.Definitions(assets=[broken])
 
 
-def _common(workflow: Workflow, layer: str, kinds: set[str]) -> dict[str, Any]:
-    return {
-        "name": f"{layer}_{workflow.name}",
-        "group_name": workflow.name,
-        "kinds": kinds,
-        "owners": workflow.spec.owners,
-        "tags": {"millpond/layer": layer, "millpond/active": str(workflow.spec.active).lower()},
-        "pool": POOL,
-    }
+def _spec(workflow: Workflow, layer: str, *, kinds: set[str], deps: Sequence[str], description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        f"{layer}_{workflow.name}",
+        deps=list(deps),
+        description=description,
+        group_name=workflow.name,
+        kinds=kinds,
+        owners=workflow.spec.owners,
+        tags={"millpond/layer": layer, "millpond/active": str(workflow.spec.active).lower()},
+    )
+
+
+def _blocking(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
+    """Checks that stop what comes after them."""
+    return [dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in checks.items()]
 
 
 def _guarded(workflow: Workflow) -> None:
@@ -121,24 +128,24 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         "no_row_lost": "Every source record is in the mart, once, delivered or with its reason.",
     }
 
-    @dg.asset(
-        **_common(workflow, "mart", {"polars", "duckdb"}),
-        deps=[record.table for record in workflow.spec.records],
+    spec = _spec(
+        workflow,
+        "mart",
+        kinds={"polars", "duckdb"},
+        deps=list(dict.fromkeys(record.table for record in workflow.spec.records)),
         description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
         "a record that is not delivered says why.",
-        check_specs=[
-            dg.AssetCheckSpec(name, asset=workflow.mart, description=text, blocking=True)
-            for name, text in checks.items()
-        ],
     )
-    def mart(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Any]:
+
+    @dg.multi_asset(name=workflow.mart, specs=[spec], check_specs=_blocking(workflow.mart, checks), pool=POOL)
+    def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
         with dagster_failure(MappingError):
             frame = make_mart(warehouse, workflow)
         lineage = column_lineage(workflow.spec, workflow.name)
         dispositions = frame.group_by("disposition", "reason_code").len().sort("len", descending=True)
         comments = {**MART_COMMENTS, **workflow.field_comments()}
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **table_metadata(workflow.mart, frame, comments),
                 "dagster/column_lineage": column_lineage_metadata(lineage),
@@ -177,21 +184,24 @@ def _complete(warehouse: Warehouse, workflow: Workflow, mart: pl.DataFrame) -> d
 
 
 def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    @dg.asset(
-        **_common(workflow, "twin", {kind.system, "duckdb"}),
+    spec = _spec(
+        workflow,
+        "twin",
+        kinds={kind.system, "duckdb"},
         # after the mart: a workflow file that does not fit its tables costs no call
         deps=[workflow.mart],
         description=f"What {workflow.spec.target} holds now, records of others included.",
-        required_resource_keys={"warehouse", kind.system},
     )
-    def twin(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+
+    @dg.multi_asset(name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", kind.system}, pool=POOL)
+    def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
         target = _target(context, kind, workflow)
         clock = _client(context, kind).clock
         with dagster_failure():
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run_id, clock=clock)
         metadata = table_metadata(workflow.twin, frame, TWIN_COMMENTS)
-        return dg.MaterializeResult(metadata={**metadata, "calls": target.calls})
+        yield dg.MaterializeResult(metadata={**metadata, "calls": target.calls})
 
     return twin
 
@@ -202,17 +212,22 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         "guard": "The plan stays within the workflow's limits; a failed check stops the delivery.",
     }
 
-    @dg.asset(
-        **_common(workflow, "plan", {"polars", "duckdb"}),
+    spec = _spec(
+        workflow,
+        "plan",
+        kinds={"polars", "duckdb"},
         deps=[workflow.mart, workflow.twin],
         description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record.",
-        required_resource_keys={"warehouse", kind.system},
-        check_specs=[
-            dg.AssetCheckSpec(name, asset=workflow.plan, description=text, blocking=True)
-            for name, text in checks.items()
-        ],
     )
-    def plan(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+
+    @dg.multi_asset(
+        name=workflow.plan,
+        specs=[spec],
+        check_specs=_blocking(workflow.plan, checks),
+        required_resource_keys={"warehouse", kind.system},
+        pool=POOL,
+    )
+    def plan(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
@@ -220,7 +235,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             planned = make_plan(warehouse, workflow, target, run_id=context.run_id, clock=_client(context, kind).clock)
         once = int(planned.plan.select("source", "source_id").is_duplicated().sum()) == 0
         undecided = int(planned.plan["action"].null_count())
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "plan_id": planned.plan_id,
@@ -250,16 +265,24 @@ def _guard_result(tripped: list[Tripped]) -> dg.AssetCheckResult:
 
 
 def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    @dg.asset(
-        **_common(workflow, "sync", {kind.system, "duckdb"}),
+    spec = _spec(
+        workflow,
+        "sync",
+        kinds={kind.system, "duckdb"},
         deps=[workflow.plan],
         description=f"Sends the plan to {workflow.spec.target}; each record's outcome is kept in the ledger.",
+    )
+
+    @dg.multi_asset(
+        name=workflow.sync,
+        specs=[spec],
         required_resource_keys={"warehouse", kind.system},
+        pool=POOL,
         check_specs=[
             dg.AssetCheckSpec("all_sent", asset=workflow.sync, description="Nothing failed and nothing is left over.")
         ],
     )
-    def sync(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def sync(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
         target = _target(context, kind, workflow)
 
@@ -279,7 +302,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             # what was sent is in the ledger; the next run goes on from there
             raise dg.Failure(f"{workflow.name}: {synced.stop}", allow_retries=False)
         left = synced.counts["failed"]
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **table_metadata(workflow.sync, synced.decisions, SYNC_COMMENTS),
                 **{name: count for name, count in synced.counts.items() if count},

@@ -64,6 +64,8 @@ def read_deleted(
     except MissingTableError:
         reading.warnings.append(NOT_SEEN)
         return nothing_deleted()
+    if not deleted:
+        return nothing_deleted()
     candidates = sorted(live(sorted(deleted)), key=int)
     gone = set(candidates) - reading.existing(candidates)
     rows = [(key, deleted[key]) for key in candidates if key in gone]

@@ -17,8 +17,8 @@ from resources.netsuite.client import PAGE, NetSuiteClient, Row
 from resources.netsuite.refusals import UnknownColumnError
 
 ROW_HASH = "_row_hash"
-FEW_PAGES = 3  # fewer are read one after the other
-SHARDS_PER_LANE = 4  # so that no lane waits long for the slowest one
+SHARD_PAGES = 4  # at least: the last page of a shard is seldom full
+SHARDS_PER_LANE = 4  # at most: so that no lane waits long for the slowest one
 IN_LIST = 1000  # values that NetSuite takes in one IN
 BEFORE_ALL = "-1000000000"  # NetSuite's own rows may have negative ids
 
@@ -139,10 +139,11 @@ class Reading:
         count = int(extent.get("n", "0"))
         if count == 0:
             return
-        if count <= FEW_PAGES * PAGE or client.concurrency == 1:
+        parts = -(-count // (SHARD_PAGES * PAGE))
+        if parts == 1 or client.concurrency == 1:
             yield from client.read_keyset(text(conditions), params, key=key, after=after)
             return
-        shards = cut(int(after), int(extent["hi"]), min(-(-count // PAGE), SHARDS_PER_LANE * client.concurrency))
+        shards = cut(int(after), int(extent["hi"]), min(parts, SHARDS_PER_LANE * client.concurrency))
         within = (*conditions, f"{self.query.key_expression} <= ?")
 
         def read(shard: tuple[str, str]) -> list[list[Row]]:

@@ -92,8 +92,8 @@ def refusal(response: httpx.Response, now: datetime) -> IntegrationError | None:
 
 
 def _refused_query(operation: str, code: str, detail: str, reason: str) -> RequestRejectedError:
-    if table := _UNKNOWN_TABLE.search(detail):
-        return MissingTableError(operation, (table["record"] or table["type"]).lower())
     if column := _UNKNOWN_COLUMN.search(detail):
         return UnknownColumnError(operation, (column["column"] or column["field"]).lower())
+    if table := _UNKNOWN_TABLE.search(detail):
+        return MissingTableError(operation, (table["record"] or table["type"]).lower())
     return RequestRejectedError("netsuite", operation, reason, code=code)

@@ -28,10 +28,10 @@ def open_precoro(
     email: str = "",
     region: str = "com",
     base_url: str = "",
-    budget_file: Path | None = None,
+    budget_file: Path | str = "",
     spacing_s: float = SPACING_S,
-    sandbox: Path | None = None,
-    ca_file: Path | None = None,
+    sandbox: Path | str = "",
+    ca_file: Path | str = "",
     clock: Clock | None = None,
 ) -> Iterator[PrecoroClient]:
     """One client for one company, closed whatever happens.
@@ -41,7 +41,8 @@ def open_precoro(
         email: The user whose token it is.
         region: "com" or "us": where the account lives.
         base_url: A host instead of the region's, without a trailing slash.
-        budget_file: Where calls are counted; every process that uses the same token must name the same file.
+        budget_file: Where calls are counted; every process that uses the same token must name the same file;
+            empty: `.millpond/precoro_budget.sqlite` in the home folder, or the sandbox's own.
         spacing_s: Seconds between two calls.
         sandbox: A sandbox folder to call instead of Precoro; its clock and credentials are used.
         ca_file: A certificate authority to trust, for the sandbox behind TLS.
@@ -51,15 +52,15 @@ def open_precoro(
         ValueError: The region is unknown, or there are no credentials.
     """
     transport: httpx.BaseTransport | None = None
-    if sandbox is not None:
+    if sandbox:
         from resources.sandbox.world import BASE_URLS, Sandbox
 
-        world = Sandbox(sandbox)
+        world = Sandbox(Path(sandbox))
         transport, clock = world.transport("precoro"), clock or world.clock
         base_url = BASE_URLS["precoro"]
         token = token or world.credentials["precoro"]["token"]
         email = email or world.credentials["precoro"]["email"]
-        budget_file = budget_file or sandbox / "precoro_budget.sqlite"
+        budget_file = budget_file or world.folder / "precoro_budget.sqlite"
     if not token or not email:
         raise ValueError("precoro: token and email are needed; both go with every request")
     if not base_url and region not in REGIONS:
@@ -67,7 +68,7 @@ def open_precoro(
     host = (base_url or REGIONS[region]).rstrip("/")
     time = clock or WallClock()
     budget = CallBudget(
-        budget_file or Path.home() / ".millpond" / "precoro_budget.sqlite",
+        Path(budget_file) if budget_file else Path.home() / ".millpond" / "precoro_budget.sqlite",
         WINDOWS,
         time,
         system="precoro",
@@ -83,7 +84,9 @@ def open_precoro(
         budget.acquire(account, identity=identity)
 
     headers = {"X-AUTH-TOKEN": token, "email": email, "Accept": "application/json", "User-Agent": "millpond"}
-    with open_http(host, headers=headers, transport=transport, connections=1, ca_file=ca_file) as http:
+    with open_http(
+        host, headers=headers, transport=transport, connections=1, ca_file=Path(ca_file) if ca_file else None
+    ) as http:
         http.event_hooks = {"request": [count]}
         door = HttpDoor(http, system="precoro", clock=time, translate=Refusals(time))
         yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account))

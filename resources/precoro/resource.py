@@ -1,8 +1,7 @@
-"""Precoro for Dagster: the settings, and the plain client that assets get."""
+"""Precoro for Dagster: the settings, and the plain client that assets get. Without Dagster: `connect.py`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
@@ -41,9 +40,9 @@ class PrecoroResource(dg.ConfigurableResource[PrecoroClient]):
             email=self.email,
             region=self.region,
             base_url=self.base_url,
-            budget_file=Path(self.budget_file) if self.budget_file else None,
+            budget_file=self.budget_file,
             spacing_s=self.spacing_s,
-            sandbox=Path(self.sandbox) if self.sandbox else None,
-            ca_file=Path(self.ca_file) if self.ca_file else None,
+            sandbox=self.sandbox,
+            ca_file=self.ca_file,
         ) as client:
             yield client

@@ -92,7 +92,7 @@ class SuiteProjectsClient:
         self._namespace = namespace
         self._key = key
         self._sign_in = sign_in
-        self._clock = clock or WallClock()
+        self.clock = clock or WallClock()
         self.page_size = page_size
         self._texts: dict[int, str] = {}
         self._texts_lock = Lock()
@@ -120,7 +120,7 @@ class SuiteProjectsClient:
             try:
                 return self._once(commands)
             except _AgainError as again:
-                self._clock.sleep(again.pause_s)
+                self.clock.sleep(again.pause_s)
         try:
             return self._once(commands)
         except _AgainError as again:
@@ -246,7 +246,7 @@ class SuiteProjectsClient:
     def status_text(self, code: int) -> str:
         """The service's own words for a status, asked for once; blank when it has none or does not answer."""
         with self._texts_lock:
-            if code not in self._texts:
+            if not self._texts.get(code):
                 self._texts[code] = self._asked_text(code)
             return self._texts[code]
 

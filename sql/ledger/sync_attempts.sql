@@ -3,22 +3,22 @@ sync_attempts: Every send, as it was meant and as it ended.
 
 grain   one row per attempt and state
 key     attempt_id, state
-reads
+reads   nothing
 notes   Append-only. An attempt begins with the state intent, committed before anything is sent, and ends with
         confirmed, rejected, unknown or not_sent. After a lost answer or a killed run the target is read back and
         the attempt gets a row more: found or absent.
 */
 create table if not exists sync_attempts (
-    attempt_id varchar,
-    state varchar,
-    run_id varchar,
-    workflow varchar,
-    source varchar,
-    source_id varchar,
-    action varchar,
-    target_id varchar,
-    request_hash varchar,
-    code varchar,
-    reason varchar,
-    seen_at timestamp
+    attempt_id varchar,  -- one send of one record
+    state varchar,  -- intent, then confirmed, rejected, unknown or not_sent; found or absent after reading back
+    run_id varchar,  -- Dagster run
+    workflow varchar,  -- the workflow
+    source varchar,  -- staging table without its prefix
+    source_id varchar,  -- NetSuite internal id
+    action varchar,  -- what was sent
+    target_id varchar,  -- internal id of the target's record
+    request_hash varchar,  -- fingerprint of the values that were sent
+    code varchar,  -- the target's own code
+    reason varchar,  -- the target's own words
+    seen_at timestamp  -- when, UTC
 )

@@ -3,19 +3,19 @@ sync_links: Which target record is which source record.
 
 grain   one row per workflow and source record
 key     workflow, source, source_id
-reads
+reads   nothing
 notes   The target carries our key as well (external id), so this table can be rebuilt from the target alone.
 */
 create table if not exists sync_links (
-    workflow varchar,
-    target varchar,
-    source varchar,
-    source_id varchar,
-    target_id varchar,
-    parent_target_id varchar,
-    matched_by varchar,
-    payload_hash varchar,
-    workflow_version varchar,
-    run_id varchar,
-    confirmed_at timestamp
+    workflow varchar,  -- the workflow
+    target varchar,  -- kind of record in the target
+    source varchar,  -- staging table without its prefix
+    source_id varchar,  -- NetSuite internal id
+    target_id varchar,  -- internal id of the target's record
+    parent_target_id varchar,  -- internal id of the parent's record in the target
+    matched_by varchar,  -- how it was recognised: external_id, created, link, or the field that matched
+    payload_hash varchar,  -- fingerprint of the mapped values that were last confirmed
+    workflow_version varchar,  -- fingerprint of the workflow file that wrote it
+    run_id varchar,  -- the run that last confirmed it
+    confirmed_at timestamp  -- when, UTC
 )

@@ -3,30 +3,30 @@ sync_runs: What each run did for each workflow.
 
 grain   one row per run and workflow
 key     run_id, workflow
-reads
+reads   nothing
 notes   Counts are by final action: what was decided, corrected by what the target answered.
 */
 create table if not exists sync_runs (
-    run_id varchar,
-    workflow varchar,
-    workflow_version varchar,
-    plan_id varchar,
-    started_at timestamp,
-    finished_at timestamp,
-    state varchar,
-    note varchar,
-    source_records bigint,
-    created bigint,
-    adopted bigint,
-    updated bigint,
-    deactivated bigint,
-    reactivated bigint,
-    unchanged bigint,
-    skipped bigint,
-    blocked bigint,
-    quarantined bigint,
-    ambiguous bigint,
-    failed bigint,
-    calls bigint,
-    seconds double
+    run_id varchar,  -- Dagster run
+    workflow varchar,  -- the workflow
+    workflow_version varchar,  -- fingerprint of the workflow file
+    plan_id varchar,  -- the plan that was sent; null when the run only planned
+    started_at timestamp,  -- when the workflow's part began, UTC
+    finished_at timestamp,  -- when it ended, UTC; null while it runs or when it was killed
+    state varchar,  -- read, planned, sending, finished or partial
+    note varchar,  -- why it stopped early
+    source_records bigint,  -- records that were decided on
+    created bigint,  -- records created in the target
+    adopted bigint,  -- records of the target that were recognised and taken over
+    updated bigint,  -- records updated
+    deactivated bigint,  -- records switched off
+    reactivated bigint,  -- records switched on again
+    unchanged bigint,  -- records that were as they should be
+    skipped bigint,  -- records that the selection leaves out
+    blocked bigint,  -- records whose parent is not there
+    quarantined bigint,  -- records that cannot be sent as they are
+    ambiguous bigint,  -- records that several target records could be
+    failed bigint,  -- records whose sending failed or did not come to it
+    calls bigint,  -- requests to the target, reads and writes
+    seconds double  -- seconds of sending
 )

@@ -149,14 +149,18 @@ def together(work: Callable[[], None], threads: int) -> None:
 def test_threads_share_one_allowance(tmp_path: Path) -> None:
     """Looking and noting are one transaction, so two callers never take the same place."""
     clock = SharedClock(tmp_path / "clock.sqlite", start=BEGINS, jumps=True)
-    budget = CallBudget(tmp_path / "calls.sqlite", [Window("hour", 10, 3600.0), Window("day", 100, 86400.0)], clock)
+    budget = CallBudget(tmp_path / "calls.sqlite", [Window("hour", 100, 3600.0), Window("day", 999, 86400.0)], clock)
 
-    together(lambda: [budget.acquire("account") for _ in range(5)] and None, threads=6)
+    def many() -> None:
+        for _ in range(40):
+            budget.acquire("account")
+
+    together(many, threads=8)
 
     with budget._transaction() as connection:
         moments = [row[0] for row in connection.execute("select at from calls order by at")]
-    assert len(moments) == 30
-    assert fullest(moments, 3600.0) == 10
+    assert len(moments) == 320
+    assert fullest(moments, 3600.0) == 100
 
 
 PROCESS = """

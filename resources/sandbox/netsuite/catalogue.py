@@ -20,7 +20,7 @@ _KINDS: Mapping[Kind, ValueKind] = {
 
 def _primary_subsidiary(customer: str) -> str:
     return (
-        "(SELECT ns_csr.subsidiary FROM customersubsidiaryrelationship AS ns_csr"  # noqa: S608 - our own names
+        "(SELECT ns_csr.subsidiary FROM customersubsidiaryrelationship AS ns_csr"
         f" WHERE ns_csr.entity = {customer} AND ns_csr.isprimarysub = 'T')"
     )
 

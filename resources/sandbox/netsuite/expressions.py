@@ -14,7 +14,7 @@ from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.netsuite.typed import NULL, TIMES, Typed, as_local, comparable, quoted, unified
 
 # translates a nested SELECT: its SQL and the type of its first column
-Nested = Callable[[exp.Expression, Scope], Typed]
+Nested = Callable[[exp.Expr, Scope], Typed]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Writer:
         """How this account behaves."""
         return self.scope.switches
 
-    def write(self, node: exp.Expression) -> Typed:
+    def write(self, node: exp.Expr) -> Typed:
         """One expression.
 
         Raises:
@@ -40,11 +40,11 @@ class Writer:
             raise unsupported(f"{type(node).__name__} is not supported")
         return writer(self, node)
 
-    def sql(self, node: exp.Expression) -> str:
+    def sql(self, node: exp.Expr) -> str:
         """One expression, as text."""
         return self.write(node).sql
 
-    def pair(self, first: exp.Expression, second: exp.Expression) -> tuple[str, str]:
+    def pair(self, first: exp.Expr, second: exp.Expr) -> tuple[str, str]:
         """Both sides of a comparison."""
         return comparable(self.write(first), self.write(second), self.switches.ambiguous_hour)
 
@@ -219,8 +219,19 @@ def _aggregate(function: str) -> Callable[[Writer, Any], Typed]:
     return write
 
 
+_RANKS: Mapping[type[exp.Expr], str] = {
+    exp.Rank: "rank()",
+    exp.DenseRank: "dense_rank()",
+    exp.RowNumber: "row_number()",
+}
+
+
 def _window(writer: Writer, node: exp.Window) -> Typed:
-    ranks = {exp.Rank: "rank()", exp.DenseRank: "dense_rank()", exp.RowNumber: "row_number()"}
+    ranks: dict[type[exp.Expr], str] = {
+        exp.Rank: "rank()",
+        exp.DenseRank: "dense_rank()",
+        exp.RowNumber: "row_number()",
+    }
     function = ranks.get(type(node.this))
     value = Typed(function, "int") if function else writer.write(node.this)
     by = ", ".join(writer.sql(each) for each in node.args.get("partition_by") or [])
@@ -263,13 +274,13 @@ def _trim(writer: Writer, node: exp.Trim) -> Typed:
     return Typed(f"nullif({name}({writer.sql(node.this)}{characters}), '')", "text")
 
 
-def _now(writer: Writer, node: exp.Expression) -> Typed:
-    names = {exp.CurrentDate: "CURRENT_DATE", exp.Localtimestamp: "LOCALTIMESTAMP"}
+def _now(writer: Writer, node: exp.Expr) -> Typed:
+    names: dict[type[exp.Expr], str] = {exp.CurrentDate: "CURRENT_DATE", exp.Localtimestamp: "LOCALTIMESTAMP"}
     name = "SYSDATE" if node.args.get("sysdate") else names.get(type(node), "CURRENT_TIMESTAMP")
     return now_as(name, writer.switches)
 
 
-_WRITERS: Mapping[type[exp.Expression], Callable[[Writer, Any], Typed]] = {
+_WRITERS: Mapping[type[exp.Expr], Callable[[Writer, Any], Typed]] = {
     exp.Column: _column,
     exp.Literal: _literal,
     exp.Placeholder: _placeholder,

@@ -75,8 +75,8 @@ def _trunc_date(local: str, unit: str = "DD") -> str:
 
 
 def _trunc(number: float, digits: int = 0) -> float | int:
-    scaled = math.trunc(number * 10**digits)
-    return scaled if not digits else scaled / 10**digits
+    scaled: int = math.trunc(number * 10**digits)
+    return scaled if not digits else float(scaled / 10**digits)
 
 
 def _translate(text: Any, old: str, new: str) -> str | None:
@@ -104,11 +104,13 @@ class _Median:
     def __init__(self) -> None:
         self._values: list[float] = []
 
-    def step(self, value: Any) -> None:
+    def step(self, value: Any, /) -> None:
+        """Take in one value."""
         if value is not None:
             self._values.append(float(value))
 
     def finalize(self) -> float | None:
+        """The value in the middle."""
         return median(self._values) if self._values else None
 
 
@@ -153,7 +155,8 @@ def add_functions(connection: sqlite3.Connection) -> None:
     """Register every function on a new connection."""
     for name, function in _FUNCTIONS.items():
         connection.create_function(name, -1, _null_in_null_out(function), deterministic=True)
-    connection.create_aggregate("ns_median", 1, _Median)
+    median_class: Any = _Median  # the stubs know no aggregate whose result may be null
+    connection.create_aggregate("ns_median", 1, median_class)
     # LIKE is case-sensitive in Oracle
     connection.execute("pragma case_sensitive_like = on")
     connection.execute("pragma mmap_size = 1073741824")

@@ -69,22 +69,20 @@ class Holdings:
         values = _converted(described, changes)
         assignments = ", ".join(f'"{name}" = ?' for name in changes)
         with self._store.write() as connection:
-            sql = f'update "{table}" set {assignments} where "{described.key}" = ?'  # noqa: S608 - our own names
+            sql = f'update "{table}" set {assignments} where "{described.key}" = ?'
             if not connection.execute(sql, (*values, key)).rowcount:
                 raise KeyError(f"{table} has no {key}")
             self._move_parent(connection, described, key, switches)
 
-    def _move_parent(
-        self, connection: sqlite3.Connection, table: Table, key: int, switches: NetSuiteSwitches
-    ) -> None:
+    def _move_parent(self, connection: sqlite3.Connection, table: Table, key: int, switches: NetSuiteSwitches) -> None:
         """An edited child moves its customer's date, in accounts that do so."""
         addresses = {"customeraddressbook", "customeraddressbookentityaddress"}
         moves = (table.name in addresses and switches.address_moves_parent) or (
             table.name == "customersubsidiaryrelationship" and switches.relationship_moves_parent
         )
         if moves:
-            parent = f'select "{table.owned_by}" from "{table.name}" where "{table.key}" = ?'  # noqa: S608
-            sql = f"update customer set lastmodifieddate = ? where id = ({parent})"  # noqa: S608
+            parent = f'select "{table.owned_by}" from "{table.name}" where "{table.key}" = ?'
+            sql = f"update customer set lastmodifieddate = ? where id = ({parent})"
             connection.execute(sql, (utc_text(self._clock.now()), key))
 
     def delete(self, record_type: str, table: str, key: int) -> None:
@@ -100,17 +98,26 @@ class Holdings:
         """
         described = TABLES[table]
         with self._store.write() as connection:
-            sql = f'delete from "{table}" where "{described.key}" = ? returning "{described.display}"'  # noqa: S608
+            sql = f'delete from "{table}" where "{described.key}" = ? returning "{described.display}"'
             gone = connection.execute(sql, (key,)).fetchall()
             if not gone:
                 raise KeyError(f"{table} has no {key}")
             if table == "customer":
                 _delete_children(connection, key)
-        if record_type:
-            note = {"recordid": key, "name": gone[0][0], "type": self._spelled(record_type), "deleteddate": self._clock.now()}
-            customs = dict.fromkeys(("iscustomlist", "iscustomrecord", "iscustomtransaction"), False)
-            type_id = RECORD_TYPE_IDS.get(record_type)
-            self.insert("deletedrecord", [{**note, **customs, "recordtypeid": type_id, "context": "User Interface"}])
+            if record_type:
+                self._note_deletion(record_type, key, gone[0][0])
+
+    def _note_deletion(self, record_type: str, key: int, name: str | None) -> None:
+        note = {
+            "recordid": key,
+            "recordtypeid": RECORD_TYPE_IDS.get(record_type),
+            "name": name,
+            "type": self._spelled(record_type),
+            "context": "User Interface",
+            "deleteddate": self._clock.now(),
+            **dict.fromkeys(("iscustomlist", "iscustomrecord", "iscustomtransaction"), False),
+        }
+        self.insert("deletedrecord", [note])
 
     def _spelled(self, record_type: str) -> str:
         switches = self._load()
@@ -126,7 +133,7 @@ class Holdings:
         names = ", ".join(f'"{each.name}"' for each in columns)
         readers = [FROM_SQLITE[each.kind] for each in columns]
         with self._store.read() as connection:
-            found = connection.execute(f'select {names} from "{table}" order by "{described.key}"').fetchall()  # noqa: S608
+            found = connection.execute(f'select {names} from "{table}" order by "{described.key}"').fetchall()
         return [
             {
                 column.name: None if value is None else reader(value)
@@ -173,14 +180,12 @@ def _insert_alike(
     )
     columns = ", ".join(f'"{name}"' for name in names)
     marks = ", ".join("?" for _ in names)
-    connection.executemany(f'insert into "{table.name}" ({columns}) values ({marks})', converted)  # noqa: S608
+    connection.executemany(f'insert into "{table.name}" ({columns}) values ({marks})', converted)
 
 
 def _converted(table: Table, values: Mapping[str, Any]) -> list[Any]:
     _check(table, values)
-    return [
-        None if value is None else TO_SQLITE[table.columns[name].kind](value) for name, value in values.items()
-    ]
+    return [None if value is None else TO_SQLITE[table.columns[name].kind](value) for name, value in values.items()]
 
 
 def _check(table: Table, names: Iterable[str]) -> None:
@@ -192,7 +197,7 @@ def _check(table: Table, names: Iterable[str]) -> None:
 def _delete_children(connection: sqlite3.Connection, key: int) -> None:
     addresses = "select addressbookaddress from customeraddressbook where entity = ?"
     connection.execute(
-        f"delete from customeraddressbookentityaddress where recordowner = ? or nkey in ({addresses})",  # noqa: S608
+        f"delete from customeraddressbookentityaddress where recordowner = ? or nkey in ({addresses})",
         (key, key),
     )
     connection.execute("delete from customeraddressbook where entity = ?", (key,))

@@ -1,10 +1,11 @@
 """FROM clauses: ANSI joins as they are, Oracle's comma and (+) as joins that SQLite knows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
+from resources.sandbox.netsuite.clauses import conjuncts
 from resources.sandbox.netsuite.expressions import Writer
 from resources.sandbox.netsuite.refusal import unsupported
 from resources.sandbox.netsuite.scope import Scope
@@ -15,16 +16,7 @@ class Joined:
     """A FROM clause, and the conditions of WHERE that it did not use up."""
 
     sql: str
-    rest: list[exp.Expression]
-
-
-def conjuncts(condition: exp.Expression | None) -> Iterator[exp.Expression]:
-    """The parts of a condition that AND joins."""
-    if isinstance(condition, exp.And):
-        yield from conjuncts(condition.left)
-        yield from conjuncts(condition.right)
-    elif condition is not None:
-        yield condition
+    rest: list[exp.Expr]
 
 
 def join(select: exp.Select, scope: Scope, writer: Writer) -> Joined:
@@ -50,9 +42,9 @@ def _ansi(joins: Sequence[exp.Join], scope: Scope, writer: Writer) -> str:
     return " ".join(parts)
 
 
-def _oracle(scope: Scope, writer: Writer, conditions: list[exp.Expression]) -> Joined:
+def _oracle(scope: Scope, writer: Writer, conditions: list[exp.Expr]) -> Joined:
     """`a.id = b.a(+)` is a LEFT JOIN of b; such a b comes after the tables that its conditions name."""
-    outer: dict[str, list[exp.Expression]] = {}
+    outer: dict[str, list[exp.Expr]] = {}
     rest = []
     for each in conditions:
         marked = {column.table.lower() for column in each.find_all(exp.Column) if column.args.get("join_mark")}
@@ -72,7 +64,7 @@ def _oracle(scope: Scope, writer: Writer, conditions: list[exp.Expression]) -> J
     return Joined(" ".join(parts), rest)
 
 
-def _next_placeable(outer: dict[str, list[exp.Expression]], placed: list[str]) -> str:
+def _next_placeable(outer: dict[str, list[exp.Expr]], placed: list[str]) -> str:
     for alias, conditions in outer.items():
         named = {column.table.lower() for each in conditions for column in each.find_all(exp.Column)}
         if named - {alias, ""} <= set(placed):

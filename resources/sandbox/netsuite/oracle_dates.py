@@ -4,6 +4,7 @@ Texts here are "YYYY-MM-DD HH:MM:SS": UTC for a moment, wall time for Oracle's D
 Source: netsuite.md §5.7; `HH` is the 12-hour clock in Oracle.
 """
 
+import calendar
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -57,7 +58,7 @@ _READERS = {
     "TZM": r"(?P<zone_minute>\d{2})",
     "TZR": r"(?P<region>[A-Za-z_/+\-0-9:]+)",
 }
-_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
+_MONTHS = [name.upper() for name in calendar.month_abbr[1:]]
 _ELEMENT = re.compile(
     r"YYYY|YY|RR|MONTH|MON|MM|DAY|DY|DDD|DD|D|HH24|HH12|HH|MI|SSSSS|SS|FF\d?|AM|PM|IW|Q|TZH|TZM|TZR"
     r'|"[^"]*"|[^A-Z"]',
@@ -97,11 +98,12 @@ def _cased(element: str, written: str) -> str:
 
 @lru_cache(maxsize=256)
 def _reader(pattern: str) -> re.Pattern[str]:
-    parts = []
-    for each in _elements(pattern):
-        parts.append(_READERS.get(_element(each)) or (r"\W" if not each[0].isalnum() else re.escape(each.strip('"'))))
-    # Oracle takes a text that ends before the format does
-    return re.compile("".join(parts))
+    return re.compile("".join(_READERS.get(_element(each)) or _separator(each) for each in _elements(pattern)))
+
+
+def _separator(element: str) -> str:
+    """Oracle takes any punctuation for any other."""
+    return re.escape(element.strip('"')) if element[0] == '"' or element[0].isalnum() else r"[\W]"
 
 
 def _read(text: str, pattern: str) -> tuple[datetime, dict[str, str]]:
@@ -111,7 +113,12 @@ def _read(text: str, pattern: str) -> tuple[datetime, dict[str, str]]:
     found = {name: value for name, value in match.groupdict().items() if value is not None}
     month = _MONTHS.index(found["mon"].upper()) + 1 if "mon" in found else int(found.get("month", 1))
     moment = datetime(  # noqa: DTZ001 - wall time
-        int(found["year"]), month, int(found.get("day", 1)), _hour(found), int(found.get("minute", 0)), int(found.get("second", 0))
+        int(found["year"]),
+        month,
+        int(found.get("day", 1)),
+        _hour(found),
+        int(found.get("minute", 0)),
+        int(found.get("second", 0)),
     )
     return moment, found
 

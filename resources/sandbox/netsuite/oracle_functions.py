@@ -83,7 +83,9 @@ def _sys_extract_utc(arguments: Arguments, switches: NetSuiteSwitches) -> Typed:
 
 def _from_tz(arguments: Arguments, switches: NetSuiteSwitches) -> Typed:
     value, zone = arguments[0], arguments[1].sql
-    return Typed(f"ns_utc({value.sql}, {zone}, {quoted(switches.ambiguous_hour)})", "instant", zone=switches.session_zone)
+    return Typed(
+        f"ns_utc({value.sql}, {zone}, {quoted(switches.ambiguous_hour)})", "instant", zone=switches.session_zone
+    )
 
 
 def _trunc(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
@@ -235,5 +237,5 @@ def display_value(value: Typed) -> Typed:
     if not value.refers:
         return replace(value, name="")
     table = READABLE[value.refers]
-    sql = f'(SELECT ns_df."{table.display}" FROM "{table.name}" AS ns_df WHERE ns_df."{table.key}" = {value.sql})'  # noqa: S608
+    sql = f'(SELECT ns_df."{table.display}" FROM "{table.name}" AS ns_df WHERE ns_df."{table.key}" = {value.sql})'
     return Typed(sql, "text")

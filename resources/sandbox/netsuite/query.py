@@ -38,8 +38,12 @@ def answer_query(call: Call, store: Store, now: datetime, switches: NetSuiteSwit
         Refusal: The call or its statement is wrong.
     """
     if call.method != "POST":
-        raise Refusal(405, "METHOD_NOT_ALLOWED", f"The method {call.method} is not allowed here.", headers={"Allow": "POST"})
-    if switches.prefer_required and "transient" not in call.headers.get("prefer", "").replace(" ", "").lower().split(","):
+        raise Refusal(
+            405, "METHOD_NOT_ALLOWED", f"The method {call.method} is not allowed here.", headers={"Allow": "POST"}
+        )
+    if switches.prefer_required and "transient" not in call.headers.get("prefer", "").replace(" ", "").lower().split(
+        ","
+    ):
         raise Refusal(400, "INVALID_REQUEST", switches.prefer_text, place={"o:errorHeader": "Prefer"})
     page = Page.of(call)
     page.check_reach(switches.row_cap, switches.page_cap)
@@ -63,9 +67,7 @@ def _statement(body: bytes) -> tuple[str, list[Any]]:
     return query, binds
 
 
-def run(
-    query: str, binds: list[Any], page: Page, *, store: Store, now: datetime, switches: NetSuiteSwitches
-) -> Rows:
+def run(query: str, binds: list[Any], page: Page, *, store: Store, now: datetime, switches: NetSuiteSwitches) -> Rows:
     """Execute one page.
 
     Raises:
@@ -89,9 +91,7 @@ def run(
         raise unsupported(f"the statement does not run: {error}") from error
 
 
-def _executed(
-    connection: sqlite3.Connection, statement: Statement, parameters: Mapping[str, Any], page: Page
-) -> Rows:
+def _executed(connection: sqlite3.Connection, statement: Statement, parameters: Mapping[str, Any], page: Page) -> Rows:
     cursor = connection.cursor()
     cursor.row_factory = None
     rows = cursor.execute(statement.page_sql, parameters).fetchall()

@@ -78,9 +78,7 @@ def _type_uri(status: int, style: str) -> str:
 
 def bad_query(text: str, reason: str = "") -> Refusal:
     """A SuiteQL statement that NetSuite does not run."""
-    return Refusal(
-        400, "INVALID_PARAMETER", QUERY_PREFIX + text, place={"o:errorQueryParam": "q"}, reason=reason
-    )
+    return Refusal(400, "INVALID_PARAMETER", QUERY_PREFIX + text, place={"o:errorQueryParam": "q"}, reason=reason)
 
 
 def unsupported(reason: str) -> Refusal:

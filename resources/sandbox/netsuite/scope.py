@@ -84,11 +84,11 @@ class NumberedScope(Scope):
         passed = f"{source.alias}.{name}"
         self.used[passed] = column.sql
         return Typed(
-            f'"ns_numbered".{identifier(passed)}', column.kind, column.zone, column.refers, column.name, column.required
+            f"ns_source.{identifier(passed)}", column.kind, column.zone, column.refers, column.name, column.required
         )
 
     def column(self, name: str, table: str = "") -> Typed:
         """ROWNUM is a column here."""
         if name == "rownum" and not table:
-            return Typed('"ns_numbered"."rownum"', "int", name="rownum")
+            return Typed("ns_source.rownum", "int", name="rownum")
         return Scope.column(self, name, table)

@@ -10,8 +10,12 @@ class NetSuiteSwitches:
     """NetSuite's stand-in behaves like this."""
 
     # schema
-    hidden_tables: tuple[str, ...] = switch((), "tables that answer as if the role may not see them", "netsuite.md §1.5 [L]")
-    hidden_columns: tuple[str, ...] = switch((), '"table.column" names that do not exist in this account', "netsuite.md §5 [C]")
+    hidden_tables: tuple[str, ...] = switch(
+        (), "tables that answer as if the role may not see them", "netsuite.md §1.5 [L]"
+    )
+    hidden_columns: tuple[str, ...] = switch(
+        (), '"table.column" names that do not exist in this account', "netsuite.md §5 [C]"
+    )
     stage_column: str = switch(
         "searchstage", "name of the customer's stage: searchstage ('Lead') or stage ('LEAD')", "netsuite.md §5.1 [U]"
     )
@@ -22,7 +26,8 @@ class NetSuiteSwitches:
         False, "job has a column subsidiary (its customer's primary one)", "netsuite.md §5.3 [U]"
     )
     job_parent: str = switch(
-        "project", "job.parent of a sub-project: 'project' is the parent project, 'customer' the customer",
+        "project",
+        "job.parent of a sub-project: 'project' is the parent project, 'customer' the customer",
         "netsuite.md §5.3 [U]",
     )
     deleted_type_case: str = switch(
@@ -54,7 +59,8 @@ class NetSuiteSwitches:
     fetch_first_allowed: bool = switch(True, "FETCH FIRST n ROWS ONLY works", "netsuite.md §1.3 [U]")
     top_allowed: bool = switch(True, "SELECT TOP n works", "netsuite.md §1.3 [C]")
     unknown_column_text: str = switch(
-        "identifier", "wording for an unknown column: identifier ('Unknown identifier') or field ('Field … was not found')",
+        "identifier",
+        "wording for an unknown column: identifier ('Unknown identifier') or field ('Field … was not found')",
         "netsuite.md §1.5 [L]",
     )
     unknown_column_500: bool = switch(
@@ -76,7 +82,8 @@ class NetSuiteSwitches:
         "America/Los_Angeles", "time zone in which deleteddate is shown and compared", "netsuite.md §5.5 [D]"
     )
     ambiguous_hour: str = switch(
-        "standard", "reading of a literal in the hour that the autumn change repeats: standard or daylight",
+        "standard",
+        "reading of a literal in the hour that the autumn change repeats: standard or daylight",
         "netsuite.md §5.7 [U]",
     )
     sys_extract_utc_works: bool = switch(

@@ -194,7 +194,8 @@ _TABLES = (
         record="subsidiary",
         ints="fiscalcalendar mainaddress shippingaddress returnaddress",
         refers={"parent": "subsidiary", "currency": "currency"},
-        texts="name fullname country state dropdownstate edition email fax url legalname federalidnumber tranprefix externalid",
+        texts="name fullname country state dropdownstate edition email fax url legalname"
+        " federalidnumber tranprefix externalid",
         bools="iselimination isinactive",
         timestamps="lastmodifieddate",
     ),
@@ -309,7 +310,8 @@ select id, 'CustJob' as type, entityid, altname, isperson, isinactive, lastmodif
 union all
 select id, 'Job', entityid, altname, 'F', isinactive, lastmodifieddate, customer, id, null, null, parent from job
 union all
-select id, 'Contact', entityid, entitytitle, 'T', isinactive, lastmodifieddate, null, null, id, null, company from contact
+select id, 'Contact', entityid, entitytitle, 'T', isinactive, lastmodifieddate, null, null, id, null, company
+from contact
 union all
 select id, 'Employee', entityid, null, 'T', isinactive, lastmodifieddate, null, null, null, id, null from employee;
 insert into dual (dualid, dummy) values (1, 'X') on conflict do nothing

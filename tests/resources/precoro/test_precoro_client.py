@@ -55,6 +55,15 @@ def test_every_option_is_read_in_every_dialect(precoro: PrecoroClient, sandbox: 
     assert precoro.calls == 3
 
 
+def test_limits_read_more_strictly_are_waited_out(precoro: PrecoroClient, sandbox: Sandbox) -> None:
+    """§3: should "the same GET" mean the path alone, every further page waits for its stamp and is read."""
+    switch(sandbox, identical_by="path")
+    fill(sandbox, 450)
+
+    assert len(precoro.options(FIELD)) == 453
+    assert sandbox.precoro.refusals() == 2
+
+
 @pytest.mark.parametrize("count", [199, 200, 401])
 def test_every_option_is_read_unpaged(precoro: PrecoroClient, sandbox: Sandbox, count: int) -> None:
     """A list without meta is complete, even when it is just as long as a page."""

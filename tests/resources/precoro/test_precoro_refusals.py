@@ -61,6 +61,17 @@ def test_a_wait_until_tomorrow_ends_the_run(body: Any) -> None:
     assert isinstance(refusal(body), QuotaExhaustedError)
 
 
+def test_an_error_never_repeats_what_was_sent() -> None:
+    """Should the service quote a customer's name, it is taken out; our error texts go into logs."""
+    form = {"name": "Jörg & Söhne", "externalId": "7"}
+    request = httpx.Request("POST", "https://api.precoro.com/itemcustomfields/1/options", data=form)
+    body = {"errors": {"errors": {"name": "Jörg & Söhne is taken."}}}
+
+    error = Refusals(Noon())(httpx.Response(400, json=body, request=request))
+
+    assert str(error) == "precoro: POST /itemcustomfields/1/options: HTTP 400: name: <name> is taken."
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [

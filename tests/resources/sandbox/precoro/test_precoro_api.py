@@ -1,5 +1,6 @@
 """Precoro's stand-in against the fact sheet, one fact a test (precoro.md)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -316,6 +317,16 @@ def test_people_edit_behind_the_api(http: httpx.Client, stand_in: PrecoroSandbox
     assert stand_in.write_calls() == 2
     with pytest.raises(ValueError, match="colour"):
         stand_in.edit_option(child["id"], colour="red")
+
+
+def test_parallel_writes_are_all_kept(http: httpx.Client, stand_in: PrecoroSandbox) -> None:
+    """One transaction a request: nothing is lost and no id is given twice."""
+    before = len(stand_in.options())
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda number: create(http, f"option {number}")["id"], range(40)))
+
+    assert len(set(made)) == 40
+    assert len(stand_in.options()) == before + 40
 
 
 def test_two_openers_see_one_state(http: httpx.Client, sandbox: Sandbox) -> None:

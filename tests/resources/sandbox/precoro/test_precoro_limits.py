@@ -106,6 +106,7 @@ def test_the_documented_answer_to_the_same_get(limited: httpx.Client, sandbox: S
     }
     assert refused.headers["retry-after"] == "20"
     assert limited.get("/itemcustomfields", params={"page": 2, "per_page": 100}).status_code == 200
+    assert limited.get(OPTIONS).status_code == 200
     assert [write(limited).status_code for _ in range(2)] == [201, 201]
 
 

@@ -1,0 +1,59 @@
+# Needs make and Python 3.11 or newer with its venv module; nothing else.
+
+# the first Python that is new enough and can make an environment; `make PYTHON=/path/to/python …` overrides it
+find_python = for each in python3 python3.11 python3.12 python3.13 python3.14; do \
+	if $$each -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$each; break; fi; done
+PYTHON ?= $(shell $(find_python))
+
+BIN := .venv/bin
+READY := .venv/.ready
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv); \
+	or say make PYTHON=/path/to/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev demo lint types test lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## make .venv from requirements.lock; the other targets do it when needed
+
+# the stamp is written last: an installation that broke off is taken up again
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	@echo "installing what requirements.lock names into .venv (once; about a minute)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+dev: $(READY) ## serve the Dagster UI and its daemon on this machine
+	$(BIN)/millpond ui
+
+demo: $(READY) ## fill a sandbox, run everything, then open the UI (DEMO_UI=0: without it)
+	$(BIN)/millpond demo
+
+lint: $(READY) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+test: $(READY) ## all tests, two at a time (make test ARGS="-k precoro")
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# pip-tools lives apart, so that .venv holds what the lock names and nothing else
+lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 3.11)
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	"$(PYTHON)" -m venv build/pip-tools
+	build/pip-tools/bin/python -m pip install -qq pip-tools
+	CUSTOM_COMPILE_COMMAND="make lock" build/pip-tools/bin/pip-compile --quiet --generate-hashes --extra dev \
+		--build-deps-for editable --allow-unsafe --no-strip-extras --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --output-file requirements.lock pyproject.toml
+
+clean: ## remove the environment, caches and the demo's data; the pond of a real account stays
+	rm -rf .venv .millpond/demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,106 @@
+"""Addresses and subsidiaries of customers: polled by themselves, and read again with their customer."""
+
+from typing import Any
+
+import pytest
+
+from resources.errors import ContractError
+
+
+def both(play: Any) -> None:
+    """Customers first, as in a run."""
+    play.extract("customers")
+    play.extract("addresses")
+
+
+def test_an_edited_address_arrives_though_its_customer_did_not_move(play: Any) -> None:
+    """Whether the customer's time stamp moves with its address is not documented."""
+    play.customers(1)
+    play.address(10, 1)
+    both(play)
+    play.later(3600)
+    play.sandbox.netsuite.update("customeraddressbookentityaddress", 10, city="Malmö")
+
+    report = play.extract("addresses")
+
+    assert (report.mode, report.updated) == ("incremental", 1)
+    assert play.raw("addresses", "internalid")["10"]["city"] == "Malmö"
+
+
+def test_a_default_moved_to_another_entry_is_seen_with_the_customer(play: Any) -> None:
+    """The entries carry no time stamp: only the changed customer tells."""
+    play.customers(1)
+    play.address(10, 1)
+    both(play)
+    play.later(3600)
+    play.sandbox.netsuite.update("customeraddressbook", 10, defaultbilling=False)
+    play.sandbox.netsuite.update("customer", 1, phone="1")
+
+    both(play)
+
+    assert play.raw("addresses", "internalid")["10"]["defaultbilling"] == "F"
+
+
+def test_a_removed_address_goes_with_the_next_change_of_its_customer(play: Any) -> None:
+    """Deletions of sub-records are not in `deletedrecord`."""
+    play.customers(1, 2)
+    for key, customer in ((10, 1), (11, 1), (12, 2)):
+        play.address(key, customer)
+    both(play)
+    play.later(3600)
+    play.sandbox.netsuite.delete("address", "customeraddressbook", 11)
+    play.sandbox.netsuite.update("customer", 1, phone="1")
+
+    play.extract("customers")
+    report = play.extract("addresses")
+
+    assert (report.deleted, play.live("addresses", "internalid")) == (1, {"10", "12"})
+
+
+def test_a_role_that_sees_no_address_at_all_deletes_none(play: Any) -> None:
+    """A restricted role may get zero rows instead of an error."""
+    play.customers(1)
+    play.address(10, 1)
+    both(play)
+    play.later(3600)
+    play.sandbox.netsuite.delete("address", "customeraddressbook", 10)
+    play.sandbox.netsuite.update("customer", 1, phone="1")
+    play.extract("customers")
+
+    with pytest.raises(ContractError, match="1 of 1 live rows"):
+        play.extract("addresses")
+
+    assert play.live("addresses", "internalid") == {"10"}
+
+
+def test_customers_that_did_not_change_cost_no_calls_for_their_children(play: Any) -> None:
+    """A second run right after the first load must not read every child again."""
+    play.customers(*range(1, 50))
+    for key in range(1, 50):
+        play.add("customersubsidiaryrelationship", {"id": key, "entity": key, "subsidiary": 1, "isprimarysub": True})
+    play.later(3600)
+    play.extract("customers")
+    play.extract("customer_subsidiaries")
+    play.later()
+
+    report = play.extract("customer_subsidiaries")
+
+    assert (report.read, report.calls) == (0, 2)
+
+
+def test_children_of_many_changed_customers_are_read_in_lists_of_a_thousand(play: Any) -> None:
+    """NetSuite takes at most 1000 values in one IN."""
+    rows = [{"id": key, "searchstage": "Customer", "entityid": f"C{key}"} for key in range(1, 2502)]
+    play.add("customer", *rows)
+    play.add("customersubsidiaryrelationship", *({"entity": row["id"], "subsidiary": 1} for row in rows))
+    play.extract("customers")
+    play.extract("customer_subsidiaries")
+    play.later(3600)
+    for row in rows:
+        row["phone"] = "1"
+    with play.warehouse.writer() as con:
+        con.execute("update raw_netsuite__customers set _extracted_at = _extracted_at + interval 2 hours")
+
+    report = play.extract("customer_subsidiaries")
+
+    assert (report.read, report.unchanged, report.deleted) == (2501, 2501, 0)

@@ -1,0 +1,16 @@
+"""The real client over the stand-in."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from resources.sandbox.world import Sandbox
+from resources.suiteprojects.client import SuiteProjectsClient
+from resources.suiteprojects.connect import open_suiteprojects
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[SuiteProjectsClient]:
+    """Signed in by password."""
+    with open_suiteprojects(sandbox=str(sandbox.folder)) as opened:
+        yield opened

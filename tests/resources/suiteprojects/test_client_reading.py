@@ -1,0 +1,147 @@
+"""Every record once, whatever the pages do meanwhile."""
+
+import pytest
+
+from resources.errors import ContractError, RequestRejectedError
+from resources.http import HttpDoor
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+from resources.sandbox.world import Sandbox
+from resources.suiteprojects.client import SuiteProjectsClient, read_command
+from resources.suiteprojects.connect import open_suiteprojects
+from resources.suiteprojects.xml import command, illegal_character, object_element, record_of
+
+
+def fill(sandbox: Sandbox, count: int) -> list[str]:
+    """Customers, their ids."""
+    made = [{"name": f"C{n}", "externalid": str(n)} for n in range(count)]
+    return [str(key) for key in sandbox.suiteprojects.add_many("Customer", made)]
+
+
+def test_every_record_comes_once(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Also in an account that gives rows in any order unless it is told."""
+    keys = fill(sandbox, 2500)
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, unstable_order=True)
+
+    assert [record["id"] for record in client.read_all("Customer", ["name"])] == keys
+    assert client.calls == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001])
+def test_the_edge_of_a_page_loses_nothing(sandbox: Sandbox, client: SuiteProjectsClient, count: int) -> None:
+    """Pages overlap by one row, which must come once."""
+    keys = fill(sandbox, count)
+
+    assert [record["id"] for record in client.read_all("Customer", [])] == keys
+
+
+def test_a_record_deleted_between_two_pages_hides_no_other(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Offsets shift then: the row at the edge would be skipped in silence."""
+    keys = fill(sandbox, 25)
+    client.page_size = 10
+    found = []
+    for record in client.read_all("Customer", []):
+        found.append(record["id"])
+        if len(found) == 10:
+            sandbox.suiteprojects.delete("Customer", int(keys[3]))
+
+    assert sorted(found, key=int) == keys
+
+
+def test_an_account_that_never_rests_is_an_error(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Better none than a part of the records."""
+    keys = iter(fill(sandbox, 100))
+    client.page_size = 10
+
+    def busy() -> None:
+        for number, _ in enumerate(client.read_all("Customer", [])):
+            if number % 5 == 0:
+                sandbox.suiteprojects.delete("Customer", int(next(keys)))
+
+    with pytest.raises(ContractError):
+        busy()
+
+
+def test_several_reads_are_one_request(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """The quota counts requests."""
+    fill(sandbox, 3)
+    reads = [read_command("Customer", ["name"], limit="9", query={"externalid": key}) for key in ("0", "2", "7")]
+
+    found = client.read_many(reads)
+
+    assert [[record["name"] for record in records] for records in found] == [["C0"], ["C2"], []]
+    assert client.calls == 1
+
+
+def test_a_refused_read_is_no_empty_one(client: SuiteProjectsClient) -> None:
+    """An unknown field is an error and not an account without customers."""
+    with pytest.raises(RequestRejectedError) as refused:
+        list(client.read_all("Customer", ["nonsense"]))
+
+    assert refused.value.code == "602"
+
+
+def test_a_token_sees_what_came_after_it(sandbox: Sandbox) -> None:
+    """The filter-set cache hides new records from reads by token (§1.3)."""
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, filter_set_cache=True)
+    token = sandbox.credentials["suiteprojects"]["access_token"]
+    sandbox.clock.sleep(60)
+    fill(sandbox, 3)
+
+    with open_suiteprojects(sandbox=str(sandbox.folder), access_token=token) as client:
+        assert len(list(client.read_all("Customer", []))) == 3
+
+
+def test_small_questions_have_answers(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Server time is Eastern; texts are asked for once."""
+    assert client.server_time().startswith("2026-11-16 01:0")
+    assert client.remaining_today() == 100_000 - 2
+    calls = client.calls
+    assert client.status_text(824) == client.status_text(824) == "name or company is required"
+    assert client.calls == calls + 1
+
+
+def test_a_record_is_flat_both_ways() -> None:
+    """Addresses by prefix, dates as text, blanks as None."""
+    values = {"name": "A", "notes": None, "addr_city": "X", "addr_zip": None, "billing_addr_city": "Y"}
+
+    element = object_element("Customer", values)
+
+    assert record_of(element) == values
+    assert [child.tag for child in element] == ["name", "notes", "addr", "billingaddr"]
+    project = object_element("Project", {"start_date": "2026-03-09", "finish_date": None})
+    assert record_of(project) == {"start_date": "2026-03-09", "finish_date": None}
+    assert project.findtext("start_date/Date/month") == "03"
+
+
+def test_illegal_characters_are_found() -> None:
+    """XML 1.0 has no way to write them."""
+    assert illegal_character("a\x01b") == "U+0001"
+    assert illegal_character("\ud800") == "U+D800"
+    assert illegal_character("tab\t, line\r\n, 😀 \ufffd") is None
+
+
+def test_entities_are_not_resolved(sandbox: Sandbox) -> None:
+    """An answer cannot make us read a file."""
+    from resources.suiteprojects.xml import parse_answer
+
+    body = b'<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/hostname">]><response><Auth status="0">&x;</Auth></response>'
+
+    assert parse_answer(body)[0].text is None
+
+
+def test_a_huge_text_travels(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Notes have no known end; many entities are no attack."""
+    text = "a & <b> \r\n" * 200_000
+    record = object_element("Customer", {"name": "A", "notes": text})
+
+    client.execute([command("Add", {"type": "Customer"}, record)])
+
+    (found,) = client.read_all("Customer", ["notes"])
+    assert found["notes"] == text
+
+
+def test_the_door_counts_every_call(client: SuiteProjectsClient) -> None:
+    """The ledger reports them."""
+    assert isinstance(client._door, HttpDoor)
+    client.server_time()
+    assert client.calls == 1
