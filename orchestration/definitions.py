@@ -37,7 +37,7 @@ def definitions() -> dg.Definitions:
     settings = MillpondSettings()
     workflows, broken = load_workflows(settings.workflows)
     groups = load_groups(settings.workflows, workflows)
-    jobs = group_jobs(groups, workflows)
+    jobs = group_jobs(groups, workflows, [key.to_user_string() for each in broken for key in _keys(each)])
     names = [job.name for job in jobs]
     own = dg.Definitions(
         assets=[*RAW_ASSETS.values(), *STAGING_ASSETS.values(), analyst_snapshot([each.sync for each in workflows])],
@@ -59,6 +59,10 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], list[dg.Definitions]]:
         except WorkflowFileError as error:
             broken.append(broken_definitions(path.parent.name, str(error)))
     return workflows, broken
+
+
+def _keys(of: dg.Definitions) -> list[dg.AssetKey]:
+    return [asset.key for asset in of.assets or [] if isinstance(asset, dg.AssetsDefinition)]
 
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:

@@ -16,6 +16,7 @@ from assets.delivery.sync import Workflow
 from assets.warehouse.snapshot import SNAPSHOT
 
 ALL = "all"
+LAYERS = ("netsuite", "warehouse")  # asset groups that hold NetSuite's tables
 
 
 class Timing(Strict):
@@ -75,20 +76,27 @@ def _with_on(content: object) -> object:
     return content
 
 
-def group_jobs(groups: dict[str, Group], workflows: Sequence[Workflow]) -> list[UnresolvedAssetJobDefinition]:
-    """Two jobs for each group that has a workflow which is switched on."""
+def group_jobs(
+    groups: dict[str, Group], workflows: Sequence[Workflow], broken: Sequence[str] = ()
+) -> list[UnresolvedAssetJobDefinition]:
+    """Two jobs for each group that has a workflow which is switched on.
+
+    `all` reads every table as well, for the analysts, and does not hide what is broken: `broken` are the assets that
+    stand in for files that cannot be used.
+    """
     active = {workflow.name: workflow for workflow in workflows if workflow.spec.active}
     jobs = []
     for name, group in groups.items():
         members = [active[each] for each in group.workflows if each in active]
         if not members:
             continue
-        syncs = dg.AssetSelection.assets(*(each.sync for each in members))
-        plans = dg.AssetSelection.assets(*(each.plan for each in members))
+        everything: dg.AssetSelection = dg.AssetSelection.groups(*LAYERS) if name == ALL else dg.AssetSelection.assets()
+        if name == ALL and broken:
+            everything |= dg.AssetSelection.assets(*broken)
+        syncs = dg.AssetSelection.assets(*(each.sync for each in members)).upstream() | everything
+        plans = dg.AssetSelection.assets(*(each.plan for each in members)).upstream() | everything
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
         about = ", ".join(each.name for each in members)
-        jobs.append(
-            dg.define_asset_job(name, syncs.upstream() | snapshot, description=f"Read, plan and send: {about}.")
-        )
-        jobs.append(dg.define_asset_job(f"{name}__plan", plans.upstream(), description=f"Read and plan only: {about}."))
+        jobs.append(dg.define_asset_job(name, syncs | snapshot, description=f"Read, plan and send: {about}."))
+        jobs.append(dg.define_asset_job(f"{name}__plan", plans, description=f"Read and plan only: {about}."))
     return jobs

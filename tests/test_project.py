@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -33,7 +34,12 @@ MAY_IMPORT_DAGSTER = (
     "resources/warehouse.py",
 )
 # imported directly, declared through the package that brings it
-COMES_WITH = {"cryptography": "pyjwt", "python-dotenv": "pydantic-settings", "packaging": "pytest"}
+COMES_WITH = {
+    "cryptography": "pyjwt",
+    "packaging": "pytest",
+    "pydantic": "pydantic-settings",
+    "python-dotenv": "pydantic-settings",
+}
 NOT_OURS = {"CI", "DAGSTER_HOME", "DEMO_UI"}  # variables that are no settings of Millpond
 # the brackets keep a pattern from finding itself
 UNWANTED = {
@@ -100,7 +106,7 @@ def spoken_in(paper: str) -> str:
 
 @pytest.mark.parametrize("module", modules(*FOLDERS), ids=str)
 def test_imports_point_one_way(module: Path) -> None:
-    """orchestration → assets → resources → sql; an import backwards would tie the engine to its surroundings."""
+    """From orchestration down to sql; an import backwards would tie the engine to what surrounds it."""
     before = FOLDERS[: FOLDERS.index(module.parts[0])]
 
     assert not packages(module) & {*before, "tests"}
@@ -211,7 +217,7 @@ def test_the_lock_takes_nothing_without_a_hash() -> None:
     """Each pin goes on with at least one hash; pip would refuse the whole file otherwise."""
     lines = (ROOT / "requirements.lock").read_text().splitlines()
 
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         assert "==" not in line or line.startswith("#") or following.startswith("    --hash=sha256:"), line
 
 

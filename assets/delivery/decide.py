@@ -37,6 +37,12 @@ PLAN_COMMENTS = {
 }
 PLAN_COLUMNS = list(PLAN_COMMENTS)
 
+_OURS = pl.col("matched_by").is_in(["external_id", "link"])
+_TOUCHED = pl.col("changes").list.eval(pl.element().struct.field("field"))
+_KNOWN_PARENT = pl.coalesce("twin.parent_id", "linked_parent")
+
+REFUSED = "the target refused it: {}"
+
 LINK_SCHEMA = {
     "source": pl.String,
     "source_id": pl.String,
@@ -44,6 +50,15 @@ LINK_SCHEMA = {
     "parent_target_id": pl.String,
     "payload_hash": pl.String,
     "workflow_version": pl.String,
+}
+
+REFUSED_SCHEMA = {
+    "source": pl.String,
+    "source_id": pl.String,
+    "refused_hash": pl.String,
+    "refused_version": pl.String,
+    "refused_code": pl.String,
+    "refused_reason": pl.String,
 }
 
 
@@ -57,7 +72,12 @@ class TargetShape:
 
 
 def decide(
-    spec: WorkflowSpec, target: TargetShape, mart: pl.DataFrame, twin: pl.DataFrame, links: pl.DataFrame
+    spec: WorkflowSpec,
+    target: TargetShape,
+    mart: pl.DataFrame,
+    twin: pl.DataFrame,
+    links: pl.DataFrame,
+    refused: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Decide for every row of the mart.
 
@@ -67,36 +87,40 @@ def decide(
         mart: As `mapping.shape` returns it.
         twin: TWIN_COLUMNS and the workflow's fields: every record that the target has.
         links: LINK_SCHEMA: what was last confirmed for each source record.
+        refused: REFUSED_SCHEMA: what the target refused; it is not sent again until source or workflow changed.
 
     Returns:
         PLAN_COLUMNS; as many rows as the mart, in the order parents before children.
     """
     fields = [name for name in spec.columns if name in mart.columns]
-    judged = _validate(mart, target.fields, fields)
+    judged = _validate(mart, target, fields)
     matched = _match(judged, twin, links, target, spec.match_order)
     actual = twin.rename({name: f"twin.{name}" for name in twin.columns})
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
     settled = _settle_parents(matched)
-    compared = _compare(settled, target, fields, _create_only(spec))
+    settled = settled.join(pl.DataFrame(schema=REFUSED_SCHEMA) if refused is None else refused, on=KEY, how="left")
+    compared = _compare(settled, target, fields, spec)
     acted = _act(compared, target, spec.version)
     return acted.sort("level", "source", pl.col("source_id").str.len_chars(), "source_id").select(PLAN_COLUMNS)
 
 
-def _create_only(spec: WorkflowSpec) -> dict[str, list[str]]:
-    """Fields that are written once, each with the sources that say so."""
-    marked: dict[str, list[str]] = {}
+def _left_alone(spec: WorkflowSpec) -> dict[str, list[str]]:
+    """Fields of records that exist which are not ours: written once only, or not mapped by that source at all."""
+    left: dict[str, list[str]] = {}
     for record in spec.records:
-        for row in record.rows:
-            if row.on == "create":
-                marked.setdefault(row.field, []).append(record.source)
-    return marked
+        always = {row.field for row in record.rows if row.on == "always"}
+        for name in spec.columns:
+            if name not in always:
+                left.setdefault(name, []).append(record.source)
+    return left
 
 
-def _validate(mart: pl.DataFrame, limits: Mapping[str, TargetField], fields: Sequence[str]) -> pl.DataFrame:
-    """Quarantine what the target is known to refuse; nothing is ever cut to fit."""
-    judged = mart
+def _validate(mart: pl.DataFrame, target: TargetShape, fields: Sequence[str]) -> pl.DataFrame:
+    """Quarantine what the target is known to refuse, and what could not be found again; nothing is cut to fit."""
+    key = target.key_field
+    judged = _quarantine(mart, pl.col(key).is_null(), "key_blank", f"{key} is blank: it could not be found again")
     for name in fields:
-        limit = limits.get(name)
+        limit = target.fields.get(name)
         if limit is None:
             continue
         if limit.max_length is not None:
@@ -126,32 +150,45 @@ def _match(
     """Find the target's record of each source record: by our key, by the link, then by the workflow's rules.
 
     Adds target_id, matched_by, candidates (int: how many records claimed to be it) and the link's columns.
+    A record that carries somebody else's key is somebody else's, whatever we wrote there once.
     """
     links = links.select(LINK_SCHEMA.keys()).rename({
         "target_id": "linked_id", "payload_hash": "confirmed_hash", "workflow_version": "confirmed_version",
         "parent_target_id": "linked_parent",
     })  # fmt: skip
-    matched = mart.join(links, on=KEY, how="left").with_columns(
+    live, rest = [DELIVER, RETIRE], [SKIP, QUARANTINE]
+    key, linked = pl.col(target.key_field), pl.col("linked_id")
+    claims = pl.col("disposition").is_in(live) & key.is_not_null()
+    sharing = claims.sum().over(key)
+    twice = claims & (sharing > 1)
+    matched = mart.join(links, on=KEY, how="left", maintain_order="left").with_columns(
         pl.lit(None, dtype=pl.String).alias("target_id"),
-        pl.lit(None, dtype=pl.String).alias("matched_by"),
-        pl.lit(0, dtype=pl.UInt32).alias("candidates"),
+        pl.when(twice).then(pl.lit("external_id")).alias("matched_by"),
+        pl.when(twice).then(sharing).otherwise(0).cast(pl.UInt32).alias("candidates"),
     )
     ours = mart[target.key_field].drop_nulls().implode()
     owned = twin.filter(pl.col("external_id").is_in(ours))
-    free = twin.filter(~pl.col("external_id").is_in(ours).fill_null(value=False))
-    known = [DELIVER, RETIRE]
-    matched = _claim(matched, owned, pl.col(target.key_field), pl.col("external_id"), "external_id", known)
-    matched = _claim(matched, free, pl.col("linked_id"), pl.col("target_id"), "link", known)
-    # a record that carries somebody else's key is somebody else's: only those without a key may be adopted
-    stray = free.filter(pl.col("external_id").is_null())
+    free = twin.filter(pl.col("external_id").is_null())
+    foreign = twin.filter(~pl.col("external_id").is_in(ours))["target_id"].implode()
+    for dispositions in (live, rest):  # the rest only know their record; they never contend for it
+        matched = _claim(matched, _untaken(owned, matched), key, pl.col("external_id"), "external_id", dispositions)
+        matched = _claim(matched, _untaken(free, matched), linked, pl.col("target_id"), "link", dispositions)
+    taken_over = pl.col("target_id").is_null() & (pl.col("disposition") == DELIVER) & linked.is_in(foreign)
+    matched = matched.with_columns(
+        pl.when(taken_over).then(pl.lit("link")).otherwise("matched_by").alias("matched_by"),
+        pl.when(taken_over).then(2).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
+    )
+    stray = free.filter(~pl.col("target_id").is_in(matched["linked_id"].drop_nulls().implode()))
     for rule in rules:
         mine, theirs = pl.col(rule.field), pl.col(rule.field)
         if rule.ignore_case:
             mine, theirs = mine.str.to_lowercase(), theirs.str.to_lowercase()
-        taken = matched["target_id"].drop_nulls().implode()
-        left = stray.filter(~pl.col("target_id").is_in(taken))
-        matched = _claim(matched, left, mine, theirs, rule.field, [DELIVER])
+        matched = _claim(matched, _untaken(stray, matched), mine, theirs, rule.field, [DELIVER])
     return matched
+
+
+def _untaken(twin: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+    return twin.filter(~pl.col("target_id").is_in(matched["target_id"].drop_nulls().implode()))
 
 
 def _claim(
@@ -203,7 +240,10 @@ def _settle_parents(matched: pl.DataFrame) -> pl.DataFrame:
         retired = child & delivered & (pl.col("_state") == RETIRE)
         absent = child & delivered & ~retired & pl.col("_state").is_null()
         stuck = child & delivered & (pl.col("_state") == "stuck")
+        adopted = retired & ~_OURS & pl.col("matched_by").is_not_null()  # what retires never adopts
         rows = rows.with_columns(
+            pl.when(adopted).then(None).otherwise("target_id").alias("target_id"),
+            pl.when(adopted).then(0).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
             pl.when(retired).then(pl.lit(RETIRE)).otherwise("disposition").alias("disposition"),
             pl.when(retired).then(pl.lit("parent_inactive")).otherwise("reason_code").alias("reason_code"),
             pl.when(retired).then(pl.lit("switched off with its parent")).otherwise("reason").alias("reason"),
@@ -227,7 +267,7 @@ def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
     arrives = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null() & (pl.col("candidates") == 0)
     state = (
         pl.when(pl.col("disposition") == RETIRE).then(pl.lit(RETIRE))
-        .when(arrives | pl.col("target_id").is_not_null()).then(pl.lit("there"))
+        .when(arrives | (_OURS & pl.col("target_id").is_not_null())).then(pl.lit("there"))
         .otherwise(pl.lit("stuck"))
     )  # fmt: skip
     return rows.select(
@@ -238,46 +278,60 @@ def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _compare(
-    settled: pl.DataFrame, target: TargetShape, fields: Sequence[str], create_only: Mapping[str, list[str]]
-) -> pl.DataFrame:
+def _compare(settled: pl.DataFrame, target: TargetShape, fields: Sequence[str], spec: WorkflowSpec) -> pl.DataFrame:
     """Put desired beside actual; adds changes (list of field, before, after) and payload (JSON)."""
-    there = pl.col("target_id").is_not_null()
+    there = pl.col("target_id").is_not_null() & pl.col("disposition").is_in([DELIVER, RETIRE])
     retiring = pl.col("disposition") == RETIRE
+    left_alone = _left_alone(spec)
     desired, changes = [], []
     for name in fields:
         before = pl.col(f"twin.{name}")
-        once = pl.col("source").is_in(create_only.get(name, [])) & there
-        wanted = pl.when(retiring | once).then(before).otherwise(pl.col(name))
+        alone = pl.col("source").is_in(left_alone.get(name, [])) & there
+        wanted = pl.when(retiring | alone).then(before).otherwise(pl.col(name))
         if name == target.active_field:
             wanted = pl.when(retiring).then(pl.lit("0")).otherwise(wanted)
         desired.append(wanted.alias(name))
         differs = there & wanted.ne_missing(before)
         change = pl.struct(pl.lit(name).alias("field"), before.alias("before"), wanted.alias("after"))
         changes.append(pl.when(differs).then(change))
-    known_parent = pl.coalesce("twin.parent_id", "linked_parent")
-    moved = there & ~retiring & pl.col("parent_target_id").is_not_null() & known_parent.is_not_null()
-    moved &= pl.col("parent_target_id") != known_parent
     change = pl.struct(
-        pl.lit(PARENT).alias("field"), known_parent.alias("before"), pl.col("parent_target_id").alias("after")
+        pl.lit(PARENT).alias("field"), _KNOWN_PARENT.alias("before"), pl.col("parent_target_id").alias("after")
     )
-    changes.append(pl.when(moved).then(change))
+    changes.append(pl.when(there & _moved(spec)).then(change))
     payload = pl.struct(desired) if desired else pl.struct(pl.lit(None))
-    return settled.with_columns(
+    compared = settled.with_columns(
         pl.concat_list(changes).list.drop_nulls().alias("changes"),
         payload.struct.json_encode().alias("payload"),
     )
+    return _monitored(compared, target, spec)
+
+
+def _moved(spec: WorkflowSpec) -> pl.Expr:
+    """Whether the parent is another one now; `after` is null for the top and for a parent that is yet to be made."""
+    ours = pl.col("source").is_in([record.source for record in spec.records if record.parent])
+    settled = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null()
+    return ours & settled & _KNOWN_PARENT.is_not_null() & _KNOWN_PARENT.ne_missing(pl.col("parent_target_id"))
+
+
+def _monitored(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
+    """Drop the changes of records of which no monitored field changed."""
+    if spec.monitored == "mapped":
+        return compared
+    watched = [*spec.monitored, target.key_field, target.active_field, PARENT]
+    seen = _TOUCHED.list.eval(pl.element().is_in(watched)).list.any()
+    nothing = pl.col("changes").list.head(0)
+    return compared.with_columns(pl.when(seen).then("changes").otherwise(nothing).alias("changes"))
 
 
 def _act(compared: pl.DataFrame, target: TargetShape, version: str) -> pl.DataFrame:
     """Name the action and its reason."""
     there = pl.col("target_id").is_not_null()
     differs = pl.col("changes").list.len() > 0
-    touched = pl.col("changes").list.eval(pl.element().struct.field("field"))
-    wakes = touched.list.contains(target.active_field) & (pl.col("twin.is_active") == pl.lit(value=False))
+    wakes = _TOUCHED.list.contains(target.active_field) & (pl.col("twin.is_active") == pl.lit(value=False))
     edited = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
-    told = pl.format("{} in the target: {}", pl.col("changes").list.len(), touched.list.join(", "))
+    told = pl.format("{} in the target: {}", pl.col("changes").list.len(), _TOUCHED.list.join(", "))
     keep = pl.col("reason_code"), pl.col("reason")
+    same_refused = (pl.col("refused_hash") == pl.col("payload_hash")) & (pl.col("refused_version") == version)
     cases: list[tuple[pl.Expr, Action, pl.Expr, pl.Expr]] = [
         (pl.col("disposition") == SKIP, Action.SKIPPED, *keep),
         (pl.col("disposition") == QUARANTINE, Action.QUARANTINED, *keep),
@@ -290,15 +344,29 @@ def _act(compared: pl.DataFrame, target: TargetShape, version: str) -> pl.DataFr
         ((pl.col("disposition") == RETIRE) & ~there, Action.SKIPPED, *keep),
         ((pl.col("disposition") == RETIRE) & differs, Action.DEACTIVATE, *keep),
         (
+            (pl.col("disposition") == RETIRE) & pl.col("twin.is_active"),
+            Action.QUARANTINED,
+            pl.lit("cannot_deactivate"),
+            pl.format("{}; map the field {} so that it can be switched off", "reason", pl.lit(target.active_field)),
+        ),
+        (
             pl.col("disposition") == RETIRE,
             Action.UNCHANGED,
             pl.col("reason_code"),
             pl.format("{}; already off", pl.col("reason")),
         ),
         (pl.col("blocked_by").is_not_null(), Action.BLOCKED, pl.lit("parent_missing"), pl.col("blocked_by")),
+        (
+            same_refused & (~there | differs),
+            Action.QUARANTINED,
+            pl.concat_str(
+                [pl.lit("rejected"), pl.col("refused_code").replace("", None)], separator="_", ignore_nulls=True
+            ),
+            pl.format(REFUSED, pl.col("refused_reason")),
+        ),
         (~there, Action.CREATE, pl.lit("new"), pl.lit("not in the target yet")),
         (
-            ~pl.col("matched_by").is_in(["external_id", "link"]),
+            ~_OURS,
             Action.ADOPT,
             pl.lit("matched"),
             pl.format("the target has it already, by the same {}", pl.col("matched_by")),

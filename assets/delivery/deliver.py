@@ -17,7 +17,7 @@ from itertools import groupby
 import polars as pl
 
 from assets.delivery import ledger
-from assets.delivery.decide import KEY
+from assets.delivery.decide import KEY, REFUSED
 from assets.delivery.target import Action, Outcome, Target, Verdict, Write
 from resources.clock import Clock
 from resources.errors import IntegrationError
@@ -38,6 +38,7 @@ class Step:
     parent: Key | None
     values: Mapping[str, str | None]
     changed: frozenset[str]
+    payload_hash: str
     attempt_id: str
 
     @property
@@ -83,7 +84,7 @@ def _final(outcome: Outcome) -> tuple[str | None, str | None, str | None, str | 
         return Action.BLOCKED.value, outcome.code, outcome.reason, None
     if outcome.verdict is Verdict.REJECTED:
         code = f"rejected_{outcome.code}" if outcome.code else "rejected"
-        return Action.QUARANTINED.value, code, f"the target refused it: {outcome.reason}", outcome.target_id
+        return Action.QUARANTINED.value, code, REFUSED.format(outcome.reason), outcome.target_id
     return Action.FAILED.value, outcome.verdict.value, outcome.reason, outcome.target_id
 
 
@@ -93,6 +94,7 @@ def deliver(
     plan: pl.DataFrame,
     *,
     workflow: str,
+    version: str,
     run_id: str,
     clock: Clock,
     progress: Progress | None = None,
@@ -104,6 +106,7 @@ def deliver(
         target: Where to send.
         plan: `decide.PLAN_COLUMNS`.
         workflow: The workflow's name.
+        version: The workflow file's fingerprint.
         run_id: The run, for the ledger.
         clock: Time.
         progress: Told after each batch how many of how many steps are done.
@@ -112,7 +115,7 @@ def deliver(
         The outcome of every step; `stop` is set when the target said that nothing more should be sent now.
     """
     steps = plan_steps(plan)
-    run = _Run(warehouse, target, workflow, run_id, clock, ids=_known_ids(plan))
+    run = _Run(warehouse, target, (workflow, version, run_id), clock, ids=_known_ids(plan))
     done = 0
     for batch in batches(steps, target.batch_size):
         run.send(batch)
@@ -146,6 +149,7 @@ def _step(row: Mapping[str, object]) -> Step:
         parent=parent,
         values=values,
         changed=frozenset(values if action is Action.CREATE else listed),
+        payload_hash=str(row["payload_hash"]),
         attempt_id=uuid.uuid4().hex,
     )
 
@@ -159,7 +163,9 @@ def batches(steps: Sequence[Step], size: int) -> Iterator[list[Step]]:
 
 
 def _known_ids(plan: pl.DataFrame) -> dict[Key, str]:
-    there = plan.filter(pl.col("target_id").is_not_null()).select(*KEY, "target_id")
+    # what is only about to be adopted is nobody's parent before the target took it
+    there = plan.filter(pl.col("target_id").is_not_null() & (pl.col("action") != Action.ADOPT))
+    there = there.select(*KEY, "target_id")
     return {(source, source_id): target_id for source, source_id, target_id in there.iter_rows()}
 
 
@@ -170,15 +176,13 @@ class _Run:
         self,
         warehouse: Warehouse,
         target: Target,
-        workflow: str,
-        run_id: str,
+        stamp: tuple[str, str, str],
         clock: Clock,
         ids: dict[Key, str],
     ) -> None:
         self._warehouse = warehouse
         self._target = target
-        self._workflow = workflow
-        self._run_id = run_id
+        self._workflow, self._version, self._run_id = stamp
         self._clock = clock
         self._ids = ids
         self._pending: list[tuple[object, ...]] = []
@@ -228,7 +232,7 @@ class _Run:
         lost = [index for index, outcome in enumerate(outcomes) if outcome.verdict is Verdict.UNKNOWN]
         if not lost or self.delivery.stop:
             return outcomes
-        self._log([(ready[index][0], outcomes[index]) for index in lost])
+        unknown = [(index, outcomes[index]) for index in lost]
         try:
             back = self._read_back([ready[index][1] for index in lost])
         except IntegrationError as error:
@@ -239,6 +243,8 @@ class _Run:
             again = self._deliver([ready[index][1] for index in absent])
             for index, outcome in zip(absent, again, strict=True):
                 outcomes[index] = outcome
+        ended = [(index, was) for index, was in unknown if outcomes[index].verdict is not Verdict.UNKNOWN]
+        self._log([(ready[index][0], was) for index, was in ended])
         return outcomes
 
     def _read_back(self, writes: Sequence[Write]) -> pl.DataFrame:
@@ -247,10 +253,14 @@ class _Run:
         return self._target.find([key for key in keys if key], fields)
 
     def _found(self, write: Write, outcomes: list[Outcome], index: int, back: pl.DataFrame) -> bool:
-        """Whether the write shows in what the target has now; the outcome is then a confirmation."""
+        """Whether the write shows in what the target has now; the outcome is then a confirmation.
+
+        A create has arrived when its key has: the target may spell a value otherwise, and a second one is worse.
+        """
         key = write.values.get(self._target.key_field)
         for row in back.filter(pl.col("external_id") == key).iter_rows(named=True):
-            if all(row.get(name) == write.values.get(name) for name in write.changed if name in row):
+            arrived = write.action is Action.CREATE
+            if arrived or all(row.get(name) == write.values.get(name) for name in write.changed if name in row):
                 outcomes[index] = Outcome(
                     Verdict.CONFIRMED,
                     row["target_id"],
@@ -285,7 +295,8 @@ class _Run:
         moment: datetime = self._clock.now().replace(tzinfo=None)
         return (
             step.attempt_id, state, self._run_id, self._workflow, source, source_id, step.action.value,
-            outcome.target_id or step.target_id, step.request_hash, outcome.code, outcome.reason, moment,
+            outcome.target_id or step.target_id, step.payload_hash, self._version, step.request_hash, outcome.code,
+            outcome.reason, moment,
         )  # fmt: skip
 
     def flush(self) -> None:

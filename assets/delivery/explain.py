@@ -65,9 +65,9 @@ def find_records(warehouse: Warehouse, text: str) -> list[Record]:
 
 
 def _search(con: duckdb.DuckDBPyConnection, source: str, text: str) -> list[Record]:
-    table, key, names = SOURCES[source]
-    if not has_table(con, table):
+    if source not in SOURCES or not has_table(con, SOURCES[source][0]):
         return []
+    table, key, names = SOURCES[source]
     named = " or ".join(f"lower({quoted(name)}) = lower(?)" for name in names)
     rows = con.execute(
         f"select {key}, entity_number, coalesce({', '.join(names)}) from {table}"
@@ -81,7 +81,8 @@ def _by_target_id(con: duckdb.DuckDBPyConnection, text: str) -> list[Record]:
     if not has_table(con, "sync_links"):
         return []
     links = con.execute("select distinct source, source_id from sync_links where target_id = ?", [text]).fetchall()
-    return [record for source, source_id in links for record in _search(con, source, source_id)]
+    found = [(record, key) for source, key in links for record in _search(con, source, key)]
+    return [record for record, key in found if record.source_id == key]
 
 
 def explain(warehouse: Warehouse, record: Record) -> Explanation:
@@ -95,6 +96,8 @@ def explain(warehouse: Warehouse, record: Record) -> Explanation:
 
 def _workflows(con: duckdb.DuckDBPyConnection, source: str) -> list[str]:
     """The workflows that shape records of this source, by name."""
+    if not has_table(con, "lineage_columns"):
+        return []
     rows = con.execute(
         "select distinct workflow from lineage_columns where source_table = ? order by workflow",
         [SOURCES[source][0]],

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 import sql
-from assets.delivery.decide import KEY, LINK_SCHEMA
+from assets.delivery.decide import KEY, LINK_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import Action
 from resources.warehouse import describe_table, has_table, insert_frame, quoted, read_frame
 
@@ -40,6 +40,8 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "source_id": pl.String,
     "action": pl.String,
     "target_id": pl.String,
+    "payload_hash": pl.String,
+    "workflow_version": pl.String,
     "request_hash": pl.String,
     "code": pl.String,
     "reason": pl.String,
@@ -135,6 +137,25 @@ def open_intents(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
         " (select attempt_id from sync_attempts where workflow = ? and state not in ('intent', 'unknown'))",
         [workflow, workflow],
     )
+
+
+def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime) -> pl.DataFrame:
+    """Records whose last attempt the target refused, and what it said: REFUSED_SCHEMA.
+
+    Args:
+        con: An open writer section.
+        workflow: The workflow.
+        since: An older refusal is forgotten, so that the record is tried again: UTC.
+    """
+    refused = read_frame(
+        con,
+        "select source, source_id, payload_hash as refused_hash, workflow_version as refused_version,"
+        " code as refused_code, reason as refused_reason from sync_attempts where workflow = ? and state <> 'intent'"
+        " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1"
+        " and state = 'rejected' and seen_at >= ?",
+        [workflow, since],
+    )
+    return refused if refused.height else pl.DataFrame(schema=REFUSED_SCHEMA)
 
 
 def note_run(

@@ -174,7 +174,7 @@ def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, column
         )
     except pl.exceptions.PolarsError as error:
         raise MappingError(f"{where}: the mapping does not fit {record.table}: {error}") from error
-    payload = _fingerprint([pl.col(name) for name in columns])
+    payload = _fingerprint([pl.col(name) for name in ("parent_source", "parent_source_id", *columns)])
     return _hashed(shaped.with_columns(payload.alias("payload_hash"), pl.lit(1, dtype=pl.Int32).alias("level")))
 
 

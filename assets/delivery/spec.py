@@ -172,6 +172,9 @@ class WorkflowSpec(Strict):
     monitored: Literal["mapped"] | list[str] = "mapped"
     max_level: int | None = Field(None, ge=1, description="Deepest level of the target's tree; deeper is quarantined.")
     guards: Guards = Guards()
+    retry_refused_after_h: int = Field(
+        168, ge=1, description="Hours after which a record that the target refused is tried again unchanged."
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> "WorkflowSpec":

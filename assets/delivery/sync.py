@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic, sleep
 
 import duckdb
@@ -20,7 +20,7 @@ from assets.delivery.decide import KEY, PLAN_COMMENTS, TargetShape, decide
 from assets.delivery.deliver import Delivery, Progress, deliver
 from assets.delivery.guard import Tripped, check
 from assets.delivery.lineage import column_lineage
-from assets.delivery.mapping import MART_COMMENTS, shape
+from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, Action, Target, Verdict
 from resources.clock import Clock
@@ -101,6 +101,10 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
     Raises:
         MappingError: The workflow file does not fit the staging tables.
     """
+    for record in workflow.spec.records:
+        key_column(record.source)
+        if not warehouse.has(record.table):
+            raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
     tables = {record.table: warehouse.table(record.table) for record in workflow.spec.records}
     mart = shape(workflow.spec, workflow.name, tables)
     lineage = column_lineage(workflow.spec, workflow.name)
@@ -146,9 +150,11 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
         twin = read_frame(con, f"select * from {quoted(workflow.twin)}")
         links = ledger.read_links(con, workflow.name)
         intents = ledger.open_intents(con, workflow.name)
+        since = _moment(clock) - timedelta(hours=workflow.spec.retry_refused_after_h)
+        refused = ledger.read_refused(con, workflow.name, since)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
-    plan = decide(workflow.spec, shape_of, mart, twin, links)
+    plan = decide(workflow.spec, shape_of, mart, twin, links, refused)
     plan_id = uuid.uuid4().hex[:12]
     moment = _moment(clock)
     kept = plan.with_columns(
@@ -157,7 +163,9 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
         pl.lit(run_id).alias("run_id"),
         pl.lit(moment).alias("decided_at"),
     )
-    ours = twin.filter(pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())).height
+    keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
+    # the links know what was ours also when the source has lost every record
+    ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
     with warehouse.writer() as con:
         replace_table(con, workflow.plan, kept)
         comments = {**PLAN_COMMENTS, **STAMP_COMMENTS}
@@ -174,12 +182,13 @@ def _read_back(intents: pl.DataFrame, plan: pl.DataFrame, run_id: str, moment: d
     now = plan.select(*KEY, pl.col("target_id").alias("now_id"), pl.col("action").alias("now_action"))
     rows: list[tuple[object, ...]] = []
     for row in intents.join(now, on=KEY, how="left").iter_rows(named=True):
-        arrived = row["now_id"] is not None and row["now_action"] == Action.UNCHANGED.value
+        settled = row["action"] == Action.CREATE.value or row["now_action"] == Action.UNCHANGED.value
+        arrived = row["now_id"] is not None and settled
         state = "found" if arrived else "absent"
         reason = "the target has it" if arrived else "the target does not show it; decided anew"
         rows.append((
             row["attempt_id"], state, run_id, row["workflow"], row["source"], row["source_id"], row["action"],
-            row["now_id"], row["request_hash"], "", reason, moment,
+            row["now_id"], row["payload_hash"], row["workflow_version"], row["request_hash"], "", reason, moment,
         ))  # fmt: skip
     return rows
 
@@ -222,7 +231,14 @@ def run_sync(
         before, wall = target.calls, monotonic()
         plan = _begin(warehouse, workflow, run_id, _moment(clock))
         delivery = deliver(
-            warehouse, target, plan, workflow=workflow.name, run_id=run_id, clock=clock, progress=progress
+            warehouse,
+            target,
+            plan,
+            workflow=workflow.name,
+            version=workflow.spec.version,
+            run_id=run_id,
+            clock=clock,
+            progress=progress,
         )
         decisions = delivery.final(plan)
         counts = _counts(decisions)
@@ -307,7 +323,7 @@ def _confirm(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target,
             "target_id": outcome.target_id,
             "external_id": shown.get(target.key_field),
             "is_active": shown.get(target.active_field) != "0",
-            "parent_id": write.parent_id,
+            "parent_id": shown.get("parent_id", write.parent_id),
             "updated_at": shown.get("updated_at"),
         })  # fmt: skip
     if not rows:

@@ -199,7 +199,7 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         target = _target(context, kind, workflow)
         clock = _client(context, kind).clock
         with dagster_failure():
-            frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run_id, clock=clock)
+            frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
         metadata = table_metadata(workflow.twin, frame, TWIN_COMMENTS)
         yield dg.MaterializeResult(metadata={**metadata, "calls": target.calls})
 
@@ -232,7 +232,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
         with dagster_failure():
-            planned = make_plan(warehouse, workflow, target, run_id=context.run_id, clock=_client(context, kind).clock)
+            planned = make_plan(warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock)
         once = int(planned.plan.select("source", "source_id").is_duplicated().sum()) == 0
         undecided = int(planned.plan["action"].null_count())
         yield dg.MaterializeResult(
@@ -294,7 +294,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 context.resources.warehouse,
                 workflow,
                 target,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 clock=_client(context, kind).clock,
                 progress=progress,
             )

@@ -78,7 +78,7 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
         extraction: dg.ResourceParam[ExtractionSettings],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         with dagster_failure():
-            report = extract(warehouse, netsuite, name, extraction, run_id=context.run_id)
+            report = extract(warehouse, netsuite, name, extraction, run_id=context.run.run_id)
         for warning in report.warnings:
             context.log.warning(warning)
         for table in thing.raw_tables:

@@ -15,6 +15,7 @@ from sql import statement
 # deletions are shown in Pacific time, literals are read in the session's zone: a day covers any two zones
 DELETES_OVERLAP = timedelta(hours=25)
 UNKNOWN_ZONE_OVERLAP = timedelta(hours=25)
+NIGHT_ENDS_H = 4  # clocks change between midnight and four, local time
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,20 @@ class Watermark:
     def literal(self, zone: timedelta | None) -> str:
         """The session-local time since which rows may have changed.
 
-        The smaller of the offsets then and now is taken: after a clock change the other one would name a moment up
-        to an hour too late. Without a known offset, 25 hours cover every zone.
+        Of the offsets then and now the smaller is taken: after a clock change the other one would name a moment up
+        to an hour too late. Clocks change at night, where an hour is told twice or does not exist: such a time is
+        not asked for, but the evening before. Without a known offset, 25 hours cover every zone.
 
         Args:
             zone: How far the session's local time is ahead of UTC now; None when not known.
         """
-        since = self.watermark_at - timedelta(seconds=self.overlap_s)
         if zone is None or self.zone_offset_s is None:
             return (self.watermark_at - UNKNOWN_ZONE_OVERLAP).strftime(TIMESTAMP)
-        return (since + min(zone, timedelta(seconds=self.zone_offset_s))).strftime(TIMESTAMP)
+        since = self.watermark_at - timedelta(seconds=self.overlap_s)
+        local = since + min(zone, timedelta(seconds=self.zone_offset_s))
+        if local.hour < NIGHT_ENDS_H:
+            local = local.replace(hour=0, minute=0, second=0) - timedelta(minutes=30)
+        return local.strftime(TIMESTAMP)
 
     @property
     def deletes_literal(self) -> str:

@@ -53,6 +53,13 @@ class LossyProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {"millpond.connection": {"transport": self.transport}}
 
+    def shutdown(self) -> None:
+        """End an idle connection at once: over TLS a polite close waits for a client that is not reading."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
 
 class Quiet(uvicorn.Server):
     """A server that leaves the signals to us and says when it listens."""

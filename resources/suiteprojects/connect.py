@@ -25,6 +25,7 @@ def open_suiteprojects(
     refresh_token: str = "",
     token_file: str = "",
     sandbox: str = "",
+    ca_file: str = "",
     clock: Clock | None = None,
 ) -> Iterator[SuiteProjectsClient]:
     """A client, closed whatever happens.
@@ -42,7 +43,11 @@ def open_suiteprojects(
         refresh_token: As above.
         token_file: As above.
         sandbox: Folder of a sandbox to use in place of the network; its keys are used where none is given.
+        ca_file: A certificate authority to trust, for a sandbox behind TLS.
         clock: Time; the sandbox's own with `sandbox`.
+
+    Raises:
+        ValueError: There is no address.
     """
     given = {"base_url": base_url, "company": company, "user": user, "password": password}
     given |= {"namespace": namespace, "key": key}
@@ -54,8 +59,10 @@ def open_suiteprojects(
         own = {"base_url": BASE_URLS["suiteprojects"], **world.credentials["suiteprojects"]}
         given = {name: value or own[name] for name, value in given.items()}
         transport, clock = world.transport("suiteprojects"), clock or world.clock
+    if not given["base_url"]:
+        raise ValueError("suiteprojects: base_url is needed: the account's own domain")
     time = clock or WallClock()
-    with open_http(given["base_url"], transport=transport) as http:
+    with open_http(given["base_url"], transport=transport, ca_file=Path(ca_file) if ca_file else None) as http:
         door = HttpDoor(http, system="suiteprojects", clock=time)
         sign_in: SignIn = PasswordSignIn(given["company"], given["user"], given["password"])
         if client_id:

@@ -29,6 +29,7 @@ class SuiteProjectsResource(dg.ConfigurableResource[SuiteProjectsClient]):
     refresh_token: str = Field(default="", description="The first refresh token; later ones are kept in token_file.")
     token_file: str = Field(default="", description="Private file that keeps the tokens between runs.")
     sandbox: str = Field(default="", description="Folder of a sandbox to use in place of the network.")
+    ca_file: str = Field(default="", description="A certificate authority to trust, for a sandbox behind TLS.")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[SuiteProjectsClient]:  # noqa: ARG002
@@ -46,5 +47,6 @@ class SuiteProjectsResource(dg.ConfigurableResource[SuiteProjectsClient]):
             refresh_token=self.refresh_token,
             token_file=self.token_file,
             sandbox=self.sandbox,
+            ca_file=self.ca_file,
         ) as client:
             yield client

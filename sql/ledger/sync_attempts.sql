@@ -17,6 +17,8 @@ create table if not exists sync_attempts (
     source_id varchar,  -- NetSuite internal id
     action varchar,  -- what was sent
     target_id varchar,  -- internal id of the target's record
+    payload_hash varchar,  -- fingerprint of the mapped values that were to be sent
+    workflow_version varchar,  -- fingerprint of the workflow file
     request_hash varchar,  -- fingerprint of the values that were sent
     code varchar,  -- the target's own code
     reason varchar,  -- the target's own words

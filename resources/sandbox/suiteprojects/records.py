@@ -31,7 +31,10 @@ create table if not exists objects (
     data text not null, primary key (type, id)
 );
 create index if not exists objects_live on objects (type, deleted, id);
-""" + ";".join(f"create index if not exists objects_{name} on objects (type, deleted, {property_sql(name)}, id)" for name in INDEXED)
+""" + ";".join(
+    f"create index if not exists objects_{name} on objects (type, deleted, {property_sql(name)}, id)"
+    for name in INDEXED
+)
 
 
 class RefusedError(Exception):

@@ -1,26 +1,43 @@
 """The resource before the sandbox: both ways to sign in, and what a wrong key looks like."""
 
-import json
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from resources.errors import CredentialsError
-from resources.netsuite.client import NetSuiteClient
+from resources.http import open_http
+from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
+from resources.netsuite.client import NetSuiteClient, open_door
+from resources.netsuite.lanes import Lanes
 from resources.netsuite.resource import NetSuiteResource, host_of, open_netsuite
-from resources.sandbox.world import Sandbox
+from resources.sandbox.world import BASE_URLS, Sandbox
 
 COUNT = "select count(*) as n from customer c"
 
 
-def spoil(sandbox: Sandbox, **values: Any) -> None:
-    """Give the client other keys than the stand-in knows."""
-    sandbox.netsuite  # noqa: B018: it takes the right ones first
-    path = sandbox.folder / "credentials.json"
-    kept = json.loads(path.read_text())
-    kept["netsuite"].update(values)
-    path.write_text(json.dumps(kept))
+@contextmanager
+def with_keys(sandbox: Sandbox, auth: str, **changes: str) -> Iterator[NetSuiteClient]:
+    """The real client with other keys than the stand-in knows."""
+    keys = {**sandbox.credentials["netsuite"], **changes}
+    base = BASE_URLS["netsuite"]
+    signing: NetSuiteAuth
+    if auth == "tba":
+        names = ("account", "consumer_key", "consumer_secret", "token_id", "token_secret")
+        signing = TokenBased(clock=sandbox.clock, **{name: keys[name] for name in names})
+    else:
+        signing = ClientCredentials(
+            base_url=base,
+            client_id=keys["client_id"],
+            certificate_id=keys["certificate_id"],
+            private_key=Path(keys["private_key_file"]).read_bytes(),
+            clock=sandbox.clock,
+        )
+    lanes = Lanes(4)
+    with open_http(base, auth=signing, transport=sandbox.transport("netsuite")) as http:
+        yield NetSuiteClient(open_door(http, sandbox.clock, lanes), sandbox.clock, lanes)
 
 
 @pytest.mark.parametrize("auth", ["oauth2", "tba"])
@@ -42,15 +59,28 @@ def test_a_session_outlives_its_token(sandbox: Sandbox, seconds: int) -> None:
         assert client.suiteql(COUNT) == [{"n": "0"}]
 
 
-@pytest.mark.parametrize(("auth", "key"), [("tba", "token_secret"), ("tba", "consumer_key"), ("oauth2", "client_id")])
-def test_a_wrong_key_says_what_to_do_and_names_no_secret(sandbox: Sandbox, auth: str, key: str) -> None:
-    """A person must act: the error is no reason to try again."""
+@pytest.mark.parametrize(
+    ("auth", "key", "refused"),
+    [
+        ("tba", "token_secret", [401, 401]),
+        ("tba", "consumer_key", [401, 401]),
+        ("tba", "account", [401, 401]),
+        ("oauth2", "client_id", [400]),
+        ("oauth2", "certificate_id", [400]),
+    ],
+)
+def test_a_wrong_key_says_what_to_do_and_is_tried_once_more_only(
+    sandbox: Sandbox, auth: str, key: str, refused: list[int]
+) -> None:
+    """Five failures lock the user for half an hour; a person must act, and no secret stands in the text."""
     secret = "0" * 63 + "1"
-    with open_netsuite(**_keys(sandbox, auth, **{key: secret})) as client:
-        with pytest.raises(CredentialsError, match="Login Audit Trail") as raised:
-            _ = client.server_time(), client.suiteql(COUNT)
+    with with_keys(sandbox, auth, **{key: secret}) as client:
+        for _ in range(3):
+            with pytest.raises(CredentialsError, match="Login Audit Trail") as raised:
+                client.suiteql(COUNT)
+            assert secret not in str(raised.value)
 
-        assert secret not in str(raised.value)
+    assert [call["status"] for call in sandbox.netsuite.calls()] == refused
 
 
 def test_the_resource_vends_a_client_that_reads(sandbox: Sandbox) -> None:
@@ -89,7 +119,3 @@ def test_a_missing_key_is_told_before_anything_is_sent(fields: dict[str, str], t
 def test_the_host_follows_from_the_account() -> None:
     """Lower case and a hyphen in the host, upper case and an underscore in the realm."""
     assert host_of("1234567_SB1") == "https://1234567-sb1.suitetalk.api.netsuite.com"
-
-
-def _keys(sandbox: Sandbox, auth: str, **changes: str) -> dict[str, Any]:
-    return {"sandbox": str(sandbox.folder), "auth": auth, **changes}

@@ -43,7 +43,8 @@ keys = ("consumer_key", "consumer_secret", "token_id", "token_secret")
 api = NetSuiteRestApi(Config(account=told["account"], auth=TokenAuth(**{key: told[key] for key in keys})))
 
 async def main():
-    pages = [await api.suiteql("SELECT id, companyname FROM customer ORDER BY id ASC", limit=20, offset=at) for at in (0, 20)]
+    query = "SELECT id, companyname FROM customer ORDER BY id ASC"
+    pages = [await api.suiteql(query, limit=20, offset=offset) for offset in (0, 20)]
     first = pages[0]["items"][0]["id"]
     record = await api.get("/record/v1/customer/" + first)
     schema = await api.jsonschema("customer")

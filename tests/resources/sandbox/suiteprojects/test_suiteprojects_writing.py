@@ -1,12 +1,17 @@
 """Add, Modify, Delete: rules, look-ups, one block per command."""
 
+from collections.abc import Callable
+
 import pytest
+from lxml import etree
 
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
 
+Talk = Callable[..., list[etree._Element]]
 
-def codes(blocks) -> list[str]:
+
+def codes(blocks: list[etree._Element]) -> list[str]:
     """The statuses of the blocks."""
     return [block.get("status") for block in blocks]
 
@@ -17,7 +22,7 @@ def upsert(key: str, inside: str, attributes: str = "") -> str:
     return f'<Add type="Customer" lookup="externalid" {attributes}>{customer}</Add>'
 
 
-def test_a_failed_record_stops_nothing_and_undoes_nothing(sandbox: Sandbox, talk) -> None:
+def test_a_failed_record_stops_nothing_and_undoes_nothing(sandbox: Sandbox, talk: Talk) -> None:
     """One block per command, in order, no child where it failed (§1.4)."""
     blocks = talk(
         upsert("1", "<name>A</name>")
@@ -31,7 +36,7 @@ def test_a_failed_record_stops_nothing_and_undoes_nothing(sandbox: Sandbox, talk
     assert [row["name"] for row in sandbox.suiteprojects.rows("Customer")] == ["A", "D"]
 
 
-def test_an_upsert_changes_only_what_it_names(sandbox: Sandbox, talk) -> None:
+def test_an_upsert_changes_only_what_it_names(sandbox: Sandbox, talk: Talk) -> None:
     """Exactly one match is an update; an empty element clears (§1.3)."""
     sandbox.suiteprojects.add("Customer", externalid="1", name="A", company="Long", notes="keep", addr_city="Wien")
 
@@ -43,7 +48,7 @@ def test_an_upsert_changes_only_what_it_names(sandbox: Sandbox, talk) -> None:
     assert block.findtext("Customer/id") == row["id"]
 
 
-def test_a_client_that_splits_an_address_loses_nothing(sandbox: Sandbox, talk) -> None:
+def test_a_client_that_splits_an_address_loses_nothing(sandbox: Sandbox, talk: Talk) -> None:
     """Oaxmlapi writes one address element per part (§1.5)."""
     talk(
         upsert(
@@ -57,7 +62,7 @@ def test_a_client_that_splits_an_address_loses_nothing(sandbox: Sandbox, talk) -
 
 
 @pytest.mark.parametrize(("several", "code", "count"), [("852", "852", 2), ("first", "0", 2), ("create", "0", 3)])
-def test_several_matches_are_a_switch(sandbox: Sandbox, talk, several: str, code: str, count: int) -> None:
+def test_several_matches_are_a_switch(sandbox: Sandbox, talk: Talk, several: str, code: str, count: int) -> None:
     """Nobody documents it (§1.3)."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, several_matches=several)
     sandbox.suiteprojects.add_many("Customer", [{"externalid": "1", "name": "A"}, {"externalid": "1", "name": "B"}])
@@ -66,7 +71,7 @@ def test_several_matches_are_a_switch(sandbox: Sandbox, talk, several: str, code
     assert len(sandbox.suiteprojects.rows("Customer")) == count
 
 
-def test_modify_needs_an_id_that_is_there(sandbox: Sandbox, talk) -> None:
+def test_modify_needs_an_id_that_is_there(sandbox: Sandbox, talk: Talk) -> None:
     """601 for none, a wrong one and a deleted one (§1.3)."""
     key = sandbox.suiteprojects.add("Customer", name="A")
     sandbox.suiteprojects.delete("Customer", key)
@@ -77,7 +82,7 @@ def test_modify_needs_an_id_that_is_there(sandbox: Sandbox, talk) -> None:
     assert codes(blocks) == ["601"] * 3
 
 
-def test_related_records_are_looked_up(sandbox: Sandbox, talk) -> None:
+def test_related_records_are_looked_up(sandbox: Sandbox, talk: Talk) -> None:
     """By external id or by name; 910 when there is none, 916 when the type has no external id (§1.3)."""
     key = sandbox.suiteprojects.add("Customer", externalid="NS-1", name="Acme")
     ways = ('external="Customer">NS-1', 'name="Customer">Acme', 'external="Customer">NS-2', 'external="Currency">USD')
@@ -92,7 +97,7 @@ def test_related_records_are_looked_up(sandbox: Sandbox, talk) -> None:
     assert blocks[0].findtext("Project/customerid") == str(key)
 
 
-def test_an_object_that_others_need_is_not_deleted(sandbox: Sandbox, talk) -> None:
+def test_an_object_that_others_need_is_not_deleted(sandbox: Sandbox, talk: Talk) -> None:
     """701 with the ids of the dependants; afterwards deleting is soft (§1.3, §5)."""
     customer = sandbox.suiteprojects.add("Customer", name="A")
     project = sandbox.suiteprojects.add("Project", name="P", customerid=str(customer))
@@ -111,7 +116,7 @@ def test_an_object_that_others_need_is_not_deleted(sandbox: Sandbox, talk) -> No
     assert [row["name"] for row in sandbox.suiteprojects.rows("Customer", deleted=True)] == ["A"]
 
 
-def test_contacts_and_projects_need_their_customer(talk) -> None:
+def test_contacts_and_projects_need_their_customer(talk: Talk) -> None:
     """801 without one, 859 when it is not there (§1.7)."""
     blocks = talk(
         '<Add type="Project"><Project><name>P</name></Project></Add>'
@@ -122,7 +127,7 @@ def test_contacts_and_projects_need_their_customer(talk) -> None:
     assert codes(blocks) == ["801", "859", "859"]
 
 
-def test_a_contact_needs_a_last_name(sandbox: Sandbox, talk) -> None:
+def test_a_contact_needs_a_last_name(sandbox: Sandbox, talk: Talk) -> None:
     """907: addr is required, with `last` (§4)."""
     key = sandbox.suiteprojects.add("Customer", name="A")
 
@@ -131,7 +136,7 @@ def test_a_contact_needs_a_last_name(sandbox: Sandbox, talk) -> None:
     assert block.get("status") == "907"
 
 
-def test_custom_fields_follow_their_definitions(sandbox: Sandbox, talk) -> None:
+def test_custom_fields_follow_their_definitions(sandbox: Sandbox, talk: Talk) -> None:
     """Only with enable_custom; length, list, checkbox and uniqueness are enforced (1100-1106)."""
     define = sandbox.suiteprojects.add_custom_field
     define("customer", "tick", picker="checkbox")
@@ -154,7 +159,7 @@ def test_custom_fields_follow_their_definitions(sandbox: Sandbox, talk) -> None:
     assert "tick__c" not in sandbox.suiteprojects.rows("Customer")[1]
 
 
-def test_lengths_are_enforced_only_when_they_are_known(sandbox: Sandbox, talk) -> None:
+def test_lengths_are_enforced_only_when_they_are_known(sandbox: Sandbox, talk: Talk) -> None:
     """Every length is [U]; some systems cut in silence (§4)."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, strict_lengths={"Customer.name": 3})
     assert codes(talk(upsert("1", "<name>abcd</name>"))) == ["2001"]
@@ -164,7 +169,7 @@ def test_lengths_are_enforced_only_when_they_are_known(sandbox: Sandbox, talk) -
     assert talk(upsert("1", "<name>abcd</name>"))[0].findtext("Customer/name") == "abc"
 
 
-def test_a_condition_keeps_a_newer_row(sandbox: Sandbox, talk) -> None:
+def test_a_condition_keeps_a_newer_row(sandbox: Sandbox, talk: Talk) -> None:
     """ModifyOnCondition: 1200 when the row was changed after the date (§1.3)."""
     key = sandbox.suiteprojects.add("Customer", name="A")
     command = (
@@ -176,7 +181,7 @@ def test_a_condition_keeps_a_newer_row(sandbox: Sandbox, talk) -> None:
     assert codes(talk(command.format(year=2020) + command.format(year=2030))) == ["1200", "0"]
 
 
-def test_dates_are_checked(sandbox: Sandbox, talk) -> None:
+def test_dates_are_checked(sandbox: Sandbox, talk: Talk) -> None:
     """944, and a good one comes back as it was (§1.5)."""
     key = sandbox.suiteprojects.add("Customer", name="A")
     add = (
@@ -194,7 +199,7 @@ def test_dates_are_checked(sandbox: Sandbox, talk) -> None:
     ]
 
 
-def test_several_objects_in_one_add_have_a_block_each(sandbox: Sandbox, talk) -> None:
+def test_several_objects_in_one_add_have_a_block_each(sandbox: Sandbox, talk: Talk) -> None:
     """The documentation allows it, no client does it: a switch (§10.12)."""
     add = '<Add type="Customer"><Customer><name>A</name></Customer><Customer><name>B</name></Customer></Add>'
     assert codes(talk(add)) == ["0", "0"]

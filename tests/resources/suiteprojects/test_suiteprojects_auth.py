@@ -3,6 +3,7 @@
 import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 
 
-def opened(sandbox: Sandbox, token_file: Path):
+def opened(sandbox: Sandbox, token_file: Path) -> AbstractContextManager[SuiteProjectsClient]:
     """The client with OAuth."""
     own = sandbox.credentials["suiteprojects"]
     return open_suiteprojects(

@@ -1,11 +1,15 @@
 """Who may call the XML API, and how often."""
 
+from collections.abc import Callable
+
 import pytest
 from lxml import etree
 
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.wire import Call
 from resources.sandbox.world import Sandbox
+
+Talk = Callable[..., list[etree._Element]]
 
 ADD = '<Add type="Customer"><Customer><name>A</name></Customer></Add>'
 
@@ -32,7 +36,7 @@ def login(sandbox: Sandbox, **changed: str) -> str:
         ({"password": ""}, "405"),
     ],
 )
-def test_a_password_signs_in(sandbox: Sandbox, talk, changed: dict[str, str], status: str) -> None:
+def test_a_password_signs_in(sandbox: Sandbox, talk: Talk, changed: dict[str, str], status: str) -> None:
     """Each missing part has its own number (§1.2)."""
     blocks = talk("<Time/>", auth=login(sandbox, **changed))
 
@@ -41,7 +45,7 @@ def test_a_password_signs_in(sandbox: Sandbox, talk, changed: dict[str, str], st
 
 @pytest.mark.parametrize("spelling", ["API_version", "API_ver", "API_Ver"])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_old_clients_spell_the_version_as_they_like(sandbox: Sandbox, talk, spelling: str, method: str) -> None:
+def test_old_clients_spell_the_version_as_they_like(sandbox: Sandbox, talk: Talk, spelling: str, method: str) -> None:
     """Three spellings were seen in clients that worked (§1.2)."""
     key = sandbox.credentials["suiteprojects"]["key"]
 
@@ -54,14 +58,14 @@ def test_old_clients_spell_the_version_as_they_like(sandbox: Sandbox, talk, spel
     ("envelope", "status"),
     [('namespace="default"', "503"), ('key="{key}"', "504"), ('namespace="other" key="{key}"', "505")],
 )
-def test_key_and_namespace_are_checked(sandbox: Sandbox, talk, envelope: str, status: str) -> None:
+def test_key_and_namespace_are_checked(sandbox: Sandbox, talk: Talk, envelope: str, status: str) -> None:
     """Both are needed beside the password (§0)."""
     opening = envelope.format(key=sandbox.credentials["suiteprojects"]["key"])
 
     assert statuses(talk("", auth=login(sandbox), envelope=opening)) == [("Auth", status)]
 
 
-def test_a_wrong_token_is_not_rescued_by_a_password(sandbox: Sandbox, talk) -> None:
+def test_a_wrong_token_is_not_rescued_by_a_password(sandbox: Sandbox, talk: Talk) -> None:
     """Documented (§1.2)."""
     both = login(sandbox).replace("<company>", "<access_token>wrong</access_token><company>")
 
@@ -71,7 +75,7 @@ def test_a_wrong_token_is_not_rescued_by_a_password(sandbox: Sandbox, talk) -> N
     assert blocks[0].text == "invalid access token"
 
 
-def test_auth_must_come_first(talk) -> None:
+def test_auth_must_come_first(talk: Talk) -> None:
     """Otherwise the rest fails, but a Read of Error needs no sign-in (§1.2)."""
     error = '<Read type="Error" method="equal to"><Error><code>824</code></Error></Read>'
 
@@ -81,14 +85,14 @@ def test_auth_must_come_first(talk) -> None:
     assert blocks[1].findtext("Error/text")
 
 
-def test_time_is_eastern_with_its_offset(talk) -> None:
+def test_time_is_eastern_with_its_offset(talk: Talk) -> None:
     """The sandbox begins on 16 November 06:00 UTC: 01:00 in New York (§5)."""
     (time,) = talk("<Time/>")
 
     assert (time.findtext("Date/hour"), time.findtext("Date/timezone")) == ("01", "-0500")
 
 
-def test_the_daily_quota_counts_requests_not_records(sandbox: Sandbox, talk) -> None:
+def test_the_daily_quota_counts_requests_not_records(sandbox: Sandbox, talk: Talk) -> None:
     """556 on Auth alone, nothing done; after a day the account may call again (§1.6)."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=2)
     talk(ADD * 3)
@@ -103,7 +107,7 @@ def test_the_daily_quota_counts_requests_not_records(sandbox: Sandbox, talk) -> 
     assert statuses(talk("<Time/>")) == [("Time", "0")]
 
 
-def test_the_minutes_quota_passes_with_the_minute(sandbox: Sandbox, talk) -> None:
+def test_the_minutes_quota_passes_with_the_minute(sandbox: Sandbox, talk: Talk) -> None:
     """Both windows are the account's (§1.6)."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_minute=1)
     talk("<Time/>")
@@ -114,7 +118,7 @@ def test_the_minutes_quota_passes_with_the_minute(sandbox: Sandbox, talk) -> Non
     assert statuses(talk("<Time/>")) == [("Time", "0")]
 
 
-def test_more_than_a_thousand_objects_are_too_many(sandbox: Sandbox, talk) -> None:
+def test_more_than_a_thousand_objects_are_too_many(sandbox: Sandbox, talk: Talk) -> None:
     """1000 objects in one request is the limit, over all its commands (§1.6)."""
     assert [block.get("status") for block in talk(ADD * 1000)] == ["0"] * 1000
 
@@ -129,7 +133,7 @@ def test_a_body_that_is_not_xml_is_refused(sandbox: Sandbox) -> None:
     assert b'<Auth status="10">' in answer.body
 
 
-def test_the_log_tells_reads_from_writes(sandbox: Sandbox, talk) -> None:
+def test_the_log_tells_reads_from_writes(sandbox: Sandbox, talk: Talk) -> None:
     """So that "a second run writes nothing" can be proved."""
     talk("<Time/>")
     talk(ADD * 2)

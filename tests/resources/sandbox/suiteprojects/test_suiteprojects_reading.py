@@ -1,27 +1,32 @@
 """Read: limits, pages, filters, `_Return`."""
 
+from collections.abc import Callable
+
 import pytest
+from lxml import etree
 
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
 
+Talk = Callable[..., list[etree._Element]]
+
 TYPE = 'type="Customer"'
 
 
-def names(block) -> list[str]:
+def names(block: etree._Element) -> list[str]:
     """The names of a block's customers."""
     return [each.text for each in block.iterfind("Customer/name")]
 
 
 @pytest.mark.parametrize("limit", ["", 'limit="0"', 'limit="1001"', 'limit="0,1001"', 'limit="x"'])
-def test_a_limit_is_needed_and_at_most_a_thousand(talk, limit: str) -> None:
+def test_a_limit_is_needed_and_at_most_a_thousand(talk: Talk, limit: str) -> None:
     """605 otherwise (§1.3)."""
     (block,) = talk(f'<Read {TYPE} method="all" {limit}/>')
 
     assert block.get("status") == "605"
 
 
-def test_pages_go_by_offset_and_a_blank_is_tolerated(sandbox: Sandbox, talk) -> None:
+def test_pages_go_by_offset_and_a_blank_is_tolerated(sandbox: Sandbox, talk: Talk) -> None:
     """Oracle's own sample writes "0, 1000" (§1.3)."""
     sandbox.suiteprojects.add_many("Customer", [{"name": name} for name in "abcde"])
 
@@ -31,7 +36,7 @@ def test_pages_go_by_offset_and_a_blank_is_tolerated(sandbox: Sandbox, talk) -> 
     assert (past.get("status"), len(past)) == ("601", 0)
 
 
-def test_an_object_has_every_property_and_empty_elements_for_blanks(sandbox: Sandbox, talk) -> None:
+def test_an_object_has_every_property_and_empty_elements_for_blanks(sandbox: Sandbox, talk: Talk) -> None:
     """Null and false look alike: an empty element (§1.4)."""
     sandbox.suiteprojects.add("Customer", name="a", active="0")
 
@@ -43,7 +48,7 @@ def test_an_object_has_every_property_and_empty_elements_for_blanks(sandbox: San
     assert customer.find("netsuite_customer_id__c") is None  # only with enable_custom
 
 
-def test_false_may_be_zero(sandbox: Sandbox, talk) -> None:
+def test_false_may_be_zero(sandbox: Sandbox, talk: Talk) -> None:
     """Both were seen (§1.4)."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, false_as="zero")
     sandbox.suiteprojects.add("Customer", name="a", active="0")
@@ -51,7 +56,7 @@ def test_false_may_be_zero(sandbox: Sandbox, talk) -> None:
     assert talk(f'<Read {TYPE} method="all" limit="1"/>')[0].findtext("Customer/active") == "0"
 
 
-def test_only_what_is_asked_comes(sandbox: Sandbox, talk) -> None:
+def test_only_what_is_asked_comes(sandbox: Sandbox, talk: Talk) -> None:
     """`_Return` takes parts of an address too (§1.3)."""
     sandbox.suiteprojects.add("Customer", name="a", addr_city="Paris", addr_zip="75001")
 
@@ -61,14 +66,14 @@ def test_only_what_is_asked_comes(sandbox: Sandbox, talk) -> None:
 
 
 @pytest.mark.parametrize("field", ["nonsense", "deleted", "netsuite_customer_id__c"])
-def test_an_unknown_field_is_refused(talk, field: str) -> None:
+def test_an_unknown_field_is_refused(talk: Talk, field: str) -> None:
     """602; `deleted` cannot be asked for, custom fields need enable_custom (§1.3)."""
     (block,) = talk(f'<Read {TYPE} method="all" limit="1"><_Return><{field}/></_Return></Read>')
 
     assert block.get("status") == "602"
 
 
-def test_equal_to_wants_every_given_property(sandbox: Sandbox, talk) -> None:
+def test_equal_to_wants_every_given_property(sandbox: Sandbox, talk: Talk) -> None:
     """One object of the same type; custom fields with enable_custom (§1.3)."""
     sandbox.suiteprojects.add("Customer", name="a", externalid="1", netsuite_customer_id__c="7")
     sandbox.suiteprojects.add("Customer", name="a", externalid="2")
@@ -84,25 +89,27 @@ def test_equal_to_wants_every_given_property(sandbox: Sandbox, talk) -> None:
     assert found == [["2"], ["1"], ["2"]]
 
 
-def test_date_filters_take_a_field_and_a_date_each(sandbox: Sandbox, talk) -> None:
+def test_date_filters_take_a_field_and_a_date_each(sandbox: Sandbox, talk: Talk) -> None:
     """871 when the counts differ; a blank in the list breaks it (§1.3)."""
     sandbox.suiteprojects.add("Customer", name="old")
     sandbox.clock.sleep(7200)
     sandbox.suiteprojects.add("Customer", name="new")
-    date = "<Date><year>2026</year><month>11</month><day>16</day><hour>02</hour><minute>00</minute><second>00</second></Date>"
+    day = "<year>2026</year><month>11</month><day>16</day>"
+    date = f"<Date>{day}<hour>02</hour><minute>00</minute><second>00</second></Date>"
+    two = 'field="updated,updated"'
 
     newer, older, odd, blank = talk(
         f'<Read {TYPE} method="all" limit="9" filter="newer-than" field="updated">{date}</Read>'
         f'<Read {TYPE} method="all" limit="9" filter="older-than" field="updated">{date}</Read>'
-        f'<Read {TYPE} method="all" limit="9" filter="newer-than,older-than" field="updated,updated">{date}</Read>'
-        f'<Read {TYPE} method="all" limit="9" filter="newer-than, older-than" field="updated,updated">{date}{date}</Read>'
+        f'<Read {TYPE} method="all" limit="9" filter="newer-than,older-than" {two}>{date}</Read>'
+        f'<Read {TYPE} method="all" limit="9" filter="newer-than, older-than" {two}>{date}{date}</Read>'
     )
 
     assert (names(newer), names(older)) == (["new"], ["old"])
     assert (odd.get("status"), blank.get("status")) == ("871", "10")
 
 
-def test_deleted_rows_are_kept_apart(sandbox: Sandbox, talk) -> None:
+def test_deleted_rows_are_kept_apart(sandbox: Sandbox, talk: Talk) -> None:
     """`deleted` shows them alone, `include_nondeleted` both (§1.3)."""
     keys = sandbox.suiteprojects.add_many("Customer", [{"name": "live"}, {"name": "dead"}])
     sandbox.suiteprojects.delete("Customer", keys[1])
@@ -115,7 +122,7 @@ def test_deleted_rows_are_kept_apart(sandbox: Sandbox, talk) -> None:
     assert (names(live), names(dead), names(both)) == (["live"], ["dead"], ["live", "dead"])
 
 
-def test_rows_may_come_in_any_order_unless_one_is_asked(sandbox: Sandbox, talk) -> None:
+def test_rows_may_come_in_any_order_unless_one_is_asked(sandbox: Sandbox, talk: Talk) -> None:
     """Seen in a live account (§1.3)."""
     sandbox.suiteprojects.add_many("Customer", [{"name": f"{number:02}"} for number in range(30)])
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, unstable_order=True)
@@ -127,14 +134,14 @@ def test_rows_may_come_in_any_order_unless_one_is_asked(sandbox: Sandbox, talk) 
     assert names(tight) == sorted(names(tight), reverse=True)
 
 
-def test_what_does_not_exist_has_its_number(talk) -> None:
+def test_what_does_not_exist_has_its_number(talk: Talk) -> None:
     """Unknown command 5, type or method 603 (§9.3)."""
     blocks = talk(f'<Nonsense/><Read type="Nonsense" method="all" limit="1"/><Read {TYPE} method="some" limit="1"/>')
 
     assert [block.get("status") for block in blocks] == ["5", "603", "603"]
 
 
-def test_a_token_may_not_see_what_came_after_it(sandbox: Sandbox, talk) -> None:
+def test_a_token_may_not_see_what_came_after_it(sandbox: Sandbox, talk: Talk) -> None:
     """The filter-set cache; clear_filter_cache ends it (§1.3)."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, filter_set_cache=True)
     sandbox.clock.sleep(60)

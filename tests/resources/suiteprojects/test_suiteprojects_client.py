@@ -8,7 +8,7 @@ from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient, read_command
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.suiteprojects.xml import command, illegal_character, object_element, record_of
+from resources.suiteprojects.xml import command, illegal_character, object_element, parse_answer, record_of
 
 
 def fill(sandbox: Sandbox, count: int) -> list[str]:
@@ -91,7 +91,7 @@ def test_a_token_sees_what_came_after_it(sandbox: Sandbox) -> None:
         assert len(list(client.read_all("Customer", []))) == 3
 
 
-def test_small_questions_have_answers(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+def test_small_questions_have_answers(client: SuiteProjectsClient) -> None:
     """Server time is Eastern; texts are asked for once."""
     assert client.server_time().startswith("2026-11-16 01:0")
     assert client.remaining_today() == 100_000 - 2
@@ -120,16 +120,14 @@ def test_illegal_characters_are_found() -> None:
     assert illegal_character("tab\t, line\r\n, 😀 \ufffd") is None
 
 
-def test_entities_are_not_resolved(sandbox: Sandbox) -> None:
+def test_entities_are_not_resolved() -> None:
     """An answer cannot make us read a file."""
-    from resources.suiteprojects.xml import parse_answer
-
     body = b'<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/hostname">]><response><Auth status="0">&x;</Auth></response>'
 
     assert parse_answer(body)[0].text is None
 
 
-def test_a_huge_text_travels(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+def test_a_huge_text_travels(client: SuiteProjectsClient) -> None:
     """Notes have no known end; many entities are no attack."""
     text = "a & <b> \r\n" * 200_000
     record = object_element("Customer", {"name": "A", "notes": text})

@@ -1,10 +1,15 @@
 """Hierarchies, levels, nodes and the records under them."""
 
+from collections.abc import Callable
+
 import pytest
+from lxml import etree
 
 from resources.sandbox.suiteprojects.records import RefusedError
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
+
+Talk = Callable[..., list[etree._Element]]
 
 
 def tree(sandbox: Sandbox, type_name: str = "customer") -> dict[str, int]:
@@ -36,7 +41,7 @@ def test_writing_the_list_makes_the_association_rows(sandbox: Sandbox) -> None:
     assert associations(sandbox) == []
 
 
-def test_association_rows_make_the_list(sandbox: Sandbox, talk) -> None:
+def test_association_rows_make_the_list(sandbox: Sandbox) -> None:
     """A move is: add the new one, check, delete the old one (§4)."""
     made = tree(sandbox)
     spp = sandbox.suiteprojects
@@ -90,7 +95,7 @@ def test_writing_the_list_may_add_instead(sandbox: Sandbox) -> None:
         ("<parentid>{one}</parentid><recordid>999</recordid>", "859"),
     ],
 )
-def test_levels_nodes_and_associations_have_their_rules(sandbox: Sandbox, talk, inside: str, status: str) -> None:
+def test_levels_nodes_and_associations_have_their_rules(sandbox: Sandbox, talk: Talk, inside: str, status: str) -> None:
     """The table of §4; both spellings of the flags are accepted."""
     made = tree(sandbox)
     node = f"<hierarchyid>{made['hierarchy']}</hierarchyid>{inside.format(**made)}"
@@ -100,7 +105,7 @@ def test_levels_nodes_and_associations_have_their_rules(sandbox: Sandbox, talk, 
     assert block.get("status") == status
 
 
-def test_an_association_is_neither_doubled_nor_modified(sandbox: Sandbox, talk) -> None:
+def test_an_association_is_neither_doubled_nor_modified(sandbox: Sandbox, talk: Talk) -> None:
     """Its triple is unique, and it is replaced rather than changed (§4)."""
     made = tree(sandbox)
     key = sandbox.suiteprojects.add("Customer", name="A", hierarchy_node_ids=str(made["one"]))
