@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test lock clean
+.PHONY: help setup dev demo lint types test bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ types: $(READY) ## mypy, strict
 
 test: $(READY) ## all tests, two at a time (make test ARGS="-k precoro")
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+bench: $(READY) ## time and memory of the main job, as ratios measured in one run
+	$(BIN)/python -m tests.bench.main_job
 
 # pip-tools lives apart, so that .venv holds what the lock names and nothing else
 lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 3.11)

@@ -1,23 +1,20 @@
 """`millpond sandbox …`: serve, fill, play, look at and trouble the three stand-ins."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import App, Parameter
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from resources.clock import SharedClock, WallClock
-from resources.sandbox.show import SWITCHES, as_table, listing
-from resources.sandbox.world import SYSTEMS, Sandbox, SystemName
-
 PIPE_WIDTH = 160
+
+# as resources.sandbox.world has it; the stand-ins are imported late, for they take half a second
+SystemName = Literal["netsuite", "suiteprojects", "precoro"]
 
 app = App(
     name="sandbox", help="Stand-ins of NetSuite, SuiteProjects Pro and Precoro: serve, seed, day, show, switches."
@@ -31,11 +28,6 @@ ClockName = Annotated[
 ]
 
 
-def state_folder(state: Path | None) -> Path:
-    """The folder asked for, or the default one."""
-    return state or Path(os.environ.get("MILLPOND_HOME", ".millpond")) / "sandbox"
-
-
 @contextmanager
 def _explained() -> Iterator[None]:
     """What a person can put right is one line on stderr and exit code 2, not a traceback."""
@@ -46,19 +38,10 @@ def _explained() -> Iterator[None]:
         raise SystemExit(2) from error
 
 
-def _opened(state: Path | None, clock: Literal["wall", "shared"] = "shared") -> Sandbox:
-    sandbox = Sandbox(state_folder(state).resolve())
-    if clock == "wall" and isinstance(sandbox.clock, SharedClock):
-        ahead = (sandbox.clock.now() - WallClock().now()).total_seconds()
-        if sandbox.clock.jumps and ahead > 60 and sandbox.netsuite.next_id("customer") > 1:  # noqa: PLR2004 - a minute
-            hours = ahead / 3600
-            sys.stderr.write(f"the records were made on a clock {hours:.1f} hours ahead of this machine\n")
-        sandbox.clock.follow_wall()
-    return sandbox
-
-
 def _print_table(title: str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """A table as wide as the terminal; into a pipe or file, wide enough not to break ids."""
+    from resources.sandbox.show import as_table
+
     console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     console.print(as_table(title, columns, rows))
 
@@ -96,6 +79,7 @@ def serve(
     tls
         Speak https under the folder's own certificate authority, named in the JSON line as `ca_file`.
     """
+    from orchestration.sandbox_folder import open_folder
     from resources.sandbox.serve import serve as serve_until_stopped
 
     ports: dict[SystemName, int] = {
@@ -104,7 +88,7 @@ def serve(
         "precoro": precoro_port,
     }
     with _explained():
-        serve_until_stopped(_opened(state, clock), ports, tls=tls, announce=_say)
+        serve_until_stopped(open_folder(state, clock), ports, tls=tls, announce=_say)
 
 
 @app.command
@@ -128,10 +112,11 @@ def seed(
     seed
         The same seed gives the same records.
     """
+    from orchestration.sandbox_folder import open_folder
     from resources.sandbox.seed import seed as fill
 
     with _explained():
-        report = fill(_opened(state, clock), customers=customers, companies=companies, seed=seed)
+        report = fill(open_folder(state, clock), customers=customers, companies=companies, seed=seed)
     if as_json:
         _print_json(asdict(report))
         return
@@ -155,11 +140,12 @@ def day(*, seed: int = 1, days: int = 1, by_hand: bool = False, state: State = N
     by_hand
         People edit in SuiteProjects Pro and Precoro as well.
     """
+    from orchestration.sandbox_folder import open_folder
     from resources.sandbox.day import day as play
     from resources.sandbox.day import hand_edits
 
     with _explained():
-        sandbox = _opened(state)
+        sandbox = open_folder(state)
         reports = [play(sandbox, number) for number in range(seed, seed + days)]
         edited = hand_edits(sandbox, seed) if by_hand else []
     events = [event for report in reports for event in report.events] + edited
@@ -187,8 +173,11 @@ def show(system: SystemName, thing: str, /, *, limit: int = 50, state: State = N
     limit
         Rows of the table; JSON has all.
     """
+    from orchestration.sandbox_folder import open_folder
+    from resources.sandbox.show import listing
+
     with _explained():
-        found = listing(_opened(state), system, thing)
+        found = listing(open_folder(state), system, thing)
     if as_json:
         _print_json(found.rows)
         return
@@ -207,34 +196,16 @@ def switches(system: SystemName | None = None, /, *settings: str, state: State =
     settings
         NAME=VALUE; several values with commas between.
     """
+    from orchestration.sandbox_folder import open_folder, switch_values
+    from resources.sandbox.show import SWITCHES
+
     with _explained():
-        board = _opened(state).switches
+        board = open_folder(state).switches
         if system and settings:
-            board.set(system, SWITCHES[system], **_values(SWITCHES[system], settings))
-        shown: tuple[SystemName, ...] = (system,) if system else SYSTEMS
+            board.set(system, SWITCHES[system], **switch_values(SWITCHES[system], settings))
+        shown: tuple[SystemName, ...] = (system,) if system else get_args(SystemName)
         rows = [{"system": name} | asdict(each) for name in shown for each in board.describe(name, SWITCHES[name])]
     if as_json:
         _print_json(rows)
         return
     _print_table("switches", ("system", "name", "value", "default", "meaning", "source"), rows)
-
-
-def _values(declared: type, settings: tuple[str, ...]) -> dict[str, Any]:
-    """Read NAME=VALUE by the switches' own types.
-
-    Raises:
-        ValueError: There is no such switch, or the value does not fit it.
-    """
-    hints = get_type_hints(declared)
-    values: dict[str, Any] = {}
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        if name not in hints:
-            raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(hints))}")
-        several = str(hints[name]).startswith("tuple")
-        try:
-            given: Any = [each for each in text.split(",") if each] if several else text
-            values[name] = TypeAdapter(hints[name]).validate_python(given)
-        except ValidationError as error:
-            raise ValueError(f"{name} takes {hints[name]}: {error.errors()[0]['msg']}") from error
-    return values

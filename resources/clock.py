@@ -61,8 +61,8 @@ class SharedClock:
     def _connection(self) -> sqlite3.Connection:
         if not hasattr(self._local, "connection"):
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=30)
-            connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = off")
+            connection.execute("pragma journal_mode = wal")
             self._local.connection = connection
         kept: sqlite3.Connection = self._local.connection
         return kept

@@ -19,6 +19,8 @@ import duckdb
 import polars as pl
 from pydantic import Field
 
+from sql import Statement
+
 LOCK_TIMEOUT_S = 300.0
 
 _here = threading.local()
@@ -191,6 +193,13 @@ def describe_table(
     con.execute(f"comment on {word} {quoted(name)} is {literal(description)}")
     for column, text in columns:
         con.execute(f"comment on column {quoted(name)}.{quoted(column)} is {literal(text)}")
+
+
+def ensure_table(con: duckdb.DuckDBPyConnection, definition: Statement) -> None:
+    """Create a table of `sql/ledger` with its comments, unless it is there."""
+    if not has_table(con, definition.name):
+        con.execute(definition.text)
+        describe_table(con, definition.name, definition.description, definition.column_comments.items())
 
 
 class WarehouseResource(dg.ConfigurableResource[Warehouse]):

@@ -97,11 +97,17 @@ def decide(
     matched = _match(judged, twin, links, target, spec.match_order)
     actual = twin.rename({name: f"twin.{name}" for name in twin.columns})
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
+    refused = pl.DataFrame(schema=REFUSED_SCHEMA) if refused is None else refused
+    matched = matched.join(refused, on=KEY, how="left").with_columns(_same_refused(spec.version))
     settled = _settle_parents(matched)
-    settled = settled.join(pl.DataFrame(schema=REFUSED_SCHEMA) if refused is None else refused, on=KEY, how="left")
     compared = _compare(settled, target, fields, spec)
     acted = _act(compared, target, spec.version)
     return acted.sort("level", "source", pl.col("source_id").str.len_chars(), "source_id").select(PLAN_COLUMNS)
+
+
+def _same_refused(version: str) -> pl.Expr:
+    same = (pl.col("refused_hash") == pl.col("payload_hash")) & (pl.col("refused_version") == version)
+    return same.fill_null(value=False).alias("same_refused")
 
 
 def _left_alone(spec: WorkflowSpec) -> dict[str, list[str]]:
@@ -237,7 +243,7 @@ def _settle_parents(matched: pl.DataFrame) -> pl.DataFrame:
         )
         child = pl.col("parent_source_id").is_not_null()
         delivered = pl.col("disposition") == DELIVER
-        retired = child & delivered & (pl.col("_state") == RETIRE)
+        retired = child & delivered & pl.col("_state").eq_missing(pl.lit(RETIRE))
         absent = child & delivered & ~retired & pl.col("_state").is_null()
         stuck = child & delivered & (pl.col("_state") == "stuck")
         adopted = retired & ~_OURS & pl.col("matched_by").is_not_null()  # what retires never adopts
@@ -265,6 +271,7 @@ def _settle_parents(matched: pl.DataFrame) -> pl.DataFrame:
 
 def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
     arrives = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null() & (pl.col("candidates") == 0)
+    arrives &= ~pl.col("same_refused")
     state = (
         pl.when(pl.col("disposition") == RETIRE).then(pl.lit(RETIRE))
         .when(arrives | (_OURS & pl.col("target_id").is_not_null())).then(pl.lit("there"))
@@ -331,7 +338,6 @@ def _act(compared: pl.DataFrame, target: TargetShape, version: str) -> pl.DataFr
     edited = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     told = pl.format("{} in the target: {}", pl.col("changes").list.len(), _TOUCHED.list.join(", "))
     keep = pl.col("reason_code"), pl.col("reason")
-    same_refused = (pl.col("refused_hash") == pl.col("payload_hash")) & (pl.col("refused_version") == version)
     cases: list[tuple[pl.Expr, Action, pl.Expr, pl.Expr]] = [
         (pl.col("disposition") == SKIP, Action.SKIPPED, *keep),
         (pl.col("disposition") == QUARANTINE, Action.QUARANTINED, *keep),
@@ -357,7 +363,7 @@ def _act(compared: pl.DataFrame, target: TargetShape, version: str) -> pl.DataFr
         ),
         (pl.col("blocked_by").is_not_null(), Action.BLOCKED, pl.lit("parent_missing"), pl.col("blocked_by")),
         (
-            same_refused & (~there | differs),
+            pl.col("same_refused") & (~there | differs),
             Action.QUARANTINED,
             pl.concat_str(
                 [pl.lit("rejected"), pl.col("refused_code").replace("", None)], separator="_", ignore_nulls=True

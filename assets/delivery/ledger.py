@@ -12,7 +12,7 @@ import polars as pl
 import sql
 from assets.delivery.decide import KEY, LINK_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import Action
-from resources.warehouse import describe_table, has_table, insert_frame, quoted, read_frame
+from resources.warehouse import ensure_table, insert_frame, quoted, read_frame
 
 LEDGER = ("sync_runs", "sync_decisions", "sync_attempts", "sync_links", "lineage_columns")
 
@@ -52,10 +52,7 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create the ledger's tables where they are missing, with their comments."""
     for name in LEDGER:
-        if not has_table(con, name):
-            statement = sql.statement("ledger", name)
-            con.execute(statement.text)
-            describe_table(con, name, statement.description, statement.column_comments.items())
+        ensure_table(con, sql.statement("ledger", name))
 
 
 def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:

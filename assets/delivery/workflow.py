@@ -232,7 +232,9 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
         with dagster_failure():
-            planned = make_plan(warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock)
+            planned = make_plan(
+                warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock
+            )
         once = int(planned.plan.select("source", "source_id").is_duplicated().sum()) == 0
         undecided = int(planned.plan["action"].null_count())
         yield dg.MaterializeResult(

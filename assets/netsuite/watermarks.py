@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from resources.netsuite.client import TIMESTAMP
-from resources.warehouse import has_table
+from resources.warehouse import ensure_table, has_table
 from sql import statement
 
 # deletions are shown in Pacific time, literals are read in the session's zone: a day covers any two zones
@@ -84,7 +84,7 @@ def read_watermark(con: duckdb.DuckDBPyConnection, source_table: str) -> Waterma
 
 def write_watermark(con: duckdb.DuckDBPyConnection, mark: Watermark, now: datetime) -> None:
     """Put the watermark in place of the former one, in the caller's transaction."""
-    con.execute(statement("ledger", "sync_watermarks").text)
+    ensure_table(con, statement("ledger", "sync_watermarks"))
     con.execute("delete from sync_watermarks where source_table = ?", [mark.source_table])
     con.execute(
         "insert into sync_watermarks (source_table, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at,"

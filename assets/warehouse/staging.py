@@ -5,7 +5,6 @@ raw_netsuite__* (DuckDB)  ->  sql/staging/<table>.sql  ->  stg_netsuite__* (Duck
 Dependencies, description, comments and the key's check come from the SQL file itself.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,12 +23,10 @@ OWNERS = ["team:integrations"]
 KEY_CHECK = "key_is_unique_and_not_null"
 ROWS_CHECK = "no_row_is_lost"
 
-_COMMENTED = re.compile(r"^ +(?!--)(?:.*\W)?(?P<column>\w+),? +-- (?P<comment>.+)$", re.MULTILINE)
-
 
 def column_comments(of: Statement, columns: Sequence[str]) -> dict[str, str]:
     """What each column means: the comment beside it in the SQL; keys and custom fields have standing texts."""
-    written = {found["column"]: found["comment"] for found in _COMMENTED.finditer(of.text)}
+    written = of.column_comments
     standing = {name: "custom field as NetSuite sends it" for name in columns if name.startswith("cust")}
     standing |= dict.fromkeys(of.key, "NetSuite internal id; the key of this table")
     return {name: text for name in columns if (text := written.get(name) or standing.get(name))}

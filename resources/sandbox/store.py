@@ -29,9 +29,10 @@ class Store:
         if not hasattr(self._local, "connection"):
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=60, cached_statements=512)
             connection.row_factory = sqlite3.Row
-            connection.execute("pragma journal_mode = wal")
-            # a power cut may cost the sandbox its last second; a killed process loses nothing
+            # a power cut may cost the sandbox its last second; a killed process loses nothing. First, for going over
+            # to WAL would wait for the disk
             connection.execute("pragma synchronous = off")
+            connection.execute("pragma journal_mode = wal")
             connection.execute("pragma foreign_keys = on")
             if self._prepare:
                 self._prepare(connection)

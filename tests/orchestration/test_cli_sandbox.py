@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from orchestration.cli_sandbox import app, state_folder
+from orchestration.cli_sandbox import SystemName, app
+from orchestration.sandbox_folder import state_folder
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.world import Sandbox
+from resources.sandbox.world import SYSTEMS, Sandbox
 
 
 @pytest.fixture
@@ -108,6 +109,7 @@ def test_every_system_lists_its_switches(capsys: pytest.CaptureFixture[str], sta
     rows = run_json(capsys, "switches", "--state", str(state))
 
     assert {row["system"] for row in rows} == {"netsuite", "suiteprojects", "precoro"}
+    assert get_args(SystemName) == SYSTEMS
 
 
 @pytest.mark.parametrize(

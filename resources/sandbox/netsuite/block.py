@@ -14,11 +14,12 @@ from resources.sandbox.netsuite.clauses import (
     mentions_rownum,
     own_columns,
 )
-from resources.sandbox.netsuite.expressions import Nested, Writer, ordering
+from resources.sandbox.netsuite.expressions import ordering, writer_of
 from resources.sandbox.netsuite.joins import join
 from resources.sandbox.netsuite.refusal import unsupported
 from resources.sandbox.netsuite.scope import NumberedScope, Scope
 from resources.sandbox.netsuite.typed import Typed, identifier
+from resources.sandbox.netsuite.writer import Nested, Writer
 
 # rows are strewn by a multiplication modulo a prime; `:shuffle` differs from page to page
 STREWN = "({} * :shuffle) % 1000003"
@@ -55,12 +56,12 @@ def select_block(select: exp.Select, scope: Scope, nested: Nested, *, outermost:
     Raises:
         Refusal: SuiteQL does not support it.
     """
-    joined = join(select, scope, Writer(scope, nested))
+    joined = join(select, scope, writer_of(scope, nested))
     if not mentions_rownum(select):
         return _written(select, scope, nested, joined.sql, joined.rest, outermost=outermost)
     # ROWNUM is given out before ORDER BY, to rows that the other conditions let pass
     numbered = NumberedScope(scope.switches, scope.outer, scope.sources)
-    passing = where_sql(Writer(scope, nested), [each for each in joined.rest if not has_rownum(each)])
+    passing = where_sql(writer_of(scope, nested), [each for each in joined.rest if not has_rownum(each)])
     rest = [each for each in joined.rest if has_rownum(each)]
     block = _written(select, numbered, nested, "ns_source", rest, outermost=False)
     inner = ", ".join(
@@ -73,11 +74,13 @@ def select_block(select: exp.Select, scope: Scope, nested: Nested, *, outermost:
 def _written(
     select: exp.Select, scope: Scope, nested: Nested, source: str, conditions: Sequence[exp.Expr], *, outermost: bool
 ) -> Block:
-    writer = Writer(scope, nested)
+    writer = writer_of(scope, nested)
     outputs = list(_outputs(select, writer))
+    distinct: exp.Distinct | None = select.args.get("distinct")
+    if not outputs or (distinct and distinct.args.get("on")):
+        raise unsupported("SELECT needs columns, and DISTINCT takes them all")
     body = f" FROM {source}{where_sql(writer, conditions)}{_grouped(select, outputs, writer)}"
-    distinct = bool(select.args.get("distinct"))
-    whole = distinct or bool(select.args.get("group")) or has_aggregate(select) or has_window(select)
+    whole = bool(distinct) or bool(select.args.get("group")) or has_aggregate(select) or has_window(select)
     listed = ", ".join(f"{each.typed.sql} AS c{number}" for number, each in enumerate(outputs))
     limit = limit_sql(select)
     sql = f"SELECT {'DISTINCT ' if distinct else ''}{listed}{body}"
@@ -91,7 +94,7 @@ def _written(
 
 def where_sql(writer: Writer, conditions: Sequence[exp.Expr]) -> str:
     """A WHERE clause of conditions that all hold."""
-    written = " AND ".join(f"({writer.sql(each)})" for each in conditions)
+    written = " AND ".join(f"({writer.condition(each)})" for each in conditions)
     return f" WHERE {written}" if written else ""
 
 
@@ -102,7 +105,7 @@ def _outputs(select: exp.Select, writer: Writer) -> Iterator[_Output]:
             yield from _starred(each.table.lower() if isinstance(each, exp.Column) else "", writer)
         else:
             node = each.this if isinstance(each, exp.Alias) else each
-            typed = writer.write(node)
+            typed = writer.value(node)
             name = each.alias.lower() if isinstance(each, exp.Alias) else typed.name
             yield _Output(replace(typed, name=name), node)
 
@@ -140,7 +143,7 @@ def _grouped(select: exp.Select, outputs: Sequence[_Output], writer: Writer) -> 
         for each in outputs:
             _check_grouped(each, terms, writer)
     by = f" GROUP BY {', '.join(terms)}" if terms else ""
-    return by + (f" HAVING {writer.sql(having.this)}" if having else "")
+    return by + (f" HAVING {writer.condition(having.this)}" if having else "")
 
 
 def _check_grouped(output: _Output, terms: Sequence[str], writer: Writer) -> None:

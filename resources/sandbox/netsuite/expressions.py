@@ -1,52 +1,23 @@
-"""SuiteQL expressions to SQLite: one small function for each kind of node, nothing else passes."""
+"""SuiteQL values to SQLite: names, literals, arithmetic, CASE, calls, aggregates, windows."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
 
+from resources.sandbox.netsuite.conditions import CONDITIONS
 from resources.sandbox.netsuite.oracle_functions import called, concatenated, display_value, now_as
 from resources.sandbox.netsuite.refusal import unsupported
 from resources.sandbox.netsuite.scope import Scope
 from resources.sandbox.netsuite.suiteql import PREFIX
-from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.typed import NULL, TIMES, Typed, as_local, comparable, quoted, unified
-
-# translates a nested SELECT: its SQL and the type of its first column
-Nested = Callable[[exp.Expr, Scope], Typed]
+from resources.sandbox.netsuite.typed import NULL, TIMES, Typed, as_local, quoted, unified
+from resources.sandbox.netsuite.writer import Nested, Write, Writer
 
 
-@dataclass(frozen=True)
-class Writer:
-    """Writes the expressions of one SELECT."""
-
-    scope: Scope
-    nested: Nested
-
-    @property
-    def switches(self) -> NetSuiteSwitches:
-        """How this account behaves."""
-        return self.scope.switches
-
-    def write(self, node: exp.Expr) -> Typed:
-        """One expression.
-
-        Raises:
-            Refusal: SuiteQL does not support it, or it names something unknown.
-        """
-        writer = _WRITERS.get(type(node))
-        if not writer:
-            raise unsupported(f"{type(node).__name__} is not supported")
-        return writer(self, node)
-
-    def sql(self, node: exp.Expr) -> str:
-        """One expression, as text."""
-        return self.write(node).sql
-
-    def pair(self, first: exp.Expr, second: exp.Expr) -> tuple[str, str]:
-        """Both sides of a comparison."""
-        return comparable(self.write(first), self.write(second), self.switches.ambiguous_hour)
+def writer_of(scope: Scope, nested: Nested) -> Writer:
+    """A writer for the expressions of one SELECT."""
+    return Writer(scope, nested, {**CONDITIONS, **_VALUES})
 
 
 def _column(writer: Writer, node: exp.Column) -> Typed:
@@ -75,75 +46,11 @@ def _paren(writer: Writer, node: exp.Paren) -> Typed:
     return replace(inner, sql=f"({inner.sql})")
 
 
-def _connector(word: str) -> Callable[[Writer, Any], Typed]:
-    def write(writer: Writer, node: Any) -> Typed:
-        return Typed(f"{writer.sql(node.left)} {word} {writer.sql(node.right)}", "condition")
-
-    return write
-
-
-def _not(writer: Writer, node: exp.Not) -> Typed:
-    inner = node.this
-    if isinstance(inner, exp.Is):
-        return Typed(f"{writer.sql(inner.this)} IS NOT NULL", "condition")
-    return Typed(f"NOT ({writer.sql(inner)})", "condition")
-
-
-def _is(writer: Writer, node: exp.Is) -> Typed:
-    if not isinstance(node.expression, exp.Null):
-        raise unsupported("IS takes NULL")
-    return Typed(f"{writer.sql(node.this)} IS NULL", "condition")
-
-
-def _comparison(sign: str) -> Callable[[Writer, Any], Typed]:
-    def write(writer: Writer, node: Any) -> Typed:
-        left, right = writer.pair(node.left, node.right)
-        return Typed(f"{left} {sign} {right}", "condition")
-
-    return write
-
-
-def _between(writer: Writer, node: exp.Between) -> Typed:
-    value, low = writer.pair(node.this, node.args["low"])
-    again, high = writer.pair(node.this, node.args["high"])
-    upper = "<" if writer.switches.between_half_open else "<="
-    return Typed(f"({value} >= {low} AND {again} {upper} {high})", "condition")
-
-
-def _in(writer: Writer, node: exp.In) -> Typed:
-    query = node.args.get("query")
-    if query:
-        return Typed(f"{writer.sql(node.this)} IN {writer.nested(query, writer.scope).sql}", "condition")
-    if node.args.get("unnest") or node.args.get("field"):
-        raise unsupported("IN takes values or a SELECT")
-    if isinstance(node.this, exp.Tuple):
-        rows = ", ".join(writer.sql(each) for each in node.expressions)
-        return Typed(f"{writer.sql(node.this)} IN (VALUES {rows})", "condition")
-    pairs = [writer.pair(node.this, each) for each in node.expressions]
-    return Typed(f"{pairs[0][0]} IN ({', '.join(value for _, value in pairs)})", "condition")
-
-
-def _tuple(writer: Writer, node: exp.Tuple) -> Typed:
-    return Typed(f"({', '.join(writer.sql(each) for each in node.expressions)})", "condition")
-
-
-def _like(writer: Writer, node: exp.Like) -> Typed:
-    return Typed(f"{writer.sql(node.this)} LIKE {writer.sql(node.expression)}", "condition")
-
-
-def _escape(writer: Writer, node: exp.Escape) -> Typed:
-    return Typed(f"{writer.sql(node.this)} ESCAPE {writer.sql(node.expression)}", "condition")
-
-
-def _exists(writer: Writer, node: exp.Exists) -> Typed:
-    return Typed(f"EXISTS {writer.nested(node.this, writer.scope).sql}", "condition")
-
-
 def _subquery(writer: Writer, node: exp.Subquery) -> Typed:
     return writer.nested(node, writer.scope)
 
 
-def _arithmetic(sign: str) -> Callable[[Writer, Any], Typed]:
+def _arithmetic(sign: str) -> Write:
     """Numbers, and days added to a time."""
 
     def write(writer: Writer, node: Any) -> Typed:
@@ -177,7 +84,7 @@ def _case(writer: Writer, node: exp.Case) -> Typed:
         [writer.write(each.args["true"]) for each in branches] + [writer.write(default) if default else NULL]
     )
     conditions = [
-        " = ".join(writer.pair(node.this, each.this)) if node.this else writer.sql(each.this) for each in branches
+        " = ".join(writer.pair(node.this, each.this)) if node.this else writer.condition(each.this) for each in branches
     ]
     cases = " ".join(f"WHEN {when} THEN {then}" for when, then in zip(conditions, results, strict=False))
     return replace(kind, sql=f"CASE {cases} ELSE {results[-1]} END")
@@ -204,9 +111,11 @@ def _dot(writer: Writer, node: exp.Dot) -> Typed:
     raise unsupported(f"BUILTIN.{name} is not known here")
 
 
-def _aggregate(function: str) -> Callable[[Writer, Any], Typed]:
+def _aggregate(function: str) -> Write:
     def write(writer: Writer, node: Any) -> Typed:
         distinct = "DISTINCT " if isinstance(node.this, exp.Distinct) else ""
+        if distinct and len(node.this.expressions) != 1:
+            raise unsupported("DISTINCT takes one value")
         argument = node.this.expressions[0] if distinct else node.this
         if isinstance(argument, exp.Star):
             return Typed("count(*)", "int")
@@ -280,28 +189,12 @@ def _now(writer: Writer, node: exp.Expr) -> Typed:
     return now_as(name, writer.switches)
 
 
-_WRITERS: Mapping[type[exp.Expr], Callable[[Writer, Any], Typed]] = {
+_VALUES: Mapping[type[exp.Expr], Write] = {
     exp.Column: _column,
     exp.Literal: _literal,
     exp.Placeholder: _placeholder,
     exp.Null: _null,
     exp.Paren: _paren,
-    exp.And: _connector("AND"),
-    exp.Or: _connector("OR"),
-    exp.Not: _not,
-    exp.Is: _is,
-    exp.EQ: _comparison("="),
-    exp.NEQ: _comparison("<>"),
-    exp.GT: _comparison(">"),
-    exp.GTE: _comparison(">="),
-    exp.LT: _comparison("<"),
-    exp.LTE: _comparison("<="),
-    exp.Between: _between,
-    exp.In: _in,
-    exp.Tuple: _tuple,
-    exp.Like: _like,
-    exp.Escape: _escape,
-    exp.Exists: _exists,
     exp.Subquery: _subquery,
     exp.Add: _arithmetic("+"),
     exp.Sub: _arithmetic("-"),

@@ -138,7 +138,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ns_ora_hash": lambda value: zlib.crc32(shown(value).encode()),
     "ns_regexp_substr": _regexp_substr,
     "ns_regexp_instr": _regexp_instr,
-    "ns_regexp_replace": lambda text, pattern, new="": re.sub(pattern, new, shown(text)) or None,
+    "ns_regexp_replace": lambda text, pattern, new: re.sub(pattern, new, shown(text)),
     "ns_tz_offset": _tz_offset,
 }
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from resources.sandbox.netsuite.clauses import conjuncts
-from resources.sandbox.netsuite.expressions import Writer
 from resources.sandbox.netsuite.refusal import unsupported
 from resources.sandbox.netsuite.scope import Scope
+from resources.sandbox.netsuite.writer import Writer
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def _ansi(joins: Sequence[exp.Join], scope: Scope, writer: Writer) -> str:
             raise unsupported("JOIN with USING or NATURAL")
         side = str(each.args.get("side") or "")
         on = each.args.get("on")
-        condition = f" ON {writer.sql(on)}" if on else ""
+        condition = f" ON {writer.condition(on)}" if on else ""
         parts.append(f"{side} JOIN {source.sql}{condition}".strip())
     return " ".join(parts)
 
@@ -58,7 +58,7 @@ def _oracle(scope: Scope, writer: Writer, conditions: list[exp.Expr]) -> Joined:
     parts = [" JOIN ".join(scope.sources[alias].sql for alias in placed)]
     while outer:
         alias = _next_placeable(outer, placed)
-        condition = " AND ".join(f"({writer.sql(each)})" for each in outer.pop(alias))
+        condition = " AND ".join(f"({writer.condition(each)})" for each in outer.pop(alias))
         parts.append(f"LEFT JOIN {scope.sources[alias].sql} ON {condition}")
         placed.append(alias)
     return Joined(" ".join(parts), rest)

@@ -148,15 +148,25 @@ def concatenated(parts: Arguments) -> Typed:
     return Typed(f"nullif({' || '.join(texts)}, '')", "text")
 
 
+def _replaced(name: str) -> Handler:
+    """Without a new text the old one is taken out."""
+
+    def handler(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
+        text, old, *new = (each.sql for each in arguments)
+        return Typed(f"nullif({name}({text}, {old}, coalesce({new[0] if new else 'NULL'}, '')), '')", "text")
+
+    return handler
+
+
 def _same(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
     return arguments[0]
 
 
-def _emptied(name: str, most: int = 2) -> Handler:
+def _emptied(name: str) -> Handler:
     """A text function whose empty result is null."""
 
     def handler(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
-        if not 1 <= len(arguments) <= most:
+        if not 1 <= len(arguments) <= 2:  # noqa: PLR2004 - the text, and the characters to take away
             raise unsupported(f"{name}: {len(arguments)} arguments")
         return Typed(f"nullif({name}({', '.join(each.sql for each in arguments)}), '')", "text")
 
@@ -187,9 +197,9 @@ HANDLERS: Mapping[str, Handler] = {
     "NVL2": _nvl2,
     "ORA_HASH": _plain("ns_ora_hash", "int"),
     "REGEXP_INSTR": _plain("ns_regexp_instr", "int", 2, 2),
-    "REGEXP_REPLACE": _plain("ns_regexp_replace", "text", 2, 3),
+    "REGEXP_REPLACE": _replaced("ns_regexp_replace"),
     "REGEXP_SUBSTR": _plain("ns_regexp_substr", "text", 2, 2),
-    "REPLACE": _emptied("replace", 3),
+    "REPLACE": _replaced("replace"),
     "ROUND": _plain("round", "number", 1, 2),
     "RPAD": _plain("ns_rpad", "text", 2, 3),
     "RTRIM": _emptied("rtrim"),

@@ -87,7 +87,7 @@ def run(query: str, binds: list[Any], page: Page, *, store: Store, now: datetime
     try:
         with store.read() as connection:
             return _executed(connection, statement, parameters, page)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OverflowError) as error:
         raise unsupported(f"the statement does not run: {error}") from error
 
 

@@ -42,6 +42,7 @@ LEFT_TO_THE_PARSER = _words(
 _WORDS = _words(
     "IN AND OR NOT EXISTS FROM SELECT WHERE ON JOIN AS BY OVER HAVING UNION ALL ANY SOME WHEN THEN ELSE BETWEEN LIKE"
     " INTERSECT MINUS CASE DISTINCT PARTITION ORDER GROUP USING FIRST NEXT"
+    " VARCHAR VARCHAR2 CHAR NUMBER"
 )
 _REFUSED_WORDS = frozenset({"LIMIT", "OFFSET", "ILIKE"})
 
@@ -58,6 +59,7 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+_BEGINS = re.compile(r"\s*\(*\s*(?:SELECT|WITH)\b", re.IGNORECASE)
 _TOP = re.compile(r"^\s*SELECT\s+TOP\s+(\d+)\s", re.IGNORECASE)
 
 
@@ -145,6 +147,8 @@ def parse(text: str, switches: NetSuiteSwitches) -> exp.Query:
     Raises:
         Refusal: Anything else, or a statement that SuiteQL does not support.
     """
+    if not _BEGINS.match(text):
+        raise unsupported("only one SELECT is a query")
     try:
         statements = sqlglot.parse(text, read="oracle")
     except (SqlglotError, RecursionError) as error:

@@ -11,7 +11,7 @@ from sqlglot import exp
 from resources.sandbox.netsuite.block import STREWN, Block, order_terms, select_block
 from resources.sandbox.netsuite.catalogue import columns_of
 from resources.sandbox.netsuite.clauses import limit_sql
-from resources.sandbox.netsuite.expressions import Writer
+from resources.sandbox.netsuite.expressions import writer_of
 from resources.sandbox.netsuite.refusal import unsupported
 from resources.sandbox.netsuite.scope import Scope, Source
 from resources.sandbox.netsuite.suiteql import parse
@@ -100,7 +100,7 @@ class _Translation:
         order = node.args.get("order")
         if order:
             aliases = {each.name: each for each in left.columns}
-            terms = order_terms(order, Writer(Scope(self._switches), self.nested), left.columns, aliases)
+            terms = order_terms(order, writer_of(Scope(self._switches), self.nested), left.columns, aliases)
             sql = f"SELECT * FROM ({sql}) ORDER BY {', '.join(terms)}"
         sql += limit_sql(node)
         return Block(sql, left.columns, bool(order), f"SELECT count(*) FROM ({sql})")

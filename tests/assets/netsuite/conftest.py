@@ -55,9 +55,7 @@ class Play:
     def extract(self, thing: str = "customers", *, full: bool = False) -> ExtractReport:
         """One run."""
         self.runs += 1
-        return extract(
-            self.warehouse, self.client, thing, self.settings, run_id=f"run {self.runs}", full=full
-        )
+        return extract(self.warehouse, self.client, thing, self.settings, run_id=f"run {self.runs}", full=full)
 
     def reconcile(self, thing: str = "customers") -> ExtractReport:
         """One comparison of ids."""

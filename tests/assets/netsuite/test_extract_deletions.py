@@ -11,10 +11,18 @@ from resources.sandbox.faults import Fault, FaultKind
 
 @pytest.mark.parametrize(
     ("spelling", "custjob", "kind"),
-    [("as_given", False, "customer"), ("title", False, "lead"), ("upper", False, "prospect"), ("as_given", True, "lead")],
+    [
+        ("as_given", False, "customer"),
+        ("title", False, "lead"),
+        ("upper", False, "prospect"),
+        ("as_given", True, "lead"),
+    ],
 )
 def test_a_deleted_record_is_marked_whatever_its_type_is_called(
-    play: Any, spelling: str, custjob: bool, kind: str  # noqa: FBT001
+    play: Any,
+    spelling: str,
+    custjob: bool,  # noqa: FBT001
+    kind: str,
 ) -> None:
     """The row stays, for history and for those who must switch it off elsewhere."""
     play.switch(deleted_type_case=spelling, deleted_type_custjob=custjob)

@@ -10,7 +10,6 @@ from assets.netsuite.watermarks import Watermark
 from resources.netsuite.resource import open_netsuite
 
 
-
 @pytest.mark.parametrize(
     ("zone", "date_format"),
     [

@@ -46,7 +46,9 @@ class TokenHost:
             self.tokens += 1
             self.assertions.append(httpx.QueryParams(request.content.decode())["client_assertion"])
             body = {"access_token": f"t{self.tokens}", "expires_in": "3600"}
-            return httpx.Response(self.token_status, json=body if self.token_status == 200 else {"error": "invalid_grant"})
+            return httpx.Response(
+                self.token_status, json=body if self.token_status == 200 else {"error": "invalid_grant"}
+            )
         if self.refuse_next:
             self.refuse_next -= 1
             return httpx.Response(401)

@@ -144,7 +144,7 @@ def test_a_table_that_is_not_found_names_permission_and_feature() -> None:
 @pytest.mark.parametrize(
     "detail",
     [
-        "Search error occurred: Unknown identifier 'custentity_region'. Available identifiers are: {customer=customer}.",
+        "Unknown identifier 'custentity_region'. Available identifiers are: {customer=customer}.",
         "Search error occurred: Field 'custentity_region' for record 'customer' was not found.",
     ],
 )

@@ -107,8 +107,7 @@ def test_tls_is_vouched_for_by_the_folders_own_authority(serve: Serve) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("option", ["--no-tls", "--tls"])
+@pytest.mark.parametrize(("number", "option"), [(signal.SIGTERM, "--tls"), (signal.SIGINT, "--no-tls")])
 def test_a_signal_ends_it_well(serve: Serve, number: int, option: str) -> None:
     """Supervisors read another exit code than 0 as a crash; an idle connection must not hold it up."""
     served = serve(option)

@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.resources.sandbox.netsuite.caller import SUITEQL, Caller, Switch
 
 from resources.sandbox.netsuite.server import NetSuiteSandbox
+from tests.resources.sandbox.netsuite.caller import SUITEQL, Caller, Switch
 
 
 def customers(account: NetSuiteSandbox, count: int) -> None:
@@ -161,7 +161,9 @@ def test_pages_without_order_repeat_rows(account: NetSuiteSandbox, caller: Calle
     """Rows come in another order at each page, so pages overlap and leave gaps."""
     customers(account, 100)
 
-    seen = [key for offset in range(0, 100, 10) for key in caller.column("SELECT id FROM customer", limit=10, offset=offset)]
+    seen = [
+        key for offset in range(0, 100, 10) for key in caller.column("SELECT id FROM customer", limit=10, offset=offset)
+    ]
 
     assert len(seen) == 100
     assert len(set(seen)) < 100
@@ -200,3 +202,45 @@ def test_a_hint_at_the_cause_is_in_a_header_of_our_own(caller: Caller) -> None:
     response: httpx.Response = caller.post("SELECT id FROM customer LIMIT 5")
 
     assert response.headers["x-sandbox-reason"] == "LIMIT is not supported"
+
+
+def test_prefer_can_be_left_out_where_it_is_not_wanted(caller: Caller, switch: Switch) -> None:
+    """And its refusal can be worded otherwise: the real text is not known."""
+    del caller.http.headers["prefer"]
+    switch(prefer_text="Missing preference.")
+    assert caller.refusal("SELECT id FROM customer") == "Missing preference."
+
+    switch(prefer_required=False)
+
+    assert caller.post("SELECT id FROM customer").status_code == 200
+
+
+def test_the_strewn_order_follows_its_seed(account: NetSuiteSandbox, caller: Caller, switch: Switch) -> None:
+    """Another seed is another order; without strewing rows come as they lie."""
+    customers(account, 50)
+    first = caller.column("SELECT id FROM customer")
+    switch(shuffle_seed=2)
+    second = caller.column("SELECT id FROM customer")
+    switch(shuffle_unordered=False)
+
+    assert first != second
+    assert caller.column("SELECT id FROM customer") == [str(number) for number in range(1, 51)]
+
+
+def test_older_answers_link_to_the_w3c(caller: Caller, switch: Switch) -> None:
+    """The type of an error is a link; a client must not depend on it."""
+    assert caller.post("SELECT 1").json()["type"] == "https://www.rfc-editor.org/rfc/rfc9110.html#section-15.5.1"
+
+    switch(error_type_uri="w3c")
+
+    assert caller.post("SELECT 1").json()["type"].startswith("https://www.w3.org/Protocols/rfc2616/")
+
+
+def test_top_may_be_unsupported(account: NetSuiteSandbox, caller: Caller, switch: Switch) -> None:
+    """It works but is slow, as others report."""
+    customers(account, 3)
+    assert caller.column("SELECT TOP 2 id FROM customer ORDER BY id DESC") == ["3", "2"]
+
+    switch(top_allowed=False)
+
+    assert caller.post("SELECT TOP 2 id FROM customer").status_code == 400

@@ -1,0 +1,27 @@
+"""A pond, and the two real targets over the sandbox."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from assets.precoro.target import OptionTarget
+from assets.suiteprojects.target import SuiteProjectsTarget
+from resources.precoro.connect import open_precoro
+from resources.sandbox.world import Sandbox
+from resources.suiteprojects.connect import open_suiteprojects
+from resources.warehouse import Warehouse
+from tests.assets.delivery.flow import Flow
+
+
+@pytest.fixture
+def precoro(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[Flow]:
+    """Customers and projects as options of the sandbox's field."""
+    with open_precoro(sandbox=sandbox.folder) as client:
+        yield Flow(warehouse, OptionTarget(client, 5144), sandbox.clock)
+
+
+@pytest.fixture
+def suiteprojects(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[Flow]:
+    """Customers as SuiteProjects Pro customers."""
+    with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
+        yield Flow(warehouse, SuiteProjectsTarget(client, "Customer"), sandbox.clock)

@@ -1,0 +1,300 @@
+"""From NetSuite's names and types to ours: raw rows in, staged rows out."""
+
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.netsuite.deletions import nothing_deleted
+from assets.netsuite.load import TABLE, Batch, Guard, load
+from assets.netsuite.reading import frame_of
+from assets.netsuite.stages import STAGES
+from assets.netsuite.things import THINGS
+from assets.warehouse.staging import STAGING_ASSETS, build, duplicate_keys
+from resources.warehouse import Warehouse, columns_of
+from sql import statement
+
+NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
+
+
+class Pond:
+    """A pond with raw tables, into which a test puts rows."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+
+    def put(self, name: str, *rows: dict[str, str], custom: tuple[str, ...] = ()) -> None:
+        """Raw rows as NetSuite would send them."""
+        thing = THINGS[name]
+        query = thing.query.with_columns(custom)
+        frame = frame_of(rows, query.names)
+        stages = [STAGES[row.get("searchstage", "Customer").upper()] if thing.split else name for row in rows]
+        tables = pl.Series(TABLE, [f"raw_netsuite__{stage}" for stage in stages], dtype=pl.String)
+        columns = {column.name: column.comment for column in query.columns}
+        batch = Batch(thing, query.key, columns, frame.with_columns(tables), nothing_deleted(), None, "test")
+        with self.warehouse.writer() as con:
+            load(con, batch, Guard(1, 0), now=NOW, run_id="run")
+
+    def delete(self, table: str, key: str) -> None:
+        """Mark a raw row as deleted."""
+        with self.warehouse.writer() as con:
+            con.execute(f"update raw_netsuite__{table} set _deleted_at = timestamp '2026-11-16' where id = ?", [key])
+
+    def staged(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a staging table, built now."""
+        of = statement("staging", f"stg_netsuite__{name}")
+        with self.warehouse.writer() as con:
+            build(con, of)
+        return self.warehouse.read(f"select * from {of.name} order by {of.key[0]}").rows(named=True)
+
+
+@pytest.fixture(scope="module")
+def empty_stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every raw table, empty: made once, for it takes a second."""
+    pond = Pond(Warehouse(tmp_path_factory.mktemp("empty")))
+    for thing in THINGS:
+        pond.put(thing)
+    return pond.warehouse.stage
+
+
+@pytest.fixture
+def pond(warehouse: Warehouse, empty_stage: Path) -> Pond:
+    """Every raw table, empty."""
+    shutil.copy(empty_stage, warehouse.stage)
+    return Pond(warehouse)
+
+
+def address(key: str, entity: str, **fields: str) -> dict[str, str]:
+    """An address of a customer."""
+    return {"internalid": key, "entity": entity, "city": f"City {key}", "country": "SE", **fields}
+
+
+def test_leads_prospects_and_customers_are_one_table_with_a_stage(pond: Pond) -> None:
+    """One row per NetSuite id, whichever raw table it stands in."""
+    pond.put("customers", {"id": "1"}, {"id": "2", "searchstage": "Lead"}, {"id": "3", "searchstage": "PROSPECT"})
+
+    stages = {row["customer_id"]: row["stage"] for row in pond.staged("customers")}
+
+    assert stages == {"1": "customer", "2": "lead", "3": "prospect"}
+
+
+def test_a_customer_in_our_names_and_types(pond: Pond) -> None:
+    """The contract that mappings are written against."""
+    pond.put("currencies", {"id": "4", "name": "Krona", "symbol": "SEK"})
+    pond.put("entity_statuses", {"key": "13", "name": "Closed Won"})
+    pond.put(
+        "customers",
+        {
+            "id": "1",
+            "entityid": "CUST-1",
+            "companyname": "Acme",
+            "currency": "4",
+            "entitystatus": "13",
+            "isperson": "F",
+            "isinactive": "T",
+            "datecreated": "2026-01-02 03:04:05",
+            "lastmodifieddate": "2026-02-03 04:05:06",
+            "custentity_region": "North",
+        },
+        custom=("custentity_region",),
+    )
+
+    row = pond.staged("customers")[0]
+
+    told = {
+        "customer_id": "1",
+        "entity_number": "CUST-1",
+        "company_name": "Acme",
+        "currency_code": "SEK",
+        "status_name": "Closed Won",
+        "is_person": False,
+        "is_inactive": True,
+        "is_deleted": False,
+        "created_at": datetime.fromisoformat("2026-01-02T03:04:05"),  # the pond keeps UTC without a zone
+        "modified_at": datetime.fromisoformat("2026-02-03T04:05:06"),
+        "custentity_region": "North",
+        "subsidiary_ids": None,
+    }
+    assert {name: row[name] for name in told} == told
+
+
+@pytest.mark.parametrize(
+    ("addresses", "city"),
+    [
+        ([address("1", "1"), address("2", "1", defaultbilling="T"), address("3", "1", defaultshipping="T")], "City 2"),
+        ([address("1", "1"), address("3", "1", defaultshipping="T")], "City 3"),
+        ([address("10", "1"), address("9", "1")], "City 9"),
+        ([], None),
+    ],
+)
+def test_the_default_billing_address_is_preferred(pond: Pond, addresses: list[dict[str, str]], city: str) -> None:
+    """Else the default shipping one, else the first by number (not by text)."""
+    pond.put("customers", {"id": "1"})
+    pond.put("addresses", *addresses)
+
+    assert [row["city"] for row in pond.staged("customers")] == [city]
+
+
+def test_all_subsidiaries_and_the_primary_one_are_told(pond: Pond) -> None:
+    """A workflow may filter on either."""
+    pond.put("customers", {"id": "1"}, {"id": "2"})
+    pond.put(
+        "customer_subsidiaries",
+        {"id": "1", "entity": "1", "subsidiary": "3", "isprimarysub": "F"},
+        {"id": "2", "entity": "1", "subsidiary": "2", "isprimarysub": "T"},
+    )
+
+    rows = pond.staged("customers")
+
+    assert [(row["subsidiary_id"], row["subsidiary_ids"]) for row in rows] == [("2", ["2", "3"]), (None, None)]
+
+
+def test_a_deleted_customer_stays_with_what_it_had(pond: Pond) -> None:
+    """Switching it off elsewhere must not blank its address there."""
+    pond.put("customers", {"id": "1"})
+    pond.put("addresses", address("1", "1"))
+    pond.delete("customers", "1")
+    with pond.warehouse.writer() as con:
+        con.execute("update raw_netsuite__addresses set _deleted_at = timestamp '2026-11-16'")
+
+    row = pond.staged("customers")[0]
+
+    assert (row["is_deleted"], row["city"]) == (True, "City 1")
+    assert row["deleted_at"] is not None
+
+
+def test_a_removed_address_of_a_live_customer_is_gone(pond: Pond) -> None:
+    """Only a deleted customer keeps deleted addresses."""
+    pond.put("customers", {"id": "1"})
+    pond.put("addresses", address("1", "1"))
+    with pond.warehouse.writer() as con:
+        con.execute("update raw_netsuite__addresses set _deleted_at = timestamp '2026-11-16'")
+
+    assert pond.staged("customers")[0]["city"] is None
+
+
+@pytest.mark.parametrize(
+    ("parent", "expected"),
+    [("1", None), ("10", "10"), ("99", None)],
+    ids=["the customer", "a project", "unknown"],
+)
+def test_only_a_known_project_is_a_parent_project(pond: Pond, parent: str, expected: str | None) -> None:
+    """NetSuite's parent of a top project is its customer."""
+    pond.put("customers", {"id": "1"})
+    pond.put("customer_subsidiaries", {"id": "1", "entity": "1", "subsidiary": "5", "isprimarysub": "T"})
+    pond.put(
+        "projects",
+        {"id": "10", "customer": "1", "parent": "1", "companyname": "Top"},
+        {"id": "11", "customer": "1", "parent": parent, "startdate": "2026-05-01"},
+    )
+
+    top, row = pond.staged("projects")
+
+    assert (top["parent_project_id"], top["project_name"], top["subsidiary_id"]) == (None, "Top", "5")
+    assert (row["parent_project_id"], row["customer_id"], row["start_date"]) == (expected, "1", date(2026, 5, 1))
+
+
+def test_a_contact_belongs_to_a_customer_or_to_nobody_of_ours(pond: Pond) -> None:
+    """`company` may be a vendor."""
+    pond.put("customers", {"id": "1", "searchstage": "Lead"})
+    pond.put("contacts", {"id": "20", "company": "1"}, {"id": "21", "company": "77"})
+
+    assert [row["customer_id"] for row in pond.staged("contacts")] == ["1", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("subsidiaries", "subsidiary_id"),
+        ("departments", "department_id"),
+        ("classifications", "classification_id"),
+        ("locations", "location_id"),
+    ],
+)
+def test_classifications_of_all_kinds_are_alike(pond: Pond, name: str, key: str) -> None:
+    """So that a mapping can be moved from one to another."""
+    pond.put(name, {"id": "1", "name": "EMEA"}, {"id": "2", "name": "UK", "fullname": "EMEA : UK", "parent": "1"})
+
+    rows = pond.staged(name)
+
+    assert [(row[key], row["full_name"], row["parent_id"]) for row in rows] == [
+        ("1", "EMEA", None),
+        ("2", "EMEA : UK", "1"),
+    ]
+
+
+def test_an_empty_table_has_its_types(pond: Pond) -> None:
+    """An account without a feature must not change the type of a column downstream."""
+    kinds: list[tuple[str, str]] = []
+    with pond.warehouse.writer() as con:
+        for name in STAGING_ASSETS:
+            build(con, statement("staging", name))
+            kinds.extend(columns_of(con, name).items())
+
+    assert {kind for _, kind in kinds} == {"VARCHAR", "VARCHAR[]", "BOOLEAN", "TIMESTAMP", "DATE"}
+    assert all(kind == "BOOLEAN" for column, kind in kinds if column.startswith("is_"))
+    assert all(kind == "TIMESTAMP" for column, kind in kinds if column.endswith("_at"))
+
+
+def test_a_key_that_is_missing_or_double_is_found(pond: Pond) -> None:
+    """Two rows for one customer would be sent twice."""
+    pond.put("customers", {"id": "1"}, {"id": "2"}, {"id": "3"})
+    pond.staged("customers")
+    of = statement("staging", "stg_netsuite__customers")
+
+    with pond.warehouse.writer() as con:
+        clean = duplicate_keys(con, of)
+        con.execute("update stg_netsuite__customers set customer_id = '1' where customer_id = '2'")
+        con.execute("update stg_netsuite__customers set customer_id = null where customer_id = '3'")
+        bad = duplicate_keys(con, of)
+
+    assert (clean, bad) == (0, 3)
+
+
+def run(warehouse: Warehouse, name: str) -> dg.ExecuteInProcessResult:
+    """Materialize one staging asset."""
+    return dg.materialize([STAGING_ASSETS[name]], resources={"warehouse": warehouse}, raise_on_error=False)
+
+
+def test_the_asset_checks_its_key_and_that_no_row_is_lost(pond: Pond) -> None:
+    """Blocking: nothing is planned on a broken table."""
+    pond.put("customers", {"id": "1"}, {"id": "2", "searchstage": "Lead"})
+    pond.delete("leads", "2")
+
+    result = run(pond.warehouse, "stg_netsuite__customers")
+
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert checks == {"key_is_unique_and_not_null": True, "no_row_is_lost": True}
+    assert pond.warehouse.table("stg_netsuite__customers").height == 2
+
+
+def test_a_row_that_multiplies_fails_the_blocking_checks(pond: Pond) -> None:
+    """Two currencies with one id would make two customers of one."""
+    pond.put("customers", {"id": "1", "currency": "4"})
+    pond.put("currencies", {"id": "4", "symbol": "SEK"})
+    with pond.warehouse.writer() as con:
+        con.execute("insert into raw_netsuite__currencies select * from raw_netsuite__currencies")
+
+    result = run(pond.warehouse, "stg_netsuite__customers")
+
+    assert not result.success
+    assert {check.passed for check in result.get_asset_check_evaluations()} == {False}
+
+
+def test_a_missing_raw_table_is_named_and_the_others_work(pond: Pond) -> None:
+    """An extraction that failed stops only what reads it."""
+    with pond.warehouse.writer() as con:
+        con.execute("drop table raw_netsuite__addresses")
+
+    customers = run(pond.warehouse, "stg_netsuite__customers")
+    departments = run(pond.warehouse, "stg_netsuite__departments")
+
+    failure = customers.failure_data_for_node("stg_netsuite__customers")
+    assert failure is not None
+    assert failure.error is not None
+    assert "raw_netsuite__addresses, which were never extracted" in failure.error.to_string()
+    assert departments.success
