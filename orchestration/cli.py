@@ -10,11 +10,12 @@ from pathlib import Path
 from cyclopts import App
 from rich.console import Console
 
+from orchestration.cli_sandbox import PIPE_WIDTH
 from orchestration.cli_sandbox import app as sandbox_app
 
 app = App(name="millpond", help="NetSuite's customers and projects into SuiteProjects Pro and Precoro.")
 app.command(sandbox_app)
-console = Console()
+console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
 
 
 @app.command

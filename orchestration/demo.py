@@ -4,6 +4,7 @@ companies.csv.gz or the generator  ->  sandbox  ->  job `all`  ->  summary  ->  
 """
 
 import os
+import sys
 from pathlib import Path
 from time import monotonic
 
@@ -54,6 +55,7 @@ def _fill(settings: MillpondSettings, console: Console, customers: int, seed: in
 
 
 def _say_next(settings: MillpondSettings, console: Console) -> None:
+    """Three commands that can be copied as they stand, and the UI when it is not opened by itself."""
     from resources.warehouse import Warehouse
 
     warehouse = Warehouse(settings.pond)
@@ -62,13 +64,41 @@ def _say_next(settings: MillpondSettings, console: Console) -> None:
         " order by action <> 'quarantined', try_cast(source_id as bigint) limit 1"
     )
     record = some["source_id"][0] if some.height else "1001"
-    home = os.environ["MILLPOND_HOME"]
-    prefix = f"MILLPOND_HOME={os.path.relpath(home)} .venv/bin/millpond"
-    query = "select reason, count(*) from sync_decisions where to_run is null and target_id is null group by all"
+    millpond = f"MILLPOND_HOME={_short(Path(os.environ['MILLPOND_HOME']))} {_short(_installed('millpond'))}"
+    query = (
+        "select workflow, reason, count(*) as records from sync_decisions"
+        " where to_run is null and target_id is null group by all order by all"
+    )
+    opened = f"duckdb.connect('{_short(warehouse.snapshot)}', read_only=True)"
     console.print("\nThree things to try next:", style="bold")
-    for line in (
-        f"{prefix} explain {record}          why this one is not everywhere",
-        f"{prefix} ui                   the asset graph, plans and checks on http://127.0.0.1:3000",
-        f'duckdb -readonly {os.path.relpath(warehouse.snapshot)} "{query}"',
+    for why, command in (
+        ("One record's story: what was seen, decided, sent and answered.", f"{millpond} explain {record}"),
+        (
+            "A day goes by in NetSuite and in the targets; `plan all` and `run all` show what comes of it.",
+            f"{millpond} sandbox day --by-hand",
+        ),
+        (
+            "Which records are in no target, and why: SQL over the analysts' snapshot.",
+            f"""{_short(Path(sys.executable))} -c "import duckdb; {opened}.sql('{query}').show()\"""",
+        ),
     ):
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        _print_plain(f"  {why}", console)
+        _print_plain(f"    {command}", console)
+    if _headless():
+        _print_plain("The asset graph, plans and checks in the Dagster UI:", console)
+        _print_plain(f"    {millpond} ui", console)
+
+
+def _installed(command: str) -> Path:
+    """A command of the environment that runs us."""
+    return Path(sys.executable).with_name(command)
+
+
+def _short(path: Path) -> str:
+    """As a person would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _print_plain(line: str, console: Console) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,6 +1,8 @@
 """Print the story of one record as a tree a person can read from top to bottom."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,11 +11,22 @@ from rich.tree import Tree
 from assets.delivery.explain import Explanation, Record, Story, explain, find_records
 from assets.delivery.mapping import MART_COLUMNS
 from assets.delivery.target import TWIN_COLUMNS
+from assets.netsuite.things import THINGS
 from orchestration.settings import MillpondSettings
 from resources.warehouse import Warehouse
 
 SEEN = ("stage", "company_name", "project_name", "first_name", "last_name", "entity_number", "subsidiary_id")
 STATES = ("is_inactive", "is_deleted", "modified_at")
+# the ledger's words for how a send went, in a person's
+ENDED = {
+    "intent": "about to be sent",
+    "confirmed": "the target confirmed it",
+    "rejected": "the target refused it",
+    "unknown": "no usable answer came",
+    "not_sent": "not sent after all",
+    "found": "read back: the target has it",
+    "absent": "read back: the target does not have it",
+}
 
 
 def print_story(text: str, console: Console) -> int:
@@ -24,35 +37,67 @@ def print_story(text: str, console: Console) -> int:
         return 2
     records = find_records(warehouse, text)
     if not records:
-        console.print(f"no record has the NetSuite id, number, name or target id {escape(text)!r}", style="red")
+        line = f"no record has the NetSuite id, number, name or target id {text!r}, as of the last run"
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     if len(records) > 1:
         _choose(records, console)
         return 1
-    console.print(story_tree(explain(warehouse, records[0])))
+    told = explain(warehouse, records[0])
+    tree = story_tree(told, seen_at(warehouse, records[0]), last_runs(warehouse))
+    console.print(tree, soft_wrap=not console.is_terminal)
     return 0
+
+
+def seen_at(warehouse: Warehouse, record: Record) -> datetime | None:
+    """Up to when NetSuite was read for records of this kind, UTC."""
+    if not warehouse.has("sync_watermarks"):
+        return None
+    table = THINGS[record.source].table
+    marks = warehouse.read("select watermark_at from sync_watermarks where source_table = ?", [table])
+    return marks["watermark_at"][0] if marks.height else None
+
+
+def last_runs(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """The newest run of each workflow: run_id, state and seen_at (UTC)."""
+    if not warehouse.has("sync_runs"):
+        return {}
+    runs = warehouse.read(
+        "select workflow, run_id, state, coalesce(finished_at, started_at) as seen_at from sync_runs"
+        " qualify row_number() over (partition by workflow order by started_at desc) = 1"
+    )
+    return {row["workflow"]: row for row in runs.iter_rows(named=True)}
 
 
 def _choose(records: Iterable[Record], console: Console) -> None:
     console.print("several records are meant; give the NetSuite id:")
     for record in records:
         line = f"  {record.source_id:>8}  {record.source:<10} {record.number or '':<12} {record.name or ''}"
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def story_tree(told: Explanation) -> Tree:
-    """The explanation as a tree."""
+def story_tree(told: Explanation, read_at: datetime | None, runs: dict[str, dict[str, Any]]) -> Tree:
+    """The explanation as a tree; `read_at` and `runs` say how old each part of it is."""
     record = told.record
     tree = Tree(f"[b]{escape(record.source)} {record.source_id}[/b]  {escape(record.name or record.number or '')}")
-    seen = tree.add("seen in NetSuite")
+    seen = tree.add(f"seen in NetSuite, as of {_moment(read_at)}" if read_at else "seen in NetSuite")
+    seen.add(f"NetSuite id: {record.source_id}")
     for name in (*SEEN, *STATES):
         if told.seen.get(name) is not None:
             seen.add(_pair(name, told.seen[name]))
     for story in told.stories:
-        _add_story(tree.add(f"[b]{escape(story.workflow)}[/b]"), story)
+        _add_story(tree.add(f"[b]{escape(story.workflow)}[/b]{_as_of(runs.get(story.workflow))}"), story)
     if not told.stories:
         tree.add("no workflow reads records of this kind")
     return tree
+
+
+def _as_of(run: dict[str, Any] | None) -> str:
+    return f", as of {_moment(run['seen_at'])} (run {run['run_id'][:8]}: {run['state']})" if run else ""
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _add_story(branch: Tree, story: Story) -> None:
@@ -75,7 +120,9 @@ def _add_shaped(branch: Tree, story: Story) -> None:
 def _add_planned(branch: Tree, story: Story) -> None:
     for row in story.planned:
         why = escape(row["reason"] or "")
-        planned = branch.add(f"planned (plan {row['plan_id']}): [b]{row['action']}[/b], {why}")
+        planned = branch.add(
+            f"planned: [b]{row['action']}[/b], {why} (plan {row['plan_id']}, {_moment(row['decided_at'])})"
+        )
         for change in row["changes"] or []:
             planned.add(escape(f"{change['field']}: {change['before'] or '∅'} → {change['after'] or '∅'}"))
 
@@ -83,8 +130,8 @@ def _add_planned(branch: Tree, story: Story) -> None:
 def _add_decided(branch: Tree, story: Story) -> None:
     decided = branch.add("decided" if story.decided else "not decided yet")
     for row in story.decided:
-        until = f" until {row['to_at']:%Y-%m-%d %H:%M}" if row["to_at"] else ", still so"
-        when = f"{row['from_at']:%Y-%m-%d %H:%M}{until}, run {row['from_run'][:8]}"
+        until = f"until {_moment(row['to_at'])}" if row["to_at"] else "still so"
+        when = f"run {row['from_run'][:8]}, {_moment(row['from_at'])}; {until}"
         decided.add(escape(f"{row['action']}, {row['reason'] or ''} ({when})"))
 
 
@@ -93,13 +140,15 @@ def _add_attempts(branch: Tree, story: Story) -> None:
         return
     sent = branch.add("sent and answered")
     for row in story.attempts:
-        end = " ".join(text for text in (row["code"], row["reason"]) if text)
-        sent.add(escape(f"{row['seen_at']:%Y-%m-%d %H:%M:%S} {row['action']}: {row['state']} {end}".rstrip()))
+        ended = ENDED.get(row["state"], row["state"])
+        why = f": {row['reason']}" if row["reason"] else ""
+        sent.add(escape(f"{_moment(row['seen_at'])} {row['action']}: {ended}{why}"))
 
 
 def _add_target(branch: Tree, story: Story) -> None:
     for row in story.linked:
-        branch.add(f"linked to target id [b]{escape(row['target_id'])}[/b], by {escape(row['matched_by'])}")
+        how = "created by a run" if row["matched_by"] == "created" else f"recognised by {row['matched_by']}"
+        branch.add(f"target id: [b]{escape(row['target_id'])}[/b] ({escape(how)})")
     for row in story.target_now:
         now = branch.add("the target has")
         for name, value in row.items():

@@ -5,11 +5,12 @@ groups.yaml  ->  Group  ->  job <group> (everything up to the targets), job <gro
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Annotated, Self
 
 import dagster as dg
 import yaml
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # not exported
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from assets.delivery.spec import Strict, WorkflowFileError
 from assets.delivery.sync import Workflow
@@ -25,6 +26,19 @@ class Timing(Strict):
     cron: str
     timezone: str = "UTC"
     on: bool = False
+
+    @model_validator(mode="after")
+    def _dagster_takes_it(self) -> Self:
+        try:
+            dg.ScheduleDefinition(
+                name="probe", job_name="probe", cron_schedule=self.cron, execution_timezone=self.timezone
+            )
+        except dg.DagsterInvalidDefinitionError as error:
+            like = "`0 5 * * 1-5` for cron and `Europe/Stockholm` for timezone"
+            raise ValueError(
+                f"cron `{self.cron}` in timezone `{self.timezone}` cannot be used; write like {like}"
+            ) from error
+        return self
 
 
 class Watching(Strict):
@@ -43,7 +57,8 @@ class Group(Strict):
 
 
 class _GroupFile(Strict):
-    groups: dict[str, Group]
+    # the name becomes a job's; two underscores set `__plan` apart
+    groups: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$")], Group]
 
 
 def load_groups(folder: Path, workflows: Iterable[Workflow]) -> dict[str, Group]:
@@ -60,10 +75,15 @@ def load_groups(folder: Path, workflows: Iterable[Workflow]) -> dict[str, Group]
     try:
         # `on` is a Boolean in YAML 1.1, and a key here: read the keys as text
         given = _GroupFile.model_validate(_with_on(yaml.safe_load(path.read_text(encoding="utf-8"))))
-    except (yaml.YAMLError, ValidationError) as error:
+    except yaml.YAMLError as error:
         raise WorkflowFileError(f"{path}: {error}") from error
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise WorkflowFileError("\n".join(lines).replace("Value error, ", "")) from error
     there = {each.name for each in folder.iterdir() if (each / "defs.yaml").exists()}
     for name, group in given.groups.items():
+        if name in there:
+            raise WorkflowFileError(f"{path}: group {name}: a workflow is called so; take another name")
         unknown = set(group.workflows) - there
         if unknown:
             raise WorkflowFileError(f"{path}: group {name}: no workflow {', '.join(sorted(unknown))} in {folder}")

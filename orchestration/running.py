@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from assets.delivery.ledger import COUNTED
+from assets.delivery.spec import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS
 from orchestration.home import open_instance
 from orchestration.settings import MillpondSettings
@@ -25,6 +26,9 @@ from resources.warehouse import Warehouse, quoted
 POLL_S = 0.25
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 COUNTS = list(COUNTED.values())
+SHOWN_RECORDS = 10
+# what a person must look at: nothing was sent for these records
+HELD = ("quarantined", "ambiguous", "blocked", "failed")
 
 
 def run_group(group: str, console: Console) -> int:
@@ -38,6 +42,8 @@ def run_group(group: str, console: Console) -> int:
     if problems and warehouse.stage.exists():
         warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
     print_summary(warehouse, run_id, console)
+    for workflow in _workflows_of(warehouse, run_id):
+        print_held(warehouse, workflow, console)
     print_problems(problems, console)
     return 1 if problems else 0
 
@@ -67,11 +73,16 @@ def execute(settings: MillpondSettings, job_name: str, console: Console) -> tupl
         # after DAGSTER_HOME is set: the code location reads the settings
         from orchestration.definitions import definitions
 
-        loaded = definitions()
+        try:
+            loaded = definitions()
+        except WorkflowFileError as error:
+            print_problems([str(error)], console)
+            return None
         jobs = {job.name: job for job in loaded.resolve_all_job_defs()}
         if job_name not in jobs:
             groups = sorted(name for name in jobs if "__plan" not in name and not name.startswith("__"))
-            console.print(f"no group [b]{escape(job_name)}[/b]; there are {', '.join(groups)}", style="red")
+            asked = escape(job_name.removesuffix("__plan"))
+            console.print(f"no group [b]{asked}[/b]; there are {', '.join(groups)}", style="red", soft_wrap=True)
             return None
         job = jobs[job_name]
         run_id = str(uuid.uuid4())
@@ -91,7 +102,8 @@ def _progress(instance: dg.DagsterInstance, run_id: str, steps: int, console: Co
         SpinnerColumn(), TextColumn("{task.description}", table_column=None), BarColumn(bar_width=24),
         MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
+    # into a pipe or file no display: its control characters would stand between the lines
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("starting", total=steps)
 
         def follow() -> None:
@@ -129,7 +141,12 @@ def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
             text = (user.description if user else None) or _root_cause(failure.error)
             told.append(f"{event.step_key}: {text.strip()}")
     failed = [each for each in result.get_asset_check_evaluations() if each.blocking and not each.passed]
-    return told + [f"{each.asset_key.to_user_string()}: check {each.check_name}: {each.description}" for each in failed]
+    return told + [f"{each.asset_key.to_user_string()}: check {each.check_name}: {_told(each)}" for each in failed]
+
+
+def _told(check: dg.AssetCheckEvaluation) -> str:
+    """What a check says, or the numbers that it looked at."""
+    return check.description or ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
 
 
 def _root_cause(error: Any) -> str:
@@ -150,14 +167,19 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
     if not warehouse.has("sync_runs"):
         return
     rows = warehouse.read("select * from sync_runs where run_id = ? order by started_at, workflow", [run_id]).to_dicts()
-    table = Table(title=f"run {run_id[:8]}", title_justify="left")
+    only_planned = all(row["plan_id"] is None for row in rows)
+    title = f"run {run_id[:8]}: planned, nothing was sent" if only_planned else f"run {run_id[:8]}"
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     for row in rows:
         table.add_column(row["workflow"], justify="right")
     table.add_row("state", *(str(row["state"]) for row in rows), end_section=True)
-    for name in [*COUNTS, "calls"]:
-        table.add_row(name, *(_number(row[name]) for row in rows), end_section=name == COUNTS[-1])
-    table.add_row("seconds", *("·" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows))
+    for action, name in COUNTED.items():
+        label = action.value if only_planned else name
+        table.add_row(label, *(_number(row[name]) for row in rows), end_section=name == COUNTS[-1])
+    table.add_row("calls", *(_number(row["calls"]) for row in rows))
+    if not only_planned:
+        table.add_row("seconds", *("·" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows))
     if rows:
         console.print(table)
     for row in rows:
@@ -176,6 +198,30 @@ def _workflows_of(warehouse: Warehouse, run_id: str) -> list[str]:
     return [str(name) for name in rows["workflow"]]
 
 
+def print_held(warehouse: Warehouse, workflow: str, console: Console) -> None:
+    """Records for which nothing could be sent, by id and reason."""
+    if not warehouse.has("sync_decisions"):
+        return
+    held = warehouse.read(
+        "select source, source_id, action, reason from sync_decisions where workflow = ? and to_run is null"
+        f" and action in {HELD} order by action, source, try_cast(source_id as bigint)",
+        [workflow],
+    )
+    if held.height:
+        console.print(
+            f"{workflow}: {held.height} to look at; `millpond explain ID` tells the story of one", style="bold"
+        )
+    for row in held.head(SHOWN_RECORDS).iter_rows(named=True):
+        _print_line(f"  {row['source']} {row['source_id']}: {row['action']}, {row['reason']}", console)
+    if held.height > SHOWN_RECORDS:
+        _print_line(f"  … and {held.height - SHOWN_RECORDS} more", console)
+
+
+def _print_line(line: str, console: Console, style: str = "") -> None:
+    """One line as it is; into a pipe it is never broken."""
+    console.print(line, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
 def print_plan(warehouse: Warehouse, workflow: str, console: Console) -> None:
     """Counts by action and reason, then the first records that would be sent, with what would change."""
     plan = quoted(f"plan_{workflow}")
@@ -188,11 +234,12 @@ def print_plan(warehouse: Warehouse, workflow: str, console: Console) -> None:
     console.print(table)
     first = warehouse.read(
         f"select source, source_id, action, changes, reason from {plan}"
-        " where action not in ('unchanged', 'skipped', 'create') limit ?",
-        [PREVIEW_ROWS],
+        " where action not in ('unchanged', 'skipped', 'create') order by source, try_cast(source_id as bigint)"
     )
-    for row in first.iter_rows(named=True):
-        console.print(f"{row['source']} {row['source_id']}: {row['action']}, {row['reason']}", markup=False)
+    for row in first.head(PREVIEW_ROWS).iter_rows(named=True):
+        _print_line(f"{row['source']} {row['source_id']}: {row['action']}, {row['reason']}", console)
         for change in row["changes"] or []:
             before, after = change["before"] or "∅", change["after"] or "∅"
-            console.print(f"    {change['field']}: {before} → {after}", markup=False, style="dim")
+            _print_line(f"    {change['field']}: {before} → {after}", console, style="dim")
+    if first.height > PREVIEW_ROWS:
+        _print_line(f"… and {first.height - PREVIEW_ROWS} more", console)

@@ -1,21 +1,35 @@
 """Runs by what happens: NetSuite changed; and a snapshot for analysts even when a run failed.
 
 change sensor  ->  a few cheap questions to NetSuite  ->  a run, only when something changed since the last one
+
+The cursor is the last look that a run was asked for: per table, how many rows changed and when the last one did. What
+that look saw already asks for no second run, so a run that fails is not started again and again every few minutes:
+a person mends it and starts the job by hand, or the next change in NetSuite starts it. There is no `run_key`: Dagster
+would refuse the same look for ever, also after the pond was made anew.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.netsuite.changes import changed_since
+from assets.netsuite.changes import Change, changed_since
 from orchestration.jobs import Group
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse import Warehouse
 
-BUSY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+BUSY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+# the look at an empty pond: no question to NetSuite is needed
+EVERYTHING = {"everything (nothing was read yet)": Change(0, "")}
+
+Look = Mapping[str, Change]
 
 
 def group_sensors(groups: dict[str, Group], jobs: Iterable[str]) -> list[dg.SensorDefinition]:
@@ -40,27 +54,47 @@ def _change_sensor(name: str, group: Group) -> dg.SensorDefinition:
         warehouse: dg.ResourceParam[Warehouse],
         netsuite: dg.ResourceParam[NetSuiteClient],
     ) -> dg.SensorResult | dg.SkipReason:
-        busy = context.instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=BUSY))
-        if busy:
-            return dg.SkipReason(f"{busy} run of {name} is still under way")
+        if context.instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=BUSY)):
+            return dg.SkipReason(f"a run of {name} is still under way")
         since = last_watermark(warehouse)
-        if since is None:
-            return _request("first read: nothing has been read yet", str(context.cursor))
         try:
-            changed = changed_since(netsuite, since)
+            look = changed_since(netsuite, since) if since else EVERYTHING
         except IntegrationError as error:
-            return dg.SkipReason(f"NetSuite was not asked: {error}")
-        if not changed:
-            return dg.SkipReason(f"nothing changed in NetSuite since {since:%Y-%m-%d %H:%M:%S} UTC")
-        # one request per state that was seen: the same look a second time asks for no second run
-        return _request(", ".join(changed), json.dumps({"since": since.isoformat(), "changed": changed}))
+            return dg.SkipReason(f"NetSuite does not say whether anything changed: {error}")
+        fresh = _fresh(look, _seen(context.cursor))
+        if not fresh:
+            asked = f"nothing new in NetSuite since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "a run was asked for"
+            return dg.SkipReason(asked + _last_failure(context.instance, name))
+        request = dg.RunRequest(tags={"millpond/because": f"changed in NetSuite: {', '.join(fresh)}"})
+        return dg.SensorResult(run_requests=[request], cursor=json.dumps(look))
 
     return changes
 
 
-def _request(why: str, cursor: str) -> dg.SensorResult:
-    request = dg.RunRequest(tags={"millpond/because": why[:200]})
-    return dg.SensorResult(run_requests=[request], cursor=cursor)
+def _seen(cursor: str | None) -> Look:
+    """The look that the cursor keeps; empty when there is none or somebody typed another text into it."""
+    try:
+        kept = json.loads(cursor or "{}")
+        return {table: Change(int(rows), str(latest)) for table, (rows, latest) in kept.items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}
+
+
+def _fresh(look: Look, seen: Look) -> list[str]:
+    """Tables that changed beyond what was seen; fewer rows are the same ones from a later moment on."""
+    return [
+        table
+        for table, (rows, latest) in look.items()
+        if table not in seen or latest != seen[table].latest or rows > seen[table].rows
+    ]
+
+
+def _last_failure(instance: dg.DagsterInstance, name: str) -> str:
+    """What to add when there is nothing to ask for, but the last run did not get through."""
+    last = next(iter(instance.get_runs(filters=dg.RunsFilter(job_name=name), limit=1)), None)
+    if last is None or last.status is not dg.DagsterRunStatus.FAILURE:
+        return ""
+    return f"; but run {last.run_id[:8]} failed: look at it and start {name} by hand, or the next change will"
 
 
 def last_watermark(warehouse: Warehouse) -> datetime | None:

@@ -101,11 +101,13 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
     Raises:
         MappingError: The workflow file does not fit the staging tables.
     """
-    for record in workflow.spec.records:
-        key_column(record.source)
-        if not warehouse.has(record.table):
-            raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
-    tables = {record.table: warehouse.table(record.table) for record in workflow.spec.records}
+    tables = {}
+    with warehouse.writer(transaction=False) as con:
+        for record in workflow.spec.records:
+            key_column(record.source)
+            if not has_table(con, record.table):
+                raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
+            tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
     mart = shape(workflow.spec, workflow.name, tables)
     lineage = column_lineage(workflow.spec, workflow.name)
     with warehouse.writer() as con:

@@ -70,6 +70,10 @@ def load_workflow(path: Path) -> Workflow:
     spec = read_workflow(path)
     if spec.target not in TARGETS:
         raise WorkflowFileError(f"{path}: target: no target `{spec.target}`; there are {', '.join(sorted(TARGETS))}")
+    key = TARGETS[spec.target].key_field
+    without = [each.source for each in spec.records if key not in {row.field for row in each.rows}]
+    if without:
+        raise WorkflowFileError(f"{path}: fields: no active row of {', '.join(without)} fills `{key}`, our key there")
     return Workflow(path.parent.name, spec)
 
 
@@ -83,7 +87,14 @@ def workflow_definitions(workflow: Workflow) -> dg.Definitions:
 def broken_definitions(name: str, problem: str) -> dg.Definitions:
     """What stands in for a workflow whose file cannot be used: an asset that says so, and nothing else breaks."""
 
-    @dg.asset(name=f"mart_{name}", group_name=name, description=f"**This workflow file cannot be used.**\n\n{problem}")
+    @dg.asset(
+        name=f"mart_{name}",
+        group_name=name,
+        kinds={"polars", "duckdb"},
+        owners=["team:integrations"],
+        tags={"millpond/layer": "mart", "millpond/broken": "true"},
+        description=f"**This workflow file cannot be used.**\n\n{problem}",
+    )
     def broken() -> None:
         raise dg.Failure(problem, allow_retries=False)
 
@@ -166,6 +177,7 @@ def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.Asse
         check_name="key_is_unique",
         asset_key=workflow.mart,
         passed=blank == 0 and twice == 0,
+        description=f"{twice} delivered records share their {kind.key_field} with another, {blank} have none",
         metadata={"blank": blank, "duplicated": twice},
     )
 
@@ -179,6 +191,7 @@ def _complete(warehouse: Warehouse, workflow: Workflow, mart: pl.DataFrame) -> d
         check_name="no_row_lost",
         asset_key=workflow.mart,
         passed=there == mart.height and once,
+        description=f"{mart.height} rows for {there} source records" + ("" if once else ", some twice"),
         metadata={"source_records": there, "mart_rows": mart.height},
     )
 
@@ -247,6 +260,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 dg.AssetCheckResult(
                     check_name="one_decision_each",
                     passed=once and not undecided,
+                    description=f"{planned.plan.height} records, {undecided} without a decision",
                     metadata={"records": planned.plan.height, "undecided": undecided},
                 ),
                 _guard_result(planned.tripped),
@@ -257,12 +271,12 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
 
 
 def _guard_result(tripped: list[Tripped]) -> dg.AssetCheckResult:
-    told = "\n".join(f"- {each.reason}" for each in tripped)
+    listed = "\n".join(f"- {each.reason}" for each in tripped)
     return dg.AssetCheckResult(
         check_name="guard",
         passed=not tripped,
-        description=told or "within the limits",
-        metadata={"tripped": dg.MetadataValue.md(told or "none")},
+        description=" ".join(each.reason for each in tripped) or "within the limits",
+        metadata={"tripped": dg.MetadataValue.md(listed or "none")},
     )
 
 

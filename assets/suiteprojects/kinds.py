@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from assets.delivery.decide import PARENT
 from assets.delivery.target import TargetField
 from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, PROJECT, RecordType
 
 KEY_FIELD = "externalid"
 ACTIVE_FIELD = "active"
-PARENT_ID = "parent_id"
+PARENT_ID = PARENT  # among the changed fields: the parent is another one now
 _KIND_OF = {"boolean": "boolean", "number": "number", "date": "date"}
 
 

@@ -47,7 +47,7 @@ def changed(row: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
     return {change["field"]: (change["before"], change["after"]) for change in row["changes"]}
 
 
-OFF = {"is_active": False, "enable": "0"}
+OFF: dict[str, Any] = {"is_active": False, "enable": "0"}
 RETIRE = {"disposition": "retire", "reason_code": "deleted", "reason": "deleted in NetSuite"}
 SKIP = {"disposition": "skip", "reason_code": "stage_lead", "reason": "leads are not part"}
 BAD = {"disposition": "quarantine", "reason_code": "too_long", "reason": "name is longer"}
@@ -512,14 +512,14 @@ def after(plan: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
         values = json.loads(row["payload"])
         old = rows.get(target_id, {"parent_id": None, "updated_at": None})
         place = ids.get((row["parent_source"], row["parent_source_id"]))
-        keeps = row["action"] == "deactivate" or place is None and not any(c["field"] == PARENT for c in row["changes"])
+        moves = row["action"] != "deactivate" and (place or any(each["field"] == PARENT for each in row["changes"]))
         rows[target_id] = {
             **old,
             **values,
             "target_id": target_id,
             "external_id": values["externalId"],
             "is_active": values["enable"] != "0",
-            "parent_id": old["parent_id"] if keeps else place,
+            "parent_id": place if moves else old["parent_id"],
         }
     return twin(*rows.values())
 
@@ -532,7 +532,9 @@ def test_whatever_the_frames_the_promises_hold(wanted: Rows, there: Rows, linked
 
     plan = decide(ANY_SPEC, OPTIONS, desired_frame, actual_frame, known)
 
-    assert sorted(plan.select("source", "source_id").rows()) == sorted(desired_frame.select("source", "source_id").rows())
+    assert sorted(plan.select("source", "source_id").rows()) == sorted(
+        desired_frame.select("source", "source_id").rows()
+    )
     assert plan["action"].null_count() == plan["reason_code"].null_count() == plan["reason"].null_count() == 0
     again = decide(
         ANY_SPEC, OPTIONS, desired_frame.reverse(), actual_frame.reverse(), known.sample(fraction=1, shuffle=True)

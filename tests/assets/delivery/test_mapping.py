@@ -110,7 +110,7 @@ ALL = {
         "where": "email is null",
     },
 }
-EVERYTHING_WRONG = {
+EVERYTHING_WRONG: dict[str, Any] = {
     "is_deleted": True,
     "is_inactive": True,
     "stage": "lead",
@@ -347,6 +347,16 @@ def test_the_payload_hash_follows_the_values() -> None:
     assert one != other
 
 
+def test_the_payload_hash_follows_the_place() -> None:
+    """A project that NetSuite moved was not edited in the target."""
+    marts = [
+        shape(option_tree(), "flow", tables(customers=customers(), projects=projects(project(customer_id=parent))))
+        for parent in ("1", "2")
+    ]
+
+    assert marts[0]["payload_hash"][0] != marts[1]["payload_hash"][0]
+
+
 def test_hashes_are_the_same_in_every_process() -> None:
     """Another seed of Python's own hashing, another process: a changed hash would look like a changed record."""
     script = (
@@ -375,9 +385,7 @@ def test_a_workflow_of_constants_alone_can_be_shaped() -> None:
 def test_a_field_that_a_source_does_not_map_is_null_there() -> None:
     """One mart has the columns of all its sources."""
     rows = [{"field": "externalId", "from": "project_id"}, {"field": "code", "from": "entity_number"}]
-    spec = option_tree(
-        records=[{"source": "customers", "fields": [KEY_ROW]}, {"source": "projects", "fields": rows}]
-    )
+    spec = option_tree(records=[{"source": "customers", "fields": [KEY_ROW]}, {"source": "projects", "fields": rows}])
 
     mart = shape(spec, "flow", tables(customers=customers(customer()), projects=projects(project())))
 
@@ -385,18 +393,20 @@ def test_a_field_that_a_source_does_not_map_is_null_there() -> None:
 
 
 TEXTS = st.none() | st.text(max_size=8)
-ROWS = st.fixed_dictionaries({
-    "company_name": TEXTS,
-    "email": TEXTS,
-    "stage": st.none() | st.sampled_from(["customer", "lead", "prospect", "Unknown"]),
-    "subsidiary_id": st.none() | st.sampled_from(["1", "2"]),
-    "subsidiary_ids": st.none() | st.lists(st.sampled_from(["1", "2"]), max_size=2),
-    "parent_customer_id": st.none() | st.integers(0, 12).map(str),
-    "custentity_export": st.none() | st.sampled_from(["T", "F", ""]),
-    "is_person": st.none() | st.booleans(),
-    "is_inactive": st.none() | st.booleans(),
-    "is_deleted": st.none() | st.booleans(),
-})
+ROWS = st.fixed_dictionaries(
+    {
+        "company_name": TEXTS,
+        "email": TEXTS,
+        "stage": st.none() | st.sampled_from(["customer", "lead", "prospect", "Unknown"]),
+        "subsidiary_id": st.none() | st.sampled_from(["1", "2"]),
+        "subsidiary_ids": st.none() | st.lists(st.sampled_from(["1", "2"]), max_size=2),
+        "parent_customer_id": st.none() | st.integers(0, 12).map(str),
+        "custentity_export": st.none() | st.sampled_from(["T", "F", ""]),
+        "is_person": st.none() | st.booleans(),
+        "is_inactive": st.none() | st.booleans(),
+        "is_deleted": st.none() | st.booleans(),
+    }
+)
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from assets.delivery.spec import WorkflowFileError, WorkflowSpec, read_workflow
+from assets.delivery.workflow import load_workflow
 from tests.assets.delivery.builders import OPTION_ROWS, one_source
 
 GOOD = """\
@@ -80,6 +81,19 @@ def test_no_fields_at_all_is_told_in_our_words(tmp_path: Path) -> None:
     said = complaint(tmp_path, GOOD.partition("  fields:")[0])
 
     assert said == "2: attributes: give either `records`, or `source` with its `fields` on the top level"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("precoro.Option", "precoro.Optoin", "target: no target `precoro.Optoin`; there are precoro.Option"),
+        ("field: externalId", "field: code", "fields: no active row of customers fills `externalId`, our key there"),
+    ],
+)
+def test_what_the_target_needs_is_told(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """Without our key in it no record could be found again, and every run would make a new one."""
+    with pytest.raises(WorkflowFileError, match=expected):
+        load_workflow(written(tmp_path, GOOD.replace(old, new)))
 
 
 def test_rows_that_are_all_switched_off_are_told(tmp_path: Path) -> None:
@@ -207,7 +221,9 @@ def test_the_version_ignores_how_the_file_is_written(tmp_path: Path) -> None:
     values = "from: stage, values: {a: 1, b: 2}"
     plain = read_workflow(written(tmp_path, GOOD.replace("from: company_name", values)))
     other = "# why\n" + GOOD.replace("from: company_name", "values: {b: 2, a: 1}, from: stage")
-    other = other.replace("  target: precoro.Option\n  source: customers", "  source: customers\n  target: precoro.Option")
+    other = other.replace(
+        "  target: precoro.Option\n  source: customers", "  source: customers\n  target: precoro.Option"
+    )
 
     assert read_workflow(written(tmp_path, other)).version == plain.version
 

@@ -107,6 +107,6 @@ def test_the_cheap_look_names_what_changed(play: Any, zone: str) -> None:
     calls = play.client.calls
     changed = changed_since(play.client, since)
 
-    assert quiet == []
-    assert changed == ["job", "deletedrecord"]
+    assert quiet == {}
+    assert list(changed) == ["job", "deletedrecord"]
     assert play.client.calls - calls == 4
