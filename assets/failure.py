@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from resources.errors import IntegrationError, TransientError
+from resources.errors import IntegrationError, TransientError, UnreachableError
+from resources.warehouse import PondError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
@@ -20,6 +21,7 @@ def dagster_failure(*others: type[Exception]) -> Iterator[None]:
     try:
         yield
     except IntegrationError as error:
-        raise dg.Failure(str(error), allow_retries=isinstance(error, TransientError)) from error
-    except others as error:
+        again = isinstance(error, TransientError) and not isinstance(error, UnreachableError)
+        raise dg.Failure(str(error), allow_retries=again) from error
+    except (PondError, *others) as error:
         raise dg.Failure(str(error), allow_retries=False) from error

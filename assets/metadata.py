@@ -8,17 +8,43 @@ import polars as pl
 
 PREVIEW_ROWS = 20
 
+# a frame's types as the table has them
+TYPES: Mapping[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Boolean: "BOOLEAN",
+    pl.Int32: "INTEGER",
+    pl.Int64: "BIGINT",
+    pl.Float64: "DOUBLE",
+    pl.Date: "DATE",
+    pl.Datetime: "TIMESTAMP",
+}
+
 
 def table_metadata(name: str, frame: pl.DataFrame, comments: Mapping[str, str]) -> dict[str, Any]:
     """Row count, table name and column schema of a frame that became a table."""
     columns = [
-        dg.TableColumn(column, str(kind), description=comments.get(column)) for column, kind in frame.schema.items()
+        dg.TableColumn(column, table_type(kind), description=comments.get(column))
+        for column, kind in frame.schema.items()
     ]
     return {
         "dagster/row_count": frame.height,
         "dagster/table_name": name,
         "dagster/column_schema": dg.TableSchema(columns=columns),
     }
+
+
+def table_type(kind: pl.DataType) -> str:
+    """A Polars type as DuckDB calls it, so that the UI says what an analyst sees in the table."""
+    if isinstance(kind, pl.List):
+        return f"{table_type(_made(kind.inner))}[]"
+    if isinstance(kind, pl.Struct):
+        fields = ", ".join(f"{field.name} {table_type(_made(field.dtype))}" for field in kind.fields)
+        return f"STRUCT({fields})"
+    return TYPES.get(type(kind), str(kind))
+
+
+def _made(kind: pl.DataType | type[pl.DataType]) -> pl.DataType:
+    return kind() if isinstance(kind, type) else kind
 
 
 def column_lineage_metadata(lineage: pl.DataFrame) -> dg.TableColumnLineage:

@@ -1,8 +1,15 @@
-"""Serve the Dagster UI and its daemon on the loopback address until they are stopped."""
+"""Serve the Dagster UI and its daemon on the loopback address until they are stopped.
 
+webserver + daemon, each in a session of its own  ->  SIGINT, SIGTERM or the end of either  ->  both are stopped
+"""
+
+import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from time import monotonic, sleep
 from types import FrameType
 
 from rich.console import Console
@@ -11,29 +18,70 @@ from orchestration.home import prepare_home
 from orchestration.settings import ROOT, MillpondSettings
 
 WORKSPACE = ["-w", str(ROOT / "workspace.yaml")]
+HOST = "127.0.0.1"
+STOP_TIMEOUT_S = 10.0
+POLL_S = 0.2
+
+Process = subprocess.Popen[bytes]
 
 
 def serve_ui(console: Console, port: int) -> int:
     """Start webserver and daemon, wait, and stop both; returns the exit code."""
+    if _answers(port):
+        console.print(f"port {port} is in use; choose another one with --port", style="red", highlight=False)
+        return 2
     prepare_home(MillpondSettings())
     commands = [
-        [sys.executable, "-m", "dagster_webserver", *WORKSPACE, "-h", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-m", "dagster_webserver", *WORKSPACE, "-h", HOST, "-p", str(port)],
         [sys.executable, "-m", "dagster._daemon", "run", *WORKSPACE],
     ]
-    # the workspace's `working_directory: .` is the folder of the process
-    started = [subprocess.Popen(command, cwd=ROOT) for command in commands]  # noqa: S603 - our own commands
-    signal.signal(signal.SIGTERM, _interrupt)
-    console.print(f"the Dagster UI is on http://127.0.0.1:{port} (stop with Ctrl-C)", highlight=False)
+    # before the first child: behind a shell's `&` SIGINT is ignored, children inherit that, and Dagster gives SIGTERM
+    # the handler of SIGINT, so that neither would end them
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    started: list[Process] = []
     try:
-        # when the webserver ends, for whatever reason, the daemon has nobody to serve
-        return started[0].wait()
+        # the workspace's `working_directory: .` is the folder of the process; extend() keeps the first when the second fails
+        started.extend(subprocess.Popen(command, cwd=ROOT, start_new_session=True) for command in commands)  # noqa: S603 - our own commands
+        return _serve(started, port, console)
     except KeyboardInterrupt:
         return 0
     finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(30)
+        _stop(started)
+
+
+def _serve(started: Sequence[Process], port: int, console: Console) -> int:
+    """Say where the UI is once it answers, and wait until one of the processes ends by itself."""
+    said = False
+    while all(process.poll() is None for process in started):
+        if not said and _answers(port):
+            console.print(f"the Dagster UI is on http://{HOST}:{port} (stop with Ctrl-C)", highlight=False)
+            sys.stdout.flush()
+            said = True
+        sleep(POLL_S)
+    console.print("webserver or daemon ended; its last lines above say why", style="red")
+    return 1
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _stop(started: Sequence[Process]) -> None:
+    """Ask them to end; what has not ended in time is killed with everything that it started."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    for process in started:
+        process.terminate()
+    give_up = monotonic() + STOP_TIMEOUT_S
+    for process in started:
+        try:
+            process.wait(max(0.0, give_up - monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

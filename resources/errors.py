@@ -3,6 +3,7 @@
     IntegrationError
     ├── TransientError          try again: no answer, 408, 5xx
     │   ├── RateLimitedError    try again, but not before `retry_after_s` (429, 556)
+    │   ├── UnreachableError    nobody answers at the address: look at the address and the network first
     │   └── AnswerLostError     a write was sent and no usable answer came: read back before sending again
     ├── QuotaExhaustedError     stop this run as partial; the next one goes on (daily limits)
     ├── RecordRejectedError     skip this record, keep the others, report it (400, 409, 422)
@@ -32,6 +33,10 @@ class RateLimitedError(TransientError):
     def __init__(self, system: str, operation: str, reason: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(system, operation, reason)
         self.retry_after_s = retry_after_s
+
+
+class UnreachableError(TransientError):
+    """No connection to the address, try after try; nothing was sent."""
 
 
 class AnswerLostError(TransientError):

@@ -22,11 +22,14 @@ from resources.errors import (
     RecordRejectedError,
     RequestRejectedError,
     TransientError,
+    UnreachableError,
 )
 
 ATTEMPTS = 6
 MAX_BACKOFF_S = 60.0
 TIMEOUT_S = 120.0
+CONNECT_S = 15.0  # a host that is there takes the connection at once
+NOWHERE = "https://not-configured.invalid"
 
 Translate = Callable[[httpx.Response], IntegrationError | None]
 
@@ -64,6 +67,35 @@ class PinnedTransport(httpx.BaseTransport):
         self._inner.close()
 
 
+class ClosedTransport(httpx.BaseTransport):
+    """Lets nothing through and says why: a system that is not configured stops only those who call it."""
+
+    def __init__(self, system: str, reason: str) -> None:
+        self._system = system
+        self._reason = reason
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Refuse; nothing is sent."""
+        raise CredentialsError(self._system, "sign in", f"{self._reason}; {request.method} was not sent")
+
+
+def not_configured(system: str, **settings: str) -> str:
+    """What must be set before a system can be called, by environment variable; empty when nothing is missing."""
+    missing = [f"{system}_{name}".upper() for name, value in settings.items() if not value]
+    return f"not configured: set {', '.join(missing)}" if missing else ""
+
+
+def bad_address(system: str, base_url: str) -> str:
+    """Why this cannot be the root of a service; empty when it can."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme in {"http", "https"} and url.host:
+        return ""
+    return f"{system.upper()}_BASE_URL is no address of the form https://host: correct it"
+
+
 @contextmanager
 def open_http(
     base_url: str,
@@ -93,7 +125,7 @@ def open_http(
         base_url=base_url,
         auth=auth,
         headers=headers,
-        timeout=timeout_s,
+        timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
         transport=PinnedTransport(base_url, inner),
         follow_redirects=False,
         trust_env=False,
@@ -130,6 +162,7 @@ class HttpDoor:
         self._attempts = attempts
         self._translate = translate
         self._before_send = before_send
+        self._unreachable = False
         self.calls = 0
 
     def send(
@@ -161,11 +194,16 @@ class HttpDoor:
         retrying = Retrying(
             retry=retry_if_exception(worth_it),
             wait=wait,
-            stop=stop_after_attempt(self._attempts),
+            stop=stop_after_attempt(1 if self._unreachable else self._attempts),
             sleep=self._clock.sleep,
             reraise=True,
         )
-        answered: httpx.Response = retrying(self._once, method, path, operation, safe_to_repeat, request)
+        try:
+            answered: httpx.Response = retrying(self._once, method, path, operation, safe_to_repeat, request)
+        except UnreachableError:
+            self._unreachable = True  # the next caller tries once, and does not wait for the same nobody as long again
+            raise
+        self._unreachable = False
         return answered
 
     def _once(
@@ -177,9 +215,14 @@ class HttpDoor:
         try:
             response = self._http.request(method, path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            host = self._http.base_url.host
-            reason = f"no connection to {host} ({type(error).__name__}); check the address, the network and the proxy"
-            raise TransientError(self._system, operation, reason) from error
+            url = self._http.base_url
+            reason = (
+                f"no connection to {url.host}:{url.port or 443} ({type(error).__name__}); check the address"
+                f" ({self._system.upper()}_BASE_URL), the network and the firewall"
+            )
+            raise UnreachableError(self._system, operation, reason) from error
+        except httpx.UnsupportedProtocol as error:  # another host than the configured one: it would never be sent
+            raise RequestRejectedError(self._system, operation, str(error)) from error
         except httpx.TransportError as error:
             reason = f"no answer ({type(error).__name__})"
             lost = TransientError if safe_to_repeat else AnswerLostError

@@ -213,7 +213,8 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         clock = _client(context, kind).clock
         with dagster_failure():
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
-        metadata = table_metadata(workflow.twin, frame, TWIN_COMMENTS)
+        comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TWIN_COMMENTS}
+        metadata = table_metadata(workflow.twin, frame, comments)
         yield dg.MaterializeResult(metadata={**metadata, "calls": target.calls})
 
     return twin
@@ -230,7 +231,9 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         "plan",
         kinds={"polars", "duckdb"},
         deps=[workflow.mart, workflow.twin],
-        description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record.",
+        description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record."
+        "\n\n`preview` under *Metadata* counts them and lists the first records to send; nothing is sent before the "
+        "checks pass.",
     )
 
     @dg.multi_asset(
@@ -286,7 +289,8 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         "sync",
         kinds={kind.system, "duckdb"},
         deps=[workflow.plan],
-        description=f"Sends the plan to {workflow.spec.target}; each record's outcome is kept in the ledger.",
+        description=f"Sends the plan to {workflow.spec.target}; each record's outcome is kept in the ledger."
+        "\n\n`millpond explain ID` tells the story of one record.",
     )
 
     @dg.multi_asset(

@@ -29,7 +29,7 @@ def raw_metadata(warehouse: Warehouse, report: ExtractReport, table: str) -> dic
     comments |= {name: comment for name, (_, comment) in OWN_COLUMNS.items()}
     with warehouse.writer(transaction=False) as con:
         there = columns_of(con, table)
-    columns = [dg.TableColumn(name, kind, description=comments.get(name)) for name, kind in there.items()]
+    columns = [dg.TableColumn(name, kind, description=comments.get(name) or f"{name} as NetSuite sends it") for name, kind in there.items()]
     return {
         "dagster/row_count": report.rows[table],
         "dagster/column_schema": dg.TableSchema(columns=columns),

@@ -1,0 +1,59 @@
+"""Learn what a target silently makes of the values it is given.
+
+what was sent, what the target shows  ->  classify()  ->  sync_quirks; the record counts as settled, not as different
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+TRIMMED: Final = "trimmed"
+SPACES: Final = "spaces"
+CASE: Final = "case"
+CUT: Final = "cut"
+ROUNDED: Final = "rounded"
+EMPTIED: Final = "emptied"
+OTHER: Final = "other"
+
+# kinds that lose nothing a person would miss; the others stop a canary
+HARMLESS: Final = frozenset({TRIMMED, SPACES, CASE, ROUNDED})
+
+
+def classify(sent: str | None, shown: str | None) -> str | None:
+    """What became of one value; None when it is the same."""
+    given, kept = sent or "", shown or ""
+    if given == kept:
+        return None
+    rules: tuple[tuple[bool, str], ...] = (
+        (given.strip() == kept, TRIMMED),
+        (not kept, EMPTIED),
+        (" ".join(given.split()) == " ".join(kept.split()), SPACES),
+        (given.casefold() == kept.casefold(), CASE),
+        (_same_number(given, kept), ROUNDED),
+        (given.startswith(kept), CUT),
+    )
+    return next((kind for applies, kind in rules if applies), OTHER)
+
+
+def _same_number(sent: str, shown: str) -> bool:
+    """Whether the shown number is the sent one with no more decimals than the target keeps."""
+    try:
+        given, kept = float(sent), float(shown)
+    except ValueError:
+        return False
+    decimals = len(shown.partition(".")[2])
+    return abs(given - kept) <= 0.5 * 10**-decimals
+
+
+def differences(
+    sent: Mapping[str, str | None], shown: Mapping[str, str | None], fields: Iterable[str]
+) -> dict[str, str]:
+    """Field to kind, for every field that the target shows otherwise than it was sent."""
+    found = {name: classify(sent.get(name), shown.get(name)) for name in fields if name in shown}
+    return {name: kind for name, kind in found.items() if kind}
+
+
+def shown_hash(shown: Mapping[str, str | None], fields: Iterable[str]) -> str:
+    """Fingerprint of a target record's fields as the target shows them."""
+    text = "\x1f".join(f"{name}\x1e{shown.get(name) or ''}" for name in sorted(fields))
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
