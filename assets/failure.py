@@ -18,10 +18,11 @@ def dagster_failure(*others: type[Exception]) -> Iterator[None]:
     `others` are exceptions that a person must mend: they fail without another try. `allow_retries` binds the asset's
     RetryPolicy only; retries of whole runs look at run tags.
     """
+    mended_by_hand: tuple[type[Exception], ...] = (PondError, *others)
     try:
         yield
     except IntegrationError as error:
         again = isinstance(error, TransientError) and not isinstance(error, UnreachableError)
         raise dg.Failure(str(error), allow_retries=again) from error
-    except (PondError, *others) as error:
+    except mended_by_hand as error:
         raise dg.Failure(str(error), allow_retries=False) from error

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of a table: rows, columns with their meaning, lineage, a preview."""
+"""What the Dagster UI shows of a table: rows, columns with their meaning, lineage, a preview of the plan."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 PREVIEW_ROWS = 20
+NAMED_FIELDS = 4
 
 # a frame's types as the table has them
 TYPES: Mapping[type[pl.DataType], str] = {
@@ -43,8 +44,10 @@ def table_type(kind: pl.DataType) -> str:
     return TYPES.get(type(kind), str(kind))
 
 
-def _made(kind: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return kind() if isinstance(kind, type) else kind
+def _made(kind: Any) -> pl.DataType:
+    """Inner types come as classes or as instances."""
+    made: pl.DataType = kind() if isinstance(kind, type) else kind
+    return made
 
 
 def column_lineage_metadata(lineage: pl.DataFrame) -> dg.TableColumnLineage:
@@ -70,20 +73,25 @@ def _cell(value: object) -> str:
     return text
 
 
-def plan_preview(plan: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """Counts by action and reason, then the first rows that would be sent: ids and field names, never values."""
+def plan_metadata(plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Counts by action and reason, and the first rows that would be sent: ids and field names, never values.
+
+    Two entries, because the UI folds away a Markdown text of a thousand characters or more.
+    """
     counts = plan.group_by("action", "reason_code").len().sort("action", "len", descending=[False, True])
-    told = markdown_table(["action", "reason", "records"], counts.rows())
     writing = plan.filter(~pl.col("action").is_in(["unchanged", "skipped"])).head(PREVIEW_ROWS)
     rows = [
-        (
-            row["source"],
-            row["source_id"],
-            row["action"],
-            ", ".join(change["field"] for change in row["changes"]),
-            row["reason"],
-        )
+        (row["source"], row["source_id"], row["action"], _field_names(row["changes"]), row["reason"])
         for row in writing.select("source", "source_id", "action", "changes", "reason").iter_rows(named=True)
     ]
     first = markdown_table(["source", "NetSuite id", "action", "fields", "why"], rows)
-    return dg.MetadataValue.md(f"{told}\n\nFirst {len(rows)} records that are not left as they are:\n\n{first}")
+    return {
+        "preview": dg.MetadataValue.md(markdown_table(["action", "reason", "records"], counts.rows())),
+        "first_records": dg.MetadataValue.md(first if rows else "every record is left as it is"),
+    }
+
+
+def _field_names(changes: Sequence[Mapping[str, str]]) -> str:
+    """The names as long as they can be read at a glance."""
+    names = [change["field"] for change in changes]
+    return ", ".join(names) if len(names) <= NAMED_FIELDS else f"{len(names)} fields"

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from assets.delivery.target import Target
+from assets.precoro.frames import FIELDS
 from assets.precoro.target import OptionTarget
+from assets.suiteprojects.kinds import RecordKind
 from assets.suiteprojects.target import KINDS, SuiteProjectsTarget
 
 Options = Mapping[str, str]
@@ -16,12 +19,14 @@ class TargetKind:
     """One kind of record in one system.
 
     `build(client, options)` makes the engine's view of it; the client is the resource called like the system.
+    `may_have(field)` tells whether a record may have a field; an account's own fields are only known to the account.
     """
 
     name: str
     system: str
     key_field: str
     build: Callable[[Any, Options], Target]
+    may_have: Callable[[str], bool]
 
 
 def _option(client: Any, options: Options) -> Target:
@@ -37,12 +42,22 @@ def _suiteprojects(type_name: str) -> Callable[[Any, Options], Target]:
     return lambda client, _options: SuiteProjectsTarget(client, type_name)
 
 
+def _suiteprojects_field(kind: RecordKind, name: str) -> bool:
+    return name in kind.fields or name.endswith("__c")
+
+
 TARGETS: Mapping[str, TargetKind] = {
-    OptionTarget.name: TargetKind(OptionTarget.name, OptionTarget.system, OptionTarget.key_field, _option),
+    OptionTarget.name: TargetKind(
+        OptionTarget.name, OptionTarget.system, OptionTarget.key_field, _option, FIELDS.__contains__
+    ),
     **{
         f"suiteprojects.{type_name}": TargetKind(
-            f"suiteprojects.{type_name}", "suiteprojects", "externalid", _suiteprojects(type_name)
+            f"suiteprojects.{type_name}",
+            "suiteprojects",
+            "externalid",
+            _suiteprojects(type_name),
+            partial(_suiteprojects_field, kind),
         )
-        for type_name in KINDS
+        for type_name, kind in KINDS.items()
     },
 }

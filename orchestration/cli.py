@@ -47,6 +47,70 @@ def plan(group: str) -> None:
 
 
 @app.command
+def plans(*, every: bool = False) -> None:
+    """List the plans that can still be sent: those that wait for a person, and those just made.
+
+    Parameters
+    ----------
+    every
+        The ones that were sent, rejected or expired as well.
+    """
+    from orchestration.releasing import print_plans
+
+    sys.exit(print_plans(console, every=every))
+
+
+@app.command
+def apply(plan: str, *, only: tuple[str, ...] = ()) -> None:
+    """Send a plan exactly as it was made, whole or in part, once; what changed since is left out and listed.
+
+    Parameters
+    ----------
+    plan
+        The plan's id, or its first characters.
+    only
+        `action=create`, `record=107` or `field=name`; may be given several times.
+    """
+    from orchestration.releasing import print_applied
+
+    sys.exit(print_applied(plan, only, console))
+
+
+@app.command
+def reject(plan: str, *, why: str = "rejected by hand") -> None:
+    """Drop a plan that waits.
+
+    Parameters
+    ----------
+    plan
+        The plan's id, or its first characters.
+    why
+        What to remember about it.
+    """
+    from orchestration.releasing import print_rejected
+
+    sys.exit(print_rejected(plan, why, console))
+
+
+@app.command
+def undo(run: str, *, record: tuple[str, ...] = ()) -> None:
+    """Make a plan that takes back what a run sent; `millpond apply` sends it.
+
+    Records that were edited since are shown as conflicts and left as they are.
+
+    Parameters
+    ----------
+    run
+        The run's id, or its first characters.
+    record
+        NetSuite ids to take back; everything when left out.
+    """
+    from orchestration.releasing import print_undo
+
+    sys.exit(print_undo(run, record, console))
+
+
+@app.command
 def explain(record: str) -> None:
     """Print the story of one record: seen, shaped, decided, sent, answered, and what each target has now.
 
@@ -72,6 +136,14 @@ def validate(folder: Path | None = None) -> None:
     from orchestration.validating import validate_folder
 
     sys.exit(validate_folder(folder, console))
+
+
+@app.command
+def doctor() -> None:
+    """Check settings, credentials, permissions, limits and fields of every system; each ✗ comes with its mend."""
+    from orchestration.doctor import run_doctor
+
+    sys.exit(run_doctor(console))
 
 
 @app.command

@@ -8,14 +8,14 @@ from pathlib import Path
 import dagster as dg
 
 from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.planning import Workflow
 from assets.delivery.spec import WorkflowFileError
-from assets.delivery.sync import Workflow
-from assets.delivery.workflow import broken_definitions, load_workflow, workflow_definitions
+from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
 from assets.netsuite.extract import ExtractionSettings
 from assets.netsuite.raw import RAW_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
-from orchestration.jobs import group_jobs, load_groups
+from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups
 from orchestration.schedules import group_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
 from orchestration.settings import (
@@ -36,8 +36,12 @@ def definitions() -> dg.Definitions:
     """The code location."""
     settings = MillpondSettings()
     workflows, broken = load_workflows(settings.workflows)
-    groups = load_groups(settings.workflows, workflows)
-    jobs = group_jobs(groups, workflows, [key.to_user_string() for each in broken for key in _keys(each)])
+    groups, wrong = load_groups(settings.workflows, [*(each.name for each in workflows), *broken])
+    stand_ins = {name: broken_asset(name) for name in broken}
+    problems = {stand_ins[name]: text for name, text in broken.items()}
+    if wrong:
+        problems[GROUPS_ASSET] = "\n".join(wrong)
+    jobs = group_jobs(groups, workflows, stand_ins, also=[GROUPS_ASSET] if wrong else [])
     names = [job.name for job in jobs]
     own = dg.Definitions(
         assets=[*RAW_ASSETS.values(), *STAGING_ASSETS.values(), analyst_snapshot([each.sync for each in workflows])],
@@ -47,55 +51,61 @@ def definitions() -> dg.Definitions:
         resources=resources(settings, workflows),
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *broken)
+    unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
+    return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *unusable)
 
 
-def load_workflows(folder: Path) -> tuple[list[Workflow], list[dg.Definitions]]:
-    """The workflows of a folder, and a stand-in for each file that cannot be used."""
-    workflows, broken = [], []
+def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
+    """The workflows of a folder, and what is wrong with the files that cannot be used, by name."""
+    workflows, broken = [], {}
     for path in sorted(folder.glob("*/defs.yaml")):
         try:
             workflows.append(load_workflow(path))
         except WorkflowFileError as error:
-            broken.append(broken_definitions(path.parent.name, str(error)))
+            broken[path.parent.name] = str(error)
     return workflows, broken
-
-
-def _keys(of: dg.Definitions) -> list[dg.AssetKey]:
-    return [asset.key for asset in of.assets or [] if isinstance(asset, dg.AssetsDefinition)]
 
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:
     """The doors to the outside; in sandbox mode they all lead to the sandbox's folder."""
     netsuite, suiteprojects, precoro = NetSuiteSettings(), SuiteProjectsSettings(), PrecoroSettings()
+
+    def key(name: str) -> str:
+        """The sandbox has keys of its own; those of the real accounts stay out of it."""
+        return "" if settings.sandbox else secret(name)
+
     return {
-        "warehouse": WarehouseResource(folder=str(settings.pond)),
+        "warehouse": WarehouseResource(folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY")),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
             overlap_s=settings.overlap_s,
             vanish_share=settings.vanished_percent / 100,
+            optional_tables=settings.optional,
         ),
         "netsuite": NetSuiteResource(
             **netsuite.model_dump(),
-            client_id=secret("NETSUITE_CLIENT_ID"),
-            certificate_id=secret("NETSUITE_CERTIFICATE_ID"),
-            consumer_key=secret("NETSUITE_CONSUMER_KEY"),
-            consumer_secret=secret("NETSUITE_CONSUMER_SECRET"),
-            token_id=secret("NETSUITE_TOKEN_ID"),
-            token_secret=secret("NETSUITE_TOKEN_SECRET"),
+            client_id=key("NETSUITE_CLIENT_ID"),
+            certificate_id=key("NETSUITE_CERTIFICATE_ID"),
+            consumer_key=key("NETSUITE_CONSUMER_KEY"),
+            consumer_secret=key("NETSUITE_CONSUMER_SECRET"),
+            token_id=key("NETSUITE_TOKEN_ID"),
+            token_secret=key("NETSUITE_TOKEN_SECRET"),
+            attempts=settings.attempts,
             sandbox=settings.sandbox,
         ),
         "suiteprojects": SuiteProjectsResource(
-            **suiteprojects.model_dump(),
-            password=secret("SUITEPROJECTS_PASSWORD"),
-            key=secret("SUITEPROJECTS_KEY"),
-            access_token=secret("SUITEPROJECTS_ACCESS_TOKEN"),
+            **({} if settings.sandbox else suiteprojects.model_dump()),
+            password=key("SUITEPROJECTS_PASSWORD"),
+            key=key("SUITEPROJECTS_KEY"),
+            access_token=key("SUITEPROJECTS_ACCESS_TOKEN"),
+            attempts=settings.attempts,
             sandbox=settings.sandbox,
         ),
         "precoro": PrecoroResource(
-            **precoro.model_dump(),
-            token=secret("PRECORO_TOKEN"),
+            **precoro.model_dump(exclude={"email", "base_url"} if settings.sandbox else None),
+            token=key("PRECORO_TOKEN"),
             budget_file="" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite"),
+            attempts=settings.attempts,
             sandbox=settings.sandbox,
         ),
     }

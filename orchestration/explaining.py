@@ -13,7 +13,7 @@ from assets.delivery.mapping import MART_COLUMNS
 from assets.delivery.target import TWIN_COLUMNS
 from assets.netsuite.things import THINGS
 from orchestration.settings import MillpondSettings
-from resources.warehouse import Warehouse
+from resources.warehouse import PondError, Warehouse
 
 SEEN = ("stage", "company_name", "project_name", "first_name", "last_name", "entity_number", "subsidiary_id")
 STATES = ("is_inactive", "is_deleted", "modified_at")
@@ -35,7 +35,11 @@ def print_story(text: str, console: Console) -> int:
     if not warehouse.stage.exists():
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
-    records = find_records(warehouse, text)
+    try:
+        records = find_records(warehouse, text)
+    except PondError as error:
+        console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
     if not records:
         line = f"no record has the NetSuite id, number, name or target id {text!r}, as of the last run"
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)

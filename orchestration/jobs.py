@@ -3,20 +3,21 @@
 groups.yaml  ->  Group  ->  job <group> (everything up to the targets), job <group>__plan (stops before sending)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import dagster as dg
 import yaml
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # not exported
 from pydantic import Field, ValidationError, model_validator
 
-from assets.delivery.spec import Strict, WorkflowFileError
-from assets.delivery.sync import Workflow
+from assets.delivery.planning import Workflow
+from assets.delivery.spec import Strict, WorkflowFileError, located
 from assets.warehouse.snapshot import SNAPSHOT
 
 ALL = "all"
+GROUPS_ASSET = "groups_yaml"  # says what is wrong with groups.yaml; there is none while nothing is
 LAYERS = ("netsuite", "warehouse")  # asset groups that hold NetSuite's tables
 
 
@@ -61,33 +62,55 @@ class _GroupFile(Strict):
     groups: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$")], Group]
 
 
-def load_groups(folder: Path, workflows: Iterable[Workflow]) -> dict[str, Group]:
-    """The groups of groups.yaml, `all`, and each workflow by its own name.
+def load_groups(folder: Path, known: Sequence[str]) -> tuple[dict[str, Group], list[str]]:
+    """The groups of groups.yaml, `all`, and each workflow by its own name; and what is wrong with groups.yaml.
 
-    Raises:
-        WorkflowFileError: The file cannot be used or names a workflow that does not exist.
+    Args:
+        folder: Of the workflow files.
+        known: Names of the workflows, also of those whose file cannot be used.
+
+    Returns:
+        Groups by name, as far as they can be used, and `file:line: field: what is wrong` for the rest.
     """
     path = folder / "groups.yaml"
-    known = [workflow.name for workflow in workflows]
-    groups = {ALL: Group(workflows=known), **{name: Group(workflows=[name]) for name in known}}
+    groups = {ALL: Group(workflows=list(known)), **{name: Group(workflows=[name]) for name in known}}
     if not path.exists():
-        return groups
+        return groups, []
     try:
-        # `on` is a Boolean in YAML 1.1, and a key here: read the keys as text
-        given = _GroupFile.model_validate(_with_on(yaml.safe_load(path.read_text(encoding="utf-8"))))
-    except yaml.YAMLError as error:
-        raise WorkflowFileError(f"{path}: {error}") from error
-    except ValidationError as error:
-        lines = [f"{path}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise WorkflowFileError("\n".join(lines).replace("Value error, ", "")) from error
-    there = {each.name for each in folder.iterdir() if (each / "defs.yaml").exists()}
+        given, tree = _read_groups(path)
+    except WorkflowFileError as error:
+        return groups, str(error).splitlines()
+    problems = []
     for name, group in given.groups.items():
-        if name in there:
-            raise WorkflowFileError(f"{path}: group {name}: a workflow is called so; take another name")
-        unknown = set(group.workflows) - there
-        if unknown:
-            raise WorkflowFileError(f"{path}: group {name}: no workflow {', '.join(sorted(unknown))} in {folder}")
-    return groups | given.groups
+        if name in groups:
+            text = "`all` and the workflows' names are groups already; take another name"
+            problems.append(located(path, tree, ("groups", name), text))
+            continue
+        groups[name] = group
+        for number, workflow in enumerate(group.workflows):
+            if workflow not in known:
+                text = f"no workflow `{workflow}`; there are {', '.join(known)}. The group runs without it"
+                problems.append(located(path, tree, ("groups", name, "workflows", number), text))
+    return groups, problems
+
+
+def _read_groups(path: Path) -> tuple[_GroupFile, Any]:
+    tree: Any = None
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        # `on` is a Boolean in YAML 1.1, and a key here: read the keys as text
+        return _GroupFile.model_validate(_with_on(yaml.safe_load(text))), tree
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkflowFileError(f"{path}: cannot be read as UTF-8 text ({type(error).__name__})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise WorkflowFileError(f"{path}{line}: {problem}; check quotes, brackets and indentation") from error
+    except ValidationError as error:
+        lines = [located(path, tree, each["loc"], each["msg"]) for each in error.errors()]
+        raise WorkflowFileError("\n".join(lines)) from error
 
 
 def _with_on(content: object) -> object:
@@ -97,26 +120,36 @@ def _with_on(content: object) -> object:
 
 
 def group_jobs(
-    groups: dict[str, Group], workflows: Sequence[Workflow], broken: Sequence[str] = ()
+    groups: Mapping[str, Group],
+    workflows: Sequence[Workflow],
+    broken: Mapping[str, str],
+    also: Sequence[str] = (),
 ) -> list[UnresolvedAssetJobDefinition]:
-    """Two jobs for each group that has a workflow which is switched on.
+    """Two jobs for each group that has a workflow which is switched on, or one whose file cannot be used.
 
-    `all` reads every table as well, for the analysts, and does not hide what is broken: `broken` are the assets that
-    stand in for files that cannot be used.
+    `all` reads every table as well, for the analysts. No job hides what is broken: a run that left a workflow out
+    would look as if all was well.
+
+    Args:
+        groups: By name.
+        workflows: Those that can be used.
+        broken: The assets that stand in for the others, by workflow.
+        also: Assets that belong to every group of groups.yaml and to `all`.
     """
     active = {workflow.name: workflow for workflow in workflows if workflow.spec.active}
+    single = {*active, *broken}
     jobs = []
     for name, group in groups.items():
         members = [active[each] for each in group.workflows if each in active]
-        if not members:
+        unusable = [broken[each] for each in group.workflows if each in broken]
+        if not members and not unusable:
             continue
         everything: dg.AssetSelection = dg.AssetSelection.groups(*LAYERS) if name == ALL else dg.AssetSelection.assets()
-        if name == ALL and broken:
-            everything |= dg.AssetSelection.assets(*broken)
+        everything |= dg.AssetSelection.assets(*unusable, *(() if name in single else also))
         syncs = dg.AssetSelection.assets(*(each.sync for each in members)).upstream() | everything
         plans = dg.AssetSelection.assets(*(each.plan for each in members)).upstream() | everything
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
-        about = ", ".join(each.name for each in members)
+        about = ", ".join(group.workflows)
         jobs.append(dg.define_asset_job(name, syncs | snapshot, description=f"Read, plan and send: {about}."))
         jobs.append(dg.define_asset_job(f"{name}__plan", plans, description=f"Read and plan only: {about}."))
     return jobs

@@ -21,7 +21,7 @@ from assets.delivery.spec import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS
 from orchestration.home import open_instance
 from orchestration.settings import MillpondSettings
-from resources.warehouse import Warehouse, quoted
+from resources.warehouse import PondError, Warehouse, quoted
 
 POLL_S = 0.25
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -39,11 +39,12 @@ def run_group(group: str, console: Console) -> int:
         return 2
     run_id, problems = done
     warehouse = Warehouse(settings.pond)
-    if problems and warehouse.stage.exists():
-        warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
-    print_summary(warehouse, run_id, console)
-    for workflow in _workflows_of(warehouse, run_id):
-        print_held(warehouse, workflow, console)
+    with _pond_trouble(problems):
+        if problems and warehouse.stage.exists():
+            warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
+        print_summary(warehouse, run_id, console)
+        for workflow in _workflows_of(warehouse, run_id):
+            print_held(warehouse, workflow, console)
     print_problems(problems, console)
     return 1 if problems else 0
 
@@ -56,11 +57,21 @@ def plan_group(group: str, console: Console) -> int:
         return 2
     run_id, problems = done
     warehouse = Warehouse(settings.pond)
-    print_summary(warehouse, run_id, console)
-    for workflow in _workflows_of(warehouse, run_id):
-        print_plan(warehouse, workflow, console)
+    with _pond_trouble(problems):
+        print_summary(warehouse, run_id, console)
+        for workflow in _workflows_of(warehouse, run_id):
+            print_plan(warehouse, workflow, console)
     print_problems(problems, console)
     return 1 if problems else 0
+
+
+@contextmanager
+def _pond_trouble(problems: list[str]) -> Iterator[None]:
+    """A pond that cannot be read is one more problem, not a traceback over the others."""
+    try:
+        yield
+    except PondError as error:
+        problems.append(str(error))
 
 
 def execute(settings: MillpondSettings, job_name: str, console: Console) -> tuple[str, list[str]] | None:
@@ -187,6 +198,16 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
             console.print(f"{row['workflow']} stopped: {row['note']}", style="yellow", markup=False, soft_wrap=True)
 
 
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them."""
+    if seconds is None:
+        return "time depends on the account"
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def _number(value: Any) -> str:
     return f"{value:,}" if value else "·"
 
@@ -222,19 +243,41 @@ def _print_line(line: str, console: Console, style: str = "") -> None:
     console.print(line, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def print_plan(warehouse: Warehouse, workflow: str, console: Console) -> None:
-    """Counts by action and reason, then the first records that would be sent, with what would change."""
+def print_plan(warehouse: Warehouse, workflow: str, console: Console, *, plan_id: str = "") -> None:
+    """Counts by action and reason, what sending takes, then the first records with what would change.
+
+    Without a plan id it is the newest plan of the workflow.
+    """
     plan = quoted(f"plan_{workflow}")
+    known = warehouse.read(
+        "select plan_id, state, writes, calls_needed, seconds_needed, expires_at from sync_plans"
+        " where workflow = ? and (plan_id = ? or ? = '') order by made_at desc limit 1",
+        [workflow, plan_id, plan_id],
+    ).to_dicts()
+    if not known:
+        return
+    plan_id = known[0]["plan_id"]
     counts = warehouse.read(
-        f"select action, reason_code, count(*) as records from {plan} group by all order by action, records desc"
+        f"select action, reason_code, count(*) as records from {plan} where plan_id = ?"
+        " group by all order by action, records desc",
+        [plan_id],
     )
-    table = Table("action", "reason", "records", title=f"plan of {workflow}", title_justify="left")
+    table = Table("action", "reason", "records", title=f"plan {plan_id} of {workflow}", title_justify="left")
     for action, code, records in counts.iter_rows():
         table.add_row(action, code or "", f"{records:,}")
     console.print(table)
+    if known[0]["writes"]:
+        takes = duration(known[0]["seconds_needed"])
+        _print_line(
+            f"{known[0]['writes']:,} records to write, {known[0]['calls_needed']:,} requests, {takes};"
+            f" `millpond apply {plan_id}` sends it until {known[0]['expires_at']:%Y-%m-%d %H:%M} UTC",
+            console,
+        )
     first = warehouse.read(
         f"select source, source_id, action, changes, reason from {plan}"
-        " where action not in ('unchanged', 'skipped', 'create') order by source, try_cast(source_id as bigint)"
+        " where plan_id = ? and (action not in ('unchanged', 'skipped', 'create') or reason_code = 'conflict')"
+        " order by source, try_cast(source_id as bigint)",
+        [plan_id],
     )
     for row in first.head(PREVIEW_ROWS).iter_rows(named=True):
         _print_line(f"{row['source']} {row['source_id']}: {row['action']}, {row['reason']}", console)

@@ -26,6 +26,10 @@ class MillpondSettings(BaseSettings):
     mode: Literal["sandbox", "live"] = Field("sandbox", description="`live` speaks to the real systems.")
     workflows: Path = Field(ROOT / "orchestration" / "workflows", description="Folder of the workflow files.")
     overlap_s: int = Field(900, ge=0, description="Seconds that each incremental read goes back before the last one.")
+    attempts: int = Field(6, ge=1, description="Tries of one request that gets no answer; the waits between them grow.")
+    optional_tables: str = Field(
+        "", description="NetSuite tables that this account does not have and that stay empty: subsidiary,department."
+    )
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
     @property
@@ -37,6 +41,11 @@ class MillpondSettings(BaseSettings):
     def sandbox(self) -> str:
         """The sandbox's folder; empty when the real systems are spoken to."""
         return str(self.home.absolute() / "sandbox") if self.mode == "sandbox" else ""
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """NetSuite's names of the tables that may be missing."""
+        return frozenset(name.strip().lower() for name in self.optional_tables.split(",") if name.strip())
 
     @property
     def dagster_home(self) -> Path:
@@ -81,6 +90,7 @@ class PrecoroSettings(BaseSettings):
 SETTINGS = (MillpondSettings, NetSuiteSettings, SuiteProjectsSettings, PrecoroSettings)
 
 SECRETS = {
+    "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; blank: readable.",
     "NETSUITE_CLIENT_ID": "Client id of the integration record.",
     "NETSUITE_CERTIFICATE_ID": "Certificate id of the machine-to-machine set-up.",
     "NETSUITE_CONSUMER_KEY": "Token-based only.",

@@ -41,7 +41,7 @@ def serve_ui(console: Console, port: int) -> int:
         signal.signal(number, _interrupt)
     started: list[Process] = []
     try:
-        # the workspace's `working_directory: .` is the folder of the process; extend() keeps the first when the second fails
+        # the workspace's `working_directory: .` is the folder of the process
         started.extend(subprocess.Popen(command, cwd=ROOT, start_new_session=True) for command in commands)  # noqa: S603 - our own commands
         return _serve(started, port, console)
     except KeyboardInterrupt:
@@ -70,18 +70,28 @@ def _answers(port: int) -> bool:
 
 
 def _stop(started: Sequence[Process]) -> None:
-    """Ask them to end; what has not ended in time is killed with everything that it started."""
+    """Ask them to end, wait for them and for the code servers that they started, and kill what is left in the end."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     for process in started:
         process.terminate()
     give_up = monotonic() + STOP_TIMEOUT_S
+    while any(_is_alive(process) for process in started) and monotonic() < give_up:
+        sleep(POLL_S)
     for process in started:
-        try:
-            process.wait(max(0.0, give_up - monotonic()))
-        except subprocess.TimeoutExpired:
+        if _is_alive(process):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
+
+
+def _is_alive(process: Process) -> bool:
+    """Whether the process or one that it started lives: all are in the session that it leads."""
+    process.poll()  # takes leave of it, else it would count as living for ever
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -109,8 +109,11 @@ class CallBudget:
         kept: sqlite3.Connection = self._local.connection
         return kept
 
-    def acquire(self, account: str, *, identity: str | None = None) -> None:
+    def acquire(self, account: str, *, identity: str | None = None) -> int:
         """Wait until there is room for one more call, and note it.
+
+        Returns:
+            The note's number, for `give_back`.
 
         Args:
             account: Whose allowance is used.
@@ -124,14 +127,19 @@ class CallBudget:
                 now = self._clock.now().timestamp()
                 ready, name = self._ready_at(connection, account, identity)
                 if ready <= now:
-                    connection.execute("insert into calls values (?, ?, ?)", (account, now, identity))
+                    noted = connection.execute("insert into calls values (?, ?, ?)", (account, now, identity))
                     connection.execute("delete from calls where account = ? and at < ?", (account, now - self._kept_s))
-                    return
+                    return int(noted.lastrowid or 0)
             if ready - now > self._patience_s:
                 moment = datetime.fromtimestamp(math.ceil(ready), UTC)
                 reason = f"the {name} allowance is used up; it goes on at {moment:%Y-%m-%d %H:%M:%S} UTC"
                 raise QuotaExhaustedError(self._system, "call budget", reason)
             self._clock.sleep(max(ready - now, 0.001))  # a shorter nap may be lost in rounding
+
+    def give_back(self, number: int) -> None:
+        """Forget a call that never reached the other side."""
+        with self._transaction() as connection:
+            connection.execute("delete from calls where rowid = ?", (number,))
 
     def _ready_at(self, connection: sqlite3.Connection, account: str, identity: str | None) -> tuple[float, str]:
         """The moment from which every window has room, and the window that has it last."""

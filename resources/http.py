@@ -4,7 +4,7 @@ client method  ->  HttpDoor.send(…)  ->  httpx.Client (transport: network, or 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from resources.errors import (
     TransientError,
     UnreachableError,
 )
+from resources.failpoints import reach
 
 ATTEMPTS = 6
 MAX_BACKOFF_S = 60.0
@@ -106,6 +107,7 @@ def open_http(
     timeout_s: float = TIMEOUT_S,
     connections: int = 20,
     ca_file: Path | None = None,
+    around: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
 ) -> Iterator[httpx.Client]:
     """One connection pool, closed whatever happens.
 
@@ -117,6 +119,7 @@ def open_http(
         timeout_s: Seconds to wait for one answer.
         connections: Pool size.
         ca_file: A certificate authority beside the system's own, for the sandbox behind TLS.
+        around: Put around the transport, such as a budget that counts each request.
     """
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     verify: Any = httpx.create_ssl_context(verify=str(ca_file)) if ca_file else True
@@ -126,7 +129,7 @@ def open_http(
         auth=auth,
         headers=headers,
         timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
-        transport=PinnedTransport(base_url, inner),
+        transport=PinnedTransport(base_url, around(inner) if around else inner),
         follow_redirects=False,
         trust_env=False,
     ) as http:
@@ -145,6 +148,7 @@ class HttpDoor:
         attempts: int = ATTEMPTS,
         translate: Translate | None = None,
         before_send: Callable[[], None] | None = None,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Wrap an httpx client.
 
@@ -155,6 +159,7 @@ class HttpDoor:
             attempts: Tries for one request, the first included.
             translate: Reads a refusal that only this system words so; None leaves it to the HTTP status.
             before_send: Called before every try; the place for a rate limiter and for counting calls.
+            turn: Held around every try, until its answer is read, and not while waiting for the next one.
         """
         self._http = http
         self._system = system
@@ -162,11 +167,19 @@ class HttpDoor:
         self._attempts = attempts
         self._translate = translate
         self._before_send = before_send
+        self._turn = turn
         self._unreachable = False
         self.calls = 0
 
     def send(
-        self, method: str, path: str, operation: str, *, safe_to_repeat: bool, **request: Any
+        self,
+        method: str,
+        path: str,
+        operation: str,
+        *,
+        safe_to_repeat: bool,
+        attempts: int | None = None,
+        **request: Any,
     ) -> httpx.Response:
         """Send, wait and retry, translate errors.
 
@@ -175,6 +188,7 @@ class HttpDoor:
             path: Path below the base URL.
             operation: What is being done, for error texts.
             safe_to_repeat: False for a write that could happen twice: then a lost answer raises AnswerLostError.
+            attempts: Tries of this request, where they shall be others than the door's.
             request: Passed to httpx (`content`, `json`, `data`, `params`, `headers`).
 
         Raises:
@@ -194,7 +208,7 @@ class HttpDoor:
         retrying = Retrying(
             retry=retry_if_exception(worth_it),
             wait=wait,
-            stop=stop_after_attempt(1 if self._unreachable else self._attempts),
+            stop=stop_after_attempt(1 if self._unreachable else attempts or self._attempts),
             sleep=self._clock.sleep,
             reraise=True,
         )
@@ -213,11 +227,13 @@ class HttpDoor:
             self._before_send()
         self.calls += 1
         try:
-            response = self._http.request(method, path, **request)
+            with self._turn():
+                reach("request_begins")
+                response = self._http.request(method, path, **request)
+                reach("request_served")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            url = self._http.base_url
             reason = (
-                f"no connection to {url.host}:{url.port or 443} ({type(error).__name__}); check the address"
+                f"no connection to {self._http.base_url.netloc.decode()} ({type(error).__name__}); check the address"
                 f" ({self._system.upper()}_BASE_URL), the network and the firewall"
             )
             raise UnreachableError(self._system, operation, reason) from error

@@ -4,14 +4,12 @@ DuckDB lets one process write and refuses every other opener meanwhile, readers 
 happen outside, and `with warehouse.writer() as con:` takes a sidecar file lock, opens, runs one transaction, closes.
 """
 
-import fcntl
 import os
 import subprocess
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import dagster as dg
@@ -19,11 +17,20 @@ import duckdb
 import polars as pl
 from pydantic import Field
 
+from resources.locks import file_lock
+from resources.failpoints import reach
 from sql import Statement
 
 LOCK_TIMEOUT_S = 300.0
 
+# what DuckDB says of the file, not of what somebody asked it
+_FILE_TROUBLE = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException)
+
 _here = threading.local()
+
+
+class PondError(Exception):
+    """The pond's file cannot be used; the text names the file and the mend."""
 
 
 class _Arrow:
@@ -65,14 +72,15 @@ def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame
 class Warehouse:
     """Plain access to the pond; knows nothing of what the tables mean."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seal_key: str = "") -> None:
         """Open the pond in this folder; files are created when first written.
 
         Args:
             folder: Holds `stage.duckdb` (ours) and `analyst.duckdb` (published).
+            seal_key: The key with which plans and before-images are kept; blank keeps them readable.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.seal_key = seal_key
         self.stage = folder / "stage.duckdb"
         self.snapshot = folder / "analyst.duckdb"
 
@@ -83,12 +91,9 @@ class Warehouse:
         Raises:
             RuntimeError: A section is opened inside another one of the same thread.
             TimeoutError: Another writer held the pond for longer than LOCK_TIMEOUT_S.
+            PondError: The file cannot be opened, read or written.
         """
-        with self._turn(), duckdb.connect() as con:
-            # v1.5.0: the format that the 1.5 command line still reads
-            con.execute(f"attach {literal(str(self.stage))} as stage (storage_version 'v1.5.0')")
-            con.execute("use stage")
-            con.execute("set TimeZone = 'UTC'")
+        with self._turn(), self._told(), self._attached() as con:
             if transaction:
                 con.execute("begin")
             yield con  # an exception skips the commit; closing rolls back
@@ -96,25 +101,59 @@ class Warehouse:
                 con.execute("commit")
 
     @contextmanager
+    def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The pond, held open by this thread for as long as its turn lasts.
+
+        The connection itself is kept and only the file is let go: opening a new one costs 40 ms more each time.
+        """
+        con: duckdb.DuckDBPyConnection = getattr(_here, "connection", None) or duckdb.connect()
+        _here.connection = None
+        try:
+            # v1.5.0: the format that the 1.5 command line still reads
+            con.execute(f"attach {literal(str(self.stage))} as stage (storage_version 'v1.5.0')")
+            con.execute("use stage")
+            con.execute("set TimeZone = 'UTC'")
+            yield con
+            con.execute("use memory")
+            con.execute("detach stage")
+        except BaseException:
+            con.close()
+            raise
+        _here.connection = con
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what a person can do about the file when DuckDB cannot use it."""
+        try:
+            yield
+        except _FILE_TROUBLE as error:
+            said = str(error).strip().partition("\n")[0]
+            mend = (
+                "check that this user may write there, that the disk has room and that no other program has the file"
+                " open (analysts read analyst.duckdb); if it is no pond at all, move it away: the next run makes a new"
+                " one and finds what is in the targets by its keys"
+            )
+            raise PondError(f"{self.stage}: {said}; {mend}") from error
+
+    @contextmanager
     def _turn(self) -> Iterator[None]:
         if getattr(_here, "writing", False):
             raise RuntimeError("nested writer section: the lock would wait for itself")
-        lock = os.open(f"{self.stage}.lock", os.O_RDWR | os.O_CREAT, 0o640)  # a sidecar, never the database itself
-        try:
-            give_up = monotonic() + LOCK_TIMEOUT_S
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if monotonic() > give_up:
-                        raise TimeoutError(f"{self.stage}: another writer is at work") from None
-                    sleep(0.01)
+        with ExitStack() as held:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                # a sidecar, never the database itself: closing that would drop DuckDB's own lock
+                held.enter_context(file_lock(Path(f"{self.stage}.lock"), LOCK_TIMEOUT_S))
+            except TimeoutError:
+                raise
+            except OSError as error:
+                mend = "let this user write into the folder, or set MILLPOND_HOME to another one"
+                raise PondError(f"{self.stage}: {error.strerror}; {mend}") from error
             _here.writing = True
-            yield
-        finally:
-            _here.writing = False
-            os.close(lock)  # the kernel also frees it when the process dies
+            try:
+                yield
+            finally:
+                _here.writing = False
 
     def read(self, query: str, params: Sequence[Any] | None = None) -> pl.DataFrame:
         """One query's rows as a frame, in a turn of its own."""
@@ -140,20 +179,29 @@ class Warehouse:
 
         Returns:
             The snapshot's size in bytes.
+
+        Raises:
+            PondError: The copy cannot be written; readers keep the one before.
         """
         partial = self.folder / f".{self.snapshot.name}.{os.getpid()}.tmp"
+        reach("publish_begins")
         with self.writer(transaction=False) as con:
             con.execute("checkpoint stage")  # rows still in the log would be missing from the copy
             # a child process: opening the file in this one would drop DuckDB's own lock
-            subprocess.run(["cp", "--reflink=auto", str(self.stage), str(partial)], check=True)  # noqa: S603, S607
+            copied = subprocess.run(["cp", "--reflink=auto", str(self.stage), str(partial)], check=False)  # noqa: S603, S607
+        if copied.returncode:
+            partial.unlink(missing_ok=True)
+            raise PondError(f"{self.snapshot}: the copy could not be written; check that the disk has room")
         partial.chmod(0o444)  # nobody writes into it, so no log appears beside it
         with partial.open("rb") as copy:
             os.fsync(copy.fileno())
+        reach("publish_copied")
         self.snapshot.with_name(self.snapshot.name + ".wal").unlink(missing_ok=True)
         partial.replace(self.snapshot)
         directory = os.open(self.folder, os.O_RDONLY)
         os.fsync(directory)  # the rename survives a power cut
         os.close(directory)
+        reach("publish_done")
         return self.snapshot.stat().st_size
 
 
@@ -206,8 +254,9 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     """Where the pond lies."""
 
     folder: str = Field(description="Folder of stage.duckdb and analyst.duckdb.")
+    seal_key: str = Field(default="", description="Key that seals plans at rest; a secret, so give dg.EnvVar.")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Warehouse]:  # noqa: ARG002
         """Hand out the plain warehouse; it opens the file only while it writes."""
-        yield Warehouse(Path(self.folder))
+        yield Warehouse(Path(self.folder), self.seal_key)

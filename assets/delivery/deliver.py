@@ -9,6 +9,7 @@ point leaves a ledger that says what may have happened; the next run reads the t
 import hashlib
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,10 +18,13 @@ from itertools import groupby
 import polars as pl
 
 from assets.delivery import ledger
-from assets.delivery.decide import KEY, REFUSED
+from assets.delivery.frames import KEY, REFUSED
+from assets.delivery.plans import Seal
+from assets.delivery.quirks import HARMLESS, differences
 from assets.delivery.target import Action, Outcome, Target, Verdict, Write
 from resources.clock import Clock
-from resources.errors import IntegrationError
+from resources.errors import ContractError, IntegrationError
+from resources.failpoints import reach
 from resources.warehouse import Warehouse
 
 Key = tuple[str, str]
@@ -39,6 +43,7 @@ class Step:
     values: Mapping[str, str | None]
     changed: frozenset[str]
     payload_hash: str
+    image: str  # the changes with before and after, as JSON: what an undo goes back by
     attempt_id: str
 
     @property
@@ -80,6 +85,8 @@ def _final(outcome: Outcome) -> tuple[str | None, str | None, str | None, str | 
     """Action, code, reason, target id that replace the planned ones."""
     if outcome.verdict is Verdict.CONFIRMED:
         return None, None, None, outcome.target_id
+    if outcome.code.startswith("stale_"):
+        return Action.SKIPPED.value, outcome.code, outcome.reason, outcome.target_id
     if outcome.code == "parent_missing":
         return Action.BLOCKED.value, outcome.code, outcome.reason, None
     if outcome.verdict is Verdict.REJECTED:
@@ -88,14 +95,26 @@ def _final(outcome: Outcome) -> tuple[str | None, str | None, str | None, str | 
     return Action.FAILED.value, outcome.verdict.value, outcome.reason, outcome.target_id
 
 
+@dataclass(frozen=True)
+class Sending:
+    """Whose plan is sent by whom: what the ledger says beside each attempt.
+
+    `canary` are the sizes of the first batches, which are read back and compared before more is sent; empty for none.
+    """
+
+    workflow: str
+    version: str
+    run_id: str
+    seal: Seal = field(default_factory=Seal)
+    canary: Sequence[int] = ()
+
+
 def deliver(
     warehouse: Warehouse,
     target: Target,
     plan: pl.DataFrame,
+    sending: Sending,
     *,
-    workflow: str,
-    version: str,
-    run_id: str,
     clock: Clock,
     progress: Progress | None = None,
 ) -> Delivery:
@@ -105,9 +124,7 @@ def deliver(
         warehouse: The pond; its ledger is written batch by batch.
         target: Where to send.
         plan: `decide.PLAN_COLUMNS`.
-        workflow: The workflow's name.
-        version: The workflow file's fingerprint.
-        run_id: The run, for the ledger.
+        sending: Workflow, version and run, for the ledger; how carefully to begin.
         clock: Time.
         progress: Told after each batch how many of how many steps are done.
 
@@ -115,14 +132,17 @@ def deliver(
         The outcome of every step; `stop` is set when the target said that nothing more should be sent now.
     """
     steps = plan_steps(plan)
-    run = _Run(warehouse, target, (workflow, version, run_id), clock, ids=_known_ids(plan))
+    run = _Run(warehouse, target, sending, clock, ids=_known_ids(plan))
     done = 0
-    for batch in batches(steps, target.batch_size):
+    for number, batch in enumerate(batches(steps, target.batch_size, sending.canary)):
         run.send(batch)
+        if number < len(sending.canary):
+            run.verify(batch)
         done += len(batch)
         if progress:
             progress(done, len(steps))
     run.flush()
+    reach("answers_kept")
     return run.delivery
 
 
@@ -150,16 +170,26 @@ def _step(row: Mapping[str, object]) -> Step:
         values=values,
         changed=frozenset(values if action is Action.CREATE else listed),
         payload_hash=str(row["payload_hash"]),
+        image=json.dumps(_image(action, changes, values)),
         attempt_id=uuid.uuid4().hex,
     )
 
 
-def batches(steps: Sequence[Step], size: int) -> Iterator[list[Step]]:
-    """As many at once as the target takes, never a parent together with its child."""
+def _image(action: Action, changes: object, values: Mapping[str, str | None]) -> list[dict[str, str | None]]:
+    if action is Action.CREATE:
+        return [{"field": name, "before": None, "after": value} for name, value in values.items() if value is not None]
+    return [dict(change) for change in changes] if isinstance(changes, list) else []
+
+
+def batches(steps: Sequence[Step], size: int, canary: Sequence[int] = ()) -> Iterator[list[Step]]:
+    """As many at once as the target takes, never a parent together with its child; first those of a canary."""
+    small = list(canary)
     for _, group in groupby(steps, key=lambda step: (step.action is Action.DEACTIVATE, step.level)):
         wave = list(group)
-        for start in range(0, len(wave), size):
-            yield wave[start : start + size]
+        while wave:
+            most = min(size, small.pop(0)) if small else size
+            yield wave[:most]
+            wave = wave[most:]
 
 
 def _known_ids(plan: pl.DataFrame) -> dict[Key, str]:
@@ -176,13 +206,13 @@ class _Run:
         self,
         warehouse: Warehouse,
         target: Target,
-        stamp: tuple[str, str, str],
+        sending: Sending,
         clock: Clock,
         ids: dict[Key, str],
     ) -> None:
         self._warehouse = warehouse
         self._target = target
-        self._workflow, self._version, self._run_id = stamp
+        self._sending = sending
         self._clock = clock
         self._ids = ids
         self._pending: list[tuple[object, ...]] = []
@@ -200,9 +230,37 @@ class _Run:
             return
         self._intend(step for step, _ in ready)
         outcomes = self._deliver([write for _, write in ready])
+        reach("answers_read")
         self._remember(ready)
         settled = self._settle(ready, outcomes)
         self._end([(step, outcome) for (step, _), outcome in zip(ready, settled, strict=True)])
+
+    def verify(self, batch: Sequence[Step]) -> None:
+        """Read a canary back: what is missing or otherwise than it was sent stops the run."""
+        sent = [self.delivery.writes[step.key] for step in batch if self._confirmed(step)]
+        if not sent or self.delivery.stop:
+            return
+        try:
+            back = {row["external_id"]: row for row in self._read_back(sent).iter_rows(named=True)}
+        except IntegrationError as error:
+            self.delivery.stop = error
+            return
+        wrong: Counter[str] = Counter()
+        for write in sent:
+            row = back.get(write.values.get(self._target.key_field))
+            if row is None:
+                wrong["missing"] += 1
+                continue
+            kinds = differences(write.values, row, write.changed & row.keys())
+            wrong.update(name for name, kind in kinds.items() if kind not in HARMLESS)
+        if wrong:
+            told = ", ".join(f"{name} ({count} of {len(sent)})" for name, count in sorted(wrong.items()))
+            reason = f"the first {len(sent)} records do not show what was sent: {told}; nothing more was sent"
+            self.delivery.stop = ContractError(self._target.system, "canary", reason)
+
+    def _confirmed(self, step: Step) -> bool:
+        end = self.delivery.ends.get(step.key)
+        return end is not None and end.verdict is Verdict.CONFIRMED
 
     def _with_parents(self, batch: Iterable[Step]) -> tuple[list[tuple[Step, Write]], list[Step]]:
         ready, orphans = [], []
@@ -288,15 +346,17 @@ class _Run:
     def _intend(self, steps: Iterable[Step]) -> None:
         """Commit the intents of this batch, and the outcomes of the one before with them."""
         self._pending += [self._attempt(step, "intent", Outcome(Verdict.UNKNOWN)) for step in steps]
+        reach("intents_begin")
         self.flush()
+        reach("intents_kept")
 
     def _attempt(self, step: Step, state: str, outcome: Outcome) -> tuple[object, ...]:
-        source, source_id = step.key
+        sending, (source, source_id) = self._sending, step.key
         moment: datetime = self._clock.now().replace(tzinfo=None)
         return (
-            step.attempt_id, state, self._run_id, self._workflow, source, source_id, step.action.value,
-            outcome.target_id or step.target_id, step.payload_hash, self._version, step.request_hash, outcome.code,
-            outcome.reason, moment,
+            step.attempt_id, state, sending.run_id, sending.workflow, source, source_id, step.action.value,
+            outcome.target_id or step.target_id, step.payload_hash, sending.version, step.request_hash, outcome.code,
+            outcome.reason, sending.seal.hide(step.image) if state == "intent" else None, moment,
         )  # fmt: skip
 
     def flush(self) -> None:

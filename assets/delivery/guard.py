@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from assets.delivery.frames import PARENT
 from assets.delivery.spec import Guards, Limit
 from assets.delivery.target import Action
 
@@ -22,35 +23,71 @@ class Tripped:
     reason: str
 
 
-def check(guards: Guards, plan: pl.DataFrame, *, ours: int) -> Sequence[Tripped]:
+# a source smaller than this halves easily
+SMALL_SOURCE = 20
+
+
+def check(
+    guards: Guards, plan: pl.DataFrame, *, ours: int, size_before: int = 0, key_field: str = ""
+) -> Sequence[Tripped]:
     """Compare a plan with the workflow's limits.
 
     Args:
         guards: The limits.
         plan: PLAN_COLUMNS.
         ours: How many records the target has of ours.
+        size_before: How many source records the last finished run decided on; 0 when there was none.
+        key_field: The target's field that carries our key.
 
     Returns:
         The limits that were passed; empty when the plan may go.
     """
     counts = dict(plan.group_by("action").len().iter_rows())
-    limits: list[tuple[Action, Limit]] = [
-        (Action.DEACTIVATE, guards.deactivate),
-        (Action.UPDATE, guards.update),
-        (Action.CREATE, guards.create),
+    limits: list[tuple[str, Limit, int, str]] = [
+        ("deactivate", guards.deactivate, counts.get(Action.DEACTIVATE.value, 0), "be deactivated"),
+        ("update", guards.update, counts.get(Action.UPDATE.value, 0), "be updated"),
+        ("create", guards.create, counts.get(Action.CREATE.value, 0), "be created"),
+        ("blank", guards.blank, _touching(plan, _EMPTIED), "lose the value of a field"),
+        ("rekey", guards.rekey, _touching(plan, _filled(key_field)), "get another key"),
+        ("reparent", guards.reparent, _touching(plan, _filled(PARENT)), "move to another parent"),
     ]
-    tripped = [_trip(action, limit, counts.get(action.value, 0), ours) for action, limit in limits]
-    if guards.empty_source and plan.is_empty() and ours > 0:
-        tripped.append(Tripped("empty_source", 0, 0, f"the source has no record at all, the target has {ours} of ours"))
-    return [each for each in tripped if each]
+    tripped = [_trip(name, limit, rows, ours, what) for name, limit, rows, what in limits]
+    return [*(each for each in tripped if each), *_shrunken(guards, plan.height, ours, size_before)]
 
 
-def _trip(action: Action, limit: Limit, rows: int, ours: int) -> Tripped | None:
+_BEFORE, _AFTER = pl.element().struct.field("before"), pl.element().struct.field("after")
+_EMPTIED = _BEFORE.is_not_null() & _AFTER.is_null() & (pl.element().struct.field("field") != PARENT)
+
+
+def _filled(name: str) -> pl.Expr:
+    """Changes of a field that has a value already."""
+    return (pl.element().struct.field("field") == name) & _BEFORE.is_not_null()
+
+
+def _touching(plan: pl.DataFrame, change: pl.Expr) -> int:
+    """Records that would be written with such a change."""
+    writing = plan.filter(pl.col("payload").is_not_null())
+    return int(writing.select(pl.col("changes").list.eval(change).list.any().sum()).item() or 0)
+
+
+def _shrunken(guards: Guards, rows: int, ours: int, size_before: int) -> list[Tripped]:
+    if guards.empty_source and rows == 0 and ours > 0:
+        return [Tripped("empty_source", 0, 0, f"the source has no record at all, the target has {ours} of ours")]
+    if guards.halved_source and size_before >= SMALL_SOURCE and rows * 2 < size_before:
+        return [
+            Tripped(
+                "halved_source", rows, size_before, f"the source has {rows} records, last time it had {size_before}"
+            )
+        ]
+    return []
+
+
+def _trip(guard: str, limit: Limit, rows: int, ours: int, what: str) -> Tripped | None:
     allowed = max(limit.rows, int(ours * limit.percent / 100))
     if rows <= allowed:
         return None
     reason = (
-        f"{rows} records would be {action.value}d; allowed are {allowed} ({limit.rows} rows or {limit.percent:g} % of"
-        f" {ours}). If that is meant, raise guards.{action.value} in the workflow file and run again."
+        f"{rows} records would {what}; allowed are {allowed} ({limit.rows} rows or {limit.percent:g} % of {ours}). If"
+        f" that is meant, release the plan, or raise guards.{guard} in the workflow file and run again."
     )
-    return Tripped(action.value, rows, allowed, reason)
+    return Tripped(guard, rows, allowed, reason)

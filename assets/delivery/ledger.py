@@ -10,11 +10,14 @@ import duckdb
 import polars as pl
 
 import sql
-from assets.delivery.decide import KEY, LINK_SCHEMA, REFUSED_SCHEMA
+from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import Action
 from resources.warehouse import ensure_table, insert_frame, quoted, read_frame
 
-LEDGER = ("sync_runs", "sync_decisions", "sync_attempts", "sync_links", "lineage_columns")
+LEDGER = (
+    "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
+    "lineage_columns",
+)  # fmt: skip
 
 # how an action counts in sync_runs
 COUNTED = {
@@ -45,6 +48,7 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "request_hash": pl.String,
     "code": pl.String,
     "reason": pl.String,
+    "image": pl.String,
     "seen_at": pl.Datetime("us"),
 }
 
@@ -62,22 +66,18 @@ def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
     return links if links.height else pl.DataFrame(schema=LINK_SCHEMA)
 
 
-def write_links(con: duckdb.DuckDBPyConnection, links: pl.DataFrame) -> None:
-    """Insert or replace links; the frame has the table's columns."""
-    if links.is_empty():
+def put(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
+    """Insert or replace rows of a table whose grain is one per workflow and source record."""
+    if rows.is_empty():
         return
-    insert_frame(con, _temporary(con, "sync_links"), links)
+    fresh = f"_new_{table}"
+    con.execute(f"create or replace temp table {fresh} as select * from {table} limit 0")
+    insert_frame(con, fresh, rows)
     con.execute(
-        "delete from sync_links using _new_sync_links as fresh where sync_links.workflow = fresh.workflow"
-        " and sync_links.source = fresh.source and sync_links.source_id = fresh.source_id"
+        f"delete from {table} using {fresh} as fresh where {table}.workflow = fresh.workflow"
+        f" and {table}.source = fresh.source and {table}.source_id = fresh.source_id"
     )
-    con.execute("insert into sync_links by name select * from _new_sync_links")
-
-
-def _temporary(con: duckdb.DuckDBPyConnection, table: str) -> str:
-    name = f"_new_{table}"
-    con.execute(f"create or replace temp table {name} as select * from {table} limit 0")
-    return name
+    con.execute(f"insert into {table} by name select * from {fresh}")
 
 
 def write_decisions(
@@ -87,6 +87,8 @@ def write_decisions(
     run_id: str,
     moment: datetime,
     decisions: pl.DataFrame,
+    *,
+    whole: bool = True,
 ) -> None:
     """Close the spells that ended and open those that began.
 
@@ -96,7 +98,8 @@ def write_decisions(
         version: The workflow file's fingerprint.
         run_id: The run that decided.
         moment: When, UTC.
-        decisions: source, source_id, action, reason_code, reason, target_id; every source record of the run.
+        decisions: source, source_id, action, reason_code, reason, target_id.
+        whole: Whether these are all source records; else those that are not among them keep their spell.
     """
     con.execute(
         "create or replace temp table _decided (source varchar, source_id varchar, action varchar,"
@@ -110,8 +113,9 @@ def write_decisions(
     )
     con.execute(
         "update sync_decisions as open set to_run = ?, to_at = ? where open.workflow = ? and open.to_run is null"
-        f" and not exists (select 1 from _decided as fresh where {same})",
-        [run_id, moment, workflow, workflow],
+        f" and not exists (select 1 from _decided as fresh where {same})"
+        " and (? or (open.source, open.source_id) in (select (source, source_id) from _decided))",
+        [run_id, moment, workflow, workflow, whole],
     )
     con.execute(
         "insert into sync_decisions by name select ? as workflow, fresh.*, ? as workflow_version, ? as from_run,"
@@ -153,6 +157,48 @@ def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime)
         [workflow, since],
     )
     return refused if refused.height else pl.DataFrame(schema=REFUSED_SCHEMA)
+
+
+def read_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """Records that an undo put back: HOLD_SCHEMA."""
+    holds = read_frame(
+        con,
+        "select source, source_id, payload_hash as held_hash, workflow_version as held_version, undone_run"
+        " from sync_holds where workflow = ?",
+        [workflow],
+    )
+    return holds if holds.height else pl.DataFrame(schema=HOLD_SCHEMA)
+
+
+def note_quirks(
+    con: duckdb.DuckDBPyConnection, workflow: str, run_id: str, moment: datetime, seen: Mapping[tuple[str, str], int]
+) -> None:
+    """Add up what the target made of our values: (field, kind) to records."""
+    for (name, kind), records in seen.items():
+        known = con.execute(
+            "select 1 from sync_quirks where workflow = ? and field = ? and kind = ?", [workflow, name, kind]
+        ).fetchall()
+        if known:
+            con.execute(
+                "update sync_quirks set records = records + ?, last_run = ?, last_at = ?"
+                " where workflow = ? and field = ? and kind = ?",
+                [records, run_id, moment, workflow, name, kind],
+            )
+        else:
+            con.execute(
+                "insert into sync_quirks values (?, ?, ?, ?, ?, ?, ?)",
+                [workflow, name, kind, records, run_id, run_id, moment],
+            )
+
+
+def last_size(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
+    """How many source records the last finished run decided on; 0 before the first."""
+    rows = con.execute(
+        "select source_records from sync_runs where workflow = ? and finished_at is not null"
+        " order by finished_at desc limit 1",
+        [workflow],
+    ).fetchall()
+    return int(rows[0][0] or 0) if rows else 0
 
 
 def note_run(

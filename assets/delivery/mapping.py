@@ -161,6 +161,12 @@ def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, column
             f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file, or add the"
             f" custom field to the extraction. There are: {', '.join(sorted(table.columns))}"
         )
+    flag = record.select.require_flag
+    if flag and table.height and table[flag].null_count() == table.height:
+        raise MappingError(
+            f"{where}: no record at all has a value in {flag}, so none would take part; correct require_flag in the"
+            " workflow file, or let NetSuite's role see the field"
+        )
     key = pl.col(key_column(record.source)).cast(pl.String)
     try:
         mapped = {row.field: _canonical(row_expression(row, where, table), table) for row in record.rows}
@@ -173,7 +179,9 @@ def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, column
             *(mapped.get(name, pl.lit(None, dtype=pl.String)).alias(name) for name in columns),
         )
     except pl.exceptions.PolarsError as error:
-        raise MappingError(f"{where}: the mapping does not fit {record.table}: {error}") from error
+        # the rest of Polars' text, and its own exception, would show the values themselves
+        problem = str(error).partition("\n")[0].partition(": [")[0]
+        raise MappingError(f"{where}: the mapping does not fit {record.table}: {problem}") from None
     payload = _fingerprint([pl.col(name) for name in ("parent_source", "parent_source_id", *columns)])
     return _hashed(shaped.with_columns(payload.alias("payload_hash"), pl.lit(1, dtype=pl.Int32).alias("level")))
 

@@ -8,14 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import polars as pl
 from cryptography.fernet import Fernet, InvalidToken
 
 import sql
-from assets.delivery.decide import PLAN_COLUMNS
+from assets.delivery.frames import PLAN_COLUMNS
 from resources.warehouse import columns_of, ensure_table, insert_frame, quoted, read_frame, replace_table
 
 MADE: Final = "made"
@@ -29,9 +29,14 @@ OPEN = (MADE, WAITING)
 
 STAMPS = ("plan_id", "workflow_version", "run_id", "decided_at")
 SEALED = "sealed:"
+SLICE = 50_000  # rows fingerprinted at once: memory stays flat
 
 
-class PlanError(Exception):
+class SyncError(Exception):
+    """The workflow cannot go on; the text says what to do."""
+
+
+class PlanError(SyncError):
     """The plan cannot be sent; the text says why and what to do."""
 
 
@@ -73,20 +78,36 @@ class Seal:
         except ValueError as error:
             raise PlanError("MILLPOND_SEAL_KEY must be 32 bytes in URL-safe base64; see .env.example") from error
 
+    def hide(self, text: str) -> str:
+        """A text as it is kept."""
+        return SEALED + self._fernet.encrypt(text.encode()).decode() if self._fernet else text
+
+    def show(self, text: str) -> str:
+        """A kept text as it was.
+
+        Raises:
+            PlanError: It was sealed with another key, or somebody changed it.
+        """
+        if not text.startswith(SEALED):
+            return text
+        if self._fernet is None:
+            raise PlanError("the plan is sealed; set MILLPOND_SEAL_KEY to the key that sealed it")
+        try:
+            return self._fernet.decrypt(text.removeprefix(SEALED).encode()).decode()
+        except InvalidToken as error:
+            raise PlanError("the plan was sealed with another key, or was changed; make a new plan") from error
+
     def close(self, plan: pl.DataFrame) -> pl.DataFrame:
         """Put the payload and the values of the changes out of sight; ids, actions and field names stay."""
         if self._fernet is None or plan.is_empty():
             return plan
-        sealed = [self._hidden(row) for row in plan.select("payload", "changes").iter_rows(named=True)]
+        rows = plan.select("payload", "changes").iter_rows(named=True)
+        sealed = [self.hide(json.dumps(row)) if row["payload"] else None for row in rows]
         null = pl.lit(None, dtype=pl.String)
         bare = pl.element().struct.with_fields(null.alias("before"), null.alias("after"))
         return plan.with_columns(
             pl.Series("payload", sealed, dtype=pl.String), pl.col("changes").list.eval(bare).alias("changes")
         )
-
-    def _hidden(self, row: Mapping[str, Any]) -> str:
-        assert self._fernet is not None
-        return SEALED + self._fernet.encrypt(json.dumps(row).encode()).decode()
 
     def open(self, plan: pl.DataFrame) -> pl.DataFrame:
         """The plan with its values, from what `close` made of it.
@@ -94,29 +115,23 @@ class Seal:
         Raises:
             PlanError: The plan was sealed with another key, or somebody changed it.
         """
-        if plan.is_empty() or not str(plan["payload"][0]).startswith(SEALED):
+        kept = plan.select("payload", "changes").to_dicts()
+        if not any(str(row["payload"]).startswith(SEALED) for row in kept):
             return plan
-        rows = [self._shown(text) for text in plan["payload"].to_list()]
+        rows = [json.loads(self.show(row["payload"])) if row["payload"] else row for row in kept]
         return plan.with_columns(
             pl.Series("payload", [row["payload"] for row in rows], dtype=pl.String),
             pl.Series("changes", [row["changes"] for row in rows], dtype=plan.schema["changes"]),
         )
 
-    def _shown(self, text: str) -> dict[str, Any]:
-        if self._fernet is None:
-            raise PlanError("the plan is sealed; set MILLPOND_SEAL_KEY to the key that sealed it")
-        try:
-            shown: dict[str, Any] = json.loads(self._fernet.decrypt(text.removeprefix(SEALED).encode()))
-        except InvalidToken as error:
-            raise PlanError("the plan was sealed with another key, or was changed; make a new plan") from error
-        return shown
-
 
 def fingerprint(plan: pl.DataFrame) -> str:
-    """One text that differs when any row of the plan does."""
+    """One text that differs when any row that writes does."""
     digest = hashlib.sha256()
-    for row in plan.select(PLAN_COLUMNS).sort("source", "source_id").iter_rows():
-        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
+    writing = plan.filter(pl.col("payload").is_not_null()).select(PLAN_COLUMNS).sort("source", "source_id")
+    for part in writing.iter_slices(SLICE):
+        rows = part.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+        digest.update("\n".join(rows.to_list()).encode())
     return digest.hexdigest()[:32]
 
 

@@ -42,7 +42,7 @@ def _same_number(sent: str, shown: str) -> bool:
     except ValueError:
         return False
     decimals = len(shown.partition(".")[2])
-    return abs(given - kept) <= 0.5 * 10**-decimals
+    return abs(given - kept) <= 0.5 / float(10**decimals)
 
 
 def differences(

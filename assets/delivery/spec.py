@@ -6,7 +6,7 @@ orchestration/workflows/<workflow>/defs.yaml  ->  read_workflow()  ->  WorkflowS
 import hashlib
 import json
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -150,7 +150,13 @@ class Guards(Strict):
     deactivate: Limit = Limit(percent=5, rows=50)
     update: Limit = Limit(percent=100, rows=1_000_000)
     create: Limit = Limit(percent=0, rows=1_000_000)
+    blank: Limit = Field(Limit(percent=1, rows=20), description="Records of which a filled field would be emptied.")
+    rekey: Limit = Field(Limit(percent=0, rows=0), description="Records whose key in the target would be replaced.")
+    reparent: Limit = Field(Limit(percent=5, rows=50), description="Records that would move to another parent.")
     empty_source: bool = Field(default=True, description="Stop when the source lost every record that was there.")
+    halved_source: bool = Field(
+        default=True, description="Stop when the source lost half of its records since last time."
+    )
 
 
 class WorkflowSpec(Strict):
@@ -172,6 +178,13 @@ class WorkflowSpec(Strict):
     monitored: Literal["mapped"] | list[str] = "mapped"
     max_level: int | None = Field(None, ge=1, description="Deepest level of the target's tree; deeper is quarantined.")
     guards: Guards = Guards()
+    drift: Literal["restore", "report", "adopt"] = Field(
+        "restore", description="What becomes of values that somebody edited in the target."
+    )
+    canary: list[int] = Field(
+        [5, 50], description="Sizes of the first batches of a new or changed workflow, each read back and compared."
+    )
+    plan_lifetime_h: int = Field(24, ge=1, description="Hours for which a plan can be sent.")
     retry_refused_after_h: int = Field(
         168, ge=1, description="Hours after which a record that the target refused is tried again unchanged."
     )
@@ -283,14 +296,21 @@ def read_workflow(path: Path) -> WorkflowSpec:
     try:
         return WorkflowSpec.model_validate(content["attributes"])
     except ValidationError as error:
-        lines = [_problem(path, tree, problem["loc"], problem["msg"]) for problem in error.errors()]
+        lines = [located(path, tree, ("attributes", *each["loc"]), each["msg"]) for each in error.errors()]
         raise WorkflowFileError("\n".join(dict.fromkeys(lines))) from error
 
 
-def _problem(path: Path, tree: Any, location: Sequence[str | int], message: str) -> str:
+def file_problems(path: Path, problems: Iterable[tuple[Sequence[str | int], str]]) -> WorkflowFileError:
+    """What is wrong in a file that could be read: places below `attributes`, each with its text."""
+    tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+    lines = [located(path, tree, ("attributes", *place), text) for place, text in problems]
+    return WorkflowFileError("\n".join(dict.fromkeys(lines)))
+
+
+def located(path: Path, tree: Any, location: Sequence[str | int], message: str) -> str:
     """`file:line: field: what is wrong`, the line found by walking the YAML tree as far as the field goes."""
     node, line, told = tree, 1, []
-    for step in ("attributes", *location):
+    for step in location:
         found = _child(node, step)
         if found is not None:
             node, line = found

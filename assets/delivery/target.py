@@ -106,6 +106,14 @@ TWIN_COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What sending takes, by the target's known limits."""
+
+    calls: int
+    seconds: float | None = None  # None: no limit is known that would say
+
+
 class Target(Protocol):
     """One kind of record in one system, seen from the engine."""
 
@@ -134,6 +142,10 @@ class Target(Protocol):
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
         """The records that carry these keys now, read afresh; same columns as `read`."""
+        ...
+
+    def estimate(self, writes: Mapping[str, int]) -> Estimate:
+        """What it takes to send so many creates, updates and so on."""
         ...
 
     def send(self, batch: Sequence[Write]) -> Sent:

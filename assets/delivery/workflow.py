@@ -6,6 +6,7 @@ stg_…  ->  mart_<workflow>  ┐
 target ->  twin_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  target
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -14,30 +15,25 @@ import dagster as dg
 import polars as pl
 from pydantic import BaseModel
 
-from assets.delivery.decide import PLAN_COMMENTS
+from assets.delivery.checking import mismatches
+from assets.delivery.frames import PLAN_COMMENTS
 from assets.delivery.guard import Tripped
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
-from assets.delivery.spec import WorkflowFileError, WorkflowSpec, read_workflow
-from assets.delivery.sync import (
-    STAMP_COMMENTS,
-    SYNC_COMMENTS,
-    TWIN_COMMENTS,
-    SyncError,
-    Workflow,
-    make_mart,
-    make_plan,
-    read_twin,
-    run_sync,
-)
+from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.plans import SyncError
+from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems, read_workflow
+from assets.delivery.sync import SYNC_COMMENTS, run_sync
 from assets.delivery.target import Target
 from assets.failure import dagster_failure
-from assets.metadata import column_lineage_metadata, markdown_table, plan_preview, table_metadata
+from assets.metadata import column_lineage_metadata, markdown_table, plan_metadata, table_metadata
 from assets.targets import TARGETS, TargetKind
+from assets.warehouse.schemas import staging_schemas
 from resources.errors import QuotaExhaustedError
 from resources.warehouse import Warehouse
 
 POOL = "duckdb"
+_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 class SyncWorkflow(dg.Component):
@@ -67,14 +63,22 @@ def load_workflow(path: Path) -> Workflow:
     Raises:
         WorkflowFileError: The file cannot be used.
     """
+    name = path.parent.name
+    if not _NAME.fullmatch(name):
+        raise WorkflowFileError(f"{path}: the folder names the workflow: use letters, digits and underscores only")
     spec = read_workflow(path)
-    if spec.target not in TARGETS:
-        raise WorkflowFileError(f"{path}: target: no target `{spec.target}`; there are {', '.join(sorted(TARGETS))}")
-    key = TARGETS[spec.target].key_field
-    without = [each.source for each in spec.records if key not in {row.field for row in each.rows}]
+    kind = TARGETS.get(spec.target)
+    if kind is None:
+        text = f"no target `{spec.target}`; there are {', '.join(sorted(TARGETS))}"
+        raise file_problems(path, [(("target",), text)])
+    without = [each.source for each in spec.records if kind.key_field not in {row.field for row in each.rows}]
     if without:
-        raise WorkflowFileError(f"{path}: fields: no active row of {', '.join(without)} fills `{key}`, our key there")
-    return Workflow(path.parent.name, spec)
+        text = f"no active row of {', '.join(without)} fills `{kind.key_field}`, our key there"
+        raise file_problems(path, [(("fields" if spec.source else "records",), text)])
+    found = mismatches(spec, staging_schemas(), kind.may_have)
+    if found:
+        raise file_problems(path, found)
+    return Workflow(name, spec)
 
 
 def workflow_definitions(workflow: Workflow) -> dg.Definitions:
@@ -84,16 +88,21 @@ def workflow_definitions(workflow: Workflow) -> dg.Definitions:
     return dg.Definitions(assets=[build(workflow, kind) for build in builders])
 
 
-def broken_definitions(name: str, problem: str) -> dg.Definitions:
-    """What stands in for a workflow whose file cannot be used: an asset that says so, and nothing else breaks."""
+def broken_asset(name: str) -> str:
+    """Name of the asset that stands in for a workflow whose file cannot be used."""
+    return f"mart_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
+
+
+def broken_definitions(asset: str, problem: str) -> dg.Definitions:
+    """What stands in for a file that cannot be used: an asset that says so, and nothing else breaks."""
 
     @dg.asset(
-        name=f"mart_{name}",
-        group_name=name,
+        name=asset,
+        group_name=asset.removeprefix("mart_"),
         kinds={"polars", "duckdb"},
         owners=["team:integrations"],
         tags={"millpond/layer": "mart", "millpond/broken": "true"},
-        description=f"**This workflow file cannot be used.**\n\n{problem}",
+        description=f"**This file cannot be used.**\n\n{problem}",
     )
     def broken() -> None:
         raise dg.Failure(problem, allow_retries=False)
@@ -209,9 +218,9 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     @dg.multi_asset(name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", kind.system}, pool=POOL)
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
-        target = _target(context, kind, workflow)
         clock = _client(context, kind).clock
-        with dagster_failure():
+        with dagster_failure(ValueError):
+            target = _target(context, kind, workflow)
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
         comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TWIN_COMMENTS}
         metadata = table_metadata(workflow.twin, frame, comments)
@@ -232,8 +241,8 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         kinds={"polars", "duckdb"},
         deps=[workflow.mart, workflow.twin],
         description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record."
-        "\n\n`preview` under *Metadata* counts them and lists the first records to send; nothing is sent before the "
-        "checks pass.",
+        "\n\nUnder *Metadata*, `preview` counts them and `first_records` lists the first ones to send. Nothing is sent "
+        "before the checks pass.",
     )
 
     @dg.multi_asset(
@@ -257,7 +266,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             metadata={
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "plan_id": planned.plan_id,
-                "preview": plan_preview(planned.plan),
+                **plan_metadata(planned.plan),
             },
             check_results=[
                 dg.AssetCheckResult(
@@ -322,9 +331,11 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             # what was sent is in the ledger; the next run goes on from there
             raise dg.Failure(f"{workflow.name}: {synced.stop}", allow_retries=False)
         left = synced.counts["failed"]
+        written = synced.decisions.with_columns(pl.lit(context.run.run_id).alias("run_id"))
+        comments = {**SYNC_COMMENTS, "run_id": STAMP_COMMENTS["run_id"]}
         yield dg.MaterializeResult(
             metadata={
-                **table_metadata(workflow.sync, synced.decisions, SYNC_COMMENTS),
+                **table_metadata(workflow.sync, written, comments),
                 **{name: count for name, count in synced.counts.items() if count},
                 "writes": synced.writes,
                 "calls": synced.calls,

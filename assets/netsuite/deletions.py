@@ -62,7 +62,7 @@ def read_deleted(
             for page in client.read_keyset(IDS, [since, kind], key="recordid"):
                 deleted.update({row["recordid"]: _utc(row["deleteddate"]) for row in page})
     except MissingTableError:
-        reading.warnings.append(NOT_SEEN)
+        reading.warn(NOT_SEEN)
         return nothing_deleted()
     if not deleted:
         return nothing_deleted()

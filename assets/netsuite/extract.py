@@ -7,66 +7,48 @@ read comes now or next time. Rows, deletions and watermark are written in one tr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
 from time import perf_counter
-from types import MappingProxyType
 from typing import Literal
 
 import duckdb
 import polars as pl
 
 from assets.netsuite.deletions import nothing_deleted, read_deleted
-from assets.netsuite.load import Batch, Counts, Guard, Scope, load
-from assets.netsuite.reading import Reading, frame_of
-from assets.netsuite.stages import with_tables
+from assets.netsuite.load import Batch, Counts, Scope, load
+from assets.netsuite.pond import changed_customers, live_keys, missed_keys
+from assets.netsuite.probes import LIMITS, Probes
+from assets.netsuite.reading import Reading
+from assets.netsuite.settings import ExtractionSettings
+from assets.netsuite.spool import Spool, scratch
 from assets.netsuite.things import THINGS, Thing
-from assets.netsuite.watermarks import Watermark, naive, read_watermark, write_watermark
+from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, write_watermark
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.refusals import MissingTableError
-from resources.warehouse import Warehouse, has_table, quoted
+from resources.warehouse import Warehouse, literal
+
+__all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
 MANY_PARENTS = 10_000  # when more customers changed, their children are read whole: fewer calls
-
-
-@dataclass(frozen=True)
-class ExtractionSettings:
-    """What an operator may say about reading NetSuite.
-
-    Attributes:
-        custom_columns: Custom fields to read, by thing: {"customers": ("custentity_region",)}.
-        overlap_s: Seconds that are read twice, for changes that were being saved while we read.
-        vanish_share: More vanished rows than this share (and at least `vanish_rows`) stop a load; 1 allows all.
-        vanish_rows: Fewer vanished rows never stop it.
-        optional_tables: Things that may be missing in this account (feature off): their raw table stays empty.
-    """
-
-    custom_columns: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    overlap_s: int = 900
-    vanish_share: float = 0.2
-    vanish_rows: int = 10
-    optional_tables: frozenset[str] = frozenset()
-
-    def with_columns(self, thing: str, names: Sequence[str]) -> "ExtractionSettings":
-        """The settings with more custom fields of one thing, such as those that a workflow's mapping reads."""
-        columns = tuple(dict.fromkeys((*self.custom_columns.get(thing, ()), *names)))
-        return replace(self, custom_columns={**self.custom_columns, thing: columns})
-
-    @property
-    def guard(self) -> Guard:
-        """The vanish guard."""
-        return Guard(self.vanish_share, self.vanish_rows)
-
-
 DEFAULTS = ExtractionSettings()
+
+Mode = Literal["full", "incremental", "whole", "reconcile", "missing"]
 
 
 @dataclass(frozen=True)
 class ExtractReport:
-    """What one extraction did; inserted + updated + unchanged is what was read."""
+    """What one extraction did; inserted + updated + unchanged is what was read.
+
+    Attributes:
+        reconciled: Whether all ids were compared with NetSuite's.
+        lanes_used: Share of the granted calls' time that calls were under way, while rows were being read.
+    """
 
     thing: str
-    mode: Literal["full", "incremental", "whole", "reconcile", "missing"]
+    mode: Mode
     read: int
     inserted: int
     updated: int
@@ -77,16 +59,23 @@ class ExtractReport:
     calls: int
     rows: Mapping[str, int]
     warnings: tuple[str, ...]
+    reconciled: bool = False
+    lanes_used: float = 0.0
 
 
 @dataclass(frozen=True)
 class _Read:
     """What came over the network."""
 
-    mode: Literal["full", "incremental", "whole", "reconcile", "missing"]
-    frame: pl.DataFrame
-    deleted: pl.DataFrame
-    scope: Scope | None
+    mode: Mode
+    spools: Sequence[Spool]
+    deleted: pl.DataFrame = field(default_factory=nothing_deleted)
+    scope: Scope | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row that is missing here has vanished."""
+        return self.scope is not None and self.scope.parents is None
 
 
 class Extraction:
@@ -95,14 +84,16 @@ class Extraction:
     def __init__(
         self, warehouse: Warehouse, client: NetSuiteClient, name: str, settings: ExtractionSettings, run_id: str
     ) -> None:
-        self._started, self._calls = perf_counter(), client.calls
+        self._started, self._calls, self._used_s = perf_counter(), client.calls, client.lanes.used_s
         self._began_at = client.clock.now()
         self._warehouse, self._client, self._settings, self._run_id = warehouse, client, settings, run_id
         self._thing: Thing = THINGS[name]
-        self._reading = Reading(client, self._thing, settings.custom_columns.get(name, ()))
         with warehouse.writer(transaction=False) as con:
             self._mark = read_watermark(con, self._thing.table)
-            self._parents = self._changed_parents(con)
+            self._probes = Probes(con, self._began_at, settings.probe_hours)
+            self._parents = changed_customers(con, self._mark.began_at) if self._thing.parent and self._mark else []
+        if self._probes.knows(LIMITS):
+            client.follow(self._probes.recall(LIMITS))
 
     def run(self, *, full: bool) -> ExtractReport:
         """Read and load.
@@ -110,26 +101,29 @@ class Extraction:
         Raises:
             IntegrationError: Nothing was changed.
         """
-        watermark_at = self._client.server_time()
-        try:
-            read = self._read(full=full)
-        except MissingTableError as error:
-            if self._thing.name not in self._settings.optional_tables or self._mark is not None:
-                raise
-            self._reading.warnings.append(f"{error.reason}; it is optional and stays empty")
-            empty = self._tabled(frame_of([], self._reading.query.names))
-            return self._load(_Read("missing", empty, nothing_deleted(), None), None)
-        zone = self._client.session_zone_offset if self._thing.modified else None
-        mark = Watermark(
-            source_table=self._thing.table,
-            watermark_at=watermark_at,
-            overlap_s=self._settings.overlap_s,
-            columns_hash=self._reading.columns_hash,
-            zone_offset_s=None if zone is None else int(zone.total_seconds()),
-            began_at=self._began_at,
-            run_id=self._run_id,
-        )
-        return self._load(read, mark)
+        with scratch(self._warehouse.folder) as folder:
+            reading = self._reading(folder)
+            watermark_at = self._client.server_time()
+            try:
+                read = self._reconciled(reading, self._read(reading, full=full))
+            except MissingTableError as error:
+                optional = self._settings.optional_tables & {self._thing.name, self._thing.table}
+                if not optional or self._mark is not None:
+                    raise
+                reading.warn(f"{error.reason}; it is optional and stays empty")
+                return self._load(reading, folder, _Read("missing", []), None)
+            zone = self._client.session_zone_offset if self._thing.modified else None
+            mark = Watermark(
+                source_table=self._thing.table,
+                watermark_at=watermark_at,
+                overlap_s=max(self._settings.overlap_s, LOCAL_TIME_OVERLAP_S if reading.columns.local_times else 0),
+                columns_hash=reading.columns.fingerprint,
+                zone_offset_s=None if zone is None else int(zone.total_seconds()),
+                began_at=self._began_at,
+                run_id=self._run_id,
+                reconciled_at=self._began_at if read.is_whole else self._reconciled_at,
+            )
+            return self._load(reading, folder, read, mark)
 
     def reconcile(self) -> ExtractReport:
         """Compare all ids: read rows that were missed, mark rows that are gone; the watermark stays.
@@ -137,66 +131,104 @@ class Extraction:
         Raises:
             IntegrationError: Nothing was changed.
         """
-        ids = self._reading.ids()
-        missed = sorted(set(ids) - self._live(None), key=int)
-        frame = self._tabled(self._reading.rows_with(self._reading.query.key_expression, missed))
-        return self._load(_Read("reconcile", frame, nothing_deleted(), Scope(ids, None, visible=bool(ids))), None)
+        with scratch(self._warehouse.folder) as folder:
+            reading = self._reading(folder)
+            return self._load(reading, folder, self._compared(reading, _Read("reconcile", [])), None)
 
-    def _read(self, *, full: bool) -> _Read:
+    @property
+    def _reconciled_at(self) -> datetime | None:
+        return self._mark.reconciled_at if self._mark else None
+
+    def _reading(self, folder: Path) -> Reading:
+        custom = self._settings.custom_columns.get(self._thing.name, ())
+        return Reading(self._client, self._thing, folder, custom, self._probes.recall(f"columns {self._thing.name}"))
+
+    def _read(self, reading: Reading, *, full: bool) -> _Read:
         if not self._thing.modified:
-            return self._read_all("whole")
+            return self._read_all(reading, "whole")
         if full or self._mark is None or len(self._parents) > MANY_PARENTS:
-            return self._read_all("full")
-        changed = self._changed(self._mark)
-        if self._reading.columns_hash != self._mark.columns_hash:
-            return self._read_all("full")
+            return self._read_all(reading, "full")
+        changed = self._changed(reading, self._mark)
+        if reading.columns.fingerprint != self._mark.columns_hash:
+            return self._read_all(reading, "full")
         if self._thing.parent:
-            return self._with_children(changed)
+            return self._with_children(reading, changed)
         deleted = nothing_deleted()
         if self._thing.deleted_as:
-            deleted = read_deleted(self._client, self._reading, self._mark.deletes_literal, self._live)
-        return _Read("incremental", self._tabled(changed), deleted, None)
+            deleted = read_deleted(self._client, reading, self._mark.deletes_literal, self._live)
+        return _Read("incremental", [changed], deleted)
 
-    def _read_all(self, mode: Literal["full", "whole"]) -> _Read:
-        frame = self._tabled(self._reading.rows())
-        keys = frame[self._reading.query.key].to_list()
-        return _Read(mode, frame, nothing_deleted(), Scope(keys, None, visible=bool(keys)))
+    def _read_all(self, reading: Reading, mode: Literal["full", "whole"]) -> _Read:
+        rows = reading.rows(many=mode == "full")
+        return _Read(mode, [rows], scope=Scope([rows], None, visible=bool(rows.rows)))
 
-    def _changed(self, mark: Watermark) -> pl.DataFrame:
+    def _changed(self, reading: Reading, mark: Watermark) -> Spool:
         since = mark.literal(self._client.session_zone_offset)
         condition = f"{self._thing.modified} >= to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')"
-        return self._reading.rows([condition], [since])
+        return reading.rows([condition], [since])
 
-    def _with_children(self, changed: pl.DataFrame) -> _Read:
+    def _with_children(self, reading: Reading, changed: Spool) -> _Read:
         """Read the rows of changed customers again: what of them is no longer there has vanished."""
-        again = self._reading.rows_with(self._thing.parent, self._parents)
-        key = self._reading.query.key
-        frame = pl.concat([changed, again]).unique(subset=[key], keep="last", maintain_order=True)
-        visible = not frame.is_empty() or (bool(self._parents) and self._reading.shows_rows())
-        scope = Scope(frame[key].to_list(), self._parents, visible=visible)
-        return _Read("incremental", self._tabled(frame), nothing_deleted(), scope)
+        if not self._parents:
+            return _Read("incremental", [changed])
+        again = reading.rows_with(self._thing.parent, self._parents)
+        visible = bool(changed.rows or again.rows) or reading.shows_rows()
+        return _Read("incremental", [changed, again], scope=Scope([changed, again], self._parents, visible=visible))
 
-    def _tabled(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return with_tables(frame, self._reading, self._client)
+    def _reconciled(self, reading: Reading, read: _Read) -> _Read:
+        """After an incremental reading: compare all ids when the last time is long ago."""
+        hours = self._settings.reconcile_hours
+        if read.mode != "incremental" or not hours or self._mark is None:
+            return read
+        last = self._reconciled_at
+        if last is not None and self._began_at - last < timedelta(hours=hours):
+            return read
+        return self._compared(reading, read)
 
-    def _load(self, read: _Read, mark: Watermark | None) -> ExtractReport:
+    def _compared(self, reading: Reading, read: _Read) -> _Read:
+        ids = reading.ids()
+        with self._warehouse.writer(transaction=False) as con:
+            missed = missed_keys(con, self._thing, reading.query.key, ids, read.spools)
+        rows = reading.rows_with(reading.query.key_expression, missed)
+        return _Read(
+            read.mode, [*read.spools, rows], read.deleted, Scope([ids, *read.spools], None, visible=bool(ids.rows))
+        )
+
+    def _live(self, keys: Sequence[str]) -> set[str]:
+        with self._warehouse.writer(transaction=False) as con:
+            return live_keys(con, self._thing, keys)
+
+    def _load(self, reading: Reading, folder: Path, read: _Read, mark: Watermark | None) -> ExtractReport:
+        reading_s = perf_counter() - self._started
         clock = self._client.clock
-        query = self._reading.declared
+        declared = reading.columns.declared
         batch = Batch(
             thing=self._thing,
-            key=query.key,
-            columns={column.name: column.comment for column in query.columns},
-            frame=read.frame,
+            key=declared.key,
+            columns={column.name: column.comment for column in declared.columns},
+            spools=read.spools,
             deleted=read.deleted,
             scope=read.scope,
-            description=query.statement.description,
+            description=declared.statement.description,
         )
+        self._note(reading)
         with self._warehouse.writer() as con:
+            con.execute(f"set memory_limit = '{self._settings.memory_mb}MB'")
+            con.execute(f"set temp_directory = {literal(str(folder))}")
+            con.execute("set preserve_insertion_order = false")  # rows stream through instead of waiting in memory
             self._nobody_else_wrote(con)
             counts = load(con, batch, self._settings.guard, now=clock.now(), run_id=self._run_id)
+            self._probes.write(con, clock.now(), self._run_id)
             if mark is not None:
                 write_watermark(con, mark, clock.now())
-        return self._report(read, counts)
+        return self._report(reading, read, counts, reading_s)
+
+    def _note(self, reading: Reading) -> None:
+        """Remember what was found out, and tell what is missing."""
+        if reading.columns.settled:
+            self._probes.remember(f"columns {self._thing.name}", reading.columns.remembered)
+        if self._client.limits is not None:
+            self._probes.remember(LIMITS, dict(self._client.limits))
 
     def _nobody_else_wrote(self, con: duckdb.DuckDBPyConnection) -> None:
         """A run that began earlier and ends later would put older rows over newer ones."""
@@ -204,11 +236,15 @@ class Extraction:
             reason = "another run wrote this table meanwhile; run again"
             raise TransientError("netsuite", f"load {self._thing.name}", reason)
 
-    def _report(self, read: _Read, counts: Counts) -> ExtractReport:
+    def _report(self, reading: Reading, read: _Read, counts: Counts, reading_s: float) -> ExtractReport:
+        untold = sum(spool.untold for spool in read.spools)
+        if untold:
+            reading.warn(f"{untold} rows have no known stage and are taken for customers")
+        used = (self._client.lanes.used_s - self._used_s) / (reading_s * self._client.lanes.most)
         return ExtractReport(
             thing=self._thing.name,
             mode=read.mode,
-            read=read.frame.height,
+            read=counts.inserted + counts.updated + counts.unchanged,
             inserted=counts.inserted,
             updated=counts.updated,
             unchanged=counts.unchanged,
@@ -217,30 +253,10 @@ class Extraction:
             seconds=round(perf_counter() - self._started, 3),
             calls=self._client.calls - self._calls,
             rows=counts.rows,
-            warnings=tuple(self._reading.warnings),
+            warnings=tuple(reading.warnings),
+            reconciled=read.is_whole,
+            lanes_used=round(used, 3),
         )
-
-    def _changed_parents(self, con: duckdb.DuckDBPyConnection) -> list[str]:
-        """Customers written since this thing was last read; whether their children moved is not told by NetSuite."""
-        if not self._thing.parent or self._mark is None:
-            return []
-        found: set[str] = set()
-        for table in THINGS["customers"].raw_tables:
-            if has_table(con, table):
-                query = f"select id from {quoted(table)} where _extracted_at >= ? and _deleted_at is null"
-                found.update(row[0] for row in con.execute(query, [naive(self._mark.began_at)]).fetchall())
-        return sorted(found, key=int)
-
-    def _live(self, keys: Sequence[str] | None) -> set[str]:
-        """Those of the keys that are in the pond and not deleted; all of them without keys."""
-        key = quoted(self._reading.query.key)
-        found: set[str] = set()
-        with self._warehouse.writer(transaction=False) as con:
-            for table in self._thing.raw_tables:
-                if has_table(con, table):
-                    query = f"select {key} from {quoted(table)} where _deleted_at is null"
-                    found.update(row[0] for row in con.execute(query).fetchall())
-        return found if keys is None else found & set(keys)
 
 
 def extract(
@@ -258,7 +274,7 @@ def extract(
         warehouse: The pond.
         client: NetSuite.
         thing: A key of `THINGS`.
-        settings: Custom columns, overlap, guard.
+        settings: Custom columns, overlap, guard, schedules.
         run_id: Written beside each row.
         full: Read everything and compare, whatever the watermark says.
 

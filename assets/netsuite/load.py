@@ -1,30 +1,31 @@
 """Writes what was read into the pond: one transaction, unchanged rows untouched, deletions guarded.
 
-Batch (frame, deletions, scope)  ->  load(con, batch)  ->  raw_netsuite__* and Counts
+Batch (spools, deletions, scope)  ->  load(con, batch)  ->  raw_netsuite__* and Counts
 
-MERGE with a row-hash guard; no keys or conflict clauses, so that the same text runs on DuckLake.
+Rows that are new, changed, back again or moved to another stage are deleted and inserted, all others stay as they are.
+No keys or conflict clauses, so that the same text runs on DuckLake.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 import polars as pl
 
-from assets.netsuite.reading import ROW_HASH
+from assets.netsuite.spool import PLACE, ROW_HASH, TABLE, TOLD, Spool, relation
 from assets.netsuite.things import Thing
 from assets.netsuite.watermarks import naive
 from resources.errors import ContractError
 from resources.warehouse import columns_of, describe_table, insert_frame, literal, quoted
 
-TABLE = "_table"  # which raw table a row belongs to
 OWN_COLUMNS = {
     ROW_HASH: ("varchar", "fingerprint of the values; equal means unchanged"),
-    "_extracted_at": ("timestamp", "when this version was written here, UTC"),
+    "_extracted_at": ("timestamp", "when this version was written here, UTC; later for each load of the table"),
     "_run_id": ("varchar", "the run that wrote this version"),
     "_deleted_at": ("timestamp", "when NetSuite deleted the record, or when it was found missing, UTC"),
 }
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,12 @@ class Scope:
     """Which live rows must be in what was read; those that are not have vanished.
 
     Attributes:
-        seen: Keys that NetSuite shows now.
+        seen: Holds the keys that NetSuite shows now.
         parents: Only rows of these parents are looked at; None: every row.
         visible: NetSuite showed at least one row of the table.
     """
 
-    seen: Sequence[str]
+    seen: Sequence[Spool]
     parents: Sequence[str] | None
     visible: bool
 
@@ -58,7 +59,7 @@ class Batch:
         thing: Of what.
         key: Name of the key column.
         columns: Every column that the raw tables shall have, with its comment.
-        frame: The rows: columns as read, `_row_hash`, and `_table`, the raw table of each row.
+        spools: The rows; of a row that is in several the last one counts.
         deleted: Records that NetSuite calls deleted: key, deleted_at (UTC, naive).
         scope: Where absence means deletion; None: nowhere.
         description: Comment of the raw tables.
@@ -67,10 +68,15 @@ class Batch:
     thing: Thing
     key: str
     columns: Mapping[str, str]
-    frame: pl.DataFrame
+    spools: Sequence[Spool]
     deleted: pl.DataFrame
     scope: Scope | None
     description: str
+
+    @property
+    def filled(self) -> list[Spool]:
+        """The spools that hold rows."""
+        return [spool for spool in self.spools if spool.rows]
 
 
 @dataclass(frozen=True)
@@ -94,18 +100,18 @@ def load(con: duckdb.DuckDBPyConnection, batch: Batch, guard: Guard, *, now: dat
     tables = batch.thing.raw_tables
     for table in tables:
         _prepare(con, batch, table)
-    _stage(con, "incoming", batch.frame)
-    _stage(con, "gone", batch.deleted)
-    _remember(con, batch)
+    con.execute("create or replace temp table gone (key varchar, deleted_at timestamp)")
+    insert_frame(con, "gone", batch.deleted)
+    _incoming(con, batch)
+    _before(con, batch)
     _find_vanished(con, batch, guard, now)
-    inserted, updated, unchanged, moved = _compare(con, batch.key)
-    if moved:
-        _move(con, batch)
-    for table in tables:
-        _merge(con, batch, table, now, run_id)
-    deleted = sum(_delete(con, batch, table, now, run_id) for table in tables)
-    live = {table: _count(con, f"select count(*) from {quoted(table)} where _deleted_at is null") for table in tables}
-    return Counts(inserted, updated, unchanged, moved, deleted, live)
+    stamp = {"now": _later(con, tables, naive(now)), "run": run_id}
+    read, inserted, updated, moved = _compare(con)
+    if inserted or updated:
+        _write(con, batch, stamp)
+    deleted = sum(_delete(con, batch, table, stamp) for table in tables)
+    live = {table: count(con, f"select count(*) from {quoted(table)} where _deleted_at is null") for table in tables}
+    return Counts(inserted, updated, read - inserted - updated, moved, deleted, live)
 
 
 def _prepare(con: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> None:
@@ -121,20 +127,26 @@ def _prepare(con: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> None:
             con.execute(f"alter table {quoted(table)} add column {quoted(name)} {wanted[name]}")
     if missing:
         comments = {**batch.columns, **{name: comment for name, (_, comment) in OWN_COLUMNS.items()}}
-        described = [(name, text or f"{name} as NetSuite sends it") for name, text in comments.items()]
+        described = [(name, text) for name, text in comments.items() if text]
         describe_table(con, table, batch.description, described)
 
 
-def _stage(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    """A temporary table of exactly this frame."""
-    kinds = {pl.String: "varchar", pl.Datetime: "timestamp"}
-    listed = ", ".join(f"{quoted(column)} {kinds[kind.base_type()]}" for column, kind in frame.schema.items())
-    con.execute(f"create or replace temp table {quoted(name)} ({listed})")
-    insert_frame(con, name, frame)
+def _incoming(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """View `incoming`: the rows read, with their key, hash and table; one row a key."""
+    spools = batch.filled
+    if not spools:
+        own = [quoted(name) for name in (batch.key, ROW_HASH, TABLE)]
+        nothing = ", ".join(f"null::varchar as {name}" for name in own)
+        con.execute(f"create or replace temp view incoming as select {nothing} limit 0")
+        return
+    text = relation(spools, f"* exclude ({TOLD})")
+    if len(spools) > 1:
+        text += f" qualify row_number() over (partition by {quoted(batch.key)} order by {PLACE} desc) = 1"
+    con.execute(f"create or replace temp view incoming as select * exclude ({PLACE}) from ({text})")
 
 
-def _remember(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """Table `before`: key, parent, hash, deletion and table of every row as it was."""
+def _before(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """View `before`: key, parent, hash, deletion and table of every row as it is in the pond."""
     key, parent = quoted(batch.key), batch.thing.parent.rpartition(".")[2]
     shown = quoted(parent) if parent else "null::varchar"
     parts = (
@@ -142,20 +154,36 @@ def _remember(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         f" from {quoted(table)}"
         for table in batch.thing.raw_tables
     )
-    con.execute("create or replace temp table before as " + " union all ".join(parts))
+    con.execute("create or replace temp view before as " + " union all ".join(parts))
+    # what is new, changed, deleted before or of another table: to be written; the origin is null for what is new
+    con.execute(
+        f"""
+        create or replace temp table writing as
+        select i.{key} as key, i.{TABLE} as destination, b.{TABLE} as origin
+        from incoming as i
+        left join before as b on b.key = i.{key}
+        where b.key is null
+            or b.{ROW_HASH} is distinct from i.{ROW_HASH}
+            or b._deleted_at is not null
+            or b.{TABLE} <> i.{TABLE}
+        """
+    )
 
 
 def _find_vanished(con: duckdb.DuckDBPyConnection, batch: Batch, guard: Guard, now: datetime) -> None:
     """Add the live rows of the scope that NetSuite no longer shows to `gone`."""
     if batch.scope is None:
         return
-    _stage(con, "seen", pl.DataFrame({"key": batch.scope.seen}, schema={"key": pl.String}))
-    missing = "from before where _deleted_at is null and key not in (select key from seen)"
+    seen = [spool for spool in batch.scope.seen if spool.rows]
+    missing = "from before where _deleted_at is null"
+    if seen:
+        missing += f" and key not in ({relation(seen, quoted(batch.key))})"
     if batch.scope.parents is not None:
-        _stage(con, "parents", pl.DataFrame({"key": batch.scope.parents}, schema={"key": pl.String}))
+        con.execute("create or replace temp table parents (key varchar)")
+        insert_frame(con, "parents", pl.DataFrame({"key": batch.scope.parents}, schema={"key": pl.String}))
         missing += " and parent in (select key from parents)"
-    vanished = _count(con, f"select count(*) {missing}")
-    live = _count(con, "select count(*) from before where _deleted_at is null")
+    vanished = count(con, f"select count(*) {missing}")
+    live = count(con, "select count(*) from before where _deleted_at is null")
     too_many = vanished >= guard.rows and vanished > guard.share * live
     if vanished and guard.share < 1 and (too_many or not batch.scope.visible):
         reason = (
@@ -166,70 +194,68 @@ def _find_vanished(con: duckdb.DuckDBPyConnection, batch: Batch, guard: Guard, n
     con.execute(f"insert into gone (key, deleted_at) select key, ? {missing}", [naive(now)])
 
 
-def _compare(con: duckdb.DuckDBPyConnection, key: str) -> tuple[int, int, int, int]:
-    """How many rows are new, changed, unchanged, and changed their table."""
+def _later(con: duckdb.DuckDBPyConnection, tables: Sequence[str], now: datetime) -> datetime:
+    """The time stamp of this load: later than that of any load before, even when the clock was put back.
+
+    What changed since a moment is asked for by this stamp (see assets/warehouse/changed.py).
+    """
+    parts = " union all ".join(f"select max(_extracted_at) as latest from {quoted(table)}" for table in tables)
+    latest = con.execute(f"select max(latest) from ({parts})").fetchall()[0][0]
+    return now if latest is None else max(now, latest + _TICK)
+
+
+def _compare(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int, int]:
+    """How many rows came, are new, are changed, and change their table."""
+    read = count(con, "select count(*) from incoming")
     rows = con.execute(
-        f"""
-        with compared as (
-            select
-                b.key is null as is_new,
-                coalesce(b.{TABLE} <> i.{TABLE}, false) as is_moved,
-                b.{ROW_HASH} is distinct from i.{ROW_HASH} or b._deleted_at is not null as is_changed
-            from incoming as i
-            left join before as b on b.key = i.{quoted(key)}
-        )
-        select
-            count(*) filter (is_new),
-            count(*) filter (not is_new and (is_changed or is_moved)),
-            count(*) filter (not is_new and not is_changed and not is_moved),
-            count(*) filter (is_moved)
-        from compared
-        """
+        "select count(*) filter (origin is null), count(origin), count(*) filter (origin <> destination) from writing"
     ).fetchall()
-    inserted, updated, unchanged, moved = rows[0]
-    return inserted, updated, unchanged, moved
+    return (read, *rows[0])
 
 
-def _move(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """Bring rows whose stage changed into their new table; an emptied hash makes the merge rewrite them."""
-    key = quoted(batch.key)
-    con.execute(
-        f"create or replace temp table moving as select i.{key} as key, b.{TABLE} as origin, i.{TABLE} as destination"
-        f" from incoming as i join before as b on b.key = i.{key} where b.{TABLE} <> i.{TABLE}"
-    )
-    pairs = con.execute("select distinct origin, destination from moving").fetchall()
-    for origin, destination in pairs:
-        chosen = f"{key} in (select key from moving where origin = ? and destination = ?)"
+def _write(con: duckdb.DuckDBPyConnection, batch: Batch, stamp: dict[str, object]) -> None:
+    """Put the rows of `writing` in place of what was there; columns that were not read keep their values."""
+    key, tables = quoted(batch.key), batch.thing.raw_tables
+    names = [row[0] for row in con.execute("describe incoming").fetchall() if row[0] != TABLE]
+    origins = {row[0] for row in con.execute("select distinct origin from writing where origin is not null").fetchall()}
+    kept = _keep_others(con, key, sorted(origins), {*names, *OWN_COLUMNS}) if origins else []
+    for table in origins:
+        con.execute(f"delete from {quoted(table)} where {key} in (select key from writing where origin = ?)", [table])
+    listed = ", ".join(map(quoted, names))
+    others = "".join(f", kept.{quoted(name)}" for name in kept)
+    joined = f"left join kept on kept.key = i.{key}" if kept else ""
+    chosen = f"and i.{key} in (select key from writing)"
+    if not origins and count(con, "select (select count(*) from writing) = (select count(*) from incoming)"):
+        chosen = ""  # all are new, as in a first load
+    for table in tables:
         con.execute(
-            f"insert into {quoted(destination)} by name"
-            f" select * replace ('' as {ROW_HASH}) from {quoted(origin)} where {chosen}",
-            [origin, destination],
+            f"insert into {quoted(table)} ({listed}{''.join(f', {quoted(name)}' for name in kept)},"
+            f" _extracted_at, _run_id)"
+            f" select {', '.join(f'i.{quoted(name)}' for name in names)}{others}, $now, $run"
+            f" from incoming as i {joined} where i.{TABLE} = {literal(table)} {chosen}",
+            stamp,
         )
-    for origin in {origin for origin, _ in pairs}:
-        con.execute(f"delete from {quoted(origin)} where {key} in (select key from moving where origin = ?)", [origin])
 
 
-def _merge(con: duckdb.DuckDBPyConnection, batch: Batch, table: str, now: datetime, run_id: str) -> None:
-    """Insert new rows, rewrite changed ones, bring deleted ones back; columns that were not read keep their values."""
-    names = [quoted(name) for name in batch.frame.columns if name != TABLE]
-    con.execute(
-        f"""
-        merge into {quoted(table)} as t
-        using (select * from incoming where {TABLE} = {literal(table)}) as s
-        on t.{quoted(batch.key)} = s.{quoted(batch.key)}
-        when matched and (t.{ROW_HASH} is distinct from s.{ROW_HASH} or t._deleted_at is not null) then update set
-            {", ".join(f"{name} = s.{name}" for name in names)},
-            _extracted_at = $now, _run_id = $run, _deleted_at = null
-        when not matched then insert ({", ".join(names)}, _extracted_at, _run_id)
-            values ({", ".join(f"s.{name}" for name in names)}, $now, $run)
-        """,
-        {"now": naive(now), "run": run_id},
-    )
+def _keep_others(con: duckdb.DuckDBPyConnection, key: str, origins: Sequence[str], read: set[str]) -> list[str]:
+    """Table `kept`: what the rows of `writing` have in columns that were not read; the names of these columns."""
+    kept = dict.fromkeys(name for table in origins for name in columns_of(con, table) if name not in read)
+    if kept:
+        parts = []
+        for table in origins:
+            there = columns_of(con, table)
+            listed = ", ".join(quoted(name) if name in there else f"null as {quoted(name)}" for name in kept)
+            written = f"{key} in (select key from writing where origin = {literal(table)})"
+            parts.append(f"select {key} as key, {listed} from {quoted(table)} where {written}")
+        con.execute("create or replace temp table kept as " + " union all ".join(parts))
+    return list(kept)
 
 
-def _delete(con: duckdb.DuckDBPyConnection, batch: Batch, table: str, now: datetime, run_id: str) -> int:
+def _delete(con: duckdb.DuckDBPyConnection, batch: Batch, table: str, stamp: dict[str, object]) -> int:
     """Mark rows as deleted, unless they were just read."""
     key = quoted(batch.key)
+    if not count(con, "select count(*) from gone"):
+        return 0
     rows = con.execute(
         f"""
         update {quoted(table)} as t
@@ -240,10 +266,11 @@ def _delete(con: duckdb.DuckDBPyConnection, batch: Batch, table: str, now: datet
             and t.{key} not in (select {key} from incoming)
         returning t.{key}
         """,
-        {"now": naive(now), "run": run_id},
+        stamp,
     ).fetchall()
     return len(rows)
 
 
-def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+def count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    """One number."""
     return int(con.execute(query).fetchall()[0][0])

@@ -96,6 +96,11 @@ class Query:
         columns = (replace(each, expression=expression) if each.name == name else each for each in self.columns)
         return replace(self, columns=tuple(columns))
 
+    def rewritten(self, pattern: re.Pattern[str], by: str) -> "Query":
+        """The query with a part of its columns' expressions replaced; their names stay."""
+        columns = (replace(each, expression=pattern.sub(by, each.expression)) for each in self.columns)
+        return replace(self, columns=tuple(columns))
+
     def page(self, conditions: Sequence[str] = ()) -> str:
         """One page behind a key: values of the conditions come first, the key last."""
         listed = ", ".join(column.text for column in self.columns)

@@ -15,7 +15,7 @@ from assets.netsuite.extract import ExtractionSettings, ExtractReport, extract
 from assets.netsuite.load import OWN_COLUMNS
 from assets.netsuite.things import THINGS, Thing
 from resources.netsuite.client import NetSuiteClient
-from resources.warehouse import Warehouse, columns_of
+from resources.warehouse import Warehouse, columns_of, quoted
 
 GROUP = "netsuite"
 KINDS = {"netsuite", "duckdb"}
@@ -29,11 +29,16 @@ def raw_metadata(warehouse: Warehouse, report: ExtractReport, table: str) -> dic
     comments |= {name: comment for name, (_, comment) in OWN_COLUMNS.items()}
     with warehouse.writer(transaction=False) as con:
         there = columns_of(con, table)
-    columns = [dg.TableColumn(name, kind, description=comments.get(name) or f"{name} as NetSuite sends it") for name, kind in there.items()]
+        rows = int(con.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0])
+    columns = [
+        dg.TableColumn(name, kind, description=comments.get(name) or f"{name} as NetSuite sends it")
+        for name, kind in there.items()
+    ]
     return {
-        "dagster/row_count": report.rows[table],
+        "dagster/row_count": rows,
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "dagster/table_name": table,
+        "live_rows": report.rows[table],
         "mode": report.mode,
         "read": report.read,
         "inserted": report.inserted,
@@ -41,6 +46,8 @@ def raw_metadata(warehouse: Warehouse, report: ExtractReport, table: str) -> dic
         "unchanged": report.unchanged,
         "moved": report.moved,
         "deleted": report.deleted,
+        "reconciled": report.reconciled,
+        "lanes_used": report.lanes_used,
         "calls": report.calls,
         "seconds": report.seconds,
         "warnings": dg.MetadataValue.json(list(report.warnings)),
@@ -79,10 +86,11 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         with dagster_failure():
             report = extract(warehouse, netsuite, name, extraction, run_id=context.run.run_id)
+            told = {table: raw_metadata(warehouse, report, table) for table in thing.raw_tables}
         for warning in report.warnings:
             context.log.warning(warning)
-        for table in thing.raw_tables:
-            yield dg.MaterializeResult(asset_key=table, metadata=raw_metadata(warehouse, report, table))
+        for table, metadata in told.items():
+            yield dg.MaterializeResult(asset_key=table, metadata=metadata)
 
     return raw
 

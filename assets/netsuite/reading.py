@@ -1,42 +1,37 @@
-"""Reads the rows of one thing from NetSuite into frames: all, those that changed, or those asked for by id.
+"""Reads the rows of one thing from NetSuite: all, those that changed, or those asked for by id.
 
-Reading.rows(conditions)  ->  first page (settles which columns exist)  ->  shards side by side  ->  one frame
-
-A frame has the query's columns, all text as sent, and `_row_hash`.
+Reading.rows(conditions)  ->  first page (settles which columns exist)  ->  shards over all lanes  ->  Spool
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
-import orjson
-import polars as pl
+from assets.netsuite.columns import Columns
+from assets.netsuite.query import Query
+from assets.netsuite.spool import Shape, Spool
+from assets.netsuite.stages import table_sql
+from assets.netsuite.things import STAGES, Thing
+from resources.netsuite.client import NetSuiteClient
+from resources.netsuite.pages import RawPage
+from resources.netsuite.shards import Shard
+from resources.netsuite.sweep import SweptPage, sweep
 
-from assets.netsuite.things import Thing
-from resources.errors import RequestRejectedError
-from resources.netsuite.client import PAGE, NetSuiteClient, Row
-from resources.netsuite.refusals import UnknownColumnError
-
-ROW_HASH = "_row_hash"
-SHARD_PAGES = 4  # at least: the last page of a shard is seldom full
-SHARDS_PER_LANE = 4  # at most: so that no lane waits long for the slowest one
 IN_LIST = 1000  # values that NetSuite takes in one IN
-BEFORE_ALL = "-1000000000"  # NetSuite's own rows may have negative ids
+BEFORE_ALL = -1_000_000_000  # NetSuite's own rows may have negative ids
+TIMES = "%Y-%m-%d %H:%M:%S"
 
-# other columns that may hold what a column of ours should; netsuite.md §5.1 [U]
-INSTEAD = {"searchstage": ("c.stage",)}
-
-
-def hash_of(row: Row) -> str:
-    """A fingerprint of a row's values; an empty column and a missing one are the same."""
-    return hashlib.blake2b(orjson.dumps(row, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+Text = Callable[[Query, Sequence[str]], str]
 
 
-def frame_of(rows: Iterable[Row], names: Sequence[str]) -> pl.DataFrame:
-    """Rows as a frame: the named columns and `_row_hash`, all text."""
-    wanted = set(names)
-    kept = [{name: value for name, value in row.items() if name in wanted} for row in rows]
-    schema = dict.fromkeys((*names, ROW_HASH), pl.String)
-    return pl.from_dicts([{**row, ROW_HASH: hash_of(row)} for row in kept], schema=schema)
+@dataclass(frozen=True)
+class Extent:
+    """How many rows a condition has, and their highest key."""
+
+    rows: int
+    highest: int
 
 
 def chunks(values: Sequence[str]) -> list[Sequence[str]]:
@@ -45,123 +40,162 @@ def chunks(values: Sequence[str]) -> list[Sequence[str]]:
 
 
 class Reading:
-    """One thing being read; columns that the account does not know are left out and told of in `warnings`."""
+    """One thing being read; what it lacks is told in `warnings`."""
 
-    def __init__(self, client: NetSuiteClient, thing: Thing, custom_columns: Sequence[str] = ()) -> None:
-        self._client = client
+    def __init__(
+        self,
+        client: NetSuiteClient,
+        thing: Thing,
+        folder: Path,
+        custom_columns: Sequence[str] = (),
+        remembered: Any = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            client: NetSuite.
+            thing: What to read.
+            folder: Where the rows are kept meanwhile.
+            custom_columns: Custom fields beside the columns of the SQL file.
+            remembered: What was found of its columns some hours ago.
+        """
+        self._client, self._folder = client, folder
         self.thing = thing
-        self.declared = thing.query.with_columns(custom_columns)
-        self.query = self.declared
-        self.warnings: list[str] = []
-        self._instead = {name: list(others) for name, others in INSTEAD.items()}
+        self.columns = Columns(client, thing, custom_columns, remembered)
+        self._told: list[str] = []
+        self._spools = 0
 
     @property
-    def columns_hash(self) -> str:
-        """A fingerprint of what is read; another one asks for a full load."""
-        listed = "\n".join(sorted(column.text for column in self.query.columns))
-        return hashlib.blake2b(listed.encode(), digest_size=8).hexdigest()
+    def query(self) -> Query:
+        """What is read."""
+        return self.columns.query
 
-    def rows(self, conditions: Sequence[str] = (), params: Sequence[str] = ()) -> pl.DataFrame:
+    @property
+    def warnings(self) -> list[str]:
+        """What an operator should know."""
+        return [*self.columns.warnings, *self._told]
+
+    def warn(self, text: str) -> None:
+        """Tell the operator something."""
+        self._told.append(text)
+
+    def rows(self, conditions: Sequence[str] = (), params: Sequence[str] = (), *, many: bool = False) -> Spool:
         """Every row that meets the conditions.
 
         Args:
             conditions: SuiteQL with `?` for values.
             params: The values, in order.
+            many: More than a page is expected: what must be known to read on is asked beside the first page.
         """
-        first = self._first_page(conditions, params)
-        pages = [first]
-        if len(first) == PAGE:
-            after = first[-1][self.query.key]
-            pages.extend(self._rest(self.query.page, conditions, params, after))
-        return pl.concat([frame_of(page, self.query.names) for page in pages])
+        start = Shard(BEFORE_ALL, conditions=conditions, params=params)
+        first, extent = self._begin(start, Query.page, many=many)
+        return self._spooled(self._shape(), chain([first], self._rest(start, first, extent, Query.page)))
 
-    def rows_with(self, expression: str, values: Sequence[str]) -> pl.DataFrame:
+    def rows_with(self, expression: str, values: Sequence[str]) -> Spool:
         """Every row in which an expression has one of these values."""
-        frames = [frame_of([], self.query.names)]
-        if values:
-            some, *others = chunks(values)
-            frames.append(self.rows(*_one_of(expression, some)))  # settles the columns before lanes run side by side
-            frames.extend(self._client.lanes.each(lambda chunk: self.rows(*_one_of(expression, chunk)), others))
-        return pl.concat([frame.select(*self.query.names, ROW_HASH) for frame in frames])
+        shards = [
+            Shard(BEFORE_ALL, conditions=[f"{expression} in ({', '.join('?' * len(some))})"], params=some)
+            for some in chunks(values)
+        ]
+        pages: Iterable[SweptPage] = ()
+        if shards:
+            first = self._first(shards[0], Query.page)  # settles the columns before lanes run side by side
+            others = shards[1:]
+            if first.page.has_more and first.page.last_key is not None:
+                shards[0].after = first.page.last_key
+                others = shards
+            pages = chain([first], self._swept(others, Query.page))
+        return self._spooled(self._shape(), pages)
 
-    def ids(self) -> list[str]:
+    def ids(self) -> Spool:
         """The keys of all rows that NetSuite shows."""
-        pages = self._client.read_keyset(self.query.ids(), key=self.query.key, after=BEFORE_ALL)
-        first = next(pages, [])
-        found = [first]
-        if len(first) == PAGE:
-            found.extend(self._rest(self.query.ids, (), (), first[-1][self.query.key]))
-        return [row[self.query.key] for page in found for row in page]
+        start = Shard(BEFORE_ALL)
+        first, extent = self._begin(start, Query.ids, many=True)
+        key = self.query.key
+        table = self.thing.raw_tables[0]
+        shape = Shape(key, (key,), f"'{table}'", table)
+        return self._spooled(shape, chain([first], self._rest(start, first, extent, Query.ids)))
 
     def existing(self, ids: Sequence[str]) -> set[str]:
         """Those of the ids that NetSuite shows."""
-        found: set[str] = set()
-        for chunk in chunks(ids):
-            conditions, params = _one_of(self.query.key_expression, chunk)
-            for page in self._client.read_keyset(self.query.ids(conditions), params, key=self.query.key):
-                found.update(row[self.query.key] for row in page)
-        return found
+
+        def look(some: Sequence[str]) -> list[str]:
+            text = self.query.ids([f"{self.query.key_expression} in ({', '.join('?' * len(some))})"])
+            pages = self._client.read_keyset(text, some, key=self.query.key)
+            return [row[self.query.key] for page in pages for row in page]
+
+        return set(chain.from_iterable(self._client.lanes.each(look, chunks(ids))))
 
     def shows_rows(self) -> bool:
         """Whether NetSuite shows any row: a role that lost a permission may see an empty table."""
         return bool(next(self._client.read_keyset(self.query.ids(), key=self.query.key), []))
 
-    def _first_page(self, conditions: Sequence[str], params: Sequence[str]) -> list[Row]:
-        while True:
-            pages = self._client.read_keyset(self.query.page(conditions), params, key=self.query.key, after=BEFORE_ALL)
-            try:
-                return next(pages, [])
-            except UnknownColumnError as error:
-                self._give_up(error)
+    def _begin(self, start: Shard, text: Text, *, many: bool) -> tuple[SweptPage, Extent | None]:
+        """The first page, and beside it what will be needed to read the rest side by side."""
+        if not many:
+            return self._first(start, text), None
+        jobs: list[Callable[[], Any]] = [
+            lambda: self._first(start, text),
+            lambda: self._extent(start),
+            lambda: self._client.concurrency,
+            lambda: self._client.session_zone_offset,
+        ]
+        done = dict(self._client.lanes.each(lambda number: (number, jobs[number]()), range(len(jobs))))
+        return done[0], done[1]
 
-    def _give_up(self, error: UnknownColumnError) -> None:
-        """Do without the columns that NetSuite does not know, or say which one cannot be done without."""
-        unknown = [column.name for column in self.query.columns if column.mentions(error.column)]
-        if not unknown or self.thing.required & set(unknown):
-            reason = (
-                f"table {self.thing.table} has no column {error.column}, which is needed: let the role see the field,"
-                " or correct the SQL file of this table"
-            )
-            raise RequestRejectedError("netsuite", f"query {self.thing.table}", reason, code=error.code) from error
-        for name in unknown:
-            if self._instead.get(name):
-                self.query = self.query.instead(name, self._instead[name].pop(0))
-            else:
-                self.query = self.query.without([name])
-                self.warnings.append(f"column {self.thing.table}.{name} is unknown to NetSuite and was left out")
+    def _first(self, start: Shard, text: Text) -> SweptPage:
+        def ask(query: Query) -> RawPage:
+            return self._client.page(text(query, start.conditions), (*start.params, str(start.after)), query.key)
 
-    def _rest(
-        self, text: Callable[[Sequence[str]], str], conditions: Sequence[str], params: Sequence[str], after: str
-    ) -> Iterator[list[Row]]:
-        """The pages behind a key, cut into ranges of keys that are read side by side."""
-        key, client = self.query.key, self._client
-        extent = client.suiteql(self.query.extent(conditions), (*params, after))[0]
-        count = int(extent.get("n", "0"))
-        if count == 0:
+        page = self.columns.first_page(ask) if text is Query.page else ask(self.query)
+        return SweptPage(page, start.after, None)
+
+    def _extent(self, start: Shard) -> Extent:
+        text = self.query.extent(start.conditions)
+        told = self._client.suiteql(text, (*start.params, str(start.after)))[0]
+        return Extent(int(told.get("n", "0")), int(told.get("hi", start.after)))
+
+    def _rest(self, start: Shard, first: SweptPage, extent: Extent | None, text: Text) -> Iterator[SweptPage]:
+        """The pages behind the first one, read side by side."""
+        if not first.page.has_more or first.page.last_key is None:
             return
-        parts = -(-count // (SHARD_PAGES * PAGE))
-        if parts == 1 or client.concurrency == 1:
-            yield from client.read_keyset(text(conditions), params, key=key, after=after)
-            return
-        shards = cut(int(after), int(extent["hi"]), min(parts, SHARDS_PER_LANE * client.concurrency))
-        within = (*conditions, f"{self.query.key_expression} <= ?")
+        start.after = first.page.last_key
+        known = extent or self._extent(start)
+        behind = known.rows - (first.page.count if extent else 0)
+        start.highest = max(known.highest, start.after + 1)
+        start.per_key = min(1.0, max(1, behind) / (start.highest - start.after))
+        yield from self._swept([start], text)
 
-        def read(shard: tuple[str, str]) -> list[list[Row]]:
-            low, high = shard
-            if not high:  # the last one is open: rows may have been added
-                return list(client.read_keyset(text(conditions), params, key=key, after=low))
-            return list(client.read_keyset(text(within), (*params, high), key=key, after=low))
+    def _swept(self, shards: Sequence[Shard], text: Text) -> Iterator[SweptPage]:
+        query = self.query  # settled by now
 
-        for pages in client.lanes.each(read, shards):
-            yield from pages
+        def fetch(shard: Shard) -> RawPage:
+            upto = [] if shard.upto is None else [str(shard.upto)]
+            conditions = [*shard.conditions, *(f"{query.key_expression} <= ?" for _ in upto)]
+            return self._client.page(text(query, conditions), (*shard.params, *upto, str(shard.after)), query.key)
 
+        return sweep(self._client.concurrency, shards, fetch) if shards else iter(())
 
-def cut(low: int, high: int, parts: int) -> list[tuple[str, str]]:
-    """Ranges (low, high] of whole numbers, side by side; the last one has no end."""
-    edges = sorted({low + (high - low) * part // parts for part in range(parts + 1)})
-    starts = [str(edge) for edge in edges[:-1]] or [str(low)]
-    return list(zip(starts, [*starts[1:], ""], strict=True))
+    def _spooled(self, shape: Shape, pages: Iterable[SweptPage]) -> Spool:
+        folder = self._folder / f"{self._spools:02}"
+        folder.mkdir()
+        spool = Spool(folder, shape, place=self._spools)
+        self._spools += 1
+        spool.take(pages)
+        return spool
 
+    def _shape(self) -> Shape:
+        query = self.query
+        return Shape(
+            key=query.key,
+            columns=query.names,
+            table=table_sql(self.thing, query, self._client),
+            unknown=f"raw_netsuite__{STAGES['CUSTOMER']}" if self.thing.split else self.thing.raw_tables[0],
+            shown=tuple((name, self._in_utc(name)) for name in self.columns.local_times),
+        )
 
-def _one_of(expression: str, values: Sequence[str]) -> tuple[list[str], Sequence[str]]:
-    return [f"{expression} in ({', '.join('?' * len(values))})"], values
+    def _in_utc(self, name: str) -> str:
+        """SQL that brings a time of the session's zone to UTC, by today's offset."""
+        ahead = self._client.session_zone_offset
+        seconds = 0 if ahead is None else int(ahead.total_seconds())
+        return f"""strftime(try_strptime("{name}", '{TIMES}') - interval ({seconds}) seconds, '{TIMES}')"""

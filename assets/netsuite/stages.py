@@ -5,33 +5,31 @@ searchstage (any case)  ->  raw_netsuite__customers | __leads | __prospects
 Where an account has no stage column, the kind of the record's status tells (netsuite.md §5.1 [U]).
 """
 
-import polars as pl
+from collections.abc import Mapping
 
-from assets.netsuite.load import TABLE
-from assets.netsuite.reading import Reading
-from assets.netsuite.things import STAGES
+from assets.netsuite.query import Query
+from assets.netsuite.things import STAGES, Thing
 from resources.netsuite.client import NetSuiteClient
+from resources.warehouse import literal, quoted
 
 STATUS_KINDS = "select t.key, t.entitytype from entitystatus t where t.key > ? order by t.key asc"
+NOT_TOLD = "null::varchar"
 
 
-def with_tables(frame: pl.DataFrame, reading: Reading, client: NetSuiteClient) -> pl.DataFrame:
-    """The frame with `_table`, the raw table of each row; rows without a known stage are taken for customers."""
-    if not reading.thing.split:
-        return frame.with_columns(pl.lit(reading.thing.raw_tables[0]).alias(TABLE))
-    stage = _stage(frame, client).str.to_uppercase().replace_strict(dict(STAGES), default=None)
-    unknown = stage.null_count()
-    if unknown:
-        reading.warnings.append(f"{unknown} rows have no known stage and are taken for customers")
-    table = "raw_netsuite__" + stage.fill_null(STAGES["CUSTOMER"])
-    return frame.with_columns(table.alias(TABLE))
-
-
-def _stage(frame: pl.DataFrame, client: NetSuiteClient) -> pl.Series:
-    if "searchstage" in frame.columns:
-        return frame["searchstage"]
-    if "entitystatus" not in frame.columns:
-        return pl.Series([None] * frame.height, dtype=pl.String)
+def table_sql(thing: Thing, query: Query, client: NetSuiteClient) -> str:
+    """SQL over a row for its raw table; null where neither stage nor status tells it."""
+    if not thing.split:
+        return literal(thing.raw_tables[0])
+    if "searchstage" in query.names:
+        return by_value('upper("searchstage")', STAGES)
+    if "entitystatus" not in query.names:
+        return NOT_TOLD
     pages = client.read_keyset(STATUS_KINDS, key="key")
-    kinds = {row["key"]: row.get("entitytype") for page in pages for row in page}
-    return frame["entitystatus"].replace_strict(kinds, default=None, return_dtype=pl.String)
+    kinds = {row["key"]: row.get("entitytype", "").upper() for page in pages for row in page}
+    return by_value(quoted("entitystatus"), {key: STAGES[kind] for key, kind in kinds.items() if kind in STAGES})
+
+
+def by_value(expression: str, names: Mapping[str, str]) -> str:
+    """SQL for the raw table that an expression's value names."""
+    branches = (f"when {literal(value)} then {literal(f'raw_netsuite__{name}')}" for value, name in names.items())
+    return f"case {expression} {' '.join(branches)} end" if names else NOT_TOLD

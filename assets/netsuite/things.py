@@ -25,6 +25,7 @@ class Thing:
         deleted_as: Spellings of `deletedrecord.type` (lower case) that may mean this thing.
         parent: Column that holds the customer's id: rows are read again when their customer changed.
         split: For customers, the raw tables that the stages go to.
+        record: Its name in the metadata catalogue, where custom fields are wanted.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Thing:
     deleted_as: frozenset[str] = frozenset()
     parent: str = ""
     split: bool = False
+    record: str = ""
 
     @property
     def query(self) -> Query:
@@ -56,6 +58,7 @@ _ALL = (
         # custjob: what the deletion of any customer or project may be called, netsuite.md §5.5
         deleted_as=frozenset({"customer", "lead", "prospect", "custjob"}),
         split=True,
+        record="customer",
     ),
     Thing(
         name="projects",
@@ -63,6 +66,7 @@ _ALL = (
         required=frozenset({"id", "entityid", "customer", "isinactive", "lastmodifieddate"}),
         modified="j.lastmodifieddate",
         deleted_as=frozenset({"job", "project", "custjob"}),
+        record="job",
     ),
     Thing(
         name="contacts",
@@ -70,6 +74,7 @@ _ALL = (
         required=frozenset({"id", "company", "isinactive", "lastmodifieddate"}),
         modified="c.lastmodifieddate",
         deleted_as=frozenset({"contact"}),
+        record="contact",
     ),
     Thing(
         name="customer_subsidiaries",

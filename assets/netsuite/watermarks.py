@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from resources.netsuite.client import TIMESTAMP
-from resources.warehouse import ensure_table, has_table
+from resources.warehouse import columns_of, ensure_table
 from sql import statement
 
 # deletions are shown in Pacific time, literals are read in the session's zone: a day covers any two zones
 DELETES_OVERLAP = timedelta(hours=25)
 UNKNOWN_ZONE_OVERLAP = timedelta(hours=25)
+LOCAL_TIME_OVERLAP_S = 7200  # where NetSuite does not convert times: a clock change and an hour
 NIGHT_ENDS_H = 4  # clocks change between midnight and four, local time
 
 
@@ -29,6 +30,7 @@ class Watermark:
     zone_offset_s: int | None
     began_at: datetime
     run_id: str
+    reconciled_at: datetime | None = None
 
     def literal(self, zone: timedelta | None) -> str:
         """The session-local time since which rows may have changed.
@@ -61,16 +63,18 @@ def naive(moment: datetime) -> datetime:
 
 def read_watermark(con: duckdb.DuckDBPyConnection, source_table: str) -> Watermark | None:
     """The watermark of one NetSuite table; None before its first load."""
-    if not has_table(con, "sync_watermarks"):
+    there = columns_of(con, "sync_watermarks")
+    if not there:
         return None
+    reconciled = "reconciled_at" if "reconciled_at" in there else "null::timestamp"  # ponds that are older than it
     rows = con.execute(
-        "select source_table, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id"
-        " from sync_watermarks where source_table = ?",
+        "select source_table, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id,"
+        f" {reconciled} from sync_watermarks where source_table = ?",
         [source_table],
     ).fetchall()
     if not rows:
         return None
-    name, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id = rows[0]
+    name, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id, reconciled_at = rows[0]
     return Watermark(
         name,
         watermark_at.replace(tzinfo=UTC),
@@ -79,16 +83,18 @@ def read_watermark(con: duckdb.DuckDBPyConnection, source_table: str) -> Waterma
         zone_offset_s,
         began_at.replace(tzinfo=UTC),
         run_id,
+        reconciled_at and reconciled_at.replace(tzinfo=UTC),
     )
 
 
 def write_watermark(con: duckdb.DuckDBPyConnection, mark: Watermark, now: datetime) -> None:
     """Put the watermark in place of the former one, in the caller's transaction."""
     ensure_table(con, statement("ledger", "sync_watermarks"))
+    con.execute("alter table sync_watermarks add column if not exists reconciled_at timestamp")
     con.execute("delete from sync_watermarks where source_table = ?", [mark.source_table])
     con.execute(
         "insert into sync_watermarks (source_table, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at,"
-        " run_id, updated_at) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        " run_id, updated_at, reconciled_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             mark.source_table,
             naive(mark.watermark_at),
@@ -98,5 +104,6 @@ def write_watermark(con: duckdb.DuckDBPyConnection, mark: Watermark, now: dateti
             naive(mark.began_at),
             mark.run_id,
             naive(now),
+            mark.reconciled_at and naive(mark.reconciled_at),
         ],
     )

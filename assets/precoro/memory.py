@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from assets.delivery.decide import PARENT
+from assets.delivery.frames import PARENT
 from assets.delivery.target import Action, Write
 from assets.precoro.frames import canonical
 from resources.precoro.client import Option

@@ -10,9 +10,10 @@ from functools import cached_property
 
 import polars as pl
 
-from assets.delivery.target import Action, Outcome, Sent, TargetField, Verdict, Write
+from assets.delivery.target import Action, Estimate, Outcome, Sent, TargetField, Verdict, Write
 from assets.precoro.frames import FIELDS, echo, frame
 from assets.precoro.memory import Memory
+from assets.precoro.pace import seconds_for
 from resources.errors import (
     AnswerLostError,
     ContractError,
@@ -142,6 +143,12 @@ class OptionTarget:
         self._listing = (began, options)
         self._memory.saw(options)
         return options
+
+    def estimate(self, writes: Mapping[str, int]) -> Estimate:
+        """One call an option, one more for each new one that is tied to legal entities."""
+        calls = sum(writes.values())
+        calls += writes.get(Action.CREATE.value, 0) if self._legal_entity_ids else 0
+        return Estimate(calls, seconds_for(calls))
 
     def send(self, batch: Sequence[Write]) -> Sent:
         """Send the writes one by one, in order; a refused record does not stop the others."""

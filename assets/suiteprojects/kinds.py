@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from assets.delivery.decide import PARENT
+from assets.delivery.frames import PARENT
 from assets.delivery.target import TargetField
 from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, PROJECT, RecordType
 

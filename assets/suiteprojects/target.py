@@ -9,7 +9,7 @@ from itertools import chain
 
 import polars as pl
 
-from assets.delivery.target import Outcome, Sent, TargetField, Verdict, Write
+from assets.delivery.target import Estimate, Outcome, Sent, TargetField, Verdict, Write
 from assets.suiteprojects.answers import NOT_DONE, outcome_of
 from assets.suiteprojects.encode import UnsendableError, encoded
 from assets.suiteprojects.frames import asked_fields, frame
@@ -113,6 +113,10 @@ class SuiteProjectsTarget:
         unknown = set(fields) - self._fields.keys()
         if unknown:
             raise ValueError(f"{self.name} has no field {sorted(unknown)}; add it there or correct the mapping")
+
+    def estimate(self, writes: Mapping[str, int]) -> Estimate:
+        """One request for each batch of BATCH records."""
+        return Estimate(-(-sum(writes.values()) // BATCH))
 
     # --- writing ----------------------------------------------------------------------------------------------
 

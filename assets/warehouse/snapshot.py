@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.failure import dagster_failure
 from resources.warehouse import Warehouse
 
 SNAPSHOT = "analyst_snapshot"
@@ -27,7 +28,8 @@ def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
         "Readers never wait for a run, and a run never waits for readers; reconnect to see a newer one.",
     )
     def publish(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Any]:
-        size = warehouse.publish()
+        with dagster_failure():
+            size = warehouse.publish()
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(warehouse.snapshot)), "bytes": size})
 
     return publish

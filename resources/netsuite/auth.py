@@ -32,8 +32,10 @@ ASSERTION_LIFETIME_S = 300  # NetSuite allows 60 minutes
 EARLY_S = 60  # a token is renewed this long before it expires
 EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 MEND = (
-    "sign-in refused; compare account, keys and role with Setup > Integration, check that the role may use REST web"
-    " services, and see Setup > Users/Roles > View Login Audit Trail for NetSuite's reason"
+    "sign-in refused; compare NETSUITE_ACCOUNT and the keys (NETSUITE_CLIENT_ID, NETSUITE_CERTIFICATE_ID,"
+    " NETSUITE_PRIVATE_KEY_FILE; token-based: NETSUITE_CONSUMER_KEY, NETSUITE_CONSUMER_SECRET, NETSUITE_TOKEN_ID,"
+    " NETSUITE_TOKEN_SECRET) with Setup > Integration, check that the role may use REST web services, and see"
+    " Setup > Users/Roles > View Login Audit Trail for NetSuite's reason"
 )
 
 Flow = Generator[httpx.Request, httpx.Response, None]
@@ -157,13 +159,14 @@ def _signing_key(pem: bytes) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivat
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
         raise CredentialsError(
-            "netsuite", "sign in", "the private key file is no PEM key without pass phrase"
+            "netsuite", "sign in", "NETSUITE_PRIVATE_KEY_FILE names no PEM key without pass phrase"
         ) from error
     if isinstance(key, rsa.RSAPrivateKey):
         return key, "PS256"
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in EC_ALGORITHMS:
         return key, EC_ALGORITHMS[key.curve.name]
-    raise CredentialsError("netsuite", "sign in", "the private key must be RSA or EC (P-256, P-384, P-521)")
+    reason = "NETSUITE_PRIVATE_KEY_FILE: the key must be RSA or EC (P-256, P-384, P-521)"
+    raise CredentialsError("netsuite", "sign in", reason)
 
 
 def _oauth_error(response: httpx.Response) -> str:

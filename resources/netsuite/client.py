@@ -8,11 +8,9 @@ page and so repeats and skips rows while data moves, and ends at 100,000 rows: i
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -20,13 +18,16 @@ import orjson
 
 from resources.clock import Clock
 from resources.errors import ContractError, CredentialsError, RateLimitedError, RequestRejectedError
-from resources.http import HttpDoor
+from resources.http import ATTEMPTS, HttpDoor
 from resources.netsuite.lanes import Lanes
-from resources.netsuite.refusals import refusal
+from resources.netsuite.pages import PAGE, Page, RawPage, Row, ascending, json_object, look_at, read_page
+from resources.netsuite.refusals import UnexpectedError, refusal
 
-PAGE = 1000  # rows; NetSuite's maximum
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
 SYSTEM_PATH = "/services/rest/system/v1"
+CATALOGUE_PATH = "/services/rest/record/v1/metadata-catalog"
+TRIES = 2  # of a query that is sent to see whether NetSuite takes it
+TIME_S = timedelta(seconds=60)
 QUARTER_S = 900  # time zones differ by quarters of an hour
 TIMESTAMP = "%Y-%m-%d %H:%M:%S"
 
@@ -34,19 +35,10 @@ ZONE_PROBE = (
     "select to_char(current_timestamp, 'YYYY-MM-DD HH24:MI:SS') as local_now,"
     " to_char(sys_extract_utc(current_timestamp), 'YYYY-MM-DD HH24:MI:SS') as utc_now from dual"
 )
+# where SYS_EXTRACT_UTC does not work, the server's time stands in
+LOCAL_PROBE = "select to_char(current_timestamp, 'YYYY-MM-DD HH24:MI:SS') as local_now from dual"
 
-Row = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One answer to a query."""
-
-    rows: list[Row]
-    has_more: bool
-
-
-def open_door(http: httpx.Client, clock: Clock, lanes: Lanes) -> HttpDoor:
+def open_door(http: httpx.Client, clock: Clock, lanes: Lanes, attempts: int = ATTEMPTS) -> HttpDoor:
     """The HTTP door that understands NetSuite's refusals and narrows the lanes on "too many"."""
 
     def translate(response: httpx.Response) -> Any:
@@ -55,7 +47,7 @@ def open_door(http: httpx.Client, clock: Clock, lanes: Lanes) -> HttpDoor:
             lanes.narrow()
         return error
 
-    return HttpDoor(http, system="netsuite", clock=clock, translate=translate)
+    return HttpDoor(http, system="netsuite", clock=clock, attempts=attempts, translate=translate, turn=lanes.lane)
 
 
 class NetSuiteClient:
@@ -65,6 +57,8 @@ class NetSuiteClient:
         self._door = door
         self.clock = clock
         self.lanes = lanes or Lanes()
+        self.limits: dict[str, Any] | None = None  # as NetSuite told them; None: not asked yet
+        self._time: tuple[datetime, datetime] | None = None
 
     @property
     def calls(self) -> int:
@@ -72,11 +66,19 @@ class NetSuiteClient:
         return self._door.calls
 
     def server_time(self) -> datetime:
-        """NetSuite's own time in UTC, in whole seconds: the next watermark.
+        """NetSuite's own time in UTC, in whole seconds, not older than `TIME_S`: the next watermark.
+
+        Earlier is safe, it only reads a little twice; so the tables of a run that follow each other ask once.
 
         Raises:
             ContractError: The answer has no time that can be read.
         """
+        asked = self.clock.now()
+        if self._time is None or asked - self._time[0] > TIME_S:
+            self._time = asked, self._read_time()
+        return self._time[1]
+
+    def _read_time(self) -> datetime:
         answer = self._get(f"{SYSTEM_PATH}/serverTime", "read the server time")
         try:
             moment = datetime.fromisoformat(answer["serverTime"])
@@ -93,14 +95,30 @@ class NetSuiteClient:
         except RequestRejectedError:
             return None
 
-    @cached_property
+    def follow(self, limits: Mapping[str, Any] | None) -> None:
+        """Keep to these limits from now on; None leaves the setting alone."""
+        self.limits = dict(limits or {})
+        self.lanes.grant(self.limits)
+
+    @property
     def concurrency(self) -> int:
-        """Lanes in use at most, after a look at the account's limit."""
-        limits = self.governance_limits() or {}
-        for name in ("accountConcurrencyLimit", "integrationConcurrencyLimit"):
-            if isinstance(limits.get(name), int) and limits[name] > 0:
-                self.lanes.cap(limits[name])
+        """Lanes in use at most, after a look at the account's limits unless they are known."""
+        if self.limits is None:
+            self.follow(self.governance_limits())
         return self.lanes.most
+
+    def custom_fields(self, record: str) -> frozenset[str] | None:
+        """The custom fields of a record type by the metadata catalogue; None when the role may not see it.
+
+        Args:
+            record: The REST name, such as customer.
+        """
+        try:
+            answer = self._get(f"{CATALOGUE_PATH}/{record}", "read the fields", accept="application/schema+json")
+        except RequestRejectedError:
+            return None
+        fields = answer.get("properties")
+        return frozenset(map(str.lower, fields)) if isinstance(fields, dict) else None
 
     @cached_property
     def session_zone_offset(self) -> timedelta | None:
@@ -108,14 +126,20 @@ class NetSuiteClient:
 
         Literals in a query are read in the zone of the integration user, not in UTC.
         """
-        try:
-            row = self.suiteql(ZONE_PROBE)[0]
-            ahead = datetime.strptime(row["local_now"], TIMESTAMP) - datetime.strptime(row["utc_now"], TIMESTAMP)  # noqa: DTZ007
-        except CredentialsError:
-            raise
-        except (RequestRejectedError, IndexError, KeyError, ValueError):
-            return None
-        return timedelta(seconds=round(ahead.total_seconds() / QUARTER_S) * QUARTER_S)
+        for probe in (ZONE_PROBE, LOCAL_PROBE):
+            try:
+                row = self.suiteql(probe)[0]
+                local = datetime.strptime(row["local_now"], TIMESTAMP)  # noqa: DTZ007
+                utc = datetime.strptime(row["utc_now"], TIMESTAMP) if "utc_now" in row else self._naive_time()  # noqa: DTZ007
+            except CredentialsError:
+                raise
+            except (RequestRejectedError, IndexError, KeyError, ValueError):
+                continue
+            return timedelta(seconds=round((local - utc).total_seconds() / QUARTER_S) * QUARTER_S)
+        return None
+
+    def _naive_time(self) -> datetime:
+        return self._read_time().replace(tzinfo=None)
 
     def suiteql(self, query: str, params: Sequence[str] = ()) -> list[Row]:
         """The first page of a query's rows, at most 1000; column names in lower case.
@@ -128,7 +152,7 @@ class NetSuiteClient:
             ContractError: The answer is cut, empty, not JSON, or counts other rows than it brings.
             RequestRejectedError: See `resources/netsuite/refusals.py`.
         """
-        return self._page(query, params).rows
+        return self._rows(query, params).rows
 
     def read_keyset(
         self, query: str, params: Sequence[str] = (), *, key: str = "id", after: str = "-1000000000"
@@ -145,91 +169,62 @@ class NetSuiteClient:
             ContractError: Keys do not ascend, or a page is short although more rows are announced.
         """
         while True:
-            page = self._page(query, (*params, after))
-            after = _last_key(page.rows, key, after)
+            page = self._rows(query, (*params, after))
+            after = ascending(page.rows, key, after)
             if page.rows:
                 yield page.rows
             if not page.has_more:
                 return
 
-    def _page(self, query: str, params: Sequence[str]) -> Page:
+    def _rows(self, query: str, params: Sequence[str]) -> Page:
         operation = f"query {_table(query)}"
-        body: dict[str, Any] = {"q": " ".join(query.split()), **({"params": list(params)} if params else {})}
-        with self.lanes.lane():
-            response = self._door.send(
-                "POST",
-                SUITEQL_PATH,
-                operation,
-                safe_to_repeat=True,  # it only reads
-                params={"limit": str(PAGE), "offset": "0"},
-                headers={"Prefer": "transient", "Content-Type": "application/json"},
-                content=orjson.dumps(body),
-                extensions={"operation": operation},
-            )
-        self.lanes.widen()
-        return _read_page(response, operation)
+        response = self._send(query, params, operation)
+        return read_page(response.content, operation, response.headers.get("content-type", ""))
 
-    def _get(self, path: str, operation: str) -> dict[str, Any]:
-        response = self._door.send("GET", path, operation, safe_to_repeat=True, extensions={"operation": operation})
-        return _json(response, operation)
+    def page(self, query: str, params: Sequence[str], key: str) -> RawPage:
+        """One page of a query, its cells not looked at yet: see `resources/netsuite/pages.py`.
+
+        Raises:
+            ContractError: The answer is cut, no JSON, or counts other rows than it brings.
+        """
+        operation = f"query {_table(query)}"
+        return look_at(self._send(query, params, operation).content, key, operation)
+
+    def accepts(self, query: str, params: Sequence[str] = ()) -> bool:
+        """Whether NetSuite runs a query; a refusal for any reason but sign-in means that it does not."""
+        try:
+            self._send(query, params, f"try a query on {_table(query)}", attempts=TRIES)
+        except CredentialsError:
+            raise
+        except (RequestRejectedError, UnexpectedError):
+            return False
+        return True
+
+    def _send(
+        self, query: str, params: Sequence[str], operation: str, attempts: int | None = None
+    ) -> httpx.Response:
+        body: dict[str, Any] = {"q": " ".join(query.split()), **({"params": list(params)} if params else {})}
+        response = self._door.send(
+            "POST",
+            SUITEQL_PATH,
+            operation,
+            safe_to_repeat=True,  # it only reads
+            attempts=attempts,
+            params={"limit": str(PAGE), "offset": "0"},
+            headers={"Prefer": "transient", "Content-Type": "application/json"},
+            content=orjson.dumps(body),
+            extensions={"operation": operation},
+        )
+        self.lanes.widen()
+        return response
+
+    def _get(self, path: str, operation: str, accept: str = "application/json") -> dict[str, Any]:
+        response = self._door.send(
+            "GET", path, operation, safe_to_repeat=True, headers={"Accept": accept}, extensions={"operation": operation}
+        )
+        return json_object(response.content, response.headers.get("content-type", ""), operation)
 
 
 def _table(query: str) -> str:
     found = re.search(r"\bfrom\s+(\w+)", query, re.IGNORECASE)
     return found[1].lower() if found else "netsuite"
-
-
-def _json(response: httpx.Response, operation: str) -> dict[str, Any]:
-    try:
-        answer = orjson.loads(response.content)
-    except orjson.JSONDecodeError as error:
-        kind = response.headers.get("content-type", "no content type")[:60]
-        reason = f"the answer is not JSON ({kind}, {len(response.content)} bytes): cut short, or a maintenance page"
-        raise ContractError("netsuite", operation, reason) from error
-    if not isinstance(answer, dict):
-        raise ContractError("netsuite", operation, "the answer is JSON but no object")
-    return answer
-
-
-def _read_page(response: httpx.Response, operation: str) -> Page:
-    answer = _json(response, operation)
-    items, count, has_more = answer.get("items"), answer.get("count"), answer.get("hasMore")
-    if not isinstance(items, list) or not isinstance(has_more, bool):
-        raise ContractError("netsuite", operation, "the answer has no items or no hasMore")
-    if count != len(items) or answer.get("offset", 0) != 0:
-        raise ContractError("netsuite", operation, f"{len(items)} rows came where {count} were announced")
-    if has_more and len(items) < PAGE:
-        raise ContractError("netsuite", operation, f"a page of {len(items)} rows says that there are more")
-    if not has_more and int(answer.get("totalResults", count)) > len(items):
-        raise ContractError("netsuite", operation, "the last page came before the announced total")
-    return Page([_row(item, operation) for item in items], has_more)
-
-
-def _row(item: Any, operation: str) -> Row:
-    if not isinstance(item, dict):
-        raise ContractError("netsuite", operation, "a row is no object")
-    return {
-        name.lower(): value if isinstance(value, str) else _text(value, name, operation)
-        for name, value in item.items()
-        if name != "links" and value is not None
-    }
-
-
-def _text(value: Any, name: str, operation: str) -> str:
-    """The documentation promises text; a number or a boolean is harmless, anything nested is not understood."""
-    if isinstance(value, bool):
-        return "T" if value else "F"
-    if isinstance(value, int | float):
-        return str(value)
-    raise ContractError("netsuite", operation, f"column {name.lower()} is not a scalar")
-
-
-def _last_key(rows: list[Row], key: str, after: str) -> str:
-    """The key of the last row, once all keys are seen to ascend."""
-    try:
-        keys = [int(after), *(int(row[key]) for row in rows)]
-    except (KeyError, ValueError) as error:
-        raise ContractError("netsuite", "read by key", f"a row has no whole number in {key}") from error
-    if any(low >= high for low, high in pairwise(keys)):
-        raise ContractError("netsuite", "read by key", f"{key} does not ascend: rows could be lost or repeated")
-    return str(keys[-1])

@@ -13,7 +13,13 @@ from typing import Any
 import httpx
 import orjson
 
-from resources.errors import CredentialsError, IntegrationError, RateLimitedError, RequestRejectedError
+from resources.errors import (
+    CredentialsError,
+    IntegrationError,
+    RateLimitedError,
+    RequestRejectedError,
+    TransientError,
+)
 from resources.http import retry_after_s
 from resources.netsuite.auth import MEND
 
@@ -25,6 +31,7 @@ _UNKNOWN_TABLE = re.compile(
     r"Record '(?P<record>[^']+)' was not found|Invalid search type: (?P<type>\w+)", re.IGNORECASE
 )
 _OURS = {400, 404, 405, 409, 422}  # the request itself is wrong
+_UNEXPECTED = "UNEXPECTED_ERROR"
 _TOO_MANY = {"CONCURRENCY_LIMIT_EXCEEDED", "SSS_REQUEST_LIMIT_EXCEEDED"}
 
 # table: the permission of the role, and the feature, without which NetSuite says that the table does not exist
@@ -45,6 +52,10 @@ NEEDS = {
 }
 
 
+class UnexpectedError(TransientError):
+    """HTTP 500 UNEXPECTED_ERROR: it may pass, and it may come from a field that does not exist (netsuite.md §1.5)."""
+
+
 class MissingTableError(RequestRejectedError):
     """The table does not exist for this role: a permission is missing, or a feature is switched off."""
 
@@ -52,7 +63,8 @@ class MissingTableError(RequestRejectedError):
         permission, feature = NEEDS.get(table, (table, ""))
         mend = f"give the role the permission {permission!r}"
         if feature:
-            mend += f", or switch on the feature {feature!r} (or name the table as optional)"
+            mend += f", or switch on the feature {feature!r}; an account without it names the table in"
+            mend += " MILLPOND_OPTIONAL_TABLES"
         super().__init__("netsuite", operation, f"table {table} was not found: {mend}", code="INVALID_PARAMETER")
         self.table = table
 
@@ -77,11 +89,13 @@ def error_details(response: httpx.Response) -> tuple[str, str]:
 
 def refusal(response: httpx.Response, now: datetime) -> IntegrationError | None:
     """The error of an answer that was not a success; None leaves it to the HTTP status."""
-    if response.is_success or response.is_server_error:
+    if response.is_success:
         return None
     operation = str(response.request.extensions.get("operation", response.request.url.path))
     code, detail = error_details(response)
     reason = f"HTTP {response.status_code} {code} {detail}".strip()
+    if response.is_server_error:
+        return UnexpectedError("netsuite", operation, reason) if code == _UNEXPECTED else None
     if code in _TOO_MANY:
         return RateLimitedError("netsuite", operation, reason, retry_after_s=retry_after_s(response, now))
     if response.status_code == httpx.codes.UNAUTHORIZED:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from resources.clock import Clock, WallClock
 from resources.errors import CredentialsError
-from resources.http import open_http
+from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, bad_address, not_configured, open_http
 from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
 from resources.netsuite.client import NetSuiteClient, open_door
 from resources.netsuite.lanes import DEFAULT_LANES, Lanes
@@ -38,12 +38,13 @@ def open_netsuite(
     token_id: str = "",
     token_secret: str = "",
     concurrency: int = DEFAULT_LANES,
+    attempts: int = ATTEMPTS,
     sandbox: str = "",
 ) -> Iterator[NetSuiteClient]:
     """A client on one connection pool, closed whatever happens; the fields are those of `NetSuiteResource`.
 
-    Raises:
-        CredentialsError: A key that this way to sign in needs is missing, or the key file cannot be read.
+    A setting that is missing or cannot be used raises CredentialsError at the first call, not here: a run that does
+    not need NetSuite shall not fail for it.
     """
     keys = {
         "account": account,
@@ -64,11 +65,15 @@ def open_netsuite(
         world = Sandbox(Path(sandbox))
         keys.update({name: str(world.credentials["netsuite"][name]) for name in keys})
         base_url, clock, transport = BASE_URLS["netsuite"], world.clock, world.transport("netsuite")
-    base_url = base_url or host_of(keys["account"])
-    signing = _auth(auth, base_url, keys, clock)
+    base_url = base_url or (host_of(keys["account"]) if keys["account"] else NOWHERE)
+    signing: NetSuiteAuth | None = None
+    try:
+        signing = _auth(auth, base_url, keys, clock)
+    except CredentialsError as error:
+        base_url, transport = NOWHERE, ClosedTransport("netsuite", error.reason)
     lanes = Lanes(concurrency)
     with open_http(base_url, auth=signing, transport=transport, connections=concurrency + 1) as http:
-        yield NetSuiteClient(open_door(http, clock, lanes), clock, lanes)
+        yield NetSuiteClient(open_door(http, clock, lanes, attempts), clock, lanes)
 
 
 def _auth(kind: str, base_url: str, keys: dict[str, str], clock: Clock) -> NetSuiteAuth:
@@ -77,10 +82,11 @@ def _auth(kind: str, base_url: str, keys: dict[str, str], clock: Clock) -> NetSu
         "tba": ("account", "consumer_key", "consumer_secret", "token_id", "token_secret"),
     }
     if kind not in needed:
-        raise CredentialsError("netsuite", "sign in", f"auth must be one of {', '.join(SIGN_INS)}")
-    missing = [name for name in needed[kind] if not keys[name]]
-    if missing:
-        raise CredentialsError("netsuite", "sign in", f"not configured: {', '.join(missing)} (auth is {kind})")
+        raise CredentialsError("netsuite", "sign in", f"NETSUITE_AUTH must be one of {', '.join(SIGN_INS)}")
+    problem = not_configured("netsuite", **{name: keys[name] for name in needed[kind]})
+    problem = f"{problem} (NETSUITE_AUTH is {kind})" if problem else bad_address("netsuite", base_url)
+    if problem:
+        raise CredentialsError("netsuite", "sign in", problem)
     if kind == "tba":
         return TokenBased(
             account=keys["account"],
@@ -93,7 +99,7 @@ def _auth(kind: str, base_url: str, keys: dict[str, str], clock: Clock) -> NetSu
     try:
         private_key = Path(keys["private_key_file"]).read_bytes()
     except OSError as error:
-        raise CredentialsError("netsuite", "sign in", f"the private key file: {error.strerror}") from error
+        raise CredentialsError("netsuite", "sign in", f"NETSUITE_PRIVATE_KEY_FILE: {error.strerror}") from error
     return ClientCredentials(
         base_url=base_url,
         client_id=keys["client_id"],
@@ -119,6 +125,7 @@ class NetSuiteResource(dg.ConfigurableResource[NetSuiteClient]):
     token_id: str = Field(default="", description="Token-based: token id; a secret, so give dg.EnvVar.")
     token_secret: str = Field(default="", description="Token-based: token secret; a secret, so give dg.EnvVar.")
     concurrency: int = Field(default=DEFAULT_LANES, description="Calls side by side at most; one below the account's.")
+    attempts: int = Field(default=ATTEMPTS, description="Tries of one request that gets no answer.")
     sandbox: str = Field(default="", description="Folder of a sandbox to read instead; empty: the real NetSuite.")
 
     @contextmanager
@@ -136,6 +143,7 @@ class NetSuiteResource(dg.ConfigurableResource[NetSuiteClient]):
             token_id=self.token_id,
             token_secret=self.token_secret,
             concurrency=self.concurrency,
+            attempts=self.attempts,
             sandbox=self.sandbox,
         ) as client:
             yield client

@@ -9,7 +9,7 @@ import httpx
 
 from resources.budget import CallBudget, Window
 from resources.clock import Clock, WallClock
-from resources.http import HttpDoor, open_http
+from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpDoor, bad_address, not_configured, open_http
 from resources.precoro.client import PrecoroClient
 from resources.precoro.refusals import Refusals
 
@@ -21,6 +21,29 @@ IDENTICAL_GET_S = 60.0
 IDENTICAL_AN_HOUR = 30
 
 
+class Counted(httpx.BaseTransport):
+    """Waits for room in the budget before each try, a repeated one too."""
+
+    def __init__(self, inner: httpx.BaseTransport, budget: CallBudget, account: str) -> None:
+        self._inner = inner
+        self._budget = budget
+        self._account = account
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Note the call and send it; one that never got a connection did not use the allowance."""
+        identity = request.url.raw_path.decode() if request.method == "GET" else None
+        number = self._budget.acquire(self._account, identity=identity)
+        try:
+            return self._inner.handle_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            self._budget.give_back(number)
+            raise
+
+    def close(self) -> None:
+        """Close the connection pool."""
+        self._inner.close()
+
+
 @contextmanager
 def open_precoro(
     *,
@@ -30,11 +53,15 @@ def open_precoro(
     base_url: str = "",
     budget_file: Path | str = "",
     spacing_s: float = SPACING_S,
+    attempts: int = ATTEMPTS,
     sandbox: Path | str = "",
     ca_file: Path | str = "",
     clock: Clock | None = None,
 ) -> Iterator[PrecoroClient]:
     """One client for one company, closed whatever happens.
+
+    A setting that is missing or cannot be used raises CredentialsError at the first call, not here: a run that does
+    not need Precoro shall not fail for it.
 
     Args:
         token: The company's API token, a secret.
@@ -44,12 +71,10 @@ def open_precoro(
         budget_file: Where calls are counted; every process that uses the same token must name the same file;
             empty: `.millpond/precoro_budget.sqlite` in the home folder, or the sandbox's own.
         spacing_s: Seconds between two calls.
+        attempts: Tries of one request that gets no answer.
         sandbox: A sandbox folder to call instead of Precoro; its clock and credentials are used.
         ca_file: A certificate authority to trust, for the sandbox behind TLS.
         clock: Time for waiting; the wall's by default, the sandbox's with a sandbox.
-
-    Raises:
-        ValueError: The region is unknown, or there are no credentials.
     """
     transport: httpx.BaseTransport | None = None
     if sandbox:
@@ -61,12 +86,15 @@ def open_precoro(
         token = token or world.credentials["precoro"]["token"]
         email = email or world.credentials["precoro"]["email"]
         budget_file = budget_file or world.folder / "precoro_budget.sqlite"
-    if not token or not email:
-        raise ValueError("precoro: token and email are needed; both go with every request")
-    if not base_url and region not in REGIONS:
-        raise ValueError(f"precoro: region is one of {sorted(REGIONS)}, not {region!r}")
-    host = (base_url or REGIONS[region]).rstrip("/")
+    host = (base_url or REGIONS.get(region, "")).rstrip("/")
     time = clock or WallClock()
+    problem = not_configured("precoro", token=token, email=email)
+    problem = problem or ("" if host else f"PRECORO_REGION is one of {sorted(REGIONS)}, not {region!r}")
+    problem = problem or bad_address("precoro", host)
+    if problem:
+        with open_http(NOWHERE, transport=ClosedTransport("precoro", problem)) as http:
+            yield PrecoroClient(HttpDoor(http, system="precoro", clock=time), clock=time)
+        return
     budget = CallBudget(
         Path(budget_file) if budget_file else Path.home() / ".millpond" / "precoro_budget.sqlite",
         WINDOWS,
@@ -78,15 +106,14 @@ def open_precoro(
     )
     account = hashlib.sha256(token.encode()).hexdigest()[:16]
 
-    def count(request: httpx.Request) -> None:
-        """Runs before each try, a repeated one too: only here is it known which GET is about to be sent."""
-        identity = request.url.raw_path.decode() if request.method == "GET" else None
-        budget.acquire(account, identity=identity)
-
     headers = {"X-AUTH-TOKEN": token, "email": email, "Accept": "application/json", "User-Agent": "millpond"}
     with open_http(
-        host, headers=headers, transport=transport, connections=1, ca_file=Path(ca_file) if ca_file else None
+        host,
+        headers=headers,
+        transport=transport,
+        connections=1,
+        ca_file=Path(ca_file) if ca_file else None,
+        around=lambda inner: Counted(inner, budget, account),
     ) as http:
-        http.event_hooks = {"request": [count]}
-        door = HttpDoor(http, system="precoro", clock=time, translate=Refusals(time))
+        door = HttpDoor(http, system="precoro", clock=time, attempts=attempts, translate=Refusals(time))
         yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account))

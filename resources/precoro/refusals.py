@@ -12,6 +12,7 @@ import orjson
 
 from resources.clock import Clock
 from resources.errors import (
+    CredentialsError,
     IntegrationError,
     QuotaExhaustedError,
     RateLimitedError,
@@ -20,6 +21,10 @@ from resources.errors import (
 )
 from resources.http import retry_after_s
 
+MEND = (
+    "the token or its user was refused; renew PRECORO_TOKEN, check that PRECORO_EMAIL is the user whose token it is and"
+    " that this user may see and edit custom fields, and that PRECORO_REGION is where the account lives"
+)
 STAMP = "%Y-%m-%d %H:%M:%S UTC"
 LONGEST_TEXT = 300
 # a stamp in full seconds may lie up to one second before the moment that it means
@@ -37,9 +42,11 @@ class Refusals:
     def __call__(self, response: httpx.Response) -> IntegrationError | None:
         """The error in words of Precoro, or None to leave it to the HTTP status."""
         status = response.status_code
-        if not response.is_client_error or status in {401, 403, 408}:
+        if not response.is_client_error or status == httpx.codes.REQUEST_TIMEOUT:
             return None
         operation = f"{response.request.method} {response.request.url.path}"
+        if status in {401, 403}:
+            return CredentialsError("precoro", operation, f"HTTP {status}: {MEND}", code=str(status))
         body = _json(response)
         if status == httpx.codes.TOO_MANY_REQUESTS:
             return self._too_many(response, body, operation)

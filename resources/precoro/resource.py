@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
+from resources.http import ATTEMPTS
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import SPACING_S, open_precoro
 
@@ -23,6 +24,7 @@ class PrecoroResource(dg.ConfigurableResource[PrecoroClient]):
         " empty: .millpond/precoro_budget.sqlite in the home folder, or the sandbox's own.",
     )
     spacing_s: float = Field(default=SPACING_S, description="Seconds between two calls; Precoro allows one a second.")
+    attempts: int = Field(default=ATTEMPTS, description="Tries of one request that gets no answer.")
     sandbox: str = Field(default="", description="A sandbox folder to call instead of Precoro.")
     ca_file: str = Field(default="", description="A certificate authority to trust, for a sandbox behind TLS.")
 
@@ -42,6 +44,7 @@ class PrecoroResource(dg.ConfigurableResource[PrecoroClient]):
             base_url=self.base_url,
             budget_file=self.budget_file,
             spacing_s=self.spacing_s,
+            attempts=self.attempts,
             sandbox=self.sandbox,
             ca_file=self.ca_file,
         ) as client:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
+from resources.http import ATTEMPTS
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 
@@ -28,6 +29,7 @@ class SuiteProjectsResource(dg.ConfigurableResource[SuiteProjectsClient]):
     client_secret: str = Field(default="", description="The application's secret, so give dg.EnvVar.")
     refresh_token: str = Field(default="", description="The first refresh token; later ones are kept in token_file.")
     token_file: str = Field(default="", description="Private file that keeps the tokens between runs.")
+    attempts: int = Field(default=ATTEMPTS, description="Tries of one request that gets no answer.")
     sandbox: str = Field(default="", description="Folder of a sandbox to use in place of the network.")
     ca_file: str = Field(default="", description="A certificate authority to trust, for a sandbox behind TLS.")
 
@@ -46,6 +48,7 @@ class SuiteProjectsResource(dg.ConfigurableResource[SuiteProjectsClient]):
             client_secret=self.client_secret,
             refresh_token=self.refresh_token,
             token_file=self.token_file,
+            attempts=self.attempts,
             sandbox=self.sandbox,
             ca_file=self.ca_file,
         ) as client:

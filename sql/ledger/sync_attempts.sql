@@ -22,5 +22,6 @@ create table if not exists sync_attempts (
     request_hash varchar,  -- fingerprint of the values that were sent
     code varchar,  -- the target's own code
     reason varchar,  -- the target's own words
+    image varchar,  -- what was to change, before and after, as JSON; only beside the intent; sealed when a key is set
     seen_at timestamp  -- when, UTC
 )

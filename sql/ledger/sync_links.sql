@@ -15,6 +15,8 @@ create table if not exists sync_links (
     parent_target_id varchar,  -- internal id of the parent's record in the target
     matched_by varchar,  -- how it was recognised: external_id, created, link, or the field that matched
     payload_hash varchar,  -- fingerprint of the mapped values that were last confirmed
+    shown_hash varchar,  -- fingerprint of the target's record as it showed right after these values were written
+    restored_hash varchar,  -- fingerprint of the target's record as it was before an edit by hand was put back
     workflow_version varchar,  -- fingerprint of the workflow file that wrote it
     run_id varchar,  -- the run that last confirmed it
     confirmed_at timestamp  -- when, UTC

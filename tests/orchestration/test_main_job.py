@@ -102,7 +102,9 @@ def test_exactly_the_selected_customers_are_in_suiteprojects_with_the_right_valu
 
 def test_exactly_the_selected_options_are_in_precoro_under_the_right_parents(story: Story) -> None:
     """Names, levels and parents; customers on level 1, projects on 2 and 3."""
-    held = {row["external_id"]: {name: row[name] for name in ("name", "parent", "level")} for row in story.first.options}
+    held = {
+        row["external_id"]: {name: row[name] for name in ("name", "parent", "level")} for row in story.first.options
+    }
 
     assert {row["level"] for row in held.values()} == {1, 2, 3}
     assert held == story.first.wanted_options

@@ -48,14 +48,16 @@ class Door:
         header = call.headers.get("authorization", "")
         scheme = header.partition(" ")[0].lower()
         if scheme == "bearer":
-            self._check_bearer(header.partition(" ")[2].strip())
+            self._check_bearer(header.partition(" ")[2].strip(), switches)
         elif scheme == "oauth":
             self._check_signed(call, parameters_of(header), switches)
         else:
             raise invalid_login(reason="no Authorization header that NetSuite knows")
 
-    def _check_bearer(self, token: str) -> None:
+    def _check_bearer(self, token: str, switches: NetSuiteSwitches) -> None:
         if SCOPE in self._journal.token_scope(token, self._clock.now()):
+            if switches.token_calls:
+                self._journal.wear_token(token, switches.token_calls)
             return
         realm = self._credentials["account"]
         challenge = f'Bearer realm="{realm}", error="invalid_token", error_description="Invalid login attempt."'

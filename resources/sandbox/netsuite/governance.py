@@ -30,13 +30,17 @@ class Gate:
         """Hold a slot while a call is answered.
 
         Raises:
-            Refusal: All slots are taken, or a window's calls are used up.
+            Refusal: All slots are taken, a burst is on, or a window's calls are used up.
         """
         self._check_windows(switches)
+        if switches.burst_every and self._journal.count() % switches.burst_every >= (
+            switches.burst_every - switches.burst_calls
+        ):
+            raise too_many(switches)
         if not switches.concurrency_limit:
             yield
             return
-        held = self._take(switches.concurrency_limit)
+        held = self._take(switches.concurrency_limit - self._foreign(switches))
         if held is None:
             raise too_many(switches)
         try:
@@ -54,6 +58,13 @@ class Gate:
             else:
                 return file
         return None
+
+    def _foreign(self, switches: NetSuiteSwitches) -> int:
+        """Slots that others hold just now."""
+        if not switches.foreign_slots or not switches.foreign_every_s:
+            return switches.foreign_slots
+        here = self._clock.now().timestamp() % switches.foreign_every_s < switches.foreign_for_s
+        return switches.foreign_slots if here else 0
 
     def _check_windows(self, switches: NetSuiteSwitches) -> None:
         windows = ((60, switches.calls_per_minute), (86_400, switches.calls_per_day))

@@ -20,6 +20,7 @@ create table if not exists calls (
 create index if not exists calls_at on calls (at);
 create table if not exists nonces (nonce text primary key, at real not null);
 create table if not exists tokens (digest text primary key, scope text not null, expires real not null);
+create table if not exists token_uses (digest text primary key, count integer not null);
 create table if not exists failures (user text primary key, count integer not null, locked_until real not null)
 """
 
@@ -54,6 +55,11 @@ class Journal:
             sql = "select count(*) from calls where at > ? and status <> 429"
             return int(connection.execute(sql, (utc_text(moment),)).fetchone()[0])
 
+    def count(self) -> int:
+        """How many calls came so far."""
+        with self._store.read() as connection:
+            return int(connection.execute("select coalesce(max(call_id), 0) from calls").fetchone()[0])
+
     def use_nonce(self, nonce: str, now: datetime, keep_s: float) -> bool:
         """Whether this nonce is new; used ones are kept as long as their timestamp is good."""
         with self._store.write() as connection:
@@ -76,6 +82,14 @@ class Journal:
             sql = "select scope from tokens where digest = ? and expires > ?"
             found = connection.execute(sql, (_digest(token), now.timestamp())).fetchone()
         return str(found[0]).split() if found else []
+
+    def wear_token(self, token: str, most: int) -> None:
+        """Count a call made with an access token, and withdraw the token after `most` of them."""
+        counted = "insert into token_uses values (?, 1) on conflict do update set count = count + 1 returning count"
+        with self._store.write() as connection:
+            used = connection.execute(counted, (_digest(token),)).fetchall()[0][0]
+            if used >= most:
+                connection.execute("delete from tokens where digest = ?", (_digest(token),))
 
     def is_locked(self, user: str, now: datetime) -> bool:
         """Whether failed sign-ins have locked a user."""

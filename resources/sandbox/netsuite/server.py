@@ -1,16 +1,17 @@
 """NetSuite's stand-in: where a call goes.
 
 call  ->  sign-in (auth.py)  ->  a free slot (governance.py)  ->  query.py | records.py | system operations  ->  journal
+trouble.py spoils what comes out, by the switches; all of it is off by default.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from resources.clock import Clock
-from resources.sandbox.netsuite import governance
+from resources.sandbox.netsuite import governance, trouble
+from resources.sandbox.netsuite.account_clock import AccountClock
 from resources.sandbox.netsuite.auth import TOKEN_PATH, Door
 from resources.sandbox.netsuite.holdings import Holdings
 from resources.sandbox.netsuite.journal import Journal
@@ -40,7 +41,9 @@ class NetSuiteSandbox(Holdings):
             credentials: account, consumer_key, consumer_secret, token_id, token_secret, client_id, certificate_id,
                 public_key (PEM).
         """
+        machine, clock = clock, AccountClock(clock, switches)
         super().__init__(path, clock=clock, switches=switches)
+        self._machine = machine
         self.journal = Journal(path.with_name(f"{path.stem}_journal.sqlite"))
         self.gate = governance.Gate(path.with_name(f"{path.stem}_slots"), self.journal, clock)
         self._door = Door(credentials, self.journal, clock)
@@ -53,25 +56,38 @@ class NetSuiteSandbox(Holdings):
     def answer(self, call: Call) -> Answer:
         """Do what NetSuite would do with this request."""
         switches = self._load()
+        self._settle()
         try:
             answer = self._signed_in(call, switches)
         except Refusal as refusal:
             answer = refusal.answer(switches)
         self.journal.log(self._clock.now(), call, answer.status)
+        if switches.edit_every and call.path == SUITEQL_PATH:
+            self._edit(call, switches)
         return answer
+
+    def _edit(self, call: Call, switches: NetSuiteSwitches) -> None:
+        """Somebody saves a row between two queries, now and then."""
+        count = self.journal.count()
+        if trouble.is_due(switches.edit_every, count):
+            with self._store.write() as connection:
+                trouble.save_one(call, f"{switches.edit_seed}:{count}", connection, self.update)
 
     def _signed_in(self, call: Call, switches: NetSuiteSwitches) -> Answer:
         if call.path == TOKEN_PATH:
             return self._door.issue(call, switches)
         self._door.check(call, switches)
         with self.gate.slot(switches):
-            if switches.latency_ms:
-                time.sleep(switches.latency_ms / 1000)
+            if switches.latency_ms or switches.latency_mean_ms:
+                trouble.linger(call, switches, self._machine)
             return self._routed(call, switches)
 
     def _routed(self, call: Call, switches: NetSuiteSwitches) -> Answer:
         if call.path == SUITEQL_PATH:
-            return answer_query(call, self._store, self._clock.now(), switches)
+            answer = answer_query(call, self._store, self._clock.now(), switches)
+            if switches.half_page_every and trouble.is_due(switches.half_page_every, self.journal.count()):
+                return trouble.halved(answer, switches)
+            return answer
         if call.path == RECORD_PATH or call.path.startswith(f"{RECORD_PATH}/"):
             return self._records.answer(call, call.path.removeprefix(RECORD_PATH).strip("/"), switches)
         if call.method == "GET" and call.path == TIME_PATH:
@@ -86,5 +102,8 @@ class NetSuiteSandbox(Holdings):
         """The switches as they are now; lists become tuples, so that translations can be kept by them."""
         switches = super()._load()
         return replace(
-            switches, hidden_tables=tuple(switches.hidden_tables), hidden_columns=tuple(switches.hidden_columns)
+            switches,
+            hidden_tables=tuple(switches.hidden_tables),
+            hidden_columns=tuple(switches.hidden_columns),
+            emptied_tables=tuple(switches.emptied_tables),
         )

@@ -1,6 +1,7 @@
 """What the NetSuite fact sheet leaves open, as named switches."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from resources.sandbox.switches import switch
 
@@ -12,6 +13,9 @@ class NetSuiteSwitches:
     # schema
     hidden_tables: tuple[str, ...] = switch(
         (), "tables that answer as if the role may not see them", "netsuite.md §1.5 [L]"
+    )
+    emptied_tables: tuple[str, ...] = switch(
+        (), "tables that answer without any row, as a restricted role may see them", "netsuite.md §5.2 [C]"
     )
     hidden_columns: tuple[str, ...] = switch(
         (), '"table.column" names that do not exist in this account', "netsuite.md §5 [C]"
@@ -73,6 +77,14 @@ class NetSuiteSwitches:
     order_needs_asc: bool = switch(
         False, "ORDER BY without an explicit ASC or DESC does not order", "netsuite.md §1.4 [C]"
     )
+    half_page_every: int = switch(
+        0, "of so many queries the last one comes with half of its rows; 0 never", "netsuite.md §1.4 [U]"
+    )
+    half_page_tells: Literal["count", "total"] = switch(
+        "total",
+        "what such an answer says of the whole page: its count, or its totalResults alone",
+        "netsuite.md §1.2 [U]",
+    )
     between_half_open: bool = switch(False, "BETWEEN leaves its upper bound out", "netsuite.md §1.4 [C]")
     session_zone: str = switch(
         "America/Los_Angeles", "time zone of the integration user's session", "netsuite.md §5.7 [L]"
@@ -93,8 +105,29 @@ class NetSuiteSwitches:
         "rfc9110", "link in error answers: rfc9110 (2026) or w3c (older)", "netsuite.md §1.5 [L]"
     )
 
+    # writes behind the API's back
+    late_share: float = switch(
+        0.0,
+        "share of the writes that become visible after their time stamp: a long transaction",
+        "netsuite.md §9.2 [I]",
+    )
+    late_s: int = switch(
+        60, "seconds that such a write stays invisible at most; half of them at least", "netsuite.md §9.2 [I]"
+    )
+    late_seed: int = switch(1, "seed of which writes are late, and by how much", "netsuite.md §9.2 [I]")
+    edit_every: int = switch(
+        0, "after so many queries somebody saves a row of the table that was read; 0 never", "netsuite.md §1.4 [D]"
+    )
+    edit_seed: int = switch(1, "seed of which row that is", "netsuite.md §1.4 [D]")
+    clock_skew_s: int = switch(
+        0, "seconds that NetSuite's clock is ahead of the machine's; negative: behind", "netsuite.md §3.3 [D]"
+    )
+
     # sign-in
     token_lifetime_s: int = switch(3600, "seconds that an access token lives", "netsuite.md §3.4 [D]")
+    token_calls: int = switch(
+        0, "calls after which an access token is withdrawn before its time; 0 never", "netsuite.md §3.4 [U]"
+    )
     expires_in_text: bool = switch(False, "expires_in comes as a string", "netsuite.md §3.4 [U]")
     tba_allowed: bool = switch(True, "token-based sign-in (OAuth 1) still works", "netsuite.md §3.1 [D]")
     lock_after: int = switch(5, "failed sign-ins that lock the user; 0 never locks", "netsuite.md §3.3 [D]")
@@ -109,7 +142,23 @@ class NetSuiteSwitches:
     retry_after: str = switch("", "Retry-After header of the 429 answer; empty is none", "netsuite.md §10.6 [U]")
     calls_per_minute: int = switch(0, "calls in 60 seconds before 429; 0 is no limit", "netsuite.md §4 [U]")
     calls_per_day: int = switch(0, "calls in 24 hours before 429; 0 is no limit", "netsuite.md §4 [U]")
-    latency_ms: int = switch(0, "real milliseconds that each answer takes longer", "netsuite.md §4 [I]/[U]")
+    burst_every: int = switch(0, "so many calls bring one burst of 429; 0 never", "netsuite.md §4 [D]")
+    burst_calls: int = switch(2, "calls in a row that a burst refuses", "netsuite.md §4 [D]")
+    foreign_slots: int = switch(0, "slots that other integrations hold", "netsuite.md §4 [D]")
+    foreign_every_s: int = switch(
+        0, "they come so often, in seconds of the account's clock; 0: they never leave", "netsuite.md §4 [D]"
+    )
+    foreign_for_s: int = switch(60, "and stay so long each time", "netsuite.md §4 [D]")
+    latency_ms: int = switch(0, "milliseconds that each answer takes longer", "netsuite.md §4 [I]/[U]")
+    latency_mean_ms: int = switch(
+        0, "mean of a further wait, drawn from an exponential distribution", "netsuite.md §4 [I]/[U]"
+    )
+    latency_seed: int = switch(1, "seed of those waits; the same call waits the same time", "netsuite.md §4 [I]/[U]")
+    latency_clock: Literal["wall", "sandbox"] = switch(
+        "wall",
+        "whose time passes meanwhile: the machine's, or the sandbox's (which may jump)",
+        "netsuite.md §4 [I]/[U]",
+    )
     integration_limit: int = switch(
         0, "the integration's own slice of the concurrency; 0 is none", "netsuite.md §2.6 [D]"
     )

@@ -124,7 +124,10 @@ class _Translation:
                 raise unsupported("a table has a plain name")
             columns = columns_of(table, alias, self._switches)
             key = f"{identifier(alias)}.{identifier(READABLE[table].key)}" if table in TABLES else ""
-            return Source(alias, table, columns, f"{identifier(table)} AS {identifier(alias)}", key)
+            rows = identifier(table)
+            if table in self._switches.emptied_tables:
+                rows = f"(SELECT * FROM {rows} WHERE false)"
+            return Source(alias, table, columns, f"{rows} AS {identifier(alias)}", key)
         if isinstance(node, exp.Table):
             return _derived(alias, self._named[node.name.lower()])
         if isinstance(node, exp.Subquery):

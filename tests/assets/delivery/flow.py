@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from assets.delivery.spec import WorkflowSpec
-from assets.delivery.sync import Planned, Synced, Workflow, make_mart, make_plan, read_twin, run_sync
+from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
 from resources.clock import Clock
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, replace_table
 from tests.assets.delivery.builders import customers, option_tree, projects
 
 
@@ -33,8 +34,9 @@ class Flow:
 
     def stage(self, *of_customers: Mapping[str, Any], below: tuple[Mapping[str, Any], ...] = ()) -> "Flow":
         """What NetSuite has: customers, and projects below them."""
-        self.warehouse.replace("stg_netsuite__customers", customers(*of_customers))
-        self.warehouse.replace("stg_netsuite__projects", projects(*below))
+        with self.warehouse.writer() as con:
+            replace_table(con, "stg_netsuite__customers", customers(*of_customers))
+            replace_table(con, "stg_netsuite__projects", projects(*below))
         return self
 
     def plan(self, run_id: str) -> Planned:

@@ -11,8 +11,11 @@ from tests.assets.delivery.flow import Flow
 
 def plan(**counts: int) -> pl.DataFrame:
     """A plan with so many rows of each action."""
-    rows = [action for action, count in counts.items() for _ in range(count)]
-    return pl.DataFrame({"action": rows}, schema={"action": pl.String})
+    writing = {"create", "update", "deactivate", "adopt", "reactivate"}
+    rows = [(action, "{}" if action in writing else None, []) for action, count in counts.items() for _ in range(count)]
+    change = pl.Struct({"field": pl.String, "before": pl.String, "after": pl.String})
+    schema = {"action": pl.String, "payload": pl.String, "changes": pl.List(change)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 @pytest.mark.parametrize(
@@ -32,8 +35,8 @@ def test_the_reason_says_what_to_do() -> None:
 
     assert (found.guard, found.rows, found.allowed) == ("deactivate", 3, 2)
     assert found.reason == (
-        "3 records would be deactivated; allowed are 2 (1 rows or 5 % of 40)."
-        " If that is meant, raise guards.deactivate in the workflow file and run again."
+        "3 records would be deactivated; allowed are 2 (1 rows or 5 % of 40). If that is"
+        " meant, release the plan, or raise guards.deactivate in the workflow file and run again."
     )
 
 

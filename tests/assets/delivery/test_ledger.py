@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assets.delivery import ledger
-from assets.delivery.decide import LINK_SCHEMA, REFUSED_SCHEMA
+from assets.delivery.frames import LINK_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import Action
 from resources.warehouse import Warehouse, has_table, read_frame
 
@@ -40,6 +40,7 @@ def attempt(state: str, source_id: str = "1", *, seconds: int = 0, attempt_id: s
         "payload_hash": "payload",
         "workflow_version": "version",
         "request_hash": "request",
+        "image": None,
         "code": "12",
         "reason": "too odd",
         "seen_at": MOMENT + timedelta(seconds=seconds),
@@ -100,8 +101,8 @@ def test_a_link_is_replaced_and_others_stay(warehouse: Warehouse) -> None:
     elsewhere = [("other", "t", "customers", "1", "77")]
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
-        ledger.write_links(con, pl.DataFrame(rows + elsewhere, schema=names, orient="row"))
-        ledger.write_links(con, pl.DataFrame([("flow", "t", "customers", "1", "999")], schema=names, orient="row"))
+        ledger.put(con, "sync_links", pl.DataFrame(rows + elsewhere, schema=names, orient="row"))
+        ledger.put(con, "sync_links", pl.DataFrame([("flow", "t", "customers", "1", "999")], schema=names, orient="row"))
 
         links = ledger.read_links(con, "flow")
         none = ledger.read_links(con, "unknown")

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.delivery.decide import PARENT
+from assets.delivery.frames import PARENT
 from assets.delivery.target import TWIN_COLUMNS, Action, Target, Verdict, Write
 from assets.precoro.target import LOST_IN_A_ROW, OptionTarget
 from resources.errors import (

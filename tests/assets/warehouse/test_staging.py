@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from assets.netsuite.deletions import nothing_deleted
-from assets.netsuite.load import TABLE, Batch, Guard, load
-from assets.netsuite.reading import frame_of
-from assets.netsuite.stages import STAGES
-from assets.netsuite.things import THINGS
+from assets.netsuite.load import Batch, Guard, load
+from assets.netsuite.spool import Shape, Spool, pages_of, scratch
+from assets.netsuite.stages import by_value
+from assets.netsuite.things import STAGES, THINGS
 from assets.warehouse.staging import STAGING_ASSETS, build, duplicate_keys
-from resources.warehouse import Warehouse, columns_of
+from resources.netsuite.pages import raw_page
+from resources.warehouse import Warehouse, columns_of, literal
 from sql import statement
 
 NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
@@ -31,13 +31,14 @@ class Pond:
         """Raw rows as NetSuite would send them."""
         thing = THINGS[name]
         query = thing.query.with_columns(custom)
-        frame = frame_of(rows, query.names)
-        stages = [STAGES[row.get("searchstage", "Customer").upper()] if thing.split else name for row in rows]
-        tables = pl.Series(TABLE, [f"raw_netsuite__{stage}" for stage in stages], dtype=pl.String)
+        table = by_value('upper("searchstage")', STAGES) if thing.split else literal(thing.raw_tables[0])
         columns = {column.name: column.comment for column in query.columns}
-        batch = Batch(thing, query.key, columns, frame.with_columns(tables), nothing_deleted(), None, "test")
-        with self.warehouse.writer() as con:
-            load(con, batch, Guard(1, 0), now=NOW, run_id="run")
+        with scratch(self.warehouse.folder) as folder:
+            spool = Spool(folder, Shape(query.key, query.names, table, thing.raw_tables[0]))
+            spool.take(pages_of([raw_page(sorted(rows, key=lambda row: int(row[query.key])), query.key)]))
+            batch = Batch(thing, query.key, columns, [spool], nothing_deleted(), None, "test")
+            with self.warehouse.writer() as con:
+                load(con, batch, Guard(1, 0), now=NOW, run_id="run")
 
     def delete(self, table: str, key: str) -> None:
         """Mark a raw row as deleted."""
@@ -64,6 +65,7 @@ def empty_stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def pond(warehouse: Warehouse, empty_stage: Path) -> Pond:
     """Every raw table, empty."""
+    warehouse.folder.mkdir(parents=True)
     shutil.copy(empty_stage, warehouse.stage)
     return Pond(warehouse)
 

@@ -190,7 +190,8 @@ def test_too_many_calls_narrow_the_lanes() -> None:
     ("answer", "lanes"),
     [
         ({"accountConcurrencyLimit": 3, "accountUnallocatedConcurrencyLimit": 1}, 2),
-        ({"accountConcurrencyLimit": 15, "integrationConcurrencyLimit": 2}, 1),
+        ({"accountConcurrencyLimit": 15, "integrationConcurrencyLimit": 2}, 2),
+        ({"accountConcurrencyLimit": 3, "integrationConcurrencyLimit": 3}, 2),
         ({"accountConcurrencyLimit": 15}, 4),
         (None, 4),
     ],

@@ -25,7 +25,7 @@ def test_lanes_never_close_and_never_pass_their_limit() -> None:
         lanes.narrow()
     narrowest = lanes.open
 
-    lanes.cap(3)
+    lanes.grant({"accountConcurrencyLimit": 3})
     for _ in range(CLEAN_ANSWERS * 100):
         lanes.widen()
 

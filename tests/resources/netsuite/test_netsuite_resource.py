@@ -101,19 +101,23 @@ def test_the_resource_vends_a_client_that_reads(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({}, "not configured: account, client_id, certificate_id, private_key_file"),
-        ({"auth": "tba", "account": "1"}, "not configured: consumer_key"),
+        (
+            {},
+            "not configured: set NETSUITE_ACCOUNT, NETSUITE_CLIENT_ID, NETSUITE_CERTIFICATE_ID,"
+            " NETSUITE_PRIVATE_KEY_FILE",
+        ),
+        ({"auth": "tba", "account": "1"}, "not configured: set NETSUITE_CONSUMER_KEY"),
         ({"auth": "password"}, "oauth2, tba"),
         (
             {"account": "1", "client_id": "a", "certificate_id": "b", "private_key_file": "/nowhere/key.pem"},
-            "private key file: No such file",
+            "NETSUITE_PRIVATE_KEY_FILE: No such file",
         ),
     ],
 )
 def test_a_missing_key_is_told_before_anything_is_sent(fields: dict[str, str], text: str) -> None:
-    """All missing ones at once, not one a run."""
-    with pytest.raises(CredentialsError, match=text), open_netsuite(**fields):
-        pass
+    """All missing ones at once, not one a run; and only to those who call, for others can do without NetSuite."""
+    with open_netsuite(**fields) as client, pytest.raises(CredentialsError, match=text):
+        client.server_time()
 
 
 def test_the_host_follows_from_the_account() -> None:

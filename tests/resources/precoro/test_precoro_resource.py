@@ -1,10 +1,9 @@
 """The settings for Dagster, and what they open."""
 
-from pathlib import Path
-
 import dagster as dg
 import pytest
 
+from resources.errors import CredentialsError
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
 from resources.precoro.resource import PrecoroResource
@@ -32,9 +31,15 @@ def test_the_second_company_needs_its_token_only(sandbox: Sandbox) -> None:
         assert other["item_custom_field_id"] in {field.field_id for field in client.fields()}
 
 
-def test_nothing_is_opened_without_credentials_or_with_an_unknown_region(tmp_path: Path) -> None:
-    """A clear text before any call."""
-    with pytest.raises(ValueError, match="token and email"), open_precoro(budget_file=tmp_path / "b"):
-        pass
-    with pytest.raises(ValueError, match="region"), open_precoro(token="t", email="e", region="eu"):
-        pass
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "set PRECORO_TOKEN, PRECORO_EMAIL"),
+        ({"token": "t", "email": "e", "region": "eu"}, "PRECORO_REGION is one of"),
+        ({"token": "t", "email": "e", "base_url": "api.precoro.com"}, "PRECORO_BASE_URL is no address"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told_to_those_who_call(settings: dict[str, str], told: str) -> None:
+    """A clear text, nothing is sent, and nobody else is held up."""
+    with open_precoro(**settings) as client, pytest.raises(CredentialsError, match=told):
+        client.fields()

@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from resources.errors import CredentialsError
 from resources.sandbox.world import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
@@ -26,6 +27,6 @@ def test_an_asset_gets_the_plain_client(sandbox: Sandbox) -> None:
 
 
 def test_an_address_is_needed() -> None:
-    """Accounts have their own domain, so there is no default."""
-    with pytest.raises(ValueError, match="base_url"), open_suiteprojects(key="k"):
-        pass
+    """Accounts have their own domain, so there is no default; only those who call are told."""
+    with open_suiteprojects(key="k") as client, pytest.raises(CredentialsError, match="set SUITEPROJECTS_BASE_URL"):
+        client.server_time()

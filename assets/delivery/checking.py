@@ -1,0 +1,107 @@
+"""Hold a workflow file against the staging tables before anything runs.
+
+WorkflowSpec, staging tables without rows  ->  mismatches()  ->  (where in the file, what is wrong and the mend)
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+
+import polars as pl
+
+from assets.delivery.mapping import MappingError, key_column, parse
+from assets.delivery.spec import FieldRow, RecordMap, WorkflowSpec
+
+Place = tuple[str | int, ...]
+Mismatch = tuple[Place, str]
+
+CUSTOM = "custentity_"
+
+
+def mismatches(spec: WorkflowSpec, tables: Mapping[str, pl.DataFrame], known: Callable[[str], bool]) -> list[Mismatch]:
+    """Names that do not exist and expressions that do not fit.
+
+    Args:
+        spec: What the file says.
+        tables: Staging tables by name, with their columns and types; rows are not looked at.
+        known: Whether the target may have a field of this name.
+
+    Returns:
+        The place in the file, as keys and list positions, and what is wrong there.
+    """
+    found = []
+    sources = [record.source for record in spec.records]
+    for number, record in enumerate(spec.records):
+        above: Place = () if spec.source else ("records", number)
+        found += [((*above, *place), text) for place, text in _of_record(record, sources, tables, known)]
+    return found
+
+
+def _of_record(
+    record: RecordMap, sources: list[str], tables: Mapping[str, pl.DataFrame], known: Callable[[str], bool]
+) -> Iterator[Mismatch]:
+    try:
+        key_column(record.source)
+    except MappingError as error:
+        yield ("source",), str(error)
+        return
+    table = tables[record.table]
+    for number, row in enumerate(record.fields):
+        if row.active:
+            yield from ((("fields", number, part), text) for part, text in _of_row(row, table, known))
+    for source, column in (record.parent or {}).items():
+        if source not in sources:
+            yield ("parent", source), f"no source `{source}` in this file; parents must be delivered by it as well"
+        yield from ((("parent", source), text) for text in _column(column, table))
+    yield from ((("select", part), text) for part, text in _of_select(record, table))
+
+
+def _of_row(row: FieldRow, table: pl.DataFrame, known: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    if not known(row.field):
+        yield "field", f"the target has no field `{row.field}`; correct its spelling"
+    if row.from_ is not None:
+        yield from (("from", text) for text in _column(row.from_, table))
+    if row.sql is not None:
+        yield from (("sql", text) for text in _expression(row.sql, table))
+
+
+def _of_select(record: RecordMap, table: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    select = record.select
+    if select.stages:
+        yield from (("stages", text) for text in _column("stage", table))
+    if select.subsidiary:
+        yield from (("subsidiary", text) for text in _column("subsidiary_id", table))
+    if select.require_flag:
+        yield from (("require_flag", text) for text in _column(select.require_flag, table))
+    if select.where:
+        yield from (("where", text) for text in _expression(select.where, table, kind=pl.Boolean))
+
+
+def _column(name: str, table: pl.DataFrame) -> Iterator[str]:
+    """What is wrong with one column's name; a custom field is looked for in NetSuite, not here."""
+    passes_custom = any(each.startswith(CUSTOM) for each in table.columns)
+    if name in table.columns or (passes_custom and name.startswith(CUSTOM)):
+        return
+    near = get_close_matches(name, table.columns, 3) or sorted(table.columns)
+    yield f"no column `{name}`; did you mean {', '.join(near)}?"
+
+
+def _expression(text: str, table: pl.DataFrame, kind: pl.DataType | type[pl.DataType] | None = None) -> Iterator[str]:
+    """What is wrong with one SQL expression: its syntax, its columns, its types."""
+    try:
+        parsed = parse(text, "")
+    except MappingError as error:
+        yield str(error).removeprefix(": ")
+        return
+    read = sorted(set(parsed.meta.root_names()))
+    unknown = [problem for name in read for problem in _column(name, table)]
+    yield from unknown
+    if unknown:
+        return
+    custom = [pl.lit(None, dtype=pl.String).alias(name) for name in read if name not in table.columns]
+    try:
+        shown = table.with_columns(custom).select(parsed.alias("value")).schema["value"]
+    except pl.exceptions.PolarsError as error:
+        yield f"`{text}` does not fit the table: {error}"
+        return
+    if kind is not None and shown != kind:
+        yield f"`{text}` is {shown}, not a condition; compare it with something"

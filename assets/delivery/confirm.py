@@ -1,0 +1,118 @@
+"""After sending: which record is which, what the twin shows now, and what the target made of our values.
+
+delivery  ->  links_of(), update_twin(), quirks_of()  ->  sync_links, twin_<workflow>, sync_quirks
+"""
+
+import json
+from collections import Counter
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+from assets.delivery.deliver import Delivery, Key
+from assets.delivery.frames import KEY
+from assets.delivery.planning import Workflow
+from assets.delivery.quirks import differences, shown_hash
+from assets.delivery.target import TWIN_COLUMNS, Action, Outcome, Target, Verdict
+from resources.warehouse import insert_frame, quoted
+
+# a link that differs in these only was confirmed once more, and is not written again
+LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "restored_hash", "workflow_version"]
+_LINK_TEXT = (
+    "workflow", "target", *KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "shown_hash",
+    "restored_hash", "workflow_version", "run_id",
+)  # fmt: skip
+
+
+def confirmed(delivery: Delivery) -> dict[Key, Outcome]:
+    """The steps that the target confirmed."""
+    return {key: outcome for key, outcome in delivery.ends.items() if outcome.verdict is Verdict.CONFIRMED}
+
+
+def links_of(
+    workflow: Workflow,
+    plan: pl.DataFrame,
+    delivery: Delivery,
+    known: pl.DataFrame,
+    *,
+    run_id: str,
+    moment: datetime,
+    undo: bool = False,
+) -> pl.DataFrame:
+    """A link for every source record that is now known to be in the target as the plan says.
+
+    Args:
+        workflow: The workflow.
+        plan: PLAN_COLUMNS.
+        delivery: What came of it.
+        known: LINK_SCHEMA: the links before.
+        run_id: The run that confirms.
+        moment: When, UTC.
+        undo: The plan put older values back: the record is linked, but its present values are not what is mapped.
+    """
+    ends = confirmed(delivery)
+    remembered = {(row["source"], row["source_id"]): row for row in known.iter_rows(named=True)}
+    rows = []
+    for row in plan.iter_rows(named=True):
+        key = (row["source"], row["source_id"])
+        outcome, write, before = ends.get(key), delivery.writes.get(key), remembered.get(key, {})
+        if not outcome and not (row["action"] == Action.UNCHANGED.value and row["target_id"]):
+            continue
+        shown, restored = before.get("shown_hash"), before.get("restored_hash")
+        if outcome and write:
+            shown = shown_hash({**write.values, **(outcome.echo or {})}, workflow.spec.columns)
+            restored = _was(row) if row["reason_code"] == "drift" else None
+        elif before.get("payload_hash") != row["payload_hash"]:
+            shown = restored = None
+        rows.append((
+            workflow.name, workflow.spec.target, *key, outcome.target_id if outcome else row["target_id"],
+            write.parent_id if write else row["parent_target_id"], row["matched_by"] or "created",
+            None if undo else row["payload_hash"], shown, restored, workflow.spec.version, run_id, moment,
+        ))  # fmt: skip
+    schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(_LINK_TEXT, pl.String)
+    schema["confirmed_at"] = pl.Datetime("us")
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _was(row: dict[str, object]) -> str:
+    """Fingerprint of the target's record as it was before an edit by hand was put back."""
+    values = json.loads(str(row["payload"]))
+    changes = row["changes"]
+    before = {change["field"]: change["before"] for change in changes} if isinstance(changes, list) else {}
+    return shown_hash({**values, **before}, values)
+
+
+def update_twin(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, delivery: Delivery) -> None:
+    """Bring the twin up to date with what the target confirmed, so that it shows the state after the run."""
+    rows = []
+    for key, outcome in confirmed(delivery).items():
+        write = delivery.writes[key]
+        shown = {**write.values, **(outcome.echo or {})}
+        rows.append({
+            **{name: shown.get(name) for name in workflow.spec.columns},
+            "target_id": outcome.target_id,
+            "external_id": shown.get(target.key_field),
+            "is_active": shown.get(target.active_field) != "0",
+            "parent_id": shown.get("parent_id", write.parent_id),
+            "updated_at": shown.get("updated_at"),
+        })  # fmt: skip
+    if not rows:
+        return
+    schema = {**TWIN_COLUMNS, **dict.fromkeys(workflow.spec.columns, pl.String)}
+    fresh = pl.DataFrame(rows, schema=schema)
+    table = quoted(workflow.twin)
+    con.execute(f"create or replace temp table _fresh_twin as select * from {table} limit 0")
+    insert_frame(con, "_fresh_twin", fresh)
+    con.execute(f"delete from {table} where target_id in (select target_id from _fresh_twin)")
+    con.execute(f"insert into {table} by name select * from _fresh_twin")
+
+
+def quirks_of(delivery: Delivery) -> Counter[tuple[str, str]]:
+    """(field, kind) to records: what the target's answers show otherwise than it was sent."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for key, outcome in confirmed(delivery).items():
+        write = delivery.writes[key]
+        if outcome.echo:
+            seen.update(differences(write.values, outcome.echo, write.changed & outcome.echo.keys()).items())
+    return seen

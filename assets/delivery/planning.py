@@ -1,0 +1,234 @@
+"""From pond and target to a plan: shape what is desired, read back what is there, decide, guard, keep.
+
+stg_  ->  make_mart  ->  read_twin  ->  make_plan  ->  plan_<workflow>, sync_plans
+"""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+import polars as pl
+
+from assets.delivery import ledger, plans
+from assets.delivery.decide import decide
+from assets.delivery.frames import KEY, PLAN_COMMENTS, TargetShape
+from assets.delivery.guard import Tripped, check
+from assets.delivery.lineage import column_lineage
+from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
+from assets.delivery.plans import Seal
+from assets.delivery.spec import WorkflowSpec
+from assets.delivery.target import Action, Target
+from resources.clock import Clock
+from resources.warehouse import Warehouse, describe_table, has_table, quoted, read_frame, replace_table
+
+TWIN_COMMENTS = {
+    "target_id": "The target's internal id.",
+    "external_id": "Our key in the target's record; null for records that are not ours.",
+    "is_active": "Whether the target's record is switched on.",
+    "parent_id": "Target id of the parent record, where the target tells it.",
+    "updated_at": "When the target's record last changed, as the target says it.",
+}
+STAMP_COMMENTS = {
+    "plan_id": "The plan that this row belongs to.",
+    "workflow_version": "Fingerprint of the workflow file that decided.",
+    "run_id": "The run that wrote this row.",
+    "decided_at": "When it was decided, UTC.",
+}
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow's name and what its file says."""
+
+    name: str
+    spec: WorkflowSpec
+
+    @property
+    def mart(self) -> str:
+        """Name of the desired frame's table and asset."""
+        return f"mart_{self.name}"
+
+    @property
+    def twin(self) -> str:
+        """Name of the actual frame's table and asset."""
+        return f"twin_{self.name}"
+
+    @property
+    def plan(self) -> str:
+        """Name of the plan's table and asset."""
+        return f"plan_{self.name}"
+
+    @property
+    def sync(self) -> str:
+        """Name of the sink's table and asset."""
+        return f"sync_{self.name}"
+
+    def field_comments(self) -> dict[str, str]:
+        """A comment per target field: where its value comes from."""
+        return {row.field: f"{row.field} ← {row.origin}" for record in self.spec.records for row in record.rows}
+
+
+def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
+    """Shape the workflow's source records and keep them as mart_<workflow>; see `mapping.shape`.
+
+    Raises:
+        MappingError: The workflow file does not fit the staging tables.
+    """
+    tables = {}
+    with warehouse.writer(transaction=False) as con:
+        for record in workflow.spec.records:
+            key_column(record.source)
+            if not has_table(con, record.table):
+                raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
+            tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
+    mart = shape(workflow.spec, workflow.name, tables)
+    lineage = column_lineage(workflow.spec, workflow.name)
+    with warehouse.writer() as con:
+        replace_table(con, workflow.mart, mart)
+        comments = {**MART_COMMENTS, **workflow.field_comments()}
+        about = f"What {workflow.spec.target} should hold, one row per NetSuite record of the workflow's sources."
+        describe_table(con, workflow.mart, about, [(name, comments[name]) for name in mart.columns])
+        ledger.ensure_ledger(con)
+        ledger.write_lineage(con, workflow.name, lineage)
+    return mart
+
+
+def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
+    """Read back every record of the target and keep them as twin_<workflow>."""
+    began, before = moment_of(clock), target.calls
+    twin = target.read(workflow.spec.columns)
+    with warehouse.writer() as con:
+        replace_table(con, workflow.twin, twin)
+        comments = {**{name: f"{name} as the target has it." for name in twin.columns}, **TWIN_COMMENTS}
+        about = f"What {workflow.spec.target} holds, as last read back, records of others included."
+        describe_table(con, workflow.twin, about, [(name, comments[name]) for name in twin.columns])
+        ledger.ensure_ledger(con)
+        noted = {"state": "read", "started_at": began, "workflow_version": workflow.spec.version}
+        ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
+    return twin
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan that was kept in the pond, and what the guards say of it."""
+
+    plan_id: str
+    plan: pl.DataFrame
+    tripped: list[Tripped]
+
+
+def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
+    """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
+    with warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+        mart = read_frame(con, f"select * from {quoted(workflow.mart)}")
+        twin = read_frame(con, f"select * from {quoted(workflow.twin)}")
+        links = ledger.read_links(con, workflow.name)
+        intents = ledger.open_intents(con, workflow.name)
+        since = moment_of(clock) - timedelta(hours=workflow.spec.retry_refused_after_h)
+        refused = ledger.read_refused(con, workflow.name, since)
+        holds = ledger.read_holds(con, workflow.name)
+        size_before = ledger.last_size(con, workflow.name)
+    before = target.calls
+    shape_of = TargetShape(target.key_field, target.active_field, target.fields())
+    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds)
+    keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
+    # the links know what was ours also when the source has lost every record
+    ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
+    tripped = list(check(workflow.spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field))
+    kept = stamped(plan, workflow, run_id, moment_of(clock))
+    with warehouse.writer() as con:
+        keep_plan(
+            con, workflow, kept, target, Seal(warehouse.seal_key), tripped=tripped, data_version=data_version(mart)
+        )
+        ledger.write_attempts(con, _read_back(intents, plan, run_id, moment_of(clock)))
+        noted = {"state": "planned", "source_records": plan.height, **counts_of(plan)}
+        ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
+    return Planned(str(kept["plan_id"][0]) if kept.height else "", kept, tripped)
+
+
+def stamped(plan: pl.DataFrame, workflow: Workflow, run_id: str, moment: datetime) -> pl.DataFrame:
+    """The plan with its id, and who made it when."""
+    return plan.with_columns(
+        pl.lit(uuid.uuid4().hex[:12]).alias("plan_id"),
+        pl.lit(workflow.spec.version).alias("workflow_version"),
+        pl.lit(run_id).alias("run_id"),
+        pl.lit(moment).alias("decided_at"),
+    )
+
+
+def keep_plan(
+    con: duckdb.DuckDBPyConnection,
+    workflow: Workflow,
+    kept: pl.DataFrame,
+    target: Target,
+    seal: Seal,
+    *,
+    tripped: Sequence[Tripped] = (),
+    data_version: str = "",
+    kind: str = "sync",
+) -> None:
+    """Write a stamped plan down, sealed, with what sending it takes."""
+    if kept.is_empty():
+        replace_table(con, workflow.plan, kept)
+        return
+    writing = kept.filter(pl.col("payload").is_not_null())
+    estimate = target.estimate(dict(writing.group_by("action").len().iter_rows()))
+    made_at = kept["decided_at"][0]
+    closed = seal.close(kept)
+    row: dict[str, object] = {
+        "plan_id": kept["plan_id"][0],
+        "workflow": workflow.name,
+        "workflow_version": workflow.spec.version,
+        "data_version": data_version,
+        "kind": kind,
+        "made_by": kept["run_id"][0],
+        "made_at": made_at,
+        "expires_at": made_at + timedelta(hours=workflow.spec.plan_lifetime_h),
+        "state": plans.WAITING if tripped or kind != "sync" else plans.MADE,
+        "state_at": made_at,
+        "writes": writing.height,
+        "calls_needed": estimate.calls,
+        "seconds_needed": estimate.seconds,
+        "seal": plans.fingerprint(closed),
+        "note": "; ".join(each.reason for each in tripped) or None,
+    }
+    plans.keep(con, closed, row, {**PLAN_COMMENTS, **STAMP_COMMENTS})
+
+
+def data_version(mart: pl.DataFrame) -> str:
+    """Fingerprint of the source records that a plan was made from."""
+    digest = hashlib.sha256()
+    for name in ("source_id", "source_hash"):
+        digest.update("\n".join(mart.sort("source", "source_id")[name].to_list()).encode())
+    return digest.hexdigest()[:16]
+
+
+def counts_of(decisions: pl.DataFrame) -> dict[str, int]:
+    """How many records each action has, under the names of sync_runs."""
+    found = dict(decisions.group_by("action").len().iter_rows())
+    return {name: found.get(action.value, 0) for action, name in ledger.COUNTED.items()}
+
+
+def moment_of(clock: Clock) -> datetime:
+    """Now, UTC, as the pond keeps it."""
+    return clock.now().replace(tzinfo=None)
+
+
+def _read_back(intents: pl.DataFrame, plan: pl.DataFrame, run_id: str, moment: datetime) -> list[tuple[object, ...]]:
+    """How attempts ended that a killed run or a lost answer left open, by what the twin shows now."""
+    now = plan.select(*KEY, pl.col("target_id").alias("now_id"), pl.col("action").alias("now_action"))
+    rows: list[tuple[object, ...]] = []
+    for row in intents.join(now, on=KEY, how="left").iter_rows(named=True):
+        settled = row["action"] == Action.CREATE.value or row["now_action"] == Action.UNCHANGED.value
+        arrived = row["now_id"] is not None and settled
+        state = "found" if arrived else "absent"
+        reason = "the target has it" if arrived else "the target does not show it; decided anew"
+        rows.append((
+            row["attempt_id"], state, run_id, row["workflow"], row["source"], row["source_id"], row["action"],
+            row["now_id"], row["payload_hash"], row["workflow_version"], row["request_hash"], "", reason, None, moment,
+        ))  # fmt: skip
+    return rows

@@ -1,0 +1,98 @@
+"""A plan that waited: which of its rows are asked for, and which are no longer true.
+
+plan, fresh mart, fresh twin  ->  set_aside()  ->  the rows that may be sent; the others say what changed since
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from assets.delivery.deliver import Delivery
+from assets.delivery.frames import KEY, PARENT
+from assets.delivery.plans import SyncError
+from assets.delivery.target import Action, Outcome, Target, Verdict
+
+FILTERS = ("action", "record", "field")
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Source and target as they are now."""
+
+    mart: pl.DataFrame
+    twin: pl.DataFrame
+
+
+def only_these(plan: pl.DataFrame, only: Sequence[str]) -> pl.DataFrame:
+    """The part of a plan that was asked for: of several words of one kind any, of several kinds all.
+
+    A field narrows what is changed in records that exist; what is to be created is then left out.
+
+    Raises:
+        SyncError: A word is not `action=…`, `record=…` or `field=…`.
+    """
+    asked: dict[str, list[str]] = {}
+    for word in only:
+        name, _, value = word.partition("=")
+        if name not in FILTERS or not value:
+            raise SyncError(f"--only {word}: say {', '.join(f'{each}=…' for each in FILTERS)}")
+        asked.setdefault(name, []).append(value)
+    if "action" in asked:
+        plan = plan.filter(pl.col("action").is_in(asked["action"]))
+    if "record" in asked:
+        plan = plan.filter(pl.col("source_id").is_in(asked["record"]))
+    if "field" in asked:
+        kept = pl.element().struct.field("field").is_in(asked["field"])
+        plan = plan.filter(pl.col("action") != Action.CREATE).with_columns(pl.col("changes").list.filter(kept))
+        plan = plan.filter(pl.col("changes").list.len() > 0)
+    return plan
+
+
+def set_aside(plan: pl.DataFrame, fresh: Fresh, target: Target) -> tuple[pl.DataFrame, Delivery]:
+    """Drop the rows whose source or target changed since the plan was made.
+
+    Returns:
+        The plan with those rows no longer writing, and their outcomes, which say what changed.
+    """
+    aside = Delivery()
+    sources = {(row[0], row[1]): row[2] for row in fresh.mart.select(*KEY, "payload_hash").iter_rows()}
+    by_id = {row["target_id"]: row for row in fresh.twin.iter_rows(named=True)}
+    keys = set(fresh.twin["external_id"].drop_nulls())
+    for row in plan.filter(pl.col("payload").is_not_null()).iter_rows(named=True):
+        key = (row["source"], row["source_id"])
+        why = _source_moved(row, sources.get(key)) or _target_moved(row, by_id, keys, target)
+        if why:
+            code, reason = why
+            aside.ends[key] = Outcome(Verdict.NOT_SENT, row["target_id"], code, reason)
+    gone = pl.DataFrame(list(aside.ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
+    stale = plan.join(gone, on=KEY, how="semi").with_columns(
+        pl.lit(Action.SKIPPED.value).alias("action"), pl.lit(None, dtype=pl.String).alias("payload")
+    )
+    return pl.concat([plan.join(gone, on=KEY, how="anti", maintain_order="left"), stale]), aside
+
+
+def _source_moved(row: Mapping[str, Any], payload_hash: str | None) -> tuple[str, str] | None:
+    if payload_hash == row["payload_hash"]:
+        return None
+    return "stale_source", "not sent: the NetSuite record changed since the plan was made"
+
+
+def _target_moved(
+    row: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]], keys: set[str], target: Target
+) -> tuple[str, str] | None:
+    if row["action"] == Action.CREATE.value:
+        there = row["source_id"] in keys
+        return ("stale_target", "not sent: the target has it by now") if there else None
+    now = by_id.get(row["target_id"])
+    if now is None:
+        return "stale_target", "not sent: the target's record is gone"
+    moved = [
+        change["field"]
+        for change in row["changes"]
+        if change["field"] != PARENT and (now.get(change["field"]) or None) != (change["before"] or None)
+    ]
+    if not moved:
+        return None
+    return "stale_target", f"not sent: edited in {target.system} since the plan was made: {', '.join(moved)}"

@@ -1,0 +1,158 @@
+"""Take back what a run did: a plan made from the before-images, which waits for a person like any other.
+
+sync_attempts (images of a run), fresh twin  ->  plan_undo()  ->  plan_<workflow>; later edits are conflicts
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from assets.delivery import ledger
+from assets.delivery.frames import KEY, PARENT, PLAN_COLUMNS
+from assets.delivery.planning import Workflow, keep_plan, moment_of, stamped
+from assets.delivery.plans import Seal, SyncError
+from assets.delivery.target import Action, Target
+from resources.clock import Clock
+from resources.warehouse import Warehouse, quoted, read_frame
+
+_CHANGES = pl.List(pl.Struct({"field": pl.String, "before": pl.String, "after": pl.String}))
+PLAN_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys(PLAN_COLUMNS, pl.String), "level": pl.Int32, "changes": _CHANGES,
+}  # fmt: skip
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Undone:
+    """An undo plan as it was kept: what it would put back, and what stands against it."""
+
+    plan_id: str
+    plan: pl.DataFrame
+    conflicts: int
+
+
+def runs_to_undo(warehouse: Warehouse, run: str) -> list[tuple[str, str]]:
+    """(run id, workflow) of the run whose id begins so, one for each workflow that it sent something for.
+
+    Raises:
+        SyncError: No run, or several, begin so.
+    """
+    with warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+        rows = con.execute(
+            "select distinct run_id, workflow from sync_attempts where starts_with(run_id, ?) and state = 'confirmed'"
+            " order by workflow",
+            [run],
+        ).fetchall()
+    if len({run_id for run_id, _ in rows}) != 1:
+        raise SyncError(f"{'several runs begin' if rows else 'no run that sent anything begins'} with {run}")
+    return [(str(run_id), str(workflow)) for run_id, workflow in rows]
+
+
+def plan_undo(
+    warehouse: Warehouse,
+    workflow: Workflow,
+    target: Target,
+    undo_run: str,
+    *,
+    run_id: str,
+    clock: Clock,
+    records: Sequence[str] = (),
+) -> Undone:
+    """Make the plan that takes back what one run wrote.
+
+    Args:
+        warehouse: The pond.
+        workflow: The workflow whose writes are taken back.
+        target: Read afresh, to see what was edited since.
+        undo_run: The run.
+        run_id: The run that makes the plan.
+        clock: Time.
+        records: NetSuite ids to take back; all when empty.
+
+    Raises:
+        SyncError: The run confirmed nothing for this workflow.
+    """
+    seal = Seal(warehouse.seal_key)
+    with warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+        written = read_frame(con, _WRITTEN, [workflow.name, undo_run])
+        hashes = read_frame(
+            con, f"select source, source_id, payload_hash as now_hash, level from {quoted(workflow.mart)}"
+        )
+    if written.is_empty():
+        raise SyncError(f"{workflow.name}: run {undo_run[:8]} confirmed nothing that could be undone")
+    if records:
+        written = written.filter(pl.col("source_id").is_in(list(records)))
+    there = {row["target_id"]: row for row in target.read(workflow.spec.columns).iter_rows(named=True)}
+    joined = written.join(hashes, on=KEY, how="left")
+    rows = [
+        _undo_row(row, json.loads(seal.show(row["image"] or "[]")), there.get(row["target_id"]), target, undo_run)
+        for row in joined.iter_rows(named=True)
+    ]
+    plan = stamped(pl.DataFrame(rows, schema=PLAN_SCHEMA), workflow, run_id, moment_of(clock))
+    with warehouse.writer() as con:
+        keep_plan(con, workflow, plan, target, seal, kind=f"undo {undo_run}")
+    conflicts = plan.filter(pl.col("reason_code") == "conflict").height
+    return Undone(str(plan["plan_id"][0]) if plan.height else "", plan, conflicts)
+
+
+# the image stands beside the intent, the target's id beside the confirmation
+_WRITTEN = """
+select
+    intent.source, intent.source_id, intent.action, ended.target_id, intent.image
+from sync_attempts as intent
+join sync_attempts as ended on ended.attempt_id = intent.attempt_id and ended.state in ('confirmed', 'found')
+where intent.workflow = ? and intent.run_id = ? and intent.state = 'intent'
+"""
+
+
+def _undo_row(row: Row, image: Sequence[Row], now: Row | None, target: Target, undo_run: str) -> dict[str, Any]:
+    """One row of the plan: back to before, or why not."""
+    base = {
+        "source": row["source"], "source_id": row["source_id"], "target_id": row["target_id"], "matched_by": "link",
+        "level": row["level"] or 1, "payload_hash": row["now_hash"], "changes": [],
+    }  # fmt: skip
+    if now is None:
+        return base | _aside("conflict", "the target's record is gone")
+    edited = [
+        change["field"]
+        for change in image
+        if change["field"] in now and (now[change["field"]] or None) != (change["after"] or None)
+    ]
+    if edited:
+        return base | _aside("conflict", f"edited since: {', '.join(edited)}; left as it is")
+    action, back = _back(row["action"], image, now, target)
+    if not back:
+        return base | _aside("nothing_to_undo", "the target shows it as it was before")
+    values = {name: now[name] for name in now if name not in _NOT_FIELDS}
+    values |= {change["field"]: change["after"] for change in back if change["field"] != PARENT}
+    reason = f"takes back what run {undo_run[:8]} did: {', '.join(change['field'] for change in back)}"
+    return base | {
+        "action": action.value, "reason_code": "undo", "reason": reason, "changes": back, "payload": json.dumps(values),
+    }  # fmt: skip
+
+
+_NOT_FIELDS = {"target_id", "external_id", "is_active", "parent_id", "updated_at"}
+
+
+def _aside(code: str, reason: str) -> dict[str, Any]:
+    return {"action": Action.SKIPPED.value, "reason_code": code, "reason": reason}
+
+
+def _back(action: str, image: Sequence[Row], now: Row, target: Target) -> tuple[Action, list[dict[str, str | None]]]:
+    """What puts the record back: what was created is switched off, never deleted."""
+    if action == Action.CREATE.value:
+        off = {"field": target.active_field, "before": now.get(target.active_field), "after": "0"}
+        return Action.DEACTIVATE, [off] if now.get(target.active_field) != "0" else []
+    back = [
+        {"field": change["field"], "before": change["after"], "after": change["before"]}
+        for change in image
+        if change["field"] != PARENT
+    ]
+    undone = {Action.DEACTIVATE.value: Action.REACTIVATE, Action.REACTIVATE.value: Action.DEACTIVATE}
+    return undone.get(action, Action.UPDATE), back

@@ -1,0 +1,203 @@
+"""Which columns an account really has: optional ones that it does not know are left out and told of.
+
+declared query  ->  (remembered)  ->  first page: refused?  ->  leave out, read from elsewhere, or say what is needed
+
+NetSuite names an unknown column in a 400, one at a time; some accounts answer 500 and name nothing, then the optional
+columns are halved until the culprits are found (netsuite.md §1.5). Where SYS_EXTRACT_UTC does not work, local times are
+read instead (netsuite.md §10.10 [U]). What was found is remembered for some hours: see `assets/netsuite/probes.py`.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from assets.netsuite.query import Query
+from assets.netsuite.things import Thing
+from resources.errors import CredentialsError, RequestRejectedError
+from resources.netsuite.client import NetSuiteClient
+from resources.netsuite.pages import RawPage
+from resources.netsuite.refusals import MissingTableError, UnexpectedError, UnknownColumnError
+
+# other columns that may hold what a column of ours should; netsuite.md §5.1 [U]
+INSTEAD = {"searchstage": ("c.stage",)}
+MOST_TRIES = 40  # calls to find columns that NetSuite does not name
+BEHIND_ALL = str(10**15)  # no id is as high: such a query returns nothing and still tells whether its columns exist
+_UTC = re.compile(r"sys_extract_utc\((?P<column>[\w.]+)\)")
+
+
+@dataclass
+class Found:
+    """What is known of an account's columns of one thing.
+
+    Attributes:
+        asked: Fingerprint of the columns that were asked for.
+        left_out: Columns that the account does not know.
+        instead: Columns that are read from another expression.
+        local_time: SYS_EXTRACT_UTC does not work: times come in the session's zone.
+    """
+
+    asked: str
+    left_out: list[str] = field(default_factory=list)
+    instead: dict[str, str] = field(default_factory=dict)
+    local_time: bool = False
+
+
+class Columns:
+    """The columns of one thing, settled when its first page has come."""
+
+    def __init__(self, client: NetSuiteClient, thing: Thing, custom: Sequence[str], remembered: Any = None) -> None:
+        """Begin with what is declared, or with what was found some hours ago.
+
+        Args:
+            client: NetSuite.
+            thing: Of what.
+            custom: Custom fields beside those of the SQL file.
+            remembered: What `found` was then, as JSON; taken only if it is for the same columns.
+        """
+        self._client, self._thing = client, thing
+        self.declared = thing.query.with_columns(custom)
+        self._custom = [name for name in self.declared.names if name not in thing.query.names]
+        asked = _fingerprint(self.declared)
+        self.known = isinstance(remembered, dict) and remembered.get("asked") == asked
+        self.found = Found(**remembered) if self.known else Found(asked)
+        self.settled = False
+        self._others = {name: list(others) for name, others in INSTEAD.items()}
+
+    @property
+    def query(self) -> Query:
+        """What is read."""
+        query = self.declared.without(self.found.left_out)
+        for name, expression in self.found.instead.items():
+            query = query.instead(name, expression)
+        return query.rewritten(_UTC, r"\g<column>") if self.found.local_time else query
+
+    @property
+    def fingerprint(self) -> str:
+        """A fingerprint of what is read; another one asks for a full load."""
+        return _fingerprint(self.query)
+
+    @property
+    def local_times(self) -> list[str]:
+        """Columns that come in the session's zone and not in UTC."""
+        if not self.found.local_time:
+            return []
+        return [column.name for column in self.declared.columns if _UTC.search(column.expression)]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What an operator should know of columns that are missing."""
+        told = [
+            f"column {self._thing.table}.{name} is unknown to NetSuite and was left out" for name in self.found.left_out
+        ]
+        if self.found.local_time:
+            told.append("SYS_EXTRACT_UTC does not work: times were converted by today's offset and may be an hour off")
+        return told
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """What to remember."""
+        return asdict(self.found)
+
+    def first_page(self, ask: Callable[[Query], RawPage]) -> RawPage:
+        """A page, asked for until its columns are those that the account has.
+
+        Raises:
+            RequestRejectedError: A column is missing that is needed.
+        """
+        if not self.settled and not self.known:
+            self._compare_catalogue()
+        while True:
+            try:
+                page = ask(self.query)
+            except UnknownColumnError as error:
+                self._without([column.name for column in self.query.columns if column.mentions(error.column)], error)
+            except UnexpectedError as error:
+                self._halve(error)
+            except (MissingTableError, CredentialsError):
+                raise
+            except RequestRejectedError:
+                self._take_local_time()
+            else:
+                self.settled = True
+                return page
+            self.known = False
+
+    def _without(self, names: Sequence[str], error: UnknownColumnError | UnexpectedError) -> None:
+        """Do without these columns, or say which one cannot be done without."""
+        needed = self._thing.required & set(names)
+        if not names or needed:
+            named = error.column if isinstance(error, UnknownColumnError) else ", ".join(sorted(needed))
+            reason = (
+                f"table {self._thing.table} has no column {named}, which is needed: let the role see the field, or"
+                " correct the SQL file of this table"
+            )
+            raise RequestRejectedError("netsuite", f"query {self._thing.table}", reason) from error
+        for name in names:
+            if self._others.get(name):
+                self.found.instead[name] = self._others[name].pop(0)
+            else:
+                self.found.instead.pop(name, None)
+                self.found.left_out.append(name)
+
+    def _compare_catalogue(self) -> None:
+        """Custom fields that the metadata catalogue does not list are tried once, together.
+
+        The catalogue is documented as the list of a record's custom fields; that SuiteQL knows no others is not.
+        """
+        listed = self._client.custom_fields(self._thing.record) if self._custom and self._thing.record else None
+        unlisted = [name for name in self._custom if listed is not None and name not in listed]
+        if unlisted and not self._accepted(unlisted):
+            self.found.left_out += unlisted
+
+    def _halve(self, error: UnexpectedError) -> None:
+        """Find the columns that make NetSuite answer 500, in a bounded number of calls.
+
+        Raises:
+            UnexpectedError: The columns are not to blame, or they are too many.
+        """
+        tries = 0
+        optional = [name for name in self.query.names if name not in self._thing.required]
+
+        def refused(names: Sequence[str]) -> list[str]:
+            nonlocal tries
+            if tries >= MOST_TRIES:
+                raise error
+            tries += 1
+            if self._accepted(names):
+                return []
+            if len(names) == 1:
+                return list(names)
+            middle = len(names) // 2
+            return [*refused(names[:middle]), *refused(names[middle:])]
+
+        if not self._accepted(()):
+            raise error
+        names = refused(optional)
+        if not names:
+            raise error  # it passed meanwhile: the next run may do better
+        self._without(names, error)
+
+    def _accepted(self, names: Sequence[str]) -> bool:
+        """Whether NetSuite takes a query with the needed columns and these."""
+        left_out = set(self.query.names) - self._thing.required - set(names)
+        return self._client.accepts(self.query.without(left_out).page(), [BEHIND_ALL])
+
+    def _take_local_time(self) -> None:
+        """A refusal that names nothing: SYS_EXTRACT_UTC may not work in this account.
+
+        Raises:
+            RequestRejectedError: That is not the reason; the refusal itself is raised.
+        """
+        if not self.found.local_time and _fingerprint(self.query) != _fingerprint(self.query.rewritten(_UTC, "null")):
+            self.found.local_time = True
+            if self._accepted(()):
+                return
+            self.found.local_time = False
+        raise  # noqa: PLE0704  # called while the refusal is handled
+
+
+def _fingerprint(query: Query) -> str:
+    listed = "\n".join(sorted(column.text for column in query.columns))
+    return hashlib.blake2b(listed.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,168 @@
+"""Plans that wait for a person: list, apply whole or in part, reject; and plans that undo a run.
+
+millpond plans | apply | reject | undo, and the Dagster job `release_plan`, all go through here.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from assets.delivery import ledger, plans
+from assets.delivery.planning import Workflow
+from assets.delivery.plans import Kept, SyncError
+from assets.delivery.sync import Synced, run_sync
+from assets.delivery.target import Target
+from assets.delivery.undo import plan_undo, runs_to_undo
+from assets.targets import TARGETS
+from orchestration.running import duration, print_plan, print_problems, print_summary
+from resources.clock import Clock
+from resources.errors import IntegrationError
+from resources.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What it takes to send something by hand."""
+
+    warehouse: Warehouse
+    workflows: dict[str, Workflow]
+    clients: dict[str, Any]
+
+    def target(self, workflow: Workflow) -> tuple[Target, Clock]:
+        """The target of a workflow, and the clock that its system goes by."""
+        kind = TARGETS[workflow.spec.target]
+        client = self.clients[kind.system]
+        return kind.build(client, workflow.spec.options), client.clock
+
+    def workflow(self, name: str) -> Workflow:
+        """A workflow by name.
+
+        Raises:
+            SyncError: No usable file has that name.
+        """
+        if name not in self.workflows:
+            raise SyncError(f"no workflow {name}; `millpond validate` says which files can be used")
+        return self.workflows[name]
+
+
+@contextmanager
+def open_doors() -> Iterator[Doors]:
+    """The pond, the workflows and the clients of both targets; clients connect when they are first used."""
+    import dagster as dg
+
+    from orchestration.definitions import load_workflows, resources
+    from orchestration.settings import MillpondSettings
+
+    settings = MillpondSettings()
+    workflows, _ = load_workflows(settings.workflows)
+    made = resources(settings, workflows)
+    wanted = {name: made[name] for name in ("warehouse", "suiteprojects", "precoro")}
+    with dg.build_resources(wanted) as opened:
+        clients = {name: getattr(opened, name) for name in ("suiteprojects", "precoro")}
+        yield Doors(opened.warehouse, {each.name: each for each in workflows}, clients)
+
+
+def find_plan(warehouse: Warehouse, plan_id: str) -> Kept:
+    """A plan by the beginning of its id.
+
+    Raises:
+        SyncError: There is none, or several begin so.
+    """
+    with warehouse.writer() as con:
+        return plans.find(con, plan_id)
+
+
+def apply_plan(doors: Doors, plan_id: str, only: Sequence[str], run_id: str) -> Synced:
+    """Send a plan that a person names, whole or in part."""
+    kept = find_plan(doors.warehouse, plan_id)
+    workflow = doors.workflow(kept.workflow)
+    target, clock = doors.target(workflow)
+    return run_sync(
+        doors.warehouse, workflow, target, run_id=run_id, clock=clock, plan_id=kept.plan_id, only=tuple(only)
+    )
+
+
+def print_applied(plan_id: str, only: Sequence[str], console: Console) -> int:
+    """Apply and print what came of it; returns the exit code."""
+    run_id = str(uuid.uuid4())
+    with open_doors() as doors:
+        try:
+            synced = apply_plan(doors, plan_id, only, run_id)
+        except (SyncError, IntegrationError) as error:
+            print_problems([str(error)], console)
+            return 2
+        print_summary(doors.warehouse, run_id, console)
+        for row in synced.decisions.filter(synced.decisions["reason_code"].str.starts_with("stale_")).iter_rows(
+            named=True
+        ):
+            console.print(f"{row['source']} {row['source_id']}: {row['reason']}", markup=False, soft_wrap=True)
+        doors.warehouse.publish()
+        return 1 if synced.stop else 0
+
+
+def print_rejected(plan_id: str, why: str, console: Console) -> int:
+    """Drop a plan; returns the exit code."""
+    with open_doors() as doors:
+        try:
+            kept = find_plan(doors.warehouse, plan_id)
+            _, clock = doors.target(doors.workflow(kept.workflow))
+            with doors.warehouse.writer() as con:
+                plans.reject(con, kept, clock.now().replace(tzinfo=None), why)
+        except SyncError as error:
+            print_problems([str(error)], console)
+            return 2
+    console.print(f"plan {kept.plan_id} of {kept.workflow} is rejected", highlight=False)
+    return 0
+
+
+def print_plans(console: Console, *, every: bool) -> int:
+    """List the plans that can still be sent, or all; returns the exit code."""
+    with open_doors() as doors:
+        with doors.warehouse.writer() as con:
+            ledger.ensure_ledger(con)
+        shown = "true" if every else "state in ('made', 'waiting')"
+        rows = doors.warehouse.read(
+            "select plan_id, workflow, kind, state, writes, calls_needed, seconds_needed, made_at, expires_at, note"
+            f" from sync_plans where {shown} order by made_at desc limit 50"
+        )
+    table = Table(
+        "plan", "workflow", "kind", "state", "writes", "calls", "takes", "made", "until", title_justify="left"
+    )
+    for row in rows.iter_rows(named=True):
+        table.add_row(
+            row["plan_id"], row["workflow"], row["kind"][:13], row["state"], f"{row['writes']:,}",
+            f"{row['calls_needed']:,}", duration(row["seconds_needed"]), f"{row['made_at']:%m-%d %H:%M}",
+            f"{row['expires_at']:%m-%d %H:%M}",
+        )  # fmt: skip
+    console.print(table if rows.height else "no plan waits; `millpond plan GROUP` makes one")
+    for row in rows.iter_rows(named=True):
+        if row["state"] == plans.WAITING and row["note"]:
+            console.print(f"{row['plan_id']}: {row['note']}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def print_undo(run: str, records: Sequence[str], console: Console) -> int:
+    """Make the plans that take a run back and print them; returns the exit code."""
+    with open_doors() as doors:
+        try:
+            made = []
+            for undo_run, name in runs_to_undo(doors.warehouse, run):
+                workflow = doors.workflow(name)
+                target, clock = doors.target(workflow)
+                made.append((name, plan_undo(
+                    doors.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock, records=records,
+                )))  # fmt: skip
+        except (SyncError, IntegrationError) as error:
+            print_problems([str(error)], console)
+            return 2
+        for name, undone in made:
+            print_plan(doors.warehouse, name, console, plan_id=undone.plan_id)
+            if undone.conflicts:
+                console.print(f"{undone.conflicts} records were edited since and would be left as they are")
+            console.print(f"`millpond apply {undone.plan_id}` sends it", highlight=False)
+    return 0

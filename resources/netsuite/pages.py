@@ -1,0 +1,218 @@
+"""One answer to a query: taken apart with care, or only looked at so that the next call can leave at once.
+
+body  ->  read_page()  ->  Page, every cell checked
+body  ->  look_at()    ->  RawPage: the rows as bytes, and the little that the next page needs
+
+A page has up to a megabyte. Whoever fetches pages side by side must not parse them in between: `look_at` reads the
+envelope and the last key, and leaves the cells to whoever has the time (see assets/netsuite/spool.py). What it cannot
+make sense of goes the careful way, which says what is wrong.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from resources.errors import ContractError
+
+PAGE = 1000  # rows; NetSuite's maximum
+LAST_ROW = 65_536  # bytes at the end of a page in which the last key is looked for first
+_ITEMS = re.compile(rb'"items"\s*:\s*\[')
+_ENVELOPE = 4096  # bytes before the rows within which they must begin
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer to a query, every cell a text."""
+
+    rows: list[Row]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """One answer whose cells nobody has looked at yet.
+
+    Attributes:
+        items: The rows, a JSON array as it came.
+        count: How many rows NetSuite says that it brings.
+        last_key: Key of the last row; None without rows.
+        has_more: NetSuite has more rows behind these.
+        operation: What was being done, for error texts.
+    """
+
+    items: bytes
+    count: int
+    last_key: int | None
+    has_more: bool
+    operation: str
+
+    @property
+    def cells(self) -> int | None:
+        """How many texts the rows hold; None when there is anything but texts and the empty `links` of each row.
+
+        A colon behind a quotation mark ends a name, unless the mark is escaped and part of a text.
+        """
+        names = self.items.count(b'":') - self.items.count(b'\\":')
+        texts = self.items.count(b'":"')
+        return texts if names == texts + self.items.count(b'"links":[]') else None
+
+    def careful(self) -> "RawPage":
+        """The same rows after a look at each cell: names in lower case, every value a text.
+
+        Raises:
+            ContractError: A row is no object, or a value is nested.
+        """
+        try:
+            items = orjson.loads(self.items)
+        except orjson.JSONDecodeError as error:
+            raise ContractError("netsuite", self.operation, "the rows are no JSON") from error
+        rows = [_row(item, self.operation) for item in items]
+        if len(rows) != self.count:
+            raise ContractError("netsuite", self.operation, f"{len(rows)} rows came where {self.count} were announced")
+        return RawPage(orjson.dumps(rows), self.count, self.last_key, self.has_more, self.operation)
+
+
+def look_at(body: bytes, key: str, operation: str) -> RawPage:
+    """The envelope and the last key of an answer, without its cells.
+
+    Args:
+        body: The answer.
+        key: The column by which the rows ascend.
+        operation: For error texts.
+
+    Raises:
+        ContractError: The answer is cut, no JSON, or counts other rows than it brings.
+    """
+    begin = _ITEMS.search(body, 0, _ENVELOPE)
+    end = body.rfind(b"]") + 1
+    if begin and end > begin.end():
+        items = body[begin.end() - 1 : end]
+        try:
+            envelope = orjson.loads(body[: begin.end()] + b"]" + body[end:])
+        except orjson.JSONDecodeError:
+            envelope = {}
+        last_key = _last_key(items, key)
+        if envelope.get("count") and last_key is not None:
+            has_more = _checked(envelope, int(envelope["count"]), operation)
+            return RawPage(items, int(envelope["count"]), last_key, has_more, operation)
+    page = read_page(body, operation)
+    last = int_key(page.rows[-1], key) if page.rows else None
+    return RawPage(orjson.dumps(page.rows), len(page.rows), last, page.has_more, operation)
+
+
+def raw_page(rows: Sequence[Row], key: str, operation: str = "query") -> RawPage:
+    """Rows that were read the careful way, as a page among others."""
+    return RawPage(orjson.dumps(rows), len(rows), int_key(rows[-1], key) if rows else None, False, operation)
+
+
+@cache
+def _key_pattern(key: str) -> re.Pattern[bytes]:
+    return re.compile(rb'"' + key.encode() + rb'"\s*:\s*"?(-?\d+)["\s,}]')
+
+
+def _last_key(items: bytes, key: str) -> int | None:
+    """The key of the last row: inside a text its quotation marks would be escaped, so this can only be a name."""
+    found = _key_pattern(key).findall(items, max(0, len(items) - LAST_ROW))
+    return int(found[-1]) if found else None
+
+
+def json_object(body: bytes, kind: str, operation: str) -> dict[str, Any]:
+    """An answer as a JSON object.
+
+    Args:
+        body: The answer.
+        kind: Its content type.
+        operation: For error texts.
+
+    Raises:
+        ContractError: It is none.
+    """
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        reason = (
+            f"the answer is not JSON ({kind[:60] or 'no content type'}, {len(body)} bytes): cut short, or a"
+            " maintenance page"
+        )
+        raise ContractError("netsuite", operation, reason) from error
+    if not isinstance(answer, dict):
+        raise ContractError("netsuite", operation, "the answer is JSON but no object")
+    return answer
+
+
+def read_page(body: bytes, operation: str, kind: str = "") -> Page:
+    """An answer with every cell checked.
+
+    Raises:
+        ContractError: The answer is cut, empty, no JSON, or counts other rows than it brings.
+    """
+    answer = json_object(body, kind, operation)
+    items = answer.get("items")
+    if not isinstance(items, list):
+        raise ContractError("netsuite", operation, "the answer has no items or no hasMore")
+    has_more = _checked(answer, len(items), operation)
+    return Page([_row(item, operation) for item in items], has_more)
+
+
+def _checked(answer: dict[str, Any], rows: int, operation: str) -> bool:
+    """Whether there is more, once what is announced fits what came."""
+    count, has_more = answer.get("count"), answer.get("hasMore")
+    if not isinstance(has_more, bool):
+        raise ContractError("netsuite", operation, "the answer has no items or no hasMore")
+    if count != rows or answer.get("offset", 0) != 0:
+        raise ContractError("netsuite", operation, f"{rows} rows came where {count} were announced")
+    if has_more and rows < PAGE:
+        raise ContractError("netsuite", operation, f"a page of {rows} rows says that there are more")
+    if not has_more and int(answer.get("totalResults", rows)) > rows:
+        raise ContractError("netsuite", operation, "the last page came before the announced total")
+    return has_more
+
+
+def _row(item: Any, operation: str) -> Row:
+    if not isinstance(item, dict):
+        raise ContractError("netsuite", operation, "a row is no object")
+    return {
+        name.lower(): value if isinstance(value, str) else _text(value, name, operation)
+        for name, value in item.items()
+        if name != "links" and value is not None
+    }
+
+
+def _text(value: Any, name: str, operation: str) -> str:
+    """The documentation promises text; a number or a boolean is harmless, anything nested is not understood."""
+    if isinstance(value, bool):
+        return "T" if value else "F"
+    if isinstance(value, int | float):
+        return str(value)
+    raise ContractError("netsuite", operation, f"column {name.lower()} is not a scalar")
+
+
+def int_key(row: Row, key: str) -> int:
+    """A row's key.
+
+    Raises:
+        ContractError: It is no whole number.
+    """
+    try:
+        return int(row[key])
+    except (KeyError, ValueError) as error:
+        raise ContractError("netsuite", "read by key", f"a row has no whole number in {key}") from error
+
+
+def ascending(rows: list[Row], key: str, after: str) -> str:
+    """The key of the last row, once all keys are seen to ascend.
+
+    Raises:
+        ContractError: They do not.
+    """
+    keys = [int(after), *(int_key(row, key) for row in rows)]
+    if any(low >= high for low, high in pairwise(keys)):
+        raise ContractError("netsuite", "read by key", f"{key} does not ascend: rows could be lost or repeated")
+    return str(keys[-1])

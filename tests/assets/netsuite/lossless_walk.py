@@ -1,0 +1,263 @@
+"""A walk from one seed: edits, trouble and extraction runs in any order, then quiet, then the truth.
+
+walk(seed)  ->  Walked(seed, story, problems); no problem means that nothing was lost, deleted or blanked
+
+Three looks at the end: after an ordinary run (all that NetSuite tells of is there), after a reconciliation (every id),
+after a full read (every value).
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from resources.errors import IntegrationError
+from resources.sandbox.faults import Fault, FaultKind
+from tests.assets.netsuite.lossless_edits import Edits
+from tests.assets.netsuite.lossless_judge import WATCHED, Judge
+from tests.assets.netsuite.lossless_world import KilledError, World
+
+THINGS = tuple(each.thing for each in WATCHED)
+CHILDREN = ("customer_subsidiaries", "addresses")
+HIDEABLE = ("customer", "job", "contact", "customersubsidiaryrelationship", "customeraddressbook", "deletedrecord")
+HIDEABLE_COLUMNS = ("customer.fax", "customer.comments", "contact.title", "customer.custentity_region")
+PAUSES = (1, 20, 200, 900, 3600, 6 * 3600, 26 * 3600, 3 * 86400)
+QUIET = {
+    "hidden_tables": [],
+    "emptied_tables": [],
+    "hidden_columns": [],
+    "burst_every": 0,
+    "foreign_slots": 0,
+    "edit_every": 0,
+    "half_page_every": 0,
+    "token_calls": 0,
+    "latency_ms": 0,
+    "concurrency_as_401": False,
+}
+
+
+@dataclass(frozen=True)
+class Walked:
+    """How a walk ended."""
+
+    seed: int
+    story: tuple[str, ...]
+    problems: tuple[str, ...]
+    runs: int
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}: {len(self.problems)} problems", *self.problems[:12], "", "what happened:"]
+        again = f"again: MILLPOND_SEED={self.seed} python -m pytest tests/assets/netsuite/test_lossless.py"
+        return "\n".join([*lines, *self.story, "", again])
+
+
+def walk(seed: int) -> Walked:
+    """Walk once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _Walk(World.of(seed, Path(folder))).all()
+
+
+class _Walk:
+    """One walk."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._random = world.random
+        self._judge = Judge(world)
+        self._edits = Edits(world)
+        self._problems: list[str] = []
+        self._troubled = False
+        self._deletions_hidden = False
+
+    def all(self) -> Walked:
+        """Walk to the end."""
+        world = self._world
+        self._edits.populate()
+        world.tell(f"{world.fate}")
+        if self._random.random() < 0.7:
+            self._run(THINGS)
+        steps: tuple[Callable[[], None], ...] = (self._work, self._pause, self._trouble, self._peace, self._some_run)
+        large = world.fate.customers > 100
+        for _ in range(self._random.randrange(4, 9) if large else self._random.randrange(10, 26)):
+            self._random.choices(steps, weights=(6, 4, 3, 2, 6))[0]()
+            if self._problems:
+                break
+        if not self._problems:
+            self._end()
+        return Walked(world.fate.seed, tuple(world.story), tuple(self._problems), world.runs)
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        for _ in range(self._random.randrange(1, 7)):
+            self._world.tell(f"people: {self._edits.one()}")
+            if self._random.random() < 0.3:
+                self._world.clock.sleep(self._random.uniform(0, 5))
+
+    def _pause(self) -> None:
+        seconds = self._random.choice(PAUSES) * self._random.uniform(0.5, 1)
+        self._world.clock.sleep(seconds)
+        self._world.tell(f"{seconds:.0f} s pass")
+
+    def _trouble(self) -> None:
+        random = self._random
+        kind = random.choice(
+            (
+                "fault",
+                "fault",
+                "hidden",
+                "emptied",
+                "column",
+                "burst",
+                "foreign",
+                "moving",
+                "half",
+                "token",
+                "slow",
+                "401",
+            )
+        )
+        if kind == "fault":
+            for _ in range(random.randrange(1, 4)):
+                self._fault()
+            return
+        values: dict[str, object] = {
+            "hidden": {"hidden_tables": random.sample(HIDEABLE, random.randrange(1, 3))},
+            "emptied": {"emptied_tables": random.sample(HIDEABLE, random.randrange(1, 3))},
+            "column": {"hidden_columns": random.sample(HIDEABLE_COLUMNS, 2)},
+            "burst": {"burst_every": random.choice((5, 9)), "burst_calls": random.choice((1, 3))},
+            "foreign": {"foreign_slots": random.choice((2, 5)), "foreign_every_s": 600, "foreign_for_s": 200},
+            "moving": {"edit_every": random.choice((1, 2, 5)), "edit_seed": random.randrange(1000)},
+            "half": {"half_page_every": random.choice((3, 7)), "half_page_tells": random.choice(("count", "total"))},
+            "token": {"token_calls": random.choice((2, 5))},
+            "slow": {"latency_ms": random.choice((5_000, 60_000)), "latency_clock": "sandbox"},
+            "401": {"foreign_slots": 5, "foreign_every_s": 600, "foreign_for_s": 200, "concurrency_as_401": True},
+        }[kind]
+        assert isinstance(values, dict)
+        self._hides_deletions(values)
+        self._world.switch(**values)
+        self._troubled = True
+        self._world.tell(f"trouble: {values}")
+
+    def _hides_deletions(self, values: dict[str, object]) -> None:
+        for name in ("hidden_tables", "emptied_tables"):
+            tables = values.get(name)
+            self._deletions_hidden |= isinstance(tables, list) and "deletedrecord" in tables
+
+    def _fault(self) -> None:
+        random = self._random
+        fault = Fault(
+            random.choice(list(FaultKind)),
+            pattern=random.choice(("", "suiteql", "suiteql", "serverTime", "token")),
+            skip=random.randrange(8),
+            times=random.choice((1, 1, 2, 7)),
+        )
+        self._world.sandbox.faults.plan("netsuite", fault)
+        self._troubled = True
+        self._world.tell(f"trouble: {fault}")
+
+    def _peace(self) -> None:
+        self._world.sandbox.faults.clear()
+        self._world.switch(**QUIET)
+        self._troubled = False
+        self._world.tell("peace")
+        if self._random.random() < 0.1:
+            zone = self._random.choice(("UTC", "Asia/Kolkata", "America/Los_Angeles"))
+            self._world.switch(session_zone=zone)
+            self._world.tell(f"the integration user moves to {zone}")
+
+    # --- runs ----------------------------------------------------------------------------------------------------
+
+    def _some_run(self) -> None:
+        """Some things or all, as an operator or a schedule would; now and then something happens in the middle."""
+        random = self._random
+        things = THINGS if random.random() < 0.4 else tuple(random.sample(THINGS, random.randrange(1, 4)))
+        mode = random.choices(("changes", "full", "reconcile"), weights=(7, 1, 2))[0]
+        mishap = random.choices(("none", "killed", "killed at commit", "two at once", "edited"), (6, 1, 1, 2, 2))[0]
+        self._run(things, mode=mode, mishap=mishap)
+
+    def _run(self, things: tuple[str, ...], *, mode: str = "changes", mishap: str = "none") -> None:
+        world = self._world
+        world.calls, nth = 0, self._random.randrange(2, 12)
+        if mishap == "killed":
+            world.plan = {nth: self._die}
+        elif mishap == "two at once":
+            others = tuple(self._random.sample(THINGS, 3))
+            world.plan = {nth: lambda: self._other_run(others)}
+        elif mishap == "edited":
+            world.plan = {nth: self._work}
+        elif mishap == "killed at commit":
+            world.pond.before_commit = self._die
+        world.tell(f"run of {', '.join(things)}: {mode}, {mishap} at {nth}")
+        try:
+            self._things(things, mode)
+        except KilledError:
+            world.tell("  killed")
+        world.plan, world.pond.before_commit = {}, lambda: None
+        self._problems += self._judge.wronged()
+
+    def _things(self, things: tuple[str, ...], mode: str) -> None:
+        try:
+            with self._world.client() as client:
+                for thing in things:
+                    self._one(thing, mode, client)
+        except IntegrationError as error:  # before the first thing: signing in
+            self._failed("client", error)
+
+    def _one(self, thing: str, mode: str, client: object) -> None:
+        world = self._world
+        try:
+            if mode == "reconcile":
+                report = world.reconcile(thing, client)  # type: ignore[arg-type]
+            else:
+                report = world.extract(thing, client, full=mode == "full")  # type: ignore[arg-type]
+        except IntegrationError as error:
+            self._failed(thing, error)
+        else:
+            told = f"{report.mode}: {report.read} read, +{report.inserted} ~{report.updated} -{report.deleted}"
+            world.tell(f"  run {world.runs} {thing} {told}")
+
+    def _failed(self, thing: str, error: IntegrationError) -> None:
+        self._world.tell(f"  {thing} failed: {error}")
+        allowed = self._troubled or "would vanish" in str(error) or "another run wrote" in str(error)
+        if not allowed:
+            self._problems.append(f"{thing} failed without cause: {error}")
+
+    def _other_run(self, things: tuple[str, ...]) -> None:
+        """Another process runs to its end while this one waits for an answer."""
+        self._world.tell(f"  meanwhile a run of {', '.join(things)}")
+        self._things(things, self._random.choice(("changes", "changes", "reconcile")))
+
+    def _die(self) -> None:
+        raise KilledError
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """Trouble ends; an ordinary run, a reconciliation, a full read: each must keep its promise."""
+        world, edits = self._world, self._edits
+        self._peace()
+        world.clock.sleep(self._random.choice((1, 300, 4000)) + world.fate.switches["late_s"])
+        ended = self._random.random() < 0.5
+        if ended and world.fate.late:  # late writes have a run between them and the end
+            self._run(THINGS)
+        # an operator who knows that many records were deleted says so
+        world.settings = type(world.settings)(custom_columns=world.settings.custom_columns, vanish_share=1)
+        self._run(THINGS)
+        told = self._judge.differences(
+            silent=edits.silent,
+            silent_deletions=edits.silent_deletions,
+            hidden_deletions=self._deletions_hidden,
+        )
+        self._problems += [f"after the last run: {each}" for each in told]
+        if self._problems:
+            return
+        self._run(tuple(THINGS[:5]), mode="reconcile")
+        told = self._judge.differences(silent=edits.silent, silent_deletions=False, hidden_deletions=False)
+        self._problems += [f"after reconciliation: {each}" for each in told]
+        if self._problems:
+            return
+        if edits.silent:
+            self._run(tuple(THINGS[:5]), mode="full")
+            told = self._judge.differences(silent=set(), silent_deletions=False, hidden_deletions=False)
+        self._problems += [f"after a full read: {each}" for each in [*told, *self._judge.staging()]]

@@ -1,0 +1,285 @@
+"""The Dagster UI as a person meets it: launched over GraphQL, looked at in a headless browser, stopped by a signal."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import httpx
+import pytest
+
+from orchestration.settings import ROOT
+from resources.sandbox.seed import seed
+from tests.orchestration.conftest import at_home
+
+# without a queue the webserver launches runs by itself: no daemon is needed
+INSTANCE = """
+telemetry: {enabled: false}
+nux: {enabled: false}
+run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}
+"""
+MILLPOND = [sys.executable, "-c", "from orchestration.cli import main; main()"]
+PLAN = "plan_suiteprojects__customers"
+LAUNCH = """mutation L($p: ExecutionParams!) {
+    launchPipelineExecution(executionParams: $p) { __typename ... on LaunchRunSuccess { run { runId } } }
+}"""
+STATUS = "query S($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+CHROMIUM = [
+    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--virtual-time-budget=15000", "--dump-dom",
+]  # fmt: skip
+
+
+@contextmanager
+def running(command: list[str], log: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a session of its own; nothing of it is left behind, whatever happens."""
+    environment = {**os.environ, **variables}
+    environment.pop("MILLPOND_WORKFLOWS", None)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            started = [process.pid, *family(process.pid)]
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            for number in started:
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            process.wait()
+
+
+def status_of(number: int) -> tuple[str, int]:
+    """A process's state and parent; `Z`, like any that is gone, when it only waits to be taken leave of."""
+    try:
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "Z", 0
+    return fields[0], int(fields[1])
+
+
+def is_alive(number: int) -> bool:
+    """Whether a process still runs."""
+    return status_of(number)[0] != "Z"
+
+
+def family(parent: int) -> list[int]:
+    """The living processes below one, by their numbers."""
+    below: dict[int, list[int]] = {}
+    for number in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        state, above = status_of(number)
+        if state != "Z":
+            below.setdefault(above, []).append(number)
+    found = [parent]
+    for number in found:
+        found += below.get(number, [])
+    return found[1:]
+
+
+def until(what: Callable[[], bool], seconds: float, told: str) -> None:
+    """Look again and again until it is so."""
+    give_up = monotonic() + seconds
+    while not what():
+        assert monotonic() < give_up, told
+        sleep(0.1)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_up(http: httpx.Client) -> bool:
+    """Whether the webserver answers."""
+    try:
+        return http.get("/server_info").is_success
+    except httpx.HTTPError:
+        return False
+
+
+@dataclass
+class Page:
+    """What the browser made of a page."""
+
+    dom: str
+    picture: Path
+
+
+@dataclass
+class Ui:
+    """A webserver over a home of 60 customers, on which the job `all` ran."""
+
+    http: httpx.Client
+    folder: Path
+    status: str = ""
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """One GraphQL question."""
+        answer = self.http.post("/graphql", json={"query": query, "variables": variables}).json()
+        assert "errors" not in answer, answer
+        found: dict[str, Any] = answer["data"]
+        return found
+
+    def launch(self, job: str) -> str:
+        """Launch a job as the button does, wait for its end, and say which it was."""
+        selector = {"repositoryName": "__repository__", "repositoryLocationName": "millpond", "jobName": job}
+        execution = {"selector": selector, "runConfigData": {}, "mode": "default"}
+        run_id = self.ask(LAUNCH, p=execution)["launchPipelineExecution"]["run"]["runId"]
+        ended = {"SUCCESS", "FAILURE", "CANCELED"}
+        until(lambda: self._status(run_id) in ended, 120, "the run does not end")
+        return self._status(run_id)
+
+    def _status(self, run_id: str) -> str:
+        return str(self.ask(STATUS, id=run_id)["runOrError"]["status"])
+
+    def look(self, path: str, name: str, size: str) -> Page:
+        """Open a page in a headless browser: its text, and a picture for people."""
+        pictures = Path(os.environ.get("MILLPOND_SCREENSHOTS") or self.folder)
+        pictures.mkdir(parents=True, exist_ok=True)
+        picture = pictures / f"{name}.png"
+        options = [f"--window-size={size}", f"--user-data-dir={self.folder / 'browser'}", f"--screenshot={picture}"]
+        url = f"{str(self.http.base_url).rstrip('/')}{path}"
+        done = subprocess.run([*CHROMIUM, *options, url], capture_output=True, text=True, timeout=90, check=True)
+        return Page(done.stdout, picture)
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    """The webserver alone; the run is launched once."""
+    folder = tmp_path_factory.mktemp("home")
+    dagster, port = folder / "dagster", free_port()
+    dagster.mkdir()
+    (dagster / "dagster.yaml").write_text(INSTANCE)
+    with at_home(folder) as home:
+        seed(home.sandbox, customers=60, companies=None, seed=3)
+        command = [
+            sys.executable,
+            "-m",
+            "dagster_webserver",
+            "-w",
+            "workspace.yaml",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+        ]
+        with (
+            running(command, folder / "log", DAGSTER_HOME=str(dagster)) as server,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http,
+        ):
+            until(lambda: is_up(http) or server.poll() is not None, 60, "the webserver does not answer")
+            assert server.poll() is None, (folder / "log").read_text()[-2000:]
+            shown = Ui(http, folder)
+            shown.status = shown.launch("all")
+            yield shown
+
+
+@pytest.fixture
+def browser() -> None:
+    """A browser; in the pipeline its absence is a failure, for a page that nobody looked at proves nothing."""
+    if shutil.which("chromium") is None:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail("there is no chromium: the pages were not looked at")
+        pytest.skip("there is no chromium: the pages were not looked at")
+
+
+def test_the_job_launched_from_the_ui_succeeds(ui: Ui) -> None:
+    """The code location works in the webserver's own processes, by the way a person starts it."""
+    assert ui.status == "SUCCESS", (ui.folder / "log").read_text()[-3000:]
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_the_graph_shows_the_way_from_netsuite_to_the_targets(ui: Ui) -> None:
+    """Groups in the order in which data goes through them, all of them materialized."""
+    page = ui.look("/asset-groups", "asset_graph", "2200,1400")
+
+    for group in ("netsuite", "warehouse", "suiteprojects__customers", "precoro__options", "analysts"):
+        assert f">{group}<" in page.dom, group
+    assert page.picture.stat().st_size > 20_000
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_a_workflows_graph_shows_its_assets_as_materialized(ui: Ui) -> None:
+    """Each step with its state, its checks and what it is made with."""
+    page = ui.look(f"/assets/{PLAN}?view=lineage&lineageScope=neighbors", "plan_lineage", "2200,1400")
+
+    for layer in ("mart", "twin", "plan", "sync"):
+        assert f"{layer}_suiteprojects__customers" in page.dom, layer
+    assert page.dom.count(">Materialized<") == 4
+    assert "2 / 2 Passed" in page.dom
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_a_plans_page_tells_what_would_be_done(ui: Ui) -> None:
+    """Description, owner, columns with their meaning, jobs, and the preview as a table that needs no click."""
+    page = ui.look(f"/assets/{PLAN}", "plan", "1600,2800")
+
+    for text in (
+        "one action and one reason per NetSuite record", "integrations", "Latest materialization", "Row count",
+        "Why, in words.", "suiteprojects__customers__plan", ">first_records<",
+    ):  # fmt: skip
+        assert text in page.dom, text
+    table = page.dom[page.dom.rindex(">preview<") :]
+    assert "<td>create</td>" in table
+    assert "<td>new</td>" in table
+    assert page.picture.stat().st_size > 20_000
+
+
+def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
+    """It says where it is once it answers; SIGTERM ends it and everything that it started, within seconds.
+
+    SIGINT is ignored when it starts, as behind a shell's `&`: Dagster would then ignore SIGTERM as well.
+    """
+    port = free_port()
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *MILLPOND, "ui", "--port", str(port)]
+    address = f"http://127.0.0.1:{port}"
+    environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": ""}
+    with running(ignoring, tmp_path / "log", **environment) as process, httpx.Client(base_url=address) as http:
+        log = tmp_path / "log"
+        told = f"the Dagster UI is on {address} (stop with Ctrl-C)"
+        until(lambda: told in log.read_text() or process.poll() is not None, 60, "no address is printed")
+        assert is_up(http)
+        taken = subprocess.run(
+            [*MILLPOND, "ui", "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (taken.returncode, taken.stdout.strip()) == (2, f"port {port} is in use; choose another one with --port")
+
+        started = family(process.pid)
+        assert len(started) >= 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert [number for number in started if is_alive(number)] == []
+
+
+def test_when_the_webserver_dies_the_daemon_goes_too(tmp_path: Path) -> None:
+    """Half of a UI would run on unseen."""
+    port = free_port()
+    command = [*MILLPOND, "ui", "--port", str(port)]
+    environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": ""}
+    with running(command, tmp_path / "log", **environment) as process:
+        until(lambda: len(family(process.pid)) >= 2, 60, "nothing was started")
+        started = family(process.pid)
+        webserver = next(
+            number for number in started if "dagster_webserver" in Path(f"/proc/{number}/cmdline").read_text()
+        )
+        os.kill(webserver, signal.SIGKILL)
+
+        assert process.wait(30) == 1
+        assert "webserver or daemon ended" in (tmp_path / "log").read_text()
+        assert [number for number in started if is_alive(number)] == []
