@@ -16,6 +16,7 @@ from assets.netsuite.raw import RAW_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
 from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups
+from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
 from orchestration.settings import (
@@ -45,7 +46,7 @@ def definitions() -> dg.Definitions:
     names = [job.name for job in jobs]
     own = dg.Definitions(
         assets=[*RAW_ASSETS.values(), *STAGING_ASSETS.values(), analyst_snapshot([each.sync for each in workflows])],
-        jobs=jobs,
+        jobs=[*jobs, release_job(workflows)],
         schedules=group_schedules(groups, names),
         sensors=[*group_sensors(groups, names), publish_after_failure],
         resources=resources(settings, workflows),

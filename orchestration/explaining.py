@@ -12,6 +12,7 @@ from assets.delivery.explain import Explanation, Record, Story, explain, find_re
 from assets.delivery.mapping import MART_COLUMNS
 from assets.delivery.target import TWIN_COLUMNS
 from assets.netsuite.things import THINGS
+from orchestration.running import change_text
 from orchestration.settings import MillpondSettings
 from resources.warehouse import PondError, Warehouse
 
@@ -128,7 +129,7 @@ def _add_planned(branch: Tree, story: Story) -> None:
             f"planned: [b]{row['action']}[/b], {why} (plan {row['plan_id']}, {_moment(row['decided_at'])})"
         )
         for change in row["changes"] or []:
-            planned.add(escape(f"{change['field']}: {change['before'] or '∅'} → {change['after'] or '∅'}"))
+            planned.add(escape(change_text(change)))
 
 
 def _add_decided(branch: Tree, story: Story) -> None:

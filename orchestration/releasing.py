@@ -87,6 +87,15 @@ def apply_plan(doors: Doors, plan_id: str, only: Sequence[str], run_id: str) -> 
     )
 
 
+def reject_plan(doors: Doors, plan_id: str, why: str) -> Kept:
+    """Drop a plan that a person names."""
+    kept = find_plan(doors.warehouse, plan_id)
+    _, clock = doors.target(doors.workflow(kept.workflow))
+    with doors.warehouse.writer() as con:
+        plans.reject(con, kept, clock.now().replace(tzinfo=None), why)
+    return kept
+
+
 def print_applied(plan_id: str, only: Sequence[str], console: Console) -> int:
     """Apply and print what came of it; returns the exit code."""
     run_id = str(uuid.uuid4())
@@ -109,10 +118,7 @@ def print_rejected(plan_id: str, why: str, console: Console) -> int:
     """Drop a plan; returns the exit code."""
     with open_doors() as doors:
         try:
-            kept = find_plan(doors.warehouse, plan_id)
-            _, clock = doors.target(doors.workflow(kept.workflow))
-            with doors.warehouse.writer() as con:
-                plans.reject(con, kept, clock.now().replace(tzinfo=None), why)
+            kept = reject_plan(doors, plan_id, why)
         except SyncError as error:
             print_problems([str(error)], console)
             return 2

@@ -4,19 +4,22 @@ millpond run GROUP  ->  job <group>  ->  sync_runs  ->  summary
 """
 
 import logging
+import os
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from assets.delivery.ledger import COUNTED
+from assets.delivery.plans import PlanError, Seal
 from assets.delivery.spec import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS
 from orchestration.home import open_instance
@@ -56,7 +59,7 @@ def plan_group(group: str, console: Console) -> int:
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = Warehouse(settings.pond)
+    warehouse = Warehouse(settings.pond, os.environ.get("MILLPOND_SEAL_KEY", ""))
     with _pond_trouble(problems):
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
@@ -83,13 +86,15 @@ def execute(settings: MillpondSettings, job_name: str, console: Console) -> tupl
     with open_instance(settings) as instance:
         # after DAGSTER_HOME is set: the code location reads the settings
         from orchestration.definitions import definitions
+        from orchestration.release_job import RELEASE
 
         try:
             loaded = definitions()
         except WorkflowFileError as error:
             print_problems([str(error)], console)
             return None
-        jobs = {job.name: job for job in loaded.resolve_all_job_defs()}
+        # a plan is released by `millpond apply`
+        jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name != RELEASE}
         if job_name not in jobs:
             groups = sorted(name for name in jobs if "__plan" not in name and not name.startswith("__"))
             asked = escape(job_name.removesuffix("__plan"))
@@ -178,9 +183,12 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
     if not warehouse.has("sync_runs"):
         return
     rows = warehouse.read("select * from sync_runs where run_id = ? order by started_at, workflow", [run_id]).to_dicts()
+    if not rows:
+        return
     only_planned = all(row["plan_id"] is None for row in rows)
     title = f"run {run_id[:8]}: planned, nothing was sent" if only_planned else f"run {run_id[:8]}"
-    table = Table(title=title, title_justify="left")
+    _print_line(title, console, style="italic")  # a table would break a title that is wider than itself
+    table = Table()
     table.add_column("")
     for row in rows:
         table.add_column(row["workflow"], justify="right")
@@ -191,8 +199,7 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
     table.add_row("calls", *(_number(row["calls"]) for row in rows))
     if not only_planned:
         table.add_row("seconds", *("·" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows))
-    if rows:
-        console.print(table)
+    console.print(table)
     for row in rows:
         if row["note"]:
             console.print(f"{row['workflow']} stopped: {row['note']}", style="yellow", markup=False, soft_wrap=True)
@@ -262,7 +269,8 @@ def print_plan(warehouse: Warehouse, workflow: str, console: Console, *, plan_id
         " group by all order by action, records desc",
         [plan_id],
     )
-    table = Table("action", "reason", "records", title=f"plan {plan_id} of {workflow}", title_justify="left")
+    _print_line(f"plan {plan_id} of {workflow}", console, style="italic")
+    table = Table("action", "reason", "records")
     for action, code, records in counts.iter_rows():
         table.add_row(action, code or "", f"{records:,}")
     console.print(table)
@@ -274,15 +282,29 @@ def print_plan(warehouse: Warehouse, workflow: str, console: Console, *, plan_id
             console,
         )
     first = warehouse.read(
-        f"select source, source_id, action, changes, reason from {plan}"
+        f"select source, source_id, action, changes, reason, payload from {plan}"
         " where plan_id = ? and (action not in ('unchanged', 'skipped', 'create') or reason_code = 'conflict')"
         " order by source, try_cast(source_id as bigint)",
         [plan_id],
     )
-    for row in first.head(PREVIEW_ROWS).iter_rows(named=True):
+    for row in _opened(warehouse, first.head(PREVIEW_ROWS)).iter_rows(named=True):
         _print_line(f"{row['source']} {row['source_id']}: {row['action']}, {row['reason']}", console)
         for change in row["changes"] or []:
-            before, after = change["before"] or "∅", change["after"] or "∅"
-            _print_line(f"    {change['field']}: {before} → {after}", console, style="dim")
+            _print_line(f"    {change_text(change)}", console, style="dim")
     if first.height > PREVIEW_ROWS:
         _print_line(f"… and {first.height - PREVIEW_ROWS} more", console)
+
+
+def _opened(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
+    """Plan rows with their values, for who has the key; the others see which fields change."""
+    try:
+        return Seal(warehouse.seal_key).open(rows)
+    except PlanError:
+        return rows
+
+
+def change_text(change: Mapping[str, str | None]) -> str:
+    """One change as a person reads it; a sealed one has neither value."""
+    if change["before"] is None and change["after"] is None:
+        return f"{change['field']}: sealed"
+    return f"{change['field']}: {change['before'] or '∅'} → {change['after'] or '∅'}"

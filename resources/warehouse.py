@@ -17,14 +17,19 @@ import duckdb
 import polars as pl
 from pydantic import Field
 
-from resources.locks import file_lock
 from resources.failpoints import reach
+from resources.locks import file_lock
 from sql import Statement
 
 LOCK_TIMEOUT_S = 300.0
 
 # what DuckDB says of the file, not of what somebody asked it
-_FILE_TROUBLE = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException)
+_FILE_TROUBLE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.SerializationException,
+    duckdb.TransactionException,  # a full disk at the commit
+)
 
 _here = threading.local()
 
@@ -85,15 +90,19 @@ class Warehouse:
         self.snapshot = folder / "analyst.duckdb"
 
     @contextmanager
-    def writer(self, *, transaction: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writer(self, *, transaction: bool = True, tuned: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction on the pond; every step of every process waits its turn.
+
+        Args:
+            transaction: False to read, or for statements that no transaction takes.
+            tuned: The section changes DuckDB's settings for itself, so its connection is not used again.
 
         Raises:
             RuntimeError: A section is opened inside another one of the same thread.
             TimeoutError: Another writer held the pond for longer than LOCK_TIMEOUT_S.
             PondError: The file cannot be opened, read or written.
         """
-        with self._turn(), self._told(), self._attached() as con:
+        with self._turn(), self._told(), self._attached(keep=not tuned) as con:
             if transaction:
                 con.execute("begin")
             yield con  # an exception skips the commit; closing rolls back
@@ -101,7 +110,7 @@ class Warehouse:
                 con.execute("commit")
 
     @contextmanager
-    def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """The pond, held open by this thread for as long as its turn lasts.
 
         The connection itself is kept and only the file is let go: opening a new one costs 40 ms more each time.
@@ -119,7 +128,10 @@ class Warehouse:
         except BaseException:
             con.close()
             raise
-        _here.connection = con
+        if keep:
+            _here.connection = con
+        else:
+            con.close()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -186,6 +198,7 @@ class Warehouse:
         partial = self.folder / f".{self.snapshot.name}.{os.getpid()}.tmp"
         reach("publish_begins")
         with self.writer(transaction=False) as con:
+            self._sweep()
             con.execute("checkpoint stage")  # rows still in the log would be missing from the copy
             # a child process: opening the file in this one would drop DuckDB's own lock
             copied = subprocess.run(["cp", "--reflink=auto", str(self.stage), str(partial)], check=False)  # noqa: S603, S607
@@ -203,6 +216,13 @@ class Warehouse:
         os.close(directory)
         reach("publish_done")
         return self.snapshot.stat().st_size
+
+    def _sweep(self) -> None:
+        """Remove the copies of processes that died over them."""
+        for left in self.folder.glob(f".{self.snapshot.name}.*.tmp"):
+            owner = left.suffixes[-2].removeprefix(".")
+            if not Path(f"/proc/{owner}").exists():
+                left.unlink(missing_ok=True)
 
 
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:

@@ -38,7 +38,8 @@ def links_of(
     *,
     run_id: str,
     moment: datetime,
-    undo: bool = False,
+    version: str,
+    settled: bool = True,
 ) -> pl.DataFrame:
     """A link for every source record that is now known to be in the target as the plan says.
 
@@ -49,7 +50,8 @@ def links_of(
         known: LINK_SCHEMA: the links before.
         run_id: The run that confirms.
         moment: When, UTC.
-        undo: The plan put older values back: the record is linked, but its present values are not what is mapped.
+        version: Fingerprint of the workflow file that made the plan.
+        settled: Off when what was sent is not what is mapped: an undo, or some fields of the plan only.
     """
     ends = confirmed(delivery)
     remembered = {(row["source"], row["source_id"]): row for row in known.iter_rows(named=True)}
@@ -68,7 +70,7 @@ def links_of(
         rows.append((
             workflow.name, workflow.spec.target, *key, outcome.target_id if outcome else row["target_id"],
             write.parent_id if write else row["parent_target_id"], row["matched_by"] or "created",
-            None if undo else row["payload_hash"], shown, restored, workflow.spec.version, run_id, moment,
+            row["payload_hash"] if settled else None, shown, restored, version, run_id, moment,
         ))  # fmt: skip
     schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(_LINK_TEXT, pl.String)
     schema["confirmed_at"] = pl.Datetime("us")

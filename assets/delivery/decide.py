@@ -60,8 +60,7 @@ def decide(
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
     matched = _remember(matched, refused, holds, spec.version)
     settled = settle_parents(matched)
-    compared = _kept_so(_compare(settled, target, fields, spec), fields, spec.version)
-    acted = _act(compared, target, spec)
+    acted = _act(_compare(settled, target, fields, spec), target, spec)
     # what is not sent needs no payload; the mart has its values
     sent = pl.col("action").is_in([action.value for action in Action if action.writes])
     acted = acted.with_columns(pl.when(sent).then("payload"))
@@ -81,7 +80,8 @@ def _remember(
     holds = pl.DataFrame(schema=HOLD_SCHEMA) if holds is None else holds
     matched = matched.join(refused, on=KEY, how="left", maintain_order="left")
     matched = matched.join(holds, on=KEY, how="left", maintain_order="left")
-    return matched.with_columns(same("refused").alias("same_refused"), same("held").alias("held"))
+    alike = pl.col("held_disposition").eq_missing(pl.col("disposition"))
+    return matched.with_columns(same("refused").alias("same_refused"), (same("held") & alike).alias("held"))
 
 
 def _kept_so(compared: pl.DataFrame, fields: Sequence[str], version: str) -> pl.DataFrame:
@@ -144,31 +144,54 @@ def _quarantine(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: str) 
 
 
 def _compare(settled: pl.DataFrame, target: TargetShape, fields: Sequence[str], spec: WorkflowSpec) -> pl.DataFrame:
-    """Put desired beside actual; adds changes (list of field, before, after) and payload (JSON)."""
-    there = pl.col("target_id").is_not_null() & pl.col("disposition").is_in([DELIVER, RETIRE])
-    retiring = pl.col("disposition") == RETIRE
-    left_alone = _left_alone(spec)
-    desired, changes = [], []
-    for name in fields:
-        before = pl.col(f"twin.{name}")
-        alone = pl.col("source").is_in(left_alone.get(name, [])) & there
-        wanted = pl.when(retiring | alone).then(before).otherwise(pl.col(name))
-        if name == target.active_field:
-            wanted = pl.when(retiring).then(pl.lit("0")).otherwise(wanted)
-        desired.append(wanted.alias(name))
-        differs = there & wanted.ne_missing(before)
-        change = pl.struct(pl.lit(name).alias("field"), before.alias("before"), wanted.alias("after"))
-        changes.append(pl.when(differs).then(change))
+    """Put desired beside actual; adds changes (list of field, before, after), payload (JSON) and kept_so.
+
+    Most records are as they should be: only the others are looked at field by field.
+    """
+    live = pl.col("disposition").is_in([DELIVER, RETIRE])
+    there = pl.col("target_id").is_not_null() & live
+    wanted = _wanted(target, fields, spec, there)
+    moved = there & _moved(spec)
+    differs = pl.any_horizontal(
+        moved, *(there & each.ne_missing(pl.col(f"twin.{name}")) for name, each in wanted.items())
+    )
+    rows = settled.with_columns((live & (differs | ~OURS.fill_null(value=False))).fill_null(value=False).alias("_look"))
+    looked = rows.filter("_look")
     change = pl.struct(
         pl.lit(PARENT).alias("field"), KNOWN_PARENT.alias("before"), pl.col("parent_target_id").alias("after")
     )
-    changes.append(pl.when(there & _moved(spec)).then(change))
-    payload = pl.struct(desired) if desired else pl.struct(pl.lit(None))
-    compared = settled.with_columns(
-        pl.concat_list(changes).list.drop_nulls().alias("changes"),
+    changes = [
+        pl.when(there & each.ne_missing(pl.col(f"twin.{name}"))).then(
+            pl.struct(pl.lit(name).alias("field"), pl.col(f"twin.{name}").alias("before"), each.alias("after"))
+        )
+        for name, each in wanted.items()
+    ]
+    payload = pl.struct([each.alias(name) for name, each in wanted.items()] or [pl.lit(None)])
+    looked = looked.with_columns(
+        pl.concat_list(*changes, pl.when(moved).then(change)).list.drop_nulls().alias("changes"),
         payload.struct.json_encode().alias("payload"),
     )
-    return _monitored(compared, target, spec)
+    looked = _kept_so(_monitored(looked, target, spec), fields, spec.version)
+    plain = rows.filter(~pl.col("_look")).with_columns(
+        pl.lit([], dtype=looked.schema["changes"]).alias("changes"),
+        pl.lit(None, dtype=pl.String).alias("payload"),
+        pl.lit(value=False).alias("kept_so"),
+    )
+    done = [name for name in looked.columns if name not in {*fields, *(f"twin.{each}" for each in fields), "_look"}]
+    return pl.concat([looked.select(done), plain.select(done)])
+
+
+def _wanted(target: TargetShape, fields: Sequence[str], spec: WorkflowSpec, there: pl.Expr) -> dict[str, pl.Expr]:
+    """Field to the value that it shall have."""
+    retiring, left_alone = pl.col("disposition") == RETIRE, _left_alone(spec)
+    wanted = {}
+    for name in fields:
+        value, alone = pl.col(name), left_alone.get(name, [])
+        if alone:
+            value = pl.when(pl.col("source").is_in(alone) & there).then(pl.col(f"twin.{name}")).otherwise(value)
+        kept = pl.lit("0") if name == target.active_field else pl.col(f"twin.{name}")
+        wanted[name] = pl.when(retiring).then(kept).otherwise(value)
+    return wanted
 
 
 def _moved(spec: WorkflowSpec) -> pl.Expr:

@@ -18,7 +18,7 @@ from itertools import groupby
 import polars as pl
 
 from assets.delivery import ledger
-from assets.delivery.frames import KEY, REFUSED
+from assets.delivery.frames import KEY, PARENT, REFUSED
 from assets.delivery.plans import Seal
 from assets.delivery.quirks import HARMLESS, differences
 from assets.delivery.target import Action, Outcome, Target, Verdict, Write
@@ -117,6 +117,7 @@ def deliver(
     *,
     clock: Clock,
     progress: Progress | None = None,
+    known: Mapping[Key, str] | None = None,
 ) -> Delivery:
     """Send every row of the plan that writes.
 
@@ -127,12 +128,13 @@ def deliver(
         sending: Workflow, version and run, for the ledger; how carefully to begin.
         clock: Time.
         progress: Told after each batch how many of how many steps are done.
+        known: Target ids of records that may be parents and are not in the plan.
 
     Returns:
         The outcome of every step; `stop` is set when the target said that nothing more should be sent now.
     """
     steps = plan_steps(plan)
-    run = _Run(warehouse, target, sending, clock, ids=_known_ids(plan))
+    run = _Run(warehouse, target, sending, clock, ids={**(known or {}), **known_ids(plan)})
     done = 0
     for number, batch in enumerate(batches(steps, target.batch_size, sending.canary)):
         run.send(batch)
@@ -192,7 +194,8 @@ def batches(steps: Sequence[Step], size: int, canary: Sequence[int] = ()) -> Ite
             wave = wave[most:]
 
 
-def _known_ids(plan: pl.DataFrame) -> dict[Key, str]:
+def known_ids(plan: pl.DataFrame) -> dict[Key, str]:
+    """Target ids of the plan's records that are there before anything is sent."""
     # what is only about to be adopted is nobody's parent before the target took it
     there = plan.filter(pl.col("target_id").is_not_null() & (pl.col("action") != Action.ADOPT))
     there = there.select(*KEY, "target_id")
@@ -238,6 +241,7 @@ class _Run:
     def verify(self, batch: Sequence[Step]) -> None:
         """Read a canary back: what is missing or otherwise than it was sent stops the run."""
         sent = [self.delivery.writes[step.key] for step in batch if self._confirmed(step)]
+        sent = [write for write in sent if write.values.get(self._target.key_field)]  # an undo may take the key away
         if not sent or self.delivery.stop:
             return
         try:
@@ -255,7 +259,10 @@ class _Run:
             wrong.update(name for name, kind in kinds.items() if kind not in HARMLESS)
         if wrong:
             told = ", ".join(f"{name} ({count} of {len(sent)})" for name, count in sorted(wrong.items()))
-            reason = f"the first {len(sent)} records do not show what was sent: {told}; nothing more was sent"
+            reason = (
+                f"the first {len(sent)} records do not show what was sent: {told}; nothing more was sent. Mend the"
+                " mapping, or accept it with `canary: []` in the workflow file"
+            )
             self.delivery.stop = ContractError(self._target.system, "canary", reason)
 
     def _confirmed(self, step: Step) -> bool:
@@ -318,6 +325,8 @@ class _Run:
         key = write.values.get(self._target.key_field)
         for row in back.filter(pl.col("external_id") == key).iter_rows(named=True):
             arrived = write.action is Action.CREATE
+            if PARENT in write.changed and row["parent_id"] != write.parent_id:
+                return False  # a target that does not tell parents leaves it open; the same once more does no harm
             if arrived or all(row.get(name) == write.values.get(name) for name in write.changed if name in row):
                 outcomes[index] = Outcome(
                     Verdict.CONFIRMED,

@@ -50,6 +50,7 @@ HOLD_SCHEMA = {
     "source": pl.String,
     "source_id": pl.String,
     "held_hash": pl.String,
+    "held_disposition": pl.String,
     "held_version": pl.String,
     "undone_run": pl.String,
 }

@@ -80,6 +80,17 @@ def put(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
     con.execute(f"insert into {table} by name select * from {fresh}")
 
 
+def end_holds(con: duckdb.DuckDBPyConnection, workflow: str, keys: Iterable[tuple[str, str]]) -> None:
+    """Forget the holds of records that were sent again: going back to what was undone is a change like any other."""
+    con.execute("create or replace temp table _sent_again (source varchar, source_id varchar)")
+    insert_frame(con, "_sent_again", pl.DataFrame(list(keys), schema=dict.fromkeys(KEY, pl.String), orient="row"))
+    con.execute(
+        "delete from sync_holds where workflow = ?"
+        " and (source, source_id) in (select (source, source_id) from _sent_again)",
+        [workflow],
+    )
+
+
 def write_decisions(
     con: duckdb.DuckDBPyConnection,
     workflow: str,
@@ -163,7 +174,8 @@ def read_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
     """Records that an undo put back: HOLD_SCHEMA."""
     holds = read_frame(
         con,
-        "select source, source_id, payload_hash as held_hash, workflow_version as held_version, undone_run"
+        "select source, source_id, payload_hash as held_hash, disposition as held_disposition,"
+        " workflow_version as held_version, undone_run"
         " from sync_holds where workflow = ?",
         [workflow],
     )
@@ -194,11 +206,22 @@ def note_quirks(
 def last_size(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
     """How many source records the last finished run decided on; 0 before the first."""
     rows = con.execute(
-        "select source_records from sync_runs where workflow = ? and finished_at is not null"
-        " order by finished_at desc limit 1",
+        "select run.source_records from sync_runs as run"
+        " join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = 'sync'"
+        " where run.workflow = ? and run.finished_at is not null order by run.finished_at desc limit 1",
         [workflow],
     ).fetchall()
     return int(rows[0][0] or 0) if rows else 0
+
+
+def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
+    """Whether a run sent something by this version of the workflow file and came to its end."""
+    rows = con.execute(
+        "select 1 from sync_runs where workflow = ? and workflow_version = ? and state = 'finished'"
+        " and created + adopted + updated + deactivated + reactivated > 0 limit 1",
+        [workflow, version],
+    ).fetchall()
+    return bool(rows)
 
 
 def note_run(

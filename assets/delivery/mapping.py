@@ -42,6 +42,7 @@ MART_COMMENTS = {
 
 DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"
 CIRCLE = 0  # level of a record that is its own ancestor, or hangs below one
+A_FEW = 10  # so many records without any value in a check box: it is not seen, rather than never ticked
 HASH_VERSION = "1"  # of the fingerprint below; a new one makes every record differ once
 
 Because = tuple[pl.Expr, str, str, str]  # condition, disposition, reason code, reason
@@ -162,7 +163,7 @@ def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, column
             f" custom field to the extraction. There are: {', '.join(sorted(table.columns))}"
         )
     flag = record.select.require_flag
-    if flag and table.height and table[flag].null_count() == table.height:
+    if flag and table.height >= A_FEW and table[flag].null_count() == table.height:
         raise MappingError(
             f"{where}: no record at all has a value in {flag}, so none would take part; correct require_flag in the"
             " workflow file, or let NetSuite's role see the field"

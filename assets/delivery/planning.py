@@ -13,15 +13,18 @@ import duckdb
 import polars as pl
 
 from assets.delivery import ledger, plans
+from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
-from assets.delivery.frames import KEY, PLAN_COMMENTS, TargetShape
+from assets.delivery.frames import PLAN_COMMENTS, TargetShape
 from assets.delivery.guard import Tripped, check
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
 from assets.delivery.plans import Seal
 from assets.delivery.spec import WorkflowSpec
-from assets.delivery.target import Action, Target
+from assets.delivery.target import Target
+from assets.delivery.turns import turn_if_free
 from resources.clock import Clock
+from resources.failpoints import reach
 from resources.warehouse import Warehouse, describe_table, has_table, quoted, read_frame, replace_table
 
 TWIN_COMMENTS = {
@@ -122,12 +125,15 @@ class Planned:
 
 def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
-    with warehouse.writer() as con:
+    seal = Seal(warehouse.seal_key)
+    with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
         mart = read_frame(con, f"select * from {quoted(workflow.mart)}")
         twin = read_frame(con, f"select * from {quoted(workflow.twin)}")
+        if alone:
+            close_dead(con, workflow.name, moment_of(clock))
+            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
         links = ledger.read_links(con, workflow.name)
-        intents = ledger.open_intents(con, workflow.name)
         since = moment_of(clock) - timedelta(hours=workflow.spec.retry_refused_after_h)
         refused = ledger.read_refused(con, workflow.name, since)
         holds = ledger.read_holds(con, workflow.name)
@@ -139,24 +145,37 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
     tripped = list(check(workflow.spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field))
-    kept = stamped(plan, workflow, run_id, moment_of(clock))
+    stamp = new_stamp(run_id, clock)
+    kept = stamped(plan, workflow, stamp)
     with warehouse.writer() as con:
-        keep_plan(
-            con, workflow, kept, target, Seal(warehouse.seal_key), tripped=tripped, data_version=data_version(mart)
-        )
-        ledger.write_attempts(con, _read_back(intents, plan, run_id, moment_of(clock)))
+        keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=data_version(mart))
         noted = {"state": "planned", "source_records": plan.height, **counts_of(plan)}
         ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
-    return Planned(str(kept["plan_id"][0]) if kept.height else "", kept, tripped)
+    reach("plan_kept")
+    return Planned(stamp.plan_id, kept, tripped)
 
 
-def stamped(plan: pl.DataFrame, workflow: Workflow, run_id: str, moment: datetime) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Stamp:
+    """A new plan's id, and who made it when."""
+
+    plan_id: str
+    run_id: str
+    made_at: datetime
+
+
+def new_stamp(run_id: str, clock: Clock) -> Stamp:
+    """The stamp of a plan that is made now."""
+    return Stamp(uuid.uuid4().hex[:12], run_id, moment_of(clock))
+
+
+def stamped(plan: pl.DataFrame, workflow: Workflow, stamp: Stamp) -> pl.DataFrame:
     """The plan with its id, and who made it when."""
     return plan.with_columns(
-        pl.lit(uuid.uuid4().hex[:12]).alias("plan_id"),
+        pl.lit(stamp.plan_id).alias("plan_id"),
         pl.lit(workflow.spec.version).alias("workflow_version"),
-        pl.lit(run_id).alias("run_id"),
-        pl.lit(moment).alias("decided_at"),
+        pl.lit(stamp.run_id).alias("run_id"),
+        pl.lit(stamp.made_at).alias("decided_at"),
     )
 
 
@@ -166,30 +185,27 @@ def keep_plan(
     kept: pl.DataFrame,
     target: Target,
     seal: Seal,
+    stamp: Stamp,
     *,
     tripped: Sequence[Tripped] = (),
     data_version: str = "",
     kind: str = "sync",
 ) -> None:
     """Write a stamped plan down, sealed, with what sending it takes."""
-    if kept.is_empty():
-        replace_table(con, workflow.plan, kept)
-        return
     writing = kept.filter(pl.col("payload").is_not_null())
     estimate = target.estimate(dict(writing.group_by("action").len().iter_rows()))
-    made_at = kept["decided_at"][0]
     closed = seal.close(kept)
     row: dict[str, object] = {
-        "plan_id": kept["plan_id"][0],
+        "plan_id": stamp.plan_id,
         "workflow": workflow.name,
         "workflow_version": workflow.spec.version,
         "data_version": data_version,
         "kind": kind,
-        "made_by": kept["run_id"][0],
-        "made_at": made_at,
-        "expires_at": made_at + timedelta(hours=workflow.spec.plan_lifetime_h),
+        "made_by": stamp.run_id,
+        "made_at": stamp.made_at,
+        "expires_at": stamp.made_at + timedelta(hours=workflow.spec.plan_lifetime_h),
         "state": plans.WAITING if tripped or kind != "sync" else plans.MADE,
-        "state_at": made_at,
+        "state_at": stamp.made_at,
         "writes": writing.height,
         "calls_needed": estimate.calls,
         "seconds_needed": estimate.seconds,
@@ -216,19 +232,3 @@ def counts_of(decisions: pl.DataFrame) -> dict[str, int]:
 def moment_of(clock: Clock) -> datetime:
     """Now, UTC, as the pond keeps it."""
     return clock.now().replace(tzinfo=None)
-
-
-def _read_back(intents: pl.DataFrame, plan: pl.DataFrame, run_id: str, moment: datetime) -> list[tuple[object, ...]]:
-    """How attempts ended that a killed run or a lost answer left open, by what the twin shows now."""
-    now = plan.select(*KEY, pl.col("target_id").alias("now_id"), pl.col("action").alias("now_action"))
-    rows: list[tuple[object, ...]] = []
-    for row in intents.join(now, on=KEY, how="left").iter_rows(named=True):
-        settled = row["action"] == Action.CREATE.value or row["now_action"] == Action.UNCHANGED.value
-        arrived = row["now_id"] is not None and settled
-        state = "found" if arrived else "absent"
-        reason = "the target has it" if arrived else "the target does not show it; decided anew"
-        rows.append((
-            row["attempt_id"], state, run_id, row["workflow"], row["source"], row["source_id"], row["action"],
-            row["now_id"], row["payload_hash"], row["workflow_version"], row["request_hash"], "", reason, None, moment,
-        ))  # fmt: skip
-    return rows

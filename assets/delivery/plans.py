@@ -25,6 +25,7 @@ SENT: Final = "sent"
 PARTIAL: Final = "partial"
 REJECTED: Final = "rejected"
 EXPIRED: Final = "expired"
+DIED: Final = "died"
 OPEN = (MADE, WAITING)
 
 STAMPS = ("plan_id", "workflow_version", "run_id", "decided_at")

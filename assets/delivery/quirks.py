@@ -5,6 +5,7 @@ what was sent, what the target shows  ->  classify()  ->  sync_quirks; the recor
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 TRIMMED: Final = "trimmed"
@@ -38,11 +39,13 @@ def classify(sent: str | None, shown: str | None) -> str | None:
 def _same_number(sent: str, shown: str) -> bool:
     """Whether the shown number is the sent one with no more decimals than the target keeps."""
     try:
-        given, kept = float(sent), float(shown)
-    except ValueError:
+        given, kept = Decimal(sent), Decimal(shown)  # exact: 1.25 is 1.3 to one decimal
+    except InvalidOperation:
+        return False
+    if not (given.is_finite() and kept.is_finite()):
         return False
     decimals = len(shown.partition(".")[2])
-    return abs(given - kept) <= 0.5 / float(10**decimals)
+    return abs(given - kept) <= Decimal(5).scaleb(-decimals - 1)
 
 
 def differences(

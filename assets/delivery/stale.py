@@ -3,6 +3,7 @@
 plan, fresh mart, fresh twin  ->  set_aside()  ->  the rows that may be sent; the others say what changed since
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import polars as pl
 
 from assets.delivery.deliver import Delivery
 from assets.delivery.frames import KEY, PARENT
+from assets.delivery.mapping import DELIVER
 from assets.delivery.plans import SyncError
 from assets.delivery.target import Action, Outcome, Target, Verdict
 
@@ -25,10 +27,8 @@ class Fresh:
     twin: pl.DataFrame
 
 
-def only_these(plan: pl.DataFrame, only: Sequence[str]) -> pl.DataFrame:
-    """The part of a plan that was asked for: of several words of one kind any, of several kinds all.
-
-    A field narrows what is changed in records that exist; what is to be created is then left out.
+def parts_of(only: Sequence[str]) -> dict[str, list[str]]:
+    """The words of a partial release by kind.
 
     Raises:
         SyncError: A word is not `action=…`, `record=…` or `field=…`.
@@ -39,15 +39,37 @@ def only_these(plan: pl.DataFrame, only: Sequence[str]) -> pl.DataFrame:
         if name not in FILTERS or not value:
             raise SyncError(f"--only {word}: say {', '.join(f'{each}=…' for each in FILTERS)}")
         asked.setdefault(name, []).append(value)
+    return asked
+
+
+def only_these(plan: pl.DataFrame, asked: Mapping[str, Sequence[str]], active_field: str) -> pl.DataFrame:
+    """The part of a plan that was asked for: of several words of one kind any, of several kinds all.
+
+    A field narrows what is changed in records of ours; what is to be created or adopted is then left out, and what
+    would also move, unless the move is asked for by its name among the changes.
+    """
     if "action" in asked:
         plan = plan.filter(pl.col("action").is_in(asked["action"]))
     if "record" in asked:
         plan = plan.filter(pl.col("source_id").is_in(asked["record"]))
     if "field" in asked:
-        kept = pl.element().struct.field("field").is_in(asked["field"])
-        plan = plan.filter(pl.col("action") != Action.CREATE).with_columns(pl.col("changes").list.filter(kept))
-        plan = plan.filter(pl.col("changes").list.len() > 0)
+        rows = (_narrowed(row, asked["field"], active_field) for row in plan.iter_rows(named=True))
+        plan = pl.DataFrame([row for row in rows if row], schema=plan.schema)
     return plan
+
+
+def _narrowed(row: Mapping[str, Any], names: Sequence[str], active_field: str) -> dict[str, Any] | None:
+    """A plan row that changes these fields only; the others stay as the target has them."""
+    if row["payload"] is None or row["action"] in {Action.CREATE.value, Action.ADOPT.value}:
+        return None
+    kept = [change for change in row["changes"] if change["field"] in names]
+    left = {change["field"]: change["before"] for change in row["changes"] if change["field"] not in names}
+    if not kept or PARENT in left:
+        return None
+    payload = json.dumps(json.loads(row["payload"]) | left)
+    # without its switch it is an edit like any other; the adapters switch by the action's name
+    action = Action.UPDATE.value if active_field in left else row["action"]
+    return {**row, "changes": kept, "payload": payload, "action": action}
 
 
 def set_aside(plan: pl.DataFrame, fresh: Fresh, target: Target) -> tuple[pl.DataFrame, Delivery]:
@@ -57,12 +79,13 @@ def set_aside(plan: pl.DataFrame, fresh: Fresh, target: Target) -> tuple[pl.Data
         The plan with those rows no longer writing, and their outcomes, which say what changed.
     """
     aside = Delivery()
-    sources = {(row[0], row[1]): row[2] for row in fresh.mart.select(*KEY, "payload_hash").iter_rows()}
+    columns = [*KEY, "payload_hash", "disposition"]
+    sources = {(row[0], row[1]): (row[2], row[3]) for row in fresh.mart.select(columns).iter_rows()}
     by_id = {row["target_id"]: row for row in fresh.twin.iter_rows(named=True)}
     keys = set(fresh.twin["external_id"].drop_nulls())
     for row in plan.filter(pl.col("payload").is_not_null()).iter_rows(named=True):
         key = (row["source"], row["source_id"])
-        why = _source_moved(row, sources.get(key)) or _target_moved(row, by_id, keys, target)
+        why = _source_moved(row, *sources.get(key, (None, None))) or _target_moved(row, by_id, keys, target)
         if why:
             code, reason = why
             aside.ends[key] = Outcome(Verdict.NOT_SENT, row["target_id"], code, reason)
@@ -73,8 +96,12 @@ def set_aside(plan: pl.DataFrame, fresh: Fresh, target: Target) -> tuple[pl.Data
     return pl.concat([plan.join(gone, on=KEY, how="anti", maintain_order="left"), stale]), aside
 
 
-def _source_moved(row: Mapping[str, Any], payload_hash: str | None) -> tuple[str, str] | None:
-    if payload_hash == row["payload_hash"]:
+def _source_moved(row: Mapping[str, Any], payload_hash: str | None, disposition: str | None) -> tuple[str, str] | None:
+    """Whether NetSuite's record has other values now, or no longer is to be there, or is to be there again."""
+    lives = row["action"] != Action.DEACTIVATE.value
+    # an undo goes against what NetSuite says, and a child follows its parent
+    judged = row["reason_code"] not in {"undo", "parent_inactive"}
+    if payload_hash == row["payload_hash"] and not (judged and (disposition == DELIVER) != lives):
         return None
     return "stale_source", "not sent: the NetSuite record changed since the plan was made"
 

@@ -3,26 +3,25 @@
 plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, twin
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
 import polars as pl
 
 from assets.delivery import ledger, plans
+from assets.delivery.aftermath import close_dead, refuse_outdated
 from assets.delivery.confirm import LINK_KEY, confirmed, links_of, quirks_of, update_twin
-from assets.delivery.deliver import Delivery, Progress, Sending, deliver
+from assets.delivery.deliver import Delivery, Key, Progress, Sending, deliver, known_ids
 from assets.delivery.frames import KEY
 from assets.delivery.planning import STAMP_COMMENTS, Workflow, counts_of, moment_of
 from assets.delivery.plans import Kept, Seal, SyncError
-from assets.delivery.stale import Fresh, only_these, set_aside
+from assets.delivery.stale import Fresh, only_these, parts_of, set_aside
 from assets.delivery.target import Target
+from assets.delivery.turns import one_writer
 from resources.clock import Clock
-from resources.locks import file_lock
-from resources.warehouse import Warehouse, describe_table, replace_table
-
-ONE_WRITER_TIMEOUT_S = 3600.0
+from resources.failpoints import reach
+from resources.warehouse import Warehouse, describe_table, quoted, read_frame, replace_table
 
 SYNC_COMMENTS = {
     "source": "Staging table that the record comes from, without its prefix.",
@@ -72,20 +71,19 @@ def run_sync(
     Raises:
         SyncError: There is no such plan, it was begun before, it waits for a person, or it has expired.
     """
-    seal = Seal(warehouse.seal_key)
+    seal, asked = Seal(warehouse.seal_key), parts_of(only)
     with one_writer(warehouse, workflow.spec.system):
         before, wall = target.calls, monotonic()
-        kept, plan, links = _begin(warehouse, workflow, run_id, clock, plan_id)
-        plan = seal.open(plan)
-        released = bool(plan_id)
-        stale = Delivery()
-        if released:
-            plan = only_these(plan, only)
+        kept, plan, links = _begin(warehouse, workflow, run_id, clock, plan_id, seal)
+        parents, stale = _parents(kept, plan, links), Delivery()
+        if plan_id:
+            plan = only_these(plan, asked, target.active_field)
             plan, stale = set_aside(plan, _fresh(warehouse, workflow, target), target)
-        sending = Sending(workflow.name, kept.workflow_version, run_id, seal, _canary(workflow, links))
-        delivery = deliver(warehouse, target, plan, sending, clock=clock, progress=progress)
+        canary = _canary(warehouse, workflow, kept)
+        sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary)
+        delivery = deliver(warehouse, target, plan, sending, clock=clock, progress=progress, known=parents)
         delivery.ends |= stale.ends
-        _finish(warehouse, workflow, target, kept, plan, delivery, links, part=bool(only), run_id=run_id, clock=clock)
+        _finish(warehouse, workflow, target, kept, plan, delivery, links, asked=asked, run_id=run_id, clock=clock)
         decisions = delivery.final(plan)
         done = {"seconds": monotonic() - wall, **counts_of(decisions)}
         with warehouse.writer() as con:
@@ -95,25 +93,39 @@ def run_sync(
 
 
 def _begin(
-    warehouse: Warehouse, workflow: Workflow, run_id: str, clock: Clock, plan_id: str
+    warehouse: Warehouse, workflow: Workflow, run_id: str, clock: Clock, plan_id: str, seal: Seal
 ) -> tuple[Kept, pl.DataFrame, pl.DataFrame]:
     """Take the plan and write down that it is being sent, in one transaction."""
     began = moment_of(clock)
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
+        close_dead(con, workflow.name, began)
+    with warehouse.writer() as con:
         kept = plans.find(con, plan_id) if plan_id else plans.newest(con, workflow.name)
         if kept.workflow != workflow.name:
             raise SyncError(f"plan {kept.plan_id} is one of {kept.workflow}, not of {workflow.name}")
-        plan = plans.take(con, kept, run_id, began, released=bool(plan_id))
+        # opened in here: without the right key the plan stays as it was
+        plan = seal.open(plans.take(con, kept, run_id, began, released=bool(plan_id)))
+        if not plan_id:  # one that a person releases is compared with the target as it is now
+            refuse_outdated(con, workflow.name, kept.made_by)
         noted = {"state": "sending", "plan_id": kept.plan_id, "started_at": began, "source_records": plan.height}
         ledger.note_run(con, run_id, workflow.name, {**noted, "workflow_version": kept.workflow_version})
-        return kept, plan, ledger.read_links(con, workflow.name)
+        links = ledger.read_links(con, workflow.name)
+    reach("plan_taken")
+    return kept, plan, links
 
 
-def _canary(workflow: Workflow, links: pl.DataFrame) -> Sequence[int]:
-    """Begin carefully when nothing was ever sent by this workflow, or not yet since its file was edited."""
-    known = links["workflow_version"].drop_nulls()
-    return workflow.spec.canary if known.is_empty() or (known != workflow.spec.version).any() else ()
+def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept) -> Sequence[int]:
+    """Begin carefully as long as no run sent something by this version of the file and came to its end."""
+    with warehouse.writer(transaction=False) as con:
+        return () if ledger.proven(con, workflow.name, kept.workflow_version) else workflow.spec.canary
+
+
+def _parents(kept: Kept, plan: pl.DataFrame, links: pl.DataFrame) -> dict[Key, str]:
+    """Where parents are that the part which is sent may not name; an undo names none at all."""
+    if kept.kind == "sync":
+        return known_ids(plan)
+    return {(row[0], row[1]): row[2] for row in links.select(*KEY, "target_id").iter_rows()}
 
 
 def _fresh(warehouse: Warehouse, workflow: Workflow, target: Target) -> Fresh:
@@ -130,7 +142,7 @@ def _finish(
     delivery: Delivery,
     links: pl.DataFrame,
     *,
-    part: bool,
+    asked: Mapping[str, Sequence[str]],
     run_id: str,
     clock: Clock,
 ) -> None:
@@ -138,27 +150,38 @@ def _finish(
     decisions, moment = delivery.final(plan), moment_of(clock)
     undo = kept.kind != "sync"
     # a part of a plan, or one that waited, knows nothing new of the records that it does not touch
-    whole = kept.state == plans.MADE and not part
+    whole = kept.state == plans.MADE and not asked
     touched = pl.DataFrame(list(delivery.ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
     told = decisions if whole else decisions.join(touched, on=KEY, how="semi")
     state = "partial" if delivery.stop else "finished"
+    reach("bookkeeping_begins")
     with warehouse.writer() as con:
         replace_table(con, workflow.sync, told.with_columns(pl.lit(run_id).alias("run_id")))
         about = f"What the last run did to {workflow.spec.target} for each NetSuite record, and why."
         describe_table(con, workflow.sync, about, {**SYNC_COMMENTS, "run_id": STAMP_COMMENTS["run_id"]}.items())
         ledger.write_decisions(con, workflow.name, kept.workflow_version, run_id, moment, told, whole=whole)
-        fresh = links_of(workflow, plan, delivery, links, run_id=run_id, moment=moment, undo=undo)
+        fresh = links_of(
+            workflow, plan, delivery, links, run_id=run_id, moment=moment, version=kept.workflow_version,
+            settled=not undo and "field" not in asked,
+        )  # fmt: skip
         ledger.put(con, "sync_links", fresh.join(links, on=LINK_KEY, how="anti", nulls_equal=True))
         if undo:
-            ledger.put(con, "sync_holds", _holds(kept, plan, delivery, run_id, clock))
+            mart = read_frame(con, f"select source, source_id, disposition from {quoted(workflow.mart)}")
+            ledger.put(con, "sync_holds", _holds(kept, plan, delivery, mart, run_id, clock))
+        else:
+            ledger.end_holds(con, workflow.name, confirmed(delivery))
         update_twin(con, workflow, target, delivery)
         ledger.note_quirks(con, workflow.name, run_id, moment, quirks_of(delivery))
         note = str(delivery.stop) if delivery.stop else None
         plans.settle(con, kept.plan_id, plans.PARTIAL if delivery.stop else plans.SENT, moment, note)
         ledger.note_run(con, run_id, workflow.name, {"state": state, "finished_at": moment, "note": note})
+        reach("bookkeeping_open")
+    reach("bookkeeping_done")
 
 
-def _holds(kept: Kept, plan: pl.DataFrame, delivery: Delivery, run_id: str, clock: Clock) -> pl.DataFrame:
+def _holds(
+    kept: Kept, plan: pl.DataFrame, delivery: Delivery, mart: pl.DataFrame, run_id: str, clock: Clock
+) -> pl.DataFrame:
     """What an undo put back, with the values that the next run must not send again."""
     ends, undone, moment = confirmed(delivery), kept.kind.removeprefix("undo "), moment_of(clock)
     rows = [
@@ -168,15 +191,5 @@ def _holds(kept: Kept, plan: pl.DataFrame, delivery: Delivery, run_id: str, cloc
     ]
     names = ("workflow", "source", "source_id", "payload_hash", "workflow_version", "undone_run", "run_id")
     schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(names, pl.String)
-    return pl.DataFrame(rows, schema={**schema, "held_at": pl.Datetime("us")}, orient="row")
-
-
-@contextmanager
-def one_writer(warehouse: Warehouse, system: str) -> Iterator[None]:
-    """One sender per target system at a time, over all processes."""
-    warehouse.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with file_lock(warehouse.folder / f"{system}.lock", ONE_WRITER_TIMEOUT_S):
-            yield
-    except TimeoutError as error:
-        raise SyncError(f"another run is sending to {system} since an hour; look for it, then run again") from error
+    holds = pl.DataFrame(rows, schema={**schema, "held_at": pl.Datetime("us")}, orient="row")
+    return holds.join(mart.select(*KEY, "disposition"), on=KEY, how="left")

@@ -12,8 +12,9 @@ import polars as pl
 
 from assets.delivery import ledger
 from assets.delivery.frames import KEY, PARENT, PLAN_COLUMNS
-from assets.delivery.planning import Workflow, keep_plan, moment_of, stamped
+from assets.delivery.planning import Workflow, keep_plan, new_stamp, stamped
 from assets.delivery.plans import Seal, SyncError
+from assets.delivery.quirks import shown_hash
 from assets.delivery.target import Action, Target
 from resources.clock import Clock
 from resources.warehouse import Warehouse, quoted, read_frame
@@ -81,24 +82,26 @@ def plan_undo(
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
         written = read_frame(con, _WRITTEN, [workflow.name, undo_run])
-        hashes = read_frame(
-            con, f"select source, source_id, payload_hash as now_hash, level from {quoted(workflow.mart)}"
-        )
-    if written.is_empty():
-        raise SyncError(f"{workflow.name}: run {undo_run[:8]} confirmed nothing that could be undone")
+        now = read_frame(con, _NOW.format(quoted(workflow.mart)))
+        left = read_frame(con, _LEFT, [workflow.name, undo_run])
     if records:
         written = written.filter(pl.col("source_id").is_in(list(records)))
+    if written.is_empty():
+        asked = f" for {', '.join(records)}" if records else ""
+        raise SyncError(f"{workflow.name}: run {undo_run[:8]} confirmed nothing{asked} that could be undone")
     there = {row["target_id"]: row for row in target.read(workflow.spec.columns).iter_rows(named=True)}
-    joined = written.join(hashes, on=KEY, how="left")
-    rows = [
-        _undo_row(row, json.loads(seal.show(row["image"] or "[]")), there.get(row["target_id"]), target, undo_run)
-        for row in joined.iter_rows(named=True)
-    ]
-    plan = stamped(pl.DataFrame(rows, schema=PLAN_SCHEMA), workflow, run_id, moment_of(clock))
+    joined = written.join(now, on=KEY, how="left").join(left, on=KEY, how="left")
+    rows = []
+    for row in joined.iter_rows(named=True):
+        image, shows = json.loads(seal.show(row["image"] or "[]")), there.get(row["target_id"])
+        untouched = shows is not None and shown_hash(shows, workflow.spec.columns) == row["left_hash"]
+        rows.append(_undo_row(row, image, shows, target, undo_run, untouched=untouched))
+    stamp = new_stamp(run_id, clock)
+    plan = stamped(pl.DataFrame(rows, schema=PLAN_SCHEMA), workflow, stamp)
     with warehouse.writer() as con:
-        keep_plan(con, workflow, plan, target, seal, kind=f"undo {undo_run}")
+        keep_plan(con, workflow, plan, target, seal, stamp, kind=f"undo {undo_run}")
     conflicts = plan.filter(pl.col("reason_code") == "conflict").height
-    return Undone(str(plan["plan_id"][0]) if plan.height else "", plan, conflicts)
+    return Undone(stamp.plan_id, plan, conflicts)
 
 
 # the image stands beside the intent, the target's id beside the confirmation
@@ -109,13 +112,19 @@ from sync_attempts as intent
 join sync_attempts as ended on ended.attempt_id = intent.attempt_id and ended.state in ('confirmed', 'found')
 where intent.workflow = ? and intent.run_id = ? and intent.state = 'intent'
 """
+_NOW = "select source, source_id, payload_hash as now_hash, level, parent_source, parent_source_id from {}"
+# how the target showed a record right after the run wrote it, as long as no later run did
+_LEFT = "select source, source_id, shown_hash as left_hash from sync_links where workflow = ? and run_id = ?"
 
 
-def _undo_row(row: Row, image: Sequence[Row], now: Row | None, target: Target, undo_run: str) -> dict[str, Any]:
+def _undo_row(
+    row: Row, image: Sequence[Row], now: Row | None, target: Target, undo_run: str, *, untouched: bool
+) -> dict[str, Any]:
     """One row of the plan: back to before, or why not."""
     base = {
         "source": row["source"], "source_id": row["source_id"], "target_id": row["target_id"], "matched_by": "link",
         "level": row["level"] or 1, "payload_hash": row["now_hash"], "changes": [],
+        "parent_source": row["parent_source"], "parent_source_id": row["parent_source_id"],
     }  # fmt: skip
     if now is None:
         return base | _aside("conflict", "the target's record is gone")
@@ -124,14 +133,16 @@ def _undo_row(row: Row, image: Sequence[Row], now: Row | None, target: Target, u
         for change in image
         if change["field"] in now and (now[change["field"]] or None) != (change["after"] or None)
     ]
-    if edited:
+    if any(change["field"] == PARENT for change in image):
+        return base | _aside("conflict", "it moved to another parent, which is not taken back; move it in NetSuite")
+    if edited and not untouched:  # the target may keep a value otherwise than it was sent
         return base | _aside("conflict", f"edited since: {', '.join(edited)}; left as it is")
     action, back = _back(row["action"], image, now, target)
     if not back:
         return base | _aside("nothing_to_undo", "the target shows it as it was before")
     values = {name: now[name] for name in now if name not in _NOT_FIELDS}
-    values |= {change["field"]: change["after"] for change in back if change["field"] != PARENT}
-    reason = f"takes back what run {undo_run[:8]} did: {', '.join(change['field'] for change in back)}"
+    values |= {str(change["field"]): change["after"] for change in back}
+    reason = f"takes back what run {undo_run[:8]} did: {', '.join(str(change['field']) for change in back)}"
     return base | {
         "action": action.value, "reason_code": "undo", "reason": reason, "changes": back, "payload": json.dumps(values),
     }  # fmt: skip
@@ -148,11 +159,11 @@ def _back(action: str, image: Sequence[Row], now: Row, target: Target) -> tuple[
     """What puts the record back: what was created is switched off, never deleted."""
     if action == Action.CREATE.value:
         off = {"field": target.active_field, "before": now.get(target.active_field), "after": "0"}
-        return Action.DEACTIVATE, [off] if now.get(target.active_field) != "0" else []
-    back = [
-        {"field": change["field"], "before": change["after"], "after": change["before"]}
+        return Action.DEACTIVATE, [off] if now["is_active"] else []
+    back: list[dict[str, str | None]] = [
+        {"field": change["field"], "before": now.get(change["field"], change["after"]), "after": change["before"]}
         for change in image
-        if change["field"] != PARENT
     ]
+    back = [change for change in back if (change["before"] or None) != (change["after"] or None)]
     undone = {Action.DEACTIVATE.value: Action.REACTIVATE, Action.REACTIVATE.value: Action.DEACTIVATE}
     return undone.get(action, Action.UPDATE), back

@@ -256,7 +256,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         _guarded(workflow)
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
-        with dagster_failure():
+        with dagster_failure(SyncError):
             planned = make_plan(
                 warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock
             )
@@ -275,20 +275,24 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                     description=f"{planned.plan.height} records, {undecided} without a decision",
                     metadata={"records": planned.plan.height, "undecided": undecided},
                 ),
-                _guard_result(planned.tripped),
+                _guard_result(planned.plan_id, planned.tripped),
             ],
         )
 
     return plan
 
 
-def _guard_result(tripped: list[Tripped]) -> dg.AssetCheckResult:
+def _guard_result(plan_id: str, tripped: list[Tripped]) -> dg.AssetCheckResult:
     listed = "\n".join(f"- {each.reason}" for each in tripped)
+    release = (
+        f"Plan {plan_id} waits: `millpond apply {plan_id}` sends it and `millpond reject {plan_id}` drops it; so does"
+        f" the job release_plan with `plan_id: {plan_id}` in its config."
+    )
     return dg.AssetCheckResult(
         check_name="guard",
         passed=not tripped,
-        description=" ".join(each.reason for each in tripped) or "within the limits",
-        metadata={"tripped": dg.MetadataValue.md(listed or "none")},
+        description=" ".join([*(each.reason for each in tripped), release]) if tripped else "within the limits",
+        metadata={"tripped": dg.MetadataValue.md(listed or "none"), "plan_id": plan_id},
     )
 
 

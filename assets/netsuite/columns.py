@@ -9,8 +9,9 @@ read instead (netsuite.md §10.10 [U]). What was found is remembered for some ho
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from assets.netsuite.query import Query
@@ -24,6 +25,11 @@ from resources.netsuite.refusals import MissingTableError, UnexpectedError, Unkn
 INSTEAD = {"searchstage": ("c.stage",)}
 MOST_TRIES = 40  # calls to find columns that NetSuite does not name
 BEHIND_ALL = str(10**15)  # no id is as high: such a query returns nothing and still tells whether its columns exist
+# a bare date comes as the integration user prefers to see it, and a time without its hours: netsuite.md §5.7
+FORMATS = {
+    "date": "to_char({}, 'YYYY-MM-DD')",
+    "date-time": "to_char(sys_extract_utc({}), 'YYYY-MM-DD HH24:MI:SS')",
+}
 _UTC = re.compile(r"sys_extract_utc\((?P<column>[\w.]+)\)")
 
 
@@ -36,12 +42,14 @@ class Found:
         left_out: Columns that the account does not know.
         instead: Columns that are read from another expression.
         local_time: SYS_EXTRACT_UTC does not work: times come in the session's zone.
+        formats_told: The metadata catalogue tells which custom fields are dates.
     """
 
     asked: str
     left_out: list[str] = field(default_factory=list)
     instead: dict[str, str] = field(default_factory=dict)
     local_time: bool = False
+    formats_told: bool = True
 
 
 class Columns:
@@ -91,6 +99,11 @@ class Columns:
         told = [
             f"column {self._thing.table}.{name} is unknown to NetSuite and was left out" for name in self.found.left_out
         ]
+        if not self.found.formats_told:
+            told.append(
+                "the metadata catalogue is not visible: custom fields that are dates come as the integration user"
+                " prefers to see them; give the role the permission, or set that preference to YYYY-MM-DD"
+            )
         if self.found.local_time:
             told.append("SYS_EXTRACT_UTC does not work: times were converted by today's offset and may be an hour off")
         return told
@@ -107,14 +120,17 @@ class Columns:
             RequestRejectedError: A column is missing that is needed.
         """
         if not self.settled and not self.known:
-            self._compare_catalogue()
+            self._take_formats()
         while True:
             try:
                 page = ask(self.query)
             except UnknownColumnError as error:
-                self._without([column.name for column in self.query.columns if column.mentions(error.column)], error)
+                unknown = [column.name for column in self.query.columns if column.mentions(error.column)]
+                if not (set(unknown) & set(self._custom) and self._compared()):
+                    self._without(unknown, error)
             except UnexpectedError as error:
-                self._halve(error)
+                if not self._compared():
+                    self._halve(error)
             except (MissingTableError, CredentialsError):
                 raise
             except RequestRejectedError:
@@ -123,6 +139,20 @@ class Columns:
                 self.settled = True
                 return page
             self.known = False
+
+    def _take_formats(self) -> None:
+        """Read custom fields that are dates in a form that means one thing."""
+        if not self._custom or not self._thing.record:
+            return
+        self.found.formats_told = self._catalogue is not None
+        for column in self.declared.columns:
+            form = FORMATS.get((self._catalogue or {}).get(column.name, ""))
+            if form and column.name in self._custom:
+                self.found.instead[column.name] = form.format(column.expression)
+
+    @cached_property
+    def _catalogue(self) -> Mapping[str, str] | None:
+        return self._client.custom_fields(self._thing.record)
 
     def _without(self, names: Sequence[str], error: UnknownColumnError | UnexpectedError) -> None:
         """Do without these columns, or say which one cannot be done without."""
@@ -141,15 +171,19 @@ class Columns:
                 self.found.instead.pop(name, None)
                 self.found.left_out.append(name)
 
-    def _compare_catalogue(self) -> None:
-        """Custom fields that the metadata catalogue does not list are tried once, together.
+    def _compared(self) -> bool:
+        """After a refusal: leave out the custom fields that the metadata catalogue does not list, all at once.
 
-        The catalogue is documented as the list of a record's custom fields; that SuiteQL knows no others is not.
+        The catalogue is documented as the list of a record's custom fields; that SuiteQL knows no others is not, so
+        fields that it does not list are given up only when NetSuite refuses them. Asked once.
         """
-        listed = self._client.custom_fields(self._thing.record) if self._custom and self._thing.record else None
-        unlisted = [name for name in self._custom if listed is not None and name not in listed]
-        if unlisted and not self._accepted(unlisted):
-            self.found.left_out += unlisted
+        custom, self._custom = self._custom, []
+        listed = self._catalogue if custom and self._thing.record else None
+        unlisted = [name for name in custom if listed is not None and name not in listed]
+        if not unlisted or self._accepted(unlisted):
+            return False
+        self.found.left_out += unlisted
+        return True
 
     def _halve(self, error: UnexpectedError) -> None:
         """Find the columns that make NetSuite answer 500, in a bounded number of calls.

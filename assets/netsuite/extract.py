@@ -33,6 +33,7 @@ from resources.warehouse import Warehouse, literal
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
 MANY_PARENTS = 10_000  # when more customers changed, their children are read whole: fewer calls
+LEAST_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory while loading
 DEFAULTS = ExtractionSettings()
 
 Mode = Literal["full", "incremental", "whole", "reconcile", "missing"]
@@ -212,9 +213,10 @@ class Extraction:
             description=declared.statement.description,
         )
         self._note(reading)
-        with self._warehouse.writer() as con:
-            con.execute(f"set memory_limit = '{self._settings.memory_mb}MB'")
-            con.execute(f"set temp_directory = {literal(str(folder))}")
+        with self._warehouse.writer(tuned=True) as con:
+            con.execute(f"set temp_directory = {literal(str(folder))}")  # first: the next line may need it
+            con.execute(f"set memory_limit = '{self._memory_mb(read)}MB'")
+            con.execute("set threads = 1")  # each thread keeps a row group of its own in memory
             con.execute("set preserve_insertion_order = false")  # rows stream through instead of waiting in memory
             self._nobody_else_wrote(con)
             counts = load(con, batch, self._settings.guard, now=clock.now(), run_id=self._run_id)
@@ -222,6 +224,11 @@ class Extraction:
             if mark is not None:
                 write_watermark(con, mark, clock.now())
         return self._report(reading, read, counts, reading_s)
+
+    def _memory_mb(self, read: _Read) -> int:
+        """Little for few rows, so that memory follows the work."""
+        rows = max((spool.rows for spool in (*read.spools, *(read.scope.seen if read.scope else ()))), default=0)
+        return min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
 
     def _note(self, reading: Reading) -> None:
         """Remember what was found out, and tell what is missing."""

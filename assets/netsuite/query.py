@@ -15,7 +15,8 @@ _PARTS = re.compile(
     r"\Aselect\n(?P<columns>.*?)\nfrom (?P<source>.*?)\nwhere (?P<where>.*?)\norder by (?P<key>\S+) asc\Z", re.DOTALL
 )
 _COLUMN = re.compile(r"^    (?P<expression>\S.*?),?(?:\s+--\s+(?P<comment>.*))?$")
-_CUSTOM = re.compile(r"cust[a-z0-9]*_[a-z0-9_]+")
+# custentity_region as a developer names it, custentity12 as NetSuite does
+_CUSTOM = re.compile(r"cust[a-z]+[0-9_][a-z0-9_]*")
 
 
 @dataclass(frozen=True)

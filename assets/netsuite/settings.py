@@ -20,7 +20,7 @@ class ExtractionSettings:
             off): their raw table stays empty.
         reconcile_hours: All ids are compared with NetSuite's when that was so long ago; 0: never by itself.
         probe_hours: How long it is remembered which columns the account has, and how many calls it allows.
-        memory_mb: Memory that DuckDB may use to load; beyond it goes to disk.
+        memory_mb: Memory that DuckDB may use to load a large table; what is beyond goes to disk.
     """
 
     custom_columns: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))

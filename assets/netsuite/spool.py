@@ -24,8 +24,8 @@ ROW_HASH = "_row_hash"
 TABLE = "_table"  # which raw table a row belongs to
 TOLD = "_told"  # whether NetSuite told so
 PLACE = "_place"  # of two readings of one row the later one counts
-BATCH = 8  # pages
-MEMORY = "128MB"
+BATCH = 4  # pages
+MEMORY = "64MB"
 MOST_BYTES = 4 * 1024 * 1024  # of one row; DuckDB sets twice as much aside
 KEPT = "scratch"
 
@@ -97,9 +97,9 @@ class Spool:
                     self._keep(con, filled)
 
     def _keep(self, con: duckdb.DuckDBPyConnection, batch: list[SweptPage]) -> None:
+        con.execute(f"set temp_directory = {literal(str(self._folder))}")
         con.execute(f"set memory_limit = '{MEMORY}'")
         con.execute("set threads = 1")  # the other cores are for the lanes
-        con.execute(f"set temp_directory = {literal(str(self._folder))}")
         if not self._fits(con, batch):
             batch = [SweptPage(each.page.careful(), each.after, each.upto) for each in batch]
             if not self._fits(con, batch):

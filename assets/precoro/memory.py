@@ -65,7 +65,7 @@ class Memory:
         if write.action is Action.DEACTIVATE:
             values["enable"] = "0"
         form = {name: values.get(name) or "" for name in ("name", "enable", "externalId")}
-        if not form["externalId"]:
+        if not form["externalId"] and "externalId" not in write.changed:
             form["externalId"] = write.source_id
         if write.target_id is not None or values.get("code"):
             form["code"] = values.get("code") or ""

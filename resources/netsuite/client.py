@@ -107,8 +107,10 @@ class NetSuiteClient:
             self.follow(self.governance_limits())
         return self.lanes.most
 
-    def custom_fields(self, record: str) -> frozenset[str] | None:
-        """The custom fields of a record type by the metadata catalogue; None when the role may not see it.
+    def custom_fields(self, record: str) -> Mapping[str, str] | None:
+        """The fields of a record type by the metadata catalogue, each with its format: date, date-time or another.
+
+        None when the role may not see the catalogue.
 
         Args:
             record: The REST name, such as customer.
@@ -118,7 +120,12 @@ class NetSuiteClient:
         except RequestRejectedError:
             return None
         fields = answer.get("properties")
-        return frozenset(map(str.lower, fields)) if isinstance(fields, dict) else None
+        if not isinstance(fields, dict):
+            return None
+        return {
+            name.lower(): str(about.get("format", "")) if isinstance(about, dict) else ""
+            for name, about in fields.items()
+        }
 
     @cached_property
     def session_zone_offset(self) -> timedelta | None:

@@ -14,7 +14,7 @@ from queue import Empty, Full, Queue
 from resources.netsuite.pages import RawPage
 from resources.netsuite.shards import Shard, Shards
 
-WAITING = 24  # pages; about as many megabytes
+WAITING = 12  # pages; about as many megabytes
 TICK_S = 0.2
 
 

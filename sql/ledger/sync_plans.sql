@@ -16,7 +16,7 @@ create table if not exists sync_plans (
     made_by varchar,  -- the run that made it
     made_at timestamp,  -- when, UTC
     expires_at timestamp,  -- after this it cannot be sent, UTC
-    state varchar,  -- made, waiting (for a person), sending, sent, partial, rejected or expired
+    state varchar,  -- made, waiting (for a person), sending, sent, partial, died, rejected or expired
     state_at timestamp,  -- since when, UTC
     sent_by varchar,  -- the run that sent it
     writes bigint,  -- records that it would write

@@ -21,7 +21,7 @@ customers as (
 renamed as (
     select
         -- ids
-        columns('^(id|custentity_.*)$'),
+        columns('^(id|custentity.*)$'),
         entityid as entity_number,  -- name that people see in NetSuite
         externalid as external_id,  -- key that another system gave the record
         case when company in (select id from customers) then company end as customer_id,  -- its customer, if it has one

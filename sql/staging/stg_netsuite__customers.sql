@@ -8,7 +8,9 @@ reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, r
 notes   The stage is told by the raw table: a conversion moves the row.
         The address is the default billing one, else the default shipping one, else the first.
         A deleted customer keeps the addresses and subsidiaries that it had.
-        Custom fields keep NetSuite's name and stay text.
+        Custom fields keep NetSuite's name and stay text: the id of a list's value or a record, ids parted by comma
+        and blank of a multi-select, T or F of a check box, numbers as sent; dates are YYYY-MM-DD and times are UTC
+        where the metadata catalogue tells that they are dates.
 */
 with
 
@@ -49,7 +51,7 @@ subsidiaries as (
 renamed as (
     select
         -- ids
-        columns('^(id|custentity_.*)$'),
+        columns('^(id|custentity.*)$'),
         parent as parent_customer_id,  -- NetSuite internal id of the customer above
         entityid as entity_number,  -- number or name that people see in NetSuite
         externalid as external_id,  -- key that another system gave the record

@@ -7,7 +7,9 @@ reads   raw_netsuite__projects, raw_netsuite__customers, raw_netsuite__leads, ra
         raw_netsuite__customer_subsidiaries, raw_netsuite__currencies
 notes   `parent` is the customer or, for a sub-project, the project above it; only a known project counts as one.
         NetSuite's query service shows no subsidiary of a project: it is the customer's primary one.
-        Custom fields keep NetSuite's name and stay text.
+        Custom fields keep NetSuite's name and stay text: the id of a list's value or a record, ids parted by comma
+        and blank of a multi-select, T or F of a check box, numbers as sent; dates are YYYY-MM-DD and times are UTC
+        where the metadata catalogue tells that they are dates.
 */
 with
 
@@ -32,7 +34,7 @@ subsidiaries as (
 renamed as (
     select
         -- ids
-        columns('^(id|custentity_.*)$'),
+        columns('^(id|custentity.*)$'),
         entityid as entity_number,  -- number or name that people see in NetSuite
         externalid as external_id,  -- key that another system gave the record
         customer as customer_id,  -- NetSuite internal id of the customer

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from orchestration.settings import ROOT
+from orchestration.settings import ROOT, SECRETS, SETTINGS
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.orchestration.bad_day import (
     OF_PRECORO,
@@ -44,6 +45,17 @@ PASSWORDS = {
     "NETSUITE_TOKEN_ID": "c",
     "NETSUITE_TOKEN_SECRET": "d",
 }
+
+
+def test_every_setting_that_an_error_names_exists() -> None:
+    """A person looks for it in .env.example."""
+    named = re.compile(r"\b(?:MILLPOND|NETSUITE|SUITEPROJECTS|PRECORO)_[A-Z]+(?:_[A-Z]+)*\b")
+    files = [path for path in (ROOT / "resources").rglob("*.py") if "sandbox" not in path.parts]
+    told = {name for path in files for name in named.findall(path.read_text())}
+    known = {f"{each.model_config['env_prefix']}{name.upper()}" for each in SETTINGS for name in each.model_fields}
+
+    assert {"NETSUITE_ACCOUNT", "SUITEPROJECTS_KEY", "PRECORO_TOKEN", "MILLPOND_HOME"} <= told
+    assert told <= known | SECRETS.keys()
 
 
 def another_public_key() -> str:

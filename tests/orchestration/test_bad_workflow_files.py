@@ -55,7 +55,7 @@ FLAG = "require_flag: custentity_oa_export_to_openair"
 
 MISTAKES = {
     "bad YAML": Mistake(
-        "target: suite", "target: [suite", "target: [", "expected ',' or ']', but got ':'; check quotes"
+        "target: suite", "target: [suite", "active: true", "expected ',' or ']', but got ':'; check quotes"
     ),
     "unknown key": Mistake("  active: true\n", "  actve: true\n", "actve", "actve: no such key here"),
     "unknown target": Mistake("suiteprojects.Customer", "suiteprojects.Custmer", "Custmer", "target: no target `suite"),

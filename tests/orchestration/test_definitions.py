@@ -54,7 +54,7 @@ def ran(settled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             day(home.sandbox, seed=number)
         result = home.run("all")
         assert result.success
-        yield Ran(home, result.all_events)
+        yield Ran(home, list(result.all_events))
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
@@ -197,7 +197,7 @@ def test_a_mart_whose_key_is_not_unique_stops_its_plan(ran: Ran, tmp_path: Path)
                             "{field: externalid, from: currency_code, locked: true}")  # fmt: skip
 
     before = ran.home.warehouse.table(f"plan_{CUSTOMERS}")["plan_id"][0]
-    with edited_workflows(tmp_path / "workflows", **{CUSTOMERS: by_currency}):
+    with edited_workflows(tmp_path / "workflows", None, **{CUSTOMERS: by_currency}):
         result = ran.home.materialize(*(f"{layer}_{CUSTOMERS}" for layer in ("mart", "twin", "plan")))
 
     assert not result.success
@@ -210,12 +210,13 @@ def test_a_guard_that_trips_stops_the_sync_and_says_how_to_go_on(ran: Ran, tmp_p
     """A mistake in a filter must not switch half of the customers off; the mend is one line of the file."""
 
     def nobody(text: str) -> str:
-        return text.replace("prospect: include, lead: skip", "prospect: skip, lead: skip").replace(
-            "out_of_scope: report", "out_of_scope: deactivate").replace("{percent: 5, rows: 50}", "{percent: 1, rows: 1}")  # fmt: skip
+        text = text.replace("prospect: include, lead: skip", "prospect: skip, lead: skip")
+        text = text.replace("out_of_scope: report", "out_of_scope: deactivate")
+        return text.replace("{percent: 5, rows: 50}", "{percent: 1, rows: 1}")
 
     writes = ran.home.sandbox.suiteprojects.write_calls()
     chain = [f"{layer}_{CUSTOMERS}" for layer in LAYERS]
-    with edited_workflows(tmp_path / "workflows", **{CUSTOMERS: nobody}):
+    with edited_workflows(tmp_path / "workflows", None, **{CUSTOMERS: nobody}):
         stopped = ran.home.materialize(*chain)
     told = words(stopped)
 
@@ -228,7 +229,7 @@ def test_a_guard_that_trips_stops_the_sync_and_says_how_to_go_on(ran: Ran, tmp_p
     def released(text: str) -> str:
         return nobody(text).replace("rows: 1}", "rows: 1000}")
 
-    with edited_workflows(tmp_path / "released", **{CUSTOMERS: released}):
+    with edited_workflows(tmp_path / "released", None, **{CUSTOMERS: released}):
         sent = ran.home.materialize(*chain)
 
     assert sent.success
@@ -238,7 +239,7 @@ def test_a_guard_that_trips_stops_the_sync_and_says_how_to_go_on(ran: Ran, tmp_p
 def test_a_workflow_that_is_switched_off_refuses(ran: Ran, tmp_path: Path) -> None:
     """It stays in the graph, so that nobody wonders where it went; materializing it by hand says why not."""
     with edited_workflows(
-        tmp_path / "workflows", **{OPTIONS: lambda text: text.replace("active: true", "active: false")}
+        tmp_path / "workflows", None, **{OPTIONS: lambda text: text.replace("active: true", "active: false")}
     ):
         results = {layer: ran.home.materialize(f"{layer}_{OPTIONS}") for layer in LAYERS}
 

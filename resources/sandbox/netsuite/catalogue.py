@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
+from resources.sandbox.netsuite.custom_fields import described as own
 from resources.sandbox.netsuite.refusal import bad_query
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.netsuite.tables import INTERNAL, READABLE, Kind
@@ -39,7 +40,7 @@ def columns_of(table: str, alias: str, switches: NetSuiteSwitches) -> Mapping[st
         Refusal: The table cannot be seen.
     """
     check_visible(table, switches)
-    described = READABLE[table]
+    described = own(READABLE[table], switches.custom_fields)
     prefix = identifier(alias)
     columns = {
         each.name: Typed(

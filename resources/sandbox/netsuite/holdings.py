@@ -5,11 +5,14 @@ insert / update / delete  ->  now, or late (late.py)  ->  netsuite.sqlite  ->  S
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from resources.clock import Clock
+from resources.sandbox.netsuite.custom_fields import custom_fields, ensure
+from resources.sandbox.netsuite.custom_fields import described as own
 from resources.sandbox.netsuite.functions import add_functions
 from resources.sandbox.netsuite.late import SCHEMA, Late
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
@@ -44,6 +47,7 @@ class Holdings:
         self._clock = clock
         self._switches = switches
         self._store = Store(path, f"{schema()};{_SEQUENCES};{SCHEMA}", add_functions)
+        self._ensured: tuple[str, ...] = ()
         self._late = Late(self._store, path.with_name(f"{path.stem}_late"))
         with self._store.write() as connection:
             connection.executemany(_CUSTOM_FIELDS, _custom_fields())
@@ -58,8 +62,8 @@ class Holdings:
         Raises:
             ValueError: A column does not exist.
         """
-        described = TABLES[table]
         now, switches = self._clock.now(), self._load()
+        described = own(TABLES[table], switches.custom_fields)
         self._settle()
         defaults = {name: now for name in ("datecreated", "lastmodifieddate") if name in described.columns}
         with self._store.write() as connection:
@@ -86,8 +90,8 @@ class Holdings:
             KeyError: No record has that key.
             ValueError: A column does not exist.
         """
-        described = TABLES[table]
         now, switches = self._clock.now(), self._load()
+        described = own(TABLES[table], switches.custom_fields)
         self._settle()
         stays = table == "customer" and "searchstage" in changes and not switches.conversion_moves_date
         if "lastmodifieddate" in described.columns and not stays:
@@ -135,7 +139,7 @@ class Holdings:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Every record of a table as Python values, by key."""
-        described = TABLES[table]
+        described = own(TABLES[table], self._load().custom_fields)
         columns = [each for each in described.columns.values() if (table, each.name) not in INTERNAL]
         names = ", ".join(f'"{each.name}"' for each in columns)
         readers = [FROM_SQLITE[each.kind] for each in columns]
@@ -156,7 +160,20 @@ class Holdings:
             return Sequence(connection, TABLES[table]).take(None)
 
     def _load(self) -> NetSuiteSwitches:
-        return self._switches.load("netsuite", NetSuiteSwitches)
+        """The switches as they are now; lists become tuples, so that translations can be kept by them."""
+        switches = self._switches.load("netsuite", NetSuiteSwitches)
+        switches = replace(
+            switches,
+            hidden_tables=tuple(switches.hidden_tables),
+            hidden_columns=tuple(switches.hidden_columns),
+            emptied_tables=tuple(switches.emptied_tables),
+            custom_fields=tuple(switches.custom_fields),
+        )
+        if switches.custom_fields != self._ensured:
+            with self._store.write() as connection:
+                ensure(connection, custom_fields(switches.custom_fields))
+            self._ensured = switches.custom_fields
+        return switches
 
 
 def _custom_fields() -> Iterator[tuple[int, str, str, str, str]]:

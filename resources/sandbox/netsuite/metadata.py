@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from resources.sandbox.netsuite.custom_fields import kind_of
 from resources.sandbox.netsuite.record_types import RECORDS, columns_shown, field_name
 from resources.sandbox.netsuite.refusal import Refusal
 from resources.sandbox.netsuite.render import origin
@@ -29,8 +30,10 @@ def answer_catalog(call: Call, name: str, switches: NetSuiteSwitches) -> Answer:
     """The catalogue, or one record type of it.
 
     Raises:
-        Refusal: No such record type.
+        Refusal: No such record type, or the role may not look.
     """
+    if not switches.metadata_visible:
+        raise Refusal(403, "INSUFFICIENT_PERMISSION", "Permission violation: the role may not see the metadata.")
     accept = call.headers.get("accept", "")
     if not name:
         wanted = {each.strip().lower() for each in dict(call.query).get("select", "").split(",")} - {""}
@@ -69,7 +72,8 @@ def _entry(call: Call, table: Table) -> dict[str, Any]:
 def _schema(table: Table, switches: NetSuiteSwitches) -> dict[str, Any]:
     properties: dict[str, Any] = {"id": {"type": "string", "title": "Internal ID", "nullable": True}}
     for each in columns_shown(table, switches):
-        properties[field_name(each.name)] = _property(each)
+        kind = kind_of(table.name, each.name, switches.custom_fields)
+        properties[field_name(each.name)] = _property(each, kind)
     if table.name == "customer":
         properties["subsidiary"] = _reference()
         properties["addressBook"] = {"type": "object", "properties": {"items": {"type": "array"}}}
@@ -81,8 +85,12 @@ def _reference() -> dict[str, Any]:
     return {"type": "object", "properties": {"id": {"type": "string"}, "refName": {"type": "string"}, "links": links}}
 
 
-def _property(column: Column) -> dict[str, Any]:
-    content = _reference() if column.refers else {**_TYPES[column.kind], "nullable": True}
+def _property(column: Column, custom_kind: str = "") -> dict[str, Any]:
+    content = {**_TYPES[column.kind], "nullable": True}
+    if column.refers or custom_kind == "list":
+        content = _reference()
+    elif custom_kind == "multi":
+        content = {"type": "object", "properties": {"items": {"type": "array", "items": _reference()}}}
     content["title"] = column.name.removeprefix("custentity_").replace("_", " ").title()
     if column.name.startswith("custentity_"):
         content["x-ns-custom-field"] = True

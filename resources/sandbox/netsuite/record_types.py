@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from resources.sandbox.netsuite.custom_fields import described as own
 from resources.sandbox.netsuite.oracle_functions import display_value
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.netsuite.tables import READABLE, TABLES, Column, Table
@@ -43,7 +44,8 @@ def record_path(table: str) -> str:
 def columns_shown(table: Table, switches: NetSuiteSwitches) -> list[Column]:
     """The fields of a record type, in this account; the key is `id`."""
     hidden = {each.split(".")[1] for each in switches.hidden_columns if each.split(".")[0] == table.name}
-    return [each for each in table.columns.values() if each.name not in hidden and each.name != table.key]
+    columns = own(table, switches.custom_fields).columns.values()
+    return [each for each in columns if each.name not in hidden and each.name != table.key]
 
 
 def select_sql(table: Table, columns: list[Column]) -> str:

@@ -5,7 +5,6 @@ trouble.py spoils what comes out, by the switches; all of it is off by default.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +96,3 @@ class NetSuiteSandbox(Holdings):
                 raise Refusal(403, "INSUFFICIENT_PERMISSION", "Permission violation: an administrator may do this.")
             return json_answer(governance.limits(switches))
         raise Refusal(404, "NONEXISTENT_ID", "The requested resource does not exist.", place={"o:errorUrl": call.path})
-
-    def _load(self) -> NetSuiteSwitches:
-        """The switches as they are now; lists become tuples, so that translations can be kept by them."""
-        switches = super()._load()
-        return replace(
-            switches,
-            hidden_tables=tuple(switches.hidden_tables),
-            hidden_columns=tuple(switches.hidden_columns),
-            emptied_tables=tuple(switches.emptied_tables),
-        )

@@ -20,6 +20,12 @@ class NetSuiteSwitches:
     hidden_columns: tuple[str, ...] = switch(
         (), '"table.column" names that do not exist in this account', "netsuite.md §5 [C]"
     )
+    custom_fields: tuple[str, ...] = switch(
+        (),
+        '"table.name:kind" of custom fields beside the built-in ones; kind is text, bool, int, number, date,'
+        " timestamp, list or multi",
+        "netsuite.md §5.4 [C]",
+    )
     stage_column: str = switch(
         "searchstage", "name of the customer's stage: searchstage ('Lead') or stage ('LEAD')", "netsuite.md §5.1 [U]"
     )
@@ -170,4 +176,5 @@ class NetSuiteSwitches:
     write_answer: str = switch(
         "forbidden", "answer to a write: forbidden (403) or not_allowed (405)", "netsuite.md §1.5 [D]"
     )
+    metadata_visible: bool = switch(True, "the metadata catalogue answers; otherwise 403", "netsuite.md §2.5 [U]")
     lead_readable: bool = switch(True, "GET customer/<id> of a lead or prospect works", "netsuite.md §2 [U]")

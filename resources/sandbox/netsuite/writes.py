@@ -38,13 +38,15 @@ def insert_alike(
     as_kept: bool = False,
 ) -> None:
     """Insert rows that have the same columns, without keeping them in memory; `as_kept`: values are SQLite's."""
-    _check(table, names)
-    converters = [(name, TO_SQLITE[table.columns[name].kind]) for name in names]
-    values: Iterator[list[Any]] = (
-        [None if (value := row[name]) is None else convert(value) for name, convert in converters] for row in rows
-    )
+    values: Iterator[list[Any]]
     if as_kept:
         values = ([row[name] for name in names] for row in rows)
+    else:
+        _check(table, names)
+        converters = [(name, TO_SQLITE[table.columns[name].kind]) for name in names]
+        values = (
+            [None if (value := row[name]) is None else convert(value) for name, convert in converters] for row in rows
+        )
     columns = ", ".join(f'"{name}"' for name in names)
     marks = ", ".join("?" for _ in names)
     connection.executemany(f'insert into "{table.name}" ({columns}) values ({marks})', values)

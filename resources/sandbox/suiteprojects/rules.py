@@ -38,6 +38,10 @@ def normalised(work: Work, record_type: RecordType, values: Values) -> dict[str,
             raise RefusedError(944)
         elif kind == "number" and text and not _NUMBER.fullmatch(text):
             raise RefusedError(BAD_FORMAT)
+        elif kind == "number" and text and work.switches.number_decimals is not None:
+            text = f"{float(text):.{work.switches.number_decimals}f}"
+        elif kind == "text" and work.switches.text_case == "upper":
+            text = text.upper()
         elif kind == "ids":
             text = ",".join(part.strip() for part in text.split(",") if part.strip())
         kept[name] = _fitting(work, f"{record_type.name}.{name}", text)

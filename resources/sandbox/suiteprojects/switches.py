@@ -125,6 +125,17 @@ class SuiteProjectsSwitches:
     trims_text: bool = switch(
         False, "Leading and trailing blanks of values are dropped silently.", "suiteprojects_api.md §10 [U]"
     )
+    text_case: Literal["as_sent", "upper"] = switch(
+        "as_sent", "Letters of texts are kept as sent, or silently made capitals.", "suiteprojects_api.md §10 [U]"
+    )
+    number_decimals: int | None = switch(
+        None, "Decimals that numbers are silently rounded to; none: kept as sent.", "suiteprojects_api.md §1.4 [U]"
+    )
+    echo_values: Literal["kept", "sent"] = switch(
+        "kept",
+        "Whether a full echo shows the values as they are kept, or repeats those that were sent.",
+        "suiteprojects_api.md §1.3 [U]",
+    )
     strict_lengths: Mapping[str, int] | None = switch(
         None,
         'Greatest lengths by "Type.property", such as {"Customer.name": 50}; none: not enforced.',

@@ -1,6 +1,7 @@
 """Add, Modify, ModifyOnCondition and Delete; one answer block per object."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lxml import etree
 
@@ -61,6 +62,8 @@ def _one(work: Work, element: etree._Element, record_type: RecordType, asked: et
     except RefusedError as refusal:
         return block(command, refusal.status, refusal.inside)
     wanted = Wanted(None, with_custom=enable_custom)
+    if work.switches.echo_values == "sent":
+        row = replace(row, values=row.values | {name: value for name, value in values.items() if value})
     if work.switches.write_echo == "id":
         wanted = Wanted(frozenset({"id"}))
     custom = tuple(work.custom_fields(record_type.association))

@@ -110,6 +110,20 @@ def one_source(**changes: Any) -> WorkflowSpec:
     return WorkflowSpec.model_validate(said | changes)
 
 
+SUITE_ROWS = (
+    {"field": "externalid", "from": "customer_id", "locked": True},
+    {"field": "name", "from": "entity_number"},
+    {"field": "company", "from": "company_name"},
+    {"field": "active", "value": True},
+)
+
+
+def suite_customers(*more: Mapping[str, Any], **changes: Any) -> WorkflowSpec:
+    """Customers as SuiteProjects Pro customers, with more field rows and other settings."""
+    said = {"match": [{"field": "name", "ignore_case": True}]} | changes
+    return one_source(target="suiteprojects.Customer", fields=[*SUITE_ROWS, *more], **said)
+
+
 def option_tree(**changes: Any) -> WorkflowSpec:
     """Customers on the first level, their projects and sub-projects below: the shipped Precoro workflow in short."""
     below = {

@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.delivery.spec import WorkflowSpec
 from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.spec import WorkflowSpec
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
+from assets.delivery.undo import Undone, plan_undo
 from resources.clock import Clock
 from resources.warehouse import Warehouse, replace_table
 from tests.assets.delivery.builders import customers, option_tree, projects
@@ -48,6 +49,28 @@ class Flow:
     def send(self, run_id: str) -> Synced:
         """Send the plan."""
         return run_sync(self.warehouse, self.workflow, self.target, run_id=run_id, clock=self.clock)
+
+    def release(self, plan_id: str, run_id: str, *only: str) -> Synced:
+        """Send a plan that a person names, or parts of it."""
+        return run_sync(
+            self.warehouse, self.workflow, self.target, run_id=run_id, clock=self.clock, plan_id=plan_id, only=only
+        )
+
+    def undo(self, undo_run: str, *records: str) -> Undone:
+        """Plan to take a run back."""
+        return plan_undo(
+            self.warehouse,
+            self.workflow,
+            self.target,
+            undo_run,
+            run_id=f"undo {next(self.runs)}",
+            clock=self.clock,
+            records=records,
+        )
+
+    def states(self) -> dict[str, str]:
+        """Every plan's state, by id."""
+        return dict(self.warehouse.read("select plan_id, state from sync_plans").rows())
 
     def run(self) -> dict[str, tuple[str, str]]:
         """A whole run; the final action and reason code of each source record."""

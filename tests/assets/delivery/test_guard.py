@@ -3,9 +3,12 @@
 import polars as pl
 import pytest
 
+from assets.delivery.frames import PARENT
 from assets.delivery.guard import check
+from assets.delivery.plans import SyncError
 from assets.delivery.spec import Guards, Limit
-from tests.assets.delivery.builders import customer
+from resources.sandbox.world import Sandbox
+from tests.assets.delivery.builders import OPTION_ROWS, customer, one_source, option_tree, project, suite_customers
 from tests.assets.delivery.flow import Flow
 
 
@@ -68,3 +71,122 @@ def test_a_source_that_lost_everything_trips_the_guard(precoro: Flow) -> None:
 def test_an_empty_source_before_the_first_load_is_no_alarm(precoro: Flow) -> None:
     """Nothing is there, nothing can be lost; records of others do not count."""
     assert precoro.stage().plan("first").tripped == []
+
+
+def changing(*changes: tuple[str, str | None, str | None], rows: int = 1, payload: str | None = "{}") -> pl.DataFrame:
+    """A plan of updates with these changes each."""
+    struct = [dict(zip(("field", "before", "after"), change, strict=True)) for change in changes]
+    return plan(update=0).vstack(pl.DataFrame([("update", payload, struct)] * rows, schema=plan().schema, orient="row"))
+
+
+@pytest.mark.parametrize(
+    ("change", "guard"),
+    [
+        (("notes", "text", None), "blank"),
+        (("notes", None, "text"), None),
+        (("notes", "text", "other"), None),
+        (("externalid", "1", "2"), "rekey"),
+        (("externalid", None, "2"), None),
+        (("externalid", "1", None), "blank"),
+        ((PARENT, "901", "902"), "reparent"),
+        ((PARENT, "901", None), "reparent"),
+        ((PARENT, None, "902"), None),
+    ],
+)
+def test_what_is_lost_replaced_or_moved_has_its_limit(
+    change: tuple[str, str | None, str | None], guard: str | None
+) -> None:
+    """A mapping that yields nothing empties a field of every record, and each is only an update."""
+    none = Limit(percent=0, rows=0)
+    strict = Guards(blank=none, rekey=none, reparent=none)
+
+    found = [each.guard for each in check(strict, changing(change), ours=100, key_field="externalid")]
+
+    assert guard in found if guard else found == []
+
+
+def test_a_record_counts_once_however_many_fields_it_loses() -> None:
+    """The limit is in records; what is not written loses nothing."""
+    guards = Guards(blank=Limit(percent=0, rows=2))
+    lost = (("notes", "a", None), ("phone", "b", None))
+
+    assert not check(guards, changing(*lost, rows=2), ours=0)
+    assert check(guards, changing(*lost, rows=3), ours=0)[0].rows == 3
+    assert not check(guards, changing(*lost, rows=9, payload=None), ours=0)
+
+
+def test_emptied_fields_stop_a_run(precoro: Flow, sandbox: Sandbox) -> None:
+    """NetSuite's role lost a permission: every number comes back blank."""
+    code = {"field": "code", "from": "entity_number"}
+    precoro.spec = one_source(fields=[*OPTION_ROWS, code], guards={"blank": {"percent": 0, "rows": 1}})
+    precoro.stage(customer("1"), customer("2")).run()
+    before = sandbox.precoro.options()
+
+    planned = precoro.stage(customer("1", entity_number=None), customer("2", entity_number=None)).plan("emptied")
+
+    assert [each.guard for each in planned.tripped] == ["blank"]
+    with pytest.raises(SyncError, match="2 records would lose the value of a field"):
+        precoro.send("emptied")
+    assert sandbox.precoro.options() == before
+
+
+def test_moved_records_stop_a_run(precoro: Flow) -> None:
+    """Everything under one customer: a join went wrong."""
+    precoro.spec = option_tree(guards={"reparent": {"percent": 0, "rows": 0}})
+    precoro.stage(customer("1"), customer("2"), below=(project("100"),)).run()
+
+    planned = precoro.stage(customer("1"), customer("2"), below=(project("100", customer_id="2"),)).plan("moved")
+
+    assert [each.guard for each in planned.tripped] == ["reparent"]
+
+
+def crowd(count: int) -> list[dict[str, object]]:
+    """So many customers."""
+    return [customer(str(number)) for number in range(1, count + 1)]
+
+
+def test_a_halved_source_stops(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """Half of a reading is a whole table, to the eye."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(*crowd(40)).run()
+    before = sandbox.suiteprojects.rows("Customer")
+
+    planned = suiteprojects.stage(*crowd(19)).plan("halved")
+
+    assert [each.guard for each in planned.tripped] == ["halved_source"]
+    assert planned.tripped[0].reason == "the source has 19 records, last time it had 40"
+    with pytest.raises(SyncError, match="waits for a person"):
+        suiteprojects.send("halved")
+    assert sandbox.suiteprojects.rows("Customer") == before
+
+
+def test_half_of_the_source_is_still_allowed_and_so_is_a_small_one(suiteprojects: Flow) -> None:
+    """A limit is a limit; and of five customers three may well go."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(*crowd(40)).run()
+    assert suiteprojects.stage(*crowd(20)).plan("half").tripped == []
+
+    suiteprojects.name = "small"
+    suiteprojects.stage(*crowd(19)).run()
+    assert suiteprojects.stage(*crowd(2)).plan("few").tripped == []
+
+
+def test_a_released_halving_is_the_new_measure(suiteprojects: Flow) -> None:
+    """Somebody said that it is meant; asking again would teach to say yes."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(*crowd(40)).run()
+    planned = suiteprojects.stage(*crowd(19)).plan("halved")
+    suiteprojects.release(planned.plan_id, "released")
+
+    assert suiteprojects.plan("next").tripped == []
+
+
+def test_an_undo_does_not_blind_the_guard(suiteprojects: Flow) -> None:
+    """Its plan has few rows; the source is as large as before."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(*crowd(40)).run()
+    suiteprojects.release(suiteprojects.undo("run 0", "1").plan_id, "undone")
+
+    planned = suiteprojects.stage(*crowd(19)).plan("halved")
+
+    assert [each.guard for each in planned.tripped] == ["halved_source"]

@@ -102,7 +102,9 @@ def test_a_link_is_replaced_and_others_stay(warehouse: Warehouse) -> None:
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
         ledger.put(con, "sync_links", pl.DataFrame(rows + elsewhere, schema=names, orient="row"))
-        ledger.put(con, "sync_links", pl.DataFrame([("flow", "t", "customers", "1", "999")], schema=names, orient="row"))
+        ledger.put(
+            con, "sync_links", pl.DataFrame([("flow", "t", "customers", "1", "999")], schema=names, orient="row")
+        )
 
         links = ledger.read_links(con, "flow")
         none = ledger.read_links(con, "unknown")

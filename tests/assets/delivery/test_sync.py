@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from assets.delivery.mapping import MappingError
-from assets.delivery.plans import SyncError
 from assets.delivery.planning import make_mart
+from assets.delivery.plans import SyncError
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.world import Sandbox

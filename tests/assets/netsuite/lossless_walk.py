@@ -47,7 +47,7 @@ class Walked:
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}: {len(self.problems)} problems", *self.problems[:12], "", "what happened:"]
-        again = f"again: MILLPOND_SEED={self.seed} python -m pytest tests/assets/netsuite/test_lossless.py"
+        again = f"again: MILLPOND_SEED={self.seed} python -m pytest -k lossless"
         return "\n".join([*lines, *self.story, "", again])
 
 

@@ -99,7 +99,7 @@ class Account:
             lambda: netsuite.insert("customer", [self.customer(max(row["id"] for row in netsuite.rows("customer")) + 1)]),
             lambda: netsuite.update("department", some(1, 4), name=f"Department {some(1, 99)}"),
         ]
-        for deed in random.sample(deeds, 4):
+        for deed in random.sample(deeds, 5):
             deed()
 
 
@@ -137,11 +137,11 @@ def test_a_changed_address_stages_its_customer_alone(filled: Account) -> None:
     assert (cities["7"], cities["8"]) == ("Malmö", "Lund")
 
 
-@pytest.mark.parametrize("hour", range(8))
+@pytest.mark.parametrize("hour", range(4))
 def test_after_any_changes_the_tables_are_those_of_a_full_build(filled: Account, hour: int) -> None:
     """Row for row: edits, conversions, deletions, new parents, renamed currencies, in one pond after each other."""
     filled.busy_hour()
-    if hour == 3:
+    if hour == 2:
         filled.sandbox.netsuite.delete("customer", "customer", 29)
         filled.sandbox.netsuite.delete("job", "job", 120)
     filled.extract()

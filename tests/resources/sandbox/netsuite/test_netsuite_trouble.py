@@ -202,3 +202,35 @@ def test_an_account_without_trouble_leaves_no_trace_of_it(
     caller.post(IDS)
 
     assert not (sandbox.folder / "netsuite_late").exists()
+
+
+# --- custom fields -----------------------------------------------------------------------------------------------
+
+
+def test_an_account_may_have_custom_fields_of_its_own(account: NetSuiteSandbox, caller: Caller, switch: Switch) -> None:
+    """Of every kind; they are columns of SuiteQL, rows of `customfield` and properties of the metadata."""
+    kinds = {"custentity1": "bool", "custentity_end": "date", "custentity_who": "list", "custentity_with": "multi"}
+    switch(custom_fields=[f"customer.{name}:{kind}" for name, kind in kinds.items()], date_format="D/M/YYYY")
+    values = {"custentity1": True, "custentity_end": "2027-03-04", "custentity_who": 7, "custentity_with": "1, 3, 4"}
+    account.insert("customer", [{"id": 1, "entityid": "C1", **values}, {"id": 2, "entityid": "C2"}])
+    account.update("customer", 1, custentity_who=8)
+
+    rows = caller.rows(f"SELECT {', '.join(kinds)} FROM customer ORDER BY id ASC")
+    listed = caller.rows("SELECT scriptid, fieldvaluetype FROM customfield WHERE scriptid = 'custentity_with'")
+    headers = {"Accept": "application/schema+json"}
+    schema = caller.http.get("/services/rest/record/v1/metadata-catalog/customer", headers=headers).json()
+
+    expected = {"custentity1": "T", "custentity_end": "4/3/2027", "custentity_who": "8", "custentity_with": "1, 3, 4"}
+    assert rows == [expected, {}]
+    assert listed == [{"scriptid": "custentity_with", "fieldvaluetype": "Multiple Select"}]
+    assert schema["properties"]["custentity_end"]["format"] == "date"
+    assert account.rows("customer")[0]["custentity_who"] == 8
+
+
+def test_a_custom_field_that_nobody_declared_is_unknown(caller: Caller, switch: Switch) -> None:
+    """As in an account that has not got it; a wrong declaration is refused."""
+    assert "custentity9" in caller.refusal("SELECT custentity9 FROM customer")
+    switch(custom_fields=["customer.custentity9:blob"])
+
+    with pytest.raises(ValueError, match="kind one of"):
+        caller.post(IDS)

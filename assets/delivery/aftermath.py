@@ -1,0 +1,134 @@
+"""What a killed run or a lost answer left open, and how the next run closes it.
+
+sync_attempts without an end, fresh twin  ->  found or absent; runs and plans that died  ->  say so; doubted links
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from assets.delivery import ledger
+from assets.delivery.frames import KEY, PARENT
+from assets.delivery.plans import DIED, SENDING, PlanError, Seal
+from assets.delivery.quirks import HARMLESS, differences
+from assets.delivery.target import Action
+
+UNSURE: Final = "unsure"  # parent_target_id of a link whose record may have moved without our knowing
+_LOST = "the run ended without a word; what it sent was read back from the target by the next one"
+
+
+def close_dead(con: duckdb.DuckDBPyConnection, workflow: str, moment: datetime) -> None:
+    """Say of runs and plans that still claim to be sending that they died; call it while holding the sender's turn."""
+    con.execute(
+        "update sync_plans set state = ?, state_at = ?, note = ? where workflow = ? and state = ?",
+        [DIED, moment, _LOST, workflow, SENDING],
+    )
+    con.execute(
+        "update sync_runs set state = ?, finished_at = ?, note = ? where workflow = ? and state = ?",
+        [DIED, moment, _LOST, workflow, SENDING],
+    )
+
+
+def read_at(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> datetime | None:
+    """When a run began to read the target; None when it did not."""
+    rows = con.execute(
+        "select started_at from sync_runs where workflow = ? and run_id = ?", [workflow, run_id]
+    ).fetchall()
+    return rows[0][0] if rows else None
+
+
+def settle_open(
+    con: duckdb.DuckDBPyConnection, workflow: str, run_id: str, twin: pl.DataFrame, key_field: str, seal: Seal,
+    moment: datetime,
+) -> None:
+    """Give every open attempt its end by what the target shows now, and doubt the links of their records.
+
+    Raises:
+        PlanError: The target was not read since; what it shows now is not known.
+    """  # fmt: skip
+    intents = ledger.open_intents(con, workflow)
+    if intents.is_empty():
+        return
+    began = read_at(con, workflow, run_id)
+    if began is None or intents.filter(pl.col("seen_at") >= began).height:
+        raise PlanError(
+            f"{workflow}: a run sent records after the target was read; materialize twin_{workflow} and"
+            f" plan_{workflow} again"
+        )
+    by_id = {row["target_id"]: row for row in twin.iter_rows(named=True)}
+    by_key = {row["external_id"]: row for row in by_id.values() if row["external_id"]}
+    ends, places = [], {}
+    for row in intents.iter_rows(named=True):
+        image = {change["field"]: change["after"] for change in json.loads(seal.show(row["image"] or "[]"))}
+        there = by_id.get(row["target_id"]) or by_key.get(image.get(key_field, row["source_id"]))
+        ends.append(_end(row, there, image, run_id, moment))
+        if there:
+            places[row["source"], row["source_id"]] = there["target_id"]
+    ledger.write_attempts(con, ends)
+    doubt(con, workflow, places)
+
+
+def _end(
+    row: Mapping[str, Any], there: Mapping[str, Any] | None, image: Mapping[str, str | None], run_id: str,
+    moment: datetime,
+) -> Sequence[object]:  # fmt: skip
+    """A create has arrived when its record has; a change when its values have, as far as the target keeps them."""
+    arrived = there is not None and (row["action"] == Action.CREATE.value or _shows(image, there))
+    state = "found" if arrived else "absent"
+    reason = "the target has it" if arrived else "the target does not show it; decided anew"
+    return (
+        row["attempt_id"], state, run_id, row["workflow"], row["source"], row["source_id"], row["action"],
+        there["target_id"] if there else None, row["payload_hash"], row["workflow_version"], row["request_hash"], "",
+        reason, None, moment,
+    )  # fmt: skip
+
+
+def _shows(image: Mapping[str, str | None], there: Mapping[str, Any]) -> bool:
+    """Whether the target shows what was sent; a write of a new parent alone shows only where parents are told."""
+    fields = image.keys() - {PARENT}
+    if not fields:
+        return bool(there["parent_id"] is not None and there["parent_id"] == image.get(PARENT))
+    return set(differences(image, there, fields).values()) <= HARMLESS
+
+
+def doubt(con: duckdb.DuckDBPyConnection, workflow: str, places: Mapping[tuple[str, str], str]) -> None:
+    """Forget what was confirmed of these records: whether the last write arrived is not known for sure.
+
+    Without it a value that went there and is taken back in the source would pass for an edit by hand, and a record
+    that moved below another parent of a target that does not tell parents would stay there for good.
+    """
+    known = ledger.read_links(con, workflow)
+    rows = pl.DataFrame(
+        [(*key, target_id) for key, target_id in places.items()],
+        schema=dict.fromkeys([*KEY, "target_id"], pl.String),
+        orient="row",
+    )
+    rows = rows.with_columns(
+        pl.lit(workflow).alias("workflow"),
+        pl.lit(UNSURE).alias("parent_target_id"),
+        pl.lit("external_id").alias("matched_by"),
+    )
+    version = known.select(*KEY, "workflow_version")
+    ledger.put(con, "sync_links", rows.join(version, on=KEY, how="left"))
+
+
+def refuse_outdated(con: duckdb.DuckDBPyConnection, workflow: str, made_by: str) -> None:
+    """Refuse a plan that was made from a target which somebody has written to since.
+
+    Raises:
+        PlanError: It was.
+    """
+    began = read_at(con, workflow, made_by)
+    since = con.execute(
+        "select 1 from sync_attempts where workflow = ? and state not in ('found', 'absent') and seen_at >= ? limit 1",
+        [workflow, began],
+    ).fetchall()
+    if since or ledger.open_intents(con, workflow).height:
+        raise PlanError(
+            f"{workflow}: another run sent records after this plan's target was read; materialize twin_{workflow} and"
+            f" plan_{workflow} again"
+        )

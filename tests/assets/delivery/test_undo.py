@@ -1,0 +1,253 @@
+"""What a run did can be taken back, and stays taken back."""
+
+from typing import Any
+
+import pytest
+
+from assets.delivery.plans import SyncError
+from assets.delivery.undo import runs_to_undo
+from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+from resources.sandbox.world import Sandbox
+from tests.assets.delivery.builders import OPTION_ROWS, customer, one_source, project, suite_customers
+from tests.assets.delivery.flow import Flow
+from tests.assets.delivery.test_sync import places
+
+CODE = {"field": "code", "from": "entity_number"}
+Rows = list[dict[str, Any]]
+
+
+def records(sandbox: Sandbox) -> Rows:
+    """Every SuiteProjects Pro customer, without the time of its last change."""
+    return [{k: v for k, v in row.items() if k != "updated"} for row in sandbox.suiteprojects.rows("Customer")]
+
+
+def options(sandbox: Sandbox) -> Rows:
+    """Every option, without the time of its last change."""
+    return [{k: v for k, v in row.items() if k != "updated_at"} for row in sandbox.precoro.options()]
+
+
+def take_back(flow: Flow, run_id: str, *only: str) -> dict[str, int]:
+    """Plan an undo and release it; the counts."""
+    return dict(flow.release(flow.undo(run_id, *only).plan_id, f"undone {run_id}").counts)
+
+
+# before the run, in it
+STEPS: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
+    "update": ({}, {"company_name": "New"}),
+    "deactivate": ({}, {"is_inactive": True}),
+    "reactivate": ({"is_inactive": True}, {"company_name": "New"}),
+    "adopt": (None, {"company_name": "New"}),
+}
+
+
+@pytest.mark.parametrize("action", STEPS)
+def test_the_target_is_as_it_was_in_suiteprojects(suiteprojects: Flow, sandbox: Sandbox, action: str) -> None:
+    """Field by field, whatever was done; the plan waits for a person like any other."""
+    suiteprojects.spec = suite_customers()
+    before, in_run = STEPS[action]
+    if before is None:
+        sandbox.suiteprojects.add("Customer", name="C1", company="By hand")
+    else:
+        suiteprojects.stage(customer("1")).run()
+        suiteprojects.stage(customer("1", **before)).run()
+    was = records(sandbox)
+    suiteprojects.stage(customer("1", **in_run)).plan("the run")
+    assert [row["action"] for row in suiteprojects.send("the run").decisions.to_dicts()] == [action]
+    assert records(sandbox) != was
+
+    undone = suiteprojects.undo("the run")
+    assert suiteprojects.states()[undone.plan_id] == "waiting"
+    suiteprojects.release(undone.plan_id, "undone")
+
+    assert records(sandbox) == was
+    assert suiteprojects.run() == {"1": ("skipped", "undone")}
+    assert records(sandbox) == was
+
+
+@pytest.mark.parametrize("action", STEPS)
+@pytest.mark.parametrize("strict_put", [False, True])
+def test_the_target_is_as_it_was_in_precoro(precoro: Flow, sandbox: Sandbox, action: str, *, strict_put: bool) -> None:
+    """Whole options go along; nothing that was not undone is reset, not even the key that an adoption wrote."""
+    sandbox.switches.set("precoro", PrecoroSwitches, strict_put=strict_put)
+    precoro.spec = one_source(fields=[*OPTION_ROWS, CODE], match=[{"field": "code"}])
+    before, in_run = STEPS[action]
+    if before is None:
+        sandbox.precoro.add_option("By hand", code="C1")
+    else:
+        precoro.stage(customer("1")).run()
+        precoro.stage(customer("1", **before)).run()
+    was = options(sandbox)
+    precoro.stage(customer("1", **in_run)).plan("the run")
+    assert [row["action"] for row in precoro.send("the run").decisions.to_dicts()] == [action]
+    sandbox.clock.sleep(120)
+
+    take_back(precoro, "the run")
+
+    assert options(sandbox) == was
+    sandbox.clock.sleep(120)
+    assert precoro.run() == {"1": ("skipped", "undone")}
+
+
+def test_what_was_created_is_switched_off_and_never_deleted(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """Somebody may have booked on it already; a second undo finds nothing to do."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+
+    assert take_back(suiteprojects, "run 0")["deactivated"] == 1
+
+    (row,) = [row for row in records(sandbox) if row.get("externalid") == "1"]
+    assert (row["company"], row["active"]) == ("Company 1", "0")
+    assert suiteprojects.run() == {"1": ("skipped", "undone")}
+
+
+def test_what_was_edited_since_is_shown_and_left_alone(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """The rest goes back."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1"), customer("2")).run()
+    suiteprojects.stage(customer("1", company_name="New 1"), customer("2", company_name="New 2")).run()
+    key = next(int(row["id"]) for row in records(sandbox) if row.get("externalid") == "1")
+    sandbox.suiteprojects.modify("Customer", key, company="by hand")
+
+    undone = suiteprojects.undo("run 1")
+
+    assert undone.conflicts == 1
+    rows = {row["source_id"]: row for row in undone.plan.to_dicts()}
+    assert rows["1"]["reason"] == "edited since: company; left as it is"
+    suiteprojects.release(undone.plan_id, "undone")
+    shown = {row["externalid"]: row["company"] for row in records(sandbox) if row.get("externalid")}
+    assert shown == {"1": "by hand", "2": "Company 2"}
+
+
+def test_what_a_later_run_changed_is_a_conflict(suiteprojects: Flow) -> None:
+    """Undoing an older run would lose the newer one's work."""
+    suiteprojects.spec = suite_customers()
+    for name in ("one", "two", "three"):
+        suiteprojects.stage(customer("1", company_name=name)).run()
+
+    assert suiteprojects.undo("run 1").conflicts == 1
+    assert suiteprojects.undo("run 2").conflicts == 0
+
+
+def test_what_the_target_made_of_a_value_is_no_edit(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """It trims; that is not a person's work."""
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, trims_text=True)
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    was = records(sandbox)
+    suiteprojects.stage(customer("1", company_name="  New ")).run()
+
+    assert suiteprojects.undo("run 1").conflicts == 0
+    assert take_back(suiteprojects, "run 1")["updated"] == 1
+    assert records(sandbox) == was
+
+
+@pytest.mark.parametrize(
+    ("now", "decided"),
+    [
+        ({"company_name": "Newer"}, ("update", "source_changed")),
+        ({"company_name": "New", "is_inactive": True}, ("deactivate", "inactive")),
+        ({"company_name": "New", "email": "a@example.com"}, ("skipped", "undone")),
+    ],
+)
+def test_a_hold_ends_when_netsuite_changes(suiteprojects: Flow, now: dict[str, Any], decided: tuple[str, str]) -> None:
+    """In what is mapped, or in whether the record lives."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", company_name="New")).run()
+    take_back(suiteprojects, "run 1")
+
+    assert suiteprojects.stage(customer("1", **now)).run() == {"1": decided}
+
+
+def test_a_hold_ends_when_the_workflow_file_changes(suiteprojects: Flow) -> None:
+    """Somebody mended the mapping: that is what the undo was for."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", company_name="New")).run()
+    take_back(suiteprojects, "run 1")
+    suiteprojects.spec = suite_customers({"field": "notes", "value": "x"})
+
+    assert suiteprojects.run()["1"][0] == "update"
+
+
+def test_going_back_to_what_was_undone_is_a_change_like_any_other(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """The hold was spent when the record was sent again."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", company_name="New")).run()
+    take_back(suiteprojects, "run 1")
+    suiteprojects.stage(customer("1", company_name="Other")).run()
+
+    assert suiteprojects.stage(customer("1", company_name="New")).run()["1"][0] == "update"
+    assert [row["company"] for row in records(sandbox) if row.get("externalid")] == ["New"]
+
+
+def test_a_child_stays_below_its_parent(precoro: Flow, sandbox: Sandbox) -> None:
+    """A PUT that does not name the parent may move the option to the top."""
+    sandbox.switches.set("precoro", PrecoroSwitches, strict_put=True)
+    precoro.stage(customer("1"), below=(project("100"),)).run()
+    precoro.stage(customer("1"), below=(project("100", project_name="New"),)).run()
+    was = options(sandbox)
+    precoro.stage(customer("1"), below=(project("100", project_name="Newer"),)).run()
+
+    take_back(precoro, "run 2")
+
+    assert options(sandbox) == was
+    assert places(sandbox) == {"1": None, "100": "1"}
+
+
+def test_a_move_is_shown_as_what_is_not_taken_back(precoro: Flow, sandbox: Sandbox) -> None:
+    """Where a record belongs is NetSuite's to say; nothing else of it goes back either."""
+    two = (customer("1"), customer("2"))
+    precoro.stage(*two, below=(project("100"),)).run()
+    precoro.stage(*two, below=(project("100", customer_id="2"),)).run()
+
+    undone = precoro.undo("run 1")
+
+    assert (undone.conflicts, undone.plan["reason_code"].to_list()) == (1, ["conflict"])
+    assert places(sandbox)["100"] == "2"
+
+
+def test_some_records_alone_are_taken_back(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """A run of thousands, three of them wrong."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1"), customer("2")).run()
+    suiteprojects.stage(customer("1", company_name="New 1"), customer("2", company_name="New 2")).run()
+
+    take_back(suiteprojects, "run 1", "2")
+
+    shown = {row["externalid"]: row["company"] for row in records(sandbox) if row.get("externalid")}
+    assert shown == {"1": "New 1", "2": "Company 2"}
+    assert suiteprojects.run() == {"1": ("unchanged", "identical"), "2": ("skipped", "undone")}
+
+
+def test_what_cannot_be_undone_is_said(suiteprojects: Flow) -> None:
+    """A run that sent nothing, a record that it did not send, an id of several runs."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.run()
+    suiteprojects.stage(customer("1", company_name="New")).run()
+
+    with pytest.raises(SyncError, match=r"flow: run run 1 confirmed nothing that could be undone"):
+        suiteprojects.undo("run 1")
+    with pytest.raises(SyncError, match="confirmed nothing for 2, 3 that could be undone"):
+        suiteprojects.undo("run 0", "2", "3")
+    with pytest.raises(SyncError, match="several runs begin with run"):
+        runs_to_undo(suiteprojects.warehouse, "run")
+    with pytest.raises(SyncError, match="no run that sent anything begins with nonsense"):
+        runs_to_undo(suiteprojects.warehouse, "nonsense")
+    assert runs_to_undo(suiteprojects.warehouse, "run 2") == [("run 2", "flow")]
+
+
+def test_an_undo_can_be_undone(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """It is a run like any other."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", company_name="New")).run()
+    done = records(sandbox)
+    take_back(suiteprojects, "run 1")
+
+    take_back(suiteprojects, "undone run 1")
+
+    assert records(sandbox) == done

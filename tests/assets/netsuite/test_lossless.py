@@ -1,0 +1,104 @@
+"""Nothing is lost, deleted or blanked: random walks through edits, trouble and runs, each from one seed.
+
+More of them: MILLPOND_SEEDS=3000 python -m pytest -k lossless. One again: MILLPOND_SEED=17.
+"""
+
+import os
+
+import pytest
+
+from tests.assets.netsuite.lossless_judge import WATCHED, Judge
+from tests.assets.netsuite.lossless_walk import QUIET, Walked, walk
+from tests.assets.netsuite.lossless_world import World
+
+FEW = 24
+MOVED = """
+insert into raw_netsuite__prospects by name select * from raw_netsuite__leads;
+delete from raw_netsuite__leads
+"""
+
+ONE = os.environ.get("MILLPOND_SEED", "")
+SEEDS = [int(ONE)] if ONE else range(int(os.environ.get("MILLPOND_SEEDS", FEW)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lossless(seed: int) -> None:
+    """After the last quiet run the pond is as NetSuite is, and at no time was it wrong."""
+    walked = walk(seed)
+
+    assert not walked.problems, str(walked)
+
+
+def test_a_lossless_walk_is_the_same_again() -> None:
+    """One line reproduces a failure: nothing depends on the machine, its clock or its load."""
+    first, again = walk(11), walk(11)
+
+    assert first.story == again.story
+    assert first.runs > 0
+
+
+@pytest.fixture
+def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Judge]:
+    """An account with one customer, its address and a project, read once."""
+    world = World.of(2, tmp_path_factory.mktemp("judged"))
+    world.switch(**{**QUIET, "late_share": 0.0, "stage_column": "searchstage"})
+    world.fate.switches["stage_column"] = "searchstage"
+    judge = Judge(world)
+    netsuite = world.sandbox.netsuite
+    netsuite.insert("customer", [{"id": 1, "entityid": "C1", "searchstage": "Lead", "companyname": "A", "fax": "1"}])
+    netsuite.insert("customeraddressbookentityaddress", [{"nkey": 5, "recordowner": 1, "city": "Lund"}])
+    netsuite.insert("customeraddressbook", [{"internalid": 5, "entity": 1, "addressbookaddress": 5}])
+    netsuite.insert("job", [{"id": 9, "entityid": "P9", "customer": 1, "parent": 1, "companyname": "P"}])
+    with world.client() as client:
+        for watched in WATCHED:
+            world.extract(watched.thing, client)
+    return world, judge
+
+
+def complaints(judge: Judge) -> list[str]:
+    """Everything that is wrong."""
+    told = judge.differences(silent=set(), silent_deletions=False, hidden_deletions=False)
+    return [*judge.wronged(), *told, *judge.staging()]
+
+
+def test_the_judge_of_lossless_walks_is_content_with_what_is_right(judged: tuple[World, Judge]) -> None:
+    """Otherwise it would cry wolf."""
+    assert complaints(judged[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        ("delete from raw_netsuite__leads", "customers 1 is missing"),
+        ("update raw_netsuite__leads set _deleted_at = _extracted_at", "customers 1 is marked deleted and never was"),
+        ("update raw_netsuite__leads set fax = null", "customers 1.fax is blanked"),
+        ("update raw_netsuite__leads set companyname = 'B'", "customers 1.companyname is wrong"),
+        ("update raw_netsuite__addresses set city = 'Malmö'", "addresses 5.city is wrong"),
+        ("update raw_netsuite__projects set customer = null", "projects 9.customer is blanked"),
+        (MOVED, "customers 1 is among the prospects"),
+    ],
+)
+def test_the_judge_of_lossless_walks_sees_every_kind_of_loss(
+    judged: tuple[World, Judge], damage: str, complaint: str
+) -> None:
+    """A judge that sees nothing would let every walk pass."""
+    world, judge = judged
+    with world.pond.writer() as con:
+        con.execute(damage)
+
+    assert any(each.startswith(complaint) for each in complaints(judge))
+
+
+def test_a_deletion_that_nobody_noticed_is_a_loss(judged: tuple[World, Judge]) -> None:
+    """The record is gone in NetSuite and live in the pond."""
+    world, judge = judged
+    world.sandbox.netsuite.delete("job", "job", 9)
+
+    assert "projects 9 was deleted and is still there" in complaints(judge)
+
+
+def test_a_failed_lossless_walk_tells_how_to_see_it_again() -> None:
+    """One line to copy."""
+    told = str(Walked(17, ("what happened",), ("customers 1 is missing",), 3))
+
+    assert told.splitlines()[-1] == "again: MILLPOND_SEED=17 python -m pytest -k lossless"

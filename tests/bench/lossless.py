@@ -1,0 +1,57 @@
+"""Random walks through a NetSuite account, many of them: how many, and which ones lost something.
+
+Usage: python -m tests.bench.lossless [--seeds 500] [--first 0] [--processes 1] [--stories]
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from time import perf_counter
+
+from rich.console import Console
+
+from tests.assets.netsuite.lossless_walk import Walked, walk
+
+EVERY = 50  # walks between two lines
+
+
+@contextmanager
+def walked(seeds: range, processes: int) -> Iterator[Iterator[Walked]]:
+    """The walks of some seeds, in order."""
+    if processes == 1:
+        yield map(walk, seeds)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        yield pool.map(walk, seeds, chunksize=4)
+
+
+def main() -> None:
+    """Walk and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--stories", action="store_true", help="tell what happened in each walk that failed")
+    asked = parser.parse_args()
+    console, began, runs = Console(width=160), perf_counter(), 0
+    failed: list[Walked] = []
+    with walked(range(asked.first, asked.first + asked.seeds), min(asked.processes, os.cpu_count() or 1)) as walks:
+        for number, each in enumerate(walks, start=1):
+            runs += each.runs
+            if each.problems:
+                failed.append(each)
+                console.print(str(each) if asked.stories else f"seed {each.seed}: {each.problems[0]}", markup=False)
+            if number % EVERY == 0:
+                console.print(f"{number} seeds, {runs:,} runs, {len(failed)} failed, {perf_counter() - began:.0f} s")
+    console.print(
+        f"{asked.seeds} seeds ({asked.first} to {asked.first + asked.seeds - 1}), {runs:,} runs,"
+        f" {len(failed)} failed: {[each.seed for each in failed]}, {perf_counter() - began:.0f} s"
+    )
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
