@@ -13,10 +13,10 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test bench lock clean
+.PHONY: help setup dev demo lint types test bench bench-plan lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## make .venv from requirements.lock; the other targets do it when needed
 
@@ -47,6 +47,9 @@ test: $(READY) ## all tests, two at a time (make test ARGS="-k precoro")
 
 bench: $(READY) ## time and memory of the main job, as ratios measured in one run
 	$(BIN)/python -m tests.bench.main_job
+
+bench-plan: $(READY) ## seconds and memory of one plan (make bench-plan ARGS="--records 1000000")
+	$(BIN)/python -m tests.bench.plan $(ARGS)
 
 # pip-tools lives apart, so that .venv holds what the lock names and nothing else
 lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 3.11)

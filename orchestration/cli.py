@@ -111,17 +111,19 @@ def undo(run: str, *, record: tuple[str, ...] = ()) -> None:
 
 
 @app.command
-def explain(record: str) -> None:
+def explain(record: str, *, as_of: str = "") -> None:
     """Print the story of one record: seen, shaped, decided, sent, answered, and what each target has now.
 
     Parameters
     ----------
     record
         NetSuite id, number or name, or a target's id.
+    as_of
+        A past moment like `2026-11-17 06:04`, UTC: what had been decided and sent by then.
     """
     from orchestration.explaining import print_story
 
-    sys.exit(print_story(record, console))
+    sys.exit(print_story(record, console, as_of))
 
 
 @app.command

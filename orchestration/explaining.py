@@ -1,7 +1,8 @@
 """Print the story of one record as a tree a person can read from top to bottom."""
 
+import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from orchestration.settings import MillpondSettings
 from resources.warehouse import PondError, Warehouse
 
 SEEN = ("stage", "company_name", "project_name", "first_name", "last_name", "entity_number", "subsidiary_id")
+NOT_KEPT = "what NetSuite had, how it was shaped, the plan and what the target had are not kept for the past"
 STATES = ("is_inactive", "is_deleted", "modified_at")
 # the ledger's words for how a send went, in a person's
 ENDED = {
@@ -30,8 +32,28 @@ ENDED = {
 }
 
 
-def print_story(text: str, console: Console) -> int:
-    """Find the record and print its story; returns the exit code."""
+def moment_named(text: str) -> datetime:
+    """The last instant of a day, a minute or a second as a person writes it; UTC unless a zone is given.
+
+    Raises:
+        ValueError: It is no moment.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    clock = re.split(r"[Z+]|-(?=\d\d:)", text[len("2026-11-17") :])[0]
+    spans = {0: timedelta(days=1), 1: timedelta(minutes=1), 2: timedelta(seconds=1)}
+    return moment if "." in clock else moment + spans[min(clock.count(":"), 2)] - timedelta(microseconds=1)
+
+
+def print_story(text: str, console: Console, as_of: str = "") -> int:
+    """Find the record and print its story, now or as of a past moment; returns the exit code."""
+    try:
+        moment = moment_named(as_of) if as_of else None
+    except ValueError:
+        line = f"✗ --as-of {as_of}: write a moment like `2026-11-17 06:04`, UTC"
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        return 2
     warehouse = Warehouse(MillpondSettings().pond)
     if not warehouse.stage.exists():
         console.print("nothing has been read yet: `millpond run all` first", style="red")
@@ -48,8 +70,8 @@ def print_story(text: str, console: Console) -> int:
     if len(records) > 1:
         _choose(records, console)
         return 1
-    told = explain(warehouse, records[0])
-    tree = story_tree(told, seen_at(warehouse, records[0]), last_runs(warehouse))
+    told = explain(warehouse, records[0], moment)
+    tree = story_tree(told, seen_at(warehouse, records[0]), last_runs(warehouse, moment))
     console.print(tree, soft_wrap=not console.is_terminal)
     return 0
 
@@ -63,13 +85,15 @@ def seen_at(warehouse: Warehouse, record: Record) -> datetime | None:
     return marks["watermark_at"][0] if marks.height else None
 
 
-def last_runs(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
-    """The newest run of each workflow: run_id, state and seen_at (UTC)."""
+def last_runs(warehouse: Warehouse, as_of: datetime | None = None) -> dict[str, dict[str, Any]]:
+    """The newest run of each workflow, up to a moment: run_id, state and seen_at (UTC)."""
     if not warehouse.has("sync_runs"):
         return {}
     runs = warehouse.read(
         "select workflow, run_id, state, coalesce(finished_at, started_at) as seen_at from sync_runs"
-        " qualify row_number() over (partition by workflow order by started_at desc) = 1"
+        " where ? is null or coalesce(finished_at, started_at) <= ?"
+        " qualify row_number() over (partition by workflow order by started_at desc) = 1",
+        [as_of, as_of],
     )
     return {row["workflow"]: row for row in runs.iter_rows(named=True)}
 
@@ -85,6 +109,11 @@ def story_tree(told: Explanation, read_at: datetime | None, runs: dict[str, dict
     """The explanation as a tree; `read_at` and `runs` say how old each part of it is."""
     record = told.record
     tree = Tree(f"[b]{escape(record.source)} {record.source_id}[/b]  {escape(record.name or record.number or '')}")
+    if told.as_of:
+        tree.add(f"as of {_moment(told.as_of)}; {NOT_KEPT}")
+        for story in told.stories:
+            _add_past(tree.add(f"[b]{escape(story.workflow)}[/b]{_as_of(runs.get(story.workflow))}"), story)
+        return tree
     seen = tree.add(f"seen in NetSuite, as of {_moment(read_at)}" if read_at else "seen in NetSuite")
     seen.add(f"NetSuite id: {record.source_id}")
     for name in (*SEEN, *STATES):
@@ -111,6 +140,14 @@ def _add_story(branch: Tree, story: Story) -> None:
     _add_decided(branch, story)
     _add_attempts(branch, story)
     _add_target(branch, story)
+
+
+def _add_past(branch: Tree, story: Story) -> None:
+    _add_decided(branch, story)
+    _add_attempts(branch, story)
+    target_id = story.decided[-1]["target_id"] if story.decided else None
+    if target_id:
+        branch.add(f"target id: [b]{escape(target_id)}[/b]")
 
 
 def _add_shaped(branch: Tree, story: Story) -> None:

@@ -16,6 +16,7 @@ from orchestration.releasing import Doors, apply_plan, find_plan, reject_plan
 from resources.errors import QuotaExhaustedError
 
 RELEASE = "release_plan"
+OP = "release"  # Dagster wants another name for the op than for the job
 SYSTEMS = ("suiteprojects", "precoro")
 
 
@@ -35,7 +36,7 @@ def release_job(workflows: Sequence[Workflow]) -> dg.JobDefinition:
     known = {workflow.name: workflow for workflow in workflows}
 
     @dg.op(
-        name=RELEASE,
+        name=OP,
         description="Sends a waiting plan exactly as it was made, whole or in part, once; or drops it.",
         required_resource_keys={"warehouse", *SYSTEMS},
         pool="duckdb",

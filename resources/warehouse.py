@@ -8,7 +8,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from resources.failpoints import reach
 from resources.locks import file_lock
-from sql import Statement
+from sql import Statement, names, statement
 
 LOCK_TIMEOUT_S = 300.0
 
@@ -199,6 +199,7 @@ class Warehouse:
         reach("publish_begins")
         with self.writer(transaction=False) as con:
             self._sweep()
+            add_macros(con)
             con.execute("checkpoint stage")  # rows still in the log would be missing from the copy
             # a child process: opening the file in this one would drop DuckDB's own lock
             copied = subprocess.run(["cp", "--reflink=auto", str(self.stage), str(partial)], check=False)  # noqa: S603, S607
@@ -261,6 +262,17 @@ def describe_table(
     con.execute(f"comment on {word} {quoted(name)} is {literal(description)}")
     for column, text in columns:
         con.execute(f"comment on column {quoted(name)}.{quoted(column)} is {literal(text)}")
+
+
+def add_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the macros of `sql/analytics` whose tables are there."""
+    for name in names("analytics"):
+        definition = statement("analytics", name)
+        if not all(has_table(con, table) for table in definition.reads):
+            continue
+        with suppress(duckdb.BinderException):  # a table of an older version has other columns; the rest is published
+            con.execute(definition.text)
+            con.execute(f"comment on macro table {quoted(name)} is {literal(definition.description)}")
 
 
 def ensure_table(con: duckdb.DuckDBPyConnection, definition: Statement) -> None:

@@ -18,15 +18,27 @@ from assets.delivery.quirks import HARMLESS, differences
 from assets.delivery.target import Action
 
 UNSURE: Final = "unsure"  # parent_target_id of a link whose record may have moved without our knowing
+FOUND = ("found", "the target has it")
+ABSENT = ("absent", "the target does not show it; decided anew")
+UNTOLD = ("untold", "the target does not tell parents; sent once more")
 _LOST = "the run ended without a word; what it sent was read back from the target by the next one"
 
 
 def close_dead(con: duckdb.DuckDBPyConnection, workflow: str, moment: datetime) -> None:
-    """Say of runs and plans that still claim to be sending that they died; call it while holding the sender's turn."""
+    """Say of runs and plans that still claim to be sending that they died; call it while holding the sender's turn.
+
+    What a dead run sent is in the attempts, not in the links: those are doubted, confirmed or not.
+    """
     con.execute(
         "update sync_plans set state = ?, state_at = ?, note = ? where workflow = ? and state = ?",
         [DIED, moment, _LOST, workflow, SENDING],
     )
+    sent = con.execute(
+        "select source, source_id, max(target_id) from sync_attempts where workflow = ? and target_id is not null"
+        " and run_id in (select run_id from sync_runs where workflow = ? and state = ?) group by all",
+        [workflow, workflow, SENDING],
+    ).fetchall()
+    doubt(con, workflow, {(source, source_id): target_id for source, source_id, target_id in sent})
     con.execute(
         "update sync_runs set state = ?, finished_at = ?, note = ? where workflow = ? and state = ?",
         [DIED, moment, _LOST, workflow, SENDING],
@@ -42,7 +54,12 @@ def read_at(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> datet
 
 
 def settle_open(
-    con: duckdb.DuckDBPyConnection, workflow: str, run_id: str, twin: pl.DataFrame, key_field: str, seal: Seal,
+    con: duckdb.DuckDBPyConnection,
+    workflow: str,
+    run_id: str,
+    twin: pl.DataFrame,
+    key_field: str,
+    seal: Seal,
     moment: datetime,
 ) -> None:
     """Give every open attempt its end by what the target shows now, and doubt the links of their records.
@@ -78,8 +95,9 @@ def _end(
 ) -> Sequence[object]:  # fmt: skip
     """A create has arrived when its record has; a change when its values have, as far as the target keeps them."""
     arrived = there is not None and (row["action"] == Action.CREATE.value or _shows(image, there))
-    state = "found" if arrived else "absent"
-    reason = "the target has it" if arrived else "the target does not show it; decided anew"
+    state, reason = FOUND if arrived else ABSENT
+    if there and not arrived and image.keys() == {PARENT} and there["parent_id"] is None:
+        state, reason = UNTOLD
     return (
         row["attempt_id"], state, run_id, row["workflow"], row["source"], row["source_id"], row["action"],
         there["target_id"] if there else None, row["payload_hash"], row["workflow_version"], row["request_hash"], "",
@@ -124,7 +142,7 @@ def refuse_outdated(con: duckdb.DuckDBPyConnection, workflow: str, made_by: str)
     """
     began = read_at(con, workflow, made_by)
     since = con.execute(
-        "select 1 from sync_attempts where workflow = ? and state not in ('found', 'absent') and seen_at >= ? limit 1",
+        "select 1 from sync_attempts where workflow = ? and state not in ('found', 'absent', 'untold') and seen_at >= ? limit 1",
         [workflow, began],
     ).fetchall()
     if since or ledger.open_intents(con, workflow).height:

@@ -6,6 +6,7 @@ Pure functions over frames: the same inputs give the same plan.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import polars as pl
@@ -27,7 +28,7 @@ from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP
 from assets.delivery.matching import match
 from assets.delivery.quirks import shown_hash
 from assets.delivery.spec import WorkflowSpec
-from assets.delivery.target import Action
+from assets.delivery.target import TWIN_COLUMNS, Action
 
 
 def decide(
@@ -55,12 +56,17 @@ def decide(
     """
     fields = [name for name in spec.columns if name in mart.columns]
     judged = _validate(mart, target, fields)
-    matched = match(judged, twin, links, target, spec.match_order)
-    actual = twin.rename({name: f"twin.{name}" for name in twin.columns})
+    # a frame of many columns is heavy to join: most of them are looked at one by one, where they are
+    keyed = {target.key_field, *(rule.field for rule in spec.match_order)}
+    slim = judged.drop([name for name in fields if name not in keyed]).with_row_index("_mart")
+    slim_twin = twin.select([*TWIN_COLUMNS, *(name for name in keyed if name in twin.columns)])
+    matched = match(slim, slim_twin, links, target, spec.match_order)
+    actual = twin.select("target_id", "is_active", "parent_id").with_row_index("_twin")
+    actual = actual.rename({name: f"twin.{name}" for name in ("target_id", "is_active", "parent_id")})
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
     matched = _remember(matched, refused, holds, spec.version)
     settled = settle_parents(matched)
-    acted = _act(_compare(settled, target, fields, spec), target, spec)
+    acted = _act(_compare(settled, _Beside(judged, twin), target, fields, spec), target, spec)
     # what is not sent needs no payload; the mart has its values
     sent = pl.col("action").is_in([action.value for action in Action if action.writes])
     acted = acted.with_columns(pl.when(sent).then("payload"))
@@ -143,7 +149,24 @@ def _quarantine(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: str) 
     )
 
 
-def _compare(settled: pl.DataFrame, target: TargetShape, fields: Sequence[str], spec: WorkflowSpec) -> pl.DataFrame:
+@dataclass(frozen=True)
+class _Beside:
+    """The wide frames, from which columns are taken as they are needed."""
+
+    mart: pl.DataFrame
+    twin: pl.DataFrame
+
+    def of(self, rows: pl.DataFrame, name: str) -> list[pl.Series]:
+        """One field of these rows, as it is desired and as the target has it."""
+        return [
+            self.mart[name].gather(rows["_mart"]).alias(name),
+            self.twin[name].gather(rows["_twin"]).alias(f"twin.{name}"),
+        ]
+
+
+def _compare(
+    settled: pl.DataFrame, beside: _Beside, target: TargetShape, fields: Sequence[str], spec: WorkflowSpec
+) -> pl.DataFrame:
     """Put desired beside actual; adds changes (list of field, before, after), payload (JSON) and kept_so.
 
     Most records are as they should be: only the others are looked at field by field.
@@ -152,11 +175,13 @@ def _compare(settled: pl.DataFrame, target: TargetShape, fields: Sequence[str], 
     there = pl.col("target_id").is_not_null() & live
     wanted = _wanted(target, fields, spec, there)
     moved = there & _moved(spec)
-    differs = pl.any_horizontal(
-        moved, *(there & each.ne_missing(pl.col(f"twin.{name}")) for name, each in wanted.items())
-    )
-    rows = settled.with_columns((live & (differs | ~OURS.fill_null(value=False))).fill_null(value=False).alias("_look"))
-    looked = rows.filter("_look")
+    look = settled.select((live & (moved | ~OURS.fill_null(value=False))).fill_null(value=False)).to_series()
+    slim = settled.select("source", "disposition", "target_id", "_mart", "_twin")
+    for name, each in wanted.items():
+        pair = slim.with_columns(beside.of(slim, name))
+        look |= pair.select((there & each.ne_missing(pl.col(f"twin.{name}"))).fill_null(value=False)).to_series()
+    looked = settled.filter(look)
+    looked = looked.with_columns(column for name in fields for column in beside.of(looked, name))
     change = pl.struct(
         pl.lit(PARENT).alias("field"), KNOWN_PARENT.alias("before"), pl.col("parent_target_id").alias("after")
     )
@@ -172,12 +197,12 @@ def _compare(settled: pl.DataFrame, target: TargetShape, fields: Sequence[str], 
         payload.struct.json_encode().alias("payload"),
     )
     looked = _kept_so(_monitored(looked, target, spec), fields, spec.version)
-    plain = rows.filter(~pl.col("_look")).with_columns(
+    plain = settled.filter(~look).with_columns(
         pl.lit([], dtype=looked.schema["changes"]).alias("changes"),
         pl.lit(None, dtype=pl.String).alias("payload"),
         pl.lit(value=False).alias("kept_so"),
     )
-    done = [name for name in looked.columns if name not in {*fields, *(f"twin.{each}" for each in fields), "_look"}]
+    done = [name for name in looked.columns if name not in {*fields, *(f"twin.{each}" for each in fields)}]
     return pl.concat([looked.select(done), plain.select(done)])
 
 

@@ -5,6 +5,7 @@ NetSuite id, target id, number or name  ->  find_records()  ->  explain()  ->  S
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -46,11 +47,12 @@ class Story:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A record as NetSuite sent it and its stories."""
+    """A record as NetSuite sent it and its stories; `as_of` is the past moment that they are told for, UTC."""
 
     record: Record
     seen: dict[str, Any]
     stories: Sequence[Story]
+    as_of: datetime | None = None
 
 
 def find_records(warehouse: Warehouse, text: str) -> list[Record]:
@@ -85,9 +87,16 @@ def _by_target_id(con: duckdb.DuckDBPyConnection, text: str) -> list[Record]:
     return [record for record, key in found if record.source_id == key]
 
 
-def explain(warehouse: Warehouse, record: Record) -> Explanation:
-    """Everything that the pond knows of one record."""
+def explain(warehouse: Warehouse, record: Record, as_of: datetime | None = None) -> Explanation:
+    """Everything that the pond knows of one record, now or as of a past moment (UTC).
+
+    Decisions and attempts are kept for good. What NetSuite had, how it was shaped, the plan and what the target had
+    are known for the last run only, and left out of the past.
+    """
     with warehouse.writer(transaction=False) as con:
+        if as_of is not None:
+            told = [_past_story(con, workflow, record, as_of) for workflow in _workflows(con, record.source)]
+            return Explanation(record, {}, told, as_of)
         table, key, _ = SOURCES[record.source]
         seen = read_frame(con, f"select * from {table} where {key} = ?", [record.source_id]).to_dicts()
         stories = [_story(con, workflow, record) for workflow in _workflows(con, record.source)]
@@ -103,6 +112,34 @@ def _workflows(con: duckdb.DuckDBPyConnection, source: str) -> list[str]:
         [SOURCES[source][0]],
     ).fetchall()
     return [str(row[0]) for row in rows]
+
+
+def _past_story(con: duckdb.DuckDBPyConnection, workflow: str, record: Record, as_of: datetime) -> Story:
+    """What had been decided and sent up to a moment; a decision that ended later still held."""
+    values: list[Any] = [record.source, record.source_id, workflow, as_of]
+    decided, attempts = [], []
+    if has_table(con, "sync_decisions"):
+        decided = read_frame(con, _DECIDED, [as_of, as_of, *values]).to_dicts()
+    if has_table(con, "sync_attempts"):
+        attempts = read_frame(con, _ATTEMPTED, values).to_dicts()
+    return Story(workflow, shaped=[], planned=[], decided=decided, attempts=attempts, linked=[], target_now=[])
+
+
+_DECIDED = """
+select
+    * replace (
+        case when to_at <= ? then to_run end as to_run,
+        case when to_at <= ? then to_at end as to_at
+    )
+from sync_decisions
+where source = ? and source_id = ? and workflow = ? and from_at <= ?
+order by from_at
+"""
+_ATTEMPTED = """
+select * from sync_attempts
+where source = ? and source_id = ? and workflow = ? and seen_at <= ?
+order by seen_at, state <> 'intent'
+"""
 
 
 def _story(con: duckdb.DuckDBPyConnection, workflow: str, record: Record) -> Story:

@@ -76,10 +76,15 @@ class Columns:
     @property
     def query(self) -> Query:
         """What is read."""
+        return self._chosen.rewritten(_UTC, r"\g<column>") if self.found.local_time else self._chosen
+
+    @property
+    def _chosen(self) -> Query:
+        """What would be read where SYS_EXTRACT_UTC works."""
         query = self.declared.without(self.found.left_out)
         for name, expression in self.found.instead.items():
             query = query.instead(name, expression)
-        return query.rewritten(_UTC, r"\g<column>") if self.found.local_time else query
+        return query
 
     @property
     def fingerprint(self) -> str:
@@ -91,7 +96,7 @@ class Columns:
         """Columns that come in the session's zone and not in UTC."""
         if not self.found.local_time:
             return []
-        return [column.name for column in self.declared.columns if _UTC.search(column.expression)]
+        return [column.name for column in self._chosen.columns if _UTC.search(column.expression)]
 
     @property
     def warnings(self) -> list[str]:

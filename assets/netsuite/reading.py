@@ -132,12 +132,11 @@ class Reading:
 
     def _begin(self, start: Shard, text: Text, *, many: bool) -> tuple[SweptPage, Extent | None]:
         """The first page, and beside it what will be needed to read the rest side by side."""
-        if not many:
+        if not many or self._client.concurrency == 1:  # before calls leave side by side: how many may?
             return self._first(start, text), None
         jobs: list[Callable[[], Any]] = [
             lambda: self._first(start, text),
             lambda: self._extent(start),
-            lambda: self._client.concurrency,
             lambda: self._client.session_zone_offset,
         ]
         done = dict(self._client.lanes.each(lambda number: (number, jobs[number]()), range(len(jobs))))

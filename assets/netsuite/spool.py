@@ -25,7 +25,7 @@ TABLE = "_table"  # which raw table a row belongs to
 TOLD = "_told"  # whether NetSuite told so
 PLACE = "_place"  # of two readings of one row the later one counts
 BATCH = 4  # pages
-MEMORY = "64MB"
+MEMORY = "256MB"  # the JSON reader sets 32 MB aside for each file of a batch
 MOST_BYTES = 4 * 1024 * 1024  # of one row; DuckDB sets twice as much aside
 KEPT = "scratch"
 

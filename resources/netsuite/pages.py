@@ -40,18 +40,27 @@ class RawPage:
     """One answer whose cells nobody has looked at yet.
 
     Attributes:
-        items: The rows, a JSON array as it came.
+        body: The answer as it came.
+        begin: Where the rows, a JSON array, begin in it.
+        end: Where they end.
         count: How many rows NetSuite says that it brings.
         last_key: Key of the last row; None without rows.
         has_more: NetSuite has more rows behind these.
         operation: What was being done, for error texts.
     """
 
-    items: bytes
+    body: bytes
+    begin: int
+    end: int
     count: int
     last_key: int | None
     has_more: bool
     operation: str
+
+    @property
+    def items(self) -> memoryview:
+        """The rows, a JSON array as it came."""
+        return memoryview(self.body)[self.begin : self.end]
 
     @property
     def cells(self) -> int | None:
@@ -59,24 +68,28 @@ class RawPage:
 
         A colon behind a quotation mark ends a name, unless the mark is escaped and part of a text.
         """
-        names = self.items.count(b'":') - self.items.count(b'\\":')
-        texts = self.items.count(b'":"')
-        return texts if names == texts + self.items.count(b'"links":[]') else None
+        texts = self._count(b'":"')
+        names = self._count(b'":') - self._count(b'\\":')
+        return texts if names == texts + self._count(b'"links":[]') else None
+
+    def _count(self, what: bytes) -> int:
+        return self.body.count(what, self.begin, self.end)
 
     def careful(self) -> "RawPage":
         """The same rows after a look at each cell: names in lower case, every value a text.
 
         Raises:
-            ContractError: A row is no object, or a value is nested.
+            ContractError: The answer is no JSON or counts other rows, a row is no object, or a value is nested.
         """
-        try:
-            items = orjson.loads(self.items)
-        except orjson.JSONDecodeError as error:
-            raise ContractError("netsuite", self.operation, "the rows are no JSON") from error
-        rows = [_row(item, self.operation) for item in items]
-        if len(rows) != self.count:
-            raise ContractError("netsuite", self.operation, f"{len(rows)} rows came where {self.count} were announced")
-        return RawPage(orjson.dumps(rows), self.count, self.last_key, self.has_more, self.operation)
+        if not self.begin:
+            return self  # they were looked at already
+        page = read_page(self.body, self.operation)
+        return _page_of(page.rows, self.last_key, self.operation, has_more=self.has_more)
+
+
+def _page_of(rows: Sequence[Row], last_key: int | None, operation: str, *, has_more: bool) -> RawPage:
+    body = orjson.dumps(rows)
+    return RawPage(body, 0, len(body), len(rows), last_key, has_more, operation)
 
 
 def look_at(body: bytes, key: str, operation: str) -> RawPage:
@@ -93,23 +106,22 @@ def look_at(body: bytes, key: str, operation: str) -> RawPage:
     begin = _ITEMS.search(body, 0, _ENVELOPE)
     end = body.rfind(b"]") + 1
     if begin and end > begin.end():
-        items = body[begin.end() - 1 : end]
         try:
             envelope = orjson.loads(body[: begin.end()] + b"]" + body[end:])
         except orjson.JSONDecodeError:
             envelope = {}
-        last_key = _last_key(items, key)
+        last_key = _last_key(body, end, key)
         if envelope.get("count") and last_key is not None:
             has_more = _checked(envelope, int(envelope["count"]), operation)
-            return RawPage(items, int(envelope["count"]), last_key, has_more, operation)
+            return RawPage(body, begin.end() - 1, end, int(envelope["count"]), last_key, has_more, operation)
     page = read_page(body, operation)
     last = int_key(page.rows[-1], key) if page.rows else None
-    return RawPage(orjson.dumps(page.rows), len(page.rows), last, page.has_more, operation)
+    return _page_of(page.rows, last, operation, has_more=page.has_more)
 
 
 def raw_page(rows: Sequence[Row], key: str, operation: str = "query") -> RawPage:
     """Rows that were read the careful way, as a page among others."""
-    return RawPage(orjson.dumps(rows), len(rows), int_key(rows[-1], key) if rows else None, False, operation)
+    return _page_of(rows, int_key(rows[-1], key) if rows else None, operation, has_more=False)
 
 
 @cache
@@ -117,9 +129,9 @@ def _key_pattern(key: str) -> re.Pattern[bytes]:
     return re.compile(rb'"' + key.encode() + rb'"\s*:\s*"?(-?\d+)["\s,}]')
 
 
-def _last_key(items: bytes, key: str) -> int | None:
+def _last_key(body: bytes, end: int, key: str) -> int | None:
     """The key of the last row: inside a text its quotation marks would be escaped, so this can only be a name."""
-    found = _key_pattern(key).findall(items, max(0, len(items) - LAST_ROW))
+    found = _key_pattern(key).findall(body, max(0, end - LAST_ROW), end)
     return int(found[-1]) if found else None
 
 

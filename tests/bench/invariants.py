@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from tests.assets.delivery.walk import Broken, Walk
+from tests.assets.delivery.walk import BrokenError, Walk
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a walk is all small commits; memory spares the disk
 
@@ -19,7 +19,7 @@ def lives(first: int, seeds: int) -> int:
             try:
                 Walk(Path(folder), seed).live()
                 kept += 1
-            except Broken as error:
+            except BrokenError as error:
                 sys.stdout.write(f"seed {seed}: {error}\n")
     return kept
 

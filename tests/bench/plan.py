@@ -147,7 +147,9 @@ CONTESTANTS = {
 
 def timed(word: str, folder: Path) -> tuple[float, float] | None:
     """Seconds of the work itself, and peak megabytes of its process."""
-    process = subprocess.Popen([sys.executable, "-m", __spec__.name, "--only", word, str(folder)], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", __spec__.name, "--only", word, str(folder)], stdout=subprocess.PIPE
+    )
     assert process.stdout is not None
     told = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -167,7 +169,7 @@ def main() -> None:
         work(Path(folder))
         sys.stdout.write(f"{perf_counter() - began:.3f}")
         return
-    table = Table(title=f"{asked.records:,} records × {COLUMNS} columns, 1 % changed, 1,000 added, 1,000 gone")
+    table = Table(title=f"{asked.records:,} records of {COLUMNS} columns")
     for head in ("work", "seconds", "peak MB"):
         table.add_column(head, justify="left" if head == "work" else "right")
     with tempfile.TemporaryDirectory() as name:

@@ -15,9 +15,9 @@ import pytest
 from cryptography.fernet import Fernet
 from rich.console import Console
 
-from orchestration import releasing
+from orchestration import explaining, releasing
 from orchestration.definitions import definitions
-from orchestration.release_job import RELEASE
+from orchestration.release_job import OP, RELEASE
 from orchestration.settings import ROOT
 from resources.sandbox.day import day
 from tests.orchestration.conftest import QUIET, Home, at_home, edited_workflows
@@ -88,7 +88,7 @@ def release(**config: Any) -> dg.ExecuteInProcessResult:
     job = next(each for each in definitions().resolve_all_job_defs() if each.name == RELEASE)
     with dg.DagsterInstance.ephemeral() as instance:
         return job.execute_in_process(
-            instance=instance, raise_on_error=False, run_config={**QUIET, "ops": {RELEASE: {"config": config}}}
+            instance=instance, raise_on_error=False, run_config={**QUIET, "ops": {OP: {"config": config}}}
         )
 
 
@@ -306,3 +306,43 @@ def test_the_job_asks_for_a_reason() -> None:
     """The launchpad shows what is missing before anything starts."""
     with pytest.raises(dg.DagsterInvalidConfigError, match="why"):
         release(plan_id="abc")
+
+
+# --- the past -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-17 06:04", "2026-11-17 06:04:59.999999"),
+        ("2026-11-17", "2026-11-17 23:59:59.999999"),
+        ("2026-11-17 06:04:31", "2026-11-17 06:04:31.999999"),
+        ("2026-11-17T06:04:31Z", "2026-11-17 06:04:31.999999"),
+        ("2026-11-17T07:04+01:00", "2026-11-17 06:04:59.999999"),
+        ("2026-11-17 01:04-05:00", "2026-11-17 06:04:59.999999"),
+        ("2026-11-17 06:04:31.5", "2026-11-17 06:04:31.500000"),
+    ],
+)
+def test_a_moment_reaches_to_its_end(text: str, moment: str) -> None:
+    """What is printed to the second can be typed again and finds what happened in it."""
+    assert f"{explaining.moment_named(text):%Y-%m-%d %H:%M:%S.%f}" == moment
+
+
+def test_a_record_is_explained_as_of_a_moment(settled: Home, console: Console) -> None:
+    """With what cannot be told of the past named, not shown as absent."""
+    row = settled.warehouse.read(
+        "select source_id, from_at, target_id from sync_decisions where action = 'create' and source = 'customers'"
+        " and workflow = 'suiteprojects__customers' limit 1"
+    ).to_dicts()[0]
+    with settled.warehouse.writer() as con:
+        con.execute("update sync_decisions set to_run = 'later', to_at = from_at + interval 1 day")
+
+    assert explaining.print_story(row["source_id"], console, f"{row['from_at']:%Y-%m-%d %H:%M:%S}") == 0
+
+    printed = console.export_text()
+    assert explaining.NOT_KEPT in printed
+    assert f"target id: {row['target_id']}" in printed
+    assert "still so" in printed
+    assert "the target does not have it" not in printed
+    assert explaining.print_story(row["source_id"], console, "yesterday") == 2
+    assert "write a moment like `2026-11-17 06:04`, UTC" in console.export_text()

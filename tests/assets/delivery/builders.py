@@ -37,6 +37,7 @@ PROJECT_SCHEMA: dict[str, Any] = {
     "start_date": pl.Date,
     "is_inactive": pl.Boolean,
     "is_deleted": pl.Boolean,
+    "modified_at": pl.Datetime("us"),
 }
 
 
@@ -73,6 +74,7 @@ def project(project_id: str = "100", **changes: Any) -> dict[str, Any]:
         "start_date": date(2026, 11, 2),
         "is_inactive": False,
         "is_deleted": False,
+        "modified_at": datetime(2026, 11, 1, 12, 0),  # noqa: DTZ001 - the pond's timestamps are naive UTC
     }
     return _changed(row, changes)
 

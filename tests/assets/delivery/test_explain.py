@@ -1,9 +1,12 @@
 """The whole story of one record can be told."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
+import duckdb
 import pytest
 
+import sql
 from assets.delivery.explain import Record, explain, find_records
 from assets.precoro.target import OptionTarget
 from resources.precoro.connect import open_precoro
@@ -105,3 +108,95 @@ def test_a_target_id_of_another_kind_of_record_is_no_error(delivered: Flow) -> N
         )
 
     assert find_records(delivered.warehouse, "4711") == []
+
+
+# --- the past -------------------------------------------------------------------------------------------------------
+
+
+def test_a_past_moment_knows_nothing_of_what_came_later(precoro: Flow) -> None:
+    """Who asks why the target looked so on Tuesday gets Tuesday's answer."""
+    precoro.stage(customer("1", company_name="Acme")).run()
+    between = precoro.clock.now().replace(tzinfo=None)
+    precoro.clock.sleep(3600)
+    precoro.stage(customer("1", company_name="Acme 2")).run()
+    record = Record("customers", "1", "C1", "Acme 2")
+
+    then = explain(precoro.warehouse, record, between)
+    now = explain(precoro.warehouse, record)
+
+    (story,) = then.stories
+    assert [(row["action"], row["to_run"], row["to_at"]) for row in story.decided] == [("create", None, None)]
+    assert [(row["action"], row["state"]) for row in story.attempts] == [("create", "intent"), ("create", "confirmed")]
+    assert [row["to_run"] for row in now.stories[0].decided] == ["run 1", None]
+    assert (then.seen, story.shaped, story.planned, story.linked, story.target_now) == ({}, [], [], [], [])
+    assert then.as_of == between
+
+
+def test_before_everything_there_is_no_story(precoro: Flow) -> None:
+    """Nothing had been decided."""
+    precoro.stage(customer("1")).run()
+
+    (story,) = explain(precoro.warehouse, Record("customers", "1", "C1", None), datetime(2001, 1, 1)).stories  # noqa: DTZ001 - the pond's timestamps are naive UTC
+
+    assert (story.decided, story.attempts) == ([], [])
+
+
+# --- for analysts ---------------------------------------------------------------------------------------------------
+
+
+def published(flow: Flow, text: str) -> list[tuple[str, ...]]:
+    """What `from explain(…)` says in the snapshot: source, workflow, step, what, detail."""
+    flow.warehouse.publish()
+    with duckdb.connect(str(flow.warehouse.snapshot), read_only=True) as con:
+        return con.execute("select * exclude (happened_at) from explain(?)", [text]).fetchall()
+
+
+def test_analysts_ask_the_snapshot_for_a_story(precoro: Flow) -> None:
+    """In the order in which it happened, by NetSuite's id or the target's."""
+    precoro.stage(customer("1", company_name="Acme"), below=(project("100"),)).run()
+    precoro.stage(customer("1", company_name="Acme 2"), below=(project("100"),)).run()
+
+    story = published(precoro, "1")
+
+    ours = target_id(precoro, "1")
+    assert story == [
+        ("customers", None, "seen", "C1", "Acme 2"),
+        ("customers", "flow", "sent", "create", None),
+        ("customers", "flow", "answered", "confirmed", None),
+        ("customers", "flow", "decided", "create", "not in the target yet"),
+        ("customers", "flow", "sent", "update", None),
+        ("customers", "flow", "answered", "confirmed", None),
+        ("customers", "flow", "decided", "update", "differs: 1 in the target: name"),
+        ("customers", "flow", "linked", ours, "external_id"),
+    ]
+    assert published(precoro, ours) == story
+    assert published(precoro, "nobody") == []
+
+
+def test_an_id_of_two_sources_tells_both_and_a_targets_id_one(precoro: Flow) -> None:
+    """NetSuite numbers customers and projects alike."""
+    precoro.stage(customer("1")).run()
+    precoro.stage(customer("1"), below=(project("1"),))
+    with precoro.warehouse.writer() as con:
+        con.execute(
+            "insert into sync_links (workflow, source, source_id, target_id) values ('other', 'projects', '1', '4711')"
+        )
+
+    assert {row[0] for row in published(precoro, "1")} == {"customers", "projects"}
+    assert {row[0] for row in published(precoro, "4711")} == {"projects"}
+
+
+def test_the_macro_says_what_it_is_and_needs_its_tables(precoro: Flow) -> None:
+    """A pond without projects is published all the same."""
+    with precoro.warehouse.writer() as con:
+        con.execute("create table something (id integer)")
+    precoro.warehouse.publish()
+    precoro.stage(customer("1")).run()
+    precoro.warehouse.publish()
+
+    with duckdb.connect(str(precoro.warehouse.snapshot), read_only=True) as con:
+        said = con.execute("select comment from duckdb_functions() where function_name = 'explain'").fetchall()
+        tables = con.execute("select distinct table_name from duckdb_tables()").fetchall()
+
+    assert said[0][0].startswith("The story of one record, step by step")
+    assert set(sql.statement("analytics", "explain").reads) <= {name for (name,) in tables}

@@ -111,11 +111,11 @@ def ledger_is_true(flow: Flow, world: Sandbox, death: Death) -> None:
     assert open_ends(flow) == []
     if death.system == "precoro":  # one record a call
         served = [call for call in world.precoro.log() if call["method"] != "GET" and call["status"] < 300]
-        query = (
-            "select count(distinct attempt_id) as n from sync_attempts where workflow = 'precoro'"
-            " and state in ('confirmed', 'found')"
-        )
-        assert flow.warehouse.read(query)["n"][0] == len(served)
+        mine = flow.table("sync_attempts").filter(pl.col("workflow") == "precoro")
+        arrived = mine.filter(pl.col("state").is_in(["confirmed", "found"]))["attempt_id"].n_unique()
+        untold = mine.filter(pl.col("state") == "untold").height  # a move, and Precoro does not tell parents
+        assert arrived <= len(served) <= arrived + untold
+        assert untold <= 1
     runs = dict(flow.table("sync_runs").filter(pl.col("workflow") == death.system).select("run_id", "state").rows())
     states = set(flow.table("sync_plans")["state"])
     finished = death.failpoint.startswith("publish") or death.failpoint == "bookkeeping_done"
@@ -294,6 +294,19 @@ def test_a_project_that_moved_while_the_run_died_moves_on(sandbox: Sandbox, tmp_
         flow.stage(customer("1"), customer("2"), below=(project("100"),)).run()
         assert shown(sandbox, "precoro")["100"][2] == "1"
         assert flow.run()["100"] == ("unchanged", "identical")
+
+
+def test_a_project_that_moves_after_the_run_died_moves(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Every answer was heard and no link written: where the project was put is only in the attempts."""
+    with opened(tmp_path, "precoro") as flow:
+        flow.stage(customer("1"), customer("2"), below=(project("100"),)).plan("killed")
+        failpoints.arm("answers_kept", strike=_raise)
+        with pytest.raises(KeyboardInterrupt):
+            flow.send("killed")
+
+    with opened(tmp_path, "precoro") as flow:
+        flow.stage(customer("1"), customer("2"), below=(project("100", customer_id="2"),)).run()
+        assert shown(sandbox, "precoro")["100"][2] == "2"
 
 
 def test_a_full_disk_says_what_to_do(graves: Path) -> None:

@@ -1,6 +1,6 @@
-"""A random life of one workflow or two, replayable from its seed: edits, people, faults, deaths; invariants all the way.
+"""A random life of one workflow or two, replayable from its seed: edits, people, faults, deaths; invariants hold.
 
-Walk(seed).live()  ->  Broken("I2 …; replay: python -m tests.bench.invariants --first SEED --seeds 1"), or nothing
+Walk(seed).live()  ->  BrokenError("I2 …; replay: python -m tests.bench.invariants --first SEED --seeds 1"), or nothing
 """
 
 import random
@@ -52,7 +52,7 @@ class Killed(BaseException):
     """The process would have died here."""
 
 
-class Broken(AssertionError):
+class BrokenError(AssertionError):
     """An invariant does not hold."""
 
 
@@ -89,17 +89,17 @@ class Walk:
         """Some troubled steps, then peace.
 
         Raises:
-            Broken: The text names the invariant and how to see it again.
+            BrokenError: The text names the invariant and how to see it again.
         """
         try:
             for _ in range(steps):
                 self.step()
                 self.check()
             self.settle()
-        except Broken as error:
+        except BrokenError as error:
             story = "\n".join(self.told)
             again = f"python -m tests.bench.invariants --first {self.seed} --seeds 1"
-            raise Broken(f"{error}; replay: {again}\n{story}") from error
+            raise BrokenError(f"{error}; replay: {again}\n{story}") from error
 
     # --- what happens ---------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Walk:
             failpoints.disarm()
             self.world.faults.clear()
             self.world.switches.set("precoro", PrecoroSwitches, calls_per_day=3000)
-        if self.dice.random() < 0.3:  # noqa: PLR2004
+        if self.dice.random() < 0.3:
             self.world.clock.advance(86_400)
 
     def named(self) -> str:
@@ -228,7 +228,7 @@ class Walk:
             except (Killed, IntegrationError, SyncError, PondError) as error:
                 end = f"{type(error).__name__} {error}"
         self.told.append(f"run {self.runs} of {name}: {end}")
-        self.holds("I7 calls are bounded", self.world.precoro.calls_made() - calls <= 120)  # noqa: PLR2004
+        self.holds("I7 calls are bounded", self.world.precoro.calls_made() - calls <= 120)
         return end
 
     # --- what must hold -------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Walk:
     def holds(self, what: str, fact: object, told: object = "") -> None:
         """Stop the walk when an invariant does not hold."""
         if not fact:
-            raise Broken(f"{what}: {told}")
+            raise BrokenError(f"{what}: {told}")
 
     def check(self) -> None:
         """What holds at any moment, whatever just died."""
@@ -263,7 +263,7 @@ class Walk:
         served = [
             call
             for call in self.world.precoro.log()
-            if call["method"] in {"POST", "PUT"} and call["status"] < 300  # noqa: PLR2004
+            if call["method"] in {"POST", "PUT"} and call["status"] < 300
         ]
         rows = self.pond.read("select attempt_id, list(state) as states from sync_attempts group by attempt_id").rows()
         ends = [set(states) for _, states in rows]
@@ -316,7 +316,7 @@ class Walk:
             state = "on"
             if row["is_deleted"] or row["is_inactive"]:
                 state = "off"
-            elif not (name or "").strip() or len(name or "") > 256:  # noqa: PLR2004
+            elif not (name or "").strip() or len(name or "") > 256:
                 state = "as it is"
             elif above == "off":
                 state = "off"

@@ -57,6 +57,7 @@ class Judge:
     def __init__(self, world: World) -> None:
         self._world = world
         self._store = world.sandbox.netsuite._store
+        self._watched = [each for each in WATCHED if each.thing in world.fate.things]
         self._judged = 0
         with self._store.write() as connection:
             connection.execute("create table gone (tab text, key integer)")
@@ -141,7 +142,7 @@ class Judge:
         since, self._judged = self._judged, self._world.runs
         new = [f"run {number}" for number in range(since + 1, self._world.runs + 1)]
         found = []
-        for watched in WATCHED if new else ():
+        for watched in self._watched if new else ():
             written = {key: row for key, (_, row) in self.raw(watched, new).items()}
             if written:
                 found += _never_so(watched, written, *self._ever(watched))
@@ -157,7 +158,7 @@ class Judge:
         """
         customers = self.rows(WATCHED[0])
         found = []
-        for watched in WATCHED:
+        for watched in self._watched:
             child = watched.thing in {"addresses", "customer_subsidiaries"}
             excused_gone = (child and silent_deletions) or (
                 hidden_deletions and watched.thing in {"customers", "projects", "contacts"}

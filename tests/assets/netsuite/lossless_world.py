@@ -24,6 +24,16 @@ from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.world import BASE_URLS, Sandbox
 from resources.warehouse import Warehouse
 
+THINGS = (
+    "customers",
+    "projects",
+    "contacts",
+    "customer_subsidiaries",
+    "addresses",
+    "departments",
+    "currencies",
+    "entity_statuses",
+)
 ZONES = (
     "UTC",
     "America/Los_Angeles",
@@ -85,22 +95,25 @@ class MemoryPond(Warehouse):
         self.before_commit: Callable[[], None] = lambda: None
 
     @contextmanager
-    def writer(self, *, transaction: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writer(self, *, transaction: bool = True, tuned: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction; rolled back when the block raises."""
         with self._one, self._root.cursor() as con:
             con.execute("use stage")
             con.execute("set TimeZone = 'UTC'")
-            if not transaction:
-                yield con
-                return
-            con.execute("begin")
+            if transaction:
+                con.execute("begin")
             try:
                 yield con
-                self.before_commit()
+                if transaction:
+                    self.before_commit()
+                    con.execute("commit")
             except BaseException:
-                con.execute("rollback")
+                if transaction:
+                    con.execute("rollback")
                 raise
-            con.execute("commit")
+            finally:
+                for setting in ("memory_limit", "threads", "temp_directory") if tuned else ():
+                    con.execute(f"reset global {setting}")
 
 
 class FilePond(Warehouse):
@@ -111,9 +124,9 @@ class FilePond(Warehouse):
         self.before_commit: Callable[[], None] = lambda: None
 
     @contextmanager
-    def writer(self, *, transaction: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writer(self, *, transaction: bool = True, tuned: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction on the file."""
-        with super().writer(transaction=transaction) as con:
+        with super().writer(transaction=transaction, tuned=tuned) as con:
             yield con
             if transaction:
                 self.before_commit()
@@ -129,6 +142,8 @@ class Fate:
     loud: bool  # a saved child saves its customer as well, as people do it in NetSuite's screens
     on_disk: bool
     oauth: bool
+    things: tuple[str, ...]  # what is extracted in this walk: all, or customers and something beside them
+    lanes: int  # with one, calls come in one order and a walk is the same again to the last call
     late: bool
     switches: dict[str, Any]
 
@@ -136,14 +151,18 @@ class Fate:
     def of(cls, seed: int) -> "Fate":
         """Draw one."""
         random = Random(f"fate {seed}")  # noqa: S311 - seeded on purpose
+        others = random.sample(THINGS[1:], random.choice((1, 1, 2)))
+        things = THINGS if random.random() < 0.15 else tuple(each for each in THINGS if each in {THINGS[0], *others})
         loud, late, large = random.random() < 0.6, random.random() < 0.4, random.random() < 0.04
         return cls(
             seed=seed,
             start=random.choice(STARTS),
             customers=random.randrange(1100, 2300) if large else random.choice((3, 8, 15, 30)),
             loud=loud,
-            on_disk=random.random() < 0.02,
+            on_disk=large or random.random() < 0.03,
             oauth=random.random() < 0.5,
+            things=things,
+            lanes=3 if large or random.random() < 0.1 else 1,
             late=late,
             switches={
                 "session_zone": random.choice(ZONES),
@@ -169,13 +188,14 @@ class Fate:
 class Wire(httpx.BaseTransport):
     """The way to NetSuite; things happen on it."""
 
-    def __init__(self, inner: httpx.BaseTransport, on_call: Callable[[], None]) -> None:
+    def __init__(self, inner: httpx.BaseTransport, on_query: Callable[[], None]) -> None:
         self._inner = inner
-        self._on_call = on_call
+        self._on_query = on_query
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Something may happen before a call arrives."""
-        self._on_call()
+        """Something may happen before a query of rows arrives; probes are waited for under locks of the process."""
+        if b"order by" in request.read():
+            self._on_query()
         return self._inner.handle_request(request)
 
 
@@ -190,9 +210,9 @@ class World:
     random: Random
     story: list[str] = field(default_factory=list)
     runs: int = 0
-    # what happens before the n-th call of the present run
+    # what happens before the n-th query of the present run
     plan: dict[int, Callable[[], None]] = field(default_factory=dict)
-    calls: int = 0
+    queries: int = 0
     settings: ExtractionSettings = field(default_factory=lambda: ExtractionSettings(custom_columns=CUSTOM))
 
     @classmethod
@@ -215,16 +235,16 @@ class World:
         """Change how the account behaves."""
         self.sandbox.switches.set("netsuite", NetSuiteSwitches, **values)
 
-    def _on_call(self) -> None:
-        self.calls += 1
-        happens = self.plan.pop(self.calls, None)
+    def _on_query(self) -> None:
+        self.queries += 1
+        happens = self.plan.pop(self.queries, None)
         if happens:
             happens()
 
     @contextmanager
     def client(self) -> Iterator[NetSuiteClient]:
         """The real client on the wire, made anew for each run, as a resource is."""
-        keys, url, lanes = self.sandbox.credentials["netsuite"], BASE_URLS["netsuite"], Lanes(3)
+        keys, url, lanes = self.sandbox.credentials["netsuite"], BASE_URLS["netsuite"], Lanes(self.fate.lanes)
         names = ("consumer_key", "consumer_secret", "token_id", "token_secret")
         sign_in: NetSuiteAuth = TokenBased(
             account=keys["account"], clock=self.clock, **{name: keys[name] for name in names}
@@ -237,7 +257,7 @@ class World:
                 private_key=Path(keys["private_key_file"]).read_bytes(),
                 clock=self.clock,
             )
-        wire = Wire(self.sandbox.transport("netsuite"), self._on_call)
+        wire = Wire(self.sandbox.transport("netsuite"), self._on_query)
         with open_http(url, auth=sign_in, transport=wire) as http:
             yield NetSuiteClient(open_door(http, self.clock, lanes), self.clock, lanes)
 

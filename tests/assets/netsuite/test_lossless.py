@@ -9,9 +9,10 @@ import pytest
 
 from tests.assets.netsuite.lossless_judge import WATCHED, Judge
 from tests.assets.netsuite.lossless_walk import QUIET, Walked, walk
-from tests.assets.netsuite.lossless_world import World
+from tests.assets.netsuite.lossless_world import THINGS, World
 
 FEW = 24
+ALL_THINGS = 4  # a seed whose walk extracts everything
 MOVED = """
 insert into raw_netsuite__prospects by name select * from raw_netsuite__leads;
 delete from raw_netsuite__leads
@@ -40,7 +41,8 @@ def test_a_lossless_walk_is_the_same_again() -> None:
 @pytest.fixture
 def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Judge]:
     """An account with one customer, its address and a project, read once."""
-    world = World.of(2, tmp_path_factory.mktemp("judged"))
+    world = World.of(ALL_THINGS, tmp_path_factory.mktemp("judged"))
+    assert world.fate.things == THINGS
     world.switch(**{**QUIET, "late_share": 0.0, "stage_column": "searchstage"})
     world.fate.switches["stage_column"] = "searchstage"
     judge = Judge(world)

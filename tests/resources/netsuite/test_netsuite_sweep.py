@@ -28,7 +28,7 @@ def serving(ids: list[int], wait: Callable[[], None] = lambda: None) -> tuple[Fe
         high = len(ids) if upto is None else bisect_right(ids, upto)
         found = ids[low : min(high, low + PAGE)]
         sizes.append(len(found))
-        return RawPage(b"", len(found), found[-1] if found else None, low + PAGE < high, "query")
+        return RawPage(b"", 0, 0, len(found), found[-1] if found else None, low + PAGE < high, "query")
 
     return fetch, sizes
 

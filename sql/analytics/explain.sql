@@ -1,0 +1,58 @@
+/*
+explain: The story of one record, step by step: seen, decided, sent, answered, linked.
+
+grain   one row per step, in the order in which it happened
+key     happened_at, source, workflow, step, what
+reads   stg_netsuite__customers, stg_netsuite__projects, sync_decisions, sync_attempts, sync_links
+notes   `from explain('107')` with a NetSuite id, or with a target's id when no NetSuite record has it. Times are UTC.
+        A table macro: it comes with the snapshot when the tables that it reads are there.
+*/
+create or replace macro explain(id) as table (
+with
+
+named as (
+    select customer_id from stg_netsuite__customers where customer_id = cast(id as varchar)
+    union all
+    select project_id from stg_netsuite__projects where project_id = cast(id as varchar)
+),
+
+-- a NetSuite id means the records of every source that have it, a target's id the one that is linked
+keys as (
+    select null as of_source, cast(id as varchar) as of_id
+    union
+    select source, source_id from sync_links where target_id = cast(id as varchar) and not exists (from named)
+),
+
+seen as (
+    select modified_at, 'customers' as source, customer_id as source_id, entity_number,
+        coalesce(company_name, alt_name) as name
+    from stg_netsuite__customers
+    union all
+    select modified_at, 'projects', project_id, entity_number, project_name
+    from stg_netsuite__projects
+),
+
+steps as (
+    select modified_at as happened_at, source, null as workflow, 1 as place, 'seen' as step,
+        entity_number as what, name as detail
+    from seen
+    semi join keys on of_id = source_id and coalesce(of_source, source) = source
+    union all
+    select seen_at, source, workflow, if(state = 'intent', 2, 3), if(state = 'intent', 'sent', 'answered'),
+        if(state = 'intent', action, state), reason
+    from sync_attempts
+    semi join keys on of_id = source_id and coalesce(of_source, source) = source
+    union all
+    select from_at, source, workflow, 4, 'decided', action, reason
+    from sync_decisions
+    semi join keys on of_id = source_id and coalesce(of_source, source) = source
+    union all
+    select confirmed_at, source, workflow, 5, 'linked', target_id, matched_by
+    from sync_links
+    semi join keys on of_id = source_id and coalesce(of_source, source) = source
+)
+
+select happened_at, source, workflow, step, what, nullif(detail, '') as detail
+from steps
+order by happened_at, source, place, workflow
+)

@@ -1,0 +1,27 @@
+"""Random lives of the engine keep the invariants; `MILLPOND_SEEDS=2000` lives as many as one has patience for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.assets.delivery.walk import BrokenError, Walk
+
+SEEDS = int(os.environ.get("MILLPOND_SEEDS", "24"))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_life_of_trouble_keeps_the_invariants(seed: int, tmp_path: Path) -> None:
+    """Edits, people, faults and deaths in an order that nobody thought of; the seed tells it once more."""
+    Walk(tmp_path, seed).live()
+
+
+def test_a_walk_notices_what_is_wrong(tmp_path: Path) -> None:
+    """A walk that believes everything would pass for ever."""
+    walk = Walk(tmp_path, 1)
+    walk.run("tree")
+    key = walk.ours()[0]["external_id"]
+    walk.world.precoro.add_option("twice", external_id=key)
+
+    with pytest.raises(BrokenError, match="I2 nothing twice"):
+        walk.check()
