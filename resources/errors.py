@@ -1,15 +1,15 @@
 """What can go wrong at the border with another system, named by what to do next.
 
-    IntegrationError
-    ├── TransientError          try again: no answer, 408, 5xx
-    │   ├── RateLimitedError    try again, but not before `retry_after_s` (429, 556)
-    │   ├── UnreachableError    nobody answers at the address: look at the address and the network first
-    │   └── AnswerLostError     a write was sent and no usable answer came: read back before sending again
-    ├── QuotaExhaustedError     stop this run as partial; the next one goes on (daily limits)
-    ├── RecordRejectedError     skip this record, keep the others, report it (400, 409, 422)
-    ├── RequestRejectedError    do not try again: the request itself is wrong (other 4xx)
-    │   └── CredentialsError    do not try again: a person must renew a key (401, 403)
-    └── ContractError           stop: the answer has not the documented shape
+IntegrationError
+├── TransientError          try again: no answer, 408, 5xx
+│   ├── RateLimitedError    try again, but not before `retry_after_s` (429, 556)
+│   ├── UnreachableError    nobody answers at the address: look at the address and the network first
+│   └── AnswerLostError     a write was sent and no usable answer came: read back before sending again
+├── QuotaExhaustedError     stop this run as partial; the next one goes on (daily limits)
+├── RecordRejectedError     skip this record, keep the others, report it (400, 409, 422)
+├── RequestRejectedError    do not try again: the request itself is wrong (other 4xx)
+│   └── CredentialsError    do not try again: a person must renew a key (401, 403)
+└── ContractError           stop: the answer has not the documented shape
 """
 
 

@@ -221,7 +221,12 @@ class HttpDoor:
         return answered
 
     def _once(
-        self, method: str, path: str, operation: str, safe_to_repeat: bool, request: dict[str, Any]  # noqa: FBT001
+        self,
+        method: str,
+        path: str,
+        operation: str,
+        safe_to_repeat: bool,  # noqa: FBT001 - handed on by tenacity, by position
+        request: dict[str, Any],
     ) -> httpx.Response:
         if self._before_send:
             self._before_send()

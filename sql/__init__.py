@@ -8,7 +8,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"\A/\*\n(?P<header>.*?)\n\*/\s*\n(?P<body>.*)\Z", re.DOTALL)
 _FIELD = re.compile(r"^(?P<name>[a-z]+) {2,}(?P<text>.+(?:\n {4,}.+)*)", re.MULTILINE)
-# a comment stands behind the column: `expression as column,  -- text` or, in a table's definition, `column type,  -- text`
+# a comment stands behind the column: `expression as column,  -- text`; in a definition `column type,  -- text`
 _SELECTED = re.compile(r"^ +(?!--)(?:.*\W)?(?P<column>\w+),? +-- (?P<text>.+)$", re.MULTILINE)
 _DEFINED = re.compile(r"^ +(?P<column>\w+) [^\n]*?,? +-- (?P<text>.+)$", re.MULTILINE)
 

@@ -142,7 +142,8 @@ def refuse_outdated(con: duckdb.DuckDBPyConnection, workflow: str, made_by: str)
     """
     began = read_at(con, workflow, made_by)
     since = con.execute(
-        "select 1 from sync_attempts where workflow = ? and state not in ('found', 'absent', 'untold') and seen_at >= ? limit 1",
+        "select 1 from sync_attempts where workflow = ? and state not in ('found', 'absent', 'untold')"
+        " and seen_at >= ? limit 1",
         [workflow, began],
     ).fetchall()
     if since or ledger.open_intents(con, workflow).height:

@@ -19,6 +19,8 @@ from resources.warehouse import insert_frame, quoted
 
 # a link that differs in these only was confirmed once more, and is not written again
 LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "restored_hash", "workflow_version"]
+# reasons for leaving a live record as it is; any other says that it is off
+AS_MAPPED = frozenset({"identical", "kept_so", "drift_reported", "drift_adopted"})
 _LINK_TEXT = (
     "workflow", "target", *KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "shown_hash",
     "restored_hash", "workflow_version", "run_id",
@@ -65,16 +67,24 @@ def links_of(
         if outcome and write:
             shown = shown_hash({**write.values, **(outcome.echo or {})}, workflow.spec.columns)
             restored = _was(row) if row["reason_code"] == "drift" else None
+            # switched off is not what is mapped: live again it differs, and nobody edited it
+            shown = None if row["action"] == Action.DEACTIVATE.value else shown
         elif before.get("payload_hash") != row["payload_hash"]:
             shown = restored = None
         rows.append((
             workflow.name, workflow.spec.target, *key, outcome.target_id if outcome else row["target_id"],
             write.parent_id if write else row["parent_target_id"], row["matched_by"] or "created",
-            row["payload_hash"] if settled else None, shown, restored, version, run_id, moment,
+            row["payload_hash"] if settled and not _off(row) else None, shown, restored, version, run_id, moment,
         ))  # fmt: skip
     schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(_LINK_TEXT, pl.String)
     schema["confirmed_at"] = pl.Datetime("us")
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _off(row: dict[str, object]) -> bool:
+    """Whether the record is switched off with this plan, or was before."""
+    already = row["action"] == Action.UNCHANGED.value and row["reason_code"] not in AS_MAPPED
+    return row["action"] == Action.DEACTIVATE.value or already
 
 
 def _was(row: dict[str, object]) -> str:

@@ -90,7 +90,7 @@ def _remember(
     return matched.with_columns(same("refused").alias("same_refused"), (same("held") & alike).alias("held"))
 
 
-def _kept_so(compared: pl.DataFrame, fields: Sequence[str], version: str) -> pl.DataFrame:
+def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], version: str) -> pl.DataFrame:
     """Tell what the target made of our values from what a person did; adds kept_so.
 
     The target shows what it showed right after we wrote the same values (it trims, cuts, rounds), or it shows again
@@ -98,6 +98,7 @@ def _kept_so(compared: pl.DataFrame, fields: Sequence[str], version: str) -> pl.
     """
     ours = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     ours &= pl.col("confirmed_version").eq_missing(pl.lit(version)) & (pl.col("disposition") == DELIVER)
+    ours &= ~TOUCHED.list.contains(key_field)  # our key is put back however often somebody clears it
     differing = compared.with_row_index("_row").filter(ours & (pl.col("changes").list.len() > 0))
     kept = [
         row["_row"]
@@ -196,7 +197,7 @@ def _compare(
         pl.concat_list(*changes, pl.when(moved).then(change)).list.drop_nulls().alias("changes"),
         payload.struct.json_encode().alias("payload"),
     )
-    looked = _kept_so(_monitored(looked, target, spec), fields, spec.version)
+    looked = _kept_so(_monitored(looked, target, spec), target.key_field, fields, spec.version)
     plain = settled.filter(~look).with_columns(
         pl.lit([], dtype=looked.schema["changes"]).alias("changes"),
         pl.lit(None, dtype=pl.String).alias("payload"),

@@ -27,9 +27,7 @@ def live_keys(con: duckdb.DuckDBPyConnection, thing: Thing, keys: Sequence[str])
     return {row[0] for row in con.execute(query, [list(keys)]).fetchall()}
 
 
-def missed_keys(
-    con: duckdb.DuckDBPyConnection, thing: Thing, key: str, ids: Spool, read: Sequence[Spool]
-) -> list[str]:
+def missed_keys(con: duckdb.DuckDBPyConnection, thing: Thing, key: str, ids: Spool, read: Sequence[Spool]) -> list[str]:
     """Keys that NetSuite shows, that are not live in the pond and were not just read."""
     if not ids.rows:
         return []

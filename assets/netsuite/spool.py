@@ -132,8 +132,10 @@ class Spool:
             )
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             return False
-        con.execute("create or replace temp table expected (page integer, after bigint, upto bigint, last bigint,"
-                    " rows bigint, cells bigint)")
+        con.execute(
+            "create or replace temp table expected (page integer, after bigint, upto bigint, last bigint,"
+            " rows bigint, cells bigint)"
+        )
         con.executemany("insert into expected values (?, ?, ?, ?, ?, ?)", expected)
         return not con.execute(self._misfits()).fetchall()
 

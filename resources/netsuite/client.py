@@ -38,6 +38,7 @@ ZONE_PROBE = (
 # where SYS_EXTRACT_UTC does not work, the server's time stands in
 LOCAL_PROBE = "select to_char(current_timestamp, 'YYYY-MM-DD HH24:MI:SS') as local_now from dual"
 
+
 def open_door(http: httpx.Client, clock: Clock, lanes: Lanes, attempts: int = ATTEMPTS) -> HttpDoor:
     """The HTTP door that understands NetSuite's refusals and narrows the lanes on "too many"."""
 
@@ -207,9 +208,7 @@ class NetSuiteClient:
             return False
         return True
 
-    def _send(
-        self, query: str, params: Sequence[str], operation: str, attempts: int | None = None
-    ) -> httpx.Response:
+    def _send(self, query: str, params: Sequence[str], operation: str, attempts: int | None = None) -> httpx.Response:
         body: dict[str, Any] = {"q": " ".join(query.split()), **({"params": list(params)} if params else {})}
         response = self._door.send(
             "POST",

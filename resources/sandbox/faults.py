@@ -1,6 +1,7 @@
 """Trouble on purpose, seeded and replayable: planned faults that any process can lay out for a stand-in."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -91,20 +92,24 @@ class Faulty:
     def answer(self, call: Call) -> Answer:
         """The system's answer, spoiled when a fault is due."""
         kind = self._faults.due(self._name, call)
-        if kind is FaultKind.REFUSED_500:
-            return Answer(500, b"Internal Server Error", {"Content-Type": "text/plain"})
-        if kind is FaultKind.HTML:
-            page = b"<!DOCTYPE html><html><body><h1>Down for maintenance</h1></body></html>"
-            return Answer(200, page, {"Content-Type": "text/html"})
-        if kind is FaultKind.EMPTY:
-            return Answer(200, b"", {"Content-Type": "application/json"})
+        if kind in _INSTEAD:
+            return _INSTEAD[kind]
         answer = self._system.answer(call)
-        if kind is FaultKind.DONE_500:
-            return Answer(500, b"Internal Server Error", {"Content-Type": "text/plain"})
-        if kind is FaultKind.LOST:
-            return replace(answer, loss=Loss.DROPPED)
-        if kind is FaultKind.CUT:
-            return replace(answer, loss=Loss.CUT)
-        if kind is FaultKind.TRUNCATED:
-            return replace(answer, body=answer.body[: len(answer.body) // 2])
-        return answer
+        return _SPOILED[kind](answer) if kind in _SPOILED else answer
+
+
+_PAGE = b"<!DOCTYPE html><html><body><h1>Down for maintenance</h1></body></html>"
+_ERROR = Answer(500, b"Internal Server Error", {"Content-Type": "text/plain"})
+
+# what comes instead of doing the work, and what becomes of the answer after it was done
+_INSTEAD: dict[FaultKind | None, Answer] = {
+    FaultKind.REFUSED_500: _ERROR,
+    FaultKind.HTML: Answer(200, _PAGE, {"Content-Type": "text/html"}),
+    FaultKind.EMPTY: Answer(200, b"", {"Content-Type": "application/json"}),
+}
+_SPOILED: dict[FaultKind | None, Callable[[Answer], Answer]] = {
+    FaultKind.DONE_500: lambda _: _ERROR,
+    FaultKind.LOST: lambda answer: replace(answer, loss=Loss.DROPPED),
+    FaultKind.CUT: lambda answer: replace(answer, loss=Loss.CUT),
+    FaultKind.TRUNCATED: lambda answer: replace(answer, body=answer.body[: len(answer.body) // 2]),
+}

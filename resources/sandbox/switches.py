@@ -77,6 +77,8 @@ class SwitchBoard:
         """Every switch of one system with its meaning, default and present value."""
         now = self.load(system, declared)
         return [
-            Described(each.name, each.default, getattr(now, each.name), each.metadata["meaning"], each.metadata["source"])
+            Described(
+                each.name, each.default, getattr(now, each.name), each.metadata["meaning"], each.metadata["source"]
+            )
             for each in fields(declared)
         ]

@@ -66,7 +66,10 @@ class Sandbox:
     def netsuite(self) -> NetSuiteSandbox:
         """NetSuite's stand-in."""
         return NetSuiteSandbox(
-            self.folder / "netsuite.sqlite", clock=self.clock, switches=self.switches, credentials=self.credentials["netsuite"]
+            self.folder / "netsuite.sqlite",
+            clock=self.clock,
+            switches=self.switches,
+            credentials=self.credentials["netsuite"],
         )
 
     @cached_property
@@ -83,7 +86,10 @@ class Sandbox:
     def precoro(self) -> PrecoroSandbox:
         """Precoro's stand-in."""
         return PrecoroSandbox(
-            self.folder / "precoro.sqlite", clock=self.clock, switches=self.switches, credentials=self.credentials["precoro"]
+            self.folder / "precoro.sqlite",
+            clock=self.clock,
+            switches=self.switches,
+            credentials=self.credentials["precoro"],
         )
 
     def system(self, name: SystemName) -> System:
@@ -120,10 +126,14 @@ def _new_credentials(folder: Path) -> dict[str, dict[str, Any]]:
     )
     key_file = folder / "netsuite_private_key.pem"
     _write_private(key_file, pem.decode())
-    key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)  # another process may have been first
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ).decode()
+    key = serialization.load_pem_private_key(
+        key_file.read_bytes(), password=None
+    )  # another process may have been first
+    public = (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
     return {
         "netsuite": {
             "account": "1234567_SB1",

@@ -17,8 +17,8 @@ from typing import Any
 
 import uvicorn
 
-from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.certificates import tls_files
+from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.serve import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen
 from resources.sandbox.world import Sandbox
 

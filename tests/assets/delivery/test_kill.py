@@ -309,6 +309,26 @@ def test_a_project_that_moves_after_the_run_died_moves(sandbox: Sandbox, tmp_pat
         assert shown(sandbox, "precoro")["100"][2] == "2"
 
 
+def test_what_was_deleted_and_restored_is_live_again(sandbox: Sandbox, precoro: Flow) -> None:
+    """How the target showed it switched off is not what the target makes of our values."""
+    precoro.stage(customer("1")).run()
+    for _ in range(2):
+        precoro.stage(customer("1", is_deleted=True)).run()
+
+    assert precoro.stage(customer("1")).run()["1"][0] == "reactivate"
+    assert shown(sandbox, "precoro")["1"] == ("Company 1", True, None)
+
+
+def test_our_key_is_put_back_however_often_it_is_cleared(sandbox: Sandbox, precoro: Flow) -> None:
+    """Only the link knows the record until then; without both it would be made a second time."""
+    precoro.stage(customer("1")).run()
+    for _ in range(3):
+        sandbox.precoro.edit_option(sandbox.precoro.options()[-1]["option_id"], external_id=None)
+        sandbox.clock.advance(120)
+        precoro.run()
+        assert "1" in shown(sandbox, "precoro")
+
+
 def test_a_full_disk_says_what_to_do(graves: Path) -> None:
     """The commit fails in DuckDB's own words; the operator reads ours."""
     pond = Warehouse(graves / "precoro-bookkeeping_begins-0-full" / "pond")

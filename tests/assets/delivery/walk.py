@@ -69,7 +69,7 @@ class Walk:
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.dice = random.Random(self.seed)  # noqa: S311 - the same seed, the same life
+        self.dice = random.Random(self.seed)
         self.world = Sandbox(self.folder / "sandbox")
         self.pond = Warehouse(self.folder / "pond")
         self.version = self.runs = 0
@@ -84,6 +84,7 @@ class Walk:
         self.projects["103"]["parent_project_id"] = "100"
         self.foreign = {each["option_id"]: each for each in self.world.precoro.options()}
         self.newest: dict[str, int] = {}
+        self.touched: set[int] = set()
 
     def live(self, steps: int = 4) -> None:
         """Some troubled steps, then peace.
@@ -170,8 +171,13 @@ class Walk:
         self.person(lambda each: self.world.precoro.edit_option(each["option_id"], name=f"by hand {self.named()}"))
 
     def disabled(self) -> None:
-        """Switched on or off by hand."""
-        self.person(lambda each: self.world.precoro.edit_option(each["option_id"], enable=int(not each["enable"])))
+        """Switched off by hand, once each: the same edit made twice passes for the target's own way."""
+        self.person(self._disable)
+
+    def _disable(self, option: dict[str, Any]) -> None:
+        if option["option_id"] not in self.touched:
+            self.touched.add(option["option_id"])
+            self.world.precoro.edit_option(option["option_id"], enable=0)
 
     def removed(self) -> None:
         """Deleted by hand, with everything below it."""
@@ -261,9 +267,7 @@ class Walk:
         if not self.pond.has("sync_attempts"):
             return
         served = [
-            call
-            for call in self.world.precoro.log()
-            if call["method"] in {"POST", "PUT"} and call["status"] < 300
+            call for call in self.world.precoro.log() if call["method"] in {"POST", "PUT"} and call["status"] < 300
         ]
         rows = self.pond.read("select attempt_id, list(state) as states from sync_attempts group by attempt_id").rows()
         ends = [set(states) for _, states in rows]

@@ -150,7 +150,7 @@ class Fate:
     @classmethod
     def of(cls, seed: int) -> "Fate":
         """Draw one."""
-        random = Random(f"fate {seed}")  # noqa: S311 - seeded on purpose
+        random = Random(f"fate {seed}")
         others = random.sample(THINGS[1:], random.choice((1, 1, 2)))
         things = THINGS if random.random() < 0.15 else tuple(each for each in THINGS if each in {THINGS[0], *others})
         loud, late, large = random.random() < 0.6, random.random() < 0.4, random.random() < 0.04
@@ -222,7 +222,7 @@ class World:
         clock = StepClock(fate.start)
         sandbox = Sandbox(folder / "sandbox", clock=clock)
         pond = (FilePond if fate.on_disk else MemoryPond)(folder / "pond")
-        chance = Random(f"walk {seed}")  # noqa: S311 - seeded on purpose
+        chance = Random(f"walk {seed}")
         world = cls(fate, sandbox, pond, clock, chance)
         world.switch(**fate.switches)
         return world

@@ -12,7 +12,7 @@ from tests.assets.netsuite.lossless_walk import QUIET, Walked, walk
 from tests.assets.netsuite.lossless_world import THINGS, World
 
 FEW = 24
-ALL_THINGS = 4  # a seed whose walk extracts everything
+ALL_THINGS = 7  # a seed whose walk extracts everything
 MOVED = """
 insert into raw_netsuite__prospects by name select * from raw_netsuite__leads;
 delete from raw_netsuite__leads

@@ -53,7 +53,9 @@ class Account:
     def child(self, customer: int) -> None:
         """An address and a subsidiary of a customer."""
         netsuite = self.sandbox.netsuite
-        netsuite.insert("customeraddressbookentityaddress", [{"nkey": customer, "recordowner": customer, "city": "Lund"}])
+        netsuite.insert(
+            "customeraddressbookentityaddress", [{"nkey": customer, "recordowner": customer, "city": "Lund"}]
+        )
         netsuite.insert("customeraddressbook",
                         [{"internalid": customer, "entity": customer, "addressbookaddress": customer}])  # fmt: skip
         netsuite.insert("customersubsidiaryrelationship",
@@ -86,7 +88,7 @@ class Account:
         """People work."""
         self.sandbox.clock.sleep(3600)
         netsuite, random = self.sandbox.netsuite, self.random
-        some = lambda low, high: random.randrange(low, high)  # noqa: E731
+        some = random.randrange
         deeds: list[Callable[[], Any]] = [
             lambda: netsuite.update("customer", some(1, 20), phone=str(random.random())),
             lambda: netsuite.update("customer", some(1, 20), searchstage=random.choice(["Lead", "Customer"])),
@@ -96,7 +98,9 @@ class Account:
             lambda: netsuite.update("customersubsidiaryrelationship", some(1, 20), subsidiary=some(1, 4)),
             lambda: netsuite.update("job", some(101, 121), companyname=f"Project {random.random()}"),
             lambda: netsuite.insert("job", [self.project(max(row["id"] for row in netsuite.rows("job")) + 1)]),
-            lambda: netsuite.insert("customer", [self.customer(max(row["id"] for row in netsuite.rows("customer")) + 1)]),
+            lambda: netsuite.insert(
+                "customer", [self.customer(max(row["id"] for row in netsuite.rows("customer")) + 1)]
+            ),
             lambda: netsuite.update("department", some(1, 4), name=f"Department {some(1, 99)}"),
         ]
         for deed in random.sample(deeds, 5):
@@ -209,7 +213,9 @@ def _numbers(warehouse: Warehouse, count: int) -> Statement:
     with warehouse.writer() as con:
         for table in of.reads:
             thing = "contacts" if "contacts" in table else "customers"
-            columns = ", ".join(f"null::varchar as {quoted(name)}" for name in THINGS[thing].query.names if name != "id")
+            columns = ", ".join(
+                f"null::varchar as {quoted(name)}" for name in THINGS[thing].query.names if name != "id"
+            )
             rows = count if thing == "contacts" else 0
             con.execute(
                 f"create table {table} as select i::varchar as id, {columns}, null::varchar as _row_hash,"

@@ -103,8 +103,10 @@ def test_the_resource_vends_a_client_that_reads(sandbox: Sandbox) -> None:
     [
         (
             {},
-            "not configured: set NETSUITE_ACCOUNT, NETSUITE_CLIENT_ID, NETSUITE_CERTIFICATE_ID,"
-            " NETSUITE_PRIVATE_KEY_FILE",
+            (
+                "not configured: set NETSUITE_ACCOUNT, NETSUITE_CLIENT_ID, NETSUITE_CERTIFICATE_ID,"
+                " NETSUITE_PRIVATE_KEY_FILE"
+            ),
         ),
         ({"auth": "tba", "account": "1"}, "not configured: set NETSUITE_CONSUMER_KEY"),
         ({"auth": "password"}, "oauth2, tba"),

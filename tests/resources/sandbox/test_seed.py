@@ -205,7 +205,7 @@ def test_a_filled_sandbox_is_not_filled_twice(sandbox: Sandbox) -> None:
 
 def test_invented_names_never_repeat() -> None:
     """A duplicate name would make matching by name ambiguous without anybody meaning it."""
-    names = [each.name.strip() for each in companies(Random(1), None, 20_000)]  # noqa: S311 - repeatable is the point
+    names = [each.name.strip() for each in companies(Random(1), None, 20_000)]
 
     assert len(set(names)) == len(names)
     assert any(not name.isascii() for name in names)
