@@ -13,10 +13,10 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test bench bench-plan lock clean
+.PHONY: help setup dev demo lint types test bench bench-plan bench-extract lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## make .venv from requirements.lock; the other targets do it when needed
 
@@ -43,13 +43,16 @@ types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
 test: $(READY) ## all tests, two at a time (make test ARGS="-k precoro")
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 bench: $(READY) ## time and memory of the main job, as ratios measured in one run
 	$(BIN)/python -m tests.bench.main_job
 
 bench-plan: $(READY) ## seconds and memory of one plan (make bench-plan ARGS="--records 1000000")
 	$(BIN)/python -m tests.bench.plan $(ARGS)
+
+bench-extract: $(READY) ## extraction beside netsuite and dlt (make bench-extract ARGS="--customers 100000")
+	$(BIN)/python -m tests.bench.extract $(ARGS)
 
 # pip-tools lives apart, so that .venv holds what the lock names and nothing else
 lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 3.11)

@@ -7,7 +7,7 @@ read comes now or next time. Rows, deletions and watermark are written in one tr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -78,6 +78,11 @@ class _Read:
         """Whether every row that is missing here has vanished."""
         return self.scope is not None and self.scope.parents is None
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing was asked for but changes, and there were none."""
+        return self.mode == "incremental" and not self.is_whole and not any(spool.rows for spool in self.spools)
+
 
 class Extraction:
     """One thing on its way from NetSuite into the pond."""
@@ -92,7 +97,7 @@ class Extraction:
         with warehouse.writer(transaction=False) as con:
             self._mark = read_watermark(con, self._thing.table)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
-            self._parents = changed_customers(con, self._mark.began_at) if self._thing.parent and self._mark else []
+            self._parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
         if self._probes.knows(LIMITS):
             client.follow(self._probes.recall(LIMITS))
 
@@ -104,6 +109,8 @@ class Extraction:
         """
         with scratch(self._warehouse.folder) as folder:
             reading = self._reading(folder)
+            if full or self._mark is None:  # the limits are needed soon; the smallest account answers two at once
+                list(self._client.lanes.each(lambda ask: ask(), [self._client.server_time, self._client.learn_limits]))
             watermark_at = self._client.server_time()
             try:
                 read = self._reconciled(reading, self._read(reading, full=full))
@@ -124,6 +131,9 @@ class Extraction:
                 run_id=self._run_id,
                 reconciled_at=self._began_at if read.is_whole else self._reconciled_at,
             )
+            if self._mark is not None and read.is_quiet:
+                # a role that lost its rows sees nothing either: what it did not see is asked for again next time
+                mark = replace(mark, watermark_at=self._mark.watermark_at, zone_offset_s=self._mark.zone_offset_s)
             return self._load(reading, folder, read, mark)
 
     def reconcile(self) -> ExtractReport:

@@ -1,23 +1,32 @@
 """What the pond's copies tell an extraction before it reads or loads."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
 
 import duckdb
 
 from assets.netsuite.spool import Spool, relation
 from assets.netsuite.things import THINGS, Thing
-from assets.netsuite.watermarks import naive
+from assets.netsuite.watermarks import Watermark, naive
+from resources.netsuite.client import TIMESTAMP
 from resources.warehouse import has_table, quoted
 
 
-def changed_customers(con: duckdb.DuckDBPyConnection, since: datetime) -> list[str]:
-    """Customers written since a moment; whether their children moved is not told by NetSuite."""
+def changed_customers(con: duckdb.DuckDBPyConnection, mark: Watermark) -> list[str]:
+    """Customers whose children may have moved since they were last read; NetSuite does not tell of the children.
+
+    Those that were written since, and those with a stamp of about that time: a second save in the same second leaves
+    no other trace.
+    """
+    stamped = (mark.watermark_at - timedelta(seconds=mark.overlap_s)).strftime(TIMESTAMP)
     found: set[str] = set()
     for table in THINGS["customers"].raw_tables:
         if has_table(con, table):
-            query = f"select id from {quoted(table)} where _extracted_at >= ? and _deleted_at is null"
-            found.update(row[0] for row in con.execute(query, [naive(since)]).fetchall())
+            query = (
+                f"select id from {quoted(table)}"
+                " where (_extracted_at >= ? or lastmodifieddate >= ?) and _deleted_at is null"
+            )
+            found.update(row[0] for row in con.execute(query, [naive(mark.began_at), stamped]).fetchall())
     return sorted(found, key=int)
 
 

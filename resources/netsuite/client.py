@@ -104,9 +104,13 @@ class NetSuiteClient:
     @property
     def concurrency(self) -> int:
         """Lanes in use at most, after a look at the account's limits unless they are known."""
+        self.learn_limits()
+        return self.lanes.most
+
+    def learn_limits(self) -> None:
+        """Ask for the account's limits and keep to them, unless that was done."""
         if self.limits is None:
             self.follow(self.governance_limits())
-        return self.lanes.most
 
     def custom_fields(self, record: str) -> Mapping[str, str] | None:
         """The fields of a record type by the metadata catalogue, each with its format: date, date-time or another.

@@ -41,6 +41,7 @@ class SwitchBoard:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[float, dict[str, dict[str, Any]]] | None = None
+        self._loaded: dict[type[Any], tuple[dict[str, Any] | None, Any]] = {}
 
     def _kept(self) -> dict[str, dict[str, Any]]:
         try:
@@ -53,7 +54,12 @@ class SwitchBoard:
 
     def load(self, system: str, declared: type[Declared]) -> Declared:
         """The switches of one system as they are now."""
-        return declared(**self._kept().get(system, {}))
+        kept = self._kept().get(system)
+        loaded = self._loaded.get(declared)
+        if loaded is None or loaded[0] is not kept:
+            loaded = self._loaded[declared] = kept, declared(**(kept or {}))
+        switches: Declared = loaded[1]
+        return switches
 
     def set(self, system: str, declared: type[Any], **values: Any) -> None:
         """Change some switches of one system.

@@ -5,7 +5,8 @@ grain   one row per NetSuite table
 key     source_table
 reads   nothing
 notes   Written in the same transaction as the rows, so that a crash repeats work and loses none.
-        The next run reads what changed since watermark_at, less overlap_s.
+        The next run reads what changed since watermark_at, less overlap_s. While NetSuite shows no change at all,
+        watermark_at stays: a role that lost its rows for a while sees none either.
 */
 create table if not exists sync_watermarks (
     source_table varchar not null,  -- NetSuite's table

@@ -9,13 +9,12 @@ from assets.netsuite.extract import extract
 from assets.netsuite.settings import ExtractionSettings
 from resources.netsuite.resource import open_netsuite
 from resources.warehouse import Warehouse
-from tests.bench.extract_served import CUSTOM
 
 
 def main() -> None:
     """Extract into the folder that is told."""
     told = json.loads(sys.argv[1])
-    settings = ExtractionSettings(custom_columns={"customers": CUSTOM})
+    settings = ExtractionSettings(custom_columns={"customers": tuple(told["custom"])})
     with open_netsuite(**told["keys"], concurrency=told["lanes"]) as client:
         report = extract(Warehouse(Path(told["folder"])), client, "customers", settings, run_id="bench")
     print(json.dumps(asdict(report)))

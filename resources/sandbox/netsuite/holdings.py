@@ -48,6 +48,7 @@ class Holdings:
         self._switches = switches
         self._store = Store(path, f"{schema()};{_SEQUENCES};{SCHEMA}", add_functions)
         self._ensured: tuple[str, ...] = ()
+        self._loaded = NetSuiteSwitches(), NetSuiteSwitches()
         self._late = Late(self._store, path.with_name(f"{path.stem}_late"))
         with self._store.write() as connection:
             connection.executemany(_CUSTOM_FIELDS, _custom_fields())
@@ -135,7 +136,8 @@ class Holdings:
 
     def _settle(self) -> None:
         """Make visible what was late and is due."""
-        self._late.settle(self._clock.now(), apply)
+        if self._late.is_waiting:
+            self._late.settle(self._clock.now(), apply)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Every record of a table as Python values, by key."""
@@ -161,14 +163,17 @@ class Holdings:
 
     def _load(self) -> NetSuiteSwitches:
         """The switches as they are now; lists become tuples, so that translations can be kept by them."""
-        switches = self._switches.load("netsuite", NetSuiteSwitches)
-        switches = replace(
-            switches,
-            hidden_tables=tuple(switches.hidden_tables),
-            hidden_columns=tuple(switches.hidden_columns),
-            emptied_tables=tuple(switches.emptied_tables),
-            custom_fields=tuple(switches.custom_fields),
-        )
+        loaded = self._switches.load("netsuite", NetSuiteSwitches)
+        if loaded is not self._loaded[0]:
+            hashable = replace(
+                loaded,
+                hidden_tables=tuple(loaded.hidden_tables),
+                hidden_columns=tuple(loaded.hidden_columns),
+                emptied_tables=tuple(loaded.emptied_tables),
+                custom_fields=tuple(loaded.custom_fields),
+            )
+            self._loaded = loaded, hashable
+        switches = self._loaded[1]
         if switches.custom_fields != self._ensured:
             with self._store.write() as connection:
                 ensure(connection, custom_fields(switches.custom_fields))

@@ -42,6 +42,11 @@ class Late:
         self._store = store
         self._marker = marker
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any write is late."""
+        return self._marker.exists()
+
     def keep(
         self,
         connection: sqlite3.Connection,
@@ -67,7 +72,7 @@ class Late:
         return self._waits_for(connection, place) is not None
 
     def _waits_for(self, connection: sqlite3.Connection, place: str) -> str | None:
-        if not self._marker.exists():
+        if not self.is_waiting:
             return None
         found = connection.execute("select max(visible_at) from late_writes where place = ?", (place,)).fetchone()
         return None if found[0] is None else str(found[0])
@@ -89,8 +94,6 @@ class Late:
 
     def settle(self, now: datetime, apply: Apply) -> None:
         """Make visible what is due."""
-        if not self._marker.exists():
-            return
         with self._store.read() as connection:
             if not connection.execute("select 1 from late_writes where visible_at <= ?", (utc_text(now),)).fetchone():
                 return

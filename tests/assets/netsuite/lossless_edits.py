@@ -37,6 +37,7 @@ class Edits:
         self._random = world.random
         self._netsuite = world.sandbox.netsuite
         self.silent: set[tuple[str, int]] = set()  # changed, and no time stamp tells
+        self.restored_ids: set[int] = set()
         self.silent_deletions = False  # children may be gone without anybody telling
         self._next = world.random.choice((1, 900, 4_000_000))
         self._serial = 0
@@ -219,6 +220,7 @@ class Edits:
             return None
         key: int = self._random.choice(gone)
         self._netsuite.insert("customer", [{**self._customer(), "id": key}])
+        self.restored_ids.add(key)
         return key
 
     def project_created(self) -> int | None:

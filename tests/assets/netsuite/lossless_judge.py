@@ -172,9 +172,9 @@ class Judge:
                     orphan = child and row["entity"] not in customers
                     if live and not excused_gone and not orphan:
                         found.append(f"{watched.thing} {key} was deleted and is still there")
-                elif not live:
+                elif not live and not _excused(watched, wanted, silent):
                     found.append(f"{watched.thing} {key} is {'marked deleted' if row else 'missing'}")
-                elif not _excused(watched, wanted, silent):
+                elif live and not _excused(watched, wanted, silent):
                     found += _unequal(watched, key, name, row, wanted)
         return found
 

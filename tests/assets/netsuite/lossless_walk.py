@@ -7,11 +7,13 @@ after a full read (every value).
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from resources.errors import IntegrationError
+from resources.netsuite.client import NetSuiteClient
 from resources.sandbox.faults import Fault, FaultKind
 from tests.assets.netsuite.lossless_edits import Edits
 from tests.assets.netsuite.lossless_judge import Judge
@@ -19,6 +21,9 @@ from tests.assets.netsuite.lossless_world import THINGS, KilledError, World
 
 HIDEABLE = ("customer", "job", "contact", "customersubsidiaryrelationship", "customeraddressbook", "deletedrecord")
 HIDEABLE_COLUMNS = ("customer.fax", "customer.comments", "contact.title", "customer.custentity_region")
+TROUBLES = (
+    "fault", "fault", "hidden", "emptied", "column", "burst", "foreign", "moving", "half", "token", "slow", "401",
+)  # fmt: skip
 PAUSES = (1, 20, 200, 900, 3600, 6 * 3600, 26 * 3600, 3 * 86400)
 QUIET = {
     "hidden_tables": [],
@@ -68,6 +73,7 @@ class _Walk:
         self._troubled = False
         self._deletions_hidden = False
         self._columns_hidden = False
+        self._customers_emptied = False
 
     def all(self) -> Walked:
         """Walk to the end."""
@@ -101,27 +107,12 @@ class _Walk:
 
     def _trouble(self) -> None:
         random = self._random
-        kind = random.choice(
-            (
-                "fault",
-                "fault",
-                "hidden",
-                "emptied",
-                "column",
-                "burst",
-                "foreign",
-                "moving",
-                "half",
-                "token",
-                "slow",
-                "401",
-            )
-        )
+        kind = random.choice(TROUBLES)
         if kind == "fault":
             for _ in range(random.randrange(1, 4)):
                 self._fault()
             return
-        values: dict[str, object] = {
+        troubles: dict[str, dict[str, Any]] = {
             "hidden": {"hidden_tables": random.sample(HIDEABLE, random.randrange(1, 3))},
             "emptied": {"emptied_tables": random.sample(HIDEABLE, random.randrange(1, 3))},
             "column": {"hidden_columns": random.sample(HIDEABLE_COLUMNS, 2)},
@@ -132,18 +123,18 @@ class _Walk:
             "token": {"token_calls": random.choice((2, 5))},
             "slow": {"latency_ms": random.choice((5_000, 60_000)), "latency_clock": "sandbox"},
             "401": {"foreign_slots": 5, "foreign_every_s": 600, "foreign_for_s": 200, "concurrency_as_401": True},
-        }[kind]
-        assert isinstance(values, dict)
+        }
+        values = troubles[kind]
         self._hides_deletions(values)
         self._columns_hidden |= kind == "column"
         self._world.switch(**values)
         self._troubled = True
         self._world.tell(f"trouble: {values}")
 
-    def _hides_deletions(self, values: dict[str, object]) -> None:
-        for name in ("hidden_tables", "emptied_tables"):
-            tables = values.get(name)
-            self._deletions_hidden |= isinstance(tables, list) and "deletedrecord" in tables
+    def _hides_deletions(self, values: Mapping[str, Any]) -> None:
+        emptied = values.get("emptied_tables", [])
+        self._deletions_hidden |= "deletedrecord" in [*values.get("hidden_tables", []), *emptied]
+        self._customers_emptied |= "customer" in emptied
 
     def _fault(self) -> None:
         random = self._random
@@ -205,13 +196,13 @@ class _Walk:
         except IntegrationError as error:  # before the first thing: signing in
             self._failed("client", error)
 
-    def _one(self, thing: str, mode: str, client: object) -> None:
+    def _one(self, thing: str, mode: str, client: NetSuiteClient) -> None:
         world = self._world
         try:
             if mode == "reconcile":
-                report = world.reconcile(thing, client)  # type: ignore[arg-type]
+                report = world.reconcile(thing, client)
             else:
-                report = world.extract(thing, client, full=mode == "full")  # type: ignore[arg-type]
+                report = world.extract(thing, client, full=mode == "full")
         except IntegrationError as error:
             self._failed(thing, error)
         else:
@@ -246,8 +237,13 @@ class _Walk:
         # an operator who knows that many records were deleted says so
         world.settings = replace(world.settings, vanish_share=1)
         self._run(self._things)
+        silent = set(edits.silent)
+        if self._customers_emptied:
+            # a deletion is believed when the record is not shown, and here none is: one that came back under its id
+            # may be taken for deleted until the next comparison of ids (NetSuite itself never gives an id again)
+            silent |= {("customer", key) for key in edits.restored_ids}
         told = self._judge.differences(
-            silent=edits.silent,
+            silent=silent,
             silent_deletions=edits.silent_deletions,
             hidden_deletions=self._deletions_hidden,
         )

@@ -42,7 +42,7 @@ def test_an_account_that_is_ready_is_told_so(sandbox: Sandbox) -> None:
         ({"access_token": "expired"}, "authorize the application again"),
     ],
 )
-def test_a_refused_sign_in_says_what_to_correct(sandbox: Sandbox, given: dict[str, str], mend: str) -> None:
+def test_a_refused_sign_in_says_what_to_correct(sandbox: Sandbox, given: dict[str, Any], mend: str) -> None:
     """And nothing else is asked; the wrong value itself is not shown."""
     found = look(sandbox, **given)
 

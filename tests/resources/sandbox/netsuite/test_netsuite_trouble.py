@@ -61,11 +61,11 @@ def test_others_hold_slots_for_a_while(account: NetSuiteSandbox, sandbox: Sandbo
     """The account's concurrency is shared by every integration."""
     gate: Gate = account.gate
     busy = NetSuiteSwitches(concurrency_limit=5, foreign_slots=4, foreign_every_s=600, foreign_for_s=120)
-    sandbox.clock.advance(600 - sandbox.clock.now().timestamp() % 600)
+    sandbox.clock.sleep(600 - sandbox.clock.now().timestamp() % 600)
 
     with gate.slot(busy):
         assert gate._take(5 - gate._foreign(busy)) is None
-    sandbox.clock.advance(130)
+    sandbox.clock.sleep(130)
     later = gate._foreign(busy)
 
     assert (gate._foreign(NetSuiteSwitches(foreign_slots=2)), later) == (2, 0)
@@ -112,11 +112,11 @@ def test_a_late_row_is_older_than_its_first_sight(
     switch(late_share=1.0, late_s=60)
     customers(account, 1)
     switch(late_share=0.0)
-    sandbox.clock.advance(0.5)
+    sandbox.clock.sleep(0.5)
     customers(account, 2)
 
     before = caller.column(IDS)
-    sandbox.clock.advance(61)
+    sandbox.clock.sleep(61)
     after = caller.rows(DATES)
 
     assert before == ["2"]
@@ -137,7 +137,7 @@ def test_late_writes_to_one_record_keep_their_order(
     account.delete("lead", "customer", 1)
 
     seen = caller.column("SELECT nvl(phone, 'none') AS phone FROM customer")
-    sandbox.clock.advance(61)
+    sandbox.clock.sleep(61)
 
     assert seen == ["none"]
     assert caller.column(IDS) == []

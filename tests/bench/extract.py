@@ -1,0 +1,312 @@
+"""Extraction beside others, in one run: the same served account, the same rows, while people change them.
+
+python -m tests.bench.extract [--customers 20000] [--latency 300] [--slots 5] [--still] [--only ours,netsuite,dlt]
+
+Each contestant is a process of its own; its peak memory is the kernel's figure for that process. Others are unchanged
+and live in environments of their own under build/bench; what cannot be installed is told of and left out. How long a
+call holds one of the account's slots is measured where it is answered, so the table holds on a busy machine as well.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import duckdb
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from assets.netsuite.query import Query
+from assets.netsuite.things import THINGS
+from resources.clock import WallClock
+from resources.netsuite.auth import ClientCredentials
+from resources.sandbox.world import Sandbox
+from tests.bench import extract_peers
+from tests.bench.extract_served import CUSTOM, fill, move
+from tests.resources.sandbox.test_independent_clients import Proxy
+
+WIDTH = 140  # characters of the table
+CACHE = Path(__file__).parents[2] / "build" / "bench"
+QUERY = Query.of("customers").with_columns(CUSTOM)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A served account as a contestant finds it."""
+
+    folder: Path
+    base_url: str
+    keys: Mapping[str, Any]
+    slots: int
+
+    @property
+    def usable(self) -> int:
+        """Slots without the one that is left to others."""
+        return max(1, self.slots - 1)
+
+    def calls(self) -> list[tuple[float, float]]:
+        """Queries that were answered: when each took its slot and gave it back."""
+        lines = (line.split() for line in (self.folder / "calls.txt").read_text().splitlines())
+        return [(float(begin), float(end)) for begin, end, status, query in lines if query == "1" and status == "200"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One contestant."""
+
+    name: str
+    rows: int
+    seconds: float
+    calls: int
+    held_s: float
+    reading_s: float
+    peak_mb: float
+    lost: int
+    doubled: int
+    usable: int
+
+    @property
+    def speed(self) -> float:
+        """Rows a second, the process's start and the writing included."""
+        return self.rows / self.seconds
+
+    @property
+    def used(self) -> float:
+        """Share of the granted slots' time that calls were under way, while reading."""
+        return self.held_s / (self.reading_s * self.usable)
+
+    @property
+    def limit(self) -> float:
+        """Rows a second if all usable slots were always used for full pages, by how long calls took in this run."""
+        return 1000 * self.usable / (self.held_s / self.calls)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Who reads: the command, given the account and a folder of its own; where the ids are afterwards."""
+
+    name: str
+    command: Callable[[Account, Path], tuple[list[str], dict[str, str]]]
+    ids: str
+    tls: bool = False
+
+
+def ours(account: Account, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Millpond's extraction."""
+    names = ("account", "client_id", "certificate_id", "private_key_file")
+    keys = {**{name: account.keys[name] for name in names}, "base_url": account.base_url}
+    told = {"keys": keys, "folder": str(folder), "lanes": 20, "custom": CUSTOM}
+    return [sys.executable, "-m", "tests.bench.extract_ours", json.dumps(told)], {}
+
+
+def peer(kind: str, ranges: int = 1) -> Callable[[Account, Path], tuple[list[str], dict[str, str]]]:
+    """A client of others, in its own environment."""
+
+    def command(account: Account, folder: Path) -> tuple[list[str], dict[str, str]]:
+        python = environment(kind)
+        text = QUERY.page().replace(f" > ? order by {QUERY.key_expression} asc", "{condition}")
+        told = {"base_url": account.base_url, "query": text, "key": QUERY.key_expression, "ranges": ranges}
+        told |= {"folder": str(folder), **account.keys}
+        if kind == "dlt":
+            told["token"], told["borders"] = token(account), borders(account, ranges)
+        return [str(python), "-c", extract_peers.SCRIPTS[kind], json.dumps(told)], {}
+
+    return command
+
+
+def environment(kind: str) -> Path:
+    """The Python of a peer's environment, made once."""
+    folder = CACHE / kind
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*pip, *extract_peers.PACKAGES[kind]], check=True, stderr=subprocess.DEVNULL)
+        (folder / "ready").touch()
+    return folder / "bin" / "python"
+
+
+def token(account: Account) -> str:
+    """A bearer token, for a client that cannot sign in by itself."""
+    keys = account.keys
+    auth = ClientCredentials(
+        base_url=account.base_url,
+        client_id=keys["client_id"],
+        certificate_id=keys["certificate_id"],
+        private_key=Path(keys["private_key_file"]).read_bytes(),
+        clock=WallClock(),
+    )
+    with httpx.Client(auth=auth, base_url=account.base_url, trust_env=False) as http:
+        asked = http.get("/services/rest/system/v1/serverTime").request
+    return asked.headers["Authorization"].removeprefix("Bearer ")
+
+
+def borders(account: Account, ranges: int) -> list[int]:
+    """Ids that cut the customers into ranges of equal size, as somebody would write them by hand."""
+    ids = sorted(row["id"] for row in Sandbox(account.folder).netsuite.rows("customer"))
+    return [ids[len(ids) * part // ranges] for part in range(1, ranges)]
+
+
+CONTESTANTS = {
+    "ours": Contestant(
+        "Millpond",
+        ours,
+        " union all ".join(f"select id::bigint from stage.{table}" for table in THINGS["customers"].raw_tables),
+    ),
+    "netsuite": Contestant("netsuite 0.12", peer("netsuite"), "select id::bigint from stage.customer", tls=True),
+    "dlt": Contestant("dlt 1.31", peer("dlt"), "select id::bigint from stage.pond.customer"),
+    "dlt4": Contestant("dlt 1.31, 4 id ranges", peer("dlt", 4), "select id::bigint from stage.pond.customer"),
+}
+
+
+@contextmanager
+def served(filled: Path, slots: int, *, tls: bool) -> Iterator[Account]:
+    """A fresh copy of the account, served by a process of its own."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "account"
+        shutil.copytree(filled, folder)
+        command = [sys.executable, "-m", "tests.bench.extract_served", str(folder), *(["--tls"] if tls else [])]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout
+            base_url = process.stdout.readline().strip()
+            keys = json.loads((folder / "credentials.json").read_text())["netsuite"]
+            keys["private_key_file"] = str(folder / "netsuite_private_key.pem")
+            keys["ca_file"] = str(folder / "tls" / "ca.pem")
+            yield Account(folder, base_url, keys, slots)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def moving(account: Account, *, still: bool) -> Iterator[set[int]]:
+    """People at work; afterwards the set holds what was there all the time."""
+    sandbox, stop, stayed = Sandbox(account.folder), threading.Event(), set[int]()
+    ids = [row["id"] for row in sandbox.netsuite.rows("customer")]
+    stayed.update(ids)
+
+    def work() -> None:
+        stayed.difference_update(move(sandbox, ids, stop))
+
+    thread = threading.Thread(target=work)
+    if not still:
+        thread.start()
+    yield stayed
+    stop.set()
+    if not still:
+        thread.join()
+
+
+def measure(contestant: Contestant, filled: Path, slots: int, *, still: bool) -> Measured:
+    """Let one contestant read the account."""
+    with served(filled, slots, tls=contestant.tls) as account, tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "out"
+        folder.mkdir()
+        command, variables = contestant.command(account, folder)
+        with proxied(account, contestant.tls) as more, moving(account, still=still) as stayed:
+            began = perf_counter()
+            child = subprocess.Popen(command, env={**os.environ, **variables, **more}, stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)
+            seconds = perf_counter() - began
+        if status:
+            raise RuntimeError(f"{contestant.name} failed")
+        got = read_ids(folder, contestant.ids)
+        calls = account.calls()
+        return Measured(
+            name=contestant.name,
+            rows=len(got),
+            seconds=seconds,
+            calls=len(calls),
+            held_s=sum(end - begin for begin, end in calls),
+            reading_s=max(end for _, end in calls) - min(begin for begin, _ in calls),
+            peak_mb=usage.ru_maxrss / 1024,
+            lost=len(stayed - set(got)),
+            doubled=len(got) - len(set(got)),
+            usable=account.usable,
+        )
+
+
+@contextmanager
+def proxied(account: Account, needed: bool) -> Iterator[dict[str, str]]:  # noqa: FBT001
+    """For a client that knows no other host than NetSuite's: a proxy that leads it here."""
+    if not needed:
+        yield {}
+        return
+    url = httpx.URL(account.base_url)
+    assert url.port
+    with Proxy((url.host, url.port)) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{proxy.server_address[1]}"
+        yield {"HTTPS_PROXY": address, "NO_PROXY": "", "SSL_CERT_FILE": account.keys["ca_file"]}
+        proxy.shutdown()
+
+
+def read_ids(folder: Path, query: str) -> list[int]:
+    """The ids that a contestant has in its DuckDB file."""
+    with duckdb.connect() as con:
+        con.execute(f"attach '{next(folder.glob('*.duckdb'))}' as stage (read_only)")
+        return [row[0] for row in con.execute(query).fetchall()]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--latency", type=int, default=300, help="milliseconds a call")
+    parser.add_argument("--slots", type=int, default=5, help="calls that the account answers at once")
+    parser.add_argument("--still", action="store_true", help="nobody changes anything meanwhile")
+    parser.add_argument("--only", default=",".join(CONTESTANTS))
+    asked = parser.parse_args()
+    console, measured, absent = Console(width=WIDTH), list[Measured](), list[str]()
+    with tempfile.TemporaryDirectory() as parent:
+        filled = Path(parent) / "filled"
+        fill(filled, asked.customers, asked.latency, asked.slots)
+        for key in asked.only.split(","):
+            try:
+                measured.append(measure(CONTESTANTS[key], filled, asked.slots, still=asked.still))
+            except (subprocess.CalledProcessError, RuntimeError) as error:
+                absent.append(f"{CONTESTANTS[key].name}: not measured ({type(error).__name__})")
+    console.print(table(measured, asked))
+    for line in absent:
+        console.print(line)
+
+
+def table(measured: list[Measured], asked: argparse.Namespace) -> Table:
+    """The figures, as ratios to the first contestant and to the limit."""
+    nominal = 1000 * max(1, asked.slots - 1) / (asked.latency / 1000)
+    shown = Table(
+        title=f"{asked.customers:,} customers x {len(QUERY.columns)} columns, {asked.latency} ms a call,"
+        f" {asked.slots} slots, {asked.slots - 1} usable: at most {nominal:,.0f} rows/s"
+        f" ({platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})",
+        caption="whole run: the process's start and the writing included. used: share of the usable slots' time, while"
+        " reading. limit: full pages on all usable slots, by how long calls took in this run. lost, doubled: rows that"
+        " were there all the time" + ("" if asked.still else ", while 10 inserts, deletes and updates a second came"),
+    )
+    heads = ("", "rows/s, whole run", "ratio", "reading", "of the limit", "used", "calls", "peak MB", "lost", "doubled")
+    for head in heads:
+        shown.add_column(head, justify="right" if head else "left")
+    for each in measured:
+        reading = each.rows / each.reading_s
+        shown.add_row(
+            each.name, f"{each.speed:,.0f}", f"{each.speed / measured[0].speed:.2f}", f"{reading:,.0f}",
+            f"{reading / each.limit:.0%}", f"{each.used:.0%}", str(each.calls), f"{each.peak_mb:.0f}",
+            str(each.lost), str(each.doubled),
+        )  # fmt: skip
+    return shown
+
+
+if __name__ == "__main__":
+    main()
