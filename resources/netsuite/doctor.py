@@ -64,6 +64,7 @@ def examine(client: NetSuiteClient, needs: Sequence[TableNeed], *, lanes: int) -
         return
     yield from examined(SYSTEM, "session time zone", lambda: _zone(client))
     yield from examined(SYSTEM, "concurrency", lambda: _limits(client, lanes))
+    yield from examined(SYSTEM, "OneWorld", lambda: _one_world(client))
     for need in needs:
         yield from examined(SYSTEM, f"table {need.table}", lambda need=need: _table(client, need))  # type: ignore[misc]
     yield from examined(SYSTEM, "table deletedrecord", lambda: _deletions(client))
@@ -108,6 +109,16 @@ def _limits(client: NetSuiteClient, lanes: int) -> Iterator[Finding]:
     elif not own and isinstance(account, int) and lanes >= account > 1:
         mend = f"set NETSUITE_CONCURRENCY to {account - 1} or less: the limit is shared with every other integration"
     yield Finding(SYSTEM, "concurrency", f"{found}; we use up to {lanes}", mend)
+
+
+def _one_world(client: NetSuiteClient) -> Iterator[Finding]:
+    """Told, not judged: whether an account without it is well, the tables' own findings say."""
+    try:
+        told = client.suiteql("select count(*) as n from subsidiary s where s.id > ?", [BEFORE_ALL])[0]
+    except MissingTableError:
+        yield Finding(SYSTEM, "OneWorld", "no, or the role may not see subsidiaries")
+    else:
+        yield Finding(SYSTEM, "OneWorld", f"yes, {told.get('n', '0')} subsidiaries")
 
 
 def _table(client: NetSuiteClient, need: TableNeed) -> Iterator[Finding]:

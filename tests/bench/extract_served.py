@@ -73,7 +73,9 @@ def fill(folder: Path, count: int, latency_ms: int, slots: int) -> None:
     """Make the account."""
     sandbox = Sandbox(folder)
     sandbox.clock.follow_wall()  # type: ignore[attr-defined]  # the folder's own clock
-    sandbox.switches.set("netsuite", NetSuiteSwitches, latency_ms=latency_ms, concurrency_limit=slots)
+    sandbox.switches.set(
+        "netsuite", NetSuiteSwitches, latency_ms=latency_ms, concurrency_limit=slots, row_cap=0, page_cap=0
+    )
     sandbox.netsuite.insert("customer", customers(count))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.assets.delivery.walk import BrokenError, Walk
 
-SEEDS = int(os.environ.get("MILLPOND_SEEDS", "16"))
+SEEDS = int(os.environ.get("MILLPOND_SEEDS", "6"))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -410,7 +410,7 @@ ROWS = st.fixed_dictionaries(
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(ROWS, max_size=10))
+@given(st.lists(ROWS, max_size=9))
 def test_every_source_row_is_in_the_mart_once(rows: list[dict[str, Any]]) -> None:
     """Nothing is lost and nothing multiplied, whatever the values; every row has a disposition, and a reason if due."""
     table = pl.DataFrame([customer(str(i), **row) for i, row in enumerate(rows)], schema=CUSTOMER_SCHEMA)

@@ -48,6 +48,7 @@ def test_an_account_that_is_ready_gets_a_line_for_everything(account: Sandbox) -
     assert ill(found) == {}
     told = {each.what: each.found for each in found}
     assert told["session time zone"] == "UTC+00:00"
+    assert told["OneWorld"] == "yes, 6 subsidiaries"
     assert told["table customer"].startswith("30 rows, 30 of 30")
     assert {each.partition(" ")[2] for each in told if each.startswith("table ")} >= {"job", "contact", "deletedrecord"}
 
