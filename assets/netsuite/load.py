@@ -127,7 +127,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, batch: Batch, table: str) -> None:
             con.execute(f"alter table {quoted(table)} add column {quoted(name)} {wanted[name]}")
     if missing:
         comments = {**batch.columns, **{name: comment for name, (_, comment) in OWN_COLUMNS.items()}}
-        described = [(name, text) for name, text in comments.items() if text]
+        described = [(name, text or f"{name} as NetSuite sends it") for name, text in comments.items()]
         describe_table(con, table, batch.description, described)
 
 

@@ -193,6 +193,9 @@ def test_analysts_read_the_state_after_the_run(story: Story) -> None:
         uncommented = con.execute(
             "select table_name from duckdb_tables() where not internal and comment is null"
         ).fetchall()
+        bare = con.execute(
+            "select table_name, column_name from duckdb_columns() where not internal and comment is null"
+        ).fetchall()
         not_there = con.execute(
             "select count(*) from stg_netsuite__customers c join sync_decisions d"
             " on d.source = 'customers' and d.source_id = c.customer_id"
@@ -200,7 +203,7 @@ def test_analysts_read_the_state_after_the_run(story: Story) -> None:
             " and d.reason is null"
         ).fetchall()
 
-    assert uncommented == []
+    assert (uncommented, bare) == ([], [])
     assert not_there == [(0,)]
 
 
