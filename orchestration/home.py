@@ -6,6 +6,9 @@ import shutil
 import dagster as dg
 
 from orchestration.settings import ROOT, MillpondSettings
+from resources.locks import file_lock
+
+LOCK_TIMEOUT_S = 60.0
 
 
 def prepare_home(settings: MillpondSettings) -> None:
@@ -20,6 +23,12 @@ def prepare_home(settings: MillpondSettings) -> None:
 
 
 def open_instance(settings: MillpondSettings) -> dg.DagsterInstance:
-    """The Dagster instance that the UI shows."""
+    """The Dagster instance that the UI shows.
+
+    Dagster makes its SQLite files when it opens them first, and two processes that do so at once fail on "table
+    alembic_version already exists": they take turns here.
+    """
     prepare_home(settings)
-    return dg.DagsterInstance.get()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with file_lock(settings.home / "dagster.lock", LOCK_TIMEOUT_S):
+        return dg.DagsterInstance.get()

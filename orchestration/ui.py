@@ -3,6 +3,7 @@
 webserver + daemon, each in a session of its own  ->  SIGINT, SIGTERM or the end of either  ->  both are stopped
 """
 
+import http.client
 import os
 import signal
 import socket
@@ -14,23 +15,24 @@ from types import FrameType
 
 from rich.console import Console
 
-from orchestration.home import prepare_home
+from orchestration.home import open_instance
 from orchestration.settings import ROOT, MillpondSettings
 
 WORKSPACE = ["-w", str(ROOT / "workspace.yaml")]
 HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.2
+ANSWER_TIMEOUT_S = 30.0  # the first answer of a webserver on a busy machine
 
 Process = subprocess.Popen[bytes]
 
 
 def serve_ui(console: Console, port: int) -> int:
     """Start webserver and daemon, wait, and stop both; returns the exit code."""
-    if _answers(port):
+    if _is_taken(port):
         console.print(f"port {port} is in use; choose another one with --port", style="red", highlight=False)
         return 2
-    prepare_home(MillpondSettings())
+    open_instance(MillpondSettings()).dispose()  # its files are there before two processes open them at once
     commands = [
         [sys.executable, "-m", "dagster_webserver", *WORKSPACE, "-h", HOST, "-p", str(port)],
         [sys.executable, "-m", "dagster._daemon", "run", *WORKSPACE],
@@ -63,10 +65,22 @@ def _serve(started: Sequence[Process], port: int, console: Console) -> int:
     return 1
 
 
-def _answers(port: int) -> bool:
+def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((HOST, port)) == 0
+
+
+def _answers(port: int) -> bool:
+    """Whether a request is answered: on a busy machine the port is open well before that."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_TIMEOUT_S)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _stop(started: Sequence[Process]) -> None:

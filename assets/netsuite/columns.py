@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any
 
 from assets.netsuite.query import Query
@@ -71,6 +70,8 @@ class Columns:
         self.known = isinstance(remembered, dict) and remembered.get("asked") == asked
         self.found = Found(**remembered) if self.known else Found(asked)
         self.settled = False
+        self._listed: Mapping[str, str] | None = None
+        self._looked = False
         self._others = {name: list(others) for name, others in INSTEAD.items()}
 
     @property
@@ -118,6 +119,11 @@ class Columns:
         """What to remember."""
         return asdict(self.found)
 
+    def prepare(self) -> None:
+        """Ask now, beside other calls, what the first page will need."""
+        if self._custom and self._thing.record and not self.known:
+            self._look_up()
+
     def first_page(self, ask: Callable[[Query], RawPage]) -> RawPage:
         """A page, asked for until its columns are those that the account has.
 
@@ -149,15 +155,17 @@ class Columns:
         """Read custom fields that are dates in a form that means one thing."""
         if not self._custom or not self._thing.record:
             return
-        self.found.formats_told = self._catalogue is not None
+        self.found.formats_told = self._look_up() is not None
         for column in self.declared.columns:
-            form = FORMATS.get((self._catalogue or {}).get(column.name, ""))
+            form = FORMATS.get((self._look_up() or {}).get(column.name, ""))
             if form and column.name in self._custom:
                 self.found.instead[column.name] = form.format(column.expression)
 
-    @cached_property
-    def _catalogue(self) -> Mapping[str, str] | None:
-        return self._client.custom_fields(self._thing.record)
+    def _look_up(self) -> Mapping[str, str] | None:
+        """The metadata catalogue's fields of the record, with their formats; asked once."""
+        if not self._looked:
+            self._listed, self._looked = self._client.custom_fields(self._thing.record), True
+        return self._listed
 
     def _without(self, names: Sequence[str], error: UnknownColumnError | UnexpectedError) -> None:
         """Do without these columns, or say which one cannot be done without."""
@@ -183,7 +191,7 @@ class Columns:
         fields that it does not list are given up only when NetSuite refuses them. Asked once.
         """
         custom, self._custom = self._custom, []
-        listed = self._catalogue if custom and self._thing.record else None
+        listed = self._look_up() if custom and self._thing.record else None
         unlisted = [name for name in custom if listed is not None and name not in listed]
         if not unlisted or self._accepted(unlisted):
             return False

@@ -6,23 +6,20 @@ The next watermark is NetSuite's time before the first query. There is no upper 
 read comes now or next time. Rows, deletions and watermark are written in one transaction, after the network is done.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
 
 import duckdb
-import polars as pl
 
-from assets.netsuite.deletions import nothing_deleted, read_deleted
-from assets.netsuite.load import Batch, Counts, Scope, load
-from assets.netsuite.pond import changed_customers, live_keys, missed_keys
+from assets.netsuite.gathering import Gathered, Gathering, Known
+from assets.netsuite.load import Batch, Counts, load
+from assets.netsuite.pond import changed_customers
 from assets.netsuite.probes import LIMITS, Probes
 from assets.netsuite.reading import Reading
+from assets.netsuite.report import ExtractReport
 from assets.netsuite.settings import ExtractionSettings
-from assets.netsuite.spool import Spool, scratch
+from assets.netsuite.spool import scratch
 from assets.netsuite.things import THINGS, Thing
 from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, write_watermark
 from resources.errors import TransientError
@@ -32,56 +29,8 @@ from resources.warehouse import Warehouse, literal
 
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
-MANY_PARENTS = 10_000  # when more customers changed, their children are read whole: fewer calls
 LEAST_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory while loading
 DEFAULTS = ExtractionSettings()
-
-Mode = Literal["full", "incremental", "whole", "reconcile", "missing"]
-
-
-@dataclass(frozen=True)
-class ExtractReport:
-    """What one extraction did; inserted + updated + unchanged is what was read.
-
-    Attributes:
-        reconciled: Whether all ids were compared with NetSuite's.
-        lanes_used: Share of the granted calls' time that calls were under way, while rows were being read.
-    """
-
-    thing: str
-    mode: Mode
-    read: int
-    inserted: int
-    updated: int
-    unchanged: int
-    moved: int
-    deleted: int
-    seconds: float
-    calls: int
-    rows: Mapping[str, int]
-    warnings: tuple[str, ...]
-    reconciled: bool = False
-    lanes_used: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What came over the network."""
-
-    mode: Mode
-    spools: Sequence[Spool]
-    deleted: pl.DataFrame = field(default_factory=nothing_deleted)
-    scope: Scope | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every row that is missing here has vanished."""
-        return self.scope is not None and self.scope.parents is None
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing was asked for but changes, and there were none."""
-        return self.mode == "incremental" and not self.is_whole and not any(spool.rows for spool in self.spools)
 
 
 class Extraction:
@@ -97,7 +46,8 @@ class Extraction:
         with warehouse.writer(transaction=False) as con:
             self._mark = read_watermark(con, self._thing.table)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
-            self._parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
+            parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
+        self._known = Known(self._mark, parents, self._began_at)
         if self._probes.knows(LIMITS):
             client.follow(self._probes.recall(LIMITS))
 
@@ -109,17 +59,19 @@ class Extraction:
         """
         with scratch(self._warehouse.folder) as folder:
             reading = self._reading(folder)
-            if full or self._mark is None:  # the limits are needed soon; the smallest account answers two at once
-                list(self._client.lanes.each(lambda ask: ask(), [self._client.server_time, self._client.learn_limits]))
+            gathering = Gathering(self._warehouse, self._client, reading, self._settings, self._known)
+            if full or self._mark is None:  # what the first page needs, at once: the smallest account allows it
+                asks = [self._client.server_time, self._client.learn_limits, reading.columns.prepare]
+                list(self._client.lanes.each(lambda ask: ask(), asks))
             watermark_at = self._client.server_time()
             try:
-                read = self._reconciled(reading, self._read(reading, full=full))
+                read = gathering.gather(full=full)
             except MissingTableError as error:
                 optional = self._settings.optional_tables & {self._thing.name, self._thing.table}
                 if not optional or self._mark is not None:
                     raise
                 reading.warn(f"{error.reason}; it is optional and stays empty")
-                return self._load(reading, folder, _Read("missing", []), None)
+                return self._load(reading, folder, Gathered("missing", []), None)
             zone = self._client.session_zone_offset if self._thing.modified else None
             mark = Watermark(
                 source_table=self._thing.table,
@@ -129,7 +81,7 @@ class Extraction:
                 zone_offset_s=None if zone is None else int(zone.total_seconds()),
                 began_at=self._began_at,
                 run_id=self._run_id,
-                reconciled_at=self._began_at if read.is_whole else self._reconciled_at,
+                reconciled_at=self._began_at if read.is_whole else (self._mark.reconciled_at if self._mark else None),
             )
             if self._mark is not None and read.is_quiet:
                 # a role that lost its rows sees nothing either: what it did not see is asked for again next time
@@ -144,72 +96,14 @@ class Extraction:
         """
         with scratch(self._warehouse.folder) as folder:
             reading = self._reading(folder)
-            return self._load(reading, folder, self._compared(reading, _Read("reconcile", [])), None)
-
-    @property
-    def _reconciled_at(self) -> datetime | None:
-        return self._mark.reconciled_at if self._mark else None
+            gathering = Gathering(self._warehouse, self._client, reading, self._settings, self._known)
+            return self._load(reading, folder, gathering.compared(Gathered("reconcile", [])), None)
 
     def _reading(self, folder: Path) -> Reading:
         custom = self._settings.custom_columns.get(self._thing.name, ())
         return Reading(self._client, self._thing, folder, custom, self._probes.recall(f"columns {self._thing.name}"))
 
-    def _read(self, reading: Reading, *, full: bool) -> _Read:
-        if not self._thing.modified:
-            return self._read_all(reading, "whole")
-        if full or self._mark is None or len(self._parents) > MANY_PARENTS:
-            return self._read_all(reading, "full")
-        changed = self._changed(reading, self._mark)
-        if reading.columns.fingerprint != self._mark.columns_hash:
-            return self._read_all(reading, "full")
-        if self._thing.parent:
-            return self._with_children(reading, changed)
-        deleted = nothing_deleted()
-        if self._thing.deleted_as:
-            deleted = read_deleted(self._client, reading, self._mark.deletes_literal, self._live)
-        return _Read("incremental", [changed], deleted)
-
-    def _read_all(self, reading: Reading, mode: Literal["full", "whole"]) -> _Read:
-        rows = reading.rows(many=mode == "full")
-        return _Read(mode, [rows], scope=Scope([rows], None, visible=bool(rows.rows)))
-
-    def _changed(self, reading: Reading, mark: Watermark) -> Spool:
-        since = mark.literal(self._client.session_zone_offset)
-        condition = f"{self._thing.modified} >= to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')"
-        return reading.rows([condition], [since])
-
-    def _with_children(self, reading: Reading, changed: Spool) -> _Read:
-        """Read the rows of changed customers again: what of them is no longer there has vanished."""
-        if not self._parents:
-            return _Read("incremental", [changed])
-        again = reading.rows_with(self._thing.parent, self._parents)
-        visible = bool(changed.rows or again.rows) or reading.shows_rows()
-        return _Read("incremental", [changed, again], scope=Scope([changed, again], self._parents, visible=visible))
-
-    def _reconciled(self, reading: Reading, read: _Read) -> _Read:
-        """After an incremental reading: compare all ids when the last time is long ago."""
-        hours = self._settings.reconcile_hours
-        if read.mode != "incremental" or not hours or self._mark is None:
-            return read
-        last = self._reconciled_at
-        if last is not None and self._began_at - last < timedelta(hours=hours):
-            return read
-        return self._compared(reading, read)
-
-    def _compared(self, reading: Reading, read: _Read) -> _Read:
-        ids = reading.ids()
-        with self._warehouse.writer(transaction=False) as con:
-            missed = missed_keys(con, self._thing, reading.query.key, ids, read.spools)
-        rows = reading.rows_with(reading.query.key_expression, missed)
-        return _Read(
-            read.mode, [*read.spools, rows], read.deleted, Scope([ids, *read.spools], None, visible=bool(ids.rows))
-        )
-
-    def _live(self, keys: Sequence[str]) -> set[str]:
-        with self._warehouse.writer(transaction=False) as con:
-            return live_keys(con, self._thing, keys)
-
-    def _load(self, reading: Reading, folder: Path, read: _Read, mark: Watermark | None) -> ExtractReport:
+    def _load(self, reading: Reading, folder: Path, read: Gathered, mark: Watermark | None) -> ExtractReport:
         reading_s = perf_counter() - self._started
         clock = self._client.clock
         declared = reading.columns.declared
@@ -235,7 +129,7 @@ class Extraction:
                 write_watermark(con, mark, clock.now())
         return self._report(reading, read, counts, reading_s)
 
-    def _memory_mb(self, read: _Read) -> int:
+    def _memory_mb(self, read: Gathered) -> int:
         """Little for few rows, so that memory follows the work."""
         rows = max((spool.rows for spool in (*read.spools, *(read.scope.seen if read.scope else ()))), default=0)
         return min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
@@ -253,7 +147,7 @@ class Extraction:
             reason = "another run wrote this table meanwhile; run again"
             raise TransientError("netsuite", f"load {self._thing.name}", reason)
 
-    def _report(self, reading: Reading, read: _Read, counts: Counts, reading_s: float) -> ExtractReport:
+    def _report(self, reading: Reading, read: Gathered, counts: Counts, reading_s: float) -> ExtractReport:
         untold = sum(spool.untold for spool in read.spools)
         if untold:
             reading.warn(f"{untold} rows have no known stage and are taken for customers")

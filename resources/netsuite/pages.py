@@ -66,11 +66,12 @@ class RawPage:
     def cells(self) -> int | None:
         """How many texts the rows hold; None when there is anything but texts and the empty `links` of each row.
 
-        A colon behind a quotation mark ends a name, unless the mark is escaped and part of a text.
+        A colon behind a quotation mark ends a name, unless the mark is escaped and part of a text, or begins a text
+        that begins with a colon.
         """
-        texts = self._count(b'":"')
-        names = self._count(b'":') - self._count(b'\\":')
-        return texts if names == texts + self._count(b'"links":[]') else None
+        texts = self._count(b'":"') - self._count(b'\\":"')
+        others = self._count(b'":') - self._count(b'\\":') - texts - self._count(b'"links":[]')
+        return texts if not others or others == self._count(b'":":') else None
 
     def _count(self, what: bytes) -> int:
         return self.body.count(what, self.begin, self.end)

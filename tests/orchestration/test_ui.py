@@ -250,11 +250,12 @@ def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
     ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *MILLPOND, "ui", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
     environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": ""}
-    with running(ignoring, tmp_path / "log", **environment) as process, httpx.Client(base_url=address) as http:
+    client = httpx.Client(base_url=address, timeout=30)
+    with running(ignoring, tmp_path / "log", **environment) as process, client as http:
         log = tmp_path / "log"
         told = f"the Dagster UI is on {address} (stop with Ctrl-C)"
         until(lambda: told in log.read_text() or process.poll() is not None, 60, "no address is printed")
-        assert is_up(http)
+        assert is_up(http), log.read_text()
         taken = subprocess.run(
             [*MILLPOND, "ui", "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
         )
@@ -283,3 +284,13 @@ def test_when_the_webserver_dies_the_daemon_goes_too(tmp_path: Path) -> None:
         assert process.wait(30) == 1
         assert "webserver or daemon ended" in (tmp_path / "log").read_text()
         assert [number for number in started if is_alive(number)] == []
+
+
+def test_two_processes_may_make_dagsters_home_at_once(tmp_path: Path) -> None:
+    """The first run and the first look at the UI on a new machine: Dagster's SQLite files are made by one of them."""
+    code = "from orchestration.home import open_instance as o; from orchestration.settings import MillpondSettings as s"
+    command = [sys.executable, "-c", f"{code}; o(s()).dispose()"]
+    environment = {**os.environ, "MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": ""}
+    started = [subprocess.Popen(command, cwd=ROOT, env=environment) for _ in range(4)]
+
+    assert [process.wait(120) for process in started] == [0] * 4

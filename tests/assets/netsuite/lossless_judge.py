@@ -13,7 +13,7 @@ from typing import Any
 from assets.warehouse.staging import build
 from resources.warehouse import has_table, read_frame
 from sql import statement
-from tests.assets.netsuite.lossless_world import World
+from tests.assets.netsuite.lossless_world import HIDEABLE_COLUMNS, World
 
 Row = dict[str, Any]
 BOOK, ADDRESS = "customeraddressbook", "customeraddressbookentityaddress"
@@ -59,6 +59,7 @@ class Judge:
         self._store = world.sandbox.netsuite._store
         self._watched = [each for each in WATCHED if each.thing in world.fate.things]
         self._judged = 0
+        self._filled: set[tuple[str, str]] = set()  # cells of columns that may be hidden, which the pond once had
         with self._store.write() as connection:
             connection.execute("create table gone (tab text, key integer)")
             for table, key in KEYS.items():
@@ -137,15 +138,42 @@ class Judge:
 
     # --- judgement -----------------------------------------------------------------------------------------------
 
-    def wronged(self) -> list[str]:
-        """What the runs since the last look wrote that never was so in NetSuite."""
-        since, self._judged = self._judged, self._world.runs
+    def wronged(self, *, anew: bool = False) -> list[str]:
+        """What the runs since the last look wrote that never was so in NetSuite.
+
+        Args:
+            anew: What all runs wrote.
+        """
+        since, self._judged = 0 if anew else self._judged, self._world.runs
         new = [f"run {number}" for number in range(since + 1, self._world.runs + 1)]
         found = []
         for watched in self._watched if new else ():
             written = {key: row for key, (_, row) in self.raw(watched, new).items()}
             if written:
-                found += _never_so(watched, written, *self._ever(watched))
+                found += self._never_so(watched, written, *self._ever(watched))
+        return found
+
+    def _never_so(
+        self,
+        watched: Watched,
+        written: Mapping[str, Row],
+        ever: Mapping[str, Mapping[str, set[Any]]],
+        gone: set[str],
+    ) -> list[str]:
+        found = []
+        for key, row in written.items():
+            if row["_deleted_at"] is not None and key not in gone:
+                found.append(f"{watched.thing} {key} is marked deleted and never was")
+            for name in row.keys() - OWN:
+                cell = (f"{watched.table}.{name}", key)
+                hideable = cell[0] in HIDEABLE_COLUMNS
+                # what was never seen may be empty, what was seen once must stay
+                unseen = hideable and row[name] is None and cell not in self._filled
+                if row[name] not in ever[key][name] and not unseen:
+                    word = "blanked" if row[name] is None else "wrong"
+                    found.append(f"{watched.thing} {key}.{name} is {word}: {row[name]!r:.60}")
+                if hideable and row[name] is not None:
+                    self._filled.add(cell)
         return found
 
     def differences(self, *, silent: set[tuple[str, int]], silent_deletions: bool, hidden_deletions: bool) -> list[str]:
@@ -259,21 +287,6 @@ def _text(name: str, value: Any) -> str | None:
 
 def _place(address: Row) -> tuple[bool, bool, int]:
     return address["defaultbilling"] != "T", address["defaultshipping"] != "T", int(address["internalid"])
-
-
-def _never_so(
-    watched: Watched, written: Mapping[str, Row], ever: Mapping[str, Mapping[str, set[Any]]], gone: set[str]
-) -> list[str]:
-    found = []
-    for key, row in written.items():
-        if row["_deleted_at"] is not None and key not in gone:
-            found.append(f"{watched.thing} {key} is marked deleted and never was")
-        for name in row.keys() - OWN:
-            # a column that could not be read yet is empty everywhere; one that was read is as it was at some time
-            if row[name] not in ever[key][name]:
-                word = "blanked" if row[name] is None else "wrong"
-                found.append(f"{watched.thing} {key}.{name} is {word}: {row[name]!r:.60}")
-    return found
 
 
 def _excused(watched: Watched, wanted: Row, silent: set[tuple[str, int]]) -> bool:

@@ -34,6 +34,8 @@ THINGS = (
     "currencies",
     "entity_statuses",
 )
+# columns that the role may lose for a while
+HIDEABLE_COLUMNS = ("customer.fax", "customer.comments", "contact.title", "customer.custentity_region")
 ZONES = (
     "UTC",
     "America/Los_Angeles",

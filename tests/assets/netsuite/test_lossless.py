@@ -63,7 +63,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Judge]:
 def complaints(judge: Judge) -> list[str]:
     """Everything that is wrong."""
     told = judge.differences(silent=set(), silent_deletions=False, hidden_deletions=False)
-    return [*judge.wronged(), *told, *judge.staging()]
+    return [*judge.wronged(anew=True), *told, *judge.staging()]
 
 
 def test_the_judge_of_lossless_walks_is_content_with_what_is_right(judged: tuple[World, Judge]) -> None:
@@ -88,6 +88,7 @@ def test_the_judge_of_lossless_walks_sees_every_kind_of_loss(
 ) -> None:
     """A judge that sees nothing would let every walk pass."""
     world, judge = judged
+    assert judge.wronged() == []
     with world.pond.writer() as con:
         con.execute(damage)
 
