@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -32,6 +33,12 @@ class Doors:
     warehouse: Warehouse
     workflows: dict[str, Workflow]
     clients: dict[str, Any]
+
+    @property
+    def moment(self) -> datetime:
+        """Now, UTC, as the pond keeps it; all clients go by one clock."""
+        moment: datetime = next(iter(self.clients.values())).clock.now().replace(tzinfo=None)
+        return moment
 
     def target(self, workflow: Workflow) -> tuple[Target, Clock]:
         """The target of a workflow, and the clock that its system goes by."""
@@ -90,9 +97,8 @@ def apply_plan(doors: Doors, plan_id: str, only: Sequence[str], run_id: str) -> 
 def reject_plan(doors: Doors, plan_id: str, why: str) -> Kept:
     """Drop a plan that a person names."""
     kept = find_plan(doors.warehouse, plan_id)
-    _, clock = doors.target(doors.workflow(kept.workflow))
     with doors.warehouse.writer() as con:
-        plans.reject(con, kept, clock.now().replace(tzinfo=None), why)
+        plans.reject(con, kept, doors.moment, why)
     return kept
 
 
@@ -131,6 +137,7 @@ def print_plans(console: Console, *, every: bool) -> int:
     with open_doors() as doors:
         with doors.warehouse.writer() as con:
             ledger.ensure_ledger(con)
+            plans.expire(con, doors.moment)
         shown = "true" if every else "state in ('made', 'waiting')"
         rows = doors.warehouse.read(
             "select plan_id, workflow, kind, state, writes, calls_needed, seconds_needed, made_at, expires_at, note"

@@ -93,8 +93,8 @@ def _remember(
 def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], version: str) -> pl.DataFrame:
     """Tell what the target made of our values from what a person did; adds kept_so.
 
-    The target shows what it showed right after we wrote the same values (it trims, cuts, rounds), or it shows again
-    what it showed before we last put our values back: then it is the target, and sending once more would not help.
+    The target shows what it showed right after we wrote the same values: it trims, cuts, rounds, and sending once more
+    would not help. What it shows at any later time is somebody's edit, however often it is made.
     """
     ours = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     ours &= pl.col("confirmed_version").eq_missing(pl.lit(version)) & (pl.col("disposition") == DELIVER)
@@ -104,7 +104,7 @@ def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], vers
         row["_row"]
         for row in differing.iter_rows(named=True)
         if shown_hash({name: row[f"twin.{name}"] for name in fields}, fields)
-        in {row["shown_hash"], row["restored_hash"]}
+        == row["shown_hash"]
     ]
     rows = pl.Series("_kept", kept, dtype=pl.UInt32).implode()
     return compared.with_row_index("_row").with_columns(pl.col("_row").is_in(rows).alias("kept_so")).drop("_row")

@@ -43,7 +43,6 @@ LINK_SCHEMA = {
     "payload_hash": pl.String,
     "workflow_version": pl.String,
     "shown_hash": pl.String,
-    "restored_hash": pl.String,
 }
 
 HOLD_SCHEMA = {

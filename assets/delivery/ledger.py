@@ -224,6 +224,22 @@ def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
     return bool(rows)
 
 
+def halts(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> list[tuple[str, bool]]:
+    """Runs of this version that a canary stopped, newest first: what it found, and whether somebody accepted it since.
+
+    Accepted means that a plan of the same version was made after it and begun: only a person can release one then.
+    """
+    rows = con.execute(
+        "select run.note, exists (select 1 from sync_plans as plan where plan.workflow = run.workflow"
+        " and plan.workflow_version = run.workflow_version and plan.plan_id <> run.plan_id"
+        " and plan.kind = 'sync' and plan.writes > 0 and plan.sent_by is not null and plan.made_at >= run.finished_at)"
+        " from sync_runs as run where run.workflow = ? and run.workflow_version = ? and run.state = 'halted'"
+        " order by run.finished_at desc",
+        [workflow, version],
+    ).fetchall()
+    return [(str(note), bool(accepted)) for note, accepted in rows]
+
+
 def note_run(
     con: duckdb.DuckDBPyConnection, run_id: str, workflow: str, values: Mapping[str, object], *, calls: int = 0
 ) -> None:

@@ -16,13 +16,13 @@ from assets.delivery import ledger, plans
 from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
 from assets.delivery.frames import PLAN_COMMENTS, TargetShape
-from assets.delivery.guard import Tripped, check
+from assets.delivery.guard import Tripped, canary_found, check
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
 from assets.delivery.plans import Seal
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import Target
-from assets.delivery.turns import turn_if_free
+from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock
 from resources.failpoints import reach
 from resources.warehouse import Warehouse, describe_table, has_table, quoted, read_frame, replace_table
@@ -79,7 +79,13 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
+        SyncError: Another run has been making it for an hour.
     """
+    with one_maker(warehouse, workflow.mart):
+        return _make_mart(warehouse, workflow)
+
+
+def _make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
     tables = {}
     with warehouse.writer(transaction=False) as con:
         for record in workflow.spec.records:
@@ -89,6 +95,7 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
             tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
     mart = shape(workflow.spec, workflow.name, tables)
     lineage = column_lineage(workflow.spec, workflow.name)
+    reach("mart_shaped")
     with warehouse.writer() as con:
         replace_table(con, workflow.mart, mart)
         comments = {**MART_COMMENTS, **workflow.field_comments()}
@@ -101,8 +108,14 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     """Read back every record of the target and keep them as twin_<workflow>."""
+    with one_maker(warehouse, workflow.twin):
+        return _read_twin(warehouse, workflow, target, run_id=run_id, clock=clock)
+
+
+def _read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     began, before = moment_of(clock), target.calls
     twin = target.read(workflow.spec.columns)
+    reach("twin_read")
     with warehouse.writer() as con:
         replace_table(con, workflow.twin, twin)
         comments = {**{name: f"{name} as the target has it." for name in twin.columns}, **TWIN_COMMENTS}
@@ -125,6 +138,11 @@ class Planned:
 
 def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
+    with one_maker(warehouse, workflow.plan):
+        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock)
+
+
+def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
     seal = Seal(warehouse.seal_key)
     with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
@@ -132,12 +150,13 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
         twin = read_frame(con, f"select * from {quoted(workflow.twin)}")
         if alone:
             close_dead(con, workflow.name, moment_of(clock))
-            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
+            settle_open(con, workflow.name, run_id, twin, mart, target.key_field, seal, moment_of(clock))
         links = ledger.read_links(con, workflow.name)
         since = moment_of(clock) - timedelta(hours=workflow.spec.retry_refused_after_h)
         refused = ledger.read_refused(con, workflow.name, since)
         holds = ledger.read_holds(con, workflow.name)
         size_before = ledger.last_size(con, workflow.name)
+        halts = ledger.halts(con, workflow.name, workflow.spec.version)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
     plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds)
@@ -145,6 +164,8 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
     tripped = list(check(workflow.spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field))
+    tripped += canary_found(plan, halts)
+    reach("plan_decided")
     stamp = new_stamp(run_id, clock)
     kept = stamped(plan, workflow, stamp)
     with warehouse.writer() as con:
