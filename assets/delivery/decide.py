@@ -39,6 +39,7 @@ def decide(
     links: pl.DataFrame,
     refused: pl.DataFrame | None = None,
     holds: pl.DataFrame | None = None,
+    places: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Decide for every row of the mart.
 
@@ -50,6 +51,7 @@ def decide(
         links: LINK_SCHEMA: what was last confirmed for each source record.
         refused: REFUSED_SCHEMA: what the target refused; it is not sent again until source or workflow changed.
         holds: HOLD_SCHEMA: what an undo put back; it is left alone until source or workflow changed.
+        places: PLACE_SCHEMA: parents that other workflows deliver.
 
     Returns:
         PLAN_COLUMNS; as many rows as the mart, in the order parents before children.
@@ -65,7 +67,7 @@ def decide(
     actual = actual.rename({name: f"twin.{name}" for name in ("target_id", "is_active", "parent_id")})
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
     matched = _remember(matched, refused, holds, spec.version)
-    settled = settle_parents(matched)
+    settled = settle_parents(matched, places)
     acted = _act(_compare(settled, _Beside(judged, twin), target, fields, spec), target, spec)
     # what is not sent needs no payload; the mart has its values
     sent = pl.col("action").is_in([action.value for action in Action if action.writes])
@@ -285,6 +287,12 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
                 [pl.lit("rejected"), pl.col("refused_code").replace("", None)], separator="_", ignore_nulls=True
             ),
             pl.format(REFUSED, pl.col("refused_reason")),
+        ),
+        (
+            ~there & pl.lit(not spec.create),
+            Action.SKIPPED,
+            pl.lit("no_match"),
+            pl.lit("the target has no such record, and this workflow adds none"),
         ),
         (~there, Action.CREATE, pl.lit("new"), pl.lit("not in the target yet")),
         (

@@ -93,7 +93,9 @@ def _make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
             if not has_table(con, record.table):
                 raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
             tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
-    mart = shape(workflow.spec, workflow.name, tables)
+        ledger.ensure_ledger(con)
+        ids = {name: ledger.ids_there(con, name) for name in workflow.spec.waits_for}
+    mart = shape(workflow.spec.linked(ids), workflow.name, tables)
     lineage = column_lineage(workflow.spec, workflow.name)
     reach("mart_shaped")
     with warehouse.writer() as con:
@@ -157,9 +159,10 @@ def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_
         holds = ledger.read_holds(con, workflow.name)
         size_before = ledger.last_size(con, workflow.name)
         halts = ledger.halts(con, workflow.name, workflow.spec.version)
+        places = ledger.read_places(con, workflow.spec.waits_for)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
-    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds)
+    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds, places)
     keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height

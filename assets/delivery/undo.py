@@ -87,14 +87,15 @@ def plan_undo(
         now = read_frame(con, _NOW.format(quoted(workflow.mart)))
         left = read_frame(con, _LEFT, [undo_run, workflow.name])
         links = ledger.read_links(con, workflow.name)
+        others = ledger.read_places(con, workflow.spec.waits_for).drop_nulls("target_id")
     if records:
         written = written.filter(pl.col("source_id").is_in(list(records)))
     if written.is_empty():
         asked = f" for {', '.join(records)}" if records else ""
         raise SyncError(f"{workflow.name}: run {undo_run[:8]} confirmed nothing{asked} that could be undone")
     there = {row["target_id"]: row for row in target.read(workflow.spec.columns).iter_rows(named=True)}
-    homes = {row["target_id"]: (row["source"], row["source_id"]) for row in links.iter_rows(named=True)}
-    homes = {place: key for place, key in homes.items() if place in there}
+    ours = links.filter(pl.col("target_id").is_in(list(there)))
+    homes = {row[2]: (row[0], row[1]) for each in (others, ours) for row in each.select(*KEY, "target_id").iter_rows()}
     joined = written.join(now, on=KEY, how="left").join(left, on=KEY, how="left")
     rows = []
     for row in joined.iter_rows(named=True):

@@ -152,7 +152,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
-        deps=list(dict.fromkeys(record.table for record in workflow.spec.records)),
+        deps=[*dict.fromkeys(record.table for record in workflow.spec.records), *_syncs(workflow.spec.waits_for)],
         description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
         "a record that is not delivered says why.",
     )
@@ -177,6 +177,10 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         )
 
     return mart
+
+
+def _syncs(names: Sequence[str]) -> list[str]:
+    return [f"sync_{name}" for name in names]
 
 
 def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.AssetCheckResult:

@@ -8,8 +8,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from assets.delivery import plans
-from assets.delivery.plans import PlanError, Seal, SyncError
+from assets.delivery.plans import PlanError, Seal, SyncError, find, reject
 from assets.precoro.target import OptionTarget
+from resources import failpoints
 from resources.precoro.connect import open_precoro
 from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
