@@ -90,8 +90,8 @@ class PrecoroSettings(BaseSettings):
 SETTINGS = (MillpondSettings, NetSuiteSettings, SuiteProjectsSettings, PrecoroSettings)
 
 SECRETS = {
-    "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; of several with commas the first"
-    " seals and each opens; blank: readable.",
+    "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; of several with commas the"
+    " first seals and each opens; blank: readable.",
     "NETSUITE_CLIENT_ID": "Client id of the integration record.",
     "NETSUITE_CERTIFICATE_ID": "Certificate id of the machine-to-machine set-up.",
     "NETSUITE_CONSUMER_KEY": "Token-based only.",

@@ -105,8 +105,7 @@ def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], vers
     kept = [
         row["_row"]
         for row in differing.iter_rows(named=True)
-        if shown_hash({name: row[f"twin.{name}"] for name in fields}, fields)
-        == row["shown_hash"]
+        if shown_hash({name: row[f"twin.{name}"] for name in fields}, fields) == row["shown_hash"]
     ]
     rows = pl.Series("_kept", kept, dtype=pl.UInt32).implode()
     return compared.with_row_index("_row").with_columns(pl.col("_row").is_in(rows).alias("kept_so")).drop("_row")

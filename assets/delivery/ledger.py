@@ -253,7 +253,7 @@ def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
 
 
 def halts(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> list[tuple[str, bool]]:
-    """Runs of this version that a canary stopped, newest first: what it found, and whether somebody accepted it since.
+    """Runs of this version that a canary stopped, newest first: what it found, whether somebody accepted it since.
 
     Accepted means that a plan of the same version was made after it and begun: only a person can release one then.
     """

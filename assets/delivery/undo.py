@@ -95,13 +95,13 @@ def plan_undo(
         raise SyncError(f"{workflow.name}: run {undo_run[:8]} confirmed nothing{asked} that could be undone")
     there = {row["target_id"]: row for row in target.read(workflow.spec.columns).iter_rows(named=True)}
     ours = links.filter(pl.col("target_id").is_in(list(there)))
-    homes = {row[2]: (row[0], row[1]) for each in (others, ours) for row in each.select(*KEY, "target_id").iter_rows()}
+    homes = _homes(workflow, pl.concat([each.select(*KEY, "target_id") for each in (others, ours)]))
     joined = written.join(now, on=KEY, how="left").join(left, on=KEY, how="left")
     rows = []
     for row in joined.iter_rows(named=True):
         image, shows = _shown(seal, row, undo_run), there.get(row["target_id"])
         untouched = shows is not None and shown_hash(shows, workflow.spec.columns) == row["left_hash"]
-        rows.append(_undo_row(row, image, shows, homes, target, undo_run, untouched=untouched))
+        rows.append(_undo_row(row, image, shows, homes.get(row["source"], {}), target, undo_run, untouched=untouched))
     stamp = new_stamp(run_id, clock)
     plan = stamped(pl.DataFrame(rows, schema=PLAN_SCHEMA), workflow, stamp)
     with warehouse.writer() as con:
@@ -125,6 +125,17 @@ select source, source_id, case when run_id = ? then shown_hash end as left_hash,
 from sync_links
 where workflow = ?
 """
+
+
+def _homes(workflow: Workflow, there: pl.DataFrame) -> dict[str, dict[str, Key]]:
+    """Source to its possible parents, by the target's id; ids of other kinds of records may be the same numbers."""
+    return {
+        record.source: {
+            place: (source, source_id)
+            for source, source_id, place in there.filter(pl.col("source").is_in(list(record.parent or {}))).iter_rows()
+        }
+        for record in workflow.spec.records
+    }
 
 
 def _shown(seal: Seal, row: Row, undo_run: str) -> list[dict[str, str | None]]:

@@ -183,7 +183,7 @@ def test_reject_drops_and_remembers_why(held: Held, console: Console) -> None:
 
 def test_an_expired_plan_is_not_listed_as_open(held: Held, console: Console) -> None:
     """Who would release it in vain looks for another way at once."""
-    held.home.sandbox.clock.advance(25 * 3600)
+    held.home.sandbox.clock.sleep(25 * 3600)
 
     releasing.print_plans(console, every=False)
 

@@ -77,7 +77,7 @@ def test_the_next_plan_waits_for_a_person(cutting: Flow, sandbox: Sandbox) -> No
 def test_who_releases_the_plan_accepts_what_the_canary_found(cutting: Flow, sandbox: Sandbox) -> None:
     """At once and for good, also when the day's allowance ends in the middle; the file need not change."""
     cutting.stage(*many("A long name {}")).run()
-    sandbox.clock.advance(60)
+    sandbox.clock.sleep(60)
     planned = cutting.plan("seen")
 
     assert cutting.release(planned.plan_id, "released").stop is None
@@ -91,12 +91,12 @@ def test_who_releases_the_plan_accepts_what_the_canary_found(cutting: Flow, sand
 def test_who_releases_a_part_looks_once_more(cutting: Flow, sandbox: Sandbox) -> None:
     """One record to look at in the target is no word about the others."""
     cutting.stage(*many("A long name {}")).run()
-    sandbox.clock.advance(60)
+    sandbox.clock.sleep(60)
     planned = cutting.plan("seen")
 
     assert isinstance(cutting.release(planned.plan_id, "released", "record=60").stop, ContractError)
 
-    sandbox.clock.advance(60)
+    sandbox.clock.sleep(60)
     assert [each.guard for each in cutting.plan("later").tripped] == ["canary"]
     assert ours(sandbox) == 6
 
@@ -105,10 +105,10 @@ def test_taking_the_canary_back_accepts_nothing(cutting: Flow, sandbox: Sandbox)
     """Nor does a plan that has nothing to send."""
     cutting.stage(*many("A long name {}", 8)).plan("first")
     cutting.send("first")
-    sandbox.clock.advance(60)
+    sandbox.clock.sleep(60)
     cutting.release(cutting.undo("first").plan_id, "undone")
     assert set(cutting.stage(*many("A long name {}", 5)).run().values()) == {("skipped", "undone")}
-    sandbox.clock.advance(60)
+    sandbox.clock.sleep(60)
 
     cutting.stage(*many("A long name {}", 8))
 
@@ -152,7 +152,7 @@ def test_a_target_that_confirms_and_forgets_stops(suiteprojects: Flow, sandbox: 
 
     assert ours(sandbox) == 5
     assert "company (5 of 5)" in str(synced.stop)
-    sandbox.clock.advance(60)
+    sandbox.clock.sleep(60)
     assert suiteprojects.plan("later").plan["reason_code"].to_list()[:5] == ["kept_so"] * 5
 
 

@@ -5,23 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.assets.delivery.sides import SIDES
 from tests.assets.delivery.walk import BrokenError, Walk
 
-SEEDS = int(os.environ.get("MILLPOND_SEEDS", "6"))
+SEEDS = int(os.environ.get("MILLPOND_SEEDS", "4"))
 
 
+@pytest.mark.parametrize("system", SIDES)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_life_of_trouble_keeps_the_invariants(seed: int, tmp_path: Path) -> None:
+def test_a_life_of_trouble_keeps_the_invariants(seed: int, system: str, tmp_path: Path) -> None:
     """Edits, people, faults and deaths in an order that nobody thought of; the seed tells it once more."""
-    Walk(tmp_path, seed).live()
+    Walk(tmp_path, seed, system).live()
 
 
 def test_a_walk_notices_what_is_wrong(tmp_path: Path) -> None:
     """A walk that believes everything would pass for ever."""
     walk = Walk(tmp_path, 1)
     walk.run("tree")
-    key = walk.ours()[0]["external_id"]
-    walk.world.precoro.add_option("twice", external_id=key)
+    walk.world.precoro.add_option("twice", external_id=walk.side.records()[walk.ours()[0]].key)
 
     with pytest.raises(BrokenError, match="I2 nothing twice"):
         walk.check()

@@ -47,7 +47,7 @@ def test_an_older_twin_never_replaces_a_newer_one(precoro: Flow, sandbox: Sandbo
     precoro.stage(customer("1"))
 
     def read() -> None:
-        sandbox.clock.advance(120)
+        sandbox.clock.sleep(120)
         read_twin(precoro.warehouse, precoro.workflow, precoro.target, run_id="read", clock=precoro.clock)
 
     overtaken("twin_read", read, lambda: sandbox.precoro.add_option("meanwhile"))

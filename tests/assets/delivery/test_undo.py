@@ -253,7 +253,7 @@ def test_what_moved_since_is_a_conflict(precoro: Flow, sandbox: Sandbox) -> None
 
 
 def test_what_a_lost_answer_hid_is_taken_back_too(suiteprojects: Flow, sandbox: Sandbox) -> None:
-    """The run died before it heard; the next one found its work in the target, and it is that run's work all the same."""
+    """The run died before it heard; the next one found its work, and it is that run's work all the same."""
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(customer("1"), customer("2")).run()
     was = records(sandbox)
@@ -277,7 +277,6 @@ class _DeadError(BaseException):
 
 def _die() -> None:
     raise _DeadError
-
 
 
 def test_some_records_alone_are_taken_back(suiteprojects: Flow, sandbox: Sandbox) -> None:
