@@ -36,6 +36,8 @@ ODD = (
     "naïve;",
     "\N{PILE OF POO}",
 )
+
+
 class Killed(BaseException):
     """The process would have died here."""
 
@@ -189,13 +191,13 @@ class Walk:
     def fault(self) -> None:
         """Some answers are spoiled."""
         kind, (method, pattern) = self.dice.choice(list(FaultKind)), self.dice.choice(self.side.faulty)
-        skip, times = self.dice.randint(0, 4), self.dice.randint(1, 4)
+        skip, times = self.dice.randint(0, self.side.patience), self.dice.randint(1, 4)
         self.told.append(f"fault {kind} {method}{pattern} after {skip}, {times} times")
         self.world.faults.plan(self.system, Fault(kind, method, pattern, skip, times))
 
     def death(self) -> None:
         """The process ends somewhere."""
-        name, skip = self.dice.choice(list(failpoints.FAILPOINTS)), self.dice.randint(0, 5)
+        name, skip = self.dice.choice(list(failpoints.FAILPOINTS)), self.dice.randint(0, self.side.patience)
         self.told.append(f"death at {name} after {skip}")
         failpoints.arm(name, skip=skip, strike=_die)
 
@@ -262,7 +264,8 @@ class Walk:
     def _one_decision_each(self) -> None:
         """Of every source record that a finished run decided on."""
         open_ones = self.pond.read(
-            "select workflow, source, source_id from sync_decisions where to_run is null group by all having count(*) > 1"
+            "select workflow, source, source_id from sync_decisions where to_run is null"
+            " group by all having count(*) > 1"
         )
         self.holds("I1 one decision each", open_ones.is_empty(), open_ones.rows())
 
