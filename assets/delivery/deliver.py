@@ -279,7 +279,7 @@ class _Run:
             self.delivery.halted = True
             self.delivery.stop = ContractError(self._target.system, "canary", reason)
 
-    def look_again(self, steps: Iterable[Step]) -> list[tuple[Write, Mapping[str, Any] | None]]:
+    def look_again(self, steps: Iterable[Step]) -> list[tuple[Write, dict[str, Any] | None]]:
         """Read back what was confirmed; what the target shows counts as its answer, which may only repeat our values.
 
         Returns:
