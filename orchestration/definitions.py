@@ -28,9 +28,9 @@ from orchestration.settings import (
     secret,
 )
 from resources.netsuite.resource import NetSuiteResource
+from resources.pond import WarehouseResource
 from resources.precoro.resource import PrecoroResource
 from resources.suiteprojects.resource import SuiteProjectsResource
-from resources.warehouse import WarehouseResource
 
 
 @dg.definitions
@@ -82,7 +82,9 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
         return "" if settings.sandbox else secret(name)
 
     return {
-        "warehouse": WarehouseResource(folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY")),
+        "warehouse": WarehouseResource(
+            folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY"), personal=settings.personal
+        ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
             overlap_s=settings.overlap_s,

@@ -108,9 +108,7 @@ def sql_table(name: str) -> dg.AssetsDefinition:
     return table
 
 
-def table_metadata(
-    con: duckdb.DuckDBPyConnection, name: str, comments: Mapping[str, str], rows: int
-) -> dict[str, Any]:
+def table_metadata(con: duckdb.DuckDBPyConnection, name: str, comments: Mapping[str, str], rows: int) -> dict[str, Any]:
     """What the UI shows of a table: its rows, its columns with their meaning, its name."""
     there = columns_of(con, name)
     columns = [dg.TableColumn(column, kind, description=comments.get(column)) for column, kind in there.items()]
