@@ -16,6 +16,7 @@ from assets.delivery.frames import KEY, PARENT
 from assets.delivery.plans import DIED, SENDING, PlanError, Seal
 from assets.delivery.quirks import HARMLESS, differences
 from assets.delivery.target import Action
+from resources.warehouse import quoted, read_frame
 
 UNSURE: Final = "unsure"  # parent_target_id of a link whose record may have moved without our knowing
 FOUND = ("found", "the target has it")
@@ -59,7 +60,6 @@ def settle_open(
     workflow: str,
     run_id: str,
     twin: pl.DataFrame,
-    mart: pl.DataFrame,
     key_field: str,
     seal: Seal,
     moment: datetime,
@@ -80,7 +80,8 @@ def settle_open(
         )
     by_id = {row["target_id"]: row for row in twin.iter_rows(named=True)}
     by_key = {row["external_id"]: row for row in by_id.values() if row["external_id"]}
-    keys = {(row[0], row[1]): row[2] for row in mart.select(*KEY, key_field).iter_rows()}
+    mart = read_frame(con, f"select source, source_id, {quoted(key_field)} from {quoted(f'mart_{workflow}')}")
+    keys = {(row[0], row[1]): row[2] for row in mart.iter_rows()}
     ends, places = [], {}
     for row in intents.iter_rows(named=True):
         image = _image(row, seal)

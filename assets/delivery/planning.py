@@ -152,7 +152,7 @@ def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_
         twin = read_frame(con, f"select * from {quoted(workflow.twin)}")
         if alone:
             close_dead(con, workflow.name, moment_of(clock))
-            settle_open(con, workflow.name, run_id, twin, mart, target.key_field, seal, moment_of(clock))
+            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
         links = ledger.read_links(con, workflow.name)
         since = moment_of(clock) - timedelta(hours=workflow.spec.retry_refused_after_h)
         refused = ledger.read_refused(con, workflow.name, since)
