@@ -21,6 +21,7 @@ from assets.delivery.target import Target
 from assets.delivery.undo import plan_undo, runs_to_undo
 from assets.targets import TARGETS
 from orchestration.running import duration, print_plan, print_problems, print_summary
+from orchestration.settings import MillpondSettings
 from resources.clock import Clock
 from resources.errors import IntegrationError
 from resources.warehouse import Warehouse
@@ -63,7 +64,6 @@ def open_doors() -> Iterator[Doors]:
     import dagster as dg
 
     from orchestration.definitions import load_workflows, resources
-    from orchestration.settings import MillpondSettings
 
     settings = MillpondSettings()
     workflows, _ = load_workflows(settings.workflows)
@@ -174,7 +174,8 @@ def print_undo(run: str, records: Sequence[str], console: Console) -> int:
             print_problems([str(error)], console)
             return 2
         for name, undone in made:
-            print_plan(doors.warehouse, name, console, plan_id=undone.plan_id)
+            values = MillpondSettings().personal == "show"
+            print_plan(doors.warehouse, name, console, plan_id=undone.plan_id, values=values)
             if undone.conflicts:
                 console.print(f"{undone.conflicts} records were edited since and would be left as they are")
             console.print(f"`millpond apply {undone.plan_id}` sends it", highlight=False)

@@ -254,7 +254,12 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
             pl.col("candidates") > 0,
             Action.AMBIGUOUS,
             pl.lit("several_candidates"),
-            pl.format("{} records claim the same {}; link one by hand", pl.col("candidates"), pl.col("matched_by")),
+            pl.format(
+                "{} records claim the same {}{}; put our key into the right one",
+                pl.col("candidates"),
+                pl.col("matched_by"),
+                pl.format(" ({})", pl.col("contenders")).fill_null(""),
+            ),
         ),
         (
             pl.col("held"),

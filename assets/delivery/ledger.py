@@ -195,7 +195,26 @@ def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime)
         " and state = 'rejected' and seen_at >= ?",
         [workflow, since],
     )
-    return refused if refused.height else pl.DataFrame(schema=REFUSED_SCHEMA)
+    if refused.is_empty():
+        return pl.DataFrame(schema=REFUSED_SCHEMA)
+    return refused.join(_parents_changed(con, workflow), on=KEY, how="anti", maintain_order="left")
+
+
+def _parents_changed(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """Records whose parent was decided on otherwise by a later run than the one that saw them refused: KEY."""
+    if not has_table(con, f"mart_{workflow}"):
+        return pl.DataFrame(schema=dict.fromkeys(KEY, pl.String))
+    return read_frame(
+        con,
+        "select distinct child.source, child.source_id from (select source, source_id, run_id, seen_at"
+        " from sync_attempts where workflow = ? and state = 'rejected' and seen_at is not null"
+        " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1) as refused"
+        f" join {quoted(f'mart_{workflow}')} as child using (source, source_id)"
+        " join sync_decisions as parent on parent.source = child.parent_source"
+        " and parent.source_id = child.parent_source_id and parent.to_run is null"
+        " and parent.from_run <> refused.run_id and parent.from_at > refused.seen_at",
+        [workflow],
+    )
 
 
 def read_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:

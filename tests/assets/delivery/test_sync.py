@@ -13,7 +13,7 @@ from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.world import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
-from tests.assets.delivery.builders import customer, one_source, project
+from tests.assets.delivery.builders import customer, one_source, option_tree, project
 from tests.assets.delivery.flow import Flow
 
 
@@ -166,6 +166,30 @@ def test_a_refused_record_is_tried_again_when_it_changed(precoro: Flow, sandbox:
     assert precoro.run()["1"][0] == "quarantined"
     assert sandbox.precoro.write_calls() == writes
     assert precoro.stage(customer("1", company_name="short")).run() == {"1": ("create", "new")}
+
+
+def test_a_refused_record_is_tried_again_when_its_parent_changed(precoro: Flow, sandbox: Sandbox) -> None:
+    """The target took nothing below a closed parent; nobody touched the record itself since."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_must_be_enabled=True)
+    precoro.spec = option_tree(drift="report")
+    precoro.stage(customer("1")).run()
+    above = next(each["option_id"] for each in sandbox.precoro.options() if each["external_id"] == "1")
+    sandbox.precoro.edit_option(above, enable=0)
+    sandbox.clock.sleep(120)
+    precoro.stage(customer("1"), below=(project("100"),))
+    assert precoro.run()["100"] == ("quarantined", "rejected_400")
+    writes = sandbox.precoro.write_calls()
+    sandbox.clock.sleep(120)
+    assert precoro.run()["100"] == ("quarantined", "rejected_400")
+    assert sandbox.precoro.write_calls() == writes
+
+    sandbox.precoro.edit_option(above, enable=1)
+    done = []
+    for _ in range(2):
+        sandbox.clock.sleep(120)
+        done.append(precoro.run()["100"][0])
+
+    assert done == ["quarantined", "create"]
 
 
 def test_two_workflows_do_not_see_each_others_memory(precoro: Flow) -> None:
