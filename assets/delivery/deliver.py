@@ -6,7 +6,6 @@ For each batch the intents are committed before anything is sent and the outcome
 point leaves a ledger that says what may have happened; the next run reads the target before it decides.
 """
 
-import hashlib
 import json
 import uuid
 from collections import Counter
@@ -22,7 +21,7 @@ import polars as pl
 from assets.delivery import ledger
 from assets.delivery.frames import KEY, PARENT, REFUSED
 from assets.delivery.plans import Seal
-from assets.delivery.quirks import HARMLESS, differences
+from assets.delivery.quirks import HARMLESS, differences, request_hash
 from assets.delivery.target import Action, Outcome, Target, Verdict, Write
 from resources.clock import Clock
 from resources.errors import ContractError, IntegrationError
@@ -48,14 +47,9 @@ class Step:
     changed: frozenset[str]
     payload_hash: str
     image: str  # the changes with before and after, as JSON: what an undo goes back by
+    request_hash: str  # of the same: the ledger shows this, not the values
     attempt_id: str
     restores: bool = False  # puts back what was edited in the target, or what the target made of our values
-
-    @property
-    def request_hash(self) -> str:
-        """Fingerprint of what is sent; the ledger keeps this, not the values."""
-        text = json.dumps({name: self.values.get(name) for name in sorted(self.changed)}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass
@@ -171,6 +165,7 @@ def _step(row: Mapping[str, object]) -> Step:
     action = Action(str(row["action"]))
     changes = row["changes"]
     listed = [str(change["field"]) for change in changes] if isinstance(changes, list) else []
+    image = _image(action, changes, values)
     parent = (str(row["parent_source"]), str(row["parent_source_id"])) if row["parent_source_id"] else None
     return Step(
         key=(str(row["source"]), str(row["source_id"])),
@@ -181,7 +176,8 @@ def _step(row: Mapping[str, object]) -> Step:
         values=values,
         changed=frozenset(values if action is Action.CREATE else listed),
         payload_hash=str(row["payload_hash"]),
-        image=json.dumps(_image(action, changes, values)),
+        image=json.dumps(image),
+        request_hash=request_hash(image),
         attempt_id=uuid.uuid4().hex,
         restores=row["reason_code"] in RESTORED,
     )

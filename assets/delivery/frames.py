@@ -62,6 +62,7 @@ REFUSED_SCHEMA = {
     "source_id": pl.String,
     "refused_hash": pl.String,
     "refused_version": pl.String,
+    "refused_request": pl.String,
     "refused_code": pl.String,
     "refused_reason": pl.String,
 }

@@ -425,6 +425,7 @@ def refusal(spec: WorkflowSpec, source_id: str = "1", **changes: str) -> pl.Data
         ([], {}, ("quarantined", "rejected_12")),
         ([], {"refused_code": ""}, ("quarantined", "rejected")),
         ([actual(name="old")], {}, ("quarantined", "rejected_12")),
+        ([actual(name="old")], {"refused_request": "from another name"}, ("update", "source_changed")),
         ([actual()], {}, ("unchanged", "identical")),
         ([], {"refused_hash": "other"}, ("create", "new")),
         ([], {"refused_version": "other"}, ("create", "new")),
