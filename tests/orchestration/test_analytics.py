@@ -26,7 +26,7 @@ MACROS = {
 
 
 def trouble(home: Home) -> None:
-    """What the views shall tell of: a project with an over-long name, a company that is there twice, an edit by hand in a target."""
+    """What the views shall tell of: an over-long name, a company that is there twice, an edit by hand in a target."""
     links = home.warehouse.read(
         "select workflow, source_id, target_id from sync_links where source = 'customers' order by all"
     )
