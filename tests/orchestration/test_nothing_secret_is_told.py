@@ -128,9 +128,6 @@ def test_no_command_tells_anything_where_personal_values_are_not_to_be_shown(
         assert run_group("all", console) == 1
         failpoints.disarm()
         assert run_group("all", console) == 0
-        for row in seeded.sandbox.netsuite.rows("customer"):
-            seeded.sandbox.netsuite.update("customer", row["id"], companyname=f"{NAME} {row['id']} anew")
-        assert run_group("all", console) == 0
         (run_id,) = seeded.warehouse.read("select run_id from sync_runs order by started_at desc limit 1")["run_id"]
         assert print_undo(run_id, (), console) == 0
         waiting = seeded.warehouse.read("select plan_id from sync_plans where state = 'waiting' order by workflow")
@@ -141,6 +138,6 @@ def test_no_command_tells_anything_where_personal_values_are_not_to_be_shown(
     printed = streams.out + streams.err
 
     assert "a mistake of ours" in printed
-    assert re.search(r"^    (name|company)$", printed, re.MULTILINE)
+    assert re.search(r"^    (active|enable)$", printed, re.MULTILINE)
     assert spill(kept, printed, planted) == set()
     assert spill(kept, printed, ["company"]) != set()
