@@ -159,7 +159,7 @@ def print_plans(console: Console, *, every: bool) -> int:
     return 0
 
 
-def print_undo(run: str, records: Sequence[str], console: Console) -> int:
+def print_undo(run: str, records: Sequence[str], console: Console, *, where: str = "") -> int:
     """Make the plans that take a run back and print them; returns the exit code."""
     with open_doors() as doors:
         try:
@@ -169,6 +169,7 @@ def print_undo(run: str, records: Sequence[str], console: Console) -> int:
                 target, clock = doors.target(workflow)
                 made.append((name, plan_undo(
                     doors.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock, records=records,
+                    where=where,
                 )))  # fmt: skip
         except (SyncError, IntegrationError) as error:
             print_problems([str(error)], console)

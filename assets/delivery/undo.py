@@ -13,6 +13,7 @@ import polars as pl
 from assets.delivery import ledger
 from assets.delivery.deliver import Key
 from assets.delivery.frames import KEY, PARENT, PLAN_COLUMNS
+from assets.delivery.mapping import MappingError, parse
 from assets.delivery.planning import Workflow, keep_plan, new_stamp, stamped
 from assets.delivery.plans import PlanError, Seal, SyncError
 from assets.delivery.quirks import shown_hash
@@ -65,6 +66,7 @@ def plan_undo(
     run_id: str,
     clock: Clock,
     records: Sequence[str] = (),
+    where: str = "",
 ) -> Undone:
     """Make the plan that takes back what one run wrote.
 
@@ -76,22 +78,26 @@ def plan_undo(
         run_id: The run that makes the plan.
         clock: Time.
         records: NetSuite ids to take back; all when empty.
+        where: Condition in SQL over action, source, source_id, target_id and the mapped fields as they are now.
 
     Raises:
-        SyncError: The run confirmed nothing for this workflow.
+        SyncError: The run confirmed nothing of that for this workflow, or the condition cannot be used.
     """
     seal = Seal(warehouse.seal_key)
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
         written = read_frame(con, _WRITTEN, [workflow.name, undo_run])
         now = read_frame(con, _NOW.format(quoted(workflow.mart)))
+        mart = read_frame(con, f"from {quoted(workflow.mart)}") if where else now
         left = read_frame(con, _LEFT, [undo_run, workflow.name])
         links = ledger.read_links(con, workflow.name)
         others = ledger.read_places(con, workflow.spec.waits_for).drop_nulls("target_id")
     if records:
         written = written.filter(pl.col("source_id").is_in(list(records)))
+    if where:
+        written = _only(written, mart, where)
     if written.is_empty():
-        asked = f" for {', '.join(records)}" if records else ""
+        asked = f" for {', '.join(records)}" if records else f" where {where}" if where else ""
         raise SyncError(f"{workflow.name}: run {undo_run[:8]} confirmed nothing{asked} that could be undone")
     there = {row["target_id"]: row for row in target.read(workflow.spec.columns).iter_rows(named=True)}
     ours = links.filter(pl.col("target_id").is_in(list(there)))
@@ -125,6 +131,20 @@ select source, source_id, case when run_id = ? then shown_hash end as left_hash,
 from sync_links
 where workflow = ?
 """
+
+
+def _only(written: pl.DataFrame, mart: pl.DataFrame, where: str) -> pl.DataFrame:
+    """What the run wrote and a condition names.
+
+    Raises:
+        SyncError: It is no SQL, or names a column that is not there.
+    """
+    known = written.join(mart.select(*KEY, pl.exclude(written.columns)), on=KEY, how="left", maintain_order="left")
+    try:
+        return known.filter(parse(where, "--where")).select(written.columns)
+    except (MappingError, pl.exceptions.PolarsError) as error:
+        columns = ", ".join(sorted(set(known.columns) - {"image"}))
+        raise SyncError(f"--where {where}: cannot be used; it is SQL over {columns}") from error
 
 
 def _homes(workflow: Workflow, there: pl.DataFrame) -> dict[str, dict[str, Key]]:

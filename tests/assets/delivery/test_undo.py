@@ -292,6 +292,25 @@ def test_some_records_alone_are_taken_back(suiteprojects: Flow, sandbox: Sandbox
     assert suiteprojects.run() == {"1": ("unchanged", "identical"), "2": ("skipped", "undone")}
 
 
+def test_a_condition_names_what_is_taken_back(suiteprojects: Flow) -> None:
+    """By what was done, or by the fields as they are mapped."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1"), customer("2")).run()
+    suiteprojects.stage(customer("1", company_name="New 1"), customer("2", company_name="New 2"), customer("3")).run()
+
+    def taken(where: str) -> list[str]:
+        return sorted(suiteprojects.undo("run 1", where=where).plan["source_id"])
+
+    assert taken("action = 'create'") == ["3"]
+    assert taken("company LIKE 'New%' AND source_id <> '1'") == ["2"]
+    with pytest.raises(SyncError, match=r"confirmed nothing where action = 'adopt' that could be undone"):
+        taken("action = 'adopt'")
+    with pytest.raises(SyncError, match="--where colour = 1: cannot be used; it is SQL over action, active, company"):
+        taken("colour = 1")
+    with pytest.raises(SyncError, match="--where action ==: cannot be used"):
+        taken("action ==")
+
+
 def test_what_cannot_be_undone_is_said(suiteprojects: Flow) -> None:
     """A run that sent nothing, a record that it did not send, an id of several runs."""
     suiteprojects.spec = suite_customers()
