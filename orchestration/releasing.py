@@ -18,7 +18,7 @@ from assets.delivery.planning import Workflow
 from assets.delivery.plans import Kept, SyncError
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
-from assets.delivery.undo import plan_undo, runs_to_undo
+from assets.delivery.undo import Undone, plan_undo, runs_to_undo
 from assets.targets import TARGETS
 from orchestration.running import duration, print_plan, print_problems, print_summary
 from orchestration.settings import MillpondSettings
@@ -159,21 +159,35 @@ def print_plans(console: Console, *, every: bool) -> int:
     return 0
 
 
+def _undone(doors: Doors, run: str, records: Sequence[str], where: str) -> tuple[list[tuple[str, Undone]], list[str]]:
+    """The plans that take a run back, by workflow, and why there is none for the others."""
+    made, problems = [], []
+    try:
+        for undo_run, name in runs_to_undo(doors.warehouse, run):
+            try:
+                workflow = doors.workflow(name)
+                target, clock = doors.target(workflow)
+                undone = plan_undo(
+                    doors.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock,
+                    records=records, where=where,
+                )  # fmt: skip
+                made.append((name, undone))
+            except (SyncError, IntegrationError) as error:
+                problems.append(str(error))
+    except SyncError as error:
+        problems.append(str(error))
+    return made, problems
+
+
 def print_undo(run: str, records: Sequence[str], console: Console, *, where: str = "") -> int:
     """Make the plans that take a run back and print them; returns the exit code."""
     with open_doors() as doors:
-        try:
-            made = []
-            for undo_run, name in runs_to_undo(doors.warehouse, run):
-                workflow = doors.workflow(name)
-                target, clock = doors.target(workflow)
-                made.append((name, plan_undo(
-                    doors.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock, records=records,
-                    where=where,
-                )))  # fmt: skip
-        except (SyncError, IntegrationError) as error:
-            print_problems([str(error)], console)
+        made, problems = _undone(doors, run, records, where)
+        if not made:
+            print_problems(problems, console)
             return 2
+        for problem in problems:  # a record or a field of one workflow is unknown to the others
+            console.print(problem, markup=False, highlight=False, soft_wrap=True)
         for name, undone in made:
             values = MillpondSettings().personal == "show"
             print_plan(doors.warehouse, name, console, plan_id=undone.plan_id, values=values)

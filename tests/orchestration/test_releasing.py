@@ -212,6 +212,7 @@ def test_undo_plans_what_takes_a_run_back(settled: Home, console: Console) -> No
     )["run_id"][0]
     changed = companies(settled)
 
+    assert releasing.print_undo(run_id[:8], (), console, where="source = 'nothing'") == 2
     assert releasing.print_undo(run_id[:8], (), console) == 0
     plan_id = settled.warehouse.read("select plan_id from sync_plans where state = 'waiting'")["plan_id"][0]
     assert f"`millpond apply {plan_id}` sends it" in console.export_text()
