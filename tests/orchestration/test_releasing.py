@@ -365,6 +365,7 @@ def test_a_record_is_explained_as_of_a_moment(settled: Home, console: Console) -
     assert explaining.NOT_KEPT in printed
     assert f"target id: {row['target_id']}" in printed
     assert "still so" in printed
+    assert re.search(r"rule new of workflow version \w+", printed)
     assert "the target does not have it" not in printed
     assert explaining.print_story(row["source_id"], console, "yesterday") == 2
     assert "write a moment like `2026-11-17 06:04`, UTC" in console.export_text()

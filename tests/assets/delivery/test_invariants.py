@@ -18,11 +18,16 @@ def test_a_life_of_trouble_keeps_the_invariants(seed: int, system: str, tmp_path
     Walk(tmp_path, seed, system).live()
 
 
-def test_a_walk_notices_what_is_wrong(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("system", "workflow"), [("precoro", "tree"), ("suiteprojects", "customers")])
+def test_a_walk_notices_what_is_wrong(tmp_path: Path, system: str, workflow: str) -> None:
     """A walk that believes everything would pass for ever."""
-    walk = Walk(tmp_path, 1)
-    walk.run("tree")
-    walk.world.precoro.add_option("twice", external_id=walk.side.records()[walk.ours()[0]].key)
+    walk = Walk(tmp_path, 1, system)
+    walk.run(workflow)
+    key = walk.side.records()[walk.ours()[0]].key or ""
+    if system == "precoro":
+        walk.world.precoro.add_option("twice", external_id=key)
+    else:
+        walk.world.suiteprojects.add("Customer", name="twice", externalid=key)
 
     with pytest.raises(BrokenError, match="I2 nothing twice"):
         walk.check()
