@@ -199,17 +199,21 @@ def demo(*, customers: int = 5000, seed: int = 1) -> None:
 
 
 @app.command
-def ui(*, port: int = 3000) -> None:
-    """Serve the Dagster UI and its daemon on this machine.
+def ui(*, port: int = 3000, host: str = "127.0.0.1", read_only: bool = False) -> None:
+    """Serve the Dagster UI, behind a sign-in, and its daemon.
 
     Parameters
     ----------
     port
-        Port on the loopback address.
+        Port to listen on.
+    host
+        Address to listen on; the loopback address is reached from this machine alone.
+    read_only
+        Look at everything, start and change nothing.
     """
     from orchestration.ui import serve_ui
 
-    sys.exit(serve_ui(console, port))
+    sys.exit(serve_ui(console, port, host=host, read_only=read_only))
 
 
 def main() -> None:
