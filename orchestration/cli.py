@@ -93,7 +93,7 @@ def reject(plan: str, *, why: str = "rejected by hand") -> None:
 
 
 @app.command
-def undo(run: str, *, record: tuple[str, ...] = ()) -> None:
+def undo(run: str, *, record: tuple[str, ...] = (), where: str = "") -> None:
     """Make a plan that takes back what a run sent; `millpond apply` sends it.
 
     Records that were edited since are shown as conflicts and left as they are.
@@ -104,10 +104,12 @@ def undo(run: str, *, record: tuple[str, ...] = ()) -> None:
         The run's id, or its first characters.
     record
         NetSuite ids to take back; everything when left out.
+    where
+        Condition in SQL, like `action = 'update'`: over action, source, source_id, target_id and the mapped fields.
     """
     from orchestration.releasing import print_undo
 
-    sys.exit(print_undo(run, record, console))
+    sys.exit(print_undo(run, record, console, where=where))
 
 
 @app.command
