@@ -8,7 +8,7 @@ page and so repeats and skips rows while data moves, and ends at 100,000 rows: i
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ import orjson
 
 from resources.clock import Clock
 from resources.errors import ContractError, CredentialsError, RateLimitedError, RequestRejectedError
-from resources.http import ATTEMPTS, HttpDoor
+from resources.http import ATTEMPTS, HttpDoor, Understood
 from resources.netsuite.lanes import Lanes
 from resources.netsuite.pages import PAGE, Page, RawPage, Row, ascending, json_object, look_at, read_page
 from resources.netsuite.refusals import UnexpectedError, refusal
@@ -190,8 +190,11 @@ class NetSuiteClient:
 
     def _rows(self, query: str, params: Sequence[str]) -> Page:
         operation = f"query {_table(query)}"
-        response = self._send(query, params, operation)
-        return read_page(response.content, operation, response.headers.get("content-type", ""))
+
+        def read(response: httpx.Response) -> Page:
+            return read_page(response.content, operation, response.headers.get("content-type", ""))
+
+        return self._send(query, params, operation, read)
 
     def page(self, query: str, params: Sequence[str], key: str) -> RawPage:
         """One page of a query, its cells not looked at yet: see `resources/netsuite/pages.py`.
@@ -200,25 +203,32 @@ class NetSuiteClient:
             ContractError: The answer is cut, no JSON, or counts other rows than it brings.
         """
         operation = f"query {_table(query)}"
-        return look_at(self._send(query, params, operation).content, key, operation)
+        return self._send(query, params, operation, lambda response: look_at(response.content, key, operation))
 
     def accepts(self, query: str, params: Sequence[str] = ()) -> bool:
         """Whether NetSuite runs a query; a refusal for any reason but sign-in means that it does not."""
         try:
-            self._send(query, params, f"try a query on {_table(query)}", attempts=TRIES)
+            self._send(query, params, f"try a query on {_table(query)}", lambda _: None, attempts=TRIES)
         except CredentialsError:
             raise
         except (RequestRejectedError, UnexpectedError):
             return False
         return True
 
-    def _send(self, query: str, params: Sequence[str], operation: str, attempts: int | None = None) -> httpx.Response:
+    def _send(
+        self,
+        query: str,
+        params: Sequence[str],
+        operation: str,
+        understand: Callable[[httpx.Response], Understood],
+        attempts: int | None = None,
+    ) -> Understood:
         body: dict[str, Any] = {"q": " ".join(query.split()), **({"params": list(params)} if params else {})}
-        response = self._door.send(
+        answer = self._door.ask(
             "POST",
             SUITEQL_PATH,
             operation,
-            safe_to_repeat=True,  # it only reads
+            understand,
             attempts=attempts,
             params={"limit": str(PAGE), "offset": "0"},
             headers={"Prefer": "transient", "Content-Type": "application/json"},
@@ -226,13 +236,14 @@ class NetSuiteClient:
             extensions={"operation": operation},
         )
         self.lanes.widen()
-        return response
+        return answer
 
     def _get(self, path: str, operation: str, accept: str = "application/json") -> dict[str, Any]:
-        response = self._door.send(
-            "GET", path, operation, safe_to_repeat=True, headers={"Accept": accept}, extensions={"operation": operation}
-        )
-        return json_object(response.content, response.headers.get("content-type", ""), operation)
+        def read(response: httpx.Response) -> dict[str, Any]:
+            return json_object(response.content, response.headers.get("content-type", ""), operation)
+
+        headers = {"Accept": accept}
+        return self._door.ask("GET", path, operation, read, headers=headers, extensions={"operation": operation})
 
 
 def _table(query: str) -> str:
