@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from assets.netsuite.columns import Columns
+from assets.netsuite.columns import Columns, Remembered
 from assets.netsuite.query import Query
 from assets.netsuite.spool import Shape, Spool
 from assets.netsuite.stages import table_sql
@@ -48,7 +48,7 @@ class Reading:
         thing: Thing,
         folder: Path,
         custom_columns: Sequence[str] = (),
-        remembered: Any = None,
+        remembered: Remembered | None = None,
     ) -> None:
         """Begin.
 
@@ -57,7 +57,7 @@ class Reading:
             thing: What to read.
             folder: Where the rows are kept meanwhile.
             custom_columns: Custom fields beside the columns of the SQL file.
-            remembered: What was found of its columns some hours ago.
+            remembered: What the pond knows of its columns.
         """
         self._client, self._folder = client, folder
         self.thing = thing

@@ -113,7 +113,7 @@ class NetSuiteClient:
             self.follow(self.governance_limits())
 
     def custom_fields(self, record: str) -> Mapping[str, str] | None:
-        """The fields of a record type by the metadata catalogue, each with its format: date, date-time or another.
+        """The fields of a record type by the metadata catalogue, each with its kind: see `field_kind`.
 
         None when the role may not see the catalogue.
 
@@ -127,10 +127,7 @@ class NetSuiteClient:
         fields = answer.get("properties")
         if not isinstance(fields, dict):
             return None
-        return {
-            name.lower(): str(about.get("format", "")) if isinstance(about, dict) else ""
-            for name, about in fields.items()
-        }
+        return {name.lower(): field_kind(about) for name, about in fields.items()}
 
     @cached_property
     def session_zone_offset(self) -> timedelta | None:
@@ -244,6 +241,22 @@ class NetSuiteClient:
 
         headers = {"Accept": accept}
         return self._door.ask("GET", path, operation, read, headers=headers, extensions={"operation": operation})
+
+
+def field_kind(about: Any) -> str:
+    """What the catalogue's JSON schema says of one field (netsuite.md §2.5).
+
+    reference (an id), references (several: a multi-select), date, date-time, boolean, integer, number, else text.
+    """
+    if not isinstance(about, dict):
+        return "text"
+    parts = about.get("properties")
+    if isinstance(parts, dict):
+        return "references" if "items" in parts else "reference"
+    kind, form = about.get("type"), about.get("format")
+    if kind == "array":
+        return "references"
+    return str(form if form in {"date", "date-time"} else kind if kind in {"boolean", "integer", "number"} else "text")
 
 
 def _table(query: str) -> str:
