@@ -13,6 +13,7 @@ from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
 from assets.netsuite.extract import ExtractionSettings
 from assets.netsuite.raw import RAW_ASSETS
+from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
 from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups
@@ -45,7 +46,12 @@ def definitions() -> dg.Definitions:
     jobs = group_jobs(groups, workflows, stand_ins, also=[GROUPS_ASSET] if wrong else [])
     names = [job.name for job in jobs]
     own = dg.Definitions(
-        assets=[*RAW_ASSETS.values(), *STAGING_ASSETS.values(), analyst_snapshot([each.sync for each in workflows])],
+        assets=[
+            *RAW_ASSETS.values(),
+            *STAGING_ASSETS.values(),
+            *HISTORY_ASSETS.values(),
+            analyst_snapshot([*HISTORY_ASSETS, *(each.sync for each in workflows)]),
+        ],
         jobs=[*jobs, release_job(workflows)],
         schedules=group_schedules(groups, names),
         sensors=[*group_sensors(groups, names), publish_after_failure],

@@ -199,7 +199,7 @@ class Warehouse:
         reach("publish_begins")
         with self.writer(transaction=False) as con:
             self._sweep()
-            add_macros(con)
+            add_analytics(con)
             con.execute("checkpoint stage")  # rows still in the log would be missing from the copy
             # a child process: opening the file in this one would drop DuckDB's own lock
             copied = subprocess.run(["cp", "--reflink=auto", str(self.stage), str(partial)], check=False)  # noqa: S603, S607
@@ -264,15 +264,18 @@ def describe_table(
         con.execute(f"comment on column {quoted(name)}.{quoted(column)} is {literal(text)}")
 
 
-def add_macros(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the macros of `sql/analytics` whose tables are there."""
+def add_analytics(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the views and macros of `sql/analytics` whose tables are there."""
     for name in names("analytics"):
         definition = statement("analytics", name)
         if not all(has_table(con, table) for table in definition.reads):
             continue
         with suppress(duckdb.BinderException):  # a table of an older version has other columns; the rest is published
             con.execute(definition.text)
-            con.execute(f"comment on macro table {quoted(name)} is {literal(definition.description)}")
+            if definition.text.startswith("create or replace macro"):
+                con.execute(f"comment on macro table {quoted(name)} is {literal(definition.description)}")
+            else:
+                describe_table(con, name, definition.description, definition.column_comments.items())
 
 
 def ensure_table(con: duckdb.DuckDBPyConnection, definition: Statement) -> None:
