@@ -4,8 +4,8 @@ declared query  ->  (remembered)  ->  first page: refused?  ->  leave out, read 
 
 NetSuite names an unknown column in a 400, one at a time; some accounts answer 500 and name nothing, then the optional
 columns are halved until the culprits are found (netsuite.md §1.5). Where SYS_EXTRACT_UTC does not work, local times are
-read instead (netsuite.md §10.10 [U]). What was found is remembered: see `assets/netsuite/probes.py`. A column that was
-read once and is left out now is asked for again at each run: its values would grow old.
+read instead (netsuite.md §10.10 [U]). What was found is remembered (see `assets/netsuite/probes.py`), and looked after once
+an hour. A column that was read once and is left out now is asked for again at each run: its values grow old.
 """
 
 import hashlib
@@ -57,13 +57,15 @@ class Remembered:
     """What the pond knows of a thing's columns.
 
     Attributes:
-        found: What was found some hours ago, as JSON; None: nothing fresh.
-        held: Columns of which the pond holds values.
+        found: What was found in an earlier run, as JSON; None: nothing.
+        is_fresh: That was not long ago.
+        lost: Columns that were left out and of which the pond holds values.
         kinds: Kinds of custom fields, as the metadata catalogue told when it was last seen.
     """
 
     found: Any = None
-    held: frozenset[str] = frozenset()
+    is_fresh: bool = False
+    lost: frozenset[str] = frozenset()
     kinds: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -73,7 +75,7 @@ class Columns:
     def __init__(
         self, client: NetSuiteClient, thing: Thing, custom: Sequence[str], remembered: Remembered | None = None
     ) -> None:
-        """Begin with what is declared, or with what was found some hours ago.
+        """Begin with what is declared, or with what was found in an earlier run.
 
         Args:
             client: NetSuite.
@@ -89,7 +91,8 @@ class Columns:
         self.known = isinstance(remembered.found, dict) and remembered.found.get("asked") == asked
         self.found = Found(**remembered.found) if self.known else Found(asked)
         self.kinds = {name: kind for name, kind in remembered.kinds.items() if name in self._custom}
-        self._held = remembered.held
+        self._is_fresh = self.known and remembered.is_fresh
+        self._lost = remembered.lost
         self.settled = False
         self._listed: Mapping[str, str] | None = None
         self._looked = False
@@ -142,7 +145,7 @@ class Columns:
 
     def prepare(self) -> None:
         """Ask now, beside other calls, what the first page will need."""
-        if self._custom and self._thing.record and not self.known:
+        if self._custom and self._thing.record and not self._is_fresh:
             self._look_up()
 
     def first_page(self, ask: Callable[[Query], RawPage]) -> RawPage:
@@ -152,7 +155,10 @@ class Columns:
             RequestRejectedError: A column is missing that is needed.
         """
         if not self.settled:
-            self._regain() if self.known else self._take_formats()
+            if not self._is_fresh:
+                self._take_formats()
+            if self.known:
+                self._regain()
         while True:
             try:
                 page = ask(self.query)
@@ -173,13 +179,17 @@ class Columns:
             self.known = False
 
     def _regain(self) -> None:
-        """Ask again for columns that the pond has values of: one call, and one each when they do not come together."""
+        """Ask again for what was left out: when that was found long ago, and for what the pond has values of."""
         left_out = self.found.left_out
-        lost = [name for name in left_out if name in self._held]
-        if not lost:
+        asked = [name for name in left_out if name in self._lost or not self._is_fresh]
+        if self.found.local_time and not self._is_fresh:
+            self.found.local_time = False
+            self.found.local_time = not self._accepted(())
+        if not asked:
             return
-        self.found.left_out = [name for name in left_out if name not in lost]
-        back = lost if self._accepted(lost) else [name for name in lost if len(lost) > 1 and self._accepted([name])]
+        self.found.left_out = [name for name in left_out if name not in asked]
+        # one call, and one each when they do not come back together
+        back = asked if self._accepted(asked) else [name for name in asked if len(asked) > 1 and self._accepted([name])]
         self.found.left_out = [name for name in left_out if name not in back]
         if set(back) & set(self._custom):
             self._take_formats()

@@ -51,7 +51,7 @@ class Extraction:
             self._remembered = self._remember(con)
             parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
         self._known = Known(self._mark, parents, self._began_at)
-        if self._probes.knows(LIMITS):
+        if self._probes.is_fresh(LIMITS):
             client.follow(self._probes.recall(LIMITS))
 
     def run(self, *, full: bool) -> ExtractReport:
@@ -107,9 +107,10 @@ class Extraction:
         return Reading(self._client, self._thing, folder, custom, self._remembered)
 
     def _remember(self, con: duckdb.DuckDBPyConnection) -> Remembered:
-        found = self._probes.recall(f"columns {self._thing.name}")
-        held = held_columns(con, self._thing, found["left_out"] if found else [])
-        return Remembered(found, held, read_kinds(con, self._thing.name))
+        probe = f"columns {self._thing.name}"
+        found, is_fresh = self._probes.recall(probe), self._probes.is_fresh(probe)
+        lost = held_columns(con, self._thing, found["left_out"]) if found and is_fresh else frozenset()
+        return Remembered(found, is_fresh, lost, read_kinds(con, self._thing.name))
 
     def _load(self, reading: Reading, folder: Path, read: Gathered, mark: Watermark | None) -> ExtractReport:
         reading_s = perf_counter() - self._started

@@ -48,7 +48,11 @@ def stage(con: duckdb.DuckDBPyConnection, of: Statement) -> Staged:
         return Staged("unchanged", 0)
     with_types = typed(con, of, kinds)
     of = with_types.statement
-    done = _changed(con, of, known, latest) if known is not None and _columns(con, of) == columns_of(con, of.name) else None
+    done = (
+        _changed(con, of, known, latest)
+        if known is not None and _columns(con, of) == columns_of(con, of.name)
+        else None
+    )
     if done is None:
         con.execute(f"create or replace table {quoted(of.name)} as {of.text}")
         done = Staged("all rows", _count(con, f"select count(*) from {quoted(of.name)}"))
@@ -56,9 +60,7 @@ def stage(con: duckdb.DuckDBPyConnection, of: Statement) -> Staged:
     return replace(done, unfit=with_types.unfit)
 
 
-def _known(
-    con: duckdb.DuckDBPyConnection, of: Statement, version: str
-) -> Mapping[str, datetime | None] | None:
+def _known(con: duckdb.DuckDBPyConnection, of: Statement, version: str) -> Mapping[str, datetime | None] | None:
     """How far the table follows each raw table; None when it must be made anew."""
     rows = con.execute(
         "select raw_table, through from stg_builds where staging_table = ? and statement_hash = ?", [of.name, version]
@@ -107,9 +109,7 @@ def _latest(con: duckdb.DuckDBPyConnection, table: str) -> datetime | None:
     return latest
 
 
-def _note(
-    con: duckdb.DuckDBPyConnection, of: Statement, latest: Mapping[str, datetime | None], version: str
-) -> None:
+def _note(con: duckdb.DuckDBPyConnection, of: Statement, latest: Mapping[str, datetime | None], version: str) -> None:
     con.execute("delete from stg_builds where staging_table = ?", [of.name])
     for table, through in latest.items():
         con.execute("insert into stg_builds values (?, ?, ?, ?)", [of.name, table, through, version])

@@ -29,7 +29,9 @@ ROWS_CHECK = "no_row_is_lost"
 def column_comments(of: Statement, columns: Sequence[str]) -> dict[str, str]:
     """What each column means: the comment beside it in the SQL; keys and custom fields have standing texts."""
     written = of.column_comments
-    standing = {name: "custom field; its type is NetSuite's, where that is told" for name in columns if name.startswith("cust")}
+    standing = {
+        name: "custom field; its type is NetSuite's, where that is told" for name in columns if name.startswith("cust")
+    }
     standing |= dict.fromkeys(of.key, "NetSuite internal id; the key of this table")
     return {name: text for name in columns if (text := written.get(name) or standing.get(name))}
 
@@ -110,9 +112,7 @@ def sql_table(name: str) -> dg.AssetsDefinition:
     return table
 
 
-def table_metadata(
-    con: duckdb.DuckDBPyConnection, name: str, comments: Mapping[str, str], rows: int
-) -> dict[str, Any]:
+def table_metadata(con: duckdb.DuckDBPyConnection, name: str, comments: Mapping[str, str], rows: int) -> dict[str, Any]:
     """What the UI shows of a table: its rows, its columns with their meaning, its name."""
     there = columns_of(con, name)
     columns = [dg.TableColumn(column, kind, description=comments.get(column)) for column, kind in there.items()]

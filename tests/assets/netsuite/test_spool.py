@@ -113,6 +113,15 @@ def test_half_a_page_stops_the_reading(tmp_path: Path) -> None:
 ODD = (b"\xff", b"\x00", b'"', b"\\", b"{", b"[", b"}", b"]", b"\\ud800", b"\\u0000", b"\xc3", b",", b":", b"1e999")
 
 
+def refusal(folder: Path, body: bytes) -> str:
+    """What a log would show of an answer that cannot be kept; empty when it can."""
+    try:
+        Spool(folder, SHAPE).take([SweptPage(look_at(body, "id", "query customer"), 0, None)])
+    except ContractError as error:
+        return "".join(traceback.format_exception(error))
+    return ""
+
+
 def test_no_error_shows_what_a_row_holds(tmp_path: Path) -> None:
     """DuckDB quotes the lines that it cannot read, and these are names and addresses; a log keeps them for years."""
     rows = [{"id": str(each), "name": "Anna Secret", "note": "anna.secret@example.com"} for each in range(1, 6)]
@@ -123,12 +132,9 @@ def test_no_error_shows_what_a_row_holds(tmp_path: Path) -> None:
         body[place : place + random.choice((0, 1, 9))] = random.choice(ODD)
         folder = tmp_path / str(number)
         folder.mkdir()
-        try:
-            spool = Spool(folder, SHAPE)
-            spool.take([SweptPage(look_at(bytes(body), "id", "query customer"), 0, None)])
-        except ContractError as error:
-            refused += 1
-            assert "ecret" not in "".join(traceback.format_exception(error)).replace(__name__, "")
+        told = refusal(folder, bytes(body))
+        refused += bool(told)
+        assert "ecret" not in told
     assert 8 < refused < 40
 
 
