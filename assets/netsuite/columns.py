@@ -4,8 +4,8 @@ declared query  ->  (remembered)  ->  first page: refused?  ->  leave out, read 
 
 NetSuite names an unknown column in a 400, one at a time; some accounts answer 500 and name nothing, then the optional
 columns are halved until the culprits are found (netsuite.md §1.5). Where SYS_EXTRACT_UTC does not work, local times are
-read instead (netsuite.md §10.10 [U]). What was found is remembered (see `assets/netsuite/probes.py`), and looked after once
-an hour. A column that was read once and is left out now is asked for again at each run: its values grow old.
+read instead (netsuite.md §10.10 [U]). What was found is remembered (see `assets/netsuite/probes.py`) and looked after
+once an hour. A column that was read once and is left out now is asked for again at each run: its values grow old.
 """
 
 import hashlib
@@ -155,10 +155,7 @@ class Columns:
             RequestRejectedError: A column is missing that is needed.
         """
         if not self.settled:
-            if not self._is_fresh:
-                self._take_formats()
-            if self.known:
-                self._regain()
+            self._begin()
         while True:
             try:
                 page = ask(self.query)
@@ -177,6 +174,12 @@ class Columns:
                 self.settled = True
                 return page
             self.known = False
+
+    def _begin(self) -> None:
+        if not self._is_fresh:
+            self._take_formats()
+        if self.known:
+            self._regain()
 
     def _regain(self) -> None:
         """Ask again for what was left out: when that was found long ago, and for what the pond has values of."""

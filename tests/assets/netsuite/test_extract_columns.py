@@ -50,10 +50,12 @@ def test_a_column_that_is_seen_again_is_read_at_once(play: Any) -> None:
     play.extract()
     play.switch(hidden_columns=["customer.fax", "customer.comments"])
     play.extract()
-    play.sandbox.netsuite.update("customer", 1, fax="6", comments="b")
+    play.sandbox.netsuite.update("customer", 1, fax="6", comments="b", phone="7")
     play.later()
 
     without = play.extract()
+    meanwhile = play.raw("customers")["1"]
+    assert (meanwhile["phone"], meanwhile["fax"], meanwhile["comments"]) == ("7", "5", "a")
     play.switch(hidden_columns=["customer.comments"])
     some = play.extract()
     play.switch(hidden_columns=[])

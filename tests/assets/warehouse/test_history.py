@@ -151,7 +151,9 @@ def test_a_new_custom_field_is_no_change_of_the_records(account: Account) -> Non
     assert kept[CUSTOMERS.name] == Kept(begun=1, closed=1)
     with account.warehouse.writer() as con:
         assert "custentity_new" in columns_of(con, CUSTOMERS.name)
-        rows = con.execute(f"select count(*) from {CUSTOMERS.name} where is_current and custentity_new = 'x'").fetchall()
+        rows = con.execute(
+            f"select count(*) from {CUSTOMERS.name} where is_current and custentity_new = 'x'"
+        ).fetchall()
     assert rows == [(30,)]
 
 
