@@ -11,9 +11,10 @@ once an hour. A column that was read once and is left out now is asked for again
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
+from assets.netsuite.found import Found, Remembered
 from assets.netsuite.query import Query
 from assets.netsuite.things import Thing
 from resources.errors import CredentialsError, RequestRejectedError
@@ -31,42 +32,6 @@ FORMATS = {
     "date-time": "to_char(sys_extract_utc({}), 'YYYY-MM-DD HH24:MI:SS')",
 }
 _UTC = re.compile(r"sys_extract_utc\((?P<column>[\w.]+)\)")
-
-
-@dataclass
-class Found:
-    """What is known of an account's columns of one thing.
-
-    Attributes:
-        asked: Fingerprint of the columns that were asked for.
-        left_out: Columns that the account does not know.
-        instead: Columns that are read from another expression.
-        local_time: SYS_EXTRACT_UTC does not work: times come in the session's zone.
-        formats_told: It is known which custom fields are dates.
-    """
-
-    asked: str
-    left_out: list[str] = field(default_factory=list)
-    instead: dict[str, str] = field(default_factory=dict)
-    local_time: bool = False
-    formats_told: bool = True
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """What the pond knows of a thing's columns.
-
-    Attributes:
-        found: What was found in an earlier run, as JSON; None: nothing.
-        is_fresh: That was not long ago.
-        lost: Columns that were left out and of which the pond holds values.
-        kinds: Kinds of custom fields, as the metadata catalogue told when it was last seen.
-    """
-
-    found: Any = None
-    is_fresh: bool = False
-    lost: frozenset[str] = frozenset()
-    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 class Columns:

@@ -12,8 +12,8 @@ from time import perf_counter
 
 import duckdb
 
-from assets.netsuite.columns import Remembered
 from assets.netsuite.fields import held_columns, read_kinds, write_kinds
+from assets.netsuite.found import Remembered
 from assets.netsuite.gathering import Gathered, Gathering, Known
 from assets.netsuite.load import Batch, Counts, load
 from assets.netsuite.pond import changed_customers

@@ -9,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from assets.netsuite.columns import Columns, Remembered
+from assets.netsuite.columns import Columns
+from assets.netsuite.found import Remembered
 from assets.netsuite.query import Query
 from assets.netsuite.spool import Shape, Spool
 from assets.netsuite.stages import table_sql
