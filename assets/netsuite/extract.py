@@ -50,7 +50,10 @@ class Extraction:
             self._probes = Probes(con, self._began_at, settings.probe_hours)
             self._remembered = self._remember(con)
             parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
-        self._known = Known(self._mark, parents, self._began_at)
+            with_deletions = [each.table for each in THINGS.values() if each.deleted_as]
+            marks = [read_watermark(con, table) for table in with_deletions]
+        since = self._mark.deletes_literal_with(marks) if self._mark else ""
+        self._known = Known(self._mark, parents, self._began_at, since)
         if self._probes.is_fresh(LIMITS):
             client.follow(self._probes.recall(LIMITS))
 

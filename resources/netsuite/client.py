@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -29,6 +29,7 @@ CATALOGUE_PATH = "/services/rest/record/v1/metadata-catalog"
 TRIES = 2  # of a query that is sent to see whether NetSuite takes it
 TIME_S = timedelta(seconds=60)
 QUARTER_S = 900  # time zones differ by quarters of an hour
+Answered = TypeVar("Answered")
 TIMESTAMP = "%Y-%m-%d %H:%M:%S"
 
 ZONE_PROBE = (
@@ -59,12 +60,28 @@ class NetSuiteClient:
         self.clock = clock
         self.lanes = lanes or Lanes()
         self.limits: dict[str, Any] | None = None  # as NetSuite told them; None: not asked yet
-        self._time: tuple[datetime, datetime] | None = None
+        self._shared: dict[str, tuple[datetime, str, Any]] = {}
 
     @property
     def calls(self) -> int:
         """Requests made so far, retries included, sign-in left out."""
         return self._door.calls
+
+    def shared(self, question: str, since: str, ask: Callable[[], Answered]) -> Answered:
+        """An answer that the tables of a run have in common: asked again when it is older than `TIME_S`.
+
+        Args:
+            question: Which one.
+            since: What it covers; an answer that covers more will do.
+            ask: Asks it.
+        """
+        now = self.clock.now()
+        asked, covers, answer = self._shared.get(question, (None, "", None))
+        if asked is None or now - asked > TIME_S or covers > since:
+            answer = ask()
+            self._shared[question] = now, since, answer
+        known: Answered = answer
+        return known
 
     def server_time(self) -> datetime:
         """NetSuite's own time in UTC, in whole seconds, not older than `TIME_S`: the next watermark.
@@ -74,10 +91,7 @@ class NetSuiteClient:
         Raises:
             ContractError: The answer has no time that can be read.
         """
-        asked = self.clock.now()
-        if self._time is None or asked - self._time[0] > TIME_S:
-            self._time = asked, self._read_time()
-        return self._time[1]
+        return self.shared("server time", "", self._read_time)
 
     def _read_time(self) -> datetime:
         answer = self._get(f"{SYSTEM_PATH}/serverTime", "read the server time")
@@ -161,7 +175,7 @@ class NetSuiteClient:
             ContractError: The answer is cut, empty, not JSON, or counts other rows than it brings.
             RequestRejectedError: See `resources/netsuite/refusals.py`.
         """
-        return self._rows(query, params).rows
+        return self.one_page(query, params).rows
 
     def read_keyset(
         self, query: str, params: Sequence[str] = (), *, key: str = "id", after: str = "-1000000000"
@@ -178,14 +192,15 @@ class NetSuiteClient:
             ContractError: Keys do not ascend, or a page is short although more rows are announced.
         """
         while True:
-            page = self._rows(query, (*params, after))
+            page = self.one_page(query, (*params, after))
             after = ascending(page.rows, key, after)
             if page.rows:
                 yield page.rows
             if not page.has_more:
                 return
 
-    def _rows(self, query: str, params: Sequence[str]) -> Page:
+    def one_page(self, query: str, params: Sequence[str] = ()) -> Page:
+        """One page of a query, and whether there are more rows; see `suiteql`."""
         operation = f"query {_table(query)}"
 
         def read(response: httpx.Response) -> Page:
