@@ -21,6 +21,7 @@ from resources.netsuite.shards import Shard
 from resources.netsuite.sweep import SweptPage, sweep
 
 IN_LIST = 1000  # values that NetSuite takes in one IN
+SPARE = 1  # readers more than lanes: one stands ready with its next call while another looks at its answer
 BEFORE_ALL = -1_000_000_000  # NetSuite's own rows may have negative ids
 TIMES = "%Y-%m-%d %H:%M:%S"
 
@@ -174,7 +175,8 @@ class Reading:
             conditions = [*shard.conditions, *(f"{query.key_expression} <= ?" for _ in upto)]
             return self._client.page(text(query, conditions), (*shard.params, *upto, str(shard.after)), query.key)
 
-        return sweep(self._client.concurrency, shards, fetch) if shards else iter(())
+        lanes = self._client.concurrency
+        return sweep(lanes + SPARE * (lanes > 1), shards, fetch) if shards else iter(())
 
     def _spooled(self, shape: Shape, pages: Iterable[SweptPage]) -> Spool:
         folder = self._folder / f"{self._spools:02}"

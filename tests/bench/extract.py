@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
@@ -65,6 +66,21 @@ class Account:
         return [(float(begin), float(end)) for begin, end, status, query in lines if query == "1" and status == "200"]
 
 
+def idle(calls: list[tuple[float, float]], usable: int) -> tuple[float, float, float]:
+    """Slot-seconds in which no call was under way: before all slots were first in use, between, after the last time."""
+    changes = sorted([(begin, 1) for begin, _ in calls] + [(end, -1) for _, end in calls])
+    spans, busy = list[tuple[float, float, int]](), 0
+    for (moment, change), (until, _) in pairwise(changes):
+        busy += change
+        spans.append((moment, until, busy))
+    full = [span for span in spans if span[2] >= usable]
+    first, last = (full[0][0], full[-1][1]) if full else (spans[-1][1], spans[-1][1])
+    lost = [0.0, 0.0, 0.0]
+    for begin, end, count in spans:
+        lost[(begin >= first) + (begin >= last)] += (end - begin) * max(0, usable - count)
+    return lost[0], lost[1], lost[2]
+
+
 @dataclass(frozen=True)
 class Measured:
     """One contestant."""
@@ -79,6 +95,7 @@ class Measured:
     lost: int
     doubled: int
     usable: int
+    idle: tuple[float, float, float]
 
     @property
     def speed(self) -> float:
@@ -240,6 +257,7 @@ def measure(contestant: Contestant, filled: Path, slots: int, *, still: bool) ->
             lost=len(stayed - set(got)),
             doubled=len(got) - len(set(got)),
             usable=account.usable,
+            idle=idle(calls, account.usable),
         )
 
 
@@ -310,14 +328,15 @@ def table(measured: list[Measured], asked: argparse.Namespace) -> Table:
         " reading. limit: full pages on all usable slots, by how long calls took in this run. lost, doubled: rows that"
         " were there all the time" + ("" if asked.still else ", while 10 inserts, deletes and updates a second came"),
     )
-    heads = ("", "rows/s, whole run", "ratio", "reading", "of the limit", "used", "calls", "peak MB", "lost", "doubled")
+    heads = ("", "rows/s, whole run", "ratio", "reading", "of the limit", "used", "idle first/between/last", "calls", "peak MB", "lost", "doubled")
     for head in heads:
         shown.add_column(head, justify="right" if head else "left")
     for each in measured:
         reading = each.rows / each.reading_s
         shown.add_row(
             each.name, f"{each.speed:,.0f}", f"{each.speed / measured[0].speed:.2f}", f"{reading:,.0f}",
-            f"{reading / each.limit:.0%}", f"{each.used:.0%}", str(each.calls), f"{each.peak_mb:.0f}",
+            f"{reading / each.limit:.0%}", f"{each.used:.0%}",
+            " / ".join(f"{part / (each.reading_s * each.usable):.1%}" for part in each.idle), str(each.calls), f"{each.peak_mb:.0f}",
             str(each.lost), str(each.doubled),
         )  # fmt: skip
     return shown
