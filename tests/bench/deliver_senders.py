@@ -1,7 +1,7 @@
 """The contestants of the bench of delivery, and the served SuiteProjects Pro that they send to.
 
 python -m tests.bench.deliver_senders serve FOLDER LATENCY_MS   ->  its address when it listens
-python -m tests.bench.deliver_senders send JSON                 ->  what Millpond did, as JSON
+python -m tests.bench.deliver_senders send FILE                 ->  what Millpond did, as JSON
 """
 
 import asyncio
@@ -39,7 +39,7 @@ import json, sys, time
 from drt.config.models import RestApiDestinationConfig, SyncOptions
 from drt.destinations.rest_api import RestApiDestination
 
-told = json.loads(sys.argv[1])
+told = json.load(open(sys.argv[1]))
 options = SyncOptions(on_error="skip", rate_limit={"requests_per_second": 100000})
 config = RestApiDestinationConfig(
     type="rest_api", url=told["base_url"] + "/api.pl", headers={"Content-Type": "application/xml"},
@@ -127,4 +127,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         asyncio.run(serve(Path(sys.argv[2]), int(sys.argv[3])))
     else:
-        print(json.dumps(send(**json.loads(sys.argv[2]))))
+        told = json.loads(Path(sys.argv[2]).read_text())
+        names = ("folder", "base_url", "keys", "count", "batch")
+        print(json.dumps(send(**{name: told[name] for name in names})))
