@@ -138,7 +138,8 @@ def main() -> None:
         table.add_row(
             each.name, f"{each.rows:,}", f"{each.requests:,}", f"{each.writes:,}", f"{each.rows / each.writes:.1f}",
             f"{each.quota:.3%}", f"{each.sending_s:.2f}", f"{each.rows / each.sending_s:,.0f}",
-            "" if each.whole_s is None else f"{each.whole_s:.2f}", f"{each.refused} of {each.rows // 100}", f"{each.held:,}",
+            "" if each.whole_s is None else f"{each.whole_s:.2f}", f"{each.refused} of {each.rows // 100}",
+            f"{each.held:,}",
         )  # fmt: skip
     console.print(table)
     for reason in missing:

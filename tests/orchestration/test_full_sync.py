@@ -41,7 +41,7 @@ def test_a_group_that_has_what_it_needs_may_run() -> None:
 def test_what_an_ordinary_run_does_not_see_is_read_again(
     sandbox: Sandbox, warehouse: Warehouse, days: int | None
 ) -> None:
-    """A record that changed without its date moving as far as the watermark, such as by an import behind NetSuite's back."""
+    """A record that changed without its date moving as far as the watermark, as an import may leave it."""
     long_ago = sandbox.clock.now() - timedelta(days=2)
     sandbox.netsuite.insert("customer", [{"entityid": "C1", "companyname": "Before", "searchstage": "Customer"}])
     (key,) = [row["id"] for row in sandbox.netsuite.rows("customer")]
