@@ -151,7 +151,7 @@ def group_jobs(
         everything |= dg.AssetSelection.assets(*tables).upstream()
         everything |= dg.AssetSelection.assets(*(each.mart for each in members), *(each.twin for each in members))
         plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)) | everything)
-        syncs = _with_history(dg.AssetSelection.assets(*(each.sync for each in members)) | plans)
+        syncs = dg.AssetSelection.assets(*(each.sync for each in members)) | plans
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
         about = ", ".join(group.workflows)
         jobs.append(dg.define_asset_job(name, syncs | snapshot, description=f"Read, plan and send: {about}."))

@@ -79,8 +79,8 @@ def read_places(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) -> pl.
                 read_frame(
                     con,
                     "select known.source, known.source_id, twin.target_id,"
-                    " coalesce(known.reason, known.action) as reason"
-                    " from sync_decisions as known left join sync_links as link using (workflow, source, source_id)"
+                    " coalesce(known.reason, known.action) as reason from sync_decisions as known"
+                    " left join sync_links as link using (workflow, source, source_id)"
                     f" left join {quoted(twin)} as twin on twin.target_id = link.target_id"
                     " where known.workflow = ? and known.to_run is null",
                     [workflow],
