@@ -5,6 +5,7 @@ most of a second, and `--help` should not.
 """
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from cyclopts import App
@@ -19,17 +20,21 @@ console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
 
 
 @app.command
-def run(group: str) -> None:
+def run(group: str, *, full: bool = False, since: datetime | None = None) -> None:
     """Run a group's job in this process and print what it did.
 
     Parameters
     ----------
     group
         A group of groups.yaml, a workflow's name, or `all`.
+    full
+        Full synchronisation: read every NetSuite record of the group again, not only what changed.
+    since
+        Full synchronisation of what changed at or after this day or moment, UTC, like `2026-11-01`.
     """
-    from orchestration.running import run_group
+    from orchestration.running import run_group, synchronise_group
 
-    sys.exit(run_group(group, console))
+    sys.exit(synchronise_group(group, since, console) if full or since else run_group(group, console))
 
 
 @app.command
@@ -201,17 +206,21 @@ def demo(*, customers: int = 5000, seed: int = 1) -> None:
 
 
 @app.command
-def ui(*, port: int = 3000) -> None:
-    """Serve the Dagster UI and its daemon on this machine.
+def ui(*, port: int = 3000, host: str = "127.0.0.1", read_only: bool = False) -> None:
+    """Serve the Dagster UI, behind a sign-in, and its daemon.
 
     Parameters
     ----------
     port
-        Port on the loopback address.
+        Port to listen on.
+    host
+        Address to listen on; the loopback address is reached from this machine alone.
+    read_only
+        Look at everything, start and change nothing.
     """
     from orchestration.ui import serve_ui
 
-    sys.exit(serve_ui(console, port))
+    sys.exit(serve_ui(console, port, host=host, read_only=read_only))
 
 
 def main() -> None:
