@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
 from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
@@ -28,9 +29,9 @@ from orchestration.settings import (
     secret,
 )
 from resources.netsuite.resource import NetSuiteResource
+from resources.pond import WarehouseResource
 from resources.precoro.resource import PrecoroResource
 from resources.suiteprojects.resource import SuiteProjectsResource
-from resources.warehouse import WarehouseResource
 
 
 @dg.definitions
@@ -70,7 +71,8 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
             workflows.append(load_workflow(path))
         except WorkflowFileError as error:
             broken[path.parent.name] = str(error)
-    return workflows, broken
+    unmet = unmet_needs(workflows, folder)
+    return [each for each in workflows if each.name not in unmet], {**broken, **unmet}
 
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:
@@ -82,7 +84,9 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
         return "" if settings.sandbox else secret(name)
 
     return {
-        "warehouse": WarehouseResource(folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY")),
+        "warehouse": WarehouseResource(
+            folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY"), personal=settings.personal
+        ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
             overlap_s=settings.overlap_s,

@@ -281,12 +281,8 @@ def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFra
         if row.values is not None and row.otherwise == "error":
             given = _canonical(row_expression(row.model_copy(update={"values": None}), record.source), table)
             unmatched = given.is_not_null() & ~given.is_in(list(_value_list(row.values)))
-            yield (
-                unmatched,
-                QUARANTINE,
-                "value_not_in_list",
-                f"{row.field}: the value list does not name the source value",
-            )
+            told = f"{row.links} has not delivered it" if row.links else "the value list does not name the source value"
+            yield unmatched, QUARANTINE, "value_not_in_list", f"{row.field}: {told}"
         if row.required or row.locked:
             yield (
                 value.is_null(),
