@@ -22,6 +22,7 @@ from resources.locks import file_lock
 from sql import Statement, names, statement
 
 LOCK_TIMEOUT_S = 300.0
+MEMORY = "512MB"  # of a section that goes over whole tables; beyond it goes to disk
 
 # what DuckDB says of the file, not of what somebody asked it
 _FILE_TROUBLE = (
@@ -108,6 +109,11 @@ class Warehouse:
             yield con  # an exception skips the commit; closing rolls back
             if transaction:
                 con.execute("commit")
+
+    def spare_memory(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Let a tuned section use the disk beside the pond instead of the machine's memory."""
+        con.execute(f"set temp_directory = {literal(str(self.folder / '.spill'))}")  # first: the next line may need it
+        con.execute(f"set memory_limit = '{MEMORY}'")
 
     @contextmanager
     def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -162,9 +162,9 @@ def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime)
     refused = read_frame(
         con,
         "select source, source_id, payload_hash as refused_hash, workflow_version as refused_version,"
-        " code as refused_code, reason as refused_reason from sync_attempts where workflow = ? and state <> 'intent'"
-        " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1"
-        " and state = 'rejected' and seen_at >= ?",
+        " code as refused_code, reason as refused_reason from sync_attempts"
+        " where workflow = ? and seen_at >= ? and state <> 'intent'"
+        " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1 and state = 'rejected'",
         [workflow, since],
     )
     return refused if refused.height else pl.DataFrame(schema=REFUSED_SCHEMA)

@@ -3,9 +3,9 @@
 stg_  ->  make_mart  ->  read_twin  ->  make_plan  ->  plan_<workflow>, sync_plans
 """
 
-import hashlib
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from assets.delivery.guard import Tripped, check
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
 from assets.delivery.plans import Seal
+from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import Target
 from assets.delivery.turns import turn_if_free
@@ -116,43 +117,59 @@ def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan that was kept in the pond, and what the guards say of it."""
+    """A plan that was kept in the pond, and what the guards say of it.
+
+    `looked` are the rows about which there was something to decide; the others are in the plan's table only.
+    """
 
     plan_id: str
-    plan: pl.DataFrame
+    looked: pl.DataFrame
+    records: int
     tripped: list[Tripped]
 
 
 def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
-    seal = Seal(warehouse.seal_key)
-    with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
-        ledger.ensure_ledger(con)
-        mart = read_frame(con, f"select * from {quoted(workflow.mart)}")
-        twin = read_frame(con, f"select * from {quoted(workflow.twin)}")
-        if alone:
-            close_dead(con, workflow.name, moment_of(clock))
-            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
-        links = ledger.read_links(con, workflow.name)
-        since = moment_of(clock) - timedelta(hours=workflow.spec.retry_refused_after_h)
-        refused = ledger.read_refused(con, workflow.name, since)
-        holds = ledger.read_holds(con, workflow.name)
-        size_before = ledger.last_size(con, workflow.name)
+    spec, seal = workflow.spec, Seal(warehouse.seal_key)
+    _settle_left_over(warehouse, workflow, target, seal, run_id, clock)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
-    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds)
-    keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
-    # the links know what was ours also when the source has lost every record
-    ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
-    tripped = list(check(workflow.spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field))
+    sides = Sides(workflow.name, spec, shape_of, workflow.mart, workflow.twin)
     stamp = new_stamp(run_id, clock)
-    kept = stamped(plan, workflow, stamp)
-    with warehouse.writer() as con:
-        keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=data_version(mart))
-        noted = {"state": "planned", "source_records": plan.height, **counts_of(plan)}
+    with warehouse.writer(tuned=True) as con:
+        warehouse.spare_memory(con)
+        since = stamp.made_at - timedelta(hours=spec.retry_refused_after_h)
+        refused, holds = ledger.read_refused(con, workflow.name, since), ledger.read_holds(con, workflow.name)
+        part(con, sides, refused, holds)
+        left = read_open(con, sides, refused, holds)
+        plan = decide(spec, shape_of, left.mart, left.twin, left.links, left.refused, left.holds, left.above)
+        settled = count_settled(con)
+        records = plan.height + sum(settled.values())
+        ours, size_before = count_ours(con, workflow.name), ledger.last_size(con, workflow.name)
+        tripped = list(
+            check(spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field, records=records)
+        )
+        kept = stamped(plan, workflow, stamp)
+        version = data_version(con, workflow.mart)
+        keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=version)
+        write_settled(con, sides, workflow.plan, stamps_of(workflow, stamp))
+        noted = {"state": "planned", "source_records": records, **counts_of(plan, settled)}
         ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
     reach("plan_kept")
-    return Planned(stamp.plan_id, kept, tripped)
+    return Planned(stamp.plan_id, kept, records, tripped)
+
+
+def _settle_left_over(
+    warehouse: Warehouse, workflow: Workflow, target: Target, seal: Seal, run_id: str, clock: Clock
+) -> None:
+    """Close what a killed run left open, unless somebody is sending just now."""
+    with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+        if alone:
+            close_dead(con, workflow.name, moment_of(clock))
+        if alone and ledger.open_intents(con, workflow.name).height:
+            twin = read_frame(con, f"from {quoted(workflow.twin)}")
+            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
 
 
 @dataclass(frozen=True)
@@ -171,12 +188,17 @@ def new_stamp(run_id: str, clock: Clock) -> Stamp:
 
 def stamped(plan: pl.DataFrame, workflow: Workflow, stamp: Stamp) -> pl.DataFrame:
     """The plan with its id, and who made it when."""
-    return plan.with_columns(
-        pl.lit(stamp.plan_id).alias("plan_id"),
-        pl.lit(workflow.spec.version).alias("workflow_version"),
-        pl.lit(stamp.run_id).alias("run_id"),
-        pl.lit(stamp.made_at).alias("decided_at"),
-    )
+    return plan.with_columns(pl.lit(value).alias(name) for name, value in stamps_of(workflow, stamp).items())
+
+
+def stamps_of(workflow: Workflow, stamp: Stamp) -> dict[str, object]:
+    """What every row of a plan says of the plan."""
+    return {
+        "plan_id": stamp.plan_id,
+        "workflow_version": workflow.spec.version,
+        "run_id": stamp.run_id,
+        "decided_at": stamp.made_at,
+    }
 
 
 def keep_plan(
@@ -215,18 +237,10 @@ def keep_plan(
     plans.keep(con, closed, row, {**PLAN_COMMENTS, **STAMP_COMMENTS})
 
 
-def data_version(mart: pl.DataFrame) -> str:
-    """Fingerprint of the source records that a plan was made from."""
-    digest = hashlib.sha256()
-    for name in ("source_id", "source_hash"):
-        digest.update("\n".join(mart.sort("source", "source_id")[name].to_list()).encode())
-    return digest.hexdigest()[:16]
-
-
-def counts_of(decisions: pl.DataFrame) -> dict[str, int]:
-    """How many records each action has, under the names of sync_runs."""
-    found = dict(decisions.group_by("action").len().iter_rows())
-    return {name: found.get(action.value, 0) for action, name in ledger.COUNTED.items()}
+def counts_of(decisions: pl.DataFrame, settled: Mapping[str, int] | None = None) -> dict[str, int]:
+    """How many records each action has, under the names of sync_runs; `settled` are counted already."""
+    found = Counter(settled or {}) + Counter(dict(decisions.group_by("action").len().iter_rows()))
+    return {name: found[action.value] for action, name in ledger.COUNTED.items()}
 
 
 def moment_of(clock: Clock) -> datetime:

@@ -20,7 +20,7 @@ from assets.delivery.frames import PLAN_COMMENTS
 from assets.delivery.guard import Tripped
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
-from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
 from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems, read_workflow
 from assets.delivery.sync import SYNC_COMMENTS, run_sync
@@ -260,26 +260,40 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             planned = make_plan(
                 warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock
             )
-        once = int(planned.plan.select("source", "source_id").is_duplicated().sum()) == 0
-        undecided = int(planned.plan["action"].null_count())
         yield dg.MaterializeResult(
             metadata={
-                **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
+                **table_metadata(workflow.plan, planned.looked, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
+                "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
-                **plan_metadata(planned.plan),
+                **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.looked),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="one_decision_each",
-                    passed=once and not undecided,
-                    description=f"{planned.plan.height} records, {undecided} without a decision",
-                    metadata={"records": planned.plan.height, "undecided": undecided},
-                ),
-                _guard_result(planned.plan_id, planned.tripped),
-            ],
+            check_results=[_decided(warehouse, workflow, planned), _guard_result(planned.plan_id, planned.tripped)],
         )
 
     return plan
+
+
+_COUNTED = "select action, reason_code, count(*) as records from {} where plan_id = ? group by all"
+_ONCE = """
+select
+    (select count(*) from {mart}) as wanted,
+    count(distinct (source, source_id)) as records,
+    count(*) - count(action) as undecided
+from {plan}
+where plan_id = ?
+"""
+
+
+def _decided(warehouse: Warehouse, workflow: Workflow, planned: Planned) -> dg.AssetCheckResult:
+    """Count what was kept against the mart that it was decided from."""
+    counted = warehouse.read(_ONCE.format(mart=workflow.mart, plan=workflow.plan), [planned.plan_id])
+    wanted, records, undecided = counted.row(0)
+    return dg.AssetCheckResult(
+        check_name="one_decision_each",
+        passed=wanted == records == planned.records and not undecided,
+        description=f"{records} of {wanted} records, {planned.records} decisions, {undecided} without an action",
+        metadata={"records": records, "undecided": undecided},
+    )
 
 
 def _guard_result(plan_id: str, tripped: list[Tripped]) -> dg.AssetCheckResult:

@@ -106,7 +106,7 @@ def mart(folder: Path) -> None:
 def millpond(folder: Path) -> None:
     """Read, decide, guard, keep."""
     planned = make_plan(Warehouse(folder), Workflow(WORKFLOW, spec()), Paper(), run_id="bench", clock=WallClock())  # type: ignore[arg-type]
-    sys.stderr.write(f"{dict(planned.plan.group_by('action').len().iter_rows())}\n")
+    sys.stderr.write(f"{dict(planned.looked.group_by('action').len().iter_rows())}\n")
 
 
 def _both(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
