@@ -112,12 +112,11 @@ def count_ours(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
 
 
 def data_version(con: duckdb.DuckDBPyConnection, mart: str) -> str:
-    """Fingerprint of the source records that a plan is made from, whatever their order."""
+    """Fingerprint of the source records that a plan is made from, whatever their order; for people to compare."""
     rows = con.execute(
-        "select printf('%016x', bit_xor(md5_number_lower(concat_ws(' ', source, source_id, source_hash)))), count(*)"
-        f" from {quoted(mart)}"
+        f"select printf('%016x', coalesce(bit_xor(hash(source, source_id, source_hash)), 0)) from {quoted(mart)}"
     ).fetchall()
-    return f"{rows[0][0] or '':0>16}" if rows[0][1] else ""
+    return str(rows[0][0])
 
 
 def _faces(sides: Sides, there: Mapping[str, str]) -> dict[str, Face]:
