@@ -39,7 +39,7 @@ class PondError(Exception):
     """The pond's file cannot be used; the text names the file and the mend."""
 
 
-class _Arrow:
+class Arrow:
     """Anything with an Arrow C stream, and nothing else: neither library sees the other's type and asks for pyarrow."""
 
     def __init__(self, stream: Any) -> None:
@@ -63,16 +63,15 @@ def literal(text: str) -> str:
 
 def read_frame(con: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any] | None = None) -> pl.DataFrame:
     """Run a query into a Polars frame without pyarrow."""
-    return pl.DataFrame(_Arrow(con.sql(query, params=params)))
+    return pl.DataFrame(Arrow(con.sql(query, params=params)))
 
 
 def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Append a frame to a table, columns matched by name."""
     if frame.is_empty():
         return
-    con.register("incoming_frame", _Arrow(frame))
-    con.execute(f"insert into {quoted(table)} by name select * from incoming_frame")
-    con.unregister("incoming_frame")
+    _incoming = Arrow(frame)  # DuckDB finds it by its name; what is registered stays in memory until the commit
+    con.execute(f"insert into {quoted(table)} by name select * from _incoming")
 
 
 class Warehouse:
@@ -252,9 +251,8 @@ def columns_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
 
 def replace_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     """Make a table of exactly this frame."""
-    con.register("incoming_frame", _Arrow(frame))
-    con.execute(f"create or replace table {quoted(name)} as select * from incoming_frame")
-    con.unregister("incoming_frame")
+    _incoming = Arrow(frame)
+    con.execute(f"create or replace table {quoted(name)} as select * from _incoming")
 
 
 def describe_table(

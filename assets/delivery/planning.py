@@ -5,7 +5,7 @@ stg_  ->  make_mart  ->  read_twin  ->  make_plan  ->  plan_<workflow>, sync_pla
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,16 +17,37 @@ from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
 from assets.delivery.frames import PLAN_COMMENTS, TargetShape
 from assets.delivery.guard import Tripped, check
+from assets.delivery.levels import FAMILY_SCHEMA, levels_of
 from assets.delivery.lineage import column_lineage
-from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
+from assets.delivery.mapping import (
+    MART_COLUMNS,
+    MART_COMMENTS,
+    MappingError,
+    check_columns,
+    check_flag,
+    family_of,
+    key_column,
+    shape_records,
+)
 from assets.delivery.plans import Seal
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
-from assets.delivery.spec import WorkflowSpec
+from assets.delivery.spec import RecordMap, WorkflowSpec
 from assets.delivery.target import Target
 from assets.delivery.turns import turn_if_free
 from resources.clock import Clock
 from resources.failpoints import reach
-from resources.warehouse import Warehouse, describe_table, has_table, quoted, read_frame, replace_table
+from resources.warehouse import (
+    Warehouse,
+    columns_of,
+    describe_table,
+    has_table,
+    insert_frame,
+    quoted,
+    read_frame,
+    replace_table,
+)
+
+PART = 122_880  # rows shaped at once; DuckDB keeps so many together
 
 TWIN_COMMENTS = {
     "target_id": "The target's internal id.",
@@ -75,29 +96,61 @@ class Workflow:
         return {row.field: f"{row.field} ← {row.origin}" for record in self.spec.records for row in record.rows}
 
 
-def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
+def make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
     """Shape the workflow's source records and keep them as mart_<workflow>; see `mapping.shape`.
+
+    A part of a table at a time, so that memory does not grow with the table.
+
+    Returns:
+        How many records it has.
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
     """
-    tables = {}
-    with warehouse.writer(transaction=False) as con:
-        for record in workflow.spec.records:
-            key_column(record.source)
-            if not has_table(con, record.table):
-                raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
-            tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
-    mart = shape(workflow.spec, workflow.name, tables)
-    lineage = column_lineage(workflow.spec, workflow.name)
-    with warehouse.writer() as con:
-        replace_table(con, workflow.mart, mart)
+    spec, records = workflow.spec, 0
+    with warehouse.writer(tuned=True) as con:
+        warehouse.spare_memory(con)
+        for record in spec.records:
+            _check_table(con, record, workflow.name)
+        family = [family_of(record, _parents(con, record)) for record in spec.records if record.parent]
+        levels = levels_of(pl.concat([pl.DataFrame(schema=FAMILY_SCHEMA), *family]))
+        replace_table(
+            con, workflow.mart, pl.DataFrame(schema={**MART_COLUMNS, **dict.fromkeys(spec.columns, pl.String)})
+        )
+        for record in spec.records:
+            for part in _parts(con, record.table):
+                shaped = shape_records(spec, record, workflow.name, part, levels, con)
+                insert_frame(con, workflow.mart, shaped)
+                records += shaped.height
         comments = {**MART_COMMENTS, **workflow.field_comments()}
-        about = f"What {workflow.spec.target} should hold, one row per NetSuite record of the workflow's sources."
-        describe_table(con, workflow.mart, about, [(name, comments[name]) for name in mart.columns])
+        about = f"What {spec.target} should hold, one row per NetSuite record of the workflow's sources."
+        describe_table(con, workflow.mart, about, [(name, comments[name]) for name in (*MART_COLUMNS, *spec.columns)])
         ledger.ensure_ledger(con)
-        ledger.write_lineage(con, workflow.name, lineage)
-    return mart
+        ledger.write_lineage(con, workflow.name, column_lineage(spec, workflow.name))
+    return records
+
+
+def _check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, name: str) -> None:
+    where, flag = f"{name}.{record.source}", record.select.require_flag
+    key_column(record.source)
+    if not has_table(con, record.table):
+        raise MappingError(f"{name}: there is no table {record.table} yet; materialize it first")
+    check_columns(record, where, list(columns_of(con, record.table)))
+    counted = f"count({quoted(flag)})" if flag else "0"
+    check_flag(record, where, *con.execute(f"select count(*), {counted} from {quoted(record.table)}").fetchall()[0])
+
+
+def _parents(con: duckdb.DuckDBPyConnection, record: RecordMap) -> pl.DataFrame:
+    """The keys of a staging table, with those of the parents."""
+    names = dict.fromkeys([key_column(record.source), *(record.parent or {}).values()])
+    return read_frame(con, f"select {', '.join(map(quoted, names))} from {quoted(record.table)}")
+
+
+def _parts(con: duckdb.DuckDBPyConnection, table: str) -> Iterator[pl.DataFrame]:
+    """A table, part by part; one part at least."""
+    end = con.execute(f"select coalesce(max(rowid), 0) from {quoted(table)}").fetchall()[0][0]
+    for start in range(0, end + 1, PART):
+        yield read_frame(con, f"from {quoted(table)} where rowid >= {start} and rowid < {start + PART}")
 
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
