@@ -231,6 +231,12 @@ class Warehouse:
                 left.unlink(missing_ok=True)
 
 
+def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The pond's tables and views; one question instead of one for each."""
+    rows = con.execute("select table_name from information_schema.tables where table_catalog = 'stage'").fetchall()
+    return {str(row[0]) for row in rows}
+
+
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether a table or view exists in the pond."""
     rows = con.execute(
