@@ -48,8 +48,8 @@ _DECIDED = """
 insert into sync_decisions by name
 select
     $workflow as workflow, 'customers' as source, cast(id as varchar) as source_id, id as source_number,
-    'update' as action, 'source_changed' as reason_code, 'differs: 1 in the target: company' as reason, 't' || id as target_id,
-    'abcdefabcdef' as workflow_version, 'run ' || spell as from_run,
+    'update' as action, 'source_changed' as reason_code, 'differs: 1 in the target: company' as reason,
+    't' || id as target_id, 'abcdefabcdef' as workflow_version, 'run ' || spell as from_run,
     timestamp '2026-01-01' + to_seconds(spell * 1000) as from_at,
     if(spell + 1 = $spells, null, 'run ' || (spell + 1)) as to_run
 from (
