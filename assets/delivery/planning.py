@@ -172,11 +172,11 @@ def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
 class Planned:
     """A plan that was kept in the pond, and what the guards say of it.
 
-    `looked` are the rows about which there was something to decide; the others are in the plan's table only.
+    `plan` are the rows about which there was something to decide; the settled ones are in the plan's table only.
     """
 
     plan_id: str
-    looked: pl.DataFrame
+    plan: pl.DataFrame
     records: int
     tripped: list[Tripped]
 

@@ -275,10 +275,10 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             )
         yield dg.MaterializeResult(
             metadata={
-                **table_metadata(workflow.plan, planned.looked, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
+                **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
-                **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.looked),
+                **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.plan),
             },
             check_results=[_decided(warehouse, workflow, planned), _guard_result(planned.plan_id, planned.tripped)],
         )

@@ -144,7 +144,7 @@ def mart(folder: Path) -> str:
 def millpond(folder: Path) -> str:
     """Read, decide, guard, keep."""
     planned = make_plan(Warehouse(folder), Workflow(WORKFLOW, spec()), Paper(), run_id="bench", clock=WallClock())
-    counts = dict(planned.looked.group_by("action").len().iter_rows())
+    counts = dict(planned.plan.group_by("action").len().iter_rows())
     return f"{counts.get('update', 0)} changed, {counts.get('create', 0)} new, a reason for each of {planned.records}"
 
 
