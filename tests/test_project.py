@@ -31,10 +31,11 @@ MAY_IMPORT_DAGSTER = (
     "assets/failure.py",
     "assets/metadata.py",
     "resources/*/resource.py",
-    "resources/warehouse.py",
+    "resources/pond.py",
 )
 # imported directly, declared through the package that brings it
 COMES_WITH = {
+    "dagster-shared": "dagster",
     "packaging": "pytest",
 }
 # measured beside ours by the benches, in environments of their own

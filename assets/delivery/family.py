@@ -5,7 +5,7 @@ matched rows  ->  settle_parents()  ->  parent_target_id, blocked_by; a retired 
 
 import polars as pl
 
-from assets.delivery.frames import OURS
+from assets.delivery.frames import OURS, PLACE_SCHEMA
 from assets.delivery.mapping import DELIVER, RETIRE
 
 # what children need to know of their parents; `_state` is "there", "stuck" or RETIRE
@@ -18,13 +18,27 @@ ABOVE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
-def settle_parents(matched: pl.DataFrame, above: pl.DataFrame | None = None) -> pl.DataFrame:
+def settle_parents(
+    matched: pl.DataFrame, places: pl.DataFrame | None = None, above: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Let what happens to a parent decide for its children, from the top level downwards.
 
-    Adds parent_target_id and blocked_by (null, or the reason). A child of a retired parent is retired with it.
+    Adds parent_target_id and blocked_by (null, or the reason). A child of a retired parent is retired with it. Parents
+    that another workflow delivers (`places`: PLACE_SCHEMA) are there as long as the target has them.
     """
     done: list[pl.DataFrame] = []
-    settled = pl.DataFrame(schema=ABOVE_SCHEMA) if above is None else above
+    places = pl.DataFrame(schema=PLACE_SCHEMA) if places is None else places
+    there = pl.when(pl.col("target_id").is_not_null()).then(pl.lit("there")).otherwise(pl.lit("stuck"))
+    settled = places.select(
+        pl.col("source").alias("parent_source"),
+        pl.col("source_id").alias("parent_source_id"),
+        there.alias("_state"),
+        pl.col("target_id").alias("parent_target_id"),
+        pl.lit(-1, dtype=pl.Int32).alias("level"),
+        pl.col("reason").alias("_why"),
+    )
+    if above is not None:
+        settled = pl.concat([settled, above.with_columns(pl.lit(None, dtype=pl.String).alias("_why"))])
     for level in sorted(matched["level"].unique().to_list()):
         parents = settled.filter(pl.col("level") < level).drop("level")
         rows = matched.filter(pl.col("level") == level).join(
@@ -43,9 +57,12 @@ def settle_parents(matched: pl.DataFrame, above: pl.DataFrame | None = None) -> 
             pl.when(retired).then(pl.lit("parent_inactive")).otherwise("reason_code").alias("reason_code"),
             pl.when(retired).then(pl.lit("switched off with its parent")).otherwise("reason").alias("reason"),
             pl.when(absent).then(pl.lit("the parent is not among the source records"))
-            .when(stuck).then(pl.lit("the parent is not in the target and will not be"))
+            .when(stuck).then(pl.coalesce(
+                pl.format("{} {} is not in the target: {}", "parent_source", "parent_source_id", "_why"),
+                pl.lit("the parent is not in the target and will not be"),
+            ))
             .otherwise(None).alias("blocked_by"),
-        ).drop("_state")  # fmt: skip
+        ).drop("_state", "_why")  # fmt: skip
         done.append(rows)
         settled = pl.concat([settled, _as_parents(rows)])
     return (
@@ -72,4 +89,5 @@ def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
         state.alias("_state"),
         pl.col("target_id").alias("parent_target_id"),
         "level",
+        pl.lit(None, dtype=pl.String).alias("_why"),
     )

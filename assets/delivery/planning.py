@@ -16,7 +16,7 @@ from assets.delivery import ledger, plans
 from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
 from assets.delivery.frames import PLAN_COMMENTS, TargetShape
-from assets.delivery.guard import Tripped, check
+from assets.delivery.guard import Tripped, canary_found, check
 from assets.delivery.levels import FAMILY_SCHEMA, levels_of
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import (
@@ -33,7 +33,7 @@ from assets.delivery.plans import Seal
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
 from assets.delivery.spec import RecordMap, WorkflowSpec
 from assets.delivery.target import Target
-from assets.delivery.turns import turn_if_free
+from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock
 from resources.failpoints import reach
 from resources.warehouse import (
@@ -106,12 +106,20 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
+        SyncError: Another run has been making it for an hour.
     """
+    with one_maker(warehouse, workflow.mart):
+        return _make_mart(warehouse, workflow)
+
+
+def _make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
     spec, records = workflow.spec, 0
     with warehouse.writer(tuned=True) as con:
         warehouse.spare_memory(con)
         for record in spec.records:
             _check_table(con, record, workflow.name)
+        ledger.ensure_ledger(con)
+        spec = spec.linked({name: ledger.ids_there(con, name) for name in spec.waits_for})
         family = [family_of(record, _parents(con, record)) for record in spec.records if record.parent]
         levels = levels_of(pl.concat([pl.DataFrame(schema=FAMILY_SCHEMA), *family]))
         replace_table(
@@ -125,8 +133,8 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
         comments = {**MART_COMMENTS, **workflow.field_comments()}
         about = f"What {spec.target} should hold, one row per NetSuite record of the workflow's sources."
         describe_table(con, workflow.mart, about, [(name, comments[name]) for name in (*MART_COLUMNS, *spec.columns)])
-        ledger.ensure_ledger(con)
-        ledger.write_lineage(con, workflow.name, column_lineage(spec, workflow.name))
+        ledger.write_lineage(con, workflow.name, column_lineage(workflow.spec, workflow.name))
+    reach("mart_made")
     return records
 
 
@@ -155,8 +163,14 @@ def _parts(con: duckdb.DuckDBPyConnection, table: str) -> Iterator[pl.DataFrame]
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     """Read back every record of the target and keep them as twin_<workflow>."""
+    with one_maker(warehouse, workflow.twin):
+        return _read_twin(warehouse, workflow, target, run_id=run_id, clock=clock)
+
+
+def _read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     began, before = moment_of(clock), target.calls
     twin = target.read(workflow.spec.columns)
+    reach("twin_read")
     with warehouse.writer() as con:
         replace_table(con, workflow.twin, twin)
         comments = {**{name: f"{name} as the target has it." for name in twin.columns}, **TWIN_COMMENTS}
@@ -183,25 +197,33 @@ class Planned:
 
 def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
+    with one_maker(warehouse, workflow.plan):
+        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock)
+
+
+def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
     spec, seal = workflow.spec, Seal(warehouse.seal_key)
     _settle_left_over(warehouse, workflow, target, seal, run_id, clock)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
     sides = Sides(workflow.name, spec, shape_of, workflow.mart, workflow.twin)
     stamp = new_stamp(run_id, clock)
+    reach("plan_begins")
     with warehouse.writer(tuned=True) as con:
         warehouse.spare_memory(con)
         since = stamp.made_at - timedelta(hours=spec.retry_refused_after_h)
         refused, holds = ledger.read_refused(con, workflow.name, since), ledger.read_holds(con, workflow.name)
-        part(con, sides, refused, holds)
-        left = read_open(con, sides, refused, holds)
-        plan = decide(spec, shape_of, left.mart, left.twin, left.links, left.refused, left.holds, left.above)
+        places = ledger.read_places(con, spec.waits_for)
+        part(con, sides, refused, holds, places)
+        left = read_open(con, sides)
+        plan = decide(spec, shape_of, left.mart, left.twin, left.links, refused, holds, places, left.above)
         settled = count_settled(con)
         records = plan.height + sum(settled.values())
         ours, size_before = count_ours(con, workflow.name), ledger.last_size(con, workflow.name)
         tripped = list(
             check(spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field, records=records)
         )
+        tripped += canary_found(plan, ledger.halts(con, workflow.name, spec.version))
         kept = stamped(plan, workflow, stamp)
         version = data_version(con, workflow.mart)
         keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=version)

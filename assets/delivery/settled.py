@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from assets.delivery.decide import left_alone
-from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, TargetShape
+from assets.delivery.frames import KEY, LINK_SCHEMA, PLACE_SCHEMA, TargetShape
 from assets.delivery.spec import WorkflowSpec
 from resources.warehouse import columns_of, insert_frame, literal, quoted, read_frame
 
@@ -40,12 +40,16 @@ class Open:
     mart: pl.DataFrame
     twin: pl.DataFrame
     links: pl.DataFrame
-    refused: pl.DataFrame
-    holds: pl.DataFrame
     above: pl.DataFrame
 
 
-def part(con: duckdb.DuckDBPyConnection, sides: Sides, refused: pl.DataFrame, holds: pl.DataFrame) -> None:
+def part(
+    con: duckdb.DuckDBPyConnection,
+    sides: Sides,
+    refused: pl.DataFrame,
+    holds: pl.DataFrame,
+    places: pl.DataFrame | None = None,
+) -> None:
     """Make the temporary tables _settled and _open: every record of the mart is in one of them.
 
     Args:
@@ -53,6 +57,7 @@ def part(con: duckdb.DuckDBPyConnection, sides: Sides, refused: pl.DataFrame, ho
         sides: The workflow and its tables.
         refused: REFUSED_SCHEMA.
         holds: HOLD_SCHEMA.
+        places: PLACE_SCHEMA: parents that other workflows deliver.
     """
     faces = _faces(sides, columns_of(con, sides.mart))
     shown = list(dict.fromkeys(faces.values()))
@@ -61,6 +66,8 @@ def part(con: duckdb.DuckDBPyConnection, sides: Sides, refused: pl.DataFrame, ho
     con.execute(_TWICE)
     con.execute("create or replace temp table _noted (source varchar, source_id varchar)")
     insert_frame(con, "_noted", pl.concat([refused.select(KEY), holds.select(KEY)]).unique())
+    con.execute("create or replace temp table _places (source varchar, source_id varchar, target_id varchar)")
+    insert_frame(con, "_places", pl.DataFrame(schema=PLACE_SCHEMA) if places is None else places.drop("reason"))
     parented = [record.source for record in sides.spec.records if record.parent]
     same = _cases({source: f"wanted.face = actual.face_{shown.index(face)}" for source, face in faces.items()})
     off = "actual.was_off" if sides.target.active_field in sides.spec.columns else "true"
@@ -70,7 +77,7 @@ def part(con: duckdb.DuckDBPyConnection, sides: Sides, refused: pl.DataFrame, ho
     con.execute("create or replace temp table _open as from _wanted anti join _settled using (place)")
 
 
-def read_open(con: duckdb.DuckDBPyConnection, sides: Sides, refused: pl.DataFrame, holds: pl.DataFrame) -> Open:
+def read_open(con: duckdb.DuckDBPyConnection, sides: Sides) -> Open:
     """The records that are not settled, and everything on the other side that could be meant by them."""
     free = "external_id is null" if sides.spec.match_order else "false"
     con.execute(_NEAR.format(free=free), [sides.workflow])
@@ -83,8 +90,6 @@ def read_open(con: duckdb.DuckDBPyConnection, sides: Sides, refused: pl.DataFram
         mart=read_frame(con, f"from {quoted(sides.mart)} where rowid in (select place from _open) order by rowid"),
         twin=read_frame(con, f"from {quoted(sides.twin)} where rowid in (select place from _near) order by rowid"),
         links=links if links.height else pl.DataFrame(schema=LINK_SCHEMA),
-        refused=refused,
-        holds=holds if holds.height else pl.DataFrame(schema=HOLD_SCHEMA),
         above=read_frame(con, _ABOVE),
     )
 
@@ -218,6 +223,13 @@ where parent_source_id is not null and not exists (
             child.disposition <> 'deliver'
             or (parent.state = 'there' and coalesce(child.known_parent = parent.target_id, true))
         )
+) and not exists (
+    select 1 from _places as place
+    where place.source = child.parent_source and place.source_id = child.parent_source_id
+        and (
+            child.disposition <> 'deliver'
+            or (place.target_id is not null and coalesce(child.known_parent = place.target_id, true))
+        )
 )
 """
 
@@ -261,7 +273,7 @@ select
     if(settled.target_id is null, null, 'external_id') as matched_by,
     mart.parent_source,
     mart.parent_source_id,
-    parent.target_id as parent_target_id,
+    coalesce(parent.target_id, place.target_id) as parent_target_id,
     mart.level,
     cast([] as struct(field varchar, "before" varchar, "after" varchar)[]) as changes,
     null as payload,
@@ -272,4 +284,6 @@ from {{mart}} as mart
 join _settled as settled on settled.place = mart.rowid
 left join _settled as parent
     on parent.source = settled.parent_source and parent.source_id = settled.parent_source_id
+left join _places as place
+    on place.source = settled.parent_source and place.source_id = settled.parent_source_id
 """

@@ -152,7 +152,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
-        deps=list(dict.fromkeys(record.table for record in workflow.spec.records)),
+        deps=[*dict.fromkeys(record.table for record in workflow.spec.records), *_syncs(workflow.spec.waits_for)],
         description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
         "a record that is not delivered says why.",
     )
@@ -160,7 +160,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     @dg.multi_asset(name=workflow.mart, specs=[spec], check_specs=_blocking(workflow.mart, checks), pool=POOL)
     def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
-        with dagster_failure(MappingError):
+        with dagster_failure(MappingError, SyncError):
             records = make_mart(warehouse, workflow)
         lineage = column_lineage(workflow.spec, workflow.name)
         dispositions = warehouse.read(_DISPOSITIONS.format(workflow.mart))
@@ -178,6 +178,10 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         )
 
     return mart
+
+
+def _syncs(names: Sequence[str]) -> list[str]:
+    return [f"sync_{name}" for name in names]
 
 
 _DISPOSITIONS = "select disposition, reason_code, count(*) as records from {} group by all order by records desc"
@@ -232,7 +236,7 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
         clock = _client(context, kind).clock
-        with dagster_failure(ValueError):
+        with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
         comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TWIN_COMMENTS}

@@ -18,7 +18,7 @@ from rich.table import Table
 from assets.delivery.explain import explain, find_records
 from assets.delivery.ledger import ensure_ledger, write_lineage
 from assets.delivery.lineage import column_lineage
-from resources.warehouse import Warehouse, add_macros
+from resources.warehouse import Warehouse, add_analytics
 from tests.assets.delivery.builders import customers, one_source, projects
 
 WORKFLOW = "suiteprojects__customers"
@@ -86,7 +86,7 @@ def prepare(folder: Path, rows: int) -> None:
             used = {name: value for name, value in values.items() if f"${name}" in statement}
             con.execute(statement, used)
         write_lineage(con, WORKFLOW, column_lineage(one_source(), WORKFLOW))
-        add_macros(con)
+        add_analytics(con)
     tables = ("mart", "plan")
     with warehouse.writer() as con:
         for table in tables:

@@ -49,6 +49,7 @@ def both(
     linked: pl.DataFrame,
     refused: pl.DataFrame,
     holds: pl.DataFrame,
+    places: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """The plan made by looking at every record, the plan made by setting aside first, and how many were set aside."""
     sides = Sides("flow", spec, OPTIONS, "mart_flow", "twin_flow")
@@ -56,10 +57,10 @@ def both(
     replace_table(con, sides.twin, there)
     con.execute("delete from sync_links")
     insert_frame(con, "sync_links", linked.with_columns(pl.lit("flow").alias("workflow")))
-    slow = decide(spec, OPTIONS, wanted, there, linked, refused, holds)
-    part(con, sides, refused, holds)
-    left = read_open(con, sides, refused, holds)
-    looked = decide(spec, OPTIONS, left.mart, left.twin, left.links, left.refused, left.holds, left.above)
+    slow = decide(spec, OPTIONS, wanted, there, linked, refused, holds, places)
+    part(con, sides, refused, holds, places)
+    left = read_open(con, sides)
+    looked = decide(spec, OPTIONS, left.mart, left.twin, left.links, refused, holds, places, left.above)
     replace_table(con, "plan_flow", looked)
     con.execute("alter table plan_flow add column plan_id varchar")
     write_settled(con, sides, "plan_flow", {"plan_id": "p"})
@@ -236,7 +237,7 @@ def worlds(draw: st.DrawFn) -> tuple[Any, ...]:
         if not draw(RARE):
             linked.append(link_row(draw, row, target_id, spec.version))
         if draw(RARE):
-            refused.append([*key, spec.version, "601", "no"])
+            refused.append([*key, spec.version, draw(st.sampled_from([None, "sent"])), "601", "no"])
         if draw(RARE):
             holds.append([*key, row["disposition"], spec.version, "run 1"])
     if draw(RARE):
