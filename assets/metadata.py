@@ -73,12 +73,16 @@ def _cell(value: object) -> str:
     return text
 
 
-def plan_metadata(plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+def plan_metadata(counted: pl.DataFrame, plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
     """Counts by action and reason, and the first rows that would be sent: ids and field names, never values.
 
     Two entries, because the UI folds away a Markdown text of a thousand characters or more.
+
+    Args:
+        counted: action, reason_code, records.
+        plan: PLAN_COLUMNS; all rows that write.
     """
-    counts = plan.group_by("action", "reason_code").len().sort("action", "len", descending=[False, True])
+    counts = counted.sort("action", "records", descending=[False, True])
     writing = plan.filter(~pl.col("action").is_in(["unchanged", "skipped"])).head(PREVIEW_ROWS)
     rows = [
         (row["source"], row["source_id"], row["action"], _field_names(row["changes"]), row["reason"])

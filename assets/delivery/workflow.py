@@ -20,7 +20,7 @@ from assets.delivery.frames import PLAN_COMMENTS
 from assets.delivery.guard import Tripped
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
-from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
 from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems, read_workflow
 from assets.delivery.sync import SYNC_COMMENTS, run_sync
@@ -30,7 +30,7 @@ from assets.metadata import column_lineage_metadata, markdown_table, plan_metada
 from assets.targets import TARGETS, TargetKind
 from assets.warehouse.schemas import staging_schemas
 from resources.errors import QuotaExhaustedError
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, quoted
 
 POOL = "duckdb"
 _NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -161,19 +161,20 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
         with dagster_failure(MappingError, SyncError):
-            frame = make_mart(warehouse, workflow)
+            records = make_mart(warehouse, workflow)
         lineage = column_lineage(workflow.spec, workflow.name)
-        dispositions = frame.group_by("disposition", "reason_code").len().sort("len", descending=True)
+        dispositions = warehouse.read(_DISPOSITIONS.format(workflow.mart))
         comments = {**MART_COMMENTS, **workflow.field_comments()}
         yield dg.MaterializeResult(
             metadata={
-                **table_metadata(workflow.mart, frame, comments),
+                **table_metadata(workflow.mart, warehouse.read(f"from {workflow.mart} limit 0"), comments),
+                "dagster/row_count": records,
                 "dagster/column_lineage": column_lineage_metadata(lineage),
                 "dispositions": dg.MetadataValue.md(
                     markdown_table(["disposition", "reason", "records"], dispositions.rows())
                 ),
             },
-            check_results=[_unique(workflow, kind, frame), _complete(warehouse, workflow, frame)],
+            check_results=[_unique(warehouse, workflow, kind), _complete(warehouse, workflow)],
         )
 
     return mart
@@ -183,9 +184,18 @@ def _syncs(names: Sequence[str]) -> list[str]:
     return [f"sync_{name}" for name in names]
 
 
-def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.AssetCheckResult:
-    keys = mart.filter(pl.col("disposition") == DELIVER)[kind.key_field]
-    blank, twice = keys.null_count(), int(keys.drop_nulls().is_duplicated().sum())
+_DISPOSITIONS = "select disposition, reason_code, count(*) as records from {} group by all order by records desc"
+_KEYS = """
+select
+    cast(coalesce(sum(sharing) filter ({key} is null), 0) as bigint) as blank,
+    cast(coalesce(sum(sharing) filter ({key} is not null and sharing > 1), 0) as bigint) as twice
+from (select {key}, count(*) as sharing from {mart} where disposition = '{deliver}' group by all)
+"""
+
+
+def _unique(warehouse: Warehouse, workflow: Workflow, kind: TargetKind) -> dg.AssetCheckResult:
+    asked = _KEYS.format(key=quoted(kind.key_field), mart=workflow.mart, deliver=DELIVER)
+    blank, twice = warehouse.read(asked).row(0)
     return dg.AssetCheckResult(
         check_name="key_is_unique",
         asset_key=workflow.mart,
@@ -195,17 +205,20 @@ def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.Asse
     )
 
 
-def _complete(warehouse: Warehouse, workflow: Workflow, mart: pl.DataFrame) -> dg.AssetCheckResult:
+def _complete(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckResult:
     tables = [record.table for record in workflow.spec.records]
     counted = " union all ".join(f"select count(*) as n from {table}" for table in tables)
-    there = int(warehouse.read(f"select cast(sum(n) as bigint) as n from ({counted})")["n"][0])
-    once = int(mart.select("source", "source_id").is_duplicated().sum()) == 0
+    there, rows, records = warehouse.read(
+        f"select cast((select sum(n) from ({counted})) as bigint), count(*), count(distinct (source, source_id))"
+        f" from {workflow.mart}"
+    ).row(0)
+    once = rows == records
     return dg.AssetCheckResult(
         check_name="no_row_lost",
         asset_key=workflow.mart,
-        passed=there == mart.height and once,
-        description=f"{mart.height} rows for {there} source records" + ("" if once else ", some twice"),
-        metadata={"source_records": there, "mart_rows": mart.height},
+        passed=there == rows and once,
+        description=f"{rows} rows for {there} source records" + ("" if once else ", some twice"),
+        metadata={"source_records": there, "mart_rows": rows},
     )
 
 
@@ -264,26 +277,40 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             planned = make_plan(
                 warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock
             )
-        once = int(planned.plan.select("source", "source_id").is_duplicated().sum()) == 0
-        undecided = int(planned.plan["action"].null_count())
         yield dg.MaterializeResult(
             metadata={
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
+                "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
-                **plan_metadata(planned.plan),
+                **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.plan),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="one_decision_each",
-                    passed=once and not undecided,
-                    description=f"{planned.plan.height} records, {undecided} without a decision",
-                    metadata={"records": planned.plan.height, "undecided": undecided},
-                ),
-                _guard_result(planned.plan_id, planned.tripped),
-            ],
+            check_results=[_decided(warehouse, workflow, planned), _guard_result(planned.plan_id, planned.tripped)],
         )
 
     return plan
+
+
+_COUNTED = "select action, reason_code, count(*) as records from {} where plan_id = ? group by all"
+_ONCE = """
+select
+    (select count(*) from {mart}) as wanted,
+    count(distinct (source, source_id)) as records,
+    count(*) - count(action) as undecided
+from {plan}
+where plan_id = ?
+"""
+
+
+def _decided(warehouse: Warehouse, workflow: Workflow, planned: Planned) -> dg.AssetCheckResult:
+    """Count what was kept against the mart that it was decided from."""
+    counted = warehouse.read(_ONCE.format(mart=workflow.mart, plan=workflow.plan), [planned.plan_id])
+    wanted, records, undecided = counted.row(0)
+    return dg.AssetCheckResult(
+        check_name="one_decision_each",
+        passed=wanted == records == planned.records and not undecided,
+        description=f"{records} of {wanted} records, {planned.records} decisions, {undecided} without an action",
+        metadata={"records": records, "undecided": undecided},
+    )
 
 
 def _guard_result(plan_id: str, tripped: list[Tripped]) -> dg.AssetCheckResult:
