@@ -43,7 +43,6 @@ LINK_SCHEMA = {
     "payload_hash": pl.String,
     "workflow_version": pl.String,
     "shown_hash": pl.String,
-    "restored_hash": pl.String,
 }
 
 HOLD_SCHEMA = {
@@ -63,6 +62,7 @@ REFUSED_SCHEMA = {
     "source_id": pl.String,
     "refused_hash": pl.String,
     "refused_version": pl.String,
+    "refused_request": pl.String,
     "refused_code": pl.String,
     "refused_reason": pl.String,
 }

@@ -16,13 +16,13 @@ from assets.delivery import ledger, plans
 from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
 from assets.delivery.frames import PLAN_COMMENTS, TargetShape
-from assets.delivery.guard import Tripped, check
+from assets.delivery.guard import Tripped, canary_found, check
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
 from assets.delivery.plans import Seal
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import Target
-from assets.delivery.turns import turn_if_free
+from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock
 from resources.failpoints import reach
 from resources.warehouse import Warehouse, describe_table, has_table, quoted, read_frame, replace_table
@@ -79,7 +79,13 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
+        SyncError: Another run has been making it for an hour.
     """
+    with one_maker(warehouse, workflow.mart):
+        return _make_mart(warehouse, workflow)
+
+
+def _make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
     tables = {}
     with warehouse.writer(transaction=False) as con:
         for record in workflow.spec.records:
@@ -91,6 +97,7 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
         ids = {name: ledger.ids_there(con, name) for name in workflow.spec.waits_for}
     mart = shape(workflow.spec.linked(ids), workflow.name, tables)
     lineage = column_lineage(workflow.spec, workflow.name)
+    reach("mart_shaped")
     with warehouse.writer() as con:
         replace_table(con, workflow.mart, mart)
         comments = {**MART_COMMENTS, **workflow.field_comments()}
@@ -103,8 +110,14 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     """Read back every record of the target and keep them as twin_<workflow>."""
+    with one_maker(warehouse, workflow.twin):
+        return _read_twin(warehouse, workflow, target, run_id=run_id, clock=clock)
+
+
+def _read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     began, before = moment_of(clock), target.calls
     twin = target.read(workflow.spec.columns)
+    reach("twin_read")
     with warehouse.writer() as con:
         replace_table(con, workflow.twin, twin)
         comments = {**{name: f"{name} as the target has it." for name in twin.columns}, **TWIN_COMMENTS}
@@ -127,6 +140,11 @@ class Planned:
 
 def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
+    with one_maker(warehouse, workflow.plan):
+        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock)
+
+
+def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
     seal = Seal(warehouse.seal_key)
     with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
@@ -140,6 +158,7 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
         refused = ledger.read_refused(con, workflow.name, since)
         holds = ledger.read_holds(con, workflow.name)
         size_before = ledger.last_size(con, workflow.name)
+        halts = ledger.halts(con, workflow.name, workflow.spec.version)
         places = ledger.read_places(con, workflow.spec.waits_for)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
@@ -148,6 +167,8 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
     tripped = list(check(workflow.spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field))
+    tripped += canary_found(plan, halts)
+    reach("plan_decided")
     stamp = new_stamp(run_id, clock)
     kept = stamped(plan, workflow, stamp)
     with warehouse.writer() as con:

@@ -160,7 +160,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     @dg.multi_asset(name=workflow.mart, specs=[spec], check_specs=_blocking(workflow.mart, checks), pool=POOL)
     def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
-        with dagster_failure(MappingError):
+        with dagster_failure(MappingError, SyncError):
             frame = make_mart(warehouse, workflow)
         lineage = column_lineage(workflow.spec, workflow.name)
         dispositions = frame.group_by("disposition", "reason_code").len().sort("len", descending=True)
@@ -223,7 +223,7 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
         clock = _client(context, kind).clock
-        with dagster_failure(ValueError):
+        with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
         comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TWIN_COMMENTS}
