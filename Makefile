@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test bench bench-plan bench-extract bench-deliver lock clean
+.PHONY: help setup dev demo lint types test lossless bench bench-plan bench-extract bench-deliver lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -45,13 +45,16 @@ types: $(READY) ## mypy, strict
 test: $(READY) ## all tests, two at a time (make test ARGS="-k precoro")
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+lossless: $(READY) ## random walks through extraction, counted (make lossless ARGS="--seeds 3000")
+	$(BIN)/python -m tests.bench.lossless $(ARGS)
+
 bench: $(READY) ## time and memory of the main job, as ratios measured in one run
 	$(BIN)/python -m tests.bench.main_job
 
 bench-plan: $(READY) ## seconds and memory of one plan (make bench-plan ARGS="--records 1000000")
 	$(BIN)/python -m tests.bench.plan $(ARGS)
 
-bench-extract: $(READY) ## extraction beside netsuite and dlt (make bench-extract ARGS="--customers 100000")
+bench-extract: $(READY) ## extraction beside others (make bench-extract ARGS="--customers 100000")
 	$(BIN)/python -m tests.bench.extract $(ARGS)
 
 bench-deliver: $(READY) ## delivery beside drt-core (make bench-deliver ARGS="--rows 100000 --batch 1000")

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from assets.delivery.mapping import MappingError, source_columns
 from assets.delivery.planning import Workflow
+from assets.delivery.plans import PlanError, Seal
 from assets.netsuite.things import THINGS, Thing
 from orchestration.definitions import load_workflows
 from orchestration.jobs import load_groups
@@ -105,6 +106,10 @@ def _loaded(settings: type[BaseSettings]) -> BaseSettings:
 
 
 def _pond(settings: MillpondSettings) -> Iterator[Finding]:
+    try:
+        Seal(os.environ.get("MILLPOND_SEAL_KEY", ""))
+    except PlanError as error:
+        yield Finding(OURS, "seal", "plans cannot be sealed or opened", str(error))
     pond = Warehouse(settings.pond)
     if not pond.stage.exists():
         yield Finding(OURS, "pond", "there is none yet; the first run makes it")

@@ -23,7 +23,7 @@ from assets.netsuite.report import ExtractReport
 from assets.netsuite.settings import ExtractionSettings
 from assets.netsuite.spool import scratch
 from assets.netsuite.things import THINGS, Thing
-from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, write_watermark
+from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, read_watermarks, write_watermark
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.refusals import MissingTableError
@@ -46,13 +46,13 @@ class Extraction:
         self._warehouse, self._client, self._settings, self._run_id = warehouse, client, settings, run_id
         self._thing: Thing = THINGS[name]
         with warehouse.writer(transaction=False) as con:
-            self._mark = read_watermark(con, self._thing.table)
+            marks = read_watermarks(con)
+            self._mark = marks.get(self._thing.table)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
             self._remembered = self._remember(con)
             parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
-            with_deletions = [each.table for each in THINGS.values() if each.deleted_as]
-            marks = [read_watermark(con, table) for table in with_deletions]
-        since = self._mark.deletes_literal_with(marks) if self._mark else ""
+        with_deletions = [marks.get(each.table) for each in THINGS.values() if each.deleted_as]
+        since = self._mark.deletes_literal_with(with_deletions) if self._mark else ""
         self._known = Known(self._mark, parents, self._began_at, since)
         if self._probes.is_fresh(LIMITS):
             client.follow(self._probes.recall(LIMITS))

@@ -70,18 +70,32 @@ def naive(moment: datetime) -> datetime:
 
 def read_watermark(con: duckdb.DuckDBPyConnection, source_table: str) -> Watermark | None:
     """The watermark of one NetSuite table; None before its first load."""
+    return read_watermarks(con).get(source_table)
+
+
+def read_watermarks(con: duckdb.DuckDBPyConnection) -> dict[str, Watermark]:
+    """The watermark of each NetSuite table that was loaded."""
     there = columns_of(con, "sync_watermarks")
     if not there:
-        return None
+        return {}
     reconciled = "reconciled_at" if "reconciled_at" in there else "null::timestamp"  # ponds that are older than it
     rows = con.execute(
         "select source_table, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id,"
-        f" {reconciled} from sync_watermarks where source_table = ?",
-        [source_table],
+        f" {reconciled} from sync_watermarks"
     ).fetchall()
-    if not rows:
-        return None
-    name, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id, reconciled_at = rows[0]
+    return {row[0]: _watermark(*row) for row in rows}
+
+
+def _watermark(  # one argument a column
+    name: str,
+    watermark_at: datetime,
+    overlap_s: int,
+    columns_hash: str,
+    zone_offset_s: int | None,
+    began_at: datetime,
+    run_id: str,
+    reconciled_at: datetime | None,
+) -> Watermark:
     return Watermark(
         name,
         watermark_at.replace(tzinfo=UTC),

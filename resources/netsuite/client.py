@@ -76,12 +76,11 @@ class NetSuiteClient:
             ask: Asks it.
         """
         now = self.clock.now()
-        asked, covers, answer = self._shared.get(question, (None, "", None))
-        if asked is None or now - asked > TIME_S or covers > since:
-            answer = ask()
-            self._shared[question] = now, since, answer
-        known: Answered = answer
-        return known
+        known = self._shared.get(question)
+        if known is None or now - known[0] > TIME_S or known[1] > since:
+            known = self._shared[question] = now, since, ask()
+        answer: Answered = known[2]
+        return answer
 
     def server_time(self) -> datetime:
         """NetSuite's own time in UTC, in whole seconds, not older than `TIME_S`: the next watermark.

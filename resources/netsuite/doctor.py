@@ -65,6 +65,7 @@ def examine(client: NetSuiteClient, needs: Sequence[TableNeed], *, lanes: int) -
     yield from examined(SYSTEM, "session time zone", lambda: _zone(client))
     yield from examined(SYSTEM, "concurrency", lambda: _limits(client, lanes))
     yield from examined(SYSTEM, "OneWorld", lambda: _one_world(client))
+    yield from examined(SYSTEM, "metadata catalogue", lambda: _catalogue(client))
     for need in needs:
         yield from examined(SYSTEM, f"table {need.table}", lambda need=need: _table(client, need))  # type: ignore[misc]
     yield from examined(SYSTEM, "table deletedrecord", lambda: _deletions(client))
@@ -119,6 +120,17 @@ def _one_world(client: NetSuiteClient) -> Iterator[Finding]:
         yield Finding(SYSTEM, "OneWorld", "no, or the role may not see subsidiaries")
     else:
         yield Finding(SYSTEM, "OneWorld", f"yes, {told.get('n', '0')} subsidiaries")
+
+
+def _catalogue(client: NetSuiteClient) -> Iterator[Finding]:
+    """Told, not judged: custom fields can be read without it."""
+    fields = client.custom_fields("customer")
+    if fields is None:
+        found = "not visible: custom fields stay text, and their dates come as the integration user prefers to see them"
+        yield Finding(SYSTEM, "metadata catalogue", f"{found}; set that preference to YYYY-MM-DD")
+    else:
+        own = sum(name.startswith("cust") for name in fields)
+        yield Finding(SYSTEM, "metadata catalogue", f"tells the types of {own} custom fields of customers")
 
 
 def _table(client: NetSuiteClient, need: TableNeed) -> Iterator[Finding]:

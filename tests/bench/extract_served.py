@@ -77,7 +77,13 @@ def fill(folder: Path, count: int, latency_ms: int, slots: int) -> None:
     sandbox = Sandbox(folder)
     sandbox.clock.follow_wall()  # type: ignore[attr-defined]  # the folder's own clock
     sandbox.switches.set(
-        "netsuite", NetSuiteSwitches, latency_ms=latency_ms, concurrency_limit=slots, row_cap=0, page_cap=0
+        "netsuite",
+        NetSuiteSwitches,
+        latency_ms=latency_ms,
+        concurrency_limit=slots,
+        row_cap=0,
+        page_cap=0,
+        q_after="midnight",  # as the connector takes it
     )
     sandbox.netsuite.insert("customer", customers(count))
 

@@ -1,6 +1,6 @@
 """Random walks through a NetSuite account, many of them: how many, and which ones lost something.
 
-Usage: python -m tests.bench.lossless [--seeds 500] [--first 0] [--processes 1] [--stories]
+Usage: python -m tests.bench.lossless [--seeds 500] [--first 0] [--processes 2] [--stories]
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=500)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--stories", action="store_true", help="tell what happened in each walk that failed")
     asked = parser.parse_args()
     console, began, runs = Console(width=160), perf_counter(), 0
@@ -43,11 +43,13 @@ def main() -> None:
             runs += each.runs
             if each.problems:
                 failed.append(each)
-                console.print(str(each) if asked.stories else f"seed {each.seed}: {each.problems[0]}", markup=False)
+                again = f"MILLPOND_SEED={each.seed} python -m pytest -k lossless"
+                told = str(each) if asked.stories else f"seed {each.seed}: {each.problems[0]}; again: {again}"
+                console.print(told, markup=False)
             if number % EVERY == 0:
                 console.print(f"{number} seeds, {runs:,} runs, {len(failed)} failed, {perf_counter() - began:.0f} s")
     console.print(
-        f"{asked.seeds} seeds ({asked.first} to {asked.first + asked.seeds - 1}), {runs:,} runs,"
+        f"lossless walks: {asked.seeds} seeds ({asked.first} to {asked.first + asked.seeds - 1}), {runs:,} runs,"
         f" {len(failed)} failed: {[each.seed for each in failed]}, {perf_counter() - began:.0f} s"
     )
     sys.exit(bool(failed))

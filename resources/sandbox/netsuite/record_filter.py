@@ -119,7 +119,7 @@ class Filter:
             raise _bad(f"Parsing of the value '{value}' failed with date format {preference}.") from error
         begins, ends = self._edge(column, day), self._edge(column, day + timedelta(days=1))
         conditions = {
-            "AFTER": (f"{sql} >= ?", [ends]),
+            "AFTER": (f"{sql} >= ?", [ends if self._switches.q_after == "the_day" else begins]),
             "BEFORE": (f"{sql} < ?", [begins]),
             "ON": (f"({sql} >= ? AND {sql} < ?)", [begins, ends]),
             "ON_OR_AFTER": (f"{sql} >= ?", [begins]),

@@ -177,4 +177,9 @@ class NetSuiteSwitches:
         "forbidden", "answer to a write: forbidden (403) or not_allowed (405)", "netsuite.md §1.5 [D]"
     )
     metadata_visible: bool = switch(True, "the metadata catalogue answers; otherwise 403", "netsuite.md §2.5 [U]")
+    q_after: Literal["the_day", "midnight"] = switch(
+        "the_day",
+        "AFTER a date of a moment: after that day, or after the midnight that begins it (airbyte-source-netsuite)",
+        "netsuite.md §2.2 [U]",
+    )
     lead_readable: bool = switch(True, "GET customer/<id> of a lead or prospect works", "netsuite.md §2 [U]")

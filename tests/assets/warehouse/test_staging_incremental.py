@@ -10,16 +10,19 @@ import pytest
 
 from assets.netsuite.extract import ExtractionSettings, extract
 from assets.netsuite.things import THINGS
+from assets.warehouse.custom_types import custom_kinds, typed
 from assets.warehouse.incremental import Staged, stage
 from assets.warehouse.staging import build
 from resources.netsuite.resource import open_netsuite
+from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse, quoted
 from sql import Statement, names, statement
 
 ORDER = ("customers", *(name for name in THINGS if name != "customers"))
 STAGED = [statement("staging", name) for name in names("staging")]
-SETTINGS = ExtractionSettings(custom_columns={"customers": ("custentity_region",)})
+CUSTOM = ("custentity_region", "custentity_oa_export_to_openair", "custentity_tags", "custentity_since")
+SETTINGS = ExtractionSettings(custom_columns={"customers": CUSTOM})
 
 
 class Account:
@@ -30,6 +33,8 @@ class Account:
         self.warehouse = Warehouse(folder / "pond")
         self.random = Random(7)
         self.runs = 0
+        fields = ("customer.custentity_tags:multi", "customer.custentity_since:date")
+        self.sandbox.switches.set("netsuite", NetSuiteSwitches, custom_fields=fields)
         netsuite = self.sandbox.netsuite
         for table, key in (("currency", "id"), ("entitystatus", "key"), ("subsidiary", "id"), ("department", "id")):
             netsuite.insert(table, [{key: each, "name": f"{table} {each}"} for each in (1, 2, 3)])
@@ -43,7 +48,9 @@ class Account:
         """A customer."""
         stage_name = ("Customer", "Lead", "Prospect")[key % 3]
         return {"id": key, "entityid": f"C{key}", "searchstage": stage_name, "currency": 1 + key % 3,
-                "entitystatus": 1 + key % 3, "custentity_region": f"R{key % 4}", "isinactive": False}  # fmt: skip
+                "entitystatus": 1 + key % 3, "custentity_region": f"R{key % 4}", "isinactive": False,
+                "custentity_oa_export_to_openair": key % 2 == 0, "custentity_tags": "1, 3",
+                "custentity_since": "2027-04-03"}  # fmt: skip
 
     def project(self, key: int) -> dict[str, Any]:
         """A project; every fourth one hangs below another, which may not be there yet."""
@@ -76,12 +83,13 @@ class Account:
     def differences(self) -> dict[str, int]:
         """Rows by which the staging tables differ from a full build."""
         with self.warehouse.writer(transaction=False) as con:
+            whole = {of.name: typed(con, of, custom_kinds(con, of)).statement.text for of in STAGED}
             return {
-                of.name: sum(
+                name: sum(
                     con.execute(f"select count(*) from ({left} except all {right})").fetchall()[0][0]
-                    for left, right in ((f"from {of.name}", f"({of.text})"), (f"({of.text})", f"from {of.name}"))
+                    for left, right in ((f"from {name}", f"({text})"), (f"({text})", f"from {name}"))
                 )
-                for of in STAGED
+                for name, text in whole.items()
             }
 
     def busy_hour(self) -> None:
@@ -93,6 +101,8 @@ class Account:
             lambda: netsuite.update("customer", some(1, 20), phone=str(random.random())),
             lambda: netsuite.update("customer", some(1, 20), searchstage=random.choice(["Lead", "Customer"])),
             lambda: netsuite.update("customeraddressbookentityaddress", some(1, 20), city=f"City {random.random()}"),
+            lambda: netsuite.update("customer", some(1, 20), custentity_tags=random.choice(["1", "3, 4", None])),
+            lambda: netsuite.update("customer", some(1, 20), custentity_since=f"2027-04-{some(10, 30)}"),
             lambda: netsuite.update("currency", some(1, 4), symbol=f"X{some(1, 99)}"),
             lambda: netsuite.update("entitystatus", some(1, 4), name=f"Status {some(1, 99)}"),
             lambda: netsuite.update("customersubsidiaryrelationship", some(1, 20), subsidiary=some(1, 4)),

@@ -49,6 +49,7 @@ def test_an_account_that_is_ready_gets_a_line_for_everything(account: Sandbox) -
     told = {each.what: each.found for each in found}
     assert told["session time zone"] == "UTC+00:00"
     assert told["OneWorld"] == "yes, 6 subsidiaries"
+    assert told["metadata catalogue"].startswith("tells the types of 5 custom fields")
     assert told["table customer"].startswith("30 rows, 30 of 30")
     assert {each.partition(" ")[2] for each in told if each.startswith("table ")} >= {"job", "contact", "deletedrecord"}
 
@@ -115,6 +116,14 @@ def test_a_table_that_is_not_found_names_permission_and_feature(account: Sandbox
 
     assert list(found) == [f"table {table}"]
     assert mend in found[f"table {table}"]
+
+
+def test_a_catalogue_that_is_out_of_sight_is_told_and_stops_nothing(account: Sandbox) -> None:
+    """Custom fields are text then, and a date among them follows somebody's preference."""
+    found = look(account, metadata_visible=False)
+
+    assert ill(found) == {}
+    assert any(each.what == "metadata catalogue" and "YYYY-MM-DD" in each.found for each in found)
 
 
 def test_a_table_that_is_optional_may_be_missing(account: Sandbox) -> None:

@@ -78,6 +78,16 @@ def test_filters_find_records(caller: Caller, query: str, expected: list[str]) -
     assert found(caller, query) == expected
 
 
+@pytest.mark.parametrize(("meaning", "expected"), [("the_day", ["108"]), ("midnight", ["107", "108"])])
+def test_after_a_day_may_mean_after_its_midnight(
+    caller: Caller, switch: Switch, meaning: str, expected: list[str]
+) -> None:
+    """Nothing is documented; a connector that many use takes it for the midnight that begins the day."""
+    switch(q_after=meaning)
+
+    assert found(caller, 'lastModifiedDate AFTER "1/1/2026"') == expected
+
+
 def test_a_date_in_another_format_is_refused(caller: Caller) -> None:
     """With the fragment that Airbyte's connector looks for."""
     response = caller.get("/record/v1/customer", q='lastModifiedDate AFTER "2026-01-01"')
