@@ -19,8 +19,9 @@ from assets.delivery.frames import PLAN_COMMENTS, TargetShape
 from assets.delivery.guard import Tripped, check
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
+from assets.delivery.picking import Chosen, Mode, narrow, read_selection
 from assets.delivery.plans import Seal
-from assets.delivery.spec import WorkflowSpec
+from assets.delivery.spec import Imports, WorkflowSpec
 from assets.delivery.target import Target
 from assets.delivery.turns import turn_if_free
 from resources.clock import Clock
@@ -68,6 +69,12 @@ class Workflow:
     def sync(self) -> str:
         """Name of the sink's table and asset."""
         return f"sync_{self.name}"
+
+    @property
+    def chosen(self) -> Chosen:
+        """What picking needs to know; a workflow without `imports` selects everything."""
+        imports = self.spec.imports or Imports()
+        return Chosen(self.name, self.mart, imports.label, imports.select == "all")
 
     def field_comments(self) -> dict[str, str]:
         """A comment per target field: where its value comes from."""
@@ -123,10 +130,12 @@ class Planned:
     tripped: list[Tripped]
 
 
-def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
+def make_plan(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode = Mode.SYNC
+) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
     seal = Seal(warehouse.seal_key)
-    with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
+    with turn_if_free(warehouse, workflow.spec.door) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
         mart = read_frame(con, f"select * from {quoted(workflow.mart)}")
         twin = read_frame(con, f"select * from {quoted(workflow.twin)}")
@@ -138,9 +147,11 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
         refused = ledger.read_refused(con, workflow.name, since)
         holds = ledger.read_holds(con, workflow.name)
         size_before = ledger.last_size(con, workflow.name)
+        selection = None if workflow.chosen.everything else read_selection(con, workflow.chosen)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
     plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds)
+    plan = narrow(plan, selection, links, mode)
     keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
