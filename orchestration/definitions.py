@@ -13,6 +13,7 @@ from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
 from assets.netsuite.extract import ExtractionSettings
 from assets.netsuite.raw import RAW_ASSETS
+from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
 from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
@@ -27,9 +28,9 @@ from orchestration.settings import (
     secret,
 )
 from resources.netsuite.resource import NetSuiteResource
+from resources.pond import WarehouseResource
 from resources.precoro.resource import PrecoroResource
 from resources.suiteprojects.resource import SuiteProjectsResource
-from resources.warehouse import WarehouseResource
 
 
 @dg.definitions
@@ -45,7 +46,12 @@ def definitions() -> dg.Definitions:
     jobs = group_jobs(groups, workflows, stand_ins, also=[GROUPS_ASSET] if wrong else [])
     names = [job.name for job in jobs]
     own = dg.Definitions(
-        assets=[*RAW_ASSETS.values(), *STAGING_ASSETS.values(), analyst_snapshot(_published(workflows))],
+        assets=[
+            *RAW_ASSETS.values(),
+            *STAGING_ASSETS.values(),
+            *HISTORY_ASSETS.values(),
+            analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
+        ],
         jobs=[*jobs, release_job(workflows)],
         schedules=group_schedules(groups, names),
         sensors=[*group_sensors(groups, names), publish_after_failure],
@@ -81,7 +87,9 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
         return "" if settings.sandbox else secret(name)
 
     return {
-        "warehouse": WarehouseResource(folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY")),
+        "warehouse": WarehouseResource(
+            folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY"), personal=settings.personal
+        ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
             overlap_s=settings.overlap_s,

@@ -22,7 +22,7 @@ from assets.warehouse.snapshot import SNAPSHOT
 
 ALL = "all"
 GROUPS_ASSET = "groups_yaml"  # says what is wrong with groups.yaml; there is none while nothing is
-LAYERS = ("netsuite", "warehouse")  # asset groups that hold NetSuite's tables
+LAYERS = ("netsuite", "warehouse", "history")  # asset groups that hold NetSuite's tables
 MODES = {
     Mode.IMPORT: "Create what is selected and not there yet, with its ancestors; change nothing.",
     Mode.UPDATE: "Bring what was imported up to date; create nothing.",
@@ -156,8 +156,8 @@ def group_jobs(
         everything: dg.AssetSelection = dg.AssetSelection.groups(*LAYERS) if name == ALL else dg.AssetSelection.assets()
         everything |= dg.AssetSelection.assets(*unusable, *(() if name in single else also))
         everything |= dg.AssetSelection.assets(*(name for each in members for name in shown_beside(each)))
-        syncs = dg.AssetSelection.assets(*(each.sync for each in members)).upstream() | everything
-        plans = dg.AssetSelection.assets(*(each.plan for each in members)).upstream() | everything
+        syncs = _with_history(dg.AssetSelection.assets(*(each.sync for each in members)).upstream() | everything)
+        plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)).upstream() | everything)
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
         about, tags = ", ".join(group.workflows), {MODE_TAG: group.mode.value}
         jobs.append(
@@ -166,7 +166,9 @@ def group_jobs(
         jobs.append(dg.define_asset_job(f"{name}__plan", plans, description=f"Read and plan only: {about}.", tags=tags))
         if name in active and active[name].spec.imports:
             jobs += [
-                dg.define_asset_job(f"{name}__{mode.value}", syncs | snapshot, description=text, tags={MODE_TAG: mode.value})
+                dg.define_asset_job(
+                    f"{name}__{mode.value}", syncs | snapshot, description=text, tags={MODE_TAG: mode.value}
+                )
                 for mode, text in MODES.items()
             ]
     return jobs
@@ -175,3 +177,8 @@ def group_jobs(
 def shown_beside(workflow: Workflow) -> list[str]:
     """The assets that a workflow with `imports` has beside its own four."""
     return [table_of(layer, workflow) for layer in IMPORTING] if workflow.spec.imports else []
+
+
+def _with_history(selection: dg.AssetSelection) -> dg.AssetSelection:
+    """The versions of every staging table that is brought up to date."""
+    return selection | (selection.downstream(depth=1) & dg.AssetSelection.groups("history"))

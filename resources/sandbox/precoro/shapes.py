@@ -31,9 +31,7 @@ def option_shape(row: Row, switches: PrecoroSwitches) -> dict[str, Any]:
     return shape
 
 
-def field_shape(
-    row: Row, options: Iterable[Row], switches: PrecoroSwitches
-) -> dict[str, Any]:
+def field_shape(row: Row, options: Iterable[Row], switches: PrecoroSwitches) -> dict[str, Any]:
     """One field definition with its options nested."""
     nested = [
         option_shape(option, switches)
