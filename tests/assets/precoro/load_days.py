@@ -76,7 +76,7 @@ def main(folder: Path, customers: int, deaths: Sequence[str]) -> None:
         if state == "finished":
             break
         if code == 0:  # the day's allowance is used up: the schedule starts the next run a day later
-            clock.advance(DAY_S - (clock.now() - began).total_seconds())
+            clock.sleep(DAY_S - (clock.now() - began).total_seconds())
     (folder / "story.json").write_text(json.dumps(story))
 
 
