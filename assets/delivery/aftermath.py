@@ -6,7 +6,7 @@ sync_attempts without an end, fresh twin  ->  found or absent; runs and plans th
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -114,7 +114,9 @@ def _shows(image: Mapping[str, str | None], there: Mapping[str, Any]) -> bool:
     return set(differences(image, there, fields).values()) <= HARMLESS
 
 
-def doubt(con: duckdb.DuckDBPyConnection, workflow: str, places: Mapping[tuple[str, str], Sequence[str | None]]) -> None:
+def doubt(
+    con: duckdb.DuckDBPyConnection, workflow: str, places: Mapping[tuple[str, str], Sequence[str | None]]
+) -> None:
     """Forget what was confirmed of these records: whether the last write arrived is not known for sure.
 
     Without it a value that went there and is taken back in the source would pass for an edit by hand, and a record

@@ -22,7 +22,10 @@ IDENTICAL_AN_HOUR = 30
 
 
 class Counted(httpx.BaseTransport):
-    """Waits for room in the budget before each try, a repeated one too."""
+    """Waits for room in the budget before each try, a repeated one too.
+
+    A second between two sends would not do: the first may be slow on its way and the second quick.
+    """
 
     def __init__(self, inner: httpx.BaseTransport, budget: CallBudget, account: str) -> None:
         self._inner = inner
@@ -34,10 +37,12 @@ class Counted(httpx.BaseTransport):
         identity = request.url.raw_path.decode() if request.method == "GET" else None
         number = self._budget.acquire(self._account, identity=identity)
         try:
-            return self._inner.handle_request(request)
+            response = self._inner.handle_request(request)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             self._budget.give_back(number)
             raise
+        self._budget.answered(number)
+        return response
 
     def close(self) -> None:
         """Close the connection pool."""

@@ -15,7 +15,8 @@ from orchestration.validating import validate_folder
 from tests.orchestration.conftest import QUIET, Home, edited_workflows
 
 CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"
-GROUPS = {"all", "customers", CUSTOMERS, OPTIONS}
+GROUPS = {"all", "customers", "precoro_update", CUSTOMERS, OPTIONS}
+MODES = {f"{OPTIONS}__import", f"{OPTIONS}__update"}
 
 
 def jobs() -> dict[str, set[str]]:
@@ -44,8 +45,8 @@ def sensors() -> dict[str, dg.SensorDefinition]:
 
 @pytest.mark.usefixtures("home")
 def test_every_group_has_a_job_and_a_plan() -> None:
-    """`all`, the groups of groups.yaml, and each workflow by its own name."""
-    assert set(jobs()) == GROUPS | {f"{name}__plan" for name in GROUPS}
+    """`all`, the groups of groups.yaml, and each workflow by its own name; import and update where a file asks."""
+    assert set(jobs()) == GROUPS | {f"{name}__plan" for name in GROUPS} | MODES
 
 
 @pytest.mark.usefixtures("home")
