@@ -7,6 +7,7 @@ are killed there and started again. FOLDER/story.json tells how each run ended.
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ MOST_RUNS = 12
 
 def records(customers: int) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """Customers of whom every second has projects, and their projects: two levels, as many options as 2.5 customers."""
-    tops = [customer(str(number)) for number in range(1, customers + 1)]
+    tops: list[Mapping[str, Any]] = [customer(str(number)) for number in range(1, customers + 1)]
     having = range(2, customers + 1, 2)
-    below = [project(str(100_000 + 2 * number), customer_id=str(number)) for number in having]
+    below: list[Mapping[str, Any]] = [project(str(100_000 + 2 * number), customer_id=str(number)) for number in having]
     below += [project(str(100_001 + 2 * number), customer_id=str(number)) for number in having]
     phases = [
         project(str(200_000 + number), customer_id=str(number), parent_project_id=str(100_000 + 2 * number))
@@ -56,21 +57,21 @@ def stage(folder: Path, customers: int) -> None:
         flow.stage(*tops, below=tuple(below))
 
 
-def state_of(folder: Path, run_id: str) -> str:
-    """How a run ended, as the ledger says it."""
+def tell_state(folder: Path, run_id: str) -> None:
+    """How a run ended, as the ledger says it; asked in a process of its own, for this one forks."""
     query = "select state from sync_runs where run_id = ?"
-    return str(Warehouse(folder / "pond").read(query, [run_id])["state"][0])
+    (folder / "state").write_text(str(Warehouse(folder / "pond").read(query, [run_id])["state"][0]))
 
 
 def main(folder: Path, customers: int, deaths: Sequence[str]) -> None:
     """Run day after day."""
-    forked(lambda: stage(folder, customers))
+    forked(partial(stage, folder, customers))
     dying = {int(number): rest for number, *rest in (each.split(":") for each in deaths)}
     clock, story = Sandbox(folder / "sandbox").clock, []
     for number in range(MOST_RUNS):
         began = clock.now()
-        code = forked(lambda number=number: one_run(folder, f"run {number}", dying.get(number, ())))  # type: ignore[misc]
-        forked(lambda number=number: (folder / "state").write_text(state_of(folder, f"run {number}")))  # type: ignore[misc]
+        code = forked(partial(one_run, folder, f"run {number}", dying.get(number, ())))
+        forked(partial(tell_state, folder, f"run {number}"))
         state = (folder / "state").read_text()
         story.append({"began": began.timestamp(), "code": code, "state": state})
         if state == "finished":
