@@ -59,7 +59,7 @@ def candidates(workflow: str, *, search: str = "", every: bool = False) -> None:
     every
         What cannot be imported as well, and why not.
     """
-    from orchestration.importing import print_candidates
+    from orchestration.candidates import print_candidates
 
     sys.exit(print_candidates(workflow, search, console, every=every))
 
@@ -79,7 +79,7 @@ def import_(workflow: str, *ids: str, search: str = "", everything: bool = False
     everything
         Pick all candidates.
     """
-    from orchestration.importing import run_import
+    from orchestration.candidates import run_import
 
     sys.exit(run_import(workflow, ids, search, console, everything=everything))
 
@@ -93,7 +93,7 @@ def update(workflow: str) -> None:
     workflow
         A workflow with `imports`.
     """
-    from orchestration.importing import run_update
+    from orchestration.candidates import run_update
 
     sys.exit(run_update(workflow, console))
 
@@ -109,7 +109,7 @@ def unpick(workflow: str, *ids: str) -> None:
     ids
         NetSuite ids.
     """
-    from orchestration.importing import print_unpicked
+    from orchestration.candidates import print_unpicked
 
     sys.exit(print_unpicked(workflow, ids, console))
 

@@ -108,7 +108,7 @@ def test_a_connection_reads_settings_and_secrets_of_its_own_name(
     assert (first.email, first.region) == ("a@example.com", "us")
     assert (second.email, second.region) == ("b@example.com", "com")
     assert "second-secret" not in repr(second)
-    assert second.process_config_and_initialize().token == "second-secret"
+    assert (first.token.env_var_name, second.token.env_var_name) == ("PRECORO_TOKEN", "PRECORO_UK_TOKEN")
     assert "PRECORO_UK_TOKEN" in secret_variables()
 
 
