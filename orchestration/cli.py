@@ -195,6 +195,22 @@ def explain(record: str, *, as_of: str = "") -> None:
 
 
 @app.command
+def report(run: str = "", *, out: Path | None = None) -> None:
+    """Write a run's report, one HTML page: what changed, what waits, where each field comes from, every record.
+
+    Parameters
+    ----------
+    run
+        The run's id, or its first characters; the newest when left out.
+    out
+        Where to write it; beside the pond when left out.
+    """
+    from orchestration.reporting import print_report
+
+    sys.exit(print_report(run, out, console))
+
+
+@app.command
 def tables(name: str = "", *, page: Path | None = None) -> None:
     """List the pond's tables, views and macros with their rows; with a name, its columns and where they come from.
 
