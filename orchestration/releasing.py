@@ -18,8 +18,9 @@ from assets.delivery.plans import Kept, SyncError
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
 from assets.delivery.undo import plan_undo, runs_to_undo
+from assets.metadata import duration
 from assets.targets import TARGETS
-from orchestration.running import duration, print_plan, print_problems, print_summary
+from orchestration.running import print_plan, print_problems, print_summary
 from resources.clock import Clock
 from resources.errors import IntegrationError
 from resources.warehouse import Warehouse

@@ -21,7 +21,7 @@ from rich.table import Table
 from assets.delivery.ledger import COUNTED
 from assets.delivery.plans import PlanError, Seal
 from assets.delivery.spec import WorkflowFileError
-from assets.metadata import PREVIEW_ROWS
+from assets.metadata import PREVIEW_ROWS, duration
 from orchestration.home import open_instance
 from orchestration.settings import MillpondSettings
 from resources.pond import open_pond
@@ -32,7 +32,6 @@ STEPS = ("__plan", "__import", "__update")  # jobs of a group that have commands
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 COUNTS = list(COUNTED.values())
 SHOWN_RECORDS = 10
-DAY_S = 86_400
 # what a person must look at: nothing was sent for these records
 HELD = ("quarantined", "ambiguous", "blocked", "failed")
 
@@ -212,18 +211,6 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
     for row in rows:
         if row["note"]:
             console.print(f"{row['workflow']} stopped: {row['note']}", style="yellow", markup=False, soft_wrap=True)
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them; what goes beyond a day takes a run on each of several days."""
-    if seconds is None:
-        return "time depends on the account"
-    if seconds >= DAY_S:
-        return f"a run on each of {int(seconds // DAY_S) + 1} days"
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _number(value: Any) -> str:

@@ -22,7 +22,7 @@ from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, sha
 from assets.delivery.picking import Chosen, Mode, narrow, read_selection
 from assets.delivery.plans import Seal
 from assets.delivery.spec import Imports, WorkflowSpec
-from assets.delivery.target import Target
+from assets.delivery.target import Estimate, Target
 from assets.delivery.turns import turn_if_free
 from resources.clock import Clock
 from resources.failpoints import reach
@@ -128,6 +128,7 @@ class Planned:
     plan_id: str
     plan: pl.DataFrame
     tripped: list[Tripped]
+    estimate: Estimate
 
 
 def make_plan(
@@ -159,11 +160,11 @@ def make_plan(
     stamp = new_stamp(run_id, clock)
     kept = stamped(plan, workflow, stamp)
     with warehouse.writer() as con:
-        keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=data_version(mart))
+        estimate = keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=data_version(mart))
         noted = {"state": "planned", "source_records": plan.height, **counts_of(plan)}
         ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
     reach("plan_kept")
-    return Planned(stamp.plan_id, kept, tripped)
+    return Planned(stamp.plan_id, kept, tripped, estimate)
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,8 @@ def keep_plan(
     tripped: Sequence[Tripped] = (),
     data_version: str = "",
     kind: str = "sync",
-) -> None:
-    """Write a stamped plan down, sealed, with what sending it takes."""
+) -> Estimate:
+    """Write a stamped plan down, sealed, with what sending it takes; that is returned."""
     writing = kept.filter(pl.col("payload").is_not_null())
     estimate = target.estimate(dict(writing.group_by("action").len().iter_rows()))
     closed = seal.close(kept)
@@ -224,6 +225,7 @@ def keep_plan(
         "note": "; ".join(each.reason for each in tripped) or None,
     }
     plans.keep(con, closed, row, {**PLAN_COMMENTS, **STAMP_COMMENTS})
+    return estimate
 
 
 def data_version(mart: pl.DataFrame) -> str:

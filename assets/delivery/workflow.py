@@ -29,7 +29,7 @@ from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems,
 from assets.delivery.sync import SYNC_COMMENTS, run_sync
 from assets.delivery.target import Target
 from assets.failure import dagster_failure
-from assets.metadata import column_lineage_metadata, markdown_table, plan_metadata, table_metadata
+from assets.metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
 from assets.targets import TARGETS, TargetKind
 from assets.warehouse.schemas import staging_schemas
 from resources.errors import QuotaExhaustedError
@@ -265,6 +265,8 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             metadata={
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "plan_id": planned.plan_id,
+                "calls_needed": planned.estimate.calls,
+                "time_needed": duration(planned.estimate.seconds),
                 **plan_metadata(planned.plan),
             },
             check_results=[

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from assets.metadata import duration
 from assets.precoro.pace import seconds_for
-from orchestration.running import duration
 from orchestration.settings import ROOT
 from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
