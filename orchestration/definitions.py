@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
 from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
@@ -75,7 +76,8 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
             workflows.append(load_workflow(path))
         except WorkflowFileError as error:
             broken[path.parent.name] = str(error)
-    return workflows, broken
+    unmet = unmet_needs(workflows, folder)
+    return [each for each in workflows if each.name not in unmet], {**broken, **unmet}
 
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:

@@ -38,6 +38,7 @@ from resources.netsuite.resource import open_netsuite
 from resources.precoro.connect import open_precoro
 from resources.precoro.doctor import examine as examine_precoro
 from resources.suiteprojects.connect import open_suiteprojects
+from resources.suiteprojects.dictionary import RECORD_TYPES
 from resources.suiteprojects.doctor import SUFFIX
 from resources.suiteprojects.doctor import examine as examine_suiteprojects
 from resources.warehouse import PondError, Warehouse
@@ -184,7 +185,7 @@ def _suiteprojects(settings: MillpondSettings, workflows: Sequence[Workflow]) ->
         system, _, record = each.spec.target.partition(".")
         if system == "suiteprojects":
             names = [name for name in each.spec.columns if name.endswith(SUFFIX)]
-            mapped[record.lower()].update(dict.fromkeys(names, each.name))
+            mapped[RECORD_TYPES[record].association].update(dict.fromkeys(names, each.name))
     given: dict[str, Any] = {} if settings.sandbox else SuiteProjectsSettings().model_dump()
     given |= secrets_of("suiteprojects", sandbox=settings.sandbox)
     with open_suiteprojects(**given, attempts=settings.attempts, sandbox=settings.sandbox) as client:

@@ -156,8 +156,12 @@ def group_jobs(
         everything: dg.AssetSelection = dg.AssetSelection.groups(*LAYERS) if name == ALL else dg.AssetSelection.assets()
         everything |= dg.AssetSelection.assets(*unusable, *(() if name in single else also))
         everything |= dg.AssetSelection.assets(*(name for each in members for name in shown_beside(each)))
-        syncs = _with_history(dg.AssetSelection.assets(*(each.sync for each in members)).upstream() | everything)
-        plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)).upstream() | everything)
+        # what a workflow needs of others it takes from their last run; they are not run for its sake
+        tables = dict.fromkeys(record.table for each in members for record in each.spec.records)
+        everything |= dg.AssetSelection.assets(*tables).upstream()
+        everything |= dg.AssetSelection.assets(*(each.mart for each in members), *(each.twin for each in members))
+        plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)) | everything)
+        syncs = dg.AssetSelection.assets(*(each.sync for each in members)) | plans
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
         about, tags = ", ".join(group.workflows), {MODE_TAG: group.mode.value}
         jobs.append(

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -32,8 +33,8 @@ STEPS = ("__plan", "__import", "__update")  # jobs of a group that have commands
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 COUNTS = list(COUNTED.values())
 SHOWN_RECORDS = 10
-# what a person must look at: nothing was sent for these records
-HELD = ("quarantined", "ambiguous", "blocked", "failed")
+# what a person must look at: nothing was sent for these records; blocked ones go by themselves
+HELD = ("quarantined", "ambiguous", "failed")
 
 
 def run_group(group: str, console: Console, ops: Mapping[str, Any] | None = None) -> int:
@@ -54,6 +55,26 @@ def run_group(group: str, console: Console, ops: Mapping[str, Any] | None = None
     return 1 if problems else 0
 
 
+def synchronise_group(group: str, since: datetime | None, console: Console) -> int:
+    """Run a group with NetSuite read again; returns the exit code. Nothing is run when its needs are not met."""
+    settings = MillpondSettings()
+    from orchestration.definitions import load_workflows
+    from orchestration.full_sync import missing_needs, read_again
+    from orchestration.jobs import load_groups
+
+    workflows, broken = load_workflows(settings.workflows)
+    groups, _ = load_groups(settings.workflows, [*(each.name for each in workflows), *broken])
+    if group in groups:
+        known = {each.name: each for each in workflows}
+        unmet = list(missing_needs(groups[group], known))
+        if unmet:
+            print_problems(unmet, console)
+            return 2
+        asked = [known[name] for name in groups[group].workflows if name in known and known[name].spec.active]
+        read_again(Warehouse(settings.pond), asked, since)
+    return run_group(group, console)
+
+
 def plan_group(group: str, console: Console) -> int:
     """Run the group's job up to the plan and print it; returns the exit code."""
     settings = MillpondSettings()
@@ -65,7 +86,7 @@ def plan_group(group: str, console: Console) -> int:
     with _pond_trouble(problems):
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
-            print_plan(warehouse, workflow, console)
+            print_plan(warehouse, workflow, console, values=settings.personal == "show")
     print_problems(problems, console)
     return 1 if problems else 0
 
@@ -248,10 +269,12 @@ def _print_line(line: str, console: Console, style: str = "") -> None:
     console.print(line, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def print_plan(warehouse: Warehouse, workflow: str, console: Console, *, plan_id: str = "") -> None:
+def print_plan(
+    warehouse: Warehouse, workflow: str, console: Console, *, plan_id: str = "", values: bool = True
+) -> None:
     """Counts by action and reason, what sending takes, then the first records with what would change.
 
-    Without a plan id it is the newest plan of the workflow.
+    Without a plan id it is the newest plan of the workflow; without values only the fields are named.
     """
     plan = quoted(f"plan_{workflow}")
     known = warehouse.read(
@@ -288,7 +311,7 @@ def print_plan(warehouse: Warehouse, workflow: str, console: Console, *, plan_id
     for row in _opened(warehouse, first.head(PREVIEW_ROWS)).iter_rows(named=True):
         _print_line(f"{row['source']} {row['source_id']}: {row['action']}, {row['reason']}", console)
         for change in row["changes"] or []:
-            _print_line(f"    {change_text(change)}", console, style="dim")
+            _print_line(f"    {change_text(change) if values else change['field']}", console, style="dim")
     if first.height > PREVIEW_ROWS:
         _print_line(f"… and {first.height - PREVIEW_ROWS} more", console)
 

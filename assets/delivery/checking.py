@@ -32,12 +32,16 @@ def mismatches(spec: WorkflowSpec, tables: Mapping[str, pl.DataFrame], known: Ca
     sources = [record.source for record in spec.records]
     for number, record in enumerate(spec.records):
         above: Place = () if spec.source else ("records", number)
-        found += [((*above, *place), text) for place, text in _of_record(record, sources, tables, known)]
+        found += [((*above, *place), text) for place, text in _of_record(record, sources, tables, known, spec.needs)]
     return found
 
 
 def _of_record(
-    record: RecordMap, sources: list[str], tables: Mapping[str, pl.DataFrame], known: Callable[[str], bool]
+    record: RecordMap,
+    sources: list[str],
+    tables: Mapping[str, pl.DataFrame],
+    known: Callable[[str], bool],
+    needs: list[str],
 ) -> Iterator[Mismatch]:
     try:
         key_column(record.source)
@@ -49,8 +53,9 @@ def _of_record(
         if row.active:
             yield from ((("fields", number, part), text) for part, text in _of_row(row, table, known))
     for source, column in (record.parent or {}).items():
-        if source not in sources:
-            yield ("parent", source), f"no source `{source}` in this file; parents must be delivered by it as well"
+        if source not in sources and not needs:
+            text = f"no source `{source}` in this file; name the workflow that delivers these parents in `needs`"
+            yield ("parent", source), text
         yield from ((("parent", source), text) for text in _column(column, table))
     yield from ((("select", part), text) for part, text in _of_select(record, table))
 
@@ -97,11 +102,11 @@ def _expression(text: str, table: pl.DataFrame, kind: pl.DataType | type[pl.Data
     yield from unknown
     if unknown:
         return
-    custom = [pl.lit(None, dtype=pl.String).alias(name) for name in read if name not in table.columns]
+    custom = [pl.lit(None).alias(name) for name in read if name not in table.columns]  # of any type: accounts differ
     try:
         shown = table.with_columns(custom).select(parsed.alias("value")).schema["value"]
     except pl.exceptions.PolarsError as error:
         yield f"`{text}` does not fit the table: {error}"
         return
-    if kind is not None and shown != kind:
+    if kind is not None and shown not in {kind, pl.Null}:
         yield f"`{text}` is {shown}, not a condition; compare it with something"

@@ -27,7 +27,7 @@ from assets.delivery.frames import (
 )
 from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP
 from assets.delivery.matching import match
-from assets.delivery.quirks import shown_hash
+from assets.delivery.quirks import request_hash, shown_hash
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, Action
 
@@ -40,6 +40,7 @@ def decide(
     links: pl.DataFrame,
     refused: pl.DataFrame | None = None,
     holds: pl.DataFrame | None = None,
+    places: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Decide for every row of the mart.
 
@@ -51,6 +52,7 @@ def decide(
         links: LINK_SCHEMA: what was last confirmed for each source record.
         refused: REFUSED_SCHEMA: what the target refused; it is not sent again until source or workflow changed.
         holds: HOLD_SCHEMA: what an undo put back; it is left alone until source or workflow changed.
+        places: PLACE_SCHEMA: parents that other workflows deliver.
 
     Returns:
         PLAN_COLUMNS; as many rows as the mart, in the order parents before children.
@@ -66,8 +68,9 @@ def decide(
     actual = actual.rename({name: f"twin.{name}" for name in ("target_id", "is_active", "parent_id")})
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
     matched = _remember(matched, refused, holds, spec.version)
-    settled = settle_parents(matched)
-    acted = _act(_compare(settled, _Beside(judged, twin), target, fields, spec), target, spec)
+    settled = settle_parents(matched, places)
+    compared = _forget_edited(_compare(settled, _Beside(judged, twin), target, fields, spec))
+    acted = _act(compared, target, spec)
     # what is not sent needs no payload; the mart has its values
     sent = pl.col("action").is_in([action.value for action in Action if action.writes])
     acted = acted.with_columns(pl.when(sent).then("payload"))
@@ -91,11 +94,26 @@ def _remember(
     return matched.with_columns(same("refused").alias("same_refused"), (same("held") & alike).alias("held"))
 
 
+def _forget_edited(compared: pl.DataFrame) -> pl.DataFrame:
+    """Try once more what was refused when the target's record changed since: same_refused holds no longer."""
+    refused = compared.select("same_refused", "target_id", "changes", "refused_request").with_row_index("_row")
+    refused = refused.filter(
+        pl.col("same_refused") & pl.col("target_id").is_not_null() & pl.col("refused_request").is_not_null()
+    )
+    edited = [
+        row["_row"]
+        for row in refused.iter_rows(named=True)
+        if row["changes"] and request_hash(row["changes"]) != row["refused_request"]
+    ]
+    since = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(pl.Series(edited, dtype=pl.UInt32).implode())
+    return compared.with_columns((pl.col("same_refused") & ~since).alias("same_refused"))
+
+
 def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], version: str) -> pl.DataFrame:
     """Tell what the target made of our values from what a person did; adds kept_so.
 
-    The target shows what it showed right after we wrote the same values (it trims, cuts, rounds), or it shows again
-    what it showed before we last put our values back: then it is the target, and sending once more would not help.
+    The target shows what it showed right after we wrote the same values: it trims, cuts, rounds, and sending once more
+    would not help. What it shows at any later time is somebody's edit, however often it is made.
     """
     ours = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     ours &= pl.col("confirmed_version").eq_missing(pl.lit(version)) & (pl.col("disposition") == DELIVER)
@@ -104,8 +122,7 @@ def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], vers
     kept = [
         row["_row"]
         for row in differing.iter_rows(named=True)
-        if shown_hash({name: row[f"twin.{name}"] for name in fields}, fields)
-        in {row["shown_hash"], row["restored_hash"]}
+        if shown_hash({name: row[f"twin.{name}"] for name in fields}, fields) == row["shown_hash"]
     ]
     rows = pl.Series("_kept", kept, dtype=pl.UInt32).implode()
     return compared.with_row_index("_row").with_columns(pl.col("_row").is_in(rows).alias("kept_so")).drop("_row")
@@ -258,7 +275,12 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
             pl.col("candidates") > 0,
             Action.AMBIGUOUS,
             pl.lit("several_candidates"),
-            pl.format("{} records claim the same {}; link one by hand", pl.col("candidates"), pl.col("matched_by")),
+            pl.format(
+                "{} records claim the same {}{}; put our key into the right one",
+                pl.col("candidates"),
+                pl.col("matched_by"),
+                pl.format(" ({})", pl.col("contenders")).fill_null(""),
+            ),
         ),
         (
             pl.col("held"),
@@ -290,6 +312,12 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
                 [pl.lit("rejected"), pl.col("refused_code").replace("", None)], separator="_", ignore_nulls=True
             ),
             pl.format(REFUSED, pl.col("refused_reason")),
+        ),
+        (
+            ~there & pl.lit(not spec.create),
+            Action.SKIPPED,
+            pl.lit("no_match"),
+            pl.lit("the target has no such record, and this workflow adds none"),
         ),
         (~there, Action.CREATE, pl.lit("new"), pl.lit("not in the target yet")),
         (

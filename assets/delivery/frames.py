@@ -44,7 +44,6 @@ LINK_SCHEMA = {
     "payload_hash": pl.String,
     "workflow_version": pl.String,
     "shown_hash": pl.String,
-    "restored_hash": pl.String,
 }
 
 HOLD_SCHEMA = {
@@ -56,11 +55,15 @@ HOLD_SCHEMA = {
     "undone_run": pl.String,
 }
 
+# where records of another workflow are: no target_id while they are not, and then why
+PLACE_SCHEMA = dict.fromkeys(["source", "source_id", "target_id", "reason"], pl.String)
+
 REFUSED_SCHEMA = {
     "source": pl.String,
     "source_id": pl.String,
     "refused_hash": pl.String,
     "refused_version": pl.String,
+    "refused_request": pl.String,
     "refused_code": pl.String,
     "refused_reason": pl.String,
 }

@@ -10,9 +10,9 @@ import duckdb
 import polars as pl
 
 import sql
-from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, REFUSED_SCHEMA
+from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PLACE_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import Action
-from resources.warehouse import ensure_table, insert_frame, quoted, read_frame
+from resources.warehouse import ensure_table, has_table, insert_frame, quoted, read_frame
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
@@ -64,6 +64,35 @@ def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
     columns = ", ".join(LINK_SCHEMA)
     links = read_frame(con, f"select {columns} from sync_links where workflow = ?", [workflow])
     return links if links.height else pl.DataFrame(schema=LINK_SCHEMA)
+
+
+def read_places(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) -> pl.DataFrame:
+    """Where the records of other workflows are, as their last runs left them: PLACE_SCHEMA.
+
+    A record counts as there when the target showed it, not because it was sent once.
+    """
+    found = [pl.DataFrame(schema=PLACE_SCHEMA)]
+    for workflow in workflows:
+        twin = f"twin_{workflow}"
+        if has_table(con, twin):
+            found.append(
+                read_frame(
+                    con,
+                    "select known.source, known.source_id, twin.target_id,"
+                    " coalesce(known.reason, known.action) as reason from sync_decisions as known"
+                    " left join sync_links as link using (workflow, source, source_id)"
+                    f" left join {quoted(twin)} as twin on twin.target_id = link.target_id"
+                    " where known.workflow = ? and known.to_run is null",
+                    [workflow],
+                )
+            )
+    return pl.concat(found).unique(KEY, keep="first", maintain_order=True)
+
+
+def ids_there(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, str]:
+    """NetSuite id to the target's id, of every record of a workflow that the target has."""
+    places = read_places(con, [workflow]).drop_nulls("target_id")
+    return dict(places.select("source_id", "target_id").iter_rows())
 
 
 def put(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
@@ -162,12 +191,32 @@ def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime)
     refused = read_frame(
         con,
         "select source, source_id, payload_hash as refused_hash, workflow_version as refused_version,"
-        " code as refused_code, reason as refused_reason from sync_attempts where workflow = ? and state <> 'intent'"
+        " request_hash as refused_request, code as refused_code, reason as refused_reason from sync_attempts"
+        " where workflow = ? and state <> 'intent'"
         " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1"
         " and state = 'rejected' and seen_at >= ?",
         [workflow, since],
     )
-    return refused if refused.height else pl.DataFrame(schema=REFUSED_SCHEMA)
+    if refused.is_empty():
+        return pl.DataFrame(schema=REFUSED_SCHEMA)
+    return refused.join(_parents_changed(con, workflow), on=KEY, how="anti", maintain_order="left")
+
+
+def _parents_changed(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """Records whose parent was decided on otherwise by a later run than the one that saw them refused: KEY."""
+    if not has_table(con, f"mart_{workflow}"):
+        return pl.DataFrame(schema=dict.fromkeys(KEY, pl.String))
+    return read_frame(
+        con,
+        "select distinct child.source, child.source_id from (select source, source_id, run_id, seen_at"
+        " from sync_attempts where workflow = ? and state = 'rejected' and seen_at is not null"
+        " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1) as refused"
+        f" join {quoted(f'mart_{workflow}')} as child using (source, source_id)"
+        " join sync_decisions as parent on parent.source = child.parent_source"
+        " and parent.source_id = child.parent_source_id and parent.to_run is null"
+        " and parent.from_run <> refused.run_id and parent.from_at > refused.seen_at",
+        [workflow],
+    )
 
 
 def read_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
@@ -222,6 +271,22 @@ def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str, canary: 
         [workflow, version, canary],
     ).fetchall()
     return bool(rows)
+
+
+def halts(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> list[tuple[str, bool]]:
+    """Runs of this version that a canary stopped, newest first: what it found, whether somebody accepted it since.
+
+    Accepted means that a plan of the same version was made after it and begun: only a person can release one then.
+    """
+    rows = con.execute(
+        "select run.note, exists (select 1 from sync_plans as plan where plan.workflow = run.workflow"
+        " and plan.workflow_version = run.workflow_version and plan.plan_id <> run.plan_id"
+        " and plan.kind = 'sync' and plan.writes > 0 and plan.sent_by is not null and plan.made_at >= run.finished_at)"
+        " from sync_runs as run where run.workflow = ? and run.workflow_version = ? and run.state = 'halted'"
+        " order by run.finished_at desc",
+        [workflow, version],
+    ).fetchall()
+    return [(str(note), bool(accepted)) for note, accepted in rows]
 
 
 def note_run(

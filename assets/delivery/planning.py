@@ -16,14 +16,14 @@ from assets.delivery import ledger, plans
 from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
 from assets.delivery.frames import PLAN_COMMENTS, TargetShape
-from assets.delivery.guard import Tripped, check
+from assets.delivery.guard import Tripped, canary_found, check
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
 from assets.delivery.picking import Chosen, Mode, narrow, read_selection
 from assets.delivery.plans import Seal
 from assets.delivery.spec import Imports, WorkflowSpec
 from assets.delivery.target import Estimate, Target
-from assets.delivery.turns import turn_if_free
+from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock
 from resources.failpoints import reach
 from resources.warehouse import Warehouse, describe_table, has_table, quoted, read_frame, replace_table
@@ -86,7 +86,13 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
+        SyncError: Another run has been making it for an hour.
     """
+    with one_maker(warehouse, workflow.mart):
+        return _make_mart(warehouse, workflow)
+
+
+def _make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
     tables = {}
     with warehouse.writer(transaction=False) as con:
         for record in workflow.spec.records:
@@ -94,8 +100,11 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
             if not has_table(con, record.table):
                 raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
             tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
-    mart = shape(workflow.spec, workflow.name, tables)
+        ledger.ensure_ledger(con)
+        ids = {name: ledger.ids_there(con, name) for name in workflow.spec.waits_for}
+    mart = shape(workflow.spec.linked(ids), workflow.name, tables)
     lineage = column_lineage(workflow.spec, workflow.name)
+    reach("mart_shaped")
     with warehouse.writer() as con:
         replace_table(con, workflow.mart, mart)
         comments = {**MART_COMMENTS, **workflow.field_comments()}
@@ -108,8 +117,14 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     """Read back every record of the target and keep them as twin_<workflow>."""
+    with one_maker(warehouse, workflow.twin):
+        return _read_twin(warehouse, workflow, target, run_id=run_id, clock=clock)
+
+
+def _read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     began, before = moment_of(clock), target.calls
     twin = target.read(workflow.spec.columns)
+    reach("twin_read")
     with warehouse.writer() as con:
         replace_table(con, workflow.twin, twin)
         comments = {**{name: f"{name} as the target has it." for name in twin.columns}, **TWIN_COMMENTS}
@@ -135,6 +150,13 @@ def make_plan(
     warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode = Mode.SYNC
 ) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
+    with one_maker(warehouse, workflow.plan):
+        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode)
+
+
+def _make_plan(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode
+) -> Planned:
     seal = Seal(warehouse.seal_key)
     with turn_if_free(warehouse, workflow.spec.door) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
@@ -149,14 +171,18 @@ def make_plan(
         holds = ledger.read_holds(con, workflow.name)
         size_before = ledger.last_size(con, workflow.name)
         selection = None if workflow.chosen.everything else read_selection(con, workflow.chosen)
+        halts = ledger.halts(con, workflow.name, workflow.spec.version)
+        places = ledger.read_places(con, workflow.spec.waits_for)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
-    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds)
+    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds, places)
     plan = narrow(plan, selection, links, mode)
     keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
     tripped = list(check(workflow.spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field))
+    tripped += canary_found(plan, halts)
+    reach("plan_decided")
     stamp = new_stamp(run_id, clock)
     kept = stamped(plan, workflow, stamp)
     with warehouse.writer() as con:

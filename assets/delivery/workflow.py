@@ -7,7 +7,7 @@ target ->  twin_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  targ
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -144,7 +144,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
-        deps=list(dict.fromkeys(record.table for record in workflow.spec.records)),
+        deps=[*dict.fromkeys(record.table for record in workflow.spec.records), *_syncs(workflow.spec.waits_for)],
         description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
         "a record that is not delivered says why.",
     )
@@ -152,7 +152,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     @dg.multi_asset(name=workflow.mart, specs=[spec], check_specs=_blocking(workflow.mart, checks), pool=POOL)
     def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
         refuse_switched_off(workflow)
-        with dagster_failure(MappingError):
+        with dagster_failure(MappingError, SyncError):
             frame = make_mart(warehouse, workflow)
         lineage = column_lineage(workflow.spec, workflow.name)
         dispositions = frame.group_by("disposition", "reason_code").len().sort("len", descending=True)
@@ -169,6 +169,10 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         )
 
     return mart
+
+
+def _syncs(names: Sequence[str]) -> list[str]:
+    return [f"sync_{name}" for name in names]
 
 
 def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.AssetCheckResult:
@@ -213,7 +217,7 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         refuse_switched_off(workflow)
         clock = _client(context, workflow).clock
-        with dagster_failure(ValueError):
+        with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
         comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TWIN_COMMENTS}
