@@ -8,6 +8,7 @@ import polars as pl
 
 PREVIEW_ROWS = 20
 NAMED_FIELDS = 4
+DAY_S = 86_400
 
 # a frame's types as the table has them
 TYPES: Mapping[type[pl.DataType], str] = {
@@ -99,3 +100,15 @@ def _field_names(changes: Sequence[Mapping[str, str]]) -> str:
     """The names as long as they can be read at a glance."""
     names = [change["field"] for change in changes]
     return ", ".join(names) if len(names) <= NAMED_FIELDS else f"{len(names)} fields"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them; what goes beyond a day takes a run on each of several days."""
+    if seconds is None:
+        return "time depends on the account"
+    if seconds >= DAY_S:
+        return f"a run on each of {int(seconds // DAY_S) + 1} days"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

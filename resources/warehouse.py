@@ -7,7 +7,7 @@ happen outside, and `with warehouse.writer() as con:` takes a sidecar file lock,
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,10 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def read_frame(con: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any] | None = None) -> pl.DataFrame:
+Params = Sequence[Any] | Mapping[str, Any]
+
+
+def read_frame(con: duckdb.DuckDBPyConnection, query: str, params: Params | None = None) -> pl.DataFrame:
     """Run a query into a Polars frame without pyarrow."""
     return pl.DataFrame(Arrow(con.sql(query, params=params)))
 

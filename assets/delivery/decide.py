@@ -22,6 +22,7 @@ from assets.delivery.frames import (
     REFUSED,
     REFUSED_SCHEMA,
     TOUCHED,
+    UNSURE,
     TargetShape,
 )
 from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP
@@ -243,7 +244,11 @@ def _moved(spec: WorkflowSpec) -> pl.Expr:
     """Whether the parent is another one now; `after` is null for the top and for a parent that is yet to be made."""
     ours = pl.col("source").is_in([record.source for record in spec.records if record.parent])
     settled = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null()
-    return ours & settled & KNOWN_PARENT.is_not_null() & KNOWN_PARENT.ne_missing(pl.col("parent_target_id"))
+    # made by a run that died, with the values of today: the parent is one of them
+    made = pl.col("confirmed_hash") == pl.col("payload_hash")
+    made &= (pl.col("linked_parent") == UNSURE) & pl.col("twin.parent_id").is_null()
+    moved = KNOWN_PARENT.is_not_null() & KNOWN_PARENT.ne_missing(pl.col("parent_target_id"))
+    return ours & settled & moved & ~made.fill_null(value=False)
 
 
 def _monitored(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:

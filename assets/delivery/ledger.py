@@ -16,7 +16,7 @@ from resources.warehouse import ensure_table, has_table, insert_frame, quoted, r
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
-    "lineage_columns",
+    "sync_picks", "lineage_columns",
 )  # fmt: skip
 
 # how an action counts in sync_runs
@@ -266,12 +266,12 @@ def last_size(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
     return int(rows[0][0] or 0) if rows else 0
 
 
-def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
-    """Whether a run sent something by this version of the workflow file and came to its end."""
+def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str, canary: int = 0) -> bool:
+    """Whether a run sent something by this version of the workflow file and came to its end, or beyond its canary."""
     rows = con.execute(
-        "select 1 from sync_runs where workflow = ? and workflow_version = ? and state = 'finished'"
-        " and created + adopted + updated + deactivated + reactivated > 0 limit 1",
-        [workflow, version],
+        "select 1 from sync_runs where workflow = ? and workflow_version = ? and state in ('finished', 'partial')"
+        " and created + adopted + updated + deactivated + reactivated > if(state = 'finished', 0, ?) limit 1",
+        [workflow, version, canary],
     ).fetchall()
     return bool(rows)
 

@@ -319,7 +319,7 @@ def _out_of_scope(record: RecordMap) -> Iterable[Because]:
             yield pl.col("stage") == stage, off, f"stage_{stage}", f"{stage}s are not part of this workflow"
     if select.subsidiary:
         member = pl.col("subsidiary_id") == select.subsidiary
-        if record.source == "customers":
+        if record.source == "customers" and select.membership == "any":
             member = member.fill_null(value=False) | pl.col("subsidiary_ids").list.contains(select.subsidiary)
         outside = ~member.fill_null(value=False)
         yield outside, off, "out_of_subsidiary", f"does not belong to subsidiary {select.subsidiary}"

@@ -29,10 +29,11 @@ from assets.delivery.mapping import (
     key_column,
     shape_records,
 )
+from assets.delivery.picking import Chosen, Mode, narrow, read_selection
 from assets.delivery.plans import Seal
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
-from assets.delivery.spec import RecordMap, WorkflowSpec
-from assets.delivery.target import Target
+from assets.delivery.spec import Imports, RecordMap, WorkflowSpec
+from assets.delivery.target import Estimate, Target
 from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock
 from resources.failpoints import reach
@@ -90,6 +91,12 @@ class Workflow:
     def sync(self) -> str:
         """Name of the sink's table and asset."""
         return f"sync_{self.name}"
+
+    @property
+    def chosen(self) -> Chosen:
+        """What picking needs to know; a workflow without `imports` selects everything."""
+        imports = self.spec.imports or Imports()
+        return Chosen(self.name, self.mart, imports.label, imports.select == "all")
 
     def field_comments(self) -> dict[str, str]:
         """A comment per target field: where its value comes from."""
@@ -193,15 +200,20 @@ class Planned:
     plan: pl.DataFrame
     records: int
     tripped: list[Tripped]
+    estimate: Estimate
 
 
-def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
+def make_plan(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode = Mode.SYNC
+) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
     with one_maker(warehouse, workflow.plan):
-        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock)
+        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode)
 
 
-def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
+def _make_plan(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode
+) -> Planned:
     spec, seal = workflow.spec, Seal(warehouse.seal_key)
     _settle_left_over(warehouse, workflow, target, seal, run_id, clock)
     before = target.calls
@@ -217,6 +229,8 @@ def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_
         part(con, sides, refused, holds, places)
         left = read_open(con, sides)
         plan = decide(spec, shape_of, left.mart, left.twin, left.links, refused, holds, places, left.above)
+        selection = None if workflow.chosen.everything else read_selection(con, workflow.chosen)
+        plan = narrow(plan, selection, left.links, mode)  # only writes are taken out, and what is settled has none
         settled = count_settled(con)
         records = plan.height + sum(settled.values())
         ours, size_before = count_ours(con, workflow.name), ledger.last_size(con, workflow.name)
@@ -226,19 +240,19 @@ def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_
         tripped += canary_found(plan, ledger.halts(con, workflow.name, spec.version))
         kept = stamped(plan, workflow, stamp)
         version = data_version(con, workflow.mart)
-        keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=version)
+        estimate = keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=version)
         write_settled(con, sides, workflow.plan, stamps_of(workflow, stamp))
         noted = {"state": "planned", "source_records": records, **counts_of(plan, settled)}
         ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
     reach("plan_kept")
-    return Planned(stamp.plan_id, kept, records, tripped)
+    return Planned(stamp.plan_id, kept, records, tripped, estimate)
 
 
 def _settle_left_over(
     warehouse: Warehouse, workflow: Workflow, target: Target, seal: Seal, run_id: str, clock: Clock
 ) -> None:
     """Close what a killed run left open, unless somebody is sending just now."""
-    with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
+    with turn_if_free(warehouse, workflow.spec.door) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
         if alone:
             close_dead(con, workflow.name, moment_of(clock))
@@ -287,8 +301,8 @@ def keep_plan(
     tripped: Sequence[Tripped] = (),
     data_version: str = "",
     kind: str = "sync",
-) -> None:
-    """Write a stamped plan down, sealed, with what sending it takes."""
+) -> Estimate:
+    """Write a stamped plan down, sealed, with what sending it takes; that is returned."""
     writing = kept.filter(pl.col("payload").is_not_null())
     estimate = target.estimate(dict(writing.group_by("action").len().iter_rows()))
     closed = seal.close(kept)
@@ -310,6 +324,7 @@ def keep_plan(
         "note": "; ".join(each.reason for each in tripped) or None,
     }
     plans.keep(con, closed, row, {**PLAN_COMMENTS, **STAMP_COMMENTS})
+    return estimate
 
 
 def counts_of(decisions: pl.DataFrame, settled: Mapping[str, int] | None = None) -> dict[str, int]:

@@ -18,21 +18,23 @@ from pydantic import BaseModel
 from assets.delivery.checking import mismatches
 from assets.delivery.frames import PLAN_COMMENTS
 from assets.delivery.guard import Tripped
+from assets.delivery.import_assets import import_assets
+from assets.delivery.layers import MODE_TAG, POOL, layer_spec, refuse_switched_off
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
+from assets.delivery.picking import Mode
 from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
 from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems, read_workflow
 from assets.delivery.sync import SYNC_COMMENTS, run_sync
 from assets.delivery.target import Target
 from assets.failure import dagster_failure
-from assets.metadata import column_lineage_metadata, markdown_table, plan_metadata, table_metadata
+from assets.metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
 from assets.targets import TARGETS, TargetKind
 from assets.warehouse.schemas import staging_schemas
 from resources.errors import QuotaExhaustedError
 from resources.warehouse import Warehouse, quoted
 
-POOL = "duckdb"
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -75,17 +77,25 @@ def load_workflow(path: Path) -> Workflow:
     if without:
         text = f"no active row of {', '.join(without)} fills `{kind.key_field}`, our key there"
         raise file_problems(path, [(("fields" if spec.source else "records",), text)])
-    found = mismatches(spec, staging_schemas(), kind.may_have)
+    found = [*_beyond(spec, kind), *mismatches(spec, staging_schemas(), kind.may_have)]
     if found:
         raise file_problems(path, found)
     return Workflow(name, spec)
 
 
+def _beyond(spec: WorkflowSpec, kind: TargetKind) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What the file asks of the target that it cannot do."""
+    if kind.max_level and (spec.max_level or 0) > kind.max_level:
+        yield ("max_level",), f"{kind.system} takes {kind.max_level} levels; write that or less"
+    if spec.connection and not kind.connections:
+        yield ("connection",), f"there is one account of {kind.system}; leave `connection` out"
+
+
 def workflow_definitions(workflow: Workflow) -> dg.Definitions:
-    """The four assets of one workflow."""
+    """The four assets of one workflow, and what people import by."""
     kind = TARGETS[workflow.spec.target]
     builders = (_mart, _twin, _plan, _sync)
-    return dg.Definitions(assets=[build(workflow, kind) for build in builders])
+    return dg.Definitions(assets=[*(build(workflow, kind) for build in builders), *import_assets(workflow)])
 
 
 def broken_asset(name: str) -> str:
@@ -110,36 +120,18 @@ def broken_definitions(asset: str, problem: str) -> dg.Definitions:
     return dg.Definitions(assets=[broken])
 
 
-def _spec(workflow: Workflow, layer: str, *, kinds: set[str], deps: Sequence[str], description: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        f"{layer}_{workflow.name}",
-        deps=list(deps),
-        description=description,
-        group_name=workflow.name,
-        kinds=kinds,
-        owners=workflow.spec.owners,
-        tags={"millpond/layer": layer, "millpond/active": str(workflow.spec.active).lower()},
-    )
-
-
 def _blocking(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
     """Checks that stop what comes after them."""
     return [dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in checks.items()]
 
 
-def _guarded(workflow: Workflow) -> None:
-    if not workflow.spec.active:
-        text = f"{workflow.name} is switched off (active: false in its defs.yaml)"
-        raise dg.Failure(text, allow_retries=False)
-
-
-def _client(context: dg.AssetExecutionContext, kind: TargetKind) -> Any:
-    """The client of the target's system: the resource that is called like it."""
-    return getattr(context.resources, kind.system)
+def _client(context: dg.AssetExecutionContext, workflow: Workflow) -> Any:
+    """The client of the workflow's account: the resource that is called like it."""
+    return getattr(context.resources, workflow.spec.door)
 
 
 def _target(context: dg.AssetExecutionContext, kind: TargetKind, workflow: Workflow) -> Target:
-    return kind.build(_client(context, kind), workflow.spec.options)
+    return kind.build(_client(context, workflow), workflow.spec.options)
 
 
 def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
@@ -148,7 +140,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         "no_row_lost": "Every source record is in the mart, once, delivered or with its reason.",
     }
 
-    spec = _spec(
+    spec = layer_spec(
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
@@ -159,7 +151,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
 
     @dg.multi_asset(name=workflow.mart, specs=[spec], check_specs=_blocking(workflow.mart, checks), pool=POOL)
     def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
-        _guarded(workflow)
+        refuse_switched_off(workflow)
         with dagster_failure(MappingError, SyncError):
             records = make_mart(warehouse, workflow)
         lineage = column_lineage(workflow.spec, workflow.name)
@@ -223,7 +215,7 @@ def _complete(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckResult:
 
 
 def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    spec = _spec(
+    spec = layer_spec(
         workflow,
         "twin",
         kinds={kind.system, "duckdb"},
@@ -232,10 +224,12 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         description=f"What {workflow.spec.target} holds now, records of others included.",
     )
 
-    @dg.multi_asset(name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", kind.system}, pool=POOL)
+    @dg.multi_asset(
+        name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", workflow.spec.door}, pool=POOL
+    )
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        _guarded(workflow)
-        clock = _client(context, kind).clock
+        refuse_switched_off(workflow)
+        clock = _client(context, workflow).clock
         with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
@@ -252,11 +246,11 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         "guard": "The plan stays within the workflow's limits; a failed check stops the delivery.",
     }
 
-    spec = _spec(
+    spec = layer_spec(
         workflow,
         "plan",
         kinds={"polars", "duckdb"},
-        deps=[workflow.mart, workflow.twin],
+        deps=[workflow.mart, workflow.twin, *(["selection_" + workflow.name] if workflow.spec.imports else [])],
         description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record."
         "\n\nUnder *Metadata*, `preview` counts them and `first_records` lists the first ones to send. Nothing is sent "
         "before the checks pass.",
@@ -266,22 +260,29 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         name=workflow.plan,
         specs=[spec],
         check_specs=_blocking(workflow.plan, checks),
-        required_resource_keys={"warehouse", kind.system},
+        required_resource_keys={"warehouse", workflow.spec.door},
         pool=POOL,
     )
     def plan(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        _guarded(workflow)
+        refuse_switched_off(workflow)
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
         with dagster_failure(SyncError):
             planned = make_plan(
-                warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock
+                warehouse,
+                workflow,
+                target,
+                run_id=context.run.run_id,
+                clock=_client(context, workflow).clock,
+                mode=Mode(context.run.tags.get(MODE_TAG, Mode.SYNC)),
             )
         yield dg.MaterializeResult(
             metadata={
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
+                "calls_needed": planned.estimate.calls,
+                "time_needed": duration(planned.estimate.seconds),
                 **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.plan),
             },
             check_results=[_decided(warehouse, workflow, planned), _guard_result(planned.plan_id, planned.tripped)],
@@ -328,7 +329,7 @@ def _guard_result(plan_id: str, tripped: list[Tripped]) -> dg.AssetCheckResult:
 
 
 def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    spec = _spec(
+    spec = layer_spec(
         workflow,
         "sync",
         kinds={kind.system, "duckdb"},
@@ -340,14 +341,14 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=workflow.sync,
         specs=[spec],
-        required_resource_keys={"warehouse", kind.system},
+        required_resource_keys={"warehouse", workflow.spec.door},
         pool=POOL,
         check_specs=[
             dg.AssetCheckSpec("all_sent", asset=workflow.sync, description="Nothing failed and nothing is left over.")
         ],
     )
     def sync(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        _guarded(workflow)
+        refuse_switched_off(workflow)
         target = _target(context, kind, workflow)
 
         def progress(done: int, steps: int) -> None:
@@ -359,7 +360,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 workflow,
                 target,
                 run_id=context.run.run_id,
-                clock=_client(context, kind).clock,
+                clock=_client(context, workflow).clock,
                 progress=progress,
             )
         if synced.stop is not None and not isinstance(synced.stop, QuotaExhaustedError):
