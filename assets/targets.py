@@ -1,17 +1,26 @@
 """Which targets there are. A workflow file names one; nothing else in the project asks which it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import polars as pl
+
+from assets.delivery.mapping import MappingError
 from assets.delivery.target import Target
 from assets.precoro.frames import FIELDS
 from assets.precoro.target import OptionTarget
 from assets.suiteprojects.kinds import RecordKind
 from assets.suiteprojects.target import KINDS, SuiteProjectsTarget
+from resources.suiteprojects.client import SuiteProjectsClient
+from resources.suiteprojects.dictionary import RECORD_TYPES
 
 Options = Mapping[str, str]
+
+
+def _no_records(_client: Any, kind: str, _columns: Sequence[str]) -> pl.DataFrame:
+    raise MappingError(f"no records {kind} can be looked up in this system")
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,8 @@ class TargetKind:
 
     `build(client, options)` makes the engine's view of it; the client is the resource called like the system.
     `may_have(field)` tells whether a record may have a field; an account's own fields are only known to the account.
+    `records(client, kind, columns)` reads other kinds of records for look-ups, and `may_look_up(table, column)` tells
+    before whether there may be such a thing.
     """
 
     name: str
@@ -27,6 +38,8 @@ class TargetKind:
     key_field: str
     build: Callable[[Any, Options], Target]
     may_have: Callable[[str], bool]
+    records: Callable[[Any, str, Sequence[str]], pl.DataFrame] = _no_records
+    may_look_up: Callable[[str, str], bool] = lambda _table, _column: False
 
 
 def _option(client: Any, options: Options) -> Target:
@@ -40,6 +53,23 @@ def _option(client: Any, options: Options) -> Target:
 
 def _suiteprojects(type_name: str) -> Callable[[Any, Options], Target]:
     return lambda client, _options: SuiteProjectsTarget(client, type_name)
+
+
+def _suiteprojects_records(client: Any, type_name: str, columns: Sequence[str]) -> pl.DataFrame:
+    """The live records of one type, each column as text."""
+    reader: SuiteProjectsClient = client
+    rows = reader.read_all(type_name, list(columns), custom=any(name.endswith("__c") for name in columns))
+    return pl.DataFrame(
+        [[row.get(name) or None for name in columns] for row in rows],
+        schema=dict.fromkeys(columns, pl.String),
+        orient="row",
+    )
+
+
+def _suiteprojects_look_up(table: str, column: str) -> bool:
+    system, _, type_name = table.partition(".")
+    known = RECORD_TYPES.get(type_name)
+    return system == "suiteprojects" and known is not None and (column in known.flat or column.endswith("__c"))
 
 
 def _suiteprojects_field(kind: RecordKind, name: str) -> bool:
@@ -57,6 +87,8 @@ TARGETS: Mapping[str, TargetKind] = {
             "externalid",
             _suiteprojects(type_name),
             partial(_suiteprojects_field, kind),
+            _suiteprojects_records,
+            _suiteprojects_look_up,
         )
         for type_name, kind in KINDS.items()
     },

@@ -8,11 +8,12 @@ Expressions are SQL over the staging columns, parsed by Polars: no home-made lan
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 
 import polars as pl
 
-from assets.delivery.spec import FieldRow, RecordMap, Select, WorkflowSpec
+from assets.delivery.spec import FieldRow, LookUp, RecordMap, Select, WorkflowSpec
 
 # Columns that every mart has before the target's own fields.
 MART_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -40,6 +41,7 @@ MART_COMMENTS = {
     "payload_hash": "Fingerprint of the values to be sent.",
 }
 
+TODAY = "_today"  # a column that every source has while it is shaped: the day of the run
 DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"
 CIRCLE = 0  # level of a record that is its own ancestor, or hangs below one
 A_FEW = 10  # so many records without any value in a check box: it is not seen, rather than never ticked
@@ -118,13 +120,28 @@ def source_columns(record: RecordMap, workflow: str) -> list[str]:
     return sorted(names)
 
 
-def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def dated(spec: WorkflowSpec) -> list[str]:
+    """Fields whose value moves with the calendar: they are sent with other changes and never for their own sake."""
+    rows = [row for record in spec.records for row in record.rows]
+    return sorted({row.field for row in rows if TODAY in row_expression(row, "").meta.root_names()})
+
+
+def shape(
+    spec: WorkflowSpec,
+    workflow: str,
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    looked_up: Mapping[LookUp, pl.DataFrame] | None = None,
+    today: date | None = None,
+) -> pl.DataFrame:
     """Every record of every source of one workflow, target-shaped, with its disposition.
 
     Args:
         spec: The workflow.
         workflow: Its name, for error texts.
         tables: Staging tables by name; each has its key column, is_inactive and is_deleted (bool).
+        looked_up: For each look-up of the workflow the table's columns `by` and `return`.
+        today: The day of the run.
 
     Returns:
         MART_COLUMNS, then the workflow's target fields (str, null for blank); one row per source record.
@@ -132,7 +149,12 @@ def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame])
     Raises:
         MappingError: A column does not exist or an expression does not fit the table.
     """
-    shaped = [_shape_records(record, workflow, tables[record.table], spec.columns) for record in spec.records]
+    lists = {lookup: as_list(frame) for lookup, frame in (looked_up or {}).items()}
+    day = pl.lit(today, dtype=pl.Date).alias(TODAY)
+    shaped = [
+        _shape_records(_resolved(record, lists), workflow, tables[record.table].with_columns(day), spec)
+        for record in spec.records
+    ]
     mart = _with_levels(pl.concat(shaped, how="vertical"))
     ring = pl.lit("its parents go round in a circle")
     mart = _quarantined(mart, pl.col("level") == CIRCLE, "parent_ring", ring)
@@ -144,6 +166,19 @@ def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame])
     return mart.select(*MART_COLUMNS, *spec.columns)
 
 
+def as_list(table: pl.DataFrame) -> dict[str, str]:
+    """A look-up's table, columns key and value, as a value list; a key that stands for several values is left out."""
+    rows = table.select(pl.all().cast(pl.String)).drop_nulls().unique()
+    first, second = rows.columns
+    return dict(rows.filter(~pl.col(first).is_duplicated()).select(first, second).iter_rows())
+
+
+def _resolved(record: RecordMap, lists: Mapping[LookUp, dict[str, str]]) -> RecordMap:
+    """The record map with its look-ups as value lists."""
+    rows = [row.model_copy(update={"values": lists[row.lookup]}) if row.lookup else row for row in record.rows]
+    return record.model_copy(update={"fields": rows})
+
+
 def _quarantined(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: pl.Expr) -> pl.DataFrame:
     hit = condition & pl.col("disposition").eq(DELIVER)
     return mart.with_columns(
@@ -153,14 +188,15 @@ def _quarantined(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: pl.E
     )
 
 
-def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, spec: WorkflowSpec) -> pl.DataFrame:
+    columns = spec.columns
     where = f"{workflow}.{record.source}"
     reads = source_columns(record, where)
     missing = sorted(set(reads) - set(table.columns))
     if missing:
         raise MappingError(
             f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file, or add the"
-            f" custom field to the extraction. There are: {', '.join(sorted(table.columns))}"
+            f" custom field to the extraction. There are: {', '.join(sorted(set(table.columns) - {TODAY}))}"
         )
     flag = record.select.require_flag
     if flag and table.height >= A_FEW and table[flag].null_count() == table.height:
@@ -176,14 +212,15 @@ def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, column
             key.alias("source_id"),
             *_parent(record),
             *_verdict(record, mapped, table),
-            _fingerprint([pl.col(name) for name in reads]).alias("source_hash"),
+            _fingerprint([pl.col(name) for name in reads if name != TODAY]).alias("source_hash"),
             *(mapped.get(name, pl.lit(None, dtype=pl.String)).alias(name) for name in columns),
         )
     except pl.exceptions.PolarsError as error:
         # the rest of Polars' text, and its own exception, would show the values themselves
         problem = str(error).partition("\n")[0].partition(": [")[0]
         raise MappingError(f"{where}: the mapping does not fit {record.table}: {problem}") from None
-    payload = _fingerprint([pl.col(name) for name in ("parent_source", "parent_source_id", *columns)])
+    lasting = [name for name in columns if name not in dated(spec)]
+    payload = _fingerprint([pl.col(name) for name in ("parent_source", "parent_source_id", *lasting)])
     return _hashed(shaped.with_columns(payload.alias("payload_hash"), pl.lit(1, dtype=pl.Int32).alias("level")))
 
 
@@ -263,12 +300,10 @@ def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFra
         if row.values is not None and row.otherwise == "error":
             given = _canonical(row_expression(row.model_copy(update={"values": None}), record.source), table)
             unmatched = given.is_not_null() & ~given.is_in(list(row.values))
-            yield (
-                unmatched,
-                QUARANTINE,
-                "value_not_in_list",
-                f"{row.field}: the value list does not name the source value",
-            )
+            code, told = "value_not_in_list", "the value list does not name the source value"
+            if row.lookup:
+                code, told = "not_looked_up", f"{row.lookup.told} finds nothing for the source value, or several"
+            yield unmatched, QUARANTINE, code, f"{row.field}: {told}"
         if row.required or row.locked:
             yield (
                 value.is_null(),

@@ -5,9 +5,10 @@ stg_  ->  make_mart  ->  read_twin  ->  make_plan  ->  plan_<workflow>, sync_pla
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -20,12 +21,12 @@ from assets.delivery.guard import Tripped, check
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
 from assets.delivery.plans import Seal
-from assets.delivery.spec import WorkflowSpec
+from assets.delivery.spec import LookUp, WorkflowSpec
 from assets.delivery.target import Target
 from assets.delivery.turns import turn_if_free
-from resources.clock import Clock
+from resources.clock import Clock, WallClock
 from resources.failpoints import reach
-from resources.warehouse import Warehouse, describe_table, has_table, quoted, read_frame, replace_table
+from resources.warehouse import Warehouse, columns_of, describe_table, has_table, quoted, read_frame, replace_table
 
 TWIN_COMMENTS = {
     "target_id": "The target's internal id.",
@@ -74,12 +75,26 @@ class Workflow:
         return {row.field: f"{row.field} ← {row.origin}" for record in self.spec.records for row in record.rows}
 
 
-def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
+# records of the target's system by kind, with the asked columns: what a look-up may name beside the pond's tables
+Foreign = Callable[[str, Sequence[str]], pl.DataFrame]
+
+
+def make_mart(
+    warehouse: Warehouse, workflow: Workflow, *, clock: Clock | None = None, foreign: Foreign | None = None
+) -> pl.DataFrame:
     """Shape the workflow's source records and keep them as mart_<workflow>; see `mapping.shape`.
+
+    Args:
+        warehouse: The pond.
+        workflow: The workflow.
+        clock: Time, for `_today`; the wall's when left out.
+        foreign: Reads records of the target's system for look-ups.
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
     """
+    looked_up = {lookup: look_up(warehouse, workflow, lookup, foreign) for lookup in workflow.spec.lookups}
+    today = (clock or WallClock()).now().astimezone(ZoneInfo(workflow.spec.timezone)).date()
     tables = {}
     with warehouse.writer(transaction=False) as con:
         for record in workflow.spec.records:
@@ -87,7 +102,7 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
             if not has_table(con, record.table):
                 raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
             tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
-    mart = shape(workflow.spec, workflow.name, tables)
+    mart = shape(workflow.spec, workflow.name, tables, looked_up=looked_up, today=today)
     lineage = column_lineage(workflow.spec, workflow.name)
     with warehouse.writer() as con:
         replace_table(con, workflow.mart, mart)
@@ -97,6 +112,32 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
         ledger.ensure_ledger(con)
         ledger.write_lineage(con, workflow.name, lineage)
     return mart
+
+
+def look_up(warehouse: Warehouse, workflow: Workflow, lookup: LookUp, foreign: Foreign | None) -> pl.DataFrame:
+    """The two columns of a look-up, of the pond's table or of the target's system.
+
+    Raises:
+        MappingError: There is no such table, or it has no such column.
+    """
+    asked = [lookup.by, lookup.return_]
+    where = f"{workflow.name}: look-up of {lookup.told}"
+    if "." in lookup.table:
+        if foreign is None:
+            raise MappingError(f"{where}: only a run reads records of {workflow.spec.system}; name a table of the pond")
+        return _two(foreign(lookup.table.partition(".")[2], list(dict.fromkeys(asked))), lookup)
+    with warehouse.writer(transaction=False) as con:
+        if not has_table(con, lookup.table):
+            raise MappingError(f"{where}: the pond has no table {lookup.table} yet; materialize it first")
+        missing = sorted(set(asked) - columns_of(con, lookup.table).keys())
+        if missing:
+            raise MappingError(f"{where}: the table has no column {', '.join(missing)}; correct the workflow file")
+        live = "where not is_deleted" if "is_deleted" in columns_of(con, lookup.table) else ""
+        return _two(read_frame(con, f"select * from {quoted(lookup.table)} {live}"), lookup)
+
+
+def _two(table: pl.DataFrame, lookup: LookUp) -> pl.DataFrame:
+    return table.select(pl.col(lookup.by).alias("by"), pl.col(lookup.return_).alias("return"))
 
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
@@ -137,10 +178,11 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
         since = moment_of(clock) - timedelta(hours=workflow.spec.retry_refused_after_h)
         refused = ledger.read_refused(con, workflow.name, since)
         holds = ledger.read_holds(con, workflow.name)
+        pins = ledger.read_pins(con, workflow.name)
         size_before = ledger.last_size(con, workflow.name)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
-    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds)
+    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds, pins)
     keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height

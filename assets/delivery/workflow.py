@@ -8,6 +8,7 @@ target ->  twin_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  targ
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,7 +76,7 @@ def load_workflow(path: Path) -> Workflow:
     if without:
         text = f"no active row of {', '.join(without)} fills `{kind.key_field}`, our key there"
         raise file_problems(path, [(("fields" if spec.source else "records",), text)])
-    found = mismatches(spec, staging_schemas(), kind.may_have)
+    found = mismatches(spec, staging_schemas(), kind.may_have, kind.may_look_up)
     if found:
         raise file_problems(path, found)
     return Workflow(name, spec)
@@ -152,16 +153,24 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
-        deps=list(dict.fromkeys(record.table for record in workflow.spec.records)),
+        deps=list(dict.fromkeys([*(record.table for record in workflow.spec.records), *_looked_up(workflow)])),
         description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
         "a record that is not delivered says why.",
     )
 
-    @dg.multi_asset(name=workflow.mart, specs=[spec], check_specs=_blocking(workflow.mart, checks), pool=POOL)
-    def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
+    @dg.multi_asset(
+        name=workflow.mart,
+        specs=[spec],
+        check_specs=_blocking(workflow.mart, checks),
+        required_resource_keys={"warehouse", kind.system},
+        pool=POOL,
+    )
+    def mart(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
+        warehouse: Warehouse = context.resources.warehouse
+        client = _client(context, kind)
         with dagster_failure(MappingError):
-            frame = make_mart(warehouse, workflow)
+            frame = make_mart(warehouse, workflow, clock=client.clock, foreign=partial(kind.records, client))
         lineage = column_lineage(workflow.spec, workflow.name)
         dispositions = frame.group_by("disposition", "reason_code").len().sort("len", descending=True)
         comments = {**MART_COMMENTS, **workflow.field_comments()}
@@ -177,6 +186,12 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         )
 
     return mart
+
+
+def _looked_up(workflow: Workflow) -> list[str]:
+    """Tables that the workflow looks values up in and that are assets."""
+    tables = [lookup.table for lookup in workflow.spec.lookups]
+    return [name for name in tables if name.startswith(("stg_", "twin_", "mart_")) and name != workflow.twin]
 
 
 def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.AssetCheckResult:

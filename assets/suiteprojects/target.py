@@ -17,7 +17,7 @@ from assets.suiteprojects.kinds import ACTIVE_FIELD, KEY_FIELD, KINDS
 from resources.errors import AnswerLostError, CredentialsError, IntegrationError, RequestRejectedError
 from resources.suiteprojects.client import PAGE, SuiteProjectsClient, read_command
 from resources.suiteprojects.refusals import refusal
-from resources.suiteprojects.xml import Element
+from resources.suiteprojects.xml import Element, Record
 
 __all__ = ["KINDS", "SuiteProjectsTarget"]
 
@@ -65,7 +65,7 @@ class SuiteProjectsTarget:
 
     @cached_property
     def _fields(self) -> dict[str, TargetField]:
-        asked = ["name", "title", "picker", "maxlength", "required"]
+        asked = ["name", "title", "picker", "maxlength", "required", "active", "valuelist"]
         query = {"association": self._kind.record_type.association}
         custom = [
             TargetField(
@@ -74,8 +74,10 @@ class SuiteProjectsTarget:
                 kind=_PICKER_KINDS.get(record["picker"] or "", "text"),
                 max_length=_length(record["maxlength"]),
                 required=record["required"] == "1",
+                choices=_choices(record),
             )
             for record in self._client.read_all("CustField", asked, query=query)
+            if record["active"] == "1"  # the service refuses every write to one that is switched off
         ]
         return {**self._kind.fields, **{field.name: field for field in custom}}
 
@@ -112,7 +114,8 @@ class SuiteProjectsTarget:
     def _check_names(self, fields: Sequence[str]) -> None:
         unknown = set(fields) - self._fields.keys()
         if unknown:
-            raise ValueError(f"{self.name} has no field {sorted(unknown)}; add it there or correct the mapping")
+            mend = "add it there (a custom field must be active), or correct the mapping"
+            raise ValueError(f"{self.name} has no field {sorted(unknown)}; {mend}")
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
         """One request for each batch of BATCH records."""
@@ -169,6 +172,12 @@ class SuiteProjectsTarget:
 def _length(text: str | None) -> int | None:
     """A definition's length; none when it has no number or 0, which stands for no limit."""
     return int(text) or None if text and text.isdigit() else None
+
+
+def _choices(record: Record) -> frozenset[str] | None:
+    """What a list field takes; nobody documents how several values of one field are parted, so those are not judged."""
+    values = record["valuelist"]
+    return frozenset(values.split(",")) if values and record["picker"] in {"dropdown", "radio"} else None
 
 
 def _has_custom(fields: Sequence[str]) -> bool:
