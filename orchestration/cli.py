@@ -127,6 +127,74 @@ def explain(record: str, *, as_of: str = "") -> None:
 
 
 @app.command
+def adopt(workflow: str = "", *, every: bool = False) -> None:
+    """Show which records of an account that has data already could be which, and what speaks for it.
+
+    Parameters
+    ----------
+    workflow
+        One workflow; all that were planned when left out.
+    every
+        All records instead of the first ones.
+    """
+    from orchestration.adopting import print_candidates
+
+    sys.exit(print_candidates(workflow, console, every=every))
+
+
+@app.command
+def link(record: str, target: str, *, workflow: str = "", why: str = "") -> None:
+    """Say which record of the target a NetSuite record is; the next plan follows it.
+
+    Parameters
+    ----------
+    record
+        NetSuite id, number or name.
+    target
+        The target's internal id, or `new` when none of its records is it.
+    workflow
+        Needed when several workflows deliver such records.
+    why
+        What to remember about it.
+    """
+    from orchestration.adopting import print_linked
+
+    sys.exit(print_linked(record, target, console, workflow=workflow, why=why))
+
+
+@app.command
+def unlink(record: str, *, workflow: str = "") -> None:
+    """Take back what `millpond link` said.
+
+    Parameters
+    ----------
+    record
+        NetSuite id, number or name.
+    workflow
+        Needed when several workflows deliver such records.
+    """
+    from orchestration.adopting import print_unlinked
+
+    sys.exit(print_unlinked(record, console, workflow=workflow))
+
+
+@app.command
+def links(workflow: str = "", *, csv: bool = False) -> None:
+    """List which record is which, with the address of the target's record.
+
+    Parameters
+    ----------
+    workflow
+        One workflow; all when left out.
+    csv
+        As CSV, for a spreadsheet or for NetSuite's file cabinet.
+    """
+    from orchestration.adopting import print_links
+
+    sys.exit(print_links(workflow, console, as_csv=csv))
+
+
+@app.command
 def validate(folder: Path | None = None) -> None:
     """Check every workflow file and groups.yaml; prints file, line, field and mend of what is wrong.
 
@@ -146,6 +214,22 @@ def doctor() -> None:
     from orchestration.doctor import run_doctor
 
     sys.exit(run_doctor(console))
+
+
+@app.command
+def login(system: str, *, paste: bool = False) -> None:
+    """Sign in once in the browser; runs renew the tokens from then on.
+
+    Parameters
+    ----------
+    system
+        `suiteprojects`.
+    paste
+        Paste the address that the browser was sent to, where the browser runs on another machine.
+    """
+    from orchestration.login import print_login
+
+    sys.exit(print_login(system, console, paste=paste))
 
 
 @app.command

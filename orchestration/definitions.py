@@ -23,8 +23,8 @@ from orchestration.settings import (
     MillpondSettings,
     NetSuiteSettings,
     PrecoroSettings,
-    SuiteProjectsSettings,
     secret,
+    suiteprojects_door,
 )
 from resources.netsuite.resource import NetSuiteResource
 from resources.precoro.resource import PrecoroResource
@@ -69,7 +69,7 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:
     """The doors to the outside; in sandbox mode they all lead to the sandbox's folder."""
-    netsuite, suiteprojects, precoro = NetSuiteSettings(), SuiteProjectsSettings(), PrecoroSettings()
+    netsuite, precoro = NetSuiteSettings(), PrecoroSettings()
 
     def key(name: str) -> str:
         """The sandbox has keys of its own; those of the real accounts stay out of it."""
@@ -95,12 +95,12 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
             sandbox=settings.sandbox,
         ),
         "suiteprojects": SuiteProjectsResource(
-            **({} if settings.sandbox else suiteprojects.model_dump()),
+            **suiteprojects_door(settings),
             password=key("SUITEPROJECTS_PASSWORD"),
             key=key("SUITEPROJECTS_KEY"),
             access_token=key("SUITEPROJECTS_ACCESS_TOKEN"),
-            attempts=settings.attempts,
-            sandbox=settings.sandbox,
+            client_secret=key("SUITEPROJECTS_CLIENT_SECRET"),
+            seal_key=secret("MILLPOND_SEAL_KEY"),
         ),
         "precoro": PrecoroResource(
             **precoro.model_dump(exclude={"email", "base_url"} if settings.sandbox else None),

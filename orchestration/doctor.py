@@ -26,7 +26,7 @@ from orchestration.settings import (
     MillpondSettings,
     NetSuiteSettings,
     PrecoroSettings,
-    SuiteProjectsSettings,
+    suiteprojects_door,
 )
 from resources.checkup import Finding
 from resources.netsuite.doctor import TableNeed
@@ -182,9 +182,9 @@ def _suiteprojects(settings: MillpondSettings, workflows: Sequence[Workflow]) ->
         if system == "suiteprojects":
             names = [name for name in each.spec.columns if name.endswith(SUFFIX)]
             mapped[record.lower()].update(dict.fromkeys(names, each.name))
-    given: dict[str, Any] = {} if settings.sandbox else SuiteProjectsSettings().model_dump()
-    given |= secrets_of("suiteprojects", sandbox=settings.sandbox)
-    with open_suiteprojects(**given, attempts=settings.attempts, sandbox=settings.sandbox) as client:
+    given = {**suiteprojects_door(settings), **secrets_of("suiteprojects", sandbox=settings.sandbox)}
+    given["seal_key"] = os.environ.get("MILLPOND_SEAL_KEY", "")
+    with open_suiteprojects(**given) as client:
         yield from examine_suiteprojects(client, {name: fields for name, fields in mapped.items() if fields})
 
 

@@ -16,7 +16,7 @@ from resources.warehouse import ensure_table, insert_frame, quoted, read_frame
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
-    "sync_pins",
+    "sync_pins", "sync_addresses",
     "lineage_columns",
 )  # fmt: skip
 
@@ -188,6 +188,13 @@ def read_pins(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
     query = "select source, source_id, target_id as pinned_id from sync_pins where workflow = ?"
     pins = read_frame(con, query, [workflow])
     return pins if pins.height else pl.DataFrame(schema=PIN_SCHEMA)
+
+
+def keep_address(con: duckdb.DuckDBPyConnection, workflow: str, target: str, template: str) -> None:
+    """Remember where a person opens the target's records; blank forgets it."""
+    con.execute("delete from sync_addresses where workflow = ?", [workflow])
+    if template:
+        con.execute("insert into sync_addresses values (?, ?, ?)", [workflow, target, template])
 
 
 def note_quirks(

@@ -164,8 +164,19 @@ class Planned:
     tripped: list[Tripped]
 
 
-def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
-    """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
+def make_plan(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, base_url: str = ""
+) -> Planned:
+    """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person.
+
+    Args:
+        warehouse: The pond.
+        workflow: The workflow.
+        target: What the records go to.
+        run_id: The run, for the ledger.
+        clock: Time.
+        base_url: The service's address, for links to its records.
+    """
     seal = Seal(warehouse.seal_key)
     with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
@@ -190,6 +201,8 @@ def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_i
     stamp = new_stamp(run_id, clock)
     kept = stamped(plan, workflow, stamp)
     with warehouse.writer() as con:
+        address = workflow.spec.record_link.replace("{base_url}", base_url.rstrip("/"))
+        ledger.keep_address(con, workflow.name, workflow.spec.target, address)
         keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=data_version(mart))
         noted = {"state": "planned", "source_records": plan.height, **counts_of(plan)}
         ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)

@@ -210,6 +210,11 @@ class WorkflowSpec(Strict):
         " then a person is asked.",
     )
     monitored: Literal["mapped"] | list[str] = "mapped"
+    record_link: str = Field(
+        "",
+        description="Address of a record's page in the target: {id} stands for its internal id, {base_url} for the"
+        " service's address.",
+    )
     strict_mapping: bool = Field(default=False, description="Two active rows for one field are an error.")
     timezone: str = Field("UTC", description="Zone in which `_today` is today.")
     max_level: int | None = Field(None, ge=1, description="Deepest level of the target's tree; deeper is quarantined.")
@@ -251,6 +256,13 @@ class WorkflowSpec(Strict):
                 raise ValueError(f"match: list `{rule.stored_id}` as a rule before `{rule.field}`, which minds it")
             earlier.append(rule.field)
         return self
+
+    @field_validator("record_link")
+    @classmethod
+    def _an_address(cls, text: str) -> str:
+        if text and ("{id}" not in text or not text.startswith(("{base_url}", "https://", "http://"))):
+            raise ValueError("write an address with {id} in it, such as {base_url}/customer?id={id}")
+        return text
 
     @field_validator("timezone")
     @classmethod

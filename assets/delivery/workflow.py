@@ -271,9 +271,15 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         _guarded(workflow)
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
+        client = _client(context, kind)
         with dagster_failure(SyncError):
             planned = make_plan(
-                warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock
+                warehouse,
+                workflow,
+                target,
+                run_id=context.run.run_id,
+                clock=client.clock,
+                base_url=client.base_url,
             )
         once = int(planned.plan.select("source", "source_id").is_duplicated().sum()) == 0
         undecided = int(planned.plan["action"].null_count())
