@@ -209,6 +209,24 @@ def validate(folder: Path | None = None) -> None:
 
 
 @app.command
+def import_mapping(file: Path, *, into: Path = Path("imported_workflows"), replace: bool = False) -> None:
+    """Make workflow files of a mapping export of Oracle's NetSuite Connector; prints what could not be carried over.
+
+    Parameters
+    ----------
+    file
+        The export: JSON, with advanced notation and filters.
+    into
+        Folder for the workflow files; look at them, then move them to the configured one.
+    replace
+        Write over files that are there.
+    """
+    from orchestration.importing import import_mapping as read_and_write
+
+    sys.exit(read_and_write(file, into, console, replace=replace))
+
+
+@app.command
 def doctor() -> None:
     """Check settings, credentials, permissions, limits and fields of every system; each ✗ comes with its mend."""
     from orchestration.doctor import run_doctor

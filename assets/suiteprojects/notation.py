@@ -151,6 +151,8 @@ def _value_list(line: str, number: int, lines: Iterator[tuple[int, str]]) -> For
     if after.strip() or re.sub(_LITERAL, "", inside).strip() or len(words) % 2:
         raise NotationError(number, "a value list holds pairs of quoted values and nothing else")
     values = [unquoted(word) for word in words]
+    if len(set(values[::2])) < len(values[::2]):
+        raise NotationError(number, "the value list names a value twice")
     return Form(
         opening["target"], number, (Part(opening["source"]),), values=dict(zip(values[::2], values[1::2], strict=True))
     )

@@ -6,6 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -119,8 +120,9 @@ def test_a_used_code_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not (home.folder / "suiteprojects_tokens.json").exists()
 
 
-def test_a_missing_setting_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anybody opens a browser."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
     monkeypatch.setenv("MILLPOND_MODE", "live")
     monkeypatch.setenv("SUITEPROJECTS_BASE_URL", "https://example.invalid")
     monkeypatch.setenv("SUITEPROJECTS_CLIENT_ID", "")

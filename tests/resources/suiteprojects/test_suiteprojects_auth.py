@@ -16,7 +16,6 @@ from resources.sandbox.world import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 
-
 DYING_RUN = """
 import sys
 from pathlib import Path
