@@ -11,8 +11,11 @@ from assets.delivery.mapping import MappingError
 from assets.delivery.target import Target
 from assets.precoro.frames import FIELDS
 from assets.precoro.target import OptionTarget
-from assets.suiteprojects.kinds import RecordKind
-from assets.suiteprojects.target import KINDS, SuiteProjectsTarget
+from assets.suiteprojects.kinds import KINDS, NODE, RecordKind
+from assets.suiteprojects.memberships import LIST_FIELD
+from assets.suiteprojects.nodes import NodeTarget
+from assets.suiteprojects.target import BATCH, SuiteProjectsTarget
+from assets.suiteprojects.trees import PREFIX
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.dictionary import RECORD_TYPES
 
@@ -52,7 +55,23 @@ def _option(client: Any, options: Options) -> Target:
 
 
 def _suiteprojects(type_name: str) -> Callable[[Any, Options], Target]:
-    return lambda client, _options: SuiteProjectsTarget(client, type_name)
+    return lambda client, options: SuiteProjectsTarget(client, type_name, **_request(options))
+
+
+def _nodes(client: Any, options: Options) -> Target:
+    own: dict[str, Any] = {name: options[name] for name in ("id_field", "inactive_suffix") if name in options}
+    return NodeTarget(
+        client,
+        hierarchy=options.get("hierarchy", ""),
+        association=options.get("type", "customer"),
+        **own,
+        **_request(options),
+    )
+
+
+def _request(options: Options) -> dict[str, Any]:
+    """How requests are made up, the same for every type of record."""
+    return {"batch": int(options.get("batch", BATCH)), "charset": options.get("charset", "")}
 
 
 def _suiteprojects_records(client: Any, type_name: str, columns: Sequence[str]) -> pl.DataFrame:
@@ -73,12 +92,16 @@ def _suiteprojects_look_up(table: str, column: str) -> bool:
 
 
 def _suiteprojects_field(kind: RecordKind, name: str) -> bool:
-    return name in kind.fields or name.endswith("__c")
+    place = name.startswith(PREFIX) and LIST_FIELD in kind.fields
+    return name in kind.fields or name.endswith("__c") or place
 
 
 TARGETS: Mapping[str, TargetKind] = {
     OptionTarget.name: TargetKind(
         OptionTarget.name, OptionTarget.system, OptionTarget.key_field, _option, FIELDS.__contains__
+    ),
+    NodeTarget.name: TargetKind(
+        NodeTarget.name, "suiteprojects", "externalid", _nodes, partial(_suiteprojects_field, NODE)
     ),
     **{
         f"suiteprojects.{type_name}": TargetKind(

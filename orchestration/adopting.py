@@ -21,7 +21,7 @@ from assets.delivery.target import Action
 from orchestration.explaining import choose
 from orchestration.releasing import Doors, open_doors
 from orchestration.running import print_problems
-from resources.warehouse import PondError, Warehouse, add_macros, read_frame
+from resources.warehouse import PondError, Warehouse, add_analytics, read_frame
 
 NEW = "new"  # in place of a target id: none of them is it
 SHOWN_RECORDS = 20
@@ -163,8 +163,8 @@ def print_links(name: str, console: Console, *, as_csv: bool) -> int:
 def _links(warehouse: Warehouse) -> pl.DataFrame:
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
-        add_macros(con)
-        return read_frame(con, "from target_links()")
+        add_analytics(con)
+        return read_frame(con, "from target_links")
 
 
 def _meant(doors: Doors, text: str, name: str, console: Console) -> tuple[Record, Workflow]:

@@ -195,6 +195,22 @@ def links(workflow: str = "", *, csv: bool = False) -> None:
 
 
 @app.command
+def tables(name: str = "", *, page: Path | None = None) -> None:
+    """List the pond's tables, views and macros with their rows; with a name, its columns and where they come from.
+
+    Parameters
+    ----------
+    name
+        A table, view or macro.
+    page
+        Write all of it to this Markdown file instead.
+    """
+    from orchestration.tables import print_tables
+
+    sys.exit(print_tables(name, page, console))
+
+
+@app.command
 def validate(folder: Path | None = None) -> None:
     """Check every workflow file and groups.yaml; prints file, line, field and mend of what is wrong.
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import dagster as dg
 
 from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
 from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
 from assets.netsuite.extract import ExtractionSettings
 from assets.netsuite.raw import RAW_ASSETS
+from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
 from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups
@@ -27,9 +29,9 @@ from orchestration.settings import (
     suiteprojects_door,
 )
 from resources.netsuite.resource import NetSuiteResource
+from resources.pond import WarehouseResource
 from resources.precoro.resource import PrecoroResource
 from resources.suiteprojects.resource import SuiteProjectsResource
-from resources.warehouse import WarehouseResource
 
 
 @dg.definitions
@@ -45,7 +47,12 @@ def definitions() -> dg.Definitions:
     jobs = group_jobs(groups, workflows, stand_ins, also=[GROUPS_ASSET] if wrong else [])
     names = [job.name for job in jobs]
     own = dg.Definitions(
-        assets=[*RAW_ASSETS.values(), *STAGING_ASSETS.values(), analyst_snapshot([each.sync for each in workflows])],
+        assets=[
+            *RAW_ASSETS.values(),
+            *STAGING_ASSETS.values(),
+            *HISTORY_ASSETS.values(),
+            analyst_snapshot([*HISTORY_ASSETS, *(each.sync for each in workflows)]),
+        ],
         jobs=[*jobs, release_job(workflows)],
         schedules=group_schedules(groups, names),
         sensors=[*group_sensors(groups, names), publish_after_failure],
@@ -64,7 +71,8 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
             workflows.append(load_workflow(path))
         except WorkflowFileError as error:
             broken[path.parent.name] = str(error)
-    return workflows, broken
+    unmet = unmet_needs(workflows, folder)
+    return [each for each in workflows if each.name not in unmet], {**broken, **unmet}
 
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:
@@ -76,7 +84,9 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
         return "" if settings.sandbox else secret(name)
 
     return {
-        "warehouse": WarehouseResource(folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY")),
+        "warehouse": WarehouseResource(
+            folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY"), personal=settings.personal
+        ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
             overlap_s=settings.overlap_s,

@@ -18,7 +18,7 @@ from assets.warehouse.snapshot import SNAPSHOT
 
 ALL = "all"
 GROUPS_ASSET = "groups_yaml"  # says what is wrong with groups.yaml; there is none while nothing is
-LAYERS = ("netsuite", "warehouse")  # asset groups that hold NetSuite's tables
+LAYERS = ("netsuite", "warehouse", "history")  # asset groups that hold NetSuite's tables
 
 
 class Timing(Strict):
@@ -146,10 +146,19 @@ def group_jobs(
             continue
         everything: dg.AssetSelection = dg.AssetSelection.groups(*LAYERS) if name == ALL else dg.AssetSelection.assets()
         everything |= dg.AssetSelection.assets(*unusable, *(() if name in single else also))
-        syncs = dg.AssetSelection.assets(*(each.sync for each in members)).upstream() | everything
-        plans = dg.AssetSelection.assets(*(each.plan for each in members)).upstream() | everything
+        # what a workflow needs of others it takes from their last run; they are not run for its sake
+        tables = dict.fromkeys(record.table for each in members for record in each.spec.records)
+        everything |= dg.AssetSelection.assets(*tables).upstream()
+        everything |= dg.AssetSelection.assets(*(each.mart for each in members), *(each.twin for each in members))
+        plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)) | everything)
+        syncs = dg.AssetSelection.assets(*(each.sync for each in members)) | plans
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
         about = ", ".join(group.workflows)
         jobs.append(dg.define_asset_job(name, syncs | snapshot, description=f"Read, plan and send: {about}."))
         jobs.append(dg.define_asset_job(f"{name}__plan", plans, description=f"Read and plan only: {about}."))
     return jobs
+
+
+def _with_history(selection: dg.AssetSelection) -> dg.AssetSelection:
+    """The versions of every staging table that is brought up to date."""
+    return selection | (selection.downstream(depth=1) & dg.AssetSelection.groups("history"))

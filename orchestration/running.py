@@ -24,6 +24,7 @@ from assets.delivery.spec import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS
 from orchestration.home import open_instance
 from orchestration.settings import MillpondSettings
+from resources.pond import open_pond
 from resources.warehouse import PondError, Warehouse, quoted
 
 POLL_S = 0.25
@@ -41,7 +42,7 @@ def run_group(group: str, console: Console) -> int:
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = Warehouse(settings.pond)
+    warehouse = open_pond(settings.pond, personal=settings.personal)
     with _pond_trouble(problems):
         if problems and warehouse.stage.exists():
             warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too

@@ -30,6 +30,9 @@ class MillpondSettings(BaseSettings):
     optional_tables: str = Field(
         "", description="NetSuite tables that this account does not have and that stay empty: subsidiary,department."
     )
+    personal: Literal["show", "mask", "empty"] = Field(
+        "show", description="What analyst.duckdb shows of personal values: all, tokens in their place, or nothing."
+    )
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
     @property

@@ -7,15 +7,13 @@ happen outside, and `with warehouse.writer() as con:` takes a sidecar file lock,
 import os
 import subprocess
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import duckdb
 import polars as pl
-from pydantic import Field
 
 from resources.failpoints import reach
 from resources.locks import file_lock
@@ -74,17 +72,27 @@ def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame
     con.unregister("incoming_frame")
 
 
+Copy = Callable[[duckdb.DuckDBPyConnection, Path, Path], None]
+
+
+def _copy_file(_con: duckdb.DuckDBPyConnection, stage: Path, partial: Path) -> None:
+    # a child process: opening the file in this one would drop DuckDB's own lock
+    subprocess.run(["cp", "--reflink=auto", str(stage), str(partial)], check=True)  # noqa: S603, S607
+
+
 class Warehouse:
     """Plain access to the pond; knows nothing of what the tables mean."""
 
-    def __init__(self, folder: Path, seal_key: str = "") -> None:
+    def __init__(self, folder: Path, seal_key: str = "", copy: Copy | None = None) -> None:
         """Open the pond in this folder; files are created when first written.
 
         Args:
             folder: Holds `stage.duckdb` (ours) and `analyst.duckdb` (published).
             seal_key: The key with which plans and before-images are kept; blank keeps them readable.
+            copy: Writes the copy that is published, when it shall not be the whole pond as it is.
         """
         self.folder = folder
+        self._copy = copy or _copy_file
         self.seal_key = seal_key
         self.stage = folder / "stage.duckdb"
         self.snapshot = folder / "analyst.duckdb"
@@ -199,13 +207,14 @@ class Warehouse:
         reach("publish_begins")
         with self.writer(transaction=False) as con:
             self._sweep()
-            add_macros(con)
+            add_analytics(con)
             con.execute("checkpoint stage")  # rows still in the log would be missing from the copy
-            # a child process: opening the file in this one would drop DuckDB's own lock
-            copied = subprocess.run(["cp", "--reflink=auto", str(self.stage), str(partial)], check=False)  # noqa: S603, S607
-        if copied.returncode:
-            partial.unlink(missing_ok=True)
-            raise PondError(f"{self.snapshot}: the copy could not be written; check that the disk has room")
+            try:
+                self._copy(con, self.stage, partial)
+            except (OSError, subprocess.CalledProcessError, duckdb.IOException) as error:
+                partial.unlink(missing_ok=True)
+                reason = "the copy could not be written; check that the disk has room"
+                raise PondError(f"{self.snapshot}: {reason}") from error
         partial.chmod(0o444)  # nobody writes into it, so no log appears beside it
         with partial.open("rb") as copy:
             os.fsync(copy.fileno())
@@ -229,7 +238,7 @@ class Warehouse:
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether a table or view exists in the pond."""
     rows = con.execute(
-        "select 1 from information_schema.tables where table_catalog = 'stage' and table_name = ?", [name]
+        "select 1 from information_schema.tables where table_catalog = current_database() and table_name = ?", [name]
     ).fetchall()
     return bool(rows)
 
@@ -238,7 +247,7 @@ def columns_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
     """Column names and DuckDB types of a table, in order; empty when there is none."""
     rows = con.execute(
         "select column_name, data_type from information_schema.columns"
-        " where table_catalog = 'stage' and table_name = ? order by ordinal_position",
+        " where table_catalog = current_database() and table_name = ? order by ordinal_position",
         [name],
     ).fetchall()
     return dict(rows)
@@ -256,7 +265,8 @@ def describe_table(
 ) -> None:
     """Write the table's and the columns' comments, which analysts read."""
     kind = con.execute(
-        "select table_type from information_schema.tables where table_catalog = 'stage' and table_name = ?", [name]
+        "select table_type from information_schema.tables where table_catalog = current_database() and table_name = ?",
+        [name],
     ).fetchall()
     word = "view" if kind and kind[0][0] == "VIEW" else "table"
     con.execute(f"comment on {word} {quoted(name)} is {literal(description)}")
@@ -264,15 +274,18 @@ def describe_table(
         con.execute(f"comment on column {quoted(name)}.{quoted(column)} is {literal(text)}")
 
 
-def add_macros(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the macros of `sql/analytics` whose tables are there."""
+def add_analytics(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the views and macros of `sql/analytics` whose tables are there."""
     for name in names("analytics"):
         definition = statement("analytics", name)
         if not all(has_table(con, table) for table in definition.reads):
             continue
         with suppress(duckdb.BinderException):  # a table of an older version has other columns; the rest is published
             con.execute(definition.text)
-            con.execute(f"comment on macro table {quoted(name)} is {literal(definition.description)}")
+            if definition.text.startswith("create or replace macro"):
+                con.execute(f"comment on macro table {quoted(name)} is {literal(definition.description)}")
+            else:
+                describe_table(con, name, definition.description, definition.column_comments.items())
 
 
 def ensure_table(con: duckdb.DuckDBPyConnection, definition: Statement) -> None:
@@ -280,15 +293,3 @@ def ensure_table(con: duckdb.DuckDBPyConnection, definition: Statement) -> None:
     if not has_table(con, definition.name):
         con.execute(definition.text)
         describe_table(con, definition.name, definition.description, definition.column_comments.items())
-
-
-class WarehouseResource(dg.ConfigurableResource[Warehouse]):
-    """Where the pond lies."""
-
-    folder: str = Field(description="Folder of stage.duckdb and analyst.duckdb.")
-    seal_key: str = Field(default="", description="Key that seals plans at rest; a secret, so give dg.EnvVar.")
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Warehouse]:  # noqa: ARG002
-        """Hand out the plain warehouse; it opens the file only while it writes."""
-        yield Warehouse(Path(self.folder), self.seal_key)

@@ -33,7 +33,7 @@ class Statement:
     @property
     def column_comments(self) -> dict[str, str]:
         """What each column means: the comment that stands beside it."""
-        pattern = _DEFINED if self.text.startswith("create") else _SELECTED
+        pattern = _DEFINED if self.text.startswith("create table") else _SELECTED
         return {found["column"]: found["text"] for found in pattern.finditer(self.text)}
 
 

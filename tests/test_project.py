@@ -31,7 +31,7 @@ MAY_IMPORT_DAGSTER = (
     "assets/failure.py",
     "assets/metadata.py",
     "resources/*/resource.py",
-    "resources/warehouse.py",
+    "resources/pond.py",
 )
 # imported directly, declared through the package that brings it
 COMES_WITH = {

@@ -58,7 +58,9 @@ def candidates(spec: WorkflowSpec, mart: pl.DataFrame, twin: pl.DataFrame, plan:
 def telling_fields(spec: WorkflowSpec) -> list[str]:
     """Fields of which the source's own value is sent."""
     rows = [row for record in spec.records for row in record.rows]
-    return list(dict.fromkeys(row.field for row in rows if row.value is None and not row.values and not row.lookup))
+    return list(
+        dict.fromkeys(row.field for row in rows if row.value is None and not (row.values or row.lookup or row.links))
+    )
 
 
 def _long(frame: pl.DataFrame, keys: list[str], fields: list[str]) -> pl.DataFrame:

@@ -39,7 +39,7 @@ def mismatches(
     sources = [record.source for record in spec.records]
     for number, record in enumerate(spec.records):
         above: Place = () if spec.source else ("records", number)
-        found += [((*above, *place), text) for place, text in _of_record(record, sources, tables, known)]
+        found += [((*above, *place), text) for place, text in _of_record(record, sources, tables, known, spec.needs)]
         found += [((*above, *place), text) for place, text in _of_lookups(record, tables, has)]
         if spec.strict_mapping:
             found += [((*above, *place), text) for place, text in overridden(record)]
@@ -73,7 +73,11 @@ def _of_lookups(
 
 
 def _of_record(
-    record: RecordMap, sources: list[str], tables: Mapping[str, pl.DataFrame], known: Callable[[str], bool]
+    record: RecordMap,
+    sources: list[str],
+    tables: Mapping[str, pl.DataFrame],
+    known: Callable[[str], bool],
+    needs: list[str],
 ) -> Iterator[Mismatch]:
     try:
         key_column(record.source)
@@ -85,8 +89,9 @@ def _of_record(
         if row.active:
             yield from ((("fields", number, part), text) for part, text in _of_row(row, table, known))
     for source, column in (record.parent or {}).items():
-        if source not in sources:
-            yield ("parent", source), f"no source `{source}` in this file; parents must be delivered by it as well"
+        if source not in sources and not needs:
+            text = f"no source `{source}` in this file; name the workflow that delivers these parents in `needs`"
+            yield ("parent", source), text
         yield from ((("parent", source), text) for text in _column(column, table))
     yield from ((("select", part), text) for part, text in _of_select(record, table))
 

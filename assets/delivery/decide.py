@@ -49,6 +49,7 @@ def decide(
     refused: pl.DataFrame | None = None,
     holds: pl.DataFrame | None = None,
     pins: pl.DataFrame | None = None,
+    places: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Decide for every row of the mart.
 
@@ -61,6 +62,7 @@ def decide(
         refused: REFUSED_SCHEMA: what the target refused; it is not sent again until source or workflow changed.
         holds: HOLD_SCHEMA: what an undo put back; it is left alone until source or workflow changed.
         pins: PIN_SCHEMA: what a person decided about which record is which.
+        places: PLACE_SCHEMA: parents that other workflows deliver.
 
     Returns:
         PLAN_COLUMNS; as many rows as the mart, in the order parents before children.
@@ -77,7 +79,7 @@ def decide(
     actual = actual.rename({name: f"twin.{name}" for name in ("target_id", "is_active", "parent_id")})
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
     matched = _remember(matched, refused, holds, spec.version)
-    settled = settle_parents(matched)
+    settled = settle_parents(matched, places)
     acted = _act(_compare(settled, _Beside(judged, twin), target, fields, spec), target, spec)
     # what is not sent needs no payload; the mart has its values
     sent = pl.col("action").is_in([action.value for action in Action if action.writes])
@@ -309,6 +311,12 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
                 [pl.lit("rejected"), pl.col("refused_code").replace("", None)], separator="_", ignore_nulls=True
             ),
             pl.format(REFUSED, pl.col("refused_reason")),
+        ),
+        (
+            ~there & pl.lit(not spec.create),
+            Action.SKIPPED,
+            pl.lit("no_match"),
+            pl.lit("the target has no such record, and this workflow adds none"),
         ),
         (~there, Action.CREATE, pl.lit("new"), pl.lit("not in the target yet")),
         (

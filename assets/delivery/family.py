@@ -5,23 +5,25 @@ matched rows  ->  settle_parents()  ->  parent_target_id, blocked_by; a retired 
 
 import polars as pl
 
-from assets.delivery.frames import OURS
+from assets.delivery.frames import OURS, PLACE_SCHEMA
 from assets.delivery.mapping import DELIVER, RETIRE
 
 
-def settle_parents(matched: pl.DataFrame) -> pl.DataFrame:
+def settle_parents(matched: pl.DataFrame, places: pl.DataFrame | None = None) -> pl.DataFrame:
     """Let what happens to a parent decide for its children, from the top level downwards.
 
-    Adds parent_target_id and blocked_by (null, or the reason). A child of a retired parent is retired with it.
+    Adds parent_target_id and blocked_by (null, or the reason). A child of a retired parent is retired with it. Parents
+    that another workflow delivers (`places`: PLACE_SCHEMA) are there as long as the target has them.
     """
     done: list[pl.DataFrame] = []
-    settled = pl.DataFrame(
-        schema={
-            "parent_source": pl.String,
-            "parent_source_id": pl.String,
-            "_state": pl.String,
-            "parent_target_id": pl.String,
-        }
+    places = pl.DataFrame(schema=PLACE_SCHEMA) if places is None else places
+    there = pl.when(pl.col("target_id").is_not_null()).then(pl.lit("there")).otherwise(pl.lit("stuck"))
+    settled = places.select(
+        pl.col("source").alias("parent_source"),
+        pl.col("source_id").alias("parent_source_id"),
+        there.alias("_state"),
+        pl.col("target_id").alias("parent_target_id"),
+        pl.col("reason").alias("_why"),
     )
     for level in sorted(matched["level"].unique().to_list()):
         rows = matched.filter(pl.col("level") == level).join(
@@ -40,9 +42,12 @@ def settle_parents(matched: pl.DataFrame) -> pl.DataFrame:
             pl.when(retired).then(pl.lit("parent_inactive")).otherwise("reason_code").alias("reason_code"),
             pl.when(retired).then(pl.lit("switched off with its parent")).otherwise("reason").alias("reason"),
             pl.when(absent).then(pl.lit("the parent is not among the source records"))
-            .when(stuck).then(pl.lit("the parent is not in the target and will not be"))
+            .when(stuck).then(pl.coalesce(
+                pl.format("{} {} is not in the target: {}", "parent_source", "parent_source_id", "_why"),
+                pl.lit("the parent is not in the target and will not be"),
+            ))
             .otherwise(None).alias("blocked_by"),
-        ).drop("_state")  # fmt: skip
+        ).drop("_state", "_why")  # fmt: skip
         done.append(rows)
         settled = pl.concat([settled, _as_parents(rows)])
     return (
@@ -68,4 +73,5 @@ def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("source_id").alias("parent_source_id"),
         state.alias("_state"),
         pl.col("target_id").alias("parent_target_id"),
+        pl.lit(None, dtype=pl.String).alias("_why"),
     )

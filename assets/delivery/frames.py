@@ -58,6 +58,9 @@ HOLD_SCHEMA = {
     "undone_run": pl.String,
 }
 
+# where records of another workflow are: no target_id while they are not, and then why
+PLACE_SCHEMA = dict.fromkeys(["source", "source_id", "target_id", "reason"], pl.String)
+
 REFUSED_SCHEMA = {
     "source": pl.String,
     "source_id": pl.String,

@@ -10,9 +10,9 @@ import duckdb
 import polars as pl
 
 import sql
-from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PIN_SCHEMA, REFUSED_SCHEMA
+from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import Action
-from resources.warehouse import ensure_table, insert_frame, quoted, read_frame
+from resources.warehouse import ensure_table, has_table, insert_frame, quoted, read_frame
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
@@ -65,6 +65,35 @@ def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
     columns = ", ".join(LINK_SCHEMA)
     links = read_frame(con, f"select {columns} from sync_links where workflow = ?", [workflow])
     return links if links.height else pl.DataFrame(schema=LINK_SCHEMA)
+
+
+def read_places(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) -> pl.DataFrame:
+    """Where the records of other workflows are, as their last runs left them: PLACE_SCHEMA.
+
+    A record counts as there when the target showed it, not because it was sent once.
+    """
+    found = [pl.DataFrame(schema=PLACE_SCHEMA)]
+    for workflow in workflows:
+        twin = f"twin_{workflow}"
+        if has_table(con, twin):
+            found.append(
+                read_frame(
+                    con,
+                    "select known.source, known.source_id, twin.target_id,"
+                    " coalesce(known.reason, known.action) as reason from sync_decisions as known"
+                    " left join sync_links as link using (workflow, source, source_id)"
+                    f" left join {quoted(twin)} as twin on twin.target_id = link.target_id"
+                    " where known.workflow = ? and known.to_run is null",
+                    [workflow],
+                )
+            )
+    return pl.concat(found).unique(KEY, keep="first", maintain_order=True)
+
+
+def ids_there(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, str]:
+    """NetSuite id to the target's id, of every record of a workflow that the target has."""
+    places = read_places(con, [workflow]).drop_nulls("target_id")
+    return dict(places.select("source_id", "target_id").iter_rows())
 
 
 def put(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:

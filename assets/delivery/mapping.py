@@ -303,6 +303,8 @@ def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFra
             code, told = "value_not_in_list", "the value list does not name the source value"
             if row.lookup:
                 code, told = "not_looked_up", f"{row.lookup.told} finds nothing for the source value, or several"
+            elif row.links:
+                told = f"{row.links} has not delivered it"
             yield unmatched, QUARANTINE, code, f"{row.field}: {told}"
         if row.required or row.locked:
             yield (

@@ -102,7 +102,9 @@ def make_mart(
             if not has_table(con, record.table):
                 raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
             tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
-    mart = shape(workflow.spec, workflow.name, tables, looked_up=looked_up, today=today)
+        ledger.ensure_ledger(con)
+        ids = {name: ledger.ids_there(con, name) for name in workflow.spec.waits_for}
+    mart = shape(workflow.spec.linked(ids), workflow.name, tables, looked_up=looked_up, today=today)
     lineage = column_lineage(workflow.spec, workflow.name)
     with warehouse.writer() as con:
         replace_table(con, workflow.mart, mart)
@@ -191,9 +193,10 @@ def make_plan(
         holds = ledger.read_holds(con, workflow.name)
         pins = ledger.read_pins(con, workflow.name)
         size_before = ledger.last_size(con, workflow.name)
+        places = ledger.read_places(con, workflow.spec.waits_for)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
-    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds, pins)
+    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds, pins, places)
     keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height

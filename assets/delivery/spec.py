@@ -58,6 +58,9 @@ class FieldRow(Strict):
     value: Text | None = Field(None, description="A constant.")
     values: dict[Text, Text] | None = Field(None, description="Value list: what becomes what.")
     lookup: LookUp | None = Field(None, description="Take the value from another table.")
+    links: str | None = Field(
+        None, description="Workflow that delivers the record which the source value names: its id there is sent."
+    )
     otherwise: Literal["error", "blank", "keep"] = Field(
         "error",
         description="A value that the list does not name or the look-up does not find: quarantine the record, send"
@@ -84,6 +87,8 @@ class FieldRow(Strict):
         given = [name for name, origin in self._origins.items() if origin is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of `from`, `sql`, `value`; found {given or 'none'}")
+        if self.links and self.values is not None:
+            raise ValueError("`links` makes the value list out of what was delivered; leave `values` out")
         if self.locked and not self.active:
             raise ValueError("a locked row carries the identity; it cannot be switched off")
         if self.values is not None and self.lookup:
@@ -217,6 +222,8 @@ class WorkflowSpec(Strict):
     )
     strict_mapping: bool = Field(default=False, description="Two active rows for one field are an error.")
     timezone: str = Field("UTC", description="Zone in which `_today` is today.")
+    needs: list[str] = Field([], description="Workflows that deliver the parents of these records; they run before.")
+    create: bool = Field(default=True, description="Off: records are only matched to what the target has.")
     max_level: int | None = Field(None, ge=1, description="Deepest level of the target's tree; deeper is quarantined.")
     guards: Guards = Guards()
     drift: Literal["restore", "report", "adopt"] = Field(
@@ -280,6 +287,20 @@ class WorkflowSpec(Strict):
     def columns(self) -> list[str]:
         """Every target field that any record map writes, in order of first mention."""
         return list(dict.fromkeys(row.field for record in self.records for row in record.rows))
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The workflows whose records these ones name, as parents or in a field."""
+        linked = [row.links for record in self.records for row in record.rows if row.links]
+        return list(dict.fromkeys([*self.needs, *linked]))
+
+    def linked(self, ids: Mapping[str, Mapping[str, str]]) -> "WorkflowSpec":
+        """The same with each row of `links` as a value list: by workflow, NetSuite id to the target's id."""
+        records = []
+        for record in self.records:
+            rows = [row.model_copy(update={"values": ids[row.links]}) if row.links else row for row in record.rows]
+            records.append(record.model_copy(update={"fields": rows}))
+        return self.model_copy(update={"records": records})
 
     @property
     def version(self) -> str:

@@ -74,8 +74,8 @@ def run_sync(
     seal, asked = Seal(warehouse.seal_key), parts_of(only)
     with one_writer(warehouse, workflow.spec.system):
         before, wall = target.calls, monotonic()
-        kept, plan, links = _begin(warehouse, workflow, run_id, clock, plan_id, seal)
-        parents, stale = _parents(kept, plan, links), Delivery()
+        kept, plan, links, places = _begin(warehouse, workflow, run_id, clock, plan_id, seal)
+        parents, stale = {**places, **_parents(kept, plan, links)}, Delivery()
         if plan_id:
             plan = only_these(plan, asked, target.active_field)
             plan, stale = set_aside(plan, _fresh(warehouse, workflow, target), target)
@@ -94,7 +94,7 @@ def run_sync(
 
 def _begin(
     warehouse: Warehouse, workflow: Workflow, run_id: str, clock: Clock, plan_id: str, seal: Seal
-) -> tuple[Kept, pl.DataFrame, pl.DataFrame]:
+) -> tuple[Kept, pl.DataFrame, pl.DataFrame, dict[Key, str]]:
     """Take the plan and write down that it is being sent, in one transaction."""
     began = moment_of(clock)
     with warehouse.writer() as con:
@@ -111,8 +111,9 @@ def _begin(
         noted = {"state": "sending", "plan_id": kept.plan_id, "started_at": began, "source_records": plan.height}
         ledger.note_run(con, run_id, workflow.name, {**noted, "workflow_version": kept.workflow_version})
         links = ledger.read_links(con, workflow.name)
+        places = ledger.read_places(con, workflow.spec.waits_for).drop_nulls("target_id")
     reach("plan_taken")
-    return kept, plan, links
+    return kept, plan, links, {(row[0], row[1]): row[2] for row in places.select(*KEY, "target_id").iter_rows()}
 
 
 def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept) -> Sequence[int]:

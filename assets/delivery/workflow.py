@@ -153,7 +153,15 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
-        deps=list(dict.fromkeys([*(record.table for record in workflow.spec.records), *_looked_up(workflow)])),
+        deps=list(
+            dict.fromkeys(
+                [
+                    *(record.table for record in workflow.spec.records),
+                    *_looked_up(workflow),
+                    *_syncs(workflow.spec.waits_for),
+                ]
+            )
+        ),
         description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
         "a record that is not delivered says why.",
     )
@@ -192,6 +200,10 @@ def _looked_up(workflow: Workflow) -> list[str]:
     """Tables that the workflow looks values up in and that are assets."""
     tables = [lookup.table for lookup in workflow.spec.lookups]
     return [name for name in tables if name.startswith(("stg_", "twin_", "mart_")) and name != workflow.twin]
+
+
+def _syncs(names: Sequence[str]) -> list[str]:
+    return [f"sync_{name}" for name in names]
 
 
 def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.AssetCheckResult:

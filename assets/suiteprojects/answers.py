@@ -7,7 +7,7 @@ from assets.suiteprojects.frames import shown
 from assets.suiteprojects.kinds import KEY_FIELD, RecordKind
 from resources.suiteprojects.client import status_of
 from resources.suiteprojects.refusals import BAD_SESSION, BUSY, OK, RATE_LIMIT
-from resources.suiteprojects.xml import Element, address_of, record_of
+from resources.suiteprojects.xml import Element, Record, address_of, record_of
 
 # nothing was done for this record, and not for the record's sake
 NOT_DONE = BUSY | BAD_SESSION | {RATE_LIMIT}
@@ -19,6 +19,7 @@ def outcome_of(
     write: Write,
     block: Element,
     text_of: Callable[[int], str],
+    seen: Callable[[Record], Record] = lambda record: record,
 ) -> Outcome:
     """How one write ended.
 
@@ -28,6 +29,7 @@ def outcome_of(
         write: What was sent.
         block: What came back in its place.
         text_of: The service's own words for a status.
+        seen: The service's record as the engine sees it.
     """
     status = status_of(block)
     if status in NOT_DONE:
@@ -43,6 +45,7 @@ def outcome_of(
     target_id = record.get("id") or write.target_id
     if not record.keys() >= {KEY_FIELD, "updated"}:  # a short echo: no before-image of the next change
         return Outcome(Verdict.CONFIRMED, target_id)
+    record = seen(record)
     told = [name for name in write.values if name in record or address_of(kind.record_type.name, name)]
     return Outcome(Verdict.CONFIRMED, target_id, echo=shown(kind, known, record, told))
 

@@ -39,7 +39,8 @@ def read_export(text: str) -> tuple[list[Imported], list[Left]]:
     Raises:
         ExportError: It is not JSON, or not of the known shape; the text names the place.
     """
-    workflows, left = [], []
+    workflows: list[Imported] = []
+    left: list[Left] = []
     for place, chapter in _chapters(_decoded(text)):
         for tab_place, tab in _each(chapter, "tabs", place):
             name = _text(tab, "value", tab_place)

@@ -17,20 +17,38 @@ class UnsendableError(ValueError):
         self.code = code
 
 
-def encoded(kind: RecordKind, write: Write) -> Element:
+def values_of(kind: RecordKind, write: Write) -> Values:
+    """What is to be sent of one write: of a new record everything, of others what changed.
+
+    Raises:
+        UnsendableError: The key is missing.
+    """
+    return _created(kind, write) if write.action is Action.CREATE else _changed(kind, write)
+
+
+def encoded(kind: RecordKind, write: Write, values: Values, charset: str = "") -> Element:
     """The command for one write.
 
     A create is an Add that looks the external id up first, so sending it again cannot make a second record; anything
     else is a Modify by internal id of what changed.
 
+    Args:
+        kind: The type of record.
+        write: What the engine asks for.
+        values: As `values_of` tells them, in the service's own properties.
+        charset: The account's character set where it cannot hold every character; empty for Unicode.
+
     Raises:
-        UnsendableError: A value cannot travel in XML, or the key is missing.
+        UnsendableError: A value cannot travel in XML, or not be kept by the account.
     """
-    values = _created(kind, write) if write.action is Action.CREATE else _changed(kind, write)
     for name, value in values.items():
         illegal = illegal_character(value) if value else None
         if illegal:
             raise UnsendableError("illegal_character", f"field {name}: {illegal} cannot be sent in XML")
+        foreign = _foreign_character(value, charset) if value and charset else None
+        if foreign:
+            text = f"field {name}: {foreign} is not in the account's character set {charset}"
+            raise UnsendableError("foreign_character", text)
     type_name = kind.record_type.name
     attributes = {"type": type_name, "enable_custom": "1"}
     try:
@@ -40,6 +58,15 @@ def encoded(kind: RecordKind, write: Write) -> Element:
     if write.action is Action.CREATE:
         return command("Add", {**attributes, "lookup": KEY_FIELD}, record)
     return command("Modify", attributes, record)
+
+
+def _foreign_character(text: str, charset: str) -> str | None:
+    """The first character that the account would lose, as `U+4E2D`."""
+    try:
+        text.encode(charset)
+    except UnicodeEncodeError as error:
+        return f"U+{ord(text[error.start]):04X}"
+    return None
 
 
 def _created(kind: RecordKind, write: Write) -> Values:

@@ -1,12 +1,12 @@
-"""What differs between customers, contacts and projects, as a table; everything else is one class."""
+"""What differs between customers, contacts, projects and hierarchy nodes, as a table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from assets.delivery.frames import PARENT
 from assets.delivery.target import TargetField
-from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, PROJECT, RecordType
+from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, HIERARCHY_NODE, PROJECT, Property, RecordType
 
 KEY_FIELD = "externalid"
 ACTIVE_FIELD = "active"
@@ -36,6 +36,21 @@ class RecordKind:
             if not each.computed
         }
 
+
+# what a node shows beside its properties: which is switched off by its name's ending, and where it stands
+NODE = RecordKind(
+    replace(
+        HIERARCHY_NODE,
+        properties={
+            **{name: HIERARCHY_NODE.properties[name] for name in ("id", "name", "externalid", "notes", "parentid")},
+            ACTIVE_FIELD: Property(ACTIVE_FIELD, "whether people should choose it", "boolean"),
+            "depth": Property("depth", "level that it is on, 1 at the top", "number"),
+            "path": Property("path", "names from the top, parted by blank, colon, blank; only to match by"),
+        },
+    ),
+    parent_field="parentid",
+    required=frozenset({"name", "depth"}),
+)
 
 KINDS: Mapping[str, RecordKind] = {
     # a customer needs a name or a company (status 824), so neither alone is required

@@ -106,7 +106,7 @@ def _declare(said: Notation, number: int, word: str, listed: str) -> None:
 
 
 def _body(lines: Iterator[tuple[int, str]], number: int, word: str) -> list[tuple[int, str]]:
-    body = []
+    body: list[tuple[int, str]] = []
     for inner, line in lines:
         if line == "END":
             return body

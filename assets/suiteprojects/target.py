@@ -3,17 +3,20 @@
 engine  ->  SuiteProjectsTarget.read / find / send  ->  encode  ->  SuiteProjectsClient  ->  answers  ->  engine
 """
 
-from collections.abc import Mapping, Sequence
+from codecs import lookup as codec
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
+from typing import ClassVar
 
 import polars as pl
 
 from assets.delivery.target import Estimate, Outcome, Sent, TargetField, Verdict, Write
 from assets.suiteprojects.answers import NOT_DONE, outcome_of
-from assets.suiteprojects.encode import UnsendableError, encoded
+from assets.suiteprojects.encode import UnsendableError, Values, encoded, values_of
 from assets.suiteprojects.frames import asked_fields, frame
-from assets.suiteprojects.kinds import ACTIVE_FIELD, KEY_FIELD, KINDS
+from assets.suiteprojects.kinds import ACTIVE_FIELD, KEY_FIELD, KINDS, RecordKind
+from assets.suiteprojects.memberships import LIST_FIELD, Memberships, places_of
 from resources.errors import AnswerLostError, CredentialsError, IntegrationError, RequestRejectedError
 from resources.suiteprojects.client import PAGE, SuiteProjectsClient, read_command
 from resources.suiteprojects.refusals import refusal
@@ -21,7 +24,7 @@ from resources.suiteprojects.xml import Element, Record
 
 __all__ = ["KINDS", "SuiteProjectsTarget"]
 
-BATCH = 500  # suiteprojects_api.md §7: typically 500; up to 1000 are allowed
+BATCH, MOST = 500, 1000  # suiteprojects_api.md §7: typically 500; up to 1000 are allowed
 MATCHES = 10  # rows asked for per key: more than one means that the key is not unique there
 # the request as a whole was refused for what it holds, so a smaller one may pass
 DIVISIBLE = frozenset({"10", "555", "854", "855", "400", "413", "422"})
@@ -34,23 +37,34 @@ class SuiteProjectsTarget:
     system = "suiteprojects"
     key_field = KEY_FIELD
     active_field = ACTIVE_FIELD
-    batch_size = BATCH
 
-    def __init__(self, client: SuiteProjectsClient, type_name: str = "Customer") -> None:
+    kinds: ClassVar[Mapping[str, RecordKind]] = KINDS
+
+    def __init__(
+        self, client: SuiteProjectsClient, type_name: str = "Customer", *, batch: int = BATCH, charset: str = ""
+    ) -> None:
         """Aim at one type of record.
 
         Args:
             client: One account.
-            type_name: One of `KINDS`.
+            type_name: One of `kinds`.
+            batch: Records of one request, 1 to 1000.
+            charset: The account's character set where it is not Unicode, such as `latin-1`.
 
         Raises:
-            ValueError: It is none of them.
+            ValueError: There is no such type or character set, or no request takes so many records.
         """
-        if type_name not in KINDS:
-            raise ValueError(f"suiteprojects has no target {type_name!r}; there are {sorted(KINDS)}")
+        if type_name not in self.kinds:
+            raise ValueError(f"suiteprojects has no target {type_name!r}; there are {sorted(self.kinds)}")
+        if not 1 <= batch <= MOST:
+            raise ValueError(f"batch: {batch} records; one request takes 1 to {MOST}")
+        kind = self.kinds[type_name]
         self.name = f"suiteprojects.{type_name}"
+        self.batch_size = batch
         self._client = client
-        self._kind = KINDS[type_name]
+        self._kind = kind
+        self._charset = _known_charset(charset)
+        self._memberships = Memberships(client, kind.record_type.name, kind.record_type.association)
 
     @property
     def calls(self) -> int:
@@ -88,14 +102,13 @@ class SuiteProjectsTarget:
             ValueError: An asked field does not exist.
         """
         self._check_names(fields)
-        asked = asked_fields(self._kind, fields)
-        records = self._client.read_all(self._type_name, asked, custom=_has_custom(fields))
-        return frame(self._kind, self._fields, records, fields)
+        records = self._client.read_all(self._type_name, self._asked(fields), custom=_has_custom(fields))
+        return self._frame(records, fields)
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
         """The live records that carry these keys now, a hundred keys a request."""
         self._check_names(fields)
-        asked = asked_fields(self._kind, fields)
+        asked = self._asked(fields)
         reads = [
             read_command(
                 self._type_name, asked, limit=str(MATCHES), custom=_has_custom(fields), query={KEY_FIELD: external_id}
@@ -105,21 +118,36 @@ class SuiteProjectsTarget:
         size = PAGE // MATCHES
         chunks = [reads[start : start + size] for start in range(0, len(reads), size)]
         found = chain.from_iterable(self._client.read_many(chunk, fresh=True) for chunk in chunks)
-        return frame(self._kind, self._fields, chain.from_iterable(found), fields)
+        return self._frame(chain.from_iterable(found), fields)
 
     @property
     def _type_name(self) -> str:
         return self._kind.record_type.name
 
+    def _asked(self, fields: Sequence[str]) -> list[str]:
+        """The service's properties that show these fields."""
+        places = places_of(fields)
+        asked = asked_fields(self._kind, [name for name in fields if name not in places])
+        return [*asked, *([LIST_FIELD] if places else [])]
+
+    def _frame(self, records: Iterable[Record], fields: Sequence[str]) -> pl.DataFrame:
+        shown = (self._seen(record, fields) for record in records)
+        return frame(self._kind, self._known(fields), shown, fields)
+
+    def _known(self, fields: Iterable[str]) -> dict[str, TargetField]:
+        return {**self._fields, **{name: TargetField(name, "its node in that hierarchy") for name in places_of(fields)}}
+
     def _check_names(self, fields: Sequence[str]) -> None:
         unknown = set(fields) - self._fields.keys()
+        if LIST_FIELD in self._kind.fields:
+            unknown -= set(places_of(unknown))
         if unknown:
             mend = "add it there (a custom field must be active), or correct the mapping"
             raise ValueError(f"{self.name} has no field {sorted(unknown)}; {mend}")
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
-        """One request for each batch of BATCH records."""
-        return Estimate(-(-sum(writes.values()) // BATCH))
+        """One request for each batch."""
+        return Estimate(-(-sum(writes.values()) // self.batch_size))
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -127,14 +155,46 @@ class SuiteProjectsTarget:
         """Send up to `batch_size` writes as one request; every record has its own outcome."""
         outcomes: dict[int, Outcome] = {}
         commands: dict[int, Element] = {}
+        try:
+            self._prepare(batch)
+        except IntegrationError as error:
+            return _not_sent(batch, error)
         for place, write in enumerate(batch):
             try:
-                commands[place] = encoded(self._kind, write)
+                values = self._own(write, values_of(self._kind, write))
+                commands[place] = encoded(self._kind, write, values, self._charset)
             except UnsendableError as error:
                 outcomes[place] = Outcome(Verdict.REJECTED, write.target_id, error.code, str(error))
         sent = self._send([batch[place] for place in commands], list(commands.values()))
         outcomes.update(zip(commands, sent.outcomes, strict=True))
-        return Sent([outcomes[place] for place in range(len(batch))], sent.stop)
+        ends = Sent([outcomes[place] for place in range(len(batch))], sent.stop)
+        return self._moved(batch, commands, ends) if not sent.stop else ends
+
+    def _prepare(self, batch: Sequence[Write]) -> None:
+        """What must be known, or be there, before a batch is put into commands."""
+        self._memberships.prepare(batch)
+
+    def _own(self, write: Write, values: Values) -> Values:
+        """Values in the service's own properties."""
+        return self._memberships.listed(write, values)
+
+    def _seen(self, record: Record, fields: Iterable[str]) -> Record:
+        """The service's record as the engine sees it."""
+        return self._memberships.seen(record, fields)
+
+    def _moved(self, batch: Sequence[Write], commands: Mapping[int, Element], sent: Sent) -> Sent:
+        """End by hand the places that a write did not end, and send those records once more."""
+        stayed = [place for place in commands if self._memberships.stayed(batch[place], sent.outcomes[place])]
+        if not stayed:
+            return sent
+        writes = [batch[place] for place in stayed]
+        try:
+            self._memberships.leave(writes)
+        except IntegrationError as error:
+            return Sent(sent.outcomes, error)
+        again = self._send(writes, [commands[place] for place in stayed])
+        ends = dict(zip(stayed, again.outcomes, strict=True))
+        return Sent([ends.get(place, outcome) for place, outcome in enumerate(sent.outcomes)], again.stop)
 
     def _send(self, writes: Sequence[Write], commands: Sequence[Element]) -> Sent:
         if not writes:
@@ -150,11 +210,14 @@ class SuiteProjectsTarget:
         except IntegrationError as error:
             return _not_sent(writes, error)
         text_of = self._client.status_text
-        outcomes = [
-            outcome_of(self._kind, self._fields, write, block, text_of)
-            for write, block in zip(writes, blocks, strict=True)
-        ]
+        outcomes = [self._outcome(write, block, text_of) for write, block in zip(writes, blocks, strict=True)]
         return Sent(outcomes, _stop(outcomes))
+
+    def _outcome(self, write: Write, block: Element, text_of: Callable[[int], str]) -> Outcome:
+        fields = list(write.values)
+        return outcome_of(
+            self._kind, self._known(fields), write, block, text_of, lambda record: self._seen(record, fields)
+        )
 
     def _halved(self, writes: Sequence[Write], commands: Sequence[Element], error: RequestRejectedError) -> Sent:
         """Find the record for whose sake the whole request was refused."""
@@ -167,6 +230,15 @@ class SuiteProjectsTarget:
             return Sent([*first.outcomes, *rest.outcomes], first.stop)
         second = self._send(writes[middle:], commands[middle:])
         return Sent([*first.outcomes, *second.outcomes], second.stop)
+
+
+def _known_charset(name: str) -> str:
+    """Python's name of a character set; empty when it holds every character anyway."""
+    try:
+        found = codec(name or "utf-8").name
+    except LookupError as error:
+        raise ValueError(f"charset: no character set {name!r}; say latin-1, or leave it out for Unicode") from error
+    return "" if found == "utf-8" else found
 
 
 def _length(text: str | None) -> int | None:

@@ -92,7 +92,9 @@ def sql_table(name: str) -> dg.AssetsDefinition:
             staged = build(con, of)
             bad_keys = duplicate_keys(con, of)
             raw_rows, rows = row_counts(con, of)
-            metadata = {**_metadata(con, of, rows), "staged": staged.mode, "rows_written": staged.rows}
+            comments = column_comments(of, list(columns_of(con, of.name)))
+            metadata = table_metadata(con, of.name, comments, rows)
+            metadata |= {"staged": staged.mode, "rows_written": staged.rows}
         return dg.MaterializeResult(
             metadata=metadata,
             check_results=[
@@ -106,14 +108,14 @@ def sql_table(name: str) -> dg.AssetsDefinition:
     return table
 
 
-def _metadata(con: duckdb.DuckDBPyConnection, of: Statement, rows: int) -> dict[str, Any]:
-    there = columns_of(con, of.name)
-    comments = column_comments(of, list(there))
+def table_metadata(con: duckdb.DuckDBPyConnection, name: str, comments: Mapping[str, str], rows: int) -> dict[str, Any]:
+    """What the UI shows of a table: its rows, its columns with their meaning, its name."""
+    there = columns_of(con, name)
     columns = [dg.TableColumn(column, kind, description=comments.get(column)) for column, kind in there.items()]
     return {
         "dagster/row_count": rows,
         "dagster/column_schema": dg.TableSchema(columns=columns),
-        "dagster/table_name": of.name,
+        "dagster/table_name": name,
     }
 
 

@@ -7,6 +7,8 @@ import pytest
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.sandbox.world import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
+from resources.warehouse import Warehouse
+from tests.assets.suiteprojects.account import Account, shipped
 
 
 @pytest.fixture
@@ -21,3 +23,12 @@ def projects(sandbox: Sandbox) -> Iterator[SuiteProjectsTarget]:
     """Projects."""
     with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
         yield SuiteProjectsTarget(client, "Project")
+
+
+@pytest.fixture
+def account(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[Account]:
+    """The workflows that are shipped switched on, over an empty NetSuite."""
+    on = ("customer_department", "customers", "projects", "contacts")
+    workflows = {each.name: each for each in (shipped(f"suiteprojects__{name}") for name in on)}
+    with Account(sandbox, warehouse, workflows) as opened:
+        yield opened

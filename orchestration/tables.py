@@ -1,0 +1,73 @@
+"""Print what is in the pond, for analysts: tables, views and macros with their columns."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from assets.warehouse.dictionary import LAYERS, Entry, page, read_dictionary
+from orchestration.settings import MillpondSettings
+from resources.pond import open_pond
+from resources.warehouse import PondError, add_analytics
+
+
+def print_tables(name: str, to_page: Path | None, console: Console) -> int:
+    """Print all tables, or one with its columns, or write the page; returns the exit code."""
+    settings = MillpondSettings()
+    pond = open_pond(settings.pond)
+    if not pond.stage.exists():
+        console.print("nothing has been read yet: `millpond run all` first", style="red")
+        return 2
+    try:
+        with pond.writer() as con:
+            add_analytics(con)
+            entries = read_dictionary(con)
+    except PondError as error:
+        console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    if to_page:
+        to_page.write_text(page(entries), encoding="utf-8")
+        console.print(f"{to_page}: {len(entries)} tables, views and macros", markup=False, highlight=False)
+        return 0
+    if not name:
+        _print_all(entries, console)
+        return 0
+    chosen = [entry for entry in entries if entry.name == name]
+    if not chosen:
+        line = f"no table, view or macro is called {name!r}; `millpond tables` lists them"
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    _print_one(chosen[0], console)
+    return 0
+
+
+def _print_all(entries: list[Entry], console: Console) -> None:
+    for layer, title in LAYERS.items():
+        of_layer = [entry for entry in entries if entry.layer == layer]
+        if not of_layer:
+            continue
+        table = Table(
+            title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False
+        )
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="fold")
+        for entry in of_layer:
+            rows = "" if entry.rows is None else f"{entry.rows:,}"
+            table.add_row(entry.call, rows, entry.meaning.partition("\n")[0])
+        console.print(table, "", markup=False)
+
+
+def _print_one(entry: Entry, console: Console) -> None:
+    rows = "" if entry.rows is None else f", {entry.rows:,} rows"
+    console.print(f"{entry.call}  ({entry.kind}{rows})", style="bold", markup=False, highlight=False)
+    console.print(entry.meaning, markup=False, highlight=False)
+    if entry.reads:
+        console.print(f"\nReads {', '.join(entry.reads)}.", markup=False, highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("column", "type", "meaning", "from"):
+        table.add_column(title, overflow="fold")
+    for column in entry.columns:
+        table.add_row(column.name, column.kind, column.meaning, ", ".join(column.origin))
+    if entry.columns:
+        console.print("", table, markup=False)

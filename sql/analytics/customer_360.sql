@@ -1,0 +1,79 @@
+/*
+customer_360: Everything that is known of a customer, lead or prospect, in one row.
+
+grain   one row per NetSuite customer, lead and prospect that is not deleted
+key     customer_id
+reads   stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__subsidiaries, sync_decisions, sync_links
+notes   `targets` has one entry per workflow that decides on customers: unnest it to filter by target.
+*/
+create or replace view customer_360 as
+with
+
+customers as (select * from stg_netsuite__customers where not is_deleted),
+
+names as (select customer_id, coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) as name from customers),
+
+projects as (
+    select customer_id, count(*) as projects, count(*) filter (not is_inactive) as active_projects
+    from stg_netsuite__projects
+    where not is_deleted
+    group by customer_id
+),
+
+children as (
+    select parent_customer_id as customer_id, count(*) as sub_customers
+    from customers
+    where parent_customer_id is not null
+    group by all
+),
+
+decided as (
+    select workflow, source_id, action, reason, from_at
+    from sync_decisions
+    where source = 'customers' and to_run is null
+),
+
+linked as (select workflow, source_id, target_id, confirmed_at from sync_links where source = 'customers'),
+
+targets as (
+    select
+        source_id as customer_id,
+        count(target_id) as in_targets,
+        list(
+            {'workflow': workflow, 'target_id': target_id, 'action': action, 'reason': reason,
+             'since': from_at, 'confirmed_at': confirmed_at}
+            order by workflow
+        ) as targets
+    from decided full join linked using (workflow, source_id)
+    group by all
+)
+
+select
+    customers.customer_id,  -- NetSuite internal id
+    customers.entity_number,  -- number that people see in NetSuite
+    own.name,  -- company, or the person's name
+    customers.stage,  -- lead, prospect or customer
+    customers.status_name as status,  -- NetSuite's status within the stage
+    customers.is_person,  -- a person rather than a company
+    customers.is_inactive,  -- switched off in NetSuite
+    customers.parent_customer_id,  -- its parent, for a sub-customer
+    above.name as parent_name,  -- the parent's name
+    coalesce(children.sub_customers, 0) as sub_customers,  -- customers below it
+    customers.subsidiary_id,  -- primary subsidiary
+    subsidiaries.name as subsidiary,  -- the primary subsidiary's name
+    customers.currency_code,  -- ISO 4217
+    customers.country_code,  -- ISO 3166, of its address
+    customers.city,  -- of its address
+    coalesce(projects.projects, 0) as projects,  -- projects, inactive ones too
+    coalesce(projects.active_projects, 0) as active_projects,  -- projects that are live
+    coalesce(targets.in_targets, 0) as in_targets,  -- targets that have it
+    targets.targets,  -- per workflow: target_id, action, reason, since, confirmed_at
+    customers.created_at,  -- created in NetSuite, UTC
+    customers.modified_at  -- last changed in NetSuite, UTC
+from customers
+join names as own using (customer_id)
+left join names as above on customers.parent_customer_id = above.customer_id
+left join children on customers.customer_id = children.customer_id
+left join stg_netsuite__subsidiaries as subsidiaries on customers.subsidiary_id = subsidiaries.subsidiary_id
+left join projects on customers.customer_id = projects.customer_id
+left join targets on customers.customer_id = targets.customer_id

@@ -1,0 +1,38 @@
+/*
+not_in_target: Which NetSuite records are not in a target, and why.
+
+grain   one row per workflow and source record that the target does not have
+key     workflow, source, source_id
+reads   sync_decisions, sync_links, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
+notes   Records that are skipped by rule are here too: filter by action for those that wait for somebody.
+*/
+create or replace view not_in_target as
+with
+
+records as (
+    select 'customers' as source, customer_id as source_id, entity_number,
+        coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) as name, is_deleted
+    from stg_netsuite__customers
+    union all
+    select 'projects', project_id, entity_number, project_name, is_deleted
+    from stg_netsuite__projects
+    union all
+    select 'contacts', contact_id, entity_number, concat_ws(' ', first_name, last_name), is_deleted
+    from stg_netsuite__contacts
+)
+
+select
+    decided.workflow,  -- the workflow
+    decided.source,  -- kind of NetSuite record
+    decided.source_id,  -- NetSuite internal id
+    records.entity_number,  -- number that people see in NetSuite
+    records.name,  -- its name in NetSuite
+    records.is_deleted,  -- deleted in NetSuite
+    decided.action,  -- skipped, blocked, quarantined, ambiguous or failed
+    decided.reason_code,  -- why, as a code
+    decided.reason,  -- why, in words
+    decided.from_at as since  -- since when it is so, UTC
+from sync_decisions as decided
+anti join sync_links using (workflow, source, source_id)
+left join records on decided.source = records.source and decided.source_id = records.source_id
+where decided.to_run is null

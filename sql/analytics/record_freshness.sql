@@ -1,0 +1,45 @@
+/*
+record_freshness: How far behind NetSuite each record in a target is.
+
+grain   one row per workflow and source record that the target has
+key     workflow, source, source_id
+reads   sync_links, sync_decisions, sync_runs, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
+notes   A record that was decided to be the same as in NetSuite is as fresh as the run that compared it.
+*/
+create or replace view record_freshness as
+with
+
+records as (
+    select 'customers' as source, customer_id as source_id, modified_at from stg_netsuite__customers
+    union all
+    select 'projects', project_id, modified_at from stg_netsuite__projects
+    union all
+    select 'contacts', contact_id, modified_at from stg_netsuite__contacts
+),
+
+compared as (
+    select workflow, max(finished_at) as compared_at
+    from sync_runs
+    where state in ('finished', 'partial')
+    group by workflow
+),
+
+decided as (select workflow, source, source_id, action from sync_decisions where to_run is null)
+
+select
+    links.workflow,  -- the workflow
+    links.source,  -- kind of NetSuite record
+    links.source_id,  -- NetSuite internal id
+    links.target_id,  -- internal id of the target's record
+    records.modified_at,  -- last changed in NetSuite, UTC
+    links.confirmed_at,  -- when the target was last seen to have what was sent, UTC
+    compared.compared_at,  -- when the workflow last ran to its end, UTC
+    decided.action in ('quarantined', 'blocked', 'ambiguous', 'failed') as is_held_back,  -- a newer state waits for somebody
+    case when links.confirmed_at >= records.modified_at
+        then date_diff('second', records.modified_at, links.confirmed_at) end
+        as seconds_to_target  -- from NetSuite's save to the target's confirmation; null: nothing had to be sent since
+from sync_links as links
+left join records on links.source = records.source and links.source_id = records.source_id
+left join compared on links.workflow = compared.workflow
+left join decided
+    on links.workflow = decided.workflow and links.source = decided.source and links.source_id = decided.source_id

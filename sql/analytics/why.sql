@@ -1,0 +1,67 @@
+/*
+why: Where one value of one target record comes from: NetSuite's column, the rule, what was sent, what came back.
+
+grain   one row per step, in the order in which a value goes
+key     place, what, happened_at
+reads   lineage_columns, sync_links, sync_attempts, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
+notes   `from why('suiteprojects__customers', '107', 'addr_city')`: the workflow, a NetSuite id or the target's, and a field of
+        the target. Times are UTC.
+*/
+create or replace macro why(workflow_name, record, field_name) as table (
+with
+
+mart as (
+    select source, source_id, to_json(mart) ->> field_name as value
+    from query_table('mart_' || workflow_name) as mart
+    where source_id = cast(record as varchar)
+        or (source, source_id) in (
+            select (source, source_id) from sync_links
+            where workflow = workflow_name and target_id = cast(record as varchar)
+        )
+),
+
+seen as (
+    select 'customers' as source, customer_id as source_id, modified_at, to_json(stg) as shown
+    from stg_netsuite__customers as stg
+    semi join mart on mart.source = 'customers' and customer_id = mart.source_id
+    union all
+    select 'projects', project_id, modified_at, to_json(stg)
+    from stg_netsuite__projects as stg
+    semi join mart on mart.source = 'projects' and project_id = mart.source_id
+    union all
+    select 'contacts', contact_id, modified_at, to_json(stg)
+    from stg_netsuite__contacts as stg
+    semi join mart on mart.source = 'contacts' and contact_id = mart.source_id
+),
+
+rules as (
+    select 'stg_netsuite__' || mart.source as source_table, mart.source, mart.source_id, source_column, expression, workflow_version
+    from lineage_columns
+    join mart on source_table = 'stg_netsuite__' || mart.source
+    where workflow = workflow_name and target_field = field_name
+),
+
+links as (select * from sync_links semi join mart using (source, source_id) where workflow = workflow_name),
+
+steps as (
+    select 1 as place, 'NetSuite' as step, source_table || '.' || source_column as what, shown ->> source_column as value,
+        modified_at as happened_at
+    from rules join seen using (source, source_id)
+    where source_column is not null
+    union all
+    select distinct 2, 'rule', 'workflow version ' || workflow_version, expression, null from rules
+    union all
+    select 3, 'mapped', field_name, value, null from mart
+    union all
+    select 4, if(state = 'intent', 'sent', 'answered'), if(state = 'intent', action, state), reason, seen_at
+    from sync_attempts semi join mart using (source, source_id)
+    where workflow = workflow_name
+    union all
+    select 5, 'the target has', target_id, to_json(twin) ->> field_name, links.confirmed_at
+    from links join query_table('twin_' || workflow_name) as twin using (target_id)
+)
+
+select place, step, what, value, happened_at
+from steps
+order by place, happened_at, what
+)

@@ -1,0 +1,66 @@
+"""Few requests: what a thousand records cost, counted by the service."""
+
+import pytest
+
+from assets.suiteprojects.target import SuiteProjectsTarget
+from resources.errors import QuotaExhaustedError
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+from tests.assets.suiteprojects.account import Account, shipped
+from tests.assets.suiteprojects.staged import customer, stage
+
+CUSTOMERS = "suiteprojects__customers"
+
+
+def deliver(account: Account, count: int, **changed: str) -> tuple[int, int]:
+    """Deliver so many customers; requests made, and those of them that write."""
+    stage(account.warehouse, departments=[], customers=[customer(str(n), **changed) for n in range(count)])
+    account.runs += 1
+    service = account.sandbox.suiteprojects
+    calls, writes = service.calls_made(), service.write_calls()
+    account.deliver(CUSTOMERS)
+    return service.calls_made() - calls, service.write_calls() - writes
+
+
+def test_a_thousand_customers_take_a_request_per_batch(account: Account) -> None:
+    """Two careful ones first, then full batches; a hundred changes are one request, none are none."""
+    calls, writes = deliver(account, 1100)
+    assert writes == 2 + 3  # 5, 50, then 500, 500 and 45
+    assert calls <= writes + 9
+
+    assert deliver(account, 1100) == (4, 0)  # fields, hierarchies, two pages of customers
+    stage(account.warehouse, customers=[customer(str(n), url="x" if n < 100 else None) for n in range(1100)])
+    before = account.sandbox.suiteprojects.write_calls()
+    account.deliver(CUSTOMERS)
+    assert account.sandbox.suiteprojects.write_calls() - before == 1
+
+
+def test_a_batch_may_be_as_large_as_the_service_takes(account: Account) -> None:
+    """A thousand records a request by setting, and not one more."""
+    account.use(shipped(CUSTOMERS, lambda given: given.update(options={"batch": "1000"}, canary=[])))
+
+    assert deliver(account, 1000)[1] == 1
+    with pytest.raises(ValueError, match="one request takes 1 to 1000"):
+        SuiteProjectsTarget(account.client, batch=1001)
+
+
+def test_at_the_days_limit_the_run_stops_and_the_next_one_goes_on(account: Account) -> None:
+    """556: what was sent is kept, nothing is sent twice."""
+    account.use(shipped(CUSTOMERS, lambda given: given.update(canary=[])))
+    stage(account.warehouse, departments=[], customers=[customer(str(n)) for n in range(1200)])
+    made = account.sandbox.suiteprojects.calls_made()
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=made + 4)
+
+    stopped = account.deliver(CUSTOMERS)
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=100_000)  # the next day
+    account.runs += 1
+    ended = account.deliver(CUSTOMERS)
+
+    assert isinstance(stopped.stop, QuotaExhaustedError)
+    assert 0 < stopped.counts["created"] < 1200
+    assert (ended.stop, stopped.counts["created"] + ended.counts["created"]) == (None, 1200)
+    assert len(account.held("Customer")) == len(account.other.read("Customer")) == 1200
+
+
+def test_what_is_left_of_the_quota_is_asked_of_the_service(account: Account) -> None:
+    """RateLimit costs a request itself."""
+    assert account.client.remaining_today() - account.client.remaining_today() == 1

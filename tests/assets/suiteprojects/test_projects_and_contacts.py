@@ -1,0 +1,264 @@
+"""Projects and contacts: they follow their customer, wait for it, and are recognised where another tool made them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.delivery.needs import unmet_needs
+from assets.delivery.sync import run_sync
+from assets.delivery.undo import plan_undo
+from assets.suiteprojects.target import SuiteProjectsTarget
+from assets.targets import TARGETS
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+from tests.assets.suiteprojects.account import WORKFLOWS, Account, shipped
+from tests.assets.suiteprojects.staged import contact, customer, project, stage, tree
+
+DEPARTMENTS, CUSTOMERS = "suiteprojects__customer_department", "suiteprojects__customers"
+PROJECTS, CONTACTS = "suiteprojects__projects", "suiteprojects__contacts"
+
+
+def run(account: Account, *names: str, **tables: list[dict[str, Any]]) -> None:
+    """Stage what is given and deliver these workflows in this order; all of them when none is named."""
+    stage(account.warehouse, **tables)
+    account.runs += 1
+    for name in names or (DEPARTMENTS, CUSTOMERS, PROJECTS, CONTACTS):
+        account.deliver(name)
+
+
+def start(account: Account) -> None:
+    """Two customers, of which one is marked; a project and a contact of each, and a contact of a vendor."""
+    run(
+        account,
+        departments=tree("department_id", ("1", "Sales", None)),
+        customers=[customer("10"), customer("11", custentity_oa_export_to_openair="F")],
+        projects=[project("20", "10", start_date=None, currency_code="USD"), project("21", "11"), project("22", None)],
+        contacts=[contact("30", "10", email="a@example.org"), contact("31", "11"), contact("32", None)],
+    )
+
+
+def test_projects_and_contacts_come_with_their_documented_content(account: Account) -> None:
+    """Project: name, customer, currency, start date; contact: customer, name, mail, telephone."""
+    from datetime import date
+
+    run(
+        account,
+        departments=[],
+        customers=[customer("10")],
+        projects=[project("20", "10", start_date=date(2026, 12, 1), currency_code="USD")],
+        contacts=[contact("30", "10", first_name="Ada", email="a@example.org", phone="+46 8", title="Buyer")],
+    )
+
+    owner = account.held("Customer")["10"]["id"]
+    made = account.held("Project")["20"]
+    assert {name: made.get(name) for name in ("name", "customerid", "currency", "start_date", "active")} == {
+        "name": "Project 20", "customerid": owner, "currency": "USD", "start_date": "2026-12-01", "active": "1",
+    }  # fmt: skip
+    assert made["netsuite_project_id__c"] == "20"
+    person = account.held("Contact")["30"]
+    names = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone")
+    assert {name: person.get(name) for name in names} == {
+        "customerid": owner, "addr_last": "Last 30", "addr_first": "Ada", "addr_email": "a@example.org",
+        "addr_phone": "+46 8",
+    }  # fmt: skip
+    assert (person["job_title"], person["netsuite_contact_id__c"]) == ("Buyer", "30")
+
+
+def test_what_has_no_customer_there_waits_and_says_why(account: Account) -> None:
+    """Blocked with the customer's own reason; without any customer it is another matter."""
+    start(account)
+
+    missing = "customers 11 is not in the target: custentity_oa_export_to_openair is not ticked"
+    assert account.decided(PROJECTS)["21"] == ("blocked", missing)
+    assert account.decided(CONTACTS)["31"] == ("blocked", missing)
+    assert account.decided(PROJECTS)["22"] == ("quarantined", "has no parent record in NetSuite")
+    assert account.decided(CONTACTS)["32"][0] == "skipped"
+    assert (account.held("Project").keys(), account.held("Contact").keys()) == ({"20"}, {"30"})
+
+
+def test_they_go_by_themselves_once_the_customer_is_there(account: Account) -> None:
+    """Nothing of their own has changed."""
+    start(account)
+
+    run(account, customers=[customer("10"), customer("11")])
+
+    owner = account.held("Customer")["11"]["id"]
+    assert account.held("Project")["21"]["customerid"] == owner
+    assert account.held("Contact")["31"]["customerid"] == owner
+
+
+def test_a_customer_that_vanished_from_the_target_blocks_its_children_until_it_is_back(account: Account) -> None:
+    """What the target shows counts, not what was sent once."""
+    start(account)
+    run(account, CUSTOMERS, customers=[customer("10"), customer("11")])
+    account.other.write("Delete", "Customer", id=account.held("Customer")["11"]["id"])
+    projects = [project("20", "10", currency_code="USD"), project("21", "11")]
+
+    run(account, PROJECTS, projects=projects)  # alone: the customers' last run knows nothing of it
+    assert account.decided(PROJECTS)["21"][0] == "quarantined"  # the service itself refuses (859)
+    run(account, projects=[projects[0], project("21", "11", project_name="Later")])
+
+    assert account.held("Project")["21"]["customerid"] == account.held("Customer")["11"]["id"]
+
+
+def test_a_merged_customers_project_and_contact_move_to_the_survivor(account: Account) -> None:
+    """NetSuite gives them to the survivor; the records there keep their ids."""
+    start(account)
+    before = {name: account.held(name) for name in ("Project", "Contact")}
+
+    run(
+        account,
+        customers=[customer("10", is_deleted=True), customer("12")],
+        projects=[project("20", "12", currency_code="USD")],
+        contacts=[contact("30", "12", email="a@example.org")],
+    )
+
+    survivor = account.held("Customer")["12"]["id"]
+    for name, key in (("Project", "20"), ("Contact", "30")):
+        after = account.held(name)[key]
+        assert (after["customerid"], after["id"]) == (survivor, before[name][key]["id"])
+    assert "active" not in account.held("Customer")["10"]
+
+
+def test_an_inactive_customers_projects_are_left_to_netsuite(account: Account) -> None:
+    """A record follows what NetSuite says of it; its customer is switched off, not gone."""
+    start(account)
+
+    run(
+        account,
+        customers=[customer("10", is_inactive=True)],
+        projects=[project("20", "10", currency_code="USD", project_name="Still on")],
+        contacts=[contact("30", "10", email="a@example.org", is_inactive=True)],
+    )
+
+    assert (account.held("Project")["20"]["name"], account.held("Project")["20"]["active"]) == ("Still on", "1")
+    assert "active" not in account.held("Contact")["30"]
+
+
+def test_a_run_can_be_taken_back_below_a_parent_of_another_workflow(account: Account) -> None:
+    """The plan of an undo needs the customer as well."""
+    start(account)
+    run(account, PROJECTS, projects=[project("20", "10", currency_code="USD", project_name="Wrong")])
+    workflow = account.workflows[PROJECTS]
+    target = TARGETS[workflow.spec.target].build(account.client, {})
+    clock = account.sandbox.clock
+
+    undone = plan_undo(account.warehouse, workflow, target, "run 2", run_id="undo", clock=clock)
+    run_sync(account.warehouse, workflow, target, run_id="release", clock=clock, plan_id=undone.plan_id)
+
+    assert account.held("Project")["20"]["name"] == "Project 20"
+
+
+def test_what_oracles_connector_made_is_adopted_and_nothing_is_twice(account: Account) -> None:
+    """Same id fields, same hierarchy name: customers, projects, contacts and nodes are recognised."""
+    other = account.other
+    made = other.write("Add", "Hierarchy", name="Customer Department", type="customer")
+    top, below = (
+        other.write("Add", "HierarchyNode", hierarchyid=made, name=name, isalevel="1") for name in ("Top", "Below")
+    )
+    sales = other.write("Add", "HierarchyNode", hierarchyid=made, levelid=top, name="Sales", isanode="1")
+    inside = other.write(
+        "Add", "HierarchyNode", hierarchyid=made, levelid=below, parentid=sales, name="Inside", isanode="1"
+    )
+    owner = other.write(
+        "Add", "Customer", name="C10", company="Company 10", netsuite_customer_id__c="10", hierarchy_node_ids=sales
+    )
+    other.write("Add", "Project", name="Old name", customerid=owner, netsuite_project_id__c="20")
+    before = {name: [row["id"] for row in other.read(name)] for name in ("Customer", "Project", "Hierarchy")}
+
+    run(
+        account,
+        departments=tree("department_id", ("1", "Sales", None), ("2", "Inside", "1")),
+        customers=[customer("10", custentity_department="2")],
+        projects=[project("20", "10")],
+        contacts=[],
+    )
+
+    assert {name: [row["id"] for row in other.read(name)] for name in before} == before
+    rows = {row["id"]: row for row in other.read("HierarchyNode")}
+    assert {key for key, row in rows.items() if row.get("isanode")} == {sales, inside}
+    assert {key for key, row in rows.items() if row.get("isalevel")} == {top, below}
+    assert account.held("Customer")["10"]["hierarchy_node_ids"] == inside
+    assert account.held("Project")["20"]["name"] == "Project 20"
+    other.write("Modify", "Customer", id=owner, netsuite_customer_id__c="10")  # as the connector's own run does
+    run(account)
+    assert {name: [row["id"] for row in other.read(name)] for name in before} == before
+
+
+def test_companies_people_sub_customers_and_currencies(account: Account) -> None:
+    """A person has no company name; a sub-customer is a customer of its own; each keeps its own currency."""
+    run(
+        account,
+        CUSTOMERS,
+        departments=[],
+        customers=[
+            customer("10", currency_code="SEK", country_code="SE", address_line1="Storgatan 1", city="Lund", zip="222"),
+            customer("11", company_name=None, first_name="Ada", last_name="Ek", is_person=True, currency_code="EUR"),
+            customer("12", parent_customer_id="10", currency_code="USD"),
+            customer("13", currency_code="XXX"),
+        ],
+    )
+
+    held = account.held("Customer")
+    assert {key: (row["company"], row["currency"]) for key, row in held.items()} == {
+        "10": ("Company 10", "SEK"), "11": ("Ada Ek", "EUR"), "12": ("Company 12", "USD"),
+    }  # fmt: skip
+    assert [held["10"][f"addr_{part}"] for part in ("addr1", "city", "zip", "country")] == [
+        "Storgatan 1", "Lund", "222", "SE",
+    ]  # fmt: skip
+    assert "currency is not enabled in the account" in account.decided(CUSTOMERS)["13"][1]
+
+
+def test_values_that_the_account_cannot_keep_are_told_and_never_cut(account: Account) -> None:
+    """Characters that XML or the account's character set lacks, and values longer than a field: with their reason."""
+    workflow = shipped(CUSTOMERS, lambda given: given.update(options={"charset": "latin-1"}))
+    account.use(workflow)
+    account.sandbox.suiteprojects.add_custom_field("customer", "short", maxlength="5")
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, strict_lengths={"Customer.company": 12})
+
+    run(
+        account,
+        CUSTOMERS,
+        departments=[],
+        customers=[
+            customer("10", company_name="Ärlig & Co"),
+            customer("11", company_name="中文"),
+            customer("12", company_name="a\x0bb"),
+            customer("13", company_name="Thirteen chars"),
+        ],
+    )
+
+    decided = account.decided(CUSTOMERS)
+    assert account.held("Customer").keys() == {"10"}
+    assert decided["11"][1].endswith("U+4E2D is not in the account's character set iso8859-1")
+    assert decided["12"][1].endswith("field company: U+000B cannot be sent in XML")
+    assert (decided["13"][0], "2001" in decided["13"][1]) == ("quarantined", True)
+    with pytest.raises(ValueError, match="no character set 'latin-99'"):
+        SuiteProjectsTarget(account.client, charset="latin-99")
+
+
+def test_a_workflow_falls_with_what_it_needs(account: Account) -> None:
+    """Projects need the customers' workflow to be switched on; so do the contacts, and customers their hierarchy."""
+    on = list(account.workflows.values())
+    off = {name: shipped(name, lambda given: given.update(active=False)) for name in (DEPARTMENTS, CUSTOMERS)}
+
+    without_customers = unmet_needs(
+        [off.get(each.name, each) if each.name == CUSTOMERS else each for each in on], WORKFLOWS
+    )
+    without_tree = unmet_needs([off[each.name] if each.name == DEPARTMENTS else each for each in on], WORKFLOWS)
+
+    assert unmet_needs(on, WORKFLOWS) == {}
+    assert without_customers.keys() == {PROJECTS, CONTACTS}
+    assert "suiteprojects__customers is switched off (active: false in its defs.yaml)" in without_customers[PROJECTS]
+    assert Path(without_customers[PROJECTS].partition(":")[0]).name == "defs.yaml"
+    assert without_tree.keys() == {CUSTOMERS, PROJECTS, CONTACTS}
+    assert "no usable workflow" in without_tree[PROJECTS]
+
+
+def test_workflows_that_need_each_other_are_refused(account: Account) -> None:
+    """There would be no order to run them in."""
+    customers = shipped(CUSTOMERS, lambda given: given.update(needs=[PROJECTS]))
+
+    unmet = unmet_needs([account.workflows[DEPARTMENTS], customers, account.workflows[PROJECTS]], WORKFLOWS)
+
+    assert "circle" in unmet[CUSTOMERS]
