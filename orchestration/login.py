@@ -98,6 +98,8 @@ class _Listener:
         answered: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = 5  # who connects and says nothing does not keep the browser waiting
+
             def do_GET(self) -> None:
                 path = urlsplit(self.path)
                 ours = path.path.rstrip("/") == url.path.rstrip("/") and (
@@ -115,7 +117,11 @@ class _Listener:
 
         self._answered = answered
         # bound before the address is shown, so that a port in use is told first
-        self._server = HTTPServer((url.hostname or LOOPBACK[0], url.port or 80), Handler)
+        try:
+            self._server = HTTPServer((url.hostname or LOOPBACK[0], url.port or 80), Handler)
+        except OSError as error:
+            mend = "stop the other program, register another redirect address, or use `--paste`"
+            raise RefusedLoginError(f"nobody can listen at {redirect_uri}: {error.strerror}; {mend}") from error
         self._server.timeout = 1
 
     def wait(self) -> str:

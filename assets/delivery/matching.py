@@ -52,7 +52,7 @@ def match(
         pl.when(twice).then(pl.lit("external_id")).alias("matched_by"),
         pl.when(twice).then(sharing).otherwise(0).cast(pl.UInt32).alias("candidates"),
     )
-    matched = _pinned(matched, twin, key, pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins)
+    matched = _pinned(matched, twin, target.key_field, pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins)
     ours = mart[target.key_field].drop_nulls().implode()
     owned = twin.filter(pl.col("external_id").is_in(ours))
     free = twin.filter(pl.col("external_id").is_null())
@@ -77,8 +77,12 @@ def match(
     return matched.drop("made_new")
 
 
-def _pinned(matched: pl.DataFrame, twin: pl.DataFrame, key: pl.Expr, pins: pl.DataFrame) -> pl.DataFrame:
-    """Take a person's word first; adds made_new: a person said that none of the target's records is it."""
+def _pinned(matched: pl.DataFrame, twin: pl.DataFrame, target_key: str, pins: pl.DataFrame) -> pl.DataFrame:
+    """Take a person's word first; adds made_new: a person said that none of the target's records is it.
+
+    A record that carries another source record's key is not given away for it.
+    """
+    key = pl.col(target_key)
     keys = twin.select(pl.col("target_id").alias("pinned_id"), pl.col("external_id").alias("_key"), there=True)
     said = pins.with_columns(pl.lit(value=True).alias("_said")).join(keys, on="pinned_id", how="left")
     rows = matched.join(said, on=KEY, how="left", maintain_order="left")
@@ -86,7 +90,9 @@ def _pinned(matched: pl.DataFrame, twin: pl.DataFrame, key: pl.Expr, pins: pl.Da
     made_new = one & pl.col("pinned_id").is_null()
     named = one & pl.col("pinned_id").is_not_null()
     sharing = pl.when(named).then(pl.col("pinned_id")).is_duplicated() & named
-    good = named & pl.col("there").is_not_null() & ~sharing
+    ours = matched[target_key].drop_nulls().implode()
+    held = pl.col("_key").is_in(ours).fill_null(value=False) & key.ne_missing(pl.col("_key"))
+    good = named & pl.col("there").is_not_null() & ~sharing & ~held
     how = pl.when(key.eq_missing(pl.col("_key"))).then(pl.lit("external_id")).otherwise(pl.lit(BY_HAND))
     return rows.with_columns(
         pl.when(good).then("pinned_id").otherwise("target_id").alias("target_id"),
