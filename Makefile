@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test bench bench-plan bench-extract lock clean
+.PHONY: help setup dev demo lint types test bench bench-plan bench-extract bench-deliver lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ bench-plan: $(READY) ## seconds and memory of one plan (make bench-plan ARGS="--
 
 bench-extract: $(READY) ## extraction beside netsuite and dlt (make bench-extract ARGS="--customers 100000")
 	$(BIN)/python -m tests.bench.extract $(ARGS)
+
+bench-deliver: $(READY) ## delivery beside drt-core (make bench-deliver ARGS="--rows 100000 --batch 1000")
+	$(BIN)/python -m tests.bench.deliver $(ARGS)
 
 # pip-tools lives apart, so that .venv holds what the lock names and nothing else
 lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 3.11)

@@ -5,6 +5,7 @@ most of a second, and `--help` should not.
 """
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from cyclopts import App
@@ -19,17 +20,21 @@ console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
 
 
 @app.command
-def run(group: str) -> None:
+def run(group: str, *, full: bool = False, since: datetime | None = None) -> None:
     """Run a group's job in this process and print what it did.
 
     Parameters
     ----------
     group
         A group of groups.yaml, a workflow's name, or `all`.
+    full
+        Full synchronisation: read every NetSuite record of the group again, not only what changed.
+    since
+        Full synchronisation of what changed at or after this day or moment, UTC, like `2026-11-01`.
     """
-    from orchestration.running import run_group
+    from orchestration.running import run_group, synchronise_group
 
-    sys.exit(run_group(group, console))
+    sys.exit(synchronise_group(group, since, console) if full or since else run_group(group, console))
 
 
 @app.command
@@ -192,6 +197,22 @@ def links(workflow: str = "", *, csv: bool = False) -> None:
     from orchestration.adopting import print_links
 
     sys.exit(print_links(workflow, console, as_csv=csv))
+
+
+@app.command
+def report(run: str = "", *, out: Path | None = None) -> None:
+    """Write a run's report, one HTML page: what changed, what waits, where each field comes from, every record.
+
+    Parameters
+    ----------
+    run
+        The run's id, or its first characters; the newest when left out.
+    out
+        Where to write it; beside the pond when left out.
+    """
+    from orchestration.reporting import print_report
+
+    sys.exit(print_report(run, out, console))
 
 
 @app.command

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -31,8 +32,8 @@ POLL_S = 0.25
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 COUNTS = list(COUNTED.values())
 SHOWN_RECORDS = 10
-# what a person must look at: nothing was sent for these records
-HELD = ("quarantined", "ambiguous", "blocked", "failed")
+# what a person must look at: nothing was sent for these records; blocked ones go by themselves
+HELD = ("quarantined", "ambiguous", "failed")
 
 
 def run_group(group: str, console: Console) -> int:
@@ -51,6 +52,26 @@ def run_group(group: str, console: Console) -> int:
             print_held(warehouse, workflow, console)
     print_problems(problems, console)
     return 1 if problems else 0
+
+
+def synchronise_group(group: str, since: datetime | None, console: Console) -> int:
+    """Run a group with NetSuite read again; returns the exit code. Nothing is run when its needs are not met."""
+    settings = MillpondSettings()
+    from orchestration.definitions import load_workflows
+    from orchestration.full_sync import missing_needs, read_again
+    from orchestration.jobs import load_groups
+
+    workflows, broken = load_workflows(settings.workflows)
+    groups, _ = load_groups(settings.workflows, [*(each.name for each in workflows), *broken])
+    if group in groups:
+        known = {each.name: each for each in workflows}
+        unmet = list(missing_needs(groups[group], known))
+        if unmet:
+            print_problems(unmet, console)
+            return 2
+        asked = [known[name] for name in groups[group].workflows if name in known and known[name].spec.active]
+        read_again(Warehouse(settings.pond), asked, since)
+    return run_group(group, console)
 
 
 def plan_group(group: str, console: Console) -> int:

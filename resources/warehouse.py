@@ -93,6 +93,7 @@ class Warehouse:
         """
         self.folder = folder
         self._copy = copy or _copy_file
+        self.hides = copy is not None  # what leaves the pond carries no personal value
         self.seal_key = seal_key
         self.stage = folder / "stage.duckdb"
         self.snapshot = folder / "analyst.duckdb"

@@ -15,7 +15,7 @@ from assets.delivery.frames import KEY
 from assets.delivery.planning import Workflow
 from assets.delivery.quirks import differences, shown_hash
 from assets.delivery.target import TWIN_COLUMNS, Action, Outcome, Target, Verdict
-from resources.warehouse import insert_frame, quoted
+from resources.warehouse import columns_of, insert_frame, quoted
 
 # a link that differs in these only was confirmed once more, and is not written again
 LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "restored_hash", "workflow_version"]
@@ -98,11 +98,13 @@ def _was(row: dict[str, object]) -> str:
 def update_twin(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, delivery: Delivery) -> None:
     """Bring the twin up to date with what the target confirmed, so that it shows the state after the run."""
     rows = []
+    # as the table has them: the file may have been edited since the plan was made
+    fields = [name for name in columns_of(con, workflow.twin) if name not in TWIN_COLUMNS]
     for key, outcome in confirmed(delivery).items():
         write = delivery.writes[key]
         shown = {**write.values, **(outcome.echo or {})}
         rows.append({
-            **{name: shown.get(name) for name in workflow.spec.columns},
+            **{name: shown.get(name) for name in fields},
             "target_id": outcome.target_id,
             "external_id": shown.get(target.key_field),
             "is_active": shown.get(target.active_field) != "0",
@@ -111,7 +113,7 @@ def update_twin(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Targ
         })  # fmt: skip
     if not rows:
         return
-    schema = {**TWIN_COLUMNS, **dict.fromkeys(workflow.spec.columns, pl.String)}
+    schema = {**TWIN_COLUMNS, **dict.fromkeys(fields, pl.String)}
     fresh = pl.DataFrame(rows, schema=schema)
     table = quoted(workflow.twin)
     con.execute(f"create or replace temp table _fresh_twin as select * from {table} limit 0")

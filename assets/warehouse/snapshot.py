@@ -9,9 +9,12 @@ from typing import Any
 import dagster as dg
 
 from assets.failure import dagster_failure
+from assets.report.gather import gather
+from assets.report.page import write_report
 from resources.warehouse import Warehouse
 
 SNAPSHOT = "analyst_snapshot"
+REPORTS, KEPT_REPORTS = "reports", 50
 
 
 def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
@@ -25,11 +28,17 @@ def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
         deps=list(after),
         pool="duckdb",
         description="`analyst.duckdb`: every staging, mart, twin, plan and sync table as of the end of the run. "
-        "Readers never wait for a run, and a run never waits for readers; reconnect to see a newer one.",
+        "Readers never wait for a run, and a run never waits for readers; reconnect to see a newer one. "
+        "The run's report, one HTML page, is made beside it.",
     )
-    def publish(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Any]:
+    def publish(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Any]:
         with dagster_failure():
             size = warehouse.publish()
-        return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(warehouse.snapshot)), "bytes": size})
+            metadata: dict[str, Any] = {"path": dg.MetadataValue.path(str(warehouse.snapshot)), "bytes": size}
+            report = gather(warehouse, context.run.run_id, hides=warehouse.hides)
+            if report:
+                page = write_report(report, warehouse.folder / REPORTS, KEPT_REPORTS)
+                metadata["report"] = dg.MetadataValue.url(page.as_uri())
+        return dg.MaterializeResult(metadata=metadata)
 
     return publish

@@ -141,9 +141,11 @@ def record_of(element: Element) -> Record:
         if name in ADDRESSES:
             for part in child.iterfind("Address/*"):
                 record[f"{ADDRESSES[name]}{part.tag}"] = part.text or None
-        else:
+        elif len(child):  # most are plain text: looking for a date in each of them costs more than all the rest
             date = child.find("Date")
             record[name] = date_of(date) if date is not None else child.text or None
+        else:
+            record[name] = child.text or None
     return record
 
 

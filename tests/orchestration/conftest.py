@@ -1,5 +1,7 @@
 """A home of its own for each test, and the code location over it."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,3 +112,12 @@ def settled(settled_home: Path, tmp_path: Path) -> Iterator[Home]:
     copytree(settled_home, tmp_path / "home")
     with at_home(tmp_path / "home") as made:
         yield made
+
+
+@pytest.fixture
+def browser() -> None:
+    """A browser; in the pipeline its absence is a failure, for a page that nobody looked at proves nothing."""
+    if shutil.which("chromium") is None:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail("there is no chromium: the pages were not looked at")
+        pytest.skip("there is no chromium: the pages were not looked at")

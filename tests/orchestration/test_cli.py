@@ -142,7 +142,7 @@ def test_the_demo_fills_runs_and_says_what_to_try(told: Told) -> None:
     """Within a minute a stranger has something to look at; under DEMO_UI=0 the UI's command is named, not started."""
     assert told.demo.code == 0, told.demo.err
     assert told.demo.lines[0].startswith("filling the sandbox's NetSuite with 200 entities (")
-    assert int(told.demo.row("created")[0]) > 50
+    assert max(int(cell) for cell in told.demo.row("created") if cell != "·") > 50
     assert len(_proposed(told.demo)) == 3
     assert told.demo.lines[-1].endswith("/millpond ui")
 
@@ -163,8 +163,8 @@ def test_a_plan_sends_nothing_and_counts_by_action_and_reason(told: Told) -> Non
     assert told.plan.code == 0, told.plan.err
     assert told.writes["planned"] == told.writes["before"]
     assert re.search(r"run [0-9a-f]{8}: planned, nothing was sent", told.plan.out)
-    assert told.plan.row("state") == ["planned", "planned"]
-    assert told.plan.row("create") != ["·", "·"]
+    assert set(told.plan.row("state")) == {"planned"}
+    assert set(told.plan.row("create")) != {"·"}
     for workflow in ("suiteprojects__customers", "precoro__options"):
         assert re.search(rf"^plan [0-9a-f]+ of {workflow}\s*$", told.plan.out, re.MULTILINE)
     assert re.search(r"│ unchanged\s+│ identical\s+│\s+\d+ *│", told.plan.out)
@@ -175,7 +175,7 @@ def test_a_plan_sends_nothing_and_counts_by_action_and_reason(told: Told) -> Non
 def test_a_run_prints_what_it_did(told: Told) -> None:
     """One column per workflow; what was planned is what was done."""
     assert told.run.code == 0, told.run.err
-    assert told.run.row("state") == ["finished", "finished"]
+    assert set(told.run.row("state")) == {"finished"}
     for planned, done in (("create", "created"), ("update", "updated"), ("deactivate", "deactivated")):
         assert told.run.row(done) == told.plan.row(planned)
     assert all(int(cell) > 0 for cell in told.run.row("calls"))
@@ -187,7 +187,7 @@ def test_a_run_names_the_records_that_need_a_person(told: Told) -> None:
     """A count of quarantined records helps nobody who does not know which."""
     held = told.home.warehouse.read(
         "select source, source_id, action from sync_decisions where to_run is null"
-        " and action in ('quarantined', 'blocked', 'ambiguous', 'failed')"
+        " and action in ('quarantined', 'ambiguous', 'failed')"
     )
 
     assert held.height
@@ -207,10 +207,13 @@ def test_piped_output_is_plain(told: Told) -> None:
 @pytest.mark.usefixtures("told")
 def test_an_unknown_group_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, as for every mistake in typing."""
+    on = ("contacts", "customer_department", "customers", "projects")
+    known = ["all", "customers", "precoro__options", "suiteprojects", *(f"suiteprojects__{name}" for name in on)]
     for command in ("run", "plan"):
         said = ask(capsys, command, "nonsense")
         assert (said.code, said.lines) == (
-            2, ["no group nonsense; there are all, customers, precoro__options, suiteprojects__customers"],
+            2,
+            [f"no group nonsense; there are {', '.join(known)}"],
         )  # fmt: skip
 
 
@@ -221,6 +224,7 @@ def test_a_record_is_found_by_id_number_name_and_target_id(told: Told, capsys: p
         " join sync_links l on l.source = 'customers' and l.source_id = c.customer_id"
         " where l.workflow = 'suiteprojects__customers' and c.company_name is not null"
         " and l.target_id not in (select customer_id from stg_netsuite__customers)"
+        " and l.target_id not in (select target_id from sync_links where workflow <> l.workflow)"
         " qualify count(*) over (partition by lower(c.company_name)) = 1"
         " and count(*) over (partition by l.target_id) = 1"
         " order by try_cast(c.customer_id as bigint) limit 1"
@@ -292,7 +296,7 @@ def test_validate_names_what_is_right_and_what_is_wrong(
     bad = ask(capsys, "validate", str(tmp_path))
 
     assert good.code == 0
-    assert len(good.lines) == 2
+    assert len(good.lines) == len(list((ROOT / "orchestration" / "workflows").glob("*/defs.yaml")))
     assert all(line.startswith("✓ ") for line in good.lines)
     assert bad.code == 1
     assert re.search(r"mine/defs.yaml:4: sauce: no such key here; check its spelling", bad.out)

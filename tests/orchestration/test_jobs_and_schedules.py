@@ -15,7 +15,9 @@ from orchestration.validating import validate_folder
 from tests.orchestration.conftest import QUIET, Home, edited_workflows
 
 CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"
-GROUPS = {"all", "customers", CUSTOMERS, OPTIONS}
+DEPARTMENTS = "suiteprojects__customer_department"
+ON = {CUSTOMERS, OPTIONS, DEPARTMENTS, "suiteprojects__projects", "suiteprojects__contacts"}
+GROUPS = {"all", "customers", "suiteprojects", *ON}
 
 
 def jobs() -> dict[str, set[str]]:
@@ -61,16 +63,33 @@ def test_a_plan_job_stops_before_anything_is_sent() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_a_workflows_job_reads_what_it_needs_and_no_more() -> None:
-    """A run of one workflow costs no calls for another; `all` has every asset there is."""
+    """A run of one workflow costs no calls for another; `all` has every asset that is switched on."""
     there = jobs()
-    every = {key.to_user_string() for key in definitions().resolve_asset_graph().executable_asset_keys}
+    specs = definitions().resolve_all_asset_specs()
+    every = {spec.key.to_user_string() for spec in specs if spec.tags.get("millpond/active") != "false"}
 
     assert there["all"] == every
     assert not {asset for asset in there[CUSTOMERS] if OPTIONS in asset}
     assert "raw_netsuite__addresses" in there[CUSTOMERS]
     assert "raw_netsuite__contacts" not in there[CUSTOMERS]
     assert "stg_netsuite__projects" in there[OPTIONS]
-    assert there[CUSTOMERS] | there[OPTIONS] == there["customers"]
+    assert there[CUSTOMERS] | there[OPTIONS] | there[DEPARTMENTS] == there["customers"]
+    assert not {asset for asset in there["suiteprojects__projects"] if CUSTOMERS in asset}
+    assert {f"sync_{name}" for name in ON - {OPTIONS}} == {
+        asset for asset in there["suiteprojects"] if asset.startswith("sync_")
+    }
+
+
+@pytest.mark.usefixtures("home")
+def test_a_workflow_comes_after_those_that_it_needs() -> None:
+    """Hierarchies, then customers, then projects and contacts; the rest of them may go on meanwhile."""
+    graph = definitions().resolve_asset_graph()
+
+    above = {name: graph.get(dg.AssetKey(f"mart_{name}")).parent_keys for name in ON}
+
+    assert dg.AssetKey(f"sync_{DEPARTMENTS}") in above[CUSTOMERS]
+    assert dg.AssetKey(f"sync_{CUSTOMERS}") in above["suiteprojects__projects"] & above["suiteprojects__contacts"]
+    assert not {key for key in above[DEPARTMENTS] | above[OPTIONS] if key.to_user_string().startswith("sync_")}
 
 
 @pytest.mark.usefixtures("home")
@@ -106,7 +125,7 @@ groups:
 """
     with edited_workflows(tmp_path / "workflows", groups, **{OPTIONS: switched_off}):
         assert (set(jobs()), schedules(), sensors()) == (
-            {"all", "all__plan", CUSTOMERS, f"{CUSTOMERS}__plan"}, {}, {},
+            {f"{name}{ending}" for name in {"all", *ON} - {OPTIONS} for ending in ("", "__plan")}, {}, {},
         )  # fmt: skip
 
 

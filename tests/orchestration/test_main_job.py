@@ -163,6 +163,31 @@ def test_after_a_day_the_enabled_options_are_the_wanted_ones(story: Story) -> No
     assert after.sent.get("precoro__options", set()) == differing
 
 
+def test_projects_contacts_and_departments_hang_where_netsuite_says(story: Story) -> None:
+    """Of exactly those customers that are there, also after a day with conversions, merges and deletions."""
+    sandbox = story.home.sandbox
+    customers = {row["id"]: row for row in sandbox.suiteprojects.rows("Customer")}
+    departments = {row["id"]: row["externalid"] for row in sandbox.suiteprojects.rows("HierarchyNode")
+                   if row["isanode"] == "1"}  # fmt: skip
+    theirs = {str(row["id"]): row for row in sandbox.netsuite.rows("customer")}
+    for table, kind, owner in (("job", "Project", "customer"), ("contact", "Contact", "company")):
+        wanted = {
+            str(row["id"]): str(row[owner])
+            for row in sandbox.netsuite.rows(table)
+            if not row["isinactive"] and row.get("custentity_oa_export_to_openair", True)
+        }
+        there = {row["externalid"] for row in customers.values()}
+        live = {row["externalid"]: row for row in sandbox.suiteprojects.rows(kind) if row["active"] == "1"}
+        hanging = {key: customers[row["customerid"]]["externalid"] for key, row in live.items() if key in wanted}
+        assert hanging == {key: parent for key, parent in wanted.items() if parent in there}, kind
+    for row in customers.values():
+        theirs_now = theirs.get(row["externalid"])
+        if row["active"] == "1" and theirs_now and row["externalid"] in story.next_day.wanted_customers:
+            node = departments.get(row.get("hierarchy_node_ids", ""))
+            said = theirs_now["custentity_department"]
+            assert node == (f"Customer Department {said}" if said else None)
+
+
 def test_precoro_is_never_called_too_fast(story: Story) -> None:
     """A second apart, sixty a minute, and so on: not one 429."""
     assert story.home.sandbox.precoro.refusals() == 0
@@ -178,10 +203,15 @@ def test_every_source_record_has_one_open_decision(story: Story) -> None:
     customers = warehouse.table("stg_netsuite__customers").height
     projects = warehouse.table("stg_netsuite__projects").height
 
+    contacts = warehouse.table("stg_netsuite__contacts").height
+    departments = warehouse.table("stg_netsuite__departments").height
     assert rows == [
         ("precoro__options", "customers", customers, customers),
         ("precoro__options", "projects", projects, projects),
+        ("suiteprojects__contacts", "contacts", contacts, contacts),
+        ("suiteprojects__customer_department", "departments", departments, departments),
         ("suiteprojects__customers", "customers", customers, customers),
+        ("suiteprojects__projects", "projects", projects, projects),
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from assets.delivery.needs import unmet_needs
+from assets.delivery.planning import make_mart, make_plan, read_twin
 from assets.delivery.sync import run_sync
 from assets.delivery.undo import plan_undo
 from assets.suiteprojects.target import SuiteProjectsTarget
@@ -56,8 +57,8 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
     }  # fmt: skip
     assert made["netsuite_project_id__c"] == "20"
     person = account.held("Contact")["30"]
-    names = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone")
-    assert {name: person.get(name) for name in names} == {
+    told = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone")
+    assert {name: person.get(name) for name in told} == {
         "customerid": owner, "addr_last": "Last 30", "addr_first": "Ada", "addr_email": "a@example.org",
         "addr_phone": "+46 8",
     }  # fmt: skip
@@ -262,3 +263,26 @@ def test_workflows_that_need_each_other_are_refused(account: Account) -> None:
     unmet = unmet_needs([account.workflows[DEPARTMENTS], customers, account.workflows[PROJECTS]], WORKFLOWS)
 
     assert "circle" in unmet[CUSTOMERS]
+
+
+def test_a_plan_keeps_the_version_of_the_file_that_made_it(account: Account) -> None:
+    """An edit of the workflow file does not reach a plan under way: what was planned is sent, under its version."""
+    stage(account.warehouse, departments=[], customers=[customer("10", url="planned.example")])
+    made = account.workflows[CUSTOMERS]
+    target = TARGETS[made.spec.target].build(account.client, {})
+    warehouse, clock = account.warehouse, account.sandbox.clock
+    make_mart(warehouse, made)
+    read_twin(warehouse, made, target, run_id="plan", clock=clock)
+    planned = make_plan(warehouse, made, target, run_id="plan", clock=clock)
+
+    def edit(given: dict[str, Any]) -> None:
+        given["fields"] = [row for row in given["fields"] if row["field"] != "web"]
+        given["fields"].append({"field": "terms", "value": "edited"})
+
+    edited = shipped(CUSTOMERS, edit)
+    run_sync(warehouse, edited, target, run_id="release", clock=clock, plan_id=planned.plan_id)
+
+    held = account.held("Customer")["10"]
+    assert (held["web"], "terms" in held) == ("planned.example", False)
+    versions = warehouse.read("select distinct workflow_version as v from sync_attempts")["v"].to_list()
+    assert versions == [made.spec.version] != [edited.spec.version]
