@@ -4,6 +4,7 @@ millpond adopt | link | unlink | links
 """
 
 import csv
+import os
 import sys
 from getpass import getuser
 from typing import Any
@@ -101,7 +102,7 @@ def print_linked(text: str, target_id: str, console: Console, *, workflow: str, 
                 source=record.source,
                 source_id=record.source_id,
                 target_id=None if target_id == NEW else target_id,
-                decided_by=getuser(),
+                decided_by=_who(),
                 decided_at=clock.now().replace(tzinfo=None),
                 note=why,
             )
@@ -184,6 +185,14 @@ def _meant(doors: Doors, text: str, name: str, console: Console) -> tuple[Record
     if len(names) != 1:
         raise SyncError(f"{source} go to {', '.join(names) or 'no workflow'}; say which: `--workflow NAME`")
     return found[0], doors.workflow(names[0])
+
+
+def _who() -> str:
+    """The person, as this machine knows him; a container may know nobody by name."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _line(line: str, console: Console, style: str = "") -> None:

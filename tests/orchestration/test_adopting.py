@@ -32,7 +32,7 @@ def planned(home: Home) -> dict[str, tuple[str, str, str | None]]:
 @pytest.fixture
 def twins(seeded: Home) -> tuple[Home, str, list[str]]:
     """A customer of which SuiteProjects Pro has two by the same nickname, in other letters."""
-    assert seeded.run("all__plan").success
+    assert seeded.run(f"{SPRO}__plan").success
     key, name, company = customer_of(seeded)
     spp = seeded.sandbox.suiteprojects
     ids = [str(spp.add("Customer", name=name.upper(), company=company)), str(spp.add("Customer", name=name.lower()))]
@@ -71,7 +71,7 @@ def test_a_persons_link_is_followed_and_told(
     assert planned(home)[key][0] == "ambiguous"
     assert ask(capsys, "unlink", key, "--workflow", SPRO).code == 1
     ask(capsys, "link", key, ids[1], "--workflow", SPRO)
-    assert home.run("all").success
+    assert home.run(SPRO).success
     rows = {str(row["id"]): row for row in home.sandbox.suiteprojects.rows("Customer")}
     assert rows[ids[1]]["externalid"] == key
     assert "externalid" not in rows[ids[0]]
@@ -128,7 +128,7 @@ def test_a_workflow_without_an_address_has_links_without_one(
         return "\n".join(line for line in text.splitlines() if "record_link" not in line)
 
     with edited_workflows(tmp_path / "workflows", **{SPRO: edit}):
-        assert settled.run("all").success
+        assert settled.run(SPRO).success
         said = ask(capsys, "links", SPRO, "--csv")
 
     assert {row["target_url"] for row in csv.DictReader(io.StringIO(said.out))} == {""}
