@@ -98,7 +98,7 @@ def reject(plan: str, *, why: str = "rejected by hand") -> None:
 
 
 @app.command
-def undo(run: str, *, record: tuple[str, ...] = ()) -> None:
+def undo(run: str, *, record: tuple[str, ...] = (), where: str = "") -> None:
     """Make a plan that takes back what a run sent; `millpond apply` sends it.
 
     Records that were edited since are shown as conflicts and left as they are.
@@ -109,10 +109,12 @@ def undo(run: str, *, record: tuple[str, ...] = ()) -> None:
         The run's id, or its first characters.
     record
         NetSuite ids to take back; everything when left out.
+    where
+        Condition in SQL, like `action = 'update'`: over action, source, source_id, target_id and the mapped fields.
     """
     from orchestration.releasing import print_undo
 
-    sys.exit(print_undo(run, record, console))
+    sys.exit(print_undo(run, record, console, where=where))
 
 
 @app.command
@@ -306,17 +308,21 @@ def demo(*, customers: int = 5000, seed: int = 1) -> None:
 
 
 @app.command
-def ui(*, port: int = 3000) -> None:
-    """Serve the Dagster UI and its daemon on this machine.
+def ui(*, port: int = 3000, host: str = "127.0.0.1", read_only: bool = False) -> None:
+    """Serve the Dagster UI, behind a sign-in, and its daemon.
 
     Parameters
     ----------
     port
-        Port on the loopback address.
+        Port to listen on.
+    host
+        Address to listen on; the loopback address is reached from this machine alone.
+    read_only
+        Look at everything, start and change nothing.
     """
     from orchestration.ui import serve_ui
 
-    sys.exit(serve_ui(console, port))
+    sys.exit(serve_ui(console, port, host=host, read_only=read_only))
 
 
 def main() -> None:

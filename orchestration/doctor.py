@@ -36,6 +36,7 @@ from resources.netsuite.resource import open_netsuite
 from resources.precoro.connect import open_precoro
 from resources.precoro.doctor import examine as examine_precoro
 from resources.suiteprojects.connect import open_suiteprojects
+from resources.suiteprojects.dictionary import RECORD_TYPES
 from resources.suiteprojects.doctor import SUFFIX
 from resources.suiteprojects.doctor import examine as examine_suiteprojects
 from resources.warehouse import PondError, Warehouse
@@ -181,7 +182,7 @@ def _suiteprojects(settings: MillpondSettings, workflows: Sequence[Workflow]) ->
         system, _, record = each.spec.target.partition(".")
         if system == "suiteprojects":
             names = [name for name in each.spec.columns if name.endswith(SUFFIX)]
-            mapped[record.lower()].update(dict.fromkeys(names, each.name))
+            mapped[RECORD_TYPES[record].association].update(dict.fromkeys(names, each.name))
     given = {**suiteprojects_door(settings), **secrets_of("suiteprojects", sandbox=settings.sandbox)}
     given["seal_key"] = os.environ.get("MILLPOND_SEAL_KEY", "")
     with open_suiteprojects(**given) as client:

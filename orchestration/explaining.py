@@ -175,7 +175,8 @@ def _add_decided(branch: Tree, story: Story) -> None:
     for row in story.decided:
         until = f"until {_moment(row['to_at'])}" if row["to_at"] else "still so"
         when = f"run {row['from_run'][:8]}, {_moment(row['from_at'])}; {until}"
-        decided.add(escape(f"{row['action']}, {row['reason'] or ''} ({when})"))
+        rule = f"rule {row['reason_code']} of workflow version {row['workflow_version']}"
+        decided.add(escape(f"{row['action']}, {row['reason'] or ''} ({when}; {rule})"))
 
 
 def _add_attempts(branch: Tree, story: Story) -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -17,9 +18,10 @@ from assets.delivery.planning import Workflow
 from assets.delivery.plans import Kept, SyncError
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
-from assets.delivery.undo import plan_undo, runs_to_undo
+from assets.delivery.undo import Undone, plan_undo, runs_to_undo
 from assets.targets import TARGETS
 from orchestration.running import duration, print_plan, print_problems, print_summary
+from orchestration.settings import MillpondSettings
 from resources.clock import Clock
 from resources.errors import IntegrationError
 from resources.warehouse import Warehouse
@@ -32,6 +34,12 @@ class Doors:
     warehouse: Warehouse
     workflows: dict[str, Workflow]
     clients: dict[str, Any]
+
+    @property
+    def moment(self) -> datetime:
+        """Now, UTC, as the pond keeps it; all clients go by one clock."""
+        moment: datetime = next(iter(self.clients.values())).clock.now().replace(tzinfo=None)
+        return moment
 
     def target(self, workflow: Workflow) -> tuple[Target, Clock]:
         """The target of a workflow, and the clock that its system goes by."""
@@ -56,7 +64,6 @@ def open_doors() -> Iterator[Doors]:
     import dagster as dg
 
     from orchestration.definitions import load_workflows, resources
-    from orchestration.settings import MillpondSettings
 
     settings = MillpondSettings()
     workflows, _ = load_workflows(settings.workflows)
@@ -90,9 +97,8 @@ def apply_plan(doors: Doors, plan_id: str, only: Sequence[str], run_id: str) -> 
 def reject_plan(doors: Doors, plan_id: str, why: str) -> Kept:
     """Drop a plan that a person names."""
     kept = find_plan(doors.warehouse, plan_id)
-    _, clock = doors.target(doors.workflow(kept.workflow))
     with doors.warehouse.writer() as con:
-        plans.reject(con, kept, clock.now().replace(tzinfo=None), why)
+        plans.reject(con, kept, doors.moment, why)
     return kept
 
 
@@ -131,6 +137,7 @@ def print_plans(console: Console, *, every: bool) -> int:
     with open_doors() as doors:
         with doors.warehouse.writer() as con:
             ledger.ensure_ledger(con)
+            plans.expire(con, doors.moment)
         shown = "true" if every else "state in ('made', 'waiting')"
         rows = doors.warehouse.read(
             "select plan_id, workflow, kind, state, writes, calls_needed, seconds_needed, made_at, expires_at, note"
@@ -152,22 +159,38 @@ def print_plans(console: Console, *, every: bool) -> int:
     return 0
 
 
-def print_undo(run: str, records: Sequence[str], console: Console) -> int:
-    """Make the plans that take a run back and print them; returns the exit code."""
-    with open_doors() as doors:
-        try:
-            made = []
-            for undo_run, name in runs_to_undo(doors.warehouse, run):
+def _undone(doors: Doors, run: str, records: Sequence[str], where: str) -> tuple[list[tuple[str, Undone]], list[str]]:
+    """The plans that take a run back, by workflow, and why there is none for the others."""
+    made, problems = [], []
+    try:
+        for undo_run, name in runs_to_undo(doors.warehouse, run):
+            try:
                 workflow = doors.workflow(name)
                 target, clock = doors.target(workflow)
-                made.append((name, plan_undo(
-                    doors.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock, records=records,
-                )))  # fmt: skip
-        except (SyncError, IntegrationError) as error:
-            print_problems([str(error)], console)
+                undone = plan_undo(
+                    doors.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock,
+                    records=records, where=where,
+                )  # fmt: skip
+                made.append((name, undone))
+            except (SyncError, IntegrationError) as error:
+                problems.append(str(error))
+    except SyncError as error:
+        problems.append(str(error))
+    return made, problems
+
+
+def print_undo(run: str, records: Sequence[str], console: Console, *, where: str = "") -> int:
+    """Make the plans that take a run back and print them; returns the exit code."""
+    with open_doors() as doors:
+        made, problems = _undone(doors, run, records, where)
+        if not made:
+            print_problems(problems, console)
             return 2
+        for problem in problems:  # a record or a field of one workflow is unknown to the others
+            console.print(problem, markup=False, highlight=False, soft_wrap=True)
         for name, undone in made:
-            print_plan(doors.warehouse, name, console, plan_id=undone.plan_id)
+            values = MillpondSettings().personal == "show"
+            print_plan(doors.warehouse, name, console, plan_id=undone.plan_id, values=values)
             if undone.conflicts:
                 console.print(f"{undone.conflicts} records were edited since and would be left as they are")
             console.print(f"`millpond apply {undone.plan_id}` sends it", highlight=False)

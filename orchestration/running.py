@@ -85,7 +85,7 @@ def plan_group(group: str, console: Console) -> int:
     with _pond_trouble(problems):
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
-            print_plan(warehouse, workflow, console)
+            print_plan(warehouse, workflow, console, values=settings.personal == "show")
     print_problems(problems, console)
     return 1 if problems else 0
 
@@ -272,10 +272,12 @@ def _print_line(line: str, console: Console, style: str = "") -> None:
     console.print(line, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def print_plan(warehouse: Warehouse, workflow: str, console: Console, *, plan_id: str = "") -> None:
+def print_plan(
+    warehouse: Warehouse, workflow: str, console: Console, *, plan_id: str = "", values: bool = True
+) -> None:
     """Counts by action and reason, what sending takes, then the first records with what would change.
 
-    Without a plan id it is the newest plan of the workflow.
+    Without a plan id it is the newest plan of the workflow; without values only the fields are named.
     """
     plan = quoted(f"plan_{workflow}")
     known = warehouse.read(
@@ -312,7 +314,7 @@ def print_plan(warehouse: Warehouse, workflow: str, console: Console, *, plan_id
     for row in _opened(warehouse, first.head(PREVIEW_ROWS)).iter_rows(named=True):
         _print_line(f"{row['source']} {row['source_id']}: {row['action']}, {row['reason']}", console)
         for change in row["changes"] or []:
-            _print_line(f"    {change_text(change)}", console, style="dim")
+            _print_line(f"    {change_text(change) if values else change['field']}", console, style="dim")
     if first.height > PREVIEW_ROWS:
         _print_line(f"… and {first.height - PREVIEW_ROWS} more", console)
 

@@ -31,14 +31,22 @@ class MillpondSettings(BaseSettings):
         "", description="NetSuite tables that this account does not have and that stay empty: subsidiary,department."
     )
     personal: Literal["show", "mask", "empty"] = Field(
-        "show", description="What analyst.duckdb shows of personal values: all, tokens in their place, or nothing."
+        "show",
+        description="What analyst.duckdb shows of personal values: all, tokens or nothing; but for `show` plans are"
+        " printed without any value.",
     )
+    ui_names: str = Field("", description="Host names by which the UI is reached besides localhost: ops.example.com.")
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
     @property
     def pond(self) -> Path:
         """Folder of stage.duckdb and analyst.duckdb."""
         return self.home.absolute() / "pond"
+
+    @property
+    def ui_token(self) -> Path:
+        """The file with the token that signs in to the UI."""
+        return self.home.absolute() / "ui_token"
 
     @property
     def sandbox(self) -> str:
@@ -111,7 +119,9 @@ class PrecoroSettings(BaseSettings):
 SETTINGS = (MillpondSettings, NetSuiteSettings, SuiteProjectsSettings, PrecoroSettings)
 
 SECRETS = {
-    "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; blank: readable.",
+    "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; of several with commas the"
+    " first seals and each opens; blank: readable.",
+    "MILLPOND_UI_TOKEN": "Signs in to the UI; blank: one is made, in the file ui_token in Millpond's home.",
     "NETSUITE_CLIENT_ID": "Client id of the integration record.",
     "NETSUITE_CERTIFICATE_ID": "Certificate id of the machine-to-machine set-up.",
     "NETSUITE_CONSUMER_KEY": "Token-based only.",

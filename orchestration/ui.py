@@ -12,11 +12,14 @@ import sys
 from collections.abc import Sequence
 from time import monotonic, sleep
 from types import FrameType
+from urllib.parse import quote
 
 from rich.console import Console
 
+from orchestration.guard import SIGN_IN
 from orchestration.home import open_instance
 from orchestration.settings import ROOT, MillpondSettings
+from orchestration.webserver import sign_in_token
 
 WORKSPACE = ["-w", str(ROOT / "workspace.yaml")]
 HOST = "127.0.0.1"
@@ -27,14 +30,16 @@ ANSWER_TIMEOUT_S = 30.0  # the first answer of a webserver on a busy machine
 Process = subprocess.Popen[bytes]
 
 
-def serve_ui(console: Console, port: int) -> int:
+def serve_ui(console: Console, port: int, *, host: str = HOST, read_only: bool = False) -> int:
     """Start webserver and daemon, wait, and stop both; returns the exit code."""
     if _is_taken(port):
         console.print(f"port {port} is in use; choose another one with --port", style="red", highlight=False)
         return 2
-    open_instance(MillpondSettings()).dispose()  # its files are there before two processes open them at once
+    settings = MillpondSettings()
+    open_instance(settings).dispose()  # its files are there before two processes open them at once
+    told = _told(settings, host, port, console)
     commands = [
-        [sys.executable, "-m", "dagster_webserver", *WORKSPACE, "-h", HOST, "-p", str(port)],
+        [sys.executable, "-m", "orchestration.webserver", host, str(port), *(["--read-only"] if read_only else [])],
         [sys.executable, "-m", "dagster._daemon", "run", *WORKSPACE],
     ]
     # before the first child: behind a shell's `&` SIGINT is ignored, children inherit that, and Dagster gives SIGTERM
@@ -45,19 +50,29 @@ def serve_ui(console: Console, port: int) -> int:
     try:
         # the workspace's `working_directory: .` is the folder of the process
         started.extend(subprocess.Popen(command, cwd=ROOT, start_new_session=True) for command in commands)  # noqa: S603 - our own commands
-        return _serve(started, port, console)
+        return _serve(started, port, told, console)
     except KeyboardInterrupt:
         return 0
     finally:
         _stop(started)
 
 
-def _serve(started: Sequence[Process], port: int, console: Console) -> int:
+def _told(settings: MillpondSettings, host: str, port: int, console: Console) -> list[str]:
+    """Where the UI is and how to sign in; the token itself is shown to a person at a terminal, never to a log."""
+    address = f"http://{host}:{port}"
+    token = sign_in_token(settings)
+    where = "in MILLPOND_UI_TOKEN" if os.environ.get("MILLPOND_UI_TOKEN") else f"in {settings.ui_token}"
+    link = [f"sign in: {address}/?token={quote(token)}"] if console.is_terminal else [f"the sign-in token is {where}"]
+    return [f"the Dagster UI is on {address} (stop with Ctrl-C)", *link]
+
+
+def _serve(started: Sequence[Process], port: int, told: Sequence[str], console: Console) -> int:
     """Say where the UI is once it answers, and wait until one of the processes ends by itself."""
     said = False
     while all(process.poll() is None for process in started):
         if not said and _answers(port):
-            console.print(f"the Dagster UI is on http://{HOST}:{port} (stop with Ctrl-C)", highlight=False)
+            for line in told:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
             sys.stdout.flush()
             said = True
         sleep(POLL_S)
@@ -75,7 +90,7 @@ def _answers(port: int) -> bool:
     """Whether a request is answered: on a busy machine the port is open well before that."""
     connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_TIMEOUT_S)
     try:
-        connection.request("GET", "/server_info")
+        connection.request("GET", SIGN_IN)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -8,14 +8,22 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from resources.clock import Clock, WallClock
 from resources.errors import (
     AnswerLostError,
+    ContractError,
     CredentialsError,
     IntegrationError,
     RateLimitedError,
@@ -27,12 +35,14 @@ from resources.errors import (
 from resources.failpoints import reach
 
 ATTEMPTS = 6
+READABLE = 3  # tries for an answer that came and makes no sense
 MAX_BACKOFF_S = 60.0
 TIMEOUT_S = 120.0
 CONNECT_S = 15.0  # a host that is there takes the connection at once
 NOWHERE = "https://not-configured.invalid"
 
 Translate = Callable[[httpx.Response], IntegrationError | None]
+Understood = TypeVar("Understood")
 
 
 def retry_after_s(response: httpx.Response, now: datetime) -> float | None:
@@ -224,6 +234,31 @@ class HttpDoor:
             raise
         self._unreachable = False
         return answered
+
+    def ask(
+        self, method: str, path: str, operation: str, understand: Callable[[httpx.Response], Understood], **request: Any
+    ) -> Understood:
+        """Send what only reads, and ask again a few times when the answer came with success and makes no sense.
+
+        Args:
+            method: HTTP verb.
+            path: Path below the base URL.
+            operation: What is being done, for error texts.
+            understand: Takes the answer apart; raises ContractError where it cannot.
+            request: Passed to `send`.
+
+        Raises:
+            ContractError: No answer could be understood.
+            IntegrationError: See `send`.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception_type(ContractError),
+            wait=wait_random_exponential(multiplier=1.0, max=MAX_BACKOFF_S),
+            stop=stop_after_attempt(READABLE),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        return retrying(lambda: understand(self.send(method, path, operation, safe_to_repeat=True, **request)))
 
     def _once(
         self,

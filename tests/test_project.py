@@ -35,6 +35,7 @@ MAY_IMPORT_DAGSTER = (
 )
 # imported directly, declared through the package that brings it
 COMES_WITH = {
+    "dagster-shared": "dagster",
     "packaging": "pytest",
 }
 # measured beside ours by the benches, in environments of their own

@@ -16,11 +16,13 @@ from assets.delivery.frames import KEY, PARENT
 from assets.delivery.plans import DIED, SENDING, PlanError, Seal
 from assets.delivery.quirks import HARMLESS, differences
 from assets.delivery.target import Action
+from resources.warehouse import quoted, read_frame
 
 UNSURE: Final = "unsure"  # parent_target_id of a link whose record may have moved without our knowing
 FOUND = ("found", "the target has it")
 ABSENT = ("absent", "the target does not show it; decided anew")
 UNTOLD = ("untold", "the target does not tell parents; sent once more")
+UNREADABLE = ("untold", "what was sent is sealed with a key that is not set now; decided anew")
 _LOST = "the run ended without a word; what it sent was read back from the target by the next one"
 
 
@@ -78,10 +80,13 @@ def settle_open(
         )
     by_id = {row["target_id"]: row for row in twin.iter_rows(named=True)}
     by_key = {row["external_id"]: row for row in by_id.values() if row["external_id"]}
+    mart = read_frame(con, f"select source, source_id, {quoted(key_field)} from {quoted(f'mart_{workflow}')}")
+    keys = {(row[0], row[1]): row[2] for row in mart.iter_rows()}
     ends, places = [], {}
     for row in intents.iter_rows(named=True):
-        image = {change["field"]: change["after"] for change in json.loads(seal.show(row["image"] or "[]"))}
-        there = by_id.get(row["target_id"]) or by_key.get(image.get(key_field, row["source_id"]))
+        image = _image(row, seal)
+        key = (image or {}).get(key_field) or keys.get((row["source"], row["source_id"]))
+        there = by_id.get(row["target_id"]) or by_key.get(key)
         ends.append(_end(row, there, image, run_id, moment))
         if there:
             places[row["source"], row["source_id"]] = there["target_id"]
@@ -89,15 +94,26 @@ def settle_open(
     doubt(con, workflow, places)
 
 
+def _image(row: Mapping[str, Any], seal: Seal) -> dict[str, str | None] | None:
+    """Field to value as it was sent; None when it is sealed with a lost key, which must not hold up the next plan."""
+    try:
+        return {change["field"]: change["after"] for change in json.loads(seal.show(row["image"] or "[]"))}
+    except PlanError:
+        return None
+
+
 def _end(
-    row: Mapping[str, Any], there: Mapping[str, Any] | None, image: Mapping[str, str | None], run_id: str,
+    row: Mapping[str, Any], there: Mapping[str, Any] | None, image: Mapping[str, str | None] | None, run_id: str,
     moment: datetime,
 ) -> Sequence[object]:  # fmt: skip
     """A create has arrived when its record has; a change when its values have, as far as the target keeps them."""
-    arrived = there is not None and (row["action"] == Action.CREATE.value or _shows(image, there))
+    created = row["action"] == Action.CREATE.value
+    arrived = there is not None and (created or (image is not None and _shows(image, there)))
     state, reason = FOUND if arrived else ABSENT
-    if there and not arrived and image.keys() == {PARENT} and there["parent_id"] is None:
+    if there and not arrived and image is not None and image.keys() == {PARENT} and there["parent_id"] is None:
         state, reason = UNTOLD
+    if there and not created and image is None:
+        state, reason = UNREADABLE
     return (
         row["attempt_id"], state, run_id, row["workflow"], row["source"], row["source_id"], row["action"],
         there["target_id"] if there else None, row["payload_hash"], row["workflow_version"], row["request_hash"], "",

@@ -138,11 +138,11 @@ def _expression(text: str, table: pl.DataFrame, kind: pl.DataType | type[pl.Data
     yield from unknown
     if unknown:
         return
-    custom = [pl.lit(None, dtype=pl.String).alias(name) for name in read if name not in table.columns]
+    custom = [pl.lit(None).alias(name) for name in read if name not in table.columns]  # of any type: accounts differ
     try:
         shown = table.with_columns(custom).select(parsed.alias("value")).schema["value"]
     except pl.exceptions.PolarsError as error:
         yield f"`{text}` does not fit the table: {error}"
         return
-    if kind is not None and shown != kind:
+    if kind is not None and shown not in {kind, pl.Null}:
         yield f"`{text}` is {shown}, not a condition; compare it with something"

@@ -3,7 +3,6 @@
 delivery  ->  links_of(), update_twin(), quirks_of()  ->  sync_links, twin_<workflow>, sync_quirks
 """
 
-import json
 from collections import Counter
 from datetime import datetime
 
@@ -18,12 +17,12 @@ from assets.delivery.target import TWIN_COLUMNS, Action, Outcome, Target, Verdic
 from resources.warehouse import columns_of, insert_frame, quoted
 
 # a link that differs in these only was confirmed once more, and is not written again
-LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "restored_hash", "workflow_version"]
+LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "workflow_version"]
 # reasons for leaving a live record as it is; any other says that it is off
 AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported", "drift_adopted"})
 _LINK_TEXT = (
     "workflow", "target", *KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "shown_hash",
-    "restored_hash", "workflow_version", "run_id",
+    "workflow_version", "run_id",
 )  # fmt: skip
 
 
@@ -63,18 +62,17 @@ def links_of(
         outcome, write, before = ends.get(key), delivery.writes.get(key), remembered.get(key, {})
         if not outcome and not (row["action"] == Action.UNCHANGED.value and row["target_id"]):
             continue
-        shown, restored = before.get("shown_hash"), before.get("restored_hash")
+        shown = before.get("shown_hash")
         if outcome and write:
             shown = shown_hash({**write.values, **(outcome.echo or {})}, workflow.spec.columns)
-            restored = _was(row) if row["reason_code"] == "drift" else None
             # switched off is not what is mapped: live again it differs, and nobody edited it
             shown = None if row["action"] == Action.DEACTIVATE.value else shown
         elif before.get("payload_hash") != row["payload_hash"]:
-            shown = restored = None
+            shown = None
         rows.append((
             workflow.name, workflow.spec.target, *key, outcome.target_id if outcome else row["target_id"],
             write.parent_id if write else row["parent_target_id"], row["matched_by"] or "created",
-            row["payload_hash"] if settled and not _off(row) else None, shown, restored, version, run_id, moment,
+            row["payload_hash"] if settled and not _off(row) else None, shown, version, run_id, moment,
         ))  # fmt: skip
     schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(_LINK_TEXT, pl.String)
     schema["confirmed_at"] = pl.Datetime("us")
@@ -85,14 +83,6 @@ def _off(row: dict[str, object]) -> bool:
     """Whether the record is switched off with this plan, or was before."""
     already = row["action"] == Action.UNCHANGED.value and row["reason_code"] not in AS_MAPPED
     return row["action"] == Action.DEACTIVATE.value or already
-
-
-def _was(row: dict[str, object]) -> str:
-    """Fingerprint of the target's record as it was before an edit by hand was put back."""
-    values = json.loads(str(row["payload"]))
-    changes = row["changes"]
-    before = {change["field"]: change["before"] for change in changes} if isinstance(changes, list) else {}
-    return shown_hash({**values, **before}, values)
 
 
 def update_twin(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, delivery: Delivery) -> None:

@@ -27,7 +27,7 @@ from assets.delivery.frames import (
 )
 from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP, dated
 from assets.delivery.matching import match
-from assets.delivery.quirks import shown_hash
+from assets.delivery.quirks import request_hash, shown_hash
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, Action
 
@@ -80,7 +80,8 @@ def decide(
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
     matched = _remember(matched, refused, holds, spec.version)
     settled = settle_parents(matched, places)
-    acted = _act(_compare(settled, _Beside(judged, twin), target, fields, spec), target, spec)
+    compared = _forget_edited(_compare(settled, _Beside(judged, twin), target, fields, spec))
+    acted = _act(compared, target, spec)
     # what is not sent needs no payload; the mart has its values
     sent = pl.col("action").is_in([action.value for action in Action if action.writes])
     acted = acted.with_columns(pl.when(sent).then("payload"))
@@ -104,11 +105,26 @@ def _remember(
     return matched.with_columns(same("refused").alias("same_refused"), (same("held") & alike).alias("held"))
 
 
+def _forget_edited(compared: pl.DataFrame) -> pl.DataFrame:
+    """Try once more what was refused when the target's record changed since: same_refused holds no longer."""
+    refused = compared.select("same_refused", "target_id", "changes", "refused_request").with_row_index("_row")
+    refused = refused.filter(
+        pl.col("same_refused") & pl.col("target_id").is_not_null() & pl.col("refused_request").is_not_null()
+    )
+    edited = [
+        row["_row"]
+        for row in refused.iter_rows(named=True)
+        if row["changes"] and request_hash(row["changes"]) != row["refused_request"]
+    ]
+    since = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(pl.Series(edited, dtype=pl.UInt32).implode())
+    return compared.with_columns((pl.col("same_refused") & ~since).alias("same_refused"))
+
+
 def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], version: str) -> pl.DataFrame:
     """Tell what the target made of our values from what a person did; adds kept_so.
 
-    The target shows what it showed right after we wrote the same values (it trims, cuts, rounds), or it shows again
-    what it showed before we last put our values back: then it is the target, and sending once more would not help.
+    The target shows what it showed right after we wrote the same values: it trims, cuts, rounds, and sending once more
+    would not help. What it shows at any later time is somebody's edit, however often it is made.
     """
     ours = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     ours &= pl.col("confirmed_version").eq_missing(pl.lit(version)) & (pl.col("disposition") == DELIVER)
@@ -117,8 +133,7 @@ def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], vers
     kept = [
         row["_row"]
         for row in differing.iter_rows(named=True)
-        if shown_hash({name: row[f"twin.{name}"] for name in fields}, fields)
-        in {row["shown_hash"], row["restored_hash"]}
+        if shown_hash({name: row[f"twin.{name}"] for name in fields}, fields) == row["shown_hash"]
     ]
     rows = pl.Series("_kept", kept, dtype=pl.UInt32).implode()
     return compared.with_row_index("_row").with_columns(pl.col("_row").is_in(rows).alias("kept_so")).drop("_row")
@@ -379,13 +394,18 @@ def _drift_policy(
     return [(drifted, Action.UNCHANGED, pl.lit(f"drift_{spec.drift}ed"), reason)]
 
 
+_WHO = pl.format(" ({})", pl.col("contenders")).fill_null("")
 _AMBIGUOUS = (
     pl.when(pl.col("matched_by") == BY_HAND)
     .then(pl.lit("the record that was linked by hand is not there, or is linked twice; `millpond link` another one"))
     .when(pl.col("candidates") == 1)
-    .then(pl.format("a record with the same {} holds another id; `millpond link` says whether it is it", "matched_by"))
+    .then(
+        pl.format(
+            "a record with the same {}{} holds another id; `millpond link` says whether it is it", "matched_by", _WHO
+        )
+    )
     .otherwise(
-        pl.format("{} records claim the same {}; link one by hand (`millpond adopt`)", "candidates", "matched_by")
+        pl.format("{} records claim the same {}{}; `millpond link` says which is it", "candidates", "matched_by", _WHO)
     )
 )
 

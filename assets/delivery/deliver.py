@@ -6,26 +6,29 @@ For each batch the intents are committed before anything is sent and the outcome
 point leaves a ledger that says what may have happened; the next run reads the target before it decides.
 """
 
-import hashlib
 import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 import polars as pl
 
 from assets.delivery import ledger
 from assets.delivery.frames import KEY, PARENT, REFUSED
 from assets.delivery.plans import Seal
-from assets.delivery.quirks import HARMLESS, differences
+from assets.delivery.quirks import HARMLESS, differences, request_hash
 from assets.delivery.target import Action, Outcome, Target, Verdict, Write
 from resources.clock import Clock
 from resources.errors import ContractError, IntegrationError
 from resources.failpoints import reach
 from resources.warehouse import Warehouse
+
+RESTORED = frozenset({"drift", "live_again"})  # reasons: the target shows otherwise what we wrote once
 
 Key = tuple[str, str]
 Progress = Callable[[int, int], None]
@@ -44,13 +47,9 @@ class Step:
     changed: frozenset[str]
     payload_hash: str
     image: str  # the changes with before and after, as JSON: what an undo goes back by
+    request_hash: str  # of the same: the ledger shows this, not the values
     attempt_id: str
-
-    @property
-    def request_hash(self) -> str:
-        """Fingerprint of what is sent; the ledger keeps this, not the values."""
-        text = json.dumps({name: self.values.get(name) for name in sorted(self.changed)}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    restores: bool = False  # puts back what was edited in the target, or what the target made of our values
 
 
 @dataclass
@@ -60,6 +59,7 @@ class Delivery:
     ends: dict[Key, Outcome] = field(default_factory=dict)
     writes: dict[Key, Write] = field(default_factory=dict)
     stop: Exception | None = None
+    halted: bool = False  # a canary stopped it
 
     def final(self, plan: pl.DataFrame) -> pl.DataFrame:
         """The plan's decisions, corrected by what the target answered: one row per source record."""
@@ -145,6 +145,9 @@ def deliver(
             progress(done, len(steps))
     run.flush()
     reach("answers_kept")
+    if not run.delivery.stop:
+        with suppress(IntegrationError):  # what could not be seen now is restored and looked at again by the next run
+            run.look_again(step for step in steps if step.restores)
     return run.delivery
 
 
@@ -162,6 +165,7 @@ def _step(row: Mapping[str, object]) -> Step:
     action = Action(str(row["action"]))
     changes = row["changes"]
     listed = [str(change["field"]) for change in changes] if isinstance(changes, list) else []
+    image = _image(action, changes, values)
     parent = (str(row["parent_source"]), str(row["parent_source_id"])) if row["parent_source_id"] else None
     return Step(
         key=(str(row["source"]), str(row["source_id"])),
@@ -172,8 +176,10 @@ def _step(row: Mapping[str, object]) -> Step:
         values=values,
         changed=frozenset(values if action is Action.CREATE else listed),
         payload_hash=str(row["payload_hash"]),
-        image=json.dumps(_image(action, changes, values)),
+        image=json.dumps(image),
+        request_hash=request_hash(image),
         attempt_id=uuid.uuid4().hex,
+        restores=row["reason_code"] in RESTORED,
     )
 
 
@@ -181,6 +187,12 @@ def _image(action: Action, changes: object, values: Mapping[str, str | None]) ->
     if action is Action.CREATE:
         return [{"field": name, "before": None, "after": value} for name, value in values.items() if value is not None]
     return [dict(change) for change in changes] if isinstance(changes, list) else []
+
+
+def _below(image: str, parent_id: str | None) -> str:
+    """The image with the parent that the record gets."""
+    changes = json.loads(image)
+    return json.dumps([{**each, "after": parent_id} if each["field"] == PARENT else each for each in changes])
 
 
 def batches(steps: Sequence[Step], size: int, canary: Sequence[int] = ()) -> Iterator[list[Step]]:
@@ -240,30 +252,51 @@ class _Run:
 
     def verify(self, batch: Sequence[Step]) -> None:
         """Read a canary back: what is missing or otherwise than it was sent stops the run."""
-        sent = [self.delivery.writes[step.key] for step in batch if self._confirmed(step)]
-        sent = [write for write in sent if write.values.get(self._target.key_field)]  # an undo may take the key away
-        if not sent or self.delivery.stop:
+        if self.delivery.stop:
             return
         try:
-            back = {row["external_id"]: row for row in self._read_back(sent).iter_rows(named=True)}
+            shown = self.look_again(batch)
         except IntegrationError as error:
             self.delivery.stop = error
             return
         wrong: Counter[str] = Counter()
-        for write in sent:
-            row = back.get(write.values.get(self._target.key_field))
+        for write, row in shown:
             if row is None:
                 wrong["missing"] += 1
                 continue
             kinds = differences(write.values, row, write.changed & row.keys())
             wrong.update(name for name, kind in kinds.items() if kind not in HARMLESS)
         if wrong:
-            told = ", ".join(f"{name} ({count} of {len(sent)})" for name, count in sorted(wrong.items()))
+            told = ", ".join(f"{name} ({count} of {len(shown)})" for name, count in sorted(wrong.items()))
             reason = (
-                f"the first {len(sent)} records do not show what was sent: {told}; nothing more was sent. Mend the"
-                " mapping, or accept it with `canary: []` in the workflow file"
+                f"the first {len(shown)} records do not show what was sent: {told}; nothing more is sent before the"
+                " mapping is mended, or somebody accepts it by releasing the next plan"
             )
+            self.delivery.halted = True
             self.delivery.stop = ContractError(self._target.system, "canary", reason)
+
+    def look_again(self, steps: Iterable[Step]) -> list[tuple[Write, dict[str, Any] | None]]:
+        """Read back what was confirmed; what the target shows counts as its answer, which may only repeat our values.
+
+        Returns:
+            Each write and the target's record, None when it is missing.
+
+        Raises:
+            IntegrationError: It cannot be read.
+        """
+        key_field, writes, ends = self._target.key_field, self.delivery.writes, self.delivery.ends
+        # an undo may take the key away
+        sent = [step for step in steps if self._confirmed(step) and writes[step.key].values.get(key_field)]
+        if not sent:
+            return []
+        rows = self._read_back([writes[step.key] for step in sent]).iter_rows(named=True)
+        back, shown = {row["external_id"]: row for row in rows}, []
+        for step in sent:
+            row = back.get(writes[step.key].values[key_field])
+            if row is not None:
+                ends[step.key] = replace(ends[step.key], echo={**(ends[step.key].echo or {}), **row})
+            shown.append((writes[step.key], row))
+        return shown
 
     def _confirmed(self, step: Step) -> bool:
         end = self.delivery.ends.get(step.key)
@@ -277,6 +310,8 @@ class _Run:
             if step.parent and parent_id is None and step.action is not Action.DEACTIVATE:
                 orphans.append(step)
                 continue
+            if PARENT in step.changed:  # the plan may not know yet what becomes the parent
+                step = replace(step, image=_below(step.image, parent_id))  # noqa: PLW2901 - the same step, completed
             source, source_id = step.key
             write = Write(source, source_id, step.action, step.target_id, step.values, step.changed, parent_id)
             ready.append((step, write))

@@ -44,7 +44,6 @@ LINK_SCHEMA = {
     "payload_hash": pl.String,
     "workflow_version": pl.String,
     "shown_hash": pl.String,
-    "restored_hash": pl.String,
 }
 
 PIN_SCHEMA = {"source": pl.String, "source_id": pl.String, "pinned_id": pl.String}
@@ -66,6 +65,7 @@ REFUSED_SCHEMA = {
     "source_id": pl.String,
     "refused_hash": pl.String,
     "refused_version": pl.String,
+    "refused_request": pl.String,
     "refused_code": pl.String,
     "refused_reason": pl.String,
 }

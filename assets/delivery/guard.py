@@ -56,6 +56,19 @@ def check(
     return [*(each for each in tripped if each), *_shrunken(guards, plan.height, ours, size_before)]
 
 
+def canary_found(plan: pl.DataFrame, halts: Sequence[tuple[str, bool]]) -> list[Tripped]:
+    """Hold a plan back as long as nobody accepted what the first records of this workflow version showed.
+
+    Args:
+        plan: PLAN_COLUMNS.
+        halts: What canaries found and whether it was accepted, newest first.
+    """
+    writes = plan["payload"].drop_nulls().len()
+    if not writes or not halts or halts[0][1]:
+        return []
+    return [Tripped("canary", writes, 0, halts[0][0])]
+
+
 _BEFORE, _AFTER = pl.element().struct.field("before"), pl.element().struct.field("after")
 _EMPTIED = _BEFORE.is_not_null() & _AFTER.is_null() & (pl.element().struct.field("field") != PARENT)
 

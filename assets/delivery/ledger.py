@@ -192,12 +192,32 @@ def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime)
     refused = read_frame(
         con,
         "select source, source_id, payload_hash as refused_hash, workflow_version as refused_version,"
-        " code as refused_code, reason as refused_reason from sync_attempts where workflow = ? and state <> 'intent'"
+        " request_hash as refused_request, code as refused_code, reason as refused_reason from sync_attempts"
+        " where workflow = ? and state <> 'intent'"
         " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1"
         " and state = 'rejected' and seen_at >= ?",
         [workflow, since],
     )
-    return refused if refused.height else pl.DataFrame(schema=REFUSED_SCHEMA)
+    if refused.is_empty():
+        return pl.DataFrame(schema=REFUSED_SCHEMA)
+    return refused.join(_parents_changed(con, workflow), on=KEY, how="anti", maintain_order="left")
+
+
+def _parents_changed(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """Records whose parent was decided on otherwise by a later run than the one that saw them refused: KEY."""
+    if not has_table(con, f"mart_{workflow}"):
+        return pl.DataFrame(schema=dict.fromkeys(KEY, pl.String))
+    return read_frame(
+        con,
+        "select distinct child.source, child.source_id from (select source, source_id, run_id, seen_at"
+        " from sync_attempts where workflow = ? and state = 'rejected' and seen_at is not null"
+        " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1) as refused"
+        f" join {quoted(f'mart_{workflow}')} as child using (source, source_id)"
+        " join sync_decisions as parent on parent.source = child.parent_source"
+        " and parent.source_id = child.parent_source_id and parent.to_run is null"
+        " and parent.from_run <> refused.run_id and parent.from_at > refused.seen_at",
+        [workflow],
+    )
 
 
 def read_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
@@ -266,6 +286,22 @@ def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
         [workflow, version],
     ).fetchall()
     return bool(rows)
+
+
+def halts(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> list[tuple[str, bool]]:
+    """Runs of this version that a canary stopped, newest first: what it found, whether somebody accepted it since.
+
+    Accepted means that a plan of the same version was made after it and begun: only a person can release one then.
+    """
+    rows = con.execute(
+        "select run.note, exists (select 1 from sync_plans as plan where plan.workflow = run.workflow"
+        " and plan.workflow_version = run.workflow_version and plan.plan_id <> run.plan_id"
+        " and plan.kind = 'sync' and plan.writes > 0 and plan.sent_by is not null and plan.made_at >= run.finished_at)"
+        " from sync_runs as run where run.workflow = ? and run.workflow_version = ? and run.state = 'halted'"
+        " order by run.finished_at desc",
+        [workflow, version],
+    ).fetchall()
+    return [(str(note), bool(accepted)) for note, accepted in rows]
 
 
 def note_run(

@@ -45,6 +45,7 @@ TODAY = "_today"  # a column that every source has while it is shaped: the day o
 DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"
 CIRCLE = 0  # level of a record that is its own ancestor, or hangs below one
 A_FEW = 10  # so many records without any value in a check box: it is not seen, rather than never ticked
+TICKED = ("T", "true")  # NetSuite's own spelling, and a boolean column's
 HASH_VERSION = "1"  # of the fingerprint below; a new one makes every record differ once
 
 Because = tuple[pl.Expr, str, str, str]  # condition, disposition, reason code, reason
@@ -102,9 +103,16 @@ def row_expression(row: FieldRow, where: str, table: pl.DataFrame | None = None)
     if row.values is None:
         return raw
     text = raw.cast(pl.String) if table is None else _text(raw, table)
+    values = _value_list(row.values)
     if row.otherwise == "keep":
-        return text.replace(row.values)
-    return text.replace_strict(row.values, default=None, return_dtype=pl.String)
+        return text.replace(values)
+    return text.replace_strict(values, default=None, return_dtype=pl.String)
+
+
+def _value_list(values: Mapping[str, str]) -> dict[str, str]:
+    """A value list that knows a check box by NetSuite's T and F as well as by 1 and 0."""
+    ticks = {"1": values.get("T"), "0": values.get("F")}
+    return {**{key: value for key, value in ticks.items() if value is not None}, **values}
 
 
 def source_columns(record: RecordMap, workflow: str) -> list[str]:
@@ -231,8 +239,17 @@ def _canonical(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
 
 
 def _text(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
+    """A value as text: 42 and not 42.0, seconds without fractions, several ids as NetSuite writes them: 1, 3, 4."""
     kind = table.lazy().select(expression.alias("value")).collect_schema()["value"]
-    return (expression.cast(pl.Int8) if kind == pl.Boolean else expression).cast(pl.String)
+    if kind == pl.Boolean:
+        return expression.cast(pl.Int8).cast(pl.String)
+    if kind.is_float():
+        return expression.cast(pl.String).str.strip_suffix(".0")
+    if kind == pl.List(pl.String):
+        return expression.list.join(", ")
+    if kind == pl.Datetime:
+        return expression.dt.strftime("%Y-%m-%d %H:%M:%S")
+    return expression.cast(pl.String)
 
 
 def _parent(record: RecordMap) -> list[pl.Expr]:
@@ -287,7 +304,8 @@ def _out_of_scope(record: RecordMap) -> Iterable[Because]:
         outside = ~member.fill_null(value=False)
         yield outside, off, "out_of_subsidiary", f"does not belong to subsidiary {select.subsidiary}"
     if select.require_flag:
-        unticked = pl.col(select.require_flag).cast(pl.String).fill_null("F") != "T"
+        ticked = pl.col(select.require_flag).cast(pl.String).is_in(TICKED)
+        unticked = ~ticked.fill_null(value=False)
         yield unticked, off, "flag_not_set", f"{select.require_flag} is not ticked"
     if select.where:
         failed = ~parse(select.where, f"{record.source}.where").fill_null(value=False)
@@ -299,7 +317,7 @@ def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFra
         value = mapped[row.field]
         if row.values is not None and row.otherwise == "error":
             given = _canonical(row_expression(row.model_copy(update={"values": None}), record.source), table)
-            unmatched = given.is_not_null() & ~given.is_in(list(row.values))
+            unmatched = given.is_not_null() & ~given.is_in(list(_value_list(row.values)))
             code, told = "value_not_in_list", "the value list does not name the source value"
             if row.lookup:
                 code, told = "not_looked_up", f"{row.lookup.told} finds nothing for the source value, or several"

@@ -12,6 +12,8 @@ from assets.delivery.frames import BY_HAND, KEY, LINK_SCHEMA, PIN_SCHEMA, Target
 from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP
 from assets.delivery.spec import MatchBy
 
+NAMED = 5  # ids of contenders that a reason lists
+
 
 def match(
     mart: pl.DataFrame,
@@ -25,7 +27,8 @@ def match(
 ) -> pl.DataFrame:
     """Find the target's record of each source record.
 
-    Adds target_id, matched_by, candidates (int: how many records claimed to be it) and the link's columns.
+    Adds target_id, matched_by, candidates (int: how many records claimed to be it), contenders (their ids, the first
+    ones) and the link's columns.
     A record that carries somebody else's key is somebody else's, whatever we wrote there once, unless the rule that
     finds it says otherwise.
 
@@ -51,6 +54,7 @@ def match(
         pl.lit(None, dtype=pl.String).alias("target_id"),
         pl.when(twice).then(pl.lit("external_id")).alias("matched_by"),
         pl.when(twice).then(sharing).otherwise(0).cast(pl.UInt32).alias("candidates"),
+        pl.lit(None, dtype=pl.String).alias("contenders"),
     )
     matched = _pinned(matched, twin, target.key_field, pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins)
     ours = mart[target.key_field].drop_nulls().implode()
@@ -65,6 +69,7 @@ def match(
     matched = matched.with_columns(
         pl.when(taken_over).then(pl.lit("link")).otherwise("matched_by").alias("matched_by"),
         pl.when(taken_over).then(2).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
+        pl.when(taken_over).then(pl.format("target {}", linked)).otherwise("contenders").alias("contenders"),
     )
     stray = twin.filter(
         ~pl.col("external_id").is_in(ours).fill_null(value=False),
@@ -122,6 +127,7 @@ def _by_rule(matched: pl.DataFrame, stray: pl.DataFrame, rule: MatchBy) -> pl.Da
     return matched.with_columns(
         pl.when(ask).then(1).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
         pl.when(ask).then(None).otherwise("target_id").alias("target_id"),
+        pl.when(ask).then(pl.format("target {}", "target_id")).otherwise("contenders").alias("contenders"),
     )
 
 
@@ -135,6 +141,7 @@ def _doubted(matched: pl.DataFrame, stray: pl.DataFrame, rule: MatchBy) -> pl.Da
     return matched.with_columns(
         pl.when(doubt).then(None).otherwise("target_id").alias("target_id"),
         pl.when(doubt).then(pl.lit(rule.field)).otherwise("matched_by").alias("matched_by"),
+        pl.when(doubt).then(pl.format("target {}", "target_id")).otherwise("contenders").alias("contenders"),
         pl.when(doubt).then(2).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
     )
 
@@ -165,8 +172,28 @@ def _claim(
     )
     contested = pl.col("_offer").is_not_null() & ((pl.col("_offers") > 1) | (pl.col("_claimants") > 1))
     found = pl.col("_offer").is_not_null() & ~contested
+    rows = rows.join(_contenders(rows.filter(contested), twin, theirs), on="_claim", how="left", maintain_order="left")
     return rows.with_columns(
         pl.when(found).then("_offer").otherwise("target_id").alias("target_id"),
         pl.when(found | contested).then(pl.lit(name)).otherwise("matched_by").alias("matched_by"),
         pl.when(contested).then(pl.max_horizontal("_offers", "_claimants")).otherwise("candidates").alias("candidates"),
-    ).drop("_claim", "_claimants", "_offer", "_offers")
+        pl.when(contested).then("_contenders").otherwise("contenders").alias("contenders"),
+    ).drop("_claim", "_claimants", "_offer", "_offers", "_contenders")
+
+
+def _contenders(contested: pl.DataFrame, twin: pl.DataFrame, theirs: pl.Expr) -> pl.DataFrame:
+    """Who claims the same, by `_claim`: the target's records, and NetSuite's when there are several."""
+    claims = contested["_claim"].unique()
+    targets = twin.select(theirs.alias("_claim"), pl.col("target_id").alias("id"))
+    targets = targets.filter(pl.col("_claim").is_in(claims.implode())).group_by("_claim").agg(_first("target", "id"))
+    sources = contested.group_by("_claim").agg(_first("NetSuite", "source_id"), pl.len().alias("several"))
+    sources = sources.select("_claim", pl.when(pl.col("several") > 1).then("NetSuite"))
+    told = targets.join(sources, on="_claim", how="left")
+    return told.select(
+        "_claim", pl.concat_str("target", "NetSuite", separator="; ", ignore_nulls=True).alias("_contenders")
+    )
+
+
+def _first(system: str, ids: str) -> pl.Expr:
+    """The first ids in words: `target 12, 34`."""
+    return pl.format("{} {}", pl.lit(system), pl.col(ids).sort().head(NAMED).str.join(", ")).alias(system)

@@ -17,13 +17,13 @@ from assets.delivery import ledger, plans
 from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
 from assets.delivery.frames import PLAN_COMMENTS, TargetShape
-from assets.delivery.guard import Tripped, check
+from assets.delivery.guard import Tripped, canary_found, check
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
 from assets.delivery.plans import Seal
 from assets.delivery.spec import LookUp, WorkflowSpec
 from assets.delivery.target import Target
-from assets.delivery.turns import turn_if_free
+from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock, WallClock
 from resources.failpoints import reach
 from resources.warehouse import Warehouse, columns_of, describe_table, has_table, quoted, read_frame, replace_table
@@ -92,9 +92,15 @@ def make_mart(
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
+        SyncError: Another run has been making it for an hour.
     """
+    with one_maker(warehouse, workflow.mart):
+        return _make_mart(warehouse, workflow, clock or WallClock(), foreign)
+
+
+def _make_mart(warehouse: Warehouse, workflow: Workflow, clock: Clock, foreign: Foreign | None) -> pl.DataFrame:
     looked_up = {lookup: look_up(warehouse, workflow, lookup, foreign) for lookup in workflow.spec.lookups}
-    today = (clock or WallClock()).now().astimezone(ZoneInfo(workflow.spec.timezone)).date()
+    today = clock.now().astimezone(ZoneInfo(workflow.spec.timezone)).date()
     tables = {}
     with warehouse.writer(transaction=False) as con:
         for record in workflow.spec.records:
@@ -106,6 +112,7 @@ def make_mart(
         ids = {name: ledger.ids_there(con, name) for name in workflow.spec.waits_for}
     mart = shape(workflow.spec.linked(ids), workflow.name, tables, looked_up=looked_up, today=today)
     lineage = column_lineage(workflow.spec, workflow.name)
+    reach("mart_shaped")
     with warehouse.writer() as con:
         replace_table(con, workflow.mart, mart)
         comments = {**MART_COMMENTS, **workflow.field_comments()}
@@ -144,8 +151,14 @@ def _two(table: pl.DataFrame, lookup: LookUp) -> pl.DataFrame:
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     """Read back every record of the target and keep them as twin_<workflow>."""
+    with one_maker(warehouse, workflow.twin):
+        return _read_twin(warehouse, workflow, target, run_id=run_id, clock=clock)
+
+
+def _read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
     began, before = moment_of(clock), target.calls
     twin = target.read(workflow.spec.columns)
+    reach("twin_read")
     with warehouse.writer() as con:
         replace_table(con, workflow.twin, twin)
         comments = {**{name: f"{name} as the target has it." for name in twin.columns}, **TWIN_COMMENTS}
@@ -179,6 +192,13 @@ def make_plan(
         clock: Time.
         base_url: The service's address, for links to its records.
     """
+    with one_maker(warehouse, workflow.plan):
+        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, base_url=base_url)
+
+
+def _make_plan(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, base_url: str
+) -> Planned:
     seal = Seal(warehouse.seal_key)
     with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
@@ -193,6 +213,7 @@ def make_plan(
         holds = ledger.read_holds(con, workflow.name)
         pins = ledger.read_pins(con, workflow.name)
         size_before = ledger.last_size(con, workflow.name)
+        halts = ledger.halts(con, workflow.name, workflow.spec.version)
         places = ledger.read_places(con, workflow.spec.waits_for)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
@@ -201,6 +222,8 @@ def make_plan(
     # the links know what was ours also when the source has lost every record
     ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
     tripped = list(check(workflow.spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field))
+    tripped += canary_found(plan, halts)
+    reach("plan_decided")
     stamp = new_stamp(run_id, clock)
     kept = stamped(plan, workflow, stamp)
     with warehouse.writer() as con:

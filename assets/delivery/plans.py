@@ -12,7 +12,7 @@ from typing import Final
 
 import duckdb
 import polars as pl
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 import sql
 from assets.delivery.frames import PLAN_COLUMNS
@@ -63,19 +63,22 @@ class Kept:
 
 
 class Seal:
-    """Keeps the values of plans unreadable at rest when a key is set; without one they are kept as they are."""
+    """Keeps the values of plans unreadable at rest when a key is set; without one they are kept as they are.
+
+    Of several keys the first seals and each opens: a new one is set before the old one, until nothing needs that.
+    """
 
     def __init__(self, key: str = "") -> None:
         """Take the key.
 
         Args:
-            key: 32 bytes in URL-safe base64, as `Fernet.generate_key()` makes it; blank for none.
+            key: 32 bytes in URL-safe base64, as `Fernet.generate_key()` makes it; several with commas; blank for none.
 
         Raises:
             PlanError: The key has another form.
         """
         try:
-            self._fernet = Fernet(key) if key else None
+            self._fernet = MultiFernet([Fernet(each) for each in key.split(",")]) if key else None
         except ValueError as error:
             raise PlanError("MILLPOND_SEAL_KEY must be 32 bytes in URL-safe base64; see .env.example") from error
 
@@ -92,11 +95,12 @@ class Seal:
         if not text.startswith(SEALED):
             return text
         if self._fernet is None:
-            raise PlanError("the plan is sealed; set MILLPOND_SEAL_KEY to the key that sealed it")
+            raise PlanError("its values are sealed; set MILLPOND_SEAL_KEY to the key that sealed them")
         try:
             return self._fernet.decrypt(text.removeprefix(SEALED).encode()).decode()
         except InvalidToken as error:
-            raise PlanError("the plan was sealed with another key, or was changed; make a new plan") from error
+            text = "its values were sealed with another key, or were changed: set MILLPOND_SEAL_KEY to that key"
+            raise PlanError(text) from error
 
     def close(self, plan: pl.DataFrame) -> pl.DataFrame:
         """Put the payload and the values of the changes out of sight; ids, actions and field names stay."""

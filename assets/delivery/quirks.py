@@ -4,6 +4,7 @@ what was sent, what the target shows  ->  classify()  ->  sync_quirks; the recor
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -54,6 +55,12 @@ def differences(
     """Field to kind, for every field that the target shows otherwise than it was sent."""
     found = {name: classify(sent.get(name), shown.get(name)) for name in fields if name in shown}
     return {name: kind for name, kind in found.items() if kind}
+
+
+def request_hash(changes: Iterable[Mapping[str, str | None]]) -> str:
+    """Fingerprint of what is to change in a record, before and after."""
+    told = sorted((str(each["field"]), each["before"] or "", each["after"] or "") for each in changes)
+    return hashlib.blake2b(json.dumps(told).encode(), digest_size=8).hexdigest()
 
 
 def shown_hash(shown: Mapping[str, str | None], fields: Iterable[str]) -> str:

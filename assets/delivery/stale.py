@@ -110,15 +110,17 @@ def _target_moved(
     row: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]], keys: set[str], target: Target
 ) -> tuple[str, str] | None:
     if row["action"] == Action.CREATE.value:
-        there = row["source_id"] in keys
+        there = json.loads(row["payload"]).get(target.key_field) in keys
         return ("stale_target", "not sent: the target has it by now") if there else None
     now = by_id.get(row["target_id"])
     if now is None:
         return "stale_target", "not sent: the target's record is gone"
+    shows = {**now, PARENT: now["parent_id"]}
     moved = [
         change["field"]
         for change in row["changes"]
-        if change["field"] != PARENT and (now.get(change["field"]) or None) != (change["before"] or None)
+        if (shows.get(change["field"]) or None) != (change["before"] or None)
+        and (change["field"] != PARENT or now["parent_id"])  # not every target tells parents
     ]
     if not moved:
         return None

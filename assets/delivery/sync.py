@@ -15,7 +15,7 @@ from assets.delivery.confirm import LINK_KEY, confirmed, links_of, quirks_of, up
 from assets.delivery.deliver import Delivery, Key, Progress, Sending, deliver, known_ids
 from assets.delivery.frames import KEY
 from assets.delivery.planning import STAMP_COMMENTS, Workflow, counts_of, moment_of
-from assets.delivery.plans import Kept, Seal, SyncError
+from assets.delivery.plans import Kept, PlanError, Seal, SyncError
 from assets.delivery.stale import Fresh, only_these, parts_of, set_aside
 from assets.delivery.target import Target
 from assets.delivery.turns import one_writer
@@ -79,7 +79,7 @@ def run_sync(
         if plan_id:
             plan = only_these(plan, asked, target.active_field)
             plan, stale = set_aside(plan, _fresh(warehouse, workflow, target), target)
-        canary = _canary(warehouse, workflow, kept)
+        canary = _canary(warehouse, workflow, kept, asked)
         sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary)
         delivery = deliver(warehouse, target, plan, sending, clock=clock, progress=progress, known=parents)
         delivery.ends |= stale.ends
@@ -105,7 +105,11 @@ def _begin(
         if kept.workflow != workflow.name:
             raise SyncError(f"plan {kept.plan_id} is one of {kept.workflow}, not of {workflow.name}")
         # opened in here: without the right key the plan stays as it was
-        plan = seal.open(plans.take(con, kept, run_id, began, released=bool(plan_id)))
+        rows = plans.take(con, kept, run_id, began, released=bool(plan_id))
+        try:
+            plan = seal.open(rows)
+        except PlanError as error:
+            raise PlanError(f"{workflow.name}: plan {kept.plan_id}: {error}, or make a new plan") from error
         if not plan_id:  # one that a person releases is compared with the target as it is now
             refuse_outdated(con, workflow.name, kept.made_by)
         noted = {"state": "sending", "plan_id": kept.plan_id, "started_at": began, "source_records": plan.height}
@@ -116,10 +120,15 @@ def _begin(
     return kept, plan, links, {(row[0], row[1]): row[2] for row in places.select(*KEY, "target_id").iter_rows()}
 
 
-def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept) -> Sequence[int]:
-    """Begin carefully as long as no run sent something by this version of the file and came to its end."""
+def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept, asked: Mapping[str, object]) -> Sequence[int]:
+    """Begin carefully as long as no run sent something by this version of the file and came to its end.
+
+    Somebody who releases a whole plan after a canary has accepted what it found; who releases a part looks once more.
+    """
     with warehouse.writer(transaction=False) as con:
-        return () if ledger.proven(con, workflow.name, kept.workflow_version) else workflow.spec.canary
+        halts = ledger.halts(con, workflow.name, kept.workflow_version)
+        accepted = bool(halts) and halts[0][1] and not asked
+        return () if accepted or ledger.proven(con, workflow.name, kept.workflow_version) else workflow.spec.canary
 
 
 def _parents(kept: Kept, plan: pl.DataFrame, links: pl.DataFrame) -> dict[Key, str]:
@@ -154,7 +163,7 @@ def _finish(
     whole = kept.state == plans.MADE and not asked
     touched = pl.DataFrame(list(delivery.ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
     told = decisions if whole else decisions.join(touched, on=KEY, how="semi")
-    state = "partial" if delivery.stop else "finished"
+    state = "halted" if delivery.halted else "partial" if delivery.stop else "finished"
     reach("bookkeeping_begins")
     with warehouse.writer() as con:
         replace_table(con, workflow.sync, told.with_columns(pl.lit(run_id).alias("run_id")))

@@ -1,4 +1,4 @@
-"""One sender per target system at a time, over all processes; the kernel frees the lock of a dead one."""
+"""One sender per target system and one maker per table at a time, over all processes; the kernel frees dead locks."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,16 +24,29 @@ def one_writer(warehouse: Warehouse, system: str) -> Iterator[None]:
 
 
 @contextmanager
+def one_maker(warehouse: Warehouse, table: str) -> Iterator[None]:
+    """Wait for the turn to read what a table is made of and to make it: who reads later also writes later.
+
+    Raises:
+        SyncError: Another run has held it for an hour.
+    """
+    with ExitStack() as turn:
+        if not _taken(turn, warehouse, table, ONE_WRITER_TIMEOUT_S):
+            raise SyncError(f"another run is making {table} since an hour; look for it, then run again")
+        yield
+
+
+@contextmanager
 def turn_if_free(warehouse: Warehouse, system: str) -> Iterator[bool]:
     """Take the turn without waiting; false when somebody is sending just now."""
     with ExitStack() as turn:
         yield _taken(turn, warehouse, system, 0.0)
 
 
-def _taken(turn: ExitStack, warehouse: Warehouse, system: str, timeout_s: float) -> bool:
+def _taken(turn: ExitStack, warehouse: Warehouse, what: str, timeout_s: float) -> bool:
     warehouse.folder.mkdir(parents=True, exist_ok=True)
     try:
-        turn.enter_context(file_lock(warehouse.folder / f"{system}.lock", timeout_s))
+        turn.enter_context(file_lock(warehouse.folder / f"{what}.lock", timeout_s))
     except TimeoutError:
         return False
     return True

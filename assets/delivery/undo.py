@@ -11,9 +11,11 @@ from typing import Any
 import polars as pl
 
 from assets.delivery import ledger
+from assets.delivery.deliver import Key
 from assets.delivery.frames import KEY, PARENT, PLAN_COLUMNS
+from assets.delivery.mapping import MappingError, parse
 from assets.delivery.planning import Workflow, keep_plan, new_stamp, stamped
-from assets.delivery.plans import Seal, SyncError
+from assets.delivery.plans import PlanError, Seal, SyncError
 from assets.delivery.quirks import shown_hash
 from assets.delivery.target import Action, Target
 from resources.clock import Clock
@@ -45,7 +47,8 @@ def runs_to_undo(warehouse: Warehouse, run: str) -> list[tuple[str, str]]:
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
         rows = con.execute(
-            "select distinct run_id, workflow from sync_attempts where starts_with(run_id, ?) and state = 'confirmed'"
+            "select distinct run_id, workflow from sync_attempts where starts_with(run_id, ?) and state = 'intent'"
+            " and attempt_id in (select attempt_id from sync_attempts where state in ('confirmed', 'found'))"
             " order by workflow",
             [run],
         ).fetchall()
@@ -63,6 +66,7 @@ def plan_undo(
     run_id: str,
     clock: Clock,
     records: Sequence[str] = (),
+    where: str = "",
 ) -> Undone:
     """Make the plan that takes back what one run wrote.
 
@@ -74,28 +78,36 @@ def plan_undo(
         run_id: The run that makes the plan.
         clock: Time.
         records: NetSuite ids to take back; all when empty.
+        where: Condition in SQL over action, source, source_id, target_id and the mapped fields as they are now.
 
     Raises:
-        SyncError: The run confirmed nothing for this workflow.
+        SyncError: The run confirmed nothing of that for this workflow, or the condition cannot be used.
     """
     seal = Seal(warehouse.seal_key)
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
         written = read_frame(con, _WRITTEN, [workflow.name, undo_run])
         now = read_frame(con, _NOW.format(quoted(workflow.mart)))
-        left = read_frame(con, _LEFT, [workflow.name, undo_run])
+        mart = read_frame(con, f"from {quoted(workflow.mart)}") if where else now
+        left = read_frame(con, _LEFT, [undo_run, workflow.name])
+        links = ledger.read_links(con, workflow.name)
+        others = ledger.read_places(con, workflow.spec.waits_for).drop_nulls("target_id")
     if records:
         written = written.filter(pl.col("source_id").is_in(list(records)))
+    if where:
+        written = _only(written, mart, where)
     if written.is_empty():
-        asked = f" for {', '.join(records)}" if records else ""
+        asked = f" for {', '.join(records)}" if records else f" where {where}" if where else ""
         raise SyncError(f"{workflow.name}: run {undo_run[:8]} confirmed nothing{asked} that could be undone")
     there = {row["target_id"]: row for row in target.read(workflow.spec.columns).iter_rows(named=True)}
+    ours = links.filter(pl.col("target_id").is_in(list(there)))
+    homes = _homes(workflow, pl.concat([each.select(*KEY, "target_id") for each in (others, ours)]))
     joined = written.join(now, on=KEY, how="left").join(left, on=KEY, how="left")
     rows = []
     for row in joined.iter_rows(named=True):
-        image, shows = json.loads(seal.show(row["image"] or "[]")), there.get(row["target_id"])
+        image, shows = _shown(seal, row, undo_run), there.get(row["target_id"])
         untouched = shows is not None and shown_hash(shows, workflow.spec.columns) == row["left_hash"]
-        rows.append(_undo_row(row, image, shows, target, undo_run, untouched=untouched))
+        rows.append(_undo_row(row, image, shows, homes.get(row["source"], {}), target, undo_run, untouched=untouched))
     stamp = new_stamp(run_id, clock)
     plan = stamped(pl.DataFrame(rows, schema=PLAN_SCHEMA), workflow, stamp)
     with warehouse.writer() as con:
@@ -113,12 +125,61 @@ join sync_attempts as ended on ended.attempt_id = intent.attempt_id and ended.st
 where intent.workflow = ? and intent.run_id = ? and intent.state = 'intent'
 """
 _NOW = "select source, source_id, payload_hash as now_hash, level, parent_source, parent_source_id from {}"
-# how the target showed a record right after the run wrote it, as long as no later run did
-_LEFT = "select source, source_id, shown_hash as left_hash from sync_links where workflow = ? and run_id = ?"
+# how the target showed a record right after the run wrote it, as long as no later run did; where it was put last
+_LEFT = """
+select source, source_id, case when run_id = ? then shown_hash end as left_hash, parent_target_id as left_parent
+from sync_links
+where workflow = ?
+"""
+
+
+def _only(written: pl.DataFrame, mart: pl.DataFrame, where: str) -> pl.DataFrame:
+    """What the run wrote and a condition names.
+
+    Raises:
+        SyncError: It is no SQL, or names a column that is not there.
+    """
+    known = written.join(mart.select(*KEY, pl.exclude(written.columns)), on=KEY, how="left", maintain_order="left")
+    try:
+        return known.filter(parse(where, "--where")).select(written.columns)
+    except (MappingError, pl.exceptions.PolarsError) as error:
+        columns = ", ".join(sorted(set(known.columns) - {"image"}))
+        raise SyncError(f"--where {where}: cannot be used; it is SQL over {columns}") from error
+
+
+def _homes(workflow: Workflow, there: pl.DataFrame) -> dict[str, dict[str, Key]]:
+    """Source to its possible parents, by the target's id; ids of other kinds of records may be the same numbers."""
+    return {
+        record.source: {
+            place: (source, source_id)
+            for source, source_id, place in there.filter(pl.col("source").is_in(list(record.parent or {}))).iter_rows()
+        }
+        for record in workflow.spec.records
+    }
+
+
+def _shown(seal: Seal, row: Row, undo_run: str) -> list[dict[str, str | None]]:
+    """What the run changed in one record, before and after.
+
+    Raises:
+        PlanError: It is sealed with another key.
+    """
+    try:
+        image: list[dict[str, str | None]] = json.loads(seal.show(row["image"] or "[]"))
+    except PlanError as error:
+        raise PlanError(f"run {undo_run[:8]} cannot be taken back: {error}") from error
+    return image
 
 
 def _undo_row(
-    row: Row, image: Sequence[Row], now: Row | None, target: Target, undo_run: str, *, untouched: bool
+    row: Row,
+    image: Sequence[Row],
+    now: Row | None,
+    homes: Mapping[str, Key],
+    target: Target,
+    undo_run: str,
+    *,
+    untouched: bool,
 ) -> dict[str, Any]:
     """One row of the plan: back to before, or why not."""
     base = {
@@ -133,22 +194,28 @@ def _undo_row(
         for change in image
         if change["field"] in now and (now[change["field"]] or None) != (change["after"] or None)
     ]
-    if any(change["field"] == PARENT for change in image):
-        return base | _aside("conflict", "it moved to another parent, which is not taken back; move it in NetSuite")
+    now = {**now, PARENT: now["parent_id"] or row["left_parent"]}
+    move = next((change for change in image if change["field"] == PARENT), None)
+    if move and move["before"] != now[PARENT]:
+        if move["after"] != now[PARENT]:
+            return base | _aside("conflict", "moved since to another parent; left as it is")
+        if move["before"] not in homes:
+            return base | _aside("conflict", "its former parent is not there, or none of ours; left as it is")
+        base |= dict(zip(("parent_source", "parent_source_id"), homes[move["before"]], strict=True))
     if edited and not untouched:  # the target may keep a value otherwise than it was sent
         return base | _aside("conflict", f"edited since: {', '.join(edited)}; left as it is")
     action, back = _back(row["action"], image, now, target)
     if not back:
         return base | _aside("nothing_to_undo", "the target shows it as it was before")
     values = {name: now[name] for name in now if name not in _NOT_FIELDS}
-    values |= {str(change["field"]): change["after"] for change in back}
+    values |= {str(change["field"]): change["after"] for change in back if change["field"] != PARENT}
     reason = f"takes back what run {undo_run[:8]} did: {', '.join(str(change['field']) for change in back)}"
     return base | {
         "action": action.value, "reason_code": "undo", "reason": reason, "changes": back, "payload": json.dumps(values),
     }  # fmt: skip
 
 
-_NOT_FIELDS = {"target_id", "external_id", "is_active", "parent_id", "updated_at"}
+_NOT_FIELDS = {"target_id", "external_id", "is_active", "parent_id", "updated_at", PARENT}
 
 
 def _aside(code: str, reason: str) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         _guarded(workflow)
         warehouse: Warehouse = context.resources.warehouse
         client = _client(context, kind)
-        with dagster_failure(MappingError):
+        with dagster_failure(MappingError, SyncError):
             frame = make_mart(warehouse, workflow, clock=client.clock, foreign=partial(kind.records, client))
         lineage = column_lineage(workflow.spec, workflow.name)
         dispositions = frame.group_by("disposition", "reason_code").len().sort("len", descending=True)
@@ -246,7 +246,7 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         _guarded(workflow)
         clock = _client(context, kind).clock
-        with dagster_failure(ValueError):
+        with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
         comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TWIN_COMMENTS}

@@ -4,15 +4,17 @@ declared query  ->  (remembered)  ->  first page: refused?  ->  leave out, read 
 
 NetSuite names an unknown column in a 400, one at a time; some accounts answer 500 and name nothing, then the optional
 columns are halved until the culprits are found (netsuite.md §1.5). Where SYS_EXTRACT_UTC does not work, local times are
-read instead (netsuite.md §10.10 [U]). What was found is remembered for some hours: see `assets/netsuite/probes.py`.
+read instead (netsuite.md §10.10 [U]). What was found is remembered (see `assets/netsuite/probes.py`) and looked after
+once an hour. A column that was read once and is left out now is asked for again at each run: its values grow old.
 """
 
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
+from assets.netsuite.found import Found, Remembered
 from assets.netsuite.query import Query
 from assets.netsuite.things import Thing
 from resources.errors import CredentialsError, RequestRejectedError
@@ -32,43 +34,30 @@ FORMATS = {
 _UTC = re.compile(r"sys_extract_utc\((?P<column>[\w.]+)\)")
 
 
-@dataclass
-class Found:
-    """What is known of an account's columns of one thing.
-
-    Attributes:
-        asked: Fingerprint of the columns that were asked for.
-        left_out: Columns that the account does not know.
-        instead: Columns that are read from another expression.
-        local_time: SYS_EXTRACT_UTC does not work: times come in the session's zone.
-        formats_told: The metadata catalogue tells which custom fields are dates.
-    """
-
-    asked: str
-    left_out: list[str] = field(default_factory=list)
-    instead: dict[str, str] = field(default_factory=dict)
-    local_time: bool = False
-    formats_told: bool = True
-
-
 class Columns:
     """The columns of one thing, settled when its first page has come."""
 
-    def __init__(self, client: NetSuiteClient, thing: Thing, custom: Sequence[str], remembered: Any = None) -> None:
-        """Begin with what is declared, or with what was found some hours ago.
+    def __init__(
+        self, client: NetSuiteClient, thing: Thing, custom: Sequence[str], remembered: Remembered | None = None
+    ) -> None:
+        """Begin with what is declared, or with what was found in an earlier run.
 
         Args:
             client: NetSuite.
             thing: Of what.
             custom: Custom fields beside those of the SQL file.
-            remembered: What `found` was then, as JSON; taken only if it is for the same columns.
+            remembered: What the pond knows; what was found is taken only if it is for the same columns.
         """
         self._client, self._thing = client, thing
+        remembered = remembered or Remembered()
         self.declared = thing.query.with_columns(custom)
         self._custom = [name for name in self.declared.names if name not in thing.query.names]
         asked = _fingerprint(self.declared)
-        self.known = isinstance(remembered, dict) and remembered.get("asked") == asked
-        self.found = Found(**remembered) if self.known else Found(asked)
+        self.known = isinstance(remembered.found, dict) and remembered.found.get("asked") == asked
+        self.found = Found(**remembered.found) if self.known else Found(asked)
+        self.kinds = {name: kind for name, kind in remembered.kinds.items() if name in self._custom}
+        self._is_fresh = self.known and remembered.is_fresh
+        self._lost = remembered.lost
         self.settled = False
         self._listed: Mapping[str, str] | None = None
         self._looked = False
@@ -115,13 +104,13 @@ class Columns:
         return told
 
     @property
-    def remembered(self) -> dict[str, Any]:
-        """What to remember."""
+    def to_remember(self) -> dict[str, Any]:
+        """What was found."""
         return asdict(self.found)
 
     def prepare(self) -> None:
         """Ask now, beside other calls, what the first page will need."""
-        if self._custom and self._thing.record and not self.known:
+        if self._custom and self._thing.record and not self._is_fresh:
             self._look_up()
 
     def first_page(self, ask: Callable[[Query], RawPage]) -> RawPage:
@@ -130,8 +119,8 @@ class Columns:
         Raises:
             RequestRejectedError: A column is missing that is needed.
         """
-        if not self.settled and not self.known:
-            self._take_formats()
+        if not self.settled:
+            self._begin()
         while True:
             try:
                 page = ask(self.query)
@@ -151,18 +140,44 @@ class Columns:
                 return page
             self.known = False
 
+    def _begin(self) -> None:
+        if not self._is_fresh:
+            self._take_formats()
+        if self.known:
+            self._regain()
+
+    def _regain(self) -> None:
+        """Ask again for what was left out: when that was found long ago, and for what the pond has values of."""
+        left_out = self.found.left_out
+        asked = [name for name in left_out if name in self._lost or not self._is_fresh]
+        if self.found.local_time and not self._is_fresh:
+            self.found.local_time = False
+            self.found.local_time = not self._accepted(())
+        if not asked:
+            return
+        self.found.left_out = [name for name in left_out if name not in asked]
+        # one call, and one each when they do not come back together
+        back = asked if self._accepted(asked) else [name for name in asked if len(asked) > 1 and self._accepted([name])]
+        self.found.left_out = [name for name in left_out if name not in back]
+        if set(back) & set(self._custom):
+            self._take_formats()
+
     def _take_formats(self) -> None:
-        """Read custom fields that are dates in a form that means one thing."""
+        """Read custom fields that are dates in a form that means one thing.
+
+        A catalogue that is no longer visible changes nothing: the kinds that it told are kept in the pond.
+        """
         if not self._custom or not self._thing.record:
             return
-        self.found.formats_told = self._look_up() is not None
+        listed = self._look_up()
+        self.kinds |= {name: listed[name] for name in self._custom if name in listed} if listed else {}
+        self.found.formats_told = listed is not None or set(self._custom) <= self.kinds.keys()
         for column in self.declared.columns:
-            form = FORMATS.get((self._look_up() or {}).get(column.name, ""))
-            if form and column.name in self._custom:
+            if column.name in self._custom and (form := FORMATS.get(self.kinds.get(column.name, ""))):
                 self.found.instead[column.name] = form.format(column.expression)
 
     def _look_up(self) -> Mapping[str, str] | None:
-        """The metadata catalogue's fields of the record, with their formats; asked once."""
+        """The metadata catalogue's fields of the record, with their kinds; asked once."""
         if not self._looked:
             self._listed, self._looked = self._client.custom_fields(self._thing.record), True
         return self._listed

@@ -12,6 +12,8 @@ from time import perf_counter
 
 import duckdb
 
+from assets.netsuite.fields import held_columns, read_kinds, write_kinds
+from assets.netsuite.found import Remembered
 from assets.netsuite.gathering import Gathered, Gathering, Known
 from assets.netsuite.load import Batch, Counts, load
 from assets.netsuite.pond import changed_customers
@@ -46,9 +48,13 @@ class Extraction:
         with warehouse.writer(transaction=False) as con:
             self._mark = read_watermark(con, self._thing.table)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
+            self._remembered = self._remember(con)
             parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
-        self._known = Known(self._mark, parents, self._began_at)
-        if self._probes.knows(LIMITS):
+            with_deletions = [each.table for each in THINGS.values() if each.deleted_as]
+            marks = [read_watermark(con, table) for table in with_deletions]
+        since = self._mark.deletes_literal_with(marks) if self._mark else ""
+        self._known = Known(self._mark, parents, self._began_at, since)
+        if self._probes.is_fresh(LIMITS):
             client.follow(self._probes.recall(LIMITS))
 
     def run(self, *, full: bool) -> ExtractReport:
@@ -101,7 +107,13 @@ class Extraction:
 
     def _reading(self, folder: Path) -> Reading:
         custom = self._settings.custom_columns.get(self._thing.name, ())
-        return Reading(self._client, self._thing, folder, custom, self._probes.recall(f"columns {self._thing.name}"))
+        return Reading(self._client, self._thing, folder, custom, self._remembered)
+
+    def _remember(self, con: duckdb.DuckDBPyConnection) -> Remembered:
+        probe = f"columns {self._thing.name}"
+        found, is_fresh = self._probes.recall(probe), self._probes.is_fresh(probe)
+        lost = held_columns(con, self._thing, found["left_out"]) if found and is_fresh else frozenset()
+        return Remembered(found, is_fresh, lost, read_kinds(con, self._thing.name))
 
     def _load(self, reading: Reading, folder: Path, read: Gathered, mark: Watermark | None) -> ExtractReport:
         reading_s = perf_counter() - self._started
@@ -125,6 +137,7 @@ class Extraction:
             self._nobody_else_wrote(con)
             counts = load(con, batch, self._settings.guard, now=clock.now(), run_id=self._run_id)
             self._probes.write(con, clock.now(), self._run_id)
+            write_kinds(con, self._thing.name, reading.columns.kinds, clock.now(), self._run_id)
             if mark is not None:
                 write_watermark(con, mark, clock.now())
         return self._report(reading, read, counts, reading_s)
@@ -137,7 +150,7 @@ class Extraction:
     def _note(self, reading: Reading) -> None:
         """Remember what was found out, and tell what is missing."""
         if reading.columns.settled:
-            self._probes.remember(f"columns {self._thing.name}", reading.columns.remembered)
+            self._probes.remember(f"columns {self._thing.name}", reading.columns.to_remember)
         if self._client.limits is not None:
             self._probes.remember(LIMITS, dict(self._client.limits))
 

@@ -60,11 +60,13 @@ class Known:
         mark: How far the table was read; None before its first load.
         parents: Customers whose children may have changed since.
         began_at: When this extraction began, by the pond's clock.
+        deletes_since: From when on deletions are asked for, for all tables of a run.
     """
 
     mark: Watermark | None
     parents: Sequence[str]
     began_at: datetime
+    deletes_since: str = ""
 
 
 class Gathering:
@@ -81,6 +83,7 @@ class Gathering:
         self._warehouse, self._client, self._reading, self._settings = warehouse, client, reading, settings
         self._thing = reading.thing
         self._mark, self._parents, self._began_at = known.mark, known.parents, known.began_at
+        self._deletes_since = known.deletes_since
 
     def gather(self, *, full: bool) -> Gathered:
         """Read everything, or what changed since the watermark and, when that is due, all ids.
@@ -102,7 +105,8 @@ class Gathering:
             return self._with_children(changed)
         deleted = nothing_deleted()
         if self._thing.deleted_as:
-            deleted = read_deleted(self._client, self._reading, self._mark.deletes_literal, self._live)
+            since = self._mark.deletes_literal
+            deleted = read_deleted(self._client, self._reading, since, self._deletes_since, self._live)
         return Gathered("incremental", [changed], deleted)
 
     def _read_all(self, mode: Literal["full", "whole"]) -> Gathered:

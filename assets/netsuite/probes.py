@@ -1,6 +1,6 @@
-"""What was found out about the account, kept in the pond for some hours, so that runs do not ask again and again.
+"""What was found out about the account, kept in the pond, so that runs do not ask again and again.
 
-netsuite_probes  ->  Probes.recall("limits")  ->  ask NetSuite only when nothing fresh is known  ->  .remember(…)
+netsuite_probes  ->  Probes.recall("limits")  ->  ask NetSuite again when it is no longer fresh  ->  .remember(…)
 
 A column that the account does not know costs a refused call each time it is asked for; how many calls may run side by
 side seldom changes. The time and the session's zone are not remembered: clocks change.
@@ -17,39 +17,41 @@ from resources.warehouse import ensure_table, has_table
 from sql import statement
 
 LIMITS = "limits"
-_UNKNOWN = object()
 
 
 class Probes:
-    """Answers of the last hours, and those that this run adds."""
+    """Answers of earlier runs, and those that this run adds."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, now: datetime, hours: float) -> None:
-        """Read what is fresh.
+        """Read what is known.
 
         Args:
             con: The pond.
             now: The time.
-            hours: How long an answer is good.
+            hours: How long an answer is fresh.
         """
         self._answers: dict[str, Any] = {}
+        self._fresh: set[str] = set()
         self._new: set[str] = set()
         if has_table(con, "netsuite_probes"):
             since = naive(now - timedelta(hours=hours))
-            found = con.execute("select probe, answer from netsuite_probes where asked_at > ?", [since]).fetchall()
-            self._answers = {probe: orjson.loads(answer) for probe, answer in found}
+            found = con.execute("select probe, answer, asked_at > ? from netsuite_probes", [since]).fetchall()
+            self._answers = {probe: orjson.loads(answer) for probe, answer, _ in found}
+            self._fresh = {probe for probe, _, is_fresh in found if is_fresh}
 
-    def knows(self, probe: str) -> bool:
-        """Whether there is a fresh answer; it may be None."""
-        return probe in self._answers
+    def is_fresh(self, probe: str) -> bool:
+        """Whether there is an answer of the last hours; it may be None."""
+        return probe in self._fresh
 
     def recall(self, probe: str) -> Any:
-        """The answer; None when there is none."""
+        """The answer, whatever its age; None when there is none."""
         return self._answers.get(probe)
 
     def remember(self, probe: str, answer: Any) -> None:
-        """Keep an answer, unless the same one is known: its age counts from when it was found out."""
-        if self._answers.get(probe, _UNKNOWN) != answer:
+        """Keep an answer, unless the same one is fresh: its age counts from when it was found out."""
+        if probe not in self._fresh or self._answers[probe] != answer:
             self._answers[probe] = answer
+            self._fresh.add(probe)
             self._new.add(probe)
 
     def write(self, con: duckdb.DuckDBPyConnection, now: datetime, run_id: str) -> None:

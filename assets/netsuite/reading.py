@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.netsuite.columns import Columns
+from assets.netsuite.found import Remembered
 from assets.netsuite.query import Query
 from assets.netsuite.spool import Shape, Spool
 from assets.netsuite.stages import table_sql
@@ -20,6 +21,7 @@ from resources.netsuite.shards import Shard
 from resources.netsuite.sweep import SweptPage, sweep
 
 IN_LIST = 1000  # values that NetSuite takes in one IN
+SPARE = 1  # readers more than lanes: one stands ready with its next call while another looks at its answer
 BEFORE_ALL = -1_000_000_000  # NetSuite's own rows may have negative ids
 TIMES = "%Y-%m-%d %H:%M:%S"
 
@@ -48,7 +50,7 @@ class Reading:
         thing: Thing,
         folder: Path,
         custom_columns: Sequence[str] = (),
-        remembered: Any = None,
+        remembered: Remembered | None = None,
     ) -> None:
         """Begin.
 
@@ -57,7 +59,7 @@ class Reading:
             thing: What to read.
             folder: Where the rows are kept meanwhile.
             custom_columns: Custom fields beside the columns of the SQL file.
-            remembered: What was found of its columns some hours ago.
+            remembered: What the pond knows of its columns.
         """
         self._client, self._folder = client, folder
         self.thing = thing
@@ -173,7 +175,8 @@ class Reading:
             conditions = [*shard.conditions, *(f"{query.key_expression} <= ?" for _ in upto)]
             return self._client.page(text(query, conditions), (*shard.params, *upto, str(shard.after)), query.key)
 
-        return sweep(self._client.concurrency, shards, fetch) if shards else iter(())
+        lanes = self._client.concurrency
+        return sweep(lanes + SPARE * (lanes > 1), shards, fetch) if shards else iter(())
 
     def _spooled(self, shape: Shape, pages: Iterable[SweptPage]) -> Spool:
         folder = self._folder / f"{self._spools:02}"

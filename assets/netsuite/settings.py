@@ -29,7 +29,7 @@ class ExtractionSettings:
     vanish_rows: int = 10
     optional_tables: frozenset[str] = frozenset()
     reconcile_hours: float = 24
-    probe_hours: float = 6
+    probe_hours: float = 1
     memory_mb: int = 256
 
     def with_columns(self, thing: str, names: Sequence[str]) -> "ExtractionSettings":

@@ -3,6 +3,7 @@
 sync_watermarks  ->  Watermark  ->  .literal(…), the session-local time from which changes are asked for
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from sql import statement
 
 # deletions are shown in Pacific time, literals are read in the session's zone: a day covers any two zones
 DELETES_OVERLAP = timedelta(hours=25)
+SHARED = timedelta(days=3)  # how far apart tables may be that ask for deletions together
 UNKNOWN_ZONE_OVERLAP = timedelta(hours=25)
 LOCAL_TIME_OVERLAP_S = 7200  # where NetSuite does not convert times: a clock change and an hour
 NIGHT_ENDS_H = 4  # clocks change between midnight and four, local time
@@ -54,6 +56,11 @@ class Watermark:
     def deletes_literal(self) -> str:
         """The time since which records may have been deleted."""
         return (self.watermark_at - DELETES_OVERLAP).strftime(TIMESTAMP)
+
+    def deletes_literal_with(self, others: Iterable["Watermark | None"]) -> str:
+        """The same for several tables that share one question; those that are far behind ask for themselves."""
+        near = [each for each in others if each and self.watermark_at - each.watermark_at < SHARED]
+        return min(each.deletes_literal for each in (self, *near))
 
 
 def naive(moment: datetime) -> datetime:

@@ -15,6 +15,7 @@ import dagster as dg
 import duckdb
 
 from assets.failure import RETRY, dagster_failure
+from assets.warehouse.custom_types import CASTS
 from assets.warehouse.staging import KEY_CHECK, KINDS, OWNERS, column_comments, duplicate_keys, table_metadata
 from resources.warehouse import Warehouse, columns_of, describe_table, ensure_table, has_table, quoted
 from sql import Statement, names, statement
@@ -40,15 +41,15 @@ def keep(con: duckdb.DuckDBPyConnection, of: Statement) -> Kept:
     """Add the versions that began since the last time, in the caller's transaction."""
     ensure_table(con, statement("ledger", "stg_builds"))
     follows, at = _follows(con, of)
-    if at is None or (has_table(con, of.name) and follows == _followed(con, of)):
+    is_new = not has_table(con, of.name)
+    if not is_new and (at is None or follows == _followed(con, of)):
         return Kept()
     con.execute(f"create or replace temp view now_rows as {of.text}")
-    is_new = not has_table(con, of.name)
     if is_new:
         own = ", ".join(f"cast(null as {kind}) as {name}" for name, (kind, _) in OWN_COLUMNS.items())
         con.execute(f"create table {quoted(of.name)} as select *, {own} from now_rows limit 0")
     added = _follow_columns(con, of)
-    kept = _merge(con, of, at)
+    kept = _merge(con, of, at) if at else Kept()  # nothing was ever read: an empty table that others may name
     if is_new or added:
         describe_table(con, of.name, of.description, _comments(con, of).items())
     con.execute("delete from stg_builds where staging_table = ?", [of.name])
@@ -86,6 +87,8 @@ def _follow_columns(con: duckdb.DuckDBPyConnection, of: Statement) -> Sequence[s
     retyped = [name for name, kind in now.items() if name in there and there[name] != kind]
     for name in retyped:
         shown = f"try_cast({quoted(name)} as {now[name]})"
+        if (there[name], now[name]) == ("VARCHAR", "VARCHAR[]"):  # a multi-select whose kind was told later
+            shown = CASTS["references"].format(quoted(name))
         con.execute(f"alter table {table} alter column {quoted(name)} set data type {now[name]} using {shown}")
     if added or retyped:
         values = ", ".join(f"{quoted(name)} = now_rows.{quoted(name)}" for name in (*added, *retyped))

@@ -10,12 +10,13 @@ that they read has changed.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 import duckdb
 
+from assets.warehouse.custom_types import custom_kinds, typed
 from resources.warehouse import columns_of, ensure_table, has_table, quoted
 from sql import Statement, names, statement
 
@@ -30,6 +31,7 @@ class Staged:
 
     mode: Literal["unchanged", "changed rows", "all rows"]
     rows: int
+    unfit: tuple[str, ...] = ()  # custom fields that stay text, see `custom_types.py`
 
 
 def stage(con: duckdb.DuckDBPyConnection, of: Statement) -> Staged:
@@ -39,26 +41,37 @@ def stage(con: duckdb.DuckDBPyConnection, of: Statement) -> Staged:
     """
     ensure_table(con, statement("ledger", "stg_builds"))
     latest = {table: _latest(con, table) for table in of.reads}
-    known = _known(con, of)
-    done = _changed(con, of, known, latest) if known is not None else None
+    kinds = custom_kinds(con, of)
+    version = _hash(of, kinds)
+    known = _known(con, of, version)
+    if known == latest and _columns(con, of).keys() == columns_of(con, of.name).keys():
+        return Staged("unchanged", 0)
+    with_types = typed(con, of, kinds)
+    of = with_types.statement
+    done = (
+        _changed(con, of, known, latest)
+        if known is not None and _columns(con, of) == columns_of(con, of.name)
+        else None
+    )
     if done is None:
         con.execute(f"create or replace table {quoted(of.name)} as {of.text}")
         done = Staged("all rows", _count(con, f"select count(*) from {quoted(of.name)}"))
-    if done.mode != "unchanged":
-        _note(con, of, latest)
-    return done
+    _note(con, of, latest, version)
+    return replace(done, unfit=with_types.unfit)
 
 
-def _known(con: duckdb.DuckDBPyConnection, of: Statement) -> Mapping[str, datetime | None] | None:
+def _known(con: duckdb.DuckDBPyConnection, of: Statement, version: str) -> Mapping[str, datetime | None] | None:
     """How far the table follows each raw table; None when it must be made anew."""
     rows = con.execute(
-        "select raw_table, through from stg_builds where staging_table = ? and statement_hash = ?", [of.name, _hash(of)]
+        "select raw_table, through from stg_builds where staging_table = ? and statement_hash = ?", [of.name, version]
     ).fetchall()
     known: dict[str, datetime | None] = dict(rows)
-    if known.keys() != set(of.reads) or not has_table(con, of.name):
-        return None
-    there = con.execute(f"describe {of.text}").fetchall()  # binds the statement, runs nothing
-    return known if {row[0]: row[1] for row in there} == columns_of(con, of.name) else None
+    return known if known.keys() == set(of.reads) and has_table(con, of.name) else None
+
+
+def _columns(con: duckdb.DuckDBPyConnection, of: Statement) -> dict[str, str]:
+    """Names and types of what a statement selects; it is bound, not run."""
+    return {row[0]: row[1] for row in con.execute(f"describe {of.text}").fetchall()}
 
 
 def _changed(
@@ -68,8 +81,6 @@ def _changed(
     latest: Mapping[str, datetime | None],
 ) -> Staged | None:
     """Stage what changed; None when the table must be made anew."""
-    if known == latest:
-        return Staged("unchanged", 0)
     for table, through in known.items():
         now = latest[table]
         if through is not None and (now is None or now < through):
@@ -98,14 +109,16 @@ def _latest(con: duckdb.DuckDBPyConnection, table: str) -> datetime | None:
     return latest
 
 
-def _note(con: duckdb.DuckDBPyConnection, of: Statement, latest: Mapping[str, datetime | None]) -> None:
+def _note(con: duckdb.DuckDBPyConnection, of: Statement, latest: Mapping[str, datetime | None], version: str) -> None:
     con.execute("delete from stg_builds where staging_table = ?", [of.name])
     for table, through in latest.items():
-        con.execute("insert into stg_builds values (?, ?, ?, ?)", [of.name, table, through, _hash(of)])
+        con.execute("insert into stg_builds values (?, ?, ?, ?)", [of.name, table, through, version])
 
 
-def _hash(of: Statement) -> str:
-    return hashlib.blake2b(of.text.encode(), digest_size=8).hexdigest()
+def _hash(of: Statement, kinds: Mapping[str, str]) -> str:
+    """A fingerprint of the statement, and of the kinds of its custom fields."""
+    text = "\n".join((of.text, *(f"{name} {kind}" for name, kind in kinds.items())))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:

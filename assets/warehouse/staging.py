@@ -29,7 +29,9 @@ ROWS_CHECK = "no_row_is_lost"
 def column_comments(of: Statement, columns: Sequence[str]) -> dict[str, str]:
     """What each column means: the comment beside it in the SQL; keys and custom fields have standing texts."""
     written = of.column_comments
-    standing = {name: "custom field as NetSuite sends it" for name in columns if name.startswith("cust")}
+    standing = {
+        name: "custom field; its type is NetSuite's, where that is told" for name in columns if name.startswith("cust")
+    }
     standing |= dict.fromkeys(of.key, "NetSuite internal id; the key of this table")
     return {name: text for name in columns if (text := written.get(name) or standing.get(name))}
 
@@ -95,6 +97,8 @@ def sql_table(name: str) -> dg.AssetsDefinition:
             comments = column_comments(of, list(columns_of(con, of.name)))
             metadata = table_metadata(con, of.name, comments, rows)
             metadata |= {"staged": staged.mode, "rows_written": staged.rows}
+            if staged.unfit:
+                metadata["stay_text"] = dg.MetadataValue.json(list(staged.unfit))
         return dg.MaterializeResult(
             metadata=metadata,
             check_results=[

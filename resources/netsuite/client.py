@@ -8,17 +8,17 @@ page and so repeats and skips rows while data moves, and ends at 100,000 rows: i
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
 
 from resources.clock import Clock
 from resources.errors import ContractError, CredentialsError, RateLimitedError, RequestRejectedError
-from resources.http import ATTEMPTS, HttpDoor
+from resources.http import ATTEMPTS, HttpDoor, Understood
 from resources.netsuite.lanes import Lanes
 from resources.netsuite.pages import PAGE, Page, RawPage, Row, ascending, json_object, look_at, read_page
 from resources.netsuite.refusals import UnexpectedError, refusal
@@ -29,6 +29,7 @@ CATALOGUE_PATH = "/services/rest/record/v1/metadata-catalog"
 TRIES = 2  # of a query that is sent to see whether NetSuite takes it
 TIME_S = timedelta(seconds=60)
 QUARTER_S = 900  # time zones differ by quarters of an hour
+Answered = TypeVar("Answered")
 TIMESTAMP = "%Y-%m-%d %H:%M:%S"
 
 ZONE_PROBE = (
@@ -59,12 +60,28 @@ class NetSuiteClient:
         self.clock = clock
         self.lanes = lanes or Lanes()
         self.limits: dict[str, Any] | None = None  # as NetSuite told them; None: not asked yet
-        self._time: tuple[datetime, datetime] | None = None
+        self._shared: dict[str, tuple[datetime, str, Any]] = {}
 
     @property
     def calls(self) -> int:
         """Requests made so far, retries included, sign-in left out."""
         return self._door.calls
+
+    def shared(self, question: str, since: str, ask: Callable[[], Answered]) -> Answered:
+        """An answer that the tables of a run have in common: asked again when it is older than `TIME_S`.
+
+        Args:
+            question: Which one.
+            since: What it covers; an answer that covers more will do.
+            ask: Asks it.
+        """
+        now = self.clock.now()
+        asked, covers, answer = self._shared.get(question, (None, "", None))
+        if asked is None or now - asked > TIME_S or covers > since:
+            answer = ask()
+            self._shared[question] = now, since, answer
+        known: Answered = answer
+        return known
 
     def server_time(self) -> datetime:
         """NetSuite's own time in UTC, in whole seconds, not older than `TIME_S`: the next watermark.
@@ -74,10 +91,7 @@ class NetSuiteClient:
         Raises:
             ContractError: The answer has no time that can be read.
         """
-        asked = self.clock.now()
-        if self._time is None or asked - self._time[0] > TIME_S:
-            self._time = asked, self._read_time()
-        return self._time[1]
+        return self.shared("server time", "", self._read_time)
 
     def _read_time(self) -> datetime:
         answer = self._get(f"{SYSTEM_PATH}/serverTime", "read the server time")
@@ -113,7 +127,7 @@ class NetSuiteClient:
             self.follow(self.governance_limits())
 
     def custom_fields(self, record: str) -> Mapping[str, str] | None:
-        """The fields of a record type by the metadata catalogue, each with its format: date, date-time or another.
+        """The fields of a record type by the metadata catalogue, each with its kind: see `field_kind`.
 
         None when the role may not see the catalogue.
 
@@ -127,10 +141,7 @@ class NetSuiteClient:
         fields = answer.get("properties")
         if not isinstance(fields, dict):
             return None
-        return {
-            name.lower(): str(about.get("format", "")) if isinstance(about, dict) else ""
-            for name, about in fields.items()
-        }
+        return {name.lower(): field_kind(about) for name, about in fields.items()}
 
     @cached_property
     def session_zone_offset(self) -> timedelta | None:
@@ -164,7 +175,7 @@ class NetSuiteClient:
             ContractError: The answer is cut, empty, not JSON, or counts other rows than it brings.
             RequestRejectedError: See `resources/netsuite/refusals.py`.
         """
-        return self._rows(query, params).rows
+        return self.one_page(query, params).rows
 
     def read_keyset(
         self, query: str, params: Sequence[str] = (), *, key: str = "id", after: str = "-1000000000"
@@ -181,17 +192,21 @@ class NetSuiteClient:
             ContractError: Keys do not ascend, or a page is short although more rows are announced.
         """
         while True:
-            page = self._rows(query, (*params, after))
+            page = self.one_page(query, (*params, after))
             after = ascending(page.rows, key, after)
             if page.rows:
                 yield page.rows
             if not page.has_more:
                 return
 
-    def _rows(self, query: str, params: Sequence[str]) -> Page:
+    def one_page(self, query: str, params: Sequence[str] = ()) -> Page:
+        """One page of a query, and whether there are more rows; see `suiteql`."""
         operation = f"query {_table(query)}"
-        response = self._send(query, params, operation)
-        return read_page(response.content, operation, response.headers.get("content-type", ""))
+
+        def read(response: httpx.Response) -> Page:
+            return read_page(response.content, operation, response.headers.get("content-type", ""))
+
+        return self._send(query, params, operation, read)
 
     def page(self, query: str, params: Sequence[str], key: str) -> RawPage:
         """One page of a query, its cells not looked at yet: see `resources/netsuite/pages.py`.
@@ -200,25 +215,32 @@ class NetSuiteClient:
             ContractError: The answer is cut, no JSON, or counts other rows than it brings.
         """
         operation = f"query {_table(query)}"
-        return look_at(self._send(query, params, operation).content, key, operation)
+        return self._send(query, params, operation, lambda response: look_at(response.content, key, operation))
 
     def accepts(self, query: str, params: Sequence[str] = ()) -> bool:
         """Whether NetSuite runs a query; a refusal for any reason but sign-in means that it does not."""
         try:
-            self._send(query, params, f"try a query on {_table(query)}", attempts=TRIES)
+            self._send(query, params, f"try a query on {_table(query)}", lambda _: None, attempts=TRIES)
         except CredentialsError:
             raise
         except (RequestRejectedError, UnexpectedError):
             return False
         return True
 
-    def _send(self, query: str, params: Sequence[str], operation: str, attempts: int | None = None) -> httpx.Response:
+    def _send(
+        self,
+        query: str,
+        params: Sequence[str],
+        operation: str,
+        understand: Callable[[httpx.Response], Understood],
+        attempts: int | None = None,
+    ) -> Understood:
         body: dict[str, Any] = {"q": " ".join(query.split()), **({"params": list(params)} if params else {})}
-        response = self._door.send(
+        answer = self._door.ask(
             "POST",
             SUITEQL_PATH,
             operation,
-            safe_to_repeat=True,  # it only reads
+            understand,
             attempts=attempts,
             params={"limit": str(PAGE), "offset": "0"},
             headers={"Prefer": "transient", "Content-Type": "application/json"},
@@ -226,13 +248,30 @@ class NetSuiteClient:
             extensions={"operation": operation},
         )
         self.lanes.widen()
-        return response
+        return answer
 
     def _get(self, path: str, operation: str, accept: str = "application/json") -> dict[str, Any]:
-        response = self._door.send(
-            "GET", path, operation, safe_to_repeat=True, headers={"Accept": accept}, extensions={"operation": operation}
-        )
-        return json_object(response.content, response.headers.get("content-type", ""), operation)
+        def read(response: httpx.Response) -> dict[str, Any]:
+            return json_object(response.content, response.headers.get("content-type", ""), operation)
+
+        headers = {"Accept": accept}
+        return self._door.ask("GET", path, operation, read, headers=headers, extensions={"operation": operation})
+
+
+def field_kind(about: Any) -> str:
+    """What the catalogue's JSON schema says of one field (netsuite.md §2.5).
+
+    reference (an id), references (several: a multi-select), date, date-time, boolean, integer, number, else text.
+    """
+    if not isinstance(about, dict):
+        return "text"
+    parts = about.get("properties")
+    if isinstance(parts, dict):
+        return "references" if "items" in parts else "reference"
+    kind, form = about.get("type"), about.get("format")
+    if kind == "array":
+        return "references"
+    return str(form if form in {"date", "date-time"} else kind if kind in {"boolean", "integer", "number"} else "text")
 
 
 def _table(query: str) -> str:

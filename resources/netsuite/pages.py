@@ -22,6 +22,7 @@ from resources.errors import ContractError
 PAGE = 1000  # rows; NetSuite's maximum
 LAST_ROW = 65_536  # bytes at the end of a page in which the last key is looked for first
 _ITEMS = re.compile(rb'"items"\s*:\s*\[')
+_ROW = b'"links":[]'  # inside a text its quotation marks would be escaped
 _ENVELOPE = 4096  # bytes before the rows within which they must begin
 
 Row = dict[str, str]
@@ -112,9 +113,11 @@ def look_at(body: bytes, key: str, operation: str) -> RawPage:
         except orjson.JSONDecodeError:
             envelope = {}
         last_key = _last_key(body, end, key)
-        if envelope.get("count") and last_key is not None:
-            has_more = _checked(envelope, int(envelope["count"]), operation)
-            return RawPage(body, begin.end() - 1, end, int(envelope["count"]), last_key, has_more, operation)
+        # each row has links of its own (netsuite.md §1.2 [D]): so rows are counted without a look at their cells
+        count = envelope.get("count")
+        if count and count == body.count(_ROW, begin.end(), end) and last_key is not None:
+            has_more = _checked(envelope, int(count), operation)
+            return RawPage(body, begin.end() - 1, end, int(count), last_key, has_more, operation)
     page = read_page(body, operation)
     last = int_key(page.rows[-1], key) if page.rows else None
     return _page_of(page.rows, last, operation, has_more=page.has_more)

@@ -19,7 +19,7 @@ create table if not exists sync_attempts (
     target_id varchar,  -- internal id of the target's record
     payload_hash varchar,  -- fingerprint of the mapped values that were to be sent
     workflow_version varchar,  -- fingerprint of the workflow file
-    request_hash varchar,  -- fingerprint of the values that were sent
+    request_hash varchar,  -- fingerprint of what was to change, before and after
     code varchar,  -- the target's own code
     reason varchar,  -- the target's own words
     image varchar,  -- what was to change, before and after, as JSON; only beside the intent; sealed when a key is set

@@ -16,7 +16,6 @@ create table if not exists sync_links (
     matched_by varchar,  -- how it was recognised: external_id, created, link, or the field that matched
     payload_hash varchar,  -- fingerprint of the mapped values that were last confirmed
     shown_hash varchar,  -- fingerprint of the target's record as it showed right after these values were written
-    restored_hash varchar,  -- fingerprint of the target's record as it was before an edit by hand was put back
     workflow_version varchar,  -- fingerprint of the workflow file that wrote it
     run_id varchar,  -- the run that last confirmed it
     confirmed_at timestamp  -- when, UTC

@@ -13,7 +13,7 @@ create table if not exists sync_runs (
     plan_id varchar,  -- the plan that was sent; null when the run only planned
     started_at timestamp,  -- when the workflow's part began, UTC
     finished_at timestamp,  -- when it ended, UTC; null while it runs or when it was killed
-    state varchar,  -- read, planned, sending, finished, partial or died
+    state varchar,  -- read, planned, sending, finished, partial, halted (by a canary) or died
     note varchar,  -- why it stopped early
     source_records bigint,  -- records that were decided on
     created bigint,  -- records created in the target

@@ -8,9 +8,9 @@ reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, r
 notes   The stage is told by the raw table: a conversion moves the row.
         The address is the default billing one, else the default shipping one, else the first.
         A deleted customer keeps the addresses and subsidiaries that it had.
-        Custom fields keep NetSuite's name and stay text: the id of a list's value or a record, ids parted by comma
-        and blank of a multi-select, T or F of a check box, numbers as sent; dates are YYYY-MM-DD and times are UTC
-        where the metadata catalogue tells that they are dates.
+        Custom fields keep NetSuite's name. Where its metadata catalogue tells their kind, a check box is a boolean,
+        numbers, dates and times (UTC) have their types and a multi-select is a list of ids; lists and records are ids
+        as text. Where it does not, and where a value would not fit, a field is text as NetSuite sends it.
 */
 with
 

@@ -7,9 +7,9 @@ reads   raw_netsuite__projects, raw_netsuite__customers, raw_netsuite__leads, ra
         raw_netsuite__customer_subsidiaries, raw_netsuite__currencies
 notes   `parent` is the customer or, for a sub-project, the project above it; only a known project counts as one.
         NetSuite's query service shows no subsidiary of a project: it is the customer's primary one.
-        Custom fields keep NetSuite's name and stay text: the id of a list's value or a record, ids parted by comma
-        and blank of a multi-select, T or F of a check box, numbers as sent; dates are YYYY-MM-DD and times are UTC
-        where the metadata catalogue tells that they are dates.
+        Custom fields keep NetSuite's name. Where its metadata catalogue tells their kind, a check box is a boolean,
+        numbers, dates and times (UTC) have their types and a multi-select is a list of ids; lists and records are ids
+        as text. Where it does not, and where a value would not fit, a field is text as NetSuite sends it.
 */
 with
 

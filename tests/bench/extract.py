@@ -1,6 +1,10 @@
 """Extraction beside others, in one run: the same served account, the same rows, while people change them.
 
 python -m tests.bench.extract [--customers 20000] [--latency 300] [--slots 5] [--still] [--only ours,netsuite,dlt]
+    [--changed 100] [--few 60]
+
+Each reads everything while people work, and then once more after 100 customers were changed. The connector that asks
+for one record at a time gets an account with few of them: its figures are rates.
 
 Each contestant is a process of its own; its peak memory is the kernel's figure for that process (Linux). Others are
 unchanged and live in environments of their own under build/bench; what cannot be installed is told of and left out. How
@@ -21,6 +25,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
@@ -36,9 +42,10 @@ from resources.clock import WallClock
 from resources.netsuite.auth import ClientCredentials
 from resources.sandbox.world import Sandbox
 from tests.bench import extract_peers
-from tests.bench.extract_served import CUSTOM, fill, move
+from tests.bench.extract_served import CUSTOM, change, fill, move
 from tests.resources.sandbox.test_independent_clients import Proxy
 
+CHANGED = "+46 changed"
 POLL_S = 0.05
 WIDTH = 140  # characters of the table
 CACHE = Path(__file__).parents[2] / "build" / "bench"
@@ -59,10 +66,29 @@ class Account:
         """Slots without the one that is left to others."""
         return max(1, self.slots - 1)
 
+    def calls_so_far(self) -> int:
+        """Every call, sign-in and refusals included."""
+        return len((self.folder / "calls.txt").read_text().splitlines())
+
     def calls(self) -> list[tuple[float, float]]:
-        """Queries that were answered: when each took its slot and gave it back."""
+        """Calls for rows that were answered: when each took its slot and gave it back."""
         lines = (line.split() for line in (self.folder / "calls.txt").read_text().splitlines())
-        return [(float(begin), float(end)) for begin, end, status, query in lines if query == "1" and status == "200"]
+        return [(float(begin), float(end)) for begin, end, status, data in lines if data == "1" and status == "200"]
+
+
+def idle(calls: list[tuple[float, float]], usable: int) -> tuple[float, float, float]:
+    """Slot-seconds in which no call was under way: before all slots were first in use, between, after the last time."""
+    changes = sorted([(begin, 1) for begin, _ in calls] + [(end, -1) for _, end in calls])
+    spans, busy = list[tuple[float, float, int]](), 0
+    for (moment, more), (until, _) in pairwise(changes):
+        busy += more
+        spans.append((moment, until, busy))
+    full = [span for span in spans if span[2] >= usable]
+    first, last = (full[0][0], full[-1][1]) if full else (spans[-1][1], spans[-1][1])
+    lost = [0.0, 0.0, 0.0]
+    for begin, end, count in spans:
+        lost[(begin >= first) + (begin >= last)] += (end - begin) * max(0, usable - count)
+    return lost[0], lost[1], lost[2]
 
 
 @dataclass(frozen=True)
@@ -79,6 +105,9 @@ class Measured:
     lost: int
     doubled: int
     usable: int
+    idle: tuple[float, float, float]
+    paged: bool
+    again: tuple[int, float, int, int]  # calls, seconds, rows that were changed, and of these found
 
     @property
     def speed(self) -> float:
@@ -98,12 +127,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who reads: the command, given the account and a folder of its own; where the ids are afterwards."""
+    """Who reads: the command, given the account and a folder of its own; where id and phone are afterwards."""
 
     name: str
     command: Callable[[Account, Path], tuple[list[str], dict[str, str]]]
-    ids: str
+    rows: str
     tls: bool = False
+    paged: bool = True  # a thousand rows a call; the others get few customers
 
 
 def ours(account: Account, folder: Path) -> tuple[list[str], dict[str, str]]:
@@ -121,7 +151,8 @@ def peer(kind: str, ranges: int = 1) -> Callable[[Account, Path], tuple[list[str
         python = environment(kind)
         text = QUERY.page().replace(f" > ? order by {QUERY.key_expression} asc", "{condition}")
         told = {"base_url": account.base_url, "query": text, "key": QUERY.key_expression, "ranges": ranges}
-        told |= {"folder": str(folder), **account.keys}
+        told |= {"folder": str(folder), "since": f"{datetime.now(UTC) - timedelta(days=50):%Y-%m-%dT%H:%M:%SZ}"}
+        told |= account.keys
         if kind == "dlt":
             told["token"], told["borders"] = token(account), borders(account, ranges)
         return [str(python), "-c", extract_peers.SCRIPTS[kind], json.dumps(told)], {}
@@ -162,15 +193,15 @@ def borders(account: Account, ranges: int) -> list[int]:
     return [ids[len(ids) * part // ranges] for part in range(1, ranges)]
 
 
+ROWS = "select id::bigint as id, phone from stage."
 CONTESTANTS = {
     "ours": Contestant(
-        "Millpond",
-        ours,
-        " union all ".join(f"select id::bigint from stage.{table}" for table in THINGS["customers"].raw_tables),
+        "Millpond", ours, " union all ".join(f"{ROWS}{table}" for table in THINGS["customers"].raw_tables)
     ),
-    "netsuite": Contestant("netsuite 0.12", peer("netsuite"), "select id::bigint from stage.customer", tls=True),
-    "dlt": Contestant("dlt 1.31", peer("dlt"), "select id::bigint from stage.pond.customer"),
-    "dlt4": Contestant("dlt 1.31, 4 id ranges", peer("dlt", 4), "select id::bigint from stage.pond.customer"),
+    "netsuite": Contestant("netsuite 0.12", peer("netsuite"), f"{ROWS}customer", tls=True),
+    "dlt": Contestant("dlt 1.31", peer("dlt"), f"{ROWS}pond.customer"),
+    "dlt4": Contestant("dlt 1.31, 4 id ranges", peer("dlt", 4), f"{ROWS}pond.customer"),
+    "airbyte": Contestant("airbyte 0.1.29", peer("airbyte"), f"{ROWS}customer", tls=True, paged=False),
 }
 
 
@@ -213,22 +244,17 @@ def moving(account: Account, *, still: bool) -> Iterator[set[int]]:
         thread.join()
 
 
-def measure(contestant: Contestant, filled: Path, slots: int, *, still: bool) -> Measured:
-    """Let one contestant read the account."""
-    with served(filled, slots, tls=contestant.tls) as account, tempfile.TemporaryDirectory() as parent:
+def measure(contestant: Contestant, filled: Path, asked: argparse.Namespace) -> Measured:
+    """Let one contestant read the account, and read it again when some customers were changed."""
+    with served(filled, asked.slots, tls=contestant.tls) as account, tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "out"
         folder.mkdir()
-        command, variables = contestant.command(account, folder)
-        with proxied(account, contestant.tls) as more, moving(account, still=still) as stayed:
-            began = perf_counter()
-            environ = {**os.environ, **variables, **more}
-            child = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, start_new_session=True)
-            peak_mb = peak_of(child)
-            seconds = perf_counter() - began
-        if child.returncode:
-            raise RuntimeError(f"{contestant.name} failed")
-        got = read_ids(folder, contestant.ids)
-        calls = account.calls()
+        with proxied(account, contestant.tls) as more:
+            with moving(account, still=asked.still) as stayed:
+                seconds, peak_mb = run(contestant, account, folder, more)
+            got = [key for key, _ in read_rows(folder, contestant.rows)]
+            calls = account.calls()
+            again = read_again(contestant, account, folder, more, asked.changed if contestant.paged else asked.few // 3)
         return Measured(
             name=contestant.name,
             rows=len(got),
@@ -240,7 +266,36 @@ def measure(contestant: Contestant, filled: Path, slots: int, *, still: bool) ->
             lost=len(stayed - set(got)),
             doubled=len(got) - len(set(got)),
             usable=account.usable,
+            idle=idle(calls, account.usable),
+            paged=contestant.paged,
+            again=again,
         )
+
+
+def run(contestant: Contestant, account: Account, folder: Path, more: Mapping[str, str]) -> tuple[float, float]:
+    """One run of a contestant: seconds, and peak memory in megabytes."""
+    command, variables = contestant.command(account, folder)
+    began = perf_counter()
+    environ = {**os.environ, **variables, **more}
+    said = folder.parent / "said.txt"
+    with said.open("wb") as errors:
+        child = subprocess.Popen(command, env=environ, stdout=errors, stderr=errors, start_new_session=True)
+        peak_mb = peak_of(child)
+    if child.returncode:
+        last = (said.read_text(errors="replace").strip().splitlines() or ["without a word"])[-1]
+        raise RuntimeError(f"it ended with {child.returncode}: {last[-600:]}")
+    return perf_counter() - began, peak_mb
+
+
+def read_again(
+    contestant: Contestant, account: Account, folder: Path, more: Mapping[str, str], changed: int
+) -> tuple[int, float, int, int]:
+    """After some customers were changed: calls, seconds, how many were changed and how many of these were found."""
+    change(Sandbox(account.folder), changed, CHANGED)
+    before = account.calls_so_far()
+    seconds, _ = run(contestant, account, folder, more)
+    found = {key for key, phone in read_rows(folder, contestant.rows) if phone == CHANGED}
+    return account.calls_so_far() - before, seconds, changed, len(found)
 
 
 def peak_of(child: subprocess.Popen[bytes]) -> float:
@@ -269,11 +324,11 @@ def proxied(account: Account, needed: bool) -> Iterator[dict[str, str]]:  # noqa
         proxy.shutdown()
 
 
-def read_ids(folder: Path, query: str) -> list[int]:
-    """The ids that a contestant has in its DuckDB file."""
+def read_rows(folder: Path, query: str) -> list[tuple[int, str | None]]:
+    """Id and phone number of the rows that a contestant has in its DuckDB file."""
     with duckdb.connect() as con:
         con.execute(f"attach '{next(folder.glob('*.duckdb'))}' as stage (read_only)")
-        return [row[0] for row in con.execute(query).fetchall()]
+        return con.execute(query).fetchall()
 
 
 def main() -> None:
@@ -283,18 +338,25 @@ def main() -> None:
     parser.add_argument("--latency", type=int, default=300, help="milliseconds a call")
     parser.add_argument("--slots", type=int, default=5, help="calls that the account answers at once")
     parser.add_argument("--still", action="store_true", help="nobody changes anything meanwhile")
+    parser.add_argument("--changed", type=int, default=100, help="customers that are changed before the second run")
+    parser.add_argument("--few", type=int, default=60, help="customers for those who ask for one record at a time")
     parser.add_argument("--only", default=",".join(CONTESTANTS))
     asked = parser.parse_args()
     console, measured, absent = Console(width=WIDTH), list[Measured](), list[str]()
     with tempfile.TemporaryDirectory() as parent:
-        filled = Path(parent) / "filled"
-        fill(filled, asked.customers, asked.latency, asked.slots)
+        filled = {paged: Path(parent) / f"filled_{paged}" for paged in (True, False)}
+        for paged, folder in filled.items():
+            fill(folder, asked.customers if paged else asked.few, asked.latency, asked.slots)
         for key in asked.only.split(","):
             try:
-                measured.append(measure(CONTESTANTS[key], filled, asked.slots, still=asked.still))
-            except (subprocess.CalledProcessError, RuntimeError) as error:
-                absent.append(f"{CONTESTANTS[key].name}: not measured ({type(error).__name__})")
-    console.print(table(measured, asked))
+                measured.append(measure(CONTESTANTS[key], filled[CONTESTANTS[key].paged], asked))
+            except subprocess.CalledProcessError as error:
+                absent.append(f"{CONTESTANTS[key].name}: not measured, could not be installed ({error.returncode})")
+            except RuntimeError as error:
+                absent.append(f"{CONTESTANTS[key].name}: not measured, {error}")
+    if measured:
+        console.print(table(measured, asked))
+        console.print(table_again(measured))
     for line in absent:
         console.print(line)
 
@@ -310,16 +372,33 @@ def table(measured: list[Measured], asked: argparse.Namespace) -> Table:
         " reading. limit: full pages on all usable slots, by how long calls took in this run. lost, doubled: rows that"
         " were there all the time" + ("" if asked.still else ", while 10 inserts, deletes and updates a second came"),
     )
-    heads = ("", "rows/s, whole run", "ratio", "reading", "of the limit", "used", "calls", "peak MB", "lost", "doubled")
+    heads = (
+        *("", "rows", "rows/s, whole run", "ratio", "reading", "of the limit", "used", "idle: first/between/last"),
+        *("calls", "peak MB", "lost", "doubled"),
+    )
     for head in heads:
         shown.add_column(head, justify="right" if head else "left")
     for each in measured:
         reading = each.rows / each.reading_s
         shown.add_row(
-            each.name, f"{each.speed:,.0f}", f"{each.speed / measured[0].speed:.2f}", f"{reading:,.0f}",
-            f"{reading / each.limit:.0%}", f"{each.used:.0%}", str(each.calls), f"{each.peak_mb:.0f}",
-            str(each.lost), str(each.doubled),
+            each.name, f"{each.rows:,}", f"{each.speed:,.4g}", f"{each.speed / measured[0].speed:.2g}",
+            f"{reading:,.4g}", f"{reading / each.limit:.0%}" if each.paged else "", f"{each.used:.0%}",
+            " / ".join(f"{part / (each.reading_s * each.usable):.1%}" for part in each.idle),
+            str(each.calls), f"{each.peak_mb:.0f}", str(each.lost), str(each.doubled),
         )  # fmt: skip
+    return shown
+
+
+def table_again(measured: list[Measured]) -> Table:
+    """The second run: who asks for what, and whether it was found."""
+    shown = Table(title="once more, after some customers were changed", caption="calls: sign-in and probes included")
+    for head in ("", "changed", "found", "calls", "calls a changed row", "ratio", "seconds"):
+        shown.add_column(head, justify="right" if head else "left")
+    ours = measured[0].again[0] / measured[0].again[2]
+    for each in measured:
+        calls, seconds, changed, found = each.again
+        shown.add_row(each.name, str(changed), str(found), str(calls), f"{calls / changed:.2f}",
+                      f"{calls / changed / ours:.1f}", f"{seconds:.1f}")  # fmt: skip
     return shown
 
 

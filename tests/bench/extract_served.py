@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from time import monotonic, sleep
@@ -22,7 +23,7 @@ from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.serve import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen
 from resources.sandbox.world import Sandbox
 
-SUITEQL = "/services/rest/query/v1/suiteql"
+DATA = ("/services/rest/query/v1/suiteql", "/services/rest/record/v1/customer")  # calls for rows
 CUSTOM = ("custentity_department", "custentity_class", "custentity_location", "custentity_region",
           "custentity_oa_export_to_openair")  # fmt: skip
 
@@ -44,19 +45,21 @@ class TimedFront:
             await send(message)
 
         await self._front(scope, receive, noting)
-        self._notes.write(f"{began:.4f} {monotonic():.4f} {status} {scope.get('path') == SUITEQL:d}\n")
+        self._notes.write(f"{began:.4f} {monotonic():.4f} {status} {scope.get('path', '').startswith(DATA):d}\n")
 
 
 def customers(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
     """Plausible customers of about a kilobyte; ids with gaps, as deletions leave them."""
     random = Random(seed)
+    saved = datetime.now(UTC) - timedelta(days=40)  # what was saved today would be a change
     key = 1000
     letters = "".join(random.choices("abcdefghijklmnopqrstuvwxyz åäö", k=4000))
     for number in range(count):
         key += random.choice((1, 1, 1, 2, 2, 5))
         text = letters[number % 3000 : number % 3000 + 320]
         yield {
-            "id": key, "entityid": f"CUST-{key}", "entitynumber": number, "externalid": f"EXT-{key}",
+            "id": key, "lastmodifieddate": saved, "datecreated": saved, "entityid": f"CUST-{key}",
+            "entitynumber": number, "externalid": f"EXT-{key}",
             "category": key % 7, "entitystatus": key % 19, "currency": key % 5, "terms": key % 4, "salesrep": key % 50,
             "defaultbillingaddress": key, "defaultshippingaddress": key,
             "searchstage": ("Customer", "Lead", "Prospect")[key % 3], "altname": f"{text[:20]} {key}",
@@ -77,6 +80,13 @@ def fill(folder: Path, count: int, latency_ms: int, slots: int) -> None:
         "netsuite", NetSuiteSwitches, latency_ms=latency_ms, concurrency_limit=slots, row_cap=0, page_cap=0
     )
     sandbox.netsuite.insert("customer", customers(count))
+
+
+def change(sandbox: Sandbox, count: int, phone: str) -> None:
+    """Give some customers, spread over all, another phone number."""
+    ids = sorted(row["id"] for row in sandbox.netsuite.rows("customer"))
+    for key in ids[:: max(1, len(ids) // count)][:count]:
+        sandbox.netsuite.update("customer", key, phone=phone)
 
 
 def move(sandbox: Sandbox, ids: list[int], stop: threading.Event, seed: int = 1) -> set[int]:

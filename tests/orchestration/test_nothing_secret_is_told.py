@@ -1,6 +1,7 @@
 """No secret, name or e-mail in what Dagster keeps or the command line prints, on the worst of days."""
 
 import json
+import re
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -8,7 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from orchestration.running import run_group
+from orchestration.doctor import run_doctor
+from orchestration.releasing import print_applied, print_plans, print_rejected, print_undo
+from orchestration.running import plan_group, run_group
+from resources import failpoints
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.precoro.switches import PrecoroSwitches
@@ -105,3 +109,35 @@ def reasons(home: Home) -> list[str]:
     """What the ledger says of the records that were held back."""
     found = home.warehouse.read("select distinct reason_code from sync_decisions where action = 'quarantined'")
     return [str(code) for code in found["reason_code"]]
+
+
+def test_no_command_tells_anything_where_personal_values_are_not_to_be_shown(
+    seeded: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Plans, an undo, a crash in our own code: field names, ids and counts, in pipes and in Dagster's files alike."""
+    planted, kept, console = plant(seeded), seeded.folder / "dagster", Console()
+    kept.mkdir()
+
+    def crash() -> None:
+        raise RuntimeError("a mistake of ours")
+
+    with environment(DAGSTER_HOME=str(kept), MILLPOND_PERSONAL="mask"):
+        assert plan_group("all", console) == 0
+        assert print_plans(console, every=True) == 0
+        failpoints.arm("answers_read", skip=1, strike=crash)
+        assert run_group("all", console) == 1
+        failpoints.disarm()
+        assert run_group("all", console) == 0
+        (run_id,) = seeded.warehouse.read("select run_id from sync_runs order by started_at desc limit 1")["run_id"]
+        assert print_undo(run_id, (), console) == 0
+        waiting = seeded.warehouse.read("select plan_id from sync_plans where state = 'waiting' order by workflow")
+        assert print_applied(waiting["plan_id"][0], (), console) == 0
+        assert print_rejected(waiting["plan_id"][0], "too late", console) == 2
+        run_doctor(console)
+    streams = capfd.readouterr()
+    printed = streams.out + streams.err
+
+    assert "a mistake of ours" in printed
+    assert re.search(r"^    (active|enable)$", printed, re.MULTILINE)
+    assert spill(kept, printed, planted) == set()
+    assert spill(kept, printed, ["company"]) != set()

@@ -181,6 +181,27 @@ def test_reject_drops_and_remembers_why(held: Held, console: Console) -> None:
     assert plan_id in listed.export_text()
 
 
+def test_an_expired_plan_is_not_listed_as_open(held: Held, console: Console) -> None:
+    """Who would release it in vain looks for another way at once."""
+    held.home.sandbox.clock.sleep(25 * 3600)
+
+    releasing.print_plans(console, every=False)
+
+    assert "no plan waits" in console.export_text()
+
+
+def test_a_plan_of_a_workflow_that_is_gone_is_dropped(held: Held, console: Console, tmp_path: Path) -> None:
+    """Its file was deleted; what waited must not wait for ever."""
+    plan_id = held.plan_id
+    (tmp_path / "none").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_WORKFLOWS", str(tmp_path / "none"))
+
+        assert releasing.print_rejected(plan_id, "gone", console) == 0
+
+    assert held.plan(plan_id)["state"] == "rejected"
+
+
 def test_undo_plans_what_takes_a_run_back(settled: Home, console: Console) -> None:
     """For every workflow of the run; what was changed in a day goes back when it is applied."""
     before = companies(settled)
@@ -191,6 +212,7 @@ def test_undo_plans_what_takes_a_run_back(settled: Home, console: Console) -> No
     )["run_id"][0]
     changed = companies(settled)
 
+    assert releasing.print_undo(run_id[:8], (), console, where="source = 'nothing'") == 2
     assert releasing.print_undo(run_id[:8], (), console) == 0
     plan_id = settled.warehouse.read("select plan_id from sync_plans where state = 'waiting'")["plan_id"][0]
     assert f"`millpond apply {plan_id}` sends it" in console.export_text()
@@ -343,6 +365,7 @@ def test_a_record_is_explained_as_of_a_moment(settled: Home, console: Console) -
     assert explaining.NOT_KEPT in printed
     assert f"target id: {row['target_id']}" in printed
     assert "still so" in printed
+    assert re.search(r"rule new of workflow version \w+", printed)
     assert "the target does not have it" not in printed
     assert explaining.print_story(row["source_id"], console, "yesterday") == 2
     assert "write a moment like `2026-11-17 06:04`, UTC" in console.export_text()

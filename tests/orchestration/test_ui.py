@@ -26,6 +26,8 @@ nux: {enabled: false}
 run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}
 """
 MILLPOND = [sys.executable, "-c", "from orchestration.cli import main; main()"]
+TOKEN = "a-token-that-signs-in"
+SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 PLAN = "plan_suiteprojects__customers"
 LAUNCH = """mutation L($p: ExecutionParams!) {
     launchPipelineExecution(executionParams: $p) { __typename ... on LaunchRunSuccess { run { runId } } }
@@ -150,7 +152,7 @@ class Ui:
         pictures.mkdir(parents=True, exist_ok=True)
         picture = pictures / f"{name}.png"
         options = [f"--window-size={size}", f"--user-data-dir={self.folder / 'browser'}", f"--screenshot={picture}"]
-        url = f"{str(self.http.base_url).rstrip('/')}{path}"
+        url = f"{str(self.http.base_url).rstrip('/')}{path}{'&' if '?' in path else '?'}token={TOKEN}"
         done = subprocess.run([*CHROMIUM, *options, url], capture_output=True, text=True, timeout=90, check=True)
         return Page(done.stdout, picture)
 
@@ -164,20 +166,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     (dagster / "dagster.yaml").write_text(INSTANCE)
     with at_home(folder) as home:
         seed(home.sandbox, customers=60, companies=None, seed=3)
-        command = [
-            sys.executable,
-            "-m",
-            "dagster_webserver",
-            "-w",
-            "workspace.yaml",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-        ]
+        command = [sys.executable, "-m", "orchestration.webserver", "127.0.0.1", str(port)]
         with (
-            running(command, folder / "log", DAGSTER_HOME=str(dagster)) as server,
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http,
+            running(command, folder / "log", DAGSTER_HOME=str(dagster), MILLPOND_UI_TOKEN=TOKEN) as server,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, headers=SIGNED_IN) as http,
         ):
             until(lambda: is_up(http) or server.poll() is not None, 60, "the webserver does not answer")
             assert server.poll() is None, (folder / "log").read_text()[-2000:]
@@ -239,8 +231,8 @@ def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
     port = free_port()
     ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *MILLPOND, "ui", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
-    environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": ""}
-    client = httpx.Client(base_url=address, timeout=30)
+    environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": "", "MILLPOND_UI_TOKEN": TOKEN}
+    client = httpx.Client(base_url=address, timeout=30, headers=SIGNED_IN)
     with running(ignoring, tmp_path / "log", **environment) as process, client as http:
         log = tmp_path / "log"
         told = f"the Dagster UI is on {address} (stop with Ctrl-C)"
@@ -267,7 +259,7 @@ def test_when_the_webserver_dies_the_daemon_goes_too(tmp_path: Path) -> None:
         until(lambda: len(family(process.pid)) >= 2, 60, "nothing was started")
         started = family(process.pid)
         webserver = next(
-            number for number in started if "dagster_webserver" in Path(f"/proc/{number}/cmdline").read_text()
+            number for number in started if "orchestration.webserver" in Path(f"/proc/{number}/cmdline").read_text()
         )
         os.kill(webserver, signal.SIGKILL)
 

@@ -77,5 +77,5 @@ def test_comments_are_read_from_the_sql_beside_the_columns(name: str) -> None:
     assert comments == {
         of.key[0]: "NetSuite internal id; the key of this table",
         "is_inactive": "switched off in NetSuite",
-        "custentity_region": "custom field as NetSuite sends it",
+        "custentity_region": "custom field; its type is NetSuite's, where that is told",
     }

@@ -56,7 +56,7 @@ class Flow:
             self.warehouse, self.workflow, self.target, run_id=run_id, clock=self.clock, plan_id=plan_id, only=only
         )
 
-    def undo(self, undo_run: str, *records: str) -> Undone:
+    def undo(self, undo_run: str, *records: str, where: str = "") -> Undone:
         """Plan to take a run back."""
         return plan_undo(
             self.warehouse,
@@ -66,6 +66,7 @@ class Flow:
             run_id=f"undo {next(self.runs)}",
             clock=self.clock,
             records=records,
+            where=where,
         )
 
     def states(self) -> dict[str, str]:

@@ -64,6 +64,9 @@ DEATHS = [
 ]
 
 
+BEFORE_SENDING = ("mart_shaped", "twin_read", "plan_decided", "plan_kept")
+
+
 @contextmanager
 def opened(folder: Path, system: str) -> Iterator[Flow]:
     """The workflow of one system over the world in this folder."""
@@ -120,7 +123,7 @@ def live(folder: Path, death: Death) -> None:
     """Run until the end that was chosen."""
     strike: Callable[[], object] = failpoints.die if death.how == "kill" else full_disk
     with opened(folder, death.system) as flow:
-        if death.failpoint == "plan_kept":
+        if death.failpoint in BEFORE_SENDING:
             failpoints.arm(death.failpoint, strike=strike)
         flow.plan("killed")
         failpoints.arm(death.failpoint, skip=death.skip, strike=strike)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from assets.delivery.plans import PlanError
 from resources.errors import ContractError
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
@@ -53,21 +54,65 @@ def test_a_mismatch_stops_after_five(cutting: Flow, sandbox: Sandbox) -> None:
 
     assert ours(sandbox) == 5
     assert isinstance(synced.stop, ContractError)
-    assert "the first 5 records do not show what was sent: company (5 of 5); nothing more was sent" in str(synced.stop)
-    assert "`canary: []`" in str(synced.stop)
+    assert "the first 5 records do not show what was sent: company (5 of 5); nothing more is sent" in str(synced.stop)
     assert "A long name" not in str(synced.stop)  # whose record it is belongs into no log
     assert (synced.counts["created"], synced.counts["failed"]) == (5, MANY - 5)
     assert set(cutting.states().values()) == {"partial"}
 
 
-def test_the_next_run_stops_as_well(cutting: Flow, sandbox: Sandbox) -> None:
-    """A schedule does not read; what was wrong at noon is wrong at one o'clock."""
+def test_the_next_plan_waits_for_a_person(cutting: Flow, sandbox: Sandbox) -> None:
+    """A schedule does not read: without it each hour would send five more."""
     cutting.stage(*many("A long name {}")).run()
 
-    cutting.run()
+    for _ in range(2):
+        (tripped,) = cutting.plan("later").tripped
+        with pytest.raises(PlanError, match="waits for a person"):
+            cutting.send("later")
 
-    assert ours(sandbox) == 10
-    assert cutting.table("sync_runs")["state"].to_list() == ["partial", "partial"]
+    assert (tripped.guard, tripped.rows, ours(sandbox)) == ("canary", MANY - 5, 5)
+    assert "company (5 of 5)" in tripped.reason
+    assert cutting.table("sync_runs")["state"].to_list()[0] == "halted"
+
+
+def test_who_releases_the_plan_accepts_what_the_canary_found(cutting: Flow, sandbox: Sandbox) -> None:
+    """At once and for good, also when the day's allowance ends in the middle; the file need not change."""
+    cutting.stage(*many("A long name {}")).run()
+    sandbox.clock.sleep(60)
+    planned = cutting.plan("seen")
+
+    assert cutting.release(planned.plan_id, "released").stop is None
+
+    assert ours(sandbox) == MANY
+    assert set(cutting.run().values()) == {("unchanged", "kept_so")}
+    assert cutting.stage(*many("Another long name {}")).run()["1"] == ("update", "source_changed")
+    assert batches(sandbox) == [5, MANY - 5, MANY]
+
+
+def test_who_releases_a_part_looks_once_more(cutting: Flow, sandbox: Sandbox) -> None:
+    """One record to look at in the target is no word about the others."""
+    cutting.stage(*many("A long name {}")).run()
+    sandbox.clock.sleep(60)
+    planned = cutting.plan("seen")
+
+    assert isinstance(cutting.release(planned.plan_id, "released", "record=60").stop, ContractError)
+
+    sandbox.clock.sleep(60)
+    assert [each.guard for each in cutting.plan("later").tripped] == ["canary"]
+    assert ours(sandbox) == 6
+
+
+def test_taking_the_canary_back_accepts_nothing(cutting: Flow, sandbox: Sandbox) -> None:
+    """Nor does a plan that has nothing to send."""
+    cutting.stage(*many("A long name {}", 8)).plan("first")
+    cutting.send("first")
+    sandbox.clock.sleep(60)
+    cutting.release(cutting.undo("first").plan_id, "undone")
+    assert set(cutting.stage(*many("A long name {}", 5)).run().values()) == {("skipped", "undone")}
+    sandbox.clock.sleep(60)
+
+    cutting.stage(*many("A long name {}", 8))
+
+    assert [each.guard for each in cutting.plan("later").tripped] == ["canary"]
 
 
 def test_what_was_accepted_goes_on(cutting: Flow, sandbox: Sandbox) -> None:
@@ -107,6 +152,10 @@ def test_a_target_that_confirms_and_forgets_stops(suiteprojects: Flow, sandbox: 
 
     assert ours(sandbox) == 5
     assert "company (5 of 5)" in str(synced.stop)
+    sandbox.clock.sleep(60)
+    plan_id = suiteprojects.plan("later").plan_id
+    plan = suiteprojects.warehouse.read("select reason_code from plan_flow where plan_id = ?", [plan_id])
+    assert plan["reason_code"].to_list().count("kept_so") == 5
 
 
 def test_the_first_run_and_the_first_after_an_edit_begin_carefully(suiteprojects: Flow, sandbox: Sandbox) -> None:

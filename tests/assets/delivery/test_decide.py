@@ -164,7 +164,9 @@ def test_several_candidates_are_never_guessed() -> None:
 
     assert actions(there_twice) == [("ambiguous", "several_candidates")]
     assert actions(here_twice) == [("ambiguous", "several_candidates")] * 2
-    assert "2 records claim the same name" in here_twice[0]["reason"]
+    told = "2 records claim the same name ({}); `millpond link` says which is it"
+    assert there_twice[0]["reason"] == told.format("target 901, 902")
+    assert here_twice[0]["reason"] == told.format("target 901; NetSuite 1, 2")
 
 
 def test_two_source_records_with_one_key_are_ambiguous_before_anything_is_made() -> None:
@@ -423,6 +425,7 @@ def refusal(spec: WorkflowSpec, source_id: str = "1", **changes: str) -> pl.Data
         ([], {}, ("quarantined", "rejected_12")),
         ([], {"refused_code": ""}, ("quarantined", "rejected")),
         ([actual(name="old")], {}, ("quarantined", "rejected_12")),
+        ([actual(name="old")], {"refused_request": "from another name"}, ("update", "source_changed")),
         ([actual()], {}, ("unchanged", "identical")),
         ([], {"refused_hash": "other"}, ("create", "new")),
         ([], {"refused_version": "other"}, ("create", "new")),

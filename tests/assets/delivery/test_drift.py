@@ -44,6 +44,16 @@ def test_restore_puts_it_back(edited: Flow, sandbox: Sandbox) -> None:
     assert edited.run() == {"1": ("unchanged", "identical")}
 
 
+@pytest.mark.parametrize("edit", [{"company": "by hand"}, {"active": ""}])
+def test_the_same_edit_made_again_is_put_back_again(edited: Flow, sandbox: Sandbox, edit: dict[str, str]) -> None:
+    """A person's second try is no quirk of the target; a customer that is switched off twice would stay off."""
+    edited.run()
+    for _ in range(3):
+        by_hand(sandbox, **edit)
+        assert edited.run()["1"][0] in {"update", "reactivate"}
+        assert edited.run() == {"1": ("unchanged", "identical")}
+
+
 @pytest.mark.parametrize("drift", ["report", "adopt"])
 def test_it_is_left_alone_and_told(edited: Flow, sandbox: Sandbox, drift: str) -> None:
     """Nothing is sent, at no later run either; the decision names the fields."""

@@ -5,23 +5,29 @@ from pathlib import Path
 
 import pytest
 
+from tests.assets.delivery.sides import SIDES
 from tests.assets.delivery.walk import BrokenError, Walk
 
-SEEDS = int(os.environ.get("MILLPOND_SEEDS", "6"))
+SEEDS = int(os.environ.get("MILLPOND_SEEDS", "4"))
 
 
+@pytest.mark.parametrize("system", SIDES)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_life_of_trouble_keeps_the_invariants(seed: int, tmp_path: Path) -> None:
+def test_a_life_of_trouble_keeps_the_invariants(seed: int, system: str, tmp_path: Path) -> None:
     """Edits, people, faults and deaths in an order that nobody thought of; the seed tells it once more."""
-    Walk(tmp_path, seed).live()
+    Walk(tmp_path, seed, system).live()
 
 
-def test_a_walk_notices_what_is_wrong(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("system", "workflow"), [("precoro", "tree"), ("suiteprojects", "customers")])
+def test_a_walk_notices_what_is_wrong(tmp_path: Path, system: str, workflow: str) -> None:
     """A walk that believes everything would pass for ever."""
-    walk = Walk(tmp_path, 1)
-    walk.run("tree")
-    key = walk.ours()[0]["external_id"]
-    walk.world.precoro.add_option("twice", external_id=key)
+    walk = Walk(tmp_path, 1, system)
+    walk.run(workflow)
+    key = walk.side.records()[walk.ours()[0]].key or ""
+    if system == "precoro":
+        walk.world.precoro.add_option("twice", external_id=key)
+    else:
+        walk.world.suiteprojects.add("Customer", name="twice", externalid=key)
 
     with pytest.raises(BrokenError, match="I2 nothing twice"):
         walk.check()

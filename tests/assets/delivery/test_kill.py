@@ -119,9 +119,9 @@ def ledger_is_true(flow: Flow, world: Sandbox, death: Death) -> None:
     runs = dict(flow.table("sync_runs").filter(pl.col("workflow") == death.system).select("run_id", "state").rows())
     states = set(flow.table("sync_plans")["state"])
     finished = death.failpoint.startswith("publish") or death.failpoint == "bookkeeping_done"
-    never_took = {"plan_kept": "planned"}.get(death.failpoint, "died")
-    assert runs["killed"] == ("finished" if finished else never_took)
-    assert ("died" in states) == (runs["killed"] == "died")
+    never_took = {"mart_shaped": None, "twin_read": None, "plan_decided": "read", "plan_kept": "planned"}
+    assert runs.get("killed") == ("finished" if finished else never_took.get(death.failpoint, "died"))
+    assert ("died" in states) == (runs.get("killed") == "died")
     assert "sending" not in {*runs.values(), *states}
 
 

@@ -8,8 +8,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from assets.delivery import plans
-from assets.delivery.plans import PlanError, Seal, SyncError
+from assets.delivery.plans import PlanError, Seal, SyncError, find, reject
 from assets.precoro.target import OptionTarget
+from resources import failpoints
 from resources.precoro.connect import open_precoro
 from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
@@ -266,6 +267,66 @@ def test_with_another_key_a_plan_cannot_be_sent_and_with_its_own_it_still_can(
     assert (precoro.states(), keys(sandbox)) == ({plan_id: "made"}, [])
     precoro.warehouse = Warehouse(folder, right)
     assert precoro.release(plan_id, "right").counts["created"] == 1
+
+
+def test_what_waits_is_dropped_without_the_key(precoro: Flow) -> None:
+    """The key is lost; the plan must not stay for ever."""
+    folder = precoro.warehouse.folder
+    precoro.warehouse = Warehouse(folder, Fernet.generate_key().decode())
+    precoro.spec = one_source(guards={"create": {"percent": 0, "rows": 0}})
+    plan_id = precoro.stage(customer("1")).plan("sealed").plan_id
+    precoro.warehouse = Warehouse(folder, ANOTHER_KEY)
+
+    with precoro.warehouse.writer() as con:
+        reject(con, find(con, plan_id), precoro.clock.now().replace(tzinfo=None), "key lost")
+
+    assert precoro.states() == {plan_id: "rejected"}
+
+
+@pytest.mark.parametrize("key", [ANOTHER_KEY, ""])
+def test_a_death_under_a_lost_key_holds_nothing_up(precoro: Flow, sandbox: Sandbox, key: str) -> None:
+    """What was sent cannot be read any more; what the target shows can."""
+    folder = precoro.warehouse.folder
+    precoro.warehouse = Warehouse(folder, Fernet.generate_key().decode())
+    precoro.stage(customer("1"), customer("2")).run()
+    rows = (customer("1", company_name="New 1"), customer("2", company_name="New 2"), customer("3"))
+    precoro.stage(*rows).plan("dead")
+    failpoints.arm("answers_read", strike=_die)
+    with pytest.raises(_DeadError):
+        precoro.send("dead")
+    sandbox.clock.sleep(120)
+    precoro.warehouse = Warehouse(folder, key)
+
+    done = precoro.run()
+
+    assert {action for action, _ in done.values()} == {"unchanged"}
+    ends = {source_id: state for source_id, _, state in precoro.attempts() if state in {"found", "untold", "absent"}}
+    assert ends == {"1": "untold", "2": "untold", "3": "found"}
+    told = "run dead cannot be taken back: its values (are|were) sealed.* set MILLPOND_SEAL_KEY"
+    with pytest.raises(PlanError, match=told):
+        precoro.undo("dead")
+
+
+def test_a_new_key_is_set_before_the_old_one(precoro: Flow) -> None:
+    """What the old one sealed is opened, what comes is sealed with the new one."""
+    folder, old, new = precoro.warehouse.folder, Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    precoro.warehouse = Warehouse(folder, old)
+    plan_id = precoro.stage(customer("1")).plan("sealed").plan_id
+    precoro.warehouse = Warehouse(folder, f"{new},{old}")
+    assert precoro.release(plan_id, "both").counts["created"] == 1
+
+    plan_id = precoro.stage(customer("1"), customer("2")).plan("sealed anew").plan_id
+
+    precoro.warehouse = Warehouse(folder, new)
+    assert precoro.release(plan_id, "new alone").counts["created"] == 1
+
+
+class _DeadError(BaseException):
+    """The process would have died here."""
+
+
+def _die() -> None:
+    raise _DeadError
 
 
 def test_a_key_of_another_form_is_named() -> None:

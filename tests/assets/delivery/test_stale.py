@@ -51,6 +51,27 @@ def test_a_plan_is_released_in_part(mixed: Flow, only: Sequence[str], touched: s
     assert mixed.states()[plan_id] == "sent"
 
 
+def test_a_key_that_is_not_the_source_id(precoro: Flow, sandbox: Sandbox) -> None:
+    """The number of one record is the id of another: what is there already is told by the key alone."""
+    rows = [{**OPTION_ROWS[0], "from": "entity_number"}, *OPTION_ROWS[1:]]
+    precoro.spec = one_source(fields=rows)
+    precoro.stage(customer("1", entity_number="2"), customer("2", entity_number="3")).run()
+    precoro.stage(
+        customer("1", entity_number="2"),
+        customer("2", entity_number="3"),
+        customer("3", entity_number="4"),
+        customer("5", entity_number="5"),
+    )
+    plan_id = precoro.plan("planned").plan_id
+    sandbox.precoro.add_option("meanwhile", external_id="5")
+    sandbox.clock.sleep(120)
+
+    done = {row["source_id"]: row["action"] for row in precoro.release(plan_id, "released").decisions.to_dicts()}
+
+    assert (done["3"], done["5"]) == ("create", "skipped")
+    assert sorted(names(sandbox)) == ["2", "3", "4", "5"]
+
+
 @pytest.mark.parametrize("word", ["name", "name=x", "record=", "=create"])
 def test_a_word_that_means_nothing_is_refused(mixed: Flow, word: str) -> None:
     """A typo must not release the whole plan."""

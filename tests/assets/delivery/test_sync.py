@@ -11,9 +11,10 @@ from assets.delivery.planning import make_mart
 from assets.delivery.plans import SyncError
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
-from tests.assets.delivery.builders import customer, one_source, project
+from tests.assets.delivery.builders import customer, one_source, option_tree, project, suite_customers
 from tests.assets.delivery.flow import Flow
 
 
@@ -166,6 +167,48 @@ def test_a_refused_record_is_tried_again_when_it_changed(precoro: Flow, sandbox:
     assert precoro.run()["1"][0] == "quarantined"
     assert sandbox.precoro.write_calls() == writes
     assert precoro.stage(customer("1", company_name="short")).run() == {"1": ("create", "new")}
+
+
+def test_a_refused_record_is_tried_again_when_its_parent_changed(precoro: Flow, sandbox: Sandbox) -> None:
+    """The target took nothing below a closed parent; nobody touched the record itself since."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_must_be_enabled=True)
+    precoro.spec = option_tree(drift="report")
+    precoro.stage(customer("1")).run()
+    above = next(each["option_id"] for each in sandbox.precoro.options() if each["external_id"] == "1")
+    sandbox.precoro.edit_option(above, enable=0)
+    sandbox.clock.sleep(120)
+    precoro.stage(customer("1"), below=(project("100"),))
+    assert precoro.run()["100"] == ("quarantined", "rejected_400")
+    writes = sandbox.precoro.write_calls()
+    sandbox.clock.sleep(120)
+    assert precoro.run()["100"] == ("quarantined", "rejected_400")
+    assert sandbox.precoro.write_calls() == writes
+
+    sandbox.precoro.edit_option(above, enable=1)
+    done = []
+    for _ in range(2):
+        sandbox.clock.sleep(120)
+        done.append(precoro.run()["100"][0])
+
+    assert done == ["quarantined", "create"]
+
+
+def test_a_refused_change_is_tried_again_when_the_record_was_edited(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """The target has another record than the one that it refused to change; once, and not again."""
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, strict_lengths={"Customer.company": 10})
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", company_name="Much too long")).run()
+
+    def writes() -> int:
+        before = sandbox.suiteprojects.write_calls()
+        assert suiteprojects.run()["1"] == ("quarantined", "rejected_2001")
+        return sandbox.suiteprojects.write_calls() - before
+
+    assert writes() == 0
+    (key,) = (int(row["id"]) for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1")
+    sandbox.suiteprojects.modify("Customer", key, company="by hand")
+    assert [writes(), writes()] == [1, 0]
 
 
 def test_two_workflows_do_not_see_each_others_memory(precoro: Flow) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from assets.delivery.plans import SyncError
 from assets.delivery.undo import runs_to_undo
+from resources import failpoints
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
@@ -197,16 +198,85 @@ def test_a_child_stays_below_its_parent(precoro: Flow, sandbox: Sandbox) -> None
     assert places(sandbox) == {"1": None, "100": "1"}
 
 
-def test_a_move_is_shown_as_what_is_not_taken_back(precoro: Flow, sandbox: Sandbox) -> None:
-    """Where a record belongs is NetSuite's to say; nothing else of it goes back either."""
-    two = (customer("1"), customer("2"))
-    precoro.stage(*two, below=(project("100"),)).run()
-    precoro.stage(*two, below=(project("100", customer_id="2"),)).run()
+TWO = (customer("1"), customer("2"))
+
+
+@pytest.mark.parametrize("tells_parent", [False, True])
+@pytest.mark.parametrize("more", [{}, {"project_name": "New"}])
+def test_what_moved_goes_back_to_its_parent(
+    precoro: Flow, sandbox: Sandbox, more: dict[str, str], *, tells_parent: bool
+) -> None:
+    """And stays there, until NetSuite moves it again."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_answers=tells_parent)
+    precoro.stage(*TWO, below=(project("100"),)).run()
+    was = options(sandbox)
+    moved = project("100", customer_id="2", **more)
+    precoro.stage(*TWO, below=(moved,)).run()
+    assert places(sandbox)["100"] == "2"
+    sandbox.clock.sleep(120)
 
     undone = precoro.undo("run 1")
+    assert undone.conflicts == 0
+    precoro.release(undone.plan_id, "undone")
 
-    assert (undone.conflicts, undone.plan["reason_code"].to_list()) == (1, ["conflict"])
+    assert (places(sandbox)["100"], options(sandbox)) == ("1", was)
+    sandbox.clock.sleep(120)
+    assert precoro.run()["100"] == ("skipped", "undone")
+    again = project("100", customer_id="2", project_name="Newer")
+    assert precoro.stage(*TWO, below=(again,)).run()["100"][0] == "update"
     assert places(sandbox)["100"] == "2"
+
+
+def test_what_moved_below_a_new_parent_goes_back(precoro: Flow, sandbox: Sandbox) -> None:
+    """The plan did not know the new parent's id; the before-image does."""
+    precoro.stage(customer("1"), below=(project("100"),)).run()
+    precoro.stage(*TWO, below=(project("100", customer_id="2"),)).run()
+
+    take_back(precoro, "run 1")
+
+    assert places(sandbox)["100"] == "1"
+
+
+def test_what_moved_since_is_a_conflict(precoro: Flow, sandbox: Sandbox) -> None:
+    """Whether our own later run moved it on, or its former parent went."""
+    three = (*TWO, customer("3"))
+    for home in ("1", "2", "3"):
+        precoro.stage(*three, below=(project("100", customer_id=home),)).run()
+    (row,) = precoro.undo("run 1").plan.to_dicts()
+    assert (row["reason_code"], row["reason"]) == ("conflict", "moved since to another parent; left as it is")
+
+    gone = next(each["option_id"] for each in options(sandbox) if each["external_id"] == "2")
+    sandbox.precoro.remove_option(gone)
+    sandbox.clock.sleep(120)
+    (row,) = precoro.undo("run 2").plan.to_dicts()
+    assert row["reason"] == "its former parent is not there, or none of ours; left as it is"
+
+
+def test_what_a_lost_answer_hid_is_taken_back_too(suiteprojects: Flow, sandbox: Sandbox) -> None:
+    """The run died before it heard; the next one found its work, and it is that run's work all the same."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1"), customer("2")).run()
+    was = records(sandbox)
+    suiteprojects.stage(customer("1", company_name="New 1"), customer("2", company_name="New 2")).plan("dead")
+    failpoints.arm("request_served", strike=_die)
+    with pytest.raises(_DeadError):
+        suiteprojects.send("dead")
+    sandbox.clock.sleep(120)
+    suiteprojects.run()
+    assert {state for _, _, state in suiteprojects.attempts("1")} >= {"found"}
+
+    assert runs_to_undo(suiteprojects.warehouse, "dead") == [("dead", "flow")]
+    assert take_back(suiteprojects, "dead")["updated"] == 2
+
+    assert records(sandbox) == was
+
+
+class _DeadError(BaseException):
+    """The process would have died here."""
+
+
+def _die() -> None:
+    raise _DeadError
 
 
 def test_some_records_alone_are_taken_back(suiteprojects: Flow, sandbox: Sandbox) -> None:
@@ -220,6 +290,25 @@ def test_some_records_alone_are_taken_back(suiteprojects: Flow, sandbox: Sandbox
     shown = {row["externalid"]: row["company"] for row in records(sandbox) if row.get("externalid")}
     assert shown == {"1": "New 1", "2": "Company 2"}
     assert suiteprojects.run() == {"1": ("unchanged", "identical"), "2": ("skipped", "undone")}
+
+
+def test_a_condition_names_what_is_taken_back(suiteprojects: Flow) -> None:
+    """By what was done, or by the fields as they are mapped."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1"), customer("2")).run()
+    suiteprojects.stage(customer("1", company_name="New 1"), customer("2", company_name="New 2"), customer("3")).run()
+
+    def taken(where: str) -> list[str]:
+        return sorted(suiteprojects.undo("run 1", where=where).plan["source_id"])
+
+    assert taken("action = 'create'") == ["3"]
+    assert taken("company LIKE 'New%' AND source_id <> '1'") == ["2"]
+    with pytest.raises(SyncError, match=r"confirmed nothing where action = 'adopt' that could be undone"):
+        taken("action = 'adopt'")
+    with pytest.raises(SyncError, match="--where colour = 1: cannot be used; it is SQL over action, active, company"):
+        taken("colour = 1")
+    with pytest.raises(SyncError, match="--where action ==: cannot be used"):
+        taken("action ==")
 
 
 def test_what_cannot_be_undone_is_said(suiteprojects: Flow) -> None:

@@ -1,27 +1,24 @@
-"""A random life of one workflow or two, replayable from its seed: edits, people, faults, deaths; invariants hold.
+"""A random life of one target's workflows, replayable from its seed: edits, people, faults, deaths; invariants hold.
 
-Walk(seed).live()  ->  BrokenError("I2 …; replay: python -m tests.bench.invariants --first SEED --seeds 1"), or nothing
+Walk(folder, seed, "precoro").live()  ->  BrokenError("I2 …; replay: python -m tests.bench.invariants …"), or nothing
 """
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from assets.delivery.plans import SyncError
-from assets.delivery.spec import WorkflowSpec
-from assets.precoro.target import OptionTarget
 from resources import failpoints
 from resources.errors import IntegrationError
-from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
-from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.world import Sandbox
 from resources.warehouse import PondError, Warehouse
-from tests.assets.delivery.builders import customer, one_source, option_tree, project
+from tests.assets.delivery.builders import customer, project
 from tests.assets.delivery.flow import Flow
+from tests.assets.delivery.sides import LONGEST, SIDES, Shown
 
 CONVERGES_IN = 3
 FIRST, SECOND = ("1", "2", "3", "4"), ("11", "12")
@@ -39,13 +36,6 @@ ODD = (
     "naïve;",
     "\N{PILE OF POO}",
 )
-TREE = option_tree(
-    records=[
-        {**option_tree().records[0].model_dump(by_alias=True), "select": {"where": "custentity_export = 'T'"}},
-        option_tree().records[1].model_dump(by_alias=True),
-    ]
-)
-OTHERS = one_source(select={"where": "custentity_export = 'F'"}, options={"item_custom_field": 5144})
 
 
 class Killed(BaseException):
@@ -66,25 +56,26 @@ class Walk:
 
     folder: Path
     seed: int
+    system: str = "precoro"
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
         self.world = Sandbox(self.folder / "sandbox")
+        self.side = SIDES[self.system](self.world)
         self.pond = Warehouse(self.folder / "pond")
         self.version = self.runs = 0
         self.customers = {key: customer(key, company_name=self.named()) for key in FIRST}
-        self.specs: dict[str, WorkflowSpec] = {"tree": TREE}
+        self.specs = dict(self.side.specs)
         if self.seed % 3 == 0:
-            self.specs["others"] = OTHERS
+            self.specs["others"] = self.side.others
             self.customers |= {key: customer(key, company_name=self.named(), custentity_export="F") for key in SECOND}
         self.projects = {
             key: project(key, project_name=self.named(), customer_id=self.dice.choice(FIRST)) for key in PROJECTS
         }
         self.projects["103"]["parent_project_id"] = "100"
-        self.foreign = {each["option_id"]: each for each in self.world.precoro.options()}
+        self.foreign = self.side.records()
         self.newest: dict[str, int] = {}
-        self.touched: set[int] = set()
 
     def live(self, steps: int = 4) -> None:
         """Some troubled steps, then peace.
@@ -99,7 +90,7 @@ class Walk:
             self.settle()
         except BrokenError as error:
             story = "\n".join(self.told)
-            again = f"python -m tests.bench.invariants --first {self.seed} --seeds 1"
+            again = f"python -m tests.bench.invariants --target {self.system} --first {self.seed} --seeds 1"
             raise BrokenError(f"{error}; replay: {again}\n{story}") from error
 
     # --- what happens ---------------------------------------------------------------------------------------------
@@ -115,9 +106,9 @@ class Walk:
             self.run(name)
             failpoints.disarm()
             self.world.faults.clear()
-            self.world.switches.set("precoro", PrecoroSwitches, calls_per_day=3000)
+            self.side.allow(None)
         if self.dice.random() < 0.3:
-            self.world.clock.advance(86_400)
+            self.world.clock.sleep(86_400)
 
     def named(self) -> str:
         """A name that nobody had before."""
@@ -156,11 +147,11 @@ class Walk:
         bad = self.dice.choice([None, "  ", "x" * 300])
         row["company_name" if "company_name" in row else "project_name"] = bad
 
-    def ours(self) -> list[dict[str, Any]]:
-        """The target's records that carry our key."""
-        return [each for each in self.world.precoro.options() if each["external_id"]]
+    def ours(self) -> list[str]:
+        """Places of the target's records that carry our key."""
+        return [place for place, each in self.side.records().items() if each.key]
 
-    def person(self, edit: Callable[[dict[str, Any]], None]) -> None:
+    def person(self, edit: Callable[[str], None]) -> None:
         """Somebody edits one of our records in the target."""
         ours = self.ours()
         if ours:
@@ -168,49 +159,45 @@ class Walk:
 
     def by_hand(self) -> None:
         """Renamed by hand."""
-        self.person(lambda each: self.world.precoro.edit_option(each["option_id"], name=f"by hand {self.named()}"))
+        self.person(lambda place: self.side.edit(place, name=f"by hand {self.named()}"))
 
     def disabled(self) -> None:
-        """Switched off by hand, once each: the same edit made twice passes for the target's own way."""
-        self.person(self._disable)
-
-    def _disable(self, option: dict[str, Any]) -> None:
-        if option["option_id"] not in self.touched:
-            self.touched.add(option["option_id"])
-            self.world.precoro.edit_option(option["option_id"], enable=0)
+        """Switched off by hand."""
+        self.person(lambda place: self.side.edit(place, off=True))
 
     def removed(self) -> None:
-        """Deleted by hand, with everything below it."""
-        self.person(lambda each: self.world.precoro.remove_option(each["option_id"]))
+        """Deleted by hand, with everything below it where the system does that."""
+        self.person(self.side.remove)
 
     def stranger(self) -> None:
         """A record of somebody else, perhaps of the same name as one of ours."""
-        name = str(self.anything().get("company_name") or self.named())[:50]
-        number = self.world.precoro.add_option(name)
-        self.foreign[number] = next(each for each in self.world.precoro.options() if each["option_id"] == number)
+        before = self.side.records().keys()
+        row = self.anything()
+        self.side.stranger(str(row.get("company_name") or self.named())[:50])
+        self.foreign |= {place: each for place, each in self.side.records().items() if place not in before}
 
     def unkeyed(self) -> None:
         """Our key is cleared by hand; only a link remembers whose it is."""
         if not self.pond.has("sync_links"):
             return
         linked = {row[0] for row in self.pond.read("select target_id from sync_links").rows()}
-        ours = [each for each in self.ours() if str(each["option_id"]) in linked]
+        ours = [place for place in self.ours() if place.rpartition(" ")[2] in linked]
         if ours:
-            self.world.precoro.edit_option(self.dice.choice(ours)["option_id"], external_id=None)
+            self.side.edit(self.dice.choice(ours), unkey=True)
 
     def peace(self) -> None:
         """Nothing goes wrong."""
 
     def fault(self) -> None:
         """Some answers are spoiled."""
-        kind, method = self.dice.choice(list(FaultKind)), self.dice.choice(["POST", "PUT", "GET", ""])
-        skip, times = self.dice.randint(0, 4), self.dice.randint(1, 4)
-        self.told.append(f"fault {kind} {method} after {skip}, {times} times")
-        self.world.faults.plan("precoro", Fault(kind, method, "", skip, times))
+        kind, (method, pattern) = self.dice.choice(list(FaultKind)), self.dice.choice(self.side.faulty)
+        skip, times = self.dice.randint(0, self.side.patience), self.dice.randint(1, 4)
+        self.told.append(f"fault {kind} {method}{pattern} after {skip}, {times} times")
+        self.world.faults.plan(self.system, Fault(kind, method, pattern, skip, times))
 
     def death(self) -> None:
         """The process ends somewhere."""
-        name, skip = self.dice.choice(list(failpoints.FAILPOINTS)), self.dice.randint(0, 5)
+        name, skip = self.dice.choice(list(failpoints.FAILPOINTS)), self.dice.randint(0, self.side.patience)
         self.told.append(f"death at {name} after {skip}")
         failpoints.arm(name, skip=skip, strike=_die)
 
@@ -218,14 +205,14 @@ class Walk:
         """The day's calls end soon."""
         more = self.dice.randint(1, 8)
         self.told.append(f"{more} more calls today")
-        self.world.switches.set("precoro", PrecoroSwitches, calls_per_day=more)
+        self.side.allow(more)
 
     def run(self, name: str) -> str:
         """One run of one workflow; how it ended."""
         self.runs += 1
-        calls = self.world.precoro.calls_made()
-        with open_precoro(sandbox=self.world.folder) as client:
-            flow = Flow(self.pond, OptionTarget(client, 5144), self.world.clock, self.specs[name], name)
+        calls = self.side.calls()
+        with self.side.open(name) as target:
+            flow = Flow(self.pond, target, self.world.clock, self.specs[name], name)
             flow.stage(*self.customers.values(), below=tuple(self.projects.values()))
             try:
                 flow.plan(f"run {self.runs}")
@@ -234,7 +221,7 @@ class Walk:
             except (Killed, IntegrationError, SyncError, PondError) as error:
                 end = f"{type(error).__name__} {error}"
         self.told.append(f"run {self.runs} of {name}: {end}")
-        self.holds("I7 calls are bounded", self.world.precoro.calls_made() - calls <= 120)
+        self.holds("I7 calls are bounded", self.side.calls() - calls <= 120)
         return end
 
     # --- what must hold -------------------------------------------------------------------------------------------
@@ -246,49 +233,54 @@ class Walk:
 
     def check(self) -> None:
         """What holds at any moment, whatever just died."""
-        now = {each["option_id"]: each for each in self.world.precoro.options()}
-        keys = Counter(each["external_id"] for each in now.values() if each["external_id"])
+        now = self.side.records()
+        keys = Counter((each.kind, each.key) for each in now.values() if each.key)
         self.holds("I2 nothing twice", not [key for key, count in keys.items() if count > 1], keys)
-        others = {number: now.get(number) for number in self.foreign}
-        self.holds("I4 nothing of others touched", others == self.foreign, "a foreign option differs")
+        self.holds("I4 nothing of others touched", {place: now.get(place) for place in self.foreign} == self.foreign)
         self._no_older_version(now)
         self._ledger_is_true()
 
-    def _no_older_version(self, now: dict[int, dict[str, Any]]) -> None:
-        for each in now.values():
-            name = each["name"] or ""
-            if not each["external_id"] or name.startswith("by hand") or "v" not in name:
+    def _no_older_version(self, now: Mapping[str, Shown]) -> None:
+        for place, each in now.items():
+            name = each.name or ""
+            if not each.key or name.startswith("by hand") or "v" not in name:
                 continue
-            place, version = str(each["option_id"]), int(name.rpartition("v")[2])
+            version = int(name.rpartition("v")[2])
             self.holds("I3 nothing older over newer", version >= self.newest.get(place, 0), (place, version))
             self.newest[place] = version
 
     def _ledger_is_true(self) -> None:
         if not self.pond.has("sync_attempts"):
             return
-        served = [
-            call for call in self.world.precoro.log() if call["method"] in {"POST", "PUT"} and call["status"] < 300
-        ]
         rows = self.pond.read("select attempt_id, list(state) as states from sync_attempts group by attempt_id").rows()
         ends = [set(states) for _, states in rows]
         self.holds("I5 an intent first", all("intent" in each for each in ends))
         both = [each for each in ends if each & {"confirmed", "found"} and each & {"absent", "rejected", "not_sent"}]
         self.holds("I5 one end each", not both, both)
-        arrived = len([each for each in ends if each & {"confirmed", "found"}])
-        self.holds("I5 no claim without a write", arrived <= len(served), (arrived, len(served)))
+        arrived, written = len([each for each in ends if each & {"confirmed", "found"}]), self.side.records_written()
+        self.holds("I5 no claim without a write", arrived <= written, (arrived, written))
+        self._one_decision_each()
+
+    def _one_decision_each(self) -> None:
+        """Of every source record that a finished run decided on."""
+        open_ones = self.pond.read(
+            "select workflow, source, source_id from sync_decisions where to_run is null"
+            " group by all having count(*) > 1"
+        )
+        self.holds("I1 one decision each", open_ones.is_empty(), open_ones.rows())
 
     def settle(self) -> None:
         """Peace: so many runs later everything is as it should be, and one more writes nothing."""
-        self.world.clock.advance(86_400)
+        self.world.clock.sleep(86_400)
         for _ in range(CONVERGES_IN):
             for name in self.specs:
                 self.holds("I6 peace", self.run(name) == "went through", self.told[-1])
         self.check()
         self._as_desired()
-        writes = self.world.precoro.write_calls()
+        writes = self.side.write_calls()
         for name in self.specs:
             self.run(name)
-        self.holds("I6 converged", self.world.precoro.write_calls() == writes, "one more run wrote")
+        self.holds("I6 converged", self.side.write_calls() == writes, "one more run wrote")
         open_ones = self.pond.read(
             "select 1 from sync_attempts group by attempt_id having bool_and(state in ('intent', 'unknown'))"
         )
@@ -299,15 +291,16 @@ class Walk:
         self.holds("I5 nobody claims to be sending", "sending" not in states)
 
     def _as_desired(self) -> None:
-        options = self.world.precoro.options()
-        keys = {each["option_id"]: each["external_id"] for each in options}
-        there = {each["external_id"]: each for each in options if each["external_id"]}
+        records = self.side.records()
+        there = {each.key: each for each in records.values() if each.key}
         for key, (state, name, parent) in self.desired(set(there)).items():
             if state == "off":
-                self.holds("I1 off", key not in there or not there[key]["enable"], key)
+                self.holds("I1 off", key not in there or not there[key].is_on, key)
             if state == "on":
                 self.holds("I1 nothing lost", key in there, key)
-                shown = (there[key]["name"], there[key]["enable"], keys.get(there[key]["parent_id"]))
+                each = there[key]
+                above = records[each.parent].key if each.parent in records else None
+                shown = (each.name, each.is_on, above)
                 self.holds("I1 as it should be", shown == (name, True, parent), (key, shown, (name, True, parent)))
 
     def desired(self, there: set[str]) -> dict[str, tuple[str, str | None, str | None]]:
@@ -315,16 +308,16 @@ class Walk:
         found: dict[str, tuple[str, str | None, str | None]] = {}
         for key, row in {**self.customers, **self.projects}.items():
             name = row.get("company_name") if key in self.customers else row["project_name"]
-            parent = None if key in self.customers else row["parent_project_id"] or row["customer_id"]
+            parent = None if key in self.customers else self.side.parent_key(row)
             above = found[parent][0] if parent else "on"
             state = "on"
             if row["is_deleted"] or row["is_inactive"]:
                 state = "off"
-            elif not (name or "").strip() or len(name or "") > 256:
+            elif not (name or "").strip() or len(name or "") > LONGEST:
                 state = "as it is"
-            elif above == "off":
+            elif above == "off" and self.side.follows_parent():
                 state = "off"
-            elif above == "as it is" and parent not in there:
+            elif above != "on" and parent not in there:
                 state = "as it is"
             found[key] = (state, name, parent)
         return found

@@ -44,6 +44,59 @@ def test_a_column_that_disappears_keeps_its_last_values(play: Any) -> None:
     assert (report.mode, play.raw("customers")["1"]["fax"]) == ("full", "5")
 
 
+def test_a_column_that_is_seen_again_is_read_at_once(play: Any) -> None:
+    """Its values grow old while it is left out; one call a run looks whether it is back."""
+    play.customers(1, fax="5", comments="a")
+    play.extract()
+    play.switch(hidden_columns=["customer.fax", "customer.comments"])
+    play.extract()
+    play.sandbox.netsuite.update("customer", 1, fax="6", comments="b", phone="7")
+    play.later()
+
+    without = play.extract()
+    meanwhile = play.raw("customers")["1"]
+    assert (meanwhile["phone"], meanwhile["fax"], meanwhile["comments"]) == ("7", "5", "a")
+    play.switch(hidden_columns=["customer.comments"])
+    some = play.extract()
+    play.switch(hidden_columns=[])
+    back = play.extract()
+
+    told = [report.mode for report in (without, some, back)]
+    assert told == ["incremental", "full", "full"]
+    assert (play.raw("customers")["1"]["fax"], play.raw("customers")["1"]["comments"]) == ("6", "b")
+    assert back.warnings == ()
+
+
+def test_a_column_that_never_was_there_costs_no_call_at_each_run(play: Any) -> None:
+    """Most accounts lack one or another; only what the pond has values of can grow old."""
+    play.switch(hidden_columns=["customer.fax"])
+    play.customers(1)
+    play.extract()
+    play.later()
+    calls = play.extract().calls
+    play.switch(hidden_columns=[])
+    play.later(3600)
+    found = play.extract()
+    play.later()
+
+    assert (found.mode, calls) == ("full", play.extract().calls)
+
+
+def test_a_date_that_is_seen_again_is_read_as_a_date(play: Any) -> None:
+    """The format goes with the column, not with the first look at the catalogue."""
+    play.switch(custom_fields=["customer.custentity_end:date"], date_format="D/M/YYYY")
+    play.settings = play.settings.with_columns("customers", ["custentity_end"])
+    play.customers(1, custentity_end="2027-04-03")
+    play.extract()
+    play.switch(hidden_columns=["customer.custentity_end"])
+    play.later(7200)
+    play.extract()
+    play.switch(hidden_columns=[])
+
+    assert play.extract().mode == "full"
+    assert play.raw("customers")["1"]["custentity_end"] == "2027-04-03"
+
+
 def test_a_new_custom_column_is_filled_for_every_row(play: Any) -> None:
     """Rows that did not change since have a value as well."""
     play.customers(1, 2, custentity_region="North")

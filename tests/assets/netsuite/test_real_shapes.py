@@ -193,8 +193,9 @@ def test_customers_of_the_dump_are_staged_with_address_subsidiaries_and_times(du
     assert customers["1409"]["modified_at"] == datetime(2017, 5, 9, 6, 7, 35)  # noqa: DTZ001
     assert customers["1440"]["company_name"] == "CCS"
     assert (customers["1409"]["is_person"], customers["1440"]["is_person"]) == (True, False)
-    assert customers["1409"]["custentity_cust_priority"] == "50"
+    assert customers["1409"]["custentity_cust_priority"] == "50"  # a list: its id stays text
     assert customers["1388"]["custentity5"] == "3"
+    assert customers["1409"]["custentity_fmt_cust_credit_on_hold"] is False
     chicago = customers["1376"]
     assert (chicago["address_line1"], chicago["city"], chicago["state"]) == ("1212 Waddap", "Chicago", "IL")
     assert (chicago["subsidiary_id"], chicago["subsidiary_ids"]) == ("4", ["4", "6"])
@@ -226,10 +227,10 @@ KINDS = ("text", "bool", "int", "number", "date", "timestamp", "list", "multi")
 
 
 @pytest.mark.parametrize("date_format", ["D/M/YYYY", "M/D/YYYY", "DD-Mon-YYYY"])
-def test_custom_fields_are_staged_as_text_that_means_one_thing(play: Any, date_format: str) -> None:
-    """3/4/2027 is in March or in April: dates are ISO 8601 and times UTC, whatever the integration user prefers.
+def test_custom_fields_are_staged_as_what_they_are(play: Any, date_format: str) -> None:
+    """3/4/2027 is in March or in April: dates and times are read in a form that means one thing, and are typed.
 
-    Ids of lists and records stay ids; a multi-select is its ids, parted by comma and blank, as NetSuite sends it.
+    Ids of lists and records stay text, for they are keys; a multi-select is a list of them.
     """
     names_of = {kind: f"custentity_{kind}" for kind in KINDS}
     play.switch(
@@ -256,15 +257,50 @@ def test_custom_fields_are_staged_as_text_that_means_one_thing(play: Any, date_f
 
     assert {kind: customers["1"][name] for kind, name in names_of.items()} == {
         "text": "as typed",
-        "bool": "T",
-        "int": "42",
-        "number": "1.5",
-        "date": "2027-04-03",
-        "timestamp": "2027-04-03 23:30:00",
+        "bool": True,
+        "int": 42,
+        "number": 1.5,
+        "date": date(2027, 4, 3),
+        "timestamp": datetime(2027, 4, 3, 23, 30),  # noqa: DTZ001 - UTC, as all times of the pond
         "list": "7",
-        "multi": "1, 3, 4",
+        "multi": ["1", "3", "4"],
     }
     assert {customers["2"][name] for kind, name in names_of.items() if kind != "bool"} == {None}
+
+
+def test_a_value_that_its_type_cannot_show_keeps_its_field_as_text(play: Any) -> None:
+    """A cast that fails would blank the field in every target; the others keep their types."""
+    play.switch(custom_fields=["customer.custentity_a:number", "customer.custentity_b:number"])
+    play.settings = play.settings.with_columns("customers", ["custentity_a", "custentity_b"])
+    play.customers(1, custentity_a=1.5, custentity_b=2)
+    read_and_stage(play)
+    with play.warehouse.writer() as con:
+        con.execute(
+            "update raw_netsuite__customers set custentity_a = '12 %', _extracted_at = _extracted_at + interval 1 second"
+        )
+        done = build(con, statement("staging", "stg_netsuite__customers"))
+
+    row = staged(play, "customers", "customer_id")["1"]
+    assert (row["custentity_a"], row["custentity_b"]) == ("12 %", 2.0)
+    assert done.unfit == ("custentity_a",)
+
+
+def test_types_stay_when_the_catalogue_is_no_longer_visible(play: Any) -> None:
+    """A role that lost the catalogue must not turn dates into the user's preference, nor types into text."""
+    play.switch(custom_fields=["customer.custentity_end:date", "customer.custentity_flag:bool"], date_format="D/M/YYYY")
+    play.settings = play.settings.with_columns("customers", ["custentity_end", "custentity_flag"])
+    play.customers(1, custentity_end="2027-04-03", custentity_flag=True)
+    read_and_stage(play)
+    before = staged(play, "customers", "customer_id")
+    play.switch(metadata_visible=False)
+    play.later(86_400)
+    play.sandbox.netsuite.update("customer", 1, custentity_end="2027-05-03")
+
+    read_and_stage(play)
+
+    after = staged(play, "customers", "customer_id")
+    assert before["1"]["custentity_end"] == date(2027, 4, 3)
+    assert (after["1"]["custentity_end"], after["1"]["custentity_flag"]) == (date(2027, 5, 3), True)
 
 
 def test_a_change_of_the_date_preference_changes_no_value(play: Any) -> None:

@@ -107,6 +107,36 @@ def test_an_answer_of_another_shape_is_never_taken_for_fewer_rows(response: http
         answering(lambda _: response).suiteql(QUERY, ["0"])
 
 
+UNUSABLE = [
+    httpx.Response(200, content=b""),
+    httpx.Response(200, html="<html>Down for maintenance</html>"),
+    httpx.Response(200, content=orjson.dumps(page(1, 2, 3))[:60]),
+    httpx.Response(200, json=page(1, 2, count=3)),  # half of the rows, and the count of all
+]
+
+
+@pytest.mark.parametrize("unusable", UNUSABLE, ids=["empty", "html", "cut", "half"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_an_answer_that_makes_no_sense_is_asked_for_again_a_few_times(unusable: httpx.Response, times: int) -> None:
+    """One bad page of a hundred must not cost the table; a wall of them must not cost an hour."""
+    answers = [unusable] * times + [httpx.Response(200, json=page(1, 2, 3))]
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return answers[len(asked) - 1]
+
+    client = answering(answer)
+
+    if times < 3:
+        assert client.page(QUERY, ["0"], "id").last_key == 3
+        assert len(asked) == times + 1
+    else:
+        with pytest.raises(ContractError, match="netsuite: query customer"):
+            client.page(QUERY, ["0"], "id")
+        assert len(asked) == 3
+
+
 @pytest.mark.parametrize("ids", [(3, 2), (2, 2), (0, 1)])
 def test_keys_that_do_not_ascend_stop_the_reading(ids: tuple[int, ...]) -> None:
     """NetSuite was seen to page wrongly without an explicit order; rows would be lost in silence."""
