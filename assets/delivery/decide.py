@@ -394,18 +394,19 @@ def _drift_policy(
     return [(drifted, Action.UNCHANGED, pl.lit(f"drift_{spec.drift}ed"), reason)]
 
 
-_WHO = pl.format(" ({})", pl.col("contenders")).fill_null("")
+_WHO = (pl.lit(" (") + pl.col("contenders") + pl.lit(")")).fill_null("")
+_SAME = pl.lit(" the same ") + pl.col("matched_by") + _WHO
+# joined by +, not by pl.format: that one, nested in itself, fails on some frames (polars 2.1)
 _AMBIGUOUS = (
     pl.when(pl.col("matched_by") == BY_HAND)
     .then(pl.lit("the record that was linked by hand is not there, or is linked twice; `millpond link` another one"))
     .when(pl.col("candidates") == 1)
-    .then(
-        pl.format(
-            "a record with the same {}{} holds another id; `millpond link` says whether it is it", "matched_by", _WHO
-        )
-    )
+    .then(pl.lit("a record with") + _SAME + pl.lit(" holds another id; `millpond link` says whether it is it"))
     .otherwise(
-        pl.format("{} records claim the same {}{}; `millpond link` says which is it", "candidates", "matched_by", _WHO)
+        pl.col("candidates").cast(pl.String)
+        + pl.lit(" records claim")
+        + _SAME
+        + pl.lit("; `millpond link` says which is it")
     )
 )
 

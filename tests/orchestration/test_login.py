@@ -14,7 +14,9 @@ from rich.console import Console
 
 from orchestration.doctor import findings
 from orchestration.login import RefusedLoginError, code_of, print_login
+from orchestration.settings import MillpondSettings, suiteprojects_door
 from resources.sandbox.world import BASE_URLS
+from resources.suiteprojects.connect import open_suiteprojects
 from tests.orchestration.conftest import Home
 
 
@@ -68,7 +70,8 @@ def test_signing_in_by_the_loopback_address(home: Home, monkeypatch: pytest.Monk
     told = [each for each in findings() if each.system == "suiteprojects"]
     assert told
     assert all(each.is_well for each in told)
-    assert home.run("suiteprojects__customers__plan").success
+    with open_suiteprojects(**suiteprojects_door(MillpondSettings())) as client:
+        assert client.server_time()
 
 
 def test_signing_in_by_pasting(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
