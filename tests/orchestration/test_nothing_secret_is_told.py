@@ -71,7 +71,7 @@ def test_nothing_secret_and_nobodys_data_is_told(
     board.set("precoro", PrecoroSwitches, name_limit=8)
     faults.plan("suiteprojects", Fault(FaultKind.TRUNCATED, pattern='<Add type="Customer"'))
     faults.plan("precoro", Fault(FaultKind.HTML, method="POST"))
-    faults.plan("netsuite", Fault(FaultKind.TRUNCATED, pattern="from contact", times=READABLE))
+    faults.plan("netsuite", Fault(FaultKind.TRUNCATED, pattern="from contact", times=9 * READABLE))
 
     with edited_workflows(tmp_path / "own") as folder, environment(DAGSTER_HOME=str(kept)):
         copytree(folder / OF_SUITEPROJECTS, folder / "casting")
