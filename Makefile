@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test lossless bench bench-plan bench-extract bench-deliver lock clean
+.PHONY: help setup dev demo lint types test lossless bench bench-plan bench-explain bench-extract bench-deliver lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ bench: $(READY) ## time and memory of the main job, as ratios measured in one ru
 
 bench-plan: $(READY) ## seconds and memory of one plan (make bench-plan ARGS="--records 1000000")
 	$(BIN)/python -m tests.bench.plan $(ARGS)
+
+bench-explain: $(READY) ## the story of one record (make bench-explain ARGS="--ledger-rows 10000000")
+	$(BIN)/python -m tests.bench.explain $(ARGS)
 
 bench-extract: $(READY) ## extraction beside others (make bench-extract ARGS="--customers 100000")
 	$(BIN)/python -m tests.bench.extract $(ARGS)

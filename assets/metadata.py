@@ -8,6 +8,7 @@ import polars as pl
 
 PREVIEW_ROWS = 20
 NAMED_FIELDS = 4
+DAY_S = 86_400
 
 # a frame's types as the table has them
 TYPES: Mapping[type[pl.DataType], str] = {
@@ -73,12 +74,16 @@ def _cell(value: object) -> str:
     return text
 
 
-def plan_metadata(plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+def plan_metadata(counted: pl.DataFrame, plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
     """Counts by action and reason, and the first rows that would be sent: ids and field names, never values.
 
     Two entries, because the UI folds away a Markdown text of a thousand characters or more.
+
+    Args:
+        counted: action, reason_code, records.
+        plan: PLAN_COLUMNS; all rows that write.
     """
-    counts = plan.group_by("action", "reason_code").len().sort("action", "len", descending=[False, True])
+    counts = counted.sort("action", "records", descending=[False, True])
     writing = plan.filter(~pl.col("action").is_in(["unchanged", "skipped"])).head(PREVIEW_ROWS)
     rows = [
         (row["source"], row["source_id"], row["action"], _field_names(row["changes"]), row["reason"])
@@ -95,3 +100,15 @@ def _field_names(changes: Sequence[Mapping[str, str]]) -> str:
     """The names as long as they can be read at a glance."""
     names = [change["field"] for change in changes]
     return ", ".join(names) if len(names) <= NAMED_FIELDS else f"{len(names)} fields"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them; what goes beyond a day takes a run on each of several days."""
+    if seconds is None:
+        return "time depends on the account"
+    if seconds >= DAY_S:
+        return f"a run on each of {int(seconds // DAY_S) + 1} days"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -7,7 +7,7 @@ from typing import Any
 
 from assets.delivery.target import Target
 from assets.precoro.frames import FIELDS
-from assets.precoro.target import OptionTarget
+from assets.precoro.target import MAX_LEVEL, OptionTarget
 from assets.suiteprojects.kinds import KINDS, NODE, RecordKind
 from assets.suiteprojects.memberships import LIST_FIELD
 from assets.suiteprojects.nodes import NodeTarget
@@ -30,13 +30,14 @@ class TargetKind:
     key_field: str
     build: Callable[[Any, Options], Target]
     may_have: Callable[[str], bool]
+    max_level: int | None = None  # deepest level that the system takes
+    connections: bool = False  # whether a workflow may name one of several accounts
 
 
 def _option(client: Any, options: Options) -> Target:
     return OptionTarget(
         client,
         options.get("item_custom_field", ""),
-        max_level=int(options.get("max_level", "3")),
         legal_entity_ids=[each.strip() for each in options.get("legal_entity_ids", "").split(",") if each.strip()],
     )
 
@@ -68,7 +69,13 @@ def _suiteprojects_field(kind: RecordKind, name: str) -> bool:
 
 TARGETS: Mapping[str, TargetKind] = {
     OptionTarget.name: TargetKind(
-        OptionTarget.name, OptionTarget.system, OptionTarget.key_field, _option, FIELDS.__contains__
+        OptionTarget.name,
+        OptionTarget.system,
+        OptionTarget.key_field,
+        _option,
+        FIELDS.__contains__,
+        max_level=MAX_LEVEL,
+        connections=True,
     ),
     NodeTarget.name: TargetKind(
         NodeTarget.name, "suiteprojects", "externalid", _nodes, partial(_suiteprojects_field, NODE)

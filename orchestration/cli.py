@@ -1,7 +1,7 @@
 """`millpond …`: drive the pipeline by hand.
 
-run, plan, explain, validate, demo, ui; `millpond sandbox …` for the stand-ins. Dagster is imported late: it takes
-most of a second, and `--help` should not.
+run, plan, import, update, explain, validate, demo, ui; `millpond sandbox …` for the stand-ins. Dagster is imported
+late: it takes most of a second, and `--help` should not.
 """
 
 import sys
@@ -49,6 +49,74 @@ def plan(group: str) -> None:
     from orchestration.running import plan_group
 
     sys.exit(plan_group(group, console))
+
+
+@app.command
+def candidates(workflow: str, *, search: str = "", every: bool = False) -> None:
+    """List what could be imported and is not there yet, as of the last run or plan.
+
+    Parameters
+    ----------
+    workflow
+        A workflow with `imports`.
+    search
+        Only what has this text in its name, in any case.
+    every
+        What cannot be imported as well, and why not.
+    """
+    from orchestration.candidates import print_candidates
+
+    sys.exit(print_candidates(workflow, search, console, every=every))
+
+
+@app.command(name="import")
+def import_(workflow: str, *ids: str, search: str = "", everything: bool = False) -> None:
+    """Pick records for import, and create what is picked and not there yet, with its ancestors; nothing is changed.
+
+    Parameters
+    ----------
+    workflow
+        A workflow with `imports`.
+    ids
+        NetSuite ids to pick; what was picked before is imported as well.
+    search
+        Pick what has this text in its name, in any case; with ids, only those of them.
+    everything
+        Pick all candidates.
+    """
+    from orchestration.candidates import run_import
+
+    sys.exit(run_import(workflow, ids, search, console, everything=everything))
+
+
+@app.command
+def update(workflow: str) -> None:
+    """Bring what was imported up to date: names, parents, inactive or live again; nothing is created.
+
+    Parameters
+    ----------
+    workflow
+        A workflow with `imports`.
+    """
+    from orchestration.candidates import run_update
+
+    sys.exit(run_update(workflow, console))
+
+
+@app.command
+def unpick(workflow: str, *ids: str) -> None:
+    """Take picks back; what was imported stays and is kept up to date.
+
+    Parameters
+    ----------
+    workflow
+        A workflow with `imports`.
+    ids
+        NetSuite ids.
+    """
+    from orchestration.candidates import print_unpicked
+
+    sys.exit(print_unpicked(workflow, ids, console))
 
 
 @app.command

@@ -17,15 +17,15 @@ from assets.netsuite.raw import RAW_ASSETS
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
-from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups
+from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
 from orchestration.settings import (
     MillpondSettings,
     NetSuiteSettings,
-    PrecoroSettings,
     SuiteProjectsSettings,
+    precoro_settings,
     secret,
 )
 from resources.netsuite.resource import NetSuiteResource
@@ -51,7 +51,7 @@ def definitions() -> dg.Definitions:
             *RAW_ASSETS.values(),
             *STAGING_ASSETS.values(),
             *HISTORY_ASSETS.values(),
-            analyst_snapshot([*HISTORY_ASSETS, *(each.sync for each in workflows)]),
+            analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
         jobs=[*jobs, release_job(workflows)],
         schedules=group_schedules(groups, names),
@@ -61,6 +61,11 @@ def definitions() -> dg.Definitions:
     )
     unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
     return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *unusable)
+
+
+def _published(workflows: list[Workflow]) -> list[str]:
+    """The assets that a snapshot waits for."""
+    return [name for each in workflows for name in (each.sync, *shown_beside(each))]
 
 
 def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
@@ -77,7 +82,7 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:
     """The doors to the outside; in sandbox mode they all lead to the sandbox's folder."""
-    netsuite, suiteprojects, precoro = NetSuiteSettings(), SuiteProjectsSettings(), PrecoroSettings()
+    netsuite, suiteprojects = NetSuiteSettings(), SuiteProjectsSettings()
 
     def key(name: str) -> str:
         """The sandbox has keys of its own; those of the real accounts stay out of it."""
@@ -112,14 +117,27 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
             attempts=settings.attempts,
             sandbox=settings.sandbox,
         ),
-        "precoro": PrecoroResource(
-            **precoro.model_dump(exclude={"email", "base_url"} if settings.sandbox else None),
-            token=key("PRECORO_TOKEN"),
-            budget_file="" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite"),
-            attempts=settings.attempts,
-            sandbox=settings.sandbox,
-        ),
+        "precoro": precoro_resource(settings),
+        **{each.spec.door: precoro_resource(settings, each.spec.connection) for each in workflows if on_precoro(each)},
     }
+
+
+def on_precoro(workflow: Workflow) -> bool:
+    """Whether a workflow writes to Precoro."""
+    return workflow.spec.system == "precoro"
+
+
+def precoro_resource(settings: MillpondSettings, connection: str = "") -> PrecoroResource:
+    """One company of Precoro: the usual one, or the one that a workflow names in `connection`."""
+    told = precoro_settings(connection).model_dump(exclude={"email", "base_url"} if settings.sandbox else None)
+    return PrecoroResource(
+        **told,
+        connection=connection,
+        token="" if settings.sandbox else secret("PRECORO_TOKEN", connection),
+        budget_file="" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite"),
+        attempts=settings.attempts,
+        sandbox=settings.sandbox,
+    )
 
 
 def _custom_columns(workflows: list[Workflow]) -> dict[str, tuple[str, ...]]:

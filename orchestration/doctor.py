@@ -17,16 +17,19 @@ from rich.console import Console
 
 from assets.delivery.mapping import MappingError, source_columns
 from assets.delivery.planning import Workflow
+from assets.delivery.plans import PlanError, Seal
 from assets.netsuite.things import THINGS, Thing
-from orchestration.definitions import load_workflows
+from orchestration.definitions import load_workflows, on_precoro
 from orchestration.jobs import load_groups
 from orchestration.settings import (
     SECRETS,
     SETTINGS,
     MillpondSettings,
     NetSuiteSettings,
-    PrecoroSettings,
     SuiteProjectsSettings,
+    of_connection,
+    precoro_settings,
+    secret_variables,
 )
 from resources.checkup import Finding
 from resources.netsuite.doctor import TableNeed
@@ -59,7 +62,7 @@ def run_doctor(console: Console) -> int:
 
 def without_secrets(line: str) -> str:
     """A line in which no value stands that the settings keep secret."""
-    for name in SECRETS:
+    for name in secret_variables():
         value = os.environ.get(name, "")
         if len(value) >= SHORTEST_SECRET:
             line = line.replace(value, f"<{name}>")
@@ -86,8 +89,9 @@ def findings() -> Iterator[Finding]:
     systems = {each.spec.system for each in active}
     if "suiteprojects" in systems:
         yield from _suiteprojects(settings, active)
-    if "precoro" in systems:
-        yield from _precoro(settings, active)
+    for connection in sorted({each.spec.connection for each in active if on_precoro(each)}):
+        of_it = [each for each in active if on_precoro(each) and each.spec.connection == connection]
+        yield from _precoro(settings, of_it, connection)
 
 
 def _unusable_settings() -> Iterator[Finding]:
@@ -105,6 +109,10 @@ def _loaded(settings: type[BaseSettings]) -> BaseSettings:
 
 
 def _pond(settings: MillpondSettings) -> Iterator[Finding]:
+    try:
+        Seal(os.environ.get("MILLPOND_SEAL_KEY", ""))
+    except PlanError as error:
+        yield Finding(OURS, "seal", "plans cannot be sealed or opened", str(error))
     pond = Warehouse(settings.pond)
     if not pond.stage.exists():
         yield Finding(OURS, "pond", "there is none yet; the first run makes it")
@@ -118,11 +126,11 @@ def _pond(settings: MillpondSettings) -> Iterator[Finding]:
         yield Finding(OURS, "pond", f"{tables['n'][0]} tables")
 
 
-def secrets_of(system: str, *, sandbox: str) -> dict[str, str]:
+def secrets_of(system: str, *, sandbox: str, connection: str = "") -> dict[str, str]:
     """The secrets of one system by the names that its client knows; the sandbox has its own."""
     prefix = f"{system.upper()}_"
     names = () if sandbox else tuple(name for name in SECRETS if name.startswith(prefix))
-    return {name.removeprefix(prefix).lower(): os.environ.get(name, "") for name in names}
+    return {name.removeprefix(prefix).lower(): os.environ.get(of_connection(name, connection), "") for name in names}
 
 
 # --- NetSuite ----------------------------------------------------------------------------------------------------
@@ -189,15 +197,15 @@ def _suiteprojects(settings: MillpondSettings, workflows: Sequence[Workflow]) ->
         yield from examine_suiteprojects(client, {name: fields for name, fields in mapped.items() if fields})
 
 
-def _precoro(settings: MillpondSettings, workflows: Sequence[Workflow]) -> Iterator[Finding]:
-    wanted = {
-        each.spec.options["item_custom_field"]: each.name
-        for each in workflows
-        if each.spec.system == "precoro" and each.spec.options.get("item_custom_field")
-    }
-    given: dict[str, Any] = PrecoroSettings().model_dump(exclude={"email", "base_url"} if settings.sandbox else None)
-    given |= secrets_of("precoro", sandbox=settings.sandbox)
+def _precoro(settings: MillpondSettings, workflows: Sequence[Workflow], connection: str) -> Iterator[Finding]:
+    named = {each.spec.options.get("item_custom_field", ""): each.name for each in workflows}
+    wanted = {field: workflow for field, workflow in named.items() if field}
+    given: dict[str, Any] = precoro_settings(connection).model_dump(
+        exclude={"email", "base_url"} if settings.sandbox else None
+    )
+    given |= secrets_of("precoro", sandbox=settings.sandbox, connection=connection)
     # the runs' own file, so that the doctor's calls are counted and what is left is true
-    budget = "" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite")
-    with open_precoro(**given, budget_file=budget, attempts=settings.attempts, sandbox=settings.sandbox) as client:
+    given["budget_file"] = "" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite")
+    given |= {"attempts": settings.attempts, "sandbox": settings.sandbox, "connection": connection}
+    with open_precoro(**given) as client:
         yield from examine_precoro(client, wanted)

@@ -12,6 +12,10 @@ import yaml
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # not exported
 from pydantic import Field, ValidationError, model_validator
 
+from assets.delivery.importing import LAYERS as IMPORTING
+from assets.delivery.importing import table_of
+from assets.delivery.layers import MODE_TAG
+from assets.delivery.picking import Mode
 from assets.delivery.planning import Workflow
 from assets.delivery.spec import Strict, WorkflowFileError, located
 from assets.warehouse.snapshot import SNAPSHOT
@@ -19,6 +23,10 @@ from assets.warehouse.snapshot import SNAPSHOT
 ALL = "all"
 GROUPS_ASSET = "groups_yaml"  # says what is wrong with groups.yaml; there is none while nothing is
 LAYERS = ("netsuite", "warehouse", "history")  # asset groups that hold NetSuite's tables
+MODES = {
+    Mode.IMPORT: "Create what is selected and not there yet, with its ancestors; change nothing.",
+    Mode.UPDATE: "Bring what was imported up to date; create nothing.",
+}
 
 
 class Timing(Strict):
@@ -53,6 +61,7 @@ class Group(Strict):
     """Workflows that run together."""
 
     workflows: list[str]
+    mode: Mode = Field(Mode.SYNC, description="`import` only creates, `update` only changes; `sync` does both.")
     schedule: Timing | None = None
     sensor: Watching | None = None
 
@@ -146,6 +155,7 @@ def group_jobs(
             continue
         everything: dg.AssetSelection = dg.AssetSelection.groups(*LAYERS) if name == ALL else dg.AssetSelection.assets()
         everything |= dg.AssetSelection.assets(*unusable, *(() if name in single else also))
+        everything |= dg.AssetSelection.assets(*(name for each in members for name in shown_beside(each)))
         # what a workflow needs of others it takes from their last run; they are not run for its sake
         tables = dict.fromkeys(record.table for each in members for record in each.spec.records)
         everything |= dg.AssetSelection.assets(*tables).upstream()
@@ -153,10 +163,24 @@ def group_jobs(
         plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)) | everything)
         syncs = dg.AssetSelection.assets(*(each.sync for each in members)) | plans
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
-        about = ", ".join(group.workflows)
-        jobs.append(dg.define_asset_job(name, syncs | snapshot, description=f"Read, plan and send: {about}."))
-        jobs.append(dg.define_asset_job(f"{name}__plan", plans, description=f"Read and plan only: {about}."))
+        about, tags = ", ".join(group.workflows), {MODE_TAG: group.mode.value}
+        jobs.append(
+            dg.define_asset_job(name, syncs | snapshot, description=f"Read, plan and send: {about}.", tags=tags)
+        )
+        jobs.append(dg.define_asset_job(f"{name}__plan", plans, description=f"Read and plan only: {about}.", tags=tags))
+        if name in active and active[name].spec.imports:
+            jobs += [
+                dg.define_asset_job(
+                    f"{name}__{mode.value}", syncs | snapshot, description=text, tags={MODE_TAG: mode.value}
+                )
+                for mode, text in MODES.items()
+            ]
     return jobs
+
+
+def shown_beside(workflow: Workflow) -> list[str]:
+    """The assets that a workflow with `imports` has beside its own four."""
+    return [table_of(layer, workflow) for layer in IMPORTING] if workflow.spec.imports else []
 
 
 def _with_history(selection: dg.AssetSelection) -> dg.AssetSelection:

@@ -17,7 +17,6 @@ from resources.errors import QuotaExhaustedError
 
 RELEASE = "release_plan"
 OP = "release"  # Dagster wants another name for the op than for the job
-SYSTEMS = ("suiteprojects", "precoro")
 
 
 class Release(dg.Config):
@@ -34,17 +33,18 @@ class Release(dg.Config):
 def release_job(workflows: Sequence[Workflow]) -> dg.JobDefinition:
     """The job that releases a plan of any of these workflows."""
     known = {workflow.name: workflow for workflow in workflows}
+    accounts = {workflow.spec.door for workflow in workflows}
 
     @dg.op(
         name=OP,
         description="Sends a waiting plan exactly as it was made, whole or in part, once; or drops it.",
-        required_resource_keys={"warehouse", *SYSTEMS},
+        required_resource_keys={"warehouse", *accounts},
         pool="duckdb",
         out=dg.Out(dg.Nothing),
     )
     def release(context: dg.OpExecutionContext, config: Release) -> None:
         resources = context.resources
-        doors = Doors(resources.warehouse, known, {name: getattr(resources, name) for name in SYSTEMS})
+        doors = Doors(resources.warehouse, known, {name: getattr(resources, name) for name in accounts})
         with dagster_failure(SyncError):
             metadata = _reject(doors, config) if config.reject else _apply(context, doors, config)
             doors.warehouse.publish()

@@ -19,8 +19,9 @@ from assets.delivery.plans import Kept, SyncError
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
 from assets.delivery.undo import Undone, plan_undo, runs_to_undo
+from assets.metadata import duration
 from assets.targets import TARGETS
-from orchestration.running import duration, print_plan, print_problems, print_summary
+from orchestration.running import print_plan, print_problems, print_summary
 from orchestration.settings import MillpondSettings
 from resources.clock import Clock
 from resources.errors import IntegrationError
@@ -44,7 +45,7 @@ class Doors:
     def target(self, workflow: Workflow) -> tuple[Target, Clock]:
         """The target of a workflow, and the clock that its system goes by."""
         kind = TARGETS[workflow.spec.target]
-        client = self.clients[kind.system]
+        client = self.clients[workflow.spec.door]
         return kind.build(client, workflow.spec.options), client.clock
 
     def workflow(self, name: str) -> Workflow:
@@ -68,9 +69,9 @@ def open_doors() -> Iterator[Doors]:
     settings = MillpondSettings()
     workflows, _ = load_workflows(settings.workflows)
     made = resources(settings, workflows)
-    wanted = {name: made[name] for name in ("warehouse", "suiteprojects", "precoro")}
-    with dg.build_resources(wanted) as opened:
-        clients = {name: getattr(opened, name) for name in ("suiteprojects", "precoro")}
+    doors = {each.spec.door for each in workflows}
+    with dg.build_resources({name: made[name] for name in ("warehouse", *doors)}) as opened:
+        clients = {name: getattr(opened, name) for name in doors}
         yield Doors(opened.warehouse, {each.name: each for each in workflows}, clients)
 
 

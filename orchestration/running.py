@@ -22,13 +22,14 @@ from rich.table import Table
 from assets.delivery.ledger import COUNTED
 from assets.delivery.plans import PlanError, Seal
 from assets.delivery.spec import WorkflowFileError
-from assets.metadata import PREVIEW_ROWS
+from assets.metadata import PREVIEW_ROWS, duration
 from orchestration.home import open_instance
 from orchestration.settings import MillpondSettings
 from resources.pond import open_pond
 from resources.warehouse import PondError, Warehouse, quoted
 
 POLL_S = 0.25
+STEPS = ("__plan", "__import", "__update")  # jobs of a group that have commands of their own
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 COUNTS = list(COUNTED.values())
 SHOWN_RECORDS = 10
@@ -36,10 +37,10 @@ SHOWN_RECORDS = 10
 HELD = ("quarantined", "ambiguous", "failed")
 
 
-def run_group(group: str, console: Console) -> int:
-    """Run and print the summary; returns the exit code."""
+def run_group(group: str, console: Console, ops: Mapping[str, Any] | None = None) -> int:
+    """Run and print the summary; returns the exit code. `ops` is Dagster's config of single assets."""
     settings = MillpondSettings()
-    done = execute(settings, group, console)
+    done = execute(settings, group, console, ops)
     if done is None:
         return 2
     run_id, problems = done
@@ -99,7 +100,9 @@ def _pond_trouble(problems: list[str]) -> Iterator[None]:
         problems.append(str(error))
 
 
-def execute(settings: MillpondSettings, job_name: str, console: Console) -> tuple[str, list[str]] | None:
+def execute(
+    settings: MillpondSettings, job_name: str, console: Console, ops: Mapping[str, Any] | None = None
+) -> tuple[str, list[str]] | None:
     """Run one job with a progress display.
 
     Returns:
@@ -118,7 +121,7 @@ def execute(settings: MillpondSettings, job_name: str, console: Console) -> tupl
         # a plan is released by `millpond apply`
         jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name != RELEASE}
         if job_name not in jobs:
-            groups = sorted(name for name in jobs if "__plan" not in name and not name.startswith("__"))
+            groups = sorted(name for name in jobs if not name.startswith("__") and not name.endswith(STEPS))
             asked = escape(job_name.removesuffix("__plan"))
             console.print(f"no group [b]{asked}[/b]; there are {', '.join(groups)}", style="red", soft_wrap=True)
             return None
@@ -127,7 +130,11 @@ def execute(settings: MillpondSettings, job_name: str, console: Console) -> tupl
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         with _progress(instance, run_id, len(list(job.graph.node_dict)), console):
             result = job.execute_in_process(
-                instance=instance, run_id=run_id, raise_on_error=False, run_config=QUIET, tags={"millpond/by": "cli"}
+                instance=instance,
+                run_id=run_id,
+                raise_on_error=False,
+                run_config={**QUIET, "ops": ops or {}},
+                tags={"millpond/by": "cli"},
             )
         return result.run_id, _problems(result)
 
@@ -225,16 +232,6 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
     for row in rows:
         if row["note"]:
             console.print(f"{row['workflow']} stopped: {row['note']}", style="yellow", markup=False, soft_wrap=True)
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them."""
-    if seconds is None:
-        return "time depends on the account"
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _number(value: Any) -> str:

@@ -4,6 +4,7 @@ Secrets are not read here: they reach the resources as `dg.EnvVar`, so that the 
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -98,6 +99,12 @@ class PrecoroSettings(BaseSettings):
     spacing_s: float = Field(1.1, ge=1.0, description="Seconds between two calls; Precoro allows one a second.")
 
 
+def precoro_settings(connection: str = "") -> PrecoroSettings:
+    """The settings of one company: PRECORO_…, or PRECORO_<CONNECTION>_… where workflows name a connection."""
+    prefix = of_connection("PRECORO_", connection)
+    return PrecoroSettings(_env_prefix=prefix)
+
+
 SETTINGS = (MillpondSettings, NetSuiteSettings, SuiteProjectsSettings, PrecoroSettings)
 
 SECRETS = {
@@ -117,10 +124,22 @@ SECRETS = {
 }
 
 
-def secret(name: str) -> str:
+def secret(name: str, connection: str = "") -> str:
     """A secret for a resource's field: its name only, or blank when it is not set.
 
     Dagster refuses an EnvVar that is not set, even where the other way to sign in is used.
     """
     assert name in SECRETS, name
-    return dg.EnvVar(name) if os.environ.get(name) else ""
+    variable = of_connection(name, connection)
+    return dg.EnvVar(variable) if os.environ.get(variable) else ""
+
+
+def secret_variables() -> list[str]:
+    """The environment's variables that hold secrets, those of named connections included."""
+    return [name for name in os.environ if name in SECRETS or re.fullmatch(r"PRECORO_[A-Z0-9]+_TOKEN", name)]
+
+
+def of_connection(name: str, connection: str) -> str:
+    """A variable's name for one of several accounts: PRECORO_TOKEN of `uk` is PRECORO_UK_TOKEN."""
+    system, _, rest = name.partition("_")
+    return f"{system}_{connection.upper()}_{rest}" if connection else name

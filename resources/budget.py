@@ -136,6 +136,11 @@ class CallBudget:
                 raise QuotaExhaustedError(self._system, "call budget", reason)
             self._clock.sleep(max(ready - now, 0.001))  # a shorter nap may be lost in rounding
 
+    def answered(self, number: int) -> None:
+        """Count a call from now: it arrived before its answer, and how long it travelled nobody knows."""
+        with self._transaction() as connection:
+            connection.execute("update calls set at = ? where rowid = ?", (self._clock.now().timestamp(), number))
+
     def give_back(self, number: int) -> None:
         """Forget a call that never reached the other side."""
         with self._transaction() as connection:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 FAILPOINTS = {
-    "mart_shaped": "the mart is shaped from what was staged, the pond has the one before",
+    "mart_made": "the mart is shaped from what was staged, the pond has the one before",
     "twin_read": "the target is read, the pond has the twin before",
-    "plan_decided": "every record is decided on, the pond has the plan before",
+    "plan_begins": "every record is decided on, the pond has the plan before",
     "plan_kept": "the plan is committed, nobody has taken it",
     "plan_taken": "the plan is taken for sending and committed as such, nothing was sent",
     "intents_begin": "what will be sent is known, the ledger was not told",

@@ -49,6 +49,7 @@ LEDGER = frozenset(
         "sync_attempts",
         "sync_links",
         "sync_holds",
+        "sync_picks",
         "sync_quirks",
         "sync_watermarks",
         "stg_builds",

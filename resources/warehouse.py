@@ -7,7 +7,7 @@ happen outside, and `with warehouse.writer() as con:` takes a sidecar file lock,
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from resources.locks import file_lock
 from sql import Statement, names, statement
 
 LOCK_TIMEOUT_S = 300.0
+MEMORY = "512MB"  # of a section that goes over whole tables; beyond it goes to disk
 
 # what DuckDB says of the file, not of what somebody asked it
 _FILE_TROUBLE = (
@@ -36,7 +37,7 @@ class PondError(Exception):
     """The pond's file cannot be used; the text names the file and the mend."""
 
 
-class _Arrow:
+class Arrow:
     """Anything with an Arrow C stream, and nothing else: neither library sees the other's type and asks for pyarrow."""
 
     def __init__(self, stream: Any) -> None:
@@ -58,18 +59,20 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def read_frame(con: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any] | None = None) -> pl.DataFrame:
+Params = Sequence[Any] | Mapping[str, Any]
+
+
+def read_frame(con: duckdb.DuckDBPyConnection, query: str, params: Params | None = None) -> pl.DataFrame:
     """Run a query into a Polars frame without pyarrow."""
-    return pl.DataFrame(_Arrow(con.sql(query, params=params)))
+    return pl.DataFrame(Arrow(con.sql(query, params=params)))
 
 
 def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Append a frame to a table, columns matched by name."""
     if frame.is_empty():
         return
-    con.register("incoming_frame", _Arrow(frame))
-    con.execute(f"insert into {quoted(table)} by name select * from incoming_frame")
-    con.unregister("incoming_frame")
+    _incoming = Arrow(frame)  # DuckDB finds it by its name; what is registered stays in memory until the commit
+    con.execute(f"insert into {quoted(table)} by name select * from _incoming")
 
 
 Copy = Callable[[duckdb.DuckDBPyConnection, Path, Path], None]
@@ -117,6 +120,11 @@ class Warehouse:
             yield con  # an exception skips the commit; closing rolls back
             if transaction:
                 con.execute("commit")
+
+    def spare_memory(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Let a tuned section use the disk beside the pond instead of the machine's memory."""
+        con.execute(f"set temp_directory = {literal(str(self.folder / '.spill'))}")  # first: the next line may need it
+        con.execute(f"set memory_limit = '{MEMORY}'")
 
     @contextmanager
     def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -236,6 +244,14 @@ class Warehouse:
                 left.unlink(missing_ok=True)
 
 
+def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The pond's tables and views; one question instead of one for each."""
+    rows = con.execute(
+        "select table_name from information_schema.tables where table_catalog = current_database()"
+    ).fetchall()
+    return {str(row[0]) for row in rows}
+
+
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether a table or view exists in the pond."""
     rows = con.execute(
@@ -256,9 +272,8 @@ def columns_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
 
 def replace_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     """Make a table of exactly this frame."""
-    con.register("incoming_frame", _Arrow(frame))
-    con.execute(f"create or replace table {quoted(name)} as select * from incoming_frame")
-    con.unregister("incoming_frame")
+    _incoming = Arrow(frame)
+    con.execute(f"create or replace table {quoted(name)} as select * from _incoming")
 
 
 def describe_table(

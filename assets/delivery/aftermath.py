@@ -6,19 +6,18 @@ sync_attempts without an end, fresh twin  ->  found or absent; runs and plans th
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from assets.delivery import ledger
-from assets.delivery.frames import KEY, PARENT
+from assets.delivery.frames import KEY, PARENT, UNSURE
 from assets.delivery.plans import DIED, SENDING, PlanError, Seal
 from assets.delivery.quirks import HARMLESS, differences
 from assets.delivery.target import Action
 from resources.warehouse import quoted, read_frame
 
-UNSURE: Final = "unsure"  # parent_target_id of a link whose record may have moved without our knowing
 FOUND = ("found", "the target has it")
 ABSENT = ("absent", "the target does not show it; decided anew")
 UNTOLD = ("untold", "the target does not tell parents; sent once more")
@@ -36,11 +35,12 @@ def close_dead(con: duckdb.DuckDBPyConnection, workflow: str, moment: datetime) 
         [DIED, moment, _LOST, workflow, SENDING],
     )
     sent = con.execute(
-        "select source, source_id, max(target_id) from sync_attempts where workflow = ? and target_id is not null"
+        "select source, source_id, max(target_id), any_value(payload_hash) filter (action = 'create')"
+        " from sync_attempts where workflow = ? and target_id is not null"
         " and run_id in (select run_id from sync_runs where workflow = ? and state = ?) group by all",
         [workflow, workflow, SENDING],
     ).fetchall()
-    doubt(con, workflow, {(source, source_id): target_id for source, source_id, target_id in sent})
+    doubt(con, workflow, {(source, source_id): rest for source, source_id, *rest in sent})
     con.execute(
         "update sync_runs set state = ?, finished_at = ?, note = ? where workflow = ? and state = ?",
         [DIED, moment, _LOST, workflow, SENDING],
@@ -89,7 +89,8 @@ def settle_open(
         there = by_id.get(row["target_id"]) or by_key.get(key)
         ends.append(_end(row, there, image, run_id, moment))
         if there:
-            places[row["source"], row["source_id"]] = there["target_id"]
+            made = row["payload_hash"] if row["action"] == Action.CREATE.value else None
+            places[row["source"], row["source_id"]] = (there["target_id"], made)
     ledger.write_attempts(con, ends)
     doubt(con, workflow, places)
 
@@ -129,16 +130,24 @@ def _shows(image: Mapping[str, str | None], there: Mapping[str, Any]) -> bool:
     return set(differences(image, there, fields).values()) <= HARMLESS
 
 
-def doubt(con: duckdb.DuckDBPyConnection, workflow: str, places: Mapping[tuple[str, str], str]) -> None:
+def doubt(
+    con: duckdb.DuckDBPyConnection, workflow: str, places: Mapping[tuple[str, str], Sequence[str | None]]
+) -> None:
     """Forget what was confirmed of these records: whether the last write arrived is not known for sure.
 
     Without it a value that went there and is taken back in the source would pass for an edit by hand, and a record
-    that moved below another parent of a target that does not tell parents would stay there for good.
+    that moved below another parent of a target that does not tell parents would stay there for good. What was made by
+    the lost run is below the parent that its payload's fingerprint covers, and needs no second write for that.
+
+    Args:
+        con: An open writer section.
+        workflow: The workflow.
+        places: Source record to target id, and to the fingerprint with which it was made, if it was.
     """
     known = ledger.read_links(con, workflow)
     rows = pl.DataFrame(
-        [(*key, target_id) for key, target_id in places.items()],
-        schema=dict.fromkeys([*KEY, "target_id"], pl.String),
+        [(*key, *place) for key, place in places.items()],
+        schema=dict.fromkeys([*KEY, "target_id", "payload_hash"], pl.String),
         orient="row",
     )
     rows = rows.with_columns(

@@ -22,6 +22,7 @@ from assets.delivery.frames import (
     REFUSED,
     REFUSED_SCHEMA,
     TOUCHED,
+    UNSURE,
     TargetShape,
 )
 from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP
@@ -40,6 +41,7 @@ def decide(
     refused: pl.DataFrame | None = None,
     holds: pl.DataFrame | None = None,
     places: pl.DataFrame | None = None,
+    above: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Decide for every row of the mart.
 
@@ -52,6 +54,7 @@ def decide(
         refused: REFUSED_SCHEMA: what the target refused; it is not sent again until source or workflow changed.
         holds: HOLD_SCHEMA: what an undo put back; it is left alone until source or workflow changed.
         places: PLACE_SCHEMA: parents that other workflows deliver.
+        above: ABOVE_SCHEMA: what is known already of parents that are not in this part of the mart.
 
     Returns:
         PLAN_COLUMNS; as many rows as the mart, in the order parents before children.
@@ -67,7 +70,7 @@ def decide(
     actual = actual.rename({name: f"twin.{name}" for name in ("target_id", "is_active", "parent_id")})
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
     matched = _remember(matched, refused, holds, spec.version)
-    settled = settle_parents(matched, places)
+    settled = settle_parents(matched, places, above)
     compared = _forget_edited(_compare(settled, _Beside(judged, twin), target, fields, spec))
     acted = _act(compared, target, spec)
     # what is not sent needs no payload; the mart has its values
@@ -127,7 +130,7 @@ def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], vers
     return compared.with_row_index("_row").with_columns(pl.col("_row").is_in(rows).alias("kept_so")).drop("_row")
 
 
-def _left_alone(spec: WorkflowSpec) -> dict[str, list[str]]:
+def left_alone(spec: WorkflowSpec) -> dict[str, list[str]]:
     """Fields of records that exist which are not ours: written once only, or not mapped by that source at all."""
     left: dict[str, list[str]] = {}
     for record in spec.records:
@@ -226,10 +229,10 @@ def _compare(
 
 def _wanted(target: TargetShape, fields: Sequence[str], spec: WorkflowSpec, there: pl.Expr) -> dict[str, pl.Expr]:
     """Field to the value that it shall have."""
-    retiring, left_alone = pl.col("disposition") == RETIRE, _left_alone(spec)
+    retiring, not_ours = pl.col("disposition") == RETIRE, left_alone(spec)
     wanted = {}
     for name in fields:
-        value, alone = pl.col(name), left_alone.get(name, [])
+        value, alone = pl.col(name), not_ours.get(name, [])
         if alone:
             value = pl.when(pl.col("source").is_in(alone) & there).then(pl.col(f"twin.{name}")).otherwise(value)
         kept = pl.lit("0") if name == target.active_field else pl.col(f"twin.{name}")
@@ -241,7 +244,11 @@ def _moved(spec: WorkflowSpec) -> pl.Expr:
     """Whether the parent is another one now; `after` is null for the top and for a parent that is yet to be made."""
     ours = pl.col("source").is_in([record.source for record in spec.records if record.parent])
     settled = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null()
-    return ours & settled & KNOWN_PARENT.is_not_null() & KNOWN_PARENT.ne_missing(pl.col("parent_target_id"))
+    # made by a run that died, with the values of today: the parent is one of them
+    made = pl.col("confirmed_hash") == pl.col("payload_hash")
+    made &= (pl.col("linked_parent") == UNSURE) & pl.col("twin.parent_id").is_null()
+    moved = KNOWN_PARENT.is_not_null() & KNOWN_PARENT.ne_missing(pl.col("parent_target_id"))
+    return ours & settled & moved & ~made.fill_null(value=False)
 
 
 def _monitored(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:

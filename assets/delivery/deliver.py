@@ -152,12 +152,20 @@ def deliver(
 
 
 def plan_steps(plan: pl.DataFrame) -> list[Step]:
-    """The rows that write, in the order in which they are sent."""
+    """The rows that write, in the order in which they are sent.
+
+    Families come before those who have nobody: when a day's allowance ends the run, customers with projects are there.
+    """
     writing = plan.filter(pl.col("action").is_in([action.value for action in Action if action.writes]))
     steps = [_step(row) for row in writing.iter_rows(named=True)]
     switching_on = [step for step in steps if step.action is not Action.DEACTIVATE]
     switching_off = [step for step in steps if step.action is Action.DEACTIVATE]
-    return sorted(switching_on, key=lambda step: step.level) + sorted(switching_off, key=lambda step: -step.level)
+    parents = {step.parent for step in steps}
+    alone = {step.key for step in steps if step.parent is None and step.key not in parents}
+    return [
+        *sorted(switching_on, key=lambda step: (step.key in alone, step.level)),
+        *sorted(switching_off, key=lambda step: -step.level),
+    ]
 
 
 def _step(row: Mapping[str, object]) -> Step:

@@ -8,8 +8,19 @@ import polars as pl
 from assets.delivery.frames import OURS, PLACE_SCHEMA
 from assets.delivery.mapping import DELIVER, RETIRE
 
+# what children need to know of their parents; `_state` is "there", "stuck" or RETIRE
+ABOVE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "parent_source": pl.String,
+    "parent_source_id": pl.String,
+    "_state": pl.String,
+    "parent_target_id": pl.String,
+    "level": pl.Int32,
+}
 
-def settle_parents(matched: pl.DataFrame, places: pl.DataFrame | None = None) -> pl.DataFrame:
+
+def settle_parents(
+    matched: pl.DataFrame, places: pl.DataFrame | None = None, above: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Let what happens to a parent decide for its children, from the top level downwards.
 
     Adds parent_target_id and blocked_by (null, or the reason). A child of a retired parent is retired with it. Parents
@@ -23,11 +34,15 @@ def settle_parents(matched: pl.DataFrame, places: pl.DataFrame | None = None) ->
         pl.col("source_id").alias("parent_source_id"),
         there.alias("_state"),
         pl.col("target_id").alias("parent_target_id"),
+        pl.lit(-1, dtype=pl.Int32).alias("level"),
         pl.col("reason").alias("_why"),
     )
+    if above is not None:
+        settled = pl.concat([settled, above.with_columns(pl.lit(None, dtype=pl.String).alias("_why"))])
     for level in sorted(matched["level"].unique().to_list()):
+        parents = settled.filter(pl.col("level") < level).drop("level")
         rows = matched.filter(pl.col("level") == level).join(
-            settled, on=["parent_source", "parent_source_id"], how="left", maintain_order="left"
+            parents, on=["parent_source", "parent_source_id"], how="left", maintain_order="left"
         )
         child = pl.col("parent_source_id").is_not_null()
         delivered = pl.col("disposition") == DELIVER
@@ -73,5 +88,6 @@ def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("source_id").alias("parent_source_id"),
         state.alias("_state"),
         pl.col("target_id").alias("parent_target_id"),
+        "level",
         pl.lit(None, dtype=pl.String).alias("_why"),
     )

@@ -8,6 +8,7 @@ import polars as pl
 from assets.delivery.target import TargetField
 
 KEY = ["source", "source_id"]
+UNSURE = "unsure"  # parent_target_id of a link whose record may have moved without our knowing
 PARENT = "(parent)"  # how a moved parent shows among the changed fields
 
 PLAN_COMMENTS = {

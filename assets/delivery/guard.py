@@ -28,16 +28,23 @@ SMALL_SOURCE = 20
 
 
 def check(
-    guards: Guards, plan: pl.DataFrame, *, ours: int, size_before: int = 0, key_field: str = ""
+    guards: Guards,
+    plan: pl.DataFrame,
+    *,
+    ours: int,
+    size_before: int = 0,
+    key_field: str = "",
+    records: int | None = None,
 ) -> Sequence[Tripped]:
     """Compare a plan with the workflow's limits.
 
     Args:
         guards: The limits.
-        plan: PLAN_COLUMNS.
+        plan: PLAN_COLUMNS; all rows that write.
         ours: How many records the target has of ours.
         size_before: How many source records the last finished run decided on; 0 when there was none.
         key_field: The target's field that carries our key.
+        records: How many source records were decided on; without it as many as the plan has rows.
 
     Returns:
         The limits that were passed; empty when the plan may go.
@@ -52,7 +59,8 @@ def check(
         ("reparent", guards.reparent, _touching(plan, _filled(PARENT)), "move to another parent"),
     ]
     tripped = [_trip(name, limit, rows, ours, what) for name, limit, rows, what in limits]
-    return [*(each for each in tripped if each), *_shrunken(guards, plan.height, ours, size_before)]
+    size = plan.height if records is None else records
+    return [*(each for each in tripped if each), *_shrunken(guards, size, ours, size_before)]
 
 
 def canary_found(plan: pl.DataFrame, halts: Sequence[tuple[str, bool]]) -> list[Tripped]:

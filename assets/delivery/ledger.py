@@ -16,7 +16,7 @@ from resources.warehouse import ensure_table, has_table, insert_frame, quoted, r
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
-    "lineage_columns",
+    "sync_picks", "lineage_columns",
 )  # fmt: skip
 
 # how an action counts in sync_runs
@@ -51,6 +51,8 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "image": pl.String,
     "seen_at": pl.Datetime("us"),
 }
+
+_NUMBER = "try_cast(source_id as bigint) as source_number"
 
 
 def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
@@ -158,8 +160,8 @@ def write_decisions(
         [run_id, moment, workflow, workflow, whole],
     )
     con.execute(
-        "insert into sync_decisions by name select ? as workflow, fresh.*, ? as workflow_version, ? as from_run,"
-        " ?::timestamp as from_at from _decided as fresh"
+        f"insert into sync_decisions by name select ? as workflow, fresh.*, {_NUMBER}, ? as workflow_version,"
+        " ? as from_run, ?::timestamp as from_at from _decided as fresh"
         f" where not exists (select 1 from sync_decisions as open where {same})",
         [workflow, version, run_id, moment, workflow],
     )
@@ -167,7 +169,9 @@ def write_decisions(
 
 def write_attempts(con: duckdb.DuckDBPyConnection, attempts: Iterable[Sequence[object]]) -> None:
     """Append rows of ATTEMPT_SCHEMA."""
-    insert_frame(con, "sync_attempts", pl.DataFrame(list(attempts), schema=ATTEMPT_SCHEMA, orient="row"))
+    con.execute("create or replace temp table _attempts as select * exclude (source_number) from sync_attempts limit 0")
+    insert_frame(con, "_attempts", pl.DataFrame(list(attempts), schema=ATTEMPT_SCHEMA, orient="row"))
+    con.execute(f"insert into sync_attempts by name select *, {_NUMBER} from _attempts")
 
 
 def open_intents(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
@@ -192,9 +196,8 @@ def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime)
         con,
         "select source, source_id, payload_hash as refused_hash, workflow_version as refused_version,"
         " request_hash as refused_request, code as refused_code, reason as refused_reason from sync_attempts"
-        " where workflow = ? and state <> 'intent'"
-        " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1"
-        " and state = 'rejected' and seen_at >= ?",
+        " where workflow = ? and seen_at >= ? and state <> 'intent'"
+        " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1 and state = 'rejected'",
         [workflow, since],
     )
     if refused.is_empty():
@@ -263,12 +266,12 @@ def last_size(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
     return int(rows[0][0] or 0) if rows else 0
 
 
-def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
-    """Whether a run sent something by this version of the workflow file and came to its end."""
+def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str, canary: int = 0) -> bool:
+    """Whether a run sent something by this version of the workflow file and came to its end, or beyond its canary."""
     rows = con.execute(
-        "select 1 from sync_runs where workflow = ? and workflow_version = ? and state = 'finished'"
-        " and created + adopted + updated + deactivated + reactivated > 0 limit 1",
-        [workflow, version],
+        "select 1 from sync_runs where workflow = ? and workflow_version = ? and state in ('finished', 'partial')"
+        " and created + adopted + updated + deactivated + reactivated > if(state = 'finished', 0, ?) limit 1",
+        [workflow, version, canary],
     ).fetchall()
     return bool(rows)
 

@@ -5,14 +5,17 @@ stg_netsuite__<source> (frame)  ->  shape()  ->  mart_<workflow> (frame, one row
 Expressions are SQL over the staging columns, parsed by Polars: no home-made language, no templates, no eval.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import duckdb
 import polars as pl
 
+from assets.delivery.frames import KEY
+from assets.delivery.levels import CIRCLE, levels_of
 from assets.delivery.spec import FieldRow, RecordMap, Select, WorkflowSpec
+from resources.warehouse import Arrow
 
 # Columns that every mart has before the target's own fields.
 MART_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -41,10 +44,9 @@ MART_COMMENTS = {
 }
 
 DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"
-CIRCLE = 0  # level of a record that is its own ancestor, or hangs below one
 A_FEW = 10  # so many records without any value in a check box: it is not seen, rather than never ticked
 TICKED = ("T", "true")  # NetSuite's own spelling, and a boolean column's
-HASH_VERSION = "1"  # of the fingerprint below; a new one makes every record differ once
+HASH_VERSION = "2"  # of the fingerprint below; a new one makes every record differ once
 
 Because = tuple[pl.Expr, str, str, str]  # condition, disposition, reason code, reason
 
@@ -140,10 +142,78 @@ def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame])
     Raises:
         MappingError: A column does not exist or an expression does not fit the table.
     """
-    shaped = [_shape_records(record, workflow, tables[record.table], spec.columns) for record in spec.records]
-    mart = _with_levels(pl.concat(shaped, how="vertical"))
-    ring = pl.lit("its parents go round in a circle")
-    mart = _quarantined(mart, pl.col("level") == CIRCLE, "parent_ring", ring)
+    for record in spec.records:
+        table = tables[record.table]
+        flag = record.select.require_flag
+        check_columns(record, f"{workflow}.{record.source}", table.columns)
+        check_flag(record, f"{workflow}.{record.source}", table.height, table[flag].count() if flag else 0)
+    family = [family_of(record, tables[record.table]) for record in spec.records]
+    levels = levels_of(pl.concat(family))
+    with duckdb.connect() as con:
+        return pl.concat(
+            shape_records(spec, record, workflow, tables[record.table], levels, con) for record in spec.records
+        )
+
+
+def check_columns(record: RecordMap, where: str, columns: Sequence[str]) -> None:
+    """Compare what the record map reads with what the staging table has.
+
+    Raises:
+        MappingError: A column does not exist.
+    """
+    missing = sorted(set(source_columns(record, where)) - set(columns))
+    if missing:
+        raise MappingError(
+            f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file, or add the"
+            f" custom field to the extraction. There are: {', '.join(sorted(columns))}"
+        )
+
+
+def check_flag(record: RecordMap, where: str, records: int, filled: int) -> None:
+    """Notice a check box that NetSuite does not show; `filled` records have a value in it.
+
+    Raises:
+        MappingError: None has.
+    """
+    flag = record.select.require_flag
+    if flag and records >= A_FEW and not filled:
+        raise MappingError(
+            f"{where}: no record at all has a value in {flag}, so none would take part; correct require_flag in the"
+            " workflow file, or let NetSuite's role see the field"
+        )
+
+
+def family_of(record: RecordMap, table: pl.DataFrame) -> pl.DataFrame:
+    """Every record of a staging table with its parent: FAMILY_SCHEMA."""
+    return table.select(pl.lit(record.source).alias("source"), _key(record), *_parent(record))
+
+
+def shape_records(
+    spec: WorkflowSpec,
+    record: RecordMap,
+    workflow: str,
+    table: pl.DataFrame,
+    levels: pl.DataFrame,
+    con: duckdb.DuckDBPyConnection,
+) -> pl.DataFrame:
+    """The records of one source, or some of them, as `shape` says.
+
+    Args:
+        spec: The workflow.
+        record: One of its record maps.
+        workflow: Its name, for error texts.
+        table: Rows of the staging table.
+        levels: As `levels_of` counts them for all sources together.
+        con: Any connection; it makes the fingerprints.
+
+    Raises:
+        MappingError: An expression does not fit the table.
+    """
+    shaped = _mapped(record, f"{workflow}.{record.source}", table, spec.columns)
+    payload = _fingerprint([pl.col(name) for name in ("parent_source", "parent_source_id", *spec.columns)])
+    mart = _hashed(shaped.with_columns(payload.alias("payload_hash")), con)
+    mart = mart.join(levels, on=KEY, how="left", maintain_order="left").with_columns(pl.col("level").fill_null(1))
+    mart = _quarantined(mart, pl.col("level") == CIRCLE, "parent_ring", pl.lit("its parents go round in a circle"))
     if spec.max_level is not None:
         deep = pl.format(
             "level {} is deeper than the {} that the target takes", pl.col("level"), pl.lit(spec.max_level)
@@ -161,38 +231,25 @@ def _quarantined(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: pl.E
     )
 
 
-def _shape_records(record: RecordMap, workflow: str, table: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
-    where = f"{workflow}.{record.source}"
-    reads = source_columns(record, where)
-    missing = sorted(set(reads) - set(table.columns))
-    if missing:
-        raise MappingError(
-            f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file, or add the"
-            f" custom field to the extraction. There are: {', '.join(sorted(table.columns))}"
-        )
-    flag = record.select.require_flag
-    if flag and table.height >= A_FEW and table[flag].null_count() == table.height:
-        raise MappingError(
-            f"{where}: no record at all has a value in {flag}, so none would take part; correct require_flag in the"
-            " workflow file, or let NetSuite's role see the field"
-        )
-    key = pl.col(key_column(record.source)).cast(pl.String)
+def _mapped(record: RecordMap, where: str, table: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     try:
         mapped = {row.field: _canonical(row_expression(row, where, table), table) for row in record.rows}
-        shaped = table.select(
+        return table.select(
             pl.lit(record.source).alias("source"),
-            key.alias("source_id"),
+            _key(record),
             *_parent(record),
             *_verdict(record, mapped, table),
-            _fingerprint([pl.col(name) for name in reads]).alias("source_hash"),
+            _fingerprint([pl.col(name) for name in source_columns(record, where)]).alias("source_hash"),
             *(mapped.get(name, pl.lit(None, dtype=pl.String)).alias(name) for name in columns),
         )
     except pl.exceptions.PolarsError as error:
         # the rest of Polars' text, and its own exception, would show the values themselves
         problem = str(error).partition("\n")[0].partition(": [")[0]
         raise MappingError(f"{where}: the mapping does not fit {record.table}: {problem}") from None
-    payload = _fingerprint([pl.col(name) for name in ("parent_source", "parent_source_id", *columns)])
-    return _hashed(shaped.with_columns(payload.alias("payload_hash"), pl.lit(1, dtype=pl.Int32).alias("level")))
+
+
+def _key(record: RecordMap) -> pl.Expr:
+    return pl.col(key_column(record.source)).cast(pl.String).alias("source_id")
 
 
 def _canonical(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
@@ -262,7 +319,7 @@ def _out_of_scope(record: RecordMap) -> Iterable[Because]:
             yield pl.col("stage") == stage, off, f"stage_{stage}", f"{stage}s are not part of this workflow"
     if select.subsidiary:
         member = pl.col("subsidiary_id") == select.subsidiary
-        if record.source == "customers":
+        if record.source == "customers" and select.membership == "any":
             member = member.fill_null(value=False) | pl.col("subsidiary_ids").list.contains(select.subsidiary)
         outside = ~member.fill_null(value=False)
         yield outside, off, "out_of_subsidiary", f"does not belong to subsidiary {select.subsidiary}"
@@ -303,41 +360,8 @@ def _fingerprint(columns: list[pl.Expr]) -> pl.Expr:
     return pl.struct(columns or [pl.lit(None)]).struct.json_encode()
 
 
-def _hashed(shaped: pl.DataFrame) -> pl.DataFrame:
-    def digest(text: str) -> str:
-        return f"{HASH_VERSION}:{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"
-
-    return shaped.with_columns(
-        pl.Series(name, [digest(text) for text in shaped[name].to_list()], dtype=pl.String)
-        for name in ("source_hash", "payload_hash")
-    )
-
-
-def _with_levels(mart: pl.DataFrame) -> pl.DataFrame:
-    """Count each record's depth by walking up its parents; those who never arrive get level CIRCLE.
-
-    Every step up leaves fewer records walking than the one before; when it does not, the rest go round in circles.
-    """
-    keys = ["source", "source_id"]
-    above = mart.select(*keys, "parent_source", "parent_source_id").unique(keys, maintain_order=True)
-    steps = [above.select(*keys, pl.lit(1, dtype=pl.Int32).alias("level"))]
-    walking = above.filter(pl.col("parent_source_id").is_not_null())
-    while walking.height:
-        steps.append(walking.select(*keys, pl.lit(len(steps) + 1, dtype=pl.Int32).alias("level")))
-        further = _one_step_up(walking, above)
-        if further.height == walking.height:
-            steps.append(further.select(*keys, pl.lit(CIRCLE, dtype=pl.Int32).alias("level")))
-            break
-        walking = further
-    levels = pl.concat(steps).group_by(keys, maintain_order=True).agg(pl.col("level").last())
-    return mart.drop("level").join(levels, on=keys, how="left", maintain_order="left")
-
-
-def _one_step_up(walking: pl.DataFrame, above: pl.DataFrame) -> pl.DataFrame:
-    keys = ["source", "source_id"]
-    parents = above.rename({"parent_source": "next_source", "parent_source_id": "next_id"})
-    return (
-        walking.join(parents, left_on=["parent_source", "parent_source_id"], right_on=keys, how="inner")
-        .filter(pl.col("next_id").is_not_null())
-        .select(*keys, pl.col("next_source").alias("parent_source"), pl.col("next_id").alias("parent_source_id"))
-    )
+def _hashed(shaped: pl.DataFrame, con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    names = ("source_hash", "payload_hash")
+    _texts = Arrow(shaped.select(names))  # DuckDB finds it by its name
+    digests = ", ".join(f"'{HASH_VERSION}:' || left(md5({name}), 16) as {name}" for name in names)
+    return shaped.with_columns(pl.DataFrame(Arrow(con.sql(f"select {digests} from _texts"))))

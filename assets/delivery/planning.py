@@ -3,9 +3,9 @@
 stg_  ->  make_mart  ->  read_twin  ->  make_plan  ->  plan_<workflow>, sync_plans
 """
 
-import hashlib
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,15 +17,38 @@ from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
 from assets.delivery.frames import PLAN_COMMENTS, TargetShape
 from assets.delivery.guard import Tripped, canary_found, check
+from assets.delivery.levels import FAMILY_SCHEMA, levels_of
 from assets.delivery.lineage import column_lineage
-from assets.delivery.mapping import MART_COMMENTS, MappingError, key_column, shape
+from assets.delivery.mapping import (
+    MART_COLUMNS,
+    MART_COMMENTS,
+    MappingError,
+    check_columns,
+    check_flag,
+    family_of,
+    key_column,
+    shape_records,
+)
+from assets.delivery.picking import Chosen, Mode, narrow, read_selection
 from assets.delivery.plans import Seal
-from assets.delivery.spec import WorkflowSpec
-from assets.delivery.target import Target
+from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
+from assets.delivery.spec import Imports, RecordMap, WorkflowSpec
+from assets.delivery.target import Estimate, Target
 from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock
 from resources.failpoints import reach
-from resources.warehouse import Warehouse, describe_table, has_table, quoted, read_frame, replace_table
+from resources.warehouse import (
+    Warehouse,
+    columns_of,
+    describe_table,
+    has_table,
+    insert_frame,
+    quoted,
+    read_frame,
+    replace_table,
+)
+
+PART = 122_880  # rows shaped at once; DuckDB keeps so many together
 
 TWIN_COMMENTS = {
     "target_id": "The target's internal id.",
@@ -69,13 +92,24 @@ class Workflow:
         """Name of the sink's table and asset."""
         return f"sync_{self.name}"
 
+    @property
+    def chosen(self) -> Chosen:
+        """What picking needs to know; a workflow without `imports` selects everything."""
+        imports = self.spec.imports or Imports()
+        return Chosen(self.name, self.mart, imports.label, imports.select == "all")
+
     def field_comments(self) -> dict[str, str]:
         """A comment per target field: where its value comes from."""
         return {row.field: f"{row.field} ← {row.origin}" for record in self.spec.records for row in record.rows}
 
 
-def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
+def make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
     """Shape the workflow's source records and keep them as mart_<workflow>; see `mapping.shape`.
+
+    A part of a table at a time, so that memory does not grow with the table.
+
+    Returns:
+        How many records it has.
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
@@ -85,27 +119,53 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
         return _make_mart(warehouse, workflow)
 
 
-def _make_mart(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
-    tables = {}
-    with warehouse.writer(transaction=False) as con:
-        for record in workflow.spec.records:
-            key_column(record.source)
-            if not has_table(con, record.table):
-                raise MappingError(f"{workflow.name}: there is no table {record.table} yet; materialize it first")
-            tables[record.table] = read_frame(con, f"select * from {quoted(record.table)}")
+def _make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
+    spec, records = workflow.spec, 0
+    with warehouse.writer(tuned=True) as con:
+        warehouse.spare_memory(con)
+        for record in spec.records:
+            _check_table(con, record, workflow.name)
         ledger.ensure_ledger(con)
-        ids = {name: ledger.ids_there(con, name) for name in workflow.spec.waits_for}
-    mart = shape(workflow.spec.linked(ids), workflow.name, tables)
-    lineage = column_lineage(workflow.spec, workflow.name)
-    reach("mart_shaped")
-    with warehouse.writer() as con:
-        replace_table(con, workflow.mart, mart)
+        spec = spec.linked({name: ledger.ids_there(con, name) for name in spec.waits_for})
+        family = [family_of(record, _parents(con, record)) for record in spec.records if record.parent]
+        levels = levels_of(pl.concat([pl.DataFrame(schema=FAMILY_SCHEMA), *family]))
+        replace_table(
+            con, workflow.mart, pl.DataFrame(schema={**MART_COLUMNS, **dict.fromkeys(spec.columns, pl.String)})
+        )
+        for record in spec.records:
+            for part in _parts(con, record.table):
+                shaped = shape_records(spec, record, workflow.name, part, levels, con)
+                insert_frame(con, workflow.mart, shaped)
+                records += shaped.height
         comments = {**MART_COMMENTS, **workflow.field_comments()}
-        about = f"What {workflow.spec.target} should hold, one row per NetSuite record of the workflow's sources."
-        describe_table(con, workflow.mart, about, [(name, comments[name]) for name in mart.columns])
-        ledger.ensure_ledger(con)
-        ledger.write_lineage(con, workflow.name, lineage)
-    return mart
+        about = f"What {spec.target} should hold, one row per NetSuite record of the workflow's sources."
+        describe_table(con, workflow.mart, about, [(name, comments[name]) for name in (*MART_COLUMNS, *spec.columns)])
+        ledger.write_lineage(con, workflow.name, column_lineage(workflow.spec, workflow.name))
+    reach("mart_made")
+    return records
+
+
+def _check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, name: str) -> None:
+    where, flag = f"{name}.{record.source}", record.select.require_flag
+    key_column(record.source)
+    if not has_table(con, record.table):
+        raise MappingError(f"{name}: there is no table {record.table} yet; materialize it first")
+    check_columns(record, where, list(columns_of(con, record.table)))
+    counted = f"count({quoted(flag)})" if flag else "0"
+    check_flag(record, where, *con.execute(f"select count(*), {counted} from {quoted(record.table)}").fetchall()[0])
+
+
+def _parents(con: duckdb.DuckDBPyConnection, record: RecordMap) -> pl.DataFrame:
+    """The keys of a staging table, with those of the parents."""
+    names = dict.fromkeys([key_column(record.source), *(record.parent or {}).values()])
+    return read_frame(con, f"select {', '.join(map(quoted, names))} from {quoted(record.table)}")
+
+
+def _parts(con: duckdb.DuckDBPyConnection, table: str) -> Iterator[pl.DataFrame]:
+    """A table, part by part; one part at least."""
+    end = con.execute(f"select coalesce(max(rowid), 0) from {quoted(table)}").fetchall()[0][0]
+    for start in range(0, end + 1, PART):
+        yield read_frame(con, f"from {quoted(table)} where rowid >= {start} and rowid < {start + PART}")
 
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
@@ -131,52 +191,74 @@ def _read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan that was kept in the pond, and what the guards say of it."""
+    """A plan that was kept in the pond, and what the guards say of it.
+
+    `plan` are the rows about which there was something to decide; the settled ones are in the plan's table only.
+    """
 
     plan_id: str
     plan: pl.DataFrame
+    records: int
     tripped: list[Tripped]
+    estimate: Estimate
 
 
-def make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
+def make_plan(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode = Mode.SYNC
+) -> Planned:
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
     with one_maker(warehouse, workflow.plan):
-        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock)
+        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode)
 
 
-def _make_plan(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> Planned:
-    seal = Seal(warehouse.seal_key)
-    with turn_if_free(warehouse, workflow.spec.system) as alone, warehouse.writer() as con:
-        ledger.ensure_ledger(con)
-        mart = read_frame(con, f"select * from {quoted(workflow.mart)}")
-        twin = read_frame(con, f"select * from {quoted(workflow.twin)}")
-        if alone:
-            close_dead(con, workflow.name, moment_of(clock))
-            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
-        links = ledger.read_links(con, workflow.name)
-        since = moment_of(clock) - timedelta(hours=workflow.spec.retry_refused_after_h)
-        refused = ledger.read_refused(con, workflow.name, since)
-        holds = ledger.read_holds(con, workflow.name)
-        size_before = ledger.last_size(con, workflow.name)
-        halts = ledger.halts(con, workflow.name, workflow.spec.version)
-        places = ledger.read_places(con, workflow.spec.waits_for)
+def _make_plan(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode
+) -> Planned:
+    spec, seal = workflow.spec, Seal(warehouse.seal_key)
+    _settle_left_over(warehouse, workflow, target, seal, run_id, clock)
     before = target.calls
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
-    plan = decide(workflow.spec, shape_of, mart, twin, links, refused, holds, places)
-    keyed = pl.col("external_id").is_in(mart[target.key_field].drop_nulls().implode())
-    # the links know what was ours also when the source has lost every record
-    ours = twin.filter(keyed | pl.col("target_id").is_in(links["target_id"].implode())).height
-    tripped = list(check(workflow.spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field))
-    tripped += canary_found(plan, halts)
-    reach("plan_decided")
+    sides = Sides(workflow.name, spec, shape_of, workflow.mart, workflow.twin)
     stamp = new_stamp(run_id, clock)
-    kept = stamped(plan, workflow, stamp)
-    with warehouse.writer() as con:
-        keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=data_version(mart))
-        noted = {"state": "planned", "source_records": plan.height, **counts_of(plan)}
+    reach("plan_begins")
+    with warehouse.writer(tuned=True) as con:
+        warehouse.spare_memory(con)
+        since = stamp.made_at - timedelta(hours=spec.retry_refused_after_h)
+        refused, holds = ledger.read_refused(con, workflow.name, since), ledger.read_holds(con, workflow.name)
+        places = ledger.read_places(con, spec.waits_for)
+        part(con, sides, refused, holds, places)
+        left = read_open(con, sides)
+        plan = decide(spec, shape_of, left.mart, left.twin, left.links, refused, holds, places, left.above)
+        selection = None if workflow.chosen.everything else read_selection(con, workflow.chosen)
+        plan = narrow(plan, selection, left.links, mode)  # only writes are taken out, and what is settled has none
+        settled = count_settled(con)
+        records = plan.height + sum(settled.values())
+        ours, size_before = count_ours(con, workflow.name), ledger.last_size(con, workflow.name)
+        tripped = list(
+            check(spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field, records=records)
+        )
+        tripped += canary_found(plan, ledger.halts(con, workflow.name, spec.version))
+        kept = stamped(plan, workflow, stamp)
+        version = data_version(con, workflow.mart)
+        estimate = keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=version)
+        write_settled(con, sides, workflow.plan, stamps_of(workflow, stamp))
+        noted = {"state": "planned", "source_records": records, **counts_of(plan, settled)}
         ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
     reach("plan_kept")
-    return Planned(stamp.plan_id, kept, tripped)
+    return Planned(stamp.plan_id, kept, records, tripped, estimate)
+
+
+def _settle_left_over(
+    warehouse: Warehouse, workflow: Workflow, target: Target, seal: Seal, run_id: str, clock: Clock
+) -> None:
+    """Close what a killed run left open, unless somebody is sending just now."""
+    with turn_if_free(warehouse, workflow.spec.door) as alone, warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+        if alone:
+            close_dead(con, workflow.name, moment_of(clock))
+        if alone and ledger.open_intents(con, workflow.name).height:
+            twin = read_frame(con, f"from {quoted(workflow.twin)}")
+            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
 
 
 @dataclass(frozen=True)
@@ -195,12 +277,17 @@ def new_stamp(run_id: str, clock: Clock) -> Stamp:
 
 def stamped(plan: pl.DataFrame, workflow: Workflow, stamp: Stamp) -> pl.DataFrame:
     """The plan with its id, and who made it when."""
-    return plan.with_columns(
-        pl.lit(stamp.plan_id).alias("plan_id"),
-        pl.lit(workflow.spec.version).alias("workflow_version"),
-        pl.lit(stamp.run_id).alias("run_id"),
-        pl.lit(stamp.made_at).alias("decided_at"),
-    )
+    return plan.with_columns(pl.lit(value).alias(name) for name, value in stamps_of(workflow, stamp).items())
+
+
+def stamps_of(workflow: Workflow, stamp: Stamp) -> dict[str, object]:
+    """What every row of a plan says of the plan."""
+    return {
+        "plan_id": stamp.plan_id,
+        "workflow_version": workflow.spec.version,
+        "run_id": stamp.run_id,
+        "decided_at": stamp.made_at,
+    }
 
 
 def keep_plan(
@@ -214,8 +301,8 @@ def keep_plan(
     tripped: Sequence[Tripped] = (),
     data_version: str = "",
     kind: str = "sync",
-) -> None:
-    """Write a stamped plan down, sealed, with what sending it takes."""
+) -> Estimate:
+    """Write a stamped plan down, sealed, with what sending it takes; that is returned."""
     writing = kept.filter(pl.col("payload").is_not_null())
     estimate = target.estimate(dict(writing.group_by("action").len().iter_rows()))
     closed = seal.close(kept)
@@ -237,20 +324,13 @@ def keep_plan(
         "note": "; ".join(each.reason for each in tripped) or None,
     }
     plans.keep(con, closed, row, {**PLAN_COMMENTS, **STAMP_COMMENTS})
+    return estimate
 
 
-def data_version(mart: pl.DataFrame) -> str:
-    """Fingerprint of the source records that a plan was made from."""
-    digest = hashlib.sha256()
-    for name in ("source_id", "source_hash"):
-        digest.update("\n".join(mart.sort("source", "source_id")[name].to_list()).encode())
-    return digest.hexdigest()[:16]
-
-
-def counts_of(decisions: pl.DataFrame) -> dict[str, int]:
-    """How many records each action has, under the names of sync_runs."""
-    found = dict(decisions.group_by("action").len().iter_rows())
-    return {name: found.get(action.value, 0) for action, name in ledger.COUNTED.items()}
+def counts_of(decisions: pl.DataFrame, settled: Mapping[str, int] | None = None) -> dict[str, int]:
+    """How many records each action has, under the names of sync_runs; `settled` are counted already."""
+    found = Counter(settled or {}) + Counter(dict(decisions.group_by("action").len().iter_rows()))
+    return {name: found[action.value] for action, name in ledger.COUNTED.items()}
 
 
 def moment_of(clock: Clock) -> datetime:

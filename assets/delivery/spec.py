@@ -92,6 +92,9 @@ class Select(Strict):
     )
     require_flag: str | None = Field(None, description="Column that must hold T, such as the export box.")
     subsidiary: Text | None = Field(None, description="NetSuite subsidiary id that the record must belong to.")
+    membership: Literal["any", "primary"] = Field(
+        "any", description="Whether a customer belongs to each of its subsidiaries, or to its primary one alone."
+    )
     where: str | None = Field(None, description="SQL condition over the staging table's columns.")
 
 
@@ -164,6 +167,15 @@ class Guards(Strict):
     )
 
 
+class Imports(Strict):
+    """Records are imported by a person's choice and kept up to date afterwards: two jobs beside the whole one."""
+
+    select: Literal["all", "picked"] = Field(
+        "all", description="`all`: whatever `select` lets through; `picked`: what people picked, and its ancestors."
+    )
+    label: str = Field("name", description="Field of the target record that people know it by and search for.")
+
+
 class WorkflowSpec(Strict):
     """One workflow: from some NetSuite tables to one kind of record of one target."""
 
@@ -172,6 +184,11 @@ class WorkflowSpec(Strict):
     active: bool = Field(default=True, description="A workflow that is switched off decides and sends nothing.")
     owners: list[str] = ["team:integrations"]
     options: dict[str, Text] = Field({}, description="What the target needs to know, such as the custom field's id.")
+    connection: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9]*$",
+        description="Name of the account, when there are several: `uk` signs in with <SYSTEM>_UK_<SETTING>.",
+    )
     records: list[RecordMap] = Field([], description="Source tables, parents before children.")
     source: str | None = Field(None, description="Short form for one source table: its keys stand on this level.")
     select: Select | None = None
@@ -184,6 +201,7 @@ class WorkflowSpec(Strict):
     needs: list[str] = Field([], description="Workflows that deliver the parents of these records; they run before.")
     create: bool = Field(default=True, description="Off: records are only matched to what the target has.")
     max_level: int | None = Field(None, ge=1, description="Deepest level of the target's tree; deeper is quarantined.")
+    imports: Imports | None = Field(None, description="Makes the jobs <workflow>__import and <workflow>__update.")
     guards: Guards = Guards()
     drift: Literal["restore", "report", "adopt"] = Field(
         "restore", description="What becomes of values that somebody edited in the target."
@@ -211,6 +229,7 @@ class WorkflowSpec(Strict):
         """A rule about a field that no row fills could never apply."""
         monitored = [] if self.monitored == "mapped" else self.monitored
         asked = {"match": [rule.field for rule in self.match_order], "monitored": monitored}
+        asked["imports.label"] = [self.imports.label] if self.imports else []
         for part, names in asked.items():
             unknown = sorted(set(names) - set(self.columns))
             if unknown:
@@ -221,6 +240,11 @@ class WorkflowSpec(Strict):
     def system(self) -> str:
         """The target's system."""
         return self.target.partition(".")[0]
+
+    @property
+    def door(self) -> str:
+        """The account that is written to: the system, and the connection's name when there are several."""
+        return f"{self.system}_{self.connection.lower()}" if self.connection else self.system
 
     @property
     def columns(self) -> list[str]:

@@ -72,7 +72,7 @@ def run_sync(
         SyncError: There is no such plan, it was begun before, it waits for a person, or it has expired.
     """
     seal, asked = Seal(warehouse.seal_key), parts_of(only)
-    with one_writer(warehouse, workflow.spec.system):
+    with one_writer(warehouse, workflow.spec.door):
         before, wall = target.calls, monotonic()
         kept, plan, links, places = _begin(warehouse, workflow, run_id, clock, plan_id, seal)
         parents, stale = {**places, **_parents(kept, plan, links)}, Delivery()
@@ -121,14 +121,15 @@ def _begin(
 
 
 def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept, asked: Mapping[str, object]) -> Sequence[int]:
-    """Begin carefully as long as no run sent something by this version of the file and came to its end.
+    """Begin carefully as long as no run that followed this version of the file sent something and went well.
 
     Somebody who releases a whole plan after a canary has accepted what it found; who releases a part looks once more.
     """
     with warehouse.writer(transaction=False) as con:
         halts = ledger.halts(con, workflow.name, kept.workflow_version)
         accepted = bool(halts) and halts[0][1] and not asked
-        return () if accepted or ledger.proven(con, workflow.name, kept.workflow_version) else workflow.spec.canary
+        sizes = workflow.spec.canary
+        return () if accepted or ledger.proven(con, workflow.name, kept.workflow_version, sum(sizes)) else sizes
 
 
 def _parents(kept: Kept, plan: pl.DataFrame, links: pl.DataFrame) -> dict[Key, str]:

@@ -18,21 +18,23 @@ from pydantic import BaseModel
 from assets.delivery.checking import mismatches
 from assets.delivery.frames import PLAN_COMMENTS
 from assets.delivery.guard import Tripped
+from assets.delivery.import_assets import import_assets
+from assets.delivery.layers import MODE_TAG, POOL, layer_spec, refuse_switched_off
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
-from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.picking import Mode
+from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
 from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems, read_workflow
 from assets.delivery.sync import SYNC_COMMENTS, run_sync
 from assets.delivery.target import Target
 from assets.failure import dagster_failure
-from assets.metadata import column_lineage_metadata, markdown_table, plan_metadata, table_metadata
+from assets.metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
 from assets.targets import TARGETS, TargetKind
 from assets.warehouse.schemas import staging_schemas
 from resources.errors import QuotaExhaustedError
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, quoted
 
-POOL = "duckdb"
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -75,17 +77,25 @@ def load_workflow(path: Path) -> Workflow:
     if without:
         text = f"no active row of {', '.join(without)} fills `{kind.key_field}`, our key there"
         raise file_problems(path, [(("fields" if spec.source else "records",), text)])
-    found = mismatches(spec, staging_schemas(), kind.may_have)
+    found = [*_beyond(spec, kind), *mismatches(spec, staging_schemas(), kind.may_have)]
     if found:
         raise file_problems(path, found)
     return Workflow(name, spec)
 
 
+def _beyond(spec: WorkflowSpec, kind: TargetKind) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What the file asks of the target that it cannot do."""
+    if kind.max_level and (spec.max_level or 0) > kind.max_level:
+        yield ("max_level",), f"{kind.system} takes {kind.max_level} levels; write that or less"
+    if spec.connection and not kind.connections:
+        yield ("connection",), f"there is one account of {kind.system}; leave `connection` out"
+
+
 def workflow_definitions(workflow: Workflow) -> dg.Definitions:
-    """The four assets of one workflow."""
+    """The four assets of one workflow, and what people import by."""
     kind = TARGETS[workflow.spec.target]
     builders = (_mart, _twin, _plan, _sync)
-    return dg.Definitions(assets=[build(workflow, kind) for build in builders])
+    return dg.Definitions(assets=[*(build(workflow, kind) for build in builders), *import_assets(workflow)])
 
 
 def broken_asset(name: str) -> str:
@@ -110,36 +120,18 @@ def broken_definitions(asset: str, problem: str) -> dg.Definitions:
     return dg.Definitions(assets=[broken])
 
 
-def _spec(workflow: Workflow, layer: str, *, kinds: set[str], deps: Sequence[str], description: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        f"{layer}_{workflow.name}",
-        deps=list(deps),
-        description=description,
-        group_name=workflow.name,
-        kinds=kinds,
-        owners=workflow.spec.owners,
-        tags={"millpond/layer": layer, "millpond/active": str(workflow.spec.active).lower()},
-    )
-
-
 def _blocking(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
     """Checks that stop what comes after them."""
     return [dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in checks.items()]
 
 
-def _guarded(workflow: Workflow) -> None:
-    if not workflow.spec.active:
-        text = f"{workflow.name} is switched off (active: false in its defs.yaml)"
-        raise dg.Failure(text, allow_retries=False)
-
-
-def _client(context: dg.AssetExecutionContext, kind: TargetKind) -> Any:
-    """The client of the target's system: the resource that is called like it."""
-    return getattr(context.resources, kind.system)
+def _client(context: dg.AssetExecutionContext, workflow: Workflow) -> Any:
+    """The client of the workflow's account: the resource that is called like it."""
+    return getattr(context.resources, workflow.spec.door)
 
 
 def _target(context: dg.AssetExecutionContext, kind: TargetKind, workflow: Workflow) -> Target:
-    return kind.build(_client(context, kind), workflow.spec.options)
+    return kind.build(_client(context, workflow), workflow.spec.options)
 
 
 def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
@@ -148,7 +140,7 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         "no_row_lost": "Every source record is in the mart, once, delivered or with its reason.",
     }
 
-    spec = _spec(
+    spec = layer_spec(
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
@@ -159,21 +151,22 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
 
     @dg.multi_asset(name=workflow.mart, specs=[spec], check_specs=_blocking(workflow.mart, checks), pool=POOL)
     def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
-        _guarded(workflow)
+        refuse_switched_off(workflow)
         with dagster_failure(MappingError, SyncError):
-            frame = make_mart(warehouse, workflow)
+            records = make_mart(warehouse, workflow)
         lineage = column_lineage(workflow.spec, workflow.name)
-        dispositions = frame.group_by("disposition", "reason_code").len().sort("len", descending=True)
+        dispositions = warehouse.read(_DISPOSITIONS.format(workflow.mart))
         comments = {**MART_COMMENTS, **workflow.field_comments()}
         yield dg.MaterializeResult(
             metadata={
-                **table_metadata(workflow.mart, frame, comments),
+                **table_metadata(workflow.mart, warehouse.read(f"from {workflow.mart} limit 0"), comments),
+                "dagster/row_count": records,
                 "dagster/column_lineage": column_lineage_metadata(lineage),
                 "dispositions": dg.MetadataValue.md(
                     markdown_table(["disposition", "reason", "records"], dispositions.rows())
                 ),
             },
-            check_results=[_unique(workflow, kind, frame), _complete(warehouse, workflow, frame)],
+            check_results=[_unique(warehouse, workflow, kind), _complete(warehouse, workflow)],
         )
 
     return mart
@@ -183,9 +176,18 @@ def _syncs(names: Sequence[str]) -> list[str]:
     return [f"sync_{name}" for name in names]
 
 
-def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.AssetCheckResult:
-    keys = mart.filter(pl.col("disposition") == DELIVER)[kind.key_field]
-    blank, twice = keys.null_count(), int(keys.drop_nulls().is_duplicated().sum())
+_DISPOSITIONS = "select disposition, reason_code, count(*) as records from {} group by all order by records desc"
+_KEYS = """
+select
+    cast(coalesce(sum(sharing) filter ({key} is null), 0) as bigint) as blank,
+    cast(coalesce(sum(sharing) filter ({key} is not null and sharing > 1), 0) as bigint) as twice
+from (select {key}, count(*) as sharing from {mart} where disposition = '{deliver}' group by all)
+"""
+
+
+def _unique(warehouse: Warehouse, workflow: Workflow, kind: TargetKind) -> dg.AssetCheckResult:
+    asked = _KEYS.format(key=quoted(kind.key_field), mart=workflow.mart, deliver=DELIVER)
+    blank, twice = warehouse.read(asked).row(0)
     return dg.AssetCheckResult(
         check_name="key_is_unique",
         asset_key=workflow.mart,
@@ -195,22 +197,25 @@ def _unique(workflow: Workflow, kind: TargetKind, mart: pl.DataFrame) -> dg.Asse
     )
 
 
-def _complete(warehouse: Warehouse, workflow: Workflow, mart: pl.DataFrame) -> dg.AssetCheckResult:
+def _complete(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckResult:
     tables = [record.table for record in workflow.spec.records]
     counted = " union all ".join(f"select count(*) as n from {table}" for table in tables)
-    there = int(warehouse.read(f"select cast(sum(n) as bigint) as n from ({counted})")["n"][0])
-    once = int(mart.select("source", "source_id").is_duplicated().sum()) == 0
+    there, rows, records = warehouse.read(
+        f"select cast((select sum(n) from ({counted})) as bigint), count(*), count(distinct (source, source_id))"
+        f" from {workflow.mart}"
+    ).row(0)
+    once = rows == records
     return dg.AssetCheckResult(
         check_name="no_row_lost",
         asset_key=workflow.mart,
-        passed=there == mart.height and once,
-        description=f"{mart.height} rows for {there} source records" + ("" if once else ", some twice"),
-        metadata={"source_records": there, "mart_rows": mart.height},
+        passed=there == rows and once,
+        description=f"{rows} rows for {there} source records" + ("" if once else ", some twice"),
+        metadata={"source_records": there, "mart_rows": rows},
     )
 
 
 def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    spec = _spec(
+    spec = layer_spec(
         workflow,
         "twin",
         kinds={kind.system, "duckdb"},
@@ -219,10 +224,12 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         description=f"What {workflow.spec.target} holds now, records of others included.",
     )
 
-    @dg.multi_asset(name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", kind.system}, pool=POOL)
+    @dg.multi_asset(
+        name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", workflow.spec.door}, pool=POOL
+    )
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        _guarded(workflow)
-        clock = _client(context, kind).clock
+        refuse_switched_off(workflow)
+        clock = _client(context, workflow).clock
         with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
             frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
@@ -239,11 +246,11 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         "guard": "The plan stays within the workflow's limits; a failed check stops the delivery.",
     }
 
-    spec = _spec(
+    spec = layer_spec(
         workflow,
         "plan",
         kinds={"polars", "duckdb"},
-        deps=[workflow.mart, workflow.twin],
+        deps=[workflow.mart, workflow.twin, *(["selection_" + workflow.name] if workflow.spec.imports else [])],
         description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record."
         "\n\nUnder *Metadata*, `preview` counts them and `first_records` lists the first ones to send. Nothing is sent "
         "before the checks pass.",
@@ -253,37 +260,58 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         name=workflow.plan,
         specs=[spec],
         check_specs=_blocking(workflow.plan, checks),
-        required_resource_keys={"warehouse", kind.system},
+        required_resource_keys={"warehouse", workflow.spec.door},
         pool=POOL,
     )
     def plan(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        _guarded(workflow)
+        refuse_switched_off(workflow)
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
         with dagster_failure(SyncError):
             planned = make_plan(
-                warehouse, workflow, target, run_id=context.run.run_id, clock=_client(context, kind).clock
+                warehouse,
+                workflow,
+                target,
+                run_id=context.run.run_id,
+                clock=_client(context, workflow).clock,
+                mode=Mode(context.run.tags.get(MODE_TAG, Mode.SYNC)),
             )
-        once = int(planned.plan.select("source", "source_id").is_duplicated().sum()) == 0
-        undecided = int(planned.plan["action"].null_count())
         yield dg.MaterializeResult(
             metadata={
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
+                "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
-                **plan_metadata(planned.plan),
+                "calls_needed": planned.estimate.calls,
+                "time_needed": duration(planned.estimate.seconds),
+                **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.plan),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="one_decision_each",
-                    passed=once and not undecided,
-                    description=f"{planned.plan.height} records, {undecided} without a decision",
-                    metadata={"records": planned.plan.height, "undecided": undecided},
-                ),
-                _guard_result(planned.plan_id, planned.tripped),
-            ],
+            check_results=[_decided(warehouse, workflow, planned), _guard_result(planned.plan_id, planned.tripped)],
         )
 
     return plan
+
+
+_COUNTED = "select action, reason_code, count(*) as records from {} where plan_id = ? group by all"
+_ONCE = """
+select
+    (select count(*) from {mart}) as wanted,
+    count(distinct (source, source_id)) as records,
+    count(*) - count(action) as undecided
+from {plan}
+where plan_id = ?
+"""
+
+
+def _decided(warehouse: Warehouse, workflow: Workflow, planned: Planned) -> dg.AssetCheckResult:
+    """Count what was kept against the mart that it was decided from."""
+    counted = warehouse.read(_ONCE.format(mart=workflow.mart, plan=workflow.plan), [planned.plan_id])
+    wanted, records, undecided = counted.row(0)
+    return dg.AssetCheckResult(
+        check_name="one_decision_each",
+        passed=wanted == records == planned.records and not undecided,
+        description=f"{records} of {wanted} records, {planned.records} decisions, {undecided} without an action",
+        metadata={"records": records, "undecided": undecided},
+    )
 
 
 def _guard_result(plan_id: str, tripped: list[Tripped]) -> dg.AssetCheckResult:
@@ -301,7 +329,7 @@ def _guard_result(plan_id: str, tripped: list[Tripped]) -> dg.AssetCheckResult:
 
 
 def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    spec = _spec(
+    spec = layer_spec(
         workflow,
         "sync",
         kinds={kind.system, "duckdb"},
@@ -313,14 +341,14 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=workflow.sync,
         specs=[spec],
-        required_resource_keys={"warehouse", kind.system},
+        required_resource_keys={"warehouse", workflow.spec.door},
         pool=POOL,
         check_specs=[
             dg.AssetCheckSpec("all_sent", asset=workflow.sync, description="Nothing failed and nothing is left over.")
         ],
     )
     def sync(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        _guarded(workflow)
+        refuse_switched_off(workflow)
         target = _target(context, kind, workflow)
 
         def progress(done: int, steps: int) -> None:
@@ -332,7 +360,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 workflow,
                 target,
                 run_id=context.run.run_id,
-                clock=_client(context, kind).clock,
+                clock=_client(context, workflow).clock,
                 progress=progress,
             )
         if synced.stop is not None and not isinstance(synced.stop, QuotaExhaustedError):

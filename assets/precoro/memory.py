@@ -45,6 +45,10 @@ class Memory:
         if key:
             self._lost[key] = write
 
+    def forget_lost(self, external_id: str) -> bool:
+        """A create whose answer was lost has been found; whether it was one."""
+        return self._lost.pop(external_id, None) is not None
+
     def level_of(self, write: Write) -> int:
         """The level that a write is for: one below its parent's; 2 when the parent's is not known."""
         if write.parent_id is None:

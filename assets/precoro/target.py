@@ -18,6 +18,7 @@ from resources.errors import (
     AnswerLostError,
     ContractError,
     IntegrationError,
+    QuotaExhaustedError,
     RateLimitedError,
     RecordRejectedError,
     RequestRejectedError,
@@ -30,6 +31,8 @@ DROP_DOWN = "drop-down"
 MAX_LEVEL = 5
 # a listing may be shown again for as long as the service would refuse the same GET: precoro.md §3
 LISTING_AGE = timedelta(seconds=60)
+# a new option, and its tie to legal entities
+CALLS_TIED = 2
 # lost answers in a row after which the connection counts as gone
 LOST_IN_A_ROW = 3
 
@@ -135,6 +138,9 @@ class OptionTarget:
         missing = set(external_ids) - {option.external_id for option in found}
         for option, external_id in self._memory.orphans(options, missing):
             found.append(self._client.set_external_id(self.field.field_id, option.option_id, external_id))
+        for option in found:
+            if option.external_id and self._memory.forget_lost(option.external_id):
+                self._tie(option)
         return frame(found, fields)
 
     def _list(self) -> list[Option]:
@@ -145,10 +151,12 @@ class OptionTarget:
         return options
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
-        """One call an option, one more for each new one that is tied to legal entities."""
+        """One call an option, one more for each new one that is tied to legal entities; today's calls are counted."""
         calls = sum(writes.values())
         calls += writes.get(Action.CREATE.value, 0) if self._legal_entity_ids else 0
-        return Estimate(calls, seconds_for(calls))
+        there = len(self._listing[1]) if self._listing else 0
+        left = self._client.remaining().get("day")
+        return Estimate(calls, seconds_for(calls, there=there, **({} if left is None else {"left": left})))
 
     def send(self, batch: Sequence[Write]) -> Sent:
         """Send the writes one by one, in order; a refused record does not stop the others."""
@@ -178,6 +186,8 @@ class OptionTarget:
             refusal = self._refusal(write, values)
             if refusal:
                 return _End(refusal)
+            if creating and self._legal_entity_ids and self._client.remaining().get("day", CALLS_TIED) < CALLS_TIED:
+                raise QuotaExhaustedError("precoro", "create option", "today's last call would leave it untied")
             self._listing = None
             if write.target_id is None:
                 option = self._client.create_option(field_id, values)
@@ -213,14 +223,19 @@ class OptionTarget:
             return Outcome(Verdict.REJECTED, write.target_id, "too_deep", reason)
         return None
 
+    def _tie(self, option: Option) -> None:
+        """Restrict a new option to the legal entities, where there are such."""
+        if self._legal_entity_ids:
+            self._client.depend_add(option.option_id, self._legal_entity_ids)
+
     def _settled(self, write: Write, values: Mapping[str, str], option: Option) -> _End:
         """After the write itself: repair the external id when the service did not take it, tie a new option."""
         wanted, note, stop = values.get(self.key_field), "", None
         try:
             if wanted and option.external_id != wanted:
                 option = self._client.set_external_id(self.field.field_id, option.option_id, wanted)
-            if write.action is Action.CREATE and self._legal_entity_ids:
-                self._client.depend_add(option.option_id, self._legal_entity_ids)
+            if write.action is Action.CREATE:
+                self._tie(option)
         except IntegrationError as error:
             note = f"option {option.option_id} is written, but: {error}"
             refused = isinstance(error, RecordRejectedError | ContractError)

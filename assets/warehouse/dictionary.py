@@ -21,9 +21,12 @@ LAYERS = {
     "stg_": "Our names and types",
     "hist_": "Every version",
     "mart_": "What targets should hold",
+    "selection_": "What an import may create",
     "twin_": "What targets hold",
     "plan_": "What would be done",
+    "candidates_": "What could be imported, and what could not",
     "sync_": "What was decided and sent",
+    "tree_": "What targets hold, as a tree",
     "": "Questions that are ready to ask, and where things come from",
 }
 

@@ -22,7 +22,10 @@ IDENTICAL_AN_HOUR = 30
 
 
 class Counted(httpx.BaseTransport):
-    """Waits for room in the budget before each try, a repeated one too."""
+    """Waits for room in the budget before each try, a repeated one too.
+
+    A second between two sends would not do: the first may be slow on its way and the second quick.
+    """
 
     def __init__(self, inner: httpx.BaseTransport, budget: CallBudget, account: str) -> None:
         self._inner = inner
@@ -34,10 +37,12 @@ class Counted(httpx.BaseTransport):
         identity = request.url.raw_path.decode() if request.method == "GET" else None
         number = self._budget.acquire(self._account, identity=identity)
         try:
-            return self._inner.handle_request(request)
+            response = self._inner.handle_request(request)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             self._budget.give_back(number)
             raise
+        self._budget.answered(number)
+        return response
 
     def close(self) -> None:
         """Close the connection pool."""
@@ -54,6 +59,7 @@ def open_precoro(
     budget_file: Path | str = "",
     spacing_s: float = SPACING_S,
     attempts: int = ATTEMPTS,
+    connection: str = "",
     sandbox: Path | str = "",
     ca_file: Path | str = "",
     clock: Clock | None = None,
@@ -72,6 +78,7 @@ def open_precoro(
             empty: `.millpond/precoro_budget.sqlite` in the home folder, or the sandbox's own.
         spacing_s: Seconds between two calls.
         attempts: Tries of one request that gets no answer.
+        connection: Name of the company, when there are several: for messages, and for the sandbox's own company.
         sandbox: A sandbox folder to call instead of Precoro; its clock and credentials are used.
         ca_file: A certificate authority to trust, for the sandbox behind TLS.
         clock: Time for waiting; the wall's by default, the sandbox's with a sandbox.
@@ -83,14 +90,15 @@ def open_precoro(
         world = Sandbox(Path(sandbox))
         transport, clock = world.transport("precoro"), clock or world.clock
         base_url = BASE_URLS["precoro"]
-        token = token or world.credentials["precoro"]["token"]
-        email = email or world.credentials["precoro"]["email"]
+        own = world.precoro.company(connection) if connection else world.credentials["precoro"]
+        token, email = token or own["token"], email or own["email"]
         budget_file = budget_file or world.folder / "precoro_budget.sqlite"
     host = (base_url or REGIONS.get(region, "")).rstrip("/")
     time = clock or WallClock()
-    problem = not_configured("precoro", token=token, email=email)
-    problem = problem or ("" if host else f"PRECORO_REGION is one of {sorted(REGIONS)}, not {region!r}")
-    problem = problem or bad_address("precoro", host)
+    system = f"precoro_{connection}" if connection else "precoro"
+    problem = not_configured(system, token=token, email=email)
+    problem = problem or ("" if host else f"{system.upper()}_REGION is one of {sorted(REGIONS)}, not {region!r}")
+    problem = problem or bad_address(system, host)
     if problem:
         with open_http(NOWHERE, transport=ClosedTransport("precoro", problem)) as http:
             yield PrecoroClient(HttpDoor(http, system="precoro", clock=time), clock=time)
@@ -115,5 +123,5 @@ def open_precoro(
         ca_file=Path(ca_file) if ca_file else None,
         around=lambda inner: Counted(inner, budget, account),
     ) as http:
-        door = HttpDoor(http, system="precoro", clock=time, attempts=attempts, translate=Refusals(time))
+        door = HttpDoor(http, system="precoro", clock=time, attempts=attempts, translate=Refusals(time, system))
         yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account))

@@ -22,8 +22,8 @@ from resources.errors import (
 from resources.http import retry_after_s
 
 MEND = (
-    "the token or its user was refused; renew PRECORO_TOKEN, check that PRECORO_EMAIL is the user whose token it is and"
-    " that this user may see and edit custom fields, and that PRECORO_REGION is where the account lives"
+    "the token or its user was refused; renew {0}_TOKEN, check that {0}_EMAIL is the user whose token it is and"
+    " that this user may see and edit custom fields, and that {0}_REGION is where the account lives"
 )
 STAMP = "%Y-%m-%d %H:%M:%S UTC"
 LONGEST_TEXT = 300
@@ -36,8 +36,10 @@ LONGEST_WAIT_S = 3700.0
 class Refusals:
     """Turns Precoro's refusals into our errors; `HttpDoor` asks it first."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, account: str = "precoro") -> None:
+        """Take the clock that stamps are compared with, and how the account's settings begin."""
         self._clock = clock
+        self._mend = MEND.format(account.upper())
 
     def __call__(self, response: httpx.Response) -> IntegrationError | None:
         """The error in words of Precoro, or None to leave it to the HTTP status."""
@@ -46,7 +48,7 @@ class Refusals:
             return None
         operation = f"{response.request.method} {response.request.url.path}"
         if status in {401, 403}:
-            return CredentialsError("precoro", operation, f"HTTP {status}: {MEND}", code=str(status))
+            return CredentialsError("precoro", operation, f"HTTP {status}: {self._mend}", code=str(status))
         body = _json(response)
         if status == httpx.codes.TOO_MANY_REQUESTS:
             return self._too_many(response, body, operation)

@@ -25,6 +25,7 @@ class PrecoroResource(dg.ConfigurableResource[PrecoroClient]):
     )
     spacing_s: float = Field(default=SPACING_S, description="Seconds between two calls; Precoro allows one a second.")
     attempts: int = Field(default=ATTEMPTS, description="Tries of one request that gets no answer.")
+    connection: str = Field(default="", description="Name of the company, when there are several; for messages.")
     sandbox: str = Field(default="", description="A sandbox folder to call instead of Precoro.")
     ca_file: str = Field(default="", description="A certificate authority to trust, for a sandbox behind TLS.")
 
@@ -45,6 +46,7 @@ class PrecoroResource(dg.ConfigurableResource[PrecoroClient]):
             budget_file=self.budget_file,
             spacing_s=self.spacing_s,
             attempts=self.attempts,
+            connection=self.connection,
             sandbox=self.sandbox,
             ca_file=self.ca_file,
         ) as client:

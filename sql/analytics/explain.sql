@@ -18,9 +18,11 @@ named as (
 
 -- a NetSuite id means the records of every source that have it, a target's id the one that is linked
 keys as (
-    select null as of_source, cast(id as varchar) as of_id
+    select null as of_source, cast(id as varchar) as of_id, try_cast(id as bigint) as of_number
     union
-    select source, source_id from sync_links where target_id = cast(id as varchar) and not exists (from named)
+    select source, source_id, try_cast(source_id as bigint)
+    from sync_links
+    where target_id = cast(id as varchar) and not exists (from named)
 ),
 
 seen as (
@@ -41,11 +43,11 @@ steps as (
     select seen_at, source, workflow, if(state = 'intent', 2, 3), if(state = 'intent', 'sent', 'answered'),
         if(state = 'intent', action, state), reason
     from sync_attempts
-    semi join keys on of_id = source_id and coalesce(of_source, source) = source
+    semi join keys on of_number = source_number and of_id = source_id and coalesce(of_source, source) = source
     union all
     select from_at, source, workflow, 4, 'decided', action, reason
     from sync_decisions
-    semi join keys on of_id = source_id and coalesce(of_source, source) = source
+    semi join keys on of_number = source_number and of_id = source_id and coalesce(of_source, source) = source
     union all
     select confirmed_at, source, workflow, 5, 'linked', target_id, matched_by
     from sync_links

@@ -15,6 +15,7 @@ create table if not exists sync_attempts (
     workflow varchar,  -- the workflow
     source varchar,  -- staging table without its prefix
     source_id varchar,  -- NetSuite internal id
+    source_number bigint,  -- the same as a number, by which rows are found fast; null where it is none
     action varchar,  -- what was sent
     target_id varchar,  -- internal id of the target's record
     payload_hash varchar,  -- fingerprint of the mapped values that were to be sent

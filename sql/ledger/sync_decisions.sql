@@ -11,6 +11,7 @@ create table if not exists sync_decisions (
     workflow varchar,  -- the workflow
     source varchar,  -- staging table without its prefix
     source_id varchar,  -- NetSuite internal id
+    source_number bigint,  -- the same as a number, by which rows are found fast; null where it is none
     action varchar,  -- what was decided and done
     reason_code varchar,  -- why, as a code
     reason varchar,  -- why, in words

@@ -21,8 +21,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
+from resources.suiteprojects.connect import open_suiteprojects
 from tests.bench.deliver_senders import DRT, PACKAGE, rows, template
 
 CACHE = Path(__file__).parents[2] / "build" / "bench"
@@ -83,9 +83,11 @@ def measured(name: str, count: int, latency_ms: int, command: list[str], batch: 
             raise NotMeasuredError(f"{name}: {(done.stderr.strip() or 'it failed').splitlines()[-1]}")
         figures = json.loads(done.stdout.splitlines()[-1])
         service = sandbox.suiteprojects
-        requests, per_day = service.calls_made(), SuiteProjectsSwitches().requests_per_day or 0
+        requests = service.calls_made()
+        with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
+            quota = requests / (client.remaining_today() + service.calls_made())
         return Measured(
-            name, count, requests, service.write_calls(), requests / per_day, figures["sending_s"],
+            name, count, requests, service.write_calls(), quota, figures["sending_s"],
             figures.get("whole_s"), figures["refused"], len(service.rows("Customer")),
         )  # fmt: skip
 
@@ -119,7 +121,7 @@ def main() -> None:
     asked = parser.parse_args()
     table = Table(
         title=f"delivery at {asked.latency} ms a request, {platform.machine()}, {os.cpu_count()} cores",
-        caption="quota: share of 100,000 requests a day, as the stand-in has it; one record in a hundred is refused",
+        caption="quota: share of the day's requests, as RateLimit tells it; one record in a hundred is refused",
     )
     for head in ("sender", "rows", "requests", "writes", "rows a write", "quota", "sending s", "rows/s", "whole s",
                  "refused, told", "arrived"):  # fmt: skip

@@ -115,7 +115,8 @@ def test_assets_are_named_by_layer_system_and_thing() -> None:
     assert not [
         name
         for name in names
-        if name != SNAPSHOT and not re.fullmatch(rf"(raw|stg|hist|mart|twin|plan|sync)_{system_and_thing}", name)
+        if name != SNAPSHOT
+        and not re.fullmatch(rf"(raw|stg|hist|mart|twin|plan|sync|selection|candidates|tree)_{system_and_thing}", name)
     ]
 
 

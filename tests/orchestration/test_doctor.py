@@ -53,6 +53,17 @@ def test_one_cross_is_exit_code_one(seeded: Home) -> None:
     assert lines[-1].startswith("✓ precoro")
 
 
+def test_a_seal_key_of_another_form_is_named(seeded: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a run reads for an hour and then cannot keep its plan; the key itself is not printed."""
+    assert seeded.folder.exists()
+    monkeypatch.setenv("MILLPOND_SEAL_KEY", "pasted with a quote")
+
+    (cross,) = crosses(looked()[1])
+
+    assert cross.startswith("✗ millpond: seal: plans cannot be sealed or opened; MILLPOND_SEAL_KEY must be 32 bytes")
+    assert "pasted" not in cross
+
+
 def test_a_custom_field_that_a_workflow_reads_must_be_there(seeded: Home) -> None:
     """The workflow is named, for the mend may be there."""
     seeded.sandbox.switches.set(

@@ -17,7 +17,8 @@ from tests.orchestration.conftest import QUIET, Home, edited_workflows
 CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"
 DEPARTMENTS = "suiteprojects__customer_department"
 ON = {CUSTOMERS, OPTIONS, DEPARTMENTS, "suiteprojects__projects", "suiteprojects__contacts"}
-GROUPS = {"all", "customers", "suiteprojects", *ON}
+GROUPS = {"all", "customers", "suiteprojects", "precoro_update", *ON}
+MODES = {f"{OPTIONS}__import", f"{OPTIONS}__update"}
 
 
 def jobs() -> dict[str, set[str]]:
@@ -46,8 +47,8 @@ def sensors() -> dict[str, dg.SensorDefinition]:
 
 @pytest.mark.usefixtures("home")
 def test_every_group_has_a_job_and_a_plan() -> None:
-    """`all`, the groups of groups.yaml, and each workflow by its own name."""
-    assert set(jobs()) == GROUPS | {f"{name}__plan" for name in GROUPS}
+    """`all`, the groups of groups.yaml, and each workflow by its own name; import and update where a file asks."""
+    assert set(jobs()) == GROUPS | {f"{name}__plan" for name in GROUPS} | MODES
 
 
 @pytest.mark.usefixtures("home")

@@ -48,6 +48,20 @@ windows = st.lists(
 pauses = st.lists(st.tuples(st.floats(0.0, 30.0), st.sampled_from([None, "x", "y"])), min_size=1, max_size=25)
 
 
+def test_a_call_counts_from_its_answer(tmp_path: Path) -> None:
+    """One may be slow on its way and the next quick: a second between the sends is none between the arrivals."""
+    clock = StepClock()
+    budget = CallBudget(tmp_path / "calls.sqlite", [], clock, spacing_s=1.0)
+    first = budget.acquire("one")
+    clock.sleep(0.9)
+    budget.answered(first)
+    arrived = clock.now()
+
+    budget.acquire("one")
+
+    assert (clock.now() - arrived).total_seconds() >= 1.0
+
+
 @settings(max_examples=40, deadline=None)
 @given(windows=windows, calls=pauses, spacing_s=st.floats(0.0, 3.0), identical_get_s=st.floats(0.5, 60.0))
 def test_no_window_is_ever_exceeded(

@@ -104,6 +104,18 @@ class HandEdits:
             field_id = tables.add_company(connection, name, token=token, email=email, now=self._clock.now())
         return {"token": token, "email": email, "item_custom_field_id": field_id}
 
+    def company(self, name: str) -> dict[str, Any]:
+        """What a client needs to reach the company of this name, which is made when there is none yet."""
+        with self._store.write() as connection:
+            rows = connection.execute(
+                "select token, email, min(field_id) as field_id from companies join fields using (company_id)"
+                " where companies.name = ? group by company_id",
+                (name,),
+            ).fetchall()
+            if not rows:
+                return self.add_company(name)
+        return {"token": rows[0]["token"], "email": rows[0]["email"], "item_custom_field_id": rows[0]["field_id"]}
+
     def log(self) -> list[dict[str, Any]]:
         """Every request with known credentials: at (Unix seconds), method, path, body, status, limited."""
         with self._store.read() as connection:

@@ -59,8 +59,9 @@ def _free_at(
     switches: PrecoroSwitches,
     limit: Limit,
 ) -> float:
-    where = "company_id = ? and limited in (0, ?)"
-    values: list[int] = [company_id, int(switches.refused_calls_count)]
+    # one value, so that the index gives the order and nothing is sorted
+    where = "company_id = ? and limited " + ("in (0, 1)" if switches.refused_calls_count else "= 0")
+    values: list[int] = [company_id]
     texts: list[str] = []
     if limit.identical:
         where += f" and {switches.identical_by} = ? and method = 'GET'"

@@ -6,6 +6,7 @@ answer(call)  ->  who asks (two headers)  ->  rate limits  ->  route  ->  call l
 import re
 import sqlite3
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +144,9 @@ class _Request:
             raise not_found("Custom field")
         return dict(rows[0])
 
-    def _option_rows(self, field_id: int) -> list[dict[str, Any]]:
-        rows = self._connection.execute(
-            "select * from options where field_id = ? order by option_id", (field_id,)
-        ).fetchall()
-        return [dict(row) for row in rows]
+    def _option_rows(self, field_id: int) -> list[sqlite3.Row]:
+        statement = "select * from options where field_id = ? order by option_id"
+        return self._connection.execute(statement, (field_id,)).fetchall()
 
     def _one_option(self, match: re.Match[str]) -> Answer:
         field, option_id = self._field(match), int(match["option_id"])
@@ -170,12 +169,10 @@ class _Request:
         asked = {value for key, value in self._call.query if key == "external_id[]"}
         if asked and self._switches.external_id_filter:
             rows = [row for row in rows if row["external_id"] in asked]
-        shown = [shapes.option_shape(row, self._switches) for row in rows]
-        return (
-            shapes.page(self._call, shown, self._switches)
-            if self._switches.options_paged
-            else json_answer({"data": shown})
-        )
+        shape = partial(shapes.option_shape, switches=self._switches)
+        if self._switches.options_paged:
+            return shapes.page(self._call, rows, self._switches, shape)
+        return json_answer({"data": [shape(row) for row in rows]})
 
     def _depend(self, match: re.Match[str]) -> Answer:
         if self._call.method != "PATCH":

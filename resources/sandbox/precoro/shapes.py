@@ -2,7 +2,7 @@
 
 import math
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from resources.sandbox.precoro.refusal import invalid
@@ -10,10 +10,12 @@ from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.precoro.tables import TYPES
 from resources.sandbox.wire import Answer, Call, json_answer
 
+Row = Mapping[str, Any] | sqlite3.Row
+
 PAGE_SIZES = (10, 20, 50, 100, 200)
 
 
-def option_shape(row: Mapping[str, Any], switches: PrecoroSwitches) -> dict[str, Any]:
+def option_shape(row: Row, switches: PrecoroSwitches) -> dict[str, Any]:
     """One option; `label` is name with code, which is inferred."""
     shape = {
         "id": row["option_id"],
@@ -29,9 +31,7 @@ def option_shape(row: Mapping[str, Any], switches: PrecoroSwitches) -> dict[str,
     return shape
 
 
-def field_shape(
-    row: Mapping[str, Any], options: Iterable[Mapping[str, Any]], switches: PrecoroSwitches
-) -> dict[str, Any]:
+def field_shape(row: Row, options: Iterable[Row], switches: PrecoroSwitches) -> dict[str, Any]:
     """One field definition with its options nested."""
     nested = [
         option_shape(option, switches)
@@ -62,13 +62,18 @@ def entity_shape(row: sqlite3.Row) -> dict[str, Any]:
     return shape | extra | {"createDate": row["created_at"]}
 
 
-def page(call: Call, records: Sequence[dict[str, Any]], switches: PrecoroSwitches) -> Answer:
-    """One page of a list, with the paging keys of the chosen dialect."""
+def page(
+    call: Call,
+    records: Sequence[Any],
+    switches: PrecoroSwitches,
+    shape: Callable[[Any], dict[str, Any]] = dict,
+) -> Answer:
+    """One page of a list, with the paging keys of the chosen dialect; only what is shown is shaped."""
     query = dict(call.query)
     per_page = _per_page(query.get("per_page"), switches)
     pages = max(1, math.ceil(len(records) / per_page))
     number = _page_number(query.get("page", "1"), pages)
-    shown = records[(number - 1) * per_page : number * per_page]
+    shown = [shape(record) for record in records[(number - 1) * per_page : number * per_page]]
     old = {"total": len(records), "current_page": number, "total_pages": pages, "links": {}}
     new = {"has_next_page": number < pages}
     paging: dict[str, Any] = {"count": len(shown), "per_page": per_page}

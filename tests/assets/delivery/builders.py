@@ -197,7 +197,7 @@ def actual(target_id: str = "901", external_id: str | None = "1", **changes: Any
     return _changed(row, changes)
 
 
-def link(source_id: str = "1", target_id: str = "901", **changes: Any) -> dict[str, Any]:
+def link(source_id: str = "1", target_id: str | None = "901", **changes: Any) -> dict[str, Any]:
     """A row of LINK_SCHEMA: what was confirmed for `desired(source_id)`."""
     row = {
         "source": "customers",

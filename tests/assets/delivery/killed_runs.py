@@ -64,7 +64,7 @@ DEATHS = [
 ]
 
 
-BEFORE_SENDING = ("mart_shaped", "twin_read", "plan_decided", "plan_kept")
+BEFORE_SENDING = ("mart_made", "twin_read", "plan_begins", "plan_kept")
 
 
 @contextmanager

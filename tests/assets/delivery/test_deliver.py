@@ -58,12 +58,12 @@ def test_parents_are_sent_first_and_switched_off_last() -> None:
 
 
 def test_a_batch_is_as_large_as_allowed_and_of_one_level() -> None:
-    """A child in its parent's batch would not know where to go."""
+    """A child in its parent's batch would not know where to go; families come before those who have nobody."""
     wanted = [*(desired(str(number)) for number in range(1, 6)), below("100", "1")]
 
     steps = plan_steps(decide(option_tree(), OPTIONS, mart(*wanted), twin(), links()))
 
-    assert [[step.key[1] for step in batch] for batch in batches(steps, 2)] == [["1", "2"], ["3", "4"], ["5"], ["100"]]
+    assert [[step.key[1] for step in batch] for batch in batches(steps, 2)] == [["1"], ["100"], ["2", "3"], ["4", "5"]]
 
 
 # --- one record's trouble ----------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_a_killed_run_is_repaired_by_the_next(
     precoro: Flow, sandbox: Sandbox, tmp_path: Path, moment: str, first_state: str
 ) -> None:
     """The process dies between the intents and the outcomes; nothing is made twice, every attempt gets its end."""
-    precoro.stage(customer("1"), customer("2"), below=(project("100"),))
+    precoro.stage(customer("1"), customer("2"), below=(project("100"), project("200", customer_id="2")))
     command = [sys.executable, "-m", "tests.assets.delivery.dying_run", str(tmp_path), moment]
 
     killed = subprocess.run(command, cwd=ROOT, check=False)
@@ -250,7 +250,7 @@ def test_a_killed_run_is_repaired_by_the_next(
 
     precoro.run()
 
-    assert ours(sandbox) == {"1": "Company 1", "2": "Company 2", "100": "Project 100"}
+    assert ours(sandbox) == {"1": "Company 1", "2": "Company 2", "100": "Project 100", "200": "Project 200"}
     assert precoro.attempts("1")[:2] == [("1", "create", "intent"), ("1", "create", first_state)]
     open_ones = precoro.warehouse.read(
         "select attempt_id from sync_attempts group by attempt_id having bool_and(state in ('intent', 'unknown'))"

@@ -119,7 +119,7 @@ def ledger_is_true(flow: Flow, world: Sandbox, death: Death) -> None:
     runs = dict(flow.table("sync_runs").filter(pl.col("workflow") == death.system).select("run_id", "state").rows())
     states = set(flow.table("sync_plans")["state"])
     finished = death.failpoint.startswith("publish") or death.failpoint == "bookkeeping_done"
-    never_took = {"mart_shaped": None, "twin_read": None, "plan_decided": "read", "plan_kept": "planned"}
+    never_took = {"mart_made": None, "twin_read": None, "plan_begins": "read", "plan_kept": "planned"}
     assert runs.get("killed") == ("finished" if finished else never_took.get(death.failpoint, "died"))
     assert ("died" in states) == (runs.get("killed") == "died")
     assert "sending" not in {*runs.values(), *states}
@@ -181,21 +181,37 @@ def test_answers_that_do_not_arrive_are_looked_up(
     settled(flow, sandbox, system)
 
 
-def test_the_days_allowance_ends_in_the_middle(sandbox: Sandbox, precoro: Flow) -> None:
-    """What was sent is confirmed, the rest is not sent, and comes tomorrow."""
-    before(precoro)
-    precoro.run()
-    after(precoro)
-    precoro.plan("short")
-    sandbox.switches.set("precoro", PrecoroSwitches, calls_per_day=sandbox.precoro.calls_made() + 2)
+def allow(sandbox: Sandbox, system: str, more: int) -> None:
+    """So many calls more today."""
+    if system == "precoro":
+        sandbox.switches.set("precoro", PrecoroSwitches, calls_per_day=sandbox.precoro.calls_made() + more)
+    else:
+        most = sandbox.suiteprojects.calls_made() + more
+        sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=most)
 
-    synced = precoro.send("short")
+
+@pytest.mark.parametrize("system", ["precoro", "suiteprojects"])
+def test_the_days_allowance_ends_in_the_middle(
+    sandbox: Sandbox, precoro: Flow, suiteprojects: Flow, system: str
+) -> None:
+    """What was sent is confirmed, the rest is not sent, and comes tomorrow."""
+    flow = {"precoro": precoro, "suiteprojects": suiteprojects}[system]
+    if isinstance(flow.target, SuiteProjectsTarget):
+        flow.spec, flow.target.batch_size = SUITE, 1
+    before(flow)
+    flow.run()
+    after(flow)
+    flow.plan("short")
+    allow(sandbox, system, 2)
+
+    synced = flow.send("short")
 
     assert synced.counts["failed"] > 0
-    assert dict(precoro.table("sync_runs").select("run_id", "state").rows())["short"] == "partial"
-    sandbox.switches.set("precoro", PrecoroSwitches, calls_per_day=3000)
-    sandbox.clock.advance(86_400)
-    settled(precoro, sandbox, "precoro", 1)
+    assert sum(synced.counts[each] for each in ("created", "updated", "deactivated")) > 0
+    assert dict(flow.table("sync_runs").select("run_id", "state").rows())["short"] == "partial"
+    allow(sandbox, system, 3000)
+    sandbox.clock.sleep(86_400)
+    settled(flow, sandbox, system, 1)
 
 
 def test_a_token_that_ends_between_two_batches_is_renewed(

@@ -261,3 +261,17 @@ def test_the_external_id_comes_first_in_every_match() -> None:
     spec = one_source(match=[{"field": "name", "ignore_case": True}, "external_id"])
 
     assert [(rule.field, rule.ignore_case) for rule in spec.match_order] == [("name", True)]
+
+
+def test_linked_rows_become_value_lists_and_name_what_they_wait_for(tmp_path: Path) -> None:
+    """The ids are known when the mart is made; two workflows that are waited for are each told once."""
+    text = f"{GOOD}    - {{field: parent, from: city, links: trees, otherwise: blank}}\n  needs: [owners, trees]\n"
+    spec = read_workflow(written(tmp_path, text))
+
+    linked = spec.linked({"trees": {"1": "17"}})
+
+    assert spec.waits_for == ["owners", "trees"]
+    assert [row.values for row in linked.records[0].rows] == [None, None, {"1": "17"}]
+    assert "8: fields.2: `links` makes the value list" in complaint(
+        tmp_path, text.replace("links: trees", "links: trees, values: {a: b}")
+    )

@@ -6,6 +6,7 @@ import sys
 import polars as pl
 import pytest
 
+from assets.delivery.ledger import LEDGER
 from assets.delivery.mapping import MappingError
 from assets.delivery.planning import make_mart
 from assets.delivery.plans import SyncError
@@ -110,19 +111,25 @@ def test_a_run_is_counted(precoro: Flow) -> None:
     assert run["started_at"] <= run["finished_at"]
 
 
-def test_without_its_ledger_nothing_is_made_twice(precoro: Flow, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("system", ["precoro", "suiteprojects"])
+def test_without_its_ledger_nothing_is_made_twice(
+    precoro: Flow, suiteprojects: Flow, sandbox: Sandbox, system: str
+) -> None:
     """The target carries our key; the tables are a memory, not the truth."""
-    precoro.stage(customer("1"), below=(project("100"),)).run()
-    before = sandbox.precoro.options()
-    with precoro.warehouse.writer() as con:
-        for name in ("sync_runs", "sync_decisions", "sync_attempts", "sync_links", "lineage_columns"):
+    flow = {"precoro": precoro, "suiteprojects": suiteprojects}[system]
+    flow.spec = flow.spec if system == "precoro" else suite_customers()
+    flow.stage(customer("1"), customer("2"), below=(project("100"),)).run()
+    links = set(flow.table("sync_links").select("source_id", "target_id").rows())
+    before = sandbox.precoro.options(), sandbox.suiteprojects.rows("Customer")
+    with flow.warehouse.writer() as con:
+        for name in LEDGER:
             con.execute(f"drop table {name}")
 
-    decisions = precoro.run()
+    decisions = flow.run()
 
     assert set(decisions.values()) == {("unchanged", "identical")}
-    assert sandbox.precoro.options() == before
-    assert sorted(precoro.table("sync_links")["source_id"]) == ["1", "100"]
+    assert (sandbox.precoro.options(), sandbox.suiteprojects.rows("Customer")) == before
+    assert set(flow.table("sync_links").select("source_id", "target_id").rows()) == links
 
 
 def test_a_project_moves_with_its_customer_being_made_in_the_same_run(precoro: Flow, sandbox: Sandbox) -> None:

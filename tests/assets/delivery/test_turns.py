@@ -34,7 +34,7 @@ def test_an_older_mart_never_replaces_a_newer_one(precoro: Flow) -> None:
     precoro.stage(customer("1", company_name="old"))
 
     overtaken(
-        "mart_shaped",
+        "mart_made",
         lambda: make_mart(precoro.warehouse, precoro.workflow),
         lambda: precoro.stage(customer("1", company_name="new")),
     )
@@ -66,7 +66,7 @@ def test_an_older_plan_never_replaces_a_newer_one(precoro: Flow) -> None:
         precoro.stage(customer("1", company_name="new"))
         make_mart(precoro.warehouse, precoro.workflow)
 
-    overtaken("plan_decided", plan, meanwhile)
+    overtaken("plan_begins", plan, meanwhile)
 
     made = precoro.warehouse.read("select payload from plan_flow join sync_plans using (plan_id) where state = 'made'")
     assert ['"name":"new"' in text for text in made["payload"]] == [True]

@@ -8,6 +8,8 @@ from assets.precoro.target import OptionTarget
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
 from resources.sandbox.world import Sandbox
+from resources.warehouse import Warehouse
+from tests.assets.precoro.company import Company
 
 
 @pytest.fixture
@@ -21,3 +23,9 @@ def precoro(sandbox: Sandbox) -> Iterator[PrecoroClient]:
 def target(precoro: PrecoroClient) -> OptionTarget:
     """The field for customers and projects."""
     return OptionTarget(precoro, 5144)
+
+
+@pytest.fixture
+def company(precoro: PrecoroClient, sandbox: Sandbox, warehouse: Warehouse) -> Company:
+    """The shipped workflow over one company of Precoro."""
+    return Company(warehouse, sandbox, precoro)

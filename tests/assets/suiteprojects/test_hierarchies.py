@@ -8,7 +8,7 @@ from assets.suiteprojects.nodes import NodeTarget
 from resources.errors import RequestRejectedError
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.assets.suiteprojects.account import Account, shipped, switched_on
-from tests.assets.suiteprojects.staged import customer, stage, tree
+from tests.assets.suiteprojects.staged import customer, project, stage, tree
 
 DEPARTMENTS = "suiteprojects__customer_department"
 CUSTOMERS = "suiteprojects__customers"
@@ -195,6 +195,30 @@ def test_several_classifications_at_once(account: Account) -> None:
 
     customers(account, customer("10", **{**all_four, "custentity_class": "2", "custentity_location": None}))
     assert attached(account) == {"10": ["Class 2", "Inside", "Subsidiary 1"]}
+
+
+@pytest.mark.parametrize("node_ids", ["replace", "add"])
+def test_projects_have_hierarchies_of_their_own(account: Account, node_ids: str) -> None:
+    """The same departments, another hierarchy, other keys: a customer and a project of one id never mix."""
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, node_ids=node_ids)
+    tree_of_projects = shipped("suiteprojects__project_department", switched_on(active=True))
+    projects = shipped("suiteprojects__projects", switched_on("hierarchy:Project Department"))
+    account.use(tree_of_projects, projects)
+    departments(account)
+    account.deliver(tree_of_projects.name)
+
+    for number in ("2", "4"):
+        customers(account, customer("10", custentity_department="2"))
+        stage(account.warehouse, projects=[project("20", "10", custentity_department=number)])
+        account.deliver(projects.name)
+
+    (owner,), (made,) = account.other.read("Customer"), account.other.read("Project")
+    assert owner["id"] == made["id"] == "1"
+    assert owner["hierarchy_node_ids"] == ids(account)["Customer Department 2"]
+    assert made["hierarchy_node_ids"] == ids(account)["Project Department 4"]
+    assert {row["name"]: row["type"] for row in account.other.read("Hierarchy")} == {
+        "Customer Department": "customer", "Project Department": "project",
+    }  # fmt: skip
 
 
 def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: Account) -> None:

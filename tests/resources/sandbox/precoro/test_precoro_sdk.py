@@ -9,10 +9,13 @@ from typing import Any
 import precoro
 import pytest
 
+from resources.precoro.connect import open_precoro
 from resources.sandbox.precoro.server import PrecoroSandbox
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.serve import HOST, Front, Quiet, _config, listen
 from resources.sandbox.world import Sandbox
+from resources.warehouse import Warehouse
+from tests.assets.precoro.company import Company, customer, project
 
 FIELD = 5144
 
@@ -51,6 +54,34 @@ def test_the_sdk_lists_creates_updates_and_patches(sdk: precoro.PrecoroClient, s
     assert nested["data"][-1]["name"] == "Refit 2027"
     assert sdk.legal_entities.list_all()
     assert sdk.users.list()["data"]
+
+
+def test_the_sdk_sees_the_tree_that_was_synced(
+    sdk: precoro.PrecoroClient, sandbox: Sandbox, warehouse: Warehouse
+) -> None:
+    """What another client finds after our run: names, levels, parents, switches and our keys."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_answers=True)
+    with open_precoro(sandbox=sandbox.folder) as client:
+        company = Company(warehouse, sandbox, client)
+        below = (project("11", "1"), project("12", "1", "11"), project("13", "1", is_inactive=True))
+        company.netsuite(customer("1"), customer("2"), projects=below[:2]).run()
+        company.netsuite(customer("1", company_name="Ärlig & Söner"), customer("2", is_inactive=True), projects=below)
+        company.run()
+
+    nested: Any = sdk.item_custom_fields.get(FIELD)["options"]
+    options = {row["id"]: row for row in nested["data"]}
+    parents = {key: (row["parent"] or {}).get("id") for key, row in options.items()}  # at the top it is []
+    seen = {
+        row["externalId"]: (row["name"], row["level"], row["enable"], options.get(parents[key], {}).get("externalId"))
+        for key, row in options.items()
+        if row["externalId"]
+    }
+    assert seen == {
+        "1": ("Ärlig & Söner", 1, True, None),
+        "2": ("Company 2", 1, False, None),
+        "11": ("Project 11", 2, True, "1"),
+        "12": ("Project 12", 3, True, "11"),
+    }
 
 
 def test_the_sdk_reads_every_page(sdk: precoro.PrecoroClient, stand_in: PrecoroSandbox) -> None:

@@ -1,0 +1,130 @@
+"""One Precoro company: what NetSuite has, and runs of the shipped workflow between the two."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from urllib.parse import parse_qsl
+
+import polars as pl
+
+from assets.delivery.importing import make_candidates, make_selection, make_tree
+from assets.delivery.picking import Mode, Pick
+from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.spec import WorkflowSpec, read_workflow
+from assets.delivery.sync import Synced, run_sync
+from assets.targets import TARGETS
+from assets.warehouse.schemas import staging_schemas
+from orchestration.settings import ROOT
+from resources.precoro.client import PrecoroClient
+from resources.sandbox.world import Sandbox
+from resources.warehouse import Warehouse, replace_table
+
+SHIPPED = ROOT / "orchestration" / "workflows" / "precoro__options" / "defs.yaml"
+LIVE = {"is_person": False, "is_inactive": False, "is_deleted": False}
+
+Row = Mapping[str, Any]
+
+
+def customer(customer_id: str, **changes: Any) -> dict[str, Any]:
+    """A live customer of subsidiary 2."""
+    row = {"customer_id": customer_id, "stage": "customer", "company_name": f"Company {customer_id}"}
+    return {**LIVE, **row, "entity_number": f"C{customer_id}", "subsidiary_id": "2", "subsidiary_ids": ["2"], **changes}
+
+
+def project(project_id: str, customer_id: str | None, parent: str | None = None, **changes: Any) -> dict[str, Any]:
+    """A live project of a customer, or below another project of his."""
+    row = {"project_id": project_id, "project_name": f"Project {project_id}", "customer_id": customer_id}
+    place = {"parent_project_id": parent, "subsidiary_id": "2", "entity_number": f"P{project_id}"}
+    return {**LIVE, **row, **place, **changes}
+
+
+def shipped(customers: Row | None = None, projects: Row | None = None, **changes: Any) -> WorkflowSpec:
+    """The shipped workflow, with some of its settings changed."""
+    said = read_workflow(SHIPPED).model_dump(by_alias=True)
+    for record, edits in zip(said["records"], (customers, projects), strict=True):
+        record.update(edits or {})
+    return WorkflowSpec.model_validate(said | changes)
+
+
+@dataclass
+class Company:
+    """A pond, a client, and a workflow; every run is one of `sync`, `import` and `update`."""
+
+    warehouse: Warehouse
+    sandbox: Sandbox
+    client: PrecoroClient
+    spec: WorkflowSpec = field(default_factory=shipped)
+    name: str = "precoro__options"
+    field_id: int = 5144
+    runs: Any = field(default_factory=count)
+
+    @property
+    def workflow(self) -> Workflow:
+        """The workflow as it is now."""
+        return Workflow(self.name, self.spec)
+
+    def netsuite(self, *customers: Row, projects: tuple[Row, ...] = ()) -> "Company":
+        """What NetSuite has, as the staging tables show it."""
+        tables = {"stg_netsuite__customers": customers, "stg_netsuite__projects": projects}
+        with self.warehouse.writer() as con:
+            for name, rows in tables.items():
+                replace_table(con, name, pl.DataFrame(list(rows), schema=staging_schemas()[name].schema))
+        return self
+
+    def plan(
+        self, mode: Mode = Mode.SYNC, *ids: str, search: str = "", everything: bool = False, run_id: str = ""
+    ) -> Planned:
+        """Shape, pick, read back, decide."""
+        run_id = run_id or f"run {next(self.runs)}"
+        target, clock = self._target(), self.sandbox.clock
+        make_mart(self.warehouse, self.workflow)
+        if self.spec.imports:
+            pick = Pick(ids, search, everything)
+            make_selection(self.warehouse, self.workflow, pick, run_id=run_id, clock=clock)
+        read_twin(self.warehouse, self.workflow, target, run_id=run_id, clock=clock)
+        planned = make_plan(self.warehouse, self.workflow, target, run_id=run_id, clock=clock, mode=mode)
+        if self.spec.imports:
+            make_candidates(self.warehouse, self.workflow)
+        return planned
+
+    def run(
+        self, mode: Mode = Mode.SYNC, *ids: str, search: str = "", everything: bool = False
+    ) -> dict[str, tuple[str, str]]:
+        """A whole run; action and reason code of every record that had one other than unchanged."""
+        run_id = f"run {next(self.runs)}"
+        planned = self.plan(mode, *ids, search=search, everything=everything, run_id=run_id)
+        assert not planned.tripped
+        decisions = self.send(run_id).decisions
+        if self.spec.imports:
+            make_candidates(self.warehouse, self.workflow)
+            make_tree(self.warehouse, self.workflow)
+        return {row["source_id"]: (row["action"], row["reason_code"]) for row in decisions.to_dicts()}
+
+    def send(self, run_id: str) -> Synced:
+        """Send the newest plan."""
+        return run_sync(self.warehouse, self.workflow, self._target(), run_id=run_id, clock=self.sandbox.clock)
+
+    def _target(self) -> Any:
+        return TARGETS[self.spec.target].build(self.client, self.spec.options)
+
+    def options(self) -> dict[str, dict[str, Any]]:
+        """What Precoro has of ours, by NetSuite id, the parent by its NetSuite id; a key that is there twice fails."""
+        rows = self.sandbox.precoro.options(self.field_id)
+        keys = {row["option_id"]: row["external_id"] for row in rows}
+        ours = [row | {"parent": keys.get(row["parent_id"])} for row in rows if row["external_id"]]
+        assert len({row["external_id"] for row in ours}) == len(ours)
+        return {row["external_id"]: row for row in ours}
+
+    def tree(self) -> dict[str, tuple[int, str | None]]:
+        """NetSuite id to level and the parent's NetSuite id, of what can be picked in Precoro."""
+        return {key: (row["level"], row["parent"]) for key, row in self.options().items() if row["enable"]}
+
+    def written(self) -> list[tuple[str, dict[str, str]]]:
+        """Every write so far: verb and form."""
+        calls = [call for call in self.sandbox.precoro.log() if call["method"] != "GET"]
+        return [(call["method"], dict(parse_qsl(call["body"], keep_blank_values=True))) for call in calls]
+
+    def table(self, layer: str) -> pl.DataFrame:
+        """One of the workflow's tables."""
+        return self.warehouse.table(f"{layer}_{self.name}")

@@ -1,0 +1,128 @@
+"""Ten thousand options under Precoro's limits: four days, two deaths, and not one call too many."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from assets.metadata import duration
+from assets.precoro.pace import seconds_for
+from orchestration.settings import ROOT
+from resources.sandbox.world import Sandbox
+from resources.warehouse import Warehouse
+from tests.assets.precoro.load_days import DAY_S, records
+
+CUSTOMERS = 4000
+OPTIONS = 10_000
+# the first run dies after the service made an option, the third before its thirty-first batch is sent
+DEATHS = ("0:request_served:700", "2:intents_kept:30")
+DIED = -9
+PER_PAGE = 200
+
+
+@dataclass
+class Load:
+    """What the days left behind."""
+
+    sandbox: Sandbox
+    warehouse: Warehouse
+    story: list[dict[str, Any]]
+    log: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    """Runs in processes of their own, one a day, until nothing is left."""
+    folder = tmp_path_factory.mktemp("load")
+    command = [sys.executable, "-m", "tests.assets.precoro.load_days", str(folder), str(CUSTOMERS), *DEATHS]
+    subprocess.run(command, cwd=ROOT, check=True)
+    sandbox = Sandbox(folder / "sandbox")
+    story = json.loads((folder / "story.json").read_text())
+    return Load(sandbox, Warehouse(folder / "pond"), story, sandbox.precoro.log())
+
+
+def test_it_ends_exactly_right(load: Load) -> None:
+    """Every record once, under its parent."""
+    tops, below = records(CUSTOMERS)
+    rows = load.sandbox.precoro.options()
+    keys = {row["option_id"]: row["external_id"] for row in rows}
+    wanted = {row["customer_id"]: (row["company_name"], None) for row in tops}
+    wanted |= {
+        row["project_id"]: (row["project_name"], row["parent_project_id"] or row["customer_id"]) for row in below
+    }
+
+    ours = [row for row in rows if row["external_id"]]
+
+    assert len(wanted) == len(ours) == OPTIONS
+    assert {row["external_id"]: (row["name"], keys.get(row["parent_id"])) for row in ours} == wanted
+    assert Counter(row["level"] for row in ours) == {1: 4000, 2: 4000, 3: 2000}
+
+
+def test_two_runs_died_and_three_days_ended_early(load: Load) -> None:
+    """The day's end is no failure; the next run goes on."""
+    assert [(run["code"], run["state"]) for run in load.story] == [
+        (DIED, "sending"),
+        (0, "partial"),
+        (DIED, "sending"),
+        (0, "partial"),
+        (0, "partial"),
+        (0, "finished"),
+    ]
+
+
+def test_it_takes_the_four_days_that_were_announced(load: Load) -> None:
+    """The plan tells calls and days before anything is sent."""
+    plans = load.warehouse.read("select calls_needed, seconds_needed from sync_plans order by made_at").rows()
+    first, last = load.log[0]["at"], load.log[-1]["at"]
+
+    assert plans[0][0] == OPTIONS
+    assert duration(plans[0][1]) == "a run on each of 4 days"
+    assert ceil((last - first) / DAY_S) == 4
+    assert duration(seconds_for(3000)) != duration(seconds_for(3001)) == "a run on each of 2 days"
+
+
+def test_no_call_is_refused_and_no_window_is_exceeded(load: Load) -> None:
+    """Counted here, beside what the stand-in counts: a second, a minute, an hour, a day, the same GET in a minute."""
+    moments = [call["at"] for call in load.log]
+    reads = [(call["url"], call["at"]) for call in load.log if call["method"] == "GET"]
+    latest: dict[str, float] = {}
+
+    assert load.sandbox.precoro.refusals() == 0
+    assert min(later - earlier for earlier, later in pairwise(moments)) >= 1.0
+    for calls, seconds in ((60, 60), (1500, 3600), (3000, DAY_S)):
+        assert min(later - earlier for earlier, later in zip(moments, moments[calls:], strict=False)) >= seconds
+    for url, at in reads:
+        assert at - latest.get(url, 0.0) >= 60
+        latest[url] = at
+
+
+def test_it_takes_the_fewest_calls(load: Load) -> None:
+    """One call an option, also over two deaths; each run looks once, and the first two check their first records."""
+    writes = [call for call in load.log if call["method"] != "GET"]
+    keys = [dict(parse_qsl(call["body"]))["externalId"] for call in writes]
+    looks, there = 0, 3
+    for run, following in pairwise([*load.story, {"began": load.log[-1]["at"] + 1}]):
+        pages = ceil(max(1, there) / PER_PAGE)
+        made = sum(run["began"] <= call["at"] < following["began"] for call in writes)
+        checks = [there + 5, there + 55] if there < 1000 else []  # of a workflow that never came through
+        looks += 1 + pages + sum(ceil(each / PER_PAGE) for each in checks)
+        there += made
+
+    assert Counter(call["method"] for call in writes) == {"POST": OPTIONS}
+    assert len(set(keys)) == OPTIONS
+    assert len(load.log) - len(writes) == looks
+
+
+def test_customers_with_projects_come_first(load: Load) -> None:
+    """When a day ends, what people need most is there: families before customers who have nothing below them."""
+    keys = [dict(parse_qsl(call["body"]))["externalId"] for call in load.log if call["method"] == "POST"]
+    loners = [number for number, key in enumerate(keys) if int(key) < 100_000 and int(key) % 2]
+
+    assert loners == list(range(OPTIONS - CUSTOMERS // 2, OPTIONS))

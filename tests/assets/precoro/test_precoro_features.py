@@ -1,0 +1,67 @@
+"""assets/precoro/FEATURES.md against the fact sheet, the tests that it names, and the settings that there are."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from assets.delivery.spec import FieldRow, Guards, Imports, Lifecycle, Limit, RecordMap, Select, WorkflowSpec
+from orchestration.jobs import Group, Timing
+from orchestration.settings import ROOT
+
+PAGE = (ROOT / "assets" / "precoro" / "FEATURES.md").read_text()
+SHEET = (ROOT / "resources" / "sandbox" / "facts" / "precoro.md").read_text()
+ROWS = re.findall(r"^\| (F\d\d) \| (.+?) \| `([\w/]+\.py)::(\w+)` \|$", PAGE, re.MULTILINE)
+OURS = PAGE.partition("## What Precoro leaves open")[2].partition("## What is not known")[0]
+MODELS = (WorkflowSpec, RecordMap, Select, FieldRow, Lifecycle, Guards, Limit, Imports, Group, Timing)
+# keys of the target's own options
+OPTIONS = {"item_custom_field", "legal_entity_ids"}
+
+
+@cache
+def named_tests(path: Path) -> set[str]:
+    """The tests of a file."""
+    tree = ast.parse(path.read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def questions(text: str) -> list[str]:
+    """The first cells of a table, without its head."""
+    cells = re.findall(r"^\| (.+?) \|", text, re.MULTILINE)
+    return [cell for cell in cells if cell != "question"]
+
+
+def test_every_row_of_the_sheet_is_there_once_and_in_order() -> None:
+    """Forty-six rows, none forgotten."""
+    asked = re.findall(r"^\| (F\d\d) \|", SHEET, re.MULTILINE)
+
+    assert asked == [f"F{number:02}" for number in range(1, 47)]
+    assert [row for row, *_ in ROWS] == asked
+
+
+@pytest.mark.parametrize(("row", "path", "name"), [(row, path, name) for row, _, path, name in ROWS])
+def test_every_row_names_a_test_that_exists(row: str, path: str, name: str) -> None:
+    """A test that was renamed or removed fails here."""
+    assert name in named_tests(ROOT / path), row
+
+
+def test_every_open_question_has_its_answer() -> None:
+    """In the sheet's words and order."""
+    asked = questions(SHEET.partition("## 10. Undocumented")[2].partition("## 11.")[0])
+
+    assert len(asked) == 14
+    assert questions(OURS) == asked
+
+
+def test_every_setting_that_the_page_names_exists() -> None:
+    """Keys of workflow files and of groups.yaml, as they are written there."""
+    known = {field.alias or name for model in MODELS for name, field in model.model_fields.items()} | OPTIONS
+    in_rows = {key for _, how, *_ in ROWS for key in re.findall(r"[`{,] ?([a-z_]+): ", how)}
+    answers = {row.split("|")[2].partition("`")[2].partition("`")[0] for row in OURS.splitlines() if row.count("`")}
+    settings = {each for each in answers if re.fullmatch(r"[a-z_]+", each)}
+
+    assert {"imports", "select", "subsidiary", "membership", "max_level", "drift", "legal_entity_ids"} <= in_rows
+    assert {"parent", "lifecycle", "max_length", "drift", "match", "membership"} <= settings
+    assert in_rows | settings <= known | {"projects", "customers"}

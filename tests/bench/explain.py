@@ -1,0 +1,146 @@
+"""How long the story of one record takes on a large ledger.
+
+`python -m tests.bench.explain [--ledger-rows 10000000]`: a tenth as many customers, each with a link, three spells and
+three sends, the sends in the order of many small runs; median of the lookups by NetSuite id, target id and name.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from rich.console import Console
+from rich.table import Table
+
+from assets.delivery.explain import explain, find_records
+from assets.delivery.ledger import ensure_ledger, write_lineage
+from assets.delivery.lineage import column_lineage
+from resources.warehouse import Warehouse, add_analytics
+from tests.assets.delivery.builders import customers, one_source, projects
+
+WORKFLOW = "suiteprojects__customers"
+PER_RECORD = 10  # rows of the ledger
+SPELLS = 3
+TIMES = 7
+LIMIT_MS = 100
+
+# a prime step visits the records in no order, as small runs do
+_SENT = """
+insert into sync_attempts by name
+select
+    md5(spell || ' ' || id) as attempt_id, state, 'run ' || spell as run_id, $workflow as workflow,
+    'customers' as source, cast(id as varchar) as source_id, id as source_number, 'update' as action,
+    't' || id as target_id,
+    left(md5(cast(id as varchar)), 18) as payload_hash, 'abcdefabcdef' as workflow_version,
+    left(md5(cast(id as varchar)), 16) as request_hash, '' as code, '' as reason,
+    if(state = 'intent', '[{"field": "company", "before": "a", "after": "b"}]', null) as image,
+    timestamp '2026-01-01' + to_seconds(spell * 1000 + place / 1000) as seen_at
+from (
+    select spell, place, (place * 7919 + spell) % $records as id
+    from range($spells) as s(spell), range($records) as p(place)
+),
+    (values ('intent'), ('confirmed')) as states(state)
+"""
+_DECIDED = """
+insert into sync_decisions by name
+select
+    $workflow as workflow, 'customers' as source, cast(id as varchar) as source_id, id as source_number,
+    'update' as action, 'source_changed' as reason_code, 'differs: 1 in the target: company' as reason,
+    't' || id as target_id, 'abcdefabcdef' as workflow_version, 'run ' || spell as from_run,
+    timestamp '2026-01-01' + to_seconds(spell * 1000) as from_at,
+    if(spell + 1 = $spells, null, 'run ' || (spell + 1)) as to_run
+from (
+    select spell, (place * 7919 + spell) % $records as id
+    from range($spells) as s(spell), range($records) as p(place)
+)
+"""
+_LINKED = """
+insert into sync_links by name
+select
+    $workflow as workflow, 'suiteprojects.Customer' as target, 'customers' as source, cast(id as varchar) as source_id,
+    't' || id as target_id, 'external_id' as matched_by, left(md5(cast(id as varchar)), 18) as payload_hash,
+    'abcdefabcdef' as workflow_version, 'run 2' as run_id, timestamp '2026-01-03' as confirmed_at
+from range($records) as p(id)
+"""
+_STAGED = """
+insert into stg_netsuite__customers by name
+select
+    cast(id as varchar) as customer_id, 'C' || id as entity_number, 'Company ' || id as company_name,
+    'office' || id || '@example.com' as email, timestamp '2026-01-01' as modified_at
+from range($records) as p(id)
+"""
+
+
+def prepare(folder: Path, rows: int) -> None:
+    """A pond whose ledger has so many rows."""
+    warehouse, records = Warehouse(folder), rows // PER_RECORD
+    warehouse.replace("stg_netsuite__customers", customers())
+    warehouse.replace("stg_netsuite__projects", projects())
+    values = {"workflow": WORKFLOW, "records": records, "spells": SPELLS}
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        for statement in (_SENT, _DECIDED, _LINKED, _STAGED):
+            used = {name: value for name, value in values.items() if f"${name}" in statement}
+            con.execute(statement, used)
+        write_lineage(con, WORKFLOW, column_lineage(one_source(), WORKFLOW))
+        add_analytics(con)
+    tables = ("mart", "plan")
+    with warehouse.writer() as con:
+        for table in tables:
+            con.execute(
+                f"create table {table}_{WORKFLOW} as select 'customers' as source, customer_id as source_id,"
+                " company_name as company from stg_netsuite__customers"
+            )
+        con.execute(
+            f"create table twin_{WORKFLOW} as select 't' || customer_id as target_id, company_name as company"
+            " from stg_netsuite__customers"
+        )
+
+
+def told(warehouse: Warehouse, text: str) -> None:
+    """What `millpond explain` does before it prints."""
+    (record,) = find_records(warehouse, text)
+    (story,) = explain(warehouse, record).stories
+    assert len(story.attempts) == 2 * SPELLS
+    assert len(story.decided) == SPELLS
+
+
+def selected(warehouse: Warehouse, text: str) -> None:
+    """What an analyst does."""
+    assert warehouse.read(f"from explain('{text}')").height == 3 * SPELLS + 2
+
+
+def milliseconds(work: Callable[[], None]) -> float:
+    """Median of several times."""
+    times = []
+    for _ in range(TIMES):
+        began = perf_counter()
+        work()
+        times.append((perf_counter() - began) * 1000)
+    return median(times)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ledger-rows", type=int, default=1_000_000)
+    rows = parser.parse_args().ledger_rows
+    record = rows // PER_RECORD // 3
+    table = Table("lookup", "ms, median", title=f"the story of one of {rows // PER_RECORD:,} records; {rows:,} rows")
+    with tempfile.TemporaryDirectory() as name:
+        prepare(Path(name), rows)
+        warehouse = Warehouse(Path(name))
+        for way, look in (("millpond explain", told), ("from explain('…')", selected)):
+            for kind, text in (("NetSuite id", record), ("target id", f"t{record}"), ("name", f"company {record}")):
+                if look is selected and kind == "name":
+                    continue
+                took = milliseconds(partial(look, warehouse, str(text)))
+                table.add_row(f"{way}, {kind}", f"{took:.0f}{'' if took <= LIMIT_MS else f' > {LIMIT_MS}'}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

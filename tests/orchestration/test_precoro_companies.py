@@ -1,0 +1,156 @@
+"""Several Precoro companies beside each other: each with its own file, its own key and its own options."""
+
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from orchestration.definitions import load_workflows, precoro_resource, resources
+from orchestration.doctor import findings
+from orchestration.settings import MillpondSettings, secret_variables
+from orchestration.validating import validate_folder
+from resources.sandbox.world import Sandbox
+from tests.orchestration.conftest import Home, at_home, edited_workflows
+
+UK = "precoro_uk__options"
+HOME_SUBSIDIARY, UK_SUBSIDIARY = "2", "3"
+
+
+def with_second_company(folder: Path) -> Path:
+    """A second file like the first, for another subsidiary and another connection."""
+    text = (folder / "precoro__options" / "defs.yaml").read_text()
+    text = text.replace("subsidiary: 2", f"subsidiary: {UK_SUBSIDIARY}")
+    text = text.replace("target: precoro.Option", "target: precoro.Option\n  connection: uk")
+    (folder / UK).mkdir()
+    (folder / UK / "defs.yaml").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def both(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Both companies' workflows ran."""
+    folder = tmp_path_factory.mktemp("companies")
+    copytree(seeded_home, folder / "home")
+    with at_home(folder / "home") as home, edited_workflows(folder / "workflows", None) as files:
+        with_second_company(files)
+        assert home.run("precoro__options").success
+        before = home.sandbox.precoro.options()
+        assert home.run(UK).success
+        assert home.sandbox.precoro.options() == before
+        yield home
+
+
+def of_company(sandbox: Sandbox, field_id: int) -> set[str]:
+    """NetSuite ids of a company's options."""
+    return {row["external_id"] for row in sandbox.precoro.options(field_id) if row["external_id"]}
+
+
+def members(sandbox: Sandbox, subsidiary: str) -> set[str]:
+    """Customers and projects of a subsidiary."""
+    relations = sandbox.netsuite.rows("customersubsidiaryrelationship")
+    customers = {str(row["entity"]) for row in relations if str(row["subsidiary"]) == subsidiary}
+    return customers | {str(row["id"]) for row in sandbox.netsuite.rows("job") if str(row["customer"]) in customers}
+
+
+def test_each_company_gets_its_own_records_and_no_other(both: Home) -> None:
+    """F03: one file for each company and subsidiary."""
+    uk = both.sandbox.precoro.company("uk")["item_custom_field_id"]
+    here, there = of_company(both.sandbox, 5144), of_company(both.sandbox, uk)
+
+    assert len(here) > 5
+    assert len(there) > 5
+    assert here <= members(both.sandbox, HOME_SUBSIDIARY)
+    assert there <= members(both.sandbox, UK_SUBSIDIARY)
+
+
+def test_each_company_is_called_with_its_own_key(both: Home) -> None:
+    """And has an allowance of its own: the log of the second begins where its run does."""
+    uk = both.sandbox.precoro.company("uk")["item_custom_field_id"]
+    paths: dict[int, set[str]] = {}
+    for call in both.sandbox.precoro.log():
+        if call["method"] == "POST":
+            paths.setdefault(call["company_id"], set()).add(call["path"])
+
+    assert list(paths.values()) == [{"/itemcustomfields/5144/options"}, {f"/itemcustomfields/{uk}/options"}]
+
+
+def test_nothing_is_written_to_netsuite(both: Home) -> None:
+    """F24, F26: one way; what is posted there are questions."""
+    calls = both.sandbox.netsuite.calls()
+
+    assert len(calls) > 10
+    assert {(call["method"], call["path"]) for call in calls if call["method"] != "GET"} <= {
+        ("POST", "/services/rest/query/v1/suiteql"),
+        ("POST", "/services/rest/auth/oauth2/v1/token"),
+    }
+
+
+@pytest.mark.usefixtures("home")
+def test_a_connection_reads_settings_and_secrets_of_its_own_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """PRECORO_UK_TOKEN beside PRECORO_TOKEN; what is not set has the usual default, not the first company's value."""
+    for name, value in {
+        "MILLPOND_MODE": "live", "PRECORO_TOKEN": "first", "PRECORO_EMAIL": "a@example.com", "PRECORO_REGION": "us",
+        "PRECORO_UK_TOKEN": "second-secret", "PRECORO_UK_EMAIL": "b@example.com",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with edited_workflows(tmp_path / "workflows", None) as files:
+        workflows, broken = load_workflows(with_second_company(files))
+    made: dict[str, Any] = resources(MillpondSettings(), workflows)
+
+    assert not broken
+    first, second = made["precoro"], made["precoro_uk"]
+    assert (first.email, first.region) == ("a@example.com", "us")
+    assert (second.email, second.region) == ("b@example.com", "com")
+    assert "second-secret" not in repr(second)
+    assert (first.token.env_var_name, second.token.env_var_name) == ("PRECORO_TOKEN", "PRECORO_UK_TOKEN")
+    assert "PRECORO_UK_TOKEN" in secret_variables()
+
+
+def test_a_missing_key_of_a_connection_is_told_by_its_name(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which of several tokens is missing."""
+    monkeypatch.setenv("MILLPOND_MODE", "live")
+    settings = MillpondSettings()
+
+    with precoro_resource(settings, "uk").open() as client, pytest.raises(Exception, match="PRECORO_UK_TOKEN"):
+        client.check()
+    assert home
+
+
+def test_the_doctor_looks_at_every_company(both: Home) -> None:
+    """Two sign-ins, two fields."""
+    found = [each for each in findings() if each.system == "precoro" and each.what == "sign-in"]
+
+    assert len(found) == 2
+    assert both
+
+
+@pytest.mark.parametrize(
+    ("workflow", "line", "told"),
+    [
+        ("suiteprojects__customers", "connection: uk", "there is one account of suiteprojects"),
+        ("precoro__options", "max_level: 6", "precoro takes 5 levels"),
+        ("precoro__options", "imports: {label: nickname}", "imports.label: no active row maps nickname"),
+    ],
+)
+def test_what_a_target_cannot_do_is_told_with_its_place(tmp_path: Path, workflow: str, line: str, told: str) -> None:
+    """Before anything runs."""
+    key = line.partition(":")[0]
+
+    def edit(text: str) -> str:
+        kept = [each for each in text.splitlines() if not each.strip().startswith(f"{key}:")]
+        place = next(number for number, each in enumerate(kept) if "target:" in each)
+        return "\n".join([*kept[: place + 1], f"  {line}", *kept[place + 1 :]])
+
+    console = Console(file=StringIO(), width=400)
+    with edited_workflows(tmp_path / "workflows", None, **{workflow: edit}) as folder:
+        code = validate_folder(folder, console)
+
+    assert isinstance(console.file, StringIO)
+    assert code == 1
+    assert told in console.file.getvalue()
