@@ -1,10 +1,13 @@
 """Which targets there are. A workflow file names one; nothing else in the project asks which it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import polars as pl
+
+from assets.delivery.mapping import MappingError
 from assets.delivery.target import Target
 from assets.precoro.frames import FIELDS
 from assets.precoro.target import MAX_LEVEL, OptionTarget
@@ -13,8 +16,14 @@ from assets.suiteprojects.memberships import LIST_FIELD
 from assets.suiteprojects.nodes import NodeTarget
 from assets.suiteprojects.target import BATCH, SuiteProjectsTarget
 from assets.suiteprojects.trees import PREFIX
+from resources.suiteprojects.client import SuiteProjectsClient
+from resources.suiteprojects.dictionary import RECORD_TYPES
 
 Options = Mapping[str, str]
+
+
+def _no_records(_client: Any, kind: str, _columns: Sequence[str]) -> pl.DataFrame:
+    raise MappingError(f"no records {kind} can be looked up in this system")
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,8 @@ class TargetKind:
 
     `build(client, options)` makes the engine's view of it; the client is the resource called like the system.
     `may_have(field)` tells whether a record may have a field; an account's own fields are only known to the account.
+    `records(client, kind, columns)` reads other kinds of records for look-ups, and `may_look_up(table, column)` tells
+    before whether there may be such a thing.
     """
 
     name: str
@@ -30,6 +41,8 @@ class TargetKind:
     key_field: str
     build: Callable[[Any, Options], Target]
     may_have: Callable[[str], bool]
+    records: Callable[[Any, str, Sequence[str]], pl.DataFrame] = _no_records
+    may_look_up: Callable[[str, str], bool] = lambda _table, _column: False
     max_level: int | None = None  # deepest level that the system takes
     connections: bool = False  # whether a workflow may name one of several accounts
 
@@ -62,6 +75,23 @@ def _request(options: Options) -> dict[str, Any]:
     return {"batch": int(options.get("batch", BATCH)), "charset": options.get("charset", "")}
 
 
+def _suiteprojects_records(client: Any, type_name: str, columns: Sequence[str]) -> pl.DataFrame:
+    """The live records of one type, each column as text."""
+    reader: SuiteProjectsClient = client
+    rows = reader.read_all(type_name, list(columns), custom=any(name.endswith("__c") for name in columns))
+    return pl.DataFrame(
+        [[row.get(name) or None for name in columns] for row in rows],
+        schema=dict.fromkeys(columns, pl.String),
+        orient="row",
+    )
+
+
+def _suiteprojects_look_up(table: str, column: str) -> bool:
+    system, _, type_name = table.partition(".")
+    known = RECORD_TYPES.get(type_name)
+    return system == "suiteprojects" and known is not None and (column in known.flat or column.endswith("__c"))
+
+
 def _suiteprojects_field(kind: RecordKind, name: str) -> bool:
     place = name.startswith(PREFIX) and LIST_FIELD in kind.fields
     return name in kind.fields or name.endswith("__c") or place
@@ -87,6 +117,8 @@ TARGETS: Mapping[str, TargetKind] = {
             "externalid",
             _suiteprojects(type_name),
             partial(_suiteprojects_field, kind),
+            _suiteprojects_records,
+            _suiteprojects_look_up,
         )
         for type_name, kind in KINDS.items()
     },

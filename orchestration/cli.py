@@ -202,6 +202,74 @@ def explain(record: str, *, as_of: str = "") -> None:
 
 
 @app.command
+def adopt(workflow: str = "", *, every: bool = False) -> None:
+    """Show which records of an account that has data already could be which, and what speaks for it.
+
+    Parameters
+    ----------
+    workflow
+        One workflow; all that were planned when left out.
+    every
+        All records instead of the first ones.
+    """
+    from orchestration.adopting import print_candidates
+
+    sys.exit(print_candidates(workflow, console, every=every))
+
+
+@app.command
+def link(record: str, target: str, *, workflow: str = "", why: str = "") -> None:
+    """Say which record of the target a NetSuite record is; the next plan follows it.
+
+    Parameters
+    ----------
+    record
+        NetSuite id, number or name.
+    target
+        The target's internal id, or `new` when none of its records is it.
+    workflow
+        Needed when several workflows deliver such records.
+    why
+        What to remember about it.
+    """
+    from orchestration.adopting import print_linked
+
+    sys.exit(print_linked(record, target, console, workflow=workflow, why=why))
+
+
+@app.command
+def unlink(record: str, *, workflow: str = "") -> None:
+    """Take back what `millpond link` said.
+
+    Parameters
+    ----------
+    record
+        NetSuite id, number or name.
+    workflow
+        Needed when several workflows deliver such records.
+    """
+    from orchestration.adopting import print_unlinked
+
+    sys.exit(print_unlinked(record, console, workflow=workflow))
+
+
+@app.command
+def links(workflow: str = "", *, csv: bool = False) -> None:
+    """List which record is which, with the address of the target's record.
+
+    Parameters
+    ----------
+    workflow
+        One workflow; all when left out.
+    csv
+        As CSV, for a spreadsheet or for NetSuite's file cabinet.
+    """
+    from orchestration.adopting import print_links
+
+    sys.exit(print_links(workflow, console, as_csv=csv))
+
+
+@app.command
 def report(run: str = "", *, out: Path | None = None) -> None:
     """Write a run's report, one HTML page: what changed, what waits, where each field comes from, every record.
 
@@ -248,11 +316,45 @@ def validate(folder: Path | None = None) -> None:
 
 
 @app.command
+def import_mapping(file: Path, *, into: Path = Path("imported_workflows"), replace: bool = False) -> None:
+    """Make workflow files of a mapping export of Oracle's NetSuite Connector; prints what could not be carried over.
+
+    Parameters
+    ----------
+    file
+        The export: JSON, with advanced notation and filters.
+    into
+        Folder for the workflow files; look at them, then move them to the configured one.
+    replace
+        Write over files that are there.
+    """
+    from orchestration.importing import import_mapping as read_and_write
+
+    sys.exit(read_and_write(file, into, console, replace=replace))
+
+
+@app.command
 def doctor() -> None:
     """Check settings, credentials, permissions, limits and fields of every system; each ✗ comes with its mend."""
     from orchestration.doctor import run_doctor
 
     sys.exit(run_doctor(console))
+
+
+@app.command
+def login(system: str, *, paste: bool = False) -> None:
+    """Sign in once in the browser; runs renew the tokens from then on.
+
+    Parameters
+    ----------
+    system
+        `suiteprojects`.
+    paste
+        Paste the address that the browser was sent to, where the browser runs on another machine.
+    """
+    from orchestration.login import print_login
+
+    sys.exit(print_login(system, console, paste=paste))
 
 
 @app.command

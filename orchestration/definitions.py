@@ -24,9 +24,9 @@ from orchestration.sensors import group_sensors, publish_after_failure
 from orchestration.settings import (
     MillpondSettings,
     NetSuiteSettings,
-    SuiteProjectsSettings,
     precoro_settings,
     secret,
+    suiteprojects_door,
 )
 from resources.netsuite.resource import NetSuiteResource
 from resources.pond import WarehouseResource
@@ -82,7 +82,7 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:
     """The doors to the outside; in sandbox mode they all lead to the sandbox's folder."""
-    netsuite, suiteprojects = NetSuiteSettings(), SuiteProjectsSettings()
+    netsuite = NetSuiteSettings()
 
     def key(name: str) -> str:
         """The sandbox has keys of its own; those of the real accounts stay out of it."""
@@ -110,12 +110,12 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
             sandbox=settings.sandbox,
         ),
         "suiteprojects": SuiteProjectsResource(
-            **({} if settings.sandbox else suiteprojects.model_dump()),
+            **suiteprojects_door(settings),
             password=key("SUITEPROJECTS_PASSWORD"),
             key=key("SUITEPROJECTS_KEY"),
             access_token=key("SUITEPROJECTS_ACCESS_TOKEN"),
-            attempts=settings.attempts,
-            sandbox=settings.sandbox,
+            client_secret=key("SUITEPROJECTS_CLIENT_SECRET"),
+            seal_key=secret("MILLPOND_SEAL_KEY"),
         ),
         "precoro": precoro_resource(settings),
         **{each.spec.door: precoro_resource(settings, each.spec.connection) for each in workflows if on_precoro(each)},

@@ -26,10 +26,10 @@ from orchestration.settings import (
     SETTINGS,
     MillpondSettings,
     NetSuiteSettings,
-    SuiteProjectsSettings,
     of_connection,
     precoro_settings,
     secret_variables,
+    suiteprojects_door,
 )
 from resources.checkup import Finding
 from resources.netsuite.doctor import TableNeed
@@ -191,9 +191,9 @@ def _suiteprojects(settings: MillpondSettings, workflows: Sequence[Workflow]) ->
         if system == "suiteprojects":
             names = [name for name in each.spec.columns if name.endswith(SUFFIX)]
             mapped[RECORD_TYPES[record].association].update(dict.fromkeys(names, each.name))
-    given: dict[str, Any] = {} if settings.sandbox else SuiteProjectsSettings().model_dump()
-    given |= secrets_of("suiteprojects", sandbox=settings.sandbox)
-    with open_suiteprojects(**given, attempts=settings.attempts, sandbox=settings.sandbox) as client:
+    given = {**suiteprojects_door(settings), **secrets_of("suiteprojects", sandbox=settings.sandbox)}
+    given["seal_key"] = os.environ.get("MILLPOND_SEAL_KEY", "")
+    with open_suiteprojects(**given) as client:
         yield from examine_suiteprojects(client, {name: fields for name, fields in mapped.items() if fields})
 
 

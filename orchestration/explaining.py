@@ -68,7 +68,7 @@ def print_story(text: str, console: Console, as_of: str = "") -> int:
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     if len(records) > 1:
-        _choose(records, console)
+        choose(records, console)
         return 1
     told = explain(warehouse, records[0], moment)
     tree = story_tree(told, seen_at(warehouse, records[0]), last_runs(warehouse, moment))
@@ -98,7 +98,8 @@ def last_runs(warehouse: Warehouse, as_of: datetime | None = None) -> dict[str, 
     return {row["workflow"]: row for row in runs.iter_rows(named=True)}
 
 
-def _choose(records: Iterable[Record], console: Console) -> None:
+def choose(records: Iterable[Record], console: Console) -> None:
+    """List the records that may be meant."""
     console.print("several records are meant; give the NetSuite id:")
     for record in records:
         line = f"  {record.source_id:>8}  {record.source:<10} {record.number or '':<12} {record.name or ''}"
@@ -189,9 +190,15 @@ def _add_attempts(branch: Tree, story: Story) -> None:
 
 
 def _add_target(branch: Tree, story: Story) -> None:
+    for row in story.pinned:
+        what = f"record {row['target_id']}" if row["target_id"] else "none of the target's records"
+        why = f": {row['note']}" if row["note"] else ""
+        branch.add(escape(f"a person said it is {what} ({row['decided_by']}, {_moment(row['decided_at'])}){why}"))
     for row in story.linked:
         how = "created by a run" if row["matched_by"] == "created" else f"recognised by {row['matched_by']}"
         branch.add(f"target id: [b]{escape(row['target_id'])}[/b] ({escape(how)})")
+        if row["target_url"]:
+            branch.add(escape(f"open it: {row['target_url']}"))
     for row in story.target_now:
         now = branch.add("the target has")
         for name, value in row.items():

@@ -6,7 +6,7 @@ Secrets are not read here: they reach the resources as `dg.EnvVar`, so that the 
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 from dotenv import find_dotenv, load_dotenv
@@ -86,6 +86,24 @@ class SuiteProjectsSettings(BaseSettings):
     company: str = Field("", description="Company id of the account.")
     user: str = Field("", description="User of the integration.")
     namespace: str = Field("default", description="API namespace that Oracle gave out with the key.")
+    client_id: str = Field(
+        "", description="OAuth 2.0 application, instead of user and password; `millpond login suiteprojects` once."
+    )
+    redirect_uri: str = Field(
+        "http://127.0.0.1:8377/", description="The application's redirect address, as registered."
+    )
+    refresh_days: float = Field(
+        0, ge=0, description="Days that a refresh token lives, as set in the account; 0: not known."
+    )
+    token_file: str = Field("", description="File that keeps the OAuth tokens; empty: in MILLPOND_HOME.")
+
+
+def suiteprojects_door(settings: MillpondSettings) -> dict[str, Any]:
+    """The settings of SuiteProjects Pro's client but for the secrets; the sandbox has its own of most of them."""
+    own = SuiteProjectsSettings()
+    file = own.token_file or str(settings.home.absolute() / "suiteprojects_tokens.json")
+    given = own.model_dump() if not settings.sandbox else {"redirect_uri": own.redirect_uri}
+    return {**given, "token_file": file, "attempts": settings.attempts, "sandbox": settings.sandbox}
 
 
 class PrecoroSettings(BaseSettings):
@@ -119,6 +137,7 @@ SECRETS = {
     "NETSUITE_TOKEN_SECRET": "Token-based only.",
     "SUITEPROJECTS_PASSWORD": "Password of the integration's user.",
     "SUITEPROJECTS_KEY": "API key.",
+    "SUITEPROJECTS_CLIENT_SECRET": "Secret of the OAuth 2.0 application.",
     "SUITEPROJECTS_ACCESS_TOKEN": "OAuth 2.0 access token, instead of user and password.",
     "PRECORO_TOKEN": "API token of the company.",
 }

@@ -181,6 +181,11 @@ class HttpDoor:
         self._unreachable = False
         self.calls = 0
 
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port of the system."""
+        return str(self._http.base_url).rstrip("/")
+
     def send(
         self,
         method: str,

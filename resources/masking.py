@@ -51,12 +51,19 @@ LEDGER = frozenset(
         "sync_holds",
         "sync_picks",
         "sync_quirks",
+        "sync_pins",
+        "sync_addresses",
         "sync_watermarks",
         "stg_builds",
         "lineage_columns",
     ]
 )
-FREE_TEXT = {"sync_attempts": ("image", "reason"), "sync_plans": ("note",), "sync_runs": ("note",)}
+FREE_TEXT = {
+    "sync_attempts": ("image", "reason"),
+    "sync_plans": ("note",),
+    "sync_runs": ("note",),
+    "sync_pins": ("decided_by", "note"),
+}
 
 
 def masked_copy(personal: Personal) -> Copy:

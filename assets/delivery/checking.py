@@ -8,22 +8,29 @@ from difflib import get_close_matches
 
 import polars as pl
 
-from assets.delivery.mapping import MappingError, key_column, parse
+from assets.delivery.mapping import TODAY, MappingError, key_column, parse
 from assets.delivery.spec import FieldRow, RecordMap, WorkflowSpec
 
 Place = tuple[str | int, ...]
 Mismatch = tuple[Place, str]
 
 CUSTOM = "custentity_"
+PASSED_ON = ("twin_", "mart_", "raw_", "map_")  # tables whose columns are known when the mart is made
 
 
-def mismatches(spec: WorkflowSpec, tables: Mapping[str, pl.DataFrame], known: Callable[[str], bool]) -> list[Mismatch]:
+def mismatches(
+    spec: WorkflowSpec,
+    tables: Mapping[str, pl.DataFrame],
+    known: Callable[[str], bool],
+    has: Callable[[str, str], bool] = lambda _table, _column: False,
+) -> list[Mismatch]:
     """Names that do not exist and expressions that do not fit.
 
     Args:
         spec: What the file says.
         tables: Staging tables by name, with their columns and types; rows are not looked at.
         known: Whether the target may have a field of this name.
+        has: Whether records of the target's system, such as suiteprojects.User, may have a column of this name.
 
     Returns:
         The place in the file, as keys and list positions, and what is wrong there.
@@ -33,7 +40,36 @@ def mismatches(spec: WorkflowSpec, tables: Mapping[str, pl.DataFrame], known: Ca
     for number, record in enumerate(spec.records):
         above: Place = () if spec.source else ("records", number)
         found += [((*above, *place), text) for place, text in _of_record(record, sources, tables, known, spec.needs)]
+        found += [((*above, *place), text) for place, text in _of_lookups(record, tables, has)]
+        if spec.strict_mapping:
+            found += [((*above, *place), text) for place, text in overridden(record)]
     return found
+
+
+def overridden(record: RecordMap) -> Iterator[Mismatch]:
+    """Active rows that have no effect, because a later one fills the same field."""
+    last = {row.field: number for number, row in enumerate(record.fields) if row.active}
+    for number, row in enumerate(record.fields):
+        if row.active and last[row.field] != number:
+            text = f"target `{row.field}` is used by more than one row, and only the last one counts; keep one"
+            yield ("fields", number, "field"), text
+
+
+def _of_lookups(
+    record: RecordMap, tables: Mapping[str, pl.DataFrame], has: Callable[[str, str], bool]
+) -> Iterator[Mismatch]:
+    for number, row in enumerate(record.fields):
+        if row.lookup is None or not row.active:
+            continue
+        name, place = row.lookup.table, ("fields", number, "lookup")
+        for part, column in (("by", row.lookup.by), ("return", row.lookup.return_)):
+            if name in tables:
+                yield from (((*place, part), text) for text in _column(column, tables[name]))
+            elif "." in name and not has(name, column):
+                yield (*place, part), f"`{name}` has no `{column}`; correct the spelling of either"
+        if name not in tables and "." not in name and not name.startswith(PASSED_ON):
+            near = get_close_matches(name, tables, 3) or sorted(tables)
+            yield (*place, "table"), f"no table `{name}`; did you mean {', '.join(near)}?"
 
 
 def _of_record(
@@ -48,7 +84,7 @@ def _of_record(
     except MappingError as error:
         yield ("source",), str(error)
         return
-    table = tables[record.table]
+    table = tables[record.table].with_columns(pl.lit(None, dtype=pl.Date).alias(TODAY))
     for number, row in enumerate(record.fields):
         if row.active:
             yield from ((("fields", number, part), text) for part, text in _of_row(row, table, known))

@@ -19,7 +19,7 @@ from resources.warehouse import columns_of, insert_frame, quoted
 # a link that differs in these only was confirmed once more, and is not written again
 LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "workflow_version"]
 # reasons for leaving a live record as it is; any other says that it is off
-AS_MAPPED = frozenset({"identical", "kept_so", "drift_reported", "drift_adopted"})
+AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported", "drift_adopted"})
 _LINK_TEXT = (
     "workflow", "target", *KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "shown_hash",
     "workflow_version", "run_id",

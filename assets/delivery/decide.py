@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.delivery.family import settle_parents
 from assets.delivery.frames import (
+    BY_HAND,
     HOLD_SCHEMA,
     KEY,
     KNOWN_PARENT,
@@ -25,11 +26,19 @@ from assets.delivery.frames import (
     UNSURE,
     TargetShape,
 )
-from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP
+from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP, dated
 from assets.delivery.matching import match
 from assets.delivery.quirks import request_hash, shown_hash
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, Action
+
+# how a value of a kind is spelled
+FORMS = {
+    "boolean": r"^[01]$",
+    "number": r"^-?[0-9]*\.?[0-9]+$",
+    "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?$",
+}
+NOTHING = pl.lit([], dtype=pl.List(pl.String))
 
 
 def decide(
@@ -40,6 +49,7 @@ def decide(
     links: pl.DataFrame,
     refused: pl.DataFrame | None = None,
     holds: pl.DataFrame | None = None,
+    pins: pl.DataFrame | None = None,
     places: pl.DataFrame | None = None,
     above: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
@@ -53,6 +63,7 @@ def decide(
         links: LINK_SCHEMA: what was last confirmed for each source record.
         refused: REFUSED_SCHEMA: what the target refused; it is not sent again until source or workflow changed.
         holds: HOLD_SCHEMA: what an undo put back; it is left alone until source or workflow changed.
+        pins: PIN_SCHEMA: what a person decided about which record is which.
         places: PLACE_SCHEMA: parents that other workflows deliver.
         above: ABOVE_SCHEMA: what is known already of parents that are not in this part of the mart.
 
@@ -62,10 +73,11 @@ def decide(
     fields = [name for name in spec.columns if name in mart.columns]
     judged = _validate(mart, target, fields)
     # a frame of many columns is heavy to join: most of them are looked at one by one, where they are
-    keyed = {target.key_field, *(rule.field for rule in spec.match_order)}
+    rules = spec.match_order
+    keyed = {target.key_field, *(rule.field for rule in rules), *(rule.stored_id for rule in rules if rule.stored_id)}
     slim = judged.drop([name for name in fields if name not in keyed]).with_row_index("_mart")
     slim_twin = twin.select([*TWIN_COLUMNS, *(name for name in keyed if name in twin.columns)])
-    matched = match(slim, slim_twin, links, target, spec.match_order)
+    matched = match(slim, slim_twin, links, target, rules, doubting=spec.doubting, pins=pins)
     actual = twin.select("target_id", "is_active", "parent_id").with_row_index("_twin")
     actual = actual.rename({name: f"twin.{name}" for name in ("target_id", "is_active", "parent_id")})
     matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
@@ -154,6 +166,13 @@ def _validate(mart: pl.DataFrame, target: TargetShape, fields: Sequence[str]) ->
             judged = _quarantine(
                 judged, long, "too_long", f"{name} is longer than the target's {limit.max_length} characters"
             )
+        if limit.choices is not None:
+            strange = ~pl.col(name).is_in(sorted(limit.choices))
+            judged = _quarantine(judged, strange, "not_in_list", f"{name} is not one of the target's values for it")
+        if limit.kind in FORMS:
+            judged = _quarantine(
+                judged, ~pl.col(name).str.contains(FORMS[limit.kind]), "wrong_form", f"{name} is no {limit.kind}"
+            )
         if limit.required:
             judged = _quarantine(
                 judged, pl.col(name).is_null(), "required_blank", f"{name} is blank and the target needs it"
@@ -221,6 +240,7 @@ def _compare(
     plain = settled.filter(~look).with_columns(
         pl.lit([], dtype=looked.schema["changes"]).alias("changes"),
         pl.lit(None, dtype=pl.String).alias("payload"),
+        NOTHING.alias("unwatched"),
         pl.lit(value=False).alias("kept_so"),
     )
     done = [name for name in looked.columns if name not in {*fields, *(f"twin.{each}" for each in fields)}]
@@ -252,13 +272,17 @@ def _moved(spec: WorkflowSpec) -> pl.Expr:
 
 
 def _monitored(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
-    """Drop the changes of records of which no monitored field changed."""
-    if spec.monitored == "mapped":
-        return compared
-    watched = [*spec.monitored, target.key_field, target.active_field, PARENT]
-    seen = TOUCHED.list.eval(pl.element().is_in(watched)).list.any()
+    """Drop the changes of records of which no monitored field changed, and name their fields in `unwatched`."""
+    unwatched = [] if spec.monitored == "mapped" else sorted(set(spec.columns) - set(spec.monitored))
+    ignored = {*unwatched, *dated(spec)} - {target.key_field, target.active_field, PARENT}
+    if not ignored:
+        return compared.with_columns(NOTHING.alias("unwatched"))
+    seen = TOUCHED.list.eval(~pl.element().is_in(sorted(ignored))).list.any()
     nothing = pl.col("changes").list.head(0)
-    return compared.with_columns(pl.when(seen).then("changes").otherwise(nothing).alias("changes"))
+    return compared.with_columns(
+        pl.when(seen).then("changes").otherwise(nothing).alias("changes"),
+        pl.when(seen).then(NOTHING).otherwise(TOUCHED).alias("unwatched"),
+    )
 
 
 def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
@@ -277,12 +301,7 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
             pl.col("candidates") > 0,
             Action.AMBIGUOUS,
             pl.lit("several_candidates"),
-            pl.format(
-                "{} records claim the same {}{}; put our key into the right one",
-                pl.col("candidates"),
-                pl.col("matched_by"),
-                pl.format(" ({})", pl.col("contenders")).fill_null(""),
-            ),
+            _AMBIGUOUS,
         ),
         (
             pl.col("held"),
@@ -326,7 +345,9 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
             ~OURS,
             Action.ADOPT,
             pl.lit("matched"),
-            pl.format("the target has it already, by the same {}", pl.col("matched_by")),
+            pl.when(pl.col("matched_by") == BY_HAND)
+            .then(pl.lit("a person said that it is this record"))
+            .otherwise(pl.format("the target has it already, by the same {}", pl.col("matched_by"))),
         ),
         (
             pl.col("kept_so"),
@@ -349,6 +370,12 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
             pl.format("the workflow was edited; {}", told),
         ),
         (differs, Action.UPDATE, pl.lit("source_changed"), pl.format("differs: {}", told)),
+        (
+            pl.col("unwatched").list.len() > 0,
+            Action.UNCHANGED,
+            pl.lit("not_monitored"),
+            pl.format("differs only in fields that are not monitored: {}", pl.col("unwatched").list.join(", ")),
+        ),
     ]
     default = (Action.UNCHANGED, pl.lit("identical"), pl.lit("the target already has these values"))
 
@@ -372,6 +399,23 @@ def _drift_policy(
     words = {"report": "left as it is", "adopt": "taken as it is until NetSuite changes"}[spec.drift]
     reason = pl.format("edited in the target since, {}; {}", pl.lit(words), told)
     return [(drifted, Action.UNCHANGED, pl.lit(f"drift_{spec.drift}ed"), reason)]
+
+
+_WHO = (pl.lit(" (") + pl.col("contenders") + pl.lit(")")).fill_null("")
+_SAME = pl.lit(" the same ") + pl.col("matched_by") + _WHO
+# joined by +, not by pl.format: that one, nested in itself, fails on some frames (polars 2.1)
+_AMBIGUOUS = (
+    pl.when(pl.col("matched_by") == BY_HAND)
+    .then(pl.lit("the record that was linked by hand is not there, or is linked twice; `millpond link` another one"))
+    .when(pl.col("candidates") == 1)
+    .then(pl.lit("a record with") + _SAME + pl.lit(" holds another id; `millpond link` says whether it is it"))
+    .otherwise(
+        pl.col("candidates").cast(pl.String)
+        + pl.lit(" records claim")
+        + _SAME
+        + pl.lit("; `millpond link` says which is it")
+    )
+)
 
 
 def _cell(value: Action | pl.Expr) -> pl.Expr:

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from resources.warehouse import Warehouse, quoted, tables_of
+from resources.warehouse import Warehouse, has_table, quoted, tables_of
 
 Rows = Sequence[dict[str, Any]]
 
@@ -47,6 +47,7 @@ class Story:
     attempts: Rows
     linked: Rows
     target_now: Rows
+    pinned: Rows = ()  # what a person decided about which record it is
 
 
 @dataclass(frozen=True)
@@ -133,15 +134,28 @@ def _rows(con: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any]) -> 
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def _workflows(con: duckdb.DuckDBPyConnection, tables: Container[str], source: str) -> list[str]:
+def workflows_of(warehouse: Warehouse, source: str) -> list[str]:
     """The workflows that shape records of this source, by name."""
+    with warehouse.writer(transaction=False) as con:
+        return _workflows(con, tables_of(con), source)
+
+
+def _workflows(con: duckdb.DuckDBPyConnection, tables: Container[str], source: str) -> list[str]:
     if "lineage_columns" not in tables:
         return []
     rows = con.execute(
         "select distinct workflow from lineage_columns where source_table = ? order by workflow",
         [SOURCES[source][0]],
     ).fetchall()
-    return [str(row[0]) for row in rows]
+    # a workflow that only looks something up there has a lineage, and no record of it
+    return [str(row[0]) for row in rows if _shapes(con, str(row[0]), source)]
+
+
+def _shapes(con: duckdb.DuckDBPyConnection, workflow: str, source: str) -> bool:
+    mart = f"mart_{workflow}"
+    if not has_table(con, mart):
+        return True
+    return bool(con.execute(f"select 1 from {quoted(mart)} where source = ? limit 1", [source]).fetchall())
 
 
 def _past_story(
@@ -187,6 +201,9 @@ def _story(con: duckdb.DuckDBPyConnection, tables: Container[str], workflow: str
 
     linked = rows("sync_links", f"{of_record} and workflow = ?", [*key, workflow])
     target_id = linked[0]["target_id"] if linked else None
+    address = rows("sync_addresses", "where workflow = ?", [workflow])
+    for link in linked:
+        link["target_url"] = address[0]["template"].replace("{id}", link["target_id"]) if address else None
     return Story(
         workflow=workflow,
         shaped=rows(f"mart_{workflow}", of_record, key),
@@ -195,4 +212,5 @@ def _story(con: duckdb.DuckDBPyConnection, tables: Container[str], workflow: str
         attempts=rows("sync_attempts", sent, numbered, "order by seen_at, state <> 'intent'"),
         linked=linked,
         target_now=rows(f"twin_{workflow}", "where target_id = ?", [target_id]) if target_id else [],
+        pinned=rows("sync_pins", f"{of_record} and workflow = ?", [*key, workflow]),
     )

@@ -9,6 +9,7 @@ from assets.delivery.target import TargetField
 
 KEY = ["source", "source_id"]
 UNSURE = "unsure"  # parent_target_id of a link whose record may have moved without our knowing
+BY_HAND = "hand"  # how a record shows that a person linked
 PARENT = "(parent)"  # how a moved parent shows among the changed fields
 
 PLAN_COMMENTS = {
@@ -18,7 +19,7 @@ PLAN_COMMENTS = {
     "reason_code": "Why, as a code.",
     "reason": "Why, in words.",
     "target_id": "Internal id of the target's record; null when there is none yet.",
-    "matched_by": "How the target's record was recognised: external_id, link, or the field that matched.",
+    "matched_by": "How the target's record was recognised: external_id, link, hand, or the field that matched.",
     "parent_source": "Source of the parent record.",
     "parent_source_id": "NetSuite internal id of the parent record.",
     "parent_target_id": "Internal id of the parent's record in the target, when it is there already.",
@@ -45,6 +46,8 @@ LINK_SCHEMA = {
     "workflow_version": pl.String,
     "shown_hash": pl.String,
 }
+
+PIN_SCHEMA = {"source": pl.String, "source_id": pl.String, "pinned_id": pl.String}
 
 HOLD_SCHEMA = {
     "source": pl.String,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from assets.delivery.frames import PARENT
+from assets.delivery.frames import BY_HAND, PARENT
 from assets.delivery.spec import Guards, Limit
 from assets.delivery.target import Action
 
@@ -49,13 +49,14 @@ def check(
     Returns:
         The limits that were passed; empty when the plan may go.
     """
+    by_rule = plan.filter(pl.col("matched_by").ne_missing(BY_HAND))  # a person looked at the others one by one
     counts = dict(plan.group_by("action").len().iter_rows())
     limits: list[tuple[str, Limit, int, str]] = [
         ("deactivate", guards.deactivate, counts.get(Action.DEACTIVATE.value, 0), "be deactivated"),
         ("update", guards.update, counts.get(Action.UPDATE.value, 0), "be updated"),
         ("create", guards.create, counts.get(Action.CREATE.value, 0), "be created"),
         ("blank", guards.blank, _touching(plan, _EMPTIED), "lose the value of a field"),
-        ("rekey", guards.rekey, _touching(plan, _filled(key_field)), "get another key"),
+        ("rekey", guards.rekey, _touching(by_rule, _filled(key_field)), "get another key"),
         ("reparent", guards.reparent, _touching(plan, _filled(PARENT)), "move to another parent"),
     ]
     tripped = [_trip(name, limit, rows, ours, what) for name, limit, rows, what in limits]

@@ -10,13 +10,13 @@ import duckdb
 import polars as pl
 
 import sql
-from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PLACE_SCHEMA, REFUSED_SCHEMA
+from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import Action
 from resources.warehouse import ensure_table, has_table, insert_frame, quoted, read_frame
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
-    "sync_picks", "lineage_columns",
+    "sync_picks", "sync_pins", "sync_addresses", "lineage_columns",
 )  # fmt: skip
 
 # how an action counts in sync_runs
@@ -232,6 +232,20 @@ def read_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
         [workflow],
     )
     return holds if holds.height else pl.DataFrame(schema=HOLD_SCHEMA)
+
+
+def read_pins(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """What a person decided about which record is which: PIN_SCHEMA."""
+    query = "select source, source_id, target_id as pinned_id from sync_pins where workflow = ?"
+    pins = read_frame(con, query, [workflow])
+    return pins if pins.height else pl.DataFrame(schema=PIN_SCHEMA)
+
+
+def keep_address(con: duckdb.DuckDBPyConnection, workflow: str, target: str, template: str) -> None:
+    """Remember where a person opens the target's records; blank forgets it."""
+    con.execute("delete from sync_addresses where workflow = ?", [workflow])
+    if template:
+        con.execute("insert into sync_addresses values (?, ?, ?)", [workflow, target, template])
 
 
 def note_quirks(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from assets.delivery.mapping import row_expression
+from assets.delivery.mapping import TODAY, row_expression
 from assets.delivery.spec import FieldRow, WorkflowSpec
 
 
@@ -19,10 +19,10 @@ def column_lineage(spec: WorkflowSpec, workflow: str) -> pl.DataFrame:
         workflow_version; all str.
     """
     rows: list[tuple[str | None, ...]] = [
-        (workflow, spec.target, row.field, record.table, column, row.origin, spec.version)
+        (workflow, spec.target, row.field, table, column, row.origin, spec.version)
         for record in spec.records
         for row in record.rows
-        for column in _columns_of(row, workflow)
+        for table, column in _columns_of(row, record.table, workflow)
     ]
     names = (
         "workflow",
@@ -36,5 +36,8 @@ def column_lineage(spec: WorkflowSpec, workflow: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
 
 
-def _columns_of(row: FieldRow, workflow: str) -> Sequence[str | None]:
-    return sorted(set(row_expression(row, workflow).meta.root_names())) or [None]
+def _columns_of(row: FieldRow, table: str, workflow: str) -> Sequence[tuple[str, str | None]]:
+    """What the row reads of its own table, and of the one that it looks the value up in."""
+    names = sorted(set(row_expression(row, workflow).meta.root_names()) - {TODAY})
+    found: list[tuple[str, str | None]] = [(table, name) for name in names] or [(table, None)]
+    return [*found, (row.lookup.table, row.lookup.return_)] if row.lookup else found

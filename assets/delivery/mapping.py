@@ -7,6 +7,7 @@ Expressions are SQL over the staging columns, parsed by Polars: no home-made lan
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 
 import duckdb
@@ -14,7 +15,7 @@ import polars as pl
 
 from assets.delivery.frames import KEY
 from assets.delivery.levels import CIRCLE, levels_of
-from assets.delivery.spec import FieldRow, RecordMap, Select, WorkflowSpec
+from assets.delivery.spec import FieldRow, LookUp, RecordMap, Select, WorkflowSpec
 from resources.warehouse import Arrow
 
 # Columns that every mart has before the target's own fields.
@@ -43,6 +44,7 @@ MART_COMMENTS = {
     "payload_hash": "Fingerprint of the values to be sent.",
 }
 
+TODAY = "_today"  # a column that every source has while it is shaped: the day of the run
 DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"
 A_FEW = 10  # so many records without any value in a check box: it is not seen, rather than never ticked
 TICKED = ("T", "true")  # NetSuite's own spelling, and a boolean column's
@@ -128,13 +130,28 @@ def source_columns(record: RecordMap, workflow: str) -> list[str]:
     return sorted(names)
 
 
-def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def dated(spec: WorkflowSpec) -> list[str]:
+    """Fields whose value moves with the calendar: they are sent with other changes and never for their own sake."""
+    rows = [row for record in spec.records for row in record.rows]
+    return sorted({row.field for row in rows if TODAY in row_expression(row, "").meta.root_names()})
+
+
+def shape(
+    spec: WorkflowSpec,
+    workflow: str,
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    looked_up: Mapping[LookUp, pl.DataFrame] | None = None,
+    today: date | None = None,
+) -> pl.DataFrame:
     """Every record of every source of one workflow, target-shaped, with its disposition.
 
     Args:
         spec: The workflow.
         workflow: Its name, for error texts.
         tables: Staging tables by name; each has its key column, is_inactive and is_deleted (bool).
+        looked_up: For each look-up of the workflow the table's columns `by` and `return`.
+        today: The day of the run.
 
     Returns:
         MART_COLUMNS, then the workflow's target fields (str, null for blank); one row per source record.
@@ -142,6 +159,7 @@ def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame])
     Raises:
         MappingError: A column does not exist or an expression does not fit the table.
     """
+    lists = {lookup: as_list(frame) for lookup, frame in (looked_up or {}).items()}
     for record in spec.records:
         table = tables[record.table]
         flag = record.select.require_flag
@@ -151,7 +169,8 @@ def shape(spec: WorkflowSpec, workflow: str, tables: Mapping[str, pl.DataFrame])
     levels = levels_of(pl.concat(family))
     with duckdb.connect() as con:
         return pl.concat(
-            shape_records(spec, record, workflow, tables[record.table], levels, con) for record in spec.records
+            shape_records(spec, resolved(record, lists), workflow, tables[record.table], levels, con, today)
+            for record in spec.records
         )
 
 
@@ -161,7 +180,7 @@ def check_columns(record: RecordMap, where: str, columns: Sequence[str]) -> None
     Raises:
         MappingError: A column does not exist.
     """
-    missing = sorted(set(source_columns(record, where)) - set(columns))
+    missing = sorted(set(source_columns(record, where)) - set(columns) - {TODAY})
     if missing:
         raise MappingError(
             f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file, or add the"
@@ -195,22 +214,27 @@ def shape_records(
     table: pl.DataFrame,
     levels: pl.DataFrame,
     con: duckdb.DuckDBPyConnection,
+    today: date | None = None,
 ) -> pl.DataFrame:
     """The records of one source, or some of them, as `shape` says.
 
     Args:
         spec: The workflow.
-        record: One of its record maps.
+        record: One of its record maps, its look-ups resolved.
         workflow: Its name, for error texts.
         table: Rows of the staging table.
         levels: As `levels_of` counts them for all sources together.
         con: Any connection; it makes the fingerprints.
+        today: The day of the run.
 
     Raises:
         MappingError: An expression does not fit the table.
     """
-    shaped = _mapped(record, f"{workflow}.{record.source}", table, spec.columns)
-    payload = _fingerprint([pl.col(name) for name in ("parent_source", "parent_source_id", *spec.columns)])
+    day = pl.lit(today, dtype=pl.Date).alias(TODAY)
+    shaped = _mapped(record, f"{workflow}.{record.source}", table.with_columns(day), spec.columns)
+    moving = dated(spec)
+    lasting = [name for name in spec.columns if name not in moving]
+    payload = _fingerprint([pl.col(name) for name in ("parent_source", "parent_source_id", *lasting)])
     mart = _hashed(shaped.with_columns(payload.alias("payload_hash")), con)
     mart = mart.join(levels, on=KEY, how="left", maintain_order="left").with_columns(pl.col("level").fill_null(1))
     mart = _quarantined(mart, pl.col("level") == CIRCLE, "parent_ring", pl.lit("its parents go round in a circle"))
@@ -220,6 +244,19 @@ def shape_records(
         )
         mart = _quarantined(mart, pl.col("level") > spec.max_level, "too_deep", deep)
     return mart.select(*MART_COLUMNS, *spec.columns)
+
+
+def as_list(table: pl.DataFrame) -> dict[str, str]:
+    """A look-up's table, columns key and value, as a value list; a key that stands for several values is left out."""
+    rows = table.select(pl.all().cast(pl.String)).drop_nulls().unique()
+    first, second = rows.columns
+    return dict(rows.filter(~pl.col(first).is_duplicated()).select(first, second).iter_rows())
+
+
+def resolved(record: RecordMap, lists: Mapping[LookUp, dict[str, str]]) -> RecordMap:
+    """The record map with its look-ups as value lists."""
+    rows = [row.model_copy(update={"values": lists[row.lookup]}) if row.lookup else row for row in record.rows]
+    return record.model_copy(update={"fields": rows})
 
 
 def _quarantined(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: pl.Expr) -> pl.DataFrame:
@@ -232,6 +269,7 @@ def _quarantined(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: pl.E
 
 
 def _mapped(record: RecordMap, where: str, table: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    reads = source_columns(record, where)
     try:
         mapped = {row.field: _canonical(row_expression(row, where, table), table) for row in record.rows}
         return table.select(
@@ -239,7 +277,7 @@ def _mapped(record: RecordMap, where: str, table: pl.DataFrame, columns: list[st
             _key(record),
             *_parent(record),
             *_verdict(record, mapped, table),
-            _fingerprint([pl.col(name) for name in source_columns(record, where)]).alias("source_hash"),
+            _fingerprint([pl.col(name) for name in reads if name != TODAY]).alias("source_hash"),
             *(mapped.get(name, pl.lit(None, dtype=pl.String)).alias(name) for name in columns),
         )
     except pl.exceptions.PolarsError as error:
@@ -338,8 +376,12 @@ def _invalid(record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFra
         if row.values is not None and row.otherwise == "error":
             given = _canonical(row_expression(row.model_copy(update={"values": None}), record.source), table)
             unmatched = given.is_not_null() & ~given.is_in(list(_value_list(row.values)))
-            told = f"{row.links} has not delivered it" if row.links else "the value list does not name the source value"
-            yield unmatched, QUARANTINE, "value_not_in_list", f"{row.field}: {told}"
+            code, told = "value_not_in_list", "the value list does not name the source value"
+            if row.lookup:
+                code, told = "not_looked_up", f"{row.lookup.told} finds nothing for the source value, or several"
+            elif row.links:
+                told = f"{row.links} has not delivered it"
+            yield unmatched, QUARANTINE, code, f"{row.field}: {told}"
         if row.required or row.locked:
             yield (
                 value.is_null(),

@@ -5,9 +5,10 @@ stg_  ->  make_mart  ->  read_twin  ->  make_plan  ->  plan_<workflow>, sync_pla
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -23,19 +24,21 @@ from assets.delivery.mapping import (
     MART_COLUMNS,
     MART_COMMENTS,
     MappingError,
+    as_list,
     check_columns,
     check_flag,
     family_of,
     key_column,
+    resolved,
     shape_records,
 )
 from assets.delivery.picking import Chosen, Mode, narrow, read_selection
 from assets.delivery.plans import Seal
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
-from assets.delivery.spec import Imports, RecordMap, WorkflowSpec
+from assets.delivery.spec import Imports, LookUp, RecordMap, WorkflowSpec
 from assets.delivery.target import Estimate, Target
 from assets.delivery.turns import one_maker, turn_if_free
-from resources.clock import Clock
+from resources.clock import Clock, WallClock
 from resources.failpoints import reach
 from resources.warehouse import (
     Warehouse,
@@ -103,10 +106,22 @@ class Workflow:
         return {row.field: f"{row.field} ← {row.origin}" for record in self.spec.records for row in record.rows}
 
 
-def make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
+# records of the target's system by kind, with the asked columns: what a look-up may name beside the pond's tables
+Foreign = Callable[[str, Sequence[str]], pl.DataFrame]
+
+
+def make_mart(
+    warehouse: Warehouse, workflow: Workflow, *, clock: Clock | None = None, foreign: Foreign | None = None
+) -> int:
     """Shape the workflow's source records and keep them as mart_<workflow>; see `mapping.shape`.
 
     A part of a table at a time, so that memory does not grow with the table.
+
+    Args:
+        warehouse: The pond.
+        workflow: The workflow.
+        clock: Time, for `_today`; the wall's when left out.
+        foreign: Reads records of the target's system for look-ups.
 
     Returns:
         How many records it has.
@@ -116,11 +131,13 @@ def make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
         SyncError: Another run has been making it for an hour.
     """
     with one_maker(warehouse, workflow.mart):
-        return _make_mart(warehouse, workflow)
+        return _make_mart(warehouse, workflow, clock or WallClock(), foreign)
 
 
-def _make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
+def _make_mart(warehouse: Warehouse, workflow: Workflow, clock: Clock, foreign: Foreign | None) -> int:
     spec, records = workflow.spec, 0
+    lists = {lookup: as_list(look_up(warehouse, workflow, lookup, foreign)) for lookup in spec.lookups}
+    today = clock.now().astimezone(ZoneInfo(spec.timezone)).date()
     with warehouse.writer(tuned=True) as con:
         warehouse.spare_memory(con)
         for record in spec.records:
@@ -133,8 +150,9 @@ def _make_mart(warehouse: Warehouse, workflow: Workflow) -> int:
             con, workflow.mart, pl.DataFrame(schema={**MART_COLUMNS, **dict.fromkeys(spec.columns, pl.String)})
         )
         for record in spec.records:
+            mapped = resolved(record, lists)
             for part in _parts(con, record.table):
-                shaped = shape_records(spec, record, workflow.name, part, levels, con)
+                shaped = shape_records(spec, mapped, workflow.name, part, levels, con, today)
                 insert_frame(con, workflow.mart, shaped)
                 records += shaped.height
         comments = {**MART_COMMENTS, **workflow.field_comments()}
@@ -166,6 +184,32 @@ def _parts(con: duckdb.DuckDBPyConnection, table: str) -> Iterator[pl.DataFrame]
     end = con.execute(f"select coalesce(max(rowid), 0) from {quoted(table)}").fetchall()[0][0]
     for start in range(0, end + 1, PART):
         yield read_frame(con, f"from {quoted(table)} where rowid >= {start} and rowid < {start + PART}")
+
+
+def look_up(warehouse: Warehouse, workflow: Workflow, lookup: LookUp, foreign: Foreign | None) -> pl.DataFrame:
+    """The two columns of a look-up, of the pond's table or of the target's system.
+
+    Raises:
+        MappingError: There is no such table, or it has no such column.
+    """
+    asked = [lookup.by, lookup.return_]
+    where = f"{workflow.name}: look-up of {lookup.told}"
+    if "." in lookup.table:
+        if foreign is None:
+            raise MappingError(f"{where}: only a run reads records of {workflow.spec.system}; name a table of the pond")
+        return _two(foreign(lookup.table.partition(".")[2], list(dict.fromkeys(asked))), lookup)
+    with warehouse.writer(transaction=False) as con:
+        if not has_table(con, lookup.table):
+            raise MappingError(f"{where}: the pond has no table {lookup.table} yet; materialize it first")
+        missing = sorted(set(asked) - columns_of(con, lookup.table).keys())
+        if missing:
+            raise MappingError(f"{where}: the table has no column {', '.join(missing)}; correct the workflow file")
+        live = "where not is_deleted" if "is_deleted" in columns_of(con, lookup.table) else ""
+        return _two(read_frame(con, f"select * from {quoted(lookup.table)} {live}"), lookup)
+
+
+def _two(table: pl.DataFrame, lookup: LookUp) -> pl.DataFrame:
+    return table.select(pl.col(lookup.by).alias("by"), pl.col(lookup.return_).alias("return"))
 
 
 def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
@@ -204,11 +248,26 @@ class Planned:
 
 
 def make_plan(
-    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode = Mode.SYNC
-) -> Planned:
-    """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person."""
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode = Mode.SYNC,
+    base_url: str = "",
+) -> Planned:  # fmt: skip
+    """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person.
+
+    Args:
+        warehouse: The pond.
+        workflow: The workflow.
+        target: What the records go to.
+        run_id: The run, for the ledger.
+        clock: Time.
+        mode: What the run is for.
+        base_url: The service's address, for links to its records.
+    """
     with one_maker(warehouse, workflow.plan):
-        return _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode)
+        planned = _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode)
+    with warehouse.writer() as con:
+        address = workflow.spec.record_link.replace("{base_url}", base_url.rstrip("/"))
+        ledger.keep_address(con, workflow.name, workflow.spec.target, address)
+    return planned
 
 
 def _make_plan(
@@ -225,10 +284,10 @@ def _make_plan(
         warehouse.spare_memory(con)
         since = stamp.made_at - timedelta(hours=spec.retry_refused_after_h)
         refused, holds = ledger.read_refused(con, workflow.name, since), ledger.read_holds(con, workflow.name)
-        places = ledger.read_places(con, spec.waits_for)
-        part(con, sides, refused, holds, places)
+        places, pins = ledger.read_places(con, spec.waits_for), ledger.read_pins(con, workflow.name)
+        part(con, sides, refused, holds, places, pins)
         left = read_open(con, sides)
-        plan = decide(spec, shape_of, left.mart, left.twin, left.links, refused, holds, places, left.above)
+        plan = decide(spec, shape_of, left.mart, left.twin, left.links, refused, holds, pins, places, left.above)
         selection = None if workflow.chosen.everything else read_selection(con, workflow.chosen)
         plan = narrow(plan, selection, left.links, mode)  # only writes are taken out, and what is settled has none
         settled = count_settled(con)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from assets.delivery.decide import left_alone
-from assets.delivery.frames import KEY, LINK_SCHEMA, PLACE_SCHEMA, TargetShape
+from assets.delivery.decide import FORMS, left_alone
+from assets.delivery.frames import KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, TargetShape
+from assets.delivery.mapping import dated
 from assets.delivery.spec import WorkflowSpec
+from assets.delivery.target import TargetField
 from resources.warehouse import columns_of, insert_frame, literal, quoted, read_frame
 
 Face = tuple[str, ...]  # the fields by which a record of one source is compared
@@ -49,6 +51,7 @@ def part(
     refused: pl.DataFrame,
     holds: pl.DataFrame,
     places: pl.DataFrame | None = None,
+    pins: pl.DataFrame | None = None,
 ) -> None:
     """Make the temporary tables _settled and _open: every record of the mart is in one of them.
 
@@ -58,20 +61,27 @@ def part(
         refused: REFUSED_SCHEMA.
         holds: HOLD_SCHEMA.
         places: PLACE_SCHEMA: parents that other workflows deliver.
+        pins: PIN_SCHEMA: what a person decided about which record is which.
     """
+    pins = pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins
     faces = _faces(sides, columns_of(con, sides.mart))
     shown = list(dict.fromkeys(faces.values()))
     con.execute(_wanted(sides, faces))
     con.execute(_actual(sides, shown))
     con.execute(_TWICE)
     con.execute("create or replace temp table _noted (source varchar, source_id varchar)")
-    insert_frame(con, "_noted", pl.concat([refused.select(KEY), holds.select(KEY)]).unique())
+    noted = [refused.select(KEY), holds.select(KEY), pins.select(KEY)]
+    insert_frame(con, "_noted", pl.concat(noted).unique())
+    con.execute("create or replace temp table _pins (pinned_id varchar)")
+    insert_frame(con, "_pins", pins.select("pinned_id").drop_nulls())
     con.execute("create or replace temp table _places (source varchar, source_id varchar, target_id varchar)")
     insert_frame(con, "_places", pl.DataFrame(schema=PLACE_SCHEMA) if places is None else places.drop("reason"))
     parented = [record.source for record in sides.spec.records if record.parent]
     same = _cases({source: f"wanted.face = actual.face_{shown.index(face)}" for source, face in faces.items()})
     off = "actual.was_off" if sides.target.active_field in sides.spec.columns else "true"
-    con.execute(_SETTLED.format(same=same, off=off, parented=_listed(parented)), [sides.workflow])
+    # a rule that stands before the key may contradict it as long as no run has confirmed the record
+    known = "linked.target_id is not null" if sides.spec.doubting else "true"
+    con.execute(_SETTLED.format(same=same, off=off, parented=_listed(parented), known=known), [sides.workflow])
     while con.execute(_WITH_PARENTS).fetchall()[0][0]:
         pass  # one level further down
     con.execute("create or replace temp table _open as from _wanted anti join _settled using (place)")
@@ -79,7 +89,10 @@ def part(
 
 def read_open(con: duckdb.DuckDBPyConnection, sides: Sides) -> Open:
     """The records that are not settled, and everything on the other side that could be meant by them."""
-    free = "external_id is null" if sides.spec.match_order else "false"
+    rules = sides.spec.match_order
+    free = "external_id is null" if rules else "false"
+    if sides.spec.doubting or any(rule.other_id != "skip" for rule in rules):
+        free = "true"  # records of others count as well
     con.execute(_NEAR.format(free=free), [sides.workflow])
     columns = ", ".join(LINK_SCHEMA)
     links = read_frame(
@@ -126,8 +139,8 @@ def data_version(con: duckdb.DuckDBPyConnection, mart: str) -> str:
 
 def _faces(sides: Sides, there: Mapping[str, str]) -> dict[str, Face]:
     """Source to the fields that are ours in records that exist."""
-    alone = left_alone(sides.spec)
-    fields = [name for name in sides.spec.columns if name in there]
+    alone, moving = left_alone(sides.spec), dated(sides.spec)
+    fields = [name for name in sides.spec.columns if name in there and name not in moving]
     return {
         record.source: tuple(name for name in fields if record.source not in alone.get(name, []))
         for record in sides.spec.records
@@ -140,15 +153,24 @@ def _wanted(sides: Sides, faces: Mapping[str, Face]) -> str:
     fits = [f"{key} is not null"]
     for name in dict.fromkeys(name for face in faces.values() for name in face):
         limit = sides.target.fields.get(name)
-        if limit and limit.max_length is not None:
-            fits.append(f"coalesce(length({quoted(name)}) <= {limit.max_length}, true)")
-        if limit and limit.required:
-            fits.append(f"{quoted(name)} is not null")
+        fits += _limits(quoted(name), limit) if limit else []
     return (
         "create or replace temp table _wanted as select rowid as place, source, source_id, disposition, parent_source,"
         f" parent_source_id, level, {key} as key, {' and '.join(fits)} as fits, {face} as face"
         f" from {quoted(sides.mart)}"
     )
+
+
+def _limits(name: str, limit: TargetField) -> list[str]:
+    """What `decide` asks of a value before it is sent."""
+    found = [f"{name} is not null"] if limit.required else []
+    if limit.max_length is not None:
+        found.append(f"coalesce(length({name}) <= {limit.max_length}, true)")
+    if limit.choices is not None:
+        found.append(f"coalesce({name} in ({_listed(sorted(limit.choices))}), {name} is null)")
+    if limit.kind in FORMS:
+        found.append(f"coalesce(regexp_matches({name}, {literal(FORMS[limit.kind])}), true)")
+    return found
 
 
 def _actual(sides: Sides, shown: Sequence[Face]) -> str:
@@ -206,7 +228,7 @@ anti join _noted using (source, source_id)
 where
     (linked.target_id is null or linked.target_id is not distinct from actual.target_id)
     and case wanted.disposition
-        when 'deliver' then wanted.fits and actual.target_id is not null and coalesce({same}, false)
+        when 'deliver' then wanted.fits and {known} and actual.target_id is not null and coalesce({same}, false)
         when 'retire' then actual.target_id is null or (actual.is_active = false and coalesce({off}, false))
         else wanted.disposition in ('skip', 'quarantine')
     end
@@ -239,6 +261,7 @@ select place from _actual
 anti join _settled using (target_id)
 where external_id in (select key from _open where key is not null)
     or target_id in (select target_id from sync_links semi join _open using (source, source_id) where workflow = ?)
+    or target_id in (select pinned_id from _pins)
     or {free}
 """
 

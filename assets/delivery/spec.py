@@ -9,9 +9,10 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 Policy = Literal["deactivate", "report"]
 
@@ -32,6 +33,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+class LookUp(Strict):
+    """Where the row's value is looked up: the row of `table` whose `by` equals it gives `return`."""
+
+    table: str = Field(
+        description="A table of the pond, such as stg_netsuite__currencies or twin_suiteprojects__customers, or records"
+        " of the target's system, such as suiteprojects.User."
+    )
+    by: str = Field(description="Column that is compared with the row's value.")
+    return_: str = Field(alias="return", description="Column whose value is taken.")
+
+    @property
+    def told(self) -> str:
+        """As a person reads it."""
+        return f"{self.table}.{self.return_} by {self.by}"
+
+
 class FieldRow(Strict):
     """One row of the mapping: a target field and where its value comes from."""
 
@@ -40,12 +57,14 @@ class FieldRow(Strict):
     sql: str | None = Field(None, description="SQL expression over the staging table's columns.")
     value: Text | None = Field(None, description="A constant.")
     values: dict[Text, Text] | None = Field(None, description="Value list: what becomes what.")
+    lookup: LookUp | None = Field(None, description="Take the value from another table.")
     links: str | None = Field(
         None, description="Workflow that delivers the record which the source value names: its id there is sent."
     )
     otherwise: Literal["error", "blank", "keep"] = Field(
         "error",
-        description="A value that the list does not name: quarantine the record, send nothing, or send as is.",
+        description="A value that the list does not name or the look-up does not find: quarantine the record, send"
+        " nothing, or send as is.",
     )
     on: Literal["always", "create"] = Field("always", description="`create`: written once and left alone afterwards.")
     max_length: int | None = Field(
@@ -72,6 +91,8 @@ class FieldRow(Strict):
             raise ValueError("`links` makes the value list out of what was delivered; leave `values` out")
         if self.locked and not self.active:
             raise ValueError("a locked row carries the identity; it cannot be switched off")
+        if self.values is not None and self.lookup:
+            raise ValueError("give `values` or `lookup`, not both")
         return self
 
     @property
@@ -81,7 +102,8 @@ class FieldRow(Strict):
     @property
     def origin(self) -> str:
         """The row's origin as a person reads it."""
-        return next(f"{name}: {text}" for name, text in self._origins.items() if text is not None)
+        told = next(f"{name}: {text}" for name, text in self._origins.items() if text is not None)
+        return f"{told}, looked up: {self.lookup.told}" if self.lookup else told
 
 
 class Select(Strict):
@@ -143,6 +165,14 @@ class MatchBy(Strict):
 
     field: str
     ignore_case: bool = False
+    stored_id: str | None = Field(
+        None, description="Field in which a matched record may hold a source id, beside the key field."
+    )
+    other_id: Literal["skip", "ask", "overwrite"] = Field(
+        "skip",
+        description="A record that matches but holds another id there: leave it alone, queue it for a person, or adopt"
+        " it and replace the id.",
+    )
 
 
 class Limit(Strict):
@@ -196,8 +226,19 @@ class WorkflowSpec(Strict):
     parent: dict[str, str] | None = None
     parent_required: bool | None = None
     lifecycle: Lifecycle | None = None
-    match: list[MatchBy | str] = Field(["external_id"], description="How existing records are found, tried in order.")
+    match: list[MatchBy | str] = Field(
+        ["external_id"],
+        description="How existing records are found, tried in order. What stands before external_id may contradict it:"
+        " then a person is asked.",
+    )
     monitored: Literal["mapped"] | list[str] = "mapped"
+    record_link: str = Field(
+        "",
+        description="Address of a record's page in the target: {id} stands for its internal id, {base_url} for the"
+        " service's address.",
+    )
+    strict_mapping: bool = Field(default=False, description="Two active rows for one field are an error.")
+    timezone: str = Field("UTC", description="Zone in which `_today` is today.")
     needs: list[str] = Field([], description="Workflows that deliver the parents of these records; they run before.")
     create: bool = Field(default=True, description="Off: records are only matched to what the target has.")
     max_level: int | None = Field(None, ge=1, description="Deepest level of the target's tree; deeper is quarantined.")
@@ -228,13 +269,33 @@ class WorkflowSpec(Strict):
     def _known_fields(self) -> "WorkflowSpec":
         """A rule about a field that no row fills could never apply."""
         monitored = [] if self.monitored == "mapped" else self.monitored
-        asked = {"match": [rule.field for rule in self.match_order], "monitored": monitored}
+        kept = [rule.stored_id for rule in self.match_order if rule.stored_id]
+        asked = {"match": [*(rule.field for rule in self.match_order), *kept], "monitored": monitored}
         asked["imports.label"] = [self.imports.label] if self.imports else []
         for part, names in asked.items():
             unknown = sorted(set(names) - set(self.columns))
             if unknown:
                 raise ValueError(f"{part}: no active row maps {', '.join(unknown)}; add the row, or drop the name")
+        earlier: list[str] = []
+        for rule in self.match_order:
+            if rule.stored_id and rule.stored_id not in earlier:
+                raise ValueError(f"match: list `{rule.stored_id}` as a rule before `{rule.field}`, which minds it")
+            earlier.append(rule.field)
         return self
+
+    @field_validator("record_link")
+    @classmethod
+    def _an_address(cls, text: str) -> str:
+        if text and ("{id}" not in text or not text.startswith(("{base_url}", "https://", "http://"))):
+            raise ValueError("write an address with {id} in it, such as {base_url}/customer?id={id}")
+        return text
+
+    @field_validator("timezone")
+    @classmethod
+    def _a_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"no time zone `{name}`; write one like Europe/Stockholm")
+        return name
 
     @property
     def system(self) -> str:
@@ -276,9 +337,21 @@ class WorkflowSpec(Strict):
 
     @property
     def match_order(self) -> list[MatchBy]:
-        """The match rules after the external id, which always comes first."""
+        """The rules beside the external id; those that stand before it may contradict it, see `doubting`."""
         rules = [MatchBy(field=rule) if isinstance(rule, str) else rule for rule in self.match]
         return [rule for rule in rules if rule.field != "external_id"]
+
+    @property
+    def doubting(self) -> list[MatchBy]:
+        """The rules that stand before the external id."""
+        names = [rule if isinstance(rule, str) else rule.field for rule in self.match]
+        return self.match_order[: names.index("external_id")] if "external_id" in names else []
+
+    @property
+    def lookups(self) -> list[LookUp]:
+        """Every look-up of an active row, once."""
+        found = [row.lookup for record in self.records for row in record.rows if row.lookup]
+        return list(dict.fromkeys(found))
 
 
 _SHORT_FORM = ("source", "select", "fields", "parent", "parent_required", "lifecycle")

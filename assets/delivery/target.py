@@ -47,6 +47,7 @@ class TargetField:
     kind: str = "text"  # text, boolean, number, date
     max_length: int | None = None  # characters; None: nobody documents it
     required: bool = False
+    choices: frozenset[str] | None = None  # the values that a list field takes; None: any
 
 
 @dataclass(frozen=True, slots=True)

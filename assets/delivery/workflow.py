@@ -8,6 +8,7 @@ target ->  twin_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  targ
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -77,7 +78,7 @@ def load_workflow(path: Path) -> Workflow:
     if without:
         text = f"no active row of {', '.join(without)} fills `{kind.key_field}`, our key there"
         raise file_problems(path, [(("fields" if spec.source else "records",), text)])
-    found = [*_beyond(spec, kind), *mismatches(spec, staging_schemas(), kind.may_have)]
+    found = [*_beyond(spec, kind), *mismatches(spec, staging_schemas(), kind.may_have, kind.may_look_up)]
     if found:
         raise file_problems(path, found)
     return Workflow(name, spec)
@@ -144,16 +145,32 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
-        deps=[*dict.fromkeys(record.table for record in workflow.spec.records), *_syncs(workflow.spec.waits_for)],
+        deps=list(
+            dict.fromkeys(
+                [
+                    *(record.table for record in workflow.spec.records),
+                    *_looked_up(workflow),
+                    *_syncs(workflow.spec.waits_for),
+                ]
+            )
+        ),
         description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
         "a record that is not delivered says why.",
     )
 
-    @dg.multi_asset(name=workflow.mart, specs=[spec], check_specs=_blocking(workflow.mart, checks), pool=POOL)
-    def mart(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
+    @dg.multi_asset(
+        name=workflow.mart,
+        specs=[spec],
+        check_specs=_blocking(workflow.mart, checks),
+        required_resource_keys={"warehouse", workflow.spec.door},
+        pool=POOL,
+    )
+    def mart(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         refuse_switched_off(workflow)
+        warehouse: Warehouse = context.resources.warehouse
+        client = _client(context, workflow)
         with dagster_failure(MappingError, SyncError):
-            records = make_mart(warehouse, workflow)
+            records = make_mart(warehouse, workflow, clock=client.clock, foreign=partial(kind.records, client))
         lineage = column_lineage(workflow.spec, workflow.name)
         dispositions = warehouse.read(_DISPOSITIONS.format(workflow.mart))
         comments = {**MART_COMMENTS, **workflow.field_comments()}
@@ -170,6 +187,12 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         )
 
     return mart
+
+
+def _looked_up(workflow: Workflow) -> list[str]:
+    """Tables that the workflow looks values up in and that are assets."""
+    tables = [lookup.table for lookup in workflow.spec.lookups]
+    return [name for name in tables if name.startswith(("stg_", "twin_", "mart_")) and name != workflow.twin]
 
 
 def _syncs(names: Sequence[str]) -> list[str]:
@@ -267,14 +290,16 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         refuse_switched_off(workflow)
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
+        client = _client(context, workflow)
         with dagster_failure(SyncError):
             planned = make_plan(
                 warehouse,
                 workflow,
                 target,
                 run_id=context.run.run_id,
-                clock=_client(context, workflow).clock,
+                clock=client.clock,
                 mode=Mode(context.run.tags.get(MODE_TAG, Mode.SYNC)),
+                base_url=client.base_url,
             )
         yield dg.MaterializeResult(
             metadata={

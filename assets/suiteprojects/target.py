@@ -79,7 +79,7 @@ class SuiteProjectsTarget:
 
     @cached_property
     def _fields(self) -> dict[str, TargetField]:
-        asked = ["name", "title", "picker", "maxlength", "required"]
+        asked = ["name", "title", "picker", "maxlength", "required", "active", "valuelist"]
         query = {"association": self._kind.record_type.association}
         custom = [
             TargetField(
@@ -88,8 +88,10 @@ class SuiteProjectsTarget:
                 kind=_PICKER_KINDS.get(record["picker"] or "", "text"),
                 max_length=_length(record["maxlength"]),
                 required=record["required"] == "1",
+                choices=_choices(record),
             )
             for record in self._client.read_all("CustField", asked, query=query)
+            if record["active"] == "1"  # the service refuses every write to one that is switched off
         ]
         return {**self._kind.fields, **{field.name: field for field in custom}}
 
@@ -140,7 +142,8 @@ class SuiteProjectsTarget:
         if LIST_FIELD in self._kind.fields:
             unknown -= set(places_of(unknown))
         if unknown:
-            raise ValueError(f"{self.name} has no field {sorted(unknown)}; add it there or correct the mapping")
+            mend = "add it there (a custom field must be active), or correct the mapping"
+            raise ValueError(f"{self.name} has no field {sorted(unknown)}; {mend}")
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
         """One request for each batch."""
@@ -241,6 +244,12 @@ def _known_charset(name: str) -> str:
 def _length(text: str | None) -> int | None:
     """A definition's length; none when it has no number or 0, which stands for no limit."""
     return int(text) or None if text and text.isdigit() else None
+
+
+def _choices(record: Record) -> frozenset[str] | None:
+    """What a list field takes; nobody documents how several values of one field are parted, so those are not judged."""
+    values = record["valuelist"]
+    return frozenset(values.split(",")) if values and record["picker"] in {"dropdown", "radio"} else None
 
 
 def _has_custom(fields: Sequence[str]) -> bool:

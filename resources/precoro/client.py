@@ -62,6 +62,11 @@ class PrecoroClient:
         self.clock = clock
 
     @property
+    def base_url(self) -> str:
+        """The service's address."""
+        return self._door.base_url
+
+    @property
     def calls(self) -> int:
         """Requests made so far, reads and writes."""
         return self._door.calls

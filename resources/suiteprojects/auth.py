@@ -1,24 +1,23 @@
 """Signing in: company, user and password; a fixed access token; or OAuth 2 with a refresh token that rotates.
 
-Source: suiteprojects_api.md §1.2 and §3. Each refresh hands out a new refresh token and ends the old one, so the new
-one is on disk, private, before it is used; a file lock keeps two processes from spending the same one.
+Source: suiteprojects_api.md §1.2 and §3. A person authorizes once (`millpond login suiteprojects`); each refresh then
+hands out a new refresh token and ends the old one: see resources/suiteprojects/tokens.py for how it is kept.
 """
 
-import fcntl
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Lock
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from resources.clock import Clock
-from resources.errors import CredentialsError, RecordRejectedError
+from resources.errors import ContractError, CredentialsError, RecordRejectedError, UnreachableError
 from resources.http import HttpDoor
+from resources.suiteprojects.tokens import LOGIN, TokenFile, Tokens
 from resources.suiteprojects.xml import Element, command, text_element
 
+AUTHORIZE_PATH = "/login/oauth2/v1/authorize"
+SCOPE = "xml"
+DAY_S = 86_400.0
 TOKEN_PATH = "/login/oauth2/v1/token"  # noqa: S105 an address
 EARLY_S = 60.0  # a token is renewed this long before it ends: a request may take a while
 
@@ -34,6 +33,10 @@ class SignIn(Protocol):
 
     def renew(self) -> bool:
         """Get a fresh token after a refusal; False when there is no way to."""
+        ...
+
+    def days_left(self) -> float | None:
+        """Days until a person must sign in again, where that is known."""
         ...
 
 
@@ -55,6 +58,10 @@ class PasswordSignIn:
         """A refused password stays refused."""
         return False
 
+    def days_left(self) -> float | None:
+        """Nobody tells."""
+        return None
+
 
 @dataclass(frozen=True)
 class TokenSignIn:
@@ -71,103 +78,132 @@ class TokenSignIn:
         """There is nothing to renew it with."""
         return False
 
+    def days_left(self) -> float | None:
+        """Nobody tells."""
+        return None
+
 
 def _token_login(token: str) -> Element:
     return command("Login", None, text_element("access_token", token))
 
 
+@dataclass(frozen=True)
+class Application:
+    """The registered application."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uri: str = ""
+
+    def authorize_url(self, base_url: str, state: str) -> str:
+        """Where a person agrees, in the browser."""
+        asked = {"response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri}
+        return f"{base_url}{AUTHORIZE_PATH}?{urlencode({**asked, 'scope': SCOPE, 'state': state})}"
+
+    def exchange(self, door: HttpDoor, clock: Clock, **grant: str) -> Tokens:
+        """Get tokens for a code or a refresh token.
+
+        Raises:
+            RecordRejectedError: The code or the token is used, expired or wrong.
+            CredentialsError: The application's id or secret was refused.
+            ContractError: The answer holds no tokens.
+        """
+        form = {**grant, **({"redirect_uri": self.redirect_uri} if self.redirect_uri else {})}
+        client = (self.client_id, self.client_secret)
+        operation = grant["grant_type"].replace("_", " ")
+        response = door.send("POST", TOKEN_PATH, operation, safe_to_repeat=False, data=form, auth=client)
+        try:
+            issued: dict[str, Any] = response.json()
+            now = clock.now().timestamp()
+            return Tokens(
+                access_token=str(issued["access_token"]),
+                refresh_token=str(issued.get("refresh_token") or grant.get("refresh_token") or ""),
+                expires_at=now + float(issued.get("expires_in", 0)),
+                refreshed_at=now,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = "the answer holds no tokens; is SUITEPROJECTS_BASE_URL the account's own domain?"
+            raise ContractError("suiteprojects", operation, reason) from error
+
+
 class RefreshingSignIn:
-    """OAuth 2: access tokens by refresh token, kept in a file that only its owner may read."""
+    """OAuth 2: access tokens by refresh token, kept in a file."""
 
     uses_token = True
 
     def __init__(
         self,
         door: HttpDoor,
+        application: Application,
+        file: TokenFile,
         *,
-        client_id: str,
-        client_secret: str,
-        token_file: Path,
         clock: Clock,
         refresh_token: str = "",
-        redirect_uri: str = "",
+        refresh_days: float = 0,
     ) -> None:
         """Sign in by the tokens of a file.
 
         Args:
             door: The way to the service.
-            client_id: The registered application.
-            client_secret: Its secret.
-            token_file: Holds access_token, refresh_token, expires_at; made when it is missing.
+            application: Who asks.
+            file: Where the tokens are kept.
             clock: Time.
-            refresh_token: The first one, from the authorization; the file's is used once there is a file.
-            redirect_uri: As registered, when the service wants it repeated.
+            refresh_token: A first one from elsewhere; the file's is used once there is a file.
+            refresh_days: Days that a refresh token lives, as set in the account; 0: not known.
         """
         self._door = door
-        self._client = (client_id, client_secret)
-        self._file = token_file
+        self._application = application
+        self._file = file
         self._clock = clock
         self._first = refresh_token
-        self._redirect_uri = redirect_uri
-        self._threads = Lock()
+        self._refresh_days = refresh_days
         self._refused: str | None = None
 
     def login(self) -> Element:
         """A token that is good for a while."""
-        with self._alone():
-            kept = self._kept()
+        with self._file.alone():
+            kept = self._file.read()
             soon = self._clock.now().timestamp() + EARLY_S
-            if kept.get("access_token") in {None, self._refused} or kept.get("expires_at", 0) <= soon:
-                kept = self._refresh(kept.get("refresh_token") or self._first)
-            return _token_login(kept["access_token"])
+            if kept.access_token in {"", self._refused} or kept.expires_at <= soon:
+                kept = self._refresh(kept)
+            return _token_login(kept.access_token)
 
     def renew(self) -> bool:
         """Forget the refused token; the next login gets another one."""
-        self._refused = self._kept().get("access_token")
+        self._refused = self._file.read().access_token
         return True
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with self._threads:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(f"{self._file}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(lock)
+    def days_left(self) -> float | None:
+        """Days until the refresh token ends, by the life that the settings tell."""
+        kept = self._file.read()
+        if not self._refresh_days or not kept.refreshed_at:
+            return None
+        return self._refresh_days - (self._clock.now().timestamp() - kept.refreshed_at) / DAY_S
 
-    def _kept(self) -> dict[str, Any]:
+    def _refresh(self, kept: Tokens) -> Tokens:
+        """Spend the refresh token and keep the next one before anything uses it."""
+        spent = kept.refresh_token or self._first
+        if not spent:
+            raise CredentialsError("suiteprojects", "sign in", f"nobody has signed in yet: {LOGIN}")
+        before = replace(kept, refresh_token=spent)
+        if not kept.spending_since:
+            self._file.begin_spending(before, self._clock.now().timestamp())
         try:
-            kept: dict[str, Any] = json.loads(self._file.read_text())
-        except FileNotFoundError:
-            return {}
-        return kept
-
-    def _refresh(self, refresh_token: str) -> dict[str, Any]:
-        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        if self._redirect_uri:
-            form["redirect_uri"] = self._redirect_uri
-        try:
-            response = self._door.send(
-                "POST", TOKEN_PATH, "refresh token", safe_to_repeat=False, data=form, auth=self._client
-            )
+            fresh = self._application.exchange(self._door, self._clock, grant_type="refresh_token", refresh_token=spent)
         except RecordRejectedError as error:
-            reason = "the refresh token is used or expired: authorize the application again"
-            raise CredentialsError("suiteprojects", "refresh token", reason) from error
-        issued = response.json()
-        kept = {
-            "access_token": issued["access_token"],
-            "refresh_token": issued.get("refresh_token", refresh_token),
-            "expires_at": self._clock.now().timestamp() + float(issued.get("expires_in", 0)),
-        }
-        self._keep(kept)
-        return kept
+            raise CredentialsError("suiteprojects", "refresh token", _why_lost(kept)) from error
+        except (CredentialsError, UnreachableError):
+            self._file.keep(replace(before, spending_since=kept.spending_since))  # it was certainly not spent
+            raise
+        self._file.keep(fresh)
+        return fresh
 
-    def _keep(self, kept: dict[str, Any]) -> None:
-        partial = self._file.with_name(f".{self._file.name}.{os.getpid()}.tmp")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(kept, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._file)
+
+def _why_lost(kept: Tokens) -> str:
+    """What to tell a person whose refresh token is refused."""
+    if kept.spending_since:
+        when = datetime.fromtimestamp(kept.spending_since, UTC)
+        why = f"a run ended at {when:%Y-%m-%d %H:%M} UTC while it renewed it, before the next one was saved"
+    else:
+        why = "it is used, revoked or expired (two installations must not share one authorization)"
+    return f"the refresh token is lost: {why}; authorize the application again: {LOGIN}"

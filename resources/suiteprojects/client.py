@@ -98,9 +98,18 @@ class SuiteProjectsClient:
         self._texts_lock = Lock()
 
     @property
+    def base_url(self) -> str:
+        """The service's address."""
+        return self._door.base_url
+
+    @property
     def calls(self) -> int:
         """Requests made so far."""
         return self._door.calls
+
+    def days_left(self) -> float | None:
+        """Days until a person must sign in again, where that is known."""
+        return self._sign_in.days_left()
 
     # --- one request ------------------------------------------------------------------------------------------
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from resources.checkup import Finding, examined
 from resources.suiteprojects.client import SuiteProjectsClient, status_of
 from resources.suiteprojects.refusals import OK, SYSTEM, refusal
+from resources.suiteprojects.tokens import LOGIN
 from resources.suiteprojects.xml import command
 
 FEW_REQUESTS = 200  # less than one ordinary run of some thousand records needs
+SOON_DAYS = 0.5  # a refresh token may live for one day only
 SUFFIX = "__c"
 
 
@@ -38,6 +40,10 @@ def _who(client: SuiteProjectsClient) -> Iterator[Finding]:
     user = (block.findtext("User/id") or "").strip()
     found = f"signed in as user {user or '(id not told)'}; its clock says {client.server_time()}"
     yield Finding(SYSTEM, "sign-in", found)
+    left = client.days_left()
+    if left is not None:
+        mend = f"{LOGIN}, or let a run renew it before" if left < SOON_DAYS else ""
+        yield Finding(SYSTEM, "refresh token", f"{max(left, 0):.1f} days left if no run renews it", mend)
 
 
 def _quota(client: SuiteProjectsClient) -> Iterator[Finding]:

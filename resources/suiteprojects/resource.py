@@ -27,8 +27,11 @@ class SuiteProjectsResource(dg.ConfigurableResource[SuiteProjectsClient]):
     access_token: str = Field(default="", description="OAuth 2 access token, in place of a password; a secret.")
     client_id: str = Field(default="", description="OAuth 2 application, to renew tokens by refresh token.")
     client_secret: str = Field(default="", description="The application's secret, so give dg.EnvVar.")
-    refresh_token: str = Field(default="", description="The first refresh token; later ones are kept in token_file.")
+    redirect_uri: str = Field(default="", description="The application's redirect address, as registered.")
+    refresh_token: str = Field(default="", description="A first refresh token from elsewhere; later ones are kept.")
+    refresh_days: float = Field(default=0, description="Days that a refresh token lives; 0: not known.")
     token_file: str = Field(default="", description="Private file that keeps the tokens between runs.")
+    seal_key: str = Field(default="", description="Key that seals that file; a secret, so give dg.EnvVar.")
     attempts: int = Field(default=ATTEMPTS, description="Tries of one request that gets no answer.")
     sandbox: str = Field(default="", description="Folder of a sandbox to use in place of the network.")
     ca_file: str = Field(default="", description="A certificate authority to trust, for a sandbox behind TLS.")
@@ -46,8 +49,11 @@ class SuiteProjectsResource(dg.ConfigurableResource[SuiteProjectsClient]):
             access_token=self.access_token,
             client_id=self.client_id,
             client_secret=self.client_secret,
+            redirect_uri=self.redirect_uri,
             refresh_token=self.refresh_token,
+            refresh_days=self.refresh_days,
             token_file=self.token_file,
+            seal_key=self.seal_key,
             attempts=self.attempts,
             sandbox=self.sandbox,
             ca_file=self.ca_file,

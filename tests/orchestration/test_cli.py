@@ -208,7 +208,8 @@ def test_piped_output_is_plain(told: Told) -> None:
 def test_an_unknown_group_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, as for every mistake in typing."""
     on = ("contacts", "customer_department", "customers", "projects")
-    known = ["all", "customers", "precoro__options", "suiteprojects", *(f"suiteprojects__{name}" for name in on)]
+    groups = ("all", "customers", "precoro__options", "precoro_update", "suiteprojects")
+    known = [*groups, *(f"suiteprojects__{name}" for name in on)]
     for command in ("run", "plan"):
         said = ask(capsys, command, "nonsense")
         assert (said.code, said.lines) == (

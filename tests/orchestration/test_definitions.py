@@ -14,11 +14,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.warehouse.dictionary import page, read_dictionary
 from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.definitions import definitions
 from orchestration.settings import ROOT
 from resources.sandbox.day import day
-from resources.warehouse import columns_of
+from resources.warehouse import add_analytics, columns_of
 from tests.orchestration.conftest import Home, at_home, edited_workflows
 
 CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"
@@ -253,3 +254,12 @@ def test_a_workflow_that_is_switched_off_refuses(ran: Ran, tmp_path: Path) -> No
     for layer, result in results.items():
         assert not result.success, layer
         assert f"{OPTIONS} is switched off (active: false in its defs.yaml)" in words(result), layer
+
+
+def test_the_page_of_tables_says_what_a_run_makes(ran: Ran) -> None:
+    """Written by `millpond tables --page sql/TABLES.md`; who adds a column says what it is."""
+    with ran.home.warehouse.writer() as con:
+        add_analytics(con)
+        told = page(read_dictionary(con))
+    assert told == (ROOT / "sql" / "TABLES.md").read_text(encoding="utf-8")
+    assert not re.search(r"\| +\|$", told, re.MULTILINE), "a column says nothing of itself"

@@ -13,6 +13,7 @@ from orchestration.doctor import run_doctor
 from orchestration.releasing import print_applied, print_plans, print_rejected, print_undo
 from orchestration.running import plan_group, run_group
 from resources import failpoints
+from resources.http import READABLE
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.precoro.switches import PrecoroSwitches
@@ -68,9 +69,9 @@ def test_nothing_secret_and_nobodys_data_is_told(
     board, faults = seeded.sandbox.switches, seeded.sandbox.faults
     board.set("suiteprojects", SuiteProjectsSwitches, strict_lengths={"Customer.addr_city": 3})
     board.set("precoro", PrecoroSwitches, name_limit=8)
-    faults.plan("suiteprojects", Fault(FaultKind.TRUNCATED, pattern="<Add"))
+    faults.plan("suiteprojects", Fault(FaultKind.TRUNCATED, pattern='<Add type="Customer"'))
     faults.plan("precoro", Fault(FaultKind.HTML, method="POST"))
-    faults.plan("netsuite", Fault(FaultKind.TRUNCATED, pattern="from contact"))
+    faults.plan("netsuite", Fault(FaultKind.TRUNCATED, pattern="from contact", times=9 * READABLE))
 
     with edited_workflows(tmp_path / "own") as folder, environment(DAGSTER_HOME=str(kept)):
         copytree(folder / OF_SUITEPROJECTS, folder / "casting")

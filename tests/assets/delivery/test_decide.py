@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.delivery.decide import decide
-from assets.delivery.frames import PARENT, PLAN_COLUMNS, REFUSED_SCHEMA
+from assets.delivery.frames import PARENT, PIN_SCHEMA, PLAN_COLUMNS, REFUSED_SCHEMA
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import WRITING, Action
 from tests.assets.delivery.builders import (
@@ -164,7 +164,7 @@ def test_several_candidates_are_never_guessed() -> None:
 
     assert actions(there_twice) == [("ambiguous", "several_candidates")]
     assert actions(here_twice) == [("ambiguous", "several_candidates")] * 2
-    told = "2 records claim the same name ({}); put our key into the right one"
+    told = "2 records claim the same name ({}); `millpond link` says which is it"
     assert there_twice[0]["reason"] == told.format("target 901, 902")
     assert here_twice[0]["reason"] == told.format("target 901; NetSuite 1, 2")
 
@@ -551,6 +551,46 @@ def test_whatever_the_frames_the_promises_hold(wanted: Rows, there: Rows, linked
     retiring = plan.filter(pl.col("action").is_in(["deactivate"]))
     assert set(retiring["matched_by"]) <= {"external_id", "link"}
     settled = decide(ANY_SPEC, OPTIONS, desired_frame, after(plan, actual_frame), known)
+    assert not set(settled["action"]) & {*WRITING}
+
+
+@st.composite
+def pinnings(draw: st.DrawFn) -> Rows:
+    """At most one decision of a person per source record, to any record, gone ones and none included."""
+    chosen = draw(st.lists(st.sampled_from(IDS), unique=True, max_size=4))
+    there = st.sampled_from(["901", "902", "903", "999", None])
+    return [
+        {"source": draw(st.sampled_from(["customers", "projects"])), "source_id": each, "pinned_id": draw(there)}
+        for each in chosen
+    ]
+
+
+PINNED_SPECS = [
+    option_tree(match=[{"field": "name", "ignore_case": True, "other_id": other}, "external_id"])
+    for other in ("skip", "ask", "overwrite")
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(marts(), twins(), linkings(), pinnings(), st.sampled_from(PINNED_SPECS))
+def test_whatever_a_person_says_no_record_is_given_twice(
+    wanted: Rows, there: Rows, linked: Rows, said: Rows, spec: WorkflowSpec
+) -> None:
+    """One decision each, no record for two, nobody's key taken from him, and an end to it."""
+    desired_frame, actual_frame, known = mart(*wanted), twin(*there), links(*linked)
+    pins = pl.DataFrame(said, schema=PIN_SCHEMA)
+
+    plan = decide(spec, OPTIONS, desired_frame, actual_frame, known, pins=pins)
+
+    assert plan.height == desired_frame.height
+    assert plan["target_id"].drop_nulls().is_unique().all()
+    by_hand = plan.filter(pl.col("matched_by") == "hand", pl.col("target_id").is_not_null())
+    named = {(row["source"], row["source_id"]): row["pinned_id"] for row in said}
+    assert all(named[row["source"], row["source_id"]] == row["target_id"] for row in by_hand.to_dicts())
+    keys = {row["target_id"]: row["external_id"] for row in there}
+    others = set(desired_frame["externalId"].drop_nulls())
+    assert not {keys[each] for each in by_hand["target_id"]} & others
+    settled = decide(spec, OPTIONS, desired_frame, after(plan, actual_frame), known, pins=pins)
     assert not set(settled["action"]) & {*WRITING}
 
 

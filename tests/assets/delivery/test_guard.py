@@ -15,9 +15,13 @@ from tests.assets.delivery.flow import Flow
 def plan(**counts: int) -> pl.DataFrame:
     """A plan with so many rows of each action."""
     writing = {"create", "update", "deactivate", "adopt", "reactivate"}
-    rows = [(action, "{}" if action in writing else None, []) for action, count in counts.items() for _ in range(count)]
+    rows = [
+        (action, "{}" if action in writing else None, [], None)
+        for action, count in counts.items()
+        for _ in range(count)
+    ]
     change = pl.Struct({"field": pl.String, "before": pl.String, "after": pl.String})
-    schema = {"action": pl.String, "payload": pl.String, "changes": pl.List(change)}
+    schema = {"action": pl.String, "payload": pl.String, "changes": pl.List(change), "matched_by": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -76,7 +80,9 @@ def test_an_empty_source_before_the_first_load_is_no_alarm(precoro: Flow) -> Non
 def changing(*changes: tuple[str, str | None, str | None], rows: int = 1, payload: str | None = "{}") -> pl.DataFrame:
     """A plan of updates with these changes each."""
     struct = [dict(zip(("field", "before", "after"), change, strict=True)) for change in changes]
-    return plan(update=0).vstack(pl.DataFrame([("update", payload, struct)] * rows, schema=plan().schema, orient="row"))
+    return plan(update=0).vstack(
+        pl.DataFrame([("update", payload, struct, None)] * rows, schema=plan().schema, orient="row")
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.delivery.decide import decide
-from assets.delivery.frames import HOLD_SCHEMA, KEY, PLAN_COLUMNS, REFUSED_SCHEMA
+from assets.delivery.frames import HOLD_SCHEMA, KEY, PIN_SCHEMA, PLAN_COLUMNS, REFUSED_SCHEMA
 from assets.delivery.ledger import ensure_ledger
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
 from assets.delivery.spec import WorkflowSpec
@@ -49,6 +49,7 @@ def both(
     linked: pl.DataFrame,
     refused: pl.DataFrame,
     holds: pl.DataFrame,
+    pins: pl.DataFrame | None = None,
     places: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """The plan made by looking at every record, the plan made by setting aside first, and how many were set aside."""
@@ -57,10 +58,10 @@ def both(
     replace_table(con, sides.twin, there)
     con.execute("delete from sync_links")
     insert_frame(con, "sync_links", linked.with_columns(pl.lit("flow").alias("workflow")))
-    slow = decide(spec, OPTIONS, wanted, there, linked, refused, holds, places)
-    part(con, sides, refused, holds, places)
+    slow = decide(spec, OPTIONS, wanted, there, linked, refused, holds, pins, places)
+    part(con, sides, refused, holds, places, pins)
     left = read_open(con, sides)
-    looked = decide(spec, OPTIONS, left.mart, left.twin, left.links, refused, holds, places, left.above)
+    looked = decide(spec, OPTIONS, left.mart, left.twin, left.links, refused, holds, pins, places, left.above)
     replace_table(con, "plan_flow", looked)
     con.execute("alter table plan_flow add column plan_id varchar")
     write_settled(con, sides, "plan_flow", {"plan_id": "p"})
@@ -180,6 +181,11 @@ SPECS = [
     option_tree(drift="report", monitored=["name"]),
     option_tree(drift="adopt"),
     written_once(),
+    *(
+        option_tree(match=[{"field": "name", "ignore_case": True, "other_id": other}, "external_id"])
+        for other in ("skip", "ask", "overwrite")
+    ),
+    option_tree(match=["external_id", {"field": "name", "other_id": "ask"}]),
 ]
 IDS = ["1", "2", "3", "4", "5", "6"]
 NAMES = st.sampled_from(["same", "same", "same", "same", "Same", "other", "n" * 21, None])
@@ -227,7 +233,7 @@ def worlds(draw: st.DrawFn) -> tuple[Any, ...]:
     spec = draw(st.sampled_from(SPECS))
     wanted: Rows = []
     there: Rows = []
-    linked, refused, holds = [], [], []
+    linked, refused, holds, pins = [], [], [], []
     for number, source_id in enumerate(draw(st.lists(st.sampled_from(IDS), unique=True, min_size=2))):
         row, target_id = wanted_row(draw, source_id, wanted), f"90{number}"
         key = [row["source"], source_id, row["payload_hash"]]
@@ -240,16 +246,18 @@ def worlds(draw: st.DrawFn) -> tuple[Any, ...]:
             refused.append([*key, spec.version, draw(st.sampled_from([None, "sent"])), "601", "no"])
         if draw(RARE):
             holds.append([*key, row["disposition"], spec.version, "run 1"])
+        if draw(RARE) and draw(RARE):
+            pins.append([*key[:2], draw(st.sampled_from(["900", "901", "950", "999", None]))])
     if draw(RARE):
         there.append(actual("950", draw(st.sampled_from([*IDS, None])), name="same"))
     remembered = (
         pl.DataFrame(rows, schema=schema, orient="row")
-        for rows, schema in ((refused, REFUSED_SCHEMA), (holds, HOLD_SCHEMA))
+        for rows, schema in ((refused, REFUSED_SCHEMA), (holds, HOLD_SCHEMA), (pins, PIN_SCHEMA))
     )
     return spec, mart(*wanted), twin(*there), links(*linked), *remembered
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_setting_aside_decides_as_looking_at_every_record(pond: duckdb.DuckDBPyConnection, world: Any) -> None:
     """Every column of every row of the plan is the same, whatever the marts, twins, links and policies."""

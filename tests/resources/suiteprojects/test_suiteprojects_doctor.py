@@ -1,5 +1,6 @@
 """What `millpond doctor` says of a SuiteProjects Pro account, for each way in which it can be unready."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +85,16 @@ def test_a_service_that_is_down_is_told(sandbox: Sandbox) -> None:
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, auth_status=414)
 
     assert "try again" in ill(look(sandbox))["sign-in"]
+
+
+def test_the_refresh_tokens_days_are_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Where the settings say how long one lives; who never signed in is told how to."""
+    own = sandbox.credentials["suiteprojects"]
+    oauth = {"client_id": own["client_id"], "client_secret": own["client_secret"], "refresh_days": 31}
+    nobody = look(sandbox, token_file=str(tmp_path / "none.json"), **oauth)
+    told = look(sandbox, token_file=str(tmp_path / "tokens.json"), refresh_token=own["refresh_token"], **oauth)
+
+    assert "run `millpond login suiteprojects`" in ill(nobody)["sign-in"]
+    (left,) = (each for each in told if each.what == "refresh token")
+    assert left.found == "31.0 days left if no run renews it"
+    assert left.is_well
