@@ -189,6 +189,7 @@ def test_an_unknown_column_is_named(detail: str) -> None:
     ("status", "code", "kind"),
     [
         (400, "INVALID_PARAMETER", RequestRejectedError),
+        (400, "SSS_REQUEST_LIMIT_EXCEEDED", RateLimitedError),
         (401, "INVALID_LOGIN", CredentialsError),
         (403, "INSUFFICIENT_PERMISSION", CredentialsError),
         (404, "NONEXISTENT_ID", RequestRejectedError),
