@@ -69,7 +69,7 @@ class NetSuiteAuth(httpx.Auth):
         Raises:
             CredentialsError: NetSuite refused every earlier request of this sign-in; nothing was sent.
         """
-        with self._on_its_way(alone=not self._accepted):
+        with self._on_its_way(alone=False):
             response = yield from self._signed(request)
         if response.status_code == httpx.codes.UNAUTHORIZED:
             response.read()
@@ -80,26 +80,24 @@ class NetSuiteAuth(httpx.Auth):
 
     @contextmanager
     def _on_its_way(self, *, alone: bool) -> Iterator[None]:
+        flying = 0
         with self._landed:
             self._alone += alone
-            try:
-                self._landed.wait_for(lambda: not self._flying if alone else not self._alone)
-                if self._refused:
-                    raise CredentialsError("netsuite", "sign in", f"not tried again: {MEND}")
-            except BaseException:
-                self._alone -= alone
-                self._landed.notify_all()
-                raise
-            self._flying += 1
         try:
+            with self._landed:
+                self._landed.wait_for(lambda: not self._flying if alone else not self._alone)
+                flying = 1
+                self._flying += flying
             yield
         finally:
             with self._landed:
-                self._flying -= 1
+                self._flying -= flying
                 self._alone -= alone
                 self._landed.notify_all()
 
     def _signed(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
+        if self._refused:
+            raise CredentialsError("netsuite", "sign in", f"not tried again: {MEND}")
         before = self._refusals
         yield from self.sign(request)
         response = yield request
