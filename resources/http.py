@@ -156,6 +156,7 @@ class HttpDoor:
         system: str,
         clock: Clock | None = None,
         attempts: int = ATTEMPTS,
+        patience_s: float = 0.0,
         translate: Translate | None = None,
         before_send: Callable[[], None] | None = None,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -167,6 +168,7 @@ class HttpDoor:
             system: How the system is called in errors.
             clock: Time for waiting; the wall's by default.
             attempts: Tries for one request, the first included.
+            patience_s: Seconds of waiting within which a request that came too often is tried on all the same.
             translate: Reads a refusal that only this system words so; None leaves it to the HTTP status.
             before_send: Called before every try; the place for a rate limiter and for counting calls.
             turn: Held around every try, until its answer is read, and not while waiting for the next one.
@@ -175,6 +177,7 @@ class HttpDoor:
         self._system = system
         self._clock = clock or WallClock()
         self._attempts = attempts
+        self._patience_s = patience_s
         self._translate = translate
         self._before_send = before_send
         self._turn = turn
@@ -217,13 +220,18 @@ class HttpDoor:
                 return error.retry_after_s
             return waits(state)
 
+        def enough(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            patient = isinstance(error, RateLimitedError) and state.idle_for < self._patience_s
+            return not patient and state.attempt_number >= (1 if self._unreachable else attempts or self._attempts)
+
         def worth_it(error: BaseException) -> bool:
             return isinstance(error, TransientError) and not isinstance(error, AnswerLostError)
 
         retrying = Retrying(
             retry=retry_if_exception(worth_it),
             wait=wait,
-            stop=stop_after_attempt(1 if self._unreachable else attempts or self._attempts),
+            stop=enough,
             sleep=self._clock.sleep,
             reraise=True,
         )

@@ -2,8 +2,9 @@
 
 request  ->  Authorization header  ->  401?  ->  signed once more  ->  401?  ->  CredentialsError
 
-Five failed sign-ins lock a token for 30 minutes, so a refusal is answered with one new signature and no more, and an
-`Auth` that was refused before anything was ever accepted sends nothing again.
+Five failed sign-ins lock a token for 30 minutes, so a refusal is answered with one new signature and no more; an
+`Auth` that was refused before anything was ever accepted, or four times in a row, sends nothing again. Calls side by
+side count together, for an account may also answer 401 when there are too many of them.
 
 Source: NetSuite help, "OAuth 2.0 Client Credentials Flow" (section_162755359851) and "The Authorization Header"
 (section_1534941088). New token-based integrations end with release 2027.1.
@@ -12,7 +13,8 @@ Source: NetSuite help, "OAuth 2.0 Client Credentials Flow" (section_162755359851
 import threading
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx
@@ -29,6 +31,7 @@ from resources.http import retry_after_s
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFETIME_S = 300  # NetSuite allows 60 minutes
+MOST_REFUSED = 4  # in a row; the fifth locks
 EARLY_S = 60  # a token is renewed this long before it expires
 EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 MEND = (
@@ -47,6 +50,10 @@ class NetSuiteAuth(httpx.Auth):
     def __init__(self) -> None:
         self._accepted = False
         self._refused = False
+        self._refusals = 0  # since a call was accepted that began after the last of them
+        self._flying = 0
+        self._alone = 0  # calls that wait until no other is on its way, or are on their way so
+        self._landed = threading.Condition()
 
     @abstractmethod
     def sign(self, request: httpx.Request) -> Flow:
@@ -62,19 +69,46 @@ class NetSuiteAuth(httpx.Auth):
         Raises:
             CredentialsError: NetSuite refused every earlier request of this sign-in; nothing was sent.
         """
-        if self._refused:
-            raise CredentialsError("netsuite", "sign in", f"not tried again: {MEND}")
-        yield from self.sign(request)
-        response = yield request
+        with self._on_its_way(alone=False):
+            response = yield from self._signed(request)
         if response.status_code == httpx.codes.UNAUTHORIZED:
             response.read()
-            self.forget(request)
-            yield from self.sign(request)
-            response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            self._refused = not self._accepted
-        else:
-            self._accepted = True
+            with self._on_its_way(alone=True):  # the others may be refused as well, and count
+                self.forget(request)
+                response = yield from self._signed(request)
+                self._refused = self._refused or not self._accepted
+
+    @contextmanager
+    def _on_its_way(self, *, alone: bool) -> Iterator[None]:
+        flying = 0
+        with self._landed:
+            self._alone += alone
+        try:
+            with self._landed:
+                self._landed.wait_for(lambda: not self._flying if alone else not self._alone)
+                flying = 1
+                self._flying += flying
+            yield
+        finally:
+            with self._landed:
+                self._flying -= flying
+                self._alone -= alone
+                self._landed.notify_all()
+
+    def _signed(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
+        if self._refused:
+            raise CredentialsError("netsuite", "sign in", f"not tried again: {MEND}")
+        before = self._refusals
+        yield from self.sign(request)
+        response = yield request
+        with self._landed:
+            if response.status_code == httpx.codes.UNAUTHORIZED:
+                self._refusals += 1
+                self._refused = self._refused or self._refusals >= MOST_REFUSED
+            else:
+                self._accepted = True
+                self._refusals = 0 if self._refusals == before else self._refusals
+        return response
 
 
 class ClientCredentials(NetSuiteAuth):

@@ -28,6 +28,7 @@ SYSTEM_PATH = "/services/rest/system/v1"
 CATALOGUE_PATH = "/services/rest/record/v1/metadata-catalog"
 TRIES = 2  # of a query that is sent to see whether NetSuite takes it
 TIME_S = timedelta(seconds=60)
+PATIENCE_S = 300.0  # a window of a minute may be full of calls, others' too: netsuite.md §4 [U]
 QUARTER_S = 900  # time zones differ by quarters of an hour
 Answered = TypeVar("Answered")
 TIMESTAMP = "%Y-%m-%d %H:%M:%S"
@@ -49,7 +50,15 @@ def open_door(http: httpx.Client, clock: Clock, lanes: Lanes, attempts: int = AT
             lanes.narrow()
         return error
 
-    return HttpDoor(http, system="netsuite", clock=clock, attempts=attempts, translate=translate, turn=lanes.lane)
+    return HttpDoor(
+        http,
+        system="netsuite",
+        clock=clock,
+        attempts=attempts,
+        patience_s=PATIENCE_S,
+        translate=translate,
+        turn=lanes.lane,
+    )
 
 
 class NetSuiteClient:

@@ -48,10 +48,12 @@ def main() -> None:
                 console.print(told, markup=False)
             if number % EVERY == 0:
                 console.print(f"{number} seeds, {runs:,} runs, {len(failed)} failed, {perf_counter() - began:.0f} s")
-    console.print(
-        f"lossless walks: {asked.seeds} seeds ({asked.first} to {asked.first + asked.seeds - 1}), {runs:,} runs,"
-        f" {len(failed)} failed: {[each.seed for each in failed]}, {perf_counter() - began:.0f} s"
+    seeds, last = [each.seed for each in failed], asked.first + asked.seeds - 1
+    told = (
+        f"{len(failed)} of {asked.seeds} walks FAILED, seeds {seeds}" if failed else f"{asked.seeds} walks lost nothing"
     )
+    where = f"(seeds {asked.first} to {last}, {runs:,} runs, {perf_counter() - began:.0f} s)"
+    console.print(f"lossless: {told} {where}", markup=False, soft_wrap=True)
     sys.exit(bool(failed))
 
 

@@ -1,15 +1,13 @@
 """assets/precoro/FEATURES.md against the fact sheet, the tests that it names, and the settings that there are."""
 
-import ast
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
 
 from assets.delivery.spec import FieldRow, Guards, Imports, Lifecycle, Limit, RecordMap, Select, WorkflowSpec
 from orchestration.jobs import Group, Timing
 from orchestration.settings import ROOT
+from tests.named_tests import named_tests
 
 PAGE = (ROOT / "assets" / "precoro" / "FEATURES.md").read_text()
 SHEET = (ROOT / "resources" / "sandbox" / "facts" / "precoro.md").read_text()
@@ -18,13 +16,6 @@ OURS = PAGE.partition("## What Precoro leaves open")[2].partition("## What is no
 MODELS = (WorkflowSpec, RecordMap, Select, FieldRow, Lifecycle, Guards, Limit, Imports, Group, Timing)
 # keys of the target's own options
 OPTIONS = {"item_custom_field", "legal_entity_ids"}
-
-
-@cache
-def named_tests(path: Path) -> set[str]:
-    """The tests of a file."""
-    tree = ast.parse(path.read_text())
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
 
 def questions(text: str) -> list[str]:

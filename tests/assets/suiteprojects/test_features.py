@@ -1,14 +1,12 @@
 """FEATURES.md against the fact sheet, and against the tests that it names."""
 
-import ast
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
 
 from orchestration.settings import ROOT
 from tests.assets.suiteprojects.account import Account
+from tests.named_tests import named_tests
 
 PAGE = (ROOT / "assets" / "suiteprojects" / "FEATURES.md").read_text()
 SHEET = (ROOT / "resources" / "sandbox" / "facts" / "suiteprojects_connector.md").read_text()
@@ -16,13 +14,6 @@ ROW = re.compile(r"^\| (F\d\d) \| (.+?) \| (documented|our definition) \| (.+?) 
 FEATURES = {row[0]: row[1:] for row in ROW.findall(PAGE)}
 EVIDENCE = dict(re.findall(r"^\| (F\d\d) \| .* \| ([^|]+) \| [^|]*\|$", SHEET, re.MULTILINE))
 NOT_YET, OUT_OF_SCOPE = "not yet", "out of scope"
-
-
-@cache
-def named_tests(path: Path) -> set[str]:
-    """The tests of a file."""
-    tree = ast.parse(path.read_text())
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
 
 def test_every_row_of_the_sheet_is_there_once_and_in_order() -> None:

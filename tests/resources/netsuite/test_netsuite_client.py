@@ -14,6 +14,7 @@ from resources.errors import (
     CredentialsError,
     RateLimitedError,
     RequestRejectedError,
+    TransientError,
 )
 from resources.netsuite.client import NetSuiteClient, open_door
 from resources.netsuite.lanes import Lanes
@@ -189,6 +190,7 @@ def test_an_unknown_column_is_named(detail: str) -> None:
     ("status", "code", "kind"),
     [
         (400, "INVALID_PARAMETER", RequestRejectedError),
+        (400, "SSS_REQUEST_LIMIT_EXCEEDED", RateLimitedError),
         (401, "INVALID_LOGIN", CredentialsError),
         (403, "INSUFFICIENT_PERMISSION", CredentialsError),
         (404, "NONEXISTENT_ID", RequestRejectedError),
@@ -214,6 +216,34 @@ def test_too_many_calls_narrow_the_lanes() -> None:
     rows = answering(answer, lanes).suiteql(QUERY, ["0"])
 
     assert (rows, lanes.open) == ([{"id": "1"}], 2)
+
+
+def test_waits_between_tries_are_drawn_and_grow() -> None:
+    """Callers that were refused together must not come back together."""
+
+    class Noting(NoWait):
+        """Notes how long it would have waited."""
+
+        def __init__(self) -> None:
+            self.waits: list[float] = []
+
+        def sleep(self, seconds: float) -> None:
+            """Note."""
+            self.waits.append(seconds)
+
+    waits = []
+    for _ in range(2):
+        clock, lanes = Noting(), Lanes(4)
+        http = httpx.Client(
+            base_url="https://1234567.example", transport=httpx.MockTransport(lambda _: httpx.Response(503))
+        )
+        with pytest.raises(TransientError):
+            NetSuiteClient(open_door(http, clock, lanes), clock, lanes).suiteql(QUERY, ["0"])
+        waits.append(clock.waits)
+
+    assert waits[0] != waits[1]
+    assert all(wait <= 2**number for tried in waits for number, wait in enumerate(tried))
+    assert max(max(tried) for tried in waits) > 1, "the fifth wait has up to 16 seconds"
 
 
 @pytest.mark.parametrize(

@@ -1,43 +1,15 @@
 """The resource before the sandbox: both ways to sign in, and what a wrong key looks like."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import dagster as dg
 import pytest
 
 from resources.errors import CredentialsError
-from resources.http import open_http
-from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
-from resources.netsuite.client import NetSuiteClient, open_door
-from resources.netsuite.lanes import Lanes
+from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.resource import NetSuiteResource, host_of, open_netsuite
-from resources.sandbox.world import BASE_URLS, Sandbox
+from resources.sandbox.world import Sandbox
+from tests.resources.netsuite.signed import with_keys
 
 COUNT = "select count(*) as n from customer c"
-
-
-@contextmanager
-def with_keys(sandbox: Sandbox, auth: str, **changes: str) -> Iterator[NetSuiteClient]:
-    """The real client with other keys than the stand-in knows."""
-    keys = {**sandbox.credentials["netsuite"], **changes}
-    base = BASE_URLS["netsuite"]
-    signing: NetSuiteAuth
-    if auth == "tba":
-        names = ("account", "consumer_key", "consumer_secret", "token_id", "token_secret")
-        signing = TokenBased(clock=sandbox.clock, **{name: keys[name] for name in names})
-    else:
-        signing = ClientCredentials(
-            base_url=base,
-            client_id=keys["client_id"],
-            certificate_id=keys["certificate_id"],
-            private_key=Path(keys["private_key_file"]).read_bytes(),
-            clock=sandbox.clock,
-        )
-    lanes = Lanes(4)
-    with open_http(base, auth=signing, transport=sandbox.transport("netsuite")) as http:
-        yield NetSuiteClient(open_door(http, sandbox.clock, lanes), sandbox.clock, lanes)
 
 
 @pytest.mark.parametrize("auth", ["oauth2", "tba"])
