@@ -317,7 +317,10 @@ def _settle_left_over(
             close_dead(con, workflow.name, moment_of(clock))
         if alone and ledger.open_intents(con, workflow.name).height:
             twin = read_frame(con, f"from {quoted(workflow.twin)}")
-            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
+            settle_open(
+                con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock),
+                follows_up=target.follows_up,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,9 @@ class Sent:
     notes: Sequence[str] = field(default_factory=tuple)
 
 
+UNFINISHED = "unfinished"  # code of a confirmed create whose second call is not known to have arrived
+
+
 # Columns that every twin has before the target's own fields.
 TWIN_COLUMNS = {
     "target_id": pl.String,  # the target's internal id
@@ -123,6 +126,7 @@ class Target(Protocol):
     key_field: str  # the field that carries the source id: "externalid"
     active_field: str  # the field that switches a record on and off: "active"
     batch_size: int  # writes handed over at once: one commit of intents, one of outcomes
+    follows_up: bool  # whether a create takes a second call, after which only it is finished
 
     @property
     def calls(self) -> int:
@@ -152,3 +156,20 @@ class Target(Protocol):
     def send(self, batch: Sequence[Write]) -> Sent:
         """Send up to `batch_size` writes and tell how each ended; raises nothing for a record's sake."""
         ...
+
+    def finish(self, target_ids: Sequence[str]) -> Sent:
+        """Do once more what follows a create, for records of which it is not known whether it was done.
+
+        Each one that was not reached is confirmed as UNFINISHED.
+        """
+        ...
+
+
+class SingleCall:
+    """A target whose creates are done with one call."""
+
+    follows_up = False
+
+    def finish(self, target_ids: Sequence[str]) -> Sent:
+        """Nothing is left to do."""
+        return Sent([Outcome(Verdict.CONFIRMED, target_id) for target_id in target_ids])
