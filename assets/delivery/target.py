@@ -6,7 +6,7 @@ Values cross this border as canonical text: a frame's cells are str or null, bla
 booleans are "1" and "0", dates "YYYY-MM-DD", numbers as the target spells them. So any two states compare with `==`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -127,6 +127,7 @@ class Target(Protocol):
     active_field: str  # the field that switches a record on and off: "active"
     batch_size: int  # writes handed over at once: one commit of intents, one of outcomes
     follows_up: bool  # whether a create takes a second call, after which only it is finished
+    lists_all: bool  # whether `read` surely shows every record, also those that are off
 
     @property
     def calls(self) -> int:
@@ -164,12 +165,29 @@ class Target(Protocol):
         """
         ...
 
+    def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Ask by target id for records that `read` did not show and that were there once.
 
-class SingleCall:
-    """A target whose creates are done with one call."""
+        Args:
+            keys: Target id to the key that the record has.
+            fields: As for `read`.
+
+        Returns:
+            Those that are there, in the columns of `read`, and the target ids for which there was no room in this run.
+        """
+        ...
+
+
+class SimpleTarget:
+    """A target that shows everything it has, and whose creates are done with one call."""
 
     follows_up = False
+    lists_all = True
 
     def finish(self, target_ids: Sequence[str]) -> Sent:
         """Nothing is left to do."""
         return Sent([Outcome(Verdict.CONFIRMED, target_id) for target_id in target_ids])
+
+    def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:  # noqa: ARG002 - none is there
+        """What was not shown is not there."""
+        return pl.DataFrame(schema={**TWIN_COLUMNS, **dict.fromkeys(fields, pl.String)}), ()

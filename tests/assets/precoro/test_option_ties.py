@@ -41,9 +41,15 @@ def tie_calls(company: Company) -> int:
 
 
 # the first request of a sending process asks for the fields, the second makes the option, the third ties it
-@pytest.mark.parametrize(("place", "skip"), [("request_served", 1), ("request_begins", 2), ("request_served", 2)])
-@pytest.mark.parametrize("twice", ["take", "refuse"])
-@pytest.mark.parametrize("mode", [Mode.SYNC, Mode.UPDATE])
+@pytest.mark.parametrize(
+    ("place", "skip", "twice", "mode"),
+    [
+        ("request_served", 1, "take", Mode.SYNC),
+        ("request_begins", 2, "refuse", Mode.UPDATE),
+        ("request_served", 2, "take", Mode.UPDATE),
+        ("request_served", 2, "refuse", Mode.SYNC),
+    ],
+)
 def test_a_run_that_died_before_the_tie_is_finished_by_the_next(
     tied: Company, place: str, skip: int, twice: str, mode: Mode
 ) -> None:
