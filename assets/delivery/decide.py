@@ -272,16 +272,20 @@ def _moved(spec: WorkflowSpec) -> pl.Expr:
 
 
 def _monitored(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
-    """Drop the changes of records of which no monitored field changed, and name their fields in `unwatched`."""
+    """Drop the changes of records of which no monitored field changed, and name their fields in `unwatched`.
+
+    A date that moves with the calendar is nobody's change: it is not named.
+    """
     unwatched = [] if spec.monitored == "mapped" else sorted(set(spec.columns) - set(spec.monitored))
-    ignored = {*unwatched, *dated(spec)} - {target.key_field, target.active_field, PARENT}
+    moving = dated(spec)
+    ignored = {*unwatched, *moving} - {target.key_field, target.active_field, PARENT}
     if not ignored:
         return compared.with_columns(NOTHING.alias("unwatched"))
     seen = TOUCHED.list.eval(~pl.element().is_in(sorted(ignored))).list.any()
     nothing = pl.col("changes").list.head(0)
     return compared.with_columns(
         pl.when(seen).then("changes").otherwise(nothing).alias("changes"),
-        pl.when(seen).then(NOTHING).otherwise(TOUCHED).alias("unwatched"),
+        pl.when(seen).then(NOTHING).otherwise(TOUCHED.list.set_difference(moving)).alias("unwatched"),
     )
 
 

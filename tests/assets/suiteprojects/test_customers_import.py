@@ -68,7 +68,9 @@ class Import:
         target = KIND.build(self.client, {})
         make_mart(self.warehouse, self.workflow, clock=self.clock, foreign=foreign)
         read_twin(self.warehouse, self.workflow, target, **run)
-        return make_plan(self.warehouse, self.workflow, target, **run).plan
+        planned = make_plan(self.warehouse, self.workflow, target, **run)
+        plan = self.warehouse.table(self.workflow.plan).filter(pl.col("plan_id") == planned.plan_id)
+        return plan.sort("source_id")
 
     def run(self, *staged: Row) -> dict[str, Decided]:
         """The whole of it; action and reason code by NetSuite id."""
@@ -326,7 +328,7 @@ def test_todays_date_is_sent_with_other_changes_and_never_alone(importing: Impor
 
     decided = importing.run(customer("1"), customer("2", company_name="New"))
 
-    assert decided["1"] == ("unchanged", "not_monitored")
+    assert decided["1"] == ("unchanged", "identical")
     assert decided["2"] == ("update", "source_changed")
     assert {row["externalid"]: row["synced__c"] for row in importing.there()} == {"1": first, "2": later}
     assert importing.run(customer("1"), customer("2", company_name="New"))["2"][0] == "unchanged"
