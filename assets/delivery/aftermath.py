@@ -15,7 +15,7 @@ from assets.delivery import ledger
 from assets.delivery.frames import KEY, PARENT, UNSURE
 from assets.delivery.plans import DIED, SENDING, PlanError, Seal
 from assets.delivery.quirks import HARMLESS, differences
-from assets.delivery.target import Action
+from assets.delivery.target import UNFINISHED, Action
 from resources.warehouse import quoted, read_frame
 
 FOUND = ("found", "the target has it")
@@ -63,6 +63,8 @@ def settle_open(
     key_field: str,
     seal: Seal,
     moment: datetime,
+    *,
+    follows_up: bool = False,
 ) -> None:
     """Give every open attempt its end by what the target shows now, and doubt the links of their records.
 
@@ -87,7 +89,7 @@ def settle_open(
         image = _image(row, seal)
         key = (image or {}).get(key_field) or keys.get((row["source"], row["source_id"]))
         there = by_id.get(row["target_id"]) or by_key.get(key)
-        ends.append(_end(row, there, image, run_id, moment))
+        ends.append(_end(row, there, image, run_id, moment, UNFINISHED if follows_up else ""))
         if there:
             made = row["payload_hash"] if row["action"] == Action.CREATE.value else None
             places[row["source"], row["source_id"]] = (there["target_id"], made)
@@ -105,9 +107,12 @@ def _image(row: Mapping[str, Any], seal: Seal) -> dict[str, str | None] | None:
 
 def _end(
     row: Mapping[str, Any], there: Mapping[str, Any] | None, image: Mapping[str, str | None] | None, run_id: str,
-    moment: datetime,
+    moment: datetime, code: str,
 ) -> Sequence[object]:  # fmt: skip
-    """A create has arrived when its record has; a change when its values have, as far as the target keeps them."""
+    """A create has arrived when its record has; a change when its values have, as far as the target keeps them.
+
+    Whether what follows a create was done as well cannot be seen: `code` says that of it.
+    """
     created = row["action"] == Action.CREATE.value
     arrived = there is not None and (created or (image is not None and _shows(image, there)))
     state, reason = FOUND if arrived else ABSENT
@@ -117,8 +122,8 @@ def _end(
         state, reason = UNREADABLE
     return (
         row["attempt_id"], state, run_id, row["workflow"], row["source"], row["source_id"], row["action"],
-        there["target_id"] if there else None, row["payload_hash"], row["workflow_version"], row["request_hash"], "",
-        reason, None, moment,
+        there["target_id"] if there else None, row["payload_hash"], row["workflow_version"], row["request_hash"],
+        code if created and arrived else "", reason, None, moment,
     )  # fmt: skip
 
 
@@ -167,7 +172,7 @@ def refuse_outdated(con: duckdb.DuckDBPyConnection, workflow: str, made_by: str)
     """
     began = read_at(con, workflow, made_by)
     since = con.execute(
-        "select 1 from sync_attempts where workflow = ? and state not in ('found', 'absent', 'untold')"
+        "select 1 from sync_attempts where workflow = ? and state not in ('found', 'absent', 'untold', 'finished')"
         " and seen_at >= ? limit 1",
         [workflow, began],
     ).fetchall()

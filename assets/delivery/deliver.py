@@ -22,7 +22,7 @@ from assets.delivery import ledger
 from assets.delivery.frames import KEY, PARENT, REFUSED
 from assets.delivery.plans import Seal
 from assets.delivery.quirks import HARMLESS, differences, request_hash
-from assets.delivery.target import Action, Outcome, Target, Verdict, Write
+from assets.delivery.target import UNFINISHED, Action, Outcome, Target, Verdict, Write
 from resources.clock import Clock
 from resources.errors import ContractError, IntegrationError
 from resources.failpoints import reach
@@ -374,6 +374,7 @@ class _Run:
                 outcomes[index] = Outcome(
                     Verdict.CONFIRMED,
                     row["target_id"],
+                    code=UNFINISHED if arrived and self._target.follows_up else "",
                     reason="confirmed by reading the target back",
                     echo=row,
                 )

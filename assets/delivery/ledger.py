@@ -11,7 +11,7 @@ import polars as pl
 
 import sql
 from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, REFUSED_SCHEMA
-from assets.delivery.target import Action
+from assets.delivery.target import UNFINISHED, Action
 from resources.warehouse import ensure_table, has_table, insert_frame, quoted, read_frame
 
 LEDGER = (
@@ -184,6 +184,17 @@ def open_intents(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
     )
 
 
+def unfinished(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """Creates that arrived, but of which it is not known whether what follows them was done: the oldest first."""
+    return read_frame(
+        con,
+        "select * from sync_attempts where workflow = ? and code = ? and target_id is not null"
+        " and attempt_id not in (select attempt_id from sync_attempts where workflow = ? and state = 'finished')"
+        " order by seen_at, attempt_id",
+        [workflow, UNFINISHED, workflow],
+    )
+
+
 def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime) -> pl.DataFrame:
     """Records whose last attempt the target refused, and what it said: REFUSED_SCHEMA.
 
@@ -196,7 +207,7 @@ def read_refused(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime)
         con,
         "select source, source_id, payload_hash as refused_hash, workflow_version as refused_version,"
         " request_hash as refused_request, code as refused_code, reason as refused_reason from sync_attempts"
-        " where workflow = ? and seen_at >= ? and state <> 'intent'"
+        " where workflow = ? and seen_at >= ? and state not in ('intent', 'finished')"
         " qualify row_number() over (partition by source, source_id order by seen_at desc) = 1 and state = 'rejected'",
         [workflow, since],
     )

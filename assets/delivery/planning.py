@@ -38,6 +38,7 @@ from assets.delivery.settled import Sides, count_ours, count_settled, data_versi
 from assets.delivery.spec import Imports, LookUp, RecordMap, WorkflowSpec
 from assets.delivery.target import Estimate, Target
 from assets.delivery.turns import one_maker, turn_if_free
+from assets.delivery.unlisted import ask_unlisted, withhold
 from resources.clock import Clock, WallClock
 from resources.failpoints import reach
 from resources.warehouse import (
@@ -276,6 +277,7 @@ def _make_plan(
     spec, seal = workflow.spec, Seal(warehouse.seal_key)
     _settle_left_over(warehouse, workflow, target, seal, run_id, clock)
     before = target.calls
+    unasked = ask_unlisted(warehouse, workflow.name, target)
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
     sides = Sides(workflow.name, spec, shape_of, workflow.mart, workflow.twin)
     stamp = new_stamp(run_id, clock)
@@ -290,6 +292,7 @@ def _make_plan(
         plan = decide(spec, shape_of, left.mart, left.twin, left.links, refused, holds, pins, places, left.above)
         selection = None if workflow.chosen.everything else read_selection(con, workflow.chosen)
         plan = narrow(plan, selection, left.links, mode)  # only writes are taken out, and what is settled has none
+        plan = withhold(plan, unasked, left.links) if unasked else plan
         settled = count_settled(con)
         records = plan.height + sum(settled.values())
         ours, size_before = count_ours(con, workflow.name), ledger.last_size(con, workflow.name)
@@ -317,7 +320,10 @@ def _settle_left_over(
             close_dead(con, workflow.name, moment_of(clock))
         if alone and ledger.open_intents(con, workflow.name).height:
             twin = read_frame(con, f"from {quoted(workflow.twin)}")
-            settle_open(con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock))
+            settle_open(
+                con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock),
+                follows_up=target.follows_up,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)

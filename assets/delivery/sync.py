@@ -5,6 +5,7 @@ plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, twin
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import polars as pl
@@ -13,6 +14,7 @@ from assets.delivery import ledger, plans
 from assets.delivery.aftermath import close_dead, refuse_outdated
 from assets.delivery.confirm import LINK_KEY, confirmed, links_of, quirks_of, update_twin
 from assets.delivery.deliver import Delivery, Key, Progress, Sending, deliver, known_ids
+from assets.delivery.finishing import finish_creates
 from assets.delivery.frames import KEY
 from assets.delivery.planning import STAMP_COMMENTS, Workflow, counts_of, moment_of
 from assets.delivery.plans import Kept, PlanError, Seal, SyncError
@@ -81,7 +83,12 @@ def run_sync(
             plan, stale = set_aside(plan, _fresh(warehouse, workflow, target), target)
         canary = _canary(warehouse, workflow, kept, asked)
         sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary)
+        finish = partial(
+            finish_creates, warehouse, workflow.name, target, version=kept.workflow_version, run_id=run_id, clock=clock
+        )
+        finish()  # what an earlier run left half done comes before anything new
         delivery = deliver(warehouse, target, plan, sending, clock=clock, progress=progress, known=parents)
+        delivery.stop = delivery.stop or finish()
         delivery.ends |= stale.ends
         _finish(warehouse, workflow, target, kept, plan, delivery, links, asked=asked, run_id=run_id, clock=clock)
         decisions = delivery.final(plan)

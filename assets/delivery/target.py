@@ -6,7 +6,7 @@ Values cross this border as canonical text: a frame's cells are str or null, bla
 booleans are "1" and "0", dates "YYYY-MM-DD", numbers as the target spells them. So any two states compare with `==`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -97,6 +97,9 @@ class Sent:
     notes: Sequence[str] = field(default_factory=tuple)
 
 
+UNFINISHED = "unfinished"  # code of a confirmed create whose second call is not known to have arrived
+
+
 # Columns that every twin has before the target's own fields.
 TWIN_COLUMNS = {
     "target_id": pl.String,  # the target's internal id
@@ -123,6 +126,8 @@ class Target(Protocol):
     key_field: str  # the field that carries the source id: "externalid"
     active_field: str  # the field that switches a record on and off: "active"
     batch_size: int  # writes handed over at once: one commit of intents, one of outcomes
+    follows_up: bool  # whether a create takes a second call, after which only it is finished
+    lists_all: bool  # whether `read` surely shows every record, also those that are off
 
     @property
     def calls(self) -> int:
@@ -152,3 +157,37 @@ class Target(Protocol):
     def send(self, batch: Sequence[Write]) -> Sent:
         """Send up to `batch_size` writes and tell how each ended; raises nothing for a record's sake."""
         ...
+
+    def finish(self, target_ids: Sequence[str]) -> Sent:
+        """Do once more what follows a create, for records of which it is not known whether it was done.
+
+        Each one that was not reached is confirmed as UNFINISHED.
+        """
+        ...
+
+    def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Ask by target id for records that `read` did not show and that were there once.
+
+        Args:
+            keys: Target id to the key that the record has.
+            fields: As for `read`.
+
+        Returns:
+            Those that are there, in the columns of `read`, and the target ids for which there was no room in this run.
+        """
+        ...
+
+
+class SimpleTarget:
+    """A target that shows everything it has, and whose creates are done with one call."""
+
+    follows_up = False
+    lists_all = True
+
+    def finish(self, target_ids: Sequence[str]) -> Sent:
+        """Nothing is left to do."""
+        return Sent([Outcome(Verdict.CONFIRMED, target_id) for target_id in target_ids])
+
+    def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:  # noqa: ARG002 - none is there
+        """What was not shown is not there."""
+        return pl.DataFrame(schema={**TWIN_COLUMNS, **dict.fromkeys(fields, pl.String)}), ()

@@ -45,9 +45,10 @@ class Memory:
         if key:
             self._lost[key] = write
 
-    def forget_lost(self, external_id: str) -> bool:
-        """A create whose answer was lost has been found; whether it was one."""
-        return self._lost.pop(external_id, None) is not None
+    def found(self, options: Iterable[Option]) -> None:
+        """Creates whose answer was lost, and which are there."""
+        for option in options:
+            self._lost.pop(option.external_id or "", None)
 
     def level_of(self, write: Write) -> int:
         """The level that a write is for: one below its parent's; 2 when the parent's is not known."""

@@ -3,14 +3,14 @@
 engine  ->  OptionTarget.read / find / send  ->  PrecoroClient  ->  one call per option
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
 import polars as pl
 
-from assets.delivery.target import Action, Estimate, Outcome, Sent, TargetField, Verdict, Write
+from assets.delivery.target import UNFINISHED, Action, Estimate, Outcome, Sent, TargetField, Verdict, Write
 from assets.precoro.frames import FIELDS, echo, frame
 from assets.precoro.memory import Memory
 from assets.precoro.pace import seconds_for
@@ -33,6 +33,8 @@ MAX_LEVEL = 5
 LISTING_AGE = timedelta(seconds=60)
 # a new option, and its tie to legal entities
 CALLS_TIED = 2
+# code of a new option whose tie the service refused; nothing would change before a person corrects the file
+UNTIED = "untied"
 # lost answers in a row after which the connection counts as gone
 LOST_IN_A_ROW = 3
 
@@ -58,6 +60,8 @@ class OptionTarget:
     key_field = "externalId"
     active_field = "enable"
     batch_size = 50
+    lists_all = False  # precoro.md §12.2 [U]
+    asks_most = 500  # options that are asked for one by one in a run: a sixth of the day's allowance
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class OptionTarget:
         self._max_level = max_level
         self._level_limits = dict(level_limits or {})
         self._legal_entity_ids = tuple(legal_entity_ids)
+        self.follows_up = bool(legal_entity_ids)
         self._memory = Memory()
         self._listing: tuple[datetime, list[Option]] | None = None
 
@@ -138,10 +143,28 @@ class OptionTarget:
         missing = set(external_ids) - {option.external_id for option in found}
         for option, external_id in self._memory.orphans(options, missing):
             found.append(self._client.set_external_id(self.field.field_id, option.option_id, external_id))
-        for option in found:
-            if option.external_id and self._memory.forget_lost(option.external_id):
-                self._tie(option)
+        self._memory.found(found)
         return frame(found, fields)
+
+    def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Ask for options that the listing does not show; it may leave out those that are disabled.
+
+        No client was ever seen to read one option (precoro.md §5). The documented call by id sets the external id:
+        here to what it is already, and the answer is the option, or that there is none.
+        """
+        room = min(self.asks_most, self._client.remaining().get("day", self.asks_most))
+        asked, unasked, there = list(keys)[:room], set(list(keys)[room:]), []
+        for target_id in asked:
+            try:
+                there.append(self._client.set_external_id(self.field.field_id, int(target_id), keys[target_id]))
+            except RecordRejectedError:
+                unasked.add(target_id)
+            except RequestRejectedError as error:
+                if error.code != "404":
+                    raise
+        for option in there:
+            self._memory.wrote(option, None)
+        return frame(there, fields), unasked
 
     def _list(self) -> list[Option]:
         field_id, began = self.field.field_id, self._client.clock.now()
@@ -153,7 +176,7 @@ class OptionTarget:
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
         """One call an option, one more for each new one that is tied to legal entities; today's calls are counted."""
         calls = sum(writes.values())
-        calls += writes.get(Action.CREATE.value, 0) if self._legal_entity_ids else 0
+        calls += writes.get(Action.CREATE.value, 0) if self.follows_up else 0
         there = len(self._listing[1]) if self._listing else 0
         left = self._client.remaining().get("day")
         return Estimate(calls, seconds_for(calls, there=there, **({} if left is None else {"left": left})))
@@ -186,7 +209,7 @@ class OptionTarget:
             refusal = self._refusal(write, values)
             if refusal:
                 return _End(refusal)
-            if creating and self._legal_entity_ids and self._client.remaining().get("day", CALLS_TIED) < CALLS_TIED:
+            if creating and self.follows_up and self._client.remaining().get("day", CALLS_TIED) < CALLS_TIED:
                 raise QuotaExhaustedError("precoro", "create option", "today's last call would leave it untied")
             self._listing = None
             if write.target_id is None:
@@ -223,27 +246,43 @@ class OptionTarget:
             return Outcome(Verdict.REJECTED, write.target_id, "too_deep", reason)
         return None
 
-    def _tie(self, option: Option) -> None:
-        """Restrict a new option to the legal entities, where there are such."""
-        if self._legal_entity_ids:
-            self._client.depend_add(option.option_id, self._legal_entity_ids)
+    def finish(self, target_ids: Sequence[str]) -> Sent:
+        """Tie options to the legal entities, once more if they are tied already; a refusal ends it for that option."""
+        outcomes: list[Outcome] = []
+        stop: Exception | None = None
+        for target_id in target_ids:
+            if stop:
+                outcomes.append(Outcome(Verdict.CONFIRMED, target_id, UNFINISHED, f"stopped before it: {stop}"))
+                continue
+            end = self._tied(target_id)
+            outcomes.append(end.outcome)
+            stop = end.stop
+        return Sent(outcomes, stop)
+
+    def _tied(self, target_id: str) -> _End:
+        """Restrict one option that is there to the legal entities."""
+        try:
+            self._client.depend_add(int(target_id), self._legal_entity_ids)
+        except IntegrationError as error:
+            return _half_done(target_id, error)
+        return _End(Outcome(Verdict.CONFIRMED, target_id))
 
     def _settled(self, write: Write, values: Mapping[str, str], option: Option) -> _End:
         """After the write itself: repair the external id when the service did not take it, tie a new option."""
-        wanted, note, stop = values.get(self.key_field), "", None
+        wanted, target_id = values.get(self.key_field), str(option.option_id)
+        keyed = tied = _End(Outcome(Verdict.CONFIRMED, target_id))
         try:
             if wanted and option.external_id != wanted:
                 option = self._client.set_external_id(self.field.field_id, option.option_id, wanted)
-            if write.action is Action.CREATE:
-                self._tie(option)
         except IntegrationError as error:
-            note = f"option {option.option_id} is written, but: {error}"
-            refused = isinstance(error, RecordRejectedError | ContractError)
-            stop = None if refused or isinstance(error, AnswerLostError) else error
+            keyed = _half_done(target_id, error)
+        if write.action is Action.CREATE and self.follows_up:
+            tied = keyed if keyed.stop else self._tied(target_id)
         parent = values.get("parent[id]") or None
         self._memory.wrote(option, parent)
-        told = echo(option, parent)
-        return _End(Outcome(Verdict.CONFIRMED, str(option.option_id), reason=note, echo=told), stop, note)
+        note = tied.note or keyed.note
+        outcome = replace(tied.outcome, reason=note, echo=echo(option, parent))
+        return _End(outcome, tied.stop or keyed.stop, note)
 
 
 NAME_LIMIT = FIELDS["name"].max_length or 256
@@ -254,3 +293,12 @@ def _refused(error: RecordRejectedError | RequestRejectedError) -> _End:
     if isinstance(error, RecordRejectedError) or error.code == "404":
         return _End(Outcome(Verdict.REJECTED, code=error.code, reason=error.reason))
     return _End(Outcome(Verdict.NOT_SENT, code=error.code, reason=error.reason), stop=error)
+
+
+def _half_done(target_id: str, error: IntegrationError) -> _End:
+    """The option itself is written; what comes after it was refused, or is not known to have arrived."""
+    refused = isinstance(error, RecordRejectedError | RequestRejectedError) and _refused(error).stop is None
+    goes_on = refused or isinstance(error, ContractError | AnswerLostError)
+    note = f"option {target_id} is written, but: {error}"
+    outcome = Outcome(Verdict.CONFIRMED, target_id, UNTIED if refused else UNFINISHED, note)
+    return _End(outcome, None if goes_on else error, note)

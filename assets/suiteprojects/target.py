@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from assets.delivery.target import Estimate, Outcome, Sent, TargetField, Verdict, Write
+from assets.delivery.target import Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
 from assets.suiteprojects.answers import NOT_DONE, outcome_of
 from assets.suiteprojects.encode import UnsendableError, Values, encoded, values_of
 from assets.suiteprojects.frames import asked_fields, frame
@@ -31,7 +31,7 @@ DIVISIBLE = frozenset({"10", "555", "854", "855", "400", "413", "422"})
 _PICKER_KINDS = {"checkbox": "boolean", "numeric": "number", "currency": "number", "date": "date"}
 
 
-class SuiteProjectsTarget:
+class SuiteProjectsTarget(SimpleTarget):
     """One type of record in one account; see `assets.delivery.target.Target`."""
 
     system = "suiteprojects"

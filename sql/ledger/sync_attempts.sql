@@ -6,11 +6,13 @@ key     attempt_id, state
 reads   nothing
 notes   Append-only. An attempt begins with the state intent, committed before anything is sent, and ends with
         confirmed, rejected, unknown or not_sent. After a lost answer or a killed run the target is read back and
-        the attempt gets a row more: found, absent, or untold where the target does not tell it.
+        the attempt gets a row more: found, absent, or untold where the target does not tell it. A create that takes
+        a second call is `unfinished` (code) as long as that one is not known to have arrived; the next run does it
+        and adds the state finished.
 */
 create table if not exists sync_attempts (
     attempt_id varchar,  -- one send of one record
-    state varchar,  -- intent, then confirmed, rejected, unknown or not_sent; found, absent or untold after reading back
+    state varchar,  -- intent, then confirmed, rejected, unknown or not_sent; found, absent or untold after reading back; finished
     run_id varchar,  -- Dagster run
     workflow varchar,  -- the workflow
     source varchar,  -- staging table without its prefix

@@ -25,7 +25,7 @@ from rich.table import Table
 from assets.delivery.planning import Workflow, make_mart, make_plan, read_twin
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.sync import run_sync
-from assets.delivery.target import TWIN_COLUMNS, Estimate, Outcome, Sent, TargetField, Verdict, Write
+from assets.delivery.target import TWIN_COLUMNS, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
 from resources.clock import WallClock
 from resources.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
@@ -39,7 +39,7 @@ CACHE = Path("build/bench/plan")
 
 
 @dataclass
-class Paper:
+class Paper(SimpleTarget):
     """A target that keeps what it is sent, and counts the calls that write."""
 
     name = "bench.Record"

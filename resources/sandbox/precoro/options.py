@@ -183,7 +183,9 @@ def _below(connection: sqlite3.Connection, option_id: int) -> dict[int, int]:
     return {row["option_id"]: row["level"] for row in rows}
 
 
-def depend(connection: sqlite3.Connection, company_id: int, kind: str, form: Form, *, add: bool) -> None:
+def depend(
+    connection: sqlite3.Connection, company_id: int, kind: str, form: Form, switches: PrecoroSwitches, *, add: bool
+) -> None:
     """Tie an option to other records: hotglue's parameter names (production) or the SDK's."""
     singular = {
         "itemcustomfields": "item_custom_field_option_id",
@@ -201,6 +203,11 @@ def depend(connection: sqlite3.Connection, company_id: int, kind: str, form: For
     entities = re.findall(r"\d+", form.get("entity_ids", form.get("depends_on_id", "")))
     if not entities:
         raise invalid("entity_ids", "This value should not be blank.")
+    there = connection.execute(
+        "select entity_id from dependencies where option_id = ? and depend_type = ?", (option_id, depend_type)
+    ).fetchall()
+    if add and switches.depend_add_twice == "refuse" and {row["entity_id"] for row in there} & set(entities):
+        raise invalid("entity_ids", "This value is already used.")
     statement = (
         "insert or ignore into dependencies values (?, ?, ?)"
         if add

@@ -177,7 +177,9 @@ class _Request:
     def _depend(self, match: re.Match[str]) -> Answer:
         if self._call.method != "PATCH":
             raise not_allowed()
-        options.depend(self._connection, self._company_id, match["kind"], self._form(), add=match["what"] == "add")
+        options.depend(
+            self._connection, self._company_id, match["kind"], self._form(), self._switches, add=match["what"] == "add"
+        )
         return Answer(200, b"", {"Content-Type": "application/json"})
 
     def _one_field(self, match: re.Match[str]) -> Answer:

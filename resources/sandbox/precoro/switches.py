@@ -57,6 +57,9 @@ class PrecoroSwitches:
         False, "Disabling an option disables everything below it as well.", "precoro.md §7.6 [U]"
     )
     parent_must_be_enabled: bool = switch(False, "A create below a disabled option is refused.", "precoro.md §7.6 [U]")
+    depend_add_twice: Literal["take", "refuse"] = switch(
+        "take", "A tie that is there already is taken once more without a word, or refused.", "precoro.md §5 row 7 [U]"
+    )
     json_bodies: bool = switch(True, "Option endpoints take JSON bodies beside forms.", "precoro.md §1 [U]")
     external_id_filter: bool = switch(
         False, "external_id[] filters GET …/options; off: ignored like any unknown key.", "precoro.md §2 [U]"

@@ -413,25 +413,6 @@ def test_a_spoiled_listing_is_no_shorter_twin(target: OptionTarget, sandbox: San
         target.read(FIELDS)
 
 
-@pytest.mark.parametrize("mode", ["honour", "ignore"])
-def test_a_new_option_whose_answer_was_lost_is_tied_as_well(
-    precoro: PrecoroClient, sandbox: Sandbox, mode: str
-) -> None:
-    """Found by its key, it would otherwise be open to every legal entity for good."""
-    switch(sandbox, post_external_id=mode)
-    target = OptionTarget(precoro, 5144, legal_entity_ids=["7"])
-    target.read(FIELDS)
-    sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="POST"))
-
-    lost = target.send([write("1")])
-    found = target.find(["1"], FIELDS)
-    target.find(["1"], FIELDS)
-
-    assert lost.outcomes[0].verdict is Verdict.UNKNOWN
-    assert [str(row["option_id"]) for row in sandbox.precoro.dependencies()] == found["target_id"].to_list()
-    assert sum("depend_add" in call["path"] for call in sandbox.precoro.log()) == 1
-
-
 def test_the_days_last_call_makes_no_option_that_stays_untied(precoro: PrecoroClient, sandbox: Sandbox) -> None:
     """An option and its tie take two calls; with one left it waits for tomorrow."""
     target = OptionTarget(precoro, 5144, legal_entity_ids=["7"])
