@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test lossless bench bench-plan bench-explain bench-extract bench-deliver lock clean
+.PHONY: help setup dev demo lint types test test-all lossless bench bench-plan bench-explain bench-extract bench-deliver lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -42,8 +42,12 @@ lint: $(READY) ## ruff: rules and format
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
-test: $(READY) ## all tests, two at a time (make test ARGS="-k precoro")
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+# two workers on two cores: more threads only get in each other's way
+test: $(READY) ## the tests but for the long ones, two at a time (make test ARGS="-k precoro")
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+
+test-all: $(READY) ## all tests, the long ones too
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lossless: $(READY) ## random walks through extraction, counted (make lossless ARGS="--seeds 3000")
 	$(BIN)/python -m tests.bench.lossless $(ARGS)

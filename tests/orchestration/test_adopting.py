@@ -9,6 +9,8 @@ import pytest
 from tests.orchestration.conftest import Home, edited_workflows
 from tests.orchestration.test_cli import ask
 
+pytestmark = pytest.mark.long
+
 SPRO = "suiteprojects__customers"
 
 

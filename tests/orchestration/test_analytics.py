@@ -47,9 +47,9 @@ def analyst(settled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("analyst") / "home"
     copytree(settled_home, folder)
     with at_home(folder) as home:
-        for number in range(3):
+        for number in range(2):
             day(home.sandbox, seed=number)
-            if number == 2:
+            if number == 1:
                 trouble(home)
             assert home.run("all").success
         with duckdb.connect(str(home.warehouse.snapshot), read_only=True) as con:

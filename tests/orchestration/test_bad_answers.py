@@ -8,6 +8,8 @@ from tests.orchestration.bad_day import OF_PRECORO, OF_SUITEPROJECTS, failures, 
 from tests.orchestration.conftest import Home
 from tests.orchestration.oracle import selected_customers, selected_options
 
+pytestmark = pytest.mark.long
+
 WAITED_OUT = (FaultKind.REFUSED_500, FaultKind.DONE_500, FaultKind.LOST, FaultKind.CUT)
 UNUSABLE = (FaultKind.TRUNCATED, FaultKind.HTML, FaultKind.EMPTY)
 

@@ -18,6 +18,8 @@ from tests.orchestration.bad_day import (
 )
 from tests.orchestration.conftest import Home, edited_workflows
 
+pytestmark = pytest.mark.long
+
 FLAG = "custentity_oa_export_to_openair"
 ONE_WORLD = ("subsidiary", "customersubsidiaryrelationship")
 

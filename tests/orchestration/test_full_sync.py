@@ -13,6 +13,8 @@ from resources.warehouse import Warehouse
 from tests.assets.suiteprojects.account import Account, shipped
 from tests.orchestration.conftest import Home
 
+pytestmark = pytest.mark.long
+
 CUSTOMERS, PROJECTS = "suiteprojects__customers", "suiteprojects__projects"
 NAMES = ("suiteprojects__customer_department", CUSTOMERS, PROJECTS)
 

@@ -11,6 +11,8 @@ from orchestration.definitions import definitions
 from tests.orchestration.conftest import QUIET, Home, edited_workflows
 from tests.orchestration.test_cli import ask
 
+pytestmark = pytest.mark.long
+
 OPTIONS = "precoro__options"
 
 

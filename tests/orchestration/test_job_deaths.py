@@ -9,6 +9,8 @@ import pytest
 
 from tests.orchestration.job_deaths import outlived, prepare
 
+pytestmark = pytest.mark.long
+
 DEATHS = [("answers_read", 0)]
 
 

@@ -21,6 +21,8 @@ from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.orchestration.bad_day import OF_PRECORO, OF_SUITEPROJECTS, credentials, environment
 from tests.orchestration.conftest import Home, edited_workflows
 
+pytestmark = pytest.mark.long
+
 NAME, MAIL = "Qanarybird", "qanary-mail"
 NOT_SECRET = {
     "account",

@@ -19,6 +19,8 @@ from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
 from tests.assets.precoro.load_days import DAY_S, records
 
+pytestmark = pytest.mark.long
+
 CUSTOMERS = 4000
 OPTIONS = 10_000
 # the first run dies after the service made an option, the third before its thirty-first batch is sent

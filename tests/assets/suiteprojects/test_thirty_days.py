@@ -13,6 +13,8 @@ from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
 from tests.assets.suiteprojects.account import Account, shipped
 
+pytestmark = pytest.mark.long
+
 DAYS, EVERY, CUSTOMERS = 30, 6, 60
 ON = ("customer_department", "customers", "projects", "contacts")
 Rows = dict[str, dict[str, Any]]
