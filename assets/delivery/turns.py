@@ -1,7 +1,7 @@
 """One sender per target system and one maker per table at a time, over all processes; the kernel frees dead locks."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from assets.delivery.plans import SyncError
 from resources.locks import file_lock
@@ -10,30 +10,22 @@ from resources.warehouse import Warehouse
 ONE_WRITER_TIMEOUT_S = 3600.0
 
 
-@contextmanager
-def one_writer(warehouse: Warehouse, system: str) -> Iterator[None]:
+def one_writer(warehouse: Warehouse, system: str) -> AbstractContextManager[None]:
     """Wait for the turn to send to a system.
 
     Raises:
         SyncError: Another run has held it for an hour.
     """
-    with ExitStack() as turn:
-        if not _taken(turn, warehouse, system, ONE_WRITER_TIMEOUT_S):
-            raise SyncError(f"another run is sending to {system} since an hour; look for it, then run again")
-        yield
+    return _turn(warehouse, system, "sending to")
 
 
-@contextmanager
-def one_maker(warehouse: Warehouse, table: str) -> Iterator[None]:
+def one_maker(warehouse: Warehouse, table: str) -> AbstractContextManager[None]:
     """Wait for the turn to read what a table is made of and to make it: who reads later also writes later.
 
     Raises:
         SyncError: Another run has held it for an hour.
     """
-    with ExitStack() as turn:
-        if not _taken(turn, warehouse, table, ONE_WRITER_TIMEOUT_S):
-            raise SyncError(f"another run is making {table} since an hour; look for it, then run again")
-        yield
+    return _turn(warehouse, table, "making")
 
 
 @contextmanager
@@ -41,6 +33,14 @@ def turn_if_free(warehouse: Warehouse, system: str) -> Iterator[bool]:
     """Take the turn without waiting; false when somebody is sending just now."""
     with ExitStack() as turn:
         yield _taken(turn, warehouse, system, 0.0)
+
+
+@contextmanager
+def _turn(warehouse: Warehouse, name: str, doing: str) -> Iterator[None]:
+    with ExitStack() as turn:
+        if not _taken(turn, warehouse, name, ONE_WRITER_TIMEOUT_S):
+            raise SyncError(f"another run is {doing} {name} since an hour; look for it, then run again")
+        yield
 
 
 def _taken(turn: ExitStack, warehouse: Warehouse, what: str, timeout_s: float) -> bool:

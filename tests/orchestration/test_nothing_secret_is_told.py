@@ -21,8 +21,6 @@ from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.orchestration.bad_day import OF_PRECORO, OF_SUITEPROJECTS, credentials, environment
 from tests.orchestration.conftest import Home, edited_workflows
 
-pytestmark = pytest.mark.long
-
 NAME, MAIL = "Qanarybird", "qanary-mail"
 NOT_SECRET = {
     "account",
@@ -114,6 +112,7 @@ def reasons(home: Home) -> list[str]:
     return [str(code) for code in found["reason_code"]]
 
 
+@pytest.mark.long
 def test_no_command_tells_anything_where_personal_values_are_not_to_be_shown(
     seeded: Home, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,6 +154,28 @@ def test_relatives_and_rivals_are_looked_at_together(
     ]
 
 
+def test_what_a_rule_before_the_key_may_contradict_is_looked_at(pond: duckdb.DuckDBPyConnection) -> None:
+    """Another record meets the first rule: a person is asked, until a run has confirmed which one it is."""
+    spec = option_tree(match=["name", "external_id"])
+    wanted, there = mart(desired()), twin(actual(), actual("902", None, name="Company 1"))
+
+    slow, fast, aside = both(pond, spec, wanted, there, links(), *NOTHING)
+    assert (aside, fast["action"].to_list(), slow.equals(fast)) == (0, ["ambiguous"], True)
+
+    slow, fast, aside = both(pond, spec, wanted, there, links(link(workflow_version=spec.version)), *NOTHING)
+    assert (aside, fast["action"].to_list(), slow.equals(fast)) == (1, ["unchanged"], True)
+
+
+def test_what_a_person_linked_is_looked_at(pond: duckdb.DuckDBPyConnection) -> None:
+    """The word may say something else than the key."""
+    pins = pl.DataFrame([["customers", "1", "902"]], schema=PIN_SCHEMA, orient="row")
+    there = twin(actual(), actual("902", None))
+
+    slow, fast, aside = both(pond, option_tree(), mart(desired()), there, links(), *NOTHING, pins)
+
+    assert (aside, fast["target_id"].to_list(), slow.equals(fast)) == (0, ["902"], True)
+
+
 def test_the_data_version_follows_the_records_and_not_their_order(pond: duckdb.DuckDBPyConnection) -> None:
     """Two plans made from the same records say so."""
     frames = mart(desired("1"), desired("2")), mart(desired("2"), desired("1")), mart(desired("1"))
