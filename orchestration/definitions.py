@@ -19,7 +19,15 @@ from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
 from orchestration.alerts.sensor import alert_sensor
-from orchestration.jobs import GROUPS_ASSET, fresh_hours, group_jobs, load_groups, load_nightly, shown_beside
+from orchestration.jobs import (
+    GROUPS_ASSET,
+    RECONCILE,
+    fresh_hours,
+    group_jobs,
+    load_groups,
+    load_nightly,
+    shown_beside,
+)
 from orchestration.mending import dead_runs
 from orchestration.reconcile_job import reconcile_job, reconciled_checks
 from orchestration.release_job import release_job
@@ -54,8 +62,9 @@ def definitions() -> dg.Definitions:
     names, fresh_h = [job.name for job in jobs], fresh_hours(groups)
     nightly = reconcile_job(workflows)
     tidy = tidy_job(Keep(settings.keep_runs_days, settings.keep_plans_days, settings.keep_reports_days), settings)
-    house = [*([nightly] if nightly else []), tidy]
-    timings = {name: timing for name, timing in load_nightly(settings.workflows).items() if name in {each.name for each in house}}
+    timings = load_nightly(settings.workflows)
+    if nightly is None:
+        timings.pop(RECONCILE, None)
     own = dg.Definitions(
         assets=[
             *RAW_ASSETS.values(),
@@ -64,7 +73,7 @@ def definitions() -> dg.Definitions:
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
         asset_checks=reconciled_checks(workflows),
-        jobs=[*jobs, *house, release_job(workflows)],
+        jobs=[*jobs, *([nightly] if nightly else []), tidy, release_job(workflows)],
         schedules=[*group_schedules(groups, names), *own_schedules(timings)],
         sensors=[
             *group_sensors(groups, names),
@@ -91,7 +100,9 @@ def _dated(made: dg.Definitions, workflow: Workflow, fresh_h: float | None) -> d
     def dated(spec: dg.AssetSpec) -> dg.AssetSpec:
         return dg.apply_freshness_policy(spec, policy) if spec.key in aging else spec
 
-    return dg.Definitions(assets=list(dg.map_asset_specs(dated, made.assets or [])))
+    return dg.Definitions(
+        assets=[each.map_asset_specs(dated) for each in made.assets or () if isinstance(each, dg.AssetsDefinition)]
+    )
 
 
 def _published(workflows: list[Workflow]) -> list[str]:

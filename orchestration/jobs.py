@@ -17,7 +17,7 @@ from assets.delivery.importing import table_of
 from assets.delivery.layers import MODE_TAG
 from assets.delivery.picking import Mode
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import Strict, WorkflowFileError, located
+from assets.delivery.spec import PlainLoader, Strict, WorkflowFileError, located
 from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.timing import Timing
 
@@ -125,9 +125,8 @@ def _read_groups(path: Path) -> tuple[_GroupFile, Any]:
     tree: Any = None
     try:
         text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        # `on` is a Boolean in YAML 1.1, and a key here: read the keys as text
-        return _GroupFile.model_validate(_with_on(yaml.safe_load(text))), tree
+        tree = yaml.compose(text, Loader=PlainLoader)
+        return _GroupFile.model_validate(yaml.load(text, Loader=PlainLoader)), tree  # noqa: S506 - a safe loader
     except (OSError, UnicodeDecodeError) as error:
         raise WorkflowFileError(f"{path}: cannot be read as UTF-8 text ({type(error).__name__})") from error
     except yaml.YAMLError as error:
@@ -138,12 +137,6 @@ def _read_groups(path: Path) -> tuple[_GroupFile, Any]:
     except ValidationError as error:
         lines = [located(path, tree, each["loc"], each["msg"]) for each in error.errors()]
         raise WorkflowFileError("\n".join(lines)) from error
-
-
-def _with_on(content: object) -> object:
-    if isinstance(content, dict):
-        return {("on" if key is True else key): _with_on(value) for key, value in content.items()}
-    return content
 
 
 def group_jobs(
@@ -164,7 +157,9 @@ def group_jobs(
         also: Assets that belong to every group of groups.yaml and to `all`.
     """
     active = {workflow.name: workflow for workflow in workflows if workflow.spec.active}
-    nightly = dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey(each.sync), RECONCILED) for each in active.values()))
+    nightly = dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(dg.AssetKey(each.sync), RECONCILED) for each in active.values())
+    )
     single = {*active, *broken}
     jobs = []
     for name, group in groups.items():

@@ -10,7 +10,6 @@ everything behind it waits. A process is told from a later one with the same num
 import os
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -24,7 +23,7 @@ EVERY_S = 30
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Say of runs whose process is gone that they failed; returns their ids. Linux only: elsewhere nothing is closed."""
+    """Say of runs whose process is gone that they failed; returns their ids. Only on Linux: elsewhere none is known."""
     if not Path("/proc/self/stat").exists():
         return []
     closed = []

@@ -40,7 +40,9 @@ class MillpondSettings(BaseSettings):
     )
     ui_names: str = Field("", description="Host names by which the UI is reached besides localhost: ops.example.com.")
     keep_runs_days: float = Field(30, gt=0, description="Days for which Dagster's runs and their events are kept.")
-    keep_plans_days: float = Field(7, gt=0, description="Days for which values of plans are kept that were sent or not.")
+    keep_plans_days: float = Field(
+        7, gt=0, description="Days for which values of plans are kept that were sent or not."
+    )
     keep_reports_days: float = Field(90, gt=0, description="Days for which reports of runs are kept, fifty at most.")
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
@@ -93,7 +95,9 @@ class AlertSettings(BaseSettings):
     mail_host: str = Field("", description="SMTP server; blank: no mail is sent.")
     mail_port: int = Field(587, ge=1, le=65535, description="Its port: 587 for starttls, 465 for tls.")
     mail_tls: Literal["starttls", "tls", "none"] = Field("starttls", description="How the line is secured.")
-    mail_ca_file: str = Field("", description="PEM file of the authority that vouches for the server; blank: the usual.")
+    mail_ca_file: str = Field(
+        "", description="PEM file of the authority that vouches for the server; blank: the usual."
+    )
     mail_user: str = Field("", description="User at the SMTP server; blank: no sign-in.")
     mail_from: str = Field("", description="Address that mail comes from.")
     mail_to: str = Field("", description="Addresses that get mail: ops@example.com,me@example.com.")

@@ -73,7 +73,9 @@ def clear_plans(warehouse: Warehouse, now: datetime, keep: timedelta) -> dict[st
         )
         for table in sorted(name for name in tables_of(con) if name.startswith("plan_")):
             if {"plan_id", "payload", "changes"} <= columns_of(con, table).keys():
-                removed = f"delete from {quoted(table)} where plan_id in (select plan_id from _over where not is_newest)"
+                removed = (
+                    f"delete from {quoted(table)} where plan_id in (select plan_id from _over where not is_newest)"
+                )
                 done["removed"] += con.execute(removed).fetchall()[0][0]
                 done["bared"] += con.execute(_BARE.format(plan=quoted(table))).fetchall()[0][0]
     return done

@@ -1,6 +1,6 @@
 """When something runs by itself: a cron line, or weekdays and hours as in Oracle's connector.
 
-weekdays: [mon, tue], hours: ["06:00", 13]  ->  Timing.crons  ->  a Dagster schedule
+weekdays: [mon, tue], hours: [06:00, 13]  ->  Timing.crons  ->  a Dagster schedule
 
 Each time of day is a cron line of its own. For such lines, and not for those with several hours, Dagster's iterator
 keeps to the promise that we need when clocks change: an hour that does not exist comes at the next one that does, an
@@ -8,7 +8,7 @@ hour that comes twice counts once.
 """
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from zoneinfo import available_timezones
 
 import dagster as dg
@@ -19,7 +19,7 @@ from assets.delivery.spec import Strict
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FULL = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
-_DAY_MINUTES, _DAY_HOURS = 24 * 60, 24
+_DAY_HOURS = 24
 
 
 def _as_day(given: object) -> str:
@@ -32,15 +32,13 @@ def _as_day(given: object) -> str:
 
 
 def _as_time(given: object) -> str:
-    """`HH:MM` of `6`, `"06:00"`, and of `13:30`, which YAML without quotes takes for a number to the base of 60."""
-    if isinstance(given, int) and not isinstance(given, bool):
-        if 0 <= given < _DAY_HOURS:
-            return f"{given:02}:00"
-        if 60 <= given < _DAY_MINUTES:  # noqa: PLR2004 - one o'clock; midnight's own times have no such number
-            return f"{given // 60:02}:{given % 60:02}"
-    found = _CLOCK.fullmatch(str(given).strip())
+    """`HH:MM`, of a full hour as well."""
+    text = str(given).strip()
+    if text.isdecimal() and int(text) < _DAY_HOURS:
+        return f"{int(text):02}:00"
+    found = _CLOCK.fullmatch(text)
     if not found:
-        raise ValueError(f'no time of day `{given}`; write an hour from 0 to 23, or "06:30" in quotes')
+        raise ValueError(f"no time of day `{given}`; write an hour from 0 to 23, or a time like 06:30")
     return f"{int(found[1]):02}:{found[2]}"
 
 
@@ -53,15 +51,9 @@ class Timing(Strict):
 
     cron: str | None = Field(None, description="A cron line, instead of weekdays and hours.")
     weekdays: list[Weekday] | None = Field(None, min_length=1, description="Of mon to sun; all when left out.")
-    hours: list[TimeOfDay] | None = Field(None, min_length=1, description='Hours, or times like "06:30".')
+    hours: list[TimeOfDay] | None = Field(None, min_length=1, description="Hours, or times like 06:30.")
     timezone: str = "UTC"
     on: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain_on(cls, given: Any) -> Any:
-        """YAML 1.1 takes the key `on` for true."""
-        return {("on" if key is True else key): value for key, value in given.items()} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -148,7 +148,10 @@ def sink_metadata(page: Page, run_id: str, quota_left: Mapping[str, int]) -> dic
     changed = [
         (source, number, action, changed_fields(fields), code) for source, number, action, fields, code in page.changed
     ]
-    spent = [("calls", page.run.get("calls") or 0), *((f"left for the {name}", left) for name, left in quota_left.items())]
+    spent = [
+        ("calls", page.run.get("calls") or 0),
+        *((f"left for the {name}", left) for name, left in quota_left.items()),
+    ]
     return {
         "report": dg.MetadataValue.url(REPORT_URL.format(run_id[:8])),
         "summary": dg.MetadataValue.md(markdown_table(["outcome", "records"], done) if done else "no records"),

@@ -124,14 +124,16 @@ def _query(workflow: Workflow, key_field: str) -> str:
     tests = [("twin.target_id is null", MISSING), ("others.twice", TWICE)]
     for name in workflow.spec.columns:
         if name not in moving:
-            ours = f"mart.source not in ({', '.join(map(literal, alone.get(name, ['']))) })"
+            ours = f"mart.source not in ({', '.join(map(literal, alone.get(name, [''])))})"
             column = quoted(name)
-            tests.append((f"twin.target_id is not null and {ours} and mart.{column} is distinct from twin.{column}", name))
+            tests.append(
+                (f"twin.target_id is not null and {ours} and mart.{column} is distinct from twin.{column}", name)
+            )
     parented = [record.source for record in workflow.spec.records if record.parent]
     if parented:
         listed = ", ".join(map(literal, parented))
-        tests.append((f"mart.source in ({listed}) and twin.parent_id is distinct from above.target_id"
-                      " and twin.parent_id is not null", PARENT))  # fmt: skip
+        moved = "twin.parent_id is not null and twin.parent_id is distinct from above.target_id"
+        tests.append((f"mart.source in ({listed}) and {moved}", PARENT))
     found = ", ".join(f"case when {test} then {literal(name)} end" for test, name in tests)
     parents = ", ".join(map(literal, [workflow.name, *workflow.spec.waits_for]))
     return _DIFFERING.format(

@@ -9,7 +9,7 @@ from rich.console import Console
 from orchestration.alerts.memory import Memory
 from orchestration.alerts.sensor import receivers_of
 from orchestration.settings import AlertSettings, MillpondSettings
-from resources.receivers.notice import Entry, NotToldError, Notice
+from resources.receivers.notice import Entry, Notice, NotToldError
 
 
 def send_probe(console: Console) -> int:
@@ -21,7 +21,9 @@ def send_probe(console: Console) -> int:
         console.print(f"✗ {error}", style="red", markup=False, highlight=False)
         return 2
     if not receivers:
-        console.print("nobody is told yet: set MILLPOND_ALERT_WEBHOOK_URL, MILLPOND_ALERT_SLACK_URL or MILLPOND_ALERT_MAIL_HOST")
+        console.print(
+            "nobody is told yet: set MILLPOND_ALERT_WEBHOOK_URL, MILLPOND_ALERT_SLACK_URL or MILLPOND_ALERT_MAIL_HOST"
+        )
         return 2
     at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     probe = Entry("probe:probe", "opened", "probe", "this is a try; nothing is wrong", since=at)

@@ -91,8 +91,9 @@ def look(
                 now.append(Problem(Kind.FAILED, "the pond", f"the pond cannot be read: {type(error).__name__}"))
             found.told = compare(memory, now, pond_time, scrub_of_environment(), unseen=unseen, link=link)
             found.open = len(memory.open_problems())
-            for name in receivers if found.told else ():
-                memory.post(name, found.told, seconds)
+            for name in receivers:
+                if found.told:
+                    memory.post(name, found.told, seconds)
         deliver(memory, receivers, found, seconds)
     return found
 

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from orchestration.alerts.memory import Memory
 from orchestration.alerts.problems import OF_POND, Kind, Problem
-from resources.receivers.notice import Entry, NotToldError, Notice, Receiver
+from resources.receivers.notice import Entry, Notice, NotToldError, Receiver
 
 OPENED, RECOVERED = "opened", "recovered"
 KEPT_S = 3 * 24 * 3600.0  # a receiver that was away for longer is not told old stories
@@ -97,7 +97,15 @@ def compare(
 
 def _entry(problem: Problem, state: str, since: str, scrub: Scrub) -> Entry:
     lines = [scrub(line) for line in problem.lines] if state == OPENED else [f"since {since}"]
-    return Entry(problem.key and scrub(problem.key), state, problem.kind.value, scrub(problem.cause), problem.affected, lines, since)
+    return Entry(
+        problem.key and scrub(problem.key),
+        state,
+        problem.kind.value,
+        scrub(problem.cause),
+        problem.affected,
+        lines,
+        since,
+    )
 
 
 def _title(entries: Sequence[Entry]) -> str:

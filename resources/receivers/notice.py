@@ -64,7 +64,10 @@ class Notice:
 class Receiver(Protocol):
     """Somebody who is told."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in settings and messages."""
+        ...
 
     def tell(self, notice: Notice) -> None:
         """Hand a notice over.

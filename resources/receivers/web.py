@@ -69,7 +69,7 @@ class Slack:
         self._url = checked_url(url, "MILLPOND_ALERT_SLACK_URL", host or SLACK_HOST)
 
     def tell(self, notice: Notice) -> None:
-        """Post title and text; Slack's three control characters are escaped, so that no text becomes a link or a call."""
+        """Post title and text; Slack's control characters are escaped, so that no text becomes a link or a call."""
         text = f"*{_plain(notice.title)}*\n{_plain(notice.text)}"
         _post(self.name, self._url, json.dumps({"text": text[:MOST_SLACK]}, ensure_ascii=False).encode(), {})
 

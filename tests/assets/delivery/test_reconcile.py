@@ -98,7 +98,9 @@ def test_a_record_that_is_there_twice_is_unexplained(suiteprojects: Flow) -> Non
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(customer("1")).run()
     with suiteprojects.warehouse.writer() as con:
-        con.execute("create table copy as select * replace ('copy' as target_id) from twin_flow where external_id = '1'")
+        con.execute(
+            "create table copy as select * replace ('copy' as target_id) from twin_flow where external_id = '1'"
+        )
     make_mart(suiteprojects.warehouse, suiteprojects.workflow)
     with suiteprojects.warehouse.writer() as con:
         con.execute("insert into twin_flow by name select * from copy")
