@@ -27,6 +27,8 @@ RECONCILE, TIDY = "reconcile", "tidy"
 RECONCILED = "reconciled"  # the check of a sink that the nightly job makes
 OWN_JOBS = ("release_plan", RECONCILE, TIDY)
 GROUPS_ASSET = "groups_yaml"  # says what is wrong with groups.yaml; there is none while nothing is
+# of a run that is started again after its process died: what it had read of a target is old
+FROM_THE_START = {"dagster/retry_strategy": "ALL_STEPS"}
 LAYERS = ("netsuite", "warehouse", "history")  # asset groups that hold NetSuite's tables
 MODES = {
     Mode.IMPORT: "Create what is selected and not there yet, with its ancestors; change nothing.",
@@ -177,7 +179,7 @@ def group_jobs(
         plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)) | everything)
         syncs = (dg.AssetSelection.assets(*(each.sync for each in members)) | plans) - nightly
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
-        about, tags = ", ".join(group.workflows), {MODE_TAG: group.mode.value}
+        about, tags = ", ".join(group.workflows), {MODE_TAG: group.mode.value, **FROM_THE_START}
         jobs.append(
             dg.define_asset_job(name, syncs | snapshot, description=f"Read, plan and send: {about}.", tags=tags)
         )
@@ -185,7 +187,7 @@ def group_jobs(
         if name in active and active[name].spec.imports:
             jobs += [
                 dg.define_asset_job(
-                    f"{name}__{mode.value}", syncs | snapshot, description=text, tags={MODE_TAG: mode.value}
+                    f"{name}__{mode.value}", syncs | snapshot, description=text, tags={MODE_TAG: mode.value, **FROM_THE_START}
                 )
                 for mode, text in MODES.items()
             ]

@@ -16,7 +16,7 @@ from assets.delivery.reconcile import Reconciled, reconcile
 from assets.metadata import markdown_table
 from assets.netsuite.raw import ALL_IDS_TAG
 from assets.targets import TARGETS
-from orchestration.jobs import LAYERS, RECONCILE, RECONCILED
+from orchestration.jobs import FROM_THE_START, LAYERS, RECONCILE, RECONCILED
 from resources.warehouse import Warehouse
 
 
@@ -76,5 +76,5 @@ def reconcile_job(workflows: Sequence[Workflow]) -> UnresolvedAssetJobDefinition
         RECONCILE,
         tables | sides | dg.AssetSelection.checks(*map(check_key, active)),
         description="Read NetSuite's ids and every target completely, compare them record by record; send nothing.",
-        tags={ALL_IDS_TAG: "true"},
+        tags={ALL_IDS_TAG: "true", **FROM_THE_START},
     )
