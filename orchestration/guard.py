@@ -26,7 +26,8 @@ SESSION_S = 12 * 3600
 WRONG_TOKEN_S = 1.0  # a guess a second
 MOST_FORM_BYTES = 4096
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+# not `no-referrer`: with it a browser sends the form's own answer with `Origin: null`, as if another page had
+PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
 REPORT = re.compile(r"[\w-]+\.html")
 REPORT_OF_RUN = re.compile(r"run-([0-9a-f]{8})\.html")
 FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

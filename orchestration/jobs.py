@@ -187,7 +187,10 @@ def group_jobs(
         if name in active and active[name].spec.imports:
             jobs += [
                 dg.define_asset_job(
-                    f"{name}__{mode.value}", syncs | snapshot, description=text, tags={MODE_TAG: mode.value, **FROM_THE_START}
+                    f"{name}__{mode.value}",
+                    syncs | snapshot,
+                    description=text,
+                    tags={MODE_TAG: mode.value, **FROM_THE_START},
                 )
                 for mode, text in MODES.items()
             ]

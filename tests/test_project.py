@@ -42,6 +42,7 @@ MAY_IMPORT_DAGSTER = (
 COMES_WITH = {
     "dagster-shared": "dagster",
     "packaging": "pytest",
+    "websockets": "uvicorn",
 }
 # measured beside ours by the benches, in environments of their own
 PEERS = {"dlt", "drt", "netsuite", "pandas"}

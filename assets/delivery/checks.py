@@ -90,7 +90,7 @@ def read_page(warehouse: Warehouse, workflow: Workflow, run_id: str) -> Page:
         return Page(
             dict(zip(names, rows[0], strict=True)) if rows else {},
             con.execute(_HELD, [workflow.name]).fetchall(),
-            con.execute(_CHANGED.format(plan=quoted(workflow.plan)), [run_id]).fetchall(),
+            con.execute(_CHANGED.format(plan=quoted(workflow.plan)), [run_id, workflow.name]).fetchall(),
             open_intents(con, workflow.name).height,
             _read_at(con),
         )
@@ -109,7 +109,7 @@ group by action, reason_code order by records desc, action
 """
 _CHANGED = f"""
 select source, source_id, action, [each.field for each in changes], coalesce(reason_code, '')
-from {{plan}} where plan_id = (select any_value(plan_id) from sync_plans where sent_by = ?)
+from {{plan}} where plan_id = (select any_value(plan_id) from sync_plans where sent_by = ? and workflow = ?)
     and action in {tuple(action.value for action in WRITING)}
 order by action, source, try_cast(source_id as bigint) limit {PREVIEW_ROWS}
 """

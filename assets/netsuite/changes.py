@@ -13,7 +13,9 @@ from resources.netsuite.refusals import MissingTableError
 
 WATCHED = ("customers", "projects", "contacts")
 DELETED = "deletedrecord"
-_LATEST = "count(*) as n, to_char(max({column}), 'YYYY-MM-DD HH24:MI:SS') as latest from {table} where {column} >= {since}"
+_LATEST = (
+    "count(*) as n, to_char(max({column}), 'YYYY-MM-DD HH24:MI:SS') as latest from {table} where {column} >= {since}"
+)
 _SINCE, _SINCE_DAY = "to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')", "to_date(?, 'YYYY-MM-DD HH24:MI:SS')"
 
 

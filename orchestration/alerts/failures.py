@@ -23,6 +23,7 @@ OVERLAP_S = 300.0  # runs are looked at by when they changed last, and that may 
 REMEMBER_S = 7 * 24 * 3600.0
 MOST_RUNS = 200  # in one look
 MOST_TEXT = 300
+MOST_PLANNED = 20  # evaluations of a check that are looked through for one that was made
 GUARD = "guard"
 SYSTEMS = ("netsuite", "suiteprojects", "precoro")
 
@@ -151,10 +152,17 @@ def check_problems(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckK
     """Checks of the nightly reconciliation whose last answer was no; their texts count records and name causes."""
     found = []
     for key in checks:
-        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
-        evaluation = latest.evaluation if latest else None
+        evaluation = last_answer(instance, key)
         if evaluation is not None and not evaluation.passed:
             workflow = key.asset_key.to_user_string().removeprefix("sync_")
             cause = f"{workflow}: {evaluation.description}"
             found.append(Problem(Kind.UNRECONCILED, workflow, cause, (workflow,)))
     return found
+
+
+def last_answer(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """A check's newest answer; a run that is under way, or that died before, has planned one and given none."""
+    for record in instance.event_log_storage.get_asset_check_execution_history(check_key=key, limit=MOST_PLANNED):
+        if isinstance(record.evaluation, dg.AssetCheckEvaluation):
+            return record.evaluation
+    return None

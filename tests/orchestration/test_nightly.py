@@ -70,7 +70,11 @@ def night(settled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_the_night_reads_everything_and_sends_nothing(night: Night) -> None:
     """All of NetSuite's ids, though the pond compared them less than a day ago; every target, completely."""
-    made = [each.step_materialization_data.materialization for each in night.result.all_events if each.is_step_materialization]
+    made = [
+        each.step_materialization_data.materialization
+        for each in night.result.all_events
+        if each.is_step_materialization
+    ]
     metadata = {each.asset_key.to_user_string(): each.metadata for each in made}
 
     assert night.result.success
@@ -136,10 +140,14 @@ def test_old_runs_go_with_their_files_and_what_assets_are_stays_known(tmp_path: 
 
 
 def planned(warehouse: Warehouse, now: datetime) -> None:
-    """Plans of one workflow: one expired long ago, one sent long ago, the newest sent long ago as well, one that waits."""
+    """Plans of one workflow: one expired, one sent, the newest sent as well, all long ago; and one that waits."""
     changes = [{"field": "name", "before": "Anna", "after": "Berta"}]
     rows = pl.DataFrame(
-        {"plan_id": ["expired", "sent", "newest", "waiting"], "payload": ['{"name": "Berta"}'] * 4, "changes": [changes] * 4}
+        {
+            "plan_id": ["expired", "sent", "newest", "waiting"],
+            "payload": ['{"name": "Berta"}'] * 4,
+            "changes": [changes] * 4,
+        }
     )
     warehouse.replace("plan_flow", rows)
     states = {"expired": "waiting", "sent": "sent", "newest": "sent", "waiting": "waiting"}
@@ -151,7 +159,9 @@ def planned(warehouse: Warehouse, now: datetime) -> None:
         ],
         schema=["workflow", "plan_id", "kind", "made_at", "state", "state_at", "expires_at"], orient="row",
     )  # fmt: skip
-    warehouse.replace("sync_plans", table.with_columns(made_at=pl.when(plan_id="newest").then(now).otherwise("made_at")))
+    warehouse.replace(
+        "sync_plans", table.with_columns(made_at=pl.when(plan_id="newest").then(now).otherwise("made_at"))
+    )
 
 
 def test_plans_that_cannot_be_sent_lose_their_values(warehouse: Warehouse) -> None:

@@ -16,7 +16,7 @@ from orchestration.home import open_instance
 from orchestration.mending import BY_CLI, BY_TAG, DIED, close_dead_runs
 from orchestration.settings import ROOT, MillpondSettings
 from tests.orchestration.bad_day import environment
-from tests.orchestration.conftest import QUIET, Home
+from tests.orchestration.conftest import QUIET
 
 DIES = (
     "import sys; from rich.console import Console; from orchestration.running import run_group\n"
@@ -30,7 +30,8 @@ def slots(instance: dg.DagsterInstance) -> int:
     return instance.event_log_storage.get_concurrency_info(POOL).active_slot_count
 
 
-def test_the_place_of_a_killed_run_is_free_for_the_next_one(seeded: Home) -> None:
+@pytest.mark.usefixtures("seeded")
+def test_the_place_of_a_killed_run_is_free_for_the_next_one() -> None:
     """`millpond run` dies while it makes a table: Dagster alone would wait for it for ever."""
     with environment(DAGSTER_HOME=""):
         child = subprocess.run([sys.executable, "-W", "ignore", "-c", DIES], cwd=ROOT, capture_output=True, check=False)
@@ -103,7 +104,9 @@ def test_a_later_process_with_the_same_number_is_another_one(noted: dg.DagsterIn
             other = under_way(instance, later.pid)
             instance.event_log_storage.delete_events(other.run_id)
             instance.event_log_storage.store_event(
-                entry._replace(run_id=other.run_id, timestamp=entry.timestamp - 3600, dagster_event=_with_pid(entry, later.pid))
+                entry._replace(
+                    run_id=other.run_id, timestamp=entry.timestamp - 3600, dagster_event=_with_pid(entry, later.pid)
+                )
             )
             closed = close_dead_runs(instance)
             later.communicate(b"\n")

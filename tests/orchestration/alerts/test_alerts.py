@@ -17,7 +17,7 @@ from orchestration.alerts.memory import Memory
 from orchestration.alerts.problems import Limits
 from orchestration.alerts.sensor import look
 from orchestration.alerts.watch import Look, Scrub
-from resources.receivers.notice import NotToldError, Notice
+from resources.receivers.notice import Notice, NotToldError
 from resources.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
 from tests.orchestration.conftest import QUIET
@@ -413,6 +413,32 @@ def test_a_run_that_ends_without_a_word_is_told_and_its_next_end_mends_it(desk: 
     assert dead.told.entries[0].cause == "the run ended without a word: its process was killed or could not start"
     assert again.told is not None
     assert again.told.entries[0].state == "recovered"
+
+
+def test_a_check_that_is_only_planned_leaves_its_last_answer_standing(desk: Desk) -> None:
+    """The nightly job is under way: what it will say nobody knows."""
+    answers = [False]
+
+    @dg.asset_check(asset="sync_customers", name="reconciled")
+    def reconciled() -> dg.AssetCheckResult:
+        if not answers:
+            raise dg.Failure("netsuite: read: HTTP 500", allow_retries=False)
+        return dg.AssetCheckResult(passed=answers.pop(), description="compared up to now: 1 unexplained differences")
+
+    made = dg.Definitions(
+        assets=[_asset("sync_customers", fine)], asset_checks=[reconciled],
+        jobs=[dg.define_asset_job("reconcile", dg.AssetSelection.all_asset_checks())],
+    )  # fmt: skip
+    job = made.resolve_job_def("reconcile")
+    job.execute_in_process(instance=desk.instance, run_config=QUIET)
+    first = desk.look()
+    job.execute_in_process(instance=desk.instance, raise_on_error=False, run_config=QUIET)
+    second = desk.look()
+
+    assert first.told is not None
+    assert first.told.title == "Millpond: unreconciled: customers: compared up to now: 1 unexplained differences"
+    assert second.told is not None
+    assert [(each.kind, each.state) for each in second.told.entries] == [("failed", "opened")]
 
 
 @pytest.mark.parametrize(

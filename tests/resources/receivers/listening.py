@@ -81,7 +81,7 @@ class _Session(socketserver.StreamRequestHandler):
     tls: ssl.SSLContext | None
     at_once: bool
 
-    def handle(self) -> None:
+    def handle(self) -> None:  # noqa: C901 - one branch for each word of the protocol
         """Answer line by line."""
         secured = False
         if self.tls and self.at_once:

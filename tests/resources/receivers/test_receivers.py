@@ -113,7 +113,7 @@ def test_mail_is_not_sent_where_the_server_is_not_who_it_says(tmp_path: Path) ->
     """A certificate that nobody vouches for: the password stays here."""
     with smtp_server(tls_files(tmp_path)) as server:
         mail = Mail("localhost", "a@example.com", ("b@example.com",), server.port, user="me", password="secret")
-        with pytest.raises(NotToldError, match="^mail: SSLCertVerificationError"):
+        with pytest.raises(NotToldError, match=r"^mail: SSLCertVerificationError"):
             mail.tell(notice())
 
     assert server.signed_in == []
