@@ -23,13 +23,14 @@ from assets.delivery.planning import Workflow
 from assets.delivery.plans import SENT
 from assets.delivery.quirks import shown_hash
 from assets.delivery.target import Action
-from resources.warehouse import Warehouse, literal, quoted, read_frame
+from resources.warehouse import Warehouse, has_table, literal, quoted, read_frame
 
 HELD = tuple(action.value for action in (Action.QUARANTINED, Action.BLOCKED, Action.AMBIGUOUS, Action.FAILED))
 MISSING, ON, TWICE = "(not there)", "(still on)", "(twice there)"
 # what a person or the file decided about a record; it is left alone
 LEFT = ("undone", "not_picked", "not_imported", "left_for_update", "no_match", "drift_reported", "drift_adopted")
 EDITED, PENDING, NOT_WATCHED = "edited_in_target", "changed_in_netsuite_since", "not_monitored"
+NEVER_RAN = "never_ran"
 KEPT_SO = "kept_so_by_target"
 SHOWN = 8  # NetSuite ids named of each cause
 
@@ -81,6 +82,8 @@ def reconcile(warehouse: Warehouse, workflow: Workflow, *, key_field: str) -> Re
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
         records = int(con.execute(_COUNT.format(mart=quoted(workflow.mart)), [workflow.name]).fetchall()[0][0])
+        if not has_table(con, workflow.plan):  # switched on since the last run: everything is still to be sent
+            return Reconciled(records, 0, {NEVER_RAN: records} if records else {}, {}, _upto(con), {NEVER_RAN: []})
         differing = read_frame(con, _query(workflow, key_field), {"workflow": workflow.name})
         upto = _upto(con)
     explained: Counter[str] = Counter()

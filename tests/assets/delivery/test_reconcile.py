@@ -1,7 +1,7 @@
 """The nightly comparison: identical is told as identical, every difference has its cause, and a lie is found."""
 
 from assets.delivery.planning import make_mart, read_twin
-from assets.delivery.reconcile import EDITED, KEPT_SO, PENDING, Reconciled, reconcile
+from assets.delivery.reconcile import EDITED, KEPT_SO, NEVER_RAN, PENDING, Reconciled, reconcile
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
 from tests.assets.delivery.builders import customer, project, suite_customers
@@ -50,6 +50,13 @@ def test_what_netsuite_changed_since_waits_and_is_no_mistake(precoro: Flow) -> N
 
     assert found.explained == {PENDING: 3}
     assert (found.identical, found.records, found.unexplained) == (1, 4, {})
+
+
+def test_a_workflow_that_never_ran_is_told_as_that(precoro: Flow) -> None:
+    """It was switched on in the afternoon; its first run has not come yet."""
+    found = tonight(precoro.stage(customer("1"), customer("2")))
+
+    assert (found.explained, found.unexplained) == ({NEVER_RAN: 2}, {})
 
 
 def test_what_the_ledger_holds_back_is_told_by_its_cause(suiteprojects: Flow, sandbox: Sandbox) -> None:
