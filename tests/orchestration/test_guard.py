@@ -163,7 +163,14 @@ def test_reports_are_shown_to_who_is_signed_in(visitor: TestClient) -> None:
 
     assert visitor.get("/reports/2026-run.html").text == "a report"
     assert visitor.get("/reports/run-0a1b2c3d.html").text == "the report of a run"
-    for name in ("run-99999999.html", "other.html", "..%2f..%2fui_token", "%2e%2e/ui_token", ".html", "2026-run.html%00"):
+    for name in (
+        "run-99999999.html",
+        "other.html",
+        "..%2f..%2fui_token",
+        "%2e%2e/ui_token",
+        ".html",
+        "2026-run.html%00",
+    ):
         assert visitor.get(f"/reports/{name}").status_code == 404, name
 
 

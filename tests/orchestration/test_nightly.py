@@ -68,6 +68,7 @@ def night(settled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Night(home, instance, result, before)
 
 
+@pytest.mark.long
 def test_the_night_reads_everything_and_sends_nothing(night: Night) -> None:
     """All of NetSuite's ids, though the pond compared them less than a day ago; every target, completely."""
     made = [
@@ -84,6 +85,7 @@ def test_the_night_reads_everything_and_sends_nothing(night: Night) -> None:
     assert writes(night.home) == night.writes
 
 
+@pytest.mark.long
 def test_what_is_identical_is_told_with_the_moment(night: Night) -> None:
     """The check an operator points at."""
     check = night.check("suiteprojects__customer_department")
@@ -95,6 +97,7 @@ def test_what_is_identical_is_told_with_the_moment(night: Night) -> None:
     assert check.metadata["records"].value == check.metadata["identical"].value
 
 
+@pytest.mark.long
 def test_drift_is_explained_and_a_lie_of_the_ledger_is_not(night: Night) -> None:
     """Both differ; only one of them is somebody's doing."""
     drifted, lied = night.check(CUSTOMERS), night.check(OPTIONS)
@@ -106,12 +109,48 @@ def test_drift_is_explained_and_a_lie_of_the_ledger_is_not(night: Night) -> None
     assert "| unexplained: name | 1 |" in str(lied.metadata["drift"].value)
 
 
+@pytest.mark.long
 def test_alerts_see_the_check_that_failed(night: Night) -> None:
     """Until a night in which it holds again."""
     workflows, _ = load_workflows(MillpondSettings().workflows)
     found = check_problems(night.instance, [check_key(each) for each in workflows if each.spec.active])
 
     assert [(each.kind.value, each.affected) for each in found] == [("unreconciled", (OPTIONS,))]
+
+
+@pytest.mark.usefixtures("home")
+def test_the_nightly_job_has_every_reader_every_check_and_no_sender() -> None:
+    """What it cannot do it does not do by mistake; no other job makes its checks."""
+    made = definitions()
+    jobs = {job.name: job.asset_layer for job in made.resolve_all_job_defs() if not job.name.startswith("__")}
+    nightly = jobs["reconcile"]
+    names = {key.to_user_string() for key in nightly.executable_asset_keys}
+    workflows, _ = load_workflows(MillpondSettings().workflows)
+    active = [each for each in workflows if each.spec.active]
+
+    assert {each.twin for each in active} | {each.mart for each in active} | {"raw_netsuite__customers"} <= names
+    assert not [name for name in names if name.startswith(("plan_", "sync_"))]
+    checks = {check_key(each) for each in active}
+    assert checks <= set(nightly.asset_graph.asset_check_keys)
+    for name, layer in jobs.items():
+        assert name == "reconcile" or not checks & set(layer.asset_graph.asset_check_keys), name
+
+
+def test_the_nightly_job_compares_all_ids_whenever_that_was_done_last(seeded: Home) -> None:
+    """An ordinary run does so once a day; a night that leaves it out would prove nothing."""
+    contacts = dg.AssetKey("raw_netsuite__contacts")
+    compared = []
+    for name in ("all", "all", "reconcile"):
+        job = definitions().resolve_job_def(name)
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = job.execute_in_process(instance=instance, run_config=QUIET, asset_selection=[contacts])
+        (made,) = [
+            each.step_materialization_data.materialization for each in result.all_events if each.is_step_materialization
+        ]
+        compared.append(made.metadata["reconciled"].value)
+
+    assert seeded.warehouse.has("raw_netsuite__contacts")
+    assert compared == [True, False, True]
 
 
 def old(instance: dg.DagsterInstance) -> str:

@@ -116,7 +116,9 @@ def test_a_daemon_that_dies_in_a_tick_loses_none_and_doubles_none(tmp_path: Path
         command = [sys.executable, "-W", "ignore", "-c", ITERATE, str(tmp_path), crash, *moments]
         variables = {**os.environ, "PYTHONPATH": str(ROOT)}
         with (tmp_path / "log").open("w") as log:  # a pipe would be held open by the code server that it leaves behind
-            done = subprocess.run(command, cwd=tmp_path, env=variables, stdout=log, stderr=log, check=False, timeout=300)
+            done = subprocess.run(
+                command, cwd=tmp_path, env=variables, stdout=log, stderr=log, check=False, timeout=300
+            )
         assert done.returncode in {0, -signal.SIGKILL}, (tmp_path / "log").read_text()[-2000:]
         return done.returncode
 
