@@ -10,8 +10,8 @@ import dagster as dg
 from assets.delivery.mapping import MappingError, source_columns
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.netsuite.extract import ExtractionSettings
 from assets.netsuite.raw import RAW_ASSETS
 from assets.warehouse.history import HISTORY_ASSETS

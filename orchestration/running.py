@@ -21,7 +21,7 @@ from rich.table import Table
 
 from assets.delivery.ledger import COUNTED
 from assets.delivery.plans import PlanError, Seal
-from assets.delivery.spec import WorkflowFileError
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS, duration
 from orchestration.home import open_instance
 from orchestration.settings import MillpondSettings

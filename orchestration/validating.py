@@ -6,7 +6,7 @@ from rich.console import Console
 
 from assets.delivery.checking import overridden
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import file_problems
+from assets.delivery.workflow_file import file_problems
 from orchestration.definitions import load_workflows
 from orchestration.jobs import load_groups
 from orchestration.settings import MillpondSettings

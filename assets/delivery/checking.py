@@ -9,7 +9,8 @@ from difflib import get_close_matches
 import polars as pl
 
 from assets.delivery.mapping import TODAY, MappingError, key_column, parse
-from assets.delivery.spec import FieldRow, RecordMap, WorkflowSpec
+from assets.delivery.rows import FieldRow
+from assets.delivery.spec import RecordMap, WorkflowSpec
 
 Place = tuple[str | int, ...]
 Mismatch = tuple[Place, str]

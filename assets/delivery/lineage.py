@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from assets.delivery.mapping import TODAY, row_expression
-from assets.delivery.spec import FieldRow, WorkflowSpec
+from assets.delivery.rows import FieldRow
+from assets.delivery.spec import WorkflowSpec
 
 
 def column_lineage(spec: WorkflowSpec, workflow: str) -> pl.DataFrame:

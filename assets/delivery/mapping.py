@@ -15,7 +15,9 @@ import polars as pl
 
 from assets.delivery.frames import KEY
 from assets.delivery.levels import CIRCLE, levels_of
-from assets.delivery.spec import FieldRow, LookUp, RecordMap, Select, WorkflowSpec
+from assets.delivery.rows import FieldRow, LookUp
+from assets.delivery.rules import Select
+from assets.delivery.spec import RecordMap, WorkflowSpec
 from resources.warehouse import Arrow
 
 # Columns that every mart has before the target's own fields.

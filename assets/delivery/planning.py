@@ -34,8 +34,10 @@ from assets.delivery.mapping import (
 )
 from assets.delivery.picking import Chosen, Mode, narrow, read_selection
 from assets.delivery.plans import Seal
+from assets.delivery.rows import LookUp
+from assets.delivery.rules import Imports
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
-from assets.delivery.spec import Imports, LookUp, RecordMap, WorkflowSpec
+from assets.delivery.spec import RecordMap, WorkflowSpec
 from assets.delivery.target import Estimate, Target
 from assets.delivery.turns import one_maker, turn_if_free
 from assets.delivery.unlisted import ask_unlisted, withhold

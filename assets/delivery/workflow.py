@@ -26,9 +26,10 @@ from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
 from assets.delivery.picking import Mode
 from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
-from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems, read_workflow
+from assets.delivery.spec import WorkflowSpec
 from assets.delivery.sync import SYNC_COMMENTS, run_sync
 from assets.delivery.target import Target
+from assets.delivery.workflow_file import WorkflowFileError, file_problems, read_workflow
 from assets.failure import dagster_failure
 from assets.metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
 from assets.targets import TARGETS, TargetKind
