@@ -32,6 +32,7 @@ PERSONAL = frozenset(
         "url",
         "comments",
         "title",
+        "record_name",
         "address_line1",
         "address_line2",
         "address_line3",

@@ -11,11 +11,12 @@ import polars as pl
 from assets.delivery.mapping import TODAY, MappingError, key_column, parse
 from assets.delivery.rows import FieldRow
 from assets.delivery.spec import RecordMap, WorkflowSpec
+from assets.netsuite.query import is_custom_field
 
 Place = tuple[str | int, ...]
 Mismatch = tuple[Place, str]
 
-CUSTOM = "custentity_"
+STANDS_FOR_ALL = ("custentity_any", "custrecord_any")  # a table with such a column passes custom fields of that kind on
 PASSED_ON = ("twin_", "mart_", "raw_", "map_")  # tables whose columns are known when the mart is made
 
 
@@ -120,8 +121,8 @@ def _of_select(record: RecordMap, table: pl.DataFrame) -> Iterator[tuple[str, st
 
 def _column(name: str, table: pl.DataFrame) -> Iterator[str]:
     """What is wrong with one column's name; a custom field is looked for in NetSuite, not here."""
-    passes_custom = any(each.startswith(CUSTOM) for each in table.columns)
-    if name in table.columns or (passes_custom and name.startswith(CUSTOM)):
+    kinds = [each.partition("_")[0] for each in STANDS_FOR_ALL if each in table.columns]
+    if name in table.columns or (is_custom_field(name) and name.startswith(tuple(kinds))):
         return
     near = get_close_matches(name, table.columns, 3) or sorted(table.columns)
     yield f"no column `{name}`; did you mean {', '.join(near)}?"

@@ -18,7 +18,9 @@ from assets.delivery.levels import CIRCLE, levels_of
 from assets.delivery.rows import FieldRow, LookUp
 from assets.delivery.rules import Select
 from assets.delivery.spec import RecordMap, WorkflowSpec
+from assets.netsuite.query import is_custom_field
 from resources.warehouse import Arrow
+from sql import is_custom_record
 
 # Columns that every mart has before the target's own fields.
 MART_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -72,6 +74,10 @@ class KeyColumns:
     locations: str = "location_id"
 
 
+STAGED = "stg_netsuite__"
+CUSTOM_KEY = "record_id"  # of the staging table of a type of custom record
+
+
 def key_column(source: str) -> str:
     """The key column of a staging table.
 
@@ -79,8 +85,11 @@ def key_column(source: str) -> str:
         MappingError: No staging table has that name.
     """
     keys = KeyColumns()
+    if is_custom_record(source):
+        return CUSTOM_KEY
     if not hasattr(keys, source):
-        raise MappingError(f"no source `{source}`; there are {', '.join(vars(keys))}")
+        there = f"{', '.join(vars(keys))}, and customrecord_<type> in small letters for each type of custom record"
+        raise MappingError(f"no source `{source}`; there are {there}")
     return str(getattr(keys, source))
 
 
@@ -130,6 +139,24 @@ def source_columns(record: RecordMap, workflow: str) -> list[str]:
     names |= {"stage"} if record.select.stages else set()
     names |= {"subsidiary_id"} if record.select.subsidiary else set()
     return sorted(names)
+
+
+def custom_fields(spec: WorkflowSpec, workflow: str) -> dict[str, set[str]]:
+    """The custom fields that a workflow reads, by source, those of its look-ups included."""
+    found: dict[str, set[str]] = {}
+    for record in spec.records:
+        found.setdefault(record.source, set()).update(source_columns(record, workflow))
+    for lookup in spec.lookups:
+        if lookup.table.startswith(STAGED):
+            found.setdefault(lookup.table.removeprefix(STAGED), set()).update((lookup.by, lookup.return_))
+    return {source: {name for name in names if is_custom_field(name)} for source, names in found.items()}
+
+
+def custom_records(spec: WorkflowSpec) -> list[str]:
+    """The types of custom records that a workflow reads, as a source or to look values up."""
+    tables = [*(record.table for record in spec.records), *(lookup.table for lookup in spec.lookups)]
+    sources = dict.fromkeys(table.removeprefix(STAGED) for table in tables)
+    return [source for source in sources if is_custom_record(source)]
 
 
 def dated(spec: WorkflowSpec) -> list[str]:

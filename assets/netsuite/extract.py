@@ -22,7 +22,7 @@ from assets.netsuite.reading import Reading
 from assets.netsuite.report import ExtractReport
 from assets.netsuite.settings import ExtractionSettings
 from assets.netsuite.spool import scratch
-from assets.netsuite.things import THINGS, Thing
+from assets.netsuite.things import THINGS, Thing, thing_of
 from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, read_watermarks, write_watermark
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
@@ -44,7 +44,7 @@ class Extraction:
         self._started, self._calls, self._used_s = perf_counter(), client.calls, client.lanes.used_s
         self._began_at = client.clock.now()
         self._warehouse, self._client, self._settings, self._run_id = warehouse, client, settings, run_id
-        self._thing: Thing = THINGS[name]
+        self._thing: Thing = thing_of(name)
         with warehouse.writer(transaction=False) as con:
             marks = read_watermarks(con)
             self._mark = marks.get(self._thing.table)
@@ -197,7 +197,7 @@ def extract(
     Args:
         warehouse: The pond.
         client: NetSuite.
-        thing: A key of `THINGS`.
+        thing: A key of `THINGS`, or a type of custom record.
         settings: Custom columns, overlap, guard, schedules.
         run_id: Written beside each row.
         full: Read everything and compare, whatever the watermark says.

@@ -5,9 +5,11 @@ sql/extract/<thing>.sql says the columns; a `Thing` says how changes, deletions 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 from assets.netsuite.query import Query
+from sql import is_custom_record
 
 STAGES = MappingProxyType({"CUSTOMER": "customers", "LEAD": "leads", "PROSPECT": "prospects"})
 
@@ -99,3 +101,15 @@ _ALL = (
 )
 
 THINGS: Mapping[str, Thing] = MappingProxyType({thing.name: thing for thing in _ALL})
+
+
+@cache
+def thing_of(name: str) -> Thing:
+    """A thing by its name; a type of custom record is one as well, and is read whole each time.
+
+    Raises:
+        KeyError: There is none.
+    """
+    if not is_custom_record(name):
+        return THINGS[name]
+    return Thing(name=name, table=name, required=frozenset({"id"}), record=name)

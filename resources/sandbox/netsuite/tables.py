@@ -259,6 +259,16 @@ _TABLES = (
         timestamps="lastmodifieddate",
     ),
     _table(
+        "customrecord_service_line",
+        record="customrecord_service_line",
+        ints="owner",
+        refers={"custrecord_line_customer": "customer", "custrecord_line_department": "department"},
+        texts="name externalid custrecord_line_code",
+        bools="isinactive",
+        dates="custrecord_line_from",
+        timestamps="created lastmodified",
+    ),
+    _table(
         "customfield",
         key="internalid",
         texts="scriptid name description fieldtype fieldvaluetype fieldvaluetyperecord recordtype",

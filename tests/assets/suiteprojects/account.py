@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from assets.delivery.mapping import STAGED, custom_fields, custom_records
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.spec import WorkflowSpec
@@ -80,10 +81,15 @@ class Account:
 
     def extract(self, things: Iterable[str] = tuple(THINGS)) -> None:
         """NetSuite into the pond, and the staging tables made of it."""
-        for thing in things:
-            extract(self.warehouse, self._netsuite, thing, SETTINGS, run_id=f"run {self.runs}")
+        settings, custom = SETTINGS, dict[str, None]()
+        for workflow in self.workflows.values():
+            custom |= dict.fromkeys(custom_records(workflow.spec))
+            for source, fields in custom_fields(workflow.spec, workflow.name).items():
+                settings = settings.with_columns(source, sorted(fields))
+        for thing in (*things, *custom):
+            extract(self.warehouse, self._netsuite, thing, settings, run_id=f"run {self.runs}")
         with self.warehouse.writer() as con:
-            for name in names("staging"):
+            for name in (*names("staging"), *(STAGED + each for each in custom)):
                 build(con, statement("staging", name))
 
     def run(self) -> dict[str, Synced]:
