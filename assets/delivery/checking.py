@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import polars as pl
 
 from assets.delivery.mapping import TODAY, MappingError, key_column, parse
-from assets.delivery.rows import FieldRow
+from assets.delivery.rows import FieldRow, LookUp
 from assets.delivery.spec import RecordMap, WorkflowSpec
 from assets.netsuite.query import is_custom_field
 
@@ -63,15 +63,24 @@ def _of_lookups(
     for number, row in enumerate(record.fields):
         if row.lookup is None or not row.active:
             continue
-        name, place = row.lookup.table, ("fields", number, "lookup")
-        for part, column in (("by", row.lookup.by), ("return", row.lookup.return_)):
-            if name in tables:
-                yield from (((*place, part), text) for text in _column(column, tables[name]))
-            elif "." in name and not has(name, column):
-                yield (*place, part), f"`{name}` has no `{column}`; correct the spelling of either"
-        if name not in tables and "." not in name and not name.startswith(PASSED_ON):
-            near = get_close_matches(name, tables, 3) or sorted(tables)
-            yield (*place, "table"), f"no table `{name}`; did you mean {', '.join(near)}?"
+        place: Place = ("fields", number)
+        for each in row.lookup.chain:
+            place = (*place, "lookup" if each is row.lookup else "then")
+            yield from (((*place, part), text) for part, text in _of_lookup(each, tables, has))
+
+
+def _of_lookup(
+    lookup: LookUp, tables: Mapping[str, pl.DataFrame], has: Callable[[str, str], bool]
+) -> Iterator[tuple[str, str]]:
+    name = lookup.table
+    for part, column in (("by", lookup.by), ("return", lookup.return_)):
+        if name in tables:
+            yield from ((part, text) for text in _column(column, tables[name]))
+        elif "." in name and not has(name, column):
+            yield part, f"`{name}` has no `{column}`; correct the spelling of either"
+    if name not in tables and "." not in name and not name.startswith(PASSED_ON):
+        near = get_close_matches(name, tables, 3) or sorted(tables)
+        yield "table", f"no table `{name}`; did you mean {', '.join(near)}?"
 
 
 def _of_record(

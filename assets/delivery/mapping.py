@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
+from typing import Literal
 
 import duckdb
 import polars as pl
@@ -188,7 +189,7 @@ def shape(
     Raises:
         MappingError: A column does not exist or an expression does not fit the table.
     """
-    lists = {lookup: as_list(frame) for lookup, frame in (looked_up or {}).items()}
+    lists = {lookup: as_list(frame, lookup.several) for lookup, frame in (looked_up or {}).items()}
     for record in spec.records:
         table = tables[record.table]
         flag = record.select.require_flag
@@ -275,17 +276,33 @@ def shape_records(
     return mart.select(*MART_COLUMNS, *spec.columns)
 
 
-def as_list(table: pl.DataFrame) -> dict[str, str]:
-    """A look-up's table, columns key and value, as a value list; a key that stands for several values is left out."""
+def as_list(table: pl.DataFrame, several: Literal["none", "first"] = "none") -> dict[str, str]:
+    """A look-up's table, columns key and value, as a value list.
+
+    A key that stands for several values is left out, or has the first one: the lowest number, then the first text.
+    """
     rows = table.select(pl.all().cast(pl.String)).drop_nulls().unique()
     first, second = rows.columns
-    return dict(rows.filter(~pl.col(first).is_duplicated()).select(first, second).iter_rows())
+    if several == "none":
+        rows = rows.filter(~pl.col(first).is_duplicated())
+    rows = rows.sort(pl.col(second).cast(pl.Int64, strict=False), second, nulls_last=True, descending=False)
+    return dict(rows.unique(first, keep="first", maintain_order=True).select(first, second).iter_rows())
 
 
 def resolved(record: RecordMap, lists: Mapping[LookUp, dict[str, str]]) -> RecordMap:
     """The record map with its look-ups as value lists."""
-    rows = [row.model_copy(update={"values": lists[row.lookup]}) if row.lookup else row for row in record.rows]
+    rows = [
+        row.model_copy(update={"values": _followed(row.lookup, lists)}) if row.lookup else row for row in record.rows
+    ]
     return record.model_copy(update={"fields": rows})
+
+
+def _followed(lookup: LookUp, lists: Mapping[LookUp, dict[str, str]]) -> dict[str, str]:
+    """A look-up and those that follow it as one value list."""
+    found = lists[lookup]
+    for each in lookup.chain[1:]:
+        found = {key: lists[each][value] for key, value in found.items() if value in lists[each]}
+    return found
 
 
 def _quarantined(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: pl.Expr) -> pl.DataFrame:

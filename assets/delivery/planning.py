@@ -139,7 +139,7 @@ def make_mart(
 
 def _make_mart(warehouse: Warehouse, workflow: Workflow, clock: Clock, foreign: Foreign | None) -> int:
     spec, records = workflow.spec, 0
-    lists = {lookup: as_list(look_up(warehouse, workflow, lookup, foreign)) for lookup in spec.lookups}
+    lists = {each: as_list(look_up(warehouse, workflow, each, foreign), each.several) for each in spec.lookups}
     today = clock.now().astimezone(ZoneInfo(spec.timezone)).date()
     with warehouse.writer(tuned=True) as con:
         warehouse.spare_memory(con)

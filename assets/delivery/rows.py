@@ -16,11 +16,21 @@ class LookUp(Strict):
     )
     by: str = Field(description="Column that is compared with the row's value.")
     return_: str = Field(alias="return", description="Column whose value is taken.")
+    several: Literal["none", "first"] = Field(
+        "none", description="Of several values none is taken, or the first: the lowest number, or the first by letters."
+    )
+    then: "LookUp | None" = Field(None, description="Where the value that was found is looked up in its turn.")
 
     @property
     def told(self) -> str:
         """As a person reads it."""
-        return f"{self.table}.{self.return_} by {self.by}"
+        own = f"{self.table}.{self.return_} by {self.by}"
+        return f"{own}, then {self.then.told}" if self.then else own
+
+    @property
+    def chain(self) -> "list[LookUp]":
+        """This one and those that follow it."""
+        return [self, *(self.then.chain if self.then else [])]
 
 
 class FieldRow(Strict):
@@ -39,6 +49,9 @@ class FieldRow(Strict):
         "error",
         description="A value that the list does not name or the look-up does not find: quarantine the record, send"
         " nothing, or send as is.",
+    )
+    blank: Literal["clear", "keep"] = Field(
+        "clear", description="A blank value empties the field there, or leaves it as it is."
     )
     on: Literal["always", "create"] = Field("always", description="`create`: written once and left alone afterwards.")
     max_length: int | None = Field(
@@ -65,6 +78,8 @@ class FieldRow(Strict):
             raise ValueError("`links` makes the value list out of what was delivered; leave `values` out")
         if self.locked and not self.active:
             raise ValueError("a locked row carries the identity; it cannot be switched off")
+        if self.blank == "keep" and self.locked:
+            raise ValueError("a locked row carries the identity; it is never blank, so leave `blank` out")
         if self.values is not None and self.lookup:
             raise ValueError("give `values` or `lookup`, not both")
         return self

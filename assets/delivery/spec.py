@@ -193,7 +193,7 @@ class WorkflowSpec(Strict):
     def lookups(self) -> list[LookUp]:
         """Every look-up of an active row, once."""
         found = [row.lookup for record in self.records for row in record.rows if row.lookup]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(each for lookup in found for each in lookup.chain))
 
 
 _SHORT_FORM = ("source", "select", "fields", "parent", "parent_required", "lifecycle")

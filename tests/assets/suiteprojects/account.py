@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any, Self
 
@@ -103,8 +104,9 @@ class Account:
     def deliver(self, name: str) -> Synced:
         """One workflow: shape, read back, decide, send."""
         workflow, run_id = self.workflows[name], f"run {self.runs}"
-        target = TARGETS[workflow.spec.target].build(self.client, workflow.spec.options)
-        make_mart(self.warehouse, workflow)
+        kind = TARGETS[workflow.spec.target]
+        target = kind.build(self.client, workflow.spec.options)
+        make_mart(self.warehouse, workflow, foreign=partial(kind.records, self.client))
         read_twin(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
         self.planned[name] = make_plan(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
         assert not self.planned[name].tripped, self.planned[name].tripped
