@@ -205,7 +205,7 @@ def test_companies_people_sub_customers_and_currencies(account: Account) -> None
         "10": ("Company 10", "SEK"), "11": ("Ada Ek", "EUR"), "12": ("Company 12", "USD"),
     }  # fmt: skip
     assert [held["10"][f"addr_{part}"] for part in ("addr1", "city", "zip", "country")] == [
-        "Storgatan 1", "Lund", "222", "SE",
+        "Storgatan 1", "Lund", "222", "Sweden",
     ]  # fmt: skip
     assert "currency is not enabled in the account" in account.decided(CUSTOMERS)["13"][1]
 
