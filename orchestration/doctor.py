@@ -174,7 +174,7 @@ def _need(thing: Thing, custom: Mapping[str, str], optional: Collection[str]) ->
         columns=frozenset(query.names),
         required=thing.required,
         wanted_by=custom,
-        may_be_missing=bool({thing.name, thing.table} & set(optional)),
+        may_be_missing=thing.optional or bool({thing.name, thing.table} & set(optional)),
         must_have_rows=thing.table == "customer",
         page=lambda names: query.without(set(query.names) - {query.key, *names}).page(),
         extent=query.extent(),

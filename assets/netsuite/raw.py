@@ -95,9 +95,9 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
     return raw
 
 
-# children follow customers: whose customer changed is read again in the same run
+# children follow their parents: whose parent changed is read again in the same run
 _AFTER: Mapping[str, Sequence[str]] = {
-    name: THINGS["customers"].raw_tables for name, thing in THINGS.items() if thing.parent
+    name: THINGS[thing.of].raw_tables for name, thing in THINGS.items() if thing.parent
 }
 
 RAW_ASSETS: Mapping[str, dg.AssetsDefinition] = {name: raw_asset(name, deps=_AFTER.get(name, ())) for name in THINGS}

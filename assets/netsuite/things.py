@@ -25,7 +25,9 @@ class Thing:
         modified: The time stamp by which changes are found; empty: the table is small, or has none, and is read
             whole each time.
         deleted_as: Spellings of `deletedrecord.type` (lower case) that may mean this thing.
-        parent: Column that holds the customer's id: rows are read again when their customer changed.
+        parent: Column that holds the id of the record that it is a part of: rows are read again when that one changed.
+        of: What that record is.
+        optional: An account may not have it: the raw table stays empty.
         split: For customers, the raw tables that the stages go to.
         record: Its name in the metadata catalogue, where custom fields are wanted.
     """
@@ -36,6 +38,8 @@ class Thing:
     modified: str = ""
     deleted_as: frozenset[str] = frozenset()
     parent: str = ""
+    of: str = "customers"
+    optional: bool = False
     split: bool = False
     record: str = ""
 
@@ -91,6 +95,15 @@ _ALL = (
         required=frozenset({"internalid", "entity", "lastmodifieddate"}),
         modified="a.lastmodifieddate",
         parent="b.entity",
+    ),
+    Thing(
+        name="contact_addresses",
+        table="contactaddressbook",
+        required=frozenset({"internalid", "entity", "lastmodifieddate"}),
+        modified="a.lastmodifieddate",
+        parent="b.entity",
+        of="contacts",
+        optional=True,
     ),
     Thing(name="subsidiaries", table="subsidiary"),
     Thing(name="departments", table="department"),

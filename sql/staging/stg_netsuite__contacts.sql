@@ -3,8 +3,10 @@ stg_netsuite__contacts: NetSuite contacts in our names and types.
 
 grain   one row per NetSuite contact internal id; deleted records included
 key     contact_id
-reads   raw_netsuite__contacts, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects
+reads   raw_netsuite__contacts, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
+        raw_netsuite__contact_addresses
 notes   A contact may belong to a vendor, partner or project as well: then customer_id is empty.
+        The address is the contact's own: the default billing one, else the default shipping one, else the first.
 */
 with
 
@@ -16,6 +18,21 @@ customers as (
     select id from raw_netsuite__leads
     union all
     select id from raw_netsuite__prospects
+),
+
+addresses as (
+    select
+        child.*,
+        row_number() over (
+            partition by child.entity
+            order by
+                child.defaultbilling = 'T' desc nulls last,
+                child.defaultshipping = 'T' desc nulls last,
+                try_cast(child.internalid as bigint)
+        ) as place
+    from raw_netsuite__contact_addresses as child
+    inner join source as parent on parent.id = child.entity
+    where child._deleted_at is null or parent._deleted_at is not null
 ),
 
 renamed as (
@@ -45,6 +62,20 @@ renamed as (
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
         _deleted_at as deleted_at  -- deleted in NetSuite, or found missing, UTC
     from source
+),
+
+joined as (
+    select
+        renamed.*,
+        addresses.addr1 as address_line1,  -- first address line
+        addresses.addr2 as address_line2,  -- second address line
+        addresses.addr3 as address_line3,  -- third address line
+        addresses.city,  -- city
+        addresses.state,  -- state or province
+        addresses.zip,  -- postal code
+        addresses.country as country_code  -- ISO 3166 code of two letters
+    from renamed
+    left join addresses on addresses.entity = renamed.id and addresses.place = 1
 )
 
-select * rename (id as contact_id) from renamed
+select * rename (id as contact_id) from joined
