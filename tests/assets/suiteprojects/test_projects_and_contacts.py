@@ -39,7 +39,7 @@ def start(account: Account) -> None:
 
 
 def test_projects_and_contacts_come_with_their_documented_content(account: Account) -> None:
-    """Project: name, customer, currency, start date; contact: customer, name, mail, telephone."""
+    """Project: name, customer, currency, start date; contact: customer, name, mail, telephone, address."""
     from datetime import date
 
     run(
@@ -47,7 +47,20 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
         departments=[],
         customers=[customer("10")],
         projects=[project("20", "10", start_date=date(2026, 12, 1), currency_code="USD")],
-        contacts=[contact("30", "10", first_name="Ada", email="a@example.org", phone="+46 8", title="Buyer")],
+        contacts=[
+            contact(
+                "30",
+                "10",
+                first_name="Ada",
+                email="a@example.org",
+                phone="+46 8",
+                title="Buyer",
+                address_line1="Storgatan 1",
+                city="Lund",
+                zip="222",
+                country_code="SE",
+            )
+        ],
     )
 
     owner = account.held("Customer")["10"]["id"]
@@ -57,10 +70,12 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
     }  # fmt: skip
     assert made["netsuite_project_id__c"] == "20"
     person = account.held("Contact")["30"]
-    told = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone")
+    told = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone", "addr_addr1", "addr_city",
+            "addr_zip", "addr_country")  # fmt: skip
     assert {name: person.get(name) for name in told} == {
         "customerid": owner, "addr_last": "Last 30", "addr_first": "Ada", "addr_email": "a@example.org",
-        "addr_phone": "+46 8",
+        "addr_phone": "+46 8", "addr_addr1": "Storgatan 1", "addr_city": "Lund", "addr_zip": "222",
+        "addr_country": "Sweden",
     }  # fmt: skip
     assert (person["job_title"], person["netsuite_contact_id__c"]) == ("Buyer", "30")
 
