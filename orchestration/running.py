@@ -278,7 +278,7 @@ def print_plan(
     """
     plan = quoted(f"plan_{workflow}")
     known = warehouse.read(
-        "select plan_id, state, writes, calls_needed, seconds_needed, expires_at from sync_plans"
+        "select plan_id, state, writes, calls_needed, seconds_needed, calls_left, expires_at from sync_plans"
         " where workflow = ? and (plan_id = ? or ? = '') order by made_at desc limit 1",
         [workflow, plan_id, plan_id],
     ).to_dicts()
@@ -296,9 +296,10 @@ def print_plan(
         table.add_row(action, code or "", f"{records:,}")
     console.print(table)
     if known[0]["writes"]:
-        takes = duration(known[0]["seconds_needed"])
+        takes, left = duration(known[0]["seconds_needed"]), known[0]["calls_left"]
+        of = "" if left is None else f" of {left:,} that are left today"
         _print_line(
-            f"{known[0]['writes']:,} records to write, {known[0]['calls_needed']:,} requests, {takes};"
+            f"{known[0]['writes']:,} records to write, {known[0]['calls_needed']:,} requests{of}, {takes};"
             f" `millpond apply {plan_id}` sends it until {known[0]['expires_at']:%Y-%m-%d %H:%M} UTC",
             console,
         )

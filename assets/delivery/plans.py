@@ -154,6 +154,7 @@ def keep(
     from resources.warehouse import describe_table
 
     ensure_table(con, sql.statement("ledger", "sync_plans"))
+    con.execute("alter table sync_plans add column if not exists calls_left bigint")  # ponds that are older than it
     workflow = str(row["workflow"])
     expire(con, row["made_at"])
     # a plan that nobody holds back is worth nothing once there is a newer one

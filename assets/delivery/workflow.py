@@ -310,6 +310,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 "plan_id": planned.plan_id,
                 "calls_needed": planned.estimate.calls,
                 "time_needed": duration(planned.estimate.seconds),
+                **({} if planned.estimate.left is None else {"calls_left": planned.estimate.left}),
                 **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.plan),
             },
             check_results=[_decided(warehouse, workflow, planned), _guard_result(planned.plan_id, planned.tripped)],

@@ -26,6 +26,7 @@ from resources.suiteprojects.xml import Element, Record
 __all__ = ["KINDS", "SuiteProjectsTarget"]
 
 BATCH, MOST = 500, 1000  # suiteprojects_api.md §7: typically 500; up to 1000 are allowed
+DAY_S = 86_400.0  # a plan that needs more requests than are left goes on with the next day's
 MATCHES = 10  # rows asked for per key: more than one means that the key is not unique there
 # the request as a whole was refused for what it holds, so a smaller one may pass
 DIVISIBLE = frozenset({"10", "555", "854", "855", "400", "413", "422"})
@@ -157,8 +158,9 @@ class SuiteProjectsTarget(SimpleTarget):
             raise ValueError(f"{self.name} has no field {sorted(unknown)}; {mend}")
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
-        """One request for each batch."""
-        return Estimate(-(-sum(writes.values()) // self.batch_size))
+        """One request for each batch; what RateLimit told when the records were read says whether a day is enough."""
+        calls, left = -(-sum(writes.values()) // self.batch_size), self._client.left_today
+        return Estimate(calls, DAY_S if left is not None and calls > left else None, left)
 
     # --- writing ----------------------------------------------------------------------------------------------
 

@@ -94,6 +94,7 @@ class SuiteProjectsClient:
         self._sign_in = sign_in
         self.clock = clock or WallClock()
         self.page_size = page_size
+        self._left: tuple[int, int] | None = None  # requests left in 24 hours, and our own when that was told
         self._texts: dict[int, str] = {}
         self._texts_lock = Lock()
 
@@ -106,6 +107,11 @@ class SuiteProjectsClient:
     def calls(self) -> int:
         """Requests made so far."""
         return self._door.calls
+
+    @property
+    def left_today(self) -> int | None:
+        """Requests left in 24 hours, by what was told last and our own since; None when it was never told."""
+        return None if self._left is None else max(0, self._left[0] - (self.calls - self._left[1]))
 
     def days_left(self) -> float | None:
         """Days until a person must sign in again, where that is known."""
@@ -225,7 +231,7 @@ class SuiteProjectsClient:
                 query=query,
                 more={"order": "id,asc", **({"deleted": "1"} if deleted else {})},
             )
-            (rows,) = self.read_many([asked], fresh=offset == 0)
+            (rows,) = self.read_many([asked], fresh=offset == 0, quota=offset == 0)
             if last is not None and (not rows or rows[0]["id"] != last):
                 return False  # a record went away in an earlier page: what moved over the edge was not seen
             for row in rows:
@@ -236,19 +242,28 @@ class SuiteProjectsClient:
                 return True
             offset, last = offset + self.page_size - 1, rows[-1]["id"]
 
-    def read_many(self, reads: Sequence[Element], *, fresh: bool = False) -> list[list[Record]]:
+    def read_many(self, reads: Sequence[Element], *, fresh: bool = False, quota: bool = False) -> list[list[Record]]:
         """Several Reads in one request, the records of each.
 
         Args:
             reads: Made with `read_command`.
             fresh: Also what was added since the access token was issued, which is hidden otherwise.
+            quota: Ask as well how many requests are left, which costs none when it comes along.
 
         Raises:
             RequestRejectedError: A Read was refused.
         """
         if fresh and reads and self._sign_in.uses_token:
             reads[0].set("clear_filter_cache", "1")
-        return [_records(block, asked) for block, asked in zip(self.execute(reads), reads, strict=True)]
+        if quota:
+            try:
+                *blocks, told = self.execute([*reads, _rate_limit()])
+            except RequestRejectedError:  # an account may count it as one Read too many
+                return self.read_many(reads, fresh=fresh)
+            self._note_left(told)
+        else:
+            blocks = self.execute(reads)
+        return [_records(block, asked) for block, asked in zip(blocks, reads, strict=True)]
 
     # --- small things -----------------------------------------------------------------------------------------
 
@@ -280,11 +295,22 @@ class SuiteProjectsClient:
 
     def remaining_today(self) -> int:
         """Requests left in 24 hours."""
-        (block,) = self.execute([command("Read", {"type": "RateLimit", "method": "all", "limit": "1"})])
+        (block,) = self.execute([_rate_limit()])
+        left = self._note_left(block)
+        if left is None:
+            raise ContractError(SYSTEM, "Read RateLimit", "no number in the answer")
+        return left
+
+    def _note_left(self, block: Element) -> int | None:
         text = (block.findtext("RateLimit/remain_24h_error") or "").strip()
         if not text.isdigit():
-            raise ContractError(SYSTEM, "Read RateLimit", "no number in the answer")
+            return None
+        self._left = int(text), self.calls
         return int(text)
+
+
+def _rate_limit() -> Element:
+    return command("Read", {"type": "RateLimit", "method": "all", "limit": "1"})
 
 
 def read_command(

@@ -14,6 +14,7 @@ from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.sync import Synced, run_sync
+from assets.delivery.target import Target
 from assets.delivery.workflow import load_workflow
 from assets.netsuite.extract import ExtractionSettings, extract
 from assets.netsuite.things import THINGS
@@ -103,14 +104,19 @@ class Account:
 
     def deliver(self, name: str) -> Synced:
         """One workflow: shape, read back, decide, send."""
+        workflow, target = self.workflows[name], self.plan(name)
+        assert not self.planned[name].tripped, self.planned[name].tripped
+        return run_sync(self.warehouse, workflow, target, run_id=f"run {self.runs}", clock=self.sandbox.clock)
+
+    def plan(self, name: str) -> Target:
+        """The same without sending anything; the target that it was planned for."""
         workflow, run_id = self.workflows[name], f"run {self.runs}"
         kind = TARGETS[workflow.spec.target]
         target = kind.build(self.client, workflow.spec.options)
         make_mart(self.warehouse, workflow, foreign=partial(kind.records, self.client))
         read_twin(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
         self.planned[name] = make_plan(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
-        assert not self.planned[name].tripped, self.planned[name].tripped
-        return run_sync(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
+        return target
 
     def decided(self, name: str) -> dict[str, tuple[str, str]]:
         """Action and reason of every record of a workflow, by NetSuite id."""
