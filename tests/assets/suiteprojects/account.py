@@ -15,6 +15,7 @@ from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, re
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
+from assets.delivery.undo import Undone, plan_undo
 from assets.delivery.workflow import load_workflow
 from assets.netsuite.extract import ExtractionSettings, extract
 from assets.netsuite.things import THINGS
@@ -117,6 +118,14 @@ class Account:
         read_twin(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
         self.planned[name] = make_plan(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
         return target
+
+    def undo(self, name: str, run: int) -> Undone:
+        """Take back what one of the runs did for a workflow, as `millpond undo` and `millpond apply` do."""
+        workflow, clock = self.workflows[name], self.sandbox.clock
+        target = TARGETS[workflow.spec.target].build(self.client, workflow.spec.options)
+        undone = plan_undo(self.warehouse, workflow, target, f"run {run}", run_id=f"undo {run}", clock=clock)
+        run_sync(self.warehouse, workflow, target, run_id=f"apply {run}", clock=clock, plan_id=undone.plan_id)
+        return undone
 
     def decided(self, name: str) -> dict[str, tuple[str, str]]:
         """Action and reason of every record of a workflow, by NetSuite id."""

@@ -127,6 +127,30 @@ def test_an_inactive_department_is_marked_and_keeps_its_customers(account: Accou
     assert account.other.read("HierarchyNode", deleted=True) == []
 
 
+def test_a_run_that_changed_nodes_can_be_taken_back(account: Account) -> None:
+    """Names, places and marks are again what they were; a node that the run made is marked, for none is deleted."""
+    departments(account)
+    before = nodes(account), ids(account)
+    customers(account, customer("10", custentity_department="2"))
+    departments(
+        account,
+        ("3", "Delivery", None), ("4", "Consulting", "3"), ("1", "Sales", "4"), ("2", "Inside", "1"),
+        ("5", "Training", "3"),
+        _4={"is_inactive": True},
+    )  # fmt: skip
+    customers(account, customer("10", custentity_department="5"))
+    changed = nodes(account)
+
+    of_customers, of_nodes = account.undo(CUSTOMERS, 4), account.undo(DEPARTMENTS, 3)
+
+    after, made = nodes(account), ("Services", "Level 2", "Customer Department 5")
+    assert changed["Consulting (inactive)"][0] == "Delivery"
+    assert (of_customers.conflicts, of_nodes.conflicts) == (0, 0)
+    assert after.pop("Training (inactive)") == made
+    assert (after, {key: value for key, value in ids(account).items() if not key.endswith("5")}) == before
+    assert attached(account) == {"10": ["Inside"]}
+
+
 def test_a_hand_edit_of_a_node_is_put_back(account: Account) -> None:
     """NetSuite is primary; the hierarchy itself may be called as people like."""
     departments(account)

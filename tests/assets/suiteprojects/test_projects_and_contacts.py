@@ -8,7 +8,6 @@ import pytest
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import make_mart, make_plan, read_twin
 from assets.delivery.sync import run_sync
-from assets.delivery.undo import plan_undo
 from assets.suiteprojects.target import SuiteProjectsTarget
 from assets.targets import TARGETS
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -155,12 +154,8 @@ def test_a_run_can_be_taken_back_below_a_parent_of_another_workflow(account: Acc
     """The plan of an undo needs the customer as well."""
     start(account)
     run(account, PROJECTS, projects=[project("20", "10", currency_code="USD", project_name="Wrong")])
-    workflow = account.workflows[PROJECTS]
-    target = TARGETS[workflow.spec.target].build(account.client, {})
-    clock = account.sandbox.clock
 
-    undone = plan_undo(account.warehouse, workflow, target, "run 2", run_id="undo", clock=clock)
-    run_sync(account.warehouse, workflow, target, run_id="release", clock=clock, plan_id=undone.plan_id)
+    account.undo(PROJECTS, 2)
 
     assert account.held("Project")["20"]["name"] == "Project 20"
 
