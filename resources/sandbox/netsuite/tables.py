@@ -131,6 +131,8 @@ _TABLES = (
             "primarycontact": "contact",
             "contact": "contact",
             "custentity_department": "department",
+            "custentity_class": "classification",
+            "custentity_location": "location",
         },
         numbers="percentcomplete percenttimecomplete estimatedcost estimatedrevenue estimatedtime actualtime",
         texts="entityid entitytitle altname companyname comments accountnumber externalid",

@@ -32,7 +32,7 @@ from tests.assets.suiteprojects.other_client import OtherClient, other_client
 WORKFLOWS = ROOT / "orchestration" / "workflows"
 CUSTOM = ("custentity_oa_export_to_openair", "custentity_department", "custentity_class", "custentity_location")
 # a few days are a large share of a small world
-SETTINGS = ExtractionSettings(custom_columns={"customers": CUSTOM, "projects": CUSTOM[:2]}, vanish_share=1)
+SETTINGS = ExtractionSettings(custom_columns={"customers": CUSTOM, "projects": CUSTOM}, vanish_share=1)
 Edit = Callable[[dict[str, Any]], None]
 
 

@@ -245,6 +245,30 @@ def test_projects_have_hierarchies_of_their_own(account: Account, node_ids: str)
     }  # fmt: skip
 
 
+def test_a_project_is_in_all_four_hierarchies_of_projects(account: Account) -> None:
+    """From NetSuite's own tables: its department, class and location, and its customer's subsidiary."""
+    names, netsuite = ("Department", "Class", "Location", "Subsidiary"), account.sandbox.netsuite
+    for table in ("department", "classification", "location", "subsidiary"):
+        netsuite.insert(table, [{"id": key, "name": f"{table} {key}", "isinactive": False} for key in (1, 2)])
+    netsuite.insert("currency", [{"id": 1, "symbol": "USD", "name": "USD"}])
+    marked = {"id": 1, "entityid": "C1", "companyname": "Acme", "currency": 1, "custentity_oa_export_to_openair": True}
+    netsuite.insert("customer", [{**marked, "searchstage": "Customer"}])
+    netsuite.insert("customersubsidiaryrelationship", [{"entity": 1, "subsidiary": 2, "isprimarysub": True}])
+    classified = {"custentity_department": 1, "custentity_class": 2, "custentity_location": 1}
+    netsuite.insert("job", [{**marked, "id": 2, "customer": 1, "parent": 1, **classified}])
+    on = [shipped(f"suiteprojects__project_{name.lower()}", lambda given: given.update(active=True)) for name in names]
+    rows = switched_on(*(f"hierarchy:Project {name}" for name in names))
+    account.use(*on, shipped("suiteprojects__projects", rows))
+
+    account.run()
+
+    nodes_of = {row["id"]: row["name"] for row in account.other.read("HierarchyNode") if row.get("isanode") == "1"}
+    (made,) = account.other.read("Project")
+    assert {nodes_of[key] for key in made["hierarchy_node_ids"].split(",")} == {
+        "department 1", "classification 2", "location 1", "subsidiary 2",
+    }  # fmt: skip
+
+
 def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: Account) -> None:
     """Map instead of mirror: nothing of the hierarchy is written, and the typed ids are followed."""
     account.sandbox.suiteprojects.add_custom_field("hierarchy_node", "ns_id")
