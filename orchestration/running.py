@@ -229,6 +229,9 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
     if not only_planned:
         table.add_row("seconds", *("·" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows))
     console.print(table)
+    for account in dict.fromkeys(row["account"] for row in rows if row["account"]):
+        of = ", ".join(row["workflow"] for row in rows if row["account"] == account)
+        _print_line(f"account {account}: {of}", console, style="dim")
     for row in rows:
         if row["note"]:
             console.print(f"{row['workflow']} stopped: {row['note']}", style="yellow", markup=False, soft_wrap=True)

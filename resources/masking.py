@@ -61,7 +61,7 @@ LEDGER = frozenset(
 )
 FREE_TEXT = {
     "sync_attempts": ("image", "reason"),
-    "sync_plans": ("note",),
+    "sync_plans": ("note", "decided_by"),
     "sync_runs": ("note",),
     "sync_pins": ("decided_by", "note"),
 }

@@ -263,11 +263,12 @@ def make_plan(
         run_id: The run, for the ledger.
         clock: Time.
         mode: What the run is for.
-        base_url: The service's address, for links to its records.
+        base_url: The service's address, for links to its records and for the results.
     """
     with one_maker(warehouse, workflow.plan):
         planned = _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode)
     with warehouse.writer() as con:
+        ledger.note_run(con, run_id, workflow.name, {"account": base_url or None})
         address = workflow.spec.record_link.replace("{base_url}", base_url.rstrip("/"))
         ledger.keep_address(con, workflow.name, workflow.spec.target, address)
     return planned

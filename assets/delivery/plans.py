@@ -154,7 +154,6 @@ def keep(
     from resources.warehouse import describe_table
 
     ensure_table(con, sql.statement("ledger", "sync_plans"))
-    con.execute("alter table sync_plans add column if not exists calls_left bigint")  # ponds that are older than it
     workflow = str(row["workflow"])
     expire(con, row["made_at"])
     # a plan that nobody holds back is worth nothing once there is a newer one
@@ -282,6 +281,11 @@ def reject(con: duckdb.DuckDBPyConnection, plan: Kept, moment: datetime, why: st
     if plan.state not in OPEN:
         raise PlanError(f"plan {plan.plan_id} is {plan.state} already")
     settle(con, plan.plan_id, REJECTED, moment, why)
+
+
+def note_decider(con: duckdb.DuckDBPyConnection, plan_id: str, who: str) -> None:
+    """Write down who said what becomes of a plan."""
+    con.execute("update sync_plans set decided_by = ? where plan_id = ?", [who, plan_id])
 
 
 def lifetime(hours: int) -> timedelta:

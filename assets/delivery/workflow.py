@@ -308,6 +308,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
+                "account": client.base_url,
                 "calls_needed": planned.estimate.calls,
                 "time_needed": duration(planned.estimate.seconds),
                 **({} if planned.estimate.left is None else {"calls_left": planned.estimate.left}),
@@ -401,6 +402,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             metadata={
                 **table_metadata(workflow.sync, written, comments),
                 **{name: count for name, count in synced.counts.items() if count},
+                "account": _client(context, workflow).base_url,
                 "writes": synced.writes,
                 "calls": synced.calls,
                 "seconds": round(synced.seconds, 3),
