@@ -290,7 +290,7 @@ def describe_table(
 
 
 def add_analytics(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the views and macros of `sql/analytics` whose tables are there."""
+    """Make the views and macros of `sql/analytics` whose tables are there; outside a transaction, for one may fail."""
     there = tables_of(con)
     for name in names("analytics"):
         definition = statement("analytics", name)
