@@ -10,6 +10,7 @@ pages overlap by one row.
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import groupby
 from threading import Lock
+from time import monotonic
 
 from resources.clock import Clock, WallClock
 from resources.errors import (
@@ -39,7 +40,8 @@ from resources.suiteprojects.xml import (
 )
 
 PATH = "/api.pl"
-PAGE = 1000  # greatest `limit` of one Read; also the sum over one request that we stay under
+PAGE = 1000  # greatest `limit` of one Read
+PAGES, ANSWER_S = 5, 8.0  # of a long list in one request, as far as the first page lets expect an answer within that
 TRIES = 4
 SWEEPS = 3
 WRITES = frozenset({"Add", "Modify", "ModifyOnCondition", "Delete", "CreateUser", "Submit", "Approve", "Reject"})
@@ -94,6 +96,7 @@ class SuiteProjectsClient:
         self._sign_in = sign_in
         self.clock = clock or WallClock()
         self.page_size = page_size
+        self._most_pages = PAGES
         self._left: tuple[int, int] | None = None  # requests left in 24 hours, and our own when that was told
         self._texts: dict[int, str] = {}
         self._texts_lock = Lock()
@@ -221,26 +224,37 @@ class SuiteProjectsClient:
         deleted: bool,
         query: Mapping[str, str] | None,
     ) -> Generator[Record, None, bool]:
-        offset, last = 0, None
+        step, offset, last, at_once = self.page_size - 1, 0, None, 1
+        more = {"order": "id,asc", **({"deleted": "1"} if deleted else {})}
         while True:
-            asked = read_command(
-                type_name,
-                fields,
-                limit=f"{offset},{self.page_size}",
-                custom=custom,
-                query=query,
-                more={"order": "id,asc", **({"deleted": "1"} if deleted else {})},
-            )
-            (rows,) = self.read_many([asked], fresh=offset == 0, quota=offset == 0)
-            if last is not None and (not rows or rows[0]["id"] != last):
-                return False  # a record went away in an earlier page: what moved over the edge was not seen
-            for row in rows:
-                if (row["id"] or "") not in seen:
-                    seen.add(row["id"] or "")
-                    yield row
-            if len(rows) < self.page_size:
-                return True
-            offset, last = offset + self.page_size - 1, rows[-1]["id"]
+            first, began = offset == 0, monotonic()
+            places = [offset + step * number for number in range(at_once)]
+            asked = [
+                read_command(
+                    type_name, fields, limit=f"{place},{self.page_size}", custom=custom, query=query, more=more
+                )
+                for place in places
+            ]
+            try:
+                pages = self.read_many(asked, fresh=first, quota=first)
+            except RequestRejectedError:
+                if at_once == 1:
+                    raise
+                at_once = self._most_pages = 1  # an account may limit what one request reads (854, 855)
+                continue
+            if first:
+                at_once = max(1, min(self._most_pages, int(ANSWER_S / max(monotonic() - began, 0.001))))
+            for rows in pages:
+                if last is not None and (not rows or rows[0]["id"] != last):
+                    return False  # a record went away in an earlier page: what moved over the edge was not seen
+                for row in rows:
+                    if (row["id"] or "") not in seen:
+                        seen.add(row["id"] or "")
+                        yield row
+                if len(rows) < self.page_size:
+                    return True
+                last = rows[-1]["id"]
+            offset = places[-1] + step
 
     def read_many(self, reads: Sequence[Element], *, fresh: bool = False, quota: bool = False) -> list[list[Record]]:
         """Several Reads in one request, the records of each.
