@@ -79,6 +79,24 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
     assert (person["job_title"], person["netsuite_contact_id__c"]) == ("Buyer", "30")
 
 
+def test_contacts_of_projects_may_be_taken_as_well(account: Account) -> None:
+    """They hang below the project's customer; without the setting they stay out."""
+
+    def of_projects(given: dict[str, Any]) -> None:
+        given["parent"] = {"customers": "through_customer_id"}
+        given["select"]["where"] = "through_customer_id is not null"
+
+    contacts = [contact("30", "10", through_customer_id="10"), contact("31", None, through_customer_id="10")]
+    run(account, CUSTOMERS, CONTACTS, departments=[], customers=[customer("10")], contacts=contacts)
+    without = account.held("Contact").keys()
+    account.use(shipped(CONTACTS, of_projects))
+    run(account, CONTACTS)
+
+    owner = account.held("Customer")["10"]["id"]
+    assert without == {"30"}
+    assert {key: row["customerid"] for key, row in account.held("Contact").items()} == {"30": owner, "31": owner}
+
+
 def test_what_has_no_customer_there_waits_and_says_why(account: Account) -> None:
     """Blocked with the customer's own reason; without any customer it is another matter."""
     start(account)
