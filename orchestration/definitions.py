@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.delivery.mapping import STAGED, MappingError, custom_fields, custom_records
+from assets.delivery.mapping import STAGED, MappingError, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
@@ -51,7 +51,7 @@ def definitions() -> dg.Definitions:
         assets=[
             *RAW_ASSETS.values(),
             *STAGING_ASSETS.values(),
-            *_of_custom_records(workflows),
+            *_on_demand_assets(workflows),
             *HISTORY_ASSETS.values(),
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
@@ -65,9 +65,9 @@ def definitions() -> dg.Definitions:
     return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *unusable)
 
 
-def _of_custom_records(workflows: list[Workflow]) -> Iterator[dg.AssetsDefinition]:
-    """The tables of each type of custom record that some workflow reads."""
-    for name in sorted({each for workflow in workflows for each in custom_records(workflow.spec)}):
+def _on_demand_assets(workflows: list[Workflow]) -> Iterator[dg.AssetsDefinition]:
+    """The tables of what some workflow reads and nobody else."""
+    for name in sorted({each for workflow in workflows for each in on_demand(workflow.spec)}):
         yield from (raw_asset(name), sql_table(STAGED + name))
 
 

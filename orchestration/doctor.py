@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from rich.console import Console
 
-from assets.delivery.mapping import MappingError, custom_fields, custom_records
+from assets.delivery.mapping import MappingError, custom_fields, on_demand
 from assets.delivery.planning import Workflow
 from assets.delivery.plans import PlanError, Seal
 from assets.netsuite.things import THINGS, Thing, thing_of
@@ -150,7 +150,7 @@ def _netsuite(settings: MillpondSettings, workflows: Sequence[Workflow]) -> Iter
 def table_needs(workflows: Sequence[Workflow], optional: Collection[str]) -> list[TableNeed]:
     """What is read of each NetSuite table, custom fields of the workflows included."""
     custom = custom_columns(workflows)
-    others = sorted({name for each in workflows for name in custom_records(each.spec)})
+    others = sorted({name for each in workflows for name in on_demand(each.spec)})
     return [_need(thing, custom.get(thing.name, {}), optional) for thing in (*THINGS.values(), *map(thing_of, others))]
 
 

@@ -40,7 +40,7 @@ PERSONAL = frozenset(
     ]
 )
 NAMES = frozenset({"company_name", "alt_name", "entity_number", "external_id"})  # personal when it is a person
-CUSTOM = ("custentity", "custrecord")  # nobody knows what is in them
+CUSTOM = ("custentity", "custrecord", "custitem")  # nobody knows what is in them
 LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "twin_")
 LEDGER = frozenset(
     [

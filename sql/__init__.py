@@ -12,6 +12,7 @@ _FIELD = re.compile(r"^(?P<name>[a-z]+) {2,}(?P<text>.+(?:\n {4,}.+)*)", re.MULT
 _SELECTED = re.compile(r"^ +(?!--)(?:.*\W)?(?P<column>\w+),? +-- (?P<text>.+)$", re.MULTILINE)
 # a type of custom record: customrecord_region as a developer names it, customrecord12 as NetSuite does
 _CUSTOM_RECORD = re.compile(r"customrecord[0-9_][a-z0-9_]*")
+SERVICE_ITEMS = "service_items"
 _ANY = "customrecord_any"  # stands for each of them in the files' names and texts
 _DEFINED = re.compile(r"^ +(?P<column>\w+) [^\n]*?,? +-- (?P<text>.+)$", re.MULTILINE)
 
@@ -74,10 +75,11 @@ def statement(layer: str, name: str) -> Statement:
 
 
 def names(layer: str) -> list[str]:
-    """The stems of the SQL files of one layer, sorted, but for those that stand for something else."""
-    return sorted(path.stem for path in (FOLDER / layer).glob("*.sql") if _ANY not in path.stem)
+    """The stems of the SQL files of one layer, sorted, but for what is read on demand."""
+    found = (path.stem for path in (FOLDER / layer).glob("*.sql"))
+    return sorted(name for name in found if not name.endswith((_ANY, SERVICE_ITEMS)))
 
 
-def is_custom_record(name: str) -> bool:
-    """Whether this is the id of a type of custom record, as SuiteQL names its table."""
-    return _CUSTOM_RECORD.fullmatch(name) is not None and name != _ANY
+def is_on_demand(name: str) -> bool:
+    """Whether this is read only where a workflow names it: service items, or a type of custom record by its id."""
+    return name == SERVICE_ITEMS or (_CUSTOM_RECORD.fullmatch(name) is not None and name != _ANY)

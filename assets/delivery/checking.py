@@ -16,7 +16,11 @@ from assets.netsuite.query import is_custom_field
 Place = tuple[str | int, ...]
 Mismatch = tuple[Place, str]
 
-STANDS_FOR_ALL = ("custentity_any", "custrecord_any")  # a table with such a column passes custom fields of that kind on
+STANDS_FOR_ALL = (
+    "custentity_any",
+    "custrecord_any",
+    "custitem_any",
+)  # a table with such a column passes custom fields of that kind on
 PASSED_ON = ("twin_", "mart_", "raw_", "map_")  # tables whose columns are known when the mart is made
 
 

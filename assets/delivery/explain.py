@@ -12,7 +12,7 @@ import duckdb
 
 from assets.delivery.mapping import STAGED
 from resources.warehouse import Warehouse, has_table, quoted, tables_of
-from sql import is_custom_record
+from sql import is_on_demand
 
 Rows = Sequence[dict[str, Any]]
 
@@ -21,6 +21,7 @@ SOURCES = {
     "customers": ("customer_id", "entity_number", ("company_name", "alt_name", "email")),
     "projects": ("project_id", "entity_number", ("project_name",)),
     "contacts": ("contact_id", "entity_number", ("email",)),
+    "service_items": ("item_id", "item_number", ("display_name",)),
 }
 CUSTOM = ("record_id", "record_name", ())  # of each type of custom record
 # `source_number` is a number and stands beside `source_id` in the long tables: it is read ten times as fast
@@ -72,8 +73,9 @@ def find_records(warehouse: Warehouse, text: str) -> list[Record]:
     source, _, key = text.partition(":")
     with warehouse.writer(transaction=False) as con:
         tables = tables_of(con)
-        there = [each for each in SOURCES if STAGED + each in tables]
-        custom = [name for table in sorted(tables) if is_custom_record(name := table.removeprefix(STAGED))]
+        staged = [table.removeprefix(STAGED) for table in sorted(tables)]
+        custom = [each for each in staged if is_on_demand(each)]
+        there = [each for each in SOURCES if each in staged and each not in custom]
         if source in (*there, *custom):
             return _search(con, source, f"{_columns(source)[0]} = ?", [key])
         return (

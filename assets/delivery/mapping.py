@@ -21,7 +21,7 @@ from assets.delivery.rules import Select
 from assets.delivery.spec import RecordMap, WorkflowSpec
 from assets.netsuite.query import is_custom_field
 from resources.warehouse import Arrow
-from sql import is_custom_record
+from sql import SERVICE_ITEMS, is_on_demand
 
 # Columns that every mart has before the target's own fields.
 MART_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -76,7 +76,6 @@ class KeyColumns:
 
 
 STAGED = "stg_netsuite__"
-CUSTOM_KEY = "record_id"  # of the staging table of a type of custom record
 
 
 def key_column(source: str) -> str:
@@ -86,10 +85,12 @@ def key_column(source: str) -> str:
         MappingError: No staging table has that name.
     """
     keys = KeyColumns()
-    if is_custom_record(source):
-        return CUSTOM_KEY
+    if is_on_demand(source):
+        return "item_id" if source == SERVICE_ITEMS else "record_id"
     if not hasattr(keys, source):
-        there = f"{', '.join(vars(keys))}, and customrecord_<type> in small letters for each type of custom record"
+        there = (
+            f"{', '.join((*vars(keys), SERVICE_ITEMS))}, and customrecord_<type> in small letters for custom records"
+        )
         raise MappingError(f"no source `{source}`; there are {there}")
     return str(getattr(keys, source))
 
@@ -153,11 +154,11 @@ def custom_fields(spec: WorkflowSpec, workflow: str) -> dict[str, set[str]]:
     return {source: {name for name in names if is_custom_field(name)} for source, names in found.items()}
 
 
-def custom_records(spec: WorkflowSpec) -> list[str]:
-    """The types of custom records that a workflow reads, as a source or to look values up."""
+def on_demand(spec: WorkflowSpec) -> list[str]:
+    """What a workflow reads, as a source or to look values up, that is read for its sake only."""
     tables = [*(record.table for record in spec.records), *(lookup.table for lookup in spec.lookups)]
     sources = dict.fromkeys(table.removeprefix(STAGED) for table in tables)
-    return [source for source in sources if is_custom_record(source)]
+    return [source for source in sources if is_on_demand(source)]
 
 
 def dated(spec: WorkflowSpec) -> list[str]:

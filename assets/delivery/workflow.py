@@ -22,7 +22,7 @@ from assets.delivery.guard import Tripped
 from assets.delivery.import_assets import import_assets
 from assets.delivery.layers import MODE_TAG, POOL, layer_spec, refuse_switched_off
 from assets.delivery.lineage import column_lineage
-from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError, custom_records
+from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError, on_demand
 from assets.delivery.picking import Mode
 from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
@@ -79,7 +79,7 @@ def load_workflow(path: Path) -> Workflow:
     if without:
         text = f"no active row of {', '.join(without)} fills `{kind.key_field}`, our key there"
         raise file_problems(path, [(("fields" if spec.source else "records",), text)])
-    tables = staging_schemas(*custom_records(spec))
+    tables = staging_schemas(*on_demand(spec))
     found = [*_beyond(spec, kind), *mismatches(spec, tables, kind.may_have, kind.may_look_up)]
     if found:
         raise file_problems(path, found)

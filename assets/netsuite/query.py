@@ -16,11 +16,11 @@ _PARTS = re.compile(
 )
 _COLUMN = re.compile(r"^    (?P<expression>\S.*?),?(?:\s+--\s+(?P<comment>.*))?$")
 # custentity_region as a developer names it, custentity12 as NetSuite does
-_CUSTOM = re.compile(r"cust(?:entity|record)[0-9_][a-z0-9_]*")
+_CUSTOM = re.compile(r"cust(?:entity|record|item)[0-9_][a-z0-9_]*")
 
 
 def is_custom_field(name: str) -> bool:
-    """Whether this is the id of a custom field of an entity or of a custom record."""
+    """Whether this is the id of a custom field of an entity, a custom record or an item."""
     return _CUSTOM.fullmatch(name) is not None
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from types import MappingProxyType
 
 from assets.netsuite.query import Query
-from sql import is_custom_record
+from sql import SERVICE_ITEMS, is_on_demand
 
 STAGES = MappingProxyType({"CUSTOMER": "customers", "LEAD": "leads", "PROSPECT": "prospects"})
 
@@ -118,11 +118,13 @@ THINGS: Mapping[str, Thing] = MappingProxyType({thing.name: thing for thing in _
 
 @cache
 def thing_of(name: str) -> Thing:
-    """A thing by its name; a type of custom record is one as well, and is read whole each time.
+    """A thing by its name; one that is read on demand is read whole each time.
 
     Raises:
         KeyError: There is none.
     """
-    if not is_custom_record(name):
+    if not is_on_demand(name):
         return THINGS[name]
+    if name == SERVICE_ITEMS:
+        return Thing(name=name, table="item", required=frozenset({"id", "itemid"}), record="serviceItem")
     return Thing(name=name, table=name, required=frozenset({"id"}), record=name)

@@ -15,18 +15,18 @@ from resources.warehouse import quoted, read_frame
 from sql import names, statement
 
 # they stand for any custom field: a staging table that shows one of them passes such fields on
-CUSTOM = ("custentity_any", "custrecord_any")
+CUSTOM = ("custentity_any", "custrecord_any", "custitem_any")
 
 
 @cache
-def staging_schemas(*custom_records: str) -> Mapping[str, pl.DataFrame]:
-    """Every staging table by name, these custom records' too, with its columns and types and no row."""
+def staging_schemas(*on_demand: str) -> Mapping[str, pl.DataFrame]:
+    """Every staging table by name, also these that are made on demand, with its columns and types and no row."""
     with duckdb.connect() as con:
-        for thing in (*THINGS.values(), *map(thing_of, custom_records)):
+        for thing in (*THINGS.values(), *map(thing_of, on_demand)):
             columns = {**dict.fromkeys((*thing.query.names, *CUSTOM), "varchar")}
             columns |= {name: kind for name, (kind, _) in OWN_COLUMNS.items()}
             listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
             for table in thing.raw_tables:
                 con.execute(f"create table {quoted(table)} ({listed})")
-        tables = [*names("staging"), *(f"stg_netsuite__{name}" for name in custom_records)]
+        tables = [*names("staging"), *(f"stg_netsuite__{name}" for name in on_demand)]
         return {name: read_frame(con, statement("staging", name).text) for name in tables}

@@ -33,7 +33,10 @@ from resources.sandbox.netsuite.writes import (
 from resources.sandbox.store import Store
 from resources.sandbox.switches import SwitchBoard
 
-CREATED, CHANGED = ("datecreated", "created"), ("lastmodifieddate", "lastmodified")  # of records, of custom records
+CREATED, CHANGED = (
+    ("datecreated", "created", "createddate"),
+    ("lastmodifieddate", "lastmodified"),
+)  # of records, of custom records
 _SEQUENCES = "create table if not exists id_sequence (name text primary key, last integer not null)"
 _CUSTOM_FIELDS = (
     "insert into customfield (internalid, scriptid, name, fieldtype, fieldvaluetype, recordtype, isinactive)"

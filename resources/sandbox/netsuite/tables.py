@@ -287,6 +287,15 @@ _TABLES = (
         timestamps="lastmodifieddate",
     ),
     _table(
+        "item",
+        record="serviceItem",
+        display="itemid",
+        refers={"parent": "item", "class": "classification", "department": "department", "location": "location"},
+        texts="itemid displayname fullname description itemtype subtype externalid custitem_unit",
+        bools="isinactive",
+        timestamps="createddate lastmodifieddate",
+    ),
+    _table(
         "customrecord_service_line",
         record="customrecord_service_line",
         ints="owner",

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from assets.delivery.mapping import STAGED, custom_fields, custom_records
+from assets.delivery.mapping import STAGED, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.spec import WorkflowSpec
@@ -86,7 +86,7 @@ class Account:
         """NetSuite into the pond, and the staging tables made of it."""
         settings, custom = SETTINGS, dict[str, None]()
         for workflow in self.workflows.values():
-            custom |= dict.fromkeys(custom_records(workflow.spec))
+            custom |= dict.fromkeys(on_demand(workflow.spec))
             for source, fields in custom_fields(workflow.spec, workflow.name).items():
                 settings = settings.with_columns(source, sorted(fields))
         for thing in (*things, *custom):

@@ -146,3 +146,31 @@ def without_hierarchies(given: dict[str, object]) -> None:
     rows = given["fields"]
     assert isinstance(rows, list)
     given["fields"] = [row for row in rows if not row["field"].startswith("hierarchy:")]
+
+
+def test_service_items_are_a_source_as_well(account: Account, tmp_path: Path) -> None:
+    """The other source of Oracle's custom import workflows; other kinds of items stay out."""
+    file = lines(
+        tmp_path,
+        """\
+type: assets.delivery.workflow.SyncWorkflow
+attributes:
+  target: suiteprojects.Customer
+  source: service_items
+  fields:
+    - {field: externalid, sql: "concat('item ', item_id)", locked: true}
+    - {field: name, from: item_number, required: true}
+    - {field: code, from: custitem_unit}
+    - {field: active, value: true}
+""",
+    )
+    account.workflows = {file.name: file}
+    item = {"itemtype": "Service", "isinactive": False, "custitem_unit": "hour"}
+    account.sandbox.netsuite.insert(
+        "item", [{**item, "id": 1, "itemid": "Audit"}, {**item, "id": 2, "itemid": "Paper", "itemtype": "InvtPart"}]
+    )
+
+    account.run()
+
+    ((key, held),) = account.held("Customer").items()
+    assert (key, held["name"], held["code"]) == ("item 1", "Audit", "hour")
