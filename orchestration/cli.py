@@ -302,17 +302,19 @@ def tables(name: str = "", *, page: Path | None = None) -> None:
 
 
 @app.command
-def validate(folder: Path | None = None) -> None:
+def validate(folder: Path | None = None, *, defaults: bool = False) -> None:
     """Check every workflow file and groups.yaml; prints file, line, field and mend of what is wrong.
 
     Parameters
     ----------
     folder
         Folder of the workflow files; the configured one when left out.
+    defaults
+        Also list the rows of the shipped files that yours no longer have, ready to be put back.
     """
     from orchestration.validating import validate_folder
 
-    sys.exit(validate_folder(folder, console))
+    sys.exit(validate_folder(folder, console, defaults=defaults))
 
 
 @app.command

@@ -3,20 +3,21 @@
 workflow files  ->  assets; groups.yaml  ->  jobs, schedules, sensors; settings  ->  resources
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 
-from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.mapping import STAGED, MappingError, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.netsuite.extract import ExtractionSettings
-from assets.netsuite.raw import RAW_ASSETS
+from assets.netsuite.raw import RAW_ASSETS, raw_asset
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
-from assets.warehouse.staging import STAGING_ASSETS
+from assets.warehouse.staging import STAGING_ASSETS, sql_table
 from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules
@@ -50,6 +51,7 @@ def definitions() -> dg.Definitions:
         assets=[
             *RAW_ASSETS.values(),
             *STAGING_ASSETS.values(),
+            *_on_demand_assets(workflows),
             *HISTORY_ASSETS.values(),
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
@@ -61,6 +63,12 @@ def definitions() -> dg.Definitions:
     )
     unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
     return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *unusable)
+
+
+def _on_demand_assets(workflows: list[Workflow]) -> Iterator[dg.AssetsDefinition]:
+    """The tables of what some workflow reads and nobody else."""
+    for name in sorted({each for workflow in workflows for each in on_demand(workflow.spec)}):
+        yield from (raw_asset(name), sql_table(STAGED + name))
 
 
 def _published(workflows: list[Workflow]) -> list[str]:
@@ -144,10 +152,10 @@ def _custom_columns(workflows: list[Workflow]) -> dict[str, tuple[str, ...]]:
     """Custom fields that some workflow reads, by source: they are added to what is extracted."""
     found: dict[str, set[str]] = {}
     for workflow in workflows:
-        for record in workflow.spec.records:
-            try:
-                columns = source_columns(record, workflow.name)
-            except MappingError:
-                continue  # the mart says it, with file and field
-            found.setdefault(record.source, set()).update(name for name in columns if name.startswith("custentity"))
+        try:
+            read = custom_fields(workflow.spec, workflow.name)
+        except MappingError:
+            continue  # the mart says it, with file and field
+        for source, names in read.items():
+            found.setdefault(source, set()).update(names)
     return {source: tuple(sorted(names)) for source, names in found.items()}

@@ -17,7 +17,8 @@ from assets.delivery.importing import table_of
 from assets.delivery.layers import MODE_TAG
 from assets.delivery.picking import Mode
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import Strict, WorkflowFileError, located
+from assets.delivery.strict import Strict
+from assets.delivery.workflow_file import WorkflowFileError, located
 from assets.warehouse.snapshot import SNAPSHOT
 
 ALL = "all"

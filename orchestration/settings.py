@@ -37,6 +37,9 @@ class MillpondSettings(BaseSettings):
         " printed without any value.",
     )
     ui_names: str = Field("", description="Host names by which the UI is reached besides localhost: ops.example.com.")
+    releasers: str = Field(
+        "", description="Accounts of this machine that may apply, reject, undo and link: ada, ops; blank: all of them."
+    )
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
     @property
@@ -53,6 +56,11 @@ class MillpondSettings(BaseSettings):
     def sandbox(self) -> str:
         """The sandbox's folder; empty when the real systems are spoken to."""
         return str(self.home.absolute() / "sandbox") if self.mode == "sandbox" else ""
+
+    @property
+    def may_decide(self) -> frozenset[str]:
+        """Who may decide by hand; empty: everybody."""
+        return frozenset(name.strip() for name in self.releasers.split(",") if name.strip())
 
     @property
     def optional(self) -> frozenset[str]:

@@ -28,5 +28,6 @@ create table if not exists sync_runs (
     ambiguous bigint,  -- records that several target records could be
     failed bigint,  -- records whose sending failed or did not come to it
     calls bigint,  -- requests to the target, reads and writes
-    seconds double  -- seconds of sending
+    seconds double,  -- seconds of sending
+    account varchar  -- address of the account that was written to
 )
