@@ -302,6 +302,24 @@ def tables(name: str = "", *, page: Path | None = None) -> None:
 
 
 @app.command
+def compact(*, keep_days: int | None = None) -> None:
+    """Take out of the pond what ended long ago, then write its file anew without the room that is free.
+
+    Parameters
+    ----------
+    keep_days
+        How long what ended is kept; MILLPOND_KEEP_DAYS when left out, 0 keeps everything.
+    """
+    from orchestration.compacting import print_compacted
+    from orchestration.pond import clock_of, pond_of
+    from orchestration.settings import MillpondSettings
+
+    settings = MillpondSettings()
+    days = settings.keep_days if keep_days is None else keep_days
+    sys.exit(print_compacted(pond_of(settings), days, clock_of(settings), console))
+
+
+@app.command
 def validate(folder: Path | None = None) -> None:
     """Check every workflow file and groups.yaml; prints file, line, field and mend of what is wrong.
 

@@ -17,6 +17,7 @@ from assets.netsuite.raw import RAW_ASSETS
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
+from orchestration.executors import executor_of
 from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules
@@ -57,7 +58,7 @@ def definitions() -> dg.Definitions:
         schedules=group_schedules(groups, names),
         sensors=[*group_sensors(groups, names), publish_after_failure],
         resources=resources(settings, workflows),
-        executor=dg.in_process_executor,
+        executor=executor_of(settings),
     )
     unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
     return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *unusable)
@@ -90,7 +91,16 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
 
     return {
         "warehouse": WarehouseResource(
-            folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY"), personal=settings.personal
+            folder=str(settings.pond),
+            seal_key=secret("MILLPOND_SEAL_KEY"),
+            personal=settings.personal,
+            catalog=settings.pond_catalog,
+            data=settings.pond_data,
+            catalog_schema=settings.pond_schema,
+            endpoint=settings.pond_s3_endpoint,
+            region=settings.pond_s3_region,
+            s3_key=secret("MILLPOND_POND_S3_KEY"),
+            s3_secret=secret("MILLPOND_POND_S3_SECRET"),
         ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),

@@ -6,16 +6,16 @@ from rich.console import Console
 from rich.table import Table
 
 from assets.warehouse.dictionary import LAYERS, Entry, page, read_dictionary
+from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
-from resources.pond import open_pond
 from resources.warehouse import PondError, add_analytics
 
 
 def print_tables(name: str, to_page: Path | None, console: Console) -> int:
     """Print all tables, or one with its columns, or write the page; returns the exit code."""
     settings = MillpondSettings()
-    pond = open_pond(settings.pond)
-    if not pond.stage.exists():
+    pond = pond_of(settings)
+    if not pond.exists():
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
     try:

@@ -12,11 +12,11 @@ import polars as pl
 import sql
 from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import UNFINISHED, Action
-from resources.warehouse import ensure_table, has_table, insert_frame, quoted, read_frame
+from resources.warehouse import columns_of, ensure_table, has_table, insert_frame, quoted, read_frame
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
-    "sync_picks", "sync_pins", "sync_addresses", "lineage_columns",
+    "sync_picks", "sync_pins", "sync_addresses", "lineage_columns", "netsuite_reads",
 )  # fmt: skip
 
 # how an action counts in sync_runs
@@ -59,6 +59,8 @@ def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create the ledger's tables where they are missing, with their comments."""
     for name in LEDGER:
         ensure_table(con, sql.statement("ledger", name))
+    if "calls_left" not in columns_of(con, "sync_runs"):  # of an older version
+        con.execute("alter table sync_runs add column calls_left bigint")
 
 
 def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:

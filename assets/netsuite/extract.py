@@ -19,7 +19,7 @@ from assets.netsuite.load import Batch, Counts, load
 from assets.netsuite.pond import changed_customers
 from assets.netsuite.probes import LIMITS, Probes
 from assets.netsuite.reading import Reading
-from assets.netsuite.report import ExtractReport
+from assets.netsuite.report import ExtractReport, keep_read
 from assets.netsuite.settings import ExtractionSettings
 from assets.netsuite.spool import scratch
 from assets.netsuite.things import THINGS, Thing
@@ -27,7 +27,8 @@ from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_wat
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.refusals import MissingTableError
-from resources.warehouse import Warehouse, literal
+from resources.place import literal
+from resources.warehouse import Warehouse
 
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
@@ -140,12 +141,17 @@ class Extraction:
             write_kinds(con, self._thing.name, reading.columns.kinds, clock.now(), self._run_id)
             if mark is not None:
                 write_watermark(con, mark, clock.now())
+            keep_read(
+                con, self._run_id, self._thing.name, read.mode, counts,
+                calls=self._client.calls - self._calls, seconds=perf_counter() - self._started, now=clock.now(),
+            )  # fmt: skip
         return self._report(reading, read, counts, reading_s)
 
     def _memory_mb(self, read: Gathered) -> int:
         """Little for few rows, so that memory follows the work."""
         rows = max((spool.rows for spool in (*read.spools, *(read.scope.seen if read.scope else ()))), default=0)
-        return min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
+        wanted = min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
+        return max(wanted, self._warehouse.place.least_mb)
 
     def _note(self, reading: Reading) -> None:
         """Remember what was found out, and tell what is missing."""
