@@ -286,7 +286,7 @@ def report(run: str = "", *, out: Path | None = None) -> None:
 
 
 @app.command
-def tables(name: str = "", *, page: Path | None = None) -> None:
+def tables(name: str = "", *, page: Path | None = None, picture: Path | None = None) -> None:
     """List the pond's tables, views and macros with their rows; with a name, its columns and where they come from.
 
     Parameters
@@ -295,10 +295,12 @@ def tables(name: str = "", *, page: Path | None = None) -> None:
         A table, view or macro.
     page
         Write all of it to this Markdown file instead.
+    picture
+        Draw the tables and how they come from each other into this SVG file.
     """
     from orchestration.tables import print_tables
 
-    sys.exit(print_tables(name, page, console))
+    sys.exit(print_tables(name, page, picture, console))
 
 
 @app.command

@@ -19,6 +19,7 @@ from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
 from orchestration.executors import executor_of
 from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
+from orchestration.pond import budget_of
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
@@ -144,7 +145,7 @@ def precoro_resource(settings: MillpondSettings, connection: str = "") -> Precor
         **told,
         connection=connection,
         token="" if settings.sandbox else secret("PRECORO_TOKEN", connection),
-        budget_file="" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite"),
+        budget_file=budget_of(settings),
         attempts=settings.attempts,
         sandbox=settings.sandbox,
     )

@@ -21,7 +21,7 @@ from assets.delivery.plans import PlanError, Seal
 from assets.netsuite.things import THINGS, Thing
 from orchestration.definitions import load_workflows, on_precoro
 from orchestration.jobs import load_groups
-from orchestration.pond import pond_of
+from orchestration.pond import budget_of, pond_of
 from orchestration.settings import (
     SECRETS,
     SETTINGS,
@@ -206,7 +206,7 @@ def _precoro(settings: MillpondSettings, workflows: Sequence[Workflow], connecti
     )
     given |= secrets_of("precoro", sandbox=settings.sandbox, connection=connection)
     # the runs' own file, so that the doctor's calls are counted and what is left is true
-    given["budget_file"] = "" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite")
+    given["budget_file"] = budget_of(settings)
     given |= {"attempts": settings.attempts, "sandbox": settings.sandbox, "connection": connection}
     with open_precoro(**given) as client:
         yield from examine_precoro(client, wanted)

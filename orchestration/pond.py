@@ -8,6 +8,7 @@ from resources.clock import Clock, WallClock
 from resources.lake import Lake
 from resources.masking import Personal
 from resources.pond import open_pond
+from resources.precoro.connect import SHARED
 from resources.warehouse import Warehouse
 
 
@@ -29,6 +30,15 @@ def lake_of(settings: MillpondSettings) -> Lake | None:
         key=os.environ.get("MILLPOND_POND_S3_KEY", ""),
         secret=os.environ.get("MILLPOND_POND_S3_SECRET", ""),
     )
+
+
+def budget_of(settings: MillpondSettings) -> str:
+    """Where calls to Precoro are counted: with the sandbox, beside the pond, or in the lake's database for all."""
+    if settings.sandbox:
+        return ""
+    if settings.pond_catalog:
+        return f"{SHARED}{settings.pond_catalog}"
+    return str(settings.home.absolute() / "precoro_budget.sqlite")
 
 
 def clock_of(settings: MillpondSettings) -> Clock:

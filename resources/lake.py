@@ -10,8 +10,8 @@ extensions are those of the installed wheels (`millpond[scale]`): nothing is fet
 import importlib.util
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import duckdb
 from resources.place import Check, literal
 
 EXTENSIONS = ("ducklake", "postgres_scanner", "httpfs")
+INLINED = 1000  # rows of one write that go into the catalog: a file in an object store costs tens of milliseconds
 # a machine that vanished without a word keeps its locks no longer than this
 KEEPALIVE = "set tcp_keepalives_idle = 15; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3"
 
@@ -77,7 +78,7 @@ class LakePlace:
         catalog, schema = literal(f"ducklake:postgres:{self._lake.catalog}"), literal(self._lake.schema)
         con.execute(
             f"attach {catalog} as stage (data_path {literal(self._lake.data)}, metadata_schema {schema},"
-            " override_data_path true)"
+            f" override_data_path true, data_inlining_row_limit {INLINED})"
         )
 
     def _store(self) -> str:
@@ -150,6 +151,10 @@ class _Session:
             cursor.execute(query, values)
             return cursor.fetchone()[0] if cursor.description else None
 
+    def cursor(self) -> AbstractContextManager[Any]:
+        cursor: AbstractContextManager[Any] = self._connection.cursor()
+        return cursor
+
     def take(self, name: str, timeout_s: float) -> bool:
         if timeout_s <= 0:
             return bool(self.ask("select pg_try_advisory_lock(hashtextextended(%s, 0))", name))
@@ -196,6 +201,34 @@ def _borrowed(catalog: str) -> Iterator[_Session]:
         raise
     with _guard:
         idle.append(session)
+
+
+class PostgresLog:
+    """The log of a call budget (`budget.py`), for the processes of many machines."""
+
+    def __init__(self, catalog: str) -> None:
+        """Open or create it."""
+        self._catalog = catalog
+        with self.transaction() as execute:
+            execute(
+                "create table if not exists calls"
+                " (rowid bigserial, account text not null, at double precision not null, identity text)"
+            )
+            execute("create index if not exists calls_by_time on calls (account, at)")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Callable[..., Any]]:
+        """One at a time; the lock ends with the transaction."""
+        with _borrowed(self._catalog) as session, session.cursor() as cursor:
+            cursor.execute("begin")
+            cursor.execute("select pg_advisory_xact_lock(hashtextextended('calls', 0))")
+
+            def execute(statement: str, values: Sequence[object] = ()) -> Any:
+                cursor.execute(statement.replace("?", "%s"), values)
+                return cursor
+
+            yield execute  # an exception closes the session, which rolls back
+            cursor.execute("commit")
 
 
 def extension(name: str) -> Path:

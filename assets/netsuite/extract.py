@@ -6,6 +6,7 @@ The next watermark is NetSuite's time before the first query. There is no upper 
 read comes now or next time. Rows, deletions and watermark are written in one transaction, after the network is done.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -33,6 +34,7 @@ from resources.warehouse import Warehouse
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
 LEAST_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory while loading
+TURN_TIMEOUT_S = 3600.0
 DEFAULTS = ExtractionSettings()
 
 
@@ -211,7 +213,13 @@ def extract(
     Raises:
         IntegrationError: Nothing was changed; see `resources/errors.py` for what to do.
     """
-    return Extraction(warehouse, client, thing, settings, run_id).run(full=full)
+    with _turn(warehouse):
+        return Extraction(warehouse, client, thing, settings, run_id).run(full=full)
+
+
+def _turn(warehouse: Warehouse) -> AbstractContextManager[object]:
+    """An account grants so many calls side by side, and one reading uses them all; machines take turns at it."""
+    return warehouse.turn("netsuite", TURN_TIMEOUT_S) if warehouse.place.is_shared else nullcontext()
 
 
 def reconcile(
