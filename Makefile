@@ -82,7 +82,7 @@ $(SCALE)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 # Debian's PostgreSQL and Redis, when they are not there and we may install them
-services:
+services: ## Debian's PostgreSQL and Redis, when they are missing
 	@command -v redis-server >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		postgresql redis-server >/dev/null; }

@@ -37,7 +37,9 @@ class MillpondSettings(BaseSettings):
         " printed without any value.",
     )
     keep_days: int = Field(
-        730, ge=0, description="Days for which `millpond compact` keeps what ended: versions, decisions, sends; 0: for ever."
+        730,
+        ge=0,
+        description="Days for which `millpond compact` keeps what ended: versions, decisions, sends; 0: for ever.",
     )
     pond_catalog: str = Field(
         "",

@@ -189,8 +189,7 @@ class CallBudget:
             return {
                 window.name: max(
                     0,
-                    window.calls
-                    - execute(statement, (account, now - window.seconds - self._slack_s)).fetchone()[0],
+                    window.calls - execute(statement, (account, now - window.seconds - self._slack_s)).fetchone()[0],
                 )
                 for window in self._windows
             }

@@ -26,7 +26,9 @@ WORKFLOWS = ("mart_", "twin_", "plan_", "selection_", "candidates_", "tree_")
 ENGINE = {
     "mart_…": ("lineage_columns",),
     "plan_…": ("mart_…", "twin_…", "sync_links"),
-    **dict.fromkeys(("sync_…", "sync_plans", "sync_runs", "sync_decisions", "sync_attempts", "sync_links"), ("plan_…",)),
+    **dict.fromkeys(
+        ("sync_…", "sync_plans", "sync_runs", "sync_decisions", "sync_attempts", "sync_links"), ("plan_…",)
+    ),
     "selection_…": ("sync_picks",),
     "candidates_…": ("mart_…", "twin_…", "selection_…"),
     "tree_…": ("twin_…", "sync_links"),
@@ -50,7 +52,7 @@ class Box:
     def told(self) -> str:
         """What stands beside the name."""
         if self.name.endswith("…"):
-            return f"×{self.tables}"
+            return f"{self.tables} tables"
         return "" if self.rows is None else f"{self.rows:,}"
 
 
@@ -119,9 +121,9 @@ def _ordered(boxes: Mapping[str, Box]) -> list[list[str]]:
         for column in columns:
             place = {name: number / max(1, len(each) - 1) for each in columns for number, name in enumerate(each)}
             column.sort(
-                key=lambda name: sum(place[each] for each in joined[name]) / len(joined[name])  # noqa: B023 - used at once
-                if joined[name]
-                else place[name]  # noqa: B023 - the same
+                key=lambda name: (
+                    sum(place[each] for each in joined[name]) / len(joined[name]) if joined[name] else place[name]
+                )
             )
     return columns
 
@@ -136,9 +138,7 @@ def _places(columns: Sequence[Sequence[str]]) -> dict[str, tuple[int, int]]:
     }
 
 
-def _line(
-    box: Box, read: str, places: Mapping[str, tuple[int, int]], columns: Sequence[Sequence[str]]
-) -> str:
+def _line(box: Box, read: str, places: Mapping[str, tuple[int, int]], columns: Sequence[Sequence[str]]) -> str:
     """From the right edge of what is read to the left edge of who reads; within a column, around its right side."""
     (x, y), (u, v) = places[read], places[box.name]
     colour = COLOURS[next(at for at, column in enumerate(columns) if read in column)]

@@ -1,6 +1,6 @@
 """Bounds what the pond remembers: versions, spells, attempts, runs and plans that ended long ago are taken out.
 
-keep_days  ->  thin()  ->  hist_*, sync_decisions, sync_attempts, sync_runs, sync_plans, netsuite_reads without their oldest rows
+keep_days  ->  thin()  ->  hist_*, sync_decisions, _attempts, _runs, _plans and netsuite_reads without their oldest rows
 
 What is true now never goes, however old: open versions and spells, the last attempt of each record, sends that never
 got an end, the newest run of each version of a workflow file. So no run decides otherwise than without thinning; only
@@ -76,7 +76,7 @@ def thin(con: duckdb.DuckDBPyConnection, cut: datetime) -> Mapping[str, int]:
     Returns:
         Rows taken out, by table.
     """
-    where = {name: "not is_current and valid_to < $cut" for name in names("history")} | _WHERE
+    where = dict.fromkeys(names("history"), "not is_current and valid_to < $cut") | _WHERE
     gone = {name: _delete(con, name, text, cut) for name, text in where.items() if has_table(con, name)}
     if has_table(con, "sync_attempts"):
         con.execute(_IMAGES, {"cut": cut})

@@ -24,11 +24,12 @@ from assets.delivery.planning import Workflow, make_mart, make_plan, read_twin
 from assets.delivery.sync import run_sync
 from assets.delivery.target import TWIN_COLUMNS, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
 from assets.delivery.workflow import load_workflow
-from assets.netsuite.extract import extract
+from assets.netsuite.extract import ExtractionSettings, extract
 from assets.netsuite.things import THINGS
 from assets.warehouse.history import keep
 from assets.warehouse.incremental import stage
 from orchestration.compacting import compact_pond
+from orchestration.definitions import _custom_columns
 from orchestration.settings import ROOT
 from resources.netsuite.resource import open_netsuite
 from resources.sandbox.seed import seed
@@ -36,7 +37,10 @@ from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
 from sql import names, statement
 
-WORKFLOWS = {"suiteprojects__customers": ("externalid", "active", 1000), "precoro__options": ("externalId", "enable", 1000)}
+WORKFLOWS = {
+    "suiteprojects__customers": ("externalid", "active", 1000),
+    "precoro__options": ("externalId", "enable", 1000),
+}
 # a day's run reads and sends at six, then the day goes by
 DAY_S = 86_400.0
 
@@ -97,11 +101,12 @@ class Year:
         self.clock, self.dice = self.sandbox.clock, Random(1)
         self.warehouse = Warehouse(folder / "pond")
         seed(self.sandbox, customers=customers)
+        files = [ROOT / "orchestration" / "workflows" / name / "defs.yaml" for name in WORKFLOWS]
+        self.targets = [Shelf(load_workflow(file), *WORKFLOWS[file.parent.name]) for file in files]
+        asked = ExtractionSettings(custom_columns=_custom_columns([target.workflow for target in self.targets]))
         with open_netsuite(sandbox=str(self.sandbox.folder)) as client:
             for thing in THINGS:
-                extract(self.warehouse, client, thing, run_id="day 0")
-        files = (ROOT / "orchestration" / "workflows" / name / "defs.yaml" for name in WORKFLOWS)
-        self.targets = [Shelf(load_workflow(file), *WORKFLOWS[file.parent.name]) for file in files]
+                extract(self.warehouse, client, thing, asked, run_id="day 0")
 
     def change(self, number: int, changes: int) -> None:
         """A day in NetSuite: edits, a conversion for each hundred of them, as many inactivations."""
@@ -133,7 +138,7 @@ class Year:
             with self.warehouse.writer() as con:
                 keep(con, statement("history", name))
         for target in self.targets:
-            make_mart(self.warehouse, target.workflow, self.clock)
+            make_mart(self.warehouse, target.workflow, clock=self.clock)
             read_twin(self.warehouse, target.workflow, target, run_id=run_id, clock=self.clock)
             made = make_plan(self.warehouse, target.workflow, target, run_id=run_id, clock=self.clock)
             released = made.plan_id if made.tripped else ""
@@ -174,7 +179,9 @@ def main() -> None:
     parser.add_argument("--keep-days", type=int, default=180)
     asked = parser.parse_args()
     console, began = Console(width=110), perf_counter()
-    table = Table("day", "pond MB", "snapshot MB", "day's run s", "publish s", "compact s", "versions", "spells", "sends")
+    table = Table(
+        "day", "pond MB", "snapshot MB", "day's run s", "publish s", "compact s", "versions", "spells", "sends"
+    )
     with tempfile.TemporaryDirectory() as folder:
         year = Year(Path(folder), asked.customers)
         compact = 0.0
@@ -183,9 +190,7 @@ def main() -> None:
                 year.change(number, asked.changes)
             took = _timed(lambda: year.run(number))  # noqa: B023 - called at once
             if number and number % 7 == 0:
-                compact = _timed(
-                    lambda: compact_pond(year.warehouse, keep_days=asked.keep_days, clock=year.clock)
-                )
+                compact = _timed(lambda: compact_pond(year.warehouse, keep_days=asked.keep_days, clock=year.clock))
             if number % max(1, asked.days // 8) == 0 or number == asked.days:
                 publish = _timed(year.warehouse.publish)
                 counts = (
@@ -203,7 +208,7 @@ def main() -> None:
         console.print(questions)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     console.print(
-        f"{asked.customers:,} customers, {asked.changes:,} changes a day, {asked.days} days, kept {asked.keep_days} days;"
+        f"{asked.customers:,} customers, {asked.changes:,} changes a day, {asked.days} days, {asked.keep_days} kept;"
         f" {perf_counter() - began:,.0f} s in all, {peak:,.0f} MB at most"
     )
 

@@ -14,7 +14,9 @@ from orchestration.settings import ROOT, SECRETS, SETTINGS
 
 DEPLOY = ROOT / "orchestration" / "deploy"
 COMPOSE, CHART, INSTANCE = (DEPLOY / name for name in ("compose.yaml", "values.yaml", "dagster.yaml"))
-OURS = {f"{each.model_config['env_prefix']}{name.upper()}" for each in SETTINGS for name in each.model_fields} | {*SECRETS}
+OURS = {f"{each.model_config['env_prefix']}{name.upper()}" for each in SETTINGS for name in each.model_fields} | {
+    *SECRETS
+}
 DATABASE = {f"MILLPOND_DB_{name}" for name in ("HOST", "NAME", "USER", "PASSWORD")}
 
 
@@ -99,7 +101,7 @@ def test_the_run_launcher_takes_what_the_chart_hands_it() -> None:
         "image_pull_policy": given["imagePullPolicy"],
         "service_account_name": "dagster",
         "instance_config_map": "dagster-instance",
-        "dagster_home": "/opt/dagster/dagster_home",
+        "dagster_home": "dagster_home",
         "run_k8s_config": {
             "container_config": {"resources": given["runK8sConfig"]["containerConfig"]["resources"]},
         },

@@ -14,7 +14,9 @@ import pytest
 from resources.warehouse import Warehouse, describe_table
 
 ROWS = 60_000
-COMPACT = "import sys; from pathlib import Path; from resources.warehouse import Warehouse; print('ready', flush=True)\n"
+COMPACT = (
+    "import sys; from pathlib import Path; from resources.warehouse import Warehouse; print('ready', flush=True)\n"
+)
 COMPACT += "Warehouse(Path(sys.argv[1])).compact()"
 
 

@@ -81,7 +81,11 @@ class Lane:
         """Begin a run; its steps go to the workers."""
         with (self.home / "run.log").open("ab") as log:
             return subprocess.Popen(
-                [*RUN, "-a", "definitions", "-j", job], env={**os.environ, **self.settings}, cwd=ROOT, stdout=log, stderr=log
+                [*RUN, "-a", "definitions", "-j", job],
+                env={**os.environ, **self.settings},
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
             )
 
     def run(self, job: str = "all") -> None:

@@ -31,7 +31,7 @@ class Services:
 
     @property
     def catalog(self) -> str:
-        """libpq's words for the database."""
+        """The words of libpq for the database."""
         return f"host=127.0.0.1 port={self.postgres} user=millpond dbname=millpond"
 
     @property
@@ -120,7 +120,17 @@ def services() -> Iterator[Services]:
         made = Services(free_port(), free_port(), free_port(), folder)
         (folder / "postgres").mkdir()
         stack.enter_context(postgres(folder / "postgres", made.postgres))
-        queue = [needed("redis-server"), "--port", str(made.redis), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+        queue = [
+            needed("redis-server"),
+            "--port",
+            str(made.redis),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(folder),
+            "--save",
+            "",
+        ]
         stack.enter_context(process(queue, folder / "redis.log"))
         store = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(made.store)]
         stack.enter_context(process(store, folder / "store.log"))
