@@ -42,12 +42,14 @@ lint: $(READY) ## ruff: rules and format
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
-# two workers on two cores: more threads only get in each other's way
-test: $(READY) ## the tests but for the long ones, two at a time (make test ARGS="-k precoro")
-	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+# a worker for each core: more threads only get in each other's way
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
+test: $(READY) ## the tests but for the long ones, one for each core (make test ARGS="-k precoro")
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not long" $(ARGS)
 
 test-all: $(READY) ## all tests, the long ones too
-	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lossless: $(READY) ## random walks through extraction, counted (make lossless ARGS="--seeds 3000")
 	$(BIN)/python -m tests.bench.lossless $(ARGS)

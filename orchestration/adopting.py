@@ -162,7 +162,7 @@ def print_links(name: str, console: Console, *, as_csv: bool) -> int:
 
 
 def _links(warehouse: Warehouse) -> pl.DataFrame:
-    with warehouse.writer() as con:
+    with warehouse.writer(transaction=False) as con:
         ledger.ensure_ledger(con)
         add_analytics(con)
         return read_frame(con, "from target_links")

@@ -20,7 +20,7 @@ def print_tables(name: str, to_page: Path | None, to_picture: Path | None, conso
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
     try:
-        with pond.writer() as con:
+        with pond.writer(transaction=False) as con:
             add_analytics(con)
             entries = read_dictionary(con)
     except PondError as error:

@@ -57,8 +57,7 @@ _NUMBER = "try_cast(source_id as bigint) as source_number"
 
 def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create the ledger's tables where they are missing, with their comments."""
-    for name in LEDGER:
-        ensure_table(con, sql.statement("ledger", name))
+    ensure_table(con, *(sql.statement("ledger", name) for name in LEDGER))
     if "calls_left" not in columns_of(con, "sync_runs"):  # of an older version
         con.execute("alter table sync_runs add column calls_left bigint")
 
