@@ -300,7 +300,7 @@ def tables(name: str = "", *, page: Path | None = None, picture: Path | None = N
     """
     from orchestration.tables import print_tables
 
-    sys.exit(print_tables(name, page, picture, console))
+    sys.exit(print_tables(name, page, console, picture))
 
 
 @app.command

@@ -12,7 +12,7 @@ from orchestration.settings import MillpondSettings
 from resources.warehouse import PondError, add_analytics
 
 
-def print_tables(name: str, to_page: Path | None, to_picture: Path | None, console: Console) -> int:
+def print_tables(name: str, to_page: Path | None, console: Console, to_picture: Path | None = None) -> int:
     """Print all tables, or one with its columns, or write page and picture; returns the exit code."""
     settings = MillpondSettings()
     pond = pond_of(settings)
