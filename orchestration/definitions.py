@@ -18,7 +18,9 @@ from assets.netsuite.raw import RAW_ASSETS, raw_asset
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS, sql_table
+from orchestration.executors import executor_of
 from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
+from orchestration.pond import budget_of
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
@@ -59,7 +61,7 @@ def definitions() -> dg.Definitions:
         schedules=group_schedules(groups, names),
         sensors=[*group_sensors(groups, names), publish_after_failure],
         resources=resources(settings, workflows),
-        executor=dg.in_process_executor,
+        executor=executor_of(settings),
     )
     unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
     return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *unusable)
@@ -98,7 +100,16 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
 
     return {
         "warehouse": WarehouseResource(
-            folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY"), personal=settings.personal
+            folder=str(settings.pond),
+            seal_key=secret("MILLPOND_SEAL_KEY"),
+            personal=settings.personal,
+            catalog=settings.pond_catalog,
+            data=settings.pond_data,
+            catalog_schema=settings.pond_schema,
+            endpoint=settings.pond_s3_endpoint,
+            region=settings.pond_s3_region,
+            s3_key=secret("MILLPOND_POND_S3_KEY"),
+            s3_secret=secret("MILLPOND_POND_S3_SECRET"),
         ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
@@ -142,7 +153,7 @@ def precoro_resource(settings: MillpondSettings, connection: str = "") -> Precor
         **told,
         connection=connection,
         token="" if settings.sandbox else secret("PRECORO_TOKEN", connection),
-        budget_file="" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite"),
+        budget_file=budget_of(settings),
         attempts=settings.attempts,
         sandbox=settings.sandbox,
     )

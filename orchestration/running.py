@@ -24,8 +24,8 @@ from assets.delivery.plans import PlanError, Seal
 from assets.delivery.workflow_file import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS, duration
 from orchestration.home import open_instance
+from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
-from resources.pond import open_pond
 from resources.warehouse import PondError, Warehouse, quoted
 
 POLL_S = 0.25
@@ -44,9 +44,9 @@ def run_group(group: str, console: Console, ops: Mapping[str, Any] | None = None
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = open_pond(settings.pond, personal=settings.personal)
+    warehouse = pond_of(settings, personal=settings.personal)
     with _pond_trouble(problems):
-        if problems and warehouse.stage.exists():
+        if problems and warehouse.exists():
             warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
@@ -71,7 +71,7 @@ def synchronise_group(group: str, since: datetime | None, console: Console) -> i
             print_problems(unmet, console)
             return 2
         asked = [known[name] for name in groups[group].workflows if name in known and known[name].spec.active]
-        read_again(Warehouse(settings.pond), asked, since)
+        read_again(pond_of(settings), asked, since)
     return run_group(group, console)
 
 
@@ -82,7 +82,7 @@ def plan_group(group: str, console: Console) -> int:
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = Warehouse(settings.pond, os.environ.get("MILLPOND_SEAL_KEY", ""))
+    warehouse = pond_of(settings, seal_key=os.environ.get("MILLPOND_SEAL_KEY", ""))
     with _pond_trouble(problems):
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
