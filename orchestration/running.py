@@ -24,6 +24,7 @@ from assets.delivery.plans import PlanError, Seal
 from assets.delivery.workflow_file import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS, duration
 from orchestration.home import open_instance
+from orchestration.mending import BY_CLI, BY_TAG, close_dead_runs
 from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
 from resources.warehouse import PondError, Warehouse, quoted
@@ -126,6 +127,7 @@ def execute(
             console.print(f"no group [b]{asked}[/b]; there are {', '.join(groups)}", style="red", soft_wrap=True)
             return None
         job = jobs[job_name]
+        close_dead_runs(instance)  # or their places in the pool would be waited for
         run_id = str(uuid.uuid4())
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         with _progress(instance, run_id, len(list(job.graph.node_dict)), console):
@@ -134,7 +136,7 @@ def execute(
                 run_id=run_id,
                 raise_on_error=False,
                 run_config={**QUIET, "ops": ops or {}},
-                tags={"millpond/by": "cli"},
+                tags={BY_TAG: BY_CLI, "dagster/max_retries": "0"},  # who sits there sees how it ended
             )
         return result.run_id, _problems(result)
 
