@@ -288,7 +288,7 @@ def report(run: str = "", *, out: Path | None = None) -> None:
 
 
 @app.command
-def tables(name: str = "", *, page: Path | None = None) -> None:
+def tables(name: str = "", *, page: Path | None = None, picture: Path | None = None) -> None:
     """List the pond's tables, views and macros with their rows; with a name, its columns and where they come from.
 
     Parameters
@@ -297,24 +297,46 @@ def tables(name: str = "", *, page: Path | None = None) -> None:
         A table, view or macro.
     page
         Write all of it to this Markdown file instead.
+    picture
+        Draw the tables and how they come from each other into this SVG file.
     """
     from orchestration.tables import print_tables
 
-    sys.exit(print_tables(name, page, console))
+    sys.exit(print_tables(name, page, console, picture))
 
 
 @app.command
-def validate(folder: Path | None = None) -> None:
+def compact(*, keep_days: int | None = None) -> None:
+    """Take out of the pond what ended long ago, then write its file anew without the room that is free.
+
+    Parameters
+    ----------
+    keep_days
+        How long what ended is kept; MILLPOND_KEEP_DAYS when left out, 0 keeps everything.
+    """
+    from orchestration.compacting import print_compacted
+    from orchestration.pond import clock_of, pond_of
+    from orchestration.settings import MillpondSettings
+
+    settings = MillpondSettings()
+    days = settings.keep_days if keep_days is None else keep_days
+    sys.exit(print_compacted(pond_of(settings), days, clock_of(settings), console))
+
+
+@app.command
+def validate(folder: Path | None = None, *, defaults: bool = False) -> None:
     """Check every workflow file and groups.yaml; prints file, line, field and mend of what is wrong.
 
     Parameters
     ----------
     folder
         Folder of the workflow files; the configured one when left out.
+    defaults
+        Also list the rows of the shipped files that yours no longer have, ready to be put back.
     """
     from orchestration.validating import validate_folder
 
-    sys.exit(validate_folder(folder, console))
+    sys.exit(validate_folder(folder, console, defaults=defaults))
 
 
 @app.command

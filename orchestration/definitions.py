@@ -3,22 +3,24 @@
 workflow files  ->  assets; groups.yaml  ->  jobs, schedules, sensors; settings  ->  resources
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 
-from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.mapping import STAGED, MappingError, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.netsuite.extract import ExtractionSettings
-from assets.netsuite.raw import RAW_ASSETS
+from assets.netsuite.raw import RAW_ASSETS, raw_asset
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
-from assets.warehouse.staging import STAGING_ASSETS
+from assets.warehouse.staging import STAGING_ASSETS, sql_table
 from orchestration.alerts.sensor import alert_sensor
+from orchestration.executors import executor_of
 from orchestration.jobs import (
     GROUPS_ASSET,
     RECONCILE,
@@ -29,6 +31,7 @@ from orchestration.jobs import (
     shown_beside,
 )
 from orchestration.mending import dead_runs
+from orchestration.pond import budget_of
 from orchestration.reconcile_job import reconcile_job, reconciled_checks
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules, own_schedules
@@ -69,6 +72,7 @@ def definitions() -> dg.Definitions:
         assets=[
             *RAW_ASSETS.values(),
             *STAGING_ASSETS.values(),
+            *_on_demand_assets(workflows),
             *HISTORY_ASSETS.values(),
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
@@ -82,7 +86,7 @@ def definitions() -> dg.Definitions:
             publish_after_failure,
         ],
         resources=resources(settings, workflows),
-        executor=dg.in_process_executor,
+        executor=executor_of(settings),
     )
     unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
     made = [_dated(workflow_definitions(each), each, fresh_h.get(each.name)) for each in workflows]
@@ -103,6 +107,12 @@ def _dated(made: dg.Definitions, workflow: Workflow, fresh_h: float | None) -> d
     return dg.Definitions(
         assets=[each.map_asset_specs(dated) for each in made.assets or () if isinstance(each, dg.AssetsDefinition)]
     )
+
+
+def _on_demand_assets(workflows: list[Workflow]) -> Iterator[dg.AssetsDefinition]:
+    """The tables of what some workflow reads and nobody else."""
+    for name in sorted({each for workflow in workflows for each in on_demand(workflow.spec)}):
+        yield from (raw_asset(name), sql_table(STAGED + name))
 
 
 def _published(workflows: list[Workflow]) -> list[str]:
@@ -132,7 +142,16 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
 
     return {
         "warehouse": WarehouseResource(
-            folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY"), personal=settings.personal
+            folder=str(settings.pond),
+            seal_key=secret("MILLPOND_SEAL_KEY"),
+            personal=settings.personal,
+            catalog=settings.pond_catalog,
+            data=settings.pond_data,
+            catalog_schema=settings.pond_schema,
+            endpoint=settings.pond_s3_endpoint,
+            region=settings.pond_s3_region,
+            s3_key=secret("MILLPOND_POND_S3_KEY"),
+            s3_secret=secret("MILLPOND_POND_S3_SECRET"),
         ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
@@ -176,7 +195,7 @@ def precoro_resource(settings: MillpondSettings, connection: str = "") -> Precor
         **told,
         connection=connection,
         token="" if settings.sandbox else secret("PRECORO_TOKEN", connection),
-        budget_file="" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite"),
+        budget_file=budget_of(settings),
         attempts=settings.attempts,
         sandbox=settings.sandbox,
     )
@@ -186,10 +205,10 @@ def _custom_columns(workflows: list[Workflow]) -> dict[str, tuple[str, ...]]:
     """Custom fields that some workflow reads, by source: they are added to what is extracted."""
     found: dict[str, set[str]] = {}
     for workflow in workflows:
-        for record in workflow.spec.records:
-            try:
-                columns = source_columns(record, workflow.name)
-            except MappingError:
-                continue  # the mart says it, with file and field
-            found.setdefault(record.source, set()).update(name for name in columns if name.startswith("custentity"))
+        try:
+            read = custom_fields(workflow.spec, workflow.name)
+        except MappingError:
+            continue  # the mart says it, with file and field
+        for source, names in read.items():
+            found.setdefault(source, set()).update(names)
     return {source: tuple(sorted(names)) for source, names in found.items()}

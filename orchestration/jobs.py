@@ -17,7 +17,8 @@ from assets.delivery.importing import table_of
 from assets.delivery.layers import MODE_TAG
 from assets.delivery.picking import Mode
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import PlainLoader, Strict, WorkflowFileError, located
+from assets.delivery.strict import Strict
+from assets.delivery.workflow_file import PlainLoader, WorkflowFileError, located
 from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.timing import Timing
 

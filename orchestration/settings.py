@@ -38,7 +38,28 @@ class MillpondSettings(BaseSettings):
         description="What analyst.duckdb shows of personal values: all, tokens or nothing; but for `show` plans are"
         " printed without any value.",
     )
+    keep_days: int = Field(
+        730,
+        ge=0,
+        description="Days for which `millpond compact` keeps what ended: versions, decisions, sends; 0: for ever.",
+    )
+    pond_catalog: str = Field(
+        "",
+        description="PostgreSQL with the catalog of a DuckLake, like `host=db dbname=millpond user=millpond`; the"
+        " password by PGPASSWORD or a password file. Empty: the pond is one DuckDB file.",
+    )
+    pond_data: str = Field("", description="Where the lake's data files are, like `s3://bucket/pond`.")
+    pond_schema: str = Field("millpond", description="PostgreSQL schema of the lake's catalog.")
+    pond_s3_endpoint: str = Field("", description="Object store that is not Amazon's, like `https://store:9000`.")
+    pond_s3_region: str = Field("us-east-1", description="Region of the object store.")
+    executor: Literal["in_process", "multiprocess", "celery"] = Field(
+        "in_process", description="Where a run's steps are done; the last two need a lake, `celery` a broker as well."
+    )
+    celery_broker: str = Field("", description="Broker of the workers, like `redis://queue:6379/0`.")
     ui_names: str = Field("", description="Host names by which the UI is reached besides localhost: ops.example.com.")
+    releasers: str = Field(
+        "", description="Accounts of this machine that may apply, reject, undo and link: ada, ops; blank: all of them."
+    )
     keep_runs_days: float = Field(30, gt=0, description="Days for which Dagster's runs and their events are kept.")
     keep_plans_days: float = Field(
         7, gt=0, description="Days for which values of plans are kept that were sent or not."
@@ -65,6 +86,11 @@ class MillpondSettings(BaseSettings):
     def sandbox(self) -> str:
         """The sandbox's folder; empty when the real systems are spoken to."""
         return str(self.home.absolute() / "sandbox") if self.mode == "sandbox" else ""
+
+    @property
+    def may_decide(self) -> frozenset[str]:
+        """Who may decide by hand; empty: everybody."""
+        return frozenset(name.strip() for name in self.releasers.split(",") if name.strip())
 
     @property
     def optional(self) -> frozenset[str]:
@@ -166,6 +192,8 @@ SETTINGS = (MillpondSettings, AlertSettings, NetSuiteSettings, SuiteProjectsSett
 SECRETS = {
     "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; of several with commas the"
     " first seals and each opens; blank: readable.",
+    "MILLPOND_POND_S3_KEY": "Access key of the lake's object store.",
+    "MILLPOND_POND_S3_SECRET": "Secret key of the lake's object store.",
     "MILLPOND_UI_TOKEN": "Signs in to the UI; blank: one is made, in the file ui_token in Millpond's home.",
     "MILLPOND_ALERT_WEBHOOK_URL": "Address that gets alerts as JSON.",
     "MILLPOND_ALERT_WEBHOOK_KEY": "Signs them: HMAC-SHA256 in the header X-Millpond-Signature; blank: unsigned.",

@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 import dagster as dg
 from pydantic import BeforeValidator, Field, model_validator
 
-from assets.delivery.spec import Strict
+from assets.delivery.strict import Strict
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FULL = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")

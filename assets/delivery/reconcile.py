@@ -23,7 +23,8 @@ from assets.delivery.planning import Workflow
 from assets.delivery.plans import SENT
 from assets.delivery.quirks import shown_hash
 from assets.delivery.target import Action
-from resources.warehouse import Warehouse, has_table, literal, quoted, read_frame
+from resources.place import literal
+from resources.warehouse import Warehouse, has_table, quoted, read_frame
 
 HELD = tuple(action.value for action in (Action.QUARANTINED, Action.BLOCKED, Action.AMBIGUOUS, Action.FAILED))
 MISSING, ON, TWICE = "(not there)", "(still on)", "(twice there)"

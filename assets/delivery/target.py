@@ -116,6 +116,7 @@ class Estimate:
 
     calls: int
     seconds: float | None = None  # None: no limit is known that would say
+    left: int | None = None  # requests that the target still allows today, as it told; None: it did not
 
 
 class Target(Protocol):
@@ -132,6 +133,11 @@ class Target(Protocol):
     @property
     def calls(self) -> int:
         """Requests made so far, reads and writes."""
+        ...
+
+    @property
+    def calls_left(self) -> int | None:
+        """What the target's allowance of the day has left; None where there is none."""
         ...
 
     def fields(self) -> Mapping[str, TargetField]:
@@ -183,6 +189,7 @@ class SimpleTarget:
 
     follows_up = False
     lists_all = True
+    calls_left: int | None = None
 
     def finish(self, target_ids: Sequence[str]) -> Sent:
         """Nothing is left to do."""

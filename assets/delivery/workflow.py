@@ -31,13 +31,14 @@ from assets.delivery.guard import Tripped
 from assets.delivery.import_assets import import_assets
 from assets.delivery.layers import MODE_TAG, POOL, layer_spec, refuse_switched_off
 from assets.delivery.lineage import column_lineage
-from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
+from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError, on_demand
 from assets.delivery.picking import Mode
 from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
-from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems, read_workflow
+from assets.delivery.spec import WorkflowSpec
 from assets.delivery.sync import SYNC_COMMENTS, Synced, run_sync
 from assets.delivery.target import Target
+from assets.delivery.workflow_file import WorkflowFileError, file_problems, read_workflow
 from assets.failure import dagster_failure
 from assets.metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
 from assets.targets import TARGETS, TargetKind
@@ -87,7 +88,8 @@ def load_workflow(path: Path) -> Workflow:
     if without:
         text = f"no active row of {', '.join(without)} fills `{kind.key_field}`, our key there"
         raise file_problems(path, [(("fields" if spec.source else "records",), text)])
-    found = [*_beyond(spec, kind), *mismatches(spec, staging_schemas(), kind.may_have, kind.may_look_up)]
+    tables = staging_schemas(*on_demand(spec))
+    found = [*_beyond(spec, kind), *mismatches(spec, tables, kind.may_have, kind.may_look_up)]
     if found:
         raise file_problems(path, found)
     return Workflow(name, spec)
@@ -316,8 +318,10 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
+                "account": client.base_url,
                 "calls_needed": planned.estimate.calls,
                 "time_needed": duration(planned.estimate.seconds),
+                **({} if planned.estimate.left is None else {"calls_left": planned.estimate.left}),
                 **plan_metadata(counted, planned.plan),
             },
             check_results=[
@@ -411,6 +415,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             metadata={
                 **table_metadata(workflow.sync, written, comments),
                 **{name: count for name, count in synced.counts.items() if count},
+                "account": _client(context, workflow).base_url,
                 "writes": synced.writes,
                 "calls": synced.calls,
                 "seconds": round(synced.seconds, 3),

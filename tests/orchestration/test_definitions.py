@@ -16,6 +16,7 @@ import pytest
 
 from assets.delivery.ledger import COUNTED
 from assets.warehouse.dictionary import page, read_dictionary
+from assets.warehouse.picture import picture
 from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.definitions import definitions
 from orchestration.settings import ROOT
@@ -311,9 +312,11 @@ def test_a_workflow_that_is_switched_off_refuses(ran: Ran, tmp_path: Path) -> No
 
 
 def test_the_page_of_tables_says_what_a_run_makes(ran: Ran) -> None:
-    """Written by `millpond tables --page sql/TABLES.md`; who adds a column says what it is."""
+    """Written by `millpond tables --page sql/TABLES.md --picture sql/TABLES.svg`; a new column says what it is."""
     with ran.home.warehouse.writer(transaction=False) as con:
         add_analytics(con)
-        told = page(read_dictionary(con))
+        entries = read_dictionary(con)
+    told = page(entries)
+    assert picture(entries) == (ROOT / "sql" / "TABLES.svg").read_text(encoding="utf-8")
     assert told == (ROOT / "sql" / "TABLES.md").read_text(encoding="utf-8")
     assert not re.search(r"\| +\|$", told, re.MULTILINE), "a column says nothing of itself"
