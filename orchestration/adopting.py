@@ -174,7 +174,7 @@ def _meant(doors: Doors, text: str, name: str, console: Console) -> tuple[Record
     Raises:
         SyncError: None, or several.
     """
-    found = find_records(doors.warehouse, text) if doors.warehouse.stage.exists() else []
+    found = find_records(doors.warehouse, text) if doors.warehouse.exists() else []
     if len(found) > 1:
         choose(found, console)
         raise SyncError(f"{text} means several records")

@@ -21,6 +21,7 @@ from assets.delivery.plans import PlanError, Seal
 from assets.netsuite.things import THINGS, Thing, thing_of
 from orchestration.definitions import load_workflows, on_precoro
 from orchestration.jobs import load_groups
+from orchestration.pond import budget_of, pond_of
 from orchestration.settings import (
     SECRETS,
     SETTINGS,
@@ -42,7 +43,7 @@ from resources.suiteprojects.connect import open_suiteprojects
 from resources.suiteprojects.dictionary import RECORD_TYPES
 from resources.suiteprojects.doctor import SUFFIX
 from resources.suiteprojects.doctor import examine as examine_suiteprojects
-from resources.warehouse import PondError, Warehouse
+from resources.warehouse import PondError
 
 OURS = "millpond"
 SHORTEST_SECRET = 6  # shorter values stand in ordinary words
@@ -113,8 +114,8 @@ def _pond(settings: MillpondSettings) -> Iterator[Finding]:
         Seal(os.environ.get("MILLPOND_SEAL_KEY", ""))
     except PlanError as error:
         yield Finding(OURS, "seal", "plans cannot be sealed or opened", str(error))
-    pond = Warehouse(settings.pond)
-    if not pond.stage.exists():
+    pond = pond_of(settings)
+    if not pond.exists():
         yield Finding(OURS, "pond", "there is none yet; the first run makes it")
         return
     try:
@@ -206,7 +207,7 @@ def _precoro(settings: MillpondSettings, workflows: Sequence[Workflow], connecti
     )
     given |= secrets_of("precoro", sandbox=settings.sandbox, connection=connection)
     # the runs' own file, so that the doctor's calls are counted and what is left is true
-    given["budget_file"] = "" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite")
+    given["budget_file"] = budget_of(settings)
     given |= {"attempts": settings.attempts, "sandbox": settings.sandbox, "connection": connection}
     with open_precoro(**given) as client:
         yield from examine_precoro(client, wanted)

@@ -13,6 +13,7 @@ from assets.delivery.explain import Explanation, Record, Story, explain, find_re
 from assets.delivery.mapping import MART_COLUMNS
 from assets.delivery.target import TWIN_COLUMNS
 from assets.netsuite.things import thing_of
+from orchestration.pond import pond_of
 from orchestration.running import change_text
 from orchestration.settings import MillpondSettings
 from resources.warehouse import PondError, Warehouse
@@ -54,8 +55,8 @@ def print_story(text: str, console: Console, as_of: str = "") -> int:
         line = f"✗ --as-of {as_of}: write a moment like `2026-11-17 06:04`, UTC"
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
-    warehouse = Warehouse(MillpondSettings().pond)
-    if not warehouse.stage.exists():
+    warehouse = pond_of(MillpondSettings())
+    if not warehouse.exists():
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
     try:

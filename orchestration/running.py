@@ -24,8 +24,9 @@ from assets.delivery.plans import PlanError, Seal
 from assets.delivery.workflow_file import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS, duration
 from orchestration.home import open_instance
+from orchestration.mending import BY_CLI, BY_TAG, close_dead_runs
+from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
-from resources.pond import open_pond
 from resources.warehouse import PondError, Warehouse, quoted
 
 POLL_S = 0.25
@@ -44,9 +45,9 @@ def run_group(group: str, console: Console, ops: Mapping[str, Any] | None = None
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = open_pond(settings.pond, personal=settings.personal)
+    warehouse = pond_of(settings, personal=settings.personal)
     with _pond_trouble(problems):
-        if problems and warehouse.stage.exists():
+        if problems and warehouse.exists():
             warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
@@ -71,7 +72,7 @@ def synchronise_group(group: str, since: datetime | None, console: Console) -> i
             print_problems(unmet, console)
             return 2
         asked = [known[name] for name in groups[group].workflows if name in known and known[name].spec.active]
-        read_again(Warehouse(settings.pond), asked, since)
+        read_again(pond_of(settings), asked, since)
     return run_group(group, console)
 
 
@@ -82,7 +83,7 @@ def plan_group(group: str, console: Console) -> int:
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = Warehouse(settings.pond, os.environ.get("MILLPOND_SEAL_KEY", ""))
+    warehouse = pond_of(settings, seal_key=os.environ.get("MILLPOND_SEAL_KEY", ""))
     with _pond_trouble(problems):
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
@@ -126,6 +127,7 @@ def execute(
             console.print(f"no group [b]{asked}[/b]; there are {', '.join(groups)}", style="red", soft_wrap=True)
             return None
         job = jobs[job_name]
+        close_dead_runs(instance)  # or their places in the pool would be waited for
         run_id = str(uuid.uuid4())
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         with _progress(instance, run_id, len(list(job.graph.node_dict)), console):
@@ -134,7 +136,7 @@ def execute(
                 run_id=run_id,
                 raise_on_error=False,
                 run_config={**QUIET, "ops": ops or {}},
-                tags={"millpond/by": "cli"},
+                tags={BY_TAG: BY_CLI, "dagster/max_retries": "0"},  # who sits there sees how it ended
             )
         return result.run_id, _problems(result)
 

@@ -16,7 +16,7 @@ from resources.warehouse import columns_of, describe_table, ensure_table, has_ta
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
-    "sync_picks", "sync_pins", "sync_addresses", "lineage_columns",
+    "sync_picks", "sync_pins", "sync_addresses", "lineage_columns", "netsuite_reads",
 )  # fmt: skip
 
 # how an action counts in sync_runs
@@ -56,7 +56,10 @@ _NUMBER = "try_cast(source_id as bigint) as source_number"
 
 
 # columns that ponds of earlier versions lack
-LATER = {"sync_plans": {"calls_left": "bigint", "decided_by": "varchar"}, "sync_runs": {"account": "varchar"}}
+LATER = {
+    "sync_plans": {"calls_left": "bigint", "decided_by": "varchar"},
+    "sync_runs": {"account": "varchar", "calls_left": "bigint"},
+}
 
 
 def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:

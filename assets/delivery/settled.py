@@ -19,7 +19,8 @@ from assets.delivery.frames import KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, T
 from assets.delivery.mapping import dated
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TargetField
-from resources.warehouse import columns_of, insert_frame, literal, quoted, read_frame
+from resources.place import literal
+from resources.warehouse import columns_of, insert_frame, quoted, read_frame
 
 Face = tuple[str, ...]  # the fields by which a record of one source is compared
 

@@ -135,6 +135,11 @@ class Target(Protocol):
         """Requests made so far, reads and writes."""
         ...
 
+    @property
+    def calls_left(self) -> int | None:
+        """What the target's allowance of the day has left; None where there is none."""
+        ...
+
     def fields(self) -> Mapping[str, TargetField]:
         """The fields that may be mapped."""
         ...
@@ -184,6 +189,7 @@ class SimpleTarget:
 
     follows_up = False
     lists_all = True
+    calls_left: int | None = None
 
     def finish(self, target_ids: Sequence[str]) -> Sent:
         """Nothing is left to do."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from assets.delivery.spec import WorkflowSpec
 
 
-class _Loader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """Plain scalars are what they look like: `on`, `NO`, `010`, `12:30` and dates stay text, as in YAML 1.2."""
 
     # PyYAML's table: first character -> tags and patterns
@@ -40,7 +40,7 @@ for _tag, _pattern, _first in (
     ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
     ("float", r"[-+]?(0|[1-9][0-9]*)\.[0-9]+", "-+0123456789"),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+    PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
 class WorkflowFileError(Exception):
@@ -55,8 +55,8 @@ def read_workflow(path: Path) -> WorkflowSpec:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, Loader=_Loader)
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        tree = yaml.compose(text, Loader=PlainLoader)
+        content = yaml.load(text, Loader=PlainLoader)  # noqa: S506 - a safe loader
     except OSError as error:
         raise WorkflowFileError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -77,7 +77,7 @@ def read_workflow(path: Path) -> WorkflowSpec:
 
 def file_problems(path: Path, problems: Iterable[tuple[Sequence[str | int], str]]) -> WorkflowFileError:
     """What is wrong in a file that could be read: places below `attributes`, each with its text."""
-    tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+    tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=PlainLoader)
     lines = [located(path, tree, ("attributes", *place), text) for place, text in problems]
     return WorkflowFileError("\n".join(dict.fromkeys(lines)))
 

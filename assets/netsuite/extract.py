@@ -6,6 +6,7 @@ The next watermark is NetSuite's time before the first query. There is no upper 
 read comes now or next time. Rows, deletions and watermark are written in one transaction, after the network is done.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +20,7 @@ from assets.netsuite.load import Batch, Counts, load
 from assets.netsuite.pond import changed_parents
 from assets.netsuite.probes import LIMITS, Probes
 from assets.netsuite.reading import Reading
-from assets.netsuite.report import ExtractReport
+from assets.netsuite.report import ExtractReport, keep_read
 from assets.netsuite.settings import ExtractionSettings
 from assets.netsuite.spool import scratch
 from assets.netsuite.things import THINGS, Thing, thing_of
@@ -27,11 +28,13 @@ from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_wat
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.refusals import MissingTableError
-from resources.warehouse import Warehouse, literal
+from resources.place import literal
+from resources.warehouse import Warehouse
 
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
 LEAST_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory while loading
+TURN_TIMEOUT_S = 3600.0
 DEFAULTS = ExtractionSettings()
 
 
@@ -142,12 +145,17 @@ class Extraction:
             write_kinds(con, self._thing.name, reading.columns.kinds, clock.now(), self._run_id)
             if mark is not None:
                 write_watermark(con, mark, clock.now())
+            keep_read(
+                con, self._run_id, self._thing.name, read.mode, counts,
+                calls=self._client.calls - self._calls, seconds=perf_counter() - self._started, now=clock.now(),
+            )  # fmt: skip
         return self._report(reading, read, counts, reading_s)
 
     def _memory_mb(self, read: Gathered) -> int:
         """Little for few rows, so that memory follows the work."""
         rows = max((spool.rows for spool in (*read.spools, *(read.scope.seen if read.scope else ()))), default=0)
-        return min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
+        wanted = min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
+        return max(wanted, self._warehouse.place.least_mb)
 
     def _note(self, reading: Reading) -> None:
         """Remember what was found out, and tell what is missing."""
@@ -207,7 +215,13 @@ def extract(
     Raises:
         IntegrationError: Nothing was changed; see `resources/errors.py` for what to do.
     """
-    return Extraction(warehouse, client, thing, settings, run_id).run(full=full)
+    with _turn(warehouse):
+        return Extraction(warehouse, client, thing, settings, run_id).run(full=full)
+
+
+def _turn(warehouse: Warehouse) -> AbstractContextManager[object]:
+    """An account grants so many calls side by side, and one reading uses them all; machines take turns at it."""
+    return warehouse.turn("netsuite", TURN_TIMEOUT_S) if warehouse.place.is_shared else nullcontext()
 
 
 def reconcile(

@@ -15,7 +15,8 @@ from assets.netsuite.stages import by_value
 from assets.netsuite.things import STAGES, THINGS
 from assets.warehouse.staging import STAGING_ASSETS, build, duplicate_keys
 from resources.netsuite.pages import raw_page
-from resources.warehouse import Warehouse, columns_of, literal
+from resources.place import literal
+from resources.warehouse import Warehouse, columns_of
 from sql import statement
 
 NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
