@@ -6,16 +6,21 @@ The next watermark is NetSuite's time before the first query. There is no upper 
 read comes now or next time. Rows, deletions and watermark are written in one transaction, after the network is done.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 
 import duckdb
+import polars as pl
 
+from assets.netsuite.deletions import SCHEMA as DELETED_SCHEMA
 from assets.netsuite.fields import held_columns, read_kinds, write_kinds
 from assets.netsuite.found import Remembered
 from assets.netsuite.gathering import Gathered, Gathering, Known
-from assets.netsuite.load import Batch, Counts, load
+from assets.netsuite.load import Batch, Counts, Scope, latest_stamp, load
 from assets.netsuite.pond import changed_customers
 from assets.netsuite.probes import LIMITS, Probes
 from assets.netsuite.reading import Reading
@@ -33,6 +38,7 @@ __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "ext
 
 LEAST_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory while loading
 DEFAULTS = ExtractionSettings()
+NOBODY: Mapping[str, datetime] = MappingProxyType({})
 
 
 class Extraction:
@@ -48,6 +54,7 @@ class Extraction:
         with warehouse.writer(transaction=False) as con:
             marks = read_watermarks(con)
             self._mark = marks.get(self._thing.table)
+            self._latest = latest_stamp(con, self._thing.raw_tables)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
             self._remembered = self._remember(con)
             parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
@@ -105,6 +112,27 @@ class Extraction:
             gathering = Gathering(self._warehouse, self._client, reading, self._settings, self._known)
             return self._load(reading, folder, gathering.compared(Gathered("reconcile", [])), None)
 
+    def look_again(self, ids: Sequence[str], said_deleted: Mapping[str, datetime] = NOBODY) -> ExtractReport:
+        """Read some records again, whatever the watermark says; it stays where it is.
+
+        Args:
+            ids: Keys of the records; where the thing has a parent, the parents' ids: all their children are read, and
+                those that are missing have vanished.
+            said_deleted: Of these somebody said that they are gone, and when; what NetSuite still shows is not.
+
+        Raises:
+            IntegrationError: Nothing was changed.
+        """
+        with scratch(self._warehouse.folder) as folder:
+            reading = self._reading(folder)
+            if self._thing.parent:
+                rows = reading.rows_with(self._thing.parent, ids)
+                scope = Scope([rows], ids, visible=bool(rows.rows) or reading.shows_rows())
+                return self._load(reading, folder, Gathered("again", [rows], scope=scope), None)
+            rows = reading.rows_with(reading.query.key_expression, ids)
+            gone = pl.DataFrame(list(said_deleted.items()), schema=DELETED_SCHEMA, orient="row")
+            return self._load(reading, folder, Gathered("again", [rows], gone), None)
+
     def _reading(self, folder: Path) -> Reading:
         custom = self._settings.custom_columns.get(self._thing.name, ())
         return Reading(self._client, self._thing, folder, custom, self._remembered)
@@ -127,6 +155,7 @@ class Extraction:
             deleted=read.deleted,
             scope=read.scope,
             description=declared.statement.description,
+            began_after=self._latest,
         )
         self._note(reading)
         with self._warehouse.writer(tuned=True) as con:
@@ -134,7 +163,8 @@ class Extraction:
             con.execute(f"set memory_limit = '{self._memory_mb(read)}MB'")
             con.execute("set threads = 1")  # each thread keeps a row group of its own in memory
             con.execute("set preserve_insertion_order = false")  # rows stream through instead of waiting in memory
-            self._nobody_else_wrote(con)
+            if read.mode != "again":
+                self._nobody_else_wrote(con)
             counts = load(con, batch, self._settings.guard, now=clock.now(), run_id=self._run_id)
             self._probes.write(con, clock.now(), self._run_id)
             write_kinds(con, self._thing.name, reading.columns.kinds, clock.now(), self._run_id)
@@ -222,3 +252,21 @@ def reconcile(
         ContractError: More rows vanished than the guard allows; nothing was changed.
     """
     return Extraction(warehouse, client, thing, settings, run_id).reconcile()
+
+
+def look_again(
+    warehouse: Warehouse,
+    client: NetSuiteClient,
+    thing: str,
+    ids: Sequence[str],
+    settings: ExtractionSettings = DEFAULTS,
+    *,
+    run_id: str,
+    said_deleted: Mapping[str, datetime] = NOBODY,
+) -> ExtractReport:
+    """Read some records of one thing again; see `Extraction.look_again`.
+
+    Raises:
+        IntegrationError: Nothing was changed.
+    """
+    return Extraction(warehouse, client, thing, settings, run_id).look_again(ids, said_deleted)
