@@ -85,9 +85,7 @@ class Hints:
                 raise
             con.execute("commit")
 
-    def keep(
-        self, source: str, record_id: str, *, is_deleted: bool, nonce: str, now: float, remember_s: float
-    ) -> bool:
+    def keep(self, source: str, record_id: str, *, is_deleted: bool, nonce: str, now: float, remember_s: float) -> bool:
         """Keep one hint and remember its nonce, in one transaction; false when the nonce was seen before.
 
         Whether a record is gone is asked of NetSuite; that somebody said so stays said, in whatever order posts come.

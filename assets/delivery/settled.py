@@ -19,7 +19,7 @@ from assets.delivery.frames import KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, T
 from assets.delivery.mapping import dated
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TargetField
-from resources.warehouse import columns_of, insert_frame, literal, quoted, read_frame
+from resources.warehouse import insert_frame, literal, quoted, read_frame
 
 Face = tuple[str, ...]  # the fields by which a record of one source is compared
 
@@ -64,7 +64,8 @@ def part(
         pins: PIN_SCHEMA: what a person decided about which record is which.
     """
     pins = pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins
-    faces = _faces(sides, columns_of(con, sides.mart))
+    there = dict(con.execute(f"select column_name, column_type from (describe {quoted(sides.mart)})").fetchall())
+    faces = _faces(sides, there)
     shown = list(dict.fromkeys(faces.values()))
     con.execute(_wanted(sides, faces))
     con.execute(_actual(sides, shown))

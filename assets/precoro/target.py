@@ -10,7 +10,7 @@ from functools import cached_property
 
 import polars as pl
 
-from assets.delivery.target import UNFINISHED, Action, Estimate, Outcome, Sent, TargetField, Verdict, Write
+from assets.delivery.target import UNFINISHED, Action, Asked, Estimate, Outcome, Sent, TargetField, Verdict, Write
 from assets.precoro.frames import FIELDS, echo, frame
 from assets.precoro.memory import Memory
 from assets.precoro.pace import seconds_for
@@ -165,6 +165,13 @@ class OptionTarget:
         for option in there:
             self._memory.wrote(option, None)
         return frame(there, fields), unasked
+
+    def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """One call for each option that was there; what never was there is believed to be missing.
+
+        A whole listing for each save would use up the day's allowance.
+        """
+        return self.ask(asked.known, fields)
 
     def _list(self) -> list[Option]:
         field_id, began = self.field.field_id, self._client.clock.now()
