@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.delivery.activation import Switches
 from assets.delivery.mapping import MappingError, source_columns
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
@@ -17,7 +18,9 @@ from assets.netsuite.raw import RAW_ASSETS
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
-from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
+from orchestration.hint_sensor import Watch, hints_sensor
+from orchestration.jobs import ALL, GROUPS_ASSET, group_jobs, load_groups, shown_beside
+from orchestration.realtime import realtime_job
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
@@ -44,8 +47,13 @@ def definitions() -> dg.Definitions:
     problems = {stand_ins[name]: text for name, text in broken.items()}
     if wrong:
         problems[GROUPS_ASSET] = "\n".join(wrong)
-    jobs = group_jobs(groups, workflows, stand_ins, also=[GROUPS_ASSET] if wrong else [])
+    also = [GROUPS_ASSET] if wrong else []
+    switched = Switches(settings.pond).said()
+    jobs = group_jobs(groups, workflows, stand_ins, also, switched)
     names = [job.name for job in jobs]
+    all_job = [job for job in jobs if job.name == ALL]
+    realtime = realtime_job(workflows, settings.home, settings.realtime_burst)
+    watch = Watch(settings.home, workflows, settings.realtime_burst, settings.realtime_wait_s)
     own = dg.Definitions(
         assets=[
             *RAW_ASSETS.values(),
@@ -53,9 +61,9 @@ def definitions() -> dg.Definitions:
             *HISTORY_ASSETS.values(),
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
-        jobs=[*jobs, release_job(workflows)],
+        jobs=[*jobs, release_job(workflows), realtime],
         schedules=group_schedules(groups, names),
-        sensors=[*group_sensors(groups, names), publish_after_failure],
+        sensors=[*group_sensors(groups, names), publish_after_failure, hints_sensor(watch, [realtime, *all_job])],
         resources=resources(settings, workflows),
         executor=dg.in_process_executor,
     )

@@ -3,7 +3,7 @@
 groups.yaml  ->  Group  ->  job <group> (everything up to the targets), job <group>__plan (stops before sending)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -133,6 +133,7 @@ def group_jobs(
     workflows: Sequence[Workflow],
     broken: Mapping[str, str],
     also: Sequence[str] = (),
+    switched: Collection[str] = (),
 ) -> list[UnresolvedAssetJobDefinition]:
     """Two jobs for each group that has a workflow which is switched on, or one whose file cannot be used.
 
@@ -144,8 +145,10 @@ def group_jobs(
         workflows: Those that can be used.
         broken: The assets that stand in for the others, by workflow.
         also: Assets that belong to every group of groups.yaml and to `all`.
+        switched: Workflows that a person ever switched: they are in the jobs whatever their file says, and a run asks
+            whether they are on when it comes to them.
     """
-    active = {workflow.name: workflow for workflow in workflows if workflow.spec.active}
+    active = {each.name: each for each in workflows if each.spec.active or each.name in switched}
     single = {*active, *broken}
     jobs = []
     for name, group in groups.items():

@@ -37,6 +37,21 @@ class MillpondSettings(BaseSettings):
         " printed without any value.",
     )
     ui_names: str = Field("", description="Host names by which the UI is reached besides localhost: ops.example.com.")
+    webhook_port: int = Field(8378, description="Port of `millpond webhook`.")
+    webhook_host: str = Field(
+        "127.0.0.1", description="Address that it listens on: loopback, behind what speaks https to NetSuite."
+    )
+    webhook_names: str = Field("", description="Host names by which NetSuite reaches it: hooks.example.com.")
+    webhook_window_s: float = Field(
+        300, gt=0, le=3600, description="Seconds that the time stamp of a hint may differ from now."
+    )
+    webhook_most_bytes: int = Field(4096, ge=256, description="Longest hint.")
+    realtime_burst: int = Field(
+        200, ge=1, description="When more saved records wait than this, a run of all takes them instead."
+    )
+    realtime_wait_s: float = Field(
+        14.3, ge=0, le=50, description="Seconds that the sensor waits for a hint in one look; 0 looks once."
+    )
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
     @property
@@ -129,6 +144,8 @@ SECRETS = {
     "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; of several with commas the"
     " first seals and each opens; blank: readable.",
     "MILLPOND_UI_TOKEN": "Signs in to the UI; blank: one is made, in the file ui_token in Millpond's home.",
+    "MILLPOND_WEBHOOK_SECRETS": "What NetSuite's hints are signed with: the text of its API secret, 32 characters or"
+    " more; of several with commas each is taken.",
     "NETSUITE_CLIENT_ID": "Client id of the integration record.",
     "NETSUITE_CERTIFICATE_ID": "Certificate id of the machine-to-machine set-up.",
     "NETSUITE_CONSUMER_KEY": "Token-based only.",

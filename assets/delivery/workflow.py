@@ -20,7 +20,7 @@ from assets.delivery.checking import mismatches
 from assets.delivery.frames import PLAN_COMMENTS
 from assets.delivery.guard import Tripped
 from assets.delivery.import_assets import import_assets
-from assets.delivery.layers import MODE_TAG, POOL, layer_spec, refuse_switched_off
+from assets.delivery.layers import MODE_TAG, POOL, layer_spec, switch_metadata, when_off
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
 from assets.delivery.picking import Mode
@@ -166,7 +166,10 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def mart(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow, checks)
+        if off is not None:
+            yield off
+            return
         warehouse: Warehouse = context.resources.warehouse
         client = _client(context, workflow)
         with dagster_failure(MappingError, SyncError):
@@ -251,7 +254,10 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", workflow.spec.door}, pool=POOL
     )
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow)
+        if off is not None:
+            yield off
+            return
         clock = _client(context, workflow).clock
         with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
@@ -287,7 +293,10 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def plan(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow, checks)
+        if off is not None:
+            yield off
+            return
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
         client = _client(context, workflow)
@@ -306,6 +315,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
+                **switch_metadata(context, workflow),
                 "calls_needed": planned.estimate.calls,
                 "time_needed": duration(planned.estimate.seconds),
                 **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.plan),
@@ -373,7 +383,10 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         ],
     )
     def sync(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow, ["all_sent"])
+        if off is not None:
+            yield off
+            return
         target = _target(context, kind, workflow)
 
         def progress(done: int, steps: int) -> None:
@@ -402,6 +415,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 "calls": synced.calls,
                 "seconds": round(synced.seconds, 3),
                 "stopped": str(synced.stop) if synced.stop else "no",
+                **switch_metadata(context, workflow),
             },
             check_results=[
                 dg.AssetCheckResult(
