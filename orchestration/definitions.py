@@ -18,8 +18,8 @@ from assets.netsuite.raw import RAW_ASSETS
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS
-from orchestration.hint_sensor import Watch, hints_sensor
-from orchestration.jobs import ALL, GROUPS_ASSET, group_jobs, load_groups, shown_beside
+from orchestration.hint_sensor import Watch, hint_sensors
+from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
 from orchestration.realtime import realtime_job
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules
@@ -51,7 +51,6 @@ def definitions() -> dg.Definitions:
     switched = Switches(settings.pond).said()
     jobs = group_jobs(groups, workflows, stand_ins, also, switched)
     names = [job.name for job in jobs]
-    all_job = [job for job in jobs if job.name == ALL]
     realtime = realtime_job(workflows, settings.home, settings.realtime_burst)
     watch = Watch(settings.home, workflows, settings.realtime_burst, settings.realtime_wait_s)
     own = dg.Definitions(
@@ -63,7 +62,7 @@ def definitions() -> dg.Definitions:
         ],
         jobs=[*jobs, release_job(workflows), realtime],
         schedules=group_schedules(groups, names),
-        sensors=[*group_sensors(groups, names), publish_after_failure, hints_sensor(watch, [realtime, *all_job])],
+        sensors=[*group_sensors(groups, names), publish_after_failure, *hint_sensors(watch, names)],
         resources=resources(settings, workflows),
         executor=dg.in_process_executor,
     )

@@ -1,6 +1,7 @@
 """Starts a run for records that were just saved in NetSuite.
 
-hints.sqlite  ->  look()  ->  a run of `realtime`; after a burst a run of `all` instead; or why there is none
+hints.sqlite  ->  look()  ->  a run of `realtime`, or why there is none
+              ->  look_at_burst()  ->  a run of `all` for more records than are worth looking at one by one
 
 Dagster looks at its sensors every five seconds. A hint shall not wait for that, so one look lasts nearly as long as
 that takes: it ends with the first hint, or just before the next look begins.
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # not exported
 
 from assets.delivery.planning import Workflow
 from orchestration.hints import FILE, Hint, Hints
@@ -21,17 +21,17 @@ from orchestration.realtime import REALTIME, by_account, hearing_hints
 from orchestration.sensors import BUSY
 from resources.warehouse import Warehouse
 
-Job = dg.JobDefinition | UnresolvedAssetJobDefinition
-SENSOR = "hints"
 POLL_S = 0.2
+BURST_EVERY_S = 15
 BURST_TAG = "millpond/hints_up_to"  # of a run of all: the last hint that it answers
 # a run that died without a word is not started again at once, and again and again
 AFTER_FAILURE_S = 30.0
+LOOKED_AT = 20  # of the newest runs, to find one that answers a burst
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What the sensor needs to know.
+    """What the sensors need to know.
 
     Attributes:
         folder: Where the hints are.
@@ -46,57 +46,79 @@ class Watch:
     wait_s: float
 
     def look(self, instance: dg.DagsterInstance, warehouse: Warehouse) -> dg.RunRequest | str:
-        """One glance: what to run, or why nothing."""
-        if not (self.folder / FILE).exists():
-            return "no hint was ever kept: start `millpond webhook`"
-        hearing = by_account(hearing_hints(warehouse, self.workflows))
-        if not hearing:
-            return "no workflow follows hints: `millpond activate WORKFLOW --realtime`"
-        hints = Hints(self.folder)
-        due = hints.due(hearing)
-        if not any(due.values()):
-            return "no hint waits"
+        """Whether saved records are brought now, and if not, why not."""
+        due = self._due(warehouse)
+        if isinstance(due, str):
+            return due
         if instance.get_runs_count(dg.RunsFilter(job_name=REALTIME, statuses=BUSY)):
             return "a run brings records just now; what comes meanwhile is next"
-        return self._ask(instance, hints, hearing, due)
-
-    def _ask(
-        self, instance: dg.DagsterInstance, hints: Hints, hearing: dict[str, list[Workflow]], due: dict[str, list[Hint]]
-    ) -> dg.RunRequest | str:
-        records = {hint.key: hint.number for waiting in due.values() for hint in waiting}
-        whole = _last(instance, job_name=ALL, with_tag=BURST_TAG)
-        if whole is not None and not whole.dagster_run.is_finished:
+        whole = _answering(instance)
+        if whole is not None and not whole.is_finished:
             return "a run of all answers a burst of hints"
-        if whole is not None and whole.dagster_run.is_success:
-            answered = int(whole.dagster_run.tags[BURST_TAG])
-            for door, waiting in due.items():
-                hints.done(door, [hint for hint in waiting if hint.number <= answered], hearing)
-            records = {key: number for key, number in records.items() if number > answered}
-            if not records:
-                return "a run of all answered them"
-        # when a run of all failed on a burst, the records go in portions, so that those that can be brought are
-        if len(records) > self.burst and (whole is None or whole.dagster_run.is_success):
-            up_to = str(max(records.values()))
-            return dg.RunRequest(job_name=ALL, tags={BURST_TAG: up_to, "millpond/because": f"{len(records)} hints"})
-        last = _last(instance, job_name=REALTIME)
-        if last is not None and last.dagster_run.is_failure and time.time() - (last.end_time or 0) < AFTER_FAILURE_S:
-            fresh = any(hint.first_at > (last.end_time or 0) for waiting in due.values() for hint in waiting)
-            if not fresh:
-                return f"the last run failed (run {last.dagster_run.run_id[:8]}); again in a moment"
-        return dg.RunRequest(job_name=REALTIME, tags={"millpond/because": f"{len(records)} records saved in NetSuite"})
+        if len(due) > self.burst and (whole is None or whole.is_success):
+            return f"{len(due)} records wait, more than {self.burst}: a run of all takes them"
+        failed_at = _failed_at(instance)
+        if failed_at and time.time() - failed_at < AFTER_FAILURE_S and max(due.values()) < failed_at:
+            return "the last run failed; again in a moment"
+        return dg.RunRequest(tags={"millpond/because": f"{len(due)} records saved in NetSuite"})
+
+    def look_at_burst(self, instance: dg.DagsterInstance, warehouse: Warehouse) -> dg.RunRequest | str:
+        """Whether so many records wait that a run of all takes them; closes the hints that one has taken."""
+        due = self._due(warehouse)
+        if isinstance(due, str):
+            return due
+        whole = _answering(instance)
+        if whole is not None and not whole.is_finished:
+            return "a run of all answers a burst of hints"
+        if whole is not None and whole.is_success:
+            self._close(warehouse, int(whole.tags[BURST_TAG]))
+            due = self._due(warehouse)
+        if isinstance(due, str) or len(due) <= self.burst:
+            return "no burst"
+        if whole is not None and not whole.is_success:
+            # those that can be brought are, in portions
+            return f"run {whole.run_id[:8]} failed on a burst; its records are brought in portions"
+        numbers = [hint.number for waiting in self._waiting(warehouse).values() for hint in waiting]
+        tags = {BURST_TAG: str(max(numbers)), "millpond/because": f"{len(due)} records saved in NetSuite"}
+        return dg.RunRequest(tags=tags)
+
+    def _due(self, warehouse: Warehouse) -> dict[tuple[str, str], float] | str:
+        """The records that wait, with the time of the first hint of each; or why none does."""
+        if not (self.folder / FILE).exists():
+            return "no hint was ever kept: start `millpond webhook`"
+        waiting = self._waiting(warehouse)
+        if not waiting:
+            return "no workflow follows hints: `millpond activate WORKFLOW --realtime`"
+        due = {hint.key: hint.first_at for hints in waiting.values() for hint in hints}
+        return due or "no hint waits"
+
+    def _waiting(self, warehouse: Warehouse) -> dict[str, list[Hint]]:
+        return Hints(self.folder).due(by_account(hearing_hints(warehouse, self.workflows)))
+
+    def _close(self, warehouse: Warehouse, answered: int) -> None:
+        waiting = self._waiting(warehouse)
+        for door, hints in waiting.items():
+            Hints(self.folder).done(door, [hint for hint in hints if hint.number <= answered], waiting)
 
 
-def _last(instance: dg.DagsterInstance, *, job_name: str, with_tag: str = "") -> dg.RunRecord | None:
-    found = instance.get_run_records(dg.RunsFilter(job_name=job_name), limit=20 if with_tag else 1)
-    return next((record for record in found if not with_tag or with_tag in record.dagster_run.tags), None)
+def _answering(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The newest run of all that a burst asked for."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=ALL), limit=LOOKED_AT)
+    return next((run for run in runs if BURST_TAG in run.tags), None)
 
 
-def hints_sensor(watch: Watch, jobs: Sequence[Job]) -> dg.SensorDefinition:
-    """The sensor; the jobs are those that it may run."""
+def _failed_at(instance: dg.DagsterInstance) -> float:
+    """When the last run failed; 0 when it did not."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=REALTIME), limit=1)
+    return next((each.end_time or 0.0 for each in records if each.dagster_run.is_failure), 0.0)
+
+
+def hint_sensors(watch: Watch, jobs: Sequence[str]) -> list[dg.SensorDefinition]:
+    """The sensors; a run of all is only asked for where there is that job."""
 
     @dg.sensor(
-        name=SENSOR,
-        jobs=list(jobs),
+        name="hints",
+        job_name=REALTIME,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts a run for records that NetSuite said were saved; `millpond webhook` takes what it says.",
@@ -113,4 +135,17 @@ def hints_sensor(watch: Watch, jobs: Sequence[Job]) -> dg.SensorDefinition:
                 return dg.SkipReason(answer)
             time.sleep(POLL_S)
 
-    return hints
+    @dg.sensor(
+        name="hints_burst",
+        job_name=ALL,
+        minimum_interval_seconds=BURST_EVERY_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="After a burst of saves, as by an import of records, a run of all takes what would be many hints.",
+    )
+    def hints_burst(
+        context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> dg.RunRequest | dg.SkipReason:
+        answer = watch.look_at_burst(context.instance, warehouse)
+        return answer if isinstance(answer, dg.RunRequest) else dg.SkipReason(answer)
+
+    return [hints, hints_burst] if ALL in jobs else [hints]
