@@ -31,6 +31,7 @@ from orchestration.settings import (
     secret,
     suiteprojects_door,
 )
+from orchestration.switching import switch_job
 from resources.netsuite.resource import NetSuiteResource
 from resources.pond import WarehouseResource
 from resources.precoro.resource import PrecoroResource
@@ -60,7 +61,7 @@ def definitions() -> dg.Definitions:
             *HISTORY_ASSETS.values(),
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
-        jobs=[*jobs, release_job(workflows), realtime],
+        jobs=[*jobs, release_job(workflows), switch_job(workflows), realtime],
         schedules=group_schedules(groups, names),
         sensors=[*group_sensors(groups, names), publish_after_failure, *hint_sensors(watch, names)],
         resources=resources(settings, workflows),

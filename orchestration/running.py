@@ -112,6 +112,7 @@ def execute(
         # after DAGSTER_HOME is set: the code location reads the settings
         from orchestration.definitions import definitions
         from orchestration.release_job import RELEASE
+        from orchestration.switching import SWITCH
 
         try:
             loaded = definitions()
@@ -119,7 +120,8 @@ def execute(
             print_problems([str(error)], console)
             return None
         # a plan is released by `millpond apply`
-        jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name != RELEASE}
+        others = {RELEASE, SWITCH}
+        jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name not in others}
         if job_name not in jobs:
             groups = sorted(name for name in jobs if not name.startswith("__") and not name.endswith(STEPS))
             asked = escape(job_name.removesuffix("__plan"))
