@@ -55,7 +55,9 @@ def live(settled: Home) -> Live:
 
 
 def test_smoke(live: Live) -> None:
-    rows = live.ledger("select customer_id, company_name from stg_netsuite__customers where stage='customer' and company_name is not null and list_contains(subsidiary_ids, '2') and custentity_oa_export_to_openair='T' and not is_inactive limit 3")
+    rows = live.ledger(
+        "select customer_id, company_name from stg_netsuite__customers where stage='customer' and company_name is not null and list_contains(subsidiary_ids, '2') and custentity_oa_export_to_openair='T' and not is_inactive limit 3"
+    )
     print(rows)
     key = int(rows[0][0])
     live.home.sandbox.netsuite.update("customer", key, companyname="Brand New Name")
@@ -66,10 +68,17 @@ def test_smoke(live: Live) -> None:
     print("seconds", time.time() - t, done.success)
     for e in done.all_events:
         if e.event_type_value == "ASSET_OBSERVATION":
-            print(e.event_specific_data.asset_observation.asset_key, {k: v.value for k, v in e.event_specific_data.asset_observation.metadata.items()})
+            print(
+                e.event_specific_data.asset_observation.asset_key,
+                {k: v.value for k, v in e.event_specific_data.asset_observation.metadata.items()},
+            )
         if e.is_step_failure:
             print(e.step_failure_data.error)
     assert done.success
     assert live.ledger("select * from sync_watermarks order by 1") == marks
-    print(live.ledger(f"select workflow, action, state, seen_at from sync_attempts where source_id='{key}' order by seen_at"))
+    print(
+        live.ledger(
+            f"select workflow, action, state, seen_at from sync_attempts where source_id='{key}' order by seen_at"
+        )
+    )
     print(live.hints.waiting())
