@@ -149,6 +149,8 @@ def doubt(
         workflow: The workflow.
         places: Source record to target id, and to the fingerprint with which it was made, if it was.
     """
+    if not places:
+        return
     known = ledger.read_links(con, workflow)
     rows = pl.DataFrame(
         [(*key, *place) for key, place in places.items()],

@@ -28,7 +28,7 @@ from assets.delivery.frames import (
 )
 from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP, dated
 from assets.delivery.matching import match
-from assets.delivery.quirks import request_hash, shown_hash
+from assets.delivery.quirks import request_hash, shown_hashes
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, Action
 
@@ -132,13 +132,10 @@ def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], vers
     ours = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     ours &= pl.col("confirmed_version").eq_missing(pl.lit(version)) & (pl.col("disposition") == DELIVER)
     ours &= ~TOUCHED.list.contains(key_field)  # our key is put back however often somebody clears it
-    differing = compared.with_row_index("_row").filter(ours & (pl.col("changes").list.len() > 0))
-    kept = [
-        row["_row"]
-        for row in differing.iter_rows(named=True)
-        if shown_hash({name: row[f"twin.{name}"] for name in fields}, fields) == row["shown_hash"]
-    ]
-    rows = pl.Series("_kept", kept, dtype=pl.UInt32).implode()
+    ours &= pl.col("shown_hash").is_not_null() & (pl.col("changes").list.len() > 0)
+    differing = compared.with_row_index("_row").filter(ours)
+    same = differing["shown_hash"] == pl.Series(shown_hashes(differing, fields, "twin."), dtype=pl.String)
+    rows = differing["_row"].filter(same).implode()
     return compared.with_row_index("_row").with_columns(pl.col("_row").is_in(rows).alias("kept_so")).drop("_row")
 
 
@@ -222,20 +219,13 @@ def _compare(
         look |= pair.select((there & each.ne_missing(pl.col(f"twin.{name}"))).fill_null(value=False)).to_series()
     looked = settled.filter(look)
     looked = looked.with_columns(column for name in fields for column in beside.of(looked, name))
-    change = pl.struct(
-        pl.lit(PARENT).alias("field"), KNOWN_PARENT.alias("before"), pl.col("parent_target_id").alias("after")
-    )
+    payload = pl.struct([each.alias(name) for name, each in wanted.items()] or [pl.lit(None)])
     changes = [
-        pl.when(there & each.ne_missing(pl.col(f"twin.{name}"))).then(
-            pl.struct(pl.lit(name).alias("field"), pl.col(f"twin.{name}").alias("before"), each.alias("after"))
-        )
+        (name, there & each.ne_missing(pl.col(f"twin.{name}")), pl.col(f"twin.{name}"), each)
         for name, each in wanted.items()
     ]
-    payload = pl.struct([each.alias(name) for name, each in wanted.items()] or [pl.lit(None)])
-    looked = looked.with_columns(
-        pl.concat_list(*changes, pl.when(moved).then(change)).list.drop_nulls().alias("changes"),
-        payload.struct.json_encode().alias("payload"),
-    )
+    changes.append((PARENT, moved, KNOWN_PARENT, pl.col("parent_target_id")))
+    looked = _with_changes(looked, changes).with_columns(payload.struct.json_encode().alias("payload"))
     looked = _kept_so(_monitored(looked, target, spec), target.key_field, fields, spec.version)
     plain = settled.filter(~look).with_columns(
         pl.lit([], dtype=looked.schema["changes"]).alias("changes"),
@@ -245,6 +235,20 @@ def _compare(
     )
     done = [name for name in looked.columns if name not in {*fields, *(f"twin.{each}" for each in fields)}]
     return pl.concat([looked.select(done), plain.select(done)])
+
+
+def _with_changes(looked: pl.DataFrame, changes: Sequence[tuple[str, pl.Expr, pl.Expr, pl.Expr]]) -> pl.DataFrame:
+    """Add changes from (field, condition, before, after); few fields of a record differ, so each is filtered first."""
+    numbered = looked.with_row_index("_row")
+    differing = [
+        numbered.filter(condition).select(
+            "_row", pl.struct(pl.lit(name).alias("field"), before.alias("before"), after.alias("after"))
+        )
+        for name, condition, before, after in changes
+    ]
+    of_row = pl.concat(differing).group_by("_row", maintain_order=True).agg(pl.col("field").alias("changes"))
+    told = numbered.join(of_row, on="_row", how="left", maintain_order="left").drop("_row")
+    return told.with_columns(pl.col("changes").fill_null(pl.lit([], dtype=of_row.schema["changes"])))
 
 
 def _wanted(target: TargetShape, fields: Sequence[str], spec: WorkflowSpec, there: pl.Expr) -> dict[str, pl.Expr]:

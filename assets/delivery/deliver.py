@@ -356,9 +356,15 @@ class _Run:
         return outcomes
 
     def _read_back(self, writes: Sequence[Write]) -> pl.DataFrame:
-        keys = [write.values.get(self._target.key_field) for write in writes]
+        keys = {write.values.get(self._target.key_field): write.target_id for write in writes}
         fields = sorted({name for write in writes for name in write.values})
-        return self._target.find([key for key in keys if key], fields)
+        back = self._target.find([key for key in keys if key], fields)
+        if self._target.lists_all:
+            return back
+        # what was switched off may be there and not be listed
+        shown = set(back["external_id"])
+        hidden = {target_id: key for key, target_id in keys.items() if key and target_id and key not in shown}
+        return pl.concat([back, self._target.ask(hidden, fields)[0]]) if hidden else back
 
     def _found(self, write: Write, outcomes: list[Outcome], index: int, back: pl.DataFrame) -> bool:
         """Whether the write shows in what the target has now; the outcome is then a confirmation.

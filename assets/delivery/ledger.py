@@ -57,8 +57,7 @@ _NUMBER = "try_cast(source_id as bigint) as source_number"
 
 def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create the ledger's tables where they are missing, with their comments."""
-    for name in LEDGER:
-        ensure_table(con, sql.statement("ledger", name))
+    ensure_table(con, *(sql.statement("ledger", name) for name in LEDGER))
 
 
 def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+import polars as pl
+
 TRIMMED: Final = "trimmed"
 SPACES: Final = "spaces"
 CASE: Final = "case"
@@ -65,5 +67,14 @@ def request_hash(changes: Iterable[Mapping[str, str | None]]) -> str:
 
 def shown_hash(shown: Mapping[str, str | None], fields: Iterable[str]) -> str:
     """Fingerprint of a target record's fields as the target shows them."""
-    text = "\x1f".join(f"{name}\x1e{shown.get(name) or ''}" for name in sorted(fields))
+    return _digest("\x1f".join(f"{name}\x1e{shown.get(name) or ''}" for name in sorted(fields)))
+
+
+def shown_hashes(rows: pl.DataFrame, fields: Iterable[str], prefix: str = "") -> list[str]:
+    """`shown_hash` of every row; the fields' columns begin with the prefix."""
+    parts = [pl.format("{}\x1e{}", pl.lit(name), pl.col(prefix + name).fill_null("")) for name in sorted(fields)]
+    return [_digest(text) for text in rows.select(pl.concat_str(parts, separator="\x1f")).to_series()]
+
+
+def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

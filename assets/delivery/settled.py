@@ -53,7 +53,7 @@ def part(
     places: pl.DataFrame | None = None,
     pins: pl.DataFrame | None = None,
 ) -> None:
-    """Make the temporary tables _settled and _open: every record of the mart is in one of them.
+    """Make the temporary tables _settled and _open: every record of the mart is in one of them; _rest is the twin's.
 
     Args:
         con: An open writer section.
@@ -86,6 +86,7 @@ def part(
     while con.execute(_WITH_PARENTS).fetchall()[0][0]:
         pass  # one level further down
     con.execute("create or replace temp table _open as from _wanted anti join _settled using (place)")
+    con.execute("create or replace temp table _rest as from _actual anti join _settled using (target_id)")
 
 
 def read_open(con: duckdb.DuckDBPyConnection, sides: Sides) -> Open:
@@ -123,7 +124,8 @@ def count_ours(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
     """How many records of the target are ours, by their key or by a link."""
     # the links know what was ours also when the source has lost every record
     found = con.execute(
-        "select count(*) from _actual where external_id in (select key from _wanted where key is not null)"
+        "select (select count(target_id) from _settled) + count(*) from _rest"
+        " where external_id in (select key from _open where key is not null)"
         " or target_id in (select target_id from sync_links where workflow = ? and target_id is not null)",
         [workflow],
     )
@@ -258,8 +260,7 @@ where parent_source_id is not null and not exists (
 
 _NEAR = """
 create or replace temp table _near as
-select place from _actual
-anti join _settled using (target_id)
+select place from _rest
 where external_id in (select key from _open where key is not null)
     or target_id in (select target_id from sync_links semi join _open using (source, source_id) where workflow = ?)
     or target_id in (select pinned_id from _pins)

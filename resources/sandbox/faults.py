@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from html import escape
 from pathlib import Path
 
 from resources.sandbox.store import Store
@@ -93,23 +94,35 @@ class Faulty:
         """The system's answer, spoiled when a fault is due."""
         kind = self._faults.due(self._name, call)
         if kind in _INSTEAD:
-            return _INSTEAD[kind]
+            return _INSTEAD[kind](call)
         answer = self._system.answer(call)
-        return _SPOILED[kind](answer) if kind in _SPOILED else answer
+        return _SPOILED[kind](answer, call) if kind in _SPOILED else answer
 
 
-_PAGE = b"<!DOCTYPE html><html><body><h1>Down for maintenance</h1></body></html>"
-_ERROR = Answer(500, b"Internal Server Error", {"Content-Type": "text/plain"})
+def _quoted(call: Call) -> str:
+    """The request as error pages of proxies and frameworks show it, keys and contents included."""
+    head = "\n".join(f"{name}: {value}" for name, value in call.headers.items())
+    return f"{call.method} {call.url}\n{head}\n\n{call.body.decode('utf-8', 'replace')}"
+
+
+def _page(call: Call) -> Answer:
+    page = f"<!DOCTYPE html><html><body><h1>Down for maintenance</h1><pre>{escape(_quoted(call))}</pre></body></html>"
+    return Answer(200, page.encode(), {"Content-Type": "text/html"})
+
+
+def _error(call: Call) -> Answer:
+    return Answer(500, f"Internal Server Error\n{_quoted(call)}".encode(), {"Content-Type": "text/plain"})
+
 
 # what comes instead of doing the work, and what becomes of the answer after it was done
-_INSTEAD: dict[FaultKind | None, Answer] = {
-    FaultKind.REFUSED_500: _ERROR,
-    FaultKind.HTML: Answer(200, _PAGE, {"Content-Type": "text/html"}),
-    FaultKind.EMPTY: Answer(200, b"", {"Content-Type": "application/json"}),
+_INSTEAD: dict[FaultKind | None, Callable[[Call], Answer]] = {
+    FaultKind.REFUSED_500: _error,
+    FaultKind.HTML: _page,
+    FaultKind.EMPTY: lambda _: Answer(200, b"", {"Content-Type": "application/json"}),
 }
-_SPOILED: dict[FaultKind | None, Callable[[Answer], Answer]] = {
-    FaultKind.DONE_500: lambda _: _ERROR,
-    FaultKind.LOST: lambda answer: replace(answer, loss=Loss.DROPPED),
-    FaultKind.CUT: lambda answer: replace(answer, loss=Loss.CUT),
-    FaultKind.TRUNCATED: lambda answer: replace(answer, body=answer.body[: len(answer.body) // 2]),
+_SPOILED: dict[FaultKind | None, Callable[[Answer, Call], Answer]] = {
+    FaultKind.DONE_500: lambda _, call: _error(call),
+    FaultKind.LOST: lambda answer, _: replace(answer, loss=Loss.DROPPED),
+    FaultKind.CUT: lambda answer, _: replace(answer, loss=Loss.CUT),
+    FaultKind.TRUNCATED: lambda answer, _: replace(answer, body=answer.body[: len(answer.body) // 2]),
 }

@@ -24,8 +24,9 @@ from resources.sandbox.serve import HOST, THREADS, Front, LossyProtocol, Receive
 from resources.sandbox.world import Sandbox
 
 DATA = ("/services/rest/query/v1/suiteql", "/services/rest/record/v1/customer")  # calls for rows
+OWN = tuple(f"custentity_own_{number}" for number in range(1, 6))  # of this account alone
 CUSTOM = ("custentity_department", "custentity_class", "custentity_location", "custentity_region",
-          "custentity_oa_export_to_openair")  # fmt: skip
+          "custentity_oa_export_to_openair", *OWN)  # fmt: skip
 
 
 class TimedFront:
@@ -69,6 +70,7 @@ def customers(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
             "comments": text, "accountnumber": f"A{key}", "language": "sv_SE", "isperson": False, "isinactive": False,
             "custentity_department": key % 9, "custentity_class": key % 9, "custentity_location": key % 9,
             "custentity_region": text[:12], "custentity_oa_export_to_openair": True,
+            **{name: text[place * 20 : place * 20 + 16] for place, name in enumerate(OWN)},
         }  # fmt: skip
 
 
@@ -84,6 +86,7 @@ def fill(folder: Path, count: int, latency_ms: int, slots: int) -> None:
         row_cap=0,
         page_cap=0,
         q_after="midnight",  # as the connector takes it
+        custom_fields=[f"customer.{name}:text" for name in OWN],
     )
     sandbox.netsuite.insert("customer", customers(count))
 

@@ -63,7 +63,7 @@ def spill(folder: Path, printed: str, planted: list[str]) -> set[tuple[str, str]
 def test_nothing_secret_and_nobodys_data_is_told(
     seeded: Home, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Refused records, lost and unusable answers, a cast that fits no value: ids and reasons only."""
+    """Refused records, lost and unusable answers, error pages that quote us, a bad cast: ids and reasons only."""
     planted, kept = plant(seeded), seeded.folder / "dagster"
     kept.mkdir()
     board, faults = seeded.sandbox.switches, seeded.sandbox.faults
@@ -71,6 +71,10 @@ def test_nothing_secret_and_nobodys_data_is_told(
     board.set("precoro", PrecoroSwitches, name_limit=8)
     faults.plan("suiteprojects", Fault(FaultKind.TRUNCATED, pattern='<Add type="Customer"'))
     faults.plan("precoro", Fault(FaultKind.HTML, method="POST"))
+    faults.plan("precoro", Fault(FaultKind.REFUSED_500, method="PUT"))
+    faults.plan("precoro", Fault(FaultKind.DONE_500, method="POST", skip=2))
+    faults.plan("suiteprojects", Fault(FaultKind.REFUSED_500, pattern='<Add type="Project"', times=20))
+    faults.plan("netsuite", Fault(FaultKind.REFUSED_500, pattern="from subsidiary", times=40))
     faults.plan("netsuite", Fault(FaultKind.TRUNCATED, pattern="from contact", times=9 * READABLE))
 
     with edited_workflows(tmp_path / "own") as folder, environment(DAGSTER_HOME=str(kept)):
@@ -84,6 +88,7 @@ def test_nothing_secret_and_nobodys_data_is_told(
     assert code == 1
     assert "the mapping does not fit" in printed
     assert "the answer is not JSON" in printed
+    assert "HTTP 500" in printed
     assert {"rejected_837", "rejected_illegal_character", "rejected_400"} <= set(reasons(seeded))
     assert spill(kept, printed, planted) == set()
     assert spill(kept, printed, [OF_PRECORO]) != set()

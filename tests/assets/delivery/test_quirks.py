@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from assets.delivery.quirks import classify, differences, shown_hash
+from assets.delivery.quirks import classify, differences, shown_hash, shown_hashes
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
 from tests.assets.delivery.builders import customer, suite_customers
@@ -47,6 +50,14 @@ def test_the_fingerprint_does_not_know_blank_from_absent() -> None:
     """The target does not either; the order does not matter."""
     assert shown_hash({"a": "1", "b": None}, ["a", "b"]) == shown_hash({"b": "", "a": "1"}, ["b", "a"])
     assert shown_hash({"a": "1", "b": "2"}, ["a", "b"]) != shown_hash({"a": "2", "b": "1"}, ["a", "b"])
+
+
+@given(rows=st.lists(st.fixed_dictionaries({name: st.none() | st.text(max_size=4) for name in ("a", "b{}", "c")})))
+def test_the_fingerprint_of_many_is_that_of_each(rows: list[dict[str, str | None]]) -> None:
+    """A plan compares thousands with what one answer showed."""
+    names = ["c", "a", "b{}"]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String)).select(pl.all().name.prefix("twin."))
+    assert shown_hashes(frame, names, "twin.") == [shown_hash(row, names) for row in rows]
 
 
 RATE = {"field": "rate", "value": "12.345"}

@@ -10,7 +10,7 @@ from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
 from tests.assets.delivery.builders import customer as plain_customer
 from tests.assets.delivery.flow import Flow
-from tests.assets.precoro.company import Company, customer, project
+from tests.assets.precoro.company import Company, customer, project, shipped
 
 FAMILY = (project("11", "1"), project("12", "1", "11"))
 OFF = customer("1", is_inactive=True)
@@ -45,6 +45,17 @@ def test_what_was_off_and_lives_again_is_the_same_option(listing: Company, mode:
     }
     assert verbs(listing).count("POST") == 4
     assert set(listing.run(mode).values()) == {("unchanged", "identical")}
+
+
+def test_the_first_records_of_a_new_file_may_be_switched_off(listing: Company) -> None:
+    """They are looked at before more is sent; what is off and not listed did arrive."""
+    listing.spec = shipped(customers={"lifecycle": {"inactive": "deactivate", "deleted": "report"}})
+    told = listing.netsuite(OFF, customer("2", company_name="Renamed"), projects=FAMILY).run()
+
+    assert {key: end for key, (end, _) in told.items()} == {
+        "1": "deactivate", "11": "deactivate", "12": "deactivate", "2": "update",
+    }  # fmt: skip
+    assert listing.warehouse.read("select distinct state from sync_runs where state = 'halted'").is_empty()
 
 
 def test_what_a_person_disabled_is_restored(listing: Company) -> None:
