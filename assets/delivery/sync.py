@@ -86,7 +86,8 @@ def run_sync(
             plan = only_these(plan, asked, target.active_field)
             plan, stale = set_aside(plan, _fresh(warehouse, workflow, target), target)
         canary = _canary(warehouse, workflow, kept, asked)
-        sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary)
+        few = kept.kind == plans.HINTS
+        sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary, few)
         finish = partial(
             finish_creates, warehouse, workflow.name, target, version=kept.workflow_version, run_id=run_id, clock=clock
         )

@@ -11,6 +11,7 @@ from resources.budget import CallBudget, Window
 from resources.clock import Clock, WallClock
 from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpDoor, bad_address, not_configured, open_http
 from resources.precoro.client import PrecoroClient
+from resources.precoro.notes import Notes
 from resources.precoro.refusals import Refusals
 
 REGIONS = {"com": "https://api.precoro.com", "us": "https://api.precoro.us"}
@@ -103,8 +104,9 @@ def open_precoro(
         with open_http(NOWHERE, transport=ClosedTransport("precoro", problem)) as http:
             yield PrecoroClient(HttpDoor(http, system="precoro", clock=time), clock=time)
         return
+    counted_in = Path(budget_file) if budget_file else Path.home() / ".millpond" / "precoro_budget.sqlite"
     budget = CallBudget(
-        Path(budget_file) if budget_file else Path.home() / ".millpond" / "precoro_budget.sqlite",
+        counted_in,
         WINDOWS,
         time,
         system="precoro",
@@ -124,4 +126,5 @@ def open_precoro(
         around=lambda inner: Counted(inner, budget, account),
     ) as http:
         door = HttpDoor(http, system="precoro", clock=time, attempts=attempts, translate=Refusals(time, system))
-        yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account))
+        notes = Notes(counted_in.with_suffix(".fields.json"), account, time)
+        yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account), notes=notes)

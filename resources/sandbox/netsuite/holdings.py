@@ -71,7 +71,9 @@ class Holdings:
         defaults = {name: now for name in ("datecreated", "lastmodifieddate") if name in described.columns}
         with self._store.write() as connection:
             ids = Sequence(connection, described)
-            complete = ({**defaults, **row, described.key: ids.take(row.get(described.key))} for row in rows)
+            complete: Iterator[Mapping[str, Any]] = (
+                {**defaults, **row, described.key: ids.take(row.get(described.key))} for row in rows
+            )
             if switches.late_share:
                 complete = (row for row in complete if not self._kept_row(connection, described, row, switches))
             created: list[int] = []
