@@ -77,22 +77,23 @@ def _read(
     warehouse: Warehouse, client: NetSuiteClient, keys: Iterable[Key], said_deleted: set[Key], gone_at: datetime,
     settings: ExtractionSettings, run_id: str,
 ) -> None:  # fmt: skip
-    """Ask for the rows of each table at once."""
+    """Ask for the records, then for what belongs to those that are there, or are surely gone."""
     asked: dict[str, list[str]] = {}
     for source, record_id in sorted(keys, key=lambda key: (key[0], int(key[1]))):
         asked.setdefault(source, []).append(record_id)
-    with warehouse.writer(transaction=False) as con:
-        there = tables_of(con)
-    for name, thing in THINGS.items():
-        if thing.parent and BELONGING in asked and there.issuperset(thing.raw_tables):
-            asked[name] = asked[BELONGING]
 
-    def again(name: str) -> None:
-        gone = {record_id: gone_at for record_id in asked[name] if (name, record_id) in said_deleted}
-        look_again(warehouse, client, name, asked[name], settings, run_id=run_id, said_deleted=gone)
+    def again(name: str, ids: Sequence[str]) -> set[str]:
+        gone = {record_id: gone_at for record_id in ids if (name, record_id) in said_deleted}
+        return look_again(warehouse, client, name, ids, settings, run_id=run_id, said_deleted=gone)
 
-    with ThreadPoolExecutor(len(asked)) as pool:
-        list(pool.map(again, asked))
+    with ThreadPoolExecutor(len(THINGS)) as pool:
+        shown = dict(zip(asked, pool.map(again, asked, asked.values()), strict=True))
+        surely = shown.get(BELONGING, set()) | {record_id for source, record_id in said_deleted if source == BELONGING}
+        if surely:
+            with warehouse.writer(transaction=False) as con:
+                there = tables_of(con)
+            below = [name for name, thing in THINGS.items() if thing.parent and there.issuperset(thing.raw_tables)]
+            list(pool.map(again, below, [sorted(surely, key=int)] * len(below)))
 
 
 def _stage(con: duckdb.DuckDBPyConnection, sources: set[str]) -> None:

@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from assets.delivery import ledger, plans
+from assets.delivery.aftermath import close_dead
 from assets.delivery.few import Few
 from assets.delivery.frames import KEY, TargetShape
 from assets.delivery.guard import Tripped
@@ -29,12 +30,15 @@ from assets.delivery.mapping import (
     shape_records,
 )
 from assets.delivery.planning import Foreign, Planned, Workflow, check_table, look_up, make_plan, moment_of, read_twin
+from assets.delivery.plans import SyncError
 from assets.delivery.settled import Sides, part
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import TWIN_COLUMNS, Asked, Target
-from assets.delivery.turns import one_maker
+from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock
 from resources.warehouse import Warehouse, columns_of, has_table, insert_frame, quoted, read_frame
+
+OTHERS_MAY_SEND_S = 20.0  # a run of all that sends longer than this is not waited for: it may take a day
 
 
 @dataclass(frozen=True)
@@ -140,10 +144,18 @@ def _staged(con: duckdb.DuckDBPyConnection, source: str, table: str) -> pl.DataF
 def look(warehouse: Warehouse, workflow: Workflow, target: Target, few: Few, *, run_id: str, clock: Clock) -> Few:
     """Ask the target for those of the records that are not as they should be, as far as the twin tells.
 
-    What a run that died may have left in the target is not told by a look at a few: then all of it is read.
+    What a run that died has surely made is in the ledger, and looked for by its id. What it may have made is not told
+    by a look at a few: then all of the target is read.
+
+    Raises:
+        SyncError: Another run is sending.
     """
-    with warehouse.writer() as con:
-        left_open = ledger.open_intents(con, workflow.name).height
+    with turn_if_free(warehouse, workflow.spec.door, OTHERS_MAY_SEND_S) as alone:
+        if not alone:
+            raise SyncError(f"{workflow.name}: another run is sending to {workflow.spec.door}; tried again in a moment")
+        with warehouse.writer() as con:
+            close_dead(con, workflow.name, moment_of(clock))
+            left_open = ledger.open_intents(con, workflow.name).height
     if left_open:
         read_twin(warehouse, workflow, target, run_id=run_id, clock=clock)
         return few

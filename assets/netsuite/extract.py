@@ -26,13 +26,13 @@ from assets.netsuite.probes import LIMITS, Probes
 from assets.netsuite.reading import Reading
 from assets.netsuite.report import ExtractReport
 from assets.netsuite.settings import ExtractionSettings
-from assets.netsuite.spool import scratch
+from assets.netsuite.spool import relation, scratch
 from assets.netsuite.things import THINGS, Thing
 from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, read_watermarks, write_watermark
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.refusals import MissingTableError
-from resources.warehouse import Warehouse, literal
+from resources.warehouse import Warehouse, literal, quoted
 
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
@@ -112,7 +112,7 @@ class Extraction:
             gathering = Gathering(self._warehouse, self._client, reading, self._settings, self._known)
             return self._load(reading, folder, gathering.compared(Gathered("reconcile", [])), None)
 
-    def look_again(self, ids: Sequence[str], said_deleted: Mapping[str, datetime] = NOBODY) -> ExtractReport:
+    def look_again(self, ids: Sequence[str], said_deleted: Mapping[str, datetime] = NOBODY) -> set[str]:
         """Read some records again, whatever the watermark says; it stays where it is.
 
         Args:
@@ -120,18 +120,27 @@ class Extraction:
                 those that are missing have vanished.
             said_deleted: Of these somebody said that they are gone, and when; what NetSuite still shows is not.
 
+        Returns:
+            The keys that NetSuite showed.
+
         Raises:
             IntegrationError: Nothing was changed.
         """
         with scratch(self._warehouse.folder) as folder:
             reading = self._reading(folder)
+            expression = self._thing.parent or reading.query.key_expression
+            rows = reading.rows_with(expression, ids)
             if self._thing.parent:
-                rows = reading.rows_with(self._thing.parent, ids)
                 scope = Scope([rows], ids, visible=bool(rows.rows) or reading.shows_rows())
-                return self._load(reading, folder, Gathered("again", [rows], scope=scope), None)
-            rows = reading.rows_with(reading.query.key_expression, ids)
-            gone = pl.DataFrame(list(said_deleted.items()), schema=DELETED_SCHEMA, orient="row")
-            return self._load(reading, folder, Gathered("again", [rows], gone), None)
+                read = Gathered("again", [rows], scope=scope)
+            else:
+                gone = pl.DataFrame(list(said_deleted.items()), schema=DELETED_SCHEMA, orient="row")
+                read = Gathered("again", [rows], gone)
+            self._load(reading, folder, read, None)
+            if not rows.rows:
+                return set()
+            with duckdb.connect() as con:
+                return {row[0] for row in con.execute(relation([rows], quoted(reading.query.key))).fetchall()}
 
     def _reading(self, folder: Path) -> Reading:
         custom = self._settings.custom_columns.get(self._thing.name, ())
@@ -263,7 +272,7 @@ def look_again(
     *,
     run_id: str,
     said_deleted: Mapping[str, datetime] = NOBODY,
-) -> ExtractReport:
+) -> set[str]:
     """Read some records of one thing again; see `Extraction.look_again`.
 
     Raises:

@@ -27,7 +27,10 @@ STAGE = """
 const node = require('crypto');
 const said = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 const posts = [], errors = [];
-const secretOf = (id) => { if (id !== 'custsecret_millpond_hint') throw new Error('no secret ' + id); return said.secret; };
+const secretOf = (id) => {
+  if (id !== 'custsecret_millpond_hint') throw new Error('no secret ' + id);
+  return said.secret;
+};
 const modules = {
   'N/crypto': {
     HashAlg: { SHA256: 'sha256' },
