@@ -244,7 +244,12 @@ def test_what_is_switched_off_is_not_brought(live: Live) -> None:
 
 
 @pytest.mark.parametrize(
-    "failpoint", ["hints_taken", "intents_kept", "request_served", "hints_sent", "bookkeeping_open"]
+    "failpoint",
+    [
+        "bookkeeping_open",
+        "hints_sent",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("hints_taken", "intents_kept", "request_served")),
+    ],
 )
 def test_a_run_that_is_killed_is_made_good_by_the_next(live: Live, failpoint: str) -> None:
     """The hint is closed after everything else: the record comes, and comes once."""
