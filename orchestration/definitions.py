@@ -52,7 +52,7 @@ def definitions() -> dg.Definitions:
     switched = Switches(settings.pond).said()
     jobs = group_jobs(groups, workflows, stand_ins, also, switched)
     names = [job.name for job in jobs]
-    realtime = realtime_job(workflows, settings.home, settings.realtime_burst)
+    realtime = realtime_job(workflows, settings.home, settings.realtime_burst, settings.realtime_linger_s)
     watch = Watch(settings.home, workflows, settings.realtime_burst, settings.realtime_wait_s)
     own = dg.Definitions(
         assets=[

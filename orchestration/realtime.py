@@ -34,6 +34,8 @@ from resources.netsuite.client import NetSuiteClient
 from resources.warehouse import PondError, Warehouse
 
 REALTIME = "realtime"
+POLL_S = 0.2
+LONGEST_S = 300.0  # then the next run goes on, by the files as they are by then
 OP = "bring"  # Dagster wants another name for the op than for the job
 # what concerns these records or one account, and may have passed by the next try
 PASSING = (IntegrationError, SyncError, MappingError, PondError, TimeoutError, ValueError)
@@ -151,8 +153,12 @@ def by_account(workflows: Sequence[Workflow]) -> dict[str, list[Workflow]]:
     return doors
 
 
-def realtime_job(workflows: Sequence[Workflow], home: Path, most: int) -> dg.JobDefinition:
-    """The job of one step: no step waits for another one's process, pool or start."""
+def realtime_job(workflows: Sequence[Workflow], home: Path, most: int, linger_s: float) -> dg.JobDefinition:
+    """The job of one step: no step waits for another one's process, pool or start.
+
+    A new process takes longer to begin than a record to be brought, so one stays for a while: who saves a record
+    often saves another one.
+    """
     accounts = {workflow.spec.door for workflow in workflows}
 
     @dg.op(
@@ -165,7 +171,16 @@ def realtime_job(workflows: Sequence[Workflow], home: Path, most: int) -> dg.Job
         of = context.resources
         clients = {name: getattr(of, name) for name in accounts}
         realtime = Realtime(of.warehouse, of.netsuite, of.extraction, clients, workflows, Hints(home), context.run_id)
-        _tell(context, realtime.bring(most))
+        began = last = time.monotonic()
+        while True:
+            outcome = realtime.bring(most)
+            if outcome.records:
+                _tell(context, outcome)
+                last = time.monotonic()
+            now = time.monotonic()
+            if now - last >= linger_s or now - began >= LONGEST_S:
+                return
+            time.sleep(POLL_S)
 
     @dg.job(
         name=REALTIME,

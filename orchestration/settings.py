@@ -52,6 +52,9 @@ class MillpondSettings(BaseSettings):
     realtime_wait_s: float = Field(
         14.3, ge=0, le=50, description="Seconds that the sensor waits for a hint in one look; 0 looks once."
     )
+    realtime_linger_s: float = Field(
+        20, ge=0, le=240, description="Seconds that a run for saved records waits for more of them; 0 ends at once."
+    )
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
     @property

@@ -17,6 +17,7 @@ from orchestration.definitions import load_workflows, resources
 from orchestration.hints import Hints
 from orchestration.realtime import REALTIME, Outcome, Realtime
 from orchestration.settings import ROOT, MillpondSettings
+from resources.failpoints import arm
 from resources.sandbox.faults import Fault, FaultKind
 from tests.orchestration.conftest import Home, at_home
 from tests.orchestration.oracle import held_options
@@ -116,8 +117,9 @@ def watermarks(live: Live) -> list[tuple[Any, ...]]:
     return live.ledger("select source_table, watermark_at, reconciled_at, run_id from sync_watermarks order by 1")
 
 
-def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live) -> None:
+def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a run of Dagster's: the sinks show what was brought, and what the ordinary run reads stays the same."""
+    monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0")
     first, second = live.customers()[:2]
     before = watermarks(live)
     live.rename(first, "Renamed just now")
@@ -279,8 +281,19 @@ def test_a_run_that_is_killed_is_made_good_by_the_next(live: Live, failpoint: st
 
 def killed(folder: Any, failpoint: str) -> None:
     """A targeted run in a process of its own, killed there."""
-    from resources.failpoints import arm
-
     with at_home(folder) as home:
         arm(failpoint)
         Live(home).bring("killed")
+
+
+def test_a_run_waits_a_little_for_the_next_save(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who saves one record saves another; the second does not wait for a process to begin."""
+    monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0.5")
+    first, second = live.customers()[:2]
+    live.rename(first, "The first")
+    arm("hints_sent", strike=lambda: live.rename(second, "The second"))
+
+    assert live.home.run(REALTIME).success
+
+    assert live.in_targets("The first") == live.in_targets("The second") == (1, 1)
+    assert live.hints.waiting() == 0
