@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from starlette.testclient import TestClient
 
+from orchestration.cli import app as cli
 from orchestration.hints import TRIES, Hint, Hints
 from orchestration.hooking import serve_webhook
 from orchestration.settings import ROOT
@@ -294,3 +295,21 @@ def test_without_a_good_secret_it_does_not_start(
 
     assert serve_webhook(Console(width=200)) == 2
     assert told in capsys.readouterr().out
+
+
+def test_the_sandbox_tells_where_its_saves_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`millpond sandbox hook` deploys the stand-in's user event, with the secret that the webhook knows."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    monkeypatch.delenv("MILLPOND_WEBHOOK_SECRETS", raising=False)
+    codes, deployed = [], []
+    for secrets, words in (("", []), (f"{SECRET},{OLD}", []), (SECRET, ["--off"])):
+        monkeypatch.setenv("MILLPOND_WEBHOOK_SECRETS", secrets)
+        with pytest.raises(SystemExit) as end:
+            cli(["sandbox", "hook", *words])
+        codes.append(end.value.code or 0)
+        deployed.append(Sandbox(tmp_path / "sandbox").netsuite.user_event.is_deployed("customer"))
+
+    assert (codes, deployed) == ([2, 0, 0], [False, True, False])
+    assert SECRET not in capsys.readouterr().out
