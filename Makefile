@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test test-all lossless bench bench-plan bench-explain bench-extract bench-deliver bench-realtime lock clean
+.PHONY: help setup dev demo lint types test test-all lossless bench bench-plan bench-explain bench-extract bench-deliver bench-realtime services bench-year bench-scale test-scale lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -42,12 +42,14 @@ lint: $(READY) ## ruff: rules and format
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
-# two workers on two cores: more threads only get in each other's way
-test: $(READY) ## the tests but for the long ones, two at a time (make test ARGS="-k precoro")
-	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+# a worker for each core: more threads only get in each other's way
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
+test: $(READY) ## the tests but for the long ones, one for each core (make test ARGS="-k precoro")
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not long" $(ARGS)
 
 test-all: $(READY) ## all tests, the long ones too
-	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lossless: $(READY) ## random walks through extraction, counted (make lossless ARGS="--seeds 3000")
 	$(BIN)/python -m tests.bench.lossless $(ARGS)
@@ -69,6 +71,32 @@ bench-deliver: $(READY) ## delivery beside drt-core (make bench-deliver ARGS="--
 
 bench-realtime: $(READY) ## from a save to both targets, real processes (make bench-realtime ARGS="--saves 30")
 	$(BIN)/python -m tests.bench.realtime $(ARGS)
+
+bench-year: $(READY) ## what a year does to the pond (make bench-year ARGS="--customers 100000 --days 365")
+	$(BIN)/python -m tests.bench.year $(ARGS)
+
+# no extensions of DuckDB 2 as wheels yet: an environment of its own, else with the versions that the lock names
+SCALE := build/scale
+$(SCALE)/.ready: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	@test -x $(SCALE)/bin/python || "$(PYTHON)" -m venv $(SCALE)
+	@sed -n 's/^\([A-Za-z0-9_.-]*\)\(\[[a-z,]*\]\)\{0,1\}==\([^ \\;]*\).*/\1==\3/p' requirements.lock \
+		| grep -v '^duckdb==' > $(SCALE)/constraints.txt
+	@$(SCALE)/bin/python -m pip install -qq --disable-pip-version-check -c $(SCALE)/constraints.txt \
+		-e '.[dev,scale,scale-test]'
+	@touch $@
+
+# Debian's PostgreSQL and Redis, when they are not there and we may install them
+services: ## Debian's PostgreSQL and Redis, when they are missing
+	@command -v redis-server >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		postgresql redis-server >/dev/null; }
+
+test-scale: $(SCALE)/.ready services ## past one machine: DuckLake, PostgreSQL, Redis, an object store, several workers
+	$(SCALE)/bin/python -m pytest tests/scale tests/orchestration/test_deploy.py $(ARGS)
+
+bench-scale: $(SCALE)/.ready services ## how time and memory grow (make bench-scale ARGS="--records 10000 100000")
+	$(SCALE)/bin/python -m tests.bench.scale $(ARGS)
 
 # pip-tools lives apart, so that .venv holds what the lock names and nothing else
 lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 3.11)

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from assets.delivery import ledger
 from assets.delivery.picking import Mode, drop_picks
+from orchestration.pond import pond_of
 from orchestration.running import print_problems, run_group
 from orchestration.settings import MillpondSettings
-from resources.warehouse import Warehouse, quoted
+from resources.warehouse import quoted
 
 SHOWN = 50
 
@@ -35,7 +36,7 @@ def print_unpicked(workflow: str, ids: Sequence[str], console: Console) -> int:
     """Take picks back; returns the exit code."""
     if not _imports(workflow, console):
         return 2
-    with Warehouse(MillpondSettings().pond).writer() as con:
+    with pond_of(MillpondSettings()).writer() as con:
         ledger.ensure_ledger(con)
         gone = drop_picks(con, workflow, ids)
     console.print(f"{gone} of {len(ids)} were picked, and are not any more", highlight=False)
@@ -46,9 +47,9 @@ def print_candidates(workflow: str, search: str, console: Console, *, every: boo
     """List candidates with name, level, parent and why not; returns the exit code."""
     if not _imports(workflow, console):
         return 2
-    warehouse = Warehouse(MillpondSettings().pond)
+    warehouse = pond_of(MillpondSettings())
     table = f"candidates_{workflow}"
-    if not warehouse.stage.exists() or not warehouse.has(table):
+    if not warehouse.exists() or not warehouse.has(table):
         print_problems([f"nothing is known yet; `millpond plan {workflow}` reads NetSuite and Precoro"], console)
         return 2
     found = _found(warehouse.table(table), search, every=every)

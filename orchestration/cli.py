@@ -16,6 +16,8 @@ from orchestration.cli_sandbox import app as sandbox_app
 
 app = App(name="millpond", help="NetSuite's customers and projects into SuiteProjects Pro and Precoro.")
 app.command(sandbox_app)
+alerts_app = App(name="alerts", help="Who is told when something is wrong.")
+app.command(alerts_app)
 console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
 
 
@@ -286,7 +288,7 @@ def report(run: str = "", *, out: Path | None = None) -> None:
 
 
 @app.command
-def tables(name: str = "", *, page: Path | None = None) -> None:
+def tables(name: str = "", *, page: Path | None = None, picture: Path | None = None) -> None:
     """List the pond's tables, views and macros with their rows; with a name, its columns and where they come from.
 
     Parameters
@@ -295,24 +297,46 @@ def tables(name: str = "", *, page: Path | None = None) -> None:
         A table, view or macro.
     page
         Write all of it to this Markdown file instead.
+    picture
+        Draw the tables and how they come from each other into this SVG file.
     """
     from orchestration.tables import print_tables
 
-    sys.exit(print_tables(name, page, console))
+    sys.exit(print_tables(name, page, console, picture))
 
 
 @app.command
-def validate(folder: Path | None = None) -> None:
+def compact(*, keep_days: int | None = None) -> None:
+    """Take out of the pond what ended long ago, then write its file anew without the room that is free.
+
+    Parameters
+    ----------
+    keep_days
+        How long what ended is kept; MILLPOND_KEEP_DAYS when left out, 0 keeps everything.
+    """
+    from orchestration.compacting import print_compacted
+    from orchestration.pond import clock_of, pond_of
+    from orchestration.settings import MillpondSettings
+
+    settings = MillpondSettings()
+    days = settings.keep_days if keep_days is None else keep_days
+    sys.exit(print_compacted(pond_of(settings), days, clock_of(settings), console))
+
+
+@app.command
+def validate(folder: Path | None = None, *, defaults: bool = False) -> None:
     """Check every workflow file and groups.yaml; prints file, line, field and mend of what is wrong.
 
     Parameters
     ----------
     folder
         Folder of the workflow files; the configured one when left out.
+    defaults
+        Also list the rows of the shipped files that yours no longer have, ready to be put back.
     """
     from orchestration.validating import validate_folder
 
-    sys.exit(validate_folder(folder, console))
+    sys.exit(validate_folder(folder, console, defaults=defaults))
 
 
 @app.command
@@ -339,6 +363,22 @@ def doctor() -> None:
     from orchestration.doctor import run_doctor
 
     sys.exit(run_doctor(console))
+
+
+@alerts_app.command
+def test() -> None:
+    """Send a message to every receiver that is set up."""
+    from orchestration.alerts.command import send_probe
+
+    sys.exit(send_probe(console))
+
+
+@alerts_app.command
+def show() -> None:
+    """List what is wrong now, as the last look of the alert sensor saw it."""
+    from orchestration.alerts.command import print_open
+
+    sys.exit(print_open(console))
 
 
 @app.command

@@ -3,26 +3,41 @@
 workflow files  ->  assets; groups.yaml  ->  jobs, schedules, sensors; settings  ->  resources
 """
 
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 
 from assets.delivery.activation import Switches
-from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.mapping import STAGED, MappingError, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.netsuite.extract import ExtractionSettings
-from assets.netsuite.raw import RAW_ASSETS
+from assets.netsuite.raw import RAW_ASSETS, raw_asset
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
-from assets.warehouse.staging import STAGING_ASSETS
+from assets.warehouse.staging import STAGING_ASSETS, sql_table
+from orchestration.alerts.sensor import alert_sensor
+from orchestration.executors import executor_of
 from orchestration.hint_sensor import Watch, hint_sensors
-from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
+from orchestration.jobs import (
+    GROUPS_ASSET,
+    RECONCILE,
+    fresh_hours,
+    group_jobs,
+    load_groups,
+    load_nightly,
+    shown_beside,
+)
+from orchestration.mending import dead_runs
+from orchestration.pond import budget_of
 from orchestration.realtime import realtime_job
+from orchestration.reconcile_job import reconcile_job, reconciled_checks
 from orchestration.release_job import release_job
-from orchestration.schedules import group_schedules
+from orchestration.schedules import group_schedules, own_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
 from orchestration.settings import (
     MillpondSettings,
@@ -32,6 +47,8 @@ from orchestration.settings import (
     suiteprojects_door,
 )
 from orchestration.switching import switch_job
+from orchestration.tidy_job import tidy_job
+from orchestration.tidying import Keep
 from resources.netsuite.resource import NetSuiteResource
 from resources.pond import WarehouseResource
 from resources.precoro.resource import PrecoroResource
@@ -49,26 +66,61 @@ def definitions() -> dg.Definitions:
     if wrong:
         problems[GROUPS_ASSET] = "\n".join(wrong)
     also = [GROUPS_ASSET] if wrong else []
-    switched = Switches(settings.pond).said()
-    jobs = group_jobs(groups, workflows, stand_ins, also, switched)
-    names = [job.name for job in jobs]
+    jobs = group_jobs(groups, workflows, stand_ins, also, Switches(settings.pond).said())
+    names, fresh_h = [job.name for job in jobs], fresh_hours(groups)
+    nightly = reconcile_job(workflows)
+    tidy = tidy_job(Keep(settings.keep_runs_days, settings.keep_plans_days, settings.keep_reports_days), settings)
+    timings = load_nightly(settings.workflows)
+    if nightly is None:
+        timings.pop(RECONCILE, None)
     realtime = realtime_job(workflows, settings.home, settings.realtime_burst, settings.realtime_linger_s)
     watch = Watch(settings.home, workflows, settings.realtime_burst, settings.realtime_wait_s)
     own = dg.Definitions(
         assets=[
             *RAW_ASSETS.values(),
             *STAGING_ASSETS.values(),
+            *_on_demand_assets(workflows),
             *HISTORY_ASSETS.values(),
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
-        jobs=[*jobs, release_job(workflows), switch_job(workflows), realtime],
-        schedules=group_schedules(groups, names),
-        sensors=[*group_sensors(groups, names), publish_after_failure, *hint_sensors(watch, names)],
+        asset_checks=reconciled_checks(workflows),
+        jobs=[*jobs, *([nightly] if nightly else []), tidy, release_job(workflows), switch_job(workflows), realtime],
+        schedules=[*group_schedules(groups, names), *own_schedules(timings)],
+        sensors=[
+            *group_sensors(groups, names),
+            alert_sensor(settings, workflows, fresh_h),
+            dead_runs,
+            publish_after_failure,
+            *hint_sensors(watch, names),
+        ],
         resources=resources(settings, workflows),
-        executor=dg.in_process_executor,
+        executor=executor_of(settings),
     )
     unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
-    return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *unusable)
+    made = [_dated(workflow_definitions(each), each, fresh_h.get(each.name)) for each in workflows]
+    return dg.Definitions.merge(own, *made, *unusable)
+
+
+def _dated(made: dg.Definitions, workflow: Workflow, fresh_h: float | None) -> dg.Definitions:
+    """With the hours after which Dagster calls a workflow's assets too old; it warns at three quarters of them."""
+    if not fresh_h:
+        return made
+    window = timedelta(hours=fresh_h)
+    policy = dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window * 0.75)
+    aging = {dg.AssetKey(name) for name in (workflow.mart, workflow.plan, workflow.sync)}
+
+    def dated(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return dg.apply_freshness_policy(spec, policy) if spec.key in aging else spec
+
+    return dg.Definitions(
+        assets=[each.map_asset_specs(dated) for each in made.assets or () if isinstance(each, dg.AssetsDefinition)]
+    )
+
+
+def _on_demand_assets(workflows: list[Workflow]) -> Iterator[dg.AssetsDefinition]:
+    """The tables of what some workflow reads and nobody else."""
+    for name in sorted({each for workflow in workflows for each in on_demand(workflow.spec)}):
+        yield from (raw_asset(name), sql_table(STAGED + name))
 
 
 def _published(workflows: list[Workflow]) -> list[str]:
@@ -98,7 +150,16 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
 
     return {
         "warehouse": WarehouseResource(
-            folder=str(settings.pond), seal_key=secret("MILLPOND_SEAL_KEY"), personal=settings.personal
+            folder=str(settings.pond),
+            seal_key=secret("MILLPOND_SEAL_KEY"),
+            personal=settings.personal,
+            catalog=settings.pond_catalog,
+            data=settings.pond_data,
+            catalog_schema=settings.pond_schema,
+            endpoint=settings.pond_s3_endpoint,
+            region=settings.pond_s3_region,
+            s3_key=secret("MILLPOND_POND_S3_KEY"),
+            s3_secret=secret("MILLPOND_POND_S3_SECRET"),
         ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
@@ -142,7 +203,7 @@ def precoro_resource(settings: MillpondSettings, connection: str = "") -> Precor
         **told,
         connection=connection,
         token="" if settings.sandbox else secret("PRECORO_TOKEN", connection),
-        budget_file="" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite"),
+        budget_file=budget_of(settings),
         attempts=settings.attempts,
         sandbox=settings.sandbox,
     )
@@ -152,10 +213,10 @@ def _custom_columns(workflows: list[Workflow]) -> dict[str, tuple[str, ...]]:
     """Custom fields that some workflow reads, by source: they are added to what is extracted."""
     found: dict[str, set[str]] = {}
     for workflow in workflows:
-        for record in workflow.spec.records:
-            try:
-                columns = source_columns(record, workflow.name)
-            except MappingError:
-                continue  # the mart says it, with file and field
-            found.setdefault(record.source, set()).update(name for name in columns if name.startswith("custentity"))
+        try:
+            read = custom_fields(workflow.spec, workflow.name)
+        except MappingError:
+            continue  # the mart says it, with file and field
+        for source, names in read.items():
+            found.setdefault(source, set()).update(names)
     return {source: tuple(sorted(names)) for source, names in found.items()}

@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from rich.console import Console
 
-from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.mapping import MappingError, custom_fields, on_demand
 from assets.delivery.planning import Workflow
 from assets.delivery.plans import PlanError, Seal
-from assets.netsuite.things import THINGS, Thing
+from assets.netsuite.things import THINGS, Thing, thing_of
 from orchestration.definitions import load_workflows, on_precoro
 from orchestration.jobs import load_groups
+from orchestration.pond import budget_of, pond_of
 from orchestration.settings import (
     SECRETS,
     SETTINGS,
@@ -42,7 +43,7 @@ from resources.suiteprojects.connect import open_suiteprojects
 from resources.suiteprojects.dictionary import RECORD_TYPES
 from resources.suiteprojects.doctor import SUFFIX
 from resources.suiteprojects.doctor import examine as examine_suiteprojects
-from resources.warehouse import PondError, Warehouse
+from resources.warehouse import PondError
 
 OURS = "millpond"
 SHORTEST_SECRET = 6  # shorter values stand in ordinary words
@@ -113,8 +114,8 @@ def _pond(settings: MillpondSettings) -> Iterator[Finding]:
         Seal(os.environ.get("MILLPOND_SEAL_KEY", ""))
     except PlanError as error:
         yield Finding(OURS, "seal", "plans cannot be sealed or opened", str(error))
-    pond = Warehouse(settings.pond)
-    if not pond.stage.exists():
+    pond = pond_of(settings)
+    if not pond.exists():
         yield Finding(OURS, "pond", "there is none yet; the first run makes it")
         return
     try:
@@ -150,19 +151,20 @@ def _netsuite(settings: MillpondSettings, workflows: Sequence[Workflow]) -> Iter
 def table_needs(workflows: Sequence[Workflow], optional: Collection[str]) -> list[TableNeed]:
     """What is read of each NetSuite table, custom fields of the workflows included."""
     custom = custom_columns(workflows)
-    return [_need(thing, custom.get(name, {}), optional) for name, thing in THINGS.items()]
+    others = sorted({name for each in workflows for name in on_demand(each.spec)})
+    return [_need(thing, custom.get(thing.name, {}), optional) for thing in (*THINGS.values(), *map(thing_of, others))]
 
 
 def custom_columns(workflows: Sequence[Workflow]) -> Mapping[str, dict[str, str]]:
     """Custom fields that workflows read, by source, each with the workflow's name."""
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for workflow in workflows:
-        for record in workflow.spec.records:
-            try:
-                names = source_columns(record, workflow.name)
-            except MappingError:
-                continue  # `millpond validate` says it, with file and field
-            found[record.source].update({name: workflow.name for name in names if name.startswith("custentity")})
+        try:
+            read = custom_fields(workflow.spec, workflow.name)
+        except MappingError:
+            continue  # `millpond validate` says it, with file and field
+        for source, names in read.items():
+            found[source].update(dict.fromkeys(names, workflow.name))
     return found
 
 
@@ -173,7 +175,7 @@ def _need(thing: Thing, custom: Mapping[str, str], optional: Collection[str]) ->
         columns=frozenset(query.names),
         required=thing.required,
         wanted_by=custom,
-        may_be_missing=bool({thing.name, thing.table} & set(optional)),
+        may_be_missing=thing.optional or bool({thing.name, thing.table} & set(optional)),
         must_have_rows=thing.table == "customer",
         page=lambda names: query.without(set(query.names) - {query.key, *names}).page(),
         extent=query.extent(),
@@ -205,7 +207,7 @@ def _precoro(settings: MillpondSettings, workflows: Sequence[Workflow], connecti
     )
     given |= secrets_of("precoro", sandbox=settings.sandbox, connection=connection)
     # the runs' own file, so that the doctor's calls are counted and what is left is true
-    given["budget_file"] = "" if settings.sandbox else str(settings.home.absolute() / "precoro_budget.sqlite")
+    given["budget_file"] = budget_of(settings)
     given |= {"attempts": settings.attempts, "sandbox": settings.sandbox, "connection": connection}
     with open_precoro(**given) as client:
         yield from examine_precoro(client, wanted)

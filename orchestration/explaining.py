@@ -12,7 +12,8 @@ from rich.tree import Tree
 from assets.delivery.explain import Explanation, Record, Story, explain, find_records
 from assets.delivery.mapping import MART_COLUMNS
 from assets.delivery.target import TWIN_COLUMNS
-from assets.netsuite.things import THINGS
+from assets.netsuite.things import thing_of
+from orchestration.pond import pond_of
 from orchestration.running import change_text
 from orchestration.settings import MillpondSettings
 from resources.warehouse import PondError, Warehouse
@@ -54,8 +55,8 @@ def print_story(text: str, console: Console, as_of: str = "") -> int:
         line = f"✗ --as-of {as_of}: write a moment like `2026-11-17 06:04`, UTC"
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
-    warehouse = Warehouse(MillpondSettings().pond)
-    if not warehouse.stage.exists():
+    warehouse = pond_of(MillpondSettings())
+    if not warehouse.exists():
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
     try:
@@ -80,7 +81,7 @@ def seen_at(warehouse: Warehouse, record: Record) -> datetime | None:
     """Up to when NetSuite was read for records of this kind, UTC."""
     if not warehouse.has("sync_watermarks"):
         return None
-    table = THINGS[record.source].table
+    table = thing_of(record.source).table
     marks = warehouse.read("select watermark_at from sync_watermarks where source_table = ?", [table])
     return marks["watermark_at"][0] if marks.height else None
 

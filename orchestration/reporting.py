@@ -7,17 +7,17 @@ from rich.console import Console
 from assets.report.gather import gather
 from assets.report.page import render, write_report
 from assets.warehouse.snapshot import KEPT_REPORTS, REPORTS
+from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
-from resources.pond import open_pond
 from resources.warehouse import PondError
 
 
 def print_report(run: str, out: Path | None, console: Console) -> int:
     """Write the page and say where it is; returns the exit code."""
     settings = MillpondSettings()
-    pond = open_pond(settings.pond, personal=settings.personal)
+    pond = pond_of(settings, personal=settings.personal)
     try:
-        report = gather(pond, run, hides=pond.hides) if pond.stage.exists() else None
+        report = gather(pond, run, hides=pond.hides) if pond.exists() else None
     except PondError as error:
         console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1

@@ -21,11 +21,12 @@ from rich.table import Table
 
 from assets.delivery.ledger import COUNTED
 from assets.delivery.plans import PlanError, Seal
-from assets.delivery.spec import WorkflowFileError
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS, duration
 from orchestration.home import open_instance
+from orchestration.mending import BY_CLI, BY_TAG, close_dead_runs
+from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
-from resources.pond import open_pond
 from resources.warehouse import PondError, Warehouse, quoted
 
 POLL_S = 0.25
@@ -44,9 +45,9 @@ def run_group(group: str, console: Console, ops: Mapping[str, Any] | None = None
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = open_pond(settings.pond, personal=settings.personal)
+    warehouse = pond_of(settings, personal=settings.personal)
     with _pond_trouble(problems):
-        if problems and warehouse.stage.exists():
+        if problems and warehouse.exists():
             warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
@@ -71,7 +72,7 @@ def synchronise_group(group: str, since: datetime | None, console: Console) -> i
             print_problems(unmet, console)
             return 2
         asked = [known[name] for name in groups[group].workflows if name in known and known[name].spec.active]
-        read_again(Warehouse(settings.pond), asked, since)
+        read_again(pond_of(settings), asked, since)
     return run_group(group, console)
 
 
@@ -82,7 +83,7 @@ def plan_group(group: str, console: Console) -> int:
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = Warehouse(settings.pond, os.environ.get("MILLPOND_SEAL_KEY", ""))
+    warehouse = pond_of(settings, seal_key=os.environ.get("MILLPOND_SEAL_KEY", ""))
     with _pond_trouble(problems):
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
@@ -128,6 +129,7 @@ def execute(
             console.print(f"no group [b]{asked}[/b]; there are {', '.join(groups)}", style="red", soft_wrap=True)
             return None
         job = jobs[job_name]
+        close_dead_runs(instance)  # or their places in the pool would be waited for
         run_id = str(uuid.uuid4())
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         with _progress(instance, run_id, len(list(job.graph.node_dict)), console):
@@ -136,7 +138,7 @@ def execute(
                 run_id=run_id,
                 raise_on_error=False,
                 run_config={**QUIET, "ops": ops or {}},
-                tags={"millpond/by": "cli"},
+                tags={BY_TAG: BY_CLI, "dagster/max_retries": "0"},  # who sits there sees how it ended
             )
         return result.run_id, _problems(result)
 
@@ -231,6 +233,9 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
     if not only_planned:
         table.add_row("seconds", *("·" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows))
     console.print(table)
+    for account in dict.fromkeys(row["account"] for row in rows if row["account"]):
+        of = ", ".join(row["workflow"] for row in rows if row["account"] == account)
+        _print_line(f"account {account}: {of}", console, style="dim")
     for row in rows:
         if row["note"]:
             console.print(f"{row['workflow']} stopped: {row['note']}", style="yellow", markup=False, soft_wrap=True)
@@ -280,7 +285,7 @@ def print_plan(
     """
     plan = quoted(f"plan_{workflow}")
     known = warehouse.read(
-        "select plan_id, state, writes, calls_needed, seconds_needed, expires_at from sync_plans"
+        "select plan_id, state, writes, calls_needed, seconds_needed, calls_left, expires_at from sync_plans"
         " where workflow = ? and (plan_id = ? or ? = '') order by made_at desc limit 1",
         [workflow, plan_id, plan_id],
     ).to_dicts()
@@ -298,9 +303,10 @@ def print_plan(
         table.add_row(action, code or "", f"{records:,}")
     console.print(table)
     if known[0]["writes"]:
-        takes = duration(known[0]["seconds_needed"])
+        takes, left = duration(known[0]["seconds_needed"]), known[0]["calls_left"]
+        of = "" if left is None else f" of {left:,} that are left today"
         _print_line(
-            f"{known[0]['writes']:,} records to write, {known[0]['calls_needed']:,} requests, {takes};"
+            f"{known[0]['writes']:,} records to write, {known[0]['calls_needed']:,} requests{of}, {takes};"
             f" `millpond apply {plan_id}` sends it until {known[0]['expires_at']:%Y-%m-%d %H:%M} UTC",
             console,
         )

@@ -111,6 +111,6 @@ def last_watermark(warehouse: Warehouse) -> datetime | None:
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, name="publish_after_failure")
 def publish_after_failure(context: dg.RunFailureSensorContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
     """What a failed run did is in the ledger; analysts shall see that too."""
-    if warehouse.stage.exists():
+    if warehouse.exists():
         size = warehouse.publish()
         context.log.info("published %d bytes after the failed run", size)

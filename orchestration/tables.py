@@ -6,28 +6,31 @@ from rich.console import Console
 from rich.table import Table
 
 from assets.warehouse.dictionary import LAYERS, Entry, page, read_dictionary
+from assets.warehouse.picture import picture
+from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
-from resources.pond import open_pond
 from resources.warehouse import PondError, add_analytics
 
 
-def print_tables(name: str, to_page: Path | None, console: Console) -> int:
-    """Print all tables, or one with its columns, or write the page; returns the exit code."""
+def print_tables(name: str, to_page: Path | None, console: Console, to_picture: Path | None = None) -> int:
+    """Print all tables, or one with its columns, or write page and picture; returns the exit code."""
     settings = MillpondSettings()
-    pond = open_pond(settings.pond)
-    if not pond.stage.exists():
+    pond = pond_of(settings)
+    if not pond.exists():
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
     try:
-        with pond.writer() as con:
+        with pond.writer(transaction=False) as con:
             add_analytics(con)
             entries = read_dictionary(con)
     except PondError as error:
         console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
-    if to_page:
-        to_page.write_text(page(entries), encoding="utf-8")
-        console.print(f"{to_page}: {len(entries)} tables, views and macros", markup=False, highlight=False)
+    written = {path: make(entries) for path, make in ((to_page, page), (to_picture, picture)) if path}
+    for path, text in written.items():
+        path.write_text(text, encoding="utf-8")
+        console.print(f"{path}: {len(entries)} tables, views and macros", markup=False, highlight=False)
+    if written:
         return 0
     if not name:
         _print_all(entries, console)

@@ -9,12 +9,12 @@ Tables that hold values as they came (raw) or as they were sent (payloads, image
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import duckdb
 
-from resources.warehouse import Copy, add_analytics, columns_of, has_table, literal, quoted
+from resources.place import literal
+from resources.warehouse import Copy, columns_of, has_table, quoted
 
 Personal = Literal["show", "mask", "empty"]
 
@@ -32,6 +32,7 @@ PERSONAL = frozenset(
         "url",
         "comments",
         "title",
+        "record_name",
         "address_line1",
         "address_line2",
         "address_line3",
@@ -39,11 +40,12 @@ PERSONAL = frozenset(
     ]
 )
 NAMES = frozenset({"company_name", "alt_name", "entity_number", "external_id"})  # personal when it is a person
-CUSTOM = ("custentity", "custrecord")  # nobody knows what is in them
+CUSTOM = ("custentity", "custrecord", "custitem")  # nobody knows what is in them
 LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "twin_")
 LEDGER = frozenset(
     [
         "sync_runs",
+        "netsuite_reads",
         "sync_plans",
         "sync_decisions",
         "sync_attempts",
@@ -60,26 +62,15 @@ LEDGER = frozenset(
 )
 FREE_TEXT = {
     "sync_attempts": ("image", "reason"),
-    "sync_plans": ("note",),
+    "sync_plans": ("note", "decided_by"),
     "sync_runs": ("note",),
     "sync_pins": ("decided_by", "note"),
 }
 
 
 def masked_copy(personal: Personal) -> Copy:
-    """What writes such a copy; for `Warehouse`."""
-
-    def copy(con: duckdb.DuckDBPyConnection, _stage: Path, partial: Path) -> None:
-        con.execute(f"attach {literal(str(partial))} as shown (storage_version 'v1.5.0')")
-        try:
-            copy_masked(con, personal, "shown")
-            con.execute("use shown")
-            add_analytics(con)
-        finally:
-            con.execute("use stage")
-            con.execute("detach shown")
-
-    return copy
+    """What writes such a copy into an attached database; for `Warehouse`."""
+    return lambda con, into: copy_masked(con, personal, into)
 
 
 def copy_masked(con: duckdb.DuckDBPyConnection, personal: Personal, into: str) -> None:
@@ -88,7 +79,7 @@ def copy_masked(con: duckdb.DuckDBPyConnection, personal: Personal, into: str) -
     Args:
         con: With the pond in use.
         personal: "mask" puts a token in place of a value, the same one for the same value within this file; "empty"
-            puts nothing.
+            puts nothing; "show" copies every table as it is.
         into: Name of the attached database.
     """
     salt = secrets.token_hex(16)  # tokens cannot be looked up in a list of names, nor compared between two files
@@ -96,7 +87,8 @@ def copy_masked(con: duckdb.DuckDBPyConnection, personal: Personal, into: str) -
     tables = con.execute("select table_name, comment from duckdb_tables() where database_name = 'stage'").fetchall()
     for name, comment in tables:
         workflow = name.partition("_")[2]
-        if not (name.startswith(LAYERS) or name in LEDGER or (name.startswith("sync_") and workflow in fields)):
+        may = name.startswith(LAYERS) or name in LEDGER or (name.startswith("sync_") and workflow in fields)
+        if not may and personal != "show":
             continue
         shown = _Shown(name, columns_of(con, name), fields.get(workflow, {}), personal, salt)
         target = f"{quoted(into)}.{quoted(name)}"
@@ -143,6 +135,8 @@ class _Shown:
 
     def _shown(self, column: str) -> str:
         plain = quoted(column)
+        if self.personal == "show":
+            return plain
         if column in FREE_TEXT.get(self.table, ()):
             return self._empty(column)
         if self.table.startswith(("stg_", "hist_")):

@@ -1,14 +1,15 @@
-"""The pond: one DuckDB file, written in short sections, published for analysts as a snapshot.
+"""The pond: written in short sections, published for analysts as one DuckDB file.
 
 DuckDB lets one process write and refuses every other opener meanwhile, readers too. So the network and the shaping
-happen outside, and `with warehouse.writer() as con:` takes a sidecar file lock, opens, runs one transaction, closes.
+happen outside, and `with warehouse.writer() as con:` waits for its turn, opens, runs one transaction, closes. Where
+the pond lies, in a file or in a DuckLake that many machines share, is said in `place.py`.
 """
 
 import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import duckdb
 import polars as pl
 
 from resources.failpoints import reach
-from resources.locks import file_lock
+from resources.lake import CatalogError
+from resources.place import Check, FilePlace, Place, literal, sync, wal_of
 from sql import Statement, names, statement
 
 LOCK_TIMEOUT_S = 300.0
@@ -28,6 +30,7 @@ _FILE_TROUBLE = (
     duckdb.FatalException,
     duckdb.SerializationException,
     duckdb.TransactionException,  # a full disk at the commit
+    CatalogError,
 )
 
 _here = threading.local()
@@ -53,12 +56,6 @@ def quoted(name: str) -> str:
     return f'"{escaped}"'
 
 
-def literal(text: str) -> str:
-    """A text as an SQL literal, for statements that take no parameters (ATTACH, COMMENT ON)."""
-    escaped = text.replace("'", "''")
-    return f"'{escaped}'"
-
-
 Params = Sequence[Any] | Mapping[str, Any]
 
 
@@ -75,31 +72,55 @@ def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame
     con.execute(f"insert into {quoted(table)} by name select * from _incoming")
 
 
-Copy = Callable[[duckdb.DuckDBPyConnection, Path, Path], None]
-
-
-def _copy_file(_con: duckdb.DuckDBPyConnection, stage: Path, partial: Path) -> None:
-    # a child process: opening the file in this one would drop DuckDB's own lock
-    subprocess.run(["cp", "--reflink=auto", str(stage), str(partial)], check=True)  # noqa: S603, S607
+Copy = Callable[[duckdb.DuckDBPyConnection, str], None]
 
 
 class Warehouse:
     """Plain access to the pond; knows nothing of what the tables mean."""
 
-    def __init__(self, folder: Path, seal_key: str = "", copy: Copy | None = None) -> None:
-        """Open the pond in this folder; files are created when first written.
+    def __init__(
+        self,
+        folder: Path,
+        seal_key: str = "",
+        copy: Copy | None = None,
+        *,
+        place: Place | None = None,
+        hides: bool = False,
+    ) -> None:
+        """Open the pond of this folder; files are created when first written.
 
         Args:
-            folder: Holds `stage.duckdb` (ours) and `analyst.duckdb` (published).
+            folder: Holds `stage.duckdb` (ours), `analyst.duckdb` (published) and what this machine needs beside them.
             seal_key: The key with which plans and before-images are kept; blank keeps them readable.
-            copy: Writes the copy that is published, when it shall not be the whole pond as it is.
+            copy: Writes the tables that are published, when it shall not be a copy of the file.
+            place: Where the pond lies, when it is not `stage.duckdb`.
+            hides: What leaves the pond carries no personal value.
         """
         self.folder = folder
-        self._copy = copy or _copy_file
-        self.hides = copy is not None  # what leaves the pond carries no personal value
+        self._copy = copy
+        self.hides = hides
         self.seal_key = seal_key
         self.stage = folder / "stage.duckdb"
+        self.place: Place = place or FilePlace(self.stage)
         self.snapshot = folder / "analyst.duckdb"
+
+    def exists(self) -> bool:
+        """Whether anything was ever written.
+
+        Raises:
+            PondError: Nobody can say.
+        """
+        with self._told():
+            return self.place.exists()
+
+    def turn(self, what: str, timeout_s: float) -> AbstractContextManager[Check]:
+        """The only turn of this name, over everybody who has this pond.
+
+        Raises:
+            TimeoutError: Somebody else held it for longer than `timeout_s`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.place.turn(what, timeout_s)
 
     @contextmanager
     def writer(self, *, transaction: bool = True, tuned: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -114,11 +135,12 @@ class Warehouse:
             TimeoutError: Another writer held the pond for longer than LOCK_TIMEOUT_S.
             PondError: The file cannot be opened, read or written.
         """
-        with self._turn(), self._told(), self._attached(keep=not tuned) as con:
-            if transaction:
-                con.execute("begin")
+        with self._turn(reads=not transaction) as check, self._told(), self._attached(keep=not tuned) as con:
+            if transaction or self.place.is_shared:
+                con.execute("begin")  # others write meanwhile where the pond is shared: all is read as of one moment
             yield con  # an exception skips the commit; closing rolls back
-            if transaction:
+            check()
+            if transaction or self.place.is_shared:
                 con.execute("commit")
 
     def spare_memory(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -132,21 +154,23 @@ class Warehouse:
 
         The connection itself is kept and only the file is let go: opening a new one costs 40 ms more each time.
         """
-        con: duckdb.DuckDBPyConnection = getattr(_here, "connection", None) or duckdb.connect()
+        held, attached = getattr(_here, "connection", None) or (duckdb.connect(), "")
+        con: duckdb.DuckDBPyConnection = held
         _here.connection = None
         try:
-            # v1.5.0: the format that the 1.5 command line still reads
-            con.execute(f"attach {literal(str(self.stage))} as stage (storage_version 'v1.5.0')")
-            con.execute("use stage")
-            con.execute("set TimeZone = 'UTC'")
+            if attached != self.place.name:
+                _let_go(con, attached)
+                self.place.attach(con)
+                con.execute("use stage")
+                con.execute("set TimeZone = 'UTC'")
             yield con
-            con.execute("use memory")
-            con.execute("detach stage")
+            if not self.place.is_shared:
+                _let_go(con, self.place.name)
         except BaseException:
             con.close()
             raise
         if keep:
-            _here.connection = con
+            _here.connection = con, self.place.name if self.place.is_shared else ""
         else:
             con.close()
 
@@ -157,22 +181,19 @@ class Warehouse:
             yield
         except _FILE_TROUBLE as error:
             said = str(error).strip().partition("\n")[0]
-            mend = (
-                "check that this user may write there, that the disk has room and that no other program has the file"
-                " open (analysts read analyst.duckdb); if it is no pond at all, move it away: the next run makes a new"
-                " one and finds what is in the targets by its keys"
-            )
-            raise PondError(f"{self.stage}: {said}; {mend}") from error
+            raise PondError(f"{self.place.name}: {said}; {self.place.mend}") from error
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, *, reads: bool) -> Iterator[Check]:
         if getattr(_here, "writing", False):
             raise RuntimeError("nested writer section: the lock would wait for itself")
         with ExitStack() as held:
+            check: Check = lambda: None  # noqa: E731 - one line says that there is nothing to check
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                # a sidecar, never the database itself: closing that would drop DuckDB's own lock
-                held.enter_context(file_lock(Path(f"{self.stage}.lock"), LOCK_TIMEOUT_S))
+                if not (reads and self.place.is_shared):
+                    with self._told():
+                        check = held.enter_context(self.turn(self.stage.name, LOCK_TIMEOUT_S))
             except TimeoutError:
                 raise
             except OSError as error:
@@ -180,7 +201,7 @@ class Warehouse:
                 raise PondError(f"{self.stage}: {error.strerror}; {mend}") from error
             _here.writing = True
             try:
-                yield
+                yield check
             finally:
                 _here.writing = False
 
@@ -216,25 +237,53 @@ class Warehouse:
         reach("publish_begins")
         with self.writer(transaction=False) as con:
             self._sweep()
-            add_analytics(con)
-            con.execute("checkpoint stage")  # rows still in the log would be missing from the copy
             try:
-                self._copy(con, self.stage, partial)
+                if self._copy:
+                    self._copy_tables(con, partial, self._copy)
+                else:
+                    self._copy_file(con, partial)
             except (OSError, subprocess.CalledProcessError, duckdb.IOException) as error:
                 partial.unlink(missing_ok=True)
                 reason = "the copy could not be written; check that the disk has room"
                 raise PondError(f"{self.snapshot}: {reason}") from error
         partial.chmod(0o444)  # nobody writes into it, so no log appears beside it
-        with partial.open("rb") as copy:
-            os.fsync(copy.fileno())
+        sync(partial)
         reach("publish_copied")
-        self.snapshot.with_name(self.snapshot.name + ".wal").unlink(missing_ok=True)
+        wal_of(self.snapshot).unlink(missing_ok=True)
         partial.replace(self.snapshot)
-        directory = os.open(self.folder, os.O_RDONLY)
-        os.fsync(directory)  # the rename survives a power cut
-        os.close(directory)
+        sync(self.folder)  # the rename survives a power cut
         reach("publish_done")
         return self.snapshot.stat().st_size
+
+    def _copy_file(self, con: duckdb.DuckDBPyConnection, into: Path) -> None:
+        add_analytics(con)
+        con.execute("checkpoint stage")  # rows still in the log would be missing from the copy
+        # a child process: opening the file in this one would drop DuckDB's own lock
+        subprocess.run(["cp", "--reflink=auto", str(self.stage), str(into)], check=True)  # noqa: S603, S607
+
+    def _copy_tables(self, con: duckdb.DuckDBPyConnection, into: Path, copy: Copy) -> None:
+        """Write a file table by table, with views and macros of its own."""
+        con.execute(f"attach {literal(str(into))} as shown (storage_version 'v1.5.0')")
+        try:
+            copy(con, "shown")
+            con.execute("use shown")
+            add_analytics(con)
+        finally:
+            con.execute("use stage")
+            if self.place.is_shared:  # the copy was read as of one moment, and that is over
+                con.execute("commit")
+            con.execute("detach shown")
+            if self.place.is_shared:
+                con.execute("begin")
+
+    def compact(self) -> tuple[int, int]:
+        """Write the pond anew without the room that is free; bytes before and after.
+
+        Raises:
+            PondError: It cannot be written; the pond is as it was.
+        """
+        with self._turn(reads=False), self._told(), self._attached(keep=False) as con:
+            return self.place.compact(con)
 
     def _sweep(self) -> None:
         """Remove the copies of processes that died over them."""
@@ -242,6 +291,12 @@ class Warehouse:
             owner = left.suffixes[-2].removeprefix(".")
             if not Path(f"/proc/{owner}").exists():
                 left.unlink(missing_ok=True)
+
+
+def _let_go(con: duckdb.DuckDBPyConnection, attached: str) -> None:
+    if attached:
+        con.execute("use memory")
+        con.execute("detach stage")
 
 
 def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
@@ -290,8 +345,10 @@ def describe_table(
 
 
 def add_analytics(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the views and macros of `sql/analytics` whose tables are there."""
+    """Make the views and macros of `sql/analytics` whose tables are there; outside a transaction, for one may fail."""
     there = tables_of(con)
+    kind = con.execute("select type from duckdb_databases() where database_name = current_database()").fetchall()
+    is_lake = kind[0][0] == "ducklake"
     for name in names("analytics"):
         definition = statement("analytics", name)
         if not there.issuperset(definition.reads):
@@ -299,6 +356,8 @@ def add_analytics(con: duckdb.DuckDBPyConnection) -> None:
         with suppress(duckdb.BinderException):  # a table of an older version has other columns; the rest is published
             con.execute(definition.text)
             there.add(name)
+            if is_lake:  # which keeps no comments on macros and on columns of views; the published file does
+                continue
             if definition.text.startswith("create or replace macro"):
                 con.execute(f"comment on macro table {quoted(name)} is {literal(definition.description)}")
             else:

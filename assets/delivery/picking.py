@@ -110,10 +110,9 @@ def _why(key: str, reasons: dict[str, str | None], pick: Pick) -> str:
 def drop_picks(con: duckdb.DuckDBPyConnection, workflow: str, ids: Sequence[str]) -> int:
     """Take picks back; what was imported stays imported. Returns how many were there."""
     gone = con.execute(
-        "delete from sync_picks where workflow = ? and list_contains(?, source_id) returning source_id",
-        [workflow, list(ids)],
+        "delete from sync_picks where workflow = ? and list_contains(?, source_id)", [workflow, list(ids)]
     ).fetchall()
-    return len(gone)
+    return int(gone[0][0])
 
 
 def narrow(plan: pl.DataFrame, selection: pl.DataFrame | None, links: pl.DataFrame, mode: Mode) -> pl.DataFrame:

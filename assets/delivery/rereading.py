@@ -1,6 +1,6 @@
 """Read the records that hints name, and all above them, from NetSuite again, and stage them.
 
-hinted records  ->  look_again (the row, and for customers what belongs to it)  ->  stg_, hist_  ->  their parents  -> …
+hinted records  ->  look_again (the row, and what is a part of it)  ->  stg_, hist_  ->  their parents  -> …
 
 What a hint says is not believed: values come from NetSuite, and a record is deleted when NetSuite shows it no more.
 """
@@ -29,7 +29,7 @@ from resources.warehouse import Warehouse, has_table, quoted, tables_of
 from sql import names, statement
 
 Key = tuple[str, str]
-BELONGING = "customers"  # whose child tables are read with it
+PARTS = [thing for thing in THINGS.values() if thing.parent]  # read with the record that they are parts of
 DEEPEST = 50  # a ring of parents ends here; the mart says what is wrong with it
 
 
@@ -88,19 +88,22 @@ def _read(
 
     with ThreadPoolExecutor(len(THINGS)) as pool:
         shown = dict(zip(asked, pool.map(again, asked, asked.values()), strict=True))
-        surely = shown.get(BELONGING, set()) | {record_id for source, record_id in said_deleted if source == BELONGING}
-        if surely:
-            with warehouse.writer(transaction=False) as con:
-                there = tables_of(con)
-            below = [name for name, thing in THINGS.items() if thing.parent and there.issuperset(thing.raw_tables)]
-            list(pool.map(again, below, [sorted(surely, key=int)] * len(below)))
+        for source, record_id in said_deleted:
+            shown[source].add(record_id)
+        with warehouse.writer(transaction=False) as con:
+            there = tables_of(con)
+        below = {
+            thing.name: sorted(shown[thing.of], key=int)
+            for thing in PARTS
+            if shown.get(thing.of) and there.issuperset(thing.raw_tables)
+        }
+        list(pool.map(again, below, below.values()))
 
 
 def _stage(con: duckdb.DuckDBPyConnection, sources: set[str]) -> None:
     """Stage what was read, and keep the versions that began."""
-    raw = set(chain.from_iterable(THINGS[name].raw_tables for name in sources))
-    if BELONGING in sources:
-        raw |= {table for thing in THINGS.values() if thing.parent for table in thing.raw_tables}
+    read = [*(THINGS[name] for name in sources), *(thing for thing in PARTS if thing.of in sources)]
+    raw = set(chain.from_iterable(thing.raw_tables for thing in read))
     touched = [each for name in names(STAGING) if raw & set((each := statement(STAGING, name)).reads)]
     staged = {each.name for each in touched if has_table(con, each.name) and build(con, each).mode != "unchanged"}
     for each in (statement(HISTORY, name) for name in names(HISTORY)):

@@ -97,10 +97,10 @@ def run_sync(
         delivery.ends |= stale.ends
         _finish(warehouse, workflow, target, kept, plan, delivery, links, asked=asked, run_id=run_id, clock=clock)
         decisions = delivery.final(plan)
-        done = {"seconds": monotonic() - wall, **counts_of(decisions)}
+        done = {"seconds": monotonic() - wall, "calls_left": target.calls_left, **counts_of(decisions)}
         with warehouse.writer() as con:
             ledger.note_run(con, run_id, workflow.name, done, calls=target.calls - before)
-        calls, seconds = target.calls - before, float(done["seconds"])
+        calls, seconds = target.calls - before, monotonic() - wall
         return Synced(decisions, counts_of(decisions), len(delivery.writes), calls, seconds, delivery.stop)
 
 

@@ -116,6 +116,7 @@ class Estimate:
 
     calls: int
     seconds: float | None = None  # None: no limit is known that would say
+    left: int | None = None  # requests that the target still allows today, as it told; None: it did not
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,11 @@ class Target(Protocol):
     @property
     def calls(self) -> int:
         """Requests made so far, reads and writes."""
+        ...
+
+    @property
+    def calls_left(self) -> int | None:
+        """What the target's allowance of the day has left; None where there is none."""
         ...
 
     def fields(self) -> Mapping[str, TargetField]:
@@ -207,6 +213,7 @@ class SimpleTarget:
 
     follows_up = False
     lists_all = True
+    calls_left: int | None = None
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
         """See `Target.find`."""

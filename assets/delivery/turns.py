@@ -1,10 +1,9 @@
-"""One sender per target system and one maker per table at a time, over all processes; the kernel frees dead locks."""
+"""One sender per target system and one maker per table at a time, over all processes; dead ones lose theirs."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from assets.delivery.plans import SyncError
-from resources.locks import file_lock
 from resources.warehouse import Warehouse
 
 ONE_WRITER_TIMEOUT_S = 3600.0
@@ -44,9 +43,8 @@ def _turn(warehouse: Warehouse, name: str, doing: str) -> Iterator[None]:
 
 
 def _taken(turn: ExitStack, warehouse: Warehouse, what: str, timeout_s: float) -> bool:
-    warehouse.folder.mkdir(parents=True, exist_ok=True)
     try:
-        turn.enter_context(file_lock(warehouse.folder / f"{what}.lock", timeout_s))
+        turn.enter_context(warehouse.turn(what, timeout_s))
     except TimeoutError:
         return False
     return True

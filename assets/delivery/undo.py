@@ -49,6 +49,7 @@ def runs_to_undo(warehouse: Warehouse, run: str) -> list[tuple[str, str]]:
         rows = con.execute(
             "select distinct run_id, workflow from sync_attempts where starts_with(run_id, ?) and state = 'intent'"
             " and attempt_id in (select attempt_id from sync_attempts where state in ('confirmed', 'found'))"
+            " and image is not null"  # older than what is kept
             " order by workflow",
             [run],
         ).fetchall()
@@ -122,7 +123,7 @@ select
     intent.source, intent.source_id, intent.action, ended.target_id, intent.image
 from sync_attempts as intent
 join sync_attempts as ended on ended.attempt_id = intent.attempt_id and ended.state in ('confirmed', 'found')
-where intent.workflow = ? and intent.run_id = ? and intent.state = 'intent'
+where intent.workflow = ? and intent.run_id = ? and intent.state = 'intent' and intent.image is not null
 """
 _NOW = "select source, source_id, payload_hash as now_hash, level, parent_source, parent_source_id from {}"
 # how the target showed a record right after the run wrote it, as long as no later run did; where it was put last

@@ -7,6 +7,7 @@ read comes now or next time. Rows, deletions and watermark are written in one tr
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,22 +22,24 @@ from assets.netsuite.fields import held_columns, read_kinds, write_kinds
 from assets.netsuite.found import Remembered
 from assets.netsuite.gathering import Gathered, Gathering, Known
 from assets.netsuite.load import Batch, Counts, Scope, latest_stamp, load
-from assets.netsuite.pond import changed_customers
+from assets.netsuite.pond import changed_parents
 from assets.netsuite.probes import LIMITS, Probes
 from assets.netsuite.reading import Reading
-from assets.netsuite.report import ExtractReport
+from assets.netsuite.report import ExtractReport, keep_read
 from assets.netsuite.settings import ExtractionSettings
 from assets.netsuite.spool import relation, scratch
-from assets.netsuite.things import THINGS, Thing
+from assets.netsuite.things import THINGS, Thing, thing_of
 from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, read_watermarks, write_watermark
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.refusals import MissingTableError
-from resources.warehouse import Warehouse, literal, quoted
+from resources.place import literal
+from resources.warehouse import Warehouse, quoted
 
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
 LEAST_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory while loading
+TURN_TIMEOUT_S = 3600.0
 DEFAULTS = ExtractionSettings()
 NOBODY: Mapping[str, datetime] = MappingProxyType({})
 
@@ -50,14 +53,15 @@ class Extraction:
         self._started, self._calls, self._used_s = perf_counter(), client.calls, client.lanes.used_s
         self._began_at = client.clock.now()
         self._warehouse, self._client, self._settings, self._run_id = warehouse, client, settings, run_id
-        self._thing: Thing = THINGS[name]
+        self._thing: Thing = thing_of(name)
         with warehouse.writer(transaction=False) as con:
             marks = read_watermarks(con)
             self._mark = marks.get(self._thing.table)
             self._latest = latest_stamp(con, self._thing.raw_tables)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
             self._remembered = self._remember(con)
-            parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
+            known = self._mark if self._thing.parent else None
+            parents = changed_parents(con, THINGS[self._thing.of], known) if known else []
         with_deletions = [marks.get(each.table) for each in THINGS.values() if each.deleted_as]
         since = self._mark.deletes_literal_with(with_deletions) if self._mark else ""
         self._known = Known(self._mark, parents, self._began_at, since)
@@ -80,7 +84,8 @@ class Extraction:
             try:
                 read = gathering.gather(full=full)
             except MissingTableError as error:
-                optional = self._settings.optional_tables & {self._thing.name, self._thing.table}
+                named = self._settings.optional_tables & {self._thing.name, self._thing.table}
+                optional = named or self._thing.optional
                 if not optional or self._mark is not None:
                     raise
                 reading.warn(f"{error.reason}; it is optional and stays empty")
@@ -179,12 +184,17 @@ class Extraction:
             write_kinds(con, self._thing.name, reading.columns.kinds, clock.now(), self._run_id)
             if mark is not None:
                 write_watermark(con, mark, clock.now())
+            keep_read(
+                con, self._run_id, self._thing.name, read.mode, counts,
+                calls=self._client.calls - self._calls, seconds=perf_counter() - self._started, now=clock.now(),
+            )  # fmt: skip
         return self._report(reading, read, counts, reading_s)
 
     def _memory_mb(self, read: Gathered) -> int:
         """Little for few rows, so that memory follows the work."""
         rows = max((spool.rows for spool in (*read.spools, *(read.scope.seen if read.scope else ()))), default=0)
-        return min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
+        wanted = min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
+        return max(wanted, self._warehouse.place.least_mb)
 
     def _note(self, reading: Reading) -> None:
         """Remember what was found out, and tell what is missing."""
@@ -236,7 +246,7 @@ def extract(
     Args:
         warehouse: The pond.
         client: NetSuite.
-        thing: A key of `THINGS`.
+        thing: A key of `THINGS`, or a type of custom record.
         settings: Custom columns, overlap, guard, schedules.
         run_id: Written beside each row.
         full: Read everything and compare, whatever the watermark says.
@@ -244,7 +254,13 @@ def extract(
     Raises:
         IntegrationError: Nothing was changed; see `resources/errors.py` for what to do.
     """
-    return Extraction(warehouse, client, thing, settings, run_id).run(full=full)
+    with _turn(warehouse):
+        return Extraction(warehouse, client, thing, settings, run_id).run(full=full)
+
+
+def _turn(warehouse: Warehouse) -> AbstractContextManager[object]:
+    """An account grants so many calls side by side, and one reading uses them all; machines take turns at it."""
+    return warehouse.turn("netsuite", TURN_TIMEOUT_S) if warehouse.place.is_shared else nullcontext()
 
 
 def reconcile(

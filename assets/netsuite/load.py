@@ -17,7 +17,8 @@ from assets.netsuite.spool import PLACE, ROW_HASH, TABLE, TOLD, Spool, relation
 from assets.netsuite.things import Thing
 from assets.netsuite.watermarks import naive
 from resources.errors import ContractError
-from resources.warehouse import columns_of, describe_table, has_table, insert_frame, literal, quoted
+from resources.place import literal
+from resources.warehouse import columns_of, describe_table, has_table, insert_frame, quoted
 
 OWN_COLUMNS = {
     ROW_HASH: ("varchar", "fingerprint of the values; equal means unchanged"),
@@ -278,11 +279,10 @@ def _delete(con: duckdb.DuckDBPyConnection, batch: Batch, table: str, stamp: dic
             and t._deleted_at is null
             and t._extracted_at <= $before
             and t.{key} not in (select {key} from incoming)
-        returning t.{key}
         """,
         {**stamp, "before": batch.began_after or stamp["now"]},
     ).fetchall()
-    return len(rows)
+    return int(rows[0][0])  # DuckLake knows no `returning` here; how many there were both tell
 
 
 def count(con: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -1,9 +1,16 @@
-"""What one extraction tells an operator."""
+"""What one extraction tells an operator, and what of it is kept: netsuite_reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
 
 from assets.netsuite.gathering import Mode
+from assets.netsuite.load import Counts
+from assets.netsuite.watermarks import naive
+from resources.warehouse import ensure_table
+from sql import statement
 
 
 @dataclass(frozen=True)
@@ -29,3 +36,13 @@ class ExtractReport:
     warnings: tuple[str, ...]
     reconciled: bool = False
     lanes_used: float = 0.0
+
+
+def keep_read(
+    con: duckdb.DuckDBPyConnection, run_id: str, thing: str, mode: Mode, counts: Counts,
+    *, calls: int, seconds: float, now: datetime,
+) -> None:  # fmt: skip
+    """Write down what a reading took, in the transaction that writes its rows."""
+    ensure_table(con, statement("ledger", "netsuite_reads"))
+    row = run_id, thing, naive(now), mode, counts.inserted, counts.updated, counts.unchanged, counts.deleted
+    con.execute("insert into netsuite_reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [*row, calls, seconds])

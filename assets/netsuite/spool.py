@@ -19,7 +19,8 @@ import duckdb
 from resources.errors import ContractError
 from resources.netsuite.pages import RawPage
 from resources.netsuite.sweep import SweptPage
-from resources.warehouse import literal, quoted
+from resources.place import literal
+from resources.warehouse import quoted
 
 ROW_HASH = "_row_hash"
 TABLE = "_table"  # which raw table a row belongs to

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from assets.netsuite.query import Query
 from assets.netsuite.things import STAGES, Thing
 from resources.netsuite.client import NetSuiteClient
-from resources.warehouse import literal, quoted
+from resources.place import literal
+from resources.warehouse import quoted
 
 STATUS_KINDS = "select t.key, t.entitytype from entitystatus t where t.key > ? order by t.key asc"
 NOT_TOLD = "null::varchar"

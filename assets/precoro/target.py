@@ -183,12 +183,17 @@ class OptionTarget:
         self._memory.saw(options)
         return options
 
+    @property
+    def calls_left(self) -> int | None:
+        """What today's allowance has left, by our own count of calls."""
+        return self._client.remaining().get("day")
+
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
         """One call an option, one more for each new one that is tied to legal entities; today's calls are counted."""
         calls = sum(writes.values())
         calls += writes.get(Action.CREATE.value, 0) if self.follows_up else 0
         there = len(self._listing[1]) if self._listing else 0
-        left = self._client.remaining().get("day")
+        left = self.calls_left
         return Estimate(calls, seconds_for(calls, there=there, **({} if left is None else {"left": left})))
 
     def send(self, batch: Sequence[Write]) -> Sent:

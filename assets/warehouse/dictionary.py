@@ -140,7 +140,8 @@ def _plain(kind: str) -> str:
 
 def page(entries: Sequence[Entry]) -> str:
     """All of it as Markdown, without row counts: those belong to one pond."""
-    lines = ["# Tables", "", "Made by `millpond tables --page`; a test compares it with what a run makes.", ""]
+    lines = ["# Tables", "", "Made by `millpond tables --page`; a test compares it with what a run makes.", "",
+             "![The tables and how they come from each other](TABLES.svg)", ""]  # fmt: skip
     shown: set[str] = set()
     for entry in entries:
         if entry.layer not in shown:

@@ -48,9 +48,9 @@ def keep(con: duckdb.DuckDBPyConnection, of: Statement) -> Kept:
     if is_new:
         own = ", ".join(f"cast(null as {kind}) as {name}" for name, (kind, _) in OWN_COLUMNS.items())
         con.execute(f"create table {quoted(of.name)} as select *, {own} from now_rows limit 0")
-    added = _follow_columns(con, of)
+    other = _follow_columns(con, of)
     kept = _merge(con, of, at) if at else Kept()  # nothing was ever read: an empty table that others may name
-    if is_new or added:
+    if is_new or other:
         describe_table(con, of.name, of.description, _comments(con, of).items())
     con.execute("delete from stg_builds where staging_table = ?", [of.name])
     con.executemany("insert into stg_builds values (?, ?, ?, ?)", [[of.name, *row] for row in follows])
@@ -85,15 +85,20 @@ def _follow_columns(con: duckdb.DuckDBPyConnection, of: Statement) -> Sequence[s
     for name in added:
         con.execute(f"alter table {table} add column {quoted(name)} {now[name]}")
     retyped = [name for name, kind in now.items() if name in there and there[name] != kind]
-    for name in retyped:
-        shown = f"try_cast({quoted(name)} as {now[name]})"
-        if (there[name], now[name]) == ("VARCHAR", "VARCHAR[]"):  # a multi-select whose kind was told later
-            shown = CASTS["references"].format(quoted(name))
-        con.execute(f"alter table {table} alter column {quoted(name)} set data type {now[name]} using {shown}")
+    if retyped:  # DuckLake changes a type only to a wider one, so the table is made anew
+        shown = ", ".join(f"{_retyped(name, there[name], now[name])} as {quoted(name)}" for name in retyped)
+        con.execute(f"create or replace table {table} as select * replace ({shown}) from {table}")
     if added or retyped:
         values = ", ".join(f"{quoted(name)} = now_rows.{quoted(name)}" for name in (*added, *retyped))
         con.execute(f"update {table} set {values} from now_rows where now_rows.{key} = {table}.{key} and is_current")
-    return added
+    return [*added, *retyped]
+
+
+def _retyped(name: str, before: str, now: str) -> str:
+    """What a value is in its new type; null where it cannot be shown."""
+    if (before, now) == ("VARCHAR", "VARCHAR[]"):  # a multi-select whose kind was told later
+        return CASTS["references"].format(quoted(name))
+    return f"try_cast({quoted(name)} as {now})"
 
 
 def _merge(con: duckdb.DuckDBPyConnection, of: Statement, at: datetime) -> Kept:

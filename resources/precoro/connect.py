@@ -7,9 +7,10 @@ from pathlib import Path
 
 import httpx
 
-from resources.budget import CallBudget, Window
+from resources.budget import CallBudget, CallLog, Window
 from resources.clock import Clock, WallClock
 from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpDoor, bad_address, not_configured, open_http
+from resources.lake import PostgresLog
 from resources.precoro.client import PrecoroClient
 from resources.precoro.notes import Notes
 from resources.precoro.refusals import Refusals
@@ -20,6 +21,7 @@ SPACING_S = 1.1
 WINDOWS = (Window("minute", 60, 60.0), Window("hour", 1500, 3600.0), Window("day", 3000, 86400.0))
 IDENTICAL_GET_S = 60.0
 IDENTICAL_AN_HOUR = 30
+SHARED = "postgres:"
 
 
 class Counted(httpx.BaseTransport):
@@ -76,7 +78,8 @@ def open_precoro(
         region: "com" or "us": where the account lives.
         base_url: A host instead of the region's, without a trailing slash.
         budget_file: Where calls are counted; every process that uses the same token must name the same file;
-            empty: `.millpond/precoro_budget.sqlite` in the home folder, or the sandbox's own.
+            empty: `.millpond/precoro_budget.sqlite` in the home folder, or the sandbox's own. `postgres:` and libpq's
+            connection string: in a database, for processes of many machines.
         spacing_s: Seconds between two calls.
         attempts: Tries of one request that gets no answer.
         connection: Name of the company, when there are several: for messages, and for the sandbox's own company.
@@ -106,7 +109,7 @@ def open_precoro(
         return
     counted_in = Path(budget_file) if budget_file else Path.home() / ".millpond" / "precoro_budget.sqlite"
     budget = CallBudget(
-        counted_in,
+        _log_of(str(budget_file)),
         WINDOWS,
         time,
         system="precoro",
@@ -126,5 +129,12 @@ def open_precoro(
         around=lambda inner: Counted(inner, budget, account),
     ) as http:
         door = HttpDoor(http, system="precoro", clock=time, attempts=attempts, translate=Refusals(time, system))
-        notes = Notes(counted_in.with_suffix(".fields.json"), account, time)
+        noted_in = counted_in.with_suffix(".fields.json")
+        notes = None if str(budget_file).startswith(SHARED) else Notes(noted_in, account, time)
         yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account), notes=notes)
+
+
+def _log_of(budget: str) -> Path | CallLog:
+    if budget.startswith(SHARED):
+        return PostgresLog(budget.removeprefix(SHARED))
+    return Path(budget) if budget else Path.home() / ".millpond" / "precoro_budget.sqlite"

@@ -8,7 +8,9 @@ from shutil import copytree
 import duckdb
 import polars as pl
 import pytest
+from rich.console import Console
 
+from orchestration.tables import print_tables
 from resources.sandbox.day import day
 from sql import FOLDER, names, statement
 from tests.orchestration.conftest import Home, at_home
@@ -122,3 +124,12 @@ def test_customer_360_counts_as_the_staging_tables_do(analyst: duckdb.DuckDBPyCo
         "   and source_id in (select customer_id from stg_netsuite__customers where not is_deleted))"
     ).fetchall()
     assert told == counted
+
+
+def test_a_table_of_an_older_version_leaves_out_its_views_alone(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The other tables are listed all the same."""
+    home.warehouse.replace("stg_netsuite__customers", pl.DataFrame({"customer_id": ["1"]}))
+    home.warehouse.replace("sync_links", pl.DataFrame({"source_id": ["1"]}))
+
+    assert print_tables("", None, Console()) == 0
+    assert "stg_netsuite__customers" in capsys.readouterr().out

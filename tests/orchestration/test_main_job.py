@@ -19,7 +19,7 @@ from tests.orchestration.oracle import (
     selected_options,
 )
 
-CUSTOMERS = 900
+CUSTOMERS = 500
 
 
 @dataclass

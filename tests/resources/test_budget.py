@@ -147,8 +147,8 @@ def test_old_calls_are_forgotten(tmp_path: Path) -> None:
         budget.acquire("account")
         clock.sleep(30)
 
-    with budget._transaction() as connection:
-        assert connection.execute("select count(*) from calls").fetchone()[0] <= 5
+    with budget._log.transaction() as execute:
+        assert execute("select count(*) from calls").fetchone()[0] <= 5
 
 
 def together(work: Callable[[], None], threads: int) -> None:
@@ -171,8 +171,8 @@ def test_threads_share_one_allowance(tmp_path: Path) -> None:
 
     together(many, threads=8)
 
-    with budget._transaction() as connection:
-        moments = [row[0] for row in connection.execute("select at from calls order by at")]
+    with budget._log.transaction() as execute:
+        moments = [row[0] for row in execute("select at from calls order by at")]
     assert len(moments) == 320
     assert fullest(moments, 3600.0) == 100
 
@@ -198,7 +198,7 @@ def test_processes_share_one_allowance(tmp_path: Path) -> None:
     assert [each.wait(timeout=60) for each in running] == [0, 0, 0]
 
     budget = CallBudget(tmp_path / "calls.sqlite", [Window("day", 100, 86400.0)], StepClock())
-    with budget._transaction() as connection:
-        moments = [row[0] for row in connection.execute("select at from calls order by at")]
+    with budget._log.transaction() as execute:
+        moments = [row[0] for row in execute("select at from calls order by at")]
     assert len(moments) == 24
     assert fullest(moments, 3600.0) == 10

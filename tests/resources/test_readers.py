@@ -1,6 +1,7 @@
 """Analysts read while runs go on: no reader waits or fails, and each sees a whole run."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +91,27 @@ def test_an_open_snapshot_stays_as_it_was(tmp_path: Path, personal: str) -> None
         assert reader.stdout.readline() == "open\n"
         run(tmp_path, 2, personal=personal)
         assert reader.communicate("go\n", timeout=60)[0].strip() == str((1, 1, ROWS))
+
+
+def test_the_command_line_reads_while_runs_go_on(tmp_path: Path) -> None:
+    """DuckDB's own program, of the 1.5 line, on what a newer DuckDB wrote: no error, a whole run each time."""
+    program = Path(sys.prefix) / "bin" / "duckdb"
+    if not program.exists():
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail("there is no duckdb program: nobody looked whether it opens the snapshot")
+        pytest.skip("there is no duckdb program: `make setup` brings it")
+    run(tmp_path, 0, personal="show")
+    snapshot, query = tmp_path / "analyst.duckdb", "select min(run), max(run), count(*) from one"
+    command = [str(program), "-readonly", "-json", str(snapshot), "-c", query]
+    seen = []
+    for number in range(1, 6):
+        reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        run(tmp_path, number, personal="show")
+        told, wrong = reader.communicate(timeout=60)
+        assert (reader.returncode, wrong) == (0, "")
+        seen.append(list(json.loads(told)[0].values()))
+
+    assert all(first == last and rows == ROWS for first, last, rows in seen), seen
+    last = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert list(json.loads(last)[0].values()) == [5, 5, ROWS]
+    assert b"1.5" in subprocess.run([str(program), "--version"], check=True, capture_output=True).stdout

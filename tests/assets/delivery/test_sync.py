@@ -327,3 +327,11 @@ def test_a_project_moves_to_another_customer(suiteprojects: Flow, sandbox: Sandb
     assert settled == {"100": ("unchanged", "identical")}
     kept = next(row for row in sandbox.suiteprojects.rows("Project") if row.get("externalid") == "100")
     assert kept["customerid"] == owner[1]
+
+
+def test_a_run_tells_what_is_left_of_the_day(precoro: Flow, sandbox: Sandbox) -> None:
+    """Precoro allows so many calls a day; a target without an allowance tells nothing."""
+    precoro.stage(customer("1"), customer("2")).run()
+
+    told = precoro.table("sync_runs").select("calls", "calls_left").row(0)
+    assert told == (len(sandbox.precoro.log()), 3000 - len(sandbox.precoro.log()))

@@ -26,6 +26,7 @@ QUIET = [
     "contact",
     "customersubsidiaryrelationship",
     "customeraddressbook",
+    "contactaddressbook",
     *LISTS,  # small, read whole: a deleted row leaves no other trace
 ]
 
@@ -131,3 +132,24 @@ def test_more_deletions_than_a_page_are_all_found(play: Any) -> None:
 
     assert play.extract().deleted == 1205
     assert play.live("customers") == {"1205"}
+
+
+def test_what_a_reading_took_is_kept(play: Play) -> None:
+    """Calls as NetSuite counted them, and rows as they were written, beside the run."""
+    play.customers(1, 2, 3)
+    play.extract()
+    first = len(asked(play))
+    play.later()
+    play.customers(4)
+    play.sandbox.netsuite.update("customer", 1, phone="1")
+    play.extract()
+
+    told = play.warehouse.read("select * exclude (read_at, seconds) from netsuite_reads order by read_at")
+    assert told["calls"].to_list() == [first, len(asked(play)) - first]
+    assert told["run_id"].to_list() == ["run 1", "run 2"]
+    assert told.select("inserted", "updated").rows() == [(3, 0), (1, 1)]
+
+
+def asked(play: Play) -> list[str]:
+    """Paths of the calls that NetSuite served, sign-in not counted."""
+    return [call["path"] for call in play.sandbox.netsuite.calls() if not call["path"].endswith("/token")]

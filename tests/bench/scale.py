@@ -1,0 +1,154 @@
+"""How time and memory grow past one machine: more records, and more accounts side by side.
+
+`python -m tests.bench.scale [--records 10000 100000 1000000] [--accounts 1 2 4] [--each 10000]`: a lake in an object
+store (a stand-in in Python: slower than a real one) with its catalog in PostgreSQL; 12 mapped columns, 1 % changed.
+Each account has a pond of its own and is a process of its own, whose peak memory is the kernel's figure. Times are of
+the work itself: stage (write the staging table), mart, plan, publish. `--file` measures one DuckDB file beside it.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic_ns, perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from assets.delivery.planning import Workflow, make_mart, make_plan
+from assets.delivery.target import TWIN_COLUMNS
+from resources.clock import WallClock
+from resources.lake import Lake
+from resources.pond import open_pond
+from resources.warehouse import Warehouse
+from tests.assets.delivery.builders import one_source
+from tests.bench.plan import Paper
+from tests.scale.services import Services, services
+
+FIELDS = [f"field_{number:02}" for number in range(10)]
+STEPS = ("stage", "mart", "plan", "publish")
+WORKFLOW = "bench"
+
+
+def work(pond: Warehouse, records: int) -> dict[str, float]:
+    """One account's way from staging to the snapshot; seconds of each step."""
+    rows: list[dict[str, Any]] = [
+        {"field": "externalid", "from": "customer_id", "locked": True},
+        {"field": "active", "value": True},
+        *({"field": name, "from": name} for name in FIELDS),
+    ]
+    workflow = Workflow(WORKFLOW, one_source(target="bench.Record", fields=rows))
+    values = ", ".join(f"((i * {7 + place}) % 9973)::varchar as {name}" for place, name in enumerate(FIELDS))
+    twin = ", ".join(
+        ["'t' || customer_id as target_id", "customer_id as external_id", "true as is_active"]
+        + [f"null::varchar as {name}" for name in list(TWIN_COLUMNS)[3:]]
+        + ["customer_id as externalid", "'1' as active", *FIELDS[:-1]]
+        + [f"if(customer_id::bigint % 100 = 0, 'old', {FIELDS[-1]}) as {FIELDS[-1]}"]
+    )
+
+    def stage() -> None:
+        with pond.writer(tuned=True) as con:
+            pond.spare_memory(con)
+            con.execute(
+                f"create or replace table stg_netsuite__customers as select i::varchar as customer_id, {values},"
+                f" false as is_inactive, false as is_deleted from range({records}) as r(i)"
+            )
+            con.execute(f"create or replace table {workflow.twin} as select {twin} from stg_netsuite__customers")
+
+    steps = {
+        "stage": stage,
+        "mart": lambda: make_mart(pond, workflow),
+        "plan": lambda: make_plan(pond, workflow, Paper(), run_id="bench", clock=WallClock()),
+        "publish": pond.publish,
+    }
+    return {name: _seconds(step) for name, step in steps.items()}
+
+
+def _seconds(step: Any) -> float:
+    began = perf_counter()
+    step()
+    return perf_counter() - began
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Accounts that worked side by side: seconds in all, each step's slowest, the largest process."""
+
+    wall: float
+    steps: dict[str, float]
+    peak_mb: float
+
+
+def measure(stores: Services | None, accounts: int, records: int) -> Measured:
+    """Start them together and wait for all."""
+    began, running = perf_counter(), []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(accounts):
+            schema = f"bench_{monotonic_ns()}_{number}"
+            where = [stores.catalog, schema, stores.endpoint] if stores else []
+            command = [sys.executable, "-W", "ignore", "-m", "tests.bench.scale", "--child", f"{folder}/{number}"]
+            running.append(
+                subprocess.Popen([*command, str(records), *where], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            )
+        told, peaks = [], []
+        for process in running:
+            assert process.stdout
+            told.append(json.loads(process.stdout.read() or "null"))
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            peaks.append(usage.ru_maxrss / 1024)
+    if not all(told):
+        sys.exit(f"{records:,} records for {accounts} accounts: failed")
+    return Measured(perf_counter() - began, {name: max(each[name] for each in told) for name in STEPS}, max(peaks))
+
+
+def child(words: Sequence[str]) -> None:
+    """One account."""
+    folder, records, *where = words
+    lake = None
+    if where:
+        catalog, schema, endpoint = where
+        lake = Lake(catalog, f"s3://pond/{schema}", schema, endpoint, key="key", secret="secret")
+    print(json.dumps(work(open_pond(Path(folder), lake=lake), int(records))))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--child", nargs="+", default=[])
+    parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--accounts", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--each", type=int, default=10_000)
+    parser.add_argument("--file", action="store_true")
+    asked = parser.parse_args()
+    if asked.child:
+        child(asked.child)
+        return
+    console = Console(width=110)
+    table = Table("pond", "accounts", "records each", "wall s", *(f"{name} s" for name in STEPS), "peak MB")
+
+    def add(kind: str, stores: Services | None, accounts: int, records: int) -> None:
+        done = measure(stores, accounts, records)
+        steps = (f"{done.steps[name]:.1f}" for name in STEPS)
+        table.add_row(kind, str(accounts), f"{records:,}", f"{done.wall:.1f}", *steps, f"{done.peak_mb:,.0f}")
+        console.print(f"{kind}, {accounts} x {records:,}: {done.wall:.1f} s", highlight=False)
+
+    with services() as stores:
+        for records in asked.records:
+            add("lake", stores, 1, records)
+            if asked.file:
+                add("file", None, 1, records)
+        for accounts in asked.accounts:
+            add("lake", stores, accounts, asked.each)
+    console.print(table)
+    console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

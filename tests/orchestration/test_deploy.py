@@ -1,0 +1,112 @@
+"""What `orchestration/deploy` holds is held to what reads it, as far as that goes without a cluster."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from orchestration.settings import ROOT, SECRETS, SETTINGS
+
+DEPLOY = ROOT / "orchestration" / "deploy"
+COMPOSE, CHART, INSTANCE = (DEPLOY / name for name in ("compose.yaml", "values.yaml", "dagster.yaml"))
+OURS = {f"{each.model_config['env_prefix']}{name.upper()}" for each in SETTINGS for name in each.model_fields} | {
+    *SECRETS
+}
+DATABASE = {f"MILLPOND_DB_{name}" for name in ("HOST", "NAME", "USER", "PASSWORD")}
+
+
+def read(file: Path) -> Any:
+    """A file's content."""
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("file", sorted(DEPLOY.glob("*.yaml")), ids=lambda file: file.name)
+def test_every_file_is_yaml_and_names_only_settings_that_there_are(file: Path) -> None:
+    """A variable that nobody reads is a setting that does nothing."""
+    assert read(file)
+
+    named = set(re.findall(r"\bMILLPOND_[A-Z0-9_]+", file.read_text(encoding="utf-8")))
+    assert named <= OURS | DATABASE
+
+
+def test_every_command_of_the_image_is_there() -> None:
+    """The code location, the module that configures workers, the files that are mounted."""
+    services = read(COMPOSE)["services"]
+    assert services["code"]["command"][-1] == "orchestration.definitions"
+    assert "orchestration/deploy/workspace.yaml" in services["daemon"]["command"]
+    server = read(DEPLOY / "workspace.yaml")["load_from"][0]["grpc_server"]
+    assert server["host"] in services
+    assert str(server["port"]) in services["code"]["command"]
+    needed = {name for each in services.values() for name in each.get("depends_on", {})}
+    assert needed <= services.keys()
+    named = {volume.partition(":")[0] for each in services.values() for volume in each.get("volumes", [])}
+    assert named == read(COMPOSE)["volumes"].keys()
+
+
+def test_the_image_installs_what_the_lane_is_tested_with() -> None:
+    """One list of versions."""
+    recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    pattern = re.search(r"sed -n '(.*)' requirements.lock", recipe)
+    assert pattern
+    assert pattern[1] in makefile.replace("$$", "$")
+    assert "[scale]" in recipe
+    assert "USER millpond" in recipe
+
+
+def test_dagster_takes_its_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every key of dagster.yaml is one that Dagster's own schema knows, with values of its types."""
+    pytest.importorskip("dagster_postgres", reason="`make test-scale` has an environment with dagster-postgres")
+    from dagster._core.instance.config import dagster_instance_config
+
+    for name in DATABASE | {"MILLPOND_CELERY_BROKER"}:
+        monkeypatch.setenv(name, "redis://127.0.0.1/0" if "BROKER" in name else "x")
+    (tmp_path / "dagster.yaml").write_text(INSTANCE.read_text(encoding="utf-8"))
+
+    config, _ = dagster_instance_config(str(tmp_path))
+
+    assert config["run_launcher"]["class"] == "CeleryRunLauncher"
+    launcher = config["run_launcher"]
+    data = dg._core.instance.ref.configurable_class_data(launcher)
+    assert type(data.rehydrate(as_type=dg._core.launcher.RunLauncher)).__name__ == "CeleryRunLauncher"
+
+
+def test_compose_knows_the_file() -> None:
+    """Compose's published schema, as a package carries it."""
+    pytest.importorskip("check_jsonschema", reason="`make test-scale` has an environment with check-jsonschema")
+
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert told.returncode == 0, told.stdout
+
+
+def test_the_run_launcher_takes_what_the_chart_hands_it() -> None:
+    """The chart turns these values into a K8sRunLauncher's settings; Dagster's own type says whether they fit."""
+    pytest.importorskip("dagster_k8s", reason="`make test-scale` has an environment with dagster-k8s")
+    from dagster._config import process_config, resolve_to_config_type
+    from dagster_k8s import K8sRunLauncher
+
+    values = read(CHART)["runLauncher"]
+    assert values["type"] == "K8sRunLauncher"
+    given = values["config"]["k8sRunLauncher"]
+    config = {
+        "load_incluster_config": given["loadInclusterConfig"],
+        "image_pull_policy": given["imagePullPolicy"],
+        "service_account_name": "dagster",
+        "instance_config_map": "dagster-instance",
+        "dagster_home": "dagster_home",
+        "run_k8s_config": {
+            "container_config": {"resources": given["runK8sConfig"]["containerConfig"]["resources"]},
+        },
+    }
+
+    checked = process_config(resolve_to_config_type(K8sRunLauncher.config_type()), config)
+
+    assert checked.success, checked.errors
