@@ -164,7 +164,7 @@ def group_jobs(
     """
     active = {each.name: each for each in workflows if each.spec.active or each.name in switched}
     nightly = dg.AssetSelection.checks(
-        *(dg.AssetCheckKey(dg.AssetKey(each.sync), RECONCILED) for each in active.values())
+        *(dg.AssetCheckKey(dg.AssetKey(each.sync), RECONCILED) for each in active.values() if each.spec.active)
     )
     single = {*active, *broken}
     jobs = []

@@ -9,7 +9,7 @@ from assets.delivery.frames import KEY
 from assets.delivery.ledger import proven, proven_whole
 from assets.delivery.planning import Planned, make_plan
 from assets.delivery.plans import PlanError
-from assets.delivery.spec import Guards, Limit
+from assets.delivery.rules import Guards, Limit
 from assets.delivery.sync import run_sync
 from assets.delivery.targeted import Targeted, look, renew_mart, sync_few
 from assets.precoro.target import OptionTarget
