@@ -16,7 +16,7 @@ from resources.sandbox.netsuite.custom_fields import described as own
 from resources.sandbox.netsuite.functions import add_functions
 from resources.sandbox.netsuite.late import SCHEMA, Late
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.tables import INTERNAL, TABLES, Table, schema
+from resources.sandbox.netsuite.tables import INTERNAL, SQLITE_TYPES, TABLES, Table, schema
 from resources.sandbox.netsuite.user_event import UserEvent
 from resources.sandbox.netsuite.values import FROM_SQLITE, utc_text
 from resources.sandbox.netsuite.writes import (
@@ -57,6 +57,7 @@ class Holdings:
         self._late = Late(self._store, path.with_name(f"{path.stem}_late"))
         self.user_event = UserEvent(path.parent)
         with self._store.write() as connection:
+            _add_missing(connection)
             connection.executemany(_CUSTOM_FIELDS, _custom_fields())
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -210,6 +211,15 @@ def _noting(rows: Iterable[Mapping[str, Any]], key: str, noted: list[int]) -> It
     for row in rows:
         noted.append(row[key])
         yield row
+
+
+def _add_missing(connection: sqlite3.Connection) -> None:
+    """Make the columns that a folder of an earlier version lacks; SQLite would take their names for texts."""
+    for table in TABLES.values():
+        there = {row[1] for row in connection.execute(f'pragma table_info("{table.name}")')}
+        for name in table.columns.keys() - there:
+            kind = SQLITE_TYPES[table.columns[name].kind]
+            connection.execute(f'alter table "{table.name}" add column "{name}" {kind}')
 
 
 def _custom_fields() -> Iterator[tuple[int, str, str, str, str]]:

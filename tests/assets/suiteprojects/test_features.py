@@ -53,7 +53,7 @@ def test_what_is_missing_is_counted() -> None:
 
 
 def test_a_setting_that_the_page_names_exists() -> None:
-    """Keys of workflow files, as they are written there."""
+    """Keys of workflow files and of groups.yaml, as they are written there."""
     from assets.delivery.rows import FieldRow, LookUp
     from assets.delivery.rules import Lifecycle, MatchBy, Select
     from assets.delivery.spec import WorkflowSpec
