@@ -249,8 +249,10 @@ def test_what_is_switched_off_is_not_brought(live: Live) -> None:
     "failpoint",
     [
         "bookkeeping_open",
-        "hints_sent",
-        *(pytest.param(each, marks=pytest.mark.long) for each in ("hints_taken", "intents_kept", "request_served")),
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("hints_taken", "intents_kept", "request_served", "hints_sent")
+        ),
     ],
 )
 def test_a_run_that_is_killed_is_made_good_by_the_next(live: Live, failpoint: str) -> None:
