@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from orchestration.compacting import compact_pond
 from orchestration.jobs import TIDY
 from orchestration.settings import MillpondSettings, pond_clock
 from orchestration.tidying import Keep, clear_plans, remove_files, remove_runs
@@ -35,10 +36,20 @@ def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
         removed = remove_files(warehouse, datetime.now(UTC), timedelta(days=keep.reports))
         context.add_output_metadata(removed)
 
-    @dg.job(name=TIDY, description="Remove old runs, plans that cannot be sent any more, old reports, leftovers.")
+    @dg.op(description="Take out what ended long ago, and write the pond anew.", ins={"after": dg.In(dg.Nothing)},
+           out=dg.Out(dg.Nothing), pool="duckdb")  # fmt: skip
+    def small_pond(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
+        if not warehouse.exists():
+            return
+        done = compact_pond(warehouse, keep_days=settings.keep_days, clock=pond_clock(settings))
+        context.add_output_metadata({**done.gone, "bytes_before": done.before, "bytes_now": done.after})
+
+    @dg.job(
+        name=TIDY, description="Remove old runs, plans that cannot be sent any more, old reports; compact the pond."
+    )
     def job() -> None:
         old_runs()
-        old_plans()
+        small_pond(old_plans())
         old_files()
 
     return job
