@@ -97,8 +97,11 @@ def plan_metadata(counted: pl.DataFrame, plan: pl.DataFrame) -> dict[str, dg.Mar
 
 
 def _field_names(changes: Sequence[Mapping[str, str]]) -> str:
+    return changed_fields([change["field"] for change in changes])
+
+
+def changed_fields(names: Sequence[str]) -> str:
     """The names as long as they can be read at a glance."""
-    names = [change["field"] for change in changes]
     return ", ".join(names) if len(names) <= NAMED_FIELDS else f"{len(names)} fields"
 
 

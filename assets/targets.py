@@ -56,7 +56,9 @@ def _option(client: Any, options: Options) -> Target:
 
 
 def _suiteprojects(type_name: str) -> Callable[[Any, Options], Target]:
-    return lambda client, options: SuiteProjectsTarget(client, type_name, **_request(options))
+    return lambda client, options: SuiteProjectsTarget(
+        client, type_name, countries=options.get("countries", "names"), **_request(options)
+    )
 
 
 def _nodes(client: Any, options: Options) -> Target:

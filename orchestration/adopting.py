@@ -4,9 +4,7 @@ millpond adopt | link | unlink | links
 """
 
 import csv
-import os
 import sys
-from getpass import getuser
 from typing import Any
 
 import polars as pl
@@ -19,6 +17,7 @@ from assets.delivery.planning import Workflow
 from assets.delivery.plans import SyncError
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import Action
+from orchestration.deciding import decide_as
 from orchestration.explaining import choose
 from orchestration.releasing import Doors, open_doors
 from orchestration.running import print_problems
@@ -102,7 +101,7 @@ def print_linked(text: str, target_id: str, console: Console, *, workflow: str, 
                 source=record.source,
                 source_id=record.source_id,
                 target_id=None if target_id == NEW else target_id,
-                decided_by=_who(),
+                decided_by=decide_as(),
                 decided_at=clock.now().replace(tzinfo=None),
                 note=why,
             )
@@ -121,6 +120,7 @@ def print_unlinked(text: str, console: Console, *, workflow: str) -> int:
     """Forget a person's decision; returns the exit code."""
     with open_doors() as doors:
         try:
+            decide_as()
             record, chosen = _meant(doors, text, workflow, console)
             with doors.warehouse.writer() as con:
                 known = unpin(con, chosen.name, record.source, record.source_id)
@@ -185,14 +185,6 @@ def _meant(doors: Doors, text: str, name: str, console: Console) -> tuple[Record
     if len(names) != 1:
         raise SyncError(f"{source} go to {', '.join(names) or 'no workflow'}; say which: `--workflow NAME`")
     return found[0], doors.workflow(names[0])
-
-
-def _who() -> str:
-    """The person, as this machine knows him; a container may know nobody by name."""
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
 
 
 def _line(line: str, console: Console, style: str = "") -> None:

@@ -16,6 +16,8 @@ from orchestration.cli_sandbox import app as sandbox_app
 
 app = App(name="millpond", help="NetSuite's customers and projects into SuiteProjects Pro and Precoro.")
 app.command(sandbox_app)
+alerts_app = App(name="alerts", help="Who is told when something is wrong.")
+app.command(alerts_app)
 console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
 
 
@@ -322,17 +324,19 @@ def compact(*, keep_days: int | None = None) -> None:
 
 
 @app.command
-def validate(folder: Path | None = None) -> None:
+def validate(folder: Path | None = None, *, defaults: bool = False) -> None:
     """Check every workflow file and groups.yaml; prints file, line, field and mend of what is wrong.
 
     Parameters
     ----------
     folder
         Folder of the workflow files; the configured one when left out.
+    defaults
+        Also list the rows of the shipped files that yours no longer have, ready to be put back.
     """
     from orchestration.validating import validate_folder
 
-    sys.exit(validate_folder(folder, console))
+    sys.exit(validate_folder(folder, console, defaults=defaults))
 
 
 @app.command
@@ -359,6 +363,22 @@ def doctor() -> None:
     from orchestration.doctor import run_doctor
 
     sys.exit(run_doctor(console))
+
+
+@alerts_app.command
+def test() -> None:
+    """Send a message to every receiver that is set up."""
+    from orchestration.alerts.command import send_probe
+
+    sys.exit(send_probe(console))
+
+
+@alerts_app.command
+def show() -> None:
+    """List what is wrong now, as the last look of the alert sensor saw it."""
+    from orchestration.alerts.command import print_open
+
+    sys.exit(print_open(console))
 
 
 @app.command

@@ -3,25 +3,38 @@
 workflow files  ->  assets; groups.yaml  ->  jobs, schedules, sensors; settings  ->  resources
 """
 
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 
-from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.mapping import STAGED, MappingError, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.netsuite.extract import ExtractionSettings
-from assets.netsuite.raw import RAW_ASSETS
+from assets.netsuite.raw import RAW_ASSETS, raw_asset
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
-from assets.warehouse.staging import STAGING_ASSETS
+from assets.warehouse.staging import STAGING_ASSETS, sql_table
+from orchestration.alerts.sensor import alert_sensor
 from orchestration.executors import executor_of
-from orchestration.jobs import GROUPS_ASSET, group_jobs, load_groups, shown_beside
+from orchestration.jobs import (
+    GROUPS_ASSET,
+    RECONCILE,
+    fresh_hours,
+    group_jobs,
+    load_groups,
+    load_nightly,
+    shown_beside,
+)
+from orchestration.mending import dead_runs
 from orchestration.pond import budget_of
+from orchestration.reconcile_job import reconcile_job, reconciled_checks
 from orchestration.release_job import release_job
-from orchestration.schedules import group_schedules
+from orchestration.schedules import group_schedules, own_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
 from orchestration.settings import (
     MillpondSettings,
@@ -30,6 +43,8 @@ from orchestration.settings import (
     secret,
     suiteprojects_door,
 )
+from orchestration.tidy_job import tidy_job
+from orchestration.tidying import Keep
 from resources.netsuite.resource import NetSuiteResource
 from resources.pond import WarehouseResource
 from resources.precoro.resource import PrecoroResource
@@ -47,22 +62,57 @@ def definitions() -> dg.Definitions:
     if wrong:
         problems[GROUPS_ASSET] = "\n".join(wrong)
     jobs = group_jobs(groups, workflows, stand_ins, also=[GROUPS_ASSET] if wrong else [])
-    names = [job.name for job in jobs]
+    names, fresh_h = [job.name for job in jobs], fresh_hours(groups)
+    nightly = reconcile_job(workflows)
+    tidy = tidy_job(Keep(settings.keep_runs_days, settings.keep_plans_days, settings.keep_reports_days), settings)
+    timings = load_nightly(settings.workflows)
+    if nightly is None:
+        timings.pop(RECONCILE, None)
     own = dg.Definitions(
         assets=[
             *RAW_ASSETS.values(),
             *STAGING_ASSETS.values(),
+            *_on_demand_assets(workflows),
             *HISTORY_ASSETS.values(),
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
-        jobs=[*jobs, release_job(workflows)],
-        schedules=group_schedules(groups, names),
-        sensors=[*group_sensors(groups, names), publish_after_failure],
+        asset_checks=reconciled_checks(workflows),
+        jobs=[*jobs, *([nightly] if nightly else []), tidy, release_job(workflows)],
+        schedules=[*group_schedules(groups, names), *own_schedules(timings)],
+        sensors=[
+            *group_sensors(groups, names),
+            alert_sensor(settings, workflows, fresh_h),
+            dead_runs,
+            publish_after_failure,
+        ],
         resources=resources(settings, workflows),
         executor=executor_of(settings),
     )
     unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
-    return dg.Definitions.merge(own, *map(workflow_definitions, workflows), *unusable)
+    made = [_dated(workflow_definitions(each), each, fresh_h.get(each.name)) for each in workflows]
+    return dg.Definitions.merge(own, *made, *unusable)
+
+
+def _dated(made: dg.Definitions, workflow: Workflow, fresh_h: float | None) -> dg.Definitions:
+    """With the hours after which Dagster calls a workflow's assets too old; it warns at three quarters of them."""
+    if not fresh_h:
+        return made
+    window = timedelta(hours=fresh_h)
+    policy = dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window * 0.75)
+    aging = {dg.AssetKey(name) for name in (workflow.mart, workflow.plan, workflow.sync)}
+
+    def dated(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return dg.apply_freshness_policy(spec, policy) if spec.key in aging else spec
+
+    return dg.Definitions(
+        assets=[each.map_asset_specs(dated) for each in made.assets or () if isinstance(each, dg.AssetsDefinition)]
+    )
+
+
+def _on_demand_assets(workflows: list[Workflow]) -> Iterator[dg.AssetsDefinition]:
+    """The tables of what some workflow reads and nobody else."""
+    for name in sorted({each for workflow in workflows for each in on_demand(workflow.spec)}):
+        yield from (raw_asset(name), sql_table(STAGED + name))
 
 
 def _published(workflows: list[Workflow]) -> list[str]:
@@ -155,10 +205,10 @@ def _custom_columns(workflows: list[Workflow]) -> dict[str, tuple[str, ...]]:
     """Custom fields that some workflow reads, by source: they are added to what is extracted."""
     found: dict[str, set[str]] = {}
     for workflow in workflows:
-        for record in workflow.spec.records:
-            try:
-                columns = source_columns(record, workflow.name)
-            except MappingError:
-                continue  # the mart says it, with file and field
-            found.setdefault(record.source, set()).update(name for name in columns if name.startswith("custentity"))
+        try:
+            read = custom_fields(workflow.spec, workflow.name)
+        except MappingError:
+            continue  # the mart says it, with file and field
+        for source, names in read.items():
+            found.setdefault(source, set()).update(names)
     return {source: tuple(sorted(names)) for source, names in found.items()}

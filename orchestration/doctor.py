@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from rich.console import Console
 
-from assets.delivery.mapping import MappingError, source_columns
+from assets.delivery.mapping import MappingError, custom_fields, on_demand
 from assets.delivery.planning import Workflow
 from assets.delivery.plans import PlanError, Seal
-from assets.netsuite.things import THINGS, Thing
+from assets.netsuite.things import THINGS, Thing, thing_of
 from orchestration.definitions import load_workflows, on_precoro
 from orchestration.jobs import load_groups
 from orchestration.pond import budget_of, pond_of
@@ -151,19 +151,20 @@ def _netsuite(settings: MillpondSettings, workflows: Sequence[Workflow]) -> Iter
 def table_needs(workflows: Sequence[Workflow], optional: Collection[str]) -> list[TableNeed]:
     """What is read of each NetSuite table, custom fields of the workflows included."""
     custom = custom_columns(workflows)
-    return [_need(thing, custom.get(name, {}), optional) for name, thing in THINGS.items()]
+    others = sorted({name for each in workflows for name in on_demand(each.spec)})
+    return [_need(thing, custom.get(thing.name, {}), optional) for thing in (*THINGS.values(), *map(thing_of, others))]
 
 
 def custom_columns(workflows: Sequence[Workflow]) -> Mapping[str, dict[str, str]]:
     """Custom fields that workflows read, by source, each with the workflow's name."""
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for workflow in workflows:
-        for record in workflow.spec.records:
-            try:
-                names = source_columns(record, workflow.name)
-            except MappingError:
-                continue  # `millpond validate` says it, with file and field
-            found[record.source].update({name: workflow.name for name in names if name.startswith("custentity")})
+        try:
+            read = custom_fields(workflow.spec, workflow.name)
+        except MappingError:
+            continue  # `millpond validate` says it, with file and field
+        for source, names in read.items():
+            found[source].update(dict.fromkeys(names, workflow.name))
     return found
 
 
@@ -174,7 +175,7 @@ def _need(thing: Thing, custom: Mapping[str, str], optional: Collection[str]) ->
         columns=frozenset(query.names),
         required=thing.required,
         wanted_by=custom,
-        may_be_missing=bool({thing.name, thing.table} & set(optional)),
+        may_be_missing=thing.optional or bool({thing.name, thing.table} & set(optional)),
         must_have_rows=thing.table == "customer",
         page=lambda names: query.without(set(query.names) - {query.key, *names}).page(),
         extent=query.extent(),

@@ -12,7 +12,7 @@ from rich.tree import Tree
 from assets.delivery.explain import Explanation, Record, Story, explain, find_records
 from assets.delivery.mapping import MART_COLUMNS
 from assets.delivery.target import TWIN_COLUMNS
-from assets.netsuite.things import THINGS
+from assets.netsuite.things import thing_of
 from orchestration.pond import pond_of
 from orchestration.running import change_text
 from orchestration.settings import MillpondSettings
@@ -81,7 +81,7 @@ def seen_at(warehouse: Warehouse, record: Record) -> datetime | None:
     """Up to when NetSuite was read for records of this kind, UTC."""
     if not warehouse.has("sync_watermarks"):
         return None
-    table = THINGS[record.source].table
+    table = thing_of(record.source).table
     marks = warehouse.read("select watermark_at from sync_watermarks where source_table = ?", [table])
     return marks["watermark_at"][0] if marks.height else None
 

@@ -26,8 +26,10 @@ SESSION_S = 12 * 3600
 WRONG_TOKEN_S = 1.0  # a guess a second
 MOST_FORM_BYTES = 4096
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+# not `no-referrer`: with it a browser sends the form's own answer with `Origin: null`, as if another page had
+PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
 REPORT = re.compile(r"[\w-]+\.html")
+REPORT_OF_RUN = re.compile(r"run-([0-9a-f]{8})\.html")
 FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Millpond</title><style>:root{color-scheme:light dark}body{font:16px system-ui;display:grid;place-items:center;
 min-height:90vh}form{display:grid;gap:.8rem;width:min(22rem,90vw)}input,button{font:inherit;padding:.5rem}</style>
@@ -138,9 +140,12 @@ class Guard:
         return answer
 
     def _report(self, name: str) -> Response:
+        """A report by its file's name, or by its run: `run-<first eight characters of the id>.html`."""
         page = self._access.reports / name
+        if of_run := REPORT_OF_RUN.fullmatch(name):
+            page = next(iter(sorted(self._access.reports.glob(f"*-{of_run[1]}.html"), reverse=True)), page)
         if not REPORT.fullmatch(name) or not page.is_file():
-            return PlainTextResponse("there is no such report", 404)
+            return PlainTextResponse("there is no such report; a run writes its own at its end", 404)
         return FileResponse(page, headers=PRIVATE)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from assets.delivery.spec import WorkflowFileError
 from assets.delivery.workflow import load_workflow
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.suiteprojects.connector_export import ExportError, Imported, read_export
 from assets.suiteprojects.connector_rows import Left
 from orchestration.running import print_problems

@@ -5,49 +5,36 @@ groups.yaml  ->  Group  ->  job <group> (everything up to the targets), job <gro
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import dagster as dg
 import yaml
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # not exported
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from assets.delivery.importing import LAYERS as IMPORTING
 from assets.delivery.importing import table_of
 from assets.delivery.layers import MODE_TAG
 from assets.delivery.picking import Mode
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import Strict, WorkflowFileError, located
+from assets.delivery.strict import Strict
+from assets.delivery.workflow_file import PlainLoader, WorkflowFileError, located
 from assets.warehouse.snapshot import SNAPSHOT
+from orchestration.timing import Timing
 
 ALL = "all"
+EVERY_WORKFLOW = "All"  # in `workflows: [All]`
+RECONCILE, TIDY = "reconcile", "tidy"
+RECONCILED = "reconciled"  # the check of a sink that the nightly job makes
+OWN_JOBS = ("release_plan", RECONCILE, TIDY)
 GROUPS_ASSET = "groups_yaml"  # says what is wrong with groups.yaml; there is none while nothing is
+# of a run that is started again after its process died: what it had read of a target is old
+FROM_THE_START = {"dagster/retry_strategy": "ALL_STEPS"}
 LAYERS = ("netsuite", "warehouse", "history")  # asset groups that hold NetSuite's tables
 MODES = {
     Mode.IMPORT: "Create what is selected and not there yet, with its ancestors; change nothing.",
     Mode.UPDATE: "Bring what was imported up to date; create nothing.",
 }
-
-
-class Timing(Strict):
-    """When a group runs by itself."""
-
-    cron: str
-    timezone: str = "UTC"
-    on: bool = False
-
-    @model_validator(mode="after")
-    def _dagster_takes_it(self) -> Self:
-        try:
-            dg.ScheduleDefinition(
-                name="probe", job_name="probe", cron_schedule=self.cron, execution_timezone=self.timezone
-            )
-        except dg.DagsterInvalidDefinitionError as error:
-            like = "`0 5 * * 1-5` for cron and `Europe/Stockholm` for timezone"
-            raise ValueError(
-                f"cron `{self.cron}` in timezone `{self.timezone}` cannot be used; write like {like}"
-            ) from error
-        return self
 
 
 class Watching(Strict):
@@ -63,10 +50,21 @@ class Group(Strict):
     workflows: list[str]
     mode: Mode = Field(Mode.SYNC, description="`import` only creates, `update` only changes; `sync` does both.")
     schedule: Timing | None = None
+    schedules: list[Timing] = Field([], description="Several of them: other days at other hours.")
     sensor: Watching | None = None
+    fresh_h: float | None = Field(
+        None, gt=0, description="Hours after which what these workflows deliver is too old: the UI and alerts say so."
+    )
+
+    @property
+    def timings(self) -> list[Timing]:
+        """All of them."""
+        return [*([self.schedule] if self.schedule else []), *self.schedules]
 
 
 class _GroupFile(Strict):
+    reconcile: Timing | None = None
+    tidy: Timing | None = None
     # the name becomes a job's; two underscores set `__plan` apart
     groups: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$")], Group]
 
@@ -91,9 +89,12 @@ def load_groups(folder: Path, known: Sequence[str]) -> tuple[dict[str, Group], l
         return groups, str(error).splitlines()
     problems = []
     for name, group in given.groups.items():
-        if name in groups:
-            text = "`all` and the workflows' names are groups already; take another name"
+        if name in groups or name in OWN_JOBS:
+            text = f"`all`, the workflows' names and {', '.join(OWN_JOBS)} are there already; take another name"
             problems.append(located(path, tree, ("groups", name), text))
+            continue
+        if EVERY_WORKFLOW in group.workflows:
+            groups[name] = group.model_copy(update={"workflows": list(known)})
             continue
         groups[name] = group
         for number, workflow in enumerate(group.workflows):
@@ -103,13 +104,32 @@ def load_groups(folder: Path, known: Sequence[str]) -> tuple[dict[str, Group], l
     return groups, problems
 
 
+def load_nightly(folder: Path) -> dict[str, Timing]:
+    """When the jobs of the house run, by name; none while groups.yaml is not there or cannot be used."""
+    path = folder / "groups.yaml"
+    try:
+        given, _ = _read_groups(path) if path.exists() else (None, None)
+    except WorkflowFileError:
+        return {}  # `load_groups` tells it
+    found = {} if given is None else {RECONCILE: given.reconcile, TIDY: given.tidy}
+    return {name: timing for name, timing in found.items() if timing}
+
+
+def fresh_hours(groups: Mapping[str, Group]) -> dict[str, float]:
+    """For each workflow the strictest `fresh_h` of its groups."""
+    found: dict[str, float] = {}
+    for group in groups.values():
+        for workflow in group.workflows if group.fresh_h else ():
+            found[workflow] = min(group.fresh_h or 0, found.get(workflow, float("inf")))
+    return found
+
+
 def _read_groups(path: Path) -> tuple[_GroupFile, Any]:
     tree: Any = None
     try:
         text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        # `on` is a Boolean in YAML 1.1, and a key here: read the keys as text
-        return _GroupFile.model_validate(_with_on(yaml.safe_load(text))), tree
+        tree = yaml.compose(text, Loader=PlainLoader)
+        return _GroupFile.model_validate(yaml.load(text, Loader=PlainLoader)), tree  # noqa: S506 - a safe loader
     except (OSError, UnicodeDecodeError) as error:
         raise WorkflowFileError(f"{path}: cannot be read as UTF-8 text ({type(error).__name__})") from error
     except yaml.YAMLError as error:
@@ -120,12 +140,6 @@ def _read_groups(path: Path) -> tuple[_GroupFile, Any]:
     except ValidationError as error:
         lines = [located(path, tree, each["loc"], each["msg"]) for each in error.errors()]
         raise WorkflowFileError("\n".join(lines)) from error
-
-
-def _with_on(content: object) -> object:
-    if isinstance(content, dict):
-        return {("on" if key is True else key): _with_on(value) for key, value in content.items()}
-    return content
 
 
 def group_jobs(
@@ -146,6 +160,9 @@ def group_jobs(
         also: Assets that belong to every group of groups.yaml and to `all`.
     """
     active = {workflow.name: workflow for workflow in workflows if workflow.spec.active}
+    nightly = dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(dg.AssetKey(each.sync), RECONCILED) for each in active.values())
+    )
     single = {*active, *broken}
     jobs = []
     for name, group in groups.items():
@@ -161,9 +178,9 @@ def group_jobs(
         everything |= dg.AssetSelection.assets(*tables).upstream()
         everything |= dg.AssetSelection.assets(*(each.mart for each in members), *(each.twin for each in members))
         plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)) | everything)
-        syncs = dg.AssetSelection.assets(*(each.sync for each in members)) | plans
+        syncs = (dg.AssetSelection.assets(*(each.sync for each in members)) | plans) - nightly
         snapshot = dg.AssetSelection.assets(SNAPSHOT)
-        about, tags = ", ".join(group.workflows), {MODE_TAG: group.mode.value}
+        about, tags = ", ".join(group.workflows), {MODE_TAG: group.mode.value, **FROM_THE_START}
         jobs.append(
             dg.define_asset_job(name, syncs | snapshot, description=f"Read, plan and send: {about}.", tags=tags)
         )
@@ -171,7 +188,10 @@ def group_jobs(
         if name in active and active[name].spec.imports:
             jobs += [
                 dg.define_asset_job(
-                    f"{name}__{mode.value}", syncs | snapshot, description=text, tags={MODE_TAG: mode.value}
+                    f"{name}__{mode.value}",
+                    syncs | snapshot,
+                    description=text,
+                    tags={MODE_TAG: mode.value, **FROM_THE_START},
                 )
                 for mode, text in MODES.items()
             ]

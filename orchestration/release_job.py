@@ -59,7 +59,11 @@ def release_job(workflows: Sequence[Workflow]) -> dg.JobDefinition:
         if metadata.get("stopped", "no") != "no" and not metadata.get("resumes"):
             raise dg.Failure(f"plan {plan}: {metadata['stopped']}", metadata=metadata, allow_retries=False)
 
-    @dg.job(name=RELEASE, description="Release a plan that a guard holds back, or drop it; see the guard check.")
+    @dg.job(
+        name=RELEASE,
+        description="Release a plan that a guard holds back, or drop it; see the guard check.",
+        tags={"dagster/max_retries": "0"},  # a plan is sent once, and a person said so
+    )
     def job() -> None:
         release()
 

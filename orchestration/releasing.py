@@ -21,6 +21,7 @@ from assets.delivery.target import Target
 from assets.delivery.undo import Undone, plan_undo, runs_to_undo
 from assets.metadata import duration
 from assets.targets import TARGETS
+from orchestration.deciding import decide_as
 from orchestration.running import print_plan, print_problems, print_summary
 from orchestration.settings import MillpondSettings
 from resources.clock import Clock
@@ -87,9 +88,14 @@ def find_plan(warehouse: Warehouse, plan_id: str) -> Kept:
 
 def apply_plan(doors: Doors, plan_id: str, only: Sequence[str], run_id: str) -> Synced:
     """Send a plan that a person names, whole or in part."""
-    kept = find_plan(doors.warehouse, plan_id)
+    who, kept = decide_as(), find_plan(doors.warehouse, plan_id)
     workflow = doors.workflow(kept.workflow)
     target, clock = doors.target(workflow)
+    with doors.warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+        if kept.state in plans.OPEN:
+            plans.note_decider(con, kept.plan_id, who)
+        ledger.note_run(con, run_id, kept.workflow, {"account": doors.clients[workflow.spec.door].base_url})
     return run_sync(
         doors.warehouse, workflow, target, run_id=run_id, clock=clock, plan_id=kept.plan_id, only=tuple(only)
     )
@@ -97,9 +103,11 @@ def apply_plan(doors: Doors, plan_id: str, only: Sequence[str], run_id: str) -> 
 
 def reject_plan(doors: Doors, plan_id: str, why: str) -> Kept:
     """Drop a plan that a person names."""
-    kept = find_plan(doors.warehouse, plan_id)
+    who, kept = decide_as(), find_plan(doors.warehouse, plan_id)
     with doors.warehouse.writer() as con:
+        ledger.ensure_ledger(con)
         plans.reject(con, kept, doors.moment, why)
+        plans.note_decider(con, kept.plan_id, who)
     return kept
 
 
@@ -164,6 +172,7 @@ def _undone(doors: Doors, run: str, records: Sequence[str], where: str) -> tuple
     """The plans that take a run back, by workflow, and why there is none for the others."""
     made, problems = [], []
     try:
+        decide_as()
         for undo_run, name in runs_to_undo(doors.warehouse, run):
             try:
                 workflow = doors.workflow(name)

@@ -21,9 +21,10 @@ from rich.table import Table
 
 from assets.delivery.ledger import COUNTED
 from assets.delivery.plans import PlanError, Seal
-from assets.delivery.spec import WorkflowFileError
+from assets.delivery.workflow_file import WorkflowFileError
 from assets.metadata import PREVIEW_ROWS, duration
 from orchestration.home import open_instance
+from orchestration.mending import BY_CLI, BY_TAG, close_dead_runs
 from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
 from resources.warehouse import PondError, Warehouse, quoted
@@ -126,6 +127,7 @@ def execute(
             console.print(f"no group [b]{asked}[/b]; there are {', '.join(groups)}", style="red", soft_wrap=True)
             return None
         job = jobs[job_name]
+        close_dead_runs(instance)  # or their places in the pool would be waited for
         run_id = str(uuid.uuid4())
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         with _progress(instance, run_id, len(list(job.graph.node_dict)), console):
@@ -134,7 +136,7 @@ def execute(
                 run_id=run_id,
                 raise_on_error=False,
                 run_config={**QUIET, "ops": ops or {}},
-                tags={"millpond/by": "cli"},
+                tags={BY_TAG: BY_CLI, "dagster/max_retries": "0"},  # who sits there sees how it ended
             )
         return result.run_id, _problems(result)
 
@@ -229,6 +231,9 @@ def print_summary(warehouse: Warehouse, run_id: str, console: Console) -> None:
     if not only_planned:
         table.add_row("seconds", *("·" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows))
     console.print(table)
+    for account in dict.fromkeys(row["account"] for row in rows if row["account"]):
+        of = ", ".join(row["workflow"] for row in rows if row["account"] == account)
+        _print_line(f"account {account}: {of}", console, style="dim")
     for row in rows:
         if row["note"]:
             console.print(f"{row['workflow']} stopped: {row['note']}", style="yellow", markup=False, soft_wrap=True)
@@ -278,7 +283,7 @@ def print_plan(
     """
     plan = quoted(f"plan_{workflow}")
     known = warehouse.read(
-        "select plan_id, state, writes, calls_needed, seconds_needed, expires_at from sync_plans"
+        "select plan_id, state, writes, calls_needed, seconds_needed, calls_left, expires_at from sync_plans"
         " where workflow = ? and (plan_id = ? or ? = '') order by made_at desc limit 1",
         [workflow, plan_id, plan_id],
     ).to_dicts()
@@ -296,9 +301,10 @@ def print_plan(
         table.add_row(action, code or "", f"{records:,}")
     console.print(table)
     if known[0]["writes"]:
-        takes = duration(known[0]["seconds_needed"])
+        takes, left = duration(known[0]["seconds_needed"]), known[0]["calls_left"]
+        of = "" if left is None else f" of {left:,} that are left today"
         _print_line(
-            f"{known[0]['writes']:,} records to write, {known[0]['calls_needed']:,} requests, {takes};"
+            f"{known[0]['writes']:,} records to write, {known[0]['calls_needed']:,} requests{of}, {takes};"
             f" `millpond apply {plan_id}` sends it until {known[0]['expires_at']:%Y-%m-%d %H:%M} UTC",
             console,
         )

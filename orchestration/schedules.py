@@ -1,28 +1,24 @@
-"""Runs by the clock: one schedule per group that asks for one."""
+"""Runs by the clock: what groups.yaml asks for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
 from orchestration.jobs import Group
+from orchestration.timing import Timing
 
 
-def group_schedules(groups: dict[str, Group], jobs: Iterable[str]) -> list[dg.ScheduleDefinition]:
-    """The schedules of groups.yaml; `on` says whether they start switched on."""
+def group_schedules(groups: Mapping[str, Group], jobs: Iterable[str]) -> list[dg.ScheduleDefinition]:
+    """The schedules of the groups: `<group>_schedule`, and `<group>_schedule_2` and so on where there are several."""
     there = set(jobs)
     return [
-        dg.ScheduleDefinition(
-            name=f"{name}_schedule",
-            job_name=name,
-            cron_schedule=group.schedule.cron,
-            execution_timezone=group.schedule.timezone,
-            default_status=_status(on=group.schedule.on),
-            description=f"Runs the group {name}.",
-        )
+        timing.schedule(f"{name}_schedule{f'_{number}' if number > 1 else ''}", name, f"Runs the group {name}.")
         for name, group in groups.items()
-        if group.schedule and name in there
+        if name in there
+        for number, timing in enumerate(group.timings, 1)
     ]
 
 
-def _status(*, on: bool) -> dg.DefaultScheduleStatus:
-    return dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
+def own_schedules(timings: Mapping[str, Timing]) -> list[dg.ScheduleDefinition]:
+    """The schedules of the jobs that belong to no group: reconciling and tidying up."""
+    return [timing.schedule(f"{job}_schedule", job, f"Runs {job}.") for job, timing in timings.items()]

@@ -13,6 +13,8 @@ from dotenv import find_dotenv, load_dotenv
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from resources.clock import Clock, WallClock
+
 load_dotenv(find_dotenv(usecwd=True))
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +57,14 @@ class MillpondSettings(BaseSettings):
     )
     celery_broker: str = Field("", description="Broker of the workers, like `redis://queue:6379/0`.")
     ui_names: str = Field("", description="Host names by which the UI is reached besides localhost: ops.example.com.")
+    releasers: str = Field(
+        "", description="Accounts of this machine that may apply, reject, undo and link: ada, ops; blank: all of them."
+    )
+    keep_runs_days: float = Field(30, gt=0, description="Days for which Dagster's runs and their events are kept.")
+    keep_plans_days: float = Field(
+        7, gt=0, description="Days for which values of plans are kept that were sent or not."
+    )
+    keep_reports_days: float = Field(90, gt=0, description="Days for which reports of runs are kept, fifty at most.")
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
     @property
@@ -68,9 +78,19 @@ class MillpondSettings(BaseSettings):
         return self.home.absolute() / "ui_token"
 
     @property
+    def alerts(self) -> Path:
+        """What alerting remembers."""
+        return self.home.absolute() / "alerts.sqlite"
+
+    @property
     def sandbox(self) -> str:
         """The sandbox's folder; empty when the real systems are spoken to."""
         return str(self.home.absolute() / "sandbox") if self.mode == "sandbox" else ""
+
+    @property
+    def may_decide(self) -> frozenset[str]:
+        """Who may decide by hand; empty: everybody."""
+        return frozenset(name.strip() for name in self.releasers.split(",") if name.strip())
 
     @property
     def optional(self) -> frozenset[str]:
@@ -81,6 +101,32 @@ class MillpondSettings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's own records."""
         return self.home.absolute() / "dagster"
+
+
+def pond_clock(settings: MillpondSettings) -> Clock:
+    """The time that the pond's tables are written by: the sandbox has its own."""
+    from resources.sandbox.world import Sandbox
+
+    return Sandbox(Path(settings.sandbox)).clock if settings.sandbox else WallClock()
+
+
+class AlertSettings(BaseSettings):
+    """Who is told when something is wrong, but for the secrets."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLPOND_ALERT_", env_ignore_empty=True)
+
+    held: int = Field(10, ge=0, description="More records than these, held back by one cause, are told.")
+    link: str = Field("", description="Address of the UI, for links in messages: https://ops.example.com.")
+    slack_host: str = Field("hooks.slack.com", description="Host that MILLPOND_ALERT_SLACK_URL must be an address of.")
+    mail_host: str = Field("", description="SMTP server; blank: no mail is sent.")
+    mail_port: int = Field(587, ge=1, le=65535, description="Its port: 587 for starttls, 465 for tls.")
+    mail_tls: Literal["starttls", "tls", "none"] = Field("starttls", description="How the line is secured.")
+    mail_ca_file: str = Field(
+        "", description="PEM file of the authority that vouches for the server; blank: the usual."
+    )
+    mail_user: str = Field("", description="User at the SMTP server; blank: no sign-in.")
+    mail_from: str = Field("", description="Address that mail comes from.")
+    mail_to: str = Field("", description="Addresses that get mail: ops@example.com,me@example.com.")
 
 
 class NetSuiteSettings(BaseSettings):
@@ -141,7 +187,7 @@ def precoro_settings(connection: str = "") -> PrecoroSettings:
     return PrecoroSettings(_env_prefix=prefix)
 
 
-SETTINGS = (MillpondSettings, NetSuiteSettings, SuiteProjectsSettings, PrecoroSettings)
+SETTINGS = (MillpondSettings, AlertSettings, NetSuiteSettings, SuiteProjectsSettings, PrecoroSettings)
 
 SECRETS = {
     "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; of several with commas the"
@@ -149,6 +195,10 @@ SECRETS = {
     "MILLPOND_POND_S3_KEY": "Access key of the lake's object store.",
     "MILLPOND_POND_S3_SECRET": "Secret key of the lake's object store.",
     "MILLPOND_UI_TOKEN": "Signs in to the UI; blank: one is made, in the file ui_token in Millpond's home.",
+    "MILLPOND_ALERT_WEBHOOK_URL": "Address that gets alerts as JSON.",
+    "MILLPOND_ALERT_WEBHOOK_KEY": "Signs them: HMAC-SHA256 in the header X-Millpond-Signature; blank: unsigned.",
+    "MILLPOND_ALERT_SLACK_URL": "Incoming webhook of a Slack channel that gets alerts.",
+    "MILLPOND_ALERT_MAIL_PASSWORD": "Password of the SMTP user.",
     "NETSUITE_CLIENT_ID": "Client id of the integration record.",
     "NETSUITE_CERTIFICATE_ID": "Certificate id of the machine-to-machine set-up.",
     "NETSUITE_CONSUMER_KEY": "Token-based only.",

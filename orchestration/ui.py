@@ -18,6 +18,7 @@ from rich.console import Console
 
 from orchestration.guard import SIGN_IN
 from orchestration.home import open_instance
+from orchestration.mending import close_dead_runs
 from orchestration.settings import ROOT, MillpondSettings
 from orchestration.webserver import sign_in_token
 
@@ -36,7 +37,8 @@ def serve_ui(console: Console, port: int, *, host: str = HOST, read_only: bool =
         console.print(f"port {port} is in use; choose another one with --port", style="red", highlight=False)
         return 2
     settings = MillpondSettings()
-    open_instance(settings).dispose()  # its files are there before two processes open them at once
+    with open_instance(settings) as instance:  # its files are there before two processes open them at once
+        close_dead_runs(instance)
     told = _told(settings, host, port, console)
     commands = [
         [sys.executable, "-m", "orchestration.webserver", host, str(port), *(["--read-only"] if read_only else [])],

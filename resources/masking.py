@@ -32,6 +32,7 @@ PERSONAL = frozenset(
         "url",
         "comments",
         "title",
+        "record_name",
         "address_line1",
         "address_line2",
         "address_line3",
@@ -39,7 +40,7 @@ PERSONAL = frozenset(
     ]
 )
 NAMES = frozenset({"company_name", "alt_name", "entity_number", "external_id"})  # personal when it is a person
-CUSTOM = ("custentity", "custrecord")  # nobody knows what is in them
+CUSTOM = ("custentity", "custrecord", "custitem")  # nobody knows what is in them
 LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "twin_")
 LEDGER = frozenset(
     [
@@ -61,7 +62,7 @@ LEDGER = frozenset(
 )
 FREE_TEXT = {
     "sync_attempts": ("image", "reason"),
-    "sync_plans": ("note",),
+    "sync_plans": ("note", "decided_by"),
     "sync_runs": ("note",),
     "sync_pins": ("decided_by", "note"),
 }

@@ -10,6 +10,10 @@ _HEADER = re.compile(r"\A/\*\n(?P<header>.*?)\n\*/\s*\n(?P<body>.*)\Z", re.DOTAL
 _FIELD = re.compile(r"^(?P<name>[a-z]+) {2,}(?P<text>.+(?:\n {4,}.+)*)", re.MULTILINE)
 # a comment stands behind the column: `expression as column,  -- text`; in a definition `column type,  -- text`
 _SELECTED = re.compile(r"^ +(?!--)(?:.*\W)?(?P<column>\w+),? +-- (?P<text>.+)$", re.MULTILINE)
+# a type of custom record: customrecord_region as a developer names it, customrecord12 as NetSuite does
+_CUSTOM_RECORD = re.compile(r"customrecord[0-9_][a-z0-9_]*")
+SERVICE_ITEMS = "service_items"
+_ANY = "customrecord_any"  # stands for each of them in the files' names and texts
 _DEFINED = re.compile(r"^ +(?P<column>\w+) [^\n]*?,? +-- (?P<text>.+)$", re.MULTILINE)
 
 
@@ -43,13 +47,14 @@ def _words(text: str) -> tuple[str, ...]:
 
 @cache
 def statement(layer: str, name: str) -> Statement:
-    """Read `sql/<layer>/<name>.sql`.
+    """Read `sql/<layer>/<name>.sql`; of a type of custom record, the file that stands for all of them.
 
     Raises:
         ValueError: The file has no header with summary, grain, key and reads.
     """
-    path = FOLDER / layer / f"{name}.sql"
-    match = _HEADER.match(path.read_text())
+    path = FOLDER / layer / f"{_CUSTOM_RECORD.sub(_ANY, name)}.sql"
+    custom = _CUSTOM_RECORD.search(name)
+    match = _HEADER.match(path.read_text().replace(_ANY, custom[0]) if custom else path.read_text())
     if match is None:
         raise ValueError(f"{path}: the file must begin with a /* header */")
     title, _, rest = match["header"].partition("\n")
@@ -70,5 +75,11 @@ def statement(layer: str, name: str) -> Statement:
 
 
 def names(layer: str) -> list[str]:
-    """The stems of the SQL files of one layer, sorted."""
-    return sorted(path.stem for path in (FOLDER / layer).glob("*.sql"))
+    """The stems of the SQL files of one layer, sorted, but for what is read on demand."""
+    found = (path.stem for path in (FOLDER / layer).glob("*.sql"))
+    return sorted(name for name in found if not name.endswith((_ANY, SERVICE_ITEMS)))
+
+
+def is_on_demand(name: str) -> bool:
+    """Whether this is read only where a workflow names it: service items, or a type of custom record by its id."""
+    return name == SERVICE_ITEMS or (_CUSTOM_RECORD.fullmatch(name) is not None and name != _ANY)

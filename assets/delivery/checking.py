@@ -9,12 +9,18 @@ from difflib import get_close_matches
 import polars as pl
 
 from assets.delivery.mapping import TODAY, MappingError, key_column, parse
-from assets.delivery.spec import FieldRow, RecordMap, WorkflowSpec
+from assets.delivery.rows import FieldRow, LookUp
+from assets.delivery.spec import RecordMap, WorkflowSpec
+from assets.netsuite.query import is_custom_field
 
 Place = tuple[str | int, ...]
 Mismatch = tuple[Place, str]
 
-CUSTOM = "custentity_"
+STANDS_FOR_ALL = (
+    "custentity_any",
+    "custrecord_any",
+    "custitem_any",
+)  # a table with such a column passes custom fields of that kind on
 PASSED_ON = ("twin_", "mart_", "raw_", "map_")  # tables whose columns are known when the mart is made
 
 
@@ -61,15 +67,24 @@ def _of_lookups(
     for number, row in enumerate(record.fields):
         if row.lookup is None or not row.active:
             continue
-        name, place = row.lookup.table, ("fields", number, "lookup")
-        for part, column in (("by", row.lookup.by), ("return", row.lookup.return_)):
-            if name in tables:
-                yield from (((*place, part), text) for text in _column(column, tables[name]))
-            elif "." in name and not has(name, column):
-                yield (*place, part), f"`{name}` has no `{column}`; correct the spelling of either"
-        if name not in tables and "." not in name and not name.startswith(PASSED_ON):
-            near = get_close_matches(name, tables, 3) or sorted(tables)
-            yield (*place, "table"), f"no table `{name}`; did you mean {', '.join(near)}?"
+        place: Place = ("fields", number)
+        for each in row.lookup.chain:
+            place = (*place, "lookup" if each is row.lookup else "then")
+            yield from (((*place, part), text) for part, text in _of_lookup(each, tables, has))
+
+
+def _of_lookup(
+    lookup: LookUp, tables: Mapping[str, pl.DataFrame], has: Callable[[str, str], bool]
+) -> Iterator[tuple[str, str]]:
+    name = lookup.table
+    for part, column in (("by", lookup.by), ("return", lookup.return_)):
+        if name in tables:
+            yield from ((part, text) for text in _column(column, tables[name]))
+        elif "." in name and not has(name, column):
+            yield part, f"`{name}` has no `{column}`; correct the spelling of either"
+    if name not in tables and "." not in name and not name.startswith(PASSED_ON):
+        near = get_close_matches(name, tables, 3) or sorted(tables)
+        yield "table", f"no table `{name}`; did you mean {', '.join(near)}?"
 
 
 def _of_record(
@@ -119,8 +134,8 @@ def _of_select(record: RecordMap, table: pl.DataFrame) -> Iterator[tuple[str, st
 
 def _column(name: str, table: pl.DataFrame) -> Iterator[str]:
     """What is wrong with one column's name; a custom field is looked for in NetSuite, not here."""
-    passes_custom = any(each.startswith(CUSTOM) for each in table.columns)
-    if name in table.columns or (passes_custom and name.startswith(CUSTOM)):
+    kinds = [each.partition("_")[0] for each in STANDS_FOR_ALL if each in table.columns]
+    if name in table.columns or (is_custom_field(name) and name.startswith(tuple(kinds))):
         return
     near = get_close_matches(name, table.columns, 3) or sorted(table.columns)
     yield f"no column `{name}`; did you mean {', '.join(near)}?"

@@ -150,6 +150,16 @@ def left_alone(spec: WorkflowSpec) -> dict[str, list[str]]:
     return left
 
 
+def kept_when_blank(spec: WorkflowSpec) -> dict[str, list[str]]:
+    """Fields of records that exist which stay as they are while our value is blank, with the sources of such rows."""
+    kept: dict[str, list[str]] = {}
+    for record in spec.records:
+        for row in record.rows:
+            if row.blank == "keep" and row.on == "always":
+                kept.setdefault(row.field, []).append(record.source)
+    return kept
+
+
 def _validate(mart: pl.DataFrame, target: TargetShape, fields: Sequence[str]) -> pl.DataFrame:
     """Quarantine what the target is known to refuse, and what could not be found again; nothing is cut to fit."""
     key = target.key_field
@@ -253,12 +263,15 @@ def _with_changes(looked: pl.DataFrame, changes: Sequence[tuple[str, pl.Expr, pl
 
 def _wanted(target: TargetShape, fields: Sequence[str], spec: WorkflowSpec, there: pl.Expr) -> dict[str, pl.Expr]:
     """Field to the value that it shall have."""
-    retiring, not_ours = pl.col("disposition") == RETIRE, left_alone(spec)
+    retiring, not_ours, lasting = pl.col("disposition") == RETIRE, left_alone(spec), kept_when_blank(spec)
     wanted = {}
     for name in fields:
         value, alone = pl.col(name), not_ours.get(name, [])
         if alone:
             value = pl.when(pl.col("source").is_in(alone) & there).then(pl.col(f"twin.{name}")).otherwise(value)
+        if lasting.get(name):
+            blank = pl.col("source").is_in(lasting[name]) & there & pl.col(name).is_null()
+            value = pl.when(blank).then(pl.col(f"twin.{name}")).otherwise(value)
         kept = pl.lit("0") if name == target.active_field else pl.col(f"twin.{name}")
         wanted[name] = pl.when(retiring).then(kept).otherwise(value)
     return wanted

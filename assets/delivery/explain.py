@@ -10,16 +10,20 @@ from typing import Any
 
 import duckdb
 
+from assets.delivery.mapping import STAGED
 from resources.warehouse import Warehouse, has_table, quoted, tables_of
+from sql import is_on_demand
 
 Rows = Sequence[dict[str, Any]]
 
-# staging tables that a person asks about: table, key, columns that may hold the name
+# staging tables that a person asks about: key, number that people see, columns that may hold the name
 SOURCES = {
-    "customers": ("stg_netsuite__customers", "customer_id", ("company_name", "alt_name", "email")),
-    "projects": ("stg_netsuite__projects", "project_id", ("project_name",)),
-    "contacts": ("stg_netsuite__contacts", "contact_id", ("email",)),
+    "customers": ("customer_id", "entity_number", ("company_name", "alt_name", "email")),
+    "projects": ("project_id", "entity_number", ("project_name",)),
+    "contacts": ("contact_id", "entity_number", ("email",)),
+    "service_items": ("item_id", "item_number", ("display_name",)),
 }
+CUSTOM = ("record_id", "record_name", ())  # of each type of custom record
 # `source_number` is a number and stands beside `source_id` in the long tables: it is read ten times as fast
 _OF_RECORD = (
     "source_number is not distinct from try_cast(? as bigint) and source_id = ? and source = ? and workflow = ?"
@@ -64,36 +68,48 @@ def find_records(warehouse: Warehouse, text: str) -> list[Record]:
     """The NetSuite records that a person may mean: by NetSuite id, number, a target's id or name.
 
     What is exact wins: an id or number over a target's id, and that over names, for which whole columns are read.
+    Custom records have ids of their own: `customrecord_region:12` names one where 12 is a customer.
     """
+    source, _, key = text.partition(":")
     with warehouse.writer(transaction=False) as con:
         tables = tables_of(con)
-        there = [source for source, (table, _, _) in SOURCES.items() if table in tables]
+        staged = [table.removeprefix(STAGED) for table in sorted(tables)]
+        custom = [each for each in staged if is_on_demand(each)]
+        there = [each for each in SOURCES if each in staged and each not in custom]
+        if source in (*there, *custom):
+            return _search(con, source, f"{_columns(source)[0]} = ?", [key])
         return (
-            [record for source in there for record in _numbered(con, source, text)]
-            or (_by_target_id(con, there, text) if "sync_links" in tables else [])
-            or [record for source in there for record in _named(con, source, text)]
+            [record for each in there for record in _numbered(con, each, text)]
+            or (_by_target_id(con, [*there, *custom], text) if "sync_links" in tables else [])
+            or [record for each in there for record in _named(con, each, text)]
+            or [record for each in custom for record in _numbered(con, each, text)]
         )
+
+
+def _columns(source: str) -> tuple[str, str, tuple[str, ...]]:
+    return SOURCES.get(source, CUSTOM)
 
 
 def _numbered(con: duckdb.DuckDBPyConnection, source: str, text: str) -> list[Record]:
     # one after the other: of each alone only a few rows are read, of both at once all
-    known = _search(con, source, f"{SOURCES[source][1]} = ?", [text])
+    key, number, _ = _columns(source)
+    known = _search(con, source, f"{key} = ?", [text])
     spelled = [text, text.upper(), text.lower()]
-    numbered = _search(con, source, "entity_number in (?, ?, ?)", spelled)
+    numbered = _search(con, source, f"{number} in (?, ?, ?)", spelled)
     return list(dict.fromkeys([*known, *numbered]))
 
 
 def _named(con: duckdb.DuckDBPyConnection, source: str, text: str) -> list[Record]:
     # only e-mail addresses have the sign, nearly: each column that is not read saves a third of the time
-    names = [name for name in SOURCES[source][2] if (name == "email") == ("@" in text)] or ["entity_number"]
+    names = [name for name in _columns(source)[2] if (name == "email") == ("@" in text)] or ["entity_number"]
     named = " or ".join(f"lower({quoted(name)}) = lower(?)" for name in names)
     return _search(con, source, named, [text] * len(names))
 
 
 def _search(con: duckdb.DuckDBPyConnection, source: str, condition: str, values: list[str]) -> list[Record]:
-    table, key, names = SOURCES[source]
+    key, number, names = _columns(source)
     rows = con.execute(
-        f"select {key}, entity_number, coalesce({', '.join((*names, 'entity_number'))}) from {table}"
+        f"select {key}, {number}, coalesce({', '.join((*names, number))}) from {quoted(STAGED + source)}"
         f" where {condition} order by try_cast({key} as bigint) limit 20",
         values,
     ).fetchall()
@@ -106,7 +122,7 @@ def _by_target_id(con: duckdb.DuckDBPyConnection, there: Sequence[str], text: st
         record
         for source, source_id in links
         if source in there
-        for record in _search(con, source, f"{SOURCES[source][1]} = ?", [source_id])
+        for record in _search(con, source, f"{_columns(source)[0]} = ?", [source_id])
     ]
 
 
@@ -121,8 +137,8 @@ def explain(warehouse: Warehouse, record: Record, as_of: datetime | None = None)
         if as_of is not None:
             told = [_past_story(con, tables, each, record, as_of) for each in _workflows(con, tables, record.source)]
             return Explanation(record, {}, told, as_of)
-        table, key, _ = SOURCES[record.source]
-        seen = _rows(con, f"from {table} where {key} = ?", [record.source_id])
+        key = _columns(record.source)[0]
+        seen = _rows(con, f"from {quoted(STAGED + record.source)} where {key} = ?", [record.source_id])
         stories = [_story(con, tables, workflow, record) for workflow in _workflows(con, tables, record.source)]
     return Explanation(record, seen[0] if seen else {}, stories)
 
@@ -145,7 +161,7 @@ def _workflows(con: duckdb.DuckDBPyConnection, tables: Container[str], source: s
         return []
     rows = con.execute(
         "select distinct workflow from lineage_columns where source_table = ? order by workflow",
-        [SOURCES[source][0]],
+        [STAGED + source],
     ).fetchall()
     # a workflow that only looks something up there has a lineage, and no record of it
     return [str(row[0]) for row in rows if _shapes(con, str(row[0]), source)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from assets.delivery.frames import BY_HAND, PARENT
-from assets.delivery.spec import Guards, Limit
+from assets.delivery.rules import Guards, Limit
 from assets.delivery.target import Action
 
 

@@ -21,7 +21,11 @@ def layer_spec(
         group_name=workflow.name,
         kinds=kinds,
         owners=workflow.spec.owners,
-        tags={"millpond/layer": layer, "millpond/active": str(workflow.spec.active).lower()},
+        tags={
+            "millpond/layer": layer,
+            "millpond/active": str(workflow.spec.active).lower(),
+            "millpond/target": workflow.spec.door,
+        },
     )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import sql
 from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import UNFINISHED, Action
-from resources.warehouse import columns_of, ensure_table, has_table, insert_frame, quoted, read_frame
+from resources.warehouse import columns_of, describe_table, ensure_table, has_table, insert_frame, quoted, read_frame
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",
@@ -55,11 +55,23 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 _NUMBER = "try_cast(source_id as bigint) as source_number"
 
 
+# columns that ponds of earlier versions lack
+LATER = {
+    "sync_plans": {"calls_left": "bigint", "decided_by": "varchar"},
+    "sync_runs": {"account": "varchar", "calls_left": "bigint"},
+}
+
+
 def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create the ledger's tables where they are missing, with their comments."""
     ensure_table(con, *(sql.statement("ledger", name) for name in LEDGER))
-    if "calls_left" not in columns_of(con, "sync_runs"):  # of an older version
-        con.execute("alter table sync_runs add column calls_left bigint")
+    for table, columns in LATER.items():
+        missing = columns.keys() - columns_of(con, table).keys()
+        for name in sorted(missing):
+            con.execute(f"alter table {table} add column {name} {columns[name]}")
+        if missing:
+            of = sql.statement("ledger", table)
+            describe_table(con, table, of.description, of.column_comments.items())
 
 
 def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:

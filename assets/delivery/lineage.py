@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from assets.delivery.mapping import TODAY, row_expression
-from assets.delivery.spec import FieldRow, WorkflowSpec
+from assets.delivery.rows import FieldRow
+from assets.delivery.spec import WorkflowSpec
 
 
 def column_lineage(spec: WorkflowSpec, workflow: str) -> pl.DataFrame:
@@ -40,4 +41,4 @@ def _columns_of(row: FieldRow, table: str, workflow: str) -> Sequence[tuple[str,
     """What the row reads of its own table, and of the one that it looks the value up in."""
     names = sorted(set(row_expression(row, workflow).meta.root_names()) - {TODAY})
     found: list[tuple[str, str | None]] = [(table, name) for name in names] or [(table, None)]
-    return [*found, (row.lookup.table, row.lookup.return_)] if row.lookup else found
+    return [*found, *((each.table, each.return_) for each in row.lookup.chain)] if row.lookup else found

@@ -9,14 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
+from typing import Literal
 
 import duckdb
 import polars as pl
 
 from assets.delivery.frames import KEY
 from assets.delivery.levels import CIRCLE, levels_of
-from assets.delivery.spec import FieldRow, LookUp, RecordMap, Select, WorkflowSpec
+from assets.delivery.rows import FieldRow, LookUp
+from assets.delivery.rules import Select
+from assets.delivery.spec import RecordMap, WorkflowSpec
+from assets.netsuite.query import is_custom_field
 from resources.warehouse import Arrow
+from sql import SERVICE_ITEMS, is_on_demand
 
 # Columns that every mart has before the target's own fields.
 MART_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -70,6 +75,9 @@ class KeyColumns:
     locations: str = "location_id"
 
 
+STAGED = "stg_netsuite__"
+
+
 def key_column(source: str) -> str:
     """The key column of a staging table.
 
@@ -77,8 +85,13 @@ def key_column(source: str) -> str:
         MappingError: No staging table has that name.
     """
     keys = KeyColumns()
+    if is_on_demand(source):
+        return "item_id" if source == SERVICE_ITEMS else "record_id"
     if not hasattr(keys, source):
-        raise MappingError(f"no source `{source}`; there are {', '.join(vars(keys))}")
+        there = (
+            f"{', '.join((*vars(keys), SERVICE_ITEMS))}, and customrecord_<type> in small letters for custom records"
+        )
+        raise MappingError(f"no source `{source}`; there are {there}")
     return str(getattr(keys, source))
 
 
@@ -130,6 +143,24 @@ def source_columns(record: RecordMap, workflow: str) -> list[str]:
     return sorted(names)
 
 
+def custom_fields(spec: WorkflowSpec, workflow: str) -> dict[str, set[str]]:
+    """The custom fields that a workflow reads, by source, those of its look-ups included."""
+    found: dict[str, set[str]] = {}
+    for record in spec.records:
+        found.setdefault(record.source, set()).update(source_columns(record, workflow))
+    for lookup in spec.lookups:
+        if lookup.table.startswith(STAGED):
+            found.setdefault(lookup.table.removeprefix(STAGED), set()).update((lookup.by, lookup.return_))
+    return {source: {name for name in names if is_custom_field(name)} for source, names in found.items()}
+
+
+def on_demand(spec: WorkflowSpec) -> list[str]:
+    """What a workflow reads, as a source or to look values up, that is read for its sake only."""
+    tables = [*(record.table for record in spec.records), *(lookup.table for lookup in spec.lookups)]
+    sources = dict.fromkeys(table.removeprefix(STAGED) for table in tables)
+    return [source for source in sources if is_on_demand(source)]
+
+
 def dated(spec: WorkflowSpec) -> list[str]:
     """Fields whose value moves with the calendar: they are sent with other changes and never for their own sake."""
     rows = [row for record in spec.records for row in record.rows]
@@ -159,7 +190,7 @@ def shape(
     Raises:
         MappingError: A column does not exist or an expression does not fit the table.
     """
-    lists = {lookup: as_list(frame) for lookup, frame in (looked_up or {}).items()}
+    lists = {lookup: as_list(frame, lookup.several) for lookup, frame in (looked_up or {}).items()}
     for record in spec.records:
         table = tables[record.table]
         flag = record.select.require_flag
@@ -246,17 +277,33 @@ def shape_records(
     return mart.select(*MART_COLUMNS, *spec.columns)
 
 
-def as_list(table: pl.DataFrame) -> dict[str, str]:
-    """A look-up's table, columns key and value, as a value list; a key that stands for several values is left out."""
+def as_list(table: pl.DataFrame, several: Literal["none", "first"] = "none") -> dict[str, str]:
+    """A look-up's table, columns key and value, as a value list.
+
+    A key that stands for several values is left out, or has the first one: the lowest number, then the first text.
+    """
     rows = table.select(pl.all().cast(pl.String)).drop_nulls().unique()
     first, second = rows.columns
-    return dict(rows.filter(~pl.col(first).is_duplicated()).select(first, second).iter_rows())
+    if several == "none":
+        rows = rows.filter(~pl.col(first).is_duplicated())
+    rows = rows.sort(pl.col(second).cast(pl.Int64, strict=False), second, nulls_last=True, descending=False)
+    return dict(rows.unique(first, keep="first", maintain_order=True).select(first, second).iter_rows())
 
 
 def resolved(record: RecordMap, lists: Mapping[LookUp, dict[str, str]]) -> RecordMap:
     """The record map with its look-ups as value lists."""
-    rows = [row.model_copy(update={"values": lists[row.lookup]}) if row.lookup else row for row in record.rows]
+    rows = [
+        row.model_copy(update={"values": _followed(row.lookup, lists)}) if row.lookup else row for row in record.rows
+    ]
     return record.model_copy(update={"fields": rows})
+
+
+def _followed(lookup: LookUp, lists: Mapping[LookUp, dict[str, str]]) -> dict[str, str]:
+    """A look-up and those that follow it as one value list."""
+    found = lists[lookup]
+    for each in lookup.chain[1:]:
+        found = {key: lists[each][value] for key, value in found.items() if value in lists[each]}
+    return found
 
 
 def _quarantined(mart: pl.DataFrame, condition: pl.Expr, code: str, reason: pl.Expr) -> pl.DataFrame:

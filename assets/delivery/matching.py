@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.delivery.frames import BY_HAND, KEY, LINK_SCHEMA, PIN_SCHEMA, TargetShape
 from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP
-from assets.delivery.spec import MatchBy
+from assets.delivery.rules import MatchBy
 
 NAMED = 5  # ids of contenders that a reason lists
 

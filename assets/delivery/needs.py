@@ -9,7 +9,8 @@ from pathlib import Path
 
 from assets.delivery.checking import Place
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import WorkflowSpec, file_problems
+from assets.delivery.spec import WorkflowSpec
+from assets.delivery.workflow_file import file_problems
 
 
 def unmet_needs(workflows: Sequence[Workflow], folder: Path) -> dict[str, str]:

@@ -34,8 +34,10 @@ from assets.delivery.mapping import (
 )
 from assets.delivery.picking import Chosen, Mode, narrow, read_selection
 from assets.delivery.plans import Seal
+from assets.delivery.rows import LookUp
+from assets.delivery.rules import Imports
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
-from assets.delivery.spec import Imports, LookUp, RecordMap, WorkflowSpec
+from assets.delivery.spec import RecordMap, WorkflowSpec
 from assets.delivery.target import Estimate, Target
 from assets.delivery.turns import one_maker, turn_if_free
 from assets.delivery.unlisted import ask_unlisted, withhold
@@ -137,7 +139,7 @@ def make_mart(
 
 def _make_mart(warehouse: Warehouse, workflow: Workflow, clock: Clock, foreign: Foreign | None) -> int:
     spec, records = workflow.spec, 0
-    lists = {lookup: as_list(look_up(warehouse, workflow, lookup, foreign)) for lookup in spec.lookups}
+    lists = {each: as_list(look_up(warehouse, workflow, each, foreign), each.several) for each in spec.lookups}
     today = clock.now().astimezone(ZoneInfo(spec.timezone)).date()
     with warehouse.writer(tuned=True) as con:
         warehouse.spare_memory(con)
@@ -261,11 +263,12 @@ def make_plan(
         run_id: The run, for the ledger.
         clock: Time.
         mode: What the run is for.
-        base_url: The service's address, for links to its records.
+        base_url: The service's address, for links to its records and for the results.
     """
     with one_maker(warehouse, workflow.plan):
         planned = _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode)
     with warehouse.writer() as con:
+        ledger.note_run(con, run_id, workflow.name, {"account": base_url or None})
         address = workflow.spec.record_link.replace("{base_url}", base_url.rstrip("/"))
         ledger.keep_address(con, workflow.name, workflow.spec.target, address)
     return planned
@@ -385,6 +388,7 @@ def keep_plan(
         "writes": writing.height,
         "calls_needed": estimate.calls,
         "seconds_needed": estimate.seconds,
+        "calls_left": estimate.left,
         "seal": plans.fingerprint(closed),
         "note": "; ".join(each.reason for each in tripped) or None,
     }

@@ -283,6 +283,11 @@ def reject(con: duckdb.DuckDBPyConnection, plan: Kept, moment: datetime, why: st
     settle(con, plan.plan_id, REJECTED, moment, why)
 
 
+def note_decider(con: duckdb.DuckDBPyConnection, plan_id: str, who: str) -> None:
+    """Write down who said what becomes of a plan."""
+    con.execute("update sync_plans set decided_by = ? where plan_id = ?", [who, plan_id])
+
+
 def lifetime(hours: int) -> timedelta:
     """How long a plan can be sent."""
     return timedelta(hours=hours)

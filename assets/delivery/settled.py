@@ -8,13 +8,13 @@ link says otherwise, and its parent is settled as well; or when it is not to be 
 stand for comparing each field: they are made while reading and never kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 import polars as pl
 
-from assets.delivery.decide import FORMS, left_alone
+from assets.delivery.decide import FORMS, kept_when_blank, left_alone
 from assets.delivery.frames import KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, TargetShape
 from assets.delivery.mapping import dated
 from assets.delivery.spec import WorkflowSpec
@@ -67,8 +67,9 @@ def part(
     pins = pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins
     faces = _faces(sides, columns_of(con, sides.mart))
     shown = list(dict.fromkeys(faces.values()))
-    con.execute(_wanted(sides, faces))
-    con.execute(_actual(sides, shown))
+    lasting = _lasting(sides, columns_of(con, sides.mart))
+    con.execute(_wanted(sides, faces, lasting))
+    con.execute(_actual(sides, shown, lasting))
     con.execute(_TWICE)
     con.execute("create or replace temp table _noted (source varchar, source_id varchar)")
     noted = [refused.select(KEY), holds.select(KEY), pins.select(KEY)]
@@ -78,7 +79,7 @@ def part(
     con.execute("create or replace temp table _places (source varchar, source_id varchar, target_id varchar)")
     insert_frame(con, "_places", pl.DataFrame(schema=PLACE_SCHEMA) if places is None else places.drop("reason"))
     parented = [record.source for record in sides.spec.records if record.parent]
-    same = _cases({source: f"wanted.face = actual.face_{shown.index(face)}" for source, face in faces.items()})
+    same = _cases({source: _same(source, shown.index(face), lasting) for source, face in faces.items()})
     off = "actual.was_off" if sides.target.active_field in sides.spec.columns else "true"
     # a rule that stands before the key may contradict it as long as no run has confirmed the record
     known = "linked.target_id is not null" if sides.spec.doubting else "true"
@@ -142,24 +143,43 @@ def data_version(con: duckdb.DuckDBPyConnection, mart: str) -> str:
 
 def _faces(sides: Sides, there: Mapping[str, str]) -> dict[str, Face]:
     """Source to the fields that are ours in records that exist."""
-    alone, moving = left_alone(sides.spec), dated(sides.spec)
+    alone, moving, lasting = left_alone(sides.spec), dated(sides.spec), _lasting(sides, there)
     fields = [name for name in sides.spec.columns if name in there and name not in moving]
     return {
-        record.source: tuple(name for name in fields if record.source not in alone.get(name, []))
+        record.source: tuple(
+            name for name in fields if record.source not in (*alone.get(name, ()), *lasting.get(name, ()))
+        )
         for record in sides.spec.records
     }
 
 
-def _wanted(sides: Sides, faces: Mapping[str, Face]) -> str:
+def _lasting(sides: Sides, there: Mapping[str, str]) -> dict[str, list[str]]:
+    """Fields that are compared one by one, for a blank value of ours agrees with any, with the sources of such rows."""
+    kept, moving = kept_when_blank(sides.spec), dated(sides.spec)
+    return {name: sources for name, sources in kept.items() if name in there and name not in moving}
+
+
+def _same(source: str, face: int, lasting: Mapping[str, Sequence[str]]) -> str:
+    """Whether a record of this source shows what it shall."""
+    names = [quoted(f"last {name}") for name, sources in lasting.items() if source in sources]
+    each = (f"(wanted.{name} is null or wanted.{name} is not distinct from actual.{name})" for name in names)
+    return " and ".join([f"wanted.face = actual.face_{face}", *each])
+
+
+def _last(lasting: Iterable[str]) -> str:
+    return "".join(f", {quoted(name)} as {quoted(f'last {name}')}" for name in lasting)
+
+
+def _wanted(sides: Sides, faces: Mapping[str, Face], lasting: Mapping[str, Sequence[str]]) -> str:
     face = _cases({source: _hash(face) for source, face in faces.items()})
     key = quoted(sides.target.key_field)
     fits = [f"{key} is not null"]
-    for name in dict.fromkeys(name for face in faces.values() for name in face):
+    for name in dict.fromkeys([*(name for face in faces.values() for name in face), *lasting]):
         limit = sides.target.fields.get(name)
         fits += _limits(quoted(name), limit) if limit else []
     return (
         "create or replace temp table _wanted as select rowid as place, source, source_id, disposition, parent_source,"
-        f" parent_source_id, level, {key} as key, {' and '.join(fits)} as fits, {face} as face"
+        f" parent_source_id, level, {key} as key, {' and '.join(fits)} as fits, {face} as face{_last(lasting)}"
         f" from {quoted(sides.mart)}"
     )
 
@@ -176,13 +196,13 @@ def _limits(name: str, limit: TargetField) -> list[str]:
     return found
 
 
-def _actual(sides: Sides, shown: Sequence[Face]) -> str:
+def _actual(sides: Sides, shown: Sequence[Face], lasting: Iterable[str]) -> str:
     active = sides.target.active_field
     was_off = f"{quoted(active)} = '0'" if active in sides.spec.columns else "null"
     faces = "".join(f", {_hash(face)} as face_{number}" for number, face in enumerate(shown))
     return (
         "create or replace temp table _actual as select rowid as place, target_id, external_id, is_active, parent_id,"
-        f" {was_off} as was_off{faces} from {quoted(sides.twin)} where target_id is not null"
+        f" {was_off} as was_off{faces}{_last(lasting)} from {quoted(sides.twin)} where target_id is not null"
     )
 
 

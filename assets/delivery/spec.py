@@ -1,131 +1,19 @@
 """A workflow as its file says it: settings, selection, field mapping, lifecycle, guards.
 
-orchestration/workflows/<workflow>/defs.yaml  ->  read_workflow()  ->  WorkflowSpec
+orchestration/workflows/<workflow>/defs.yaml  ->  workflow_file.read_workflow()  ->  WorkflowSpec
 """
 
 import hashlib
 import json
-import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 from zoneinfo import available_timezones
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-Policy = Literal["deactivate", "report"]
-
-
-def _as_text(value: Any) -> Any:
-    """YAML's own scalars as canonical text: see assets/delivery/target.py."""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    return str(value) if isinstance(value, int | float) else value
-
-
-Text = Annotated[str, BeforeValidator(_as_text)]
-
-
-class Strict(BaseModel):
-    """A part of the file; a key that does not exist is an error, not a silent nothing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class LookUp(Strict):
-    """Where the row's value is looked up: the row of `table` whose `by` equals it gives `return`."""
-
-    table: str = Field(
-        description="A table of the pond, such as stg_netsuite__currencies or twin_suiteprojects__customers, or records"
-        " of the target's system, such as suiteprojects.User."
-    )
-    by: str = Field(description="Column that is compared with the row's value.")
-    return_: str = Field(alias="return", description="Column whose value is taken.")
-
-    @property
-    def told(self) -> str:
-        """As a person reads it."""
-        return f"{self.table}.{self.return_} by {self.by}"
-
-
-class FieldRow(Strict):
-    """One row of the mapping: a target field and where its value comes from."""
-
-    field: str = Field(description="Field of the target record.")
-    from_: str | None = Field(None, alias="from", description="Column of the staging table, taken as it is.")
-    sql: str | None = Field(None, description="SQL expression over the staging table's columns.")
-    value: Text | None = Field(None, description="A constant.")
-    values: dict[Text, Text] | None = Field(None, description="Value list: what becomes what.")
-    lookup: LookUp | None = Field(None, description="Take the value from another table.")
-    links: str | None = Field(
-        None, description="Workflow that delivers the record which the source value names: its id there is sent."
-    )
-    otherwise: Literal["error", "blank", "keep"] = Field(
-        "error",
-        description="A value that the list does not name or the look-up does not find: quarantine the record, send"
-        " nothing, or send as is.",
-    )
-    on: Literal["always", "create"] = Field("always", description="`create`: written once and left alone afterwards.")
-    max_length: int | None = Field(
-        None, gt=0, description="Characters allowed; a longer value is quarantined, never cut."
-    )
-    required: bool = Field(default=False, description="A blank value quarantines the record.")
-    locked: bool = Field(default=False, description="The row carries the identity and cannot be switched off.")
-    active: bool = Field(default=True, description="A row that is switched off has no effect.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain_on(cls, given: Any) -> Any:
-        """YAML 1.1, which Dagster's own loader reads, takes the key `on` for true."""
-        if isinstance(given, dict) and True in given:
-            return {"on" if name is True else name: value for name, value in given.items()}
-        return given
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> "FieldRow":
-        given = [name for name, origin in self._origins.items() if origin is not None]
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of `from`, `sql`, `value`; found {given or 'none'}")
-        if self.links and self.values is not None:
-            raise ValueError("`links` makes the value list out of what was delivered; leave `values` out")
-        if self.locked and not self.active:
-            raise ValueError("a locked row carries the identity; it cannot be switched off")
-        if self.values is not None and self.lookup:
-            raise ValueError("give `values` or `lookup`, not both")
-        return self
-
-    @property
-    def _origins(self) -> dict[str, str | None]:
-        return {"from": self.from_, "sql": self.sql, "value": self.value}
-
-    @property
-    def origin(self) -> str:
-        """The row's origin as a person reads it."""
-        told = next(f"{name}: {text}" for name, text in self._origins.items() if text is not None)
-        return f"{told}, looked up: {self.lookup.told}" if self.lookup else told
-
-
-class Select(Strict):
-    """Which source records take part; every record that does not gets the reason."""
-
-    stages: dict[Literal["customer", "lead", "prospect"], Literal["include", "skip"]] | None = Field(
-        None, description="NetSuite stages that take part; null: all."
-    )
-    require_flag: str | None = Field(None, description="Column that must hold T, such as the export box.")
-    subsidiary: Text | None = Field(None, description="NetSuite subsidiary id that the record must belong to.")
-    membership: Literal["any", "primary"] = Field(
-        "any", description="Whether a customer belongs to each of its subsidiaries, or to its primary one alone."
-    )
-    where: str | None = Field(None, description="SQL condition over the staging table's columns.")
-
-
-class Lifecycle(Strict):
-    """What becomes of the target's record when the source's is no longer live."""
-
-    inactive: Policy = "deactivate"
-    deleted: Policy = "deactivate"
-    out_of_scope: Policy = "report"
+from assets.delivery.rows import FieldRow, LookUp
+from assets.delivery.rules import Guards, Imports, Lifecycle, MatchBy, Select
+from assets.delivery.strict import Strict, Text
 
 
 class RecordMap(Strict):
@@ -160,59 +48,13 @@ class RecordMap(Strict):
         return f"stg_netsuite__{self.source}"
 
 
-class MatchBy(Strict):
-    """How a record that the target already has is recognised."""
-
-    field: str
-    ignore_case: bool = False
-    stored_id: str | None = Field(
-        None, description="Field in which a matched record may hold a source id, beside the key field."
-    )
-    other_id: Literal["skip", "ask", "overwrite"] = Field(
-        "skip",
-        description="A record that matches but holds another id there: leave it alone, queue it for a person, or adopt"
-        " it and replace the id.",
-    )
-
-
-class Limit(Strict):
-    """A blast radius: the guard trips when both numbers are passed."""
-
-    percent: float = Field(ge=0, le=100, description="Share of the records that the target has of ours.")
-    rows: int = Field(ge=0)
-
-
-class Guards(Strict):
-    """How much one run may change before a person is asked."""
-
-    deactivate: Limit = Limit(percent=5, rows=50)
-    update: Limit = Limit(percent=100, rows=1_000_000)
-    create: Limit = Limit(percent=0, rows=1_000_000)
-    blank: Limit = Field(Limit(percent=1, rows=20), description="Records of which a filled field would be emptied.")
-    rekey: Limit = Field(Limit(percent=0, rows=0), description="Records whose key in the target would be replaced.")
-    reparent: Limit = Field(Limit(percent=5, rows=50), description="Records that would move to another parent.")
-    empty_source: bool = Field(default=True, description="Stop when the source lost every record that was there.")
-    halved_source: bool = Field(
-        default=True, description="Stop when the source lost half of its records since last time."
-    )
-
-
-class Imports(Strict):
-    """Records are imported by a person's choice and kept up to date afterwards: two jobs beside the whole one."""
-
-    select: Literal["all", "picked"] = Field(
-        "all", description="`all`: whatever `select` lets through; `picked`: what people picked, and its ancestors."
-    )
-    label: str = Field("name", description="Field of the target record that people know it by and search for.")
-
-
 class WorkflowSpec(Strict):
     """One workflow: from some NetSuite tables to one kind of record of one target."""
 
     target: str = Field(description="What is written, such as `suiteprojects.Customer`.")
     description: str = ""
     active: bool = Field(default=True, description="A workflow that is switched off decides and sends nothing.")
-    owners: list[str] = ["team:integrations"]
+    owners: list[str] = Field(["team:integrations"])
     options: dict[str, Text] = Field({}, description="What the target needs to know, such as the custom field's id.")
     connection: str = Field(
         "",
@@ -351,98 +193,7 @@ class WorkflowSpec(Strict):
     def lookups(self) -> list[LookUp]:
         """Every look-up of an active row, once."""
         found = [row.lookup for record in self.records for row in record.rows if row.lookup]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(each for lookup in found for each in lookup.chain))
 
 
 _SHORT_FORM = ("source", "select", "fields", "parent", "parent_required", "lifecycle")
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain scalars are what they look like: `on`, `NO`, `010`, `12:30` and dates stay text, as in YAML 1.2."""
-
-    # PyYAML's table: first character -> tags and patterns
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own class attribute
-        first: [each for each in kept if each[0].endswith((":null", ":merge"))]
-        for first, kept in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        """Refuse a key that is there twice, of which YAML would keep the last."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key.value}` is there twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
-    ("float", r"[-+]?(0|[1-9][0-9]*)\.[0-9]+", "-+0123456789"),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
-
-
-class WorkflowFileError(Exception):
-    """A workflow file cannot be used; the text names file, line, field and the mend."""
-
-
-def read_workflow(path: Path) -> WorkflowSpec:
-    """Read and check one workflow file.
-
-    Raises:
-        WorkflowFileError: The file is not YAML, or says something that no workflow can mean.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, Loader=_Loader)
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except OSError as error:
-        raise WorkflowFileError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise WorkflowFileError(f"{path}: the file must be UTF-8") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise WorkflowFileError(f"{path}{line}: {problem}; check quotes, brackets and indentation") from error
-    if not isinstance(content, Mapping) or not isinstance(content.get("attributes"), Mapping):
-        raise WorkflowFileError(f"{path}:1: the file needs `type:` and `attributes:`; see the shipped workflows")
-    try:
-        return WorkflowSpec.model_validate(content["attributes"])
-    except ValidationError as error:
-        lines = [located(path, tree, ("attributes", *each["loc"]), each["msg"]) for each in error.errors()]
-        raise WorkflowFileError("\n".join(dict.fromkeys(lines))) from error
-
-
-def file_problems(path: Path, problems: Iterable[tuple[Sequence[str | int], str]]) -> WorkflowFileError:
-    """What is wrong in a file that could be read: places below `attributes`, each with its text."""
-    tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
-    lines = [located(path, tree, ("attributes", *place), text) for place, text in problems]
-    return WorkflowFileError("\n".join(dict.fromkeys(lines)))
-
-
-def located(path: Path, tree: Any, location: Sequence[str | int], message: str) -> str:
-    """`file:line: field: what is wrong`, the line found by walking the YAML tree as far as the field goes."""
-    node, line, told = tree, 1, []
-    for step in location:
-        found = _child(node, step)
-        if found is not None:
-            node, line = found
-        if step != "attributes" and (found is not None or step == location[-1]):
-            told.append(str(step))
-    mend = {"Extra inputs are not permitted": "no such key here; check its spelling"}.get(message, message)
-    return f"{path}:{line}: {'.'.join(told) or 'attributes'}: {mend.removeprefix('Value error, ')}"
-
-
-def _child(node: Any, step: str | int) -> tuple[Any, int] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return value, key.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step].start_mark.line + 1
-    return None

@@ -116,6 +116,7 @@ class Estimate:
 
     calls: int
     seconds: float | None = None  # None: no limit is known that would say
+    left: int | None = None  # requests that the target still allows today, as it told; None: it did not
 
 
 class Target(Protocol):

@@ -17,23 +17,33 @@ import polars as pl
 from pydantic import BaseModel
 
 from assets.delivery.checking import mismatches
+from assets.delivery.checks import (
+    PLAN_CHECKS,
+    SINK_CHECKS,
+    plan_checks,
+    read_page,
+    sink_checks,
+    sink_metadata,
+    warning_specs,
+)
 from assets.delivery.frames import PLAN_COMMENTS
 from assets.delivery.guard import Tripped
 from assets.delivery.import_assets import import_assets
 from assets.delivery.layers import MODE_TAG, POOL, layer_spec, refuse_switched_off
 from assets.delivery.lineage import column_lineage
-from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError
+from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError, on_demand
 from assets.delivery.picking import Mode
 from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
-from assets.delivery.spec import WorkflowFileError, WorkflowSpec, file_problems, read_workflow
-from assets.delivery.sync import SYNC_COMMENTS, run_sync
+from assets.delivery.spec import WorkflowSpec
+from assets.delivery.sync import SYNC_COMMENTS, Synced, run_sync
 from assets.delivery.target import Target
+from assets.delivery.workflow_file import WorkflowFileError, file_problems, read_workflow
 from assets.failure import dagster_failure
 from assets.metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
 from assets.targets import TARGETS, TargetKind
 from assets.warehouse.schemas import staging_schemas
-from resources.errors import QuotaExhaustedError
+from resources.errors import IntegrationError, QuotaExhaustedError
 from resources.warehouse import Warehouse, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -78,7 +88,8 @@ def load_workflow(path: Path) -> Workflow:
     if without:
         text = f"no active row of {', '.join(without)} fills `{kind.key_field}`, our key there"
         raise file_problems(path, [(("fields" if spec.source else "records",), text)])
-    found = [*_beyond(spec, kind), *mismatches(spec, staging_schemas(), kind.may_have, kind.may_look_up)]
+    tables = staging_schemas(*on_demand(spec))
+    found = [*_beyond(spec, kind), *mismatches(spec, tables, kind.may_have, kind.may_look_up)]
     if found:
         raise file_problems(path, found)
     return Workflow(name, spec)
@@ -282,7 +293,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=workflow.plan,
         specs=[spec],
-        check_specs=_blocking(workflow.plan, checks),
+        check_specs=[*_blocking(workflow.plan, checks), *warning_specs(workflow.plan, PLAN_CHECKS)],
         required_resource_keys={"warehouse", workflow.spec.door},
         pool=POOL,
     )
@@ -301,16 +312,23 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 mode=Mode(context.run.tags.get(MODE_TAG, Mode.SYNC)),
                 base_url=client.base_url,
             )
+        counted = warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id])
         yield dg.MaterializeResult(
             metadata={
                 **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
                 "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
+                "account": client.base_url,
                 "calls_needed": planned.estimate.calls,
                 "time_needed": duration(planned.estimate.seconds),
-                **plan_metadata(warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id]), planned.plan),
+                **({} if planned.estimate.left is None else {"calls_left": planned.estimate.left}),
+                **plan_metadata(counted, planned.plan),
             },
-            check_results=[_decided(warehouse, workflow, planned), _guard_result(planned.plan_id, planned.tripped)],
+            check_results=[
+                _decided(warehouse, workflow, planned),
+                _guard_result(planned.plan_id, planned.tripped),
+                *plan_checks(counted),
+            ],
         )
 
     return plan
@@ -368,9 +386,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         specs=[spec],
         required_resource_keys={"warehouse", workflow.spec.door},
         pool=POOL,
-        check_specs=[
-            dg.AssetCheckSpec("all_sent", asset=workflow.sync, description="Nothing failed and nothing is left over.")
-        ],
+        check_specs=warning_specs(workflow.sync, SINK_CHECKS),
     )
     def sync(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         refuse_switched_off(workflow)
@@ -391,26 +407,33 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         if synced.stop is not None and not isinstance(synced.stop, QuotaExhaustedError):
             # what was sent is in the ledger; the next run goes on from there
             raise dg.Failure(f"{workflow.name}: {synced.stop}", allow_retries=False)
-        left = synced.counts["failed"]
-        written = synced.decisions.with_columns(pl.lit(context.run.run_id).alias("run_id"))
+        run_id = context.run.run_id
+        written = synced.decisions.with_columns(pl.lit(run_id).alias("run_id"))
         comments = {**SYNC_COMMENTS, "run_id": STAMP_COMMENTS["run_id"]}
+        page = read_page(context.resources.warehouse, workflow, run_id)
         yield dg.MaterializeResult(
             metadata={
                 **table_metadata(workflow.sync, written, comments),
                 **{name: count for name, count in synced.counts.items() if count},
+                "account": _client(context, workflow).base_url,
                 "writes": synced.writes,
                 "calls": synced.calls,
                 "seconds": round(synced.seconds, 3),
                 "stopped": str(synced.stop) if synced.stop else "no",
+                **sink_metadata(page, run_id, _quota_left(_client(context, workflow), synced)),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="all_sent",
-                    passed=left == 0,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"failed": left},
-                )
-            ],
+            check_results=sink_checks(page, synced.decisions.height, synced.counts["failed"]),
         )
 
     return sync
+
+
+def _quota_left(client: Any, synced: Synced) -> Mapping[str, int]:
+    """What is left of the account's allowance; not asked for where nothing was sent, for asking may cost a call."""
+    if not synced.writes or synced.stop:
+        return {}
+    try:
+        left: Mapping[str, int] = client.remaining()
+    except IntegrationError:
+        return {}  # everything is sent: a figure is no reason to fail
+    return left

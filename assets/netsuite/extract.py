@@ -17,13 +17,13 @@ from assets.netsuite.fields import held_columns, read_kinds, write_kinds
 from assets.netsuite.found import Remembered
 from assets.netsuite.gathering import Gathered, Gathering, Known
 from assets.netsuite.load import Batch, Counts, load
-from assets.netsuite.pond import changed_customers
+from assets.netsuite.pond import changed_parents
 from assets.netsuite.probes import LIMITS, Probes
 from assets.netsuite.reading import Reading
 from assets.netsuite.report import ExtractReport, keep_read
 from assets.netsuite.settings import ExtractionSettings
 from assets.netsuite.spool import scratch
-from assets.netsuite.things import THINGS, Thing
+from assets.netsuite.things import THINGS, Thing, thing_of
 from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, read_watermarks, write_watermark
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
@@ -47,13 +47,14 @@ class Extraction:
         self._started, self._calls, self._used_s = perf_counter(), client.calls, client.lanes.used_s
         self._began_at = client.clock.now()
         self._warehouse, self._client, self._settings, self._run_id = warehouse, client, settings, run_id
-        self._thing: Thing = THINGS[name]
+        self._thing: Thing = thing_of(name)
         with warehouse.writer(transaction=False) as con:
             marks = read_watermarks(con)
             self._mark = marks.get(self._thing.table)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
             self._remembered = self._remember(con)
-            parents = changed_customers(con, self._mark) if self._thing.parent and self._mark else []
+            known = self._mark if self._thing.parent else None
+            parents = changed_parents(con, THINGS[self._thing.of], known) if known else []
         with_deletions = [marks.get(each.table) for each in THINGS.values() if each.deleted_as]
         since = self._mark.deletes_literal_with(with_deletions) if self._mark else ""
         self._known = Known(self._mark, parents, self._began_at, since)
@@ -76,7 +77,8 @@ class Extraction:
             try:
                 read = gathering.gather(full=full)
             except MissingTableError as error:
-                optional = self._settings.optional_tables & {self._thing.name, self._thing.table}
+                named = self._settings.optional_tables & {self._thing.name, self._thing.table}
+                optional = named or self._thing.optional
                 if not optional or self._mark is not None:
                     raise
                 reading.warn(f"{error.reason}; it is optional and stays empty")
@@ -205,7 +207,7 @@ def extract(
     Args:
         warehouse: The pond.
         client: NetSuite.
-        thing: A key of `THINGS`.
+        thing: A key of `THINGS`, or a type of custom record.
         settings: Custom columns, overlap, guard, schedules.
         run_id: Written beside each row.
         full: Read everything and compare, whatever the watermark says.

@@ -6,21 +6,21 @@ from datetime import timedelta
 import duckdb
 
 from assets.netsuite.spool import Spool, relation
-from assets.netsuite.things import THINGS, Thing
+from assets.netsuite.things import Thing
 from assets.netsuite.watermarks import Watermark, naive
 from resources.netsuite.client import TIMESTAMP
 from resources.warehouse import has_table, quoted
 
 
-def changed_customers(con: duckdb.DuckDBPyConnection, mark: Watermark) -> list[str]:
-    """Customers whose children may have moved since they were last read; NetSuite does not tell of the children.
+def changed_parents(con: duckdb.DuckDBPyConnection, of: Thing, mark: Watermark) -> list[str]:
+    """Records whose children may have moved since they were last read; NetSuite does not tell of the children.
 
     Those that were written since, and those with a stamp of about that time: a second save in the same second leaves
     no other trace.
     """
     stamped = (mark.watermark_at - timedelta(seconds=mark.overlap_s)).strftime(TIMESTAMP)
     found: set[str] = set()
-    for table in THINGS["customers"].raw_tables:
+    for table in of.raw_tables:
         if has_table(con, table):
             query = (
                 f"select id from {quoted(table)}"

@@ -16,7 +16,12 @@ _PARTS = re.compile(
 )
 _COLUMN = re.compile(r"^    (?P<expression>\S.*?),?(?:\s+--\s+(?P<comment>.*))?$")
 # custentity_region as a developer names it, custentity12 as NetSuite does
-_CUSTOM = re.compile(r"cust[a-z]+[0-9_][a-z0-9_]*")
+_CUSTOM = re.compile(r"cust(?:entity|record|item)[0-9_][a-z0-9_]*")
+
+
+def is_custom_field(name: str) -> bool:
+    """Whether this is the id of a custom field of an entity, a custom record or an item."""
+    return _CUSTOM.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Query:
         alias = self.key_expression.partition(".")[0]
         added = []
         for name in dict.fromkeys(each.lower() for each in custom):
-            if not _CUSTOM.fullmatch(name):
+            if not is_custom_field(name):
                 raise ValueError(f"{name!r} is not the id of a custom field, such as custentity_region")
             if name not in self.names:
                 added.append(SourceColumn(name, f"{alias}.{name}", "custom field as NetSuite sends it"))

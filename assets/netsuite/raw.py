@@ -6,6 +6,7 @@ Leads, prospects and customers are one NetSuite table and three assets here: one
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -13,18 +14,20 @@ import dagster as dg
 from assets.failure import RETRY, dagster_failure
 from assets.netsuite.extract import ExtractionSettings, ExtractReport, extract
 from assets.netsuite.load import OWN_COLUMNS
-from assets.netsuite.things import THINGS, Thing
+from assets.netsuite.things import THINGS, Thing, thing_of
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse import Warehouse, columns_of, quoted
 
 GROUP = "netsuite"
 KINDS = {"netsuite", "duckdb"}
 OWNERS = ["team:integrations"]
+ALL_IDS_TAG = "millpond/all_ids"  # a run's tag: compare every id with NetSuite's, whenever that was done last
+AT_ONCE_H = 1e-9
 
 
 def raw_metadata(warehouse: Warehouse, report: ExtractReport, table: str) -> dict[str, Any]:
     """What an operator looks at: counts, columns, calls and warnings of one raw table."""
-    query = THINGS[report.thing].query
+    query = thing_of(report.thing).query
     comments = {column.name: column.comment for column in query.columns}
     comments |= {name: comment for name, (_, comment) in OWN_COLUMNS.items()}
     with warehouse.writer(transaction=False) as con:
@@ -70,7 +73,7 @@ def _specs(thing: Thing, deps: Sequence[str]) -> list[dg.AssetSpec]:
 
 def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
     """The asset, or for customers the three assets, of one thing."""
-    thing = THINGS[name]
+    thing = thing_of(name)
 
     @dg.multi_asset(
         name=f"raw_netsuite__{name}",
@@ -84,8 +87,9 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
         netsuite: dg.ResourceParam[NetSuiteClient],
         extraction: dg.ResourceParam[ExtractionSettings],
     ) -> Iterator[dg.MaterializeResult[Any]]:
+        settings = replace(extraction, reconcile_hours=AT_ONCE_H) if ALL_IDS_TAG in context.run.tags else extraction
         with dagster_failure():
-            report = extract(warehouse, netsuite, name, extraction, run_id=context.run.run_id)
+            report = extract(warehouse, netsuite, name, settings, run_id=context.run.run_id)
             told = {table: raw_metadata(warehouse, report, table) for table in thing.raw_tables}
         for warning in report.warnings:
             context.log.warning(warning)
@@ -95,9 +99,9 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
     return raw
 
 
-# children follow customers: whose customer changed is read again in the same run
+# children follow their parents: whose parent changed is read again in the same run
 _AFTER: Mapping[str, Sequence[str]] = {
-    name: THINGS["customers"].raw_tables for name, thing in THINGS.items() if thing.parent
+    name: THINGS[thing.of].raw_tables for name, thing in THINGS.items() if thing.parent
 }
 
 RAW_ASSETS: Mapping[str, dg.AssetsDefinition] = {name: raw_asset(name, deps=_AFTER.get(name, ())) for name in THINGS}

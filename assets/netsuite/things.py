@@ -5,9 +5,11 @@ sql/extract/<thing>.sql says the columns; a `Thing` says how changes, deletions 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 from assets.netsuite.query import Query
+from sql import SERVICE_ITEMS, is_on_demand
 
 STAGES = MappingProxyType({"CUSTOMER": "customers", "LEAD": "leads", "PROSPECT": "prospects"})
 
@@ -23,7 +25,9 @@ class Thing:
         modified: The time stamp by which changes are found; empty: the table is small, or has none, and is read
             whole each time.
         deleted_as: Spellings of `deletedrecord.type` (lower case) that may mean this thing.
-        parent: Column that holds the customer's id: rows are read again when their customer changed.
+        parent: Column that holds the id of the record that it is a part of: rows are read again when that one changed.
+        of: What that record is.
+        optional: An account may not have it: the raw table stays empty.
         split: For customers, the raw tables that the stages go to.
         record: Its name in the metadata catalogue, where custom fields are wanted.
     """
@@ -34,6 +38,8 @@ class Thing:
     modified: str = ""
     deleted_as: frozenset[str] = frozenset()
     parent: str = ""
+    of: str = "customers"
+    optional: bool = False
     split: bool = False
     record: str = ""
 
@@ -90,6 +96,15 @@ _ALL = (
         modified="a.lastmodifieddate",
         parent="b.entity",
     ),
+    Thing(
+        name="contact_addresses",
+        table="contactaddressbook",
+        required=frozenset({"internalid", "entity", "lastmodifieddate"}),
+        modified="a.lastmodifieddate",
+        parent="b.entity",
+        of="contacts",
+        optional=True,
+    ),
     Thing(name="subsidiaries", table="subsidiary"),
     Thing(name="departments", table="department"),
     Thing(name="classifications", table="classification"),
@@ -99,3 +114,17 @@ _ALL = (
 )
 
 THINGS: Mapping[str, Thing] = MappingProxyType({thing.name: thing for thing in _ALL})
+
+
+@cache
+def thing_of(name: str) -> Thing:
+    """A thing by its name; one that is read on demand is read whole each time.
+
+    Raises:
+        KeyError: There is none.
+    """
+    if not is_on_demand(name):
+        return THINGS[name]
+    if name == SERVICE_ITEMS:
+        return Thing(name=name, table="item", required=frozenset({"id", "itemid"}), record="serviceItem")
+    return Thing(name=name, table=name, required=frozenset({"id"}), record=name)

@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.delivery.target import Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
 from assets.suiteprojects.answers import NOT_DONE, outcome_of
+from assets.suiteprojects.countries import SPELLINGS, spelled, understood
 from assets.suiteprojects.encode import UnsendableError, Values, encoded, values_of
 from assets.suiteprojects.frames import asked_fields, frame
 from assets.suiteprojects.kinds import ACTIVE_FIELD, KEY_FIELD, KINDS, RecordKind
@@ -25,6 +26,7 @@ from resources.suiteprojects.xml import Element, Record
 __all__ = ["KINDS", "SuiteProjectsTarget"]
 
 BATCH, MOST = 500, 1000  # suiteprojects_api.md §7: typically 500; up to 1000 are allowed
+DAY_S = 86_400.0  # a plan that needs more requests than are left goes on with the next day's
 MATCHES = 10  # rows asked for per key: more than one means that the key is not unique there
 # the request as a whole was refused for what it holds, so a smaller one may pass
 DIVISIBLE = frozenset({"10", "555", "854", "855", "400", "413", "422"})
@@ -41,7 +43,13 @@ class SuiteProjectsTarget(SimpleTarget):
     kinds: ClassVar[Mapping[str, RecordKind]] = KINDS
 
     def __init__(
-        self, client: SuiteProjectsClient, type_name: str = "Customer", *, batch: int = BATCH, charset: str = ""
+        self,
+        client: SuiteProjectsClient,
+        type_name: str = "Customer",
+        *,
+        batch: int = BATCH,
+        charset: str = "",
+        countries: str = "names",
     ) -> None:
         """Aim at one type of record.
 
@@ -50,10 +58,13 @@ class SuiteProjectsTarget(SimpleTarget):
             type_name: One of `kinds`.
             batch: Records of one request, 1 to 1000.
             charset: The account's character set where it is not Unicode, such as `latin-1`.
+            countries: `names`: codes become names and names are read as codes; `as_given`: as the mapping makes them.
 
         Raises:
-            ValueError: There is no such type or character set, or no request takes so many records.
+            ValueError: There is no such type, character set or spelling, or no request takes so many records.
         """
+        if countries not in SPELLINGS:
+            raise ValueError(f"countries: {countries!r}; say {' or '.join(SPELLINGS)}")
         if type_name not in self.kinds:
             raise ValueError(f"suiteprojects has no target {type_name!r}; there are {sorted(self.kinds)}")
         if not 1 <= batch <= MOST:
@@ -64,6 +75,7 @@ class SuiteProjectsTarget(SimpleTarget):
         self._client = client
         self._kind = kind
         self._charset = _known_charset(charset)
+        self._names_countries = countries == "names"
         self._memberships = Memberships(client, kind.record_type.name, kind.record_type.association)
 
     @property
@@ -146,8 +158,9 @@ class SuiteProjectsTarget(SimpleTarget):
             raise ValueError(f"{self.name} has no field {sorted(unknown)}; {mend}")
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
-        """One request for each batch."""
-        return Estimate(-(-sum(writes.values()) // self.batch_size))
+        """One request for each batch; what RateLimit told when the records were read says whether a day is enough."""
+        calls, left = -(-sum(writes.values()) // self.batch_size), self._client.left_today
+        return Estimate(calls, DAY_S if left is not None and calls > left else None, left)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -176,11 +189,13 @@ class SuiteProjectsTarget(SimpleTarget):
 
     def _own(self, write: Write, values: Values) -> Values:
         """Values in the service's own properties."""
-        return self._memberships.listed(write, values)
+        own = self._memberships.listed(write, values)
+        return spelled(own) if self._names_countries else own
 
     def _seen(self, record: Record, fields: Iterable[str]) -> Record:
         """The service's record as the engine sees it."""
-        return self._memberships.seen(record, fields)
+        seen = self._memberships.seen(record, fields)
+        return understood(seen) if self._names_countries else seen
 
     def _moved(self, batch: Sequence[Write], commands: Mapping[int, Element], sent: Sent) -> Sent:
         """End by hand the places that a write did not end, and send those records once more."""

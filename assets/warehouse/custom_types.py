@@ -13,7 +13,7 @@ from types import MappingProxyType
 import duckdb
 
 from assets.netsuite.fields import read_kinds
-from assets.netsuite.things import THINGS, Thing
+from assets.netsuite.things import Thing, thing_of
 from resources.warehouse import columns_of, quoted
 from sql import Statement
 
@@ -55,7 +55,7 @@ def custom_kinds(con: duckdb.DuckDBPyConnection, of: Statement) -> dict[str, str
 
 def typed(con: duckdb.DuckDBPyConnection, of: Statement, kinds: Mapping[str, str]) -> Typed:
     """Cast the custom fields of these kinds."""
-    unfit = _unfit(con, THINGS[of.name.removeprefix(PREFIX)], kinds) if kinds else ()
+    unfit = _unfit(con, thing_of(of.name.removeprefix(PREFIX)), kinds) if kinds else ()
     casts = [f"{_cast(name, kind)} as {quoted(name)}" for name, kind in kinds.items() if name not in unfit]
     if not casts:
         return Typed(of, unfit)

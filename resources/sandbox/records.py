@@ -126,6 +126,8 @@ class RecordMaker:
             "isinactive": self._chance(INACTIVE),
             "custentity_oa_export_to_openair": self._chance(0.8),
             "custentity_department": self.random.choice(lists.DEPARTMENTS)[0] if self._chance(0.9) else None,
+            "custentity_class": customer["custentity_class"],
+            "custentity_location": customer["custentity_location"],
             **self._dated(created),
         }
         self.tables["job"].append(row)

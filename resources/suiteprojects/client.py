@@ -10,6 +10,7 @@ pages overlap by one row.
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import groupby
 from threading import Lock
+from time import monotonic
 
 from resources.clock import Clock, WallClock
 from resources.errors import (
@@ -39,7 +40,8 @@ from resources.suiteprojects.xml import (
 )
 
 PATH = "/api.pl"
-PAGE = 1000  # greatest `limit` of one Read; also the sum over one request that we stay under
+PAGE = 1000  # greatest `limit` of one Read
+PAGES, ANSWER_S = 5, 8.0  # of a long list in one request, as far as the first page lets expect an answer within that
 TRIES = 4
 SWEEPS = 3
 WRITES = frozenset({"Add", "Modify", "ModifyOnCondition", "Delete", "CreateUser", "Submit", "Approve", "Reject"})
@@ -94,6 +96,8 @@ class SuiteProjectsClient:
         self._sign_in = sign_in
         self.clock = clock or WallClock()
         self.page_size = page_size
+        self._most_pages = PAGES
+        self._left: tuple[int, int] | None = None  # requests left in 24 hours, and our own when that was told
         self._texts: dict[int, str] = {}
         self._texts_lock = Lock()
 
@@ -106,6 +110,11 @@ class SuiteProjectsClient:
     def calls(self) -> int:
         """Requests made so far."""
         return self._door.calls
+
+    @property
+    def left_today(self) -> int | None:
+        """Requests left in 24 hours, by what was told last and our own since; None when it was never told."""
+        return None if self._left is None else max(0, self._left[0] - (self.calls - self._left[1]))
 
     def days_left(self) -> float | None:
         """Days until a person must sign in again, where that is known."""
@@ -215,40 +224,60 @@ class SuiteProjectsClient:
         deleted: bool,
         query: Mapping[str, str] | None,
     ) -> Generator[Record, None, bool]:
-        offset, last = 0, None
+        step, offset, last, at_once = self.page_size - 1, 0, None, 1
+        more = {"order": "id,asc", **({"deleted": "1"} if deleted else {})}
         while True:
-            asked = read_command(
-                type_name,
-                fields,
-                limit=f"{offset},{self.page_size}",
-                custom=custom,
-                query=query,
-                more={"order": "id,asc", **({"deleted": "1"} if deleted else {})},
-            )
-            (rows,) = self.read_many([asked], fresh=offset == 0)
-            if last is not None and (not rows or rows[0]["id"] != last):
-                return False  # a record went away in an earlier page: what moved over the edge was not seen
-            for row in rows:
-                if (row["id"] or "") not in seen:
-                    seen.add(row["id"] or "")
-                    yield row
-            if len(rows) < self.page_size:
-                return True
-            offset, last = offset + self.page_size - 1, rows[-1]["id"]
+            first, began = offset == 0, monotonic()
+            places = [offset + step * number for number in range(at_once)]
+            asked = [
+                read_command(
+                    type_name, fields, limit=f"{place},{self.page_size}", custom=custom, query=query, more=more
+                )
+                for place in places
+            ]
+            try:
+                pages = self.read_many(asked, fresh=first, quota=first)
+            except RequestRejectedError:
+                if at_once == 1:
+                    raise
+                at_once = self._most_pages = 1  # an account may limit what one request reads (854, 855)
+                continue
+            if first:
+                at_once = max(1, min(self._most_pages, int(ANSWER_S / max(monotonic() - began, 0.001))))
+            for rows in pages:
+                if last is not None and (not rows or rows[0]["id"] != last):
+                    return False  # a record went away in an earlier page: what moved over the edge was not seen
+                for row in rows:
+                    if (row["id"] or "") not in seen:
+                        seen.add(row["id"] or "")
+                        yield row
+                if len(rows) < self.page_size:
+                    return True
+                last = rows[-1]["id"]
+            offset = places[-1] + step
 
-    def read_many(self, reads: Sequence[Element], *, fresh: bool = False) -> list[list[Record]]:
+    def read_many(self, reads: Sequence[Element], *, fresh: bool = False, quota: bool = False) -> list[list[Record]]:
         """Several Reads in one request, the records of each.
 
         Args:
             reads: Made with `read_command`.
             fresh: Also what was added since the access token was issued, which is hidden otherwise.
+            quota: Ask as well how many requests are left, which costs none when it comes along.
 
         Raises:
             RequestRejectedError: A Read was refused.
         """
         if fresh and reads and self._sign_in.uses_token:
             reads[0].set("clear_filter_cache", "1")
-        return [_records(block, asked) for block, asked in zip(self.execute(reads), reads, strict=True)]
+        if quota:
+            try:
+                *blocks, told = self.execute([*reads, _rate_limit()])
+            except RequestRejectedError:  # an account may count it as one Read too many
+                return self.read_many(reads, fresh=fresh)
+            self._note_left(told)
+        else:
+            blocks = self.execute(reads)
+        return [_records(block, asked) for block, asked in zip(blocks, reads, strict=True)]
 
     # --- small things -----------------------------------------------------------------------------------------
 
@@ -278,13 +307,28 @@ class SuiteProjectsClient:
             raise ContractError(SYSTEM, "Time", "no date in the answer")
         return text
 
+    def remaining(self) -> Mapping[str, int]:
+        """Requests left in each window of the allowance; asking costs one."""
+        return {"day": self.remaining_today()}
+
     def remaining_today(self) -> int:
         """Requests left in 24 hours."""
-        (block,) = self.execute([command("Read", {"type": "RateLimit", "method": "all", "limit": "1"})])
+        (block,) = self.execute([_rate_limit()])
+        left = self._note_left(block)
+        if left is None:
+            raise ContractError(SYSTEM, "Read RateLimit", "no number in the answer")
+        return left
+
+    def _note_left(self, block: Element) -> int | None:
         text = (block.findtext("RateLimit/remain_24h_error") or "").strip()
         if not text.isdigit():
-            raise ContractError(SYSTEM, "Read RateLimit", "no number in the answer")
+            return None
+        self._left = int(text), self.calls
         return int(text)
+
+
+def _rate_limit() -> Element:
+    return command("Read", {"type": "RateLimit", "method": "all", "limit": "1"})
 
 
 def read_command(

@@ -253,6 +253,11 @@ USER = RecordType(
     commands=frozenset({"Read"}),
 )
 
+# oaProjectstage of the SOAP description; only what is needed to find a stage by its name
+PROJECT_STAGE = RecordType(
+    "Projectstage", "", _table(_ID, _NAME, _STAMPS), commands=frozenset({"Read"}), has_custom_fields=False
+)
+
 CURRENCY = RecordType(
     "Currency",
     "",
@@ -262,5 +267,6 @@ CURRENCY = RecordType(
 )
 
 RECORD_TYPES = {
-    each.name: each for each in (CUSTOMER, CONTACT, PROJECT, HIERARCHY, HIERARCHY_NODE, CUST_FIELD, USER, CURRENCY)
+    each.name: each
+    for each in (CUSTOMER, CONTACT, PROJECT, HIERARCHY, HIERARCHY_NODE, CUST_FIELD, USER, PROJECT_STAGE, CURRENCY)
 }

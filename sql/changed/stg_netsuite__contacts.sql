@@ -3,11 +3,14 @@ stg_netsuite__contacts: Which contacts must be staged again.
 
 grain   one row per NetSuite contact internal id, perhaps several times
 key     id
-reads   raw_netsuite__contacts, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects
+reads   raw_netsuite__contacts, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
+        raw_netsuite__projects, raw_netsuite__contact_addresses
 notes   `new_netsuite__…` holds the rows of a raw table that were written since the table was last staged.
-        A contact has a customer from the moment on that the customer is there.
+        A changed address changes its contact. A contact has a customer or project from the moment on that it is there.
 */
 select id from new_netsuite__contacts
+union all
+select entity from new_netsuite__contact_addresses
 union all
 select id from raw_netsuite__contacts where company in (
     select id from new_netsuite__customers
@@ -15,4 +18,6 @@ select id from raw_netsuite__contacts where company in (
     select id from new_netsuite__leads
     union all
     select id from new_netsuite__prospects
+    union all
+    select id from new_netsuite__projects
 )

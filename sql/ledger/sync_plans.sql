@@ -22,6 +22,8 @@ create table if not exists sync_plans (
     writes bigint,  -- records that it would write
     calls_needed bigint,  -- requests that sending takes, estimated
     seconds_needed double,  -- seconds that sending takes, estimated from the target's limits
+    calls_left bigint,  -- requests that the target still allowed that day, as it told; null: it did not
     seal varchar,  -- fingerprint of all its rows: what was approved is what is sent
+    decided_by varchar,  -- who released or dropped it, by the name of the account on this machine
     note varchar  -- which guard holds it back, or why it was rejected
 )

@@ -29,5 +29,6 @@ create table if not exists sync_runs (
     failed bigint,  -- records whose sending failed or did not come to it
     calls bigint,  -- requests to the target, reads and writes
     calls_left bigint,  -- calls that the target's allowance of the day had left at the end; null: it has none
-    seconds double  -- seconds of sending
+    seconds double,  -- seconds of sending
+    account varchar  -- address of the account that was written to
 )

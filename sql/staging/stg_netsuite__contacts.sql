@@ -3,8 +3,11 @@ stg_netsuite__contacts: NetSuite contacts in our names and types.
 
 grain   one row per NetSuite contact internal id; deleted records included
 key     contact_id
-reads   raw_netsuite__contacts, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects
-notes   A contact may belong to a vendor, partner or project as well: then customer_id is empty.
+reads   raw_netsuite__contacts, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
+        raw_netsuite__projects, raw_netsuite__contact_addresses
+notes   A contact may belong to a project, vendor or partner as well: then customer_id is empty. through_customer_id is its
+        customer, or the customer of its project.
+        The address is the contact's own: the default billing one, else the default shipping one, else the first.
 */
 with
 
@@ -18,6 +21,23 @@ customers as (
     select id from raw_netsuite__prospects
 ),
 
+projects as (select id, customer from raw_netsuite__projects),
+
+addresses as (
+    select
+        child.*,
+        row_number() over (
+            partition by child.entity
+            order by
+                child.defaultbilling = 'T' desc nulls last,
+                child.defaultshipping = 'T' desc nulls last,
+                try_cast(child.internalid as bigint)
+        ) as place
+    from raw_netsuite__contact_addresses as child
+    inner join source as parent on parent.id = child.entity
+    where child._deleted_at is null or parent._deleted_at is not null
+),
+
 renamed as (
     select
         -- ids
@@ -25,6 +45,7 @@ renamed as (
         entityid as entity_number,  -- name that people see in NetSuite
         externalid as external_id,  -- key that another system gave the record
         case when company in (select id from customers) then company end as customer_id,  -- its customer, if it has one
+        case when company in (select id from projects) then company end as project_id,  -- its project, if it is one's
         subsidiary as subsidiary_id,  -- NetSuite internal id of the subsidiary
         -- descriptions
         salutation,  -- form of address
@@ -45,6 +66,22 @@ renamed as (
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
         _deleted_at as deleted_at  -- deleted in NetSuite, or found missing, UTC
     from source
+),
+
+joined as (
+    select
+        renamed.*,
+        coalesce(renamed.customer_id, projects.customer) as through_customer_id,  -- its customer, or its project's
+        addresses.addr1 as address_line1,  -- first address line
+        addresses.addr2 as address_line2,  -- second address line
+        addresses.addr3 as address_line3,  -- third address line
+        addresses.city,  -- city
+        addresses.state,  -- state or province
+        addresses.zip,  -- postal code
+        addresses.country as country_code  -- ISO 3166 code of two letters
+    from renamed
+    left join projects on projects.id = renamed.project_id
+    left join addresses on addresses.entity = renamed.id and addresses.place = 1
 )
 
-select * rename (id as contact_id) from renamed
+select * rename (id as contact_id) from joined

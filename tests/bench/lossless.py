@@ -43,8 +43,7 @@ def main() -> None:
             runs += each.runs
             if each.problems:
                 failed.append(each)
-                again = f"MILLPOND_SEED={each.seed} python -m pytest -k lossless"
-                told = str(each) if asked.stories else f"seed {each.seed}: {each.problems[0]}; again: {again}"
+                told = str(each) if asked.stories else f"seed {each.seed}: {each.problems[0]}; again: {each.again}"
                 console.print(told, markup=False)
             if number % EVERY == 0:
                 console.print(f"{number} seeds, {runs:,} runs, {len(failed)} failed, {perf_counter() - began:.0f} s")

@@ -15,6 +15,7 @@ from orchestration.cli import app
 from orchestration.settings import ROOT
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.seed import seed
+from resources.sandbox.world import BASE_URLS
 from tests.orchestration.conftest import Home, at_home
 
 MILLPOND = [sys.executable, "-c", "from orchestration.cli import main; main()"]
@@ -181,6 +182,15 @@ def test_a_run_prints_what_it_did(told: Told) -> None:
     assert all(int(cell) > 0 for cell in told.run.row("calls"))
     assert all(float(cell) >= 0 for cell in told.run.row("seconds"))
     assert told.writes["run"] > told.writes["planned"]
+
+
+def test_a_run_names_the_accounts_that_it_wrote_to(told: Told) -> None:
+    """Who has a test account beside the real one sees which it was."""
+    named = dict(re.findall(r"^account (\S+): ([\w, ]+)$", told.run.out, re.MULTILINE))
+
+    assert set(named) == {BASE_URLS["suiteprojects"], BASE_URLS["precoro"]}
+    assert "suiteprojects__customers" in named[BASE_URLS["suiteprojects"]]
+    assert named[BASE_URLS["precoro"]].strip() == "precoro__options"
 
 
 def test_a_run_names_the_records_that_need_a_person(told: Told) -> None:

@@ -180,6 +180,56 @@ def test_a_plan_is_previewed_without_anybodys_data(ran: Ran, workflow: str) -> N
     assert [value for value in values if value in preview + first] == []
 
 
+@pytest.mark.parametrize("workflow", [CUSTOMERS, OPTIONS])
+def test_a_sinks_page_is_what_the_ledger_says(ran: Ran, workflow: str) -> None:
+    """Outcomes, the first changes, what is held back by cause, requests and what is left of them; nobody's data."""
+    told, warehouse = ran.metadata(f"sync_{workflow}"), ran.home.warehouse
+    run = warehouse.read(
+        "select * from sync_runs where workflow = ? order by started_at desc limit 1", [workflow]
+    ).to_dicts()[0]
+    held = warehouse.read(
+        "select count(*) as n from sync_decisions where workflow = ? and to_run is null"
+        " and action in ('quarantined', 'blocked', 'ambiguous', 'failed')", [workflow],
+    )["n"][0]  # fmt: skip
+
+    assert f"| updated | {run['updated']} |" in told["summary"]
+    assert f"| unchanged | {run['unchanged']} |" in told["summary"]
+    assert f"| calls | {run['calls']} |" in told["quota"]
+    assert re.search(r"\| left for the (day|24h|\w+) \| \d+ \|", told["quota"])
+    assert re.search(
+        r"\| (customers|projects) \| \d+ \| (create|update|deactivate) \| [\w, ]+ \| \w+ \|", told["changed"]
+    )
+    assert told["report"] == f"/reports/run-{run['run_id'][:8]}.html"
+    assert len(list((warehouse.folder / "reports").glob(f"*-{run['run_id'][:8]}.html"))) == 1
+    assert sum(int(row.split("|")[3]) for row in told["held_back"].splitlines()[2:]) == held
+    shown = told["changed"] + told["held_back"]
+    mart = warehouse.table(f"mart_{workflow}")
+    names = pl.concat([mart[field] for field in {"name", "company"} & set(mart.columns)]).drop_nulls().unique()
+    assert [value for value in names if value in shown] == []
+
+
+def test_checks_of_a_plan_count_what_the_plan_counts(ran: Ran) -> None:
+    """Warnings, not errors: what they find goes its own way in the ledger, and stops nothing."""
+    found = {
+        (each.asset_key.to_user_string(), each.check_name): each
+        for event in ran.events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        and (each := event.asset_check_evaluation_data).asset_key.to_user_string().startswith(("plan_", "sync_"))
+    }
+    plan = ran.home.warehouse.read("select action, count(*) as n from plan_suiteprojects__projects group by all")
+    blocked = dict(plan.rows()).get("blocked", 0)
+    check = found["plan_suiteprojects__projects", "parents_there"]
+
+    assert check.passed is (blocked == 0)
+    assert check.metadata["records"].value == blocked
+    assert {
+        each.severity
+        for key, each in found.items()
+        if key[1] not in {"guard", "one_decision_each", "rows_accounted_for"}
+    } == {dg.AssetCheckSeverity.WARN}
+    assert all(each.passed for key, each in found.items() if key[1] in {"rows_accounted_for", "fates_known", "no_lag"})
+
+
 def test_every_declared_check_is_evaluated(ran: Ran) -> None:
     """A check that is never evaluated blocks nothing."""
     on = {spec.key for spec in definitions().resolve_all_asset_specs() if runs(spec)}

@@ -1,21 +1,23 @@
 """Full synchronisation: NetSuite is read again, and nothing runs without what it needs."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from assets.netsuite.extract import ExtractionSettings, extract
 from orchestration.full_sync import missing_needs, read_again
 from orchestration.jobs import Group
 from orchestration.running import synchronise_group
+from resources.netsuite.resource import open_netsuite
 from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
-from tests.assets.suiteprojects.account import Account, shipped
+from tests.assets.suiteprojects.account import shipped
 from tests.orchestration.conftest import Home
 
-pytestmark = pytest.mark.long
-
 CUSTOMERS, PROJECTS = "suiteprojects__customers", "suiteprojects__projects"
+FLAG = ("custentity_oa_export_to_openair",)
 NAMES = ("suiteprojects__customer_department", CUSTOMERS, PROJECTS)
 
 
@@ -45,25 +47,25 @@ def test_what_an_ordinary_run_does_not_see_is_read_again(
 ) -> None:
     """A record that changed without its date moving as far as the watermark, as an import may leave it."""
     long_ago = sandbox.clock.now() - timedelta(days=2)
+    run: dict[str, Any] = {"settings": ExtractionSettings(custom_columns={"customers": FLAG}), "run_id": "run"}
     sandbox.netsuite.insert("customer", [{"entityid": "C1", "companyname": "Before", "searchstage": "Customer"}])
     (key,) = [row["id"] for row in sandbox.netsuite.rows("customer")]
-    workflow = shipped(CUSTOMERS)
-    with Account(sandbox, warehouse, {}) as account:
-        account.extract()
+    with open_netsuite(sandbox=str(sandbox.folder)) as client:
+        extract(warehouse, client, "customers", **run)
         sandbox.clock.sleep(3600)
         sandbox.netsuite.update("customer", key, companyname="After", lastmodifieddate=long_ago)
-        account.extract(["customers"])
-        assert names(account) == ["Before"]
+        extract(warehouse, client, "customers", **run)
+        assert names(warehouse) == ["Before"]
 
         since: datetime | None = (
             None if days is None else (sandbox.clock.now() - timedelta(days=days)).replace(tzinfo=None)
         )
-        assert "customer" in read_again(warehouse, [workflow], since)
-        account.extract(["customers"])
+        assert "customer" in read_again(warehouse, [shipped(CUSTOMERS)], since)
+        extract(warehouse, client, "customers", **run)
 
-    assert names(account) == ["After"]
+    assert names(warehouse) == ["After"]
 
 
-def names(account: Account) -> list[str]:
-    """Company names as staged."""
-    return account.table("stg_netsuite__customers")["company_name"].to_list()
+def names(warehouse: Warehouse) -> list[str]:
+    """Company names as they came."""
+    return warehouse.table("raw_netsuite__customers")["companyname"].to_list()

@@ -38,6 +38,7 @@ async def socket(web_socket: WebSocket) -> None:
 def visitor(tmp_path: Path) -> Iterator[TestClient]:
     """A browser that has not signed in."""
     (tmp_path / "2026-run.html").write_text("a report")
+    (tmp_path / "2026-11-22T020000-0a1b2c3d.html").write_text("the report of a run")
     routes = [Route("/{path:path}", inside, methods=["GET", "POST"]), WebSocketRoute("/graphql", socket)]
     guard = Guard(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), tmp_path))
     with TestClient(guard, base_url=HERE, follow_redirects=False) as client:
@@ -74,7 +75,7 @@ def test_a_link_with_the_token_signs_in_and_forgets_it(visitor: TestClient) -> N
     answer = visitor.get(f"/runs?view=all&token={TOKEN}")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/runs?view=all")
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert visitor.get("/runs").status_code == 200
 
 
@@ -150,13 +151,26 @@ def test_the_cookie_is_hard_to_steal_and_ends(visitor: TestClient) -> None:
         assert visitor.get("/", headers={"Cookie": f"{COOKIE}={forged}"}).status_code == 401, forged
 
 
+def test_the_form_can_be_sent_by_a_browser(visitor: TestClient) -> None:
+    """A page that may not name itself as referrer sends `Origin: null`, which is nobody's own page."""
+    assert visitor.get("/sign-in").headers["referrer-policy"] == "same-origin"
+
+
 def test_reports_are_shown_to_who_is_signed_in(visitor: TestClient) -> None:
     """And nothing else of the folder or above it."""
     assert visitor.get("/reports/2026-run.html").status_code == 401
     sign_in(visitor)
 
     assert visitor.get("/reports/2026-run.html").text == "a report"
-    for name in ("other.html", "..%2f..%2fui_token", "%2e%2e/ui_token", ".html", "2026-run.html%00"):
+    assert visitor.get("/reports/run-0a1b2c3d.html").text == "the report of a run"
+    for name in (
+        "run-99999999.html",
+        "other.html",
+        "..%2f..%2fui_token",
+        "%2e%2e/ui_token",
+        ".html",
+        "2026-run.html%00",
+    ):
         assert visitor.get(f"/reports/{name}").status_code == 404, name
 
 

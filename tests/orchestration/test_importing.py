@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from assets.delivery.mapping import shape
 from assets.delivery.planning import Workflow
-from assets.delivery.spec import LookUp
+from assets.delivery.rows import LookUp
 from assets.delivery.workflow import load_workflow
 from assets.suiteprojects.connector_export import ExportError, read_export
 from assets.suiteprojects.notation import NotationError, parse
@@ -255,7 +255,7 @@ def test_any_text_survives_the_way_through_the_file(constant: str, key: str) -> 
     """Quotes, braces, line breaks and YAML's own words are data in an export, and stay data."""
     import tempfile
 
-    from assets.delivery.spec import read_workflow
+    from assets.delivery.workflow_file import read_workflow
 
     attributes = {
         "target": "suiteprojects.Customer",

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.definitions import definitions
-from orchestration.release_job import RELEASE
+from orchestration.jobs import OWN_JOBS
 from orchestration.validating import validate_folder
 from tests.orchestration.conftest import QUIET, Home, edited_workflows
 
@@ -22,11 +22,11 @@ MODES = {f"{OPTIONS}__import", f"{OPTIONS}__update"}
 
 
 def jobs() -> dict[str, set[str]]:
-    """The assets of each group's job, so neither Dagster's own nor the one that releases a plan."""
+    """The assets of each group's job, so neither Dagster's own nor those of the house."""
     return {
         job.name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
         for job in definitions().resolve_all_job_defs()
-        if not job.name.startswith("__") and job.name != RELEASE
+        if not job.name.startswith("__") and job.name not in OWN_JOBS
     }
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from assets.delivery.lineage import column_lineage
 from assets.delivery.spec import WorkflowSpec
-from orchestration.validating import validate_folder
+from orchestration.validating import SHIPPED, validate_folder
 
 KEY = {"field": "externalid", "from": "customer_id", "locked": True}
 LOOKUP = {"table": "stg_netsuite__currencies", "by": "currency_id", "return": "currency_code"}
@@ -38,6 +38,24 @@ def validated(folder: Path) -> tuple[int, str]:
     printed = StringIO()
     code = validate_folder(folder, Console(file=printed, width=300))
     return code, printed.getvalue()
+
+
+def test_a_row_of_the_shipped_file_that_is_gone_can_be_had_back(tmp_path: Path) -> None:
+    """Retargeted, it is a row of its own and the shipped one is missing; what is only switched off is still there."""
+    shipped = (SHIPPED / "suiteprojects__contacts" / "defs.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "suiteprojects__contacts" / "defs.yaml"
+    file.parent.mkdir()
+    edited = shipped.replace("field: addr_fax,", "field: code,").replace("  needs: [suiteprojects__customers]\n", "")
+    edited = edited.replace("from: email}", "from: email, active: false}").replace("  parent_required: true\n", "")
+    file.write_text(edited.replace("  parent: {customers: customer_id}\n", ""), encoding="utf-8")
+    printed = StringIO()
+
+    code = validate_folder(tmp_path, Console(file=printed, width=300), defaults=True)
+
+    missing = [line for line in printed.getvalue().splitlines() if line.startswith("~")]
+    assert code == 0, printed.getvalue()
+    assert [line.partition("to have it back: ")[2] for line in missing] == ["- {field: addr_fax, from: fax}"]
+    assert "~" not in validated(tmp_path)[1]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A plan that waits is listed, released, dropped or undone: by command, and by a job in the UI."""
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from cryptography.fernet import Fernet
 from rich.console import Console
 
-from orchestration import explaining, releasing
+from orchestration import adopting, explaining, releasing
 from orchestration.definitions import definitions
 from orchestration.release_job import OP, RELEASE
 from orchestration.settings import ROOT
@@ -139,6 +140,7 @@ def test_apply_sends_and_says_what(held: Held, console: Console) -> None:
 
     assert held.ours() == held.plan(plan_id)["writes"] > 3
     assert held.plan(plan_id)["state"] == "sent"
+    assert held.plan(plan_id)["decided_by"] == pwd.getpwuid(os.getuid()).pw_name
     assert re.search(r"│ created +│ +\d+ │", console.export_text())
     assert not before
     assert held.home.warehouse.snapshot.exists()
@@ -179,6 +181,30 @@ def test_reject_drops_and_remembers_why(held: Held, console: Console) -> None:
     assert "no plan waits" in listed.export_text()
     releasing.print_plans(listed, every=True)
     assert plan_id in listed.export_text()
+
+
+def test_who_decides_is_written_down_and_may_be_limited(held: Held, console: Console) -> None:
+    """By the account that the process runs under: a variable with another name changes nothing."""
+    plan_id, me = held.plan_id, pwd.getpwuid(os.getuid()).pw_name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_RELEASERS", "ada, somebody")
+        patch.setenv("LOGNAME", "ada")
+        refused = [
+            releasing.print_applied(plan_id, (), console),
+            releasing.print_rejected(plan_id, "no", console),
+            releasing.print_undo("a", (), console),
+            adopting.print_linked("1", "1", console, workflow=CUSTOMERS, why=""),
+            adopting.print_unlinked("1", console, workflow=CUSTOMERS),
+        ]
+        by_job = release(plan_id=plan_id, why="urgent")
+        before = held.plan(plan_id)
+        patch.setenv("MILLPOND_RELEASERS", f"ada, {me}")
+        allowed = releasing.print_rejected(plan_id, "no", console)
+
+    assert refused == [2] * 5
+    assert "may not decide this; MILLPOND_RELEASERS names who may: ada, somebody" in failure(by_job)
+    assert (before["state"], before["decided_by"], held.ours()) == ("waiting", None, 0)
+    assert (allowed, held.plan(plan_id)["decided_by"]) == (0, me)
 
 
 def test_an_expired_plan_is_not_listed_as_open(held: Held, console: Console) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from orchestration.settings import ROOT
 from resources.sandbox.seed import seed
+from tests.orchestration.browser import Browser, browsing
 from tests.orchestration.conftest import at_home
 
 # without a queue the webserver launches runs by itself: no daemon is needed
@@ -33,6 +34,9 @@ LAUNCH = """mutation L($p: ExecutionParams!) {
     launchPipelineExecution(executionParams: $p) { __typename ... on LaunchRunSuccess { run { runId } } }
 }"""
 STATUS = "query S($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+MATERIALIZED = """query M($key: AssetKeyInput!) {
+    assetNodes(assetKeys: [$key]) { assetMaterializations(limit: 1) { timestamp } }
+}"""
 CHROMIUM = [
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--virtual-time-budget=15000", "--dump-dom",
@@ -126,6 +130,16 @@ class Ui:
     http: httpx.Client
     folder: Path
     status: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return str(self.http.base_url).rstrip("/")
+
+    def materialized(self, asset: str) -> float:
+        """When an asset was last materialized, in seconds; 0 when never."""
+        (node,) = self.ask(MATERIALIZED, key={"path": [asset]})["assetNodes"]
+        return max((float(each["timestamp"]) for each in node["assetMaterializations"]), default=0.0)
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """One GraphQL question."""
@@ -221,6 +235,63 @@ def test_a_plans_page_tells_what_would_be_done(ui: Ui) -> None:
     assert "<td>create</td>" in table
     assert "<td>new</td>" in table
     assert page.picture.stat().st_size > 20_000
+
+
+@pytest.fixture
+def page(ui: Ui, tmp_path: Path, browser: None) -> Iterator[Browser]:  # noqa: ARG001 - a browser must be there
+    """A page of a browser that knows nothing of this server yet."""
+    with browsing(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.browser
+def test_who_is_not_signed_in_gets_the_form_and_with_the_token_the_page(ui: Ui, page: Browser) -> None:
+    """By hand: a wrong token gets the form again, the right one the page that was asked for."""
+    page.open(f"{ui.address}/assets/{PLAN}")
+    page.read("Sign-in token")
+    page.picture("sign_in", 900, 700)
+    page.type("#token", "a guess")
+    page.click("Sign in")
+    page.until("document.querySelector('#token')?.value === ''", "the form does not come back")
+    assert page.js("document.cookie") == ""
+    page.type("#token", TOKEN)
+    page.click("Sign in")
+
+    page.read(PLAN, "Latest materialization")
+    assert page.js("location.pathname") == f"/assets/{PLAN}"
+    assert TOKEN not in page.js("location.href")
+
+
+@pytest.mark.browser
+def test_an_asset_is_materialized_from_its_page_until_it_is_green(ui: Ui, page: Browser) -> None:
+    """The button that an operator uses, and what it leads to."""
+    asset = "stg_netsuite__currencies"
+    page.open(f"{ui.address}/assets/{asset}?token={TOKEN}")
+    before = ui.materialized(asset)
+    page.click("Materialize")
+    until(lambda: ui.materialized(asset) > before, 120, "the button leads to nothing")
+
+    page.open(f"{ui.address}/assets/{asset}?view=events")
+    page.read("Materialized in run", "dagster/row_count")
+    page.open(f"{ui.address}/runs")
+    page.read("Success")
+    page.picture("runs", 1600, 800)
+
+
+@pytest.mark.browser
+def test_a_sinks_page_tells_what_a_run_did_and_leads_to_its_report(ui: Ui, page: Browser) -> None:
+    """Summary, diff preview, what is held back and why, calls and quota, checks; one click to the report."""
+    page.open(f"{ui.address}/assets/sync_suiteprojects__customers?token={TOKEN}")
+    page.read("summary", "changed", "held_back", "quota", "left for the day", "report", "NetSuite id")
+    page.picture("sink", 1600, 3200)
+    link = page.js("[...document.querySelectorAll('a')].map(e => e.href).find(e => e.includes('/reports/'))")
+    page.open(f"{ui.address}/assets/sync_suiteprojects__customers?view=checks")
+    page.read("rows_accounted_for", "fates_known", "no_lag", "all_sent", "reconciled")
+    page.picture("sink_checks", 1600, 1000)
+    page.open(link)
+
+    page.read("Millpond", "suiteprojects__customers")
+    page.picture("report", 1200, 1600)
 
 
 def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ from resources.sandbox.netsuite.writes import (
 from resources.sandbox.store import Store
 from resources.sandbox.switches import SwitchBoard
 
+CREATED, CHANGED = (
+    ("datecreated", "created", "createddate"),
+    ("lastmodifieddate", "lastmodified"),
+)  # of records, of custom records
 _SEQUENCES = "create table if not exists id_sequence (name text primary key, last integer not null)"
 _CUSTOM_FIELDS = (
     "insert into customfield (internalid, scriptid, name, fieldtype, fieldvaluetype, recordtype, isinactive)"
@@ -66,7 +70,7 @@ class Holdings:
         now, switches = self._clock.now(), self._load()
         described = own(TABLES[table], switches.custom_fields)
         self._settle()
-        defaults = {name: now for name in ("datecreated", "lastmodifieddate") if name in described.columns}
+        defaults = {name: now for name in (*CREATED, *CHANGED) if name in described.columns}
         with self._store.write() as connection:
             ids = Sequence(connection, described)
             complete = ({**defaults, **row, described.key: ids.take(row.get(described.key))} for row in rows)
@@ -95,8 +99,8 @@ class Holdings:
         described = own(TABLES[table], switches.custom_fields)
         self._settle()
         stays = table == "customer" and "searchstage" in changes and not switches.conversion_moves_date
-        if "lastmodifieddate" in described.columns and not stays:
-            changes = {"lastmodifieddate": now, **changes}
+        if not stays:
+            changes = {**{name: now for name in CHANGED if name in described.columns}, **changes}
         values = dict(zip(changes, converted(described, changes), strict=True))
         moved = utc_text(now) if moves_parent(described, switches) else ""
         write: dict[str, Any] = {"table": table, "key": key, "values": values, "moved": moved}

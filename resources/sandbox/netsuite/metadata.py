@@ -91,8 +91,9 @@ def _property(column: Column, custom_kind: str = "") -> dict[str, Any]:
         content = _reference()
     elif custom_kind == "multi":
         content = {"type": "object", "properties": {"items": {"type": "array", "items": _reference()}}}
-    content["title"] = column.name.removeprefix("custentity_").replace("_", " ").title()
-    if column.name.startswith("custentity_"):
+    own = column.name.startswith(("custentity_", "custrecord_", "custitem_"))
+    content["title"] = (column.name.partition("_")[2] if own else column.name).replace("_", " ").title()
+    if own:
         content["x-ns-custom-field"] = True
     return content
 

@@ -158,6 +158,8 @@ def parse(text: str, switches: NetSuiteSwitches) -> exp.Query:
     query: exp.Query = statements[0]
     if query.find(exp.With) and not switches.with_allowed:
         raise unsupported("WITH is not supported")
+    if query.find(exp.SetOperation) and not switches.union_allowed:
+        raise unsupported("UNION is not supported")
     if query.find(exp.Into, exp.Lock):
         raise unsupported("a query only reads")
     for each in query.find_all(exp.In):

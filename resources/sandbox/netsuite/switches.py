@@ -65,6 +65,7 @@ class NetSuiteSwitches:
     )
     row_cap: int = switch(100_000, "rows that one query can reach; 0 is no limit", "netsuite.md §1.1 [D]/[U]")
     page_cap: int = switch(1000, "pages that one query can reach; 0 is no limit", "netsuite.md §1.1 [D]")
+    union_allowed: bool = switch(True, "SELECTs may be joined by UNION and the like", "netsuite.md §1.3 [U]")
     with_allowed: bool = switch(False, "WITH works over REST", "netsuite.md §1.3 [U]")
     fetch_first_allowed: bool = switch(True, "FETCH FIRST n ROWS ONLY works", "netsuite.md §1.3 [U]")
     top_allowed: bool = switch(True, "SELECT TOP n works", "netsuite.md §1.3 [C]")

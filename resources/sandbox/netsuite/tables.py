@@ -42,6 +42,7 @@ class Table:
         record: The REST record type; empty when REST has none.
         sequence: Tables with the same sequence share one range of ids (all entities do).
         owned_by: The column that holds the id of the parent record; children go with their parent.
+        owner: The parent's table.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Table:
     record: str = ""
     sequence: str = ""
     owned_by: str = ""
+    owner: str = "customer"
     indexed: tuple[str, ...] = field(default=())
 
 
@@ -69,6 +71,7 @@ def _table(
     record: str = "",
     sequence: str = "",
     owned_by: str = "",
+    owner: str = "customer",
     indexed: tuple[str, ...] = (),
 ) -> Table:
     """Read a table from lists of names; a column in `refers` is an id of another table."""
@@ -82,7 +85,7 @@ def _table(
         *(("timestamp", each) for each in timestamps.split()),
     ]
     columns = {each: Column(each, kind, targets.get(each, "")) for kind, each in names}
-    return Table(name, columns, key, display, record, sequence or name, owned_by, indexed)
+    return Table(name, columns, key, display, record, sequence or name, owned_by, owner, indexed)
 
 
 ADDRESS_TEXTS = "addressee attention addr1 addr2 addr3 addrphone addrtext city state dropdownstate zip country"
@@ -128,6 +131,8 @@ _TABLES = (
             "primarycontact": "contact",
             "contact": "contact",
             "custentity_department": "department",
+            "custentity_class": "classification",
+            "custentity_location": "location",
         },
         numbers="percentcomplete percenttimecomplete estimatedcost estimatedrevenue estimatedtime actualtime",
         texts="entityid entitytitle altname companyname comments accountnumber externalid",
@@ -188,6 +193,29 @@ _TABLES = (
         bools="override",
         timestamps="lastmodifieddate",
         owned_by="recordowner",
+    ),
+    _table(
+        "contactaddressbook",
+        key="internalid",
+        display="label",
+        ints="addressbookaddress",
+        refers={"entity": "contact"},
+        texts="label",
+        bools="defaultbilling defaultshipping isresidential",
+        owned_by="entity",
+        owner="contact",
+        indexed=("addressbookaddress",),
+    ),
+    _table(
+        "contactaddressbookentityaddress",
+        key="nkey",
+        display="addrtext",
+        ints="recordowner",
+        texts=ADDRESS_TEXTS,
+        bools="override",
+        timestamps="lastmodifieddate",
+        owned_by="recordowner",
+        owner="contact",
     ),
     _table(
         "subsidiary",
@@ -257,6 +285,25 @@ _TABLES = (
         texts="name externalid",
         bools="isinactive",
         timestamps="lastmodifieddate",
+    ),
+    _table(
+        "item",
+        record="serviceItem",
+        display="itemid",
+        refers={"parent": "item", "class": "classification", "department": "department", "location": "location"},
+        texts="itemid displayname fullname description itemtype subtype externalid custitem_unit",
+        bools="isinactive",
+        timestamps="createddate lastmodifieddate",
+    ),
+    _table(
+        "customrecord_service_line",
+        record="customrecord_service_line",
+        ints="owner",
+        refers={"custrecord_line_customer": "customer", "custrecord_line_department": "department"},
+        texts="name externalid custrecord_line_code",
+        bools="isinactive",
+        dates="custrecord_line_from",
+        timestamps="created lastmodified",
     ),
     _table(
         "customfield",

@@ -65,8 +65,8 @@ def _check(table: Table, names: Iterable[str]) -> None:
 
 
 def owner_table(table: Table) -> str:
-    """A child is locked together with its customer."""
-    return "customer" if table.owned_by else table.name
+    """A child is locked together with its parent."""
+    return table.owner if table.owned_by else table.name
 
 
 def place_of(connection: sqlite3.Connection, table: Table, key: int) -> str:
@@ -125,8 +125,7 @@ def delete_row(connection: sqlite3.Connection, table: str, key: int, record_type
     gone = connection.execute(sql, (key,)).fetchall()
     if not gone:
         return False
-    if table == "customer":
-        _delete_children(connection, key)
+    _delete_children(connection, table, key)
     if record_type:
         _note_deletion(connection, key, record_type, spelled, name=gone[0][0], at=at)
     return True
@@ -150,11 +149,11 @@ def _note_deletion(
     ids.keep()
 
 
-def _delete_children(connection: sqlite3.Connection, key: int) -> None:
-    addresses = "select addressbookaddress from customeraddressbook where entity = ?"
-    connection.execute(
-        f"delete from customeraddressbookentityaddress where recordowner = ? or nkey in ({addresses})",
-        (key, key),
-    )
-    connection.execute("delete from customeraddressbook where entity = ?", (key,))
-    connection.execute("delete from customersubsidiaryrelationship where entity = ?", (key,))
+def _delete_children(connection: sqlite3.Connection, table: str, key: int) -> None:
+    book = f"{table}addressbook"
+    if book in TABLES:  # an address may name its owner only by the book
+        addresses = f'select addressbookaddress from "{book}" where entity = ?'
+        connection.execute(f'delete from "{book}entityaddress" where nkey in ({addresses})', (key,))
+    for child in TABLES.values():
+        if child.owned_by and child.owner == table:
+            connection.execute(f'delete from "{child.name}" where "{child.owned_by}" = ?', (key,))

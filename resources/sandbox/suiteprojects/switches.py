@@ -91,6 +91,14 @@ class SuiteProjectsSwitches:
     project_name_unique: bool = switch(
         False, "A second project of that name under one customer is refused with 943.", "suiteprojects_api.md §4 [I]"
     )
+    template_copies: Sequence[str] = switch(
+        ("budget", "budget_time", "billing_code", "notes"),
+        "What a project added with `template_project_id` takes from the template unless it is given.",
+        "suiteprojects_api.md §4: `copy_*` on add [D]; which by themselves [U]",
+    )
+    template_shown: bool = switch(
+        True, "Whether a project goes on to show the template that it was made from.", "suiteprojects_api.md §4 [U]"
+    )
     node_ids: Literal["replace", "add"] = switch(
         "replace",
         "Whether writing `hierarchy_node_ids` replaces the list or adds to it.",

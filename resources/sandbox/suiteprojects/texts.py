@@ -57,6 +57,7 @@ TEXTS = {
     907: "contact is incomplete",
     908: "invalid name",
     909: "contact is not of that customer",
+    934: "the template could not be copied",
     910: "looked-up record was not found",
     916: "this type has no external id",
     943: "customer has another project of this name",

@@ -22,6 +22,8 @@ NO_RECORD = 601
 INVALID_TYPE = 603
 DEPENDANTS = 701
 AMBIGUOUS = 852
+NO_TEMPLATE = 934
+TEMPLATE = "template_project_id"
 LOOKUP_NOT_FOUND, NO_EXTERNAL_ID = 910, 916
 NOT_MET = 1200
 
@@ -147,7 +149,10 @@ def create(work: Work, record_type: RecordType, values: dict[str, str]) -> Row:
         RefusedError: A rule is broken.
     """
     given = normalised(work, record_type, values)
-    after = {**_defaults(work, record_type), **{name: value for name, value in given.items() if value}}
+    copied = _copied(work, given) if record_type.name == "Project" else {}
+    after = {**_defaults(work, record_type), **copied, **{name: value for name, value in given.items() if value}}
+    if not work.switches.template_shown:
+        after.pop(TEMPLATE, None)
     if record_type.name == "Customer" and not after.get("name") and after.get("company"):
         after["name"] = after["company"]
     check(work, record_type, after, given, None)
@@ -155,6 +160,20 @@ def create(work: Work, record_type: RecordType, values: dict[str, str]) -> Row:
     row = work.insert(record_type.name, after)
     _follow(work, record_type, row, nodes if "hierarchy_node_ids" in after else None)
     return row
+
+
+def _copied(work: Work, given: dict[str, str]) -> dict[str, str]:
+    """What a new project takes from its template.
+
+    Raises:
+        RefusedError: 934.
+    """
+    if not given.get(TEMPLATE):
+        return {}
+    template = work.get("Project", given[TEMPLATE])
+    if template is None:
+        raise RefusedError(NO_TEMPLATE)
+    return {name: template.values[name] for name in work.switches.template_copies if template.values.get(name)}
 
 
 def _defaults(work: Work, record_type: RecordType) -> dict[str, str]:

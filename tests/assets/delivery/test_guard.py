@@ -6,7 +6,7 @@ import pytest
 from assets.delivery.frames import PARENT
 from assets.delivery.guard import check
 from assets.delivery.plans import SyncError
-from assets.delivery.spec import Guards, Limit
+from assets.delivery.rules import Guards, Limit
 from resources.sandbox.world import Sandbox
 from tests.assets.delivery.builders import OPTION_ROWS, customer, one_source, option_tree, project, suite_customers
 from tests.assets.delivery.flow import Flow

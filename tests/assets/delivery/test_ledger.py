@@ -63,6 +63,24 @@ def test_the_ledger_is_made_once_and_described(warehouse: Warehouse) -> None:
     assert all(text for (text,) in comments)
 
 
+def test_a_pond_of_an_earlier_version_gets_the_columns_that_it_lacks(warehouse: Warehouse) -> None:
+    """With their meaning, and what it remembers stays."""
+    with warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+        for table, columns in ledger.LATER.items():
+            for name in columns:
+                con.execute(f"alter table {table} drop column {name}")
+        con.execute("insert into sync_runs (run_id, workflow) values ('r1', 'flow')")
+
+    with warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+
+        told = "select table_name, column_name from duckdb_columns() where comment is not null"
+        described = set(con.execute(told).fetchall())
+        assert {(table, name) for table, columns in ledger.LATER.items() for name in columns} <= described
+        assert con.execute("select run_id, account from sync_runs").fetchall() == [("r1", None)]
+
+
 def test_a_decision_lasts_until_another_one_is_taken(warehouse: Warehouse) -> None:
     """A spell per decision, not a row per run: growth is bounded by change."""
     with warehouse.writer() as con:

@@ -1,6 +1,7 @@
 """Setting aside what is settled decides exactly as looking at every record does."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.delivery.decide import decide
+from assets.delivery.decide import decide, kept_when_blank
 from assets.delivery.frames import HOLD_SCHEMA, KEY, PIN_SCHEMA, PLAN_COLUMNS, REFUSED_SCHEMA
 from assets.delivery.ledger import ensure_ledger
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
 from assets.delivery.spec import WorkflowSpec
+from assets.delivery.target import TargetField
 from resources.warehouse import Warehouse, insert_frame, read_frame, replace_table
 from tests.assets.delivery.builders import (
     OPTIONS,
@@ -31,6 +33,8 @@ Rows = list[dict[str, Any]]
 RETIRE = {"disposition": "retire", "reason_code": "deleted", "reason": "deleted in NetSuite"}
 SKIP = {"disposition": "skip", "reason_code": "stage_lead", "reason": "leads are not part"}
 OFF: dict[str, Any] = {"is_active": False, "enable": "0"}
+# a target that takes a blank name, for workflows in which a blank one leaves the name as it is
+NAMELESS = replace(OPTIONS, fields={**OPTIONS.fields, "name": TargetField("name", max_length=20)})
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +57,16 @@ def both(
     places: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """The plan made by looking at every record, the plan made by setting aside first, and how many were set aside."""
-    sides = Sides("flow", spec, OPTIONS, "mart_flow", "twin_flow")
+    target = NAMELESS if kept_when_blank(spec) else OPTIONS
+    sides = Sides("flow", spec, target, "mart_flow", "twin_flow")
     replace_table(con, sides.mart, wanted)
     replace_table(con, sides.twin, there)
     con.execute("delete from sync_links")
     insert_frame(con, "sync_links", linked.with_columns(pl.lit("flow").alias("workflow")))
-    slow = decide(spec, OPTIONS, wanted, there, linked, refused, holds, pins, places)
+    slow = decide(spec, target, wanted, there, linked, refused, holds, pins, places)
     part(con, sides, refused, holds, places, pins)
     left = read_open(con, sides)
-    looked = decide(spec, OPTIONS, left.mart, left.twin, left.links, refused, holds, pins, places, left.above)
+    looked = decide(spec, target, left.mart, left.twin, left.links, refused, holds, pins, places, left.above)
     replace_table(con, "plan_flow", looked)
     con.execute("alter table plan_flow add column plan_id varchar")
     write_settled(con, sides, "plan_flow", {"plan_id": "p"})
@@ -75,6 +80,19 @@ def both(
 
 
 NOTHING = pl.DataFrame(schema=REFUSED_SCHEMA), pl.DataFrame(schema=HOLD_SCHEMA)
+
+
+def test_a_blank_value_that_keeps_theirs_is_settled_whatever_theirs_is(pond: duckdb.DuckDBPyConnection) -> None:
+    """Were it looked at, each run would look at it again; were a value of ours overlooked, it would never arrive."""
+    spec = projects_named(blank="keep", required=False)
+    wanted = [desired(), below("2", "1", name=None), below("3", "1", name="Ours")]
+    there = [actual(), actual("902", "2", name="Theirs"), actual("903", "3", name="Theirs")]
+
+    slow, fast, aside = both(pond, spec, mart(*wanted), twin(*there), links(), *NOTHING)
+
+    assert aside == len(["1", "2"])
+    assert dict(fast.select("source_id", "action").iter_rows()) == {"1": "unchanged", "2": "unchanged", "3": "update"}
+    assert slow.equals(fast)
 
 
 @pytest.mark.parametrize(
@@ -190,10 +208,10 @@ def test_the_data_version_follows_the_records_and_not_their_order(pond: duckdb.D
 # --- whatever the frames ---------------------------------------------------------------------------------------------
 
 
-def written_once() -> WorkflowSpec:
-    """The tree, in which the name of a project is written when it is created and never again."""
+def projects_named(**row: Any) -> WorkflowSpec:
+    """The tree, in which the row of a project's name says something more."""
     said = option_tree().model_dump(mode="json", by_alias=True, exclude_none=True)
-    said["records"][1]["fields"][1]["on"] = "create"
+    said["records"][1]["fields"][1].update(row)
     return WorkflowSpec.model_validate(said)
 
 
@@ -202,7 +220,8 @@ SPECS = [
     option_tree(match=[{"field": "name", "ignore_case": True}]),
     option_tree(drift="report", monitored=["name"]),
     option_tree(drift="adopt"),
-    written_once(),
+    projects_named(on="create"),
+    projects_named(blank="keep", required=False),
     *(
         option_tree(match=[{"field": "name", "ignore_case": True, "other_id": other}, "external_id"])
         for other in ("skip", "ask", "overwrite")

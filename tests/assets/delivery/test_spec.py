@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from assets.delivery.spec import WorkflowFileError, WorkflowSpec, read_workflow
+from assets.delivery.spec import WorkflowSpec
 from assets.delivery.workflow import load_workflow
+from assets.delivery.workflow_file import WorkflowFileError, read_workflow
 from tests.assets.delivery.builders import OPTION_ROWS, one_source
 
 GOOD = """\

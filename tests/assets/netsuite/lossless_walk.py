@@ -19,6 +19,7 @@ from tests.assets.netsuite.lossless_edits import Edits
 from tests.assets.netsuite.lossless_judge import Judge
 from tests.assets.netsuite.lossless_world import HIDEABLE_COLUMNS, THINGS, KilledError, World
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - a walk is all small commits; memory spares the disk
 HIDEABLE = ("customer", "job", "contact", "customersubsidiaryrelationship", "customeraddressbook", "deletedrecord")
 TROUBLES = (
     "fault", "fault", "hidden", "emptied", "column", "burst", "foreign", "moving", "half", "token", "slow",
@@ -47,24 +48,32 @@ class Walked:
     story: tuple[str, ...]
     problems: tuple[str, ...]
     runs: int
+    short: bool = False
+
+    @property
+    def again(self) -> str:
+        """The line that walks it once more."""
+        if self.short:
+            return f"MILLPOND_SEED={self.seed} python -m pytest -k lossless"
+        return f"python -m tests.bench.lossless --stories --seeds 1 --first {self.seed}"
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}: {len(self.problems)} problems", *self.problems[:12], "", "what happened:"]
-        again = f"again: MILLPOND_SEED={self.seed} python -m pytest -k lossless"
-        return "\n".join([*lines, *self.story, "", again])
+        return "\n".join([*lines, *self.story, "", f"again: {self.again}"])
 
 
-def walk(seed: int) -> Walked:
-    """Walk once."""
-    with tempfile.TemporaryDirectory() as folder:
-        return _Walk(World.of(seed, Path(folder))).all()
+def walk(seed: int, *, short: bool = False) -> Walked:
+    """Walk once; a short walk has a few steps and the same end."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        return _Walk(World.of(seed, Path(folder)), short=short).all()
 
 
 class _Walk:
     """One walk."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, short: bool) -> None:
         self._world = world
+        self._short = short
         self._random = world.random
         self._things = world.fate.things
         self._judge = Judge(world)
@@ -83,14 +92,14 @@ class _Walk:
         if self._random.random() < 0.6:
             self._run(self._things)
         steps: tuple[Callable[[], None], ...] = (self._work, self._pause, self._trouble, self._peace, self._some_run)
-        large = world.fate.customers > 100
-        for _ in range(self._random.randrange(4, 9) if large else self._random.randrange(8, 18)):
+        few = self._short or world.fate.customers > 100
+        for _ in range(self._random.randrange(4, 9) if few else self._random.randrange(8, 18)):
             self._random.choices(steps, weights=(6, 4, 3, 2, 6))[0]()
             if self._problems:
                 break
         if not self._problems:
             self._end()
-        return Walked(world.fate.seed, tuple(world.story), tuple(self._problems), world.runs)
+        return Walked(world.fate.seed, tuple(world.story), tuple(self._problems), world.runs, self._short)
 
     # --- steps ---------------------------------------------------------------------------------------------------
 

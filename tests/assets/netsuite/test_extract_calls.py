@@ -26,6 +26,7 @@ QUIET = [
     "contact",
     "customersubsidiaryrelationship",
     "customeraddressbook",
+    "contactaddressbook",
     *LISTS,  # small, read whole: a deleted row leaves no other trace
 ]
 

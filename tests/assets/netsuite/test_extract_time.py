@@ -109,4 +109,22 @@ def test_the_cheap_look_names_what_changed(play: Any, zone: str) -> None:
 
     assert quiet == {}
     assert list(changed) == ["job", "deletedrecord"]
-    assert play.client.calls - calls == 4
+    assert play.client.calls - calls == 1
+
+
+@pytest.mark.parametrize(
+    ("switches", "calls"), [({"union_allowed": False}, 5), ({"hidden_tables": ("contact",)}, 5), ({}, 1)]
+)
+def test_where_one_call_is_refused_each_table_is_asked_for(play: Any, switches: dict[str, Any], calls: int) -> None:
+    """A role without contacts, or an account that refuses UNION, must not stop the sensor."""
+    play.switch(**switches)
+    play.customers(1)
+    play.later()
+    since = play.sandbox.clock.now()
+    play.later(60)
+    changed_since(play.client, since)
+    play.sandbox.netsuite.update("customer", 1, companyname="x")
+    before = play.client.calls
+
+    assert list(changed_since(play.client, since)) == ["customer"]
+    assert play.client.calls - before == calls

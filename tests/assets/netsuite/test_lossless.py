@@ -1,6 +1,6 @@
 """Nothing is lost, deleted or blanked: random walks through edits, trouble and runs, each from one seed.
 
-More of them: MILLPOND_SEEDS=3000 python -m pytest -k lossless. One again: MILLPOND_SEED=17.
+Short walks here; longer ones, and thousands of them: make lossless ARGS="--seeds 3000". One again: MILLPOND_SEED=17.
 """
 
 import os
@@ -14,7 +14,7 @@ from tests.assets.netsuite.lossless_judge import WATCHED, Judge
 from tests.assets.netsuite.lossless_walk import QUIET, Walked, walk
 from tests.assets.netsuite.lossless_world import THINGS, World
 
-FEW = 12
+FEW = 200
 ALL_THINGS = 7  # a seed whose walk extracts everything
 MOVED = """
 insert into raw_netsuite__prospects by name select * from raw_netsuite__leads;
@@ -22,13 +22,13 @@ delete from raw_netsuite__leads
 """
 
 ONE = os.environ.get("MILLPOND_SEED", "")
-SEEDS = [int(ONE)] if ONE else range(int(os.environ.get("MILLPOND_SEEDS", FEW)))
+SEEDS = [int(ONE)] if ONE else range(FEW)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_lossless(seed: int) -> None:
     """After the last quiet run the pond is as NetSuite is, and at no time was it wrong."""
-    walked = walk(seed)
+    walked = walk(seed, short=True)
 
     assert not walked.problems, str(walked)
 
@@ -105,9 +105,12 @@ def test_a_deletion_that_nobody_noticed_is_a_loss(judged: tuple[World, Judge]) -
 
 def test_a_failed_lossless_walk_tells_how_to_see_it_again() -> None:
     """One line to copy."""
-    told = str(Walked(17, ("what happened",), ("customers 1 is missing",), 3))
+    told = [str(Walked(17, ("what happened",), ("customers 1 is missing",), 3, short)) for short in (True, False)]
 
-    assert told.splitlines()[-1] == "again: MILLPOND_SEED=17 python -m pytest -k lossless"
+    assert [each.splitlines()[-1] for each in told] == [
+        "again: MILLPOND_SEED=17 python -m pytest -k lossless",
+        "again: python -m tests.bench.lossless --stories --seeds 1 --first 17",
+    ]
 
 
 # --- what walks found, one case each -----------------------------------------------------------------------------

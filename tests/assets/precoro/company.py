@@ -11,8 +11,9 @@ import polars as pl
 from assets.delivery.importing import make_candidates, make_selection, make_tree
 from assets.delivery.picking import Mode, Pick
 from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
-from assets.delivery.spec import WorkflowSpec, read_workflow
+from assets.delivery.spec import WorkflowSpec
 from assets.delivery.sync import Synced, run_sync
+from assets.delivery.workflow_file import read_workflow
 from assets.targets import TARGETS
 from assets.warehouse.schemas import staging_schemas
 from orchestration.settings import ROOT

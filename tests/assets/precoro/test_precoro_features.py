@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from assets.delivery.spec import FieldRow, Guards, Imports, Lifecycle, Limit, RecordMap, Select, WorkflowSpec
+from assets.delivery.rows import FieldRow
+from assets.delivery.rules import Guards, Imports, Lifecycle, Limit, Select
+from assets.delivery.spec import RecordMap, WorkflowSpec
 from orchestration.jobs import Group, Timing
 from orchestration.settings import ROOT
 from tests.named_tests import named_tests

@@ -3,15 +3,19 @@
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any, Self
 
 import polars as pl
 
+from assets.delivery.mapping import STAGED, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.sync import Synced, run_sync
+from assets.delivery.target import Target
+from assets.delivery.undo import Undone, plan_undo
 from assets.delivery.workflow import load_workflow
 from assets.netsuite.extract import ExtractionSettings, extract
 from assets.netsuite.things import THINGS
@@ -28,7 +32,7 @@ from tests.assets.suiteprojects.other_client import OtherClient, other_client
 WORKFLOWS = ROOT / "orchestration" / "workflows"
 CUSTOM = ("custentity_oa_export_to_openair", "custentity_department", "custentity_class", "custentity_location")
 # a few days are a large share of a small world
-SETTINGS = ExtractionSettings(custom_columns={"customers": CUSTOM, "projects": CUSTOM[:2]}, vanish_share=1)
+SETTINGS = ExtractionSettings(custom_columns={"customers": CUSTOM, "projects": CUSTOM}, vanish_share=1)
 Edit = Callable[[dict[str, Any]], None]
 
 
@@ -80,10 +84,15 @@ class Account:
 
     def extract(self, things: Iterable[str] = tuple(THINGS)) -> None:
         """NetSuite into the pond, and the staging tables made of it."""
-        for thing in things:
-            extract(self.warehouse, self._netsuite, thing, SETTINGS, run_id=f"run {self.runs}")
+        settings, custom = SETTINGS, dict[str, None]()
+        for workflow in self.workflows.values():
+            custom |= dict.fromkeys(on_demand(workflow.spec))
+            for source, fields in custom_fields(workflow.spec, workflow.name).items():
+                settings = settings.with_columns(source, sorted(fields))
+        for thing in (*things, *custom):
+            extract(self.warehouse, self._netsuite, thing, settings, run_id=f"run {self.runs}")
         with self.warehouse.writer() as con:
-            for name in names("staging"):
+            for name in (*names("staging"), *(STAGED + each for each in custom)):
                 build(con, statement("staging", name))
 
     def run(self) -> dict[str, Synced]:
@@ -96,13 +105,27 @@ class Account:
 
     def deliver(self, name: str) -> Synced:
         """One workflow: shape, read back, decide, send."""
+        workflow, target = self.workflows[name], self.plan(name)
+        assert not self.planned[name].tripped, self.planned[name].tripped
+        return run_sync(self.warehouse, workflow, target, run_id=f"run {self.runs}", clock=self.sandbox.clock)
+
+    def plan(self, name: str) -> Target:
+        """The same without sending anything; the target that it was planned for."""
         workflow, run_id = self.workflows[name], f"run {self.runs}"
-        target = TARGETS[workflow.spec.target].build(self.client, workflow.spec.options)
-        make_mart(self.warehouse, workflow)
+        kind = TARGETS[workflow.spec.target]
+        target = kind.build(self.client, workflow.spec.options)
+        make_mart(self.warehouse, workflow, foreign=partial(kind.records, self.client))
         read_twin(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
         self.planned[name] = make_plan(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
-        assert not self.planned[name].tripped, self.planned[name].tripped
-        return run_sync(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
+        return target
+
+    def undo(self, name: str, run: int) -> Undone:
+        """Take back what one of the runs did for a workflow, as `millpond undo` and `millpond apply` do."""
+        workflow, clock = self.workflows[name], self.sandbox.clock
+        target = TARGETS[workflow.spec.target].build(self.client, workflow.spec.options)
+        undone = plan_undo(self.warehouse, workflow, target, f"run {run}", run_id=f"undo {run}", clock=clock)
+        run_sync(self.warehouse, workflow, target, run_id=f"apply {run}", clock=clock, plan_id=undone.plan_id)
+        return undone
 
     def decided(self, name: str) -> dict[str, tuple[str, str]]:
         """Action and reason of every record of a workflow, by NetSuite id."""

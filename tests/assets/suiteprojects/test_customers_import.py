@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.delivery.adoption import Pin, pin
+from assets.delivery.adoption import Pin, candidates, pin
 from assets.delivery.mapping import MappingError
 from assets.delivery.planning import Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
@@ -18,7 +18,7 @@ from assets.targets import TARGETS
 from resources.sandbox.world import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, add_analytics
 from tests.assets.suiteprojects.staged import Row, customer, stage
 
 KIND = TARGETS["suiteprojects.Customer"]
@@ -267,6 +267,36 @@ def test_a_person_settles_what_was_ambiguous(importing: Import) -> None:
     assert {row["id"]: row.get("externalid") for row in importing.there()} == {ids[0]: None, ids[1]: "1"}
     importing.spp.delete("Customer", int(ids[1]))
     assert importing.run(customer("1"))["1"][0] == "ambiguous"
+
+
+def test_candidates_come_with_what_speaks_for_and_against_them(importing: Import) -> None:
+    """One rare value in common makes a candidate; a town that many records have makes none, and ours are out."""
+    importing.use({"field": "web", "from": "url"}, {"field": "addr_city", "from": "city"})
+    near = importing.spp.add("Customer", name="OTHER", company="COMPANY 1", web="x.example", addr_city="Lund")
+    importing.spp.add_many("Customer", [{"name": f"N{n}", "addr_city": "Lund"} for n in range(20)])
+    importing.spp.add("Customer", name="C2", externalid="2", company="Company 2", netsuite_customer_id__c="2")
+    plan = importing.plan(
+        customer("1", url="X.example", city="Lund"), customer("2", city="Lund"), customer("3", city="Lund")
+    )
+
+    workflow, table = importing.workflow, importing.warehouse.table
+    found = candidates(workflow.spec, table(workflow.mart), table(workflow.twin), plan)
+
+    told = found.select("source_id", "target_id", "agree", "differ").rows()
+    assert told == [("1", str(near), ["addr_city", "company", "web"], ["name"])]
+
+
+def test_every_linked_record_has_the_address_of_its_page(importing: Import) -> None:
+    """In a view for whoever asks with SQL; `millpond links` and the script for NetSuite's form read the same."""
+    importing.use(record_link="https://spp.example/customer?id={id}")
+    importing.run(customer("1"), customer("2"))
+
+    with importing.warehouse.writer(transaction=False) as con:
+        add_analytics(con)
+        links = con.execute("select source_id, target_url from target_links").fetchall()
+
+    ids = {row["externalid"]: row["id"] for row in importing.there()}
+    assert dict(links) == {key: f"https://spp.example/customer?id={ids[key]}" for key in ("1", "2")}
 
 
 # --- values ------------------------------------------------------------------------------------------------------

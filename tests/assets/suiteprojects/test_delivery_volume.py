@@ -61,6 +61,34 @@ def test_at_the_days_limit_the_run_stops_and_the_next_one_goes_on(account: Accou
     assert len(account.held("Customer")) == len(account.other.read("Customer")) == 1200
 
 
+def test_a_plan_says_what_is_left_of_the_day_and_whether_it_is_enough(account: Account) -> None:
+    """Told by RateLimit beside the first page of records, so it costs no request."""
+    account.use(shipped(CUSTOMERS, lambda given: given.update(options={"batch": "10"}, canary=[])))
+    stage(account.warehouse, departments=[], customers=[customer(str(n)) for n in range(100)])
+    service, asked = account.sandbox.suiteprojects, "select calls_needed, calls_left, seconds_needed from sync_plans"
+    account.plan(CUSTOMERS)
+    enough = account.warehouse.read(asked).row(0)
+    plenty = 100_000 - service.calls_made()
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=service.calls_made() + 9)
+    account.plan(CUSTOMERS)
+    short = account.warehouse.read(f"{asked} order by made_at desc").row(0)
+
+    assert enough == (10, plenty, None)
+    assert short[0] > short[1] > 0
+    assert short[2] == 86_400
+
+
+def test_an_account_that_takes_no_second_command_is_read_all_the_same(account: Account) -> None:
+    """The number is a help, not a need."""
+    account.use(shipped(CUSTOMERS, lambda given: given.update(fields=given["fields"][:8])))
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, max_commands=2)  # Auth is one
+    stage(account.warehouse, departments=[], customers=[customer("1")])
+
+    account.plan(CUSTOMERS)
+
+    assert account.warehouse.read("select calls_needed, calls_left from sync_plans").row(0) == (1, None)
+
+
 def test_what_is_left_of_the_quota_is_asked_of_the_service(account: Account) -> None:
     """RateLimit costs a request itself."""
     assert account.client.remaining_today() - account.client.remaining_today() == 1

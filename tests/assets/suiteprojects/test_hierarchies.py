@@ -127,6 +127,30 @@ def test_an_inactive_department_is_marked_and_keeps_its_customers(account: Accou
     assert account.other.read("HierarchyNode", deleted=True) == []
 
 
+def test_a_run_that_changed_nodes_can_be_taken_back(account: Account) -> None:
+    """Names, places and marks are again what they were; a node that the run made is marked, for none is deleted."""
+    departments(account)
+    before = nodes(account), ids(account)
+    customers(account, customer("10", custentity_department="2"))
+    departments(
+        account,
+        ("3", "Delivery", None), ("4", "Consulting", "3"), ("1", "Sales", "4"), ("2", "Inside", "1"),
+        ("5", "Training", "3"),
+        _4={"is_inactive": True},
+    )  # fmt: skip
+    customers(account, customer("10", custentity_department="5"))
+    changed = nodes(account)
+
+    of_customers, of_nodes = account.undo(CUSTOMERS, 4), account.undo(DEPARTMENTS, 3)
+
+    after, made = nodes(account), ("Services", "Level 2", "Customer Department 5")
+    assert changed["Consulting (inactive)"][0] == "Delivery"
+    assert (of_customers.conflicts, of_nodes.conflicts) == (0, 0)
+    assert after.pop("Training (inactive)") == made
+    assert (after, {key: value for key, value in ids(account).items() if not key.endswith("5")}) == before
+    assert attached(account) == {"10": ["Inside"]}
+
+
 def test_a_hand_edit_of_a_node_is_put_back(account: Account) -> None:
     """NetSuite is primary; the hierarchy itself may be called as people like."""
     departments(account)
@@ -218,6 +242,30 @@ def test_projects_have_hierarchies_of_their_own(account: Account, node_ids: str)
     assert made["hierarchy_node_ids"] == ids(account)["Project Department 4"]
     assert {row["name"]: row["type"] for row in account.other.read("Hierarchy")} == {
         "Customer Department": "customer", "Project Department": "project",
+    }  # fmt: skip
+
+
+def test_a_project_is_in_all_four_hierarchies_of_projects(account: Account) -> None:
+    """From NetSuite's own tables: its department, class and location, and its customer's subsidiary."""
+    names, netsuite = ("Department", "Class", "Location", "Subsidiary"), account.sandbox.netsuite
+    for table in ("department", "classification", "location", "subsidiary"):
+        netsuite.insert(table, [{"id": key, "name": f"{table} {key}", "isinactive": False} for key in (1, 2)])
+    netsuite.insert("currency", [{"id": 1, "symbol": "USD", "name": "USD"}])
+    marked = {"id": 1, "entityid": "C1", "companyname": "Acme", "currency": 1, "custentity_oa_export_to_openair": True}
+    netsuite.insert("customer", [{**marked, "searchstage": "Customer"}])
+    netsuite.insert("customersubsidiaryrelationship", [{"entity": 1, "subsidiary": 2, "isprimarysub": True}])
+    classified = {"custentity_department": 1, "custentity_class": 2, "custentity_location": 1}
+    netsuite.insert("job", [{**marked, "id": 2, "customer": 1, "parent": 1, **classified}])
+    on = [shipped(f"suiteprojects__project_{name.lower()}", lambda given: given.update(active=True)) for name in names]
+    rows = switched_on(*(f"hierarchy:Project {name}" for name in names))
+    account.use(*on, shipped("suiteprojects__projects", rows))
+
+    account.run()
+
+    nodes_of = {row["id"]: row["name"] for row in account.other.read("HierarchyNode") if row.get("isanode") == "1"}
+    (made,) = account.other.read("Project")
+    assert {nodes_of[key] for key in made["hierarchy_node_ids"].split(",")} == {
+        "department 1", "classification 2", "location 1", "subsidiary 2",
     }  # fmt: skip
 
 

@@ -8,7 +8,6 @@ import pytest
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import make_mart, make_plan, read_twin
 from assets.delivery.sync import run_sync
-from assets.delivery.undo import plan_undo
 from assets.suiteprojects.target import SuiteProjectsTarget
 from assets.targets import TARGETS
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -39,7 +38,7 @@ def start(account: Account) -> None:
 
 
 def test_projects_and_contacts_come_with_their_documented_content(account: Account) -> None:
-    """Project: name, customer, currency, start date; contact: customer, name, mail, telephone."""
+    """Project: name, customer, currency, start date; contact: customer, name, mail, telephone, address."""
     from datetime import date
 
     run(
@@ -47,7 +46,20 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
         departments=[],
         customers=[customer("10")],
         projects=[project("20", "10", start_date=date(2026, 12, 1), currency_code="USD")],
-        contacts=[contact("30", "10", first_name="Ada", email="a@example.org", phone="+46 8", title="Buyer")],
+        contacts=[
+            contact(
+                "30",
+                "10",
+                first_name="Ada",
+                email="a@example.org",
+                phone="+46 8",
+                title="Buyer",
+                address_line1="Storgatan 1",
+                city="Lund",
+                zip="222",
+                country_code="SE",
+            )
+        ],
     )
 
     owner = account.held("Customer")["10"]["id"]
@@ -57,12 +69,32 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
     }  # fmt: skip
     assert made["netsuite_project_id__c"] == "20"
     person = account.held("Contact")["30"]
-    told = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone")
+    told = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone", "addr_addr1", "addr_city",
+            "addr_zip", "addr_country")  # fmt: skip
     assert {name: person.get(name) for name in told} == {
         "customerid": owner, "addr_last": "Last 30", "addr_first": "Ada", "addr_email": "a@example.org",
-        "addr_phone": "+46 8",
+        "addr_phone": "+46 8", "addr_addr1": "Storgatan 1", "addr_city": "Lund", "addr_zip": "222",
+        "addr_country": "Sweden",
     }  # fmt: skip
     assert (person["job_title"], person["netsuite_contact_id__c"]) == ("Buyer", "30")
+
+
+def test_contacts_of_projects_may_be_taken_as_well(account: Account) -> None:
+    """They hang below the project's customer; without the setting they stay out."""
+
+    def of_projects(given: dict[str, Any]) -> None:
+        given["parent"] = {"customers": "through_customer_id"}
+        given["select"]["where"] = "through_customer_id is not null"
+
+    contacts = [contact("30", "10", through_customer_id="10"), contact("31", None, through_customer_id="10")]
+    run(account, CUSTOMERS, CONTACTS, departments=[], customers=[customer("10")], contacts=contacts)
+    without = account.held("Contact").keys()
+    account.use(shipped(CONTACTS, of_projects))
+    run(account, CONTACTS)
+
+    owner = account.held("Customer")["10"]["id"]
+    assert without == {"30"}
+    assert {key: row["customerid"] for key, row in account.held("Contact").items()} == {"30": owner, "31": owner}
 
 
 def test_what_has_no_customer_there_waits_and_says_why(account: Account) -> None:
@@ -140,12 +172,8 @@ def test_a_run_can_be_taken_back_below_a_parent_of_another_workflow(account: Acc
     """The plan of an undo needs the customer as well."""
     start(account)
     run(account, PROJECTS, projects=[project("20", "10", currency_code="USD", project_name="Wrong")])
-    workflow = account.workflows[PROJECTS]
-    target = TARGETS[workflow.spec.target].build(account.client, {})
-    clock = account.sandbox.clock
 
-    undone = plan_undo(account.warehouse, workflow, target, "run 2", run_id="undo", clock=clock)
-    run_sync(account.warehouse, workflow, target, run_id="release", clock=clock, plan_id=undone.plan_id)
+    account.undo(PROJECTS, 2)
 
     assert account.held("Project")["20"]["name"] == "Project 20"
 
@@ -205,7 +233,7 @@ def test_companies_people_sub_customers_and_currencies(account: Account) -> None
         "10": ("Company 10", "SEK"), "11": ("Ada Ek", "EUR"), "12": ("Company 12", "USD"),
     }  # fmt: skip
     assert [held["10"][f"addr_{part}"] for part in ("addr1", "city", "zip", "country")] == [
-        "Storgatan 1", "Lund", "222", "SE",
+        "Storgatan 1", "Lund", "222", "Sweden",
     ]  # fmt: skip
     assert "currency is not enabled in the account" in account.decided(CUSTOMERS)["13"][1]
 

@@ -209,6 +209,25 @@ def test_a_contact_belongs_to_a_customer_or_to_nobody_of_ours(pond: Pond) -> Non
     assert [row["customer_id"] for row in pond.staged("contacts")] == ["1", None]
 
 
+def test_a_contact_of_a_project_reaches_the_projects_customer(pond: Pond) -> None:
+    """Oracle's connector offers to take them; an address of its own comes along."""
+    pond.put("customers", {"id": "1", "searchstage": "Customer"})
+    pond.put("projects", {"id": "5", "customer": "1"})
+    pond.put("contacts", {"id": "20", "company": "1"}, {"id": "21", "company": "5"}, {"id": "22", "company": "77"})
+    pond.put(
+        "contact_addresses",
+        {"internalid": "1", "entity": "21", "addr1": "Back yard"},
+        {"internalid": "2", "entity": "21", "addr1": "Storgatan 1", "defaultbilling": "T"},
+    )
+
+    rows = {row["contact_id"]: row for row in pond.staged("contacts")}
+
+    assert {key: (row["customer_id"], row["project_id"], row["through_customer_id"]) for key, row in rows.items()} == {
+        "20": ("1", None, "1"), "21": (None, "5", "1"), "22": (None, None, None),
+    }  # fmt: skip
+    assert {key: row["address_line1"] for key, row in rows.items()} == {"20": None, "21": "Storgatan 1", "22": None}
+
+
 @pytest.mark.parametrize(
     ("name", "key"),
     [

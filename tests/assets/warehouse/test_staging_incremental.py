@@ -231,11 +231,9 @@ def _numbers(warehouse: Warehouse, count: int) -> Statement:
     of = statement("staging", "stg_netsuite__contacts")
     with warehouse.writer() as con:
         for table in of.reads:
-            thing = "contacts" if "contacts" in table else "customers"
-            columns = ", ".join(
-                f"null::varchar as {quoted(name)}" for name in THINGS[thing].query.names if name != "id"
-            )
-            rows = count if thing == "contacts" else 0
+            thing = next(each for each in THINGS.values() if table in each.raw_tables)
+            columns = ", ".join(f"null::varchar as {quoted(name)}" for name in thing.query.names if name != "id")
+            rows = count if thing.name == "contacts" else 0
             con.execute(
                 f"create table {table} as select i::varchar as id, {columns}, null::varchar as _row_hash,"
                 f" timestamp '2026-11-16' as _extracted_at, null::timestamp as _deleted_at from range({rows}) t(i)"

@@ -23,7 +23,7 @@ def test_every_record_comes_once(sandbox: Sandbox, client: SuiteProjectsClient) 
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, unstable_order=True)
 
     assert [record["id"] for record in client.read_all("Customer", ["name"])] == keys
-    assert client.calls == 3
+    assert client.calls == 2  # a page, then the rest of them
 
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001])
@@ -32,6 +32,21 @@ def test_the_edge_of_a_page_loses_nothing(sandbox: Sandbox, client: SuiteProject
     keys = fill(sandbox, count)
 
     assert [record["id"] for record in client.read_all("Customer", [])] == keys
+
+
+@pytest.mark.parametrize(("limit", "requests"), [(None, 3), (9, 11), (19, 11)])
+def test_a_long_list_comes_in_few_requests(
+    sandbox: Sandbox, client: SuiteProjectsClient, limit: int | None, requests: int
+) -> None:
+    """One page, then five pages a request; where the account takes no such request, a page each after one refusal."""
+    keys = fill(sandbox, 82)
+    client.page_size = 10
+    if limit is not None:
+        sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, max_read_objects=limit + 1)
+    before = client.calls
+
+    assert [record["id"] for record in client.read_all("Customer", [])] == keys
+    assert client.calls - before == requests
 
 
 def test_a_record_deleted_between_two_pages_hides_no_other(sandbox: Sandbox, client: SuiteProjectsClient) -> None:

@@ -1,0 +1,127 @@
+"""The sensor that looks, and how receivers are set up.
+
+settings  ->  receivers;  every half a minute: Dagster's runs and the pond  ->  what changed  ->  receivers
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from assets.delivery.planning import Workflow
+from orchestration.alerts.failures import check_problems, follow_runs, run_problems
+from orchestration.alerts.memory import Memory
+from orchestration.alerts.problems import OF_POND, Kind, Limits, Problem, pond_problems
+from orchestration.alerts.watch import Look, Scrub, compare, deliver
+from orchestration.reconcile_job import check_key
+from orchestration.settings import AlertSettings, MillpondSettings, pond_clock, secret_variables
+from resources.receivers.mail import Mail
+from resources.receivers.notice import Receiver
+from resources.receivers.web import Slack, Webhook
+from resources.warehouse import PondError, Warehouse
+
+EVERY_S = 30
+NAME = "alerts"
+
+
+def receivers_of(settings: AlertSettings) -> dict[str, Receiver]:
+    """Those that are set up, by name.
+
+    Raises:
+        ValueError: A setting cannot be used; the text names it.
+    """
+    found: list[Receiver] = []
+    if url := os.environ.get("MILLPOND_ALERT_WEBHOOK_URL", ""):
+        found.append(Webhook(url, os.environ.get("MILLPOND_ALERT_WEBHOOK_KEY", "")))
+    if url := os.environ.get("MILLPOND_ALERT_SLACK_URL", ""):
+        found.append(Slack(url, settings.slack_host))
+    if settings.mail_host:
+        to = tuple(each.strip() for each in settings.mail_to.split(",") if each.strip())
+        found.append(
+            Mail(
+                settings.mail_host, settings.mail_from, to, settings.mail_port, settings.mail_tls, settings.mail_user,
+                os.environ.get("MILLPOND_ALERT_MAIL_PASSWORD", ""), settings.mail_ca_file,
+            )
+        )  # fmt: skip
+    return {each.name: each for each in found}
+
+
+def scrub_of_environment() -> Scrub:
+    """Blots out every secret that is set."""
+    return Scrub([os.environ[name] for name in secret_variables()])
+
+
+def look(
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    path: Path,
+    receivers: Mapping[str, Receiver],
+    workflows: Sequence[Workflow],
+    limits: Limits,
+    *,
+    pond_time: datetime,
+    link: str = "",
+) -> Look:
+    """Look once, note what changed, and tell it.
+
+    Args:
+        instance: Dagster's records.
+        warehouse: The pond.
+        path: Alerting's own file.
+        receivers: Who is told.
+        workflows: Those that are switched on.
+        limits: When something counts.
+        pond_time: Now by the pond's clock, aware.
+        link: Where to look.
+    """
+    seconds, found = datetime.now(UTC).timestamp(), Look()
+    with closing(Memory(path)) as memory:
+        with memory.look():
+            follow_runs(instance, memory, seconds)
+            now, unseen = run_problems(memory), set[Kind]()
+            now += check_problems(instance, [check_key(each) for each in workflows])
+            try:
+                names, moment = [each.name for each in workflows], pond_time.replace(tzinfo=None)
+                now += pond_problems(warehouse, names, limits, moment, set(memory.open_problems()))
+            except (PondError, TimeoutError) as error:
+                unseen |= OF_POND
+                now.append(Problem(Kind.FAILED, "the pond", f"the pond cannot be read: {type(error).__name__}"))
+            found.told = compare(memory, now, pond_time, scrub_of_environment(), unseen=unseen, link=link)
+            found.open = len(memory.open_problems())
+            for name in receivers:
+                if found.told:
+                    memory.post(name, found.told, seconds)
+        deliver(memory, receivers, found, seconds)
+    return found
+
+
+def alert_sensor(
+    settings: MillpondSettings, workflows: Sequence[Workflow], fresh_h: Mapping[str, float]
+) -> dg.SensorDefinition:
+    """Looks every half a minute; without a receiver what is wrong is told by the tick alone."""
+    own = AlertSettings()
+    active = [each for each in workflows if each.spec.active]
+
+    @dg.sensor(
+        name=NAME,
+        minimum_interval_seconds=EVERY_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells what fails, waits or grows old, once for each root cause, and when it is over.",
+    )
+    def alerts(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SkipReason:
+        trouble, receivers = "", dict[str, Receiver]()
+        try:
+            receivers = receivers_of(own)
+        except ValueError as error:
+            trouble = f"; nobody is told: {error}"
+        limits = Limits(own.held, fresh_h)
+        found = look(
+            context.instance, warehouse, settings.alerts, receivers, active, limits,
+            pond_time=pond_clock(settings).now(), link=own.link,
+        )  # fmt: skip
+        return dg.SkipReason(found.text + trouble)
+
+    return alerts

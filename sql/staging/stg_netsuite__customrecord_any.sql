@@ -1,0 +1,31 @@
+/*
+stg_netsuite__customrecord_any: NetSuite custom records of one type in our names and types.
+
+grain   one row per custom record internal id; deleted records included
+key     record_id
+reads   raw_netsuite__customrecord_any
+notes   The type's own fields keep NetSuite's name, and have types as the custom fields of customers do.
+*/
+with
+
+source as (select * from raw_netsuite__customrecord_any),
+
+renamed as (
+    select
+        -- ids
+        columns('^(id|custrecord.*)$'),
+        externalid as external_id,  -- key that another system gave the record
+        owner as owner_id,  -- NetSuite internal id of the employee who owns it
+        -- descriptions
+        name as record_name,  -- name that people see
+        -- booleans
+        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        _deleted_at is not null as is_deleted,  -- found missing in NetSuite
+        -- timestamps (UTC)
+        try_cast(created as timestamp) as created_at,  -- created in NetSuite, UTC
+        try_cast(lastmodified as timestamp) as modified_at,  -- last changed in NetSuite, UTC
+        _deleted_at as deleted_at  -- found missing in NetSuite, UTC
+    from source
+)
+
+select * rename (id as record_id) from renamed

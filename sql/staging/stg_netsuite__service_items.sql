@@ -1,0 +1,38 @@
+/*
+stg_netsuite__service_items: NetSuite service items in our names and types.
+
+grain   one row per service item internal id; deleted records included
+key     item_id
+reads   raw_netsuite__service_items
+notes   Custom fields keep NetSuite's name, and have types as those of customers do.
+*/
+with
+
+source as (select * from raw_netsuite__service_items),
+
+renamed as (
+    select
+        -- ids
+        columns('^(id|custitem.*)$'),
+        externalid as external_id,  -- key that another system gave the record
+        parent as parent_id,  -- NetSuite internal id of the item above
+        class as classification_id,  -- NetSuite internal id of the class
+        department as department_id,  -- NetSuite internal id of the department
+        location as location_id,  -- NetSuite internal id of the location
+        -- descriptions
+        itemid as item_number,  -- name or number that people see
+        displayname as display_name,  -- name in lists
+        coalesce(fullname, itemid) as full_name,  -- path from the top
+        description,  -- description
+        subtype as item_subtype,  -- Sale, Purchase or Resale
+        -- booleans
+        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        _deleted_at is not null as is_deleted,  -- found missing in NetSuite
+        -- timestamps (UTC)
+        try_cast(createddate as timestamp) as created_at,  -- created in NetSuite, UTC
+        try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
+        _deleted_at as deleted_at  -- found missing in NetSuite, UTC
+    from source
+)
+
+select * rename (id as item_id) from renamed

@@ -1,0 +1,45 @@
+"""A workflow over custom records in the code location: its tables are assets, its job reads them, doctor knows them."""
+
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestration.definitions import load_workflows
+from orchestration.doctor import table_needs
+from orchestration.full_sync import read_again
+from orchestration.validating import validate_folder
+from tests.orchestration.conftest import Home, edited_workflows
+
+FILE = """\
+type: assets.delivery.workflow.SyncWorkflow
+attributes:
+  target: suiteprojects.Customer
+  source: customrecord_service_line
+  fields:
+    - {field: externalid, sql: "concat('line ', record_id)", locked: true}
+    - {field: name, from: record_name, required: true}
+    - {field: code, from: custrecord_line_code}
+"""
+TYPE, WORKFLOW = "customrecord_service_line", "suiteprojects__service_lines"
+
+
+def test_a_file_is_all_it_takes(home: Home, tmp_path: Path) -> None:
+    """No Python, no SQL: the type's tables are made because a workflow names it."""
+    home.sandbox.netsuite.insert(TYPE, [{"id": 7, "name": "Audit", "custrecord_line_code": "A1"}])
+    with edited_workflows(tmp_path / "files") as files:
+        (files / WORKFLOW).mkdir()
+        (files / WORKFLOW / "defs.yaml").write_text(FILE, encoding="utf-8")
+
+        result = home.run(WORKFLOW)
+        workflows, broken = load_workflows(files)
+        needs = {need.table: need for need in table_needs(workflows, [])}
+        validated = validate_folder(files, Console(file=StringIO()))
+
+    (row,) = home.sandbox.suiteprojects.rows("Customer")
+    assert result.success
+    assert (row["externalid"], row["name"], row["code"]) == ("line 7", "Audit", "A1")
+    assert home.warehouse.table(f"stg_netsuite__{TYPE}")["custrecord_line_code"].to_list() == ["A1"]
+    assert (broken, validated) == ({}, 0)
+    assert dict(needs[TYPE].wanted_by) == {"custrecord_line_code": WORKFLOW}
+    assert read_again(home.warehouse, [each for each in workflows if each.name == WORKFLOW], None) == []
