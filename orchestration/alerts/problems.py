@@ -78,7 +78,7 @@ def pond_problems(
         now: By the pond's clock, UTC, without a zone.
         known: Keys of problems that are open: those of records end at half the limit, so that nothing flickers.
     """
-    if not warehouse.stage.exists():
+    if not warehouse.exists():
         return []
     with warehouse.writer(transaction=False) as con:
         if not all(has_table(con, name) for name in ("sync_runs", "sync_plans", "sync_decisions", "sync_attempts")):
