@@ -388,7 +388,7 @@ def keep_plan(
         "writes": writing.height,
         "calls_needed": estimate.calls,
         "seconds_needed": estimate.seconds,
-        "calls_left": estimate.left,
+        "calls_left": target.calls_left,
         "seal": plans.fingerprint(closed),
         "note": "; ".join(each.reason for each in tripped) or None,
     }

@@ -116,7 +116,6 @@ class Estimate:
 
     calls: int
     seconds: float | None = None  # None: no limit is known that would say
-    left: int | None = None  # requests that the target still allows today, as it told; None: it did not
 
 
 class Target(Protocol):
@@ -137,7 +136,7 @@ class Target(Protocol):
 
     @property
     def calls_left(self) -> int | None:
-        """What the target's allowance of the day has left; None where there is none."""
+        """Requests that the target still allows today; None where it has no such limit, or has not told."""
         ...
 
     def fields(self) -> Mapping[str, TargetField]:
@@ -189,11 +188,15 @@ class SimpleTarget:
 
     follows_up = False
     lists_all = True
-    calls_left: int | None = None
 
     def finish(self, target_ids: Sequence[str]) -> Sent:
         """Nothing is left to do."""
         return Sent([Outcome(Verdict.CONFIRMED, target_id) for target_id in target_ids])
+
+    @property
+    def calls_left(self) -> int | None:
+        """It has no such limit."""
+        return None
 
     def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:  # noqa: ARG002 - none is there
         """What was not shown is not there."""

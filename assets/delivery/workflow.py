@@ -321,7 +321,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 "account": client.base_url,
                 "calls_needed": planned.estimate.calls,
                 "time_needed": duration(planned.estimate.seconds),
-                **({} if planned.estimate.left is None else {"calls_left": planned.estimate.left}),
+                **({} if target.calls_left is None else {"calls_left": target.calls_left}),
                 **plan_metadata(counted, planned.plan),
             },
             check_results=[

@@ -157,10 +157,15 @@ class SuiteProjectsTarget(SimpleTarget):
             mend = "add it there (a custom field must be active), or correct the mapping"
             raise ValueError(f"{self.name} has no field {sorted(unknown)}; {mend}")
 
+    @property
+    def calls_left(self) -> int | None:
+        """What RateLimit told, less the requests since."""
+        return self._client.left_today
+
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
         """One request for each batch; what RateLimit told when the records were read says whether a day is enough."""
-        calls, left = -(-sum(writes.values()) // self.batch_size), self._client.left_today
-        return Estimate(calls, DAY_S if left is not None and calls > left else None, left)
+        calls, left = -(-sum(writes.values()) // self.batch_size), self.calls_left
+        return Estimate(calls, DAY_S if left is not None and calls > left else None)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
