@@ -42,6 +42,7 @@ from resources.suiteprojects.xml import (
 PATH = "/api.pl"
 PAGE = 1000  # greatest `limit` of one Read
 PAGES, ANSWER_S = 5, 8.0  # of a long list in one request, as far as the first page lets expect an answer within that
+TOO_MUCH = frozenset({"854", "855"})  # an account may limit what one request reads; RateLimit may count as well
 TRIES = 4
 SWEEPS = 3
 WRITES = frozenset({"Add", "Modify", "ModifyOnCondition", "Delete", "CreateUser", "Submit", "Approve", "Reject"})
@@ -237,10 +238,10 @@ class SuiteProjectsClient:
             ]
             try:
                 pages = self.read_many(asked, fresh=first, quota=first)
-            except RequestRejectedError:
-                if at_once == 1:
+            except RequestRejectedError as error:
+                if at_once == 1 or error.code not in TOO_MUCH:
                     raise
-                at_once = self._most_pages = 1  # an account may limit what one request reads (854, 855)
+                at_once = self._most_pages = 1
                 continue
             if first:
                 at_once = max(1, min(self._most_pages, int(ANSWER_S / max(monotonic() - began, 0.001))))
@@ -272,7 +273,9 @@ class SuiteProjectsClient:
         if quota:
             try:
                 *blocks, told = self.execute([*reads, _rate_limit()])
-            except RequestRejectedError:  # an account may count it as one Read too many
+            except RequestRejectedError as error:
+                if error.code not in TOO_MUCH:
+                    raise
                 return self.read_many(reads, fresh=fresh)
             self._note_left(told)
         else:

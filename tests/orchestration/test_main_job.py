@@ -19,7 +19,7 @@ from tests.orchestration.oracle import (
     selected_options,
 )
 
-CUSTOMERS = 500
+CUSTOMERS = 300
 
 
 @dataclass

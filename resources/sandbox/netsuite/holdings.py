@@ -16,7 +16,7 @@ from resources.sandbox.netsuite.custom_fields import described as own
 from resources.sandbox.netsuite.functions import add_functions
 from resources.sandbox.netsuite.late import SCHEMA, Late
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.tables import INTERNAL, TABLES, Table, schema
+from resources.sandbox.netsuite.tables import INTERNAL, SQLITE_TYPES, TABLES, Table, schema
 from resources.sandbox.netsuite.values import FROM_SQLITE, utc_text
 from resources.sandbox.netsuite.writes import (
     Sequence,
@@ -55,6 +55,7 @@ class Holdings:
         self._loaded = NetSuiteSwitches(), NetSuiteSwitches()
         self._late = Late(self._store, path.with_name(f"{path.stem}_late"))
         with self._store.write() as connection:
+            _add_missing(connection)
             connection.executemany(_CUSTOM_FIELDS, _custom_fields())
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -183,6 +184,15 @@ class Holdings:
                 ensure(connection, custom_fields(switches.custom_fields))
             self._ensured = switches.custom_fields
         return switches
+
+
+def _add_missing(connection: sqlite3.Connection) -> None:
+    """Make the columns that a folder of an earlier version lacks; SQLite would take their names for texts."""
+    for table in TABLES.values():
+        there = {row[1] for row in connection.execute(f'pragma table_info("{table.name}")')}
+        for name in table.columns.keys() - there:
+            kind = SQLITE_TYPES[table.columns[name].kind]
+            connection.execute(f'alter table "{table.name}" add column "{name}" {kind}')
 
 
 def _custom_fields() -> Iterator[tuple[int, str, str, str, str]]:

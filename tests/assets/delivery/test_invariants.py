@@ -8,7 +8,7 @@ import pytest
 from tests.assets.delivery.sides import SIDES
 from tests.assets.delivery.walk import BrokenError, Walk
 
-SEEDS = int(os.environ.get("MILLPOND_SEEDS", "2"))
+SEEDS = int(os.environ.get("MILLPOND_SEEDS", "1"))
 
 
 @pytest.mark.parametrize("system", SIDES)

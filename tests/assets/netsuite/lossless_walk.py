@@ -63,9 +63,9 @@ class Walked:
 
 
 def walk(seed: int, *, short: bool = False) -> Walked:
-    """Walk once; a short walk has a few steps and the same end."""
+    """Walk once; a short walk has few things and steps, and the same end."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        return _Walk(World.of(seed, Path(folder)), short=short).all()
+        return _Walk(World.of(seed, Path(folder), short=short), short=short).all()
 
 
 class _Walk:

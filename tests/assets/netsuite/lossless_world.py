@@ -150,12 +150,13 @@ class Fate:
     switches: dict[str, Any]
 
     @classmethod
-    def of(cls, seed: int) -> "Fate":
-        """Draw one."""
+    def of(cls, seed: int, *, short: bool) -> "Fate":
+        """Draw one; a short walk has few customers and few things."""
         random = Random(f"fate {seed}")
         others = random.sample(THINGS[1:], random.choice((1, 1, 2)))
-        things = THINGS if random.random() < 0.15 else tuple(each for each in THINGS if each in {THINGS[0], *others})
-        loud, late, large = random.random() < 0.6, random.random() < 0.4, random.random() < 0.04
+        every = random.random() < 0.15 and not short
+        things = tuple(each for each in THINGS if every or each in {THINGS[0], *others})
+        loud, late, large = random.random() < 0.6, random.random() < 0.4, random.random() < 0.04 and not short
         return cls(
             seed=seed,
             start=random.choice(STARTS),
@@ -218,9 +219,9 @@ class World:
     settings: ExtractionSettings = field(default_factory=lambda: ExtractionSettings(custom_columns=CUSTOM))
 
     @classmethod
-    def of(cls, seed: int, folder: Path) -> "World":
+    def of(cls, seed: int, folder: Path, *, short: bool = False) -> "World":
         """Make the account of a seed; it is empty."""
-        fate = Fate.of(seed)
+        fate = Fate.of(seed, short=short)
         clock = StepClock(fate.start)
         sandbox = Sandbox(folder / "sandbox", clock=clock)
         pond = (FilePond if fate.on_disk else MemoryPond)(folder / "pond")

@@ -35,6 +35,8 @@ def fill(play: Any) -> None:
     play.add("contact", {"id": 2002, "entityid": "Ann", "company": 1})
     play.add("customersubsidiaryrelationship", {"id": 1, "entity": 1, "subsidiary": 1, "isprimarysub": True})
     play.address(1, 1)
+    play.add("contactaddressbookentityaddress", {"nkey": 1, "recordowner": 2002, "city": "Lund"})
+    play.add("contactaddressbook", {"internalid": 1, "entity": 2002, "addressbookaddress": 1})
     for table in ("subsidiary", "department", "classification", "location", "currency"):
         play.add(table, {"id": 1, "name": table})
     play.add("entitystatus", {"key": 1, "name": "Closed Won", "entitytype": "CUSTOMER"})
@@ -64,7 +66,7 @@ def test_everything_is_read_with_what_every_account_understands(play: Any) -> No
 
     queries = [orjson.loads(each.content) for each in heard if each.url.path == SUITEQL_PATH]
     texts = {query["q"].lower() for query in queries}
-    assert loaded == [2, *[1] * 10]
+    assert loaded == [2, *[1] * 11]
     assert (reports[0].inserted, reports[0].deleted) == (1101, 1)
     assert [text for text in texts if RISKY.search(text)] == []
     assert all("?" in text or "dual" in text for text in texts), "values are bound, never part of the text"

@@ -53,14 +53,15 @@ def test_what_is_missing_is_counted() -> None:
 
 
 def test_a_setting_that_the_page_names_exists() -> None:
-    """Keys of workflow files, as they are written there."""
+    """Keys of workflow files and of groups.yaml, as they are written there."""
     from assets.delivery.rows import FieldRow, LookUp
     from assets.delivery.rules import Lifecycle, MatchBy, Select
     from assets.delivery.spec import WorkflowSpec
+    from orchestration.jobs import Group
 
     known = {
         field.alias or name
-        for model in (FieldRow, Lifecycle, LookUp, MatchBy, Select, WorkflowSpec)
+        for model in (FieldRow, Group, Lifecycle, LookUp, MatchBy, Select, WorkflowSpec)
         for name, field in model.model_fields.items()
     }
     named = {key for row in FEATURES.values() for key in re.findall(r"`(?:\{field: \w+, )?([a-z_]+):", row[2])}

@@ -43,6 +43,12 @@ class Account:
             self.child(key)
         netsuite.insert("job", [self.project(key) for key in range(101, 121)])
         netsuite.insert("contact", [{"id": key, "company": key % 40, "lastname": f"L{key}"} for key in range(201, 221)])
+        netsuite.insert("contact", [{"id": key, "company": key - 120, "lastname": f"P{key}"} for key in (221, 222)])
+        for key in range(201, 223):
+            address = {"nkey": key, "recordowner": key, "city": "Lund"}
+            netsuite.insert("contactaddressbookentityaddress", [address])
+            book = {"internalid": key, "entity": key, "addressbookaddress": key}
+            netsuite.insert("contactaddressbook", [book])
 
     def customer(self, key: int) -> dict[str, Any]:
         """A customer."""
@@ -101,6 +107,8 @@ class Account:
             lambda: netsuite.update("customer", some(1, 20), phone=str(random.random())),
             lambda: netsuite.update("customer", some(1, 20), searchstage=random.choice(["Lead", "Customer"])),
             lambda: netsuite.update("customeraddressbookentityaddress", some(1, 20), city=f"City {random.random()}"),
+            lambda: netsuite.update("contactaddressbookentityaddress", some(201, 223), zip=str(some(100, 999))),
+            lambda: netsuite.update("job", some(101, 103), customer=some(1, 20)),
             lambda: netsuite.update("customer", some(1, 20), custentity_tags=random.choice(["1", "3, 4", None])),
             lambda: netsuite.update("customer", some(1, 20), custentity_since=f"2027-04-{some(10, 30)}"),
             lambda: netsuite.update("currency", some(1, 4), symbol=f"X{some(1, 99)}"),

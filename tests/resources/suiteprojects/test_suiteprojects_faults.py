@@ -110,11 +110,14 @@ def test_odd_spacing_is_still_xml(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("wrong", [{"password": "no"}, {"key": "no"}, {"namespace": "no"}, {"access_token": "no"}])
 def test_a_refused_sign_in_tells_what_to_mend(sandbox: Sandbox, wrong: dict[str, str]) -> None:
-    """And is tried once, not until the user is locked."""
+    """And is tried once, not until the user is locked: to write as well as to read."""
     with open_suiteprojects(sandbox=str(sandbox.folder), **wrong) as client:
         with pytest.raises(CredentialsError) as refused:
             client.execute(add("1"))
         assert client.calls == 1
+        with pytest.raises(CredentialsError):
+            list(client.read_all("Customer", ["name"]))
+        assert client.calls == 1 + 1
 
     assert "status" in str(refused.value)
     assert sandbox.credentials["suiteprojects"]["password"] not in str(refused.value)

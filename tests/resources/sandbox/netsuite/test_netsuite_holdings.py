@@ -1,5 +1,7 @@
 """How records come to be, change and vanish behind the API's back."""
 
+import sqlite3
+from contextlib import closing
 from datetime import date
 
 import pytest
@@ -18,6 +20,20 @@ def test_entities_share_one_range_of_ids(account: NetSuiteSandbox) -> None:
 
     assert [each["id"] for each in account.rows("customer")] == [1, 50]
     assert [each["id"] for each in account.rows("contact")] == [52]
+
+
+def test_a_folder_of_an_earlier_version_gets_the_columns_that_it_lacks(
+    account: NetSuiteSandbox, sandbox: Sandbox
+) -> None:
+    """SQLite takes the name of a column that is not there for a text, and says nothing."""
+    account.insert("job", [{"id": 1, "custentity_department": 5}])
+    with closing(sqlite3.connect(sandbox.folder / "netsuite.sqlite")) as older:
+        older.execute('alter table job drop column "custentity_class"')
+        older.commit()
+
+    (row,) = Sandbox(sandbox.folder).netsuite.rows("job")
+
+    assert (row["custentity_department"], row["custentity_class"]) == (5, None)
 
 
 def test_values_come_back_as_python_values(account: NetSuiteSandbox) -> None:
