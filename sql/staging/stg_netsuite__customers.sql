@@ -6,7 +6,8 @@ key     customer_id
 reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, raw_netsuite__customer_subsidiaries,
         raw_netsuite__addresses, raw_netsuite__currencies, raw_netsuite__entity_statuses
 notes   The stage is told by the raw table: a conversion moves the row.
-        The address is the default billing one, else the default shipping one, else the first.
+        The address is the default billing one, else the default shipping one, else the first; shipping_… is the default
+        shipping one alone.
         A deleted customer keeps the addresses and subsidiaries that it had.
         Custom fields keep NetSuite's name. Where its metadata catalogue tells their kind, a check box is a boolean,
         numbers, dates and times (UTC) have their types and a multi-select is a list of ids; lists and records are ids
@@ -31,7 +32,11 @@ addresses as (
                 child.defaultbilling = 'T' desc nulls last,
                 child.defaultshipping = 'T' desc nulls last,
                 try_cast(child.internalid as bigint)
-        ) as place
+        ) as place,
+        row_number() over (
+            partition by child.entity
+            order by child.defaultshipping = 'T' desc nulls last, try_cast(child.internalid as bigint)
+        ) as shipping_place
     from raw_netsuite__addresses as child
     inner join source as parent on parent.id = child.entity
     where child._deleted_at is null or parent._deleted_at is not null
@@ -97,12 +102,21 @@ joined as (
         addresses.city,  -- city
         addresses.state,  -- state or province
         addresses.zip,  -- postal code
-        addresses.country as country_code  -- ISO 3166 code of two letters
+        addresses.country as country_code,  -- ISO 3166 code of two letters
+        shipping.addr1 as shipping_address_line1,  -- first line of the default shipping address
+        shipping.addr2 as shipping_address_line2,  -- its second line
+        shipping.addr3 as shipping_address_line3,  -- its third line
+        shipping.city as shipping_city,  -- its city
+        shipping.state as shipping_state,  -- its state or province
+        shipping.zip as shipping_zip,  -- its postal code
+        shipping.country as shipping_country_code  -- its ISO 3166 code of two letters
     from renamed
     left join raw_netsuite__entity_statuses as statuses on statuses.key = renamed.status_id
     left join raw_netsuite__currencies as currencies on currencies.id = renamed.currency_id
     left join subsidiaries on subsidiaries.entity = renamed.id
     left join addresses on addresses.entity = renamed.id and addresses.place = 1
+    left join addresses as shipping
+        on shipping.entity = renamed.id and shipping.shipping_place = 1 and shipping.defaultshipping = 'T'
 )
 
 select * rename (id as customer_id) from joined

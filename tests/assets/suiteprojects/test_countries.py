@@ -4,7 +4,7 @@ import pytest
 
 from assets.suiteprojects.countries import NAMES, spelled, understood
 from resources.sandbox.places import COUNTRY_CODES
-from tests.assets.suiteprojects.account import Account, shipped
+from tests.assets.suiteprojects.account import Account, shipped, switched_on
 from tests.assets.suiteprojects.staged import customer, stage
 
 CUSTOMERS = "suiteprojects__customers"
@@ -63,6 +63,23 @@ def test_a_country_is_compared_by_its_code(account: Account, options: dict[str, 
     assert edited == ("update", "edited in the target since; 1 in the target: addr_country")
     assert account.held("Customer")["10"]["addr_country"] == shown
     assert account.held("Customer")["10"]["addr_city"] == "Lund"
+
+
+def test_a_customer_may_have_another_address_for_what_is_shipped(account: Account) -> None:
+    """Each side of it is compared by itself, countries by their codes."""
+    on = ("contact_addr_city", "contact_addr_country")
+    account.use(shipped(CUSTOMERS, switched_on(*on)))
+    places = {"city": "Lund", "country_code": "SE", "shipping_city": "Oslo", "shipping_country_code": "NO"}
+    stage(account.warehouse, departments=[], customers=[customer("10", **places)])
+    account.deliver(CUSTOMERS)
+
+    held = account.held("Customer")["10"]
+    shown = [held[f"{part}addr_{name}"] for part in ("", "contact") for name in ("city", "country")]
+    account.runs += 1
+    account.deliver(CUSTOMERS)
+
+    assert shown == ["Lund", "Sweden", "Oslo", "Norway"]
+    assert account.decided(CUSTOMERS)["10"][0] == "unchanged"
 
 
 def test_another_spelling_than_the_known_ones_is_refused_before_anything_is_read(account: Account) -> None:

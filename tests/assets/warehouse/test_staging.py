@@ -126,20 +126,27 @@ def test_a_customer_in_our_names_and_types(pond: Pond) -> None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "city"),
+    ("addresses", "city", "shipping_city"),
     [
-        ([address("1", "1"), address("2", "1", defaultbilling="T"), address("3", "1", defaultshipping="T")], "City 2"),
-        ([address("1", "1"), address("3", "1", defaultshipping="T")], "City 3"),
-        ([address("10", "1"), address("9", "1")], "City 9"),
-        ([], None),
+        (
+            [address("1", "1"), address("2", "1", defaultbilling="T"), address("3", "1", defaultshipping="T")],
+            "City 2",
+            "City 3",
+        ),
+        ([address("1", "1", defaultbilling="T", defaultshipping="T")], "City 1", "City 1"),
+        ([address("1", "1"), address("3", "1", defaultshipping="T")], "City 3", "City 3"),
+        ([address("10", "1"), address("9", "1")], "City 9", None),
+        ([], None, None),
     ],
 )
-def test_the_default_billing_address_is_preferred(pond: Pond, addresses: list[dict[str, str]], city: str) -> None:
-    """Else the default shipping one, else the first by number (not by text)."""
+def test_the_default_billing_address_is_preferred(
+    pond: Pond, addresses: list[dict[str, str]], city: str, shipping_city: str
+) -> None:
+    """Else the default shipping one, which has columns of its own too, else the first by number (not by text)."""
     pond.put("customers", {"id": "1"})
     pond.put("addresses", *addresses)
 
-    assert [row["city"] for row in pond.staged("customers")] == [city]
+    assert [(row["city"], row["shipping_city"]) for row in pond.staged("customers")] == [(city, shipping_city)]
 
 
 def test_all_subsidiaries_and_the_primary_one_are_told(pond: Pond) -> None:
