@@ -315,12 +315,12 @@ def compact(*, keep_days: int | None = None) -> None:
         How long what ended is kept; MILLPOND_KEEP_DAYS when left out, 0 keeps everything.
     """
     from orchestration.compacting import print_compacted
-    from orchestration.pond import clock_of, pond_of
-    from orchestration.settings import MillpondSettings
+    from orchestration.pond import pond_of
+    from orchestration.settings import MillpondSettings, pond_clock
 
     settings = MillpondSettings()
     days = settings.keep_days if keep_days is None else keep_days
-    sys.exit(print_compacted(pond_of(settings), days, clock_of(settings), console))
+    sys.exit(print_compacted(pond_of(settings), days, pond_clock(settings), console))
 
 
 @app.command
