@@ -1,10 +1,8 @@
 """The pond as the settings say, outside a run."""
 
 import os
-from pathlib import Path
 
 from orchestration.settings import MillpondSettings
-from resources.clock import Clock, WallClock
 from resources.lake import Lake
 from resources.masking import Personal
 from resources.pond import open_pond
@@ -39,12 +37,3 @@ def budget_of(settings: MillpondSettings) -> str:
     if settings.pond_catalog:
         return f"{SHARED}{settings.pond_catalog}"
     return str(settings.home.absolute() / "precoro_budget.sqlite")
-
-
-def clock_of(settings: MillpondSettings) -> Clock:
-    """The wall's clock, or the sandbox's."""
-    if not settings.sandbox:
-        return WallClock()
-    from resources.sandbox.world import Sandbox
-
-    return Sandbox(Path(settings.sandbox)).clock

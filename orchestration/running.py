@@ -114,6 +114,7 @@ def execute(
         from orchestration.definitions import definitions
         from orchestration.jobs import OWN_JOBS
         from orchestration.release_job import RELEASE
+        from orchestration.switching import SWITCH
 
         try:
             loaded = definitions()
@@ -121,7 +122,8 @@ def execute(
             print_problems([str(error)], console)
             return None
         # a plan is released by `millpond apply`
-        jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name != RELEASE}
+        others = {RELEASE, SWITCH}
+        jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name not in others}
         if job_name not in jobs:
             groups = sorted(
                 name for name in jobs if not name.startswith("__") and not name.endswith(STEPS) and name not in OWN_JOBS

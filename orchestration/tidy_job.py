@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from assets.failure import dagster_failure
 from orchestration.compacting import compact_pond
 from orchestration.jobs import TIDY
 from orchestration.settings import MillpondSettings, pond_clock
@@ -31,25 +32,31 @@ def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
         cleared = clear_plans(warehouse, now, timedelta(days=keep.plans))
         context.add_output_metadata(cleared)
 
+    @dg.op(
+        description="Take out of the pond what ended long ago, then write its file anew without the free room.",
+        ins={"cleared": dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+        pool="duckdb",
+    )
+    def old_history(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
+        if not warehouse.exists():
+            return
+        with dagster_failure():
+            done = compact_pond(warehouse, keep_days=settings.keep_days, clock=pond_clock(settings))
+        context.add_output_metadata({**done.gone, "bytes_before": done.before, "bytes_after": done.after})
+
     @dg.op(description="Remove old reports and what killed runs left.", out=dg.Out(dg.Nothing))
     def old_files(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
         removed = remove_files(warehouse, datetime.now(UTC), timedelta(days=keep.reports))
         context.add_output_metadata(removed)
 
-    @dg.op(description="Take out what ended long ago, and write the pond anew.", ins={"after": dg.In(dg.Nothing)},
-           out=dg.Out(dg.Nothing), pool="duckdb")  # fmt: skip
-    def small_pond(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
-        if not warehouse.exists():
-            return
-        done = compact_pond(warehouse, keep_days=settings.keep_days, clock=pond_clock(settings))
-        context.add_output_metadata({**done.gone, "bytes_before": done.before, "bytes_now": done.after})
-
     @dg.job(
-        name=TIDY, description="Remove old runs, plans that cannot be sent any more, old reports; compact the pond."
+        name=TIDY,
+        description="Remove old runs, plans that cannot be sent any more, what ended long ago, reports, leftovers.",
     )
     def job() -> None:
         old_runs()
-        small_pond(old_plans())
+        old_history(old_plans())
         old_files()
 
     return job

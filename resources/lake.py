@@ -81,6 +81,14 @@ class LakePlace:
             f" override_data_path true, data_inlining_row_limit {INLINED})"
         )
 
+    def answers(self, con: duckdb.DuckDBPyConnection) -> bool:
+        """Whether the catalog still speaks to this connection: it may have been started anew meanwhile."""
+        try:
+            con.execute("select 1 from ducklake_snapshots('stage') limit 1").fetchall()
+        except duckdb.Error:
+            return False
+        return True
+
     def _store(self) -> str:
         given = {"key_id": self._lake.key, "secret": self._lake.secret, "region": self._lake.region}
         told = [f"{name} {literal(value)}" for name, value in given.items() if value]
@@ -179,8 +187,12 @@ class _Session:
         self._connection.close()
 
     @property
-    def is_usable(self) -> bool:
-        return not self._connection.closed
+    def answers(self) -> bool:
+        try:
+            self.check("")
+        except CatalogError:
+            return False
+        return True
 
 
 _idle: dict[tuple[int, str], list[_Session]] = {}  # by process: a fork must not speak on its parent's connection
@@ -193,7 +205,8 @@ def _borrowed(catalog: str) -> Iterator[_Session]:
     idle = _idle.setdefault((os.getpid(), catalog), [])
     with _guard:
         session = idle.pop() if idle else None
-    session = session or _Session(catalog)
+    if session is None or not session.answers:
+        session = _Session(catalog)
     try:
         yield session
     except BaseException:

@@ -35,6 +35,10 @@ class Place(Protocol):
         """Attach the pond as `stage`."""
         ...
 
+    def answers(self, con: duckdb.DuckDBPyConnection) -> bool:
+        """Whether a connection that stayed attached can still be used."""
+        ...
+
     def exists(self) -> bool:
         """Whether anything was ever written."""
         ...
@@ -83,6 +87,10 @@ class FilePlace:
     def attach(self, con: duckdb.DuckDBPyConnection) -> None:
         """Attach the file; v1.5.0 is the format that the 1.5 command line still reads."""
         con.execute(f"attach {literal(self.name)} as stage (storage_version 'v1.5.0')")
+
+    def answers(self, con: duckdb.DuckDBPyConnection) -> bool:  # noqa: ARG002 - it never stays attached
+        """It can."""
+        return True
 
     def exists(self) -> bool:
         """Whether the file is there."""

@@ -157,6 +157,9 @@ class Warehouse:
         held, attached = getattr(_here, "connection", None) or (duckdb.connect(), "")
         con: duckdb.DuckDBPyConnection = held
         _here.connection = None
+        if attached == self.place.name and not self.place.answers(con):
+            con.close()
+            con, attached = duckdb.connect(), ""
         try:
             if attached != self.place.name:
                 _let_go(con, attached)

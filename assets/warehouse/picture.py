@@ -52,7 +52,7 @@ class Box:
     def told(self) -> str:
         """What stands beside the name."""
         if self.name.endswith("…"):
-            return f"{self.tables} tables"
+            return f"{self.tables} table{'s' if self.tables > 1 else ''}"
         return "" if self.rows is None else f"{self.rows:,}"
 
 

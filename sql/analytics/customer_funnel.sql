@@ -23,7 +23,10 @@ begun as (
     select
         customer_id, stage,
         -- a save between the two readings is the change itself; otherwise the reading is all that is known
-        if(is_first, coalesce(created_at, valid_from), least(coalesce(modified_at, valid_from), valid_from)) as begun_at
+        case
+            when is_first then coalesce(created_at, valid_from)
+            else least(coalesce(modified_at, valid_from), valid_from)
+        end as begun_at
     from versions
     where is_first or stage is distinct from before
 ),

@@ -40,8 +40,8 @@ steps as (
     from seen
     semi join keys on of_id = source_id and coalesce(of_source, source) = source
     union all
-    select seen_at, source, workflow, if(state = 'intent', 2, 3), if(state = 'intent', 'sent', 'answered'),
-        if(state = 'intent', action, state), reason
+    select seen_at, source, workflow, case state when 'intent' then 2 else 3 end, case state when 'intent' then 'sent' else 'answered' end,
+        case state when 'intent' then action else state end, reason
     from sync_attempts
     semi join keys on of_number = source_number and of_id = source_id and coalesce(of_source, source) = source
     union all

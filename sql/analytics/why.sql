@@ -53,7 +53,8 @@ steps as (
     union all
     select 3, 'mapped', field_name, value, null from mart
     union all
-    select 4, if(state = 'intent', 'sent', 'answered'), if(state = 'intent', action, state), reason, seen_at
+    select 4, case state when 'intent' then 'sent' else 'answered' end,
+        case state when 'intent' then action else state end, reason, seen_at
     from sync_attempts semi join mart using (source, source_id)
     where workflow = workflow_name
     union all

@@ -308,7 +308,7 @@ def test_a_workflow_that_is_switched_off_refuses(ran: Ran, tmp_path: Path) -> No
 
     for layer, result in results.items():
         assert not result.success, layer
-        assert f"{OPTIONS} is switched off (active: false in its defs.yaml)" in words(result), layer
+        assert f"{OPTIONS} is switched off: off, real time off (as its file says)" in words(result), layer
 
 
 def test_the_page_of_tables_says_what_a_run_makes(ran: Ran) -> None:

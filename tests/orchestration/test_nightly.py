@@ -236,7 +236,7 @@ def test_the_job_tidies_all_of_it(home: Home) -> None:
     assert empty.success
     assert done.success
     assert told["old_plans"] == {"expired": 1, "removed": 0, "bared": 0}
-    assert told["small_pond"]["bytes_now"] > 0
+    assert told["old_history"]["bytes_after"] > 0
 
 
 def test_old_reports_and_leftovers_go(warehouse: Warehouse) -> None:

@@ -191,6 +191,23 @@ def test_a_turn_that_was_lost_commits_nothing(stores: Services, lane: Lane) -> N
         pass
 
 
+def test_a_catalog_that_was_started_anew_is_connected_to_again(stores: Services, lane: Lane) -> None:
+    """Connections that stay open between two sections end with it, and nobody shall notice."""
+    import psycopg2
+
+    pond = lane.warehouse
+    pond.replace("kept", pl.DataFrame({"a": [1]}))
+    other = psycopg2.connect(stores.catalog)
+    other.autocommit = True
+    with other.cursor() as cursor:
+        cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
+    other.close()
+
+    assert pond.table("kept")["a"].to_list() == [1]
+    pond.replace("kept", pl.DataFrame({"a": [2]}))
+    assert pond.table("kept")["a"].to_list() == [2]
+
+
 def test_calls_of_many_machines_are_counted_together(stores: Services) -> None:
     """One company allows so many calls, whoever makes them."""
     from resources.budget import CallBudget, Window
