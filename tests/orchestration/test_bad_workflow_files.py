@@ -67,7 +67,7 @@ MISTAKES = {
     ),
     "unknown flag": Mistake(FLAG, "require_flag: export", "flag: export", "select.require_flag: no column `export`"),
     "unknown field": Mistake(
-        "addr_city", "addr_town", "addr_town", "fields.12.field: the target has no field `addr_town`"
+        "field: addr_city", "field: addr_town", "addr_town", "fields.13.field: the target has no field `addr_town`"
     ),
     "bad SQL": Mistake(NAME, "coalesce(company_name", "coalesce", "fields.3.sql: `coalesce(company_name`: "),
     "unknown function": Mistake(NAME, "kolaesce(company_name)", "kolaesce", "fields.3.sql: `kolaesce(company_name)`: "),
