@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or say make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test test-all lossless bench bench-plan bench-explain bench-extract bench-deliver services bench-year bench-scale test-scale lock clean
+.PHONY: help setup dev demo lint types test test-all lossless bench bench-plan bench-explain bench-extract bench-deliver bench-realtime services bench-year bench-scale test-scale lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,9 @@ bench-extract: $(READY) ## extraction beside others (make bench-extract ARGS="--
 
 bench-deliver: $(READY) ## delivery beside drt-core (make bench-deliver ARGS="--rows 100000 --batch 1000")
 	$(BIN)/python -m tests.bench.deliver $(ARGS)
+
+bench-realtime: $(READY) ## from a save to both targets, real processes (make bench-realtime ARGS="--saves 30")
+	$(BIN)/python -m tests.bench.realtime $(ARGS)
 
 bench-year: $(READY) ## what a year does to the pond (make bench-year ARGS="--customers 100000 --days 365")
 	$(BIN)/python -m tests.bench.year $(ARGS)

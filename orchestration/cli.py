@@ -433,6 +433,60 @@ def ui(*, port: int = 3000, host: str = "127.0.0.1", read_only: bool = False) ->
     sys.exit(serve_ui(console, port, host=host, read_only=read_only))
 
 
+@app.command
+def webhook(*, host: str = "", port: int | None = None) -> None:
+    """Take NetSuite's hints that records were saved, check and keep them; the daemon brings the records.
+
+    Parameters
+    ----------
+    host
+        Address to listen on; MILLPOND_WEBHOOK_HOST when left out.
+    port
+        Port; MILLPOND_WEBHOOK_PORT when left out.
+    """
+    from orchestration.hooking import serve_webhook
+
+    sys.exit(serve_webhook(console, host=host, port=port))
+
+
+@app.command
+def activate(workflow: str, *, realtime: bool = False, why: str = "") -> None:
+    """Switch a workflow on, or its real time; runs look at it when they decide, nothing is started anew.
+
+    Parameters
+    ----------
+    workflow
+        The workflow.
+    realtime
+        Bring records at once that NetSuite says were saved; the workflow itself stays as it is.
+    why
+        What to remember about it.
+    """
+    from orchestration.switching import Word, print_switched
+
+    word = Word(workflow, None if realtime else True, True if realtime else None, why)
+    sys.exit(print_switched(word, console))
+
+
+@app.command
+def deactivate(workflow: str, *, realtime: bool = False, why: str = "") -> None:
+    """Switch a workflow off, or only its real time; runs look at it when they decide.
+
+    Parameters
+    ----------
+    workflow
+        The workflow.
+    realtime
+        Only its real time; runs by the clock go on.
+    why
+        What to remember about it.
+    """
+    from orchestration.switching import Word, print_switched
+
+    word = Word(workflow, None if realtime else False, False if realtime else None, why)
+    sys.exit(print_switched(word, console))
+
+
 def main() -> None:
     """The console command."""
     app()

@@ -1,6 +1,7 @@
 """`millpond sandbox …`: serve, fill, play, look at and trouble the three stand-ins."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ PIPE_WIDTH = 160
 SystemName = Literal["netsuite", "suiteprojects", "precoro"]
 
 app = App(
-    name="sandbox", help="Stand-ins of NetSuite, SuiteProjects Pro and Precoro: serve, seed, day, show, switches."
+    name="sandbox", help="Stand-ins of NetSuite, SuiteProjects Pro and Precoro: serve, seed, day, hook, show, switches."
 )
 
 State = Annotated[Path | None, Parameter(help="Folder of the sandbox; $MILLPOND_HOME/sandbox when left out.")]
@@ -209,3 +210,32 @@ def switches(system: SystemName | None = None, /, *settings: str, state: State =
         _print_json(rows)
         return
     _print_table("switches", ("system", "name", "value", "default", "meaning", "source"), rows)
+
+
+@app.command
+def hook(
+    url: str = "http://127.0.0.1:8378/hooks/netsuite", /, *, off: bool = False, context: str = "USERINTERFACE",
+    state: State = None,
+) -> None:  # fmt: skip
+    """Deploy the user event in the stand-in of NetSuite: from now on each save is told to `millpond webhook`.
+
+    Parameters
+    ----------
+    url
+        Where it posts; signed with the first of MILLPOND_WEBHOOK_SECRETS.
+    off
+        Take it away again.
+    context
+        Who saves, as NetSuite calls it: USERINTERFACE, RESTLET and so on.
+    """
+    from orchestration.sandbox_folder import open_folder
+    from resources.sandbox.netsuite.user_event import Deployment
+
+    secret = os.environ.get("MILLPOND_WEBHOOK_SECRETS", "").partition(",")[0].strip()
+    with _explained():
+        if not off and not secret:
+            raise ValueError("MILLPOND_WEBHOOK_SECRETS is not set; the webhook would turn the posts away")
+        sandbox = open_folder(state)
+        deployment = Deployment(url, secret, sandbox.credentials["netsuite"]["account"], context)
+        sandbox.netsuite.user_event.register(None if off else deployment)
+    _say("saves are not told" if off else f"saves are told to {url}")

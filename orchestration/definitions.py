@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.delivery.activation import Switches
 from assets.delivery.mapping import STAGED, MappingError, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
 from assets.delivery.planning import Workflow
@@ -21,6 +22,7 @@ from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS, sql_table
 from orchestration.alerts.sensor import alert_sensor
 from orchestration.executors import executor_of
+from orchestration.hint_sensor import Watch, hint_sensors
 from orchestration.jobs import (
     GROUPS_ASSET,
     RECONCILE,
@@ -32,6 +34,7 @@ from orchestration.jobs import (
 )
 from orchestration.mending import dead_runs
 from orchestration.pond import budget_of
+from orchestration.realtime import realtime_job
 from orchestration.reconcile_job import reconcile_job, reconciled_checks
 from orchestration.release_job import release_job
 from orchestration.schedules import group_schedules, own_schedules
@@ -43,6 +46,7 @@ from orchestration.settings import (
     secret,
     suiteprojects_door,
 )
+from orchestration.switching import switch_job
 from orchestration.tidy_job import tidy_job
 from orchestration.tidying import Keep
 from resources.netsuite.resource import NetSuiteResource
@@ -61,13 +65,16 @@ def definitions() -> dg.Definitions:
     problems = {stand_ins[name]: text for name, text in broken.items()}
     if wrong:
         problems[GROUPS_ASSET] = "\n".join(wrong)
-    jobs = group_jobs(groups, workflows, stand_ins, also=[GROUPS_ASSET] if wrong else [])
+    also = [GROUPS_ASSET] if wrong else []
+    jobs = group_jobs(groups, workflows, stand_ins, also, Switches(settings.pond).said())
     names, fresh_h = [job.name for job in jobs], fresh_hours(groups)
     nightly = reconcile_job(workflows)
     tidy = tidy_job(Keep(settings.keep_runs_days, settings.keep_plans_days, settings.keep_reports_days), settings)
     timings = load_nightly(settings.workflows)
     if nightly is None:
         timings.pop(RECONCILE, None)
+    realtime = realtime_job(workflows, settings.home, settings.realtime_burst, settings.realtime_linger_s)
+    watch = Watch(settings.home, workflows, settings.realtime_burst, settings.realtime_wait_s)
     own = dg.Definitions(
         assets=[
             *RAW_ASSETS.values(),
@@ -77,13 +84,14 @@ def definitions() -> dg.Definitions:
             analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
         ],
         asset_checks=reconciled_checks(workflows),
-        jobs=[*jobs, *([nightly] if nightly else []), tidy, release_job(workflows)],
+        jobs=[*jobs, *([nightly] if nightly else []), tidy, release_job(workflows), switch_job(workflows), realtime],
         schedules=[*group_schedules(groups, names), *own_schedules(timings)],
         sensors=[
             *group_sensors(groups, names),
             alert_sensor(settings, workflows, fresh_h),
             dead_runs,
             publish_after_failure,
+            *hint_sensors(watch, names),
         ],
         resources=resources(settings, workflows),
         executor=executor_of(settings),

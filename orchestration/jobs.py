@@ -3,7 +3,7 @@
 groups.yaml  ->  Group  ->  job <group> (everything up to the targets), job <group>__plan (stops before sending)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ ALL = "all"
 EVERY_WORKFLOW = "All"  # in `workflows: [All]`
 RECONCILE, TIDY = "reconcile", "tidy"
 RECONCILED = "reconciled"  # the check of a sink that the nightly job makes
-OWN_JOBS = ("release_plan", RECONCILE, TIDY)
+OWN_JOBS = ("release_plan", "switch_workflow", "realtime", RECONCILE, TIDY)
 GROUPS_ASSET = "groups_yaml"  # says what is wrong with groups.yaml; there is none while nothing is
 # of a run that is started again after its process died: what it had read of a target is old
 FROM_THE_START = {"dagster/retry_strategy": "ALL_STEPS"}
@@ -147,6 +147,7 @@ def group_jobs(
     workflows: Sequence[Workflow],
     broken: Mapping[str, str],
     also: Sequence[str] = (),
+    switched: Collection[str] = (),
 ) -> list[UnresolvedAssetJobDefinition]:
     """Two jobs for each group that has a workflow which is switched on, or one whose file cannot be used.
 
@@ -158,10 +159,12 @@ def group_jobs(
         workflows: Those that can be used.
         broken: The assets that stand in for the others, by workflow.
         also: Assets that belong to every group of groups.yaml and to `all`.
+        switched: Workflows that a person ever switched: they are in the jobs whatever their file says, and a run asks
+            whether they are on when it comes to them.
     """
-    active = {workflow.name: workflow for workflow in workflows if workflow.spec.active}
+    active = {each.name: each for each in workflows if each.spec.active or each.name in switched}
     nightly = dg.AssetSelection.checks(
-        *(dg.AssetCheckKey(dg.AssetKey(each.sync), RECONCILED) for each in active.values())
+        *(dg.AssetCheckKey(dg.AssetKey(each.sync), RECONCILED) for each in active.values() if each.spec.active)
     )
     single = {*active, *broken}
     jobs = []

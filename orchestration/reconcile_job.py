@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # not exported
 
+from assets.delivery.activation import Switches
 from assets.delivery.layers import POOL
 from assets.delivery.planning import Workflow
 from assets.delivery.reconcile import Reconciled, reconcile
@@ -42,6 +43,9 @@ def _check(workflow: Workflow) -> dg.AssetChecksDefinition:
         pool=POOL,
     )
     def reconciled(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        state = Switches(warehouse.folder).state(workflow)
+        if not state.active:
+            return dg.AssetCheckResult(passed=True, description=f"switched off: {state.told}")
         found = reconcile(warehouse, workflow, key_field=kind.key_field)
         return dg.AssetCheckResult(
             passed=not found.unexplained,

@@ -112,7 +112,9 @@ def execute(
     with open_instance(settings) as instance:
         # after DAGSTER_HOME is set: the code location reads the settings
         from orchestration.definitions import definitions
+        from orchestration.jobs import OWN_JOBS
         from orchestration.release_job import RELEASE
+        from orchestration.switching import SWITCH
 
         try:
             loaded = definitions()
@@ -120,9 +122,12 @@ def execute(
             print_problems([str(error)], console)
             return None
         # a plan is released by `millpond apply`
-        jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name != RELEASE}
+        others = {RELEASE, SWITCH}
+        jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name not in others}
         if job_name not in jobs:
-            groups = sorted(name for name in jobs if not name.startswith("__") and not name.endswith(STEPS))
+            groups = sorted(
+                name for name in jobs if not name.startswith("__") and not name.endswith(STEPS) and name not in OWN_JOBS
+            )
             asked = escape(job_name.removesuffix("__plan"))
             console.print(f"no group [b]{asked}[/b]; there are {', '.join(groups)}", style="red", soft_wrap=True)
             return None

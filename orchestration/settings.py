@@ -57,6 +57,24 @@ class MillpondSettings(BaseSettings):
     )
     celery_broker: str = Field("", description="Broker of the workers, like `redis://queue:6379/0`.")
     ui_names: str = Field("", description="Host names by which the UI is reached besides localhost: ops.example.com.")
+    webhook_port: int = Field(8378, description="Port of `millpond webhook`.")
+    webhook_host: str = Field(
+        "127.0.0.1", description="Address that it listens on: loopback, behind what speaks https to NetSuite."
+    )
+    webhook_names: str = Field("", description="Host names by which NetSuite reaches it: hooks.example.com.")
+    webhook_window_s: float = Field(
+        300, gt=0, le=3600, description="Seconds that the time stamp of a hint may differ from now."
+    )
+    webhook_most_bytes: int = Field(4096, ge=256, description="Longest hint.")
+    realtime_burst: int = Field(
+        200, ge=1, description="When more saved records wait than this, a run of all takes them instead."
+    )
+    realtime_wait_s: float = Field(
+        14.3, ge=0, le=50, description="Seconds that the sensor waits for a hint in one look; 0 looks once."
+    )
+    realtime_linger_s: float = Field(
+        20, ge=0, le=240, description="Seconds that a run for saved records waits for more of them; 0 ends at once."
+    )
     releasers: str = Field(
         "", description="Accounts of this machine that may apply, reject, undo and link: ada, ops; blank: all of them."
     )
@@ -195,6 +213,8 @@ SECRETS = {
     "MILLPOND_POND_S3_KEY": "Access key of the lake's object store.",
     "MILLPOND_POND_S3_SECRET": "Secret key of the lake's object store.",
     "MILLPOND_UI_TOKEN": "Signs in to the UI; blank: one is made, in the file ui_token in Millpond's home.",
+    "MILLPOND_WEBHOOK_SECRETS": "What NetSuite's hints are signed with: the text of its API secret, 32 characters or"
+    " more; of several with commas each is taken.",
     "MILLPOND_ALERT_WEBHOOK_URL": "Address that gets alerts as JSON.",
     "MILLPOND_ALERT_WEBHOOK_KEY": "Signs them: HMAC-SHA256 in the header X-Millpond-Signature; blank: unsigned.",
     "MILLPOND_ALERT_SLACK_URL": "Incoming webhook of a Slack channel that gets alerts.",

@@ -28,6 +28,13 @@ FAILPOINTS = {
     "publish_done": "readers have the new copy",
 }
 
+REALTIME = {
+    "hint_kept": "a hint is kept, nobody was answered",
+    "hints_taken": "a targeted run has read its records, nothing was planned",
+    "hints_sent": "a targeted run has sent its records, the hints are still open",
+    "hints_done": "the hints of a targeted run are closed",
+}
+
 _armed: dict[str, tuple[int, Callable[[], object]]] = {}
 
 
@@ -47,12 +54,13 @@ def arm(name: str, *, skip: int = 0, strike: Callable[[], object] = die) -> None
     """Strike when this process reaches the place, once.
 
     Args:
-        name: One of FAILPOINTS.
+        name: One of FAILPOINTS or REALTIME.
         skip: How often the place is passed unharmed before.
         strike: What happens there; by default the process dies.
     """
-    if name not in FAILPOINTS:
-        raise ValueError(f"no failpoint {name}; there are {', '.join(FAILPOINTS)}")
+    known = FAILPOINTS | REALTIME
+    if name not in known:
+        raise ValueError(f"no failpoint {name}; there are {', '.join(known)}")
     _armed[name] = (skip, strike)
 
 

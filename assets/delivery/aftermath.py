@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.delivery import ledger
 from assets.delivery.frames import KEY, PARENT, UNSURE
-from assets.delivery.plans import DIED, SENDING, PlanError, Seal
+from assets.delivery.plans import DIED, HINTS, SENDING, SYNC, Kept, PlanError, Seal
 from assets.delivery.quirks import HARMLESS, differences
 from assets.delivery.target import UNFINISHED, Action
 from resources.warehouse import quoted, read_frame
@@ -166,20 +166,29 @@ def doubt(
     ledger.put(con, "sync_links", rows.join(version, on=KEY, how="left"))
 
 
-def refuse_outdated(con: duckdb.DuckDBPyConnection, workflow: str, made_by: str) -> None:
+def refuse_outdated(con: duckdb.DuckDBPyConnection, plan: Kept) -> set[tuple[str, str]]:
     """Refuse a plan that was made from a target which somebody has written to since.
 
+    Returns:
+        Records of a plan of all records that hints had sent meanwhile: they are left out of it, the others may go.
+
     Raises:
-        PlanError: It was.
+        PlanError: Another run sent, or what it sent is not known.
     """
-    began = read_at(con, workflow, made_by)
+    began = read_at(con, plan.workflow, plan.made_by)
     since = con.execute(
-        "select 1 from sync_attempts where workflow = ? and state not in ('found', 'absent', 'untold', 'finished')"
-        " and seen_at >= ? limit 1",
-        [workflow, began],
+        "select distinct attempt.source, attempt.source_id, coalesce(sent.kind = ?, false)"
+        " from sync_attempts as attempt"
+        " left join sync_runs as run on run.run_id = attempt.run_id and run.workflow = attempt.workflow"
+        " left join sync_plans as sent on sent.plan_id = run.plan_id"
+        " where attempt.workflow = ? and attempt.state not in ('found', 'absent', 'untold', 'finished')"
+        " and attempt.seen_at >= ?",
+        [HINTS, plan.workflow, began],
     ).fetchall()
-    if since or ledger.open_intents(con, workflow).height:
+    by_hints = {(source, source_id) for source, source_id, of_few in since if of_few and plan.kind == SYNC}
+    if len(since) > len(by_hints) or ledger.open_intents(con, plan.workflow).height:
         raise PlanError(
-            f"{workflow}: another run sent records after this plan's target was read; materialize twin_{workflow} and"
-            f" plan_{workflow} again"
+            f"{plan.workflow}: another run sent records after this plan's target was read; materialize"
+            f" twin_{plan.workflow} and plan_{plan.workflow} again"
         )
+    return by_hints

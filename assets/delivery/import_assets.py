@@ -10,13 +10,12 @@ import dagster as dg
 import polars as pl
 
 from assets.delivery.importing import comments_of, make_candidates, make_selection, make_tree, table_of
-from assets.delivery.layers import POOL, layer_spec, refuse_switched_off
+from assets.delivery.layers import POOL, layer_spec, when_off
 from assets.delivery.picking import Pick
 from assets.delivery.planning import Workflow
 from assets.delivery.plans import SyncError
 from assets.failure import dagster_failure
 from assets.metadata import PREVIEW_ROWS, markdown_table, table_metadata
-from resources.warehouse import Warehouse
 
 # what the UI shows of the first records: ids and reasons, no names
 FIRST = ("level", "target_id", "source", "source_id", "parent_source_id", "parent_target_id", "selected_by", "why_not")
@@ -52,7 +51,10 @@ def _selection(workflow: Workflow) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def selection(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow)
+        if off is not None:
+            yield off
+            return
         with dagster_failure(SyncError):
             frame, picked = make_selection(
                 context.resources.warehouse,
@@ -78,11 +80,16 @@ def _candidates(workflow: Workflow) -> dg.AssetsDefinition:
         f"\n\n`millpond candidates {workflow.name} --search TEXT` lists them with their names.",
     )
 
-    @dg.multi_asset(name=table_of("candidates", workflow), specs=[spec], pool=POOL)
-    def candidates(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+    @dg.multi_asset(
+        name=table_of("candidates", workflow), specs=[spec], required_resource_keys={"warehouse"}, pool=POOL
+    )
+    def candidates(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        off = when_off(context, workflow)
+        if off is not None:
+            yield off
+            return
         with dagster_failure(SyncError):
-            frame = make_candidates(warehouse, workflow)
+            frame = make_candidates(context.resources.warehouse, workflow)
         counted = _counts(frame, "source", "level", "can_be_imported", "why_not_code")
         yield _shown(workflow, "candidates", frame, counted, can_be_imported=int(frame["can_be_imported"].sum()))
 
@@ -103,11 +110,14 @@ def _tree(workflow: Workflow) -> dg.AssetsDefinition:
         "no_namesakes", asset=name, description="No two live records below one parent have the same name."
     )
 
-    @dg.multi_asset(name=name, specs=[spec], check_specs=[check], pool=POOL)
-    def tree(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+    @dg.multi_asset(name=name, specs=[spec], check_specs=[check], required_resource_keys={"warehouse"}, pool=POOL)
+    def tree(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        off = when_off(context, workflow, [check.name])
+        if off is not None:
+            yield off
+            return
         with dagster_failure(SyncError):
-            frame = make_tree(warehouse, workflow)
+            frame = make_tree(context.resources.warehouse, workflow)
         twice = int(frame["has_namesake"].sum())
         told = _shown(workflow, "tree", frame, _counts(frame, "level", "source", "is_active"))
         warning = dg.AssetCheckResult(

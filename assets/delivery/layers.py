@@ -1,13 +1,16 @@
-"""What all assets of a workflow have in common: their spec, and that they refuse when it is switched off."""
+"""What all assets of a workflow have in common: their spec, and what they do when it is switched off."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dagster as dg
 
+from assets.delivery.activation import Switches
 from assets.delivery.planning import Workflow
 
 POOL = "duckdb"
 MODE_TAG = "millpond/mode"  # a run's tag: import, update or sync
+BY_HAND = "__ASSET_JOB"  # Dagster's job of assets that a person picked
 
 
 def layer_spec(
@@ -29,8 +32,31 @@ def layer_spec(
     )
 
 
-def refuse_switched_off(workflow: Workflow) -> None:
-    """Fail before anything is read or sent."""
-    if not workflow.spec.active:
-        text = f"{workflow.name} is switched off (active: false in its defs.yaml)"
+def switch_metadata(context: dg.AssetExecutionContext, workflow: Workflow) -> dict[str, str]:
+    """Whether the workflow is on as this run decides, and who says so; for people who look at the asset."""
+    return {"switch": _switches(context).state(workflow).told}
+
+
+def when_off(
+    context: dg.AssetExecutionContext, workflow: Workflow, checks: Iterable[str] = ()
+) -> dg.MaterializeResult[Any] | None:
+    """What an asset of a workflow that is off has to show instead of doing anything; None when it is on.
+
+    A run of a group goes on with the other workflows. Who asks for this workflow alone is told that it is off.
+
+    Raises:
+        Failure: The run is about this workflow alone.
+    """
+    state = _switches(context).state(workflow)
+    if state.active:
+        return None
+    text = f"{workflow.name} is switched off: {state.told}; `millpond activate {workflow.name}` switches it on"
+    job: str = context.job_name
+    if job == BY_HAND or job.startswith(workflow.name):
         raise dg.Failure(text, allow_retries=False)
+    passed = [dg.AssetCheckResult(check_name=name, passed=True, description="switched off") for name in checks]
+    return dg.MaterializeResult(metadata={"switch": state.told, "did": "nothing"}, check_results=passed)
+
+
+def _switches(context: dg.AssetExecutionContext) -> Switches:
+    return Switches(context.resources.warehouse.folder)

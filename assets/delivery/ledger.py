@@ -308,8 +308,22 @@ def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str, canary: 
     """Whether a run sent something by this version of the workflow file and came to its end, or beyond its canary."""
     rows = con.execute(
         "select 1 from sync_runs where workflow = ? and workflow_version = ? and state in ('finished', 'partial')"
-        " and created + adopted + updated + deactivated + reactivated > if(state = 'finished', 0, ?) limit 1",
-        [workflow, version, canary],
+        " and created + adopted + updated + deactivated + reactivated > if(state = 'finished', 0, ?)"
+        # the few records of a hint prove nothing for all
+        " and plan_id not in (select plan_id from sync_plans where workflow = ? and kind = 'hints') limit 1",
+        [workflow, version, canary, workflow],
+    ).fetchall()
+    return bool(rows)
+
+
+def proven_whole(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
+    """Whether a run of all records by this version of the workflow file came to its end."""
+    if not has_table(con, "sync_runs"):
+        return False
+    rows = con.execute(
+        "select 1 from sync_runs as run join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = 'sync'"
+        " where run.workflow = ? and run.workflow_version = ? and run.state in ('finished', 'partial') limit 1",
+        [workflow, version],
     ).fetchall()
     return bool(rows)
 

@@ -16,6 +16,7 @@ import polars as pl
 from assets.delivery import ledger, plans
 from assets.delivery.aftermath import close_dead, settle_open
 from assets.delivery.decide import decide
+from assets.delivery.few import Few
 from assets.delivery.frames import PLAN_COMMENTS, TargetShape
 from assets.delivery.guard import Tripped, canary_found, check
 from assets.delivery.levels import FAMILY_SCHEMA, levels_of
@@ -144,7 +145,7 @@ def _make_mart(warehouse: Warehouse, workflow: Workflow, clock: Clock, foreign: 
     with warehouse.writer(tuned=True) as con:
         warehouse.spare_memory(con)
         for record in spec.records:
-            _check_table(con, record, workflow.name)
+            check_table(con, record, workflow.name)
         ledger.ensure_ledger(con)
         spec = spec.linked({name: ledger.ids_there(con, name) for name in spec.waits_for})
         family = [family_of(record, _parents(con, record)) for record in spec.records if record.parent]
@@ -166,7 +167,12 @@ def _make_mart(warehouse: Warehouse, workflow: Workflow, clock: Clock, foreign: 
     return records
 
 
-def _check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, name: str) -> None:
+def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, name: str) -> None:
+    """Compare a record map with its staging table.
+
+    Raises:
+        MappingError: They do not fit.
+    """
     where, flag = f"{name}.{record.source}", record.select.require_flag
     key_column(record.source)
     if not has_table(con, record.table):
@@ -252,7 +258,7 @@ class Planned:
 
 def make_plan(
     warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode = Mode.SYNC,
-    base_url: str = "",
+    base_url: str = "", few: Few | None = None,
 ) -> Planned:  # fmt: skip
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person.
 
@@ -264,9 +270,10 @@ def make_plan(
         clock: Time.
         mode: What the run is for.
         base_url: The service's address, for links to its records and for the results.
+        few: Only these records are decided on.
     """
     with one_maker(warehouse, workflow.plan):
-        planned = _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode)
+        planned = _make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, mode=mode, few=few)
     with warehouse.writer() as con:
         ledger.note_run(con, run_id, workflow.name, {"account": base_url or None})
         address = workflow.spec.record_link.replace("{base_url}", base_url.rstrip("/"))
@@ -275,19 +282,20 @@ def make_plan(
 
 
 def _make_plan(
-    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock, mode: Mode, few: Few | None
 ) -> Planned:
     spec, seal = workflow.spec, Seal(warehouse.seal_key)
     _settle_left_over(warehouse, workflow, target, seal, run_id, clock)
     before = target.calls
-    unasked = ask_unlisted(warehouse, workflow.name, target)
+    unasked = few.unasked if few else ask_unlisted(warehouse, workflow.name, target)
     shape_of = TargetShape(target.key_field, target.active_field, target.fields())
-    sides = Sides(workflow.name, spec, shape_of, workflow.mart, workflow.twin)
     stamp = new_stamp(run_id, clock)
     reach("plan_begins")
     with warehouse.writer(tuned=True) as con:
         warehouse.spare_memory(con)
         since = stamp.made_at - timedelta(hours=spec.retry_refused_after_h)
+        mart, twin = few.sides(con, workflow.name, target.key_field) if few else (workflow.mart, workflow.twin)
+        sides = Sides(workflow.name, spec, shape_of, mart, twin)
         refused, holds = ledger.read_refused(con, workflow.name, since), ledger.read_holds(con, workflow.name)
         places, pins = ledger.read_places(con, spec.waits_for), ledger.read_pins(con, workflow.name)
         part(con, sides, refused, holds, places, pins)
@@ -296,16 +304,17 @@ def _make_plan(
         selection = None if workflow.chosen.everything else read_selection(con, workflow.chosen)
         plan = narrow(plan, selection, left.links, mode)  # only writes are taken out, and what is settled has none
         plan = withhold(plan, unasked, left.links) if unasked else plan
+        plan = few.only(con, plan) if few else plan
         settled = count_settled(con)
         records = plan.height + sum(settled.values())
-        ours, size_before = count_ours(con, workflow.name), ledger.last_size(con, workflow.name)
+        ours, size_before = count_ours(con, workflow.name), 0 if few else ledger.last_size(con, workflow.name)
         tripped = list(
             check(spec.guards, plan, ours=ours, size_before=size_before, key_field=target.key_field, records=records)
         )
         tripped += canary_found(plan, ledger.halts(con, workflow.name, spec.version))
         kept = stamped(plan, workflow, stamp)
-        version = data_version(con, workflow.mart)
-        estimate = keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=version)
+        version, kind = data_version(con, mart), plans.HINTS if few else plans.SYNC
+        estimate = keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=version, kind=kind)
         write_settled(con, sides, workflow.plan, stamps_of(workflow, stamp))
         noted = {"state": "planned", "source_records": records, **counts_of(plan, settled)}
         ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
@@ -368,7 +377,7 @@ def keep_plan(
     *,
     tripped: Sequence[Tripped] = (),
     data_version: str = "",
-    kind: str = "sync",
+    kind: str = plans.SYNC,
 ) -> Estimate:
     """Write a stamped plan down, sealed, with what sending it takes; that is returned."""
     writing = kept.filter(pl.col("payload").is_not_null())
@@ -383,7 +392,7 @@ def keep_plan(
         "made_by": stamp.run_id,
         "made_at": stamp.made_at,
         "expires_at": stamp.made_at + timedelta(hours=workflow.spec.plan_lifetime_h),
-        "state": plans.WAITING if tripped or kind != "sync" else plans.MADE,
+        "state": plans.WAITING if tripped or kind not in {plans.SYNC, plans.HINTS} else plans.MADE,
         "state_at": stamp.made_at,
         "writes": writing.height,
         "calls_needed": estimate.calls,

@@ -28,6 +28,10 @@ EXPIRED: Final = "expired"
 DIED: Final = "died"
 OPEN = (MADE, WAITING)
 
+# kinds: of all records, of the few that hints named, and `undo …`
+SYNC: Final = "sync"
+HINTS: Final = "hints"
+
 STAMPS = ("plan_id", "workflow_version", "run_id", "decided_at")
 SEALED = "sealed:"
 SLICE = 50_000  # rows fingerprinted at once: memory stays flat
@@ -60,6 +64,11 @@ class Kept:
     def table(self) -> str:
         """Where its rows are."""
         return f"plan_{self.workflow}"
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether it takes something back."""
+        return self.kind not in {SYNC, HINTS}
 
 
 class Seal:
@@ -156,17 +165,20 @@ def keep(
     ensure_table(con, sql.statement("ledger", "sync_plans"))
     workflow = str(row["workflow"])
     expire(con, row["made_at"])
-    # a plan that nobody holds back is worth nothing once there is a newer one
+    # a plan that nobody holds back is worth nothing once there is a newer one; those of all records and those of a few
+    # do not replace each other
+    of_few = row["kind"] == HINTS
     con.execute(
         "update sync_plans set state = ?, state_at = ?, note = 'a newer plan was made'"
-        " where workflow = ? and state = ?",
-        [EXPIRED, row["made_at"], workflow, MADE],
+        " where workflow = ? and state = ? and (kind = ?) = ?",
+        [EXPIRED, row["made_at"], workflow, MADE, HINTS, of_few],
     )
     table = f"plan_{workflow}"
     if list(columns_of(con, table)) == plan.columns:
         con.execute(
-            f"delete from {quoted(table)} where plan_id not in (select plan_id from sync_plans where state = ?)",
-            [WAITING],
+            f"delete from {quoted(table)} where plan_id not in (select plan_id from sync_plans where workflow = ?"
+            " and (state = ? or (kind <> ? and ?) or (kind = ? and state in (?, ?))))",
+            [workflow, WAITING, HINTS, of_few, HINTS, MADE, SENDING],
         )
         insert_frame(con, table, plan)
     else:
@@ -202,14 +214,14 @@ def find(con: duckdb.DuckDBPyConnection, plan_id: str) -> Kept:
     return exact[0]
 
 
-def newest(con: duckdb.DuckDBPyConnection, workflow: str) -> Kept:
+def newest(con: duckdb.DuckDBPyConnection, workflow: str, kind: str = SYNC) -> Kept:
     """The newest plan of a workflow.
 
     Raises:
         PlanError: There is none.
     """
     ensure_table(con, sql.statement("ledger", "sync_plans"))
-    found = _kept(con, "workflow = ? and kind = 'sync'", [workflow])
+    found = _kept(con, "workflow = ? and kind = ?", [workflow, kind])
     if not found:
         raise PlanError(f"{workflow}: there is no plan; materialize plan_{workflow} first")
     return found[0]

@@ -65,7 +65,8 @@ def part(
         pins: PIN_SCHEMA: what a person decided about which record is which.
     """
     pins = pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins
-    faces = _faces(sides, columns_of(con, sides.mart))
+    there = dict(con.execute(f"select column_name, column_type from (describe {quoted(sides.mart)})").fetchall())
+    faces = _faces(sides, there)
     shown = list(dict.fromkeys(faces.values()))
     lasting = _lasting(sides, columns_of(con, sides.mart))
     con.execute(_wanted(sides, faces, lasting))

@@ -53,7 +53,16 @@ class WorkflowSpec(Strict):
 
     target: str = Field(description="What is written, such as `suiteprojects.Customer`.")
     description: str = ""
-    active: bool = Field(default=True, description="A workflow that is switched off decides and sends nothing.")
+    active: bool = Field(
+        default=True,
+        description="A workflow that is switched off decides and sends nothing; `millpond activate` and `deactivate`"
+        " say otherwise while everything runs.",
+    )
+    realtime: bool = Field(
+        default=False,
+        description="A record that NetSuite says was saved is brought to the target at once; `millpond activate"
+        " --realtime` says otherwise while everything runs.",
+    )
     owners: list[str] = Field(["team:integrations"])
     options: dict[str, Text] = Field({}, description="What the target needs to know, such as the custom field's id.")
     connection: str = Field(
@@ -172,7 +181,7 @@ class WorkflowSpec(Strict):
     def version(self) -> str:
         """A fingerprint of what the file says, so that a decision can name the rules it followed."""
         # the short form says the same as `records`; of all mappings only the parents' order means something
-        content = self.model_dump(mode="json", by_alias=True, exclude=set(_SHORT_FORM))
+        content = self.model_dump(mode="json", by_alias=True, exclude={*_SHORT_FORM, "realtime"})
         parents = [list(record.parent or {}) for record in self.records]
         text = json.dumps([content, parents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -4,13 +4,13 @@ plan, fresh mart, fresh twin  ->  set_aside()  ->  the rows that may be sent; th
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from assets.delivery.deliver import Delivery
+from assets.delivery.deliver import Delivery, Key
 from assets.delivery.frames import KEY, PARENT
 from assets.delivery.mapping import DELIVER
 from assets.delivery.plans import SyncError
@@ -89,11 +89,27 @@ def set_aside(plan: pl.DataFrame, fresh: Fresh, target: Target) -> tuple[pl.Data
         if why:
             code, reason = why
             aside.ends[key] = Outcome(Verdict.NOT_SENT, row["target_id"], code, reason)
+    return _without(plan, aside), aside
+
+
+def set_overtaken_aside(plan: pl.DataFrame, sent: Collection[Key]) -> tuple[pl.DataFrame, Delivery]:
+    """Drop the rows of records that hints had sent since the plan's target was read; as `set_aside`."""
+    writing = plan.filter(pl.col("payload").is_not_null()).select(*KEY, "target_id").iter_rows()
+    ends = {
+        (source, source_id): Outcome(Verdict.NOT_SENT, target_id, "stale_target", "not sent: a hint was quicker")
+        for source, source_id, target_id in (writing if sent else ())
+        if (source, source_id) in sent
+    }
+    aside = Delivery(ends=ends)
+    return _without(plan, aside) if ends else plan, aside
+
+
+def _without(plan: pl.DataFrame, aside: Delivery) -> pl.DataFrame:
     gone = pl.DataFrame(list(aside.ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
     stale = plan.join(gone, on=KEY, how="semi").with_columns(
         pl.lit(Action.SKIPPED.value).alias("action"), pl.lit(None, dtype=pl.String).alias("payload")
     )
-    return pl.concat([plan.join(gone, on=KEY, how="anti", maintain_order="left"), stale]), aside
+    return pl.concat([plan.join(gone, on=KEY, how="anti", maintain_order="left"), stale])
 
 
 def _source_moved(row: Mapping[str, Any], payload_hash: str | None, disposition: str | None) -> tuple[str, str] | None:

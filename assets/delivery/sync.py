@@ -18,7 +18,7 @@ from assets.delivery.finishing import finish_creates
 from assets.delivery.frames import KEY
 from assets.delivery.planning import STAMP_COMMENTS, Workflow, counts_of, moment_of
 from assets.delivery.plans import Kept, PlanError, Seal, SyncError
-from assets.delivery.stale import Fresh, only_these, parts_of, set_aside
+from assets.delivery.stale import Fresh, only_these, parts_of, set_aside, set_overtaken_aside
 from assets.delivery.target import Target
 from assets.delivery.turns import one_writer
 from resources.clock import Clock
@@ -56,6 +56,7 @@ def run_sync(
     clock: Clock,
     plan_id: str = "",
     only: Sequence[str] = (),
+    kind: str = plans.SYNC,
     progress: Progress | None = None,
 ) -> Synced:
     """Send one plan, once.
@@ -68,6 +69,7 @@ def run_sync(
         clock: Time.
         plan_id: A plan that a person releases; without it the newest plan of the workflow, if no guard holds it.
         only: Parts of a released plan: `action=create`, `record=107`, `field=name`.
+        kind: Which newest plan: the one of all records, or the one that hints asked for.
         progress: Told after each batch.
 
     Raises:
@@ -76,13 +78,16 @@ def run_sync(
     seal, asked = Seal(warehouse.seal_key), parts_of(only)
     with one_writer(warehouse, workflow.spec.door):
         before, wall = target.calls, monotonic()
-        kept, plan, links, places = _begin(warehouse, workflow, run_id, clock, plan_id, seal)
-        parents, stale = {**places, **_parents(kept, plan, links)}, Delivery()
+        begun = _begin(warehouse, workflow, run_id, clock, plan_id, seal, kind)
+        kept, links = begun.kept, begun.links
+        plan, stale = set_overtaken_aside(begun.plan, begun.overtaken)
+        parents = {**begun.places, **_parents(kept, begun.plan, links)}
         if plan_id:
             plan = only_these(plan, asked, target.active_field)
             plan, stale = set_aside(plan, _fresh(warehouse, workflow, target), target)
         canary = _canary(warehouse, workflow, kept, asked)
-        sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary)
+        few = kept.kind == plans.HINTS
+        sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary, few)
         finish = partial(
             finish_creates, warehouse, workflow.name, target, version=kept.workflow_version, run_id=run_id, clock=clock
         )
@@ -99,16 +104,27 @@ def run_sync(
         return Synced(decisions, counts_of(decisions), len(delivery.writes), calls, seconds, delivery.stop)
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A plan that was taken, and what sending it takes; `overtaken` are records that hints sent meanwhile."""
+
+    kept: Kept
+    plan: pl.DataFrame
+    links: pl.DataFrame
+    places: dict[Key, str]
+    overtaken: set[Key]
+
+
 def _begin(
-    warehouse: Warehouse, workflow: Workflow, run_id: str, clock: Clock, plan_id: str, seal: Seal
-) -> tuple[Kept, pl.DataFrame, pl.DataFrame, dict[Key, str]]:
+    warehouse: Warehouse, workflow: Workflow, run_id: str, clock: Clock, plan_id: str, seal: Seal, kind: str
+) -> _Begun:
     """Take the plan and write down that it is being sent, in one transaction."""
     began = moment_of(clock)
     with warehouse.writer() as con:
         ledger.ensure_ledger(con)
         close_dead(con, workflow.name, began)
     with warehouse.writer() as con:
-        kept = plans.find(con, plan_id) if plan_id else plans.newest(con, workflow.name)
+        kept = plans.find(con, plan_id) if plan_id else plans.newest(con, workflow.name, kind)
         if kept.workflow != workflow.name:
             raise SyncError(f"plan {kept.plan_id} is one of {kept.workflow}, not of {workflow.name}")
         # opened in here: without the right key the plan stays as it was
@@ -117,14 +133,15 @@ def _begin(
             plan = seal.open(rows)
         except PlanError as error:
             raise PlanError(f"{workflow.name}: plan {kept.plan_id}: {error}, or make a new plan") from error
-        if not plan_id:  # one that a person releases is compared with the target as it is now
-            refuse_outdated(con, workflow.name, kept.made_by)
+        # one that a person releases is compared with the target as it is now
+        overtaken = set() if plan_id else refuse_outdated(con, kept)
         noted = {"state": "sending", "plan_id": kept.plan_id, "started_at": began, "source_records": plan.height}
         ledger.note_run(con, run_id, workflow.name, {**noted, "workflow_version": kept.workflow_version})
         links = ledger.read_links(con, workflow.name)
         places = ledger.read_places(con, workflow.spec.waits_for).drop_nulls("target_id")
     reach("plan_taken")
-    return kept, plan, links, {(row[0], row[1]): row[2] for row in places.select(*KEY, "target_id").iter_rows()}
+    there = {(row[0], row[1]): row[2] for row in places.select(*KEY, "target_id").iter_rows()}
+    return _Begun(kept, plan, links, there, overtaken)
 
 
 def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept, asked: Mapping[str, object]) -> Sequence[int]:
@@ -141,7 +158,7 @@ def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept, asked: Mapping
 
 def _parents(kept: Kept, plan: pl.DataFrame, links: pl.DataFrame) -> dict[Key, str]:
     """Where parents are that the part which is sent may not name; an undo names none at all."""
-    if kept.kind == "sync":
+    if not kept.is_undo:
         return known_ids(plan)
     return {(row[0], row[1]): row[2] for row in links.select(*KEY, "target_id").iter_rows()}
 
@@ -166,11 +183,12 @@ def _finish(
 ) -> None:
     """Remember everything that came of a plan, in one transaction."""
     decisions, moment = delivery.final(plan), moment_of(clock)
-    undo = kept.kind != "sync"
+    undo = kept.is_undo
     # a part of a plan, or one that waited, knows nothing new of the records that it does not touch
-    whole = kept.state == plans.MADE and not asked
+    whole = kept.state == plans.MADE and not asked and kept.kind == plans.SYNC
     touched = pl.DataFrame(list(delivery.ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
-    told = decisions if whole else decisions.join(touched, on=KEY, how="semi")
+    of_few = kept.state == plans.MADE and kept.kind == plans.HINTS
+    told = decisions if whole or of_few else decisions.join(touched, on=KEY, how="semi")
     state = "halted" if delivery.halted else "partial" if delivery.stop else "finished"
     reach("bookkeeping_begins")
     with warehouse.writer() as con:

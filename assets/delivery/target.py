@@ -118,6 +118,21 @@ class Estimate:
     seconds: float | None = None  # None: no limit is known that would say
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Which records of a target a few source records may be.
+
+    Attributes:
+        keys: Our keys, of all of them.
+        known: Target id to our key, of those that were there.
+        alike: Values by field, of those that are yet to be found by a rule.
+    """
+
+    keys: Sequence[str]
+    known: Mapping[str, str] = field(default_factory=dict)
+    alike: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
 class Target(Protocol):
     """One kind of record in one system, seen from the engine."""
 
@@ -155,6 +170,15 @@ class Target(Protocol):
         """The records that carry these keys now, read afresh; same columns as `read`."""
         ...
 
+    def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Some records as they are now, without reading all of them.
+
+        Returns:
+            Those that are there, in the columns of `read`, and target ids for which there was no room in this run. Of
+            a known record that is in neither it is certain that it is gone.
+        """
+        ...
+
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
         """What it takes to send so many creates, updates and so on."""
         ...
@@ -188,6 +212,14 @@ class SimpleTarget:
 
     follows_up = False
     lists_all = True
+
+    def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
+        """See `Target.find`."""
+        raise NotImplementedError
+
+    def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """By their keys alone."""
+        return self.find(asked.keys, fields), ()
 
     def finish(self, target_ids: Sequence[str]) -> Sent:
         """Nothing is left to do."""

@@ -28,10 +28,10 @@ def one_maker(warehouse: Warehouse, table: str) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def turn_if_free(warehouse: Warehouse, system: str) -> Iterator[bool]:
-    """Take the turn without waiting; false when somebody is sending just now."""
+def turn_if_free(warehouse: Warehouse, system: str, wait_s: float = 0.0) -> Iterator[bool]:
+    """Take the turn without waiting, or not for long; false when somebody is sending just now."""
     with ExitStack() as turn:
-        yield _taken(turn, warehouse, system, 0.0)
+        yield _taken(turn, warehouse, system, wait_s)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from assets.delivery.checks import (
 from assets.delivery.frames import PLAN_COMMENTS
 from assets.delivery.guard import Tripped
 from assets.delivery.import_assets import import_assets
-from assets.delivery.layers import MODE_TAG, POOL, layer_spec, refuse_switched_off
+from assets.delivery.layers import MODE_TAG, POOL, layer_spec, switch_metadata, when_off
 from assets.delivery.lineage import column_lineage
 from assets.delivery.mapping import DELIVER, MART_COMMENTS, MappingError, on_demand
 from assets.delivery.picking import Mode
@@ -177,7 +177,10 @@ def _mart(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def mart(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow, checks)
+        if off is not None:
+            yield off
+            return
         warehouse: Warehouse = context.resources.warehouse
         client = _client(context, workflow)
         with dagster_failure(MappingError, SyncError):
@@ -262,7 +265,10 @@ def _twin(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", workflow.spec.door}, pool=POOL
     )
     def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow)
+        if off is not None:
+            yield off
+            return
         clock = _client(context, workflow).clock
         with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
@@ -298,7 +304,10 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def plan(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow, [*checks, *PLAN_CHECKS])
+        if off is not None:
+            yield off
+            return
         target = _target(context, kind, workflow)
         warehouse: Warehouse = context.resources.warehouse
         client = _client(context, workflow)
@@ -319,6 +328,7 @@ def _plan(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 "dagster/row_count": planned.records,
                 "plan_id": planned.plan_id,
                 "account": client.base_url,
+                **switch_metadata(context, workflow),
                 "calls_needed": planned.estimate.calls,
                 "time_needed": duration(planned.estimate.seconds),
                 **({} if target.calls_left is None else {"calls_left": target.calls_left}),
@@ -389,7 +399,10 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         check_specs=warning_specs(workflow.sync, SINK_CHECKS),
     )
     def sync(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        refuse_switched_off(workflow)
+        off = when_off(context, workflow, SINK_CHECKS)
+        if off is not None:
+            yield off
+            return
         target = _target(context, kind, workflow)
 
         def progress(done: int, steps: int) -> None:
@@ -421,6 +434,7 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 "seconds": round(synced.seconds, 3),
                 "stopped": str(synced.stop) if synced.stop else "no",
                 **sink_metadata(page, run_id, _quota_left(_client(context, workflow), synced)),
+                **switch_metadata(context, workflow),
             },
             check_results=sink_checks(page, synced.decisions.height, synced.counts["failed"]),
         )

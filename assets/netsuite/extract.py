@@ -6,36 +6,42 @@ The next watermark is NetSuite's time before the first query. There is no upper 
 read comes now or next time. Rows, deletions and watermark are written in one transaction, after the network is done.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 
 import duckdb
+import polars as pl
 
+from assets.netsuite.deletions import SCHEMA as DELETED_SCHEMA
 from assets.netsuite.fields import held_columns, read_kinds, write_kinds
 from assets.netsuite.found import Remembered
 from assets.netsuite.gathering import Gathered, Gathering, Known
-from assets.netsuite.load import Batch, Counts, load
+from assets.netsuite.load import Batch, Counts, Scope, latest_stamp, load
 from assets.netsuite.pond import changed_parents
 from assets.netsuite.probes import LIMITS, Probes
 from assets.netsuite.reading import Reading
 from assets.netsuite.report import ExtractReport, keep_read
 from assets.netsuite.settings import ExtractionSettings
-from assets.netsuite.spool import scratch
+from assets.netsuite.spool import relation, scratch
 from assets.netsuite.things import THINGS, Thing, thing_of
 from assets.netsuite.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermark, read_watermarks, write_watermark
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.refusals import MissingTableError
 from resources.place import literal
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, quoted
 
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 
 LEAST_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory while loading
 TURN_TIMEOUT_S = 3600.0
 DEFAULTS = ExtractionSettings()
+NOBODY: Mapping[str, datetime] = MappingProxyType({})
 
 
 class Extraction:
@@ -51,6 +57,7 @@ class Extraction:
         with warehouse.writer(transaction=False) as con:
             marks = read_watermarks(con)
             self._mark = marks.get(self._thing.table)
+            self._latest = latest_stamp(con, self._thing.raw_tables)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
             self._remembered = self._remember(con)
             known = self._mark if self._thing.parent else None
@@ -110,6 +117,36 @@ class Extraction:
             gathering = Gathering(self._warehouse, self._client, reading, self._settings, self._known)
             return self._load(reading, folder, gathering.compared(Gathered("reconcile", [])), None)
 
+    def look_again(self, ids: Sequence[str], said_deleted: Mapping[str, datetime] = NOBODY) -> set[str]:
+        """Read some records again, whatever the watermark says; it stays where it is.
+
+        Args:
+            ids: Keys of the records; where the thing has a parent, the parents' ids: all their children are read, and
+                those that are missing have vanished.
+            said_deleted: Of these somebody said that they are gone, and when; what NetSuite still shows is not.
+
+        Returns:
+            The keys that NetSuite showed.
+
+        Raises:
+            IntegrationError: Nothing was changed.
+        """
+        with scratch(self._warehouse.folder) as folder:
+            reading = self._reading(folder)
+            expression = self._thing.parent or reading.query.key_expression
+            rows = reading.rows_with(expression, ids)
+            if self._thing.parent:
+                scope = Scope([rows], ids, visible=bool(rows.rows) or reading.shows_rows())
+                read = Gathered("again", [rows], scope=scope)
+            else:
+                gone = pl.DataFrame(list(said_deleted.items()), schema=DELETED_SCHEMA, orient="row")
+                read = Gathered("again", [rows], gone)
+            self._load(reading, folder, read, None)
+            if not rows.rows:
+                return set()
+            with duckdb.connect() as con:
+                return {row[0] for row in con.execute(relation([rows], quoted(reading.query.key))).fetchall()}
+
     def _reading(self, folder: Path) -> Reading:
         custom = self._settings.custom_columns.get(self._thing.name, ())
         return Reading(self._client, self._thing, folder, custom, self._remembered)
@@ -132,6 +169,7 @@ class Extraction:
             deleted=read.deleted,
             scope=read.scope,
             description=declared.statement.description,
+            began_after=self._latest,
         )
         self._note(reading)
         with self._warehouse.writer(tuned=True) as con:
@@ -139,7 +177,8 @@ class Extraction:
             con.execute(f"set memory_limit = '{self._memory_mb(read)}MB'")
             con.execute("set threads = 1")  # each thread keeps a row group of its own in memory
             con.execute("set preserve_insertion_order = false")  # rows stream through instead of waiting in memory
-            self._nobody_else_wrote(con)
+            if read.mode != "again":
+                self._nobody_else_wrote(con)
             counts = load(con, batch, self._settings.guard, now=clock.now(), run_id=self._run_id)
             self._probes.write(con, clock.now(), self._run_id)
             write_kinds(con, self._thing.name, reading.columns.kinds, clock.now(), self._run_id)
@@ -238,3 +277,21 @@ def reconcile(
         ContractError: More rows vanished than the guard allows; nothing was changed.
     """
     return Extraction(warehouse, client, thing, settings, run_id).reconcile()
+
+
+def look_again(
+    warehouse: Warehouse,
+    client: NetSuiteClient,
+    thing: str,
+    ids: Sequence[str],
+    settings: ExtractionSettings = DEFAULTS,
+    *,
+    run_id: str,
+    said_deleted: Mapping[str, datetime] = NOBODY,
+) -> set[str]:
+    """Read some records of one thing again; see `Extraction.look_again`.
+
+    Raises:
+        IntegrationError: Nothing was changed.
+    """
+    return Extraction(warehouse, client, thing, settings, run_id).look_again(ids, said_deleted)

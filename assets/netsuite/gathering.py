@@ -22,7 +22,7 @@ from resources.warehouse import Warehouse
 
 MANY_PARENTS = 10_000  # when more customers changed, their children are read whole: fewer calls
 
-Mode = Literal["full", "incremental", "whole", "reconcile", "missing"]
+Mode = Literal["full", "incremental", "whole", "reconcile", "missing", "again"]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from assets.netsuite.things import Thing
 from assets.netsuite.watermarks import naive
 from resources.errors import ContractError
 from resources.place import literal
-from resources.warehouse import columns_of, describe_table, insert_frame, quoted
+from resources.warehouse import columns_of, describe_table, has_table, insert_frame, quoted
 
 OWN_COLUMNS = {
     ROW_HASH: ("varchar", "fingerprint of the values; equal means unchanged"),
@@ -64,6 +64,8 @@ class Batch:
         deleted: Records that NetSuite calls deleted: key, deleted_at (UTC, naive).
         scope: Where absence means deletion; None: nowhere.
         description: Comment of the raw tables.
+        began_after: The latest stamp of the raw tables when reading began: what has a later one was written by another
+            run meanwhile, may be newer, and stays. None: there was none.
     """
 
     thing: Thing
@@ -73,6 +75,7 @@ class Batch:
     deleted: pl.DataFrame
     scope: Scope | None
     description: str
+    began_after: datetime | None = None
 
     @property
     def filled(self) -> list[Spool]:
@@ -106,7 +109,11 @@ def load(con: duckdb.DuckDBPyConnection, batch: Batch, guard: Guard, *, now: dat
     _incoming(con, batch)
     _before(con, batch)
     _find_vanished(con, batch, guard, now)
-    stamp = {"now": _later(con, tables, naive(now)), "run": run_id}
+    latest = latest_stamp(con, tables)
+    # later than that of any load before, even when the clock was put back: what changed since a moment is asked for by
+    # this stamp (see assets/warehouse/incremental.py)
+    at = naive(now) if latest is None else max(naive(now), latest + _TICK)
+    stamp = {"now": at, "run": run_id}
     read, inserted, updated, moved = _compare(con)
     if inserted or updated:
         _write(con, batch, stamp)
@@ -151,7 +158,7 @@ def _before(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     key, parent = quoted(batch.key), batch.thing.parent.rpartition(".")[2]
     shown = quoted(parent) if parent else "null::varchar"
     parts = (
-        f"select {key} as key, {shown} as parent, {ROW_HASH}, _deleted_at, {literal(table)} as {TABLE}"
+        f"select {key} as key, {shown} as parent, {ROW_HASH}, _deleted_at, _extracted_at, {literal(table)} as {TABLE}"
         f" from {quoted(table)}"
         for table in batch.thing.raw_tables
     )
@@ -164,10 +171,16 @@ def _before(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         from incoming as i
         left join before as b on b.key = i.{key}
         where b.key is null
-            or b.{ROW_HASH} is distinct from i.{ROW_HASH}
-            or b._deleted_at is not null
-            or b.{TABLE} <> i.{TABLE}
-        """
+            or (
+                b._extracted_at <= coalesce(?, b._extracted_at)
+                and (
+                    b.{ROW_HASH} is distinct from i.{ROW_HASH}
+                    or b._deleted_at is not null
+                    or b.{TABLE} <> i.{TABLE}
+                )
+            )
+        """,
+        [batch.began_after],
     )
 
 
@@ -195,14 +208,14 @@ def _find_vanished(con: duckdb.DuckDBPyConnection, batch: Batch, guard: Guard, n
     con.execute(f"insert into gone (key, deleted_at) select key, ? {missing}", [naive(now)])
 
 
-def _later(con: duckdb.DuckDBPyConnection, tables: Sequence[str], now: datetime) -> datetime:
-    """The time stamp of this load: later than that of any load before, even when the clock was put back.
-
-    What changed since a moment is asked for by this stamp (see assets/warehouse/changed.py).
-    """
-    parts = " union all ".join(f"select max(_extracted_at) as latest from {quoted(table)}" for table in tables)
-    latest = con.execute(f"select max(latest) from ({parts})").fetchall()[0][0]
-    return now if latest is None else max(now, latest + _TICK)
+def latest_stamp(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> datetime | None:
+    """When the newest rows of some raw tables were written; None when there are none."""
+    there = [table for table in tables if has_table(con, table)]
+    if not there:
+        return None
+    parts = " union all ".join(f"select max(_extracted_at) as latest from {quoted(table)}" for table in there)
+    found: datetime | None = con.execute(f"select max(latest) from ({parts})").fetchall()[0][0]
+    return found
 
 
 def _compare(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int, int]:
@@ -264,9 +277,10 @@ def _delete(con: duckdb.DuckDBPyConnection, batch: Batch, table: str, stamp: dic
         from (select key, min(deleted_at) as deleted_at from gone group by key) as g
         where t.{key} = g.key
             and t._deleted_at is null
+            and t._extracted_at <= $before
             and t.{key} not in (select {key} from incoming)
         """,
-        stamp,
+        {**stamp, "before": batch.began_after or stamp["now"]},
     ).fetchall()
     return int(rows[0][0])  # DuckLake knows no `returning` here; how many there were both tell
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import polars as pl
 
-from assets.delivery.target import UNFINISHED, Action, Estimate, Outcome, Sent, TargetField, Verdict, Write
+from assets.delivery.target import UNFINISHED, Action, Asked, Estimate, Outcome, Sent, TargetField, Verdict, Write
 from assets.precoro.frames import FIELDS, echo, frame
 from assets.precoro.memory import Memory
 from assets.precoro.pace import seconds_for
@@ -89,6 +89,7 @@ class OptionTarget:
         self.follows_up = bool(legal_entity_ids)
         self._memory = Memory()
         self._listing: tuple[datetime, list[Option]] | None = None
+        self._few = False  # only some records are meant: what may be listed once a minute is not listed for them
 
     @property
     def calls(self) -> int:
@@ -107,7 +108,8 @@ class OptionTarget:
             RequestRejectedError: There is no such field, several have the name, or it cannot hold options.
         """
         operation = "choose the custom field"
-        found = [each for each in self._client.fields() if self._wanted in {str(each.field_id), each.name}]
+        listed = self._client.fields_of_late() if self._few else self._client.fields()
+        found = [each for each in listed if self._wanted in {str(each.field_id), each.name}]
         if len(found) != 1:
             reason = f"{len(found) or 'no'} items custom fields are called {self._wanted!r}; give the id"
             raise RequestRejectedError("precoro", operation, reason, code="field_missing")
@@ -165,6 +167,14 @@ class OptionTarget:
         for option in there:
             self._memory.wrote(option, None)
         return frame(there, fields), unasked
+
+    def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """One call for each option that was there; what never was there is believed to be missing.
+
+        A whole listing for each save would use up the day's allowance.
+        """
+        self._few = True
+        return self.ask(asked.known, fields)
 
     def _list(self) -> list[Option]:
         field_id, began = self.field.field_id, self._client.clock.now()

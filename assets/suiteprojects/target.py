@@ -4,14 +4,14 @@ engine  ->  SuiteProjectsTarget.read / find / send  ->  encode  ->  SuiteProject
 """
 
 from codecs import lookup as codec
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import ClassVar
 
 import polars as pl
 
-from assets.delivery.target import Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
+from assets.delivery.target import Asked, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
 from assets.suiteprojects.answers import NOT_DONE, outcome_of
 from assets.suiteprojects.countries import SPELLINGS, spelled, understood
 from assets.suiteprojects.encode import UnsendableError, Values, encoded, values_of
@@ -119,13 +119,22 @@ class SuiteProjectsTarget(SimpleTarget):
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
         """The live records that carry these keys now, a hundred keys a request."""
+        return self._where([(KEY_FIELD, external_id) for external_id in external_ids], fields)
+
+    def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """By key, by internal id, and by the fields of rules that are no custom fields; a hundred a request."""
+        plain = self._kind.record_type.flat
+        alike = [(name, value) for name, values in asked.alike.items() if name in plain for value in values]
+        by = [*((KEY_FIELD, key) for key in asked.keys), *(("id", target_id) for target_id in asked.known), *alike]
+        return self._where(by, fields).unique("target_id", keep="first", maintain_order=True), ()
+
+    def _where(self, by: Iterable[tuple[str, str]], fields: Sequence[str]) -> pl.DataFrame:
+        """The live records of which a property has a value."""
         self._check_names(fields)
         asked = self._asked(fields)
         reads = [
-            read_command(
-                self._type_name, asked, limit=str(MATCHES), custom=_has_custom(fields), query={KEY_FIELD: external_id}
-            )
-            for external_id in dict.fromkeys(external_ids)
+            read_command(self._type_name, asked, limit=str(MATCHES), custom=_has_custom(fields), query={name: value})
+            for name, value in dict.fromkeys(by)
         ]
         size = PAGE // MATCHES
         chunks = [reads[start : start + size] for start in range(0, len(reads), size)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.delivery.activation import Switches
 from assets.delivery.planning import Workflow
 from orchestration.alerts.failures import check_problems, follow_runs, run_problems
 from orchestration.alerts.memory import Memory
@@ -103,7 +104,6 @@ def alert_sensor(
 ) -> dg.SensorDefinition:
     """Looks every half a minute; without a receiver what is wrong is told by the tick alone."""
     own = AlertSettings()
-    active = [each for each in workflows if each.spec.active]
 
     @dg.sensor(
         name=NAME,
@@ -118,6 +118,8 @@ def alert_sensor(
         except ValueError as error:
             trouble = f"; nobody is told: {error}"
         limits = Limits(own.held, fresh_h)
+        switches = Switches(warehouse.folder)
+        active = [each for each in workflows if switches.state(each).active]
         found = look(
             context.instance, warehouse, settings.alerts, receivers, active, limits,
             pond_time=pond_clock(settings).now(), link=own.link,

@@ -14,6 +14,7 @@ import orjson
 from resources.clock import Clock
 from resources.errors import AnswerLostError, ContractError, RequestRejectedError
 from resources.http import HttpDoor
+from resources.precoro.notes import Notes
 from resources.precoro.pages import PER_PAGE, read_all, records_of
 
 LEGAL_ENTITIES = 1  # depend_type: precoro.md §5 row 7 [C]
@@ -48,7 +49,12 @@ class PrecoroClient:
     """Lists fields and options, writes options; knows nothing of Dagster, DuckDB or NetSuite."""
 
     def __init__(
-        self, door: HttpDoor, *, clock: Clock, remaining: Callable[[], Mapping[str, int]] | None = None
+        self,
+        door: HttpDoor,
+        *,
+        clock: Clock,
+        remaining: Callable[[], Mapping[str, int]] | None = None,
+        notes: Notes | None = None,
     ) -> None:
         """Wrap the door.
 
@@ -56,7 +62,9 @@ class PrecoroClient:
             door: Sends the requests; it signs, waits and counts.
             clock: The time that the door waits by.
             remaining: Tells how many calls each window of the budget has left.
+            notes: Where the custom fields are noted for `fields_of_late`.
         """
+        self._notes = notes
         self._door = door
         self._remaining = remaining
         self.clock = clock
@@ -82,7 +90,15 @@ class PrecoroClient:
     def fields(self) -> list[CustomField]:
         """Every items custom field."""
         operation = "list item custom fields"
-        return [_field(each, operation) for each in self._list("/itemcustomfields", operation)]
+        fields = [_field(each, operation) for each in self._list("/itemcustomfields", operation)]
+        if self._notes:
+            self._notes.write(fields)
+        return fields
+
+    def fields_of_late(self) -> list[CustomField]:
+        """Every items custom field as some process listed them within the last day; else as they are now."""
+        noted = self._notes.read(CustomField) if self._notes else None
+        return self.fields() if noted is None else noted
 
     def options(self, field_id: int) -> list[Option]:
         """Every option of a field, foreign and disabled ones included, as the service lists them now.

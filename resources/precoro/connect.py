@@ -12,6 +12,7 @@ from resources.clock import Clock, WallClock
 from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpDoor, bad_address, not_configured, open_http
 from resources.lake import PostgresLog
 from resources.precoro.client import PrecoroClient
+from resources.precoro.notes import Notes
 from resources.precoro.refusals import Refusals
 
 REGIONS = {"com": "https://api.precoro.com", "us": "https://api.precoro.us"}
@@ -106,6 +107,7 @@ def open_precoro(
         with open_http(NOWHERE, transport=ClosedTransport("precoro", problem)) as http:
             yield PrecoroClient(HttpDoor(http, system="precoro", clock=time), clock=time)
         return
+    counted_in = Path(budget_file) if budget_file else Path.home() / ".millpond" / "precoro_budget.sqlite"
     budget = CallBudget(
         _log_of(str(budget_file)),
         WINDOWS,
@@ -127,7 +129,9 @@ def open_precoro(
         around=lambda inner: Counted(inner, budget, account),
     ) as http:
         door = HttpDoor(http, system="precoro", clock=time, attempts=attempts, translate=Refusals(time, system))
-        yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account))
+        noted_in = counted_in.with_suffix(".fields.json")
+        notes = None if str(budget_file).startswith(SHARED) else Notes(noted_in, account, time)
+        yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account), notes=notes)
 
 
 def _log_of(budget: str) -> Path | CallLog:

@@ -12,7 +12,7 @@ create table if not exists sync_plans (
     workflow varchar,  -- the workflow
     workflow_version varchar,  -- fingerprint of the workflow file that decided
     data_version varchar,  -- fingerprint of the source records that it was made from
-    kind varchar,  -- sync, or undo of a run
+    kind varchar,  -- sync, hints, or undo of a run
     made_by varchar,  -- the run that made it
     made_at timestamp,  -- when, UTC
     expires_at timestamp,  -- after this it cannot be sent, UTC

@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.delivery import ledger
 from orchestration.alerts.failures import check_problems
 from orchestration.definitions import definitions, load_workflows
 from orchestration.reconcile_job import check_key
@@ -218,6 +219,24 @@ def test_plans_that_cannot_be_sent_lose_their_values(warehouse: Warehouse) -> No
     assert rows["newest"]["payload"] is None
     assert rows["newest"]["changes"] == [{"field": "name", "before": None, "after": None}]
     assert rows["waiting"]["payload"] is not None
+
+
+def test_the_job_tidies_all_of_it(home: Home) -> None:
+    """Over a pond that has something, and over none at all: a first night is no failure."""
+    empty = home.run("tidy")
+    with home.warehouse.writer() as con:
+        ledger.ensure_ledger(con)
+        con.execute("insert into sync_plans (plan_id, state, expires_at) values ('old', 'waiting', '2026-01-01')")
+    done = home.run("tidy")
+    told = {
+        event.step_key: {name: value.value for name, value in event.event_specific_data.metadata.items()}
+        for event in done.all_events if event.event_type is dg.DagsterEventType.STEP_OUTPUT
+    }  # fmt: skip
+
+    assert empty.success
+    assert done.success
+    assert told["old_plans"] == {"expired": 1, "removed": 0, "bared": 0}
+    assert told["old_history"]["bytes_after"] > 0
 
 
 def test_old_reports_and_leftovers_go(warehouse: Warehouse) -> None:

@@ -44,12 +44,15 @@ import dagster._daemon  # first: the other one imports it in a circle
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
 folder, crash, *moments = sys.argv[1:]
-target = PythonFileTarget(python_file=f"{folder}/location.py", attribute=None, working_directory=folder, location_name="x")
+target = PythonFileTarget(
+    python_file=f"{folder}/location.py", attribute=None, working_directory=folder, location_name="x"
+)
 with dg.DagsterInstance.from_config(folder) as instance, WorkspaceProcessContext(instance, target) as context:
     times = {}
     for number, moment in enumerate(moments):
         flags = {"nightly": {crash: signal.SIGKILL}} if crash and number == len(moments) - 1 else None
-        list(launch_scheduled_runs(context, logging.getLogger(), datetime.fromisoformat(moment), times, debug_crash_flags=flags))
+        now = datetime.fromisoformat(moment)
+        list(launch_scheduled_runs(context, logging.getLogger(), now, times, debug_crash_flags=flags))
 """
 
 

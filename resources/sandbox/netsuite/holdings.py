@@ -17,6 +17,7 @@ from resources.sandbox.netsuite.functions import add_functions
 from resources.sandbox.netsuite.late import SCHEMA, Late
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.netsuite.tables import INTERNAL, SQLITE_TYPES, TABLES, Table, schema
+from resources.sandbox.netsuite.user_event import UserEvent
 from resources.sandbox.netsuite.values import FROM_SQLITE, utc_text
 from resources.sandbox.netsuite.writes import (
     Sequence,
@@ -54,6 +55,7 @@ class Holdings:
         self._ensured: tuple[str, ...] = ()
         self._loaded = NetSuiteSwitches(), NetSuiteSwitches()
         self._late = Late(self._store, path.with_name(f"{path.stem}_late"))
+        self.user_event = UserEvent(path.parent)
         with self._store.write() as connection:
             _add_missing(connection)
             connection.executemany(_CUSTOM_FIELDS, _custom_fields())
@@ -74,12 +76,18 @@ class Holdings:
         defaults = {name: now for name in (*CREATED, *CHANGED) if name in described.columns}
         with self._store.write() as connection:
             ids = Sequence(connection, described)
-            complete = ({**defaults, **row, described.key: ids.take(row.get(described.key))} for row in rows)
+            complete: Iterator[Mapping[str, Any]] = (
+                {**defaults, **row, described.key: ids.take(row.get(described.key))} for row in rows
+            )
             if switches.late_share:
                 complete = (row for row in complete if not self._kept_row(connection, described, row, switches))
+            created: list[int] = []
+            if self.user_event.is_deployed(table):
+                complete = _noting(complete, described.key, created)
             for names, alike in groupby(complete, key=tuple):
                 insert_alike(connection, described, names, alike)
             ids.keep()
+        self._saved(table, created, "create")
 
     def _kept_row(
         self, connection: sqlite3.Connection, table: Table, row: Mapping[str, Any], switches: NetSuiteSwitches
@@ -107,10 +115,10 @@ class Holdings:
         write: dict[str, Any] = {"table": table, "key": key, "values": values, "moved": moved}
         with self._store.write() as connection:
             place = place_of(connection, described, key)
-            if self._late.keep(connection, place, [("update", write)], now=now, switches=switches):
-                return
-            if not update_row(connection, **write):
+            late = self._late.keep(connection, place, [("update", write)], now=now, switches=switches)
+            if not late and not update_row(connection, **write):
                 raise KeyError(f"{table} has no {key}")
+        self._saved(table, [key], "edit")
 
     def delete(self, record_type: str, table: str, key: int) -> None:
         """Remove one record with its child rows, and note it in deletedrecord.
@@ -134,10 +142,22 @@ class Holdings:
         }
         with self._store.write() as connection:
             place = place_of(connection, TABLES[table], key)
-            if self._late.keep(connection, place, [("delete", write)], now=now, switches=switches):
-                return
-            if not delete_row(connection, **write):
+            late = self._late.keep(connection, place, [("delete", write)], now=now, switches=switches)
+            if not late and not delete_row(connection, **write):
                 raise KeyError(f"{table} has no {key}")
+        self._saved(table, [key], "delete")
+
+    def _saved(self, table: str, keys: Iterable[int], event: str) -> None:
+        """Let the user event run, when it is deployed on these records; a customer's type is its stage."""
+        if not self.user_event.is_deployed(table):
+            return
+        for key in keys:
+            kind = table
+            if table == "customer":
+                with self._store.read() as connection:
+                    found = connection.execute("select searchstage from customer where id = ?", (key,)).fetchall()
+                kind = str(found[0][0]).lower() if found else kind
+            self.user_event.after_submit(kind, key, event)
 
     def _settle(self) -> None:
         """Make visible what was late and is due."""
@@ -184,6 +204,13 @@ class Holdings:
                 ensure(connection, custom_fields(switches.custom_fields))
             self._ensured = switches.custom_fields
         return switches
+
+
+def _noting(rows: Iterable[Mapping[str, Any]], key: str, noted: list[int]) -> Iterator[Mapping[str, Any]]:
+    """The rows, their keys noted on the way."""
+    for row in rows:
+        noted.append(row[key])
+        yield row
 
 
 def _add_missing(connection: sqlite3.Connection) -> None:

@@ -136,8 +136,9 @@ def test_the_project_is_well_formed(path: Path) -> None:
     if root.tag == "usereventscript":
         assert root.get("scriptid") == path.stem
         file = (root.findtext("scriptfile") or "").strip("[]")
-        assert (PROJECT / "FileCabinet" / file.lstrip("/")) == SCRIPT
-        parameter = root.find("scriptcustomfields/scriptcustomfield")
-        assert parameter is not None
-        assert f"'{parameter.get('scriptid')}'" in SCRIPT.read_text()
+        script = PROJECT / "FileCabinet" / file.lstrip("/")
+        assert script.stem == path.stem.removeprefix("customscript_")
+        parameters = root.findall("scriptcustomfields/scriptcustomfield")
+        assert parameters
+        assert all(f"'{each.get('scriptid')}'" in script.read_text() for each in parameters)
         assert [each.text for each in root.iter("recordtype")] == ["CUSTOMER", "LEAD", "PROSPECT", "PROJECT", "CONTACT"]
