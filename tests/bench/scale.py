@@ -9,6 +9,7 @@ the work itself: stage (write the staging table), mart, plan, publish. `--file` 
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,7 @@ def main() -> None:
     if asked.child:
         child(asked.child)
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the three services end with this process
     console = Console(width=110)
     table = Table("pond", "accounts", "records each", "wall s", *(f"{name} s" for name in STEPS), "peak MB")
 
