@@ -7,6 +7,19 @@ import pytest
 from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
 
+# of these, each of whose cases is several runs, `make test` takes the first case of each test
+MANY_CASES = {"test_drift", "test_option_target", "test_quirks", "test_stale", "test_undo"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave further cases to the long lane, unless they are asked for by name."""
+    seen = set[str]()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if test in seen and item.path.stem in MANY_CASES:
+            item.add_marker(pytest.mark.long)
+        seen.add(test)
+
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:

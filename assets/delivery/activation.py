@@ -58,7 +58,7 @@ class Switches:
         """
         try:
             text = self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # where there is no folder, the first writer says so
             return {}
         try:
             return {name: Said(**each) for name, each in json.loads(text).items()}

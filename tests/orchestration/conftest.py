@@ -30,7 +30,7 @@ class Home:
 
     def run(self, job: str = "all") -> dg.ExecuteInProcessResult:
         """Run one job of the code location, as the daemon would."""
-        found = {each.name: each for each in definitions().resolve_all_job_defs()}[job]
+        found = definitions().resolve_job_def(job)
         with dg.DagsterInstance.ephemeral() as instance:
             return found.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
 

@@ -113,6 +113,7 @@ def calls_of(home: Home, system: str) -> int:
         return int(con.execute("select count(*) from calls").fetchall()[0][0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("system", "refusing", "workflow", "other", "names"),
     [
@@ -230,6 +231,7 @@ def test_a_host_that_nobody_answers_at_is_named_and_not_waited_for(settled: Home
     assert (rows(settled), held(settled)) == before
 
 
+@pytest.mark.long
 def test_a_file_that_is_no_pond_is_named_and_can_be_moved_away(settled: Home) -> None:
     """The text names file and mend; with a new pond the targets' own keys tell what is there, so nothing is sent."""
     stage, before, sent = settled.warehouse.stage, held(settled), writes(settled)

@@ -19,7 +19,9 @@ from tests.orchestration.oracle import (
     selected_options,
 )
 
-CUSTOMERS = 300
+pytestmark = pytest.mark.long
+
+CUSTOMERS = 500
 
 
 @dataclass

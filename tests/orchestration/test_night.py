@@ -15,8 +15,12 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
+from assets.delivery.activation import Switches
+from assets.delivery.plans import HINTS
 from orchestration.alerts.failures import last_answer
 from orchestration.definitions import definitions
+from orchestration.hints import Hints
+from orchestration.realtime import REALTIME
 from orchestration.release_job import OP, RELEASE
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.seed import seed
@@ -37,6 +41,7 @@ groups:
     sensor: {every_s: 900, on: true}
     fresh_h: 5
 """
+SETTINGS = {"MILLPOND_ALERT_HELD": "2", "MILLPOND_REALTIME_WAIT_S": "0", "MILLPOND_REALTIME_LINGER_S": "0"}
 EVENING, STEP = datetime(2026, 11, 16, 21, 0, tzinfo=UTC), timedelta(minutes=15)
 END = datetime(2026, 11, 17, 13, 0, tzinfo=UTC)
 
@@ -61,6 +66,8 @@ class Daemon:
             if schedule.default_status is dg.DefaultScheduleStatus.RUNNING:
                 for due in self._due(schedule, now):
                     self._scheduled(schedule, due)
+        for _ in self.sensor("hints").run_requests or []:
+            self.note(now, "hints", self.run(REALTIME))
         self._changes(now)
         self.last = now
         self.note(now, "alerts", self.sensor("alerts").skip_message or "")
@@ -121,13 +128,21 @@ class Daemon:
         return "; ".join(what for who, what in self.log if who == when)
 
 
-def rename(daemon: Daemon) -> None:
-    """Somebody edits a customer in NetSuite that is in the target."""
+def rename(daemon: Daemon) -> str:
+    """Somebody edits a customer in NetSuite that is in the target; its id."""
     (key,) = daemon.home.warehouse.read(
         f"select source_id from sync_links where workflow = '{CUSTOMERS}' order by source_id limit 1"
     )["source_id"]
     name = f"Renamed {daemon.home.sandbox.clock.now():%H %M}"
     daemon.home.sandbox.netsuite.update("customer", int(key), companyname=name)
+    return str(key)
+
+
+def saved(daemon: Daemon) -> None:
+    """Somebody edits a customer, and NetSuite says so at once."""
+    Switches(daemon.home.warehouse.folder).say(CUSTOMERS, realtime=True)
+    now = daemon.home.sandbox.clock.now().timestamp()
+    Hints(daemon.home.folder).keep("customers", rename(daemon), is_deleted=False, nonce="23", now=now, remember_s=600)
 
 
 def outage(daemon: Daemon) -> None:
@@ -164,8 +179,8 @@ def strict(daemon: Daemon) -> None:
         daemon.home.sandbox.netsuite.update("customer", row["id"], companyname=f"Longer {row['id']}")
 
 
-# hints of the webhook ("record saved") go in here as well: each is one more thing that happens at some time
-HAPPENINGS: Mapping[str, Callable[[Daemon], None]] = {
+HAPPENINGS: Mapping[str, Callable[[Daemon], Any]] = {
+    "23:00": saved,
     "00:45": outage,
     "02:30": clear,
     "02:45": rename,
@@ -184,7 +199,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         at_home(folder / "home") as home,
         edited_workflows(folder / "workflows", GROUPS, **{CUSTOMERS: guarded}),
         http_server() as posted,
-        environment(MILLPOND_ALERT_WEBHOOK_URL=posted.url, MILLPOND_ALERT_HELD="2"),
+        environment(**SETTINGS, MILLPOND_ALERT_WEBHOOK_URL=posted.url),
         dg.DagsterInstance.ephemeral() as instance,
     ):
         seed(home.sandbox, customers=20, companies=None, seed=2)
@@ -203,6 +218,8 @@ def test_the_night_goes_as_it_should(night: Daemon) -> None:
     log = "\n".join(f"{who}: {what}" for who, what in night.log if not what.endswith("nothing changed"))
 
     assert night.at("21:15 sensor").endswith("(nothing was read yet): success"), log
+    assert night.at("23:00 hints") == "success", log
+    assert night.at("23:15 hints") == "", log
     assert night.at("01:00 customers_schedule") == "failure", log
     assert night.at("01:15 sensor").startswith("NetSuite does not say whether anything changed: netsuite: "), log
     assert night.at("02:45 sensor").endswith("success"), log
@@ -228,6 +245,16 @@ def test_each_change_of_state_is_one_message(night: Daemon) -> None:
     ], log
     ids = [json.loads(body)["notice_id"] for _, body in night.posted.got]
     assert len(set(ids)) == len(ids)
+
+
+def test_what_netsuite_said_was_sent_at_once(night: Daemon) -> None:
+    """By the run that the hint started, before any run of all."""
+    sent = night.home.warehouse.read(
+        "select sent.seen_at from sync_attempts as sent join sync_plans as plans on plans.made_by = sent.run_id"
+        f" where plans.kind = '{HINTS}' and sent.state = 'confirmed' and sent.workflow = '{CUSTOMERS}'"
+    )
+
+    assert [f"{row[0]:%H}" for row in sent.iter_rows()] == ["23"]
 
 
 def test_the_night_ends_reconciled(night: Daemon) -> None:

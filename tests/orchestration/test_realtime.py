@@ -174,6 +174,7 @@ def test_a_new_project_of_a_new_customer_is_brought_with_its_parents(live: Live)
     assert order == ["customers", "projects"]
 
 
+@pytest.mark.long
 def test_a_deletion_is_believed_when_netsuite_shows_the_record_no_more(live: Live) -> None:
     """Said and gone: switched off. Said and there: nothing. Not said and not there, or never there: left alone."""
     parents = {row["customer"] for row in live.home.sandbox.netsuite.rows("job")}
@@ -216,6 +217,7 @@ def test_an_account_that_is_down_keeps_its_hints_and_holds_up_no_other(live: Liv
     )
 
 
+@pytest.mark.long
 def test_while_netsuite_is_down_every_hint_waits(live: Live) -> None:
     """Values are never taken from the hint, so there is nothing to send."""
     live.home.sandbox.faults.plan("netsuite", Fault(FaultKind.REFUSED_500, times=1000))
@@ -229,6 +231,7 @@ def test_while_netsuite_is_down_every_hint_waits(live: Live) -> None:
     assert live.ledger("select count(*) from sync_attempts") == attempts
 
 
+@pytest.mark.long
 def test_what_is_switched_off_is_not_brought(live: Live) -> None:
     """Looked at when the run decides: no code is loaded anew."""
     key = live.customers()[0]
@@ -288,6 +291,7 @@ def killed(folder: Any, failpoint: str) -> None:
         Live(home).bring("killed")
 
 
+@pytest.mark.long
 def test_a_run_waits_a_little_for_the_next_save(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who saves one record saves another; the second does not wait for a process to begin."""
     monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0.5")

@@ -51,6 +51,7 @@ def test_a_plan_is_released_in_part(mixed: Flow, only: Sequence[str], touched: s
     assert mixed.states()[plan_id] == "sent"
 
 
+@pytest.mark.long
 def test_a_key_that_is_not_the_source_id(precoro: Flow, sandbox: Sandbox) -> None:
     """The number of one record is the id of another: what is there already is told by the key alone."""
     rows = [{**OPTION_ROWS[0], "from": "entity_number"}, *OPTION_ROWS[1:]]
@@ -81,6 +82,7 @@ def test_a_word_that_means_nothing_is_refused(mixed: Flow, word: str) -> None:
         mixed.release(plan_id, "released", word)
 
 
+@pytest.mark.long
 def test_a_mistyped_word_does_not_spend_the_plan(mixed: Flow) -> None:
     """The person types it again."""
     plan_id = mixed.plan("planned").plan_id
@@ -103,6 +105,7 @@ def test_a_field_alone_is_written_alone(mixed: Flow, sandbox: Sandbox) -> None:
     assert (option["name"], option["code"]) == ("New", "N1")
 
 
+@pytest.mark.long
 def test_a_field_of_a_record_that_wakes_up_does_not_wake_it(suiteprojects: Flow, sandbox: Sandbox) -> None:
     """Switching on is a field of its own."""
     suiteprojects.spec = suite_customers()
@@ -118,6 +121,7 @@ def test_a_field_of_a_record_that_wakes_up_does_not_wake_it(suiteprojects: Flow,
     assert suiteprojects.run() == {"1": ("reactivate", "live_again")}
 
 
+@pytest.mark.long
 def test_a_child_alone_goes_below_its_parent(precoro: Flow, sandbox: Sandbox) -> None:
     """The parent is not among what is released, and is there all the same."""
     precoro.spec = option_tree()
@@ -130,6 +134,7 @@ def test_a_child_alone_goes_below_its_parent(precoro: Flow, sandbox: Sandbox) ->
     assert places(sandbox) == {"1": None, "100": "1"}
 
 
+@pytest.mark.long
 def test_a_child_without_its_new_parent_waits(precoro: Flow, sandbox: Sandbox) -> None:
     """Its parent was left out of what is released."""
     plan_id = precoro.stage(customer("1"), below=(project("100"),)).plan("planned").plan_id
@@ -179,6 +184,7 @@ def test_what_changed_in_netsuite_since_is_left_out(mixed: Flow, sandbox: Sandbo
     assert names(sandbox) == {"1": "Company 1", "2": "Company 2", "3": "Company 3"}
 
 
+@pytest.mark.long
 def test_what_is_live_again_in_netsuite_is_not_switched_off(mixed: Flow, sandbox: Sandbox) -> None:
     """Its mapped values are the same as before; only that it lives has changed."""
     live = [customer("1", company_name="New", entity_number="N1"), *(customer(key) for key in ("2", "3", "4"))]
@@ -208,6 +214,7 @@ def test_what_was_edited_in_the_target_since_is_left_out(mixed: Flow, sandbox: S
     assert names(sandbox)["1"] == "by hand"
 
 
+@pytest.mark.long
 def test_a_record_that_is_gone_is_left_out(suiteprojects: Flow, sandbox: Sandbox) -> None:
     """Somebody deleted it in the target."""
     suiteprojects.spec = suite_customers()
@@ -223,6 +230,7 @@ def test_a_record_that_is_gone_is_left_out(suiteprojects: Flow, sandbox: Sandbox
     assert synced.counts["updated"] == 1
 
 
+@pytest.mark.long
 def test_decisions_of_untouched_records_stay(mixed: Flow) -> None:
     """A part of a plan says nothing about the others, and an old plan nothing new."""
     before = open_decisions(mixed)
@@ -239,6 +247,7 @@ def open_decisions(flow: Flow) -> dict[str, str]:
     return dict(flow.warehouse.read("select source_id, action from sync_decisions where to_run is null").rows())
 
 
+@pytest.mark.long
 def test_a_put_that_resets_keeps_what_was_not_asked_for(mixed: Flow, sandbox: Sandbox) -> None:
     """Whatever PUT does with fields that are not named."""
     sandbox.switches.set("precoro", PrecoroSwitches, strict_put=True)

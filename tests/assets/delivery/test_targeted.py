@@ -130,6 +130,7 @@ def test_a_deleted_record_is_switched_off(options: Flow) -> None:
     assert decided(few(options, ("customers", "1"))) == {"1": ("deactivate", "deleted")}
 
 
+@pytest.mark.long
 def test_what_two_records_may_be_is_left_to_a_person(suite: Flow, sandbox: Sandbox) -> None:
     """The other one was not saved just now, and still claims what somebody has typed into the target since."""
     suite.stage(*FIVE, customer("6", entity_number="Twin"), customer("7", entity_number="twin"))
@@ -142,6 +143,7 @@ def test_what_two_records_may_be_is_left_to_a_person(suite: Flow, sandbox: Sandb
     assert decided(done) == {"6": ("ambiguous", "several_candidates")}
 
 
+@pytest.mark.long
 def test_a_record_that_somebody_typed_into_the_target_is_recognised(suite: Flow, sandbox: Sandbox) -> None:
     """A look by name is fresher than the last reading of all."""
     typed = sandbox.suiteprojects.add("Customer", name="C6", company="By hand")
@@ -154,6 +156,7 @@ def test_a_record_that_somebody_typed_into_the_target_is_recognised(suite: Flow,
     assert rows == [(str(typed),)]
 
 
+@pytest.mark.long
 def test_a_record_of_ours_is_not_given_to_another_one(suite: Flow) -> None:
     """The nickname is the same, the record is known to be customer 1's."""
     suite.stage(*FIVE, customer("6", entity_number="c1"))
@@ -195,6 +198,7 @@ def test_hints_wait_for_a_run_of_all_that_sends(options: Flow) -> None:
     assert made.plan_id
 
 
+@pytest.mark.long
 def test_a_plan_of_a_few_does_not_replace_the_plan_of_all(options: Flow) -> None:
     """A person looks at that one, and a run is about to send it."""
     options.stage(customer("1", company_name="New"), customer("2", company_name="New"), *FIVE[2:])
@@ -231,6 +235,7 @@ def test_before_the_first_run_of_all_nothing_is_brought(precoro: Flow) -> None:
     assert done.told.startswith("no run of all records followed this version")
 
 
+@pytest.mark.long
 def test_what_a_run_that_died_left_open_is_looked_for_in_all_of_the_target(options: Flow) -> None:
     """A create that got no answer is there; a second one would be worse than a long look."""
     options.stage(*FIVE, customer("6"))
@@ -259,6 +264,7 @@ def make_few(flow: Flow, run_id: str, *keys: tuple[str, str]) -> Planned:
     return make_plan(flow.warehouse, flow.workflow, flow.target, run_id=run_id, clock=flow.clock, few=chosen)
 
 
+@pytest.mark.long
 def test_few_runs_prove_nothing_for_all(options: Flow) -> None:
     """A changed file begins carefully with its next run of all, whatever a hint sent by it."""
     with options.warehouse.writer() as con:

@@ -66,6 +66,7 @@ def test_the_target_is_as_it_was_in_suiteprojects(suiteprojects: Flow, sandbox: 
     assert records(sandbox) == was
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("action", STEPS)
 @pytest.mark.parametrize("strict_put", [False, True])
 def test_the_target_is_as_it_was_in_precoro(precoro: Flow, sandbox: Sandbox, action: str, *, strict_put: bool) -> None:
@@ -120,6 +121,7 @@ def test_what_was_edited_since_is_shown_and_left_alone(suiteprojects: Flow, sand
     assert shown == {"1": "by hand", "2": "Company 2"}
 
 
+@pytest.mark.long
 def test_what_a_later_run_changed_is_a_conflict(suiteprojects: Flow) -> None:
     """Undoing an older run would lose the newer one's work."""
     suiteprojects.spec = suite_customers()
@@ -130,6 +132,7 @@ def test_what_a_later_run_changed_is_a_conflict(suiteprojects: Flow) -> None:
     assert suiteprojects.undo("run 2").conflicts == 0
 
 
+@pytest.mark.long
 def test_what_the_target_made_of_a_value_is_no_edit(suiteprojects: Flow, sandbox: Sandbox) -> None:
     """It trims; that is not a person's work."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, trims_text=True)
@@ -143,6 +146,7 @@ def test_what_the_target_made_of_a_value_is_no_edit(suiteprojects: Flow, sandbox
     assert records(sandbox) == was
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("now", "decided"),
     [
@@ -161,6 +165,7 @@ def test_a_hold_ends_when_netsuite_changes(suiteprojects: Flow, now: dict[str, A
     assert suiteprojects.stage(customer("1", **now)).run() == {"1": decided}
 
 
+@pytest.mark.long
 def test_a_hold_ends_when_the_workflow_file_changes(suiteprojects: Flow) -> None:
     """Somebody mended the mapping: that is what the undo was for."""
     suiteprojects.spec = suite_customers()
@@ -172,6 +177,7 @@ def test_a_hold_ends_when_the_workflow_file_changes(suiteprojects: Flow) -> None
     assert suiteprojects.run()["1"][0] == "update"
 
 
+@pytest.mark.long
 def test_going_back_to_what_was_undone_is_a_change_like_any_other(suiteprojects: Flow, sandbox: Sandbox) -> None:
     """The hold was spent when the record was sent again."""
     suiteprojects.spec = suite_customers()
@@ -184,6 +190,7 @@ def test_going_back_to_what_was_undone_is_a_change_like_any_other(suiteprojects:
     assert [row["company"] for row in records(sandbox) if row.get("externalid")] == ["New"]
 
 
+@pytest.mark.long
 def test_a_child_stays_below_its_parent(precoro: Flow, sandbox: Sandbox) -> None:
     """A PUT that does not name the parent may move the option to the top."""
     sandbox.switches.set("precoro", PrecoroSwitches, strict_put=True)
@@ -227,6 +234,7 @@ def test_what_moved_goes_back_to_its_parent(
     assert places(sandbox)["100"] == "2"
 
 
+@pytest.mark.long
 def test_what_moved_below_a_new_parent_goes_back(precoro: Flow, sandbox: Sandbox) -> None:
     """The plan did not know the new parent's id; the before-image does."""
     precoro.stage(customer("1"), below=(project("100"),)).run()
@@ -237,6 +245,7 @@ def test_what_moved_below_a_new_parent_goes_back(precoro: Flow, sandbox: Sandbox
     assert places(sandbox)["100"] == "1"
 
 
+@pytest.mark.long
 def test_what_moved_since_is_a_conflict(precoro: Flow, sandbox: Sandbox) -> None:
     """Whether our own later run moved it on, or its former parent went."""
     three = (*TWO, customer("3"))
@@ -252,6 +261,7 @@ def test_what_moved_since_is_a_conflict(precoro: Flow, sandbox: Sandbox) -> None
     assert row["reason"] == "its former parent is not there, or none of ours; left as it is"
 
 
+@pytest.mark.long
 def test_what_a_lost_answer_hid_is_taken_back_too(suiteprojects: Flow, sandbox: Sandbox) -> None:
     """The run died before it heard; the next one found its work, and it is that run's work all the same."""
     suiteprojects.spec = suite_customers()
@@ -292,6 +302,7 @@ def test_some_records_alone_are_taken_back(suiteprojects: Flow, sandbox: Sandbox
     assert suiteprojects.run() == {"1": ("unchanged", "identical"), "2": ("skipped", "undone")}
 
 
+@pytest.mark.long
 def test_a_condition_names_what_is_taken_back(suiteprojects: Flow) -> None:
     """By what was done, or by the fields as they are mapped."""
     suiteprojects.spec = suite_customers()
@@ -311,6 +322,7 @@ def test_a_condition_names_what_is_taken_back(suiteprojects: Flow) -> None:
         taken("action ==")
 
 
+@pytest.mark.long
 def test_what_cannot_be_undone_is_said(suiteprojects: Flow) -> None:
     """A run that sent nothing, a record that it did not send, an id of several runs."""
     suiteprojects.spec = suite_customers()
@@ -329,6 +341,7 @@ def test_what_cannot_be_undone_is_said(suiteprojects: Flow) -> None:
     assert runs_to_undo(suiteprojects.warehouse, "run 2") == [("run 2", "flow")]
 
 
+@pytest.mark.long
 def test_an_undo_can_be_undone(suiteprojects: Flow, sandbox: Sandbox) -> None:
     """It is a run like any other."""
     suiteprojects.spec = suite_customers()

@@ -47,6 +47,7 @@ def test_candidates_are_what_is_not_there_with_name_level_parent_and_why_not(com
     }
 
 
+@pytest.mark.long
 def test_nothing_is_imported_before_somebody_picks_it(picky: Company) -> None:
     """Neither by an import nor by the whole job."""
     for mode in (Mode.IMPORT, Mode.SYNC):
@@ -66,6 +67,7 @@ def test_a_pick_brings_its_ancestors_in_order(picky: Company) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_what_was_picked_stays_picked(picky: Company) -> None:
     """The pond keeps the picks; a later import picks more and takes nothing back."""
     picky.run(Mode.IMPORT, "2")
@@ -75,6 +77,7 @@ def test_what_was_picked_stays_picked(picky: Company) -> None:
     assert set(picky.warehouse.table("sync_picks")["source_id"]) == {"1", "2"}
 
 
+@pytest.mark.long
 def test_a_search_is_part_of_the_name_in_any_case(picky: Company) -> None:
     """F15: what is typed is text, not a pattern."""
     picky.run(Mode.IMPORT, search="ACME")
@@ -104,6 +107,7 @@ def test_select_all_covers_every_page(company: Company) -> None:
     assert company.run(Mode.IMPORT)["451"] == ("skipped", "not_picked")
 
 
+@pytest.mark.long
 def test_what_cannot_be_imported_cannot_be_picked(picky: Company) -> None:
     """The reason is told for each, and nothing of the pick is kept."""
     picky.netsuite(customer("1"), customer("2", is_inactive=True))
@@ -114,6 +118,7 @@ def test_what_cannot_be_imported_cannot_be_picked(picky: Company) -> None:
     assert picky.warehouse.table("sync_picks").is_empty()
 
 
+@pytest.mark.long
 def test_picking_needs_a_workflow_that_waits_for_it(company: Company) -> None:
     """Where everything is imported anyway a pick would be a misunderstanding."""
     company.netsuite(customer("1"))
@@ -122,6 +127,7 @@ def test_picking_needs_a_workflow_that_waits_for_it(company: Company) -> None:
         company.run(Mode.IMPORT, "1")
 
 
+@pytest.mark.long
 def test_a_pick_can_be_taken_back(picky: Company) -> None:
     """As long as nothing was imported; what was imported stays and is updated."""
     picky.run(Mode.IMPORT, "2")
@@ -145,6 +151,7 @@ def test_new_records_need_an_import(company: Company) -> None:
     assert [verb for verb, _ in company.written()] == ["POST", "POST"]
 
 
+@pytest.mark.long
 def test_an_import_changes_nothing(company: Company) -> None:
     """A rename waits for the update."""
     company.netsuite(customer("1")).run(Mode.IMPORT)
@@ -253,6 +260,7 @@ def test_inactive_and_live_again(company: Company) -> None:
     assert set(company.tree()) == {"1", "11", "12"}
 
 
+@pytest.mark.long
 def test_deleted_in_netsuite_is_disabled_and_never_removed(company: Company) -> None:
     """F22: one vanishes, its option stays and is off."""
     company.netsuite(customer("1"), customer("2")).run(Mode.SYNC)
@@ -339,6 +347,7 @@ def test_without_projects_there_are_customers_only(company: Company) -> None:
     assert {level for level, _ in company.tree().values()} == {1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("nested", "places"), [(False, [(1, None), (2, "2")]), (True, [(2, "1"), (3, "2")])])
 def test_sub_customers_stand_beside_or_below_by_setting(
     company: Company, *, nested: bool, places: list[tuple[int, str | None]]
@@ -352,6 +361,7 @@ def test_sub_customers_stand_beside_or_below_by_setting(
     assert [company.tree()[key] for key in ("2", "21")] == places
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("required", [True, False])
 def test_a_project_without_a_customer_is_held_back_or_on_top_by_setting(company: Company, *, required: bool) -> None:
     """Nothing is hung below somebody else's customer."""
@@ -418,6 +428,7 @@ def test_the_projects_number_is_the_code_when_it_is_wanted(company: Company, *, 
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_namesakes_below_one_parent_are_allowed_and_told(company: Company) -> None:
     """Told apart by the external id; the tree marks them."""
     company.netsuite(customer("1"), projects=(*FAMILY[:1], project("13", "1", project_name="Project 11")))
@@ -490,6 +501,7 @@ def test_the_runs_numbers_are_those_of_the_request_log(company: Company) -> None
     assert [call["method"] for call in sent if call["method"] != "GET"] == ["PUT", "POST", "PUT"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("entities", ["", "27377", "27377, 27378"])
 def test_new_options_are_restricted_to_legal_entities_when_asked(company: Company, entities: str) -> None:
     """F42: off by default; one more call for each new option, none for a renamed one."""

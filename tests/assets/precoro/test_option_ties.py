@@ -70,6 +70,7 @@ def test_a_run_that_died_before_the_tie_is_finished_by_the_next(
     assert tie_calls(tied) == calls + (mode is Mode.UPDATE)  # the second customer, whom an update does not bring
 
 
+@pytest.mark.long
 def test_a_tie_that_got_no_answer_is_finished_by_the_next_run(tied: Company) -> None:
     """The option is there and stays known; the run is partial, the next one ties it and says so in the ledger."""
     tied.sandbox.faults.plan("precoro", Fault(FaultKind.REFUSED_500, "PATCH", "depend_add", times=20))
@@ -86,6 +87,7 @@ def test_a_tie_that_got_no_answer_is_finished_by_the_next_run(tied: Company) -> 
     assert states.rows()[-1] == ("finished", "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["honour", "ignore"])
 def test_a_new_option_whose_answer_was_lost_is_tied_in_the_same_run(tied: Company, key: str) -> None:
     """Found again, it would otherwise be open to every legal entity until the next run."""
@@ -98,6 +100,7 @@ def test_a_new_option_whose_answer_was_lost_is_tied_in_the_same_run(tied: Compan
     assert tie_calls(tied) == 2
 
 
+@pytest.mark.long
 def test_a_refused_tie_is_told_and_not_repeated(tied: Company) -> None:
     """Nothing would change before a person corrects the file; the option itself is there."""
     tied.spec = shipped(options={"item_custom_field": "5144", "legal_entity_ids": "north"})
@@ -110,6 +113,7 @@ def test_a_refused_tie_is_told_and_not_repeated(tied: Company) -> None:
     assert tie_calls(tied) == 2
 
 
+@pytest.mark.long
 def test_without_legal_entities_nothing_is_left_to_do(tied: Company) -> None:
     """A killed run of the usual workflow costs no call more."""
     tied.spec = shipped()

@@ -47,6 +47,7 @@ def test_what_was_off_and_lives_again_is_the_same_option(listing: Company, mode:
     assert set(listing.run(mode).values()) == {("unchanged", "identical")}
 
 
+@pytest.mark.long
 def test_the_first_records_of_a_new_file_may_be_switched_off(listing: Company) -> None:
     """They are looked at before more is sent; what is off and not listed did arrive."""
     listing.spec = shipped(customers={"lifecycle": {"inactive": "deactivate", "deleted": "report"}})
@@ -58,6 +59,7 @@ def test_the_first_records_of_a_new_file_may_be_switched_off(listing: Company) -
     assert listing.warehouse.read("select distinct state from sync_runs where state = 'halted'").is_empty()
 
 
+@pytest.mark.long
 def test_what_a_person_disabled_is_restored(listing: Company) -> None:
     """F25: it looks deleted, and is not."""
     listing.sandbox.precoro.edit_option(listing.options()["2"]["option_id"], enable=0)
@@ -69,6 +71,7 @@ def test_what_a_person_disabled_is_restored(listing: Company) -> None:
     assert verbs(listing).count("POST") == 4
 
 
+@pytest.mark.long
 def test_what_a_person_deleted_is_made_anew_by_an_import(listing: Company) -> None:
     """F18: asked for by its id it is not there."""
     listing.sandbox.precoro.remove_option(listing.options()["1"]["option_id"])
@@ -82,6 +85,7 @@ def test_what_a_person_deleted_is_made_anew_by_an_import(listing: Company) -> No
     assert set(listing.run().values()) == {("unchanged", "identical")}
 
 
+@pytest.mark.long
 def test_a_record_that_stays_off_is_not_asked_for(listing: Company) -> None:
     """A call a night for each of them would soon use up the day's allowance."""
     listing.netsuite(OFF, customer("2"), projects=FAMILY).run()
@@ -92,6 +96,7 @@ def test_a_record_that_stays_off_is_not_asked_for(listing: Company) -> None:
     assert len(listing.written()) == writes
 
 
+@pytest.mark.long
 def test_a_listing_that_shows_a_disabled_option_is_believed(company: Company) -> None:
     """The usual case costs no call: what it does not show is not there."""
     company.netsuite(customer("1")).run()
@@ -108,6 +113,7 @@ class Hurried(OptionTarget):
     asks_most = 1
 
 
+@pytest.mark.long
 def test_what_could_not_be_asked_is_not_made(precoro: PrecoroClient, sandbox: Sandbox, warehouse: Warehouse) -> None:
     """A field that somebody emptied is filled again over several runs; the questions never use up a day."""
     sandbox.switches.set("precoro", PrecoroSwitches, listed_disabled="omit")

@@ -213,6 +213,7 @@ def test_a_nickname_without_an_id_is_merged_by_every_setting(importing: Import, 
     assert importing.there()[0][STORED] == "1"
 
 
+@pytest.mark.long
 def test_a_stored_id_can_be_left_as_it_is(importing: Import) -> None:
     """Adopting without overwriting: the id's row is written once only."""
     importing.use({"field": STORED, "from": "customer_id", "on": "create"})
@@ -224,6 +225,7 @@ def test_a_stored_id_can_be_left_as_it_is(importing: Import) -> None:
     assert importing.run(customer("1"), customer("2"))["1"] == ("unchanged", "identical")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("other_id", "action"), [("skip", "create"), ("ask", "ambiguous"), ("overwrite", "adopt")])
 def test_a_record_with_another_systems_key_goes_by_the_setting(importing: Import, other_id: str, action: str) -> None:
     """The connector's id says that it is the one; replacing the other system's key needs a setting and a release."""
@@ -241,6 +243,7 @@ def test_a_record_with_another_systems_key_goes_by_the_setting(importing: Import
             )  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_key_that_another_record_contradicts_is_not_believed_at_first_sight(importing: Import) -> None:
     """An account may use numbers of another system as external ids; once confirmed, the key is ours."""
     importing.spp.add("Customer", name="by chance", externalid="1")
@@ -269,6 +272,7 @@ def test_a_person_settles_what_was_ambiguous(importing: Import) -> None:
     assert importing.run(customer("1"))["1"][0] == "ambiguous"
 
 
+@pytest.mark.long
 def test_candidates_come_with_what_speaks_for_and_against_them(importing: Import) -> None:
     """One rare value in common makes a candidate; a town that many records have makes none, and ours are out."""
     importing.use({"field": "web", "from": "url"}, {"field": "addr_city", "from": "city"})
@@ -314,6 +318,7 @@ def test_a_foreign_id_is_looked_up_in_suiteprojects_pro(importing: Import) -> No
     assert {row["externalid"]: row.get("userid") for row in importing.there()} == {"1": "1", "3": None}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("otherwise", "expected"), [("blank", None), ("keep", "9"), ("error", "quarantined")])
 def test_a_look_up_in_the_pond_has_a_policy_for_what_it_does_not_find(
     importing: Import, otherwise: str, expected: str | None
@@ -339,6 +344,7 @@ def test_a_look_up_in_the_pond_has_a_policy_for_what_it_does_not_find(
         assert notes["9"] == expected
 
 
+@pytest.mark.long
 def test_a_look_up_that_cannot_be_is_told_before_anything_is_sent(importing: Import) -> None:
     """The table is not there yet, or lacks the column."""
     for table, told in (("twin_nothing", "no table twin_nothing yet"), ("stg_netsuite__customers", "no column nope")):
@@ -364,6 +370,7 @@ def test_todays_date_is_sent_with_other_changes_and_never_alone(importing: Impor
     assert importing.run(customer("1"), customer("2", company_name="New"))["2"][0] == "unchanged"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("zone", "hours"), [("UTC", 0), ("Pacific/Kiritimati", 14)])
 def test_today_is_a_date_of_the_workflows_zone(importing: Import, zone: str, hours: int) -> None:
     """At noon in London it is tomorrow on Kiritimati."""
@@ -432,6 +439,7 @@ def test_a_filter_may_ask_any_column(importing: Import, where: str, taken: str) 
 # --- what the account takes --------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("definition", "good", "bad", "reason"),
     [
@@ -456,6 +464,7 @@ def test_the_accounts_definitions_are_checked_before_anything_is_sent(
     assert importing.there()[0]["own__c"] == good
 
 
+@pytest.mark.long
 def test_a_custom_field_that_is_missing_or_off_stops_before_anything_is_sent(importing: Import) -> None:
     """Every write would be refused for it."""
     importing.spp.add_custom_field("customer", "dormant", active="0")
@@ -486,6 +495,7 @@ def test_a_record_whose_monitored_values_are_unchanged_is_not_sent(importing: Im
     assert importing.there()[1]["notes"] == "b"
 
 
+@pytest.mark.long
 def test_by_default_every_mapped_field_is_monitored(importing: Import) -> None:
     """What is not mapped may change without a write."""
     importing.run(customer("1", phone="1"))

@@ -93,6 +93,7 @@ def test_only_what_changed_is_sent(account: Account) -> None:
     assert nodes(account)["Advice"] == ("Delivery", "Level 2", "Customer Department 4")
 
 
+@pytest.mark.long
 def test_a_node_moves_with_what_hangs_below_it(account: Account) -> None:
     """From the top below another, and the other way round; levels follow, and a new one is added for the deepest."""
     departments(account)
@@ -127,6 +128,7 @@ def test_an_inactive_department_is_marked_and_keeps_its_customers(account: Accou
     assert account.other.read("HierarchyNode", deleted=True) == []
 
 
+@pytest.mark.long
 def test_a_run_that_changed_nodes_can_be_taken_back(account: Account) -> None:
     """Names, places and marks are again what they were; a node that the run made is marked, for none is deleted."""
     departments(account)
@@ -151,6 +153,7 @@ def test_a_run_that_changed_nodes_can_be_taken_back(account: Account) -> None:
     assert attached(account) == {"10": ["Inside"]}
 
 
+@pytest.mark.long
 def test_a_hand_edit_of_a_node_is_put_back(account: Account) -> None:
     """NetSuite is primary; the hierarchy itself may be called as people like."""
     departments(account)
@@ -178,6 +181,7 @@ def test_a_customer_is_attached_moved_and_detached(account: Account) -> None:
     assert attached(account) == {"10": [], "11": ["Sales"]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("node_ids", ["replace", "add"])
 def test_nodes_of_other_hierarchies_stay(account: Account, node_ids: str) -> None:
     """Somebody's region is nobody's business, however the account takes a written list (1051 where it adds)."""
@@ -221,6 +225,7 @@ def test_several_classifications_at_once(account: Account) -> None:
     assert attached(account) == {"10": ["Class 2", "Inside", "Subsidiary 1"]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("node_ids", ["replace", "add"])
 def test_projects_have_hierarchies_of_their_own(account: Account, node_ids: str) -> None:
     """The same departments, another hierarchy, other keys: a customer and a project of one id never mix."""
@@ -245,6 +250,7 @@ def test_projects_have_hierarchies_of_their_own(account: Account, node_ids: str)
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_project_is_in_all_four_hierarchies_of_projects(account: Account) -> None:
     """From NetSuite's own tables: its department, class and location, and its customer's subsidiary."""
     names, netsuite = ("Department", "Class", "Location", "Subsidiary"), account.sandbox.netsuite
@@ -309,6 +315,7 @@ def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: 
     assert attached(account) == {"10": ["South"], "11": ["North"]}
 
 
+@pytest.mark.long
 def test_what_the_service_would_refuse_is_said_before(account: Account) -> None:
     """868: only customers, projects and users have hierarchies; two of one name are not guessed between."""
     with pytest.raises(ValueError, match="customer, project and user"):

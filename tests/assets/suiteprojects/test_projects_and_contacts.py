@@ -79,6 +79,7 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
     assert (person["job_title"], person["netsuite_contact_id__c"]) == ("Buyer", "30")
 
 
+@pytest.mark.long
 def test_contacts_of_projects_may_be_taken_as_well(account: Account) -> None:
     """They hang below the project's customer; without the setting they stay out."""
 
@@ -109,6 +110,7 @@ def test_what_has_no_customer_there_waits_and_says_why(account: Account) -> None
     assert (account.held("Project").keys(), account.held("Contact").keys()) == ({"20"}, {"30"})
 
 
+@pytest.mark.long
 def test_they_go_by_themselves_once_the_customer_is_there(account: Account) -> None:
     """Nothing of their own has changed."""
     start(account)
@@ -120,6 +122,7 @@ def test_they_go_by_themselves_once_the_customer_is_there(account: Account) -> N
     assert account.held("Contact")["31"]["customerid"] == owner
 
 
+@pytest.mark.long
 def test_a_customer_that_vanished_from_the_target_blocks_its_children_until_it_is_back(account: Account) -> None:
     """What the target shows counts, not what was sent once."""
     start(account)
@@ -153,6 +156,7 @@ def test_a_merged_customers_project_and_contact_move_to_the_survivor(account: Ac
     assert "active" not in account.held("Customer")["10"]
 
 
+@pytest.mark.long
 def test_an_inactive_customers_projects_are_left_to_netsuite(account: Account) -> None:
     """A record follows what NetSuite says of it; its customer is switched off, not gone."""
     start(account)
@@ -168,6 +172,7 @@ def test_an_inactive_customers_projects_are_left_to_netsuite(account: Account) -
     assert "active" not in account.held("Contact")["30"]
 
 
+@pytest.mark.long
 def test_a_run_can_be_taken_back_below_a_parent_of_another_workflow(account: Account) -> None:
     """The plan of an undo needs the customer as well."""
     start(account)
@@ -178,6 +183,7 @@ def test_a_run_can_be_taken_back_below_a_parent_of_another_workflow(account: Acc
     assert account.held("Project")["20"]["name"] == "Project 20"
 
 
+@pytest.mark.long
 def test_what_oracles_connector_made_is_adopted_and_nothing_is_twice(account: Account) -> None:
     """Same id fields, same hierarchy name: customers, projects, contacts and nodes are recognised."""
     other = account.other
@@ -238,6 +244,7 @@ def test_companies_people_sub_customers_and_currencies(account: Account) -> None
     assert "currency is not enabled in the account" in account.decided(CUSTOMERS)["13"][1]
 
 
+@pytest.mark.long
 def test_values_that_the_account_cannot_keep_are_told_and_never_cut(account: Account) -> None:
     """Characters that XML or the account's character set lacks, and values longer than a field: with their reason."""
     workflow = shipped(CUSTOMERS, lambda given: given.update(options={"charset": "latin-1"}))
@@ -266,6 +273,7 @@ def test_values_that_the_account_cannot_keep_are_told_and_never_cut(account: Acc
         SuiteProjectsTarget(account.client, charset="latin-99")
 
 
+@pytest.mark.long
 def test_a_workflow_falls_with_what_it_needs(account: Account) -> None:
     """Projects need the customers' workflow to be switched on; so do the contacts, and customers their hierarchy."""
     on = list(account.workflows.values())
@@ -284,6 +292,7 @@ def test_a_workflow_falls_with_what_it_needs(account: Account) -> None:
     assert "no usable workflow" in without_tree[PROJECTS]
 
 
+@pytest.mark.long
 def test_workflows_that_need_each_other_are_refused(account: Account) -> None:
     """There would be no order to run them in."""
     customers = shipped(CUSTOMERS, lambda given: given.update(needs=[PROJECTS]))

@@ -90,6 +90,7 @@ def test_a_conversion_is_a_version_of_the_same_record(account: Account) -> None:
     assert versions.rows() == [("lead", False, False), ("customer", True, True)]
 
 
+@pytest.mark.long
 def test_every_past_reading_can_be_told_again(tmp_path: Path) -> None:
     """Random edits over some readings; `customers_as_of` gives each reading exactly, deleted records left out."""
     account = Account(tmp_path)
