@@ -181,7 +181,8 @@ def timed(word: str, folder: Path) -> Timed:
         said.seek(0)
         if status:
             return Timed(None, usage.ru_maxrss / 1024, f"failed: {_last_line(said.read().decode())}")
-    seconds, _, told = out.partition(" ")
+    # what a contestant prints beside it, such as DuckDB's progress, comes before
+    seconds, _, told = out.replace("\r", "\n").strip().splitlines()[-1].partition(" ")
     return Timed(float(seconds), usage.ru_maxrss / 1024, told.strip())
 
 
