@@ -8,7 +8,10 @@ from resources.sandbox.world import Sandbox
 from resources.warehouse import Warehouse
 
 # of these, each of whose cases is several runs, `make test` takes the first case of each test
-MANY_CASES = {"test_drift", "test_option_target", "test_quirks", "test_stale", "test_undo"}
+MANY_CASES = {
+    "test_customers_import", "test_drift", "test_import_and_update", "test_option_target", "test_quirks", "test_stale",
+    "test_undo",
+}  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -60,6 +60,7 @@ def test_the_image_installs_what_the_lane_is_tested_with() -> None:
     assert "USER millpond" in recipe
 
 
+@pytest.mark.long
 def test_dagster_takes_its_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every key of dagster.yaml is one that Dagster's own schema knows, with values of its types."""
     pytest.importorskip("dagster_postgres", reason="`make test-scale` has an environment with dagster-postgres")

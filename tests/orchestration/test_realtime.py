@@ -196,6 +196,7 @@ def test_a_deletion_is_believed_when_netsuite_shows_the_record_no_more(live: Liv
     assert live.hints.waiting() == 0
 
 
+@pytest.mark.long
 def test_an_account_that_is_down_keeps_its_hints_and_holds_up_no_other(live: Live) -> None:
     """Precoro has the record at once; SuiteProjects Pro gets it, and only it, when it answers again."""
     first, second = live.customers()[:2]

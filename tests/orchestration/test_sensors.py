@@ -100,6 +100,7 @@ def test_changes_are_asked_for_once_and_quiet_times_not_at_all(watcher: Watcher)
     assert isinstance(changed_again, dg.RunRequest)
 
 
+@pytest.mark.long
 def test_a_failed_run_is_not_asked_for_again_until_something_changes(watcher: Watcher) -> None:
     """A mistake in a workflow file would otherwise start a run every few minutes, all night."""
     watcher.change(1)
@@ -144,6 +145,7 @@ def test_when_netsuite_is_down_the_reason_is_told_and_nothing_is_forgotten(watch
     assert isinstance(watcher.tick(), dg.RunRequest)
 
 
+@pytest.mark.long
 def test_a_cursor_that_nobody_can_read_counts_as_none(watcher: Watcher) -> None:
     """People edit cursors in the UI; the worst that happens is one run too many."""
     watcher.change()
@@ -153,6 +155,7 @@ def test_a_cursor_that_nobody_can_read_counts_as_none(watcher: Watcher) -> None:
         assert isinstance(watcher.tick(), dg.RunRequest), cursor
 
 
+@pytest.mark.long
 def test_a_pond_that_was_made_anew_is_filled_again(watcher: Watcher) -> None:
     """The first request of an earlier pond does not count for this one."""
     watcher.change()

@@ -278,6 +278,7 @@ def test_an_asset_is_materialized_from_its_page_until_it_is_green(ui: Ui, page: 
     page.picture("runs", 1600, 800)
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_a_sinks_page_tells_what_a_run_did_and_leads_to_its_report(ui: Ui, page: Browser) -> None:
     """Summary, diff preview, what is held back and why, calls and quota, checks; one click to the report."""
@@ -321,6 +322,7 @@ def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
         assert [number for number in started if is_alive(number)] == []
 
 
+@pytest.mark.long
 def test_when_the_webserver_dies_the_daemon_goes_too(tmp_path: Path) -> None:
     """Half of a UI would run on unseen."""
     port = free_port()
@@ -339,6 +341,7 @@ def test_when_the_webserver_dies_the_daemon_goes_too(tmp_path: Path) -> None:
         assert [number for number in started if is_alive(number)] == []
 
 
+@pytest.mark.long
 def test_two_processes_may_make_dagsters_home_at_once(tmp_path: Path) -> None:
     """The first run and the first look at the UI on a new machine: Dagster's SQLite files are made by one of them."""
     code = "from orchestration.home import open_instance as o; from orchestration.settings import MillpondSettings as s"

@@ -69,6 +69,7 @@ def test_it_is_left_alone_and_told(edited: Flow, sandbox: Sandbox, drift: str) -
     assert reason.endswith("1 in the target: company")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drift", POLICIES)
 def test_a_change_in_netsuite_is_sent_whatever_the_policy(edited: Flow, sandbox: Sandbox, drift: str) -> None:
     """It is newer than the edit."""
@@ -78,6 +79,7 @@ def test_a_change_in_netsuite_is_sent_whatever_the_policy(edited: Flow, sandbox:
     assert shown(sandbox) == "Newest"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("drift", "action"), [("restore", "reactivate"), ("report", "unchanged"), ("adopt", "unchanged")]
 )
@@ -89,6 +91,7 @@ def test_switching_off_by_hand_is_an_edit(edited: Flow, sandbox: Sandbox, drift:
     assert flow.run()["1"][0] == action
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drift", POLICIES)
 def test_what_is_gone_in_netsuite_is_switched_off_whatever_the_policy(
     edited: Flow, sandbox: Sandbox, drift: str
@@ -99,6 +102,7 @@ def test_what_is_gone_in_netsuite_is_switched_off_whatever_the_policy(
     assert flow.stage(customer("1", is_deleted=True)).run() == {"1": ("deactivate", "deleted")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drift", ["report", "adopt"])
 def test_a_record_of_others_is_taken_over_whatever_the_policy(
     suiteprojects: Flow, sandbox: Sandbox, drift: str

@@ -80,6 +80,7 @@ def test_custom_records_become_records_over_there_and_follow_every_change(accoun
     assert account.decided("suiteprojects__service_lines")["3"][0] == "skipped"
 
 
+@pytest.mark.long
 def test_a_custom_record_is_found_beside_a_customer_of_the_same_id(account: Account, tmp_path: Path) -> None:
     """Types have ids of their own, so 1 alone is the customer."""
     account.workflows = {"suiteprojects__customers": shipped("suiteprojects__customers", without_hierarchies)}
@@ -94,6 +95,7 @@ def test_a_custom_record_is_found_beside_a_customer_of_the_same_id(account: Acco
     assert found("customrecord_service_line:1") == found("Support") == [("customrecord_service_line", "1")]
 
 
+@pytest.mark.long
 def test_values_are_looked_up_in_custom_records(account: Account) -> None:
     """A type that no workflow has as its source is read for a look-up's sake."""
 
@@ -148,6 +150,7 @@ def without_hierarchies(given: dict[str, object]) -> None:
     given["fields"] = [row for row in rows if not row["field"].startswith("hierarchy:")]
 
 
+@pytest.mark.long
 def test_service_items_are_a_source_as_well(account: Account, tmp_path: Path) -> None:
     """The other source of Oracle's custom import workflows; other kinds of items stay out."""
     file = lines(
