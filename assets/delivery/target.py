@@ -6,6 +6,7 @@ Values cross this border as canonical text: a frame's cells are str or null, bla
 booleans are "1" and "0", dates "YYYY-MM-DD", numbers as the target spells them. So any two states compare with `==`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -207,15 +208,15 @@ class Target(Protocol):
         ...
 
 
-class SimpleTarget:
+class SimpleTarget(ABC):
     """A target that shows everything it has, and whose creates are done with one call."""
 
     follows_up = False
     lists_all = True
 
+    @abstractmethod
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
         """See `Target.find`."""
-        raise NotImplementedError
 
     def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
         """By their keys alone."""

@@ -20,6 +20,7 @@ from orchestration.webhook import Gate, Webhook
 from resources.hook import NONCE, PATH, SIGNATURE, TIMESTAMP, signed
 from resources.sandbox.netsuite.user_event import Deployment
 from resources.sandbox.world import Sandbox
+from tests.resources.receivers.listening import http_server
 
 SECRET, OLD = "new-secret-" + "x" * 32, "old-secret-" + "y" * 32
 NOW = 1_795_000_000.0
@@ -258,31 +259,27 @@ def test_a_hint_that_fails_and_fails_is_left_to_the_run_of_all(hook: Hook) -> No
     assert [each.tries for each in taken(hook.hints, now=now)] == [0]
 
 
-def test_the_stand_in_posts_as_the_script_does(hook: Hook, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stand_in_posts_as_the_script_does(hook: Hook, sandbox: Sandbox) -> None:
     """Create, edit and delete; a lead is told as a lead; without a deployment nothing is."""
     sandbox.netsuite.insert("customer", [{"id": 5, "entityid": "C5", "searchstage": "Lead"}])
     assert hook.waiting() == []
-    sandbox.netsuite.user_event.register(Deployment(f"http://hooks.example.com{PATH}", SECRET, "1234567_SB1"))
-    posts: list[dict[str, str]] = []
+    with http_server() as posted:
+        sandbox.netsuite.user_event.register(Deployment(posted.url, SECRET, "1234567_SB1"))
+        sandbox.netsuite.update("customer", 5, email="a@example.com")
+        sandbox.netsuite.insert("job", [{"id": 6, "entityid": "P6", "customer": 5}])
+        sandbox.netsuite.delete("job", "job", 6)
+        sandbox.netsuite.user_event.register(None)
+        sandbox.netsuite.update("customer", 5, email="b@example.com")
 
-    def post(_url: str, *, content: bytes, headers: dict[str, str], timeout: float) -> httpx.Response:
-        hook.seconds.append(float(headers[TIMESTAMP]))
-        posts.append(json.loads(content))
-        assert timeout < 5
-        return hook.client.post(PATH, content=content, headers=headers)
-
-    monkeypatch.setattr(httpx, "post", post)  # the one thing that is played here is the network
-    sandbox.netsuite.update("customer", 5, email="a@example.com")
-    sandbox.netsuite.insert("job", [{"id": 6, "entityid": "P6", "customer": 5}])
-    sandbox.netsuite.delete("job", "job", 6)
-
-    assert [(each["type"], each["id"], each["event"]) for each in posts] == [
+    said = [json.loads(body) for _, body in posted.got]
+    assert [(each["type"], each["id"], each["event"]) for each in said] == [
         ("lead", "5", "edit"), ("job", "6", "create"), ("job", "6", "delete"),
     ]  # fmt: skip
+    for headers, body in posted.got:  # what went over the wire is what the webhook takes
+        hook.seconds.append(float(headers[TIMESTAMP.lower()]))
+        kept = hook.client.post(PATH, content=body, headers={**headers, "host": "hooks.example.com"})
+        assert kept.status_code == 202
     assert hook.waiting() == [("customers", "5", False), ("projects", "6", True)]
-    sandbox.netsuite.user_event.register(None)
-    sandbox.netsuite.update("customer", 5, email="b@example.com")
-    assert len(posts) == 3
 
 
 @pytest.mark.parametrize(("secrets", "told"), [("", "is not set"), ("short", "32 characters or more")])

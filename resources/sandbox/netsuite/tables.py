@@ -90,6 +90,35 @@ def _table(
 
 ADDRESS_TEXTS = "addressee attention addr1 addr2 addr3 addrphone addrtext city state dropdownstate zip country"
 
+
+def _address_book(of: str) -> tuple[Table, Table]:
+    """The entries of a record's address book, and the addresses of these."""
+    entries = _table(
+        f"{of}addressbook",
+        key="internalid",
+        display="label",
+        ints="addressbookaddress",
+        refers={"entity": of},
+        texts="label",
+        bools="defaultbilling defaultshipping isresidential",
+        owned_by="entity",
+        owner=of,
+        indexed=("addressbookaddress",),
+    )
+    addresses = _table(
+        f"{of}addressbookentityaddress",
+        key="nkey",
+        display="addrtext",
+        ints="recordowner",
+        texts=ADDRESS_TEXTS,
+        bools="override",
+        timestamps="lastmodifieddate",
+        owned_by="recordowner",
+        owner=of,
+    )
+    return entries, addresses
+
+
 _TABLES = (
     _table(
         "customer",
@@ -173,50 +202,8 @@ _TABLES = (
         timestamps="lastmodifieddate",
         owned_by="entity",
     ),
-    _table(
-        "customeraddressbook",
-        key="internalid",
-        display="label",
-        ints="addressbookaddress",
-        refers={"entity": "customer"},
-        texts="label",
-        bools="defaultbilling defaultshipping isresidential",
-        owned_by="entity",
-        indexed=("addressbookaddress",),
-    ),
-    _table(
-        "customeraddressbookentityaddress",
-        key="nkey",
-        display="addrtext",
-        ints="recordowner",
-        texts=ADDRESS_TEXTS,
-        bools="override",
-        timestamps="lastmodifieddate",
-        owned_by="recordowner",
-    ),
-    _table(
-        "contactaddressbook",
-        key="internalid",
-        display="label",
-        ints="addressbookaddress",
-        refers={"entity": "contact"},
-        texts="label",
-        bools="defaultbilling defaultshipping isresidential",
-        owned_by="entity",
-        owner="contact",
-        indexed=("addressbookaddress",),
-    ),
-    _table(
-        "contactaddressbookentityaddress",
-        key="nkey",
-        display="addrtext",
-        ints="recordowner",
-        texts=ADDRESS_TEXTS,
-        bools="override",
-        timestamps="lastmodifieddate",
-        owned_by="recordowner",
-        owner="contact",
-    ),
+    *_address_book("customer"),
+    *_address_book("contact"),
     _table(
         "subsidiary",
         record="subsidiary",
