@@ -110,6 +110,19 @@ def test_a_target_id_of_another_kind_of_record_is_no_error(delivered: Flow) -> N
     assert find_records(delivered.warehouse, "4711") == []
 
 
+def test_an_id_that_is_no_number_has_its_story_too(precoro: Flow) -> None:
+    """The long tables are read by number, where there is one."""
+    precoro.stage(customer("A-1", company_name="Acme")).run()
+    record = Record("customers", "A-1", "CA-1", "Acme")
+
+    (now,) = explain(precoro.warehouse, record).stories
+    (then,) = explain(precoro.warehouse, record, precoro.clock.now().replace(tzinfo=None)).stories
+
+    for story in (now, then):
+        assert [row["action"] for row in story.decided] == ["create"]
+        assert [row["state"] for row in story.attempts] == ["intent", "confirmed"]
+
+
 # --- the past -------------------------------------------------------------------------------------------------------
 
 
