@@ -142,16 +142,14 @@ def sink_checks(page: Page, decided: int, failed: int) -> list[dg.AssetCheckResu
     ]  # fmt: skip
 
 
-def sink_metadata(page: Page, run_id: str, quota_left: Mapping[str, int]) -> dict[str, Any]:
+def sink_metadata(page: Page, run_id: str, calls_left: int | None) -> dict[str, Any]:
     """The page of one run: what was done, what was changed, what is held back and why, what it took."""
     done = [(name, page.run[name]) for name in COUNTED.values() if page.run.get(name)]
     changed = [
         (source, number, action, changed_fields(fields), code) for source, number, action, fields, code in page.changed
     ]
-    spent = [
-        ("calls", page.run.get("calls") or 0),
-        *((f"left for the {name}", left) for name, left in quota_left.items()),
-    ]
+    left = [] if calls_left is None else [("left for the day", calls_left)]
+    spent = [("calls", page.run.get("calls") or 0), *left]
     return {
         "report": dg.MetadataValue.url(REPORT_URL.format(run_id[:8])),
         "summary": dg.MetadataValue.md(markdown_table(["outcome", "records"], done) if done else "no records"),

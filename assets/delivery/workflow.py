@@ -36,14 +36,14 @@ from assets.delivery.picking import Mode
 from assets.delivery.planning import STAMP_COMMENTS, TWIN_COMMENTS, Planned, Workflow, make_mart, make_plan, read_twin
 from assets.delivery.plans import SyncError
 from assets.delivery.spec import WorkflowSpec
-from assets.delivery.sync import SYNC_COMMENTS, Synced, run_sync
+from assets.delivery.sync import SYNC_COMMENTS, run_sync
 from assets.delivery.target import Target
 from assets.delivery.workflow_file import WorkflowFileError, file_problems, read_workflow
 from assets.failure import dagster_failure
 from assets.metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
 from assets.targets import TARGETS, TargetKind
 from assets.warehouse.schemas import staging_schemas
-from resources.errors import IntegrationError, QuotaExhaustedError
+from resources.errors import QuotaExhaustedError
 from resources.warehouse import Warehouse, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -433,21 +433,10 @@ def _sync(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 "calls": synced.calls,
                 "seconds": round(synced.seconds, 3),
                 "stopped": str(synced.stop) if synced.stop else "no",
-                **sink_metadata(page, run_id, _quota_left(_client(context, workflow), synced)),
+                **sink_metadata(page, run_id, target.calls_left),
                 **switch_metadata(context, workflow),
             },
             check_results=sink_checks(page, synced.decisions.height, synced.counts["failed"]),
         )
 
     return sync
-
-
-def _quota_left(client: Any, synced: Synced) -> Mapping[str, int]:
-    """What is left of the account's allowance; not asked for where nothing was sent, for asking may cost a call."""
-    if not synced.writes or synced.stop:
-        return {}
-    try:
-        left: Mapping[str, int] = client.remaining()
-    except IntegrationError:
-        return {}  # everything is sent: a figure is no reason to fail
-    return left

@@ -310,12 +310,8 @@ class SuiteProjectsClient:
             raise ContractError(SYSTEM, "Time", "no date in the answer")
         return text
 
-    def remaining(self) -> Mapping[str, int]:
-        """Requests left in each window of the allowance; asking costs one."""
-        return {"day": self.remaining_today()}
-
     def remaining_today(self) -> int:
-        """Requests left in 24 hours."""
+        """Requests left in 24 hours; asking costs one."""
         (block,) = self.execute([_rate_limit()])
         left = self._note_left(block)
         if left is None:
