@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from assets.delivery.explain import Explanation, Record, Story, explain, find_records
+from assets.delivery.explain import Explanation, Record, Story, find_and_explain
 from assets.delivery.mapping import MART_COLUMNS
 from assets.delivery.target import TWIN_COLUMNS
 from assets.netsuite.things import thing_of
@@ -60,7 +60,7 @@ def print_story(text: str, console: Console, as_of: str = "") -> int:
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
     try:
-        records = find_records(warehouse, text)
+        records, told = find_and_explain(warehouse, text, moment)
     except PondError as error:
         console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
@@ -68,10 +68,9 @@ def print_story(text: str, console: Console, as_of: str = "") -> int:
         line = f"no record has the NetSuite id, number, name or target id {text!r}, as of the last run"
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
-    if len(records) > 1:
+    if told is None:
         choose(records, console)
         return 1
-    told = explain(warehouse, records[0], moment)
     tree = story_tree(told, seen_at(warehouse, records[0]), last_runs(warehouse, moment))
     console.print(tree, soft_wrap=not console.is_terminal)
     return 0

@@ -15,7 +15,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.explain import explain, find_records
+from assets.delivery.explain import find_and_explain
 from assets.delivery.ledger import ensure_ledger, write_lineage
 from assets.delivery.lineage import column_lineage
 from resources.warehouse import Warehouse, add_analytics
@@ -101,10 +101,11 @@ def prepare(folder: Path, rows: int) -> None:
         add_analytics(con)
 
 
-def told(warehouse: Warehouse, text: str) -> None:
+def explained(warehouse: Warehouse, text: str) -> None:
     """What `millpond explain` does before it prints."""
-    (record,) = find_records(warehouse, text)
-    (story,) = explain(warehouse, record).stories
+    _, told = find_and_explain(warehouse, text)
+    assert told
+    (story,) = told.stories
     assert len(story.attempts) == 2 * SPELLS
     assert len(story.decided) == SPELLS
 
@@ -134,7 +135,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name), rows)
         warehouse = Warehouse(Path(name))
-        for way, look in (("millpond explain", told), ("from explain('…')", selected)):
+        for way, look in (("millpond explain", explained), ("from explain('…')", selected)):
             for kind, text in (("NetSuite id", record), ("target id", f"t{record}"), ("name", f"company {record}")):
                 if look is selected and kind == "name":
                     continue

@@ -49,6 +49,10 @@ class Side(Protocol):
         """Everything there, by place."""
         ...
 
+    def place(self, workflow: str, target_id: str) -> str:
+        """The place of a record that a workflow knows by this id."""
+        ...
+
     def parent_key(self, row: Mapping[str, Any]) -> str:
         """NetSuite id of a project's parent there."""
         ...
@@ -118,6 +122,10 @@ class PrecoroSide:
                 "Option", each["external_id"], each["name"], each["enable"], above, each
             )
         return found
+
+    def place(self, workflow: str, target_id: str) -> str:  # noqa: ARG002 - one field serves them all
+        """The place of an option."""
+        return target_id
 
     def parent_key(self, row: Mapping[str, Any]) -> str:
         """NetSuite id of a project's parent there."""
@@ -206,6 +214,10 @@ class SuiteSide:
                     f"Customer {above}" if above else None, row,
                 )  # fmt: skip
         return found
+
+    def place(self, workflow: str, target_id: str) -> str:
+        """The place of a customer or project."""
+        return f"{self._types[workflow]} {target_id}"
 
     def parent_key(self, row: Mapping[str, Any]) -> str:
         """NetSuite id of a project's parent there."""

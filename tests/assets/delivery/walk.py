@@ -5,8 +5,10 @@ Walk(folder, seed, "precoro").live()  ->  BrokenError("I2 …; replay: python -m
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from resources.sandbox.world import Sandbox
 from resources.warehouse import PondError, Warehouse
 from tests.assets.delivery.builders import customer, project
 from tests.assets.delivery.flow import Flow
+from tests.assets.delivery.second_thoughts import release_part, take_back
 from tests.assets.delivery.sides import LONGEST, SIDES, Shown
 
 CONVERGES_IN = 3
@@ -46,6 +49,15 @@ class BrokenError(AssertionError):
     """An invariant does not hold."""
 
 
+@dataclass(frozen=True)
+class Lived:
+    """A run that is over: what the target had before and after it."""
+
+    workflow: str
+    before: Mapping[str, Shown]
+    after: Mapping[str, Shown]
+
+
 def _die() -> None:
     raise Killed
 
@@ -58,9 +70,11 @@ class Walk:
     seed: int
     system: str = "precoro"
     told: list[str] = field(default_factory=list)
+    dice: random.Random = field(default_factory=random.Random)  # set by the seed, when none is given
 
     def __post_init__(self) -> None:
-        self.dice = random.Random(self.seed)
+        if type(self.dice) is random.Random:
+            self.dice.seed(self.seed)
         self.world = Sandbox(self.folder / "sandbox")
         self.side = SIDES[self.system](self.world)
         self.pond = Warehouse(self.folder / "pond")
@@ -76,6 +90,8 @@ class Walk:
         self.projects["103"]["parent_project_id"] = "100"
         self.foreign = self.side.records()
         self.newest: dict[str, int] = {}
+        self.lived: dict[str, Lived] = {}
+        self.held: set[str] = set()  # NetSuite ids that an undo may have put aside
 
     def live(self, steps: int = 4) -> None:
         """Some troubled steps, then peace.
@@ -104,11 +120,16 @@ class Walk:
         for name in self.specs:
             self.dice.choice([self.peace, self.fault, self.fault, self.death, self.death, self.allowance])()
             self.run(name)
-            failpoints.disarm()
-            self.world.faults.clear()
-            self.side.allow(None)
+            self.calm()
+            self.dice.choice([self.peace, self.peace, self.take_back, self.release_part])()
         if self.dice.random() < 0.3:
             self.world.clock.sleep(86_400)
+
+    def calm(self) -> None:
+        """Nothing is wrong any more."""
+        failpoints.disarm()
+        self.world.faults.clear()
+        self.side.allow(None)
 
     def named(self) -> str:
         """A name that nobody had before."""
@@ -209,20 +230,38 @@ class Walk:
 
     def run(self, name: str) -> str:
         """One run of one workflow; how it ended."""
-        self.runs += 1
-        calls = self.side.calls()
-        with self.side.open(name) as target:
-            flow = Flow(self.pond, target, self.world.clock, self.specs[name], name)
-            flow.stage(*self.customers.values(), below=tuple(self.projects.values()))
+        run_id, before, calls = self.new_run(), self.side.records(), self.side.calls()
+        with self.flow(name) as flow:
             try:
-                flow.plan(f"run {self.runs}")
-                flow.send(f"run {self.runs}")
+                flow.plan(run_id)
+                flow.send(run_id)
                 end = "went through"
             except (Killed, IntegrationError, SyncError, PondError) as error:
                 end = f"{type(error).__name__} {error}"
-        self.told.append(f"run {self.runs} of {name}: {end}")
+        self.lived[run_id] = Lived(name, before, self.side.records())
+        self.told.append(f"{run_id} of {name}: {end}")
         self.holds("I7 calls are bounded", self.side.calls() - calls <= 120)
         return end
+
+    def new_run(self) -> str:
+        """The next run's id; all are as long, since a run is named by how its id begins."""
+        self.runs += 1
+        return f"run {self.runs:04}"
+
+    @contextmanager
+    def flow(self, name: str) -> Iterator[Flow]:
+        """One workflow with NetSuite's records as they are now."""
+        with self.side.open(name) as target:
+            flow = Flow(self.pond, target, self.world.clock, self.specs[name], name, count(self.runs))
+            yield flow.stage(*self.customers.values(), below=tuple(self.projects.values()))
+
+    def release_part(self) -> None:
+        """A person releases what a plan says of one record: no other is touched."""
+        release_part(self)
+
+    def take_back(self) -> None:
+        """A person takes one of the last runs back: what nobody touched since is as it was."""
+        take_back(self)
 
     # --- what must hold -------------------------------------------------------------------------------------------
 
@@ -272,6 +311,8 @@ class Walk:
     def settle(self) -> None:
         """Peace: so many runs later everything is as it should be, and one more writes nothing."""
         self.world.clock.sleep(86_400)
+        for row in [row for key, row in {**self.customers, **self.projects}.items() if key in self.held]:
+            row["company_name" if "company_name" in row else "project_name"] = self.named()  # which ends an undo's hold
         for _ in range(CONVERGES_IN):
             for name in self.specs:
                 self.holds("I6 peace", self.run(name) == "went through", self.told[-1])
