@@ -10,7 +10,8 @@ from pathlib import Path
 from time import perf_counter
 
 from tests.assets.delivery.sides import SIDES
-from tests.assets.delivery.walk import BrokenError, Walk
+from tests.assets.delivery.walk import Walk
+from tests.assets.delivery.walk_events import BrokenError
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a walk is all small commits; memory spares the disk
 

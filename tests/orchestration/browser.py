@@ -92,11 +92,17 @@ class Browser:
         return path
 
 
+def pictures_in(folder: Path) -> Path:
+    """Where pictures go: a folder that is kept, when one is named."""
+    pictures = Path(os.environ.get("MILLPOND_SCREENSHOTS") or folder)
+    pictures.mkdir(parents=True, exist_ok=True)
+    return pictures
+
+
 @contextmanager
 def browsing(folder: Path) -> Iterator[Browser]:
     """A browser with a profile of its own in this folder."""
-    pictures = Path(os.environ.get("MILLPOND_SCREENSHOTS") or folder)
-    pictures.mkdir(parents=True, exist_ok=True)
+    pictures = pictures_in(folder)
     profile = folder / "profile"
     command = ["chromium", *OPTIONS, f"--user-data-dir={profile}", "--window-size=1600,1200", "about:blank"]
     with (folder / "browser.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:

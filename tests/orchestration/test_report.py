@@ -12,6 +12,7 @@ import pytest
 
 from assets.report.gather import RunReport, gather
 from assets.report.page import render, write_report
+from tests.orchestration.browser import pictures_in
 from tests.orchestration.conftest import Home, at_home
 
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"&amp;{{7*7}}"
@@ -44,13 +45,15 @@ def newest(home: Home, *, hides: bool = False) -> RunReport:
     return report
 
 
-def browsed(page: Path, fragment: str, profile: Path) -> str:
-    """What a browser makes of the page, its script run."""
+def browsed(page: Path, fragment: str, name: str) -> str:
+    """What a browser makes of the page, its script run; and a picture of it for people."""
     chromium = shutil.which("chromium")
     assert chromium
+    pictures = pictures_in(page.parent)
     command = [
-        chromium, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-        "--virtual-time-budget=5000", "--dump-dom", page.as_uri() + fragment,
+        chromium, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / 'profile'}",
+        f"--screenshot={pictures / name}.png", "--window-size=1200,2400", "--virtual-time-budget=5000", "--dump-dom",
+        page.as_uri() + fragment,
     ]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=90).stdout
 
@@ -85,7 +88,7 @@ def test_a_hostile_name_stays_a_name(reported: Home, tmp_path: Path) -> None:
     """It is shown letter by letter and runs nothing, neither in the page nor by way of its data."""
     page = tmp_path / "report.html"
     page.write_text(render(newest(reported)))
-    dom = browsed(page, "", tmp_path / "profile")
+    dom = browsed(page, "", "report_hostile_name")
 
     assert "<title>Millpond" in dom
     assert "owned'" in dom
@@ -100,7 +103,7 @@ def test_changes_are_shown_and_a_record_is_found(reported: Home, tmp_path: Path)
     """The script runs under the page's own policy, and a link leads to one record."""
     page = tmp_path / "report.html"
     page.write_text(render(newest(reported)))
-    dom = browsed(page, f"#record={sent(reported)[0]}", tmp_path / "profile")
+    dom = browsed(page, f"#record={sent(reported)[0]}", "report_record")
 
     assert "<ins>www.oerebro.example</ins>" in dom
     found = dom[dom.index('id="record-list"') :]

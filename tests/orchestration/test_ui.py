@@ -17,7 +17,7 @@ import pytest
 
 from orchestration.settings import ROOT
 from resources.sandbox.seed import seed
-from tests.orchestration.browser import Browser, browsing
+from tests.orchestration.browser import Browser, browsing, pictures_in
 from tests.orchestration.conftest import at_home
 
 # without a queue the webserver launches runs by itself: no daemon is needed
@@ -162,9 +162,7 @@ class Ui:
 
     def look(self, path: str, name: str, size: str) -> Page:
         """Open a page in a headless browser: its text, and a picture for people."""
-        pictures = Path(os.environ.get("MILLPOND_SCREENSHOTS") or self.folder)
-        pictures.mkdir(parents=True, exist_ok=True)
-        picture = pictures / f"{name}.png"
+        picture = pictures_in(self.folder) / f"{name}.png"
         options = [f"--window-size={size}", f"--user-data-dir={self.folder / 'browser'}", f"--screenshot={picture}"]
         url = f"{str(self.http.base_url).rstrip('/')}{path}{'&' if '?' in path else '?'}token={TOKEN}"
         done = subprocess.run([*CHROMIUM, *options, url], capture_output=True, text=True, timeout=90, check=True)
@@ -278,7 +276,6 @@ def test_an_asset_is_materialized_from_its_page_until_it_is_green(ui: Ui, page: 
     page.picture("runs", 1600, 800)
 
 
-@pytest.mark.long
 @pytest.mark.browser
 def test_a_sinks_page_tells_what_a_run_did_and_leads_to_its_report(ui: Ui, page: Browser) -> None:
     """Summary, diff preview, what is held back and why, calls and quota, checks; one click to the report."""

@@ -18,8 +18,8 @@ from resources.sandbox.netsuite.tables import TABLES
 from resources.sandbox.wire import Answer, Call, json_answer
 
 _FROM = re.compile(rb"\bfrom\s+(\w+)", re.IGNORECASE)
-# the table whose row is saved when this one is read: an address book entry has no time stamp of its own
-_SAVED = {"customeraddressbook": "customeraddressbookentityaddress"}
+# the table whose row is saved when this one is read: an address book's entry has no time stamp of its own
+_SAVED = {f"{of}addressbook": f"{of}addressbookentityaddress" for of in ("customer", "contact")}
 _NOTED_IN = ("comments", "addr3", "externalid")
 
 

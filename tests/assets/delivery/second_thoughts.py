@@ -3,22 +3,16 @@
 release_part(walk), take_back(walk)  ->  BrokenError when more, less or something else happened in the target
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from assets.delivery.plans import SyncError
-
-if TYPE_CHECKING:
-    from tests.assets.delivery.sides import Shown
-    from tests.assets.delivery.walk import Lived, Walk
+from tests.assets.delivery.sides import Shown
+from tests.assets.delivery.walk_events import Events, Lived
 
 LATELY = 3
 EDITED = 0.5
 WENT_BACK = ("update", "deactivate", "reactivate")
 
 
-def release_part(walk: Walk) -> None:
+def release_part(walk: Events) -> None:
     """Plan a workflow and release what the plan says of one record: every other one is as it was."""
     name, key = walk.dice.choice(list(walk.specs)), walk.dice.choice([*walk.customers, *walk.projects])
     run_id, before = walk.new_run(), walk.side.records()
@@ -41,7 +35,7 @@ def _of(records: dict[str, Shown], key: str) -> set[str]:
     return {place for place, each in records.items() if each.key in {key, None}}
 
 
-def take_back(walk: Walk) -> None:
+def take_back(walk: Events) -> None:
     """Undo one of the last runs in peace; the fields that it changed are as they were, all others as they are."""
     if not walk.lived:
         return
@@ -74,7 +68,7 @@ def take_back(walk: Walk) -> None:
     )
 
 
-def _edited_since(walk: Walk, lived: Lived) -> None:
+def _edited_since(walk: Events, lived: Lived) -> None:
     """Perhaps somebody has worked on what the run wrote; that is a conflict, and stays."""
     there = walk.side.records()
     wrote = [place for place, each in lived.after.items() if each.key and each != lived.before.get(place)]

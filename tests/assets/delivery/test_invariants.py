@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.assets.delivery.sides import SIDES
-from tests.assets.delivery.walk import BrokenError, Walk
+from tests.assets.delivery.walk import Walk
+from tests.assets.delivery.walk_events import BrokenError
 
 SEEDS = int(os.environ.get("MILLPOND_SEEDS", "1"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("system", SIDES)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_life_of_trouble_keeps_the_invariants(seed: int, system: str, tmp_path: Path) -> None:

@@ -64,15 +64,15 @@ class Edits:
         chosen = self._random.choice(TEXTS)
         return chosen if chosen is None or self._random.random() < 0.3 else f"{chosen} {self._serial}"
 
-    def _child_saved(self, customer: int | None, *, stamped: bool) -> None:
-        """A child was saved; NetSuite's screens save the customer with it, an import may not."""
-        if customer is None:
+    def _child_saved(self, owner: int | None, *, stamped: bool, of: str = "customer") -> None:
+        """A child was saved; NetSuite's screens save its parent with it, an import may not."""
+        if owner is None:
             return
         if self._world.fate.loud:
-            if customer in self.ids("customer"):
-                self._netsuite.update("customer", customer)
+            if owner in self.ids(of):
+                self._netsuite.update(of, owner)
         elif not stamped:
-            self.silent.add(("customer's addresses", customer))
+            self.silent.add((f"{of}'s addresses", owner))
 
     # --- people at work ------------------------------------------------------------------------------------------
 
@@ -134,19 +134,19 @@ class Edits:
         self._netsuite.insert("customersubsidiaryrelationship", [{**relation, "isprimarysub": primary}])
         return key
 
-    def _address(self, customer: int) -> int:
+    def _address(self, owner: int, of: str = "customer") -> int:
         key = self._new_id()
-        address = {"nkey": key, "recordowner": customer, "city": self.text(), "addr1": self.text(), "country": "SE"}
+        address = {"nkey": key, "recordowner": owner, "city": self.text(), "addr1": self.text(), "country": "SE"}
         book = {
             "internalid": key,
-            "entity": customer,
+            "entity": owner,
             "addressbookaddress": key,
             "label": self.text(),
             "defaultbilling": self._random.random() < 0.5,
             "defaultshipping": self._random.random() < 0.5,
         }
-        self._netsuite.insert("customeraddressbookentityaddress", [address])
-        self._netsuite.insert("customeraddressbook", [book])
+        self._netsuite.insert(f"{of}addressbookentityaddress", [address])
+        self._netsuite.insert(f"{of}addressbook", [book])
         return key
 
     def customer_edited(self) -> int | None:
@@ -264,6 +264,8 @@ class Edits:
         key = self._new_id()
         row = {"id": key, "entityid": f"K{key}", "company": company, "lastname": self.text(), "title": self.text()}
         self._netsuite.insert("contact", [row])
+        if self._random.random() < 0.5:
+            self._address(key, "contact")
         return key
 
     def contact_edited(self) -> int | None:
@@ -292,40 +294,48 @@ class Edits:
         self._child_saved(customer, stamped=True)
         return key
 
-    def address_edited(self) -> int | None:
-        """Another street, or one more address."""
-        key, customer = self._some("customeraddressbookentityaddress", "nkey"), self._some("customer")
-        if self._random.random() < 0.4 and customer is not None:
-            key = self._address(customer)
-        elif key is not None:
-            customer = self._owner("customeraddressbookentityaddress", "nkey", "recordowner", key)
-            names = self._random.sample(ADDRESS_FIELDS, 2)
-            values = {name: self.text() for name in names}
-            self._netsuite.update("customeraddressbookentityaddress", key, **values)
-        self._child_saved(customer, stamped=True)
-        return key
+    def _owner_kind(self) -> str:
+        """Whose address book somebody is at."""
+        return self._random.choice(("customer", "customer", "contact"))
 
-    def default_moved(self) -> int | None:
+    def address_edited(self) -> str:
+        """Another street, or one more address."""
+        of = self._owner_kind()
+        table = f"{of}addressbookentityaddress"
+        key, owner = self._some(table, "nkey"), self._some(of)
+        if self._random.random() < 0.4 and owner is not None:
+            key = self._address(owner, of)
+        elif key is not None:
+            owner = self._owner(table, "nkey", "recordowner", key)
+            names = self._random.sample(ADDRESS_FIELDS, 2)
+            self._netsuite.update(table, key, **{name: self.text() for name in names})
+        self._child_saved(owner, stamped=True, of=of)
+        return f"{of} {key}"
+
+    def default_moved(self) -> str:
         """Another address is the default one: the entry carries no time stamp."""
-        key = self._some("customeraddressbook", "internalid")
+        of = self._owner_kind()
+        key = self._some(f"{of}addressbook", "internalid")
         if key is not None:
-            customer = self._owner("customeraddressbook", "internalid", "entity", key)
+            owner = self._owner(f"{of}addressbook", "internalid", "entity", key)
             values = {"defaultbilling": self._random.random() < 0.5, "label": self.text()}
-            self._netsuite.update("customeraddressbook", key, **values)
-            self._child_saved(customer, stamped=self._world.fate.switches["address_moves_parent"])
-        return key
+            self._netsuite.update(f"{of}addressbook", key, **values)
+            stamped = of == "customer" and self._world.fate.switches["address_moves_parent"]
+            self._child_saved(owner, stamped=stamped, of=of)
+        return f"{of} {key}"
 
     def child_deleted(self) -> str:
-        """An address or a subsidiary is taken away from a customer: no note of it anywhere."""
-        address = self._random.random() < 0.5
-        table, key_name = ("customeraddressbook", "internalid") if address else ("customersubsidiaryrelationship", "id")
+        """An address or a subsidiary is taken away from its owner: no note of it anywhere."""
+        of = self._owner_kind()
+        address = of == "contact" or self._random.random() < 0.5
+        table, key_name = (f"{of}addressbook", "internalid") if address else ("customersubsidiaryrelationship", "id")
         key = self._some(table, key_name)
         if key is None:
             return "-"
-        customer = self._owner(table, key_name, "entity", key)
+        owner = self._owner(table, key_name, "entity", key)
         self._netsuite.delete("", table, key)
         self.silent_deletions |= not self._world.fate.loud
-        self._child_saved(customer, stamped=False)
+        self._child_saved(owner, stamped=False, of=of)
         return f"{table} {key}"
 
     def list_edited(self) -> str:

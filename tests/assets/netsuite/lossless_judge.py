@@ -16,7 +16,7 @@ from sql import statement
 from tests.assets.netsuite.lossless_world import HIDEABLE_COLUMNS, World
 
 Row = dict[str, Any]
-BOOK, ADDRESS = "customeraddressbook", "customeraddressbookentityaddress"
+BOOKS = {"addresses": "customer", "contact_addresses": "contact"}  # whose they are
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,16 @@ WATCHED = (
     Watched("projects", "job", "id", ("projects",)),
     Watched("contacts", "contact", "id", ("contacts",)),
     Watched("customer_subsidiaries", "customersubsidiaryrelationship", "id", ("customer_subsidiaries",)),
-    Watched("addresses", BOOK, "internalid", ("addresses",), joined=ADDRESS),
+    *(
+        Watched(name, f"{of}addressbook", "internalid", (name,), joined=f"{of}addressbookentityaddress")
+        for name, of in BOOKS.items()
+    ),
     Watched("departments", "department", "id", ("departments",)),
     Watched("currencies", "currency", "id", ("currencies",)),
     Watched("entity_statuses", "entitystatus", "key", ("entity_statuses",)),
 )
-KEYS = {**{each.table: each.key for each in WATCHED}, ADDRESS: "nkey"}
+BY_NAME = {each.thing: each for each in WATCHED}
+KEYS = {each.table: each.key for each in WATCHED} | {each.joined: "nkey" for each in WATCHED if each.joined}
 OWN = {"_row_hash", "_extracted_at", "_run_id", "_deleted_at"}
 DAYS = {"startdate", "enddate", "projectedenddate"}
 STAGE_OF = {"CUSTOMER": "customers", "LEAD": "leads", "PROSPECT": "prospects"}
@@ -184,10 +188,10 @@ class Judge:
             silent_deletions: Children were deleted and nobody told.
             hidden_deletions: Deletions could not be seen for a while.
         """
-        customers = self.rows(WATCHED[0])
+        owners = {of: self.rows(BY_NAME[f"{of}s"]) for of in ("customer", "contact")}
         found = []
         for watched in self._watched:
-            child = watched.thing in {"addresses", "customer_subsidiaries"}
+            child = watched.thing in {*BOOKS, "customer_subsidiaries"}
             excused_gone = (child and silent_deletions) or (
                 hidden_deletions and watched.thing in {"customers", "projects", "contacts"}
             )
@@ -197,7 +201,7 @@ class Judge:
                 live = bool(row) and row["_deleted_at"] is None
                 wanted = expected.get(key)
                 if wanted is None:
-                    orphan = child and row["entity"] not in customers
+                    orphan = child and row["entity"] not in owners[BOOKS.get(watched.thing, "customer")]
                     if live and not excused_gone and not orphan:
                         found.append(f"{watched.thing} {key} was deleted and is still there")
                 elif not live and not _excused(watched, wanted, silent):
@@ -209,8 +213,9 @@ class Judge:
     def staging(self) -> list[str]:
         """Where the staging tables are not as NetSuite is now."""
         names = ("customers", "projects", "contacts", "departments", "currencies", "entity_statuses")
-        with self._world.client() as client:  # the walks have none, and the contacts are staged with them
-            self._world.extract("contact_addresses", client)
+        if "contact_addresses" not in self._world.fate.things:  # the contacts are staged with them
+            with self._world.client() as client:
+                self._world.extract("contact_addresses", client)
         with self._world.pond.writer() as con:
             for name in names:
                 build(con, statement("staging", f"stg_netsuite__{name}"))
@@ -221,16 +226,16 @@ class Judge:
         return {row[key]: row for row in self._world.pond.table(f"stg_netsuite__{name}").rows(named=True)}
 
     def _customers_staged(self) -> list[str]:
-        rows, staged = self.rows(WATCHED[0]), self._staged("customers")
-        symbols = {key: row["symbol"] for key, row in self.rows(WATCHED[6]).items()}
-        statuses = {key: row["name"] for key, row in self.rows(WATCHED[7]).items()}
-        relations = list(self.rows(WATCHED[3]).values())
-        addresses = list(self.rows(WATCHED[4]).values())
+        rows, staged = self.rows(BY_NAME["customers"]), self._staged("customers")
+        symbols = {key: row["symbol"] for key, row in self.rows(BY_NAME["currencies"]).items()}
+        statuses = {key: row["name"] for key, row in self.rows(BY_NAME["entity_statuses"]).items()}
+        relations = list(self.rows(BY_NAME["customer_subsidiaries"]).values())
+        addresses = list(self.rows(BY_NAME["addresses"]).values())
         found = []
         for key, row in rows.items():
             mine = [each for each in relations if each["entity"] == key]
             primary = [each["subsidiary"] for each in mine if each["isprimarysub"] == "T"]
-            address = min((each for each in addresses if each["entity"] == key), key=_place, default={})
+            address = _first(addresses, key)
             wanted = {
                 "stage": row["searchstage"].lower(),
                 "entity_number": row["entityid"],
@@ -251,8 +256,8 @@ class Judge:
         return found + [f"staged customer {key} is not deleted" for key in _ghosts(rows, staged)]
 
     def _projects_staged(self) -> list[str]:
-        rows, staged = self.rows(WATCHED[1]), self._staged("projects")
-        known = self.raw(WATCHED[1])
+        rows, staged = self.rows(BY_NAME["projects"]), self._staged("projects")
+        known = self.raw(BY_NAME["projects"])
         found = []
         for key, row in rows.items():
             below = row["parent"] != row["customer"] and row["parent"] in known
@@ -269,12 +274,20 @@ class Judge:
         return found + [f"staged project {key} is not deleted" for key in _ghosts(rows, staged)]
 
     def _contacts_staged(self) -> list[str]:
-        rows, staged = self.rows(WATCHED[2]), self._staged("contacts")
-        known = self.raw(WATCHED[0])
+        rows, staged = self.rows(BY_NAME["contacts"]), self._staged("contacts")
+        known = self.raw(BY_NAME["customers"])
+        addresses = list(self.rows(BY_NAME["contact_addresses"]).values())
         found = []
         for key, row in rows.items():
-            company = row["company"] if row["company"] in known else None
-            wanted = {"customer_id": company, "last_name": row["lastname"], "title": row["title"], "is_deleted": False}
+            address = _first(addresses, key)
+            wanted = {
+                "customer_id": row["company"] if row["company"] in known else None,
+                "last_name": row["lastname"],
+                "title": row["title"],
+                "address_line1": address.get("addr1"),
+                "city": address.get("city"),
+                "is_deleted": False,
+            }
             found += _staged_unequal("contact", key, staged.get(key), wanted)
         return found + [f"staged contact {key} is not deleted" for key in _ghosts(rows, staged)]
 
@@ -287,13 +300,18 @@ def _text(name: str, value: Any) -> str | None:
     return str(value)[:10] if name in DAYS else str(value)
 
 
+def _first(addresses: Collection[Row], owner: str) -> Row:
+    """The address that counts as an owner's; empty when it has none."""
+    return min((each for each in addresses if each["entity"] == owner), key=_place, default={})
+
+
 def _place(address: Row) -> tuple[bool, bool, int]:
     return address["defaultbilling"] != "T", address["defaultshipping"] != "T", int(address["internalid"])
 
 
 def _excused(watched: Watched, wanted: Row, silent: set[tuple[str, int]]) -> bool:
-    if watched.thing == "addresses":
-        return ("customer's addresses", int(wanted["entity"])) in silent
+    if watched.thing in BOOKS:
+        return (f"{BOOKS[watched.thing]}'s addresses", int(wanted["entity"])) in silent
     return (watched.table, int(wanted[watched.key])) in silent
 
 

@@ -20,7 +20,10 @@ from tests.assets.netsuite.lossless_judge import Judge
 from tests.assets.netsuite.lossless_world import HIDEABLE_COLUMNS, THINGS, KilledError, World
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a walk is all small commits; memory spares the disk
-HIDEABLE = ("customer", "job", "contact", "customersubsidiaryrelationship", "customeraddressbook", "deletedrecord")
+HIDEABLE = (
+    "customer", "job", "contact", "customersubsidiaryrelationship", "customeraddressbook", "contactaddressbook",
+    "deletedrecord",
+)  # fmt: skip
 TROUBLES = (
     "fault", "fault", "hidden", "emptied", "column", "burst", "foreign", "moving", "half", "token", "slow",
     "slow", "401",
@@ -92,8 +95,8 @@ class _Walk:
         if self._random.random() < 0.6:
             self._run(self._things)
         steps: tuple[Callable[[], None], ...] = (self._work, self._pause, self._trouble, self._peace, self._some_run)
-        few = self._short or world.fate.customers > 100
-        for _ in range(self._random.randrange(4, 9) if few else self._random.randrange(8, 18)):
+        few = (2, 5) if self._short else (4, 9) if world.fate.customers > 100 else (8, 18)
+        for _ in range(self._random.randrange(*few)):
             self._random.choices(steps, weights=(6, 4, 3, 2, 6))[0]()
             if self._problems:
                 break

@@ -30,6 +30,7 @@ THINGS = (
     "contacts",
     "customer_subsidiaries",
     "addresses",
+    "contact_addresses",
     "departments",
     "currencies",
     "entity_statuses",
@@ -154,6 +155,8 @@ class Fate:
         """Draw one; a short walk has few customers and few things."""
         random = Random(f"fate {seed}")
         others = random.sample(THINGS[1:], random.choice((1, 1, 2)))
+        if "contact_addresses" in others:
+            others.append("contacts")
         every = random.random() < 0.15 and not short
         things = tuple(each for each in THINGS if every or each in {THINGS[0], *others})
         loud, late, large = random.random() < 0.6, random.random() < 0.4, random.random() < 0.04 and not short

@@ -14,8 +14,8 @@ from tests.assets.netsuite.lossless_judge import WATCHED, Judge
 from tests.assets.netsuite.lossless_walk import QUIET, Walked, walk
 from tests.assets.netsuite.lossless_world import THINGS, World
 
-FEW = 40
-ALL_THINGS = 7  # a seed whose walk extracts everything
+FEW = 200
+ALL_THINGS = 8  # a seed whose walk extracts everything
 MOVED = """
 insert into raw_netsuite__prospects by name select * from raw_netsuite__leads;
 delete from raw_netsuite__leads
