@@ -20,10 +20,12 @@ from resources.warehouse import columns_of, insert_frame, quoted
 LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "workflow_version"]
 # reasons for leaving a live record as it is; any other says that it is off
 AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported", "drift_adopted"})
-_LINK_TEXT = (
-    "workflow", "target", *KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "shown_hash",
-    "workflow_version", "run_id",
-)  # fmt: skip
+_LINK_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys(("workflow", "target", *KEY, "target_id", "parent_target_id", "matched_by"), pl.String),
+    **dict.fromkeys(("payload_hash", "shown_hash", "workflow_version", "run_id"), pl.String),
+    "confirmed_at": pl.Datetime("us"),
+}
+_LINK_TOLD = (*KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "shown_hash")
 
 
 def confirmed(delivery: Delivery) -> dict[Key, Outcome]:
@@ -55,34 +57,41 @@ def links_of(
         settled: Off when what was sent is not what is mapped: an undo, or some fields of the plan only.
     """
     ends = confirmed(delivery)
-    remembered = {(row["source"], row["source_id"]): row for row in known.iter_rows(named=True)}
+    ended = pl.DataFrame(list(ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
+    stamp = {
+        "workflow": workflow.name, "target": workflow.spec.target, "workflow_version": version, "run_id": run_id,
+        "confirmed_at": moment,
+    }  # fmt: skip
     rows = []
-    for row in plan.iter_rows(named=True):
-        key = (row["source"], row["source_id"])
-        outcome, write, before = ends.get(key), delivery.writes.get(key), remembered.get(key, {})
-        if not outcome and not (row["action"] == Action.UNCHANGED.value and row["target_id"]):
-            continue
-        shown = before.get("shown_hash")
-        if outcome and write:
-            shown = shown_hash({**write.values, **(outcome.echo or {})}, workflow.spec.columns)
-            # switched off is not what is mapped: live again it differs, and nobody edited it
-            shown = None if row["action"] == Action.DEACTIVATE.value else shown
-        elif before.get("payload_hash") != row["payload_hash"]:
-            shown = None
-        rows.append((
-            workflow.name, workflow.spec.target, *key, outcome.target_id if outcome else row["target_id"],
-            write.parent_id if write else row["parent_target_id"], row["matched_by"] or "created",
-            row["payload_hash"] if settled and not _off(row) else None, shown, version, run_id, moment,
-        ))  # fmt: skip
-    schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(_LINK_TEXT, pl.String)
-    schema["confirmed_at"] = pl.Datetime("us")
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    for row in plan.join(ended, on=KEY, how="semi").iter_rows(named=True):
+        outcome, write = ends[row["source"], row["source_id"]], delivery.writes[row["source"], row["source_id"]]
+        # switched off is not what is mapped: live again it differs, and nobody edited it
+        off = row["action"] == Action.DEACTIVATE.value
+        shown = shown_hash({**write.values, **(outcome.echo or {})}, workflow.spec.columns)
+        rows.append({
+            **{name: row[name] for name in KEY}, "target_id": outcome.target_id, "parent_target_id": write.parent_id,
+            "matched_by": row["matched_by"] or "created",
+            "payload_hash": row["payload_hash"] if settled and not off else None,
+            "shown_hash": None if off else shown,
+        })  # fmt: skip
+    told = pl.DataFrame(rows, schema=dict.fromkeys(_LINK_TOLD, pl.String))
+    left = _left(plan.join(ended, on=KEY, how="anti"), known, settled=settled)
+    stamps = (pl.lit(value, dtype=_LINK_COLUMNS[name]).alias(name) for name, value in stamp.items())
+    return pl.concat([told, left]).with_columns(*stamps).select(list(_LINK_COLUMNS))
 
 
-def _off(row: dict[str, object]) -> bool:
-    """Whether the record is switched off with this plan, or was before."""
-    already = row["action"] == Action.UNCHANGED.value and row["reason_code"] not in AS_MAPPED
-    return row["action"] == Action.DEACTIVATE.value or already
+def _left(plan: pl.DataFrame, known: pl.DataFrame, *, settled: bool) -> pl.DataFrame:
+    """Links of the records that are as they should be; nearly all of a plan, so none is looked at one by one."""
+    before = known.select(*KEY, pl.col("payload_hash").alias("_hash"), pl.col("shown_hash").alias("_shown"))
+    unchanged = plan.filter((pl.col("action") == Action.UNCHANGED.value) & pl.col("target_id").is_not_null())
+    rows = unchanged.join(before, on=KEY, how="left", maintain_order="left")
+    mapped = pl.col("reason_code").is_in(list(AS_MAPPED))  # any other is left alone because it is off
+    same = pl.col("_hash").eq_missing(pl.col("payload_hash"))
+    return rows.with_columns(
+        pl.col("matched_by").fill_null("created"),
+        pl.when(same).then(pl.col("_shown")).alias("shown_hash"),
+        pl.when(mapped & settled).then(pl.col("payload_hash")).alias("payload_hash"),
+    ).select(pl.col(name).cast(pl.String) for name in _LINK_TOLD)
 
 
 def update_twin(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, delivery: Delivery) -> None:

@@ -135,7 +135,7 @@ def deliver(
         The outcome of every step; `stop` is set when the target said that nothing more should be sent now.
     """
     steps = plan_steps(plan)
-    run = _Run(warehouse, target, sending, clock, ids={**(known or {}), **known_ids(plan)})
+    run = _Run(warehouse, target, sending, clock, ids={**(known or {}), **known_ids(plan, plan)})
     done = 0
     for number, batch in enumerate(batches(steps, target.batch_size, sending.canary)):
         run.send(batch)
@@ -215,12 +215,19 @@ def batches(steps: Sequence[Step], size: int, canary: Sequence[int] = ()) -> Ite
             wave = wave[most:]
 
 
-def known_ids(plan: pl.DataFrame) -> dict[Key, str]:
-    """Target ids of the plan's records that are there before anything is sent."""
-    # what is only about to be adopted is nobody's parent before the target took it
-    there = plan.filter(pl.col("target_id").is_not_null() & (pl.col("action") != Action.ADOPT))
-    there = there.select(*KEY, "target_id")
-    return {(source, source_id): target_id for source, source_id, target_id in there.iter_rows()}
+def known_ids(there: pl.DataFrame, plan: pl.DataFrame) -> dict[Key, str]:
+    """Target ids of the parents that a plan's writing rows have, as far as they are there before anything is sent.
+
+    Args:
+        there: KEY and target_id of records that may be parents, perhaps with their planned action.
+        plan: PLAN_COLUMNS. Only what some row needs is looked at one by one: a plan has a row for each record.
+    """
+    needed = plan.filter(pl.col("payload").is_not_null() & pl.col("parent_source_id").is_not_null())
+    parents = needed.select(pl.col("parent_source").alias("source"), pl.col("parent_source_id").alias("source_id"))
+    known = there.filter(pl.col("target_id").is_not_null()).join(parents, on=KEY, how="semi")
+    if "action" in known.columns:  # what is only about to be adopted is nobody's parent before the target took it
+        known = known.filter(pl.col("action") != Action.ADOPT)
+    return {(source, source_id): target_id for source, source_id, target_id in known.select(*KEY, "target_id").rows()}
 
 
 class _Run:

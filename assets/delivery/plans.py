@@ -129,9 +129,9 @@ class Seal:
         Raises:
             PlanError: The plan was sealed with another key, or somebody changed it.
         """
-        kept = plan.select("payload", "changes").to_dicts()
-        if not any(str(row["payload"]).startswith(SEALED) for row in kept):
+        if not plan["payload"].str.starts_with(SEALED).any():
             return plan
+        kept = plan.select("payload", "changes").to_dicts()
         rows = [json.loads(self.show(row["payload"])) if row["payload"] else row for row in kept]
         return plan.with_columns(
             pl.Series("payload", [row["payload"] for row in rows], dtype=pl.String),

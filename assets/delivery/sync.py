@@ -81,10 +81,12 @@ def run_sync(
         begun = _begin(warehouse, workflow, run_id, clock, plan_id, seal, kind)
         kept, links = begun.kept, begun.links
         plan, stale = set_overtaken_aside(begun.plan, begun.overtaken)
-        parents = {**begun.places, **_parents(kept, begun.plan, links)}
         if plan_id:
             plan = only_these(plan, asked, target.active_field)
             plan, stale = set_aside(plan, _fresh(warehouse, workflow, target), target)
+        # where parents are that the part which is sent may not name; an undo names none at all
+        own = links if kept.is_undo else begun.plan
+        parents = {**known_ids(begun.places, plan), **known_ids(own, plan)}
         canary = _canary(warehouse, workflow, kept, asked)
         few = kept.kind == plans.HINTS
         sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary, few)
@@ -106,12 +108,15 @@ def run_sync(
 
 @dataclass(frozen=True)
 class _Begun:
-    """A plan that was taken, and what sending it takes; `overtaken` are records that hints sent meanwhile."""
+    """A plan that was taken, and what sending it takes.
+
+    `places` are where other workflows' records are, `overtaken` what hints sent meanwhile.
+    """
 
     kept: Kept
     plan: pl.DataFrame
     links: pl.DataFrame
-    places: dict[Key, str]
+    places: pl.DataFrame
     overtaken: set[Key]
 
 
@@ -138,10 +143,9 @@ def _begin(
         noted = {"state": "sending", "plan_id": kept.plan_id, "started_at": began, "source_records": plan.height}
         ledger.note_run(con, run_id, workflow.name, {**noted, "workflow_version": kept.workflow_version})
         links = ledger.read_links(con, workflow.name)
-        places = ledger.read_places(con, workflow.spec.waits_for).drop_nulls("target_id")
+        places = ledger.read_places(con, workflow.spec.waits_for)
     reach("plan_taken")
-    there = {(row[0], row[1]): row[2] for row in places.select(*KEY, "target_id").iter_rows()}
-    return _Begun(kept, plan, links, there, overtaken)
+    return _Begun(kept, plan, links, places, overtaken)
 
 
 def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept, asked: Mapping[str, object]) -> Sequence[int]:
@@ -154,13 +158,6 @@ def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept, asked: Mapping
         accepted = bool(halts) and halts[0][1] and not asked
         sizes = workflow.spec.canary
         return () if accepted or ledger.proven(con, workflow.name, kept.workflow_version, sum(sizes)) else sizes
-
-
-def _parents(kept: Kept, plan: pl.DataFrame, links: pl.DataFrame) -> dict[Key, str]:
-    """Where parents are that the part which is sent may not name; an undo names none at all."""
-    if not kept.is_undo:
-        return known_ids(plan)
-    return {(row[0], row[1]): row[2] for row in links.select(*KEY, "target_id").iter_rows()}
 
 
 def _fresh(warehouse: Warehouse, workflow: Workflow, target: Target) -> Fresh:
