@@ -1,5 +1,7 @@
-"""What every test may ask for: a sandbox of its own, and a pond of its own."""
+"""What every test may ask for: a sandbox of its own, a pond of its own, and to have its seeds counted."""
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if test in seen and item.path.stem in MANY_CASES:
             item.add_marker(pytest.mark.long)
         seen.add(test)
+
+
+COUNTED = "counted "
+
+
+@pytest.fixture
+def counted(record_property: Callable[[str, object], None]) -> Callable[[str, int], None]:
+    """Say how many random stories of a kind a test went through; the end of the run tells the sum."""
+    return lambda what, many: record_property(COUNTED + what, many)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many seeds were tried."""
+    for outcome in ("passed", "failed"):
+        sums: Counter[str] = Counter()
+        for report in terminalreporter.getreports(outcome):
+            if report.when == "call":
+                sums.update({name: many for name, many in report.user_properties if name.startswith(COUNTED)})
+        for name, many in sorted(sums.items()):
+            terminalreporter.write_line(f"{many} {name.removeprefix(COUNTED)} {outcome}")
 
 
 @pytest.fixture

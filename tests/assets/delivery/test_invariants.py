@@ -1,6 +1,7 @@
 """Random lives of the engine keep the invariants; `MILLPOND_SEEDS=2000` lives as many as one has patience for."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,11 @@ SEEDS = int(os.environ.get("MILLPOND_SEEDS", "1"))
 @pytest.mark.long
 @pytest.mark.parametrize("system", SIDES)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_life_of_trouble_keeps_the_invariants(seed: int, system: str, tmp_path: Path) -> None:
+def test_a_life_of_trouble_keeps_the_invariants(
+    seed: int, system: str, tmp_path: Path, counted: Callable[[str, int], None]
+) -> None:
     """Edits, people, faults and deaths in an order that nobody thought of; the seed tells it once more."""
+    counted("seeded lives of the engine", 1)
     Walk(tmp_path, seed, system).live()
 
 

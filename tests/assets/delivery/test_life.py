@@ -6,6 +6,7 @@ deaths, spent allowances, parts of plans released, runs taken back. What must ho
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -89,8 +90,9 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("system", SIDES)
-def test_whatever_happens_the_invariants_hold(system: str) -> None:
+def test_whatever_happens_the_invariants_hold(system: str, counted: Callable[[str, int], None]) -> None:
     """`MILLPOND_LIVES=300` lives as many; a failure prints the shortest story that shows it."""
+    counted("lives of the engine that hypothesis thought of", LIVES)
     machine = type(f"Life_{system}", (Life,), {"system": system})
     quick = settings(
         max_examples=LIVES,

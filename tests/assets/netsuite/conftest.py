@@ -76,14 +76,3 @@ def play(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[Play]:
     """An empty account; nothing was extracted yet."""
     with open_netsuite(sandbox=str(sandbox.folder)) as client:
         yield Play(sandbox, warehouse, client)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many seeds the walks of test_lossless.py went through."""
-    counts = {
-        outcome: sum("::test_lossless[" in report.nodeid for report in terminalreporter.getreports(outcome))
-        for outcome in ("passed", "failed")
-    }
-    if any(counts.values()):
-        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-        terminalreporter.write_line(f"lossless walks, one seed each: {told}")

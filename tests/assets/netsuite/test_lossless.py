@@ -4,6 +4,7 @@ Short walks here; longer ones, and thousands of them: make lossless ARGS="--seed
 """
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ SEEDS = [int(ONE)] if ONE else range(FEW)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_lossless(seed: int) -> None:
+def test_lossless(seed: int, counted: Callable[[str, int], None]) -> None:
     """After the last quiet run the pond is as NetSuite is, and at no time was it wrong."""
+    counted("lossless walks through NetSuite", 1)
     walked = walk(seed, short=True)
 
     assert not walked.problems, str(walked)
