@@ -209,6 +209,8 @@ class Edits:
     def _gone(self, customer: int) -> None:
         with self._netsuite._store.read() as connection:
             found = connection.execute("select searchstage from customer where id = ?", (customer,)).fetchone()
+        if found is None:
+            raise KeyError(customer)
         self._netsuite.delete(str(found[0]).lower(), "customer", customer)
 
     def restored(self) -> int | None:

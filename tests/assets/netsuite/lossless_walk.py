@@ -68,7 +68,11 @@ class Walked:
 def walk(seed: int, *, short: bool = False) -> Walked:
     """Walk once; a short walk has few things and steps, and the same end."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        return _Walk(World.of(seed, Path(folder), short=short), short=short).all()
+        try:
+            return _Walk(World.of(seed, Path(folder), short=short), short=short).all()
+        except Exception as error:
+            error.add_note(f"in the walk of seed {seed}{', short' if short else ''}")
+            raise
 
 
 class _Walk:
