@@ -331,6 +331,11 @@ def read_rows(folder: Path, query: str) -> list[tuple[int, str | None]]:
         return con.execute(query).fetchall()
 
 
+def _told(rows: float) -> str:
+    """Rows per second: whole ones, or two digits of few."""
+    return f"{rows:,.0f}" if rows >= 100 else f"{rows:.2g}"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -381,8 +386,8 @@ def table(measured: list[Measured], asked: argparse.Namespace) -> Table:
     for each in measured:
         reading = each.rows / each.reading_s
         shown.add_row(
-            each.name, f"{each.rows:,}", f"{each.speed:,.4g}", f"{each.speed / measured[0].speed:.2g}",
-            f"{reading:,.4g}", f"{reading / each.limit:.0%}" if each.paged else "", f"{each.used:.0%}",
+            each.name, f"{each.rows:,}", _told(each.speed), f"{each.speed / measured[0].speed:.2g}",
+            _told(reading), f"{reading / each.limit:.0%}" if each.paged else "", f"{each.used:.0%}",
             " / ".join(f"{part / (each.reading_s * each.usable):.1%}" for part in each.idle),
             str(each.calls), f"{each.peak_mb:.0f}", str(each.lost), str(each.doubled),
         )  # fmt: skip
