@@ -19,9 +19,10 @@ from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import Action
 from orchestration.deciding import decide_as
 from orchestration.explaining import choose
+from orchestration.printing import print_problems
 from orchestration.releasing import Doors, open_doors
-from orchestration.running import print_problems
-from resources.warehouse import PondError, Warehouse, add_analytics, read_frame
+from resources.tables import add_analytics, read_frame
+from resources.warehouse import PondError, Warehouse
 
 NEW = "new"  # in place of a target id: none of them is it
 SHOWN_RECORDS = 20

@@ -12,9 +12,10 @@ from rich.table import Table
 from assets.delivery import ledger
 from assets.delivery.picking import Mode, drop_picks
 from orchestration.pond import pond_of
-from orchestration.running import print_problems, run_group
+from orchestration.printing import print_problems
+from orchestration.running import run_group
 from orchestration.settings import MillpondSettings
-from resources.warehouse import quoted
+from resources.tables import quoted
 
 SHOWN = 50
 

@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from assets.delivery.explain import Explanation, Record, Story, find_and_explain
-from assets.delivery.mapping import MART_COLUMNS
+from assets.delivery.shape import MART_COLUMNS
 from assets.delivery.target import TWIN_COLUMNS
 from assets.netsuite.things import thing_of
 from orchestration.pond import pond_of
-from orchestration.running import change_text
+from orchestration.printing import change_text
 from orchestration.settings import MillpondSettings
 from resources.warehouse import PondError, Warehouse
 

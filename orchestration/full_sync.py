@@ -12,7 +12,8 @@ from datetime import datetime
 from assets.delivery.planning import Workflow
 from assets.netsuite.things import THINGS
 from orchestration.jobs import Group
-from resources.warehouse import Warehouse, has_table
+from resources.tables import has_table
+from resources.warehouse import Warehouse
 from sql import statement
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from orchestration.hints import Hints
-from orchestration.running import print_problems
+from orchestration.printing import print_problems
 from orchestration.settings import MillpondSettings, NetSuiteSettings
 from orchestration.webhook import LEAST_SECRET, Gate, Webhook
 from resources.hook import PATH

@@ -14,7 +14,7 @@ from assets.delivery.workflow import load_workflow
 from assets.delivery.workflow_file import WorkflowFileError
 from assets.suiteprojects.connector_export import ExportError, Imported, read_export
 from assets.suiteprojects.connector_rows import Left
-from orchestration.running import print_problems
+from orchestration.printing import print_problems
 
 HEAD = """\
 # From a mapping export of Oracle's NetSuite Connector. The export holds rows and filters only: the settings `select`,

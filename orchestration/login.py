@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from rich.console import Console
 
 from orchestration.doctor import secrets_of
-from orchestration.running import print_problems
+from orchestration.printing import print_problems
 from orchestration.settings import MillpondSettings, suiteprojects_door
 from resources.errors import CredentialsError, IntegrationError, RecordRejectedError
 from resources.suiteprojects.connect import open_authorization

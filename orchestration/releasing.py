@@ -22,7 +22,7 @@ from assets.delivery.undo import Undone, plan_undo, runs_to_undo
 from assets.metadata import duration
 from assets.targets import TARGETS
 from orchestration.deciding import decide_as
-from orchestration.running import print_plan, print_problems, print_summary
+from orchestration.printing import print_plan, print_problems, print_summary
 from orchestration.settings import MillpondSettings
 from resources.clock import Clock
 from resources.errors import IntegrationError

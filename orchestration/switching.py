@@ -13,7 +13,7 @@ from rich.console import Console
 from assets.delivery.activation import State, Switches
 from assets.delivery.planning import Workflow
 from orchestration.home import open_instance
-from orchestration.running import print_problems
+from orchestration.printing import print_problems
 from orchestration.settings import MillpondSettings
 
 SWITCH = "switch_workflow"

@@ -9,7 +9,8 @@ from assets.warehouse.dictionary import LAYERS, Entry, page, read_dictionary
 from assets.warehouse.picture import picture
 from orchestration.pond import pond_of
 from orchestration.settings import MillpondSettings
-from resources.warehouse import PondError, add_analytics
+from resources.tables import add_analytics
+from resources.warehouse import PondError
 
 
 def print_tables(name: str, to_page: Path | None, console: Console, to_picture: Path | None = None) -> int:

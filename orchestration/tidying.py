@@ -13,7 +13,8 @@ import dagster as dg
 
 from assets.delivery import plans
 from assets.warehouse.snapshot import REPORTS
-from resources.warehouse import Warehouse, columns_of, has_table, quoted, tables_of
+from resources.tables import columns_of, has_table, quoted, tables_of
+from resources.warehouse import Warehouse
 
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 MOST_RUNS = 5_000  # at once; the rest goes next time

@@ -14,7 +14,8 @@ from typing import Literal
 import duckdb
 
 from resources.place import literal
-from resources.warehouse import Copy, columns_of, has_table, quoted
+from resources.tables import columns_of, has_table, quoted
+from resources.warehouse import Copy
 
 Personal = Literal["show", "mask", "empty"]
 

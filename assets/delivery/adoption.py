@@ -14,7 +14,7 @@ from assets.delivery.frames import KEY, OURS
 from assets.delivery.plans import SyncError
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import Action
-from resources.warehouse import quoted, read_frame
+from resources.tables import quoted, read_frame
 
 UNDECIDED = (Action.AMBIGUOUS.value, Action.ADOPT.value, Action.CREATE.value)
 COMMON = 10  # a value that more of the target's records have tells nothing about which one it is

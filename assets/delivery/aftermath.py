@@ -16,7 +16,7 @@ from assets.delivery.frames import KEY, PARENT, UNSURE
 from assets.delivery.plans import DIED, HINTS, SENDING, SYNC, Kept, PlanError, Seal
 from assets.delivery.quirks import HARMLESS, differences
 from assets.delivery.target import UNFINISHED, Action
-from resources.warehouse import quoted, read_frame
+from resources.tables import quoted, read_frame
 
 FOUND = ("found", "the target has it")
 ABSENT = ("absent", "the target does not show it; decided anew")

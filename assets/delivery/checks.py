@@ -17,7 +17,8 @@ from assets.delivery.ledger import COUNTED, open_intents
 from assets.delivery.planning import Workflow
 from assets.delivery.target import WRITING, Action
 from assets.metadata import PREVIEW_ROWS, changed_fields, duration, markdown_table
-from resources.warehouse import Warehouse, quoted
+from resources.tables import quoted
+from resources.warehouse import Warehouse
 
 PARENTS, LENGTHS = ("parent_missing", "no_parent"), ("too_long",)
 HELD = tuple(action.value for action in (Action.QUARANTINED, Action.BLOCKED, Action.AMBIGUOUS, Action.FAILED))

@@ -9,12 +9,13 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
-from assets.delivery.deliver import Delivery, Key
+from assets.delivery.deliver import Delivery
 from assets.delivery.frames import KEY
 from assets.delivery.planning import Workflow
 from assets.delivery.quirks import differences, shown_hash
+from assets.delivery.steps import Key
 from assets.delivery.target import TWIN_COLUMNS, Action, Outcome, Target, Verdict
-from resources.warehouse import columns_of, insert_frame, quoted
+from resources.tables import columns_of, insert_frame, quoted
 
 # a link that differs in these only was confirmed once more, and is not written again
 LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "workflow_version"]

@@ -26,9 +26,10 @@ from assets.delivery.frames import (
     UNSURE,
     TargetShape,
 )
-from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP, dated
+from assets.delivery.mapping import dated
 from assets.delivery.matching import match
 from assets.delivery.quirks import request_hash, shown_hashes
+from assets.delivery.shape import DELIVER, QUARANTINE, RETIRE, SKIP
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, Action
 

@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 
 from assets.delivery.mapping import STAGED
-from resources.warehouse import Warehouse, quoted, tables_of
+from resources.tables import quoted, tables_of
+from resources.warehouse import Warehouse
 from sql import is_on_demand
 
 Rows = Sequence[dict[str, Any]]

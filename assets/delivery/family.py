@@ -6,7 +6,7 @@ matched rows  ->  settle_parents()  ->  parent_target_id, blocked_by; a retired 
 import polars as pl
 
 from assets.delivery.frames import OURS, PLACE_SCHEMA
-from assets.delivery.mapping import DELIVER, RETIRE
+from assets.delivery.shape import DELIVER, RETIRE
 
 # what children need to know of their parents; `_state` is "there", "stuck" or RETIRE
 ABOVE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {

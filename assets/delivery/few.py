@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.delivery.frames import KEY
 from assets.delivery.spec import WorkflowSpec
-from resources.warehouse import insert_frame, quoted
+from resources.tables import insert_frame, quoted
 
 MART: Final = "_few_mart"
 TWIN: Final = "_few_twin"

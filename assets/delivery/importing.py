@@ -14,7 +14,8 @@ from assets.delivery import ledger, plans
 from assets.delivery.picking import Pick, add_picks, read_selection
 from assets.delivery.planning import Workflow, moment_of
 from resources.clock import Clock
-from resources.warehouse import Warehouse, describe_table, quoted, read_frame, replace_table
+from resources.tables import describe_table, quoted, read_frame, replace_table
+from resources.warehouse import Warehouse
 
 LAYERS = ("selection", "candidates", "tree")
 

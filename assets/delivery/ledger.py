@@ -12,7 +12,7 @@ import polars as pl
 import sql
 from assets.delivery.frames import HOLD_SCHEMA, KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import UNFINISHED, Action
-from resources.warehouse import columns_of, describe_table, ensure_table, has_table, insert_frame, quoted, read_frame
+from resources.tables import columns_of, describe_table, ensure_table, has_table, insert_frame, quoted, read_frame
 
 LEDGER = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_holds", "sync_quirks",

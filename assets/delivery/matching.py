@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from assets.delivery.frames import BY_HAND, KEY, LINK_SCHEMA, PIN_SCHEMA, TargetShape
-from assets.delivery.mapping import DELIVER, QUARANTINE, RETIRE, SKIP
 from assets.delivery.rules import MatchBy
+from assets.delivery.shape import DELIVER, QUARANTINE, RETIRE, SKIP
 
 NAMED = 5  # ids of contenders that a reason lists
 

@@ -15,10 +15,10 @@ import polars as pl
 import sql
 from assets.delivery import ledger
 from assets.delivery.frames import KEY
-from assets.delivery.mapping import DELIVER
 from assets.delivery.plans import SyncError
+from assets.delivery.shape import DELIVER
 from assets.delivery.target import Action
-from resources.warehouse import quoted, read_frame
+from resources.tables import quoted, read_frame
 
 
 class Mode(StrEnum):

@@ -18,13 +18,15 @@ import duckdb
 from assets.delivery import ledger
 from assets.delivery.decide import left_alone
 from assets.delivery.frames import PARENT
-from assets.delivery.mapping import DELIVER, RETIRE, dated
+from assets.delivery.mapping import dated
 from assets.delivery.planning import Workflow
 from assets.delivery.plans import SENT
 from assets.delivery.quirks import shown_hash
+from assets.delivery.shape import DELIVER, RETIRE
 from assets.delivery.target import Action
 from resources.place import literal
-from resources.warehouse import Warehouse, has_table, quoted, read_frame
+from resources.tables import has_table, quoted, read_frame
+from resources.warehouse import Warehouse
 
 HELD = tuple(action.value for action in (Action.QUARANTINED, Action.BLOCKED, Action.AMBIGUOUS, Action.FAILED))
 MISSING, ON, TWICE = "(not there)", "(still on)", "(twice there)"

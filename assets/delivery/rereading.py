@@ -25,7 +25,8 @@ from assets.warehouse.staging import LAYER as STAGING
 from assets.warehouse.staging import build
 from resources.failpoints import reach
 from resources.netsuite.client import NetSuiteClient
-from resources.warehouse import Warehouse, has_table, quoted, tables_of
+from resources.tables import has_table, quoted, tables_of
+from resources.warehouse import Warehouse
 from sql import names, statement
 
 Key = tuple[str, str]

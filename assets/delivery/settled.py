@@ -20,7 +20,7 @@ from assets.delivery.mapping import dated
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TargetField
 from resources.place import literal
-from resources.warehouse import columns_of, insert_frame, quoted, read_frame
+from resources.tables import columns_of, insert_frame, quoted, read_frame
 
 Face = tuple[str, ...]  # the fields by which a record of one source is compared
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.delivery.deliver import Delivery, Key
+from assets.delivery.deliver import Delivery
 from assets.delivery.frames import KEY, PARENT
-from assets.delivery.mapping import DELIVER
 from assets.delivery.plans import SyncError
+from assets.delivery.shape import DELIVER
+from assets.delivery.steps import Key
 from assets.delivery.target import Action, Outcome, Target, Verdict
 
 FILTERS = ("action", "record", "field")

@@ -13,17 +13,19 @@ import polars as pl
 from assets.delivery import ledger, plans
 from assets.delivery.aftermath import close_dead, refuse_outdated
 from assets.delivery.confirm import LINK_KEY, confirmed, links_of, quirks_of, update_twin
-from assets.delivery.deliver import Delivery, Key, Progress, Sending, deliver, known_ids
+from assets.delivery.deliver import Delivery, Progress, Sending, deliver
 from assets.delivery.finishing import finish_creates
 from assets.delivery.frames import KEY
 from assets.delivery.planning import STAMP_COMMENTS, Workflow, counts_of, moment_of
 from assets.delivery.plans import Kept, PlanError, Seal, SyncError
 from assets.delivery.stale import Fresh, only_these, parts_of, set_aside, set_overtaken_aside
+from assets.delivery.steps import Key, known_ids
 from assets.delivery.target import Target
 from assets.delivery.turns import one_writer
 from resources.clock import Clock
 from resources.failpoints import reach
-from resources.warehouse import Warehouse, describe_table, quoted, read_frame, replace_table
+from resources.tables import describe_table, quoted, read_frame, replace_table
+from resources.warehouse import Warehouse
 
 SYNC_COMMENTS = {
     "source": "Staging table that the record comes from, without its prefix.",

@@ -19,24 +19,18 @@ from assets.delivery.few import Few
 from assets.delivery.frames import KEY, TargetShape
 from assets.delivery.guard import Tripped
 from assets.delivery.levels import levels_of
-from assets.delivery.mapping import (
-    DELIVER,
-    MART_COLUMNS,
-    RETIRE,
-    as_list,
-    family_of,
-    key_column,
-    resolved,
-    shape_records,
-)
-from assets.delivery.planning import Foreign, Planned, Workflow, check_table, look_up, make_plan, moment_of, read_twin
+from assets.delivery.mapping import as_list, key_column, resolved
+from assets.delivery.planning import Planned, Workflow, make_plan, moment_of
 from assets.delivery.plans import SyncError
 from assets.delivery.settled import Sides, part
+from assets.delivery.shape import DELIVER, MART_COLUMNS, RETIRE, family_of, shape_records
+from assets.delivery.states import Foreign, check_table, look_up, read_twin
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import TWIN_COLUMNS, Asked, Target
 from assets.delivery.turns import one_maker, turn_if_free
 from resources.clock import Clock
-from resources.warehouse import Warehouse, columns_of, has_table, insert_frame, quoted, read_frame
+from resources.tables import columns_of, has_table, insert_frame, quoted, read_frame
+from resources.warehouse import Warehouse
 
 OTHERS_MAY_SEND_S = 20.0  # a run of all that sends longer than this is not waited for: it may take a day
 

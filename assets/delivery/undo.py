@@ -11,15 +11,16 @@ from typing import Any
 import polars as pl
 
 from assets.delivery import ledger
-from assets.delivery.deliver import Key
 from assets.delivery.frames import KEY, PARENT, PLAN_COLUMNS
 from assets.delivery.mapping import MappingError, parse
 from assets.delivery.planning import Workflow, keep_plan, new_stamp, stamped
 from assets.delivery.plans import PlanError, Seal, SyncError
 from assets.delivery.quirks import shown_hash
+from assets.delivery.steps import Key
 from assets.delivery.target import Action, Target
 from resources.clock import Clock
-from resources.warehouse import Warehouse, quoted, read_frame
+from resources.tables import quoted, read_frame
+from resources.warehouse import Warehouse
 
 _CHANGES = pl.List(pl.Struct({"field": pl.String, "before": pl.String, "after": pl.String}))
 PLAN_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {

@@ -8,9 +8,10 @@ from collections.abc import Collection
 import polars as pl
 
 from assets.delivery.frames import KEY
-from assets.delivery.mapping import DELIVER
+from assets.delivery.shape import DELIVER
 from assets.delivery.target import TWIN_COLUMNS, Action, Target
-from resources.warehouse import Warehouse, columns_of, insert_frame, quoted, read_frame
+from resources.tables import columns_of, insert_frame, quoted, read_frame
+from resources.warehouse import Warehouse
 
 # A listing that shows a record of others that is off shows all that are off; ours may stand there since the last run.
 # What hangs below a record that is not to be there is not created either, so nobody need ask for it.

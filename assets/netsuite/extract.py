@@ -34,7 +34,8 @@ from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.refusals import MissingTableError
 from resources.place import literal
-from resources.warehouse import Warehouse, quoted
+from resources.tables import quoted
+from resources.warehouse import Warehouse
 
 __all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
 

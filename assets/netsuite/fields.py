@@ -10,7 +10,7 @@ import duckdb
 
 from assets.netsuite.things import Thing
 from assets.netsuite.watermarks import naive
-from resources.warehouse import columns_of, ensure_table, has_table, quoted
+from resources.tables import columns_of, ensure_table, has_table, quoted
 from sql import statement
 
 

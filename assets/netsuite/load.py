@@ -18,7 +18,7 @@ from assets.netsuite.things import Thing
 from assets.netsuite.watermarks import naive
 from resources.errors import ContractError
 from resources.place import literal
-from resources.warehouse import columns_of, describe_table, has_table, insert_frame, quoted
+from resources.tables import columns_of, describe_table, has_table, insert_frame, quoted
 
 OWN_COLUMNS = {
     ROW_HASH: ("varchar", "fingerprint of the values; equal means unchanged"),

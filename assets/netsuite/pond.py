@@ -9,7 +9,7 @@ from assets.netsuite.spool import Spool, relation
 from assets.netsuite.things import Thing
 from assets.netsuite.watermarks import Watermark, naive
 from resources.netsuite.client import TIMESTAMP
-from resources.warehouse import has_table, quoted
+from resources.tables import has_table, quoted
 
 
 def changed_parents(con: duckdb.DuckDBPyConnection, of: Thing, mark: Watermark) -> list[str]:

@@ -13,7 +13,7 @@ import duckdb
 import orjson
 
 from assets.netsuite.watermarks import naive
-from resources.warehouse import ensure_table, has_table
+from resources.tables import ensure_table, has_table
 from sql import statement
 
 LIMITS = "limits"

@@ -16,7 +16,8 @@ from assets.netsuite.extract import ExtractionSettings, ExtractReport, extract
 from assets.netsuite.load import OWN_COLUMNS
 from assets.netsuite.things import THINGS, Thing, thing_of
 from resources.netsuite.client import NetSuiteClient
-from resources.warehouse import Warehouse, columns_of, quoted
+from resources.tables import columns_of, quoted
+from resources.warehouse import Warehouse
 
 GROUP = "netsuite"
 KINDS = {"netsuite", "duckdb"}

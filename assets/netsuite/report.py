@@ -9,7 +9,7 @@ import duckdb
 from assets.netsuite.gathering import Mode
 from assets.netsuite.load import Counts
 from assets.netsuite.watermarks import naive
-from resources.warehouse import ensure_table
+from resources.tables import ensure_table
 from sql import statement
 
 

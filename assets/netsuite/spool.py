@@ -20,7 +20,7 @@ from resources.errors import ContractError
 from resources.netsuite.pages import RawPage
 from resources.netsuite.sweep import SweptPage
 from resources.place import literal
-from resources.warehouse import quoted
+from resources.tables import quoted
 
 ROW_HASH = "_row_hash"
 TABLE = "_table"  # which raw table a row belongs to

@@ -11,7 +11,7 @@ from assets.netsuite.query import Query
 from assets.netsuite.things import STAGES, Thing
 from resources.netsuite.client import NetSuiteClient
 from resources.place import literal
-from resources.warehouse import quoted
+from resources.tables import quoted
 
 STATUS_KINDS = "select t.key, t.entitytype from entitystatus t where t.key > ? order by t.key asc"
 NOT_TOLD = "null::varchar"

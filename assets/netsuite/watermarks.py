@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from resources.netsuite.client import TIMESTAMP
-from resources.warehouse import columns_of, ensure_table
+from resources.tables import columns_of, ensure_table
 from sql import statement
 
 # deletions are shown in Pacific time, literals are read in the session's zone: a day covers any two zones

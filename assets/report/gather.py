@@ -11,7 +11,8 @@ import duckdb
 
 from assets.delivery.ledger import COUNTED
 from assets.delivery.target import WRITING
-from resources.warehouse import Warehouse, columns_of, has_table, quoted
+from resources.tables import columns_of, has_table, quoted
+from resources.warehouse import Warehouse
 
 MOST_CHANGES, MOST_RECORDS = 5_000, 20_000  # a page of some megabytes still opens on a telephone
 WRITES = tuple(action.value for action in WRITING)

@@ -14,7 +14,7 @@ import duckdb
 
 from assets.netsuite.fields import read_kinds
 from assets.netsuite.things import Thing, thing_of
-from resources.warehouse import columns_of, quoted
+from resources.tables import columns_of, quoted
 from sql import Statement
 
 PREFIX = "stg_netsuite__"

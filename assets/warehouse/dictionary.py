@@ -10,7 +10,7 @@ from typing import Literal
 
 import duckdb
 
-from resources.warehouse import has_table, quoted
+from resources.tables import has_table, quoted
 from sql import FOLDER, names, statement
 
 Kind = Literal["table", "view", "macro"]

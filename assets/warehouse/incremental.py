@@ -17,7 +17,7 @@ from typing import Literal
 import duckdb
 
 from assets.warehouse.custom_types import custom_kinds, typed
-from resources.warehouse import columns_of, ensure_table, has_table, quoted
+from resources.tables import columns_of, ensure_table, has_table, quoted
 from sql import Statement, names, statement
 
 CHANGED = "changed"

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.netsuite.load import OWN_COLUMNS
 from assets.netsuite.things import THINGS, thing_of
-from resources.warehouse import quoted, read_frame
+from resources.tables import quoted, read_frame
 from sql import names, statement
 
 # they stand for any custom field: a staging table that shows one of them passes such fields on

@@ -15,7 +15,8 @@ import duckdb
 from assets.failure import RETRY, dagster_failure
 from assets.netsuite.things import thing_of
 from assets.warehouse.incremental import Staged, stage
-from resources.warehouse import Warehouse, columns_of, describe_table, has_table, quoted
+from resources.tables import columns_of, describe_table, has_table, quoted
+from resources.warehouse import Warehouse
 from sql import Statement, names, statement
 
 LAYER = "staging"

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 import duckdb
 
-from resources.warehouse import Warehouse, has_table
+from resources.tables import has_table
+from resources.warehouse import Warehouse
 
 
 class Kind(StrEnum):

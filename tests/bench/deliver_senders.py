@@ -14,8 +14,9 @@ from typing import Any
 
 import uvicorn
 
-from assets.delivery.planning import Workflow, make_mart, make_plan, read_twin
+from assets.delivery.planning import Workflow, make_plan
 from assets.delivery.spec import WorkflowSpec
+from assets.delivery.states import make_mart, read_twin
 from assets.delivery.sync import run_sync
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.sandbox.serve import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen

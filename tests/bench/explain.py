@@ -18,7 +18,8 @@ from rich.table import Table
 from assets.delivery.explain import find_and_explain
 from assets.delivery.ledger import ensure_ledger, write_lineage
 from assets.delivery.lineage import column_lineage
-from resources.warehouse import Warehouse, add_analytics
+from resources.tables import add_analytics
+from resources.warehouse import Warehouse
 from tests.assets.delivery.builders import customers, one_source, projects
 
 WORKFLOW = "suiteprojects__customers"

@@ -22,8 +22,9 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.planning import Workflow, make_mart, make_plan, read_twin
+from assets.delivery.planning import Workflow, make_plan
 from assets.delivery.spec import WorkflowSpec
+from assets.delivery.states import make_mart, read_twin
 from assets.delivery.sync import run_sync
 from assets.delivery.target import TWIN_COLUMNS, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
 from resources.clock import WallClock

@@ -22,7 +22,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.planning import Workflow, make_mart, make_plan
+from assets.delivery.planning import Workflow, make_plan
+from assets.delivery.states import make_mart
 from assets.delivery.target import TWIN_COLUMNS
 from resources.clock import WallClock
 from resources.lake import Lake

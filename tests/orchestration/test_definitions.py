@@ -21,7 +21,7 @@ from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.definitions import definitions
 from orchestration.settings import ROOT
 from resources.sandbox.day import day
-from resources.warehouse import add_analytics, columns_of
+from resources.tables import add_analytics, columns_of
 from tests.orchestration.conftest import Home, at_home, edited_workflows
 
 CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"

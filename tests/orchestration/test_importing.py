@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.delivery.mapping import shape
 from assets.delivery.planning import Workflow
 from assets.delivery.rows import LookUp
+from assets.delivery.shape import shape
 from assets.delivery.workflow import load_workflow
 from assets.suiteprojects.connector_export import ExportError, read_export
 from assets.suiteprojects.notation import NotationError, parse

@@ -11,7 +11,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from resources.warehouse import Warehouse, describe_table
+from resources.tables import describe_table
+from resources.warehouse import Warehouse
 
 ROWS = 60_000
 COMPACT = (

@@ -10,7 +10,8 @@ from assets.warehouse.history import keep
 from assets.warehouse.staging import build
 from resources.masking import Personal
 from resources.pond import open_pond
-from resources.warehouse import Warehouse, ensure_table
+from resources.tables import ensure_table
+from resources.warehouse import Warehouse
 from sql import names, statement
 from tests.assets.warehouse.test_staging_incremental import Account
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from resources.pond import open_pond
-from resources.warehouse import ensure_table, insert_frame
+from resources.tables import ensure_table, insert_frame
 from sql import statement
 
 ROWS, RUNS, READERS = 20_000, 12, 3

@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 
 from orchestration.settings import ROOT
-from resources.warehouse import PondError, Warehouse, quoted, read_frame
+from resources.tables import quoted, read_frame
+from resources.warehouse import PondError, Warehouse
 from tests.orchestration.conftest import Home, at_home
 from tests.scale.lane import Lane
 from tests.scale.services import Services

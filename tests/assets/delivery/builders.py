@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from assets.delivery.frames import LINK_SCHEMA, TargetShape
-from assets.delivery.mapping import MART_COLUMNS
+from assets.delivery.shape import MART_COLUMNS
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, TargetField
 

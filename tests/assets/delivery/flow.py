@@ -7,13 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.planning import Planned, Workflow, make_plan
 from assets.delivery.spec import WorkflowSpec
+from assets.delivery.states import make_mart, read_twin
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
 from assets.delivery.undo import Undone, plan_undo
 from resources.clock import Clock
-from resources.warehouse import Warehouse, replace_table
+from resources.tables import replace_table
+from resources.warehouse import Warehouse
 from tests.assets.delivery.builders import customers, option_tree, projects
 
 

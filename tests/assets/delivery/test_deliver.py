@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from assets.delivery.decide import decide
-from assets.delivery.deliver import batches, plan_steps
+from assets.delivery.steps import batches, plan_steps
 from assets.delivery.target import Sent, Write
 from assets.precoro.target import OptionTarget
 from resources.precoro.connect import open_precoro

@@ -9,7 +9,8 @@ import pytest
 from assets.delivery import ledger
 from assets.delivery.frames import LINK_SCHEMA, REFUSED_SCHEMA
 from assets.delivery.target import Action
-from resources.warehouse import Warehouse, has_table, read_frame
+from resources.tables import has_table, read_frame
+from resources.warehouse import Warehouse
 
 MOMENT = datetime(2026, 11, 16, 6, 0)  # noqa: DTZ001 - the pond's timestamps are naive UTC
 

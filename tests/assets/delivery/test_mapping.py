@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.delivery.levels import CIRCLE
-from assets.delivery.mapping import MappingError, key_column, shape, source_columns
+from assets.delivery.mapping import MappingError, key_column, source_columns
+from assets.delivery.shape import shape
 from tests.assets.delivery.builders import (
     CUSTOMER_SCHEMA,
     customer,

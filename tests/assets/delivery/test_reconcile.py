@@ -1,7 +1,7 @@
 """The nightly comparison: identical is told as identical, every difference has its cause, and a lie is found."""
 
-from assets.delivery.planning import make_mart, read_twin
 from assets.delivery.reconcile import EDITED, KEPT_SO, NEVER_RAN, PENDING, Reconciled, reconcile
+from assets.delivery.states import make_mart, read_twin
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.sandbox.world import Sandbox
 from tests.assets.delivery.builders import customer, project, suite_customers

@@ -16,7 +16,8 @@ from assets.delivery.ledger import ensure_ledger
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
 from assets.delivery.spec import WorkflowSpec
 from assets.delivery.target import TargetField
-from resources.warehouse import Warehouse, insert_frame, read_frame, replace_table
+from resources.tables import insert_frame, read_frame, replace_table
+from resources.warehouse import Warehouse
 from tests.assets.delivery.builders import (
     OPTIONS,
     actual,

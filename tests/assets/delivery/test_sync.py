@@ -8,8 +8,8 @@ import pytest
 
 from assets.delivery.ledger import LEDGER
 from assets.delivery.mapping import MappingError
-from assets.delivery.planning import make_mart
 from assets.delivery.plans import SyncError
+from assets.delivery.states import make_mart
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from threading import Thread
 
-from assets.delivery.planning import make_mart, make_plan, read_twin
+from assets.delivery.planning import make_plan
+from assets.delivery.states import make_mart, read_twin
 from resources import failpoints
 from resources.sandbox.world import Sandbox
 from tests.assets.delivery.builders import customer

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assets.warehouse.staging import build
-from resources.warehouse import has_table, read_frame
+from resources.tables import has_table, read_frame
 from sql import statement
 from tests.assets.netsuite.lossless_world import HIDEABLE_COLUMNS, World
 

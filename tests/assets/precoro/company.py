@@ -10,8 +10,9 @@ import polars as pl
 
 from assets.delivery.importing import make_candidates, make_selection, make_tree
 from assets.delivery.picking import Mode, Pick
-from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.planning import Planned, Workflow, make_plan
 from assets.delivery.spec import WorkflowSpec
+from assets.delivery.states import make_mart, read_twin
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.workflow_file import read_workflow
 from assets.targets import TARGETS
@@ -19,7 +20,8 @@ from assets.warehouse.schemas import staging_schemas
 from orchestration.settings import ROOT
 from resources.precoro.client import PrecoroClient
 from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse, replace_table
+from resources.tables import replace_table
+from resources.warehouse import Warehouse
 
 SHIPPED = ROOT / "orchestration" / "workflows" / "precoro__options" / "defs.yaml"
 LIVE = {"is_person": False, "is_inactive": False, "is_deleted": False}

@@ -11,8 +11,9 @@ import polars as pl
 
 from assets.delivery.mapping import STAGED, custom_fields, on_demand
 from assets.delivery.needs import unmet_needs
-from assets.delivery.planning import Planned, Workflow, make_mart, make_plan, read_twin
+from assets.delivery.planning import Planned, Workflow, make_plan
 from assets.delivery.spec import WorkflowSpec
+from assets.delivery.states import make_mart, read_twin
 from assets.delivery.sync import Synced, run_sync
 from assets.delivery.target import Target
 from assets.delivery.undo import Undone, plan_undo

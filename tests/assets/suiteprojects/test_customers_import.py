@@ -10,15 +10,17 @@ import pytest
 
 from assets.delivery.adoption import Pin, candidates, pin
 from assets.delivery.mapping import MappingError
-from assets.delivery.planning import Workflow, make_mart, make_plan, read_twin
+from assets.delivery.planning import Workflow, make_plan
 from assets.delivery.plans import SyncError
 from assets.delivery.spec import WorkflowSpec
+from assets.delivery.states import make_mart, read_twin
 from assets.delivery.sync import run_sync
 from assets.targets import TARGETS
 from resources.sandbox.world import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse import Warehouse, add_analytics
+from resources.tables import add_analytics
+from resources.warehouse import Warehouse
 from tests.assets.suiteprojects.staged import Row, customer, stage
 
 KIND = TARGETS["suiteprojects.Customer"]

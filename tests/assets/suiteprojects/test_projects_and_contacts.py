@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from assets.delivery.needs import unmet_needs
-from assets.delivery.planning import make_mart, make_plan, read_twin
+from assets.delivery.planning import make_plan
+from assets.delivery.states import make_mart, read_twin
 from assets.delivery.sync import run_sync
 from assets.suiteprojects.target import SuiteProjectsTarget
 from assets.targets import TARGETS

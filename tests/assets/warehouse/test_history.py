@@ -12,7 +12,8 @@ import pytest
 
 from assets.warehouse.history import Kept, keep
 from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse, add_analytics, columns_of
+from resources.tables import add_analytics, columns_of
+from resources.warehouse import Warehouse
 from sql import names, statement
 from tests.assets.warehouse.test_staging_incremental import Account
 

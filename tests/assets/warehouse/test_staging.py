@@ -16,7 +16,8 @@ from assets.netsuite.things import STAGES, THINGS
 from assets.warehouse.staging import STAGING_ASSETS, build, duplicate_keys
 from resources.netsuite.pages import raw_page
 from resources.place import literal
-from resources.warehouse import Warehouse, columns_of
+from resources.tables import columns_of
+from resources.warehouse import Warehouse
 from sql import statement
 
 NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)

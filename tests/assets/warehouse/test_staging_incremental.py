@@ -16,7 +16,8 @@ from assets.warehouse.staging import build
 from resources.netsuite.resource import open_netsuite
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse, quoted
+from resources.tables import quoted
+from resources.warehouse import Warehouse
 from sql import Statement, names, statement
 
 ORDER = ("customers", *(name for name in THINGS if name != "customers"))
