@@ -31,6 +31,7 @@ MAY_IMPORT_DAGSTER = (
     "assets/delivery/import_assets.py",
     "assets/delivery/layers.py",
     "assets/delivery/workflow.py",
+    "assets/delivery/workflow_assets.py",
     "assets/netsuite/raw.py",
     "assets/warehouse/*.py",
     "assets/failure.py",
