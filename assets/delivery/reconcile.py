@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from assets.delivery import ledger
-from assets.delivery.decide import left_alone
+from assets.delivery.compare import left_alone
 from assets.delivery.frames import PARENT
 from assets.delivery.mapping import dated
 from assets.delivery.planning import Workflow

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from assets.delivery.decide import FORMS, kept_when_blank, left_alone
+from assets.delivery.compare import FORMS, kept_when_blank, left_alone
 from assets.delivery.frames import KEY, LINK_SCHEMA, PIN_SCHEMA, PLACE_SCHEMA, TargetShape
 from assets.delivery.mapping import dated
 from assets.delivery.spec import WorkflowSpec

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.delivery.decide import decide, kept_when_blank
+from assets.delivery.compare import kept_when_blank
+from assets.delivery.decide import decide
 from assets.delivery.frames import HOLD_SCHEMA, KEY, PIN_SCHEMA, PLAN_COLUMNS, REFUSED_SCHEMA
 from assets.delivery.ledger import ensure_ledger
 from assets.delivery.settled import Sides, count_ours, count_settled, data_version, part, read_open, write_settled
