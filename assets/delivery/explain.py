@@ -270,10 +270,7 @@ def _sent(con: duckdb.DuckDBPyConnection, record: Record) -> tuple[str, list[Any
     number = con.execute("select try_cast(? as bigint)", [record.source_id]).fetchall()[0][0]
     numbered = "source_number is null" if number is None else "source_number = ?"
     values = [] if number is None else [number]
-    return (
-        f"{numbered} and source_id = ? and source = ?",
-        [*values, record.source_id, record.source],
-    )
+    return f"{numbered} and source_id = ? and source = ?", [*values, record.source_id, record.source]
 
 
 def _story(found: Mapping[str, Rows], workflow: str) -> Story:
@@ -283,10 +280,11 @@ def _story(found: Mapping[str, Rows], workflow: str) -> Story:
         return [row for row in found.get(name, []) if row["workflow"] == workflow]
 
     templates = [row["template"] for row in part("address")]
-    linked = [
-        {**link, "target_url": templates[0].replace("{id}", link["target_id"]) if templates else None}
-        for link in part("linked")
-    ]
+
+    def url(target_id: str | None) -> str | None:
+        return templates[0].replace("{id}", target_id) if templates and target_id else None
+
+    linked = [{**link, "target_url": url(link["target_id"])} for link in part("linked")]
     return Story(
         workflow=workflow,
         shaped=found.get(f"mart {workflow}", []),
