@@ -18,6 +18,7 @@ DELETES_OVERLAP = timedelta(hours=25)
 SHARED = timedelta(days=3)  # how far apart tables may be that ask for deletions together
 UNKNOWN_ZONE_OVERLAP = timedelta(hours=25)
 LOCAL_TIME_OVERLAP_S = 7200  # where NetSuite does not convert times: a clock change and an hour
+CLOCK_CHANGE = timedelta(hours=1)
 NIGHT_ENDS_H = 4  # clocks change between midnight and four, local time
 
 
@@ -39,7 +40,9 @@ class Watermark:
 
         Of the offsets then and now the smaller is taken: after a clock change the other one would name a moment up
         to an hour too late. Clocks change at night, where an hour is told twice or does not exist: such a time is
-        not asked for, but the evening before. Without a known offset, 25 hours cover every zone.
+        not asked for, but the evening before. When they differ, the user may also have moved to a zone whose clocks
+        have changed since: what it was ahead by then is not known, and an hour more covers it. Without a known offset,
+        25 hours cover every zone.
 
         Args:
             zone: How far the session's local time is ahead of UTC now; None when not known.
@@ -47,7 +50,8 @@ class Watermark:
         if zone is None or self.zone_offset_s is None:
             return (self.watermark_at - UNKNOWN_ZONE_OVERLAP).strftime(TIMESTAMP)
         since = self.watermark_at - timedelta(seconds=self.overlap_s)
-        local = since + min(zone, timedelta(seconds=self.zone_offset_s))
+        then = timedelta(seconds=self.zone_offset_s)
+        local = since + min(zone, then) - (CLOCK_CHANGE if zone != then else timedelta())
         if local.hour < NIGHT_ENDS_H:
             local = local.replace(hour=0, minute=0, second=0) - timedelta(minutes=30)
         return local.strftime(TIMESTAMP)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -71,16 +72,23 @@ def test_without_a_known_zone_a_day_is_read_again() -> None:
     assert mark.literal(None) == "2026-11-15 11:00:00"
 
 
-def test_the_earlier_of_two_offsets_is_taken() -> None:
-    """The watermark may lie on the other side of a clock change."""
+@pytest.mark.parametrize(("then", "now", "since"), [(3600, 7200, 11), (7200, 3600, 11), (3600, 3600, 12)])
+def test_the_earlier_of_two_offsets_is_taken(then: int, now: int, since: int) -> None:
+    """The watermark may lie on the other side of a clock change; an hour more is read when there was one."""
     moment = datetime(2026, 11, 16, 12, tzinfo=UTC)
+    mark = Watermark("customer", moment, 900, "", then, moment, "r")
 
-    literals = {
-        Watermark("customer", moment, 900, "", then, moment, "r").literal(timedelta(seconds=now))
-        for then, now in ((3600, 7200), (7200, 3600), (3600, 3600))
-    }
+    assert mark.literal(timedelta(seconds=now)) == f"2026-11-16 {since}:45:00"
 
-    assert literals == {"2026-11-16 12:45:00"}
+
+def test_a_user_may_move_to_a_zone_whose_clocks_have_changed() -> None:
+    """From Newfoundland to California over the night of the change: then it was eight hours behind, now it is seven."""
+    moment = datetime(2027, 3, 13, 3, tzinfo=UTC)
+    mark = Watermark("customer", moment, 900, "", int(timedelta(hours=-3.5).total_seconds()), moment, "r")
+
+    since = datetime.fromisoformat(mark.literal(timedelta(hours=-7))).replace(tzinfo=ZoneInfo("America/Los_Angeles"))
+
+    assert since <= moment - timedelta(minutes=15)
 
 
 @pytest.mark.parametrize("hour", [0, 1, 2, 3])
