@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 import sql
 from assets.delivery.frames import PLAN_COLUMNS
-from resources.tables import columns_of, ensure_table, insert_frame, quoted, read_frame, replace_table
+from resources.tables import columns_of, describe_table, ensure_table, insert_frame, quoted, read_frame, replace_table
 
 MADE: Final = "made"
 WAITING: Final = "waiting"
@@ -160,8 +160,6 @@ def keep(
         row: The columns of sync_plans.
         comments: Column comments of the plan's table.
     """
-    from resources.tables import describe_table
-
     ensure_table(con, sql.statement("ledger", "sync_plans"))
     workflow = str(row["workflow"])
     expire(con, row["made_at"])
