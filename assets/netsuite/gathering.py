@@ -114,7 +114,7 @@ class Gathering:
         return Gathered(mode, [rows], scope=Scope([rows], None, visible=bool(rows.rows)))
 
     def _changed(self, mark: Watermark) -> Spool:
-        since = mark.literal(self._client.session_zone_offset)
+        since = mark.literal(self._client.session_zone_offset, self._began_at)
         condition = f"{self._thing.modified} >= to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')"
         return self._reading.rows([condition], [since])
 

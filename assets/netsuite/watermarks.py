@@ -6,6 +6,8 @@ sync_watermarks  ->  Watermark  ->  .literal(…), the session-local time from w
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 import duckdb
 
@@ -18,7 +20,8 @@ DELETES_OVERLAP = timedelta(hours=25)
 SHARED = timedelta(days=3)  # how far apart tables may be that ask for deletions together
 UNKNOWN_ZONE_OVERLAP = timedelta(hours=25)
 LOCAL_TIME_OVERLAP_S = 7200  # where NetSuite does not convert times: a clock change and an hour
-CLOCK_CHANGE = timedelta(hours=1)
+PROBED_WITHIN = timedelta(hours=1)  # how far the question for the zone and the run's beginning may lie apart
+STEP_BACK = timedelta(minutes=30)
 NIGHT_ENDS_H = 4  # clocks change between midnight and four, local time
 
 
@@ -35,25 +38,27 @@ class Watermark:
     run_id: str
     reconciled_at: datetime | None = None
 
-    def literal(self, zone: timedelta | None) -> str:
+    def literal(self, zone: timedelta | None, now: datetime) -> str:
         """The session-local time since which rows may have changed.
 
-        Of the offsets then and now the smaller is taken: after a clock change the other one would name a moment up
-        to an hour too late. Clocks change at night, where an hour is told twice or does not exist: such a time is
-        not asked for, but the evening before. When they differ, the user may also have moved to a zone whose clocks
-        have changed since: what it was ahead by then is not known, and an hour more covers it. Without a known offset,
-        25 hours cover every zone.
+        NetSuite reads it in its zone, with the offset of that time. Which zone that is it does not tell, and the user
+        may have moved to another one since: the time is early enough for every zone whose clocks show now what the
+        session's show. Clocks change at night, where an hour is told twice or does not exist: such a time is not
+        asked for, but the evening before. Without a known offset, 25 hours cover every zone.
 
         Args:
             zone: How far the session's local time is ahead of UTC now; None when not known.
+            now: When that was asked, within an hour; aware.
         """
         if zone is None or self.zone_offset_s is None:
             return (self.watermark_at - UNKNOWN_ZONE_OVERLAP).strftime(TIMESTAMP)
         since = self.watermark_at - timedelta(seconds=self.overlap_s)
-        then = timedelta(seconds=self.zone_offset_s)
-        local = since + min(zone, then) - (CLOCK_CHANGE if zone != then else timedelta())
-        if local.hour < NIGHT_ENDS_H:
-            local = local.replace(hour=0, minute=0, second=0) - timedelta(minutes=30)
+        local = (since + min(zone, timedelta(seconds=self.zone_offset_s))).replace(tzinfo=None)
+        if local.hour < NIGHT_ENDS_H:  # for zones whose rules have changed since ours were published
+            local = local.replace(hour=0, minute=0, second=0) - STEP_BACK
+        alike = zones_alike(zone, now)
+        while any(may_be_later(local, each, since) for each in alike):
+            local -= STEP_BACK
         return local.strftime(TIMESTAMP)
 
     @property
@@ -65,6 +70,29 @@ class Watermark:
         """The same for several tables that share one question; those that are far behind ask for themselves."""
         near = [each for each in others if each and self.watermark_at - each.watermark_at < SHARED]
         return min(each.deletes_literal for each in (self, *near))
+
+
+@cache
+def _zones() -> tuple[ZoneInfo, ...]:
+    """Every zone that there is, 0.1 ms each."""
+    return tuple(ZoneInfo(name) for name in sorted(available_timezones()))
+
+
+def zones_alike(ahead: timedelta, now: datetime) -> list[ZoneInfo]:
+    """The zones whose clocks are so far ahead of UTC.
+
+    Args:
+        ahead: What a session's clock is ahead by now.
+        now: Within an hour of that; aware.
+    """
+    around = (now - PROBED_WITHIN, now + PROBED_WITHIN)
+    return [zone for zone in _zones() if any(moment.astimezone(zone).utcoffset() == ahead for moment in around)]
+
+
+def may_be_later(local: datetime, zone: ZoneInfo, moment: datetime) -> bool:
+    """Whether a zone's local time is later than a moment, or may be: it is told twice there, or never."""
+    read = {local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return len(read) > 1 or read.pop() > moment
 
 
 def naive(moment: datetime) -> datetime:

@@ -176,7 +176,7 @@ class _Walk:
         self._troubled = False
         self._world.tell("peace")
         if self._random.random() < 0.1:
-            zone = self._random.choice(("UTC", "Asia/Kolkata", "America/Los_Angeles"))
+            zone = self._random.choice(("UTC", "Asia/Kolkata", "America/Los_Angeles", "America/Phoenix"))
             self._world.switch(session_zone=zone)
             self._world.tell(f"the integration user moves to {zone}")
 

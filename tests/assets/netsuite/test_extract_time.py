@@ -1,10 +1,14 @@
 """Time zones and clock changes: where incremental readers lose records."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assets.netsuite.changes import changed_since
 from assets.netsuite.watermarks import Watermark
@@ -68,27 +72,78 @@ def test_without_a_known_zone_a_day_is_read_again() -> None:
     moment = datetime(2026, 11, 16, 12, tzinfo=UTC)
     mark = Watermark("customer", moment, 900, "", None, moment, "r")
 
-    assert mark.literal(timedelta(hours=2)) == "2026-11-15 11:00:00"
-    assert mark.literal(None) == "2026-11-15 11:00:00"
+    assert mark.literal(timedelta(hours=2), moment) == "2026-11-15 11:00:00"
+    assert mark.literal(None, moment) == "2026-11-15 11:00:00"
 
 
-@pytest.mark.parametrize(("then", "now", "since"), [(3600, 7200, 11), (7200, 3600, 11), (3600, 3600, 12)])
+@pytest.mark.parametrize(("then", "now", "since"), [(3600, 7200, 12), (7200, 3600, 12), (3600, 3600, 12)])
 def test_the_earlier_of_two_offsets_is_taken(then: int, now: int, since: int) -> None:
-    """The watermark may lie on the other side of a clock change; an hour more is read when there was one."""
+    """The watermark may lie on the other side of a clock change."""
     moment = datetime(2026, 11, 16, 12, tzinfo=UTC)
     mark = Watermark("customer", moment, 900, "", then, moment, "r")
 
-    assert mark.literal(timedelta(seconds=now)) == f"2026-11-16 {since}:45:00"
+    assert mark.literal(timedelta(seconds=now), moment) == f"2026-11-16 {since}:45:00"
 
 
-def test_a_user_may_move_to_a_zone_whose_clocks_have_changed() -> None:
-    """From Newfoundland to California over the night of the change: then it was eight hours behind, now it is seven."""
-    moment = datetime(2027, 3, 13, 3, tzinfo=UTC)
-    mark = Watermark("customer", moment, 900, "", int(timedelta(hours=-3.5).total_seconds()), moment, "r")
+@pytest.mark.parametrize(
+    ("left", "entered", "then"),
+    [
+        ("America/St_Johns", "America/Los_Angeles", datetime(2027, 3, 13, 22, tzinfo=UTC)),
+        ("America/Phoenix", "America/Los_Angeles", datetime(2027, 3, 13, 22, tzinfo=UTC)),
+        ("Africa/Lagos", "Europe/Lisbon", datetime(2027, 3, 27, 22, tzinfo=UTC)),
+        ("Australia/Brisbane", "Australia/Sydney", datetime(2027, 4, 3, 10, tzinfo=UTC)),
+        ("Asia/Kolkata", "Asia/Kolkata", datetime(2027, 3, 27, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_user_may_move_to_a_zone_whose_clocks_have_changed(left: str, entered: str, then: datetime) -> None:
+    """From Arizona to California over the night of the change: seven hours behind then and there, and here and now."""
+    now, zone = then + timedelta(days=1), ZoneInfo(entered)
+    before, after = then.astimezone(ZoneInfo(left)).utcoffset(), now.astimezone(zone).utcoffset()
+    assert before is not None
+    mark = Watermark("customer", then, 900, "", int(before.total_seconds()), then, "r")
 
-    since = datetime.fromisoformat(mark.literal(timedelta(hours=-7))).replace(tzinfo=ZoneInfo("America/Los_Angeles"))
+    since = datetime.fromisoformat(mark.literal(after, now)).replace(tzinfo=zone)
 
-    assert since <= moment - timedelta(minutes=15)
+    assert then - timedelta(hours=3) <= since <= then - timedelta(minutes=15)
+
+
+@cache
+def clock_changes(name: str) -> list[datetime]:
+    """The hours of a year after which a zone is ahead of UTC by something else."""
+    zone = ZoneInfo(name)
+    hours = (datetime(2027, 1, 1, tzinfo=UTC) + timedelta(hours=number) for number in range(365 * 24))
+    ahead = [(hour, hour.astimezone(zone).utcoffset()) for hour in hours]
+    return [hour for (hour, offset), (_, following) in pairwise(ahead) if offset != following]
+
+
+PLACES = st.sampled_from([name for name in sorted(available_timezones()) if "/" in name and name[:3] != "Etc"])
+
+
+@given(
+    left=PLACES,
+    entered=PLACES,
+    stays=st.booleans(),
+    change=st.integers(0, 3),
+    hours=st.floats(-8, 8),
+    days=st.sampled_from([0.01, 0.1, 0.5, 1, 7, 100]),
+)
+def test_no_zone_and_no_night_loses_a_moment(
+    left: str, entered: str, change: int, hours: float, days: float, *, stays: bool
+) -> None:
+    """Whichever zone the user came from and went to, and however NetSuite reads an hour that is there twice."""
+    zone = ZoneInfo(left if stays else entered)
+    changes = clock_changes(zone.key) or [datetime(2026, 6, 1, tzinfo=UTC)]
+    moment = changes[change % len(changes)] + timedelta(hours=hours)
+    now = moment + timedelta(days=days)
+    before, after = moment.astimezone(ZoneInfo(left)).utcoffset(), now.astimezone(zone).utcoffset()
+    assert before is not None
+    assert after is not None
+    mark = Watermark("customer", moment, 900, "", int(before.total_seconds()), moment, "r")
+
+    literal = datetime.fromisoformat(mark.literal(after, now))
+
+    read = [literal.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+    assert max(read) <= moment - timedelta(seconds=900)
 
 
 @pytest.mark.parametrize("hour", [0, 1, 2, 3])
@@ -96,7 +151,7 @@ def test_times_at_which_clocks_change_are_not_asked_for(hour: int) -> None:
     """02:30 may not exist, or exist twice; how NetSuite reads it then is not documented."""
     moment = datetime(2027, 3, 28, hour, 45, tzinfo=UTC)
 
-    assert Watermark("customer", moment, 900, "", 0, moment, "r").literal(timedelta()) == "2027-03-27 23:30:00"
+    assert Watermark("customer", moment, 900, "", 0, moment, "r").literal(timedelta(), moment) == "2027-03-27 23:30:00"
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
