@@ -8,11 +8,9 @@ from orchestration.settings import MillpondSettings
 def executor_of(settings: MillpondSettings) -> dg.ExecutorDefinition:
     """The executor of every job; workers and their broker come with `millpond[scale]`."""
     if settings.executor == "celery":
-        from dagster_celery import celery_executor
+        from orchestration.workers.steps import executor_on_workers
 
-        address = {"broker": settings.celery_broker, "backend": settings.celery_broker}
-        celery: dg.ExecutorDefinition = celery_executor.configured(address)
-        return celery
+        return executor_on_workers(settings.celery_broker)
     if settings.executor == "multiprocess":
         return dg.multiprocess_executor.configured({"start_method": {"forkserver": {}}})
     return dg.in_process_executor

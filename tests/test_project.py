@@ -27,6 +27,7 @@ MAY_IMPORT_DAGSTER = (
     "orchestration/*.py",
     "orchestration/alerts/failures.py",
     "orchestration/alerts/sensor.py",
+    "orchestration/workers/*.py",
     "assets/delivery/checks.py",
     "assets/delivery/import_assets.py",
     "assets/delivery/layers.py",
@@ -41,6 +42,7 @@ MAY_IMPORT_DAGSTER = (
 )
 # imported directly, declared through the package that brings it
 COMES_WITH = {
+    "celery": "dagster-celery",
     "dagster-shared": "dagster",
     "packaging": "pytest",
     "psycopg2": "psycopg2-binary",

@@ -72,10 +72,10 @@ def test_dagster_takes_its_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     config, _ = dagster_instance_config(str(tmp_path))
 
-    assert config["run_launcher"]["class"] == "CeleryRunLauncher"
+    assert config["run_launcher"]["class"] == "WatchedRunLauncher"
     launcher = config["run_launcher"]
     data = dg._core.instance.ref.configurable_class_data(launcher)
-    assert type(data.rehydrate(as_type=dg._core.launcher.RunLauncher)).__name__ == "CeleryRunLauncher"
+    assert type(data.rehydrate(as_type=dg._core.launcher.RunLauncher)).__name__ == "WatchedRunLauncher"
 
 
 def test_compose_knows_the_file() -> None:
