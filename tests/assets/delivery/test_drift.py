@@ -54,6 +54,15 @@ def test_the_same_edit_made_again_is_put_back_again(edited: Flow, sandbox: Sandb
         assert edited.run() == {"1": ("unchanged", "identical")}
 
 
+def test_an_edit_back_to_what_was_sent_once_is_an_edit(edited: Flow, sandbox: Sandbox) -> None:
+    """NetSuite and a person agreed meanwhile, so nothing was sent; what the target once made of our values is over."""
+    assert edited.stage(customer("1", company_name="by hand")).run() == {"1": ("unchanged", "identical")}
+    by_hand(sandbox, company="Company 1")
+
+    assert edited.run() == {"1": ("update", "drift")}
+    assert shown(sandbox) == "by hand"
+
+
 @pytest.mark.parametrize("drift", ["report", "adopt"])
 def test_it_is_left_alone_and_told(edited: Flow, sandbox: Sandbox, drift: str) -> None:
     """Nothing is sent, at no later run either; the decision names the fields."""
@@ -100,6 +109,22 @@ def test_what_is_gone_in_netsuite_is_switched_off_whatever_the_policy(
     flow = say(edited, sandbox, drift)
 
     assert flow.stage(customer("1", is_deleted=True)).run() == {"1": ("deactivate", "deleted")}
+
+
+@pytest.mark.parametrize("drift", POLICIES)
+@pytest.mark.parametrize("nights", [0, 2])
+def test_what_is_live_again_is_switched_on_whatever_the_policy(
+    suiteprojects: Flow, sandbox: Sandbox, drift: str, nights: int
+) -> None:
+    """We switched it off, not a person; runs that find it off already change nothing of that."""
+    suiteprojects.spec = suite_customers(drift=drift)
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", is_deleted=True)).run()
+    for _ in range(nights):
+        assert suiteprojects.run() == {"1": ("unchanged", "deleted")}
+
+    assert suiteprojects.stage(customer("1")).run() == {"1": ("reactivate", "live_again")}
+    assert shown(sandbox) == "Company 1"
 
 
 @pytest.mark.long
