@@ -489,4 +489,12 @@ def deactivate(workflow: str, *, realtime: bool = False, why: str = "") -> None:
 
 def main() -> None:
     """The console command."""
-    app()
+    try:
+        app()
+    except Exception as error:
+        from orchestration.settings import AccountError
+
+        if not isinstance(error, AccountError):
+            raise
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        sys.exit(2)

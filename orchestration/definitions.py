@@ -20,6 +20,7 @@ from assets.netsuite.raw import RAW_ASSETS, raw_asset
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS, sql_table
+from orchestration.accounts import for_runs, partitioned
 from orchestration.alerts.sensor import alert_sensor
 from orchestration.executors import executor_of
 from orchestration.hint_sensor import Watch, hint_sensors
@@ -41,7 +42,7 @@ from orchestration.schedules import group_schedules, own_schedules
 from orchestration.sensors import group_sensors, publish_after_failure
 from orchestration.settings import (
     MillpondSettings,
-    NetSuiteSettings,
+    netsuite_settings,
     precoro_settings,
     secret,
     suiteprojects_door,
@@ -66,43 +67,58 @@ def definitions() -> dg.Definitions:
     if wrong:
         problems[GROUPS_ASSET] = "\n".join(wrong)
     also = [GROUPS_ASSET] if wrong else []
-    jobs = group_jobs(groups, workflows, stand_ins, also, Switches(settings.pond).said())
+    switched = {name for account in settings.each for name in Switches(account.pond).said()}
+    jobs = group_jobs(groups, workflows, stand_ins, also, switched)
     names, fresh_h = [job.name for job in jobs], fresh_hours(groups)
     nightly = reconcile_job(workflows)
     tidy = tidy_job(Keep(settings.keep_runs_days, settings.keep_plans_days, settings.keep_reports_days), settings)
     timings = load_nightly(settings.workflows)
     if nightly is None:
         timings.pop(RECONCILE, None)
-    realtime = realtime_job(workflows, settings.home, settings.realtime_burst, settings.realtime_linger_s)
-    watch = Watch(settings.home, workflows, settings.realtime_burst, settings.realtime_wait_s)
-    own = dg.Definitions(
-        assets=[
-            *RAW_ASSETS.values(),
-            *STAGING_ASSETS.values(),
-            *_on_demand_assets(workflows),
-            *HISTORY_ASSETS.values(),
-            analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
-        ],
+    watches = [
+        Watch(each.own, workflows, settings.realtime_burst, settings.realtime_wait_s, each.account)
+        for each in settings.each
+    ]
+    assets = [
+        *RAW_ASSETS.values(),
+        *STAGING_ASSETS.values(),
+        *_on_demand_assets(workflows),
+        *HISTORY_ASSETS.values(),
+        analyst_snapshot([*HISTORY_ASSETS, *_published(workflows)]),
+        *(asset for each in workflows for asset in _dated(each, fresh_h.get(each.name))),
+        *(asset for name, text in problems.items() for asset in _assets_of(broken_definitions(name, text))),
+    ]
+    return dg.Definitions(
+        assets=partitioned(assets, settings),
         asset_checks=reconciled_checks(workflows),
-        jobs=[*jobs, *([nightly] if nightly else []), tidy, release_job(workflows), switch_job(workflows), realtime],
-        schedules=[*group_schedules(groups, names), *own_schedules(timings)],
-        sensors=[
-            *group_sensors(groups, names),
-            alert_sensor(settings, workflows, fresh_h),
-            dead_runs,
-            publish_after_failure,
-            *hint_sensors(watch, names),
+        jobs=[
+            *jobs,
+            *([nightly] if nightly else []),
+            tidy,
+            release_job(workflows, settings),
+            switch_job(workflows, settings),
+            realtime_job(workflows, settings),
         ],
-        resources=resources(settings, workflows),
+        schedules=[*group_schedules(groups, names, settings), *own_schedules(timings, settings)],
+        sensors=[
+            *group_sensors(groups, names, settings),
+            *(alert_sensor(each, workflows, fresh_h) for each in settings.each),
+            dead_runs,
+            publish_after_failure(settings),
+            *(sensor for watch in watches for sensor in hint_sensors(watch, names)),
+        ],
+        resources=for_runs({each.account: resources(each, workflows) for each in settings.each}, settings),
         executor=executor_of(settings),
     )
-    unusable = [broken_definitions(asset, text) for asset, text in problems.items()]
-    made = [_dated(workflow_definitions(each), each, fresh_h.get(each.name)) for each in workflows]
-    return dg.Definitions.merge(own, *made, *unusable)
 
 
-def _dated(made: dg.Definitions, workflow: Workflow, fresh_h: float | None) -> dg.Definitions:
-    """With the hours after which Dagster calls a workflow's assets too old; it warns at three quarters of them."""
+def _assets_of(made: dg.Definitions) -> list[dg.AssetsDefinition]:
+    return [each for each in made.assets or () if isinstance(each, dg.AssetsDefinition)]
+
+
+def _dated(workflow: Workflow, fresh_h: float | None) -> list[dg.AssetsDefinition]:
+    """Its assets, with the hours after which Dagster calls them too old; it warns at three quarters of them."""
+    made = _assets_of(workflow_definitions(workflow))
     if not fresh_h:
         return made
     window = timedelta(hours=fresh_h)
@@ -112,9 +128,7 @@ def _dated(made: dg.Definitions, workflow: Workflow, fresh_h: float | None) -> d
     def dated(spec: dg.AssetSpec) -> dg.AssetSpec:
         return dg.apply_freshness_policy(spec, policy) if spec.key in aging else spec
 
-    return dg.Definitions(
-        assets=[each.map_asset_specs(dated) for each in made.assets or () if isinstance(each, dg.AssetsDefinition)]
-    )
+    return [each.map_asset_specs(dated) for each in made]
 
 
 def _on_demand_assets(workflows: list[Workflow]) -> Iterator[dg.AssetsDefinition]:
@@ -141,12 +155,12 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
 
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:
-    """The doors to the outside; in sandbox mode they all lead to the sandbox's folder."""
-    netsuite = NetSuiteSettings()
+    """One account's doors to the outside; in sandbox mode they all lead to the sandbox's folder."""
+    netsuite = netsuite_settings(settings.account)
 
     def key(name: str) -> str:
         """The sandbox has keys of its own; those of the real accounts stay out of it."""
-        return "" if settings.sandbox else secret(name)
+        return "" if settings.sandbox else secret(name, settings.account)
 
     return {
         "warehouse": WarehouseResource(
@@ -154,8 +168,8 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
             seal_key=secret("MILLPOND_SEAL_KEY"),
             personal=settings.personal,
             catalog=settings.pond_catalog,
-            data=settings.pond_data,
-            catalog_schema=settings.pond_schema,
+            data=settings.lake_data,
+            catalog_schema=settings.lake_schema,
             endpoint=settings.pond_s3_endpoint,
             region=settings.pond_s3_region,
             s3_key=secret("MILLPOND_POND_S3_KEY"),
@@ -198,11 +212,13 @@ def on_precoro(workflow: Workflow) -> bool:
 
 def precoro_resource(settings: MillpondSettings, connection: str = "") -> PrecoroResource:
     """One company of Precoro: the usual one, or the one that a workflow names in `connection`."""
-    told = precoro_settings(connection).model_dump(exclude={"email", "base_url"} if settings.sandbox else None)
+    told = precoro_settings(connection, settings.account).model_dump(
+        exclude={"email", "base_url"} if settings.sandbox else None
+    )
     return PrecoroResource(
         **told,
         connection=connection,
-        token="" if settings.sandbox else secret("PRECORO_TOKEN", connection),
+        token="" if settings.sandbox else secret("PRECORO_TOKEN", settings.account, connection),
         budget_file=budget_of(settings),
         attempts=settings.attempts,
         sandbox=settings.sandbox,

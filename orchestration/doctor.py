@@ -26,8 +26,8 @@ from orchestration.settings import (
     SECRETS,
     SETTINGS,
     MillpondSettings,
-    NetSuiteSettings,
-    of_connection,
+    netsuite_settings,
+    of_one,
     precoro_settings,
     secret_variables,
     suiteprojects_door,
@@ -127,19 +127,22 @@ def _pond(settings: MillpondSettings) -> Iterator[Finding]:
         yield Finding(OURS, "pond", f"{tables['n'][0]} tables")
 
 
-def secrets_of(system: str, *, sandbox: str, connection: str = "") -> dict[str, str]:
+def secrets_of(system: str, settings: MillpondSettings, connection: str = "") -> dict[str, str]:
     """The secrets of one system by the names that its client knows; the sandbox has its own."""
     prefix = f"{system.upper()}_"
-    names = () if sandbox else tuple(name for name in SECRETS if name.startswith(prefix))
-    return {name.removeprefix(prefix).lower(): os.environ.get(of_connection(name, connection), "") for name in names}
+    names = () if settings.sandbox else tuple(name for name in SECRETS if name.startswith(prefix))
+    return {
+        name.removeprefix(prefix).lower(): os.environ.get(of_one(name, settings.account, connection), "")
+        for name in names
+    }
 
 
 # --- NetSuite ----------------------------------------------------------------------------------------------------
 
 
 def _netsuite(settings: MillpondSettings, workflows: Sequence[Workflow]) -> Iterator[Finding]:
-    netsuite = NetSuiteSettings()
-    secrets = secrets_of("netsuite", sandbox=settings.sandbox)
+    netsuite = netsuite_settings(settings.account)
+    secrets = secrets_of("netsuite", settings)
     given: dict[str, Any] = {**netsuite.model_dump(), **secrets}
     with open_netsuite(**given, attempts=settings.attempts, sandbox=settings.sandbox) as client:
         if netsuite.auth == "oauth2" and netsuite.private_key_file and not settings.sandbox:
@@ -193,7 +196,7 @@ def _suiteprojects(settings: MillpondSettings, workflows: Sequence[Workflow]) ->
         if system == "suiteprojects":
             names = [name for name in each.spec.columns if name.endswith(SUFFIX)]
             mapped[RECORD_TYPES[record].association].update(dict.fromkeys(names, each.name))
-    given = {**suiteprojects_door(settings), **secrets_of("suiteprojects", sandbox=settings.sandbox)}
+    given = {**suiteprojects_door(settings), **secrets_of("suiteprojects", settings)}
     given["seal_key"] = os.environ.get("MILLPOND_SEAL_KEY", "")
     with open_suiteprojects(**given) as client:
         yield from examine_suiteprojects(client, {name: fields for name, fields in mapped.items() if fields})
@@ -202,10 +205,10 @@ def _suiteprojects(settings: MillpondSettings, workflows: Sequence[Workflow]) ->
 def _precoro(settings: MillpondSettings, workflows: Sequence[Workflow], connection: str) -> Iterator[Finding]:
     named = {each.spec.options.get("item_custom_field", ""): each.name for each in workflows}
     wanted = {field: workflow for field, workflow in named.items() if field}
-    given: dict[str, Any] = precoro_settings(connection).model_dump(
+    given: dict[str, Any] = precoro_settings(connection, settings.account).model_dump(
         exclude={"email", "base_url"} if settings.sandbox else None
     )
-    given |= secrets_of("precoro", sandbox=settings.sandbox, connection=connection)
+    given |= secrets_of("precoro", settings, connection)
     # the runs' own file, so that the doctor's calls are counted and what is left is true
     given["budget_file"] = budget_of(settings)
     given |= {"attempts": settings.attempts, "sandbox": settings.sandbox, "connection": connection}

@@ -9,7 +9,7 @@ origins are turned away (a page may point its own name at this machine), and Gra
 import asyncio
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -45,12 +45,12 @@ class Access:
     Attributes:
         token: Signs in.
         names: Host names, without port.
-        reports: Folder of the runs' reports.
+        reports: Folders of the runs' reports, one for each account.
     """
 
     token: str
     names: frozenset[str]
-    reports: Path
+    reports: Sequence[Path]
 
 
 class Guard:
@@ -141,12 +141,14 @@ class Guard:
 
     def _report(self, name: str) -> Response:
         """A report by its file's name, or by its run: `run-<first eight characters of the id>.html`."""
-        page = self._access.reports / name
-        if of_run := REPORT_OF_RUN.fullmatch(name):
-            page = next(iter(sorted(self._access.reports.glob(f"*-{of_run[1]}.html"), reverse=True)), page)
-        if not REPORT.fullmatch(name) or not page.is_file():
+        of_run = REPORT_OF_RUN.fullmatch(name)
+        asked = f"*-{of_run[1]}.html" if of_run else name
+        found = (
+            [page for folder in self._access.reports for page in folder.glob(asked)] if REPORT.fullmatch(name) else []
+        )
+        if not found:
             return PlainTextResponse("there is no such report; a run writes its own at its end", 404)
-        return FileResponse(page, headers=PRIVATE)
+        return FileResponse(max(found, key=lambda page: page.name), headers=PRIVATE)
 
 
 def _ask(scope: Scope, headers: Headers) -> Response:

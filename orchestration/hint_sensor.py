@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.delivery.planning import Workflow
+from orchestration.accounts import own, tags_of
 from orchestration.hints import FILE, Hint, Hints
 from orchestration.jobs import ALL
 from orchestration.realtime import REALTIME, by_account, hearing_hints
@@ -38,36 +39,38 @@ class Watch:
         workflows: All of them; which ones follow hints is asked at every look.
         burst: When more records wait than this, they are left to a run of all.
         wait_s: How long one look waits for a hint.
+        account: Whose hints they are; blank: there is but one.
     """
 
     folder: Path
     workflows: Sequence[Workflow]
     burst: int
     wait_s: float
+    account: str = ""
 
     def look(self, instance: dg.DagsterInstance, warehouse: Warehouse) -> dg.RunRequest | str:
         """Whether saved records are brought now, and if not, why not."""
         due = self._due(warehouse)
         if isinstance(due, str):
             return due
-        if instance.get_runs_count(dg.RunsFilter(job_name=REALTIME, statuses=BUSY)):
+        if instance.get_runs_count(dg.RunsFilter(job_name=REALTIME, statuses=BUSY, tags=tags_of(self.account))):
             return "a run brings records just now; what comes meanwhile is next"
-        whole = _answering(instance)
+        whole = self._answering(instance)
         if whole is not None and not whole.is_finished:
             return "a run of all answers a burst of hints"
         if len(due) > self.burst and (whole is None or whole.is_success):
             return f"{len(due)} records wait, more than {self.burst}: a run of all takes them"
-        failed_at = _failed_at(instance)
+        failed_at = self._failed_at(instance)
         if failed_at and time.time() - failed_at < AFTER_FAILURE_S and max(due.values()) < failed_at:
             return "the last run failed; again in a moment"
-        return dg.RunRequest(tags={"millpond/because": f"{len(due)} records saved in NetSuite"})
+        return self._request({"millpond/because": f"{len(due)} records saved in NetSuite"})
 
     def look_at_burst(self, instance: dg.DagsterInstance, warehouse: Warehouse) -> dg.RunRequest | str:
         """Whether so many records wait that a run of all takes them; closes the hints that one has taken."""
         due = self._due(warehouse)
         if isinstance(due, str):
             return due
-        whole = _answering(instance)
+        whole = self._answering(instance)
         if whole is not None and not whole.is_finished:
             return "a run of all answers a burst of hints"
         if whole is not None and whole.is_success:
@@ -80,7 +83,7 @@ class Watch:
             return f"run {whole.run_id[:8]} failed on a burst; its records are brought in portions"
         numbers = [hint.number for waiting in self._waiting(warehouse).values() for hint in waiting]
         tags = {BURST_TAG: str(max(numbers)), "millpond/because": f"{len(due)} records saved in NetSuite"}
-        return dg.RunRequest(tags=tags)
+        return self._request(tags)
 
     def _due(self, warehouse: Warehouse) -> dict[tuple[str, str], float] | str:
         """The records that wait, with the time of the first hint of each; or why none does."""
@@ -100,35 +103,36 @@ class Watch:
         for door, hints in waiting.items():
             Hints(self.folder).done(door, [hint for hint in hints if hint.number <= answered], waiting)
 
+    def _request(self, tags: dict[str, str]) -> dg.RunRequest:
+        return dg.RunRequest(tags=tags, partition_key=self.account or None)
 
-def _answering(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    """The newest run of all that a burst asked for."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=ALL), limit=LOOKED_AT)
-    return next((run for run in runs if BURST_TAG in run.tags), None)
+    def _answering(self, instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+        """The newest run of all that a burst asked for."""
+        runs = instance.get_runs(dg.RunsFilter(job_name=ALL, tags=tags_of(self.account)), limit=LOOKED_AT)
+        return next((run for run in runs if BURST_TAG in run.tags), None)
 
-
-def _failed_at(instance: dg.DagsterInstance) -> float:
-    """When the last run failed; 0 when it did not."""
-    records = instance.get_run_records(dg.RunsFilter(job_name=REALTIME), limit=1)
-    return next((each.end_time or 0.0 for each in records if each.dagster_run.is_failure), 0.0)
+    def _failed_at(self, instance: dg.DagsterInstance) -> float:
+        """When the last run failed; 0 when it did not."""
+        records = instance.get_run_records(dg.RunsFilter(job_name=REALTIME, tags=tags_of(self.account)), limit=1)
+        return next((each.end_time or 0.0 for each in records if each.dagster_run.is_failure), 0.0)
 
 
 def hint_sensors(watch: Watch, jobs: Sequence[str]) -> list[dg.SensorDefinition]:
-    """The sensors; a run of all is only asked for where there is that job."""
+    """The sensors of one account; a run of all is only asked for where there is that job."""
+    pond = own("warehouse", watch.account)
 
     @dg.sensor(
-        name="hints",
+        name=own("hints", watch.account),
         job_name=REALTIME,
+        required_resource_keys={pond},
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts a run for records that NetSuite said were saved; `millpond webhook` takes what it says.",
     )
-    def hints(
-        context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
-    ) -> dg.RunRequest | dg.SkipReason:
+    def hints(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         until = time.monotonic() + watch.wait_s
         while True:
-            answer = watch.look(context.instance, warehouse)
+            answer = watch.look(context.instance, getattr(context.resources, pond))
             if isinstance(answer, dg.RunRequest):
                 return answer
             if time.monotonic() + POLL_S > until or not (watch.folder / FILE).exists():
@@ -136,16 +140,15 @@ def hint_sensors(watch: Watch, jobs: Sequence[str]) -> list[dg.SensorDefinition]
             time.sleep(POLL_S)
 
     @dg.sensor(
-        name="hints_burst",
+        name=own("hints_burst", watch.account),
         job_name=ALL,
+        required_resource_keys={pond},
         minimum_interval_seconds=BURST_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="After a burst of saves, as by an import of records, a run of all takes what would be many hints.",
     )
-    def hints_burst(
-        context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
-    ) -> dg.RunRequest | dg.SkipReason:
-        answer = watch.look_at_burst(context.instance, warehouse)
+    def hints_burst(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        answer = watch.look_at_burst(context.instance, getattr(context.resources, pond))
         return answer if isinstance(answer, dg.RunRequest) else dg.SkipReason(answer)
 
     return [hints, hints_burst] if ALL in jobs else [hints]

@@ -9,7 +9,7 @@ from rich.logging import RichHandler
 
 from orchestration.hints import Hints
 from orchestration.printing import print_problems
-from orchestration.settings import MillpondSettings, NetSuiteSettings
+from orchestration.settings import MillpondSettings, netsuite_settings
 from orchestration.webhook import LEAST_SECRET, Gate, Webhook
 from resources.hook import PATH
 
@@ -36,7 +36,7 @@ def gate_of(settings: MillpondSettings) -> Gate:
         window_s=settings.webhook_window_s,
         most_bytes=settings.webhook_most_bytes,
         # the sandbox is an account of its own
-        account="" if settings.sandbox else NetSuiteSettings().account,
+        account="" if settings.sandbox else netsuite_settings(settings.account).account,
     )
 
 
@@ -51,7 +51,7 @@ def serve_webhook(console: Console, *, host: str = "", port: int | None = None) 
     where, at = host or settings.webhook_host, settings.webhook_port if port is None else port
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])
     config = uvicorn.Config(
-        Webhook(gate, Hints(settings.home.absolute())).app(), host=where, port=at, log_level="warning",
+        Webhook(gate, Hints(settings.own)).app(), host=where, port=at, log_level="warning",
         access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=IDLE_S,
         limit_concurrency=MOST_AT_ONCE,
     )  # fmt: skip

@@ -35,7 +35,7 @@ def print_login(system: str, console: Console, *, paste: bool) -> int:
         print_problems([f"{system} has no sign-in of this kind; there is `millpond login {SYSTEM}`"], console)
         return 2
     settings = MillpondSettings()
-    given = {**suiteprojects_door(settings), **secrets_of(SYSTEM, sandbox=settings.sandbox)}
+    given = {**suiteprojects_door(settings), **secrets_of(SYSTEM, settings)}
     try:
         path = _login(given, console, paste=paste)
     except (IntegrationError, RefusedLoginError, OSError) as error:

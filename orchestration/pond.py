@@ -21,8 +21,8 @@ def lake_of(settings: MillpondSettings) -> Lake | None:
         return None
     return Lake(
         catalog=settings.pond_catalog,
-        data=settings.pond_data or f"{settings.pond}/lake",
-        schema=settings.pond_schema,
+        data=settings.lake_data or f"{settings.pond}/lake",
+        schema=settings.lake_schema,
         endpoint=settings.pond_s3_endpoint,
         region=settings.pond_s3_region,
         key=os.environ.get("MILLPOND_POND_S3_KEY", ""),

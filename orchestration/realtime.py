@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -27,7 +26,9 @@ from assets.delivery.target import Target
 from assets.delivery.targeted import Targeted, sync_few
 from assets.netsuite.settings import ExtractionSettings
 from assets.targets import TARGETS
+from orchestration.accounts import account_of, partitions_of
 from orchestration.hints import Hint, Hints
+from orchestration.settings import MillpondSettings
 from resources.errors import IntegrationError
 from resources.failpoints import reach
 from resources.netsuite.client import NetSuiteClient
@@ -153,7 +154,7 @@ def by_account(workflows: Sequence[Workflow]) -> dict[str, list[Workflow]]:
     return doors
 
 
-def realtime_job(workflows: Sequence[Workflow], home: Path, most: int, linger_s: float) -> dg.JobDefinition:
+def realtime_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     """The job of one step: no step waits for another one's process, pool or start.
 
     A new process takes longer to begin than a record to be brought, so one stays for a while: who saves a record
@@ -170,15 +171,17 @@ def realtime_job(workflows: Sequence[Workflow], home: Path, most: int, linger_s:
     def bring(context: dg.OpExecutionContext) -> None:
         of = context.resources
         clients = {name: getattr(of, name) for name in accounts}
-        realtime = Realtime(of.warehouse, of.netsuite, of.extraction, clients, workflows, Hints(home), context.run_id)
+        account = account_of(context.run, settings)
+        hints = Hints(account.own)
+        realtime = Realtime(of.warehouse, of.netsuite, of.extraction, clients, workflows, hints, context.run_id)
         began = last = time.monotonic()
         while True:
-            outcome = realtime.bring(most)
+            outcome = realtime.bring(settings.realtime_burst)
             if outcome.records:
-                _tell(context, outcome)
+                _tell(context, outcome, account.account)
                 last = time.monotonic()
             now = time.monotonic()
-            if now - last >= linger_s or now - began >= LONGEST_S:
+            if now - last >= settings.realtime_linger_s or now - began >= LONGEST_S:
                 return
             time.sleep(POLL_S)
 
@@ -186,6 +189,7 @@ def realtime_job(workflows: Sequence[Workflow], home: Path, most: int, linger_s:
         name=REALTIME,
         description="Brings records that NetSuite says were saved to the targets: only these and those above them.",
         executor_def=dg.in_process_executor,
+        partitions_def=partitions_of(settings),
     )
     def job() -> None:
         bring()
@@ -193,7 +197,7 @@ def realtime_job(workflows: Sequence[Workflow], home: Path, most: int, linger_s:
     return job
 
 
-def _tell(context: dg.OpExecutionContext, outcome: Outcome) -> None:
+def _tell(context: dg.OpExecutionContext, outcome: Outcome, account: str) -> None:
     """Show each sink what was brought to it, and fail when something was not."""
     for each in outcome.brought:
         context.log_event(
@@ -201,6 +205,7 @@ def _tell(context: dg.OpExecutionContext, outcome: Outcome) -> None:
                 asset_key=f"sync_{each.workflow}",
                 description=each.targeted.told or "records that NetSuite said were saved",
                 metadata=_shown(each),
+                partition=account or None,
             )
         )
     context.log.info("%d records, %d workflows", outcome.records, len(outcome.brought))

@@ -12,7 +12,9 @@ from pydantic import Field
 from assets.delivery.planning import Workflow
 from assets.delivery.plans import SyncError
 from assets.failure import dagster_failure
+from orchestration.accounts import account_of, partitions_of
 from orchestration.releasing import Doors, apply_plan, find_plan, reject_plan
+from orchestration.settings import MillpondSettings
 from resources.errors import QuotaExhaustedError
 
 RELEASE = "release_plan"
@@ -30,7 +32,7 @@ class Release(dg.Config):
     why: str = Field(description="Who decided, and why: kept with the run and with a plan that is dropped.")
 
 
-def release_job(workflows: Sequence[Workflow]) -> dg.JobDefinition:
+def release_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     """The job that releases a plan of any of these workflows."""
     known = {workflow.name: workflow for workflow in workflows}
     accounts = {workflow.spec.door for workflow in workflows}
@@ -54,6 +56,7 @@ def release_job(workflows: Sequence[Workflow]) -> dg.JobDefinition:
                 asset_key=f"plan_{metadata['workflow']}",
                 description=f"plan {plan} {'dropped' if config.reject else 'released'}: {config.why}",
                 metadata=metadata,
+                partition=account_of(context.run, settings).account or None,
             )
         )
         if metadata.get("stopped", "no") != "no" and not metadata.get("resumes"):
@@ -62,6 +65,7 @@ def release_job(workflows: Sequence[Workflow]) -> dg.JobDefinition:
     @dg.job(
         name=RELEASE,
         description="Release a plan that a guard holds back, or drop it; see the guard check.",
+        partitions_def=partitions_of(settings),
         tags={"dagster/max_retries": "0"},  # a plan is sent once, and a person said so
     )
     def job() -> None:

@@ -132,6 +132,7 @@ def execute(
                 instance=instance,
                 run_id=run_id,
                 raise_on_error=False,
+                partition_key=settings.account or None,
                 run_config={**QUIET, "ops": ops or {}},
                 tags={BY_TAG: BY_CLI, "dagster/max_retries": "0"},  # who sits there sees how it ended
             )

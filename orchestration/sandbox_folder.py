@@ -12,8 +12,9 @@ from resources.sandbox.world import Sandbox
 
 
 def state_folder(state: Path | None) -> Path:
-    """The folder asked for, or the default one."""
-    return state or Path(os.environ.get("MILLPOND_HOME", ".millpond")) / "sandbox"
+    """The folder asked for, or the one of the account that the environment names."""
+    home, account = Path(os.environ.get("MILLPOND_HOME") or ".millpond"), os.environ.get("MILLPOND_ACCOUNT")
+    return state or (home / "accounts" / account if account else home) / "sandbox"
 
 
 def open_folder(state: Path | None, clock: Literal["wall", "shared"] = "shared") -> Sandbox:

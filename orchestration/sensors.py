@@ -15,7 +15,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from assets.netsuite.changes import Change, changed_since
+from orchestration.accounts import account_of, own, tags_of
 from orchestration.jobs import Group
+from orchestration.pond import pond_of
+from orchestration.settings import MillpondSettings
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse import Warehouse
@@ -32,31 +35,38 @@ EVERYTHING = {"everything (nothing was read yet)": Change(0, "")}
 Look = Mapping[str, Change]
 
 
-def group_sensors(groups: dict[str, Group], jobs: Iterable[str]) -> list[dg.SensorDefinition]:
-    """The change sensors of groups.yaml; `on` says whether they start switched on."""
+def group_sensors(
+    groups: dict[str, Group], jobs: Iterable[str], settings: MillpondSettings
+) -> list[dg.SensorDefinition]:
+    """The change sensors of groups.yaml, one for each account; `on` says whether they start switched on."""
     there = set(jobs)
-    return [_change_sensor(name, group) for name, group in groups.items() if group.sensor and name in there]
+    return [
+        _change_sensor(name, group, each.account)
+        for name, group in groups.items()
+        if group.sensor and name in there
+        for each in settings.each
+    ]
 
 
-def _change_sensor(name: str, group: Group) -> dg.SensorDefinition:
+def _change_sensor(name: str, group: Group, account: str) -> dg.SensorDefinition:
     assert group.sensor is not None
     status = dg.DefaultSensorStatus.RUNNING if group.sensor.on else dg.DefaultSensorStatus.STOPPED
 
+    pond, door = own("warehouse", account), own("netsuite", account)
+
     @dg.sensor(
-        name=f"{name}_changes",
+        name=own(f"{name}_changes", account),
         job_name=name,
+        required_resource_keys={pond, door},
         minimum_interval_seconds=group.sensor.every_s,
         default_status=status,
         description=f"Asks NetSuite whether customers, projects or contacts changed, and runs {name} only then.",
     )
-    def changes(
-        context: dg.SensorEvaluationContext,
-        warehouse: dg.ResourceParam[Warehouse],
-        netsuite: dg.ResourceParam[NetSuiteClient],
-    ) -> dg.SensorResult | dg.SkipReason:
-        if context.instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=BUSY)):
+    def changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        netsuite: NetSuiteClient = getattr(context.resources, door)
+        if context.instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=BUSY, tags=tags_of(account))):
             return dg.SkipReason(f"a run of {name} is still under way")
-        since = last_watermark(warehouse)
+        since = last_watermark(getattr(context.resources, pond))
         try:
             look = changed_since(netsuite, since) if since else EVERYTHING
         except IntegrationError as error:
@@ -64,8 +74,9 @@ def _change_sensor(name: str, group: Group) -> dg.SensorDefinition:
         fresh = _fresh(look, _seen(context.cursor))
         if not fresh:
             asked = f"nothing new in NetSuite since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "a run was asked for"
-            return dg.SkipReason(asked + _last_failure(context.instance, name))
-        request = dg.RunRequest(tags={"millpond/because": f"changed in NetSuite: {', '.join(fresh)}"})
+            return dg.SkipReason(asked + _last_failure(context.instance, name, account))
+        because = {"millpond/because": f"changed in NetSuite: {', '.join(fresh)}"}
+        request = dg.RunRequest(tags=because, partition_key=account or None)
         return dg.SensorResult(run_requests=[request], cursor=json.dumps(look))
 
     return changes
@@ -89,9 +100,10 @@ def _fresh(look: Look, seen: Look) -> list[str]:
     ]
 
 
-def _last_failure(instance: dg.DagsterInstance, name: str) -> str:
+def _last_failure(instance: dg.DagsterInstance, name: str, account: str) -> str:
     """What to add when there is nothing to ask for, but the last run did not get through."""
-    last = next(iter(instance.get_runs(filters=dg.RunsFilter(job_name=name), limit=1)), None)
+    of_it = dg.RunsFilter(job_name=name, tags=tags_of(account))
+    last = next(iter(instance.get_runs(filters=of_it, limit=1)), None)
     if last is None or last.status is not dg.DagsterRunStatus.FAILURE:
         return ""
     return f"; but run {last.run_id[:8]} failed: look at it and start {name} by hand, or the next change will"
@@ -108,9 +120,15 @@ def last_watermark(warehouse: Warehouse) -> datetime | None:
     return marks["since"].replace(tzinfo=UTC) if marks["n"] and marks["since"] else None
 
 
-@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, name="publish_after_failure")
-def publish_after_failure(context: dg.RunFailureSensorContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
+def publish_after_failure(settings: MillpondSettings) -> dg.SensorDefinition:
     """What a failed run did is in the ledger; analysts shall see that too."""
-    if warehouse.exists():
-        size = warehouse.publish()
-        context.log.info("published %d bytes after the failed run", size)
+
+    @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, name="publish_after_failure")
+    def publish(context: dg.RunFailureSensorContext) -> None:
+        of_run = account_of(context.dagster_run, settings)
+        warehouse = pond_of(of_run, personal=of_run.personal)
+        if warehouse.exists():
+            size = warehouse.publish()
+            context.log.info("published %d bytes after the failed run", size)
+
+    return publish

@@ -6,11 +6,11 @@ Secrets are not read here: they reach the resources as `dg.EnvVar`, so that the 
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import dagster as dg
 from dotenv import find_dotenv, load_dotenv
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resources.clock import Clock, WallClock
@@ -20,12 +20,29 @@ load_dotenv(find_dotenv(usecwd=True))
 ROOT = Path(__file__).parent.parent
 
 
+ACCOUNT = re.compile(r"[a-z][a-z0-9]*")  # it becomes part of variables, folders, schemas and names of sensors
+
+
+class AccountError(ValueError):
+    """There are several accounts, and none was named; the text says how."""
+
+
+def _listed(given: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in given.split(",") if name.strip())
+
+
 class MillpondSettings(BaseSettings):
     """Where things lie and which world is spoken to."""
 
     model_config = SettingsConfigDict(env_prefix="MILLPOND_", env_ignore_empty=True)
 
     home: Path = Field(Path(".millpond"), description="Folder of the pond, the sandbox and Dagster's own records.")
+    accounts: str = Field(
+        "",
+        description="Several NetSuite accounts in one place, each a partition with a home and keys of its own:"
+        " acme,globex; their settings are NETSUITE_ACME_ACCOUNT and so on. Blank: one account without a name.",
+    )
+    account: str = Field("", description="The one of them that a command is about.")
     mode: Literal["sandbox", "live"] = Field("sandbox", description="`live` speaks to the real systems.")
     workflows: Path = Field(ROOT / "orchestration" / "workflows", description="Folder of the workflow files.")
     overlap_s: int = Field(900, ge=0, description="Seconds that each incremental read goes back before the last one.")
@@ -85,10 +102,59 @@ class MillpondSettings(BaseSettings):
     keep_reports_days: float = Field(90, gt=0, description="Days for which reports of runs are kept, fifty at most.")
     vanished_percent: float = Field(20, ge=0, le=100, description="Share of missing ids that stops a table's load.")
 
+    @field_validator("accounts")
+    @classmethod
+    def _are_names(cls, given: str) -> str:
+        names = _listed(given)
+        if any(not ACCOUNT.fullmatch(name) for name in names) or len(set(names)) < len(names):
+            raise ValueError("write names like acme,globex: small letters and digits, each once")
+        return given
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        if self.account and self.account not in self.names:
+            raise ValueError(f"MILLPOND_ACCOUNT: no account {self.account} in MILLPOND_ACCOUNTS ({self.accounts})")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The accounts' names; none when there is but one account."""
+        return _listed(self.accounts)
+
+    @property
+    def each(self) -> list["MillpondSettings"]:
+        """The settings of every account."""
+        return [self.of(name) for name in self.names or ("",)]
+
+    def of(self, account: str) -> "MillpondSettings":
+        """The settings of one account; blank: of the only one."""
+        return self.model_copy(update={"account": account})
+
+    @property
+    def own(self) -> Path:
+        """Folder of what one account has for itself.
+
+        Raises:
+            AccountError: There are several, and none was named.
+        """
+        if self.names and not self.account:
+            raise AccountError(f"say which account: MILLPOND_ACCOUNT, one of {', '.join(self.names)}")
+        return self.home.absolute() / "accounts" / self.account if self.account else self.home.absolute()
+
+    @property
+    def lake_schema(self) -> str:
+        """PostgreSQL schema of the account's lake."""
+        return f"{self.pond_schema}_{self.account}" if self.account else self.pond_schema
+
+    @property
+    def lake_data(self) -> str:
+        """Where the data files of the account's lake are; blank while it is not set."""
+        return f"{self.pond_data}/{self.account}" if self.account and self.pond_data else self.pond_data
+
     @property
     def pond(self) -> Path:
         """Folder of stage.duckdb and analyst.duckdb."""
-        return self.home.absolute() / "pond"
+        return self.own / "pond"
 
     @property
     def ui_token(self) -> Path:
@@ -98,22 +164,22 @@ class MillpondSettings(BaseSettings):
     @property
     def alerts(self) -> Path:
         """What alerting remembers."""
-        return self.home.absolute() / "alerts.sqlite"
+        return self.own / "alerts.sqlite"
 
     @property
     def sandbox(self) -> str:
         """The sandbox's folder; empty when the real systems are spoken to."""
-        return str(self.home.absolute() / "sandbox") if self.mode == "sandbox" else ""
+        return str(self.own / "sandbox") if self.mode == "sandbox" else ""
 
     @property
     def may_decide(self) -> frozenset[str]:
         """Who may decide by hand; empty: everybody."""
-        return frozenset(name.strip() for name in self.releasers.split(",") if name.strip())
+        return frozenset(_listed(self.releasers))
 
     @property
     def optional(self) -> frozenset[str]:
         """NetSuite's names of the tables that may be missing."""
-        return frozenset(name.strip().lower() for name in self.optional_tables.split(",") if name.strip())
+        return frozenset(_listed(self.optional_tables.lower()))
 
     @property
     def dagster_home(self) -> Path:
@@ -182,8 +248,8 @@ class SuiteProjectsSettings(BaseSettings):
 
 def suiteprojects_door(settings: MillpondSettings) -> dict[str, Any]:
     """The settings of SuiteProjects Pro's client but for the secrets; the sandbox has its own of most of them."""
-    own = SuiteProjectsSettings()
-    file = own.token_file or str(settings.home.absolute() / "suiteprojects_tokens.json")
+    own = SuiteProjectsSettings(_env_prefix=of_one("SUITEPROJECTS_", settings.account))
+    file = own.token_file or str(settings.own / "suiteprojects_tokens.json")
     given = own.model_dump() if not settings.sandbox else {"redirect_uri": own.redirect_uri}
     return {**given, "token_file": file, "attempts": settings.attempts, "sandbox": settings.sandbox}
 
@@ -199,10 +265,14 @@ class PrecoroSettings(BaseSettings):
     spacing_s: float = Field(1.1, ge=1.0, description="Seconds between two calls; Precoro allows one a second.")
 
 
-def precoro_settings(connection: str = "") -> PrecoroSettings:
+def netsuite_settings(account: str = "") -> NetSuiteSettings:
+    """The settings of one account: NETSUITE_…, or NETSUITE_<ACCOUNT>_… where accounts are named."""
+    return NetSuiteSettings(_env_prefix=of_one("NETSUITE_", account))
+
+
+def precoro_settings(connection: str = "", account: str = "") -> PrecoroSettings:
     """The settings of one company: PRECORO_…, or PRECORO_<CONNECTION>_… where workflows name a connection."""
-    prefix = of_connection("PRECORO_", connection)
-    return PrecoroSettings(_env_prefix=prefix)
+    return PrecoroSettings(_env_prefix=of_one("PRECORO_", account, connection))
 
 
 SETTINGS = (MillpondSettings, AlertSettings, NetSuiteSettings, SuiteProjectsSettings, PrecoroSettings)
@@ -233,22 +303,28 @@ SECRETS = {
 }
 
 
-def secret(name: str, connection: str = "") -> str:
+def secret(name: str, account: str = "", connection: str = "") -> str:
     """A secret for a resource's field: its name only, or blank when it is not set.
 
     Dagster refuses an EnvVar that is not set, even where the other way to sign in is used.
     """
     assert name in SECRETS, name
-    variable = of_connection(name, connection)
+    variable = of_one(name, account, connection)
     return dg.EnvVar(variable) if os.environ.get(variable) else ""
 
 
 def secret_variables() -> list[str]:
     """The environment's variables that hold secrets, those of named connections included."""
-    return [name for name in os.environ if name in SECRETS or re.fullmatch(r"PRECORO_[A-Z0-9]+_TOKEN", name)]
+    return [name for name in os.environ if name in SECRETS or _OF_ONE.fullmatch(name)]
 
 
-def of_connection(name: str, connection: str) -> str:
-    """A variable's name for one of several accounts: PRECORO_TOKEN of `uk` is PRECORO_UK_TOKEN."""
+# a secret of one of several accounts, or of one of its companies
+_OF_ONE = re.compile(
+    "|".join(rf"{system}_([A-Z0-9]+_){{1,2}}{rest}" for system, _, rest in (name.partition("_") for name in SECRETS))
+)
+
+
+def of_one(name: str, *which: str) -> str:
+    """A variable's name for one of several: PRECORO_TOKEN of `acme` and its company `uk` is PRECORO_ACME_UK_TOKEN."""
     system, _, rest = name.partition("_")
-    return f"{system}_{connection.upper()}_{rest}" if connection else name
+    return "_".join([system, *(each.upper() for each in which if each), rest])

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from assets.delivery.activation import State, Switches
 from assets.delivery.planning import Workflow
+from orchestration.accounts import account_of, partitions_of
 from orchestration.home import open_instance
 from orchestration.printing import print_problems
 from orchestration.settings import MillpondSettings
@@ -58,12 +59,13 @@ def switch(switches: Switches, workflows: Sequence[Workflow], word: Word) -> tup
     return switches.state(workflow), told
 
 
-def observation(workflow: str, state: State, why: str) -> dg.AssetObservation:
+def observation(workflow: str, state: State, why: str, account: str) -> dg.AssetObservation:
     """What the sink's page shows of it."""
     return dg.AssetObservation(
         asset_key=f"sync_{workflow}",
         description=f"switched {state.told}",
         metadata={"active": state.active, "realtime": state.realtime, "switch": state.told, "why": why},
+        partition=account or None,
     )
 
 
@@ -79,7 +81,7 @@ def print_switched(word: Word, console: Console) -> int:
         except (WordError, ValueError) as error:
             print_problems([str(error)], console)
             return 2
-        instance.report_runless_asset_event(observation(word.workflow, state, word.why))
+        instance.report_runless_asset_event(observation(word.workflow, state, word.why, settings.account))
     console.print(f"{word.workflow} is {state.told}", highlight=False, soft_wrap=True)
     for line in told:
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
@@ -95,7 +97,7 @@ class Switching(dg.Config):
     why: str = Field(default="", description="Who decided, and why: kept with the run and beside the switch.")
 
 
-def switch_job(workflows: Sequence[Workflow]) -> dg.JobDefinition:
+def switch_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     """The same from the Dagster UI."""
 
     @dg.op(
@@ -112,9 +114,13 @@ def switch_job(workflows: Sequence[Workflow]) -> dg.JobDefinition:
             raise dg.Failure(str(error), allow_retries=False) from error
         for line in told:
             context.log.warning(line)
-        context.log_event(observation(word.workflow, state, word.why))
+        context.log_event(observation(word.workflow, state, word.why, account_of(context.run, settings).account))
 
-    @dg.job(name=SWITCH, description="Switch a workflow or its real time on or off, while everything runs.")
+    @dg.job(
+        name=SWITCH,
+        description="Switch a workflow or its real time on or off, while everything runs.",
+        partitions_def=partitions_of(settings),
+    )
     def job() -> None:
         say()
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets.failure import dagster_failure
+from orchestration.accounts import account_of, partitions_of
 from orchestration.compacting import compact_pond
 from orchestration.jobs import TIDY
 from orchestration.settings import MillpondSettings, pond_clock
@@ -28,7 +29,7 @@ def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
 
     @dg.op(description="Clear plans that cannot be sent any more.", out=dg.Out(dg.Nothing), pool="duckdb")
     def old_plans(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
-        now = pond_clock(settings).now().replace(tzinfo=None)
+        now = pond_clock(account_of(context.run, settings)).now().replace(tzinfo=None)
         cleared = clear_plans(warehouse, now, timedelta(days=keep.plans))
         context.add_output_metadata(cleared)
 
@@ -42,7 +43,9 @@ def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
         if not warehouse.exists():
             return
         with dagster_failure():
-            done = compact_pond(warehouse, keep_days=settings.keep_days, clock=pond_clock(settings))
+            done = compact_pond(
+                warehouse, keep_days=settings.keep_days, clock=pond_clock(account_of(context.run, settings))
+            )
         context.add_output_metadata({**done.gone, "bytes_before": done.before, "bytes_after": done.after})
 
     @dg.op(description="Remove old reports and what killed runs left.", out=dg.Out(dg.Nothing))
@@ -53,6 +56,7 @@ def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
     @dg.job(
         name=TIDY,
         description="Remove old runs, plans that cannot be sent any more, what ended long ago, reports, leftovers.",
+        partitions_def=partitions_of(settings),
     )
     def job() -> None:
         old_runs()

@@ -8,6 +8,7 @@ hour that comes twice counts once.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
@@ -89,8 +90,10 @@ class Timing(Strict):
         lines = [f"{minute} {hour} * * {on_days}" for hour, minute in times]
         return lines[0] if len(lines) == 1 else lines
 
-    def schedule(self, name: str, job: str, description: str) -> dg.ScheduleDefinition:
-        """The schedule; `on` says whether it starts switched on."""
+    def schedule(
+        self, name: str, job: str, description: str, requests: Sequence[dg.RunRequest]
+    ) -> dg.ScheduleDefinition:
+        """The schedule; `on` says whether it starts switched on. `requests` are the runs that each tick asks for."""
         status = dg.DefaultScheduleStatus.RUNNING if self.on else dg.DefaultScheduleStatus.STOPPED
         return dg.ScheduleDefinition(
             name=name,
@@ -99,4 +102,5 @@ class Timing(Strict):
             execution_timezone=self.timezone,
             default_status=status,
             description=description,
+            execution_fn=lambda _: (each for each in requests),
         )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import dagster as dg
 from dagster._core.execution.stats import StepEventStatus  # the only place that has it
 
+from orchestration.accounts import tags_of
 from orchestration.alerts.memory import Memory
 from orchestration.alerts.problems import Kind, Problem
 from orchestration.tidying import FINISHED
@@ -24,6 +25,7 @@ REMEMBER_S = 7 * 24 * 3600.0
 MOST_RUNS = 200  # in one look
 MOST_TEXT = 300
 MOST_PLANNED = 20  # evaluations of a check that are looked through for one that was made
+MOST_OF_ALL = 500  # where those of several accounts are between them
 GUARD = "guard"
 SYSTEMS = ("netsuite", "suiteprojects", "precoro")
 
@@ -35,12 +37,14 @@ class Cause(NamedTuple):
     text: str
 
 
-def follow_runs(instance: dg.DagsterInstance, memory: Memory, now: float) -> None:
-    """Note how every step of the runs ended that ended since the last look."""
+def follow_runs(instance: dg.DagsterInstance, memory: Memory, now: float, account: str = "") -> None:
+    """Note how every step of an account's runs ended that ended since the last look."""
     last = memory.last_end()
     since = now - FIRST_LOOK_S if last is None else last - OVERLAP_S
     records = instance.get_run_records(
-        filters=dg.RunsFilter(statuses=FINISHED, updated_after=datetime.fromtimestamp(since, UTC)),
+        filters=dg.RunsFilter(
+            statuses=FINISHED, updated_after=datetime.fromtimestamp(since, UTC), tags=tags_of(account)
+        ),
         order_by="update_timestamp", ascending=True, limit=MOST_RUNS,
     )  # fmt: skip
     for record in records:
@@ -148,11 +152,13 @@ def run_problems(memory: Memory) -> list[Problem]:
     ]
 
 
-def check_problems(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> list[Problem]:
+def check_problems(
+    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], account: str = ""
+) -> list[Problem]:
     """Checks of the nightly reconciliation whose last answer was no; their texts count records and name causes."""
     found = []
     for key in checks:
-        evaluation = last_answer(instance, key)
+        evaluation = last_answer(instance, key, account)
         if evaluation is not None and not evaluation.passed:
             workflow = key.asset_key.to_user_string().removeprefix("sync_")
             cause = f"{workflow}: {evaluation.description}"
@@ -160,9 +166,18 @@ def check_problems(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckK
     return found
 
 
-def last_answer(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+def last_answer(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, account: str = ""
+) -> dg.AssetCheckEvaluation | None:
     """A check's newest answer; a run that is under way, or that died before, has planned one and given none."""
-    for record in instance.event_log_storage.get_asset_check_execution_history(check_key=key, limit=MOST_PLANNED):
-        if isinstance(record.evaluation, dg.AssetCheckEvaluation):
+    most = MOST_OF_ALL if account else MOST_PLANNED
+    for record in instance.event_log_storage.get_asset_check_execution_history(check_key=key, limit=most):
+        if isinstance(record.evaluation, dg.AssetCheckEvaluation) and _is_of(instance, record.run_id, account):
             return record.evaluation
     return None
+
+
+def _is_of(instance: dg.DagsterInstance, run_id: str, account: str) -> bool:
+    """Whether a run is of an account; Dagster's checks have partitions in preview only."""
+    run = instance.get_run_by_id(run_id) if account else None
+    return not account or (run is not None and tags_of(account).items() <= run.tags.items())

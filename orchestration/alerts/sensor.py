@@ -13,6 +13,7 @@ import dagster as dg
 
 from assets.delivery.activation import Switches
 from assets.delivery.planning import Workflow
+from orchestration.accounts import own
 from orchestration.alerts.failures import check_problems, follow_runs, run_problems
 from orchestration.alerts.memory import Memory
 from orchestration.alerts.problems import OF_POND, Kind, Limits, Problem, pond_problems
@@ -65,6 +66,7 @@ def look(
     *,
     pond_time: datetime,
     link: str = "",
+    account: str = "",
 ) -> Look:
     """Look once, note what changed, and tell it.
 
@@ -77,20 +79,23 @@ def look(
         limits: When something counts.
         pond_time: Now by the pond's clock, aware.
         link: Where to look.
+        account: Whose runs are looked at; blank: there is but one.
     """
     seconds, found = datetime.now(UTC).timestamp(), Look()
     with closing(Memory(path)) as memory:
         with memory.look():
-            follow_runs(instance, memory, seconds)
+            follow_runs(instance, memory, seconds, account)
             now, unseen = run_problems(memory), set[Kind]()
-            now += check_problems(instance, [check_key(each) for each in workflows])
+            now += check_problems(instance, [check_key(each) for each in workflows], account)
             try:
                 names, moment = [each.name for each in workflows], pond_time.replace(tzinfo=None)
                 now += pond_problems(warehouse, names, limits, moment, set(memory.open_problems()))
             except (PondError, TimeoutError) as error:
                 unseen |= OF_POND
                 now.append(Problem(Kind.FAILED, "the pond", f"the pond cannot be read: {type(error).__name__}"))
-            found.told = compare(memory, now, pond_time, scrub_of_environment(), unseen=unseen, link=link)
+            found.told = compare(
+                memory, now, pond_time, scrub_of_environment(), unseen=unseen, link=link, account=account
+            )
             found.open = len(memory.open_problems())
             for name in receivers:
                 if found.told:
@@ -103,26 +108,28 @@ def alert_sensor(
     settings: MillpondSettings, workflows: Sequence[Workflow], fresh_h: Mapping[str, float]
 ) -> dg.SensorDefinition:
     """Looks every half a minute; without a receiver what is wrong is told by the tick alone."""
-    own = AlertSettings()
+    how, pond = AlertSettings(), own("warehouse", settings.account)
 
     @dg.sensor(
-        name=NAME,
+        name=own(NAME, settings.account),
+        required_resource_keys={pond},
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tells what fails, waits or grows old, once for each root cause, and when it is over.",
     )
-    def alerts(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SkipReason:
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        warehouse: Warehouse = getattr(context.resources, pond)
         trouble, receivers = "", dict[str, Receiver]()
         try:
-            receivers = receivers_of(own)
+            receivers = receivers_of(how)
         except ValueError as error:
             trouble = f"; nobody is told: {error}"
-        limits = Limits(own.held, fresh_h)
+        limits = Limits(how.held, fresh_h)
         switches = Switches(warehouse.folder)
         active = [each for each in workflows if switches.state(each).active]
         found = look(
             context.instance, warehouse, settings.alerts, receivers, active, limits,
-            pond_time=pond_clock(settings).now(), link=own.link,
+            pond_time=pond_clock(settings).now(), link=how.link, account=settings.account,
         )  # fmt: skip
         return dg.SkipReason(found.text + trouble)
 

@@ -62,7 +62,7 @@ class Scrub:
 
 def compare(
     memory: Memory, now: Sequence[Problem], moment: datetime, scrub: Scrub, *, unseen: Collection[Kind] = (),
-    link: str = "",
+    link: str = "", account: str = "",
 ) -> Notice | None:  # fmt: skip
     """Note what began and what ended, and make one notice of it.
 
@@ -73,6 +73,7 @@ def compare(
         scrub: What no text may carry.
         unseen: Kinds that could not be looked at: nothing is known to be over.
         link: Where to look.
+        account: What the title names; blank: there is but one.
     """
     known, at = memory.open_problems(), f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     failed = {name for each in now if each.kind is Kind.FAILED for name in each.affected}
@@ -92,7 +93,7 @@ def compare(
             entries.append(_entry(problem, RECOVERED, since, scrub))
     if not entries:
         return None
-    return Notice(uuid.uuid4().hex, at, _title(entries), entries, link)
+    return Notice(uuid.uuid4().hex, at, _title(entries, account), entries, link)
 
 
 def _entry(problem: Problem, state: str, since: str, scrub: Scrub) -> Entry:
@@ -108,12 +109,13 @@ def _entry(problem: Problem, state: str, since: str, scrub: Scrub) -> Entry:
     )
 
 
-def _title(entries: Sequence[Entry]) -> str:
+def _title(entries: Sequence[Entry], account: str) -> str:
+    who = f"Millpond ({account})" if account else "Millpond"
     if len(entries) == 1:
         (only,) = entries
-        return f"Millpond: {only.kind if only.state == OPENED else only.state}: {only.cause}"[:200]
+        return f"{who}: {only.kind if only.state == OPENED else only.state}: {only.cause}"[:200]
     counted = Counter(each.kind if each.state == OPENED else each.state for each in entries)
-    return "Millpond: " + ", ".join(f"{count} {kind}" for kind, count in counted.items())
+    return f"{who}: " + ", ".join(f"{count} {kind}" for kind, count in counted.items())
 
 
 def deliver(memory: Memory, receivers: Mapping[str, Receiver], look: Look, seconds: float) -> None:

@@ -40,7 +40,7 @@ def visitor(tmp_path: Path) -> Iterator[TestClient]:
     (tmp_path / "2026-run.html").write_text("a report")
     (tmp_path / "2026-11-22T020000-0a1b2c3d.html").write_text("the report of a run")
     routes = [Route("/{path:path}", inside, methods=["GET", "POST"]), WebSocketRoute("/graphql", socket)]
-    guard = Guard(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), tmp_path))
+    guard = Guard(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), [tmp_path]))
     with TestClient(guard, base_url=HERE, follow_redirects=False) as client:
         yield client
 
