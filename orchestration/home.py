@@ -1,9 +1,9 @@
 """Dagster's home: made from the project's dagster.yaml beside the pond, so that UI, daemon and command line agree."""
 
 import os
-import shutil
 
 import dagster as dg
+import yaml
 
 from orchestration.settings import ROOT, MillpondSettings
 from resources.locks import file_lock
@@ -18,7 +18,12 @@ def prepare_home(settings: MillpondSettings) -> None:
     if os.environ.get("DAGSTER_HOME"):
         return
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    given = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+    if len(settings.names) > 1:  # one writer in each account's pond
+        config = yaml.safe_load(given)
+        config["concurrency"]["pools"]["default_limit"] = len(settings.names)
+        given = yaml.safe_dump(config)
+    (settings.dagster_home / "dagster.yaml").write_text(given, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
 
 

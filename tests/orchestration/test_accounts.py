@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from orchestration.accounts import PARTITION, account_of
 from orchestration.definitions import definitions
 from orchestration.hints import Hints
+from orchestration.home import open_instance
+from orchestration.pond import budget_of
 from orchestration.settings import (
     AccountError,
     MillpondSettings,
@@ -165,7 +167,9 @@ def test_a_saved_record_is_brought_in_its_account(two: Two, monkeypatch: pytest.
     assert two.tick("hints__acme").run_requests == []
     assert [each.partition_key for each in two.tick("hints__globex").run_requests] == ["globex"]
     brought = two.run("globex", "realtime")
-    assert brought.success, [event.step_failure_data.error.to_string() for event in brought.all_events if event.is_step_failure]
+    assert brought.success, [
+        event.step_failure_data.error.to_string() for event in brought.all_events if event.is_step_failure
+    ]
 
     phones = {
         row["externalid"]: row.get("addr_phone", row.get("phone"))
@@ -203,6 +207,22 @@ def test_each_account_has_its_own_settings_and_keys(monkeypatch: pytest.MonkeyPa
     assert suiteprojects_door(acme)["token_file"] != suiteprojects_door(globex)["token_file"]
     assert (acme.lake_schema, globex.lake_schema) == ("millpond_acme", "millpond_globex")
     assert "PRECORO_ACME_UK_TOKEN" in secret_variables()
+
+
+def test_accounts_do_not_wait_for_each_others_pond(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many writers as ponds; within one the file's own lock keeps them apart."""
+    monkeypatch.setenv("DAGSTER_HOME", "")
+
+    with open_instance(MillpondSettings()) as instance:
+        assert instance.get_concurrency_config().pool_config.default_pool_limit == len(ACCOUNTS)
+    assert (two.folder / "dagster" / "dagster.yaml").exists()
+
+
+def test_accounts_that_share_a_company_share_its_allowance(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Precoro counts what comes with a token, whoever sends it."""
+    monkeypatch.setenv("MILLPOND_MODE", "live")
+
+    assert {budget_of(each) for each in MillpondSettings().each} == {str(two.folder / "precoro_budget.sqlite")}
 
 
 @pytest.mark.parametrize("given", ["Acme", "acme,acme", "a b", "acme,../etc"])

@@ -1,5 +1,6 @@
 """One home whose pond is a lake and whose steps are done by workers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
+
+from orchestration.accounts import tags_of
 from orchestration.settings import ROOT
 from resources.lake import Lake
 from resources.pond import open_pond
@@ -26,12 +30,14 @@ class Lane:
     home: Path
     stores: Services
     schema: str
+    accounts: str = ""
 
     @property
     def settings(self) -> Mapping[str, str]:
         """The only difference to one machine: these variables, and a dagster.yaml that names PostgreSQL."""
         return {
             "MILLPOND_HOME": str(self.home),
+            "MILLPOND_ACCOUNTS": self.accounts,
             "MILLPOND_POND_CATALOG": self.stores.catalog,
             "MILLPOND_POND_DATA": f"s3://pond/{self.schema}",
             "MILLPOND_POND_SCHEMA": self.schema,
@@ -67,6 +73,8 @@ class Lane:
             "/millpond'}}\ntelemetry: {enabled: false}\nconcurrency: {pools: {default_limit: 16, granularity: op}}\n"
         )
         (folder / "dagster.yaml").write_text(storage)
+        with dg.DagsterInstance.from_config(str(folder)):
+            pass  # its tables are made by one process; two at once trip over each other
         return self
 
     @contextmanager
@@ -77,11 +85,11 @@ class Lane:
         with process(command, self.home / "workers.log", env={**os.environ, **self.settings}, cwd=ROOT) as started:
             yield started.pid
 
-    def start(self, job: str = "all") -> subprocess.Popen[bytes]:
-        """Begin a run; its steps go to the workers."""
+    def start(self, job: str = "all", account: str = "") -> subprocess.Popen[bytes]:
+        """Begin a run, of one account where there are several; its steps go to the workers."""
         with (self.home / "run.log").open("ab") as log:
             return subprocess.Popen(
-                [*RUN, "-a", "definitions", "-j", job],
+                [*RUN, "-a", "definitions", "-j", job, "--tags", json.dumps(tags_of(account))],
                 env={**os.environ, **self.settings},
                 cwd=ROOT,
                 stdout=log,

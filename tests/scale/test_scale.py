@@ -14,7 +14,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from orchestration.settings import ROOT
+from orchestration.pond import pond_of
+from orchestration.settings import ROOT, MillpondSettings
 from resources.tables import quoted, read_frame
 from resources.warehouse import PondError, Warehouse
 from tests.orchestration.conftest import Home, at_home
@@ -131,6 +132,35 @@ def test_a_killed_worker_loses_nothing(one_machine: Home, lane: Lane) -> None:
     assert open_ends["n"][0] == 0
     for name in ("stg_netsuite__customers", "mart_suiteprojects__customers", "mart_precoro__options"):
         assert comparable(lane.warehouse.table(name)).equals(comparable(one_machine.warehouse.table(name)))
+
+
+def test_accounts_are_delivered_side_by_side(seeded_home: Path, tmp_path: Path, stores: Services) -> None:
+    """Two partitions on the same workers at once, each with a lake, a catalog and targets of its own."""
+    accounts = ("acme", "globex")
+    for account in accounts:
+        copytree(seeded_home, tmp_path / "home" / "accounts" / account)
+    schema = f"pond_{os.getpid()}_{time.monotonic_ns()}"
+    lane = Lane(tmp_path / "home", stores, schema, ",".join(accounts)).prepare()
+    homes = [Home(lane.home / "accounts" / account) for account in accounts]
+    key = next(int(row["id"]) for row in homes[1].sandbox.netsuite.rows("customer"))
+    homes[1].sandbox.netsuite.update("customer", key, companyname="Globex alone")
+
+    with lane.workers(3):
+        runs = [lane.start("all", account) for account in accounts]
+        assert [run.wait(1800) for run in runs] == [0, 0], (lane.home / "run.log").read_text()[-3000:]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in lane.settings.items():
+            patch.setenv(name, value)
+        ponds = [pond_of(each) for each in MillpondSettings().each]
+    acme, globex = (dict(pond.table("stg_netsuite__customers")["customer_id", "company_name"].rows()) for pond in ponds)
+    assert acme.keys() == globex.keys()
+    assert [str(each) for each in acme if acme[each] != globex[each]] == [str(key)]
+    assert all("Globex alone" not in str(row) for row in homes[0].sandbox.suiteprojects.rows("Customer"))
+    assert held(homes[0].folder) == held(homes[1].folder)
+    for pond, home in zip(ponds, homes, strict=True):
+        assert pond.snapshot == home.warehouse.snapshot
+        assert pond.snapshot.exists()
 
 
 def seconds_of(process: int) -> float:
