@@ -37,10 +37,13 @@ async def socket(web_socket: WebSocket) -> None:
 @pytest.fixture
 def visitor(tmp_path: Path) -> Iterator[TestClient]:
     """A browser that has not signed in."""
-    (tmp_path / "2026-run.html").write_text("a report")
-    (tmp_path / "2026-11-22T020000-0a1b2c3d.html").write_text("the report of a run")
+    folders = [tmp_path / "acme", tmp_path / "globex", tmp_path / "without any"]
+    for folder in folders[:2]:
+        folder.mkdir()
+    (folders[0] / "2026-run.html").write_text("a report")
+    (folders[1] / "2026-11-22T020000-0a1b2c3d.html").write_text("the report of a run")
     routes = [Route("/{path:path}", inside, methods=["GET", "POST"]), WebSocketRoute("/graphql", socket)]
-    guard = Guard(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), [tmp_path]))
+    guard = Guard(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), folders))
     with TestClient(guard, base_url=HERE, follow_redirects=False) as client:
         yield client
 
