@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
@@ -13,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestration.accounts import PARTITION, account_of
+from orchestration.alerts.failures import last_answer
 from orchestration.definitions import definitions
 from orchestration.hints import Hints
 from orchestration.home import open_instance
@@ -73,15 +75,40 @@ def two_homes(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+@pytest.fixture(scope="module")
+def settled_homes(two_homes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each after its first run."""
+    folder = tmp_path_factory.mktemp("settled two") / "home"
+    copytree(two_homes, folder)
+    with at_both(folder) as both:
+        assert [both.run(account).success for account in ACCOUNTS] == [True, True]
+    return folder
+
+
+@contextmanager
+def at_both(folder: Path) -> Iterator[Two]:
+    """Settings that name both, for a while."""
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.setenv("MILLPOND_HOME", str(folder))
+        patch.setenv("MILLPOND_MODE", "sandbox")
+        patch.setenv("MILLPOND_ACCOUNTS", ", ".join(ACCOUNTS))
+        yield Two(folder, instance)
+
+
 @pytest.fixture
-def two(two_homes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
-    """The settings say so, and nothing has run yet."""
+def two(two_homes: Path, tmp_path: Path) -> Iterator[Two]:
+    """Nothing has run yet."""
     copytree(two_homes, tmp_path / "home")
-    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MILLPOND_MODE", "sandbox")
-    monkeypatch.setenv("MILLPOND_ACCOUNTS", ", ".join(ACCOUNTS))
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Two(tmp_path / "home", instance)
+    with at_both(tmp_path / "home") as both:
+        yield both
+
+
+@pytest.fixture
+def settled(settled_homes: Path, tmp_path: Path) -> Iterator[Two]:
+    """Both were delivered."""
+    copytree(settled_homes, tmp_path / "home")
+    with at_both(tmp_path / "home") as both:
+        yield both
 
 
 def names(home: Home) -> tuple[set[str], set[str]]:
@@ -91,25 +118,28 @@ def names(home: Home) -> tuple[set[str], set[str]]:
     return there, arrived
 
 
-def test_each_account_is_delivered_to_its_own_targets(two: Two) -> None:
-    """From its NetSuite over its pond to its companies; Dagster shows one partition of every asset for each."""
+def test_a_run_is_of_one_account(two: Two) -> None:
+    """Dagster shows one partition of every asset for it; the other one is as it was."""
     assert two.run("acme").success
+
+    assert names(two.home("acme"))[1]
     assert names(two.home("globex"))[1] == set()
     assert not two.home("globex").warehouse.exists()
+    for name in ("raw_netsuite__customers", SINK, OPTIONS, "analyst_snapshot"):
+        assert two.instance.get_materialized_partitions(dg.AssetKey(name)) == {"acme"}, name
 
-    assert two.run("globex").success
 
+def test_each_account_is_delivered_to_its_own_targets(settled: Two) -> None:
+    """From its NetSuite over its pond to its companies."""
     for account in ACCOUNTS:
-        home = two.home(account)
+        home = settled.home(account)
         there, arrived = names(home)
         staged = {row["customer_id"] for row in home.warehouse.table("stg_netsuite__customers").iter_rows(named=True)}
         assert arrived
         assert {str(each) for each in staged} <= there
         assert arrived <= there
         assert home.warehouse.snapshot.exists()
-    for name in ("raw_netsuite__customers", SINK, OPTIONS, "analyst_snapshot"):
-        assert two.instance.get_materialized_partitions(dg.AssetKey(name)) == set(ACCOUNTS), name
-    assert not (two.folder / "pond").exists()
+    assert not (settled.folder / "pond").exists()
 
 
 def test_a_run_of_no_account_does_nothing(two: Two) -> None:
@@ -134,39 +164,34 @@ def test_the_clock_starts_a_run_for_each_account(two: Two) -> None:
     assert [each.tags[PARTITION] for each in requests] == list(ACCOUNTS)
 
 
-def test_what_changed_in_one_account_starts_its_run_alone(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changed_in_one_account_starts_its_run_alone(settled: Two) -> None:
     """Each has its sensors; a run of the other that is under way holds nobody up."""
-    monkeypatch.setenv("MILLPOND_REALTIME_WAIT_S", "0")
-    for account in ACCOUNTS:
-        assert two.run(account).success
     busy = dg.DagsterRun(job_name="customers", status=dg.DagsterRunStatus.STARTED, tags={PARTITION: "globex"})
-    two.instance.add_run(busy)
-    two.home("acme").sandbox.clock.advance(3600)
-    key = next(iter(two.home("acme").sandbox.netsuite.rows("customer")))["id"]
-    two.home("acme").sandbox.netsuite.update("customer", int(key), phone="+46 8 1")
+    settled.instance.add_run(busy)
+    settled.home("acme").sandbox.clock.advance(3600)
+    key = next(iter(settled.home("acme").sandbox.netsuite.rows("customer")))["id"]
+    settled.home("acme").sandbox.netsuite.update("customer", int(key), phone="+46 8 1")
 
-    acme, globex = two.tick("customers_changes__acme"), two.tick("customers_changes__globex")
+    acme, globex = settled.tick("customers_changes__acme"), settled.tick("customers_changes__globex")
 
     assert [each.partition_key for each in acme.run_requests] == ["acme"]
     assert globex.skip_message == "a run of customers is still under way"
 
 
-def test_a_saved_record_is_brought_in_its_account(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saved_record_is_brought_in_its_account(settled: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hint is kept with the account that sent it, and so is the run that it starts."""
     monkeypatch.setenv("MILLPOND_REALTIME_WAIT_S", "0")
     monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0")
-    for account in ACCOUNTS:
-        assert two.run(account).success
-    home = two.home("globex")
+    home = settled.home("globex")
     switch = {"ops": {"switch": {"config": {"workflow": "suiteprojects__customers", "realtime": True}}}}
-    assert two.run("globex", "switch_workflow", switch).success
+    assert settled.run("globex", "switch_workflow", switch).success
     arrived = sorted(names(home)[1], key=int)[0]
     home.sandbox.netsuite.update("customer", int(arrived), phone="+46 8 123")
     Hints(home.folder).keep("customers", arrived, is_deleted=False, nonce="1", now=0.0, remember_s=60)
 
-    assert two.tick("hints__acme").run_requests == []
-    assert [each.partition_key for each in two.tick("hints__globex").run_requests] == ["globex"]
-    brought = two.run("globex", "realtime")
+    assert settled.tick("hints__acme").run_requests == []
+    assert [each.partition_key for each in settled.tick("hints__globex").run_requests] == ["globex"]
+    brought = settled.run("globex", "realtime")
     assert brought.success, [
         event.step_failure_data.error.to_string() for event in brought.all_events if event.is_step_failure
     ]
@@ -186,6 +211,29 @@ def test_what_fails_in_one_account_is_told_of_it(two: Two) -> None:
 
     assert two.tick("alerts__acme").skip_message.startswith("1 open; told: Millpond (acme): ")
     assert two.tick("alerts__globex").skip_message == "0 open; nothing changed"
+
+
+def test_a_nights_answer_for_one_account_stands_when_another_has_a_better_one(two: Two) -> None:
+    """Dagster keeps the answers of a check in one row."""
+    said = {"acme": False, "globex": True}
+
+    @dg.asset_check(asset="sync_customers", name="reconciled")
+    def reconciled(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=said[context.op_execution_context.run.tags[PARTITION]])
+
+    @dg.asset
+    def sync_customers() -> None:
+        """The sink."""
+
+    made = dg.Definitions(assets=[sync_customers], asset_checks=[reconciled], jobs=[dg.define_asset_job("nightly")])
+    for account in ACCOUNTS:
+        made.resolve_job_def("nightly").execute_in_process(instance=two.instance, tags={PARTITION: account})
+
+    def answer(account: str) -> dg.AssetCheckEvaluation | None:
+        return last_answer(two.instance, next(iter(reconciled.check_keys)), account)
+
+    told = [answer(account) for account in (*ACCOUNTS, "initech")]
+    assert [each.passed if each else None for each in told] == [False, True, None]
 
 
 @pytest.mark.usefixtures("two")
@@ -246,8 +294,9 @@ def test_a_command_is_about_one_account(two: Two, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(AccountError):
         _ = MillpondSettings().pond
-    assert told("tables")[0] == 2
-    assert "say which account: MILLPOND_ACCOUNT, one of acme, globex" in told("tables")[1]
+    code, text = told("tables")
+    assert code == 2
+    assert "say which account: MILLPOND_ACCOUNT, one of acme, globex" in text
 
     monkeypatch.setenv("MILLPOND_ACCOUNT", "globex")
     code, text = told("run", "customers")
