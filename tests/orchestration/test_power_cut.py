@@ -12,6 +12,7 @@ import dagster as dg
 import httpx
 import pytest
 
+from orchestration.accounts import PARTITION
 from orchestration.home import open_instance
 from orchestration.settings import ROOT, MillpondSettings
 from resources.sandbox.seed import seed
@@ -24,15 +25,18 @@ pytestmark = pytest.mark.long
 JOB, POOL = "precoro__options", "duckdb"
 LOCATION = """
 import dagster as dg
+from orchestration.accounts import partitions_of, requests_of
+from orchestration.settings import MillpondSettings
 from orchestration.timing import Timing
 
-@dg.job
+settings = MillpondSettings()
+
+@dg.job(partitions_def=partitions_of(settings))
 def night():
     pass
 
-defs = dg.Definitions(
-    jobs=[night], schedules=[Timing(weekdays=["mon", "tue"], hours=["02:00"], on=True).schedule("nightly", "night", "")]
-)
+timing = Timing(weekdays=["mon", "tue"], hours=["02:00"], on=True)
+defs = dg.Definitions(jobs=[night], schedules=[timing.schedule("nightly", "night", "", requests_of(settings))])
 """
 ITERATE = """
 import logging, sys, signal
@@ -108,8 +112,9 @@ def test_after_a_power_cut_the_run_is_closed_and_made_again(tmp_path: Path) -> N
     assert taken_after == 0
 
 
+@pytest.mark.parametrize("accounts", ["", "acme,globex"])
 @pytest.mark.parametrize("crash", ["TICK_CREATED", "TICK_HELD", "RUN_CREATED", "RUN_LAUNCHED", "TICK_SUCCESS"])
-def test_a_daemon_that_dies_in_a_tick_loses_none_and_doubles_none(tmp_path: Path, crash: str) -> None:
+def test_a_daemon_that_dies_in_a_tick_loses_none_and_doubles_none(tmp_path: Path, crash: str, accounts: str) -> None:
     """At each place where Dagster's scheduler can be hit; the next one takes the tick up where it was."""
     (tmp_path / "location.py").write_text(LOCATION)
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
@@ -117,7 +122,7 @@ def test_a_daemon_that_dies_in_a_tick_loses_none_and_doubles_none(tmp_path: Path
 
     def child(crash: str, *moments: str) -> int:
         command = [sys.executable, "-W", "ignore", "-c", ITERATE, str(tmp_path), crash, *moments]
-        variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "MILLPOND_ACCOUNTS": accounts}
         with (tmp_path / "log").open("w") as log:  # a pipe would be held open by the code server that it leaves behind
             done = subprocess.run(
                 command, cwd=tmp_path, env=variables, stdout=log, stderr=log, check=False, timeout=300
@@ -129,9 +134,9 @@ def test_a_daemon_that_dies_in_a_tick_loses_none_and_doubles_none(tmp_path: Path
     ended = child("", after)
 
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        runs = [each.tags["dagster/schedule_name"] for each in instance.get_runs()]
+        runs = sorted(each.tags.get(PARTITION, each.tags["dagster/schedule_name"]) for each in instance.get_runs())
         (state,) = instance.all_instigator_state()
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id)
     assert (died, ended) == (-signal.SIGKILL, 0)
-    assert runs == ["nightly"]
+    assert runs == (accounts.split(",") if accounts else ["nightly"])
     assert [each.status.value for each in ticks] == ["SUCCESS"]
