@@ -160,17 +160,17 @@ def realtime_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> d
     A new process takes longer to begin than a record to be brought, so one stays for a while: who saves a record
     often saves another one.
     """
-    accounts = {workflow.spec.door for workflow in workflows}
+    doors = {workflow.spec.door for workflow in workflows}
 
     @dg.op(
         name=OP,
         description="Reads the records that hints name again and brings them, parents first, to each account.",
-        required_resource_keys={"warehouse", "netsuite", "extraction", *accounts},
+        required_resource_keys={"warehouse", "netsuite", "extraction", *doors},
         out=dg.Out(dg.Nothing),
     )
     def bring(context: dg.OpExecutionContext) -> None:
         of = context.resources
-        clients = {name: getattr(of, name) for name in accounts}
+        clients = {name: getattr(of, name) for name in doors}
         account = account_of(context.run, settings)
         hints = Hints(account.own)
         realtime = Realtime(of.warehouse, of.netsuite, of.extraction, clients, workflows, hints, context.run_id)

@@ -35,18 +35,18 @@ class Release(dg.Config):
 def release_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     """The job that releases a plan of any of these workflows."""
     known = {workflow.name: workflow for workflow in workflows}
-    accounts = {workflow.spec.door for workflow in workflows}
+    names = {workflow.spec.door for workflow in workflows}
 
     @dg.op(
         name=OP,
         description="Sends a waiting plan exactly as it was made, whole or in part, once; or drops it.",
-        required_resource_keys={"warehouse", *accounts},
+        required_resource_keys={"warehouse", *names},
         pool="duckdb",
         out=dg.Out(dg.Nothing),
     )
     def release(context: dg.OpExecutionContext, config: Release) -> None:
         resources = context.resources
-        doors = Doors(resources.warehouse, known, {name: getattr(resources, name) for name in accounts})
+        doors = Doors(resources.warehouse, known, {name: getattr(resources, name) for name in names})
         with dagster_failure(SyncError):
             metadata = _reject(doors, config) if config.reject else _apply(context, doors, config)
             doors.warehouse.publish()
