@@ -1,1 +1,1 @@
-"""What exists: the tables of the pond and what is sent from them."""
+"""The assets: tables of the warehouse, and the deliveries made from them."""

@@ -1,1 +1,1 @@
-"""How the pieces are joined, scheduled, watched and driven by hand."""
+"""Definitions, schedules, sensors, command line and web server."""

@@ -9,22 +9,20 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.delivery.activation import Switches
-from assets.delivery.mapping import STAGED, MappingError, custom_fields, on_demand
-from assets.delivery.needs import unmet_needs
-from assets.delivery.planning import Workflow
-from assets.delivery.workflow import broken_asset, broken_definitions, load_workflow, workflow_definitions
-from assets.delivery.workflow_file import WorkflowFileError
-from assets.netsuite.extract import ExtractionSettings
-from assets.netsuite.raw import RAW_ASSETS, raw_asset
+from assets.delivery.component.component import broken_asset, broken_definitions, load_workflow, workflow_definitions
+from assets.delivery.plan.planner import Workflow
+from assets.delivery.spec.dependencies import unmet_needs
+from assets.delivery.spec.expressions import STAGED, MappingError, custom_fields, on_demand
+from assets.delivery.spec.loader import WorkflowFileError
+from assets.delivery.spec.switches import Switches
+from assets.netsuite.assets import RAW_ASSETS, raw_asset
+from assets.netsuite.extract.extract import ExtractionSettings
 from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.staging import STAGING_ASSETS, sql_table
-from orchestration.accounts import for_runs, partitioned
+from orchestration.account_partitions import for_runs, partitioned
 from orchestration.alerts.sensor import alert_sensor
-from orchestration.executors import executor_of
-from orchestration.hint_sensor import Watch, hint_sensors
-from orchestration.jobs import (
+from orchestration.automation.jobs import (
     GROUPS_ASSET,
     RECONCILE,
     fresh_hours,
@@ -33,13 +31,17 @@ from orchestration.jobs import (
     load_nightly,
     shown_beside,
 )
-from orchestration.mending import dead_runs
-from orchestration.pond import budget_of
-from orchestration.realtime import realtime_job
-from orchestration.reconcile_job import reconcile_job, reconciled_checks
-from orchestration.release_job import release_job
-from orchestration.schedules import group_schedules, own_schedules
-from orchestration.sensors import group_sensors, publish_after_failure
+from orchestration.automation.schedules import group_schedules, own_schedules
+from orchestration.automation.sensors import group_sensors, publish_after_failure
+from orchestration.cli.activation import switch_job
+from orchestration.maintenance.dead_runs import dead_runs
+from orchestration.maintenance.job import tidy_job
+from orchestration.maintenance.retention import Keep
+from orchestration.operator_jobs.apply_plan import release_job
+from orchestration.operator_jobs.reconcile import reconcile_job, reconciled_checks
+from orchestration.realtime.job import realtime_job
+from orchestration.realtime.sensor import Watch, hint_sensors
+from orchestration.scale.executors import executor_of
 from orchestration.settings import (
     MillpondSettings,
     netsuite_settings,
@@ -47,13 +49,11 @@ from orchestration.settings import (
     secret,
     suiteprojects_door,
 )
-from orchestration.switching import switch_job
-from orchestration.tidy_job import tidy_job
-from orchestration.tidying import Keep
+from orchestration.warehouse_access import budget_of
 from resources.netsuite.resource import NetSuiteResource
-from resources.pond import WarehouseResource
 from resources.precoro.resource import PrecoroResource
 from resources.suiteprojects.resource import SuiteProjectsResource
+from resources.warehouse.resource import WarehouseResource
 
 
 @dg.definitions

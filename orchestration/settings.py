@@ -189,7 +189,7 @@ class MillpondSettings(BaseSettings):
 
 def pond_clock(settings: MillpondSettings) -> Clock:
     """The time that the pond's tables are written by: the sandbox has its own."""
-    from resources.sandbox.world import Sandbox
+    from resources.sandbox.sandbox import Sandbox
 
     return Sandbox(Path(settings.sandbox)).clock if settings.sandbox else WallClock()
 

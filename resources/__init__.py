@@ -1,1 +1,1 @@
-"""Everything outside this process."""
+"""Clients for everything outside this process."""

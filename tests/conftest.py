@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 
 # a machine that is busy is no failure; what else differs between CI and a person's machine stays as it is
 settings.register_profile("unhurried", settings(deadline=None))
@@ -16,8 +16,8 @@ settings.load_profile("unhurried")
 
 # of these, each of whose cases is several runs, `make test` takes the first case of each test
 MANY_CASES = {
-    "test_customers_import", "test_drift", "test_import_and_update", "test_option_target", "test_quirks", "test_stale",
-    "test_undo",
+    "test_customers_import", "test_drift", "test_import_and_update", "test_option_target", "test_normalization",
+    "test_staleness", "test_undo",
 }  # fmt: skip
 
 

@@ -17,28 +17,29 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import sql
-from orchestration.cli import app
-from orchestration.cli_sandbox import app as sandbox_app
+from orchestration.cli.main import app
+from orchestration.cli.sandbox import app as sandbox_app
 from orchestration.settings import ROOT, SECRETS, SETTINGS
 
 FOLDERS = ("orchestration", "assets", "resources", "sql")  # each may import what stands to its right
 PAPERS = ("README.md", "CONTRIBUTING.md", "DECISIONS.md")
 MAY_IMPORT_DAGSTER = (
     "orchestration/*.py",
-    "orchestration/alerts/failures.py",
+    "orchestration/alerts/run_failures.py",
     "orchestration/alerts/sensor.py",
-    "orchestration/workers/*.py",
-    "assets/delivery/checks.py",
-    "assets/delivery/import_assets.py",
-    "assets/delivery/layers.py",
-    "assets/delivery/workflow.py",
-    "assets/delivery/workflow_assets.py",
-    "assets/netsuite/raw.py",
+    "orchestration/automation/*.py",
+    "orchestration/cli/*.py",
+    "orchestration/maintenance/*.py",
+    "orchestration/operator_jobs/*.py",
+    "orchestration/realtime/*.py",
+    "orchestration/scale/*.py",
+    "orchestration/web/*.py",
+    "assets/delivery/component/*.py",
+    "assets/netsuite/assets.py",
     "assets/warehouse/*.py",
-    "assets/failure.py",
-    "assets/metadata.py",
+    "assets/failures.py",
+    "assets/asset_metadata.py",
     "resources/*/resource.py",
-    "resources/pond.py",
 )
 # imported directly, declared through the package that brings it
 COMES_WITH = {

@@ -1,1 +1,1 @@
-"""The engine that all targets share: map, decide, guard, deliver, remember."""
+"""The engine that all targets share: map, compare, plan, guard, send, record."""

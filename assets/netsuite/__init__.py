@@ -1,1 +1,1 @@
-"""Copies of NetSuite's tables."""
+"""NetSuite's tables, copied into the warehouse."""

@@ -1,1 +1,1 @@
-"""What the engine must know of Precoro."""
+"""The Precoro adapter of the delivery engine."""

@@ -11,9 +11,9 @@ from functools import cached_property
 import polars as pl
 
 from assets.delivery.target import UNFINISHED, Action, Asked, Estimate, Outcome, Sent, TargetField, Verdict, Write
-from assets.precoro.frames import FIELDS, echo, frame
-from assets.precoro.memory import Memory
-from assets.precoro.pace import seconds_for
+from assets.precoro.canonical import FIELDS, echo, frame
+from assets.precoro.estimate import seconds_for
+from assets.precoro.option_state import Memory
 from resources.errors import (
     AnswerLostError,
     ContractError,

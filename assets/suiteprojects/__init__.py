@@ -1,1 +1,1 @@
-"""What the engine must know of SuiteProjects Pro."""
+"""The SuiteProjects Pro adapter of the delivery engine."""

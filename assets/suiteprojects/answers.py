@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from assets.delivery.target import Action, Outcome, TargetField, Verdict, Write
-from assets.suiteprojects.frames import shown
-from assets.suiteprojects.kinds import KEY_FIELD, RecordKind
+from assets.suiteprojects.canonical import shown
+from assets.suiteprojects.record_types import KEY_FIELD, RecordKind
 from resources.suiteprojects.client import status_of
-from resources.suiteprojects.refusals import BAD_SESSION, BUSY, OK, RATE_LIMIT
+from resources.suiteprojects.errors import BAD_SESSION, BUSY, OK, RATE_LIMIT
 from resources.suiteprojects.xml import Element, Record, address_of, record_of
 
 # nothing was done for this record, and not for the record's sake

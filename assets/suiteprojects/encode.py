@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from assets.delivery.target import Action, Write
-from assets.suiteprojects.kinds import ACTIVE_FIELD, KEY_FIELD, PARENT_ID, RecordKind
+from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, PARENT_ID, RecordKind
 from resources.suiteprojects.xml import Element, address_of, command, illegal_character, object_element
 
 Values = dict[str, str | None]

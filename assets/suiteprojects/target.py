@@ -13,14 +13,14 @@ import polars as pl
 
 from assets.delivery.target import Asked, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
 from assets.suiteprojects.answers import NOT_DONE, outcome_of
+from assets.suiteprojects.canonical import asked_fields, frame
 from assets.suiteprojects.countries import SPELLINGS, spelled, understood
 from assets.suiteprojects.encode import UnsendableError, Values, encoded, values_of
-from assets.suiteprojects.frames import asked_fields, frame
-from assets.suiteprojects.kinds import ACTIVE_FIELD, KEY_FIELD, KINDS, RecordKind
-from assets.suiteprojects.memberships import LIST_FIELD, Memberships, places_of
+from assets.suiteprojects.hierarchies.memberships import LIST_FIELD, Memberships, places_of
+from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, KINDS, RecordKind
 from resources.errors import AnswerLostError, CredentialsError, IntegrationError, RequestRejectedError
 from resources.suiteprojects.client import PAGE, SuiteProjectsClient, read_command
-from resources.suiteprojects.refusals import refusal
+from resources.suiteprojects.errors import refusal
 from resources.suiteprojects.xml import Element, Record
 
 __all__ = ["KINDS", "SuiteProjectsTarget"]

@@ -1,1 +1,1 @@
-"""Typed tables, one SQL file each."""
+"""Typed tables, history, snapshots: one SQL file per table."""

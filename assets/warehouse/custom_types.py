@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 import duckdb
 
-from assets.netsuite.fields import read_kinds
-from assets.netsuite.things import Thing, thing_of
-from resources.tables import columns_of, quoted
+from assets.netsuite.extract.custom_field_types import read_kinds
+from assets.netsuite.record_types import Thing, thing_of
+from resources.warehouse.tables import columns_of, quoted
 from sql import Statement
 
 PREFIX = "stg_netsuite__"

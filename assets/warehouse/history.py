@@ -14,11 +14,11 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from assets.failure import RETRY, dagster_failure
+from assets.failures import RETRY, dagster_failure
 from assets.warehouse.custom_types import CASTS
 from assets.warehouse.staging import KEY_CHECK, KINDS, OWNERS, column_comments, duplicate_keys, table_metadata
-from resources.tables import columns_of, describe_table, ensure_table, has_table, quoted
-from resources.warehouse import Warehouse
+from resources.warehouse.tables import columns_of, describe_table, ensure_table, has_table, quoted
+from resources.warehouse.warehouse import Warehouse
 from sql import Statement, names, statement
 
 LAYER = "history"

@@ -1,11 +1,11 @@
 """Brings a staging table up to date: the rows that changed, or all of them.
 
-stg_builds (how far it follows)  ->  new_netsuite__* (raw rows written since)  ->  sql/changed/<table>.sql (keys)
-    ->  delete and insert these keys, from the same select as ever
+stg_builds (how far it follows)  ->  new_netsuite__* (raw rows written since)  ->
+    sql/incremental_keys/<table>.sql (keys)  ->  delete and insert these keys, from the same select as ever
 
-The time stamp of a raw row is later than that of every row that was there before (see assets/netsuite/load.py), so
-"written since" needs no overlap. Tables without a file in sql/changed are small: they are made anew when anything
-that they read has changed.
+The time stamp of a raw row is later than that of every row that was there before (see
+assets/netsuite/extract/load.py), so "written since" needs no overlap. Tables without a file in sql/incremental_keys are
+small: they are rebuilt when anything that they read has changed.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ from typing import Literal
 import duckdb
 
 from assets.warehouse.custom_types import custom_kinds, typed
-from resources.tables import columns_of, ensure_table, has_table, quoted
+from resources.warehouse.tables import columns_of, ensure_table, has_table, quoted
 from sql import Statement, names, statement
 
-CHANGED = "changed"
+CHANGED = "incremental_keys"
 FEW = 1000  # changed keys that are never too many
 MANY = 0.1  # when more than this share of the rows changed, all are staged anew
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import duckdb
 
-from resources.tables import has_table, quoted
+from resources.warehouse.tables import has_table, quoted
 from sql import names
 
 # what the engine still asks of old attempts: the last word on each record, and whatever is not at its end

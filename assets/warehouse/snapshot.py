@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from assets.failure import dagster_failure
-from assets.report.gather import gather
-from assets.report.page import write_report
-from resources.warehouse import Warehouse
+from assets.failures import dagster_failure
+from assets.warehouse.run_report.page import write_report
+from assets.warehouse.run_report.queries import gather
+from resources.warehouse.warehouse import Warehouse
 
 SNAPSHOT = "analyst_snapshot"
 REPORTS, KEPT_REPORTS = "reports", 50

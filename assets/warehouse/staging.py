@@ -12,11 +12,11 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from assets.failure import RETRY, dagster_failure
-from assets.netsuite.things import thing_of
+from assets.failures import RETRY, dagster_failure
+from assets.netsuite.record_types import thing_of
 from assets.warehouse.incremental import Staged, stage
-from resources.tables import columns_of, describe_table, has_table, quoted
-from resources.warehouse import Warehouse
+from resources.warehouse.tables import columns_of, describe_table, has_table, quoted
+from resources.warehouse.warehouse import Warehouse
 from sql import Statement, names, statement
 
 LAYER = "staging"

@@ -1,1 +1,1 @@
-"""What is wrong, told once: to a webhook, to Slack, by mail."""
+"""Alerts: conditions, deduplication, and delivery to receivers."""

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.delivery.activation import Switches
-from assets.delivery.planning import Workflow
-from orchestration.accounts import own
-from orchestration.alerts.failures import check_problems, follow_runs, run_problems
-from orchestration.alerts.memory import Memory
-from orchestration.alerts.problems import OF_POND, Kind, Limits, Problem, pond_problems
-from orchestration.alerts.watch import Look, Scrub, compare, deliver
-from orchestration.reconcile_job import check_key
+from assets.delivery.plan.planner import Workflow
+from assets.delivery.spec.switches import Switches
+from orchestration.account_partitions import own
+from orchestration.alerts.conditions import OF_POND, Kind, Limits, Problem, pond_problems
+from orchestration.alerts.notify import Look, Scrub, compare, deliver
+from orchestration.alerts.run_failures import check_problems, follow_runs, run_problems
+from orchestration.alerts.store import Memory
+from orchestration.operator_jobs.reconcile import check_key
 from orchestration.settings import AlertSettings, MillpondSettings, pond_clock, secret_variables
-from resources.receivers.mail import Mail
-from resources.receivers.notice import Receiver
-from resources.receivers.web import Slack, Webhook
-from resources.warehouse import PondError, Warehouse
+from resources.notifiers.mail import Mail
+from resources.notifiers.notice import Receiver
+from resources.notifiers.web import Slack, Webhook
+from resources.warehouse.warehouse import PondError, Warehouse
 
 EVERY_S = 30
 NAME = "alerts"

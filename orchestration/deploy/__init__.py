@@ -1,1 +1,1 @@
-"""What it takes to run on several machines: settings of Dagster, Celery, Compose and Helm."""
+"""Deployment files for Dagster, Celery, Compose and Helm."""

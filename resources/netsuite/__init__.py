@@ -1,1 +1,1 @@
-"""The door to NetSuite."""
+"""The NetSuite client."""

@@ -19,9 +19,9 @@ import orjson
 from resources.clock import Clock
 from resources.errors import ContractError, CredentialsError, RateLimitedError, RequestRejectedError
 from resources.http import ATTEMPTS, HttpDoor, Understood
-from resources.netsuite.lanes import Lanes
+from resources.netsuite.concurrency import Lanes
+from resources.netsuite.errors import UnexpectedError, refusal
 from resources.netsuite.pages import PAGE, Page, RawPage, Row, ascending, json_object, look_at, read_page
-from resources.netsuite.refusals import UnexpectedError, refusal
 
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
 SYSTEM_PATH = "/services/rest/system/v1"
@@ -181,7 +181,7 @@ class NetSuiteClient:
 
         Raises:
             ContractError: The answer is cut, empty, not JSON, or counts other rows than it brings.
-            RequestRejectedError: See `resources/netsuite/refusals.py`.
+            RequestRejectedError: See `resources/netsuite/errors.py`.
         """
         return self.one_page(query, params).rows
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from resources.checkup import Finding, examined
+from resources.diagnostics import Finding, examined
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
-from resources.netsuite.refusals import MissingTableError, UnexpectedError, UnknownColumnError
+from resources.netsuite.errors import MissingTableError, UnexpectedError, UnknownColumnError
 
 SYSTEM = "netsuite"
 BEHIND_ALL = str(10**15)  # no id is as high: the query returns nothing and still tells whether it may be asked

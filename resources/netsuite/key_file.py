@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from resources.checkup import Finding
+from resources.diagnostics import Finding
 
 SYSTEM = "netsuite"
 RSA_BITS = frozenset({3072, 4096})

@@ -4,8 +4,8 @@ body  ->  read_page()  ->  Page, every cell checked
 body  ->  look_at()    ->  RawPage: the rows as bytes, and the little that the next page needs
 
 A page has up to a megabyte. Whoever fetches pages side by side must not parse them in between: `look_at` reads the
-envelope and the last key, and leaves the cells to whoever has the time (see assets/netsuite/spool.py). What it cannot
-make sense of goes the careful way, which says what is wrong.
+envelope and the last key, and leaves the cells to whoever has the time (see
+assets/netsuite/extract/spool.py). What it cannot make sense of goes the careful way, which says what is wrong.
 """
 
 import re

@@ -14,7 +14,7 @@ from resources.errors import CredentialsError
 from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, bad_address, not_configured, open_http
 from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
 from resources.netsuite.client import NetSuiteClient, open_door
-from resources.netsuite.lanes import DEFAULT_LANES, Lanes
+from resources.netsuite.concurrency import DEFAULT_LANES, Lanes
 
 SIGN_INS = ("oauth2", "tba")
 
@@ -60,7 +60,7 @@ def open_netsuite(
     transport: httpx.BaseTransport | None = None
     if sandbox:
         # a late import: production does not load the stand-ins
-        from resources.sandbox.world import BASE_URLS, Sandbox
+        from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
         world = Sandbox(Path(sandbox))
         keys.update({name: str(world.credentials["netsuite"][name]) for name in keys})

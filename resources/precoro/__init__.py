@@ -1,1 +1,1 @@
-"""The door to Precoro."""
+"""The Precoro client."""

@@ -14,7 +14,7 @@ import orjson
 from resources.clock import Clock
 from resources.errors import AnswerLostError, ContractError, RequestRejectedError
 from resources.http import HttpDoor
-from resources.precoro.notes import Notes
+from resources.precoro.field_cache import Notes
 from resources.precoro.pages import PER_PAGE, read_all, records_of
 
 LEGAL_ENTITIES = 1  # depend_type: precoro.md §5 row 7 [C]

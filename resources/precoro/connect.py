@@ -7,13 +7,13 @@ from pathlib import Path
 
 import httpx
 
-from resources.budget import CallBudget, CallLog, Window
 from resources.clock import Clock, WallClock
 from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpDoor, bad_address, not_configured, open_http
-from resources.lake import PostgresLog
 from resources.precoro.client import PrecoroClient
-from resources.precoro.notes import Notes
-from resources.precoro.refusals import Refusals
+from resources.precoro.errors import Refusals
+from resources.precoro.field_cache import Notes
+from resources.rate_limit import CallBudget, CallLog, Window
+from resources.warehouse.ducklake import PostgresLog
 
 REGIONS = {"com": "https://api.precoro.com", "us": "https://api.precoro.us"}
 SPACING_S = 1.1
@@ -89,7 +89,7 @@ def open_precoro(
     """
     transport: httpx.BaseTransport | None = None
     if sandbox:
-        from resources.sandbox.world import BASE_URLS, Sandbox
+        from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
         world = Sandbox(Path(sandbox))
         transport, clock = world.transport("precoro"), clock or world.clock

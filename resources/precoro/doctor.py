@@ -5,7 +5,7 @@ examine(client, wanted)  ->  Findings; two calls
 
 from collections.abc import Iterator, Mapping
 
-from resources.checkup import Finding, examined
+from resources.diagnostics import Finding, examined
 from resources.precoro.client import CustomField, PrecoroClient
 
 SYSTEM = "precoro"

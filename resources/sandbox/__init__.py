@@ -1,1 +1,1 @@
-"""Faithful stand-ins of the three systems."""
+"""Stand-ins of the three systems that speak their real wire protocols."""

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from resources.sandbox.store import Store
-from resources.sandbox.wire import Answer, Call, Loss, System
+from resources.sandbox.transport import Answer, Call, Loss, System
 
 SCHEMA = """
 create table if not exists faults (

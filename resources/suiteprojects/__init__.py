@@ -1,1 +1,1 @@
-"""The door to SuiteProjects Pro."""
+"""The SuiteProjects Pro client."""

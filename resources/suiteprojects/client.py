@@ -25,7 +25,7 @@ from resources.errors import (
 )
 from resources.http import HttpDoor
 from resources.suiteprojects.auth import SignIn
-from resources.suiteprojects.refusals import BAD_SESSION, MINUTE_S, NO_ROWS, OK, SYSTEM, refusal
+from resources.suiteprojects.errors import BAD_SESSION, MINUTE_S, NO_ROWS, OK, SYSTEM, refusal
 from resources.suiteprojects.xml import (
     Element,
     Record,

@@ -44,7 +44,7 @@ def open_way(
     """
     transport = None
     if sandbox:
-        from resources.sandbox.world import BASE_URLS, Sandbox
+        from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
         world = Sandbox(Path(sandbox))
         own = {"base_url": BASE_URLS["suiteprojects"], **world.credentials["suiteprojects"]}

@@ -5,9 +5,9 @@ examine(client, mapped)  ->  Findings; four requests, and one for each type of r
 
 from collections.abc import Iterator, Mapping
 
-from resources.checkup import Finding, examined
+from resources.diagnostics import Finding, examined
 from resources.suiteprojects.client import SuiteProjectsClient, status_of
-from resources.suiteprojects.refusals import OK, SYSTEM, refusal
+from resources.suiteprojects.errors import OK, SYSTEM, refusal
 from resources.suiteprojects.tokens import LOGIN
 from resources.suiteprojects.xml import command
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
 from tests.bench.deliver_senders import DRT, PACKAGE, rows, template
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import uvicorn
 
-from assets.delivery.planning import Workflow, make_plan
-from assets.delivery.spec import WorkflowSpec
-from assets.delivery.states import make_mart, read_twin
-from assets.delivery.sync import run_sync
+from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.plan.planner import Workflow, make_plan
+from assets.delivery.send.apply import run_sync
+from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.suiteprojects.target import SuiteProjectsTarget
-from resources.sandbox.serve import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.server import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.staged import customer, stage
 
 PACKAGE = "drt-core==1.2.1"

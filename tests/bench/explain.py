@@ -15,11 +15,11 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.explain import find_and_explain
-from assets.delivery.ledger import ensure_ledger, write_lineage
-from assets.delivery.lineage import column_lineage
-from resources.tables import add_analytics
-from resources.warehouse import Warehouse
+from assets.delivery.audit.explain import find_and_explain
+from assets.delivery.ledger.ledger import ensure_ledger, write_lineage
+from assets.delivery.mart.lineage import column_lineage
+from resources.warehouse.tables import add_analytics
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customers, one_source, projects
 
 WORKFLOW = "suiteprojects__customers"

@@ -36,11 +36,11 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from assets.netsuite.query import Query
-from assets.netsuite.things import THINGS
+from assets.netsuite.record_types import THINGS
+from assets.netsuite.suiteql_file import Query
 from resources.clock import WallClock
 from resources.netsuite.auth import ClientCredentials
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from tests.bench import extract_peers
 from tests.bench.extract_served import CUSTOM, change, fill, move
 from tests.resources.sandbox.test_independent_clients import Proxy

@@ -5,10 +5,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from assets.netsuite.extract import extract
-from assets.netsuite.settings import ExtractionSettings
+from assets.netsuite.extract.extract import extract
+from assets.netsuite.extract.settings import ExtractionSettings
 from resources.netsuite.resource import open_netsuite
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ import uvicorn
 
 from resources.sandbox.certificates import tls_files
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.serve import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.server import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen
 
 DATA = ("/services/rest/query/v1/suiteql", "/services/rest/record/v1/customer")  # calls for rows
 OWN = tuple(f"custentity_own_{number}" for number in range(1, 6))  # of this account alone

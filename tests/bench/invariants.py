@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from tests.assets.delivery.sides import SIDES
 from tests.assets.delivery.walk import Walk
 from tests.assets.delivery.walk_events import BrokenError
+from tests.assets.delivery.walk_targets import SIDES
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a walk is all small commits; memory spares the disk
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import perf_counter
 
 from resources import failpoints
-from resources.sandbox.seed import seed
+from resources.sandbox.generator.seed import seed
 from tests.orchestration.conftest import CUSTOMERS, at_home
 from tests.orchestration.job_deaths import outlived, prepare
 

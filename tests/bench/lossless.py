@@ -14,7 +14,7 @@ from time import perf_counter
 
 from rich.console import Console
 
-from tests.assets.netsuite.lossless_walk import Walked, walk
+from tests.assets.netsuite.extract.lossless_walk import Walked, walk
 
 EVERY = 50  # walks between two lines
 

@@ -17,10 +17,10 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.demo import REAL_COMPANIES
-from resources.sandbox.world import Sandbox
+from orchestration.cli.demo import REAL_COMPANIES
+from resources.sandbox.sandbox import Sandbox
 
-COMMAND = [sys.executable, "-c", "from orchestration.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.planning import Workflow, make_plan
-from assets.delivery.spec import WorkflowSpec
-from assets.delivery.states import make_mart, read_twin
-from assets.delivery.sync import run_sync
+from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.plan.planner import Workflow, make_plan
+from assets.delivery.send.apply import run_sync
+from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
 from resources.clock import WallClock
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
 from tests.bench import plan_peers
 

@@ -29,16 +29,16 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.activation import Switches
-from orchestration.hints import Hints
-from orchestration.home import open_instance
-from orchestration.realtime import REALTIME
+from assets.delivery.spec.switches import Switches
+from orchestration.dagster_instance import open_instance
+from orchestration.realtime.job import REALTIME
+from orchestration.realtime.queue import Hints
 from orchestration.settings import ROOT, MillpondSettings
-from resources.hook import PATH
+from resources.netsuite.webhook_signature import PATH
+from resources.sandbox.generator.seed import seed as fill
 from resources.sandbox.netsuite.user_event import Deployment
-from resources.sandbox.seed import seed as fill
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 
 HEARING = ("suiteprojects__customers", "suiteprojects__projects", "suiteprojects__contacts", "precoro__options")
 BOTH = ("suiteprojects__customers", "precoro__options")
@@ -75,7 +75,7 @@ class Save:
 @contextmanager
 def processes(home: Path, port: int) -> Iterator[None]:
     """Webhook and daemon, as `millpond webhook` and `millpond ui` start them."""
-    webhook = ["-c", "from orchestration.cli import main; main()", "webhook", "--port", str(port)]
+    webhook = ["-c", "from orchestration.cli.main import main; main()", "webhook", "--port", str(port)]
     daemon = ["-m", "dagster._daemon", "run", "-w", str(ROOT / "workspace.yaml")]
     logs = [(home / f"{name}.log").open("w") for name in ("webhook", "daemon")]
     started = [

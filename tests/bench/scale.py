@@ -22,13 +22,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.planning import Workflow, make_plan
-from assets.delivery.states import make_mart
+from assets.delivery.mart.build import make_mart
+from assets.delivery.plan.planner import Workflow, make_plan
 from assets.delivery.target import TWIN_COLUMNS
 from resources.clock import WallClock
-from resources.lake import Lake
-from resources.pond import open_pond
-from resources.warehouse import Warehouse
+from resources.warehouse.ducklake import Lake
+from resources.warehouse.resource import open_pond
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
 from tests.bench.plan import Paper
 from tests.scale.services import Services, services

@@ -20,22 +20,22 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.planning import Workflow, make_plan
-from assets.delivery.states import make_mart, read_twin
-from assets.delivery.sync import run_sync
+from assets.delivery.component.component import load_workflow
+from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.plan.planner import Workflow, make_plan
+from assets.delivery.send.apply import run_sync
 from assets.delivery.target import TWIN_COLUMNS, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
-from assets.delivery.workflow import load_workflow
-from assets.netsuite.extract import ExtractionSettings, extract
-from assets.netsuite.things import THINGS
+from assets.netsuite.extract.extract import ExtractionSettings, extract
+from assets.netsuite.record_types import THINGS
 from assets.warehouse.history import keep
 from assets.warehouse.incremental import stage
-from orchestration.compacting import compact_pond
 from orchestration.definitions import _custom_columns
+from orchestration.maintenance.compact import compact_pond
 from orchestration.settings import ROOT
 from resources.netsuite.resource import open_netsuite
-from resources.sandbox.seed import seed
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.generator.seed import seed
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
 
 WORKFLOWS = {

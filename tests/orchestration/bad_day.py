@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from tests.orchestration.conftest import Home
-from tests.orchestration.oracle import held_customers, held_options
+from tests.orchestration.expected_targets import held_customers, held_options
 
 OF_SUITEPROJECTS, OF_PRECORO = "suiteprojects__customers", "precoro__options"
 Held = dict[str, list[dict[str, Any]]]

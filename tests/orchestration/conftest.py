@@ -12,9 +12,9 @@ import pytest
 
 from orchestration.definitions import definitions
 from orchestration.settings import ROOT
-from resources.sandbox.seed import seed
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.generator.seed import seed
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 
 CUSTOMERS = 60
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -14,12 +14,12 @@ from shutil import copytree
 from typing import Any
 
 from orchestration.settings import ROOT
-from resources.sandbox.day import day
+from resources.sandbox.simulation.day import day
 from tests.orchestration.conftest import Home, at_home
-from tests.orchestration.oracle import held_customers, held_options
+from tests.orchestration.expected_targets import held_customers, held_options
 
 JOB = (
-    "import sys; from rich.console import Console; from orchestration.running import run_group\n"
+    "import sys; from rich.console import Console; from orchestration.cli.run import run_group\n"
     "from resources import failpoints; failpoints.arm(sys.argv[1], skip=int(sys.argv[2]))\n"
     "sys.exit(run_group('all', Console()))"
 )

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from orchestration.tables import print_tables
-from resources.sandbox.day import day
+from orchestration.cli.tables import print_tables
+from resources.sandbox.simulation.day import day
 from sql import FOLDER, names, statement
 from tests.orchestration.conftest import Home, at_home
 

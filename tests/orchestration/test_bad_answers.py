@@ -6,7 +6,7 @@ from resources.http import READABLE
 from resources.sandbox.faults import Fault, FaultKind
 from tests.orchestration.bad_day import OF_PRECORO, OF_SUITEPROJECTS, failures, held, is_ours_once, writes
 from tests.orchestration.conftest import Home
-from tests.orchestration.oracle import selected_customers, selected_options
+from tests.orchestration.expected_targets import selected_customers, selected_options
 
 pytestmark = pytest.mark.long
 

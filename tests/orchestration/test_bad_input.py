@@ -157,7 +157,7 @@ def test_a_refused_target_does_not_hold_up_the_other(
 @contextmanager
 def served(home: Home) -> Iterator[dict[str, Any]]:
     """The sandbox on loopback ports, as live systems are reached."""
-    start = "from orchestration.cli import main; main()"
+    start = "from orchestration.cli.main import main; main()"
     command = [sys.executable, "-c", start, "sandbox", "serve", "--state", str(home.folder / "sandbox")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout

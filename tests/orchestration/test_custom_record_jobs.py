@@ -5,14 +5,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from orchestration.automation.full_refresh import read_again
+from orchestration.cli.doctor import table_needs
+from orchestration.cli.validate import validate_folder
 from orchestration.definitions import load_workflows
-from orchestration.doctor import table_needs
-from orchestration.full_sync import read_again
-from orchestration.validating import validate_folder
 from tests.orchestration.conftest import Home, edited_workflows
 
 FILE = """\
-type: assets.delivery.workflow.SyncWorkflow
+type: assets.delivery.component.component.SyncWorkflow
 attributes:
   target: suiteprojects.Customer
   source: customrecord_service_line

@@ -14,14 +14,14 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.delivery.ledger import COUNTED
-from assets.warehouse.dictionary import page, read_dictionary
-from assets.warehouse.picture import picture
+from assets.delivery.ledger.ledger import COUNTED
+from assets.warehouse.catalog.catalog import page, read_dictionary
+from assets.warehouse.catalog.diagram import picture
 from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.definitions import definitions
 from orchestration.settings import ROOT
-from resources.sandbox.day import day
-from resources.tables import add_analytics, columns_of
+from resources.sandbox.simulation.day import day
+from resources.warehouse.tables import add_analytics, columns_of
 from tests.orchestration.conftest import Home, at_home, edited_workflows
 
 CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from orchestration.demo import REAL_COMPANIES
-from resources.sandbox.day import day
-from resources.sandbox.seed import seed
+from orchestration.cli.demo import REAL_COMPANIES
+from resources.sandbox.generator.seed import seed
+from resources.sandbox.simulation.day import day
 from tests.orchestration.conftest import Home, at_home
-from tests.orchestration.oracle import (
+from tests.orchestration.expected_targets import (
     Rows,
     held_customers,
     held_options,

@@ -9,9 +9,9 @@ import yaml
 from pydantic import ValidationError
 from rich.console import Console
 
-from assets.delivery.lineage import column_lineage
-from assets.delivery.spec import WorkflowSpec
-from orchestration.validating import SHIPPED, validate_folder
+from assets.delivery.mart.lineage import column_lineage
+from assets.delivery.spec.workflow_spec import WorkflowSpec
+from orchestration.cli.validate import SHIPPED, validate_folder
 
 KEY = {"field": "externalid", "from": "customer_id", "locked": True}
 LOOKUP = {"table": "stg_netsuite__currencies", "by": "currency_id", "return": "currency_code"}
@@ -20,7 +20,7 @@ LOOKUP = {"table": "stg_netsuite__currencies", "by": "currency_id", "return": "c
 def written(folder: Path, *rows: dict[str, Any], **said: Any) -> Path:
     """A workflow file with these rows after the key's, a line for each."""
     attributes = {"target": "suiteprojects.Customer", "source": "customers", **said}
-    lines = ["type: assets.delivery.workflow.SyncWorkflow", "attributes:"]
+    lines = ["type: assets.delivery.component.component.SyncWorkflow", "attributes:"]
     lines += [f"  {name}: {_flow(value)}" for name, value in attributes.items()]
     lines += ["  fields:", *(f"    - {_flow(row)}" for row in (KEY, *rows))]
     file = folder / "flow" / "defs.yaml"

@@ -15,19 +15,19 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from assets.delivery.activation import Switches
-from assets.delivery.plans import HINTS
-from orchestration.alerts.failures import last_answer
+from assets.delivery.ledger.plans import HINTS
+from assets.delivery.spec.switches import Switches
+from orchestration.alerts.run_failures import last_answer
 from orchestration.definitions import definitions
-from orchestration.hints import Hints
-from orchestration.realtime import REALTIME
-from orchestration.release_job import OP, RELEASE
+from orchestration.operator_jobs.apply_plan import OP, RELEASE
+from orchestration.realtime.job import REALTIME
+from orchestration.realtime.queue import Hints
 from resources.sandbox.faults import Fault, FaultKind
-from resources.sandbox.seed import seed
+from resources.sandbox.generator.seed import seed
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.orchestration.bad_day import environment
 from tests.orchestration.conftest import QUIET, Home, at_home, edited_workflows
-from tests.resources.receivers.listening import Posted, http_server
+from tests.resources.notifiers.listening import Posted, http_server
 
 pytestmark = pytest.mark.long
 

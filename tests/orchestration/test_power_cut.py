@@ -12,22 +12,22 @@ import dagster as dg
 import httpx
 import pytest
 
-from orchestration.accounts import PARTITION
-from orchestration.home import open_instance
+from orchestration.account_partitions import PARTITION
+from orchestration.dagster_instance import open_instance
 from orchestration.settings import ROOT, MillpondSettings
-from resources.sandbox.seed import seed
+from resources.sandbox.generator.seed import seed
 from tests.orchestration.bad_day import environment
 from tests.orchestration.conftest import at_home
-from tests.orchestration.test_ui import LAUNCH, MILLPOND, SIGNED_IN, TOKEN, family, free_port, is_up, running, until
+from tests.orchestration.web.test_ui import LAUNCH, MILLPOND, SIGNED_IN, TOKEN, family, free_port, is_up, running, until
 
 pytestmark = pytest.mark.long
 
 JOB, POOL = "precoro__options", "duckdb"
 LOCATION = """
 import dagster as dg
-from orchestration.accounts import partitions_of, requests_of
+from orchestration.account_partitions import partitions_of, requests_of
 from orchestration.settings import MillpondSettings
-from orchestration.timing import Timing
+from orchestration.automation.schedule_spec import Timing
 
 settings = MillpondSettings()
 

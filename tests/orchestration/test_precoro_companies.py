@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from orchestration.cli.doctor import findings
+from orchestration.cli.validate import validate_folder
 from orchestration.definitions import load_workflows, precoro_resource, resources
-from orchestration.doctor import findings
 from orchestration.settings import MillpondSettings, secret_variables
-from orchestration.validating import validate_folder
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from tests.orchestration.conftest import Home, at_home, edited_workflows
 
 UK = "precoro_uk__options"

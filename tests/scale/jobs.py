@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.workers.steps import executor_on_workers
+from orchestration.scale.celery_executor import executor_on_workers
 
 PATIENCE_S = 6.0
 celery = executor_on_workers(os.environ["MILLPOND_CELERY_BROKER"], PATIENCE_S)

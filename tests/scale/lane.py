@@ -11,12 +11,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.accounts import tags_of
+from orchestration.account_partitions import tags_of
 from orchestration.settings import ROOT
-from resources.lake import Lake
-from resources.pond import open_pond
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.ducklake import Lake
+from resources.warehouse.resource import open_pond
+from resources.warehouse.warehouse import Warehouse
 from tests.scale.services import Services, process
 
 DEPLOY = ROOT / "orchestration" / "deploy"

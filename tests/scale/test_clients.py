@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 
 ROWS, RUNS = 5_000, 6
 QUERY = "select min(run) as first, max(run) as last, count(*) as n from one"

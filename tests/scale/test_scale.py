@@ -14,17 +14,17 @@ import duckdb
 import polars as pl
 import pytest
 
-from orchestration.pond import pond_of
 from orchestration.settings import ROOT, MillpondSettings
-from resources.tables import quoted, read_frame
-from resources.warehouse import PondError, Warehouse
+from orchestration.warehouse_access import pond_of
+from resources.warehouse.tables import quoted, read_frame
+from resources.warehouse.warehouse import PondError, Warehouse
 from tests.orchestration.conftest import Home, at_home
 from tests.scale.lane import Lane
 from tests.scale.services import Services
 
 pytest.importorskip("duckdb_extension_ducklake", reason="`make test-scale` has an environment with DuckLake")
 
-from resources.lake import CatalogError, LakePlace, PostgresLog, advisory_lock
+from resources.warehouse.ducklake import CatalogError, LakePlace, PostgresLog, advisory_lock
 
 CUSTOMERS = 40
 # when something happened and in which run: no two runs agree on it; `updated_at` is the target's own time stamp
@@ -64,7 +64,7 @@ def held(home: Path) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose NetSuite is filled."""
-    from resources.sandbox.seed import seed
+    from resources.sandbox.generator.seed import seed
 
     folder = tmp_path_factory.mktemp("seeded") / "home"
     with at_home(folder) as made:
@@ -177,7 +177,7 @@ def children(process: int) -> list[int]:
 def test_a_turn_is_the_only_one_and_ends_with_its_holder(stores: Services) -> None:
     """Two machines never write at once; one that dies holds nobody up."""
     code = (
-        "import sys, time\nfrom resources.lake import advisory_lock\n"
+        "import sys, time\nfrom resources.warehouse.ducklake import advisory_lock\n"
         "with advisory_lock(sys.argv[1], 'turn', 5):\n    print('held', flush=True)\n    time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, stores.catalog], stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -241,9 +241,9 @@ def test_a_catalog_that_was_started_anew_is_connected_to_again(stores: Services,
 
 def test_calls_of_many_machines_are_counted_together(stores: Services) -> None:
     """One company allows so many calls, whoever makes them."""
-    from resources.budget import CallBudget, Window
     from resources.clock import WallClock
     from resources.errors import QuotaExhaustedError
+    from resources.rate_limit import CallBudget, Window
 
     PostgresLog(stores.catalog)
     account = f"company {time.monotonic_ns()}"

@@ -5,7 +5,7 @@ import re
 import duckdb
 import pytest
 
-from assets.netsuite.things import THINGS
+from assets.netsuite.record_types import THINGS
 from assets.warehouse.staging import STAGING_ASSETS, column_comments
 from sql import names, statement
 

@@ -1,1 +1,1 @@
-"""NetSuite's stand-in."""
+"""The NetSuite stand-in."""

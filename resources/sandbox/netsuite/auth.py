@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 
 from resources.clock import Clock
-from resources.sandbox.netsuite.journal import Journal
 from resources.sandbox.netsuite.refusal import invalid_login
 from resources.sandbox.netsuite.signature import parameters_of, sign
+from resources.sandbox.netsuite.store.journal import Journal
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"
 SCOPE = "rest_webservices"

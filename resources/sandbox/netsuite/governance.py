@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from resources.clock import Clock
-from resources.sandbox.netsuite.journal import Journal
 from resources.sandbox.netsuite.refusal import Refusal, invalid_login
+from resources.sandbox.netsuite.store.journal import Journal
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 
 CONCURRENCY_TEXT = "Concurrent request limit exceeded. Request blocked."

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from resources.sandbox.netsuite.custom_fields import kind_of
 from resources.sandbox.netsuite.record_types import RECORDS, columns_shown, field_name
 from resources.sandbox.netsuite.refusal import Refusal
 from resources.sandbox.netsuite.render import origin
+from resources.sandbox.netsuite.store.custom_fields import kind_of
+from resources.sandbox.netsuite.store.tables import Column, Table
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.tables import Column, Table
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 CATALOG = "/services/rest/record/v1/metadata-catalog"
 SCHEMA_TYPE = "application/schema+json"

@@ -12,15 +12,15 @@ from typing import Any
 
 import orjson
 
-from resources.sandbox.netsuite.functions import shown
 from resources.sandbox.netsuite.refusal import Refusal, unsupported
 from resources.sandbox.netsuite.render import Page, collection
-from resources.sandbox.netsuite.suiteql import scan
+from resources.sandbox.netsuite.store.values import utc_text
+from resources.sandbox.netsuite.suiteql.functions import shown
+from resources.sandbox.netsuite.suiteql.statement import scan
+from resources.sandbox.netsuite.suiteql.translate import Statement, compiled
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.translate import Statement, compiled
-from resources.sandbox.netsuite.values import utc_text
 from resources.sandbox.store import Store
-from resources.sandbox.wire import Answer, Call
+from resources.sandbox.transport import Answer, Call
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from resources.sandbox.netsuite.oracle_dates import read_preferred_day, to_utc
 from resources.sandbox.netsuite.refusal import Refusal
+from resources.sandbox.netsuite.store.tables import Column, Table
+from resources.sandbox.netsuite.suiteql.oracle_dates import read_preferred_day, to_utc
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.tables import Column, Table
 
 _TOKENS = re.compile(r'\s*(?:"(?P<text>[^"]*)"|\[(?P<list>[^\]]*)\]|(?P<paren>[()])|(?P<word>[^\s()"\[\]]+))')
 

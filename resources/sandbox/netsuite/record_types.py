@@ -4,11 +4,11 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from resources.sandbox.netsuite.custom_fields import described as own
-from resources.sandbox.netsuite.oracle_functions import display_value
+from resources.sandbox.netsuite.store.custom_fields import described as own
+from resources.sandbox.netsuite.store.tables import READABLE, TABLES, Column, Table
+from resources.sandbox.netsuite.suiteql.oracle_functions import display_value
+from resources.sandbox.netsuite.suiteql.typed import Typed
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.tables import READABLE, TABLES, Column, Table
-from resources.sandbox.netsuite.typed import Typed
 
 # lead, prospect and project are no resources of REST
 RECORDS: Mapping[str, Table] = {each.record.lower(): each for each in TABLES.values() if each.record}

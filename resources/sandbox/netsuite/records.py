@@ -18,10 +18,10 @@ from resources.sandbox.netsuite.record_types import (
 )
 from resources.sandbox.netsuite.refusal import Refusal
 from resources.sandbox.netsuite.render import SINGULAR_TYPE, Page, collection, origin
+from resources.sandbox.netsuite.store.tables import TABLES, Table
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.tables import TABLES, Table
 from resources.sandbox.store import Store
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 BASE = "/services/rest/record/v1"
 _PRIMARY = (

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.wire import Answer
+from resources.sandbox.transport import Answer
 
 ERROR_TYPE = "application/vnd.oracle.resource+json; type=error"
 LOGIN_TEXT = (

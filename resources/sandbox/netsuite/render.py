@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from resources.sandbox.netsuite.refusal import Refusal
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 COLLECTION_TYPE = "application/vnd.oracle.resource+json; type=collection"
 SINGULAR_TYPE = "application/vnd.oracle.resource+json; type=singular"

@@ -12,14 +12,14 @@ from resources.clock import Clock
 from resources.sandbox.netsuite import governance, trouble
 from resources.sandbox.netsuite.account_clock import AccountClock
 from resources.sandbox.netsuite.auth import TOKEN_PATH, Door
-from resources.sandbox.netsuite.holdings import Holdings
-from resources.sandbox.netsuite.journal import Journal
 from resources.sandbox.netsuite.query import answer_query
 from resources.sandbox.netsuite.records import Records
 from resources.sandbox.netsuite.refusal import Refusal
+from resources.sandbox.netsuite.store.holdings import Holdings
+from resources.sandbox.netsuite.store.journal import Journal
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.switches import SwitchBoard
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
 RECORD_PATH = "/services/rest/record/v1"

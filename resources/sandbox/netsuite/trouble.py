@@ -13,9 +13,9 @@ import orjson
 
 from resources.clock import Clock, WallClock
 from resources.sandbox.netsuite.render import COLLECTION_TYPE
+from resources.sandbox.netsuite.store.tables import TABLES
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.netsuite.tables import TABLES
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 _FROM = re.compile(rb"\bfrom\s+(\w+)", re.IGNORECASE)
 # the table whose row is saved when this one is read: an address book's entry has no time stamp of its own

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from resources.hook import signed
+from resources.netsuite.webhook_signature import signed
 
 FILE = "user_event.json"
 TIMEOUT_S = 2.0

@@ -1,1 +1,1 @@
-"""Precoro's stand-in."""
+"""The Precoro stand-in."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 STAMP = "%Y-%m-%d %H:%M:%S UTC"
 

@@ -5,8 +5,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from resources.sandbox.precoro.forms import Form, boolean, number
 from resources.sandbox.precoro.refusal import invalid, not_found
+from resources.sandbox.precoro.request_bodies import Form, boolean, number
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.precoro.tables import DROP_DOWN, add_option
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from resources.sandbox.wire import Answer, json_answer
+from resources.sandbox.transport import Answer, json_answer
 
 
 class Refused(Exception):  # noqa: N818 - an answer on its way out, not a failure of the stand-in

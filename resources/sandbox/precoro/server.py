@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from resources.clock import Clock
-from resources.sandbox.precoro import limits, options, shapes, tables
-from resources.sandbox.precoro.forms import read_form
-from resources.sandbox.precoro.hand import HandEdits
+from resources.sandbox.precoro import limits, options, responses, tables
 from resources.sandbox.precoro.refusal import Refused, invalid, not_allowed, not_found
+from resources.sandbox.precoro.request_bodies import read_form
 from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.precoro.ui_actions import HandEdits
 from resources.sandbox.store import Store
 from resources.sandbox.switches import SwitchBoard
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 KINDS = "itemcustomfields|documentcustomfields|suppliercustomfields"
 ONE_OPTION = re.compile(rf"/(?P<kind>{KINDS})/(?P<field_id>\d+)/options/(?P<option_id>\d+)")
@@ -154,13 +154,13 @@ class _Request:
             raise not_allowed()  # no client has ever been seen to delete or to read one option
         change = options.replace if self._call.method == "PUT" else options.patch
         row = change(self._connection, field, option_id, self._form(), self._switches, self._stamp)
-        return json_answer(shapes.option_shape(row, self._switches))
+        return json_answer(responses.option_shape(row, self._switches))
 
     def _options(self, match: re.Match[str]) -> Answer:
         field = self._field(match)
         if self._call.method == "POST":
             row = options.create(self._connection, field, self._form(), self._switches, self._stamp)
-            return json_answer(shapes.option_shape(row, self._switches), self._switches.created_status)
+            return json_answer(responses.option_shape(row, self._switches), self._switches.created_status)
         if self._call.method != "GET":
             raise not_allowed()
         rows = self._option_rows(field["field_id"])
@@ -169,9 +169,9 @@ class _Request:
         asked = {value for key, value in self._call.query if key == "external_id[]"}
         if asked and self._switches.external_id_filter:
             rows = [row for row in rows if row["external_id"] in asked]
-        shape = partial(shapes.option_shape, switches=self._switches)
+        shape = partial(responses.option_shape, switches=self._switches)
         if self._switches.options_paged:
-            return shapes.page(self._call, rows, self._switches, shape)
+            return responses.page(self._call, rows, self._switches, shape)
         return json_answer({"data": [shape(row) for row in rows]})
 
     def _depend(self, match: re.Match[str]) -> Answer:
@@ -186,7 +186,7 @@ class _Request:
         if self._call.method != "GET":
             raise not_allowed()
         field = self._field(match)
-        return json_answer(shapes.field_shape(field, self._option_rows(field["field_id"]), self._switches))
+        return json_answer(responses.field_shape(field, self._option_rows(field["field_id"]), self._switches))
 
     def _fields(self, match: re.Match[str]) -> Answer:
         if self._call.method != "GET":
@@ -195,8 +195,8 @@ class _Request:
             "select * from fields where company_id = ? and kind = ? order by field_id",
             (self._company_id, match["kind"]),
         ).fetchall()
-        shown = [shapes.field_shape(dict(row), self._option_rows(row["field_id"]), self._switches) for row in rows]
-        return shapes.page(self._call, shown, self._switches)
+        shown = [responses.field_shape(dict(row), self._option_rows(row["field_id"]), self._switches) for row in rows]
+        return responses.page(self._call, shown, self._switches)
 
     def _entities(self, match: re.Match[str]) -> Answer:
         if self._call.method != "GET":
@@ -205,10 +205,10 @@ class _Request:
             "select * from entities where company_id = ? and kind = ? order by entity_id",
             (self._company_id, match["kind"]),
         ).fetchall()
-        shown = [shapes.entity_shape(row) for row in rows]
+        shown = [responses.entity_shape(row) for row in rows]
         if match["kind"] == "legalentities":
             return json_answer({"data": shown})  # this list has no meta: precoro.md §2 [S]
-        return shapes.page(self._call, shown, self._switches)
+        return responses.page(self._call, shown, self._switches)
 
     def _one_entity(self, match: re.Match[str]) -> Answer:
         if self._call.method != "PATCH":
@@ -227,4 +227,4 @@ class _Request:
         ).fetchall()
         if not rows:
             raise not_found("Record")
-        return json_answer(shapes.entity_shape(rows[0]))
+        return json_answer(responses.entity_shape(rows[0]))

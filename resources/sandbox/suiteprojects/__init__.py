@@ -1,1 +1,1 @@
-"""SuiteProjects Pro's stand-in."""
+"""The SuiteProjects Pro stand-in."""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from resources.sandbox.suiteprojects.access import Access, same
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 
 CODE_LIFE_S = 600
 

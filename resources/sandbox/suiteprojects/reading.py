@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from lxml import etree
 
 from resources.sandbox.suiteprojects.records import RefusedError, Row, Work, property_sql
-from resources.sandbox.suiteprojects.texts import TEXTS
-from resources.sandbox.suiteprojects.wireform import date_text, escaped, given_by, object_xml, wanted_by
+from resources.sandbox.suiteprojects.status_texts import TEXTS
 from resources.sandbox.suiteprojects.writing import TOO_FEW, TOO_MANY, block, resolved
+from resources.sandbox.suiteprojects.xml_codec import date_text, escaped, given_by, object_xml, wanted_by
 from resources.suiteprojects.dictionary import RECORD_TYPES, RecordType
 
 BAD_LIMIT, EMPTY, INVALID_FIELD, INVALID, BAD_COUNT, BAD_PARAMETERS = 605, 601, 602, 603, 871, 10

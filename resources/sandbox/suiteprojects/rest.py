@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from resources.sandbox.suiteprojects.access import Access
 from resources.sandbox.suiteprojects.reading import refresh_cache
 from resources.sandbox.suiteprojects.records import Row, Work
-from resources.sandbox.wire import Answer, Call, json_answer
+from resources.sandbox.transport import Answer, Call, json_answer
 from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, PROJECT, RecordType
 
 RESOURCES = {"customers": CUSTOMER, "contacts": CONTACT, "projects": PROJECT}

@@ -13,7 +13,7 @@ from resources.sandbox.suiteprojects.records import Row, Work
 from resources.sandbox.suiteprojects.switches import CURRENCIES, SuiteProjectsSwitches
 from resources.sandbox.suiteprojects.xmlapi import answer_xml
 from resources.sandbox.switches import SwitchBoard
-from resources.sandbox.wire import Answer, Call
+from resources.sandbox.transport import Answer, Call
 from resources.suiteprojects.dictionary import RECORD_TYPES
 
 # the custom fields that a NetSuite integration has: the record's NetSuite internal id

@@ -14,7 +14,7 @@ from resources.sandbox.suiteprojects.hierarchy import (
 )
 from resources.sandbox.suiteprojects.records import RefusedError, Row, Work
 from resources.sandbox.suiteprojects.rules import check, normalised
-from resources.sandbox.suiteprojects.wireform import Given, Wanted, date_text, given_by, object_xml
+from resources.sandbox.suiteprojects.xml_codec import Given, Wanted, date_text, given_by, object_xml
 from resources.suiteprojects.dictionary import RECORD_TYPES, RecordType
 
 TOO_MANY, TOO_FEW = 3, 4

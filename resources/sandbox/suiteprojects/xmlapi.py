@@ -7,8 +7,8 @@ from lxml import etree
 from resources.sandbox.suiteprojects.access import OVER_QUOTA, Access, Signed
 from resources.sandbox.suiteprojects.reading import TOO_MANY_RECORDS, limits_of, read, read_error
 from resources.sandbox.suiteprojects.records import EASTERN, RefusedError, Work
-from resources.sandbox.suiteprojects.wireform import Wanted, date_xml, object_xml, parse
 from resources.sandbox.suiteprojects.writing import block, write
+from resources.sandbox.suiteprojects.xml_codec import Wanted, date_xml, object_xml, parse
 from resources.suiteprojects.dictionary import USER
 
 PROLOG = '<?xml version="1.0" standalone="yes"?>\n'

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from assets.delivery.frames import LINK_SCHEMA, TargetShape
-from assets.delivery.shape import MART_COLUMNS
-from assets.delivery.spec import WorkflowSpec
+from assets.delivery.mart.transform import MART_COLUMNS
+from assets.delivery.schemas import LINK_SCHEMA, TargetShape
+from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import TWIN_COLUMNS, TargetField
 
 CUSTOMER_SCHEMA: dict[str, Any] = {

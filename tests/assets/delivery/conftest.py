@@ -7,10 +7,10 @@ import pytest
 from assets.precoro.target import OptionTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.precoro.connect import open_precoro
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse import Warehouse
-from tests.assets.delivery.flow import Flow
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.run_workflow import Flow
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 from assets.delivery.target import Sent, Write
 from assets.precoro.target import OptionTarget
 from resources.precoro.connect import open_precoro
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
-from tests.assets.delivery.flow import Flow
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.run_workflow import Flow
 
 
 class Dying(OptionTarget):

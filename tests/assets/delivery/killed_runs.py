@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.delivery.spec import WorkflowSpec
+from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Target
 from assets.precoro.target import OptionTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources import failpoints
 from resources.precoro.connect import open_precoro
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, one_source, option_tree, project
-from tests.assets.delivery.flow import Flow
+from tests.assets.delivery.run_workflow import Flow
 
 SUITE = one_source(
     target="suiteprojects.Customer",

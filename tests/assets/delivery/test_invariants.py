@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.assets.delivery.sides import SIDES
 from tests.assets.delivery.walk import Walk
 from tests.assets.delivery.walk_events import BrokenError
+from tests.assets.delivery.walk_targets import SIDES
 
 SEEDS = int(os.environ.get("MILLPOND_SEEDS", "1"))
 

@@ -10,19 +10,19 @@ import duckdb
 import polars as pl
 import pytest
 
-from assets.delivery.planning import make_plan
-from assets.delivery.plans import PlanError
+from assets.delivery.ledger.plans import PlanError
+from assets.delivery.plan.planner import make_plan
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources import failpoints
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.world import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse import PondError, Warehouse
+from resources.warehouse.warehouse import PondError, Warehouse
 from tests.assets.delivery.builders import customer, project
-from tests.assets.delivery.flow import Flow
 from tests.assets.delivery.killed_runs import DEATHS, SUITE, Death, after, before, opened
+from tests.assets.delivery.run_workflow import Flow
 
 ROOT = Path(__file__).parents[3]
 
@@ -245,7 +245,7 @@ def test_two_runs_at_once_send_each_record_once(sandbox: Sandbox, precoro: Flow,
     before(precoro)
     code = (
         "import sys; from pathlib import Path; from tests.assets.delivery.killed_runs import opened\n"
-        "from assets.delivery.plans import SyncError\n"
+        "from assets.delivery.ledger.plans import SyncError\n"
         "with opened(Path(sys.argv[1]), 'precoro') as flow:\n"
         "    try:\n        flow.plan(sys.argv[2]); flow.send(sys.argv[2])\n"
         "    except SyncError as error:\n        print(error)"
@@ -349,7 +349,8 @@ def test_a_full_disk_says_what_to_do(graves: Path) -> None:
     """The commit fails in DuckDB's own words; the operator reads ours."""
     pond = Warehouse(graves / "precoro-bookkeeping_begins-0-full" / "pond")
     code = (
-        "import sys; from pathlib import Path; import polars as pl; from resources.warehouse import Warehouse\n"
+        "import sys; from pathlib import Path; import polars as pl\n"
+        "from resources.warehouse.warehouse import Warehouse\n"
         "from tests.assets.delivery.killed_runs import full_disk; full_disk()\n"
         "Warehouse(Path(sys.argv[1])).replace('big', pl.DataFrame({'a': list(range(9999))}))"
     )

@@ -22,8 +22,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.assets.delivery.sides import SIDES
 from tests.assets.delivery.walk import Walk
+from tests.assets.delivery.walk_targets import SIDES
 
 LIVES = int(os.environ.get("MILLPOND_LIVES", "2"))
 EDITS = ("rename", "switch", "delete", "move", "spoil")

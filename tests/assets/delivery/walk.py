@@ -6,9 +6,9 @@ Walk(folder, seed, "precoro").live()  ->  BrokenError("I2 …; replay: python -m
 from collections import Counter
 from collections.abc import Mapping
 
-from tests.assets.delivery.second_thoughts import release_part, take_back
-from tests.assets.delivery.sides import LONGEST, Shown
 from tests.assets.delivery.walk_events import BrokenError, Events
+from tests.assets.delivery.walk_operator import release_part, take_back
+from tests.assets.delivery.walk_targets import LONGEST, Shown
 
 CONVERGES_IN = 3
 

@@ -11,15 +11,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from assets.delivery.plans import SyncError
+from assets.delivery.ledger.plans import SyncError
 from resources import failpoints
 from resources.errors import IntegrationError
 from resources.sandbox.faults import Fault, FaultKind
-from resources.sandbox.world import Sandbox
-from resources.warehouse import PondError, Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import PondError, Warehouse
 from tests.assets.delivery.builders import customer, project
-from tests.assets.delivery.flow import Flow
-from tests.assets.delivery.sides import SIDES, Shown
+from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.walk_targets import SIDES, Shown
 
 FIRST, SECOND = ("1", "2", "3", "4"), ("11", "12")
 PROJECTS = ("100", "101", "102", "103")

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from assets.netsuite.extract import ExtractionSettings, ExtractReport, extract, reconcile
+from assets.netsuite.extract.extract import ExtractionSettings, ExtractReport, extract, reconcile
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.resource import open_netsuite
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 
 QUARTER = 15 * 60  # seconds between runs
 

@@ -8,20 +8,20 @@ from urllib.parse import parse_qsl
 
 import polars as pl
 
-from assets.delivery.importing import make_candidates, make_selection, make_tree
-from assets.delivery.picking import Mode, Pick
-from assets.delivery.planning import Planned, Workflow, make_plan
-from assets.delivery.spec import WorkflowSpec
-from assets.delivery.states import make_mart, read_twin
-from assets.delivery.sync import Synced, run_sync
-from assets.delivery.workflow_file import read_workflow
-from assets.targets import TARGETS
-from assets.warehouse.schemas import staging_schemas
+from assets.delivery.imports.candidates import make_candidates, make_selection, make_tree
+from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.plan.mode import Mode, Pick
+from assets.delivery.plan.planner import Planned, Workflow, make_plan
+from assets.delivery.send.apply import Synced, run_sync
+from assets.delivery.spec.loader import read_workflow
+from assets.delivery.spec.workflow_spec import WorkflowSpec
+from assets.target_registry import TARGETS
+from assets.warehouse.staging_schemas import staging_schemas
 from orchestration.settings import ROOT
 from resources.precoro.client import PrecoroClient
-from resources.sandbox.world import Sandbox
-from resources.tables import replace_table
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.tables import replace_table
+from resources.warehouse.warehouse import Warehouse
 
 SHIPPED = ROOT / "orchestration" / "workflows" / "precoro__options" / "defs.yaml"
 LIVE = {"is_person": False, "is_inactive": False, "is_deleted": False}

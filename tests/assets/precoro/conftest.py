@@ -7,8 +7,8 @@ import pytest
 from assets.precoro.target import OptionTarget
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.precoro.company import Company
 
 

@@ -14,11 +14,11 @@ from typing import Any
 from assets.precoro.target import OptionTarget
 from resources import failpoints
 from resources.precoro.connect import open_precoro
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, project
-from tests.assets.delivery.flow import Flow
 from tests.assets.delivery.killed_runs import forked
+from tests.assets.delivery.run_workflow import Flow
 
 DAY_S = 86_400
 MOST_RUNS = 12

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from assets.delivery.picking import Mode, PickError, drop_picks
+from assets.delivery.plan.mode import Mode, PickError, drop_picks
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from tests.assets.precoro.company import Company, customer, project, shipped
 

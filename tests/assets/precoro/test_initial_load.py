@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from assets.metadata import duration
-from assets.precoro.pace import seconds_for
+from assets.asset_metadata import duration
+from assets.precoro.estimate import seconds_for
 from orchestration.settings import ROOT
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.precoro.load_days import DAY_S, records
 
 pytestmark = pytest.mark.long

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.delivery.frames import PARENT
+from assets.delivery.schemas import PARENT
 from assets.delivery.target import TWIN_COLUMNS, Action, Target, Verdict, Write
 from assets.precoro.target import LOST_IN_A_ROW, OptionTarget
 from resources.errors import (
@@ -19,7 +19,7 @@ from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 
 FIELDS = ["name", "code", "enable", "externalId"]
 

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 import pytest
 
-from assets.delivery.picking import Mode
+from assets.delivery.plan.mode import Mode
 from resources import failpoints
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches

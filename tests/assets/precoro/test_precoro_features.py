@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from assets.delivery.rows import FieldRow
-from assets.delivery.rules import Guards, Imports, Lifecycle, Limit, Select
-from assets.delivery.spec import RecordMap, WorkflowSpec
-from orchestration.jobs import Group, Timing
+from assets.delivery.spec.field_mapping import FieldRow
+from assets.delivery.spec.policies import Guards, Imports, Lifecycle, Limit, Select
+from assets.delivery.spec.workflow_spec import RecordMap, WorkflowSpec
+from orchestration.automation.jobs import Group, Timing
 from orchestration.settings import ROOT
 from tests.named_tests import named_tests
 

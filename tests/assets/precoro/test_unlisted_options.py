@@ -2,14 +2,14 @@
 
 import pytest
 
-from assets.delivery.picking import Mode
+from assets.delivery.plan.mode import Mode
 from assets.precoro.target import OptionTarget
 from resources.precoro.client import PrecoroClient
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer as plain_customer
-from tests.assets.delivery.flow import Flow
+from tests.assets.delivery.run_workflow import Flow
 from tests.assets.precoro.company import Company, customer, project, shipped
 
 FAMILY = (project("11", "1"), project("12", "1", "11"))

@@ -9,24 +9,24 @@ from typing import Any, Self
 
 import polars as pl
 
-from assets.delivery.mapping import STAGED, custom_fields, on_demand
-from assets.delivery.needs import unmet_needs
-from assets.delivery.planning import Planned, Workflow, make_plan
-from assets.delivery.spec import WorkflowSpec
-from assets.delivery.states import make_mart, read_twin
-from assets.delivery.sync import Synced, run_sync
+from assets.delivery.component.component import load_workflow
+from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.plan.planner import Planned, Workflow, make_plan
+from assets.delivery.plan.undo import Undone, plan_undo
+from assets.delivery.send.apply import Synced, run_sync
+from assets.delivery.spec.dependencies import unmet_needs
+from assets.delivery.spec.expressions import STAGED, custom_fields, on_demand
+from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Target
-from assets.delivery.undo import Undone, plan_undo
-from assets.delivery.workflow import load_workflow
-from assets.netsuite.extract import ExtractionSettings, extract
-from assets.netsuite.things import THINGS
-from assets.targets import TARGETS
+from assets.netsuite.extract.extract import ExtractionSettings, extract
+from assets.netsuite.record_types import THINGS
+from assets.target_registry import TARGETS
 from assets.warehouse.staging import build
 from orchestration.settings import ROOT
 from resources.netsuite.resource import open_netsuite
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
 from tests.assets.suiteprojects.other_client import OtherClient, other_client
 

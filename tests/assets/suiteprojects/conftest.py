@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from assets.suiteprojects.target import SuiteProjectsTarget
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.account import Account, shipped
 
 

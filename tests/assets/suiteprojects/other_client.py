@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from resources.sandbox.world import BASE_URLS, Sandbox
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
 PAGE = 1000
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import polars as pl
 
-from assets.warehouse.schemas import staging_schemas
-from resources.tables import replace_table
-from resources.warehouse import Warehouse
+from assets.warehouse.staging_schemas import staging_schemas
+from resources.warehouse.tables import replace_table
+from resources.warehouse.warehouse import Warehouse
 
 CUSTOM = ("custentity_oa_export_to_openair", "custentity_department", "custentity_class", "custentity_location")
 Row = dict[str, Any]

@@ -3,7 +3,7 @@
 import pytest
 
 from assets.suiteprojects.countries import NAMES, spelled, understood
-from resources.sandbox.places import COUNTRY_CODES
+from resources.sandbox.generator.geography import COUNTRY_CODES
 from tests.assets.suiteprojects.account import Account, shipped, switched_on
 from tests.assets.suiteprojects.staged import customer, stage
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from assets.delivery.explain import find_records
-from assets.delivery.planning import Workflow
-from assets.delivery.workflow import load_workflow
-from assets.delivery.workflow_file import WorkflowFileError
+from assets.delivery.audit.explain import find_records
+from assets.delivery.component.component import load_workflow
+from assets.delivery.plan.planner import Workflow
+from assets.delivery.spec.loader import WorkflowFileError
 from tests.assets.suiteprojects.account import Account, shipped
 
 LINES = """\
-type: assets.delivery.workflow.SyncWorkflow
+type: assets.delivery.component.component.SyncWorkflow
 attributes:
   target: suiteprojects.Project
   needs: [suiteprojects__customers]
@@ -156,7 +156,7 @@ def test_service_items_are_a_source_as_well(account: Account, tmp_path: Path) ->
     file = lines(
         tmp_path,
         """\
-type: assets.delivery.workflow.SyncWorkflow
+type: assets.delivery.component.component.SyncWorkflow
 attributes:
   target: suiteprojects.Customer
   source: service_items

@@ -8,19 +8,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.delivery.adoption import Pin, candidates, pin
-from assets.delivery.mapping import MappingError
-from assets.delivery.planning import Workflow, make_plan
-from assets.delivery.plans import SyncError
-from assets.delivery.spec import WorkflowSpec
-from assets.delivery.states import make_mart, read_twin
-from assets.delivery.sync import run_sync
-from assets.targets import TARGETS
-from resources.sandbox.world import Sandbox
+from assets.delivery.imports.manual_links import Pin, candidates, pin
+from assets.delivery.ledger.plans import SyncError
+from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.plan.planner import Workflow, make_plan
+from assets.delivery.send.apply import run_sync
+from assets.delivery.spec.expressions import MappingError
+from assets.delivery.spec.workflow_spec import WorkflowSpec
+from assets.target_registry import TARGETS
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.tables import add_analytics
-from resources.warehouse import Warehouse
+from resources.warehouse.tables import add_analytics
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.staged import Row, customer, stage
 
 KIND = TARGETS["suiteprojects.Customer"]

@@ -54,10 +54,10 @@ def test_what_is_missing_is_counted() -> None:
 
 def test_a_setting_that_the_page_names_exists() -> None:
     """Keys of workflow files and of groups.yaml, as they are written there."""
-    from assets.delivery.rows import FieldRow, LookUp
-    from assets.delivery.rules import Lifecycle, MatchBy, Select
-    from assets.delivery.spec import WorkflowSpec
-    from orchestration.jobs import Group
+    from assets.delivery.spec.field_mapping import FieldRow, LookUp
+    from assets.delivery.spec.policies import Lifecycle, MatchBy, Select
+    from assets.delivery.spec.workflow_spec import WorkflowSpec
+    from orchestration.automation.jobs import Group
 
     known = {
         field.alias or name

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from assets.delivery.needs import unmet_needs
-from assets.delivery.planning import make_plan
-from assets.delivery.states import make_mart, read_twin
-from assets.delivery.sync import run_sync
+from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.plan.planner import make_plan
+from assets.delivery.send.apply import run_sync
+from assets.delivery.spec.dependencies import unmet_needs
 from assets.suiteprojects.target import SuiteProjectsTarget
-from assets.targets import TARGETS
+from assets.target_registry import TARGETS
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.assets.suiteprojects.account import WORKFLOWS, Account, shipped
 from tests.assets.suiteprojects.staged import contact, customer, project, stage, tree

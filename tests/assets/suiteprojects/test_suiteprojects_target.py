@@ -9,8 +9,8 @@ from assets.delivery.target import TWIN_COLUMNS, Action, Target, Verdict, Write
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.errors import CredentialsError, QuotaExhaustedError
 from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.world import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
 
 FIELDS = ["externalid", "name", "company", "active", "addr_city", "netsuite_customer_id__c"]

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.tables import replace_table
+from resources.warehouse.tables import replace_table
 from tests.assets.suiteprojects.account import Account, shipped, switched_on
 from tests.assets.suiteprojects.staged import customer, project, stage, tree
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from resources.sandbox.day import day, hand_edits
-from resources.sandbox.seed import seed
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.generator.seed import seed
+from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.simulation.day import day, hand_edits
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.account import Account, shipped
 
 pytestmark = pytest.mark.long

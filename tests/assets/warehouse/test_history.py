@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from assets.warehouse.history import Kept, keep
-from resources.sandbox.world import Sandbox
-from resources.tables import add_analytics, columns_of
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.tables import add_analytics, columns_of
+from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
 from tests.assets.warehouse.test_staging_incremental import Account
 

@@ -8,16 +8,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.netsuite.deletions import nothing_deleted
-from assets.netsuite.load import Batch, Guard, load
-from assets.netsuite.spool import Shape, Spool, pages_of, scratch
-from assets.netsuite.stages import by_value
-from assets.netsuite.things import STAGES, THINGS
+from assets.netsuite.extract.deletions import nothing_deleted
+from assets.netsuite.extract.load import Batch, Guard, load
+from assets.netsuite.extract.spool import Shape, Spool, pages_of, scratch
+from assets.netsuite.extract.stage_routing import by_value
+from assets.netsuite.record_types import STAGES, THINGS
 from assets.warehouse.staging import STAGING_ASSETS, build, duplicate_keys
 from resources.netsuite.pages import raw_page
-from resources.place import literal
-from resources.tables import columns_of
-from resources.warehouse import Warehouse
+from resources.warehouse.backend import literal
+from resources.warehouse.tables import columns_of
+from resources.warehouse.warehouse import Warehouse
 from sql import statement
 
 NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from assets.netsuite.extract import ExtractionSettings, extract
-from assets.netsuite.things import THINGS
+from assets.netsuite.extract.extract import ExtractionSettings, extract
+from assets.netsuite.record_types import THINGS
 from assets.warehouse.custom_types import custom_kinds, typed
 from assets.warehouse.incremental import Staged, stage
 from assets.warehouse.staging import build
 from resources.netsuite.resource import open_netsuite
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.world import Sandbox
-from resources.tables import quoted
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.tables import quoted
+from resources.warehouse.warehouse import Warehouse
 from sql import Statement, names, statement
 
 ORDER = ("customers", *(name for name in THINGS if name != "customers"))
@@ -251,10 +251,10 @@ def _numbers(warehouse: Warehouse, count: int) -> Statement:
     return of
 
 
-@pytest.mark.parametrize("name", names("changed"))
+@pytest.mark.parametrize("name", names("incremental_keys"))
 def test_every_table_that_is_staged_from_is_asked_for_changes(name: str) -> None:
     """A raw table that is forgotten here would never bring its changes into the staging table."""
-    text, reads = statement("changed", name).text, statement("staging", name).reads
+    text, reads = statement("incremental_keys", name).text, statement("staging", name).reads
 
-    assert set(statement("changed", name).reads) == set(reads)
+    assert set(statement("incremental_keys", name).reads) == set(reads)
     assert [table for table in reads if table.replace("raw_", "new_", 1) not in text] == []

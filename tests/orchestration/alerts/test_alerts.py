@@ -10,15 +10,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.delivery import ledger
-from assets.delivery.planning import Workflow
-from orchestration.alerts.failures import cause_of
-from orchestration.alerts.memory import Memory
-from orchestration.alerts.problems import Limits
+from assets.delivery.ledger import ledger
+from assets.delivery.plan.planner import Workflow
+from orchestration.alerts.conditions import Limits
+from orchestration.alerts.notify import Look, Scrub
+from orchestration.alerts.run_failures import cause_of
 from orchestration.alerts.sensor import look
-from orchestration.alerts.watch import Look, Scrub
-from resources.receivers.notice import Notice, NotToldError
-from resources.warehouse import Warehouse
+from orchestration.alerts.store import Memory
+from resources.notifiers.notice import Notice, NotToldError
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
 from tests.orchestration.conftest import QUIET
 

@@ -9,8 +9,8 @@ import httpx
 from resources.http import open_http
 from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
 from resources.netsuite.client import NetSuiteClient, open_door
-from resources.netsuite.lanes import Lanes
-from resources.sandbox.world import BASE_URLS, Sandbox
+from resources.netsuite.concurrency import Lanes
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
 
 class Ear(httpx.BaseTransport):

@@ -17,8 +17,8 @@ from resources.errors import (
     TransientError,
 )
 from resources.netsuite.client import NetSuiteClient, open_door
-from resources.netsuite.lanes import Lanes
-from resources.netsuite.refusals import MissingTableError, UnknownColumnError
+from resources.netsuite.concurrency import Lanes
+from resources.netsuite.errors import MissingTableError, UnknownColumnError
 
 QUERY = "select c.id from customer c where c.id > ? order by c.id asc"
 

@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from orchestration.doctor import table_needs
-from resources.checkup import Finding
+from orchestration.cli.doctor import table_needs
+from resources.diagnostics import Finding
 from resources.netsuite.doctor import examine
 from resources.netsuite.key_file import look_at_key_file
 from resources.netsuite.resource import open_netsuite
+from resources.sandbox.generator.seed import seed
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.seed import seed
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 
 NOW = datetime(2026, 11, 16, tzinfo=UTC)
 

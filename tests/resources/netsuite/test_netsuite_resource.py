@@ -6,7 +6,7 @@ import pytest
 from resources.errors import CredentialsError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.resource import NetSuiteResource, host_of, open_netsuite
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from tests.resources.netsuite.signed import with_keys
 
 COUNT = "select count(*) as n from customer c"

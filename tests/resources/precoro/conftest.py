@@ -6,7 +6,7 @@ import pytest
 
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 
 
 @pytest.fixture

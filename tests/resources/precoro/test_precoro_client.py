@@ -18,7 +18,7 @@ from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 
 FIELD = 5144
 

@@ -5,10 +5,10 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from resources.checkup import Finding
+from resources.diagnostics import Finding
 from resources.precoro.connect import open_precoro
 from resources.precoro.doctor import FEW_CALLS, examine
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 
 WANTED = {"Customers/Projects": "precoro__options"}
 

@@ -7,7 +7,7 @@ from resources.errors import CredentialsError
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
 from resources.precoro.resource import PrecoroResource
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 
 
 def test_assets_get_the_plain_client(sandbox: Sandbox) -> None:

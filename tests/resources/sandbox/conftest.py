@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[3]
-COMMAND = (sys.executable, "-c", "from orchestration.cli_sandbox import app; app()", "serve")
+COMMAND = (sys.executable, "-c", "from orchestration.cli.sandbox import app; app()", "serve")
 
 
 @dataclass

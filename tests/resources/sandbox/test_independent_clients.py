@@ -24,10 +24,10 @@ import precoro
 import pytest
 from lxml import etree
 
+from resources.sandbox.generator.seed import seed
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.seed import seed
+from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.switches import SwitchBoard
-from resources.sandbox.world import Sandbox
 
 Serve = Callable[..., Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 

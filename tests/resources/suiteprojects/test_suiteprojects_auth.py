@@ -12,7 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from resources.errors import CredentialsError
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 
@@ -20,7 +20,7 @@ DYING_RUN = """
 import sys
 from pathlib import Path
 from resources.failpoints import arm
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from tests.resources.suiteprojects.test_suiteprojects_auth import opened
 arm(sys.argv[3])
 with opened(Sandbox(Path(sys.argv[1])), Path(sys.argv[2])) as client:

@@ -4,8 +4,8 @@ import pytest
 
 from resources.errors import ContractError, RequestRejectedError
 from resources.http import HttpDoor
+from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.world import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient, read_command
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.suiteprojects.xml import command, illegal_character, object_element, parse_answer, record_of

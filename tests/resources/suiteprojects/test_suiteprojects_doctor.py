@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from resources.checkup import Finding
+from resources.diagnostics import Finding
+from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.world import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.suiteprojects.doctor import examine
 

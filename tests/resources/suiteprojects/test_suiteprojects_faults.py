@@ -12,9 +12,9 @@ from resources.errors import (
 )
 from resources.http import HttpDoor, open_http
 from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.wire import Answer, Call, SandboxTransport
-from resources.sandbox.world import BASE_URLS, Sandbox
+from resources.sandbox.transport import Answer, Call, SandboxTransport
 from resources.suiteprojects.auth import TokenSignIn
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from resources.errors import CredentialsError
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.suiteprojects.resource import SuiteProjectsResource

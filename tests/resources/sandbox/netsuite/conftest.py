@@ -7,7 +7,7 @@ import pytest
 
 from resources.sandbox.netsuite.server import NetSuiteSandbox
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.world import BASE_URLS, Sandbox
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from tests.resources.sandbox.netsuite.caller import Caller, Switch
 
 

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from resources.sandbox.netsuite.governance import Gate
-from resources.sandbox.netsuite.journal import Journal
 from resources.sandbox.netsuite.server import NetSuiteSandbox
+from resources.sandbox.netsuite.store.journal import Journal
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from tests.resources.sandbox.netsuite.caller import Caller, Switch
 
 

@@ -15,7 +15,7 @@ from oauthlib.oauth1 import SIGNATURE_HMAC_SHA1, SIGNATURE_HMAC_SHA256, Client
 
 from resources.sandbox.netsuite.server import NetSuiteSandbox
 from resources.sandbox.netsuite.signature import parameters_of, sign
-from resources.sandbox.world import BASE_URLS, Sandbox
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from tests.resources.sandbox.netsuite.caller import SUITEQL, Caller, Switch
 
 TOKEN = "/services/rest/auth/oauth2/v1/token"

@@ -10,7 +10,7 @@ import pytest
 from resources.sandbox.netsuite.governance import Gate
 from resources.sandbox.netsuite.server import NetSuiteSandbox
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 from tests.resources.sandbox.netsuite.caller import Caller, Switch
 
 IDS = "SELECT id FROM customer ORDER BY id ASC"

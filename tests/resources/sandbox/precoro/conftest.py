@@ -7,7 +7,7 @@ import pytest
 
 from resources.sandbox.precoro.server import PrecoroSandbox
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.world import BASE_URLS, Sandbox
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
 LIMITS = ("limit_per_second", "limit_per_minute", "limit_per_hour", "limit_per_day", "limit_identical")
 

@@ -8,7 +8,7 @@ import pytest
 
 from resources.sandbox.precoro.server import PrecoroSandbox
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
 
 OPTIONS = "/itemcustomfields/5144/options"
 

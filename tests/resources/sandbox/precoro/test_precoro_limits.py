@@ -9,7 +9,7 @@ import pytest
 
 from resources.clock import Clock
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.world import BASE_URLS, BEGINS, Sandbox
+from resources.sandbox.sandbox import BASE_URLS, BEGINS, Sandbox
 
 OPTIONS = "/itemcustomfields/5144/options"
 

@@ -12,9 +12,9 @@ import pytest
 from resources.precoro.connect import open_precoro
 from resources.sandbox.precoro.server import PrecoroSandbox
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.serve import HOST, Front, Quiet, _config, listen
-from resources.sandbox.world import Sandbox
-from resources.warehouse import Warehouse
+from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.server import HOST, Front, Quiet, _config, listen
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.precoro.company import Company, customer, project
 
 FIELD = 5144

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from lxml import etree
 
-from resources.sandbox.wire import Call
-from resources.sandbox.world import Sandbox
+from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.transport import Call
 
 Talk = Callable[..., list[etree._Element]]
 

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET  # noqa: TID251 the other client's own choice
 
 import httpx
 
-from resources.sandbox.world import BASE_URLS, Sandbox
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
 
 class OtherClient:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from lxml import etree
 
+from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.world import Sandbox
 
 Talk = Callable[..., list[etree._Element]]
 

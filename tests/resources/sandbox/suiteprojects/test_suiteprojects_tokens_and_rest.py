@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.world import BASE_URLS, Sandbox
 
 CALLBACK = "https://app.example/cb"
 TOKEN = "/login/oauth2/v1/token"

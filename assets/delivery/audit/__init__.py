@@ -1,0 +1,1 @@
+"""Independent checks and the history of a single record."""

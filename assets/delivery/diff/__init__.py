@@ -1,0 +1,1 @@
+"""Decisions: the desired records compared with the target state."""

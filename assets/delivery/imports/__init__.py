@@ -1,0 +1,1 @@
+"""Manual selection: import candidates and manual links."""

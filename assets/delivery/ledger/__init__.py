@@ -1,0 +1,1 @@
+"""The ledger: runs, decisions, attempts, links and plans."""

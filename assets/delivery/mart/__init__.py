@@ -1,0 +1,1 @@
+"""Desired records: staged NetSuite rows mapped to a target's fields."""

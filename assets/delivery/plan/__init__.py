@@ -1,0 +1,1 @@
+"""Plans: decisions narrowed by mode, scope and guards."""

@@ -1,0 +1,1 @@
+"""Syncing selected records within seconds of a change."""

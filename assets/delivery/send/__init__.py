@@ -1,0 +1,1 @@
+"""Sending a plan: batches, outcomes, and confirmation."""

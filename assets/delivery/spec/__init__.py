@@ -1,0 +1,1 @@
+"""Workflow files: their schema, loading, and validation."""

@@ -1,0 +1,1 @@
+"""Extraction: reading NetSuite's tables completely and incrementally."""

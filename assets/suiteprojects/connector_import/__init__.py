@@ -1,0 +1,1 @@
+"""Oracle NetSuite Connector mapping exports converted to workflow files."""

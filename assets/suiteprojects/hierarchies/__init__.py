@@ -1,0 +1,1 @@
+"""SuiteProjects Pro hierarchies: trees, nodes, and memberships."""

@@ -1,0 +1,32 @@
+"""The staging tables without rows, made from the SQL files alone: what a workflow file is held against before a run.
+
+sql/extract (columns)  ->  empty raw_netsuite__*  ->  sql/staging  ->  empty stg_netsuite__*
+"""
+
+from collections.abc import Mapping
+from functools import cache
+
+import duckdb
+import polars as pl
+
+from assets.netsuite.extract.load import OWN_COLUMNS
+from assets.netsuite.record_types import THINGS, thing_of
+from resources.warehouse.tables import quoted, read_frame
+from sql import names, statement
+
+# they stand for any custom field: a staging table that shows one of them passes such fields on
+CUSTOM = ("custentity_any", "custrecord_any", "custitem_any")
+
+
+@cache
+def staging_schemas(*on_demand: str) -> Mapping[str, pl.DataFrame]:
+    """Every staging table by name, also these that are made on demand, with its columns and types and no row."""
+    with duckdb.connect() as con:
+        for thing in (*THINGS.values(), *map(thing_of, on_demand)):
+            columns = {**dict.fromkeys((*thing.query.names, *CUSTOM), "varchar")}
+            columns |= {name: kind for name, (kind, _) in OWN_COLUMNS.items()}
+            listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+            for table in thing.raw_tables:
+                con.execute(f"create table {quoted(table)} ({listed})")
+        tables = [*names("staging"), *(f"stg_netsuite__{name}" for name in on_demand)]
+        return {name: read_frame(con, statement("staging", name).text) for name in tables}

@@ -1,0 +1,1 @@
+"""Groups, jobs, schedules and sensors."""

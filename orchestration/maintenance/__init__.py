@@ -1,0 +1,1 @@
+"""Housekeeping: dead runs, retention, and compaction."""

@@ -1,0 +1,1 @@
+"""Change notifications from NetSuite: webhook, queue, sensor and job."""

@@ -1,0 +1,1 @@
+"""Executors and launchers for more than one machine."""

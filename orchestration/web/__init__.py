@@ -1,0 +1,1 @@
+"""The Dagster webserver behind Millpond's sign-in."""

@@ -1,0 +1,1 @@
+"""Alert receivers: webhook, Slack and SMTP."""

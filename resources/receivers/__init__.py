@@ -1,1 +1,0 @@
-"""Those who are told when something is wrong: a webhook, Slack, a mailbox."""

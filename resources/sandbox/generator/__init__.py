@@ -1,0 +1,1 @@
+"""Generated companies, people and NetSuite reference data."""

@@ -1,0 +1,147 @@
+"""Companies to fill the sandbox with: read from a CSV as dirty as it is, or invented.
+
+companies(random, path, count)  ->  `count` companies: the file's in seeded order, then invented ones
+"""
+
+import csv
+import gzip
+import io
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import chain, islice
+from pathlib import Path
+from random import Random
+
+from resources.sandbox.generator.geography import CITIES, City
+
+GZIP = b"\x1f\x8b"
+
+# quoted in hundredths of the currency, as exchanges do; NetSuite knows the currency only
+HUNDREDTHS = {"ILA": "ILS", "ZAC": "ZAR", "GBX": "GBP"}
+
+SECTORS = (
+    "Industrials",
+    "Materials",
+    "Information Technology",
+    "Consumer Discretionary",
+    "Financials",
+    "Health Care",
+    "Real Estate",
+    "Consumer Staples",
+    "Communication Services",
+    "Energy",
+    "Utilities",
+)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A list of words, as a line of them."""
+    return tuple(text.split())
+
+
+_ONSETS = words(
+    "Ald Arv Bel Bor Cal Cor Dal Dor Elm Eri Fal Fen Gal Gor Hal Hel Ish Jor Kal Kes Lan Lor Mal Mer Nor "
+    "Nav Orl Pel Quin Ras Rov Sal Sol Tal Tor Ulv Val Ver Wal Yor Zan Zel Ström Øst Šar Çel Ñan Æg Über "
+    "Éto Łuk"
+)
+_CODAS = words(
+    "a ara aro avia den dex dian ema eon era eta ian ica ida idge ion ira ista ium iva ix mar mont ona or "
+    "ora os ova via wick wyn ys ø é"
+)
+_TRADES = words(
+    "Analytics Biotech Brewing Capital Chemicals Components Construction Consulting Design Electronics "
+    "Energy Engineering Foods Freight Gaming Glass Health Holdings Hotels Insurance Instruments Labs "
+    "Logistics Machinery Marine Media Metals Mining Mobility Motors Networks Optics Packaging Paper "
+    "Pharma Plastics Power Properties Rail Retail Robotics Security Semiconductors Shipping Software "
+    "Solar Steel Systems Telecom Textiles Timber Tools Transport Travel Ventures Water Wind"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """One company; fields are as the source has them, so blanks, odd codes and gaps are kept."""
+
+    name: str
+    country: str = ""
+    state: str = ""
+    city: str = ""
+    zipcode: str = ""
+    website: str = ""
+    currency: str = ""
+    sector: str = ""
+    industry: str = ""
+
+
+COLUMNS = tuple(each.name for each in fields(Company))
+
+
+def companies(random: Random, path: Path | None, count: int) -> list[Company]:
+    """Companies with different names; the same for the same seed, on any machine.
+
+    Raises:
+        ValueError: The file has no column `name`.
+    """
+    known = read_companies(path) if path else []
+    random.shuffle(known)
+    return list(islice(chain(known, invent(random, {each.name.strip() for each in known[:count]})), count))
+
+
+def read_companies(path: Path) -> list[Company]:
+    """Every row of a CSV (plain or .gz) that has a name; missing columns are empty.
+
+    Raises:
+        ValueError: The file has no column `name`.
+    """
+    content = path.read_bytes()
+    text = (gzip.decompress(content) if content[:2] == GZIP else content).decode("utf-8-sig")
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    if "name" not in (reader.fieldnames or []):
+        raise ValueError(f"{path.name} has no column 'name'; companies have {', '.join(COLUMNS)}")
+    rows = ({column: row.get(column) or "" for column in COLUMNS} for row in reader)
+    return [Company(**row) for row in rows if row["name"].strip()]
+
+
+def invent(random: Random, taken: set[str]) -> Iterator[Company]:
+    """Plausible companies without end, none with a name already taken."""
+    seen = set(taken)
+    while True:
+        city = random.choice(CITIES)
+        trade = random.choice(_TRADES)
+        stem = random.choice(_ONSETS) + random.choice(_CODAS)
+        name = f"{stem} {trade} {random.choice(city.legal_forms)}"
+        if name in seen:
+            number = random.randrange(10, 9999)
+            name = f"{stem} {trade} of {city.name} {number} {random.choice(city.legal_forms)}"
+        if name in seen:
+            continue
+        seen.add(name)
+        yield _invented(random, name, city, trade)
+
+
+def _invented(random: Random, name: str, city: City, trade: str) -> Company:
+    complete = random.random() < 0.8  # noqa: PLR2004 - one in five has a gap, as in real lists
+    return Company(
+        name=f" {name}" if random.random() < 0.002 else name,  # noqa: PLR2004 - leading blanks occur
+        country=city.country,
+        state=city.state,
+        city=city.name if complete else "",
+        zipcode=filled(random, city.zip_form) if complete else "",
+        website=f"https://www.{slug(name)}.example" if random.random() < 0.85 else "",  # noqa: PLR2004 - some have none
+        currency=city.currency,
+        sector=random.choice(SECTORS),
+        industry=trade,
+    )
+
+
+def filled(random: Random, form: str) -> str:
+    """A form with # replaced by digits and @ by capital letters."""
+    signs = {"#": "0123456789", "@": "ABCDEFGHJKLMNPRSTUVWXY"}
+    return "".join(random.choice(signs[sign]) if sign in signs else sign for sign in form)
+
+
+def slug(name: str) -> str:
+    """A name as part of an internet address: ASCII letters, digits, hyphens."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "company"

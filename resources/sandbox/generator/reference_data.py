@@ -1,0 +1,247 @@
+"""What a NetSuite account has before its first customer: subsidiaries, departments, statuses, currencies.
+
+set_up(moment)  ->  {table: rows}, the same in every sandbox
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from resources.sandbox.generator.geography import AMERICAS, ASIA_PACIFIC
+
+Row = dict[str, Any]
+
+SUBSIDIARIES: tuple[tuple[int, str, int | None, str, str], ...] = (
+    (1, "Millrace Group, Inc.", None, "US", "USD"),
+    (2, "Millrace Canada Ltd.", 1, "CA", "CAD"),
+    (3, "Millrace Europe GmbH", 1, "DE", "EUR"),
+    (4, "Millrace UK Limited", 3, "GB", "GBP"),
+    (5, "Millrace Asia Pte. Ltd.", 1, "SG", "SGD"),
+    (6, "Millrace Eliminations", 1, "US", "USD"),
+)
+ELIMINATION = 6
+
+# (key, name, entity type, probability), numbered as a new NetSuite account numbers them
+STATUSES = (
+    (1, "Closed", "JOB", 100),
+    (2, "In Progress", "JOB", 100),
+    (3, "Not Awarded", "JOB", 0),
+    (4, "Awarded", "JOB", 100),
+    (5, "Pending", "JOB", 50),
+    (6, "LEAD-Unqualified", "LEAD", 0),
+    (7, "LEAD-Qualified", "LEAD", 10),
+    (8, "PROSPECT-In Discussion", "PROSPECT", 30),
+    (9, "PROSPECT-Identified Decision Makers", "PROSPECT", 40),
+    (10, "PROSPECT-Proposal", "PROSPECT", 50),
+    (11, "PROSPECT-In Negotiation", "PROSPECT", 75),
+    (12, "PROSPECT-Purchasing", "PROSPECT", 90),
+    (13, "CUSTOMER-Closed Won", "CUSTOMER", 100),
+    (14, "PROSPECT-Closed Lost", "PROSPECT", 0),
+    (15, "CUSTOMER-Renewal", "CUSTOMER", 100),
+    (16, "CUSTOMER-Lost Customer", "CUSTOMER", 0),
+)
+PROJECT_STATUSES = (1, 2, 2, 2, 4, 5)
+
+TERMS = (
+    (1, "Net 15", 15, None),
+    (2, "Net 30", 30, None),
+    (3, "Net 60", 60, None),
+    (4, "Due on receipt", 0, None),
+    (5, "1% 10 Net 30", 30, 1.0),
+)
+CATEGORIES = ("Corporate", "Enterprise", "Small Business", "Public Sector", "Non-profit", "Individual")
+INDIVIDUAL = 6
+
+CURRENCIES = {
+    "USD": "US Dollar", "GBP": "British Pound", "CAD": "Canadian Dollar", "EUR": "Euro",
+    "INR": "Indian Rupee", "CNY": "Chinese Yuan", "JPY": "Japanese Yen", "AUD": "Australian Dollar",
+    "KRW": "South Korean Won", "HKD": "Hong Kong Dollar", "TWD": "Taiwan Dollar", "THB": "Thai Baht",
+    "SEK": "Swedish Krona", "IDR": "Indonesian Rupiah", "MYR": "Malaysian Ringgit",
+    "BRL": "Brazilian Real", "SGD": "Singapore Dollar", "ILS": "Israeli Shekel", "TRY": "Turkish Lira",
+    "MXN": "Mexican Peso", "DKK": "Danish Krone", "CLP": "Chilean Peso", "NOK": "Norwegian Krone",
+    "ZAR": "South African Rand", "CHF": "Swiss Franc", "RUB": "Russian Ruble", "ARS": "Argentine Peso",
+    "SAR": "Saudi Riyal", "NZD": "New Zealand Dollar", "QAR": "Qatari Riyal", "HUF": "Hungarian Forint",
+    "CZK": "Czech Koruna", "ISK": "Icelandic Krona", "PLN": "Polish Zloty", "KES": "Kenyan Shilling",
+    "LKR": "Sri Lankan Rupee",
+}  # fmt: skip
+CURRENCY_IDS = {symbol: number for number, symbol in enumerate(CURRENCIES, 1)}
+WITHOUT_CENTS = {"JPY", "KRW", "CLP", "ISK"}
+
+# trees as (id, name, parent)
+Tree = tuple[tuple[int, str, int | None], ...]
+DEPARTMENTS: Tree = (
+    (1, "Sales", None),
+    (2, "Inside Sales", 1),
+    (3, "Field Sales", 1),
+    (4, "Key Accounts", 3),
+    (5, "Services", None),
+    (6, "Consulting", 5),
+    (7, "Implementation", 6),
+    (8, "Support", 5),
+    (9, "Marketing", None),
+    (10, "Finance & Administration", None),
+)
+CLASSES: Tree = (
+    (1, "Commercial", None),
+    (2, "Industrials", 1),
+    (3, "Materials", 1),
+    (4, "Information Technology", 1),
+    (5, "Consumer Discretionary", 1),
+    (6, "Consumer Staples", 1),
+    (7, "Communication Services", 1),
+    (8, "Regulated", None),
+    (9, "Financials", 8),
+    (10, "Health Care", 8),
+    (11, "Energy", 8),
+    (12, "Utilities", 8),
+    (13, "Real Estate", None),
+)
+CLASS_OF_SECTOR = {name: number for number, name, _ in CLASSES if number not in {1, 8}}
+LOCATIONS: Tree = (
+    (1, "Americas", None),
+    (2, "New York", 1),
+    (3, "Toronto", 1),
+    (4, "EMEA", None),
+    (5, "Berlin", 4),
+    (6, "Berlin Lager Süd", 5),
+    (7, "London", 4),
+    (8, "Asia Pacific", None),
+    (9, "Singapore", 8),
+)
+LOCATIONS_OF_SUBSIDIARY = {1: (2,), 2: (3,), 3: (5, 6), 4: (7,), 5: (9,)}
+SUBSIDIARIES_OF_LOCATION = {1: "1, 2", 2: "1", 3: "2", 4: "3, 4", 5: "3", 6: "3", 7: "4", 8: "5", 9: "5"}
+EVERY_SUBSIDIARY = "1, 2, 3, 4, 5"
+
+EMPLOYEES = (
+    (21, "Ingrid", "Halvorsen", 3, 3),
+    (22, "Marcus", "Bell", 1, 2),
+    (23, "Chiara", "Fontana", 3, 4),
+    (24, "Desmond", "Achebe", 4, 3),
+    (25, "Yuki", "Mori", 5, 3),
+    (26, "Priscilla", "Tremblay", 2, 6),
+    (27, "Tobias", "Krüger", 3, 7),
+    (28, "Leah", "Goldberg", 1, 7),
+)
+SALES_REPS = (21, 22, 23, 24, 25)
+PROJECT_MANAGERS = (26, 27, 28)
+
+
+def subsidiary_of(country: str | None) -> int:
+    """The subsidiary that serves a country (ISO code)."""
+    served = {"CA": 2, "GB": 4, "IE": 4}
+    if country in served:
+        return served[country]
+    if country is None or country in AMERICAS:
+        return 1
+    return 5 if country in ASIA_PACIFIC else 3
+
+
+def region_of(subsidiary: int) -> str:
+    """The text of `custentity_region`."""
+    return {1: "Americas", 2: "Americas", 5: "APAC"}.get(subsidiary, "EMEA")
+
+
+def set_up(moment: datetime) -> dict[str, list[Row]]:
+    """Rows of every list, last changed at `moment`."""
+    return {
+        "currency": [_currency(number, symbol, moment) for symbol, number in CURRENCY_IDS.items()],
+        "subsidiary": _subsidiaries(moment),
+        "department": _tree(DEPARTMENTS, {}, moment),
+        "classification": _tree(CLASSES, {}, moment),
+        "location": _tree(LOCATIONS, SUBSIDIARIES_OF_LOCATION, moment),
+        "entitystatus": [
+            {"key": key, "name": name, "entitytype": kind, "probability": probability, "inactive": False}
+            for key, name, kind, probability in STATUSES
+        ],
+        "term": [
+            {
+                "id": number,
+                "name": name,
+                "daysuntilnetdue": days,
+                "discountpercent": discount,
+                **_live(moment),
+            }
+            for number, name, days, discount in TERMS
+        ],
+        "customercategory": [
+            {"id": number, "name": name, **_live(moment)} for number, name in enumerate(CATEGORIES, 1)
+        ],
+        "employee": [_employee(*each, moment) for each in EMPLOYEES],
+    }
+
+
+def currency_row(number: int, symbol: str, moment: datetime) -> Row:
+    """A currency that a file of companies brings along."""
+    return _currency(number, symbol, moment)
+
+
+def _live(moment: datetime) -> Row:
+    return {"isinactive": False, "lastmodifieddate": moment}
+
+
+def _currency(number: int, symbol: str, moment: datetime) -> Row:
+    return {
+        "id": number,
+        "name": CURRENCIES.get(symbol, symbol),
+        "symbol": symbol,
+        "currencyprecision": 0 if symbol in WITHOUT_CENTS else 2,
+        "exchangerate": 1.0,
+        "isbasecurrency": symbol == "USD",
+        **_live(moment),
+    }
+
+
+def _subsidiaries(moment: datetime) -> list[Row]:
+    paths = _paths((number, name, parent) for number, name, parent, _, _ in SUBSIDIARIES)
+    return [
+        {
+            "id": number,
+            "name": name,
+            "fullname": paths[number],
+            "legalname": name,
+            "parent": parent,
+            "country": country,
+            "currency": CURRENCY_IDS[currency],
+            "iselimination": number == ELIMINATION,
+            **_live(moment),
+        }
+        for number, name, parent, country, currency in SUBSIDIARIES
+    ]
+
+
+def _tree(tree: Tree, subsidiaries: Mapping[int, str], moment: datetime) -> list[Row]:
+    paths = _paths(tree)
+    return [
+        {
+            "id": number,
+            "name": name,
+            "fullname": paths[number],
+            "parent": parent,
+            "subsidiary": subsidiaries.get(number, EVERY_SUBSIDIARY),
+            "includechildren": True,
+            **_live(moment),
+        }
+        for number, name, parent in tree
+    ]
+
+
+def _paths(tree: Iterable[tuple[int, str, int | None]]) -> dict[int, str]:
+    """Names joined from the root down, as NetSuite shows them; parents come before their children."""
+    paths: dict[int, str] = {}
+    for number, name, parent in tree:
+        paths[number] = name if parent is None else f"{paths[parent]} : {name}"
+    return paths
+
+
+def _employee(number: int, first: str, last: str, subsidiary: int, department: int, moment: datetime) -> Row:
+    return {
+        "id": number,
+        "entityid": f"{first} {last}",
+        "firstname": first,
+        "lastname": last,
+        "email": f"{first}.{last}@millrace.example".lower().replace("ü", "ue"),
+        "subsidiary": subsidiary,
+        "department": department,
+        "datecreated": moment,
+        **_live(moment),
+    }

@@ -1,0 +1,117 @@
+"""What the stand-ins hold, as rows to print.
+
+listing(sandbox, "netsuite", "leads")  ->  Listing(columns, rows)
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from resources.sandbox.netsuite.switches import NetSuiteSwitches
+from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.sandbox import Sandbox, SystemName
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+
+Row = Mapping[str, Any]
+
+SWITCHES: Mapping[SystemName, type] = {
+    "netsuite": NetSuiteSwitches,
+    "suiteprojects": SuiteProjectsSwitches,
+    "precoro": PrecoroSwitches,
+}
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One kind of record: where it lies, the columns worth a screen, which rows."""
+
+    table: str
+    columns: tuple[str, ...]
+    keep: Callable[[Row], bool] = lambda _: True
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows of one kind; `columns` are those worth a screen, the rows hold all."""
+
+    columns: tuple[str, ...]
+    rows: list[dict[str, Any]]
+
+
+_ENTITY = ("id", "entityid", "altname", "entitystatus", "parent", "isinactive", "lastmodifieddate")
+_TREE = ("id", "fullname", "parent", "subsidiary", "isinactive")
+
+THINGS: Mapping[SystemName, Mapping[str, Thing]] = {
+    "netsuite": {
+        "customers": Thing("customer", _ENTITY, lambda row: row["searchstage"] == "Customer"),
+        "leads": Thing("customer", _ENTITY, lambda row: row["searchstage"] == "Lead"),
+        "prospects": Thing("customer", _ENTITY, lambda row: row["searchstage"] == "Prospect"),
+        "projects": Thing(
+            "job", ("id", "entityid", "companyname", "customer", "parent", "isinactive", "lastmodifieddate")
+        ),
+        "contacts": Thing("contact", ("id", "entityid", "company", "title", "isinactive", "lastmodifieddate")),
+        "relationships": Thing(
+            "customersubsidiaryrelationship", ("id", "entity", "subsidiary", "isprimarysub", "lastmodifieddate")
+        ),
+        "addresses": Thing(
+            "customeraddressbookentityaddress", ("nkey", "recordowner", "addr1", "zip", "city", "state", "country")
+        ),
+        "subsidiaries": Thing("subsidiary", ("id", "fullname", "country", "currency", "iselimination")),
+        "departments": Thing("department", _TREE),
+        "classes": Thing("classification", _TREE),
+        "locations": Thing("location", _TREE),
+        "currencies": Thing("currency", ("id", "symbol", "name")),
+        "statuses": Thing("entitystatus", ("key", "name", "entitytype", "inactive")),
+        "deleted": Thing("deletedrecord", ("recordid", "type", "name", "deleteddate")),
+    },
+    "suiteprojects": {
+        "customers": Thing("Customer", ("id", "externalid", "name", "company", "type", "active", "updated")),
+        "projects": Thing("Project", ("id", "externalid", "name", "customerid", "active", "updated")),
+        "contacts": Thing("Contact", ("id", "externalid", "name", "customerid", "active", "updated")),
+        "hierarchies": Thing("Hierarchy", ("id", "name", "type", "active")),
+        "nodes": Thing("HierarchyNode", ("id", "externalid", "name", "hierarchyid", "parentid")),
+    },
+    "precoro": {
+        "options": Thing(
+            "options", ("option_id", "external_id", "name", "code", "enable", "level", "parent_id", "updated_at")
+        ),
+    },
+}
+
+
+def listing(sandbox: Sandbox, system: SystemName, thing: str) -> Listing:
+    """The rows of one kind of record.
+
+    Raises:
+        ValueError: The system has no such thing; the message lists what there is.
+    """
+    known = THINGS[system]
+    if thing not in known:
+        raise ValueError(f"{system} has no {thing!r}; there are {', '.join(known)}")
+    wanted = known[thing]
+    readers: Mapping[SystemName, Callable[[], list[dict[str, Any]]]] = {
+        "netsuite": lambda: sandbox.netsuite.rows(wanted.table),
+        "suiteprojects": lambda: list(sandbox.suiteprojects.rows(wanted.table)),
+        "precoro": sandbox.precoro.options,
+    }
+    return Listing(wanted.columns, [row for row in readers[system]() if wanted.keep(row)])
+
+
+def as_table(title: str, columns: Iterable[str], rows: Iterable[Row]) -> Table:
+    """A table for the terminal; values are printed as they are, never read as markup."""
+    names = list(columns)
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value.strftime("%Y-%m-%d %H:%M:%S") if hasattr(value, "strftime") else str(value)
+    return text.replace("[", r"\[")

@@ -1,0 +1,1 @@
+"""The NetSuite stand-in's records in SQLite."""

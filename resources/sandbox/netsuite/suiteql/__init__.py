@@ -1,0 +1,1 @@
+"""SuiteQL, parsed and translated to SQLite."""

@@ -1,0 +1,1 @@
+"""Simulated days: edits by people in NetSuite and the targets."""

@@ -1,0 +1,1 @@
+"""The DuckDB or DuckLake warehouse."""

@@ -1,0 +1,345 @@
+"""Classifications as hierarchies: levels, nodes and who belongs to them, read back by a client of another make."""
+
+from typing import Any
+
+import pytest
+
+from assets.suiteprojects.hierarchies.nodes import NodeTarget
+from resources.errors import RequestRejectedError
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+from tests.assets.suiteprojects.account import Account, shipped, switched_on
+from tests.assets.suiteprojects.staged import customer, project, stage, tree
+
+DEPARTMENTS = "suiteprojects__customer_department"
+CUSTOMERS = "suiteprojects__customers"
+START = (("1", "Sales", None), ("2", "Inside", "1"), ("3", "Services", None), ("4", "Consulting", "3"))
+HIERARCHY = "Customer Department"
+
+
+def nodes(account: Account, hierarchy: str = HIERARCHY) -> dict[str, tuple[str, str | None, str]]:
+    """Every node of a hierarchy: name to the name above it, the name of its level, and its external id."""
+    (tree_id,) = [row["id"] for row in account.other.read("Hierarchy") if row["name"] == hierarchy]
+    rows = {row["id"]: row for row in account.other.read("HierarchyNode") if row["hierarchyid"] == tree_id}
+    return {
+        row["name"]: (rows.get(row["parentid"], {}).get("name"), rows[row["levelid"]]["name"], row["externalid"])
+        for row in rows.values()
+        if row.get("isanode") == "1"
+    }  # type: ignore[return-value]
+
+
+def ids(account: Account) -> dict[str, str]:
+    """External id of each node to its id."""
+    return {row["externalid"]: row["id"] for row in account.other.read("HierarchyNode") if row.get("isanode") == "1"}
+
+
+def attached(account: Account) -> dict[str, list[str]]:
+    """External id of each customer to the names of its nodes, as the record tells and as the associations tell."""
+    rows = {row["id"]: row for row in account.other.read("HierarchyNode")}
+    found = {}
+    for each in account.other.read("Customer"):
+        listed = sorted(rows[key]["name"] for key in each.get("hierarchy_node_ids", "").split(",") if key)
+        leaves = [row for row in rows.values() if row.get("recordid") == each["id"]]
+        assert sorted(rows[leaf["parentid"]]["name"] for leaf in leaves) == listed
+        found[each["externalid"]] = listed
+    return found
+
+
+def departments(account: Account, *given: tuple[str, str, str | None], **changed: dict[str, Any]) -> dict[str, str]:
+    """Deliver these departments; the action of each."""
+    stage(account.warehouse, departments=tree("department_id", *(given or START), **changed))
+    account.runs += 1
+    account.deliver(DEPARTMENTS)
+    return {key: action for key, (action, _) in account.decided(DEPARTMENTS).items()}
+
+
+def customers(account: Account, *rows: dict[str, Any]) -> dict[str, str]:
+    """Deliver these customers; the action of each."""
+    stage(account.warehouse, customers=list(rows))
+    account.runs += 1
+    account.deliver(CUSTOMERS)
+    return {key: action for key, (action, _) in account.decided(CUSTOMERS).items()}
+
+
+def test_a_classification_is_mirrored_with_its_levels(account: Account) -> None:
+    """One hierarchy named as the connector names it; a second run sends nothing."""
+    departments(account)
+    writes = account.sandbox.suiteprojects.write_calls()
+
+    again = departments(account)
+
+    assert nodes(account) == {
+        "Sales": (None, "Level 1", "Customer Department 1"),
+        "Inside": ("Sales", "Level 2", "Customer Department 2"),
+        "Services": (None, "Level 1", "Customer Department 3"),
+        "Consulting": ("Services", "Level 2", "Customer Department 4"),
+    }
+    (made,) = account.other.read("Hierarchy")
+    assert (made["name"], made["type"], made["active"]) == ("Customer Department", "customer", "1")
+    assert set(again.values()) == {"unchanged"}
+    assert account.sandbox.suiteprojects.write_calls() == writes
+
+
+def test_only_what_changed_is_sent(account: Account) -> None:
+    """Renamed in place: the node keeps its id and with it its records."""
+    departments(account)
+    before = ids(account)
+
+    done = departments(
+        account, ("1", "Sales", None), ("2", "Inside", "1"), ("3", "Delivery", None), ("4", "Advice", "3")
+    )
+
+    assert done == {"1": "unchanged", "2": "unchanged", "3": "update", "4": "update"}
+    assert ids(account) == before
+    assert nodes(account)["Advice"] == ("Delivery", "Level 2", "Customer Department 4")
+
+
+@pytest.mark.long
+def test_a_node_moves_with_what_hangs_below_it(account: Account) -> None:
+    """From the top below another, and the other way round; levels follow, and a new one is added for the deepest."""
+    departments(account)
+    before = ids(account)
+
+    departments(account, ("3", "Services", None), ("4", "Consulting", "3"), ("1", "Sales", "4"), ("2", "Inside", None))
+
+    assert nodes(account) == {
+        "Services": (None, "Level 1", "Customer Department 3"),
+        "Consulting": ("Services", "Level 2", "Customer Department 4"),
+        "Sales": ("Consulting", "Level 3", "Customer Department 1"),
+        "Inside": (None, "Level 1", "Customer Department 2"),
+    }
+    assert ids(account) == before
+    assert set(departments(
+        account, ("3", "Services", None), ("4", "Consulting", "3"), ("1", "Sales", "4"), ("2", "Inside", None)
+    ).values()) == {"unchanged"}  # fmt: skip
+
+
+def test_an_inactive_department_is_marked_and_keeps_its_customers(account: Account) -> None:
+    """Nodes have no switch: the name says it where people choose. Deleted ones stay as well, for their records."""
+    departments(account)
+    customers(account, customer("10", custentity_department="4"))
+
+    departments(account, _4={"is_inactive": True}, _2={"is_deleted": True})
+
+    assert nodes(account).keys() == {"Sales", "Inside (inactive)", "Services", "Consulting (inactive)"}
+    assert attached(account) == {"10": ["Consulting (inactive)"]}
+    assert departments(account, _4={"is_inactive": True}, _2={"is_deleted": True})["4"] == "unchanged"
+    assert departments(account)["4"] == "reactivate"
+    assert nodes(account).keys() == {"Sales", "Inside", "Services", "Consulting"}
+    assert account.other.read("HierarchyNode", deleted=True) == []
+
+
+@pytest.mark.long
+def test_a_run_that_changed_nodes_can_be_taken_back(account: Account) -> None:
+    """Names, places and marks are again what they were; a node that the run made is marked, for none is deleted."""
+    departments(account)
+    before = nodes(account), ids(account)
+    customers(account, customer("10", custentity_department="2"))
+    departments(
+        account,
+        ("3", "Delivery", None), ("4", "Consulting", "3"), ("1", "Sales", "4"), ("2", "Inside", "1"),
+        ("5", "Training", "3"),
+        _4={"is_inactive": True},
+    )  # fmt: skip
+    customers(account, customer("10", custentity_department="5"))
+    changed = nodes(account)
+
+    of_customers, of_nodes = account.undo(CUSTOMERS, 4), account.undo(DEPARTMENTS, 3)
+
+    after, made = nodes(account), ("Services", "Level 2", "Customer Department 5")
+    assert changed["Consulting (inactive)"][0] == "Delivery"
+    assert (of_customers.conflicts, of_nodes.conflicts) == (0, 0)
+    assert after.pop("Training (inactive)") == made
+    assert (after, {key: value for key, value in ids(account).items() if not key.endswith("5")}) == before
+    assert attached(account) == {"10": ["Inside"]}
+
+
+@pytest.mark.long
+def test_a_hand_edit_of_a_node_is_put_back(account: Account) -> None:
+    """NetSuite is primary; the hierarchy itself may be called as people like."""
+    departments(account)
+    account.other.write("Modify", "HierarchyNode", id=ids(account)["Customer Department 4"], name="Mine")
+    account.other.write("Modify", "Hierarchy", id=account.other.read("Hierarchy")[0]["id"], name="Our departments")
+
+    assert departments(account)["4"] == "update"
+    assert account.decided(DEPARTMENTS)["4"][1].startswith("edited in the target since")
+    assert nodes(account, "Our departments").keys() == {"Sales", "Inside", "Services", "Consulting"}
+    assert len(account.other.read("Hierarchy")) == 1
+
+
+def test_a_customer_is_attached_moved_and_detached(account: Account) -> None:
+    """The record's list and the association rows always tell the same."""
+    departments(account)
+
+    customers(account, customer("10", custentity_department="2"), customer("11"))
+    assert attached(account) == {"10": ["Inside"], "11": []}
+
+    done = customers(account, customer("10", custentity_department="4"), customer("11", custentity_department="1"))
+    assert attached(account) == {"10": ["Consulting"], "11": ["Sales"]}
+    assert done == {"10": "update", "11": "update"}
+
+    customers(account, customer("10"), customer("11", custentity_department="1"))
+    assert attached(account) == {"10": [], "11": ["Sales"]}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("node_ids", ["replace", "add"])
+def test_nodes_of_other_hierarchies_stay(account: Account, node_ids: str) -> None:
+    """Somebody's region is nobody's business, however the account takes a written list (1051 where it adds)."""
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, node_ids=node_ids)
+    departments(account)
+    customers(account, customer("10", custentity_department="2"))
+    other = account.other
+    region = other.write("Add", "Hierarchy", name="Region", type="customer")
+    level = other.write("Add", "HierarchyNode", hierarchyid=region, name="Level 1", isalevel="1")
+    north = other.write("Add", "HierarchyNode", hierarchyid=region, levelid=level, name="North", isanode="1")
+    (held,) = other.read("Customer")
+    other.write("Add", "HierarchyNode", hierarchyid=region, parentid=north, recordid=held["id"])
+
+    assert customers(account, customer("10", custentity_department="4")) == {"10": "update"}
+    assert attached(account) == {"10": ["Consulting", "North"]}
+
+    assert customers(account, customer("10")) == {"10": "update"}
+    assert attached(account) == {"10": ["North"]}
+    assert customers(account, customer("10")) == {"10": "unchanged"}
+
+
+def test_several_classifications_at_once(account: Account) -> None:
+    """Department, class, location and subsidiary, each its own hierarchy; one moves and the others stay."""
+    names = {"Class": "classifications", "Location": "locations", "Subsidiary": "subsidiaries"}
+    for name, source in names.items():
+        workflow = shipped(f"suiteprojects__customer_{name.lower()}", lambda given: given.update(active=True))
+        account.use(workflow)
+        key = {"Class": "classification_id"}.get(name, f"{name.lower()}_id")
+        stage(account.warehouse, **{source: tree(key, ("1", f"{name} 1", None), ("2", f"{name} 2", "1"))})
+        account.deliver(workflow.name)
+    departments(account)
+    account.use(shipped(CUSTOMERS, switched_on(*(f"hierarchy:Customer {name}" for name in names))))
+    all_four: dict[str, Any] = {
+        "custentity_department": "2", "custentity_class": "1", "custentity_location": "2", "subsidiary_id": "1",
+    }  # fmt: skip
+
+    customers(account, customer("10", **all_four))
+    assert attached(account) == {"10": ["Class 1", "Inside", "Location 2", "Subsidiary 1"]}
+
+    customers(account, customer("10", **{**all_four, "custentity_class": "2", "custentity_location": None}))
+    assert attached(account) == {"10": ["Class 2", "Inside", "Subsidiary 1"]}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("node_ids", ["replace", "add"])
+def test_projects_have_hierarchies_of_their_own(account: Account, node_ids: str) -> None:
+    """The same departments, another hierarchy, other keys: a customer and a project of one id never mix."""
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, node_ids=node_ids)
+    tree_of_projects = shipped("suiteprojects__project_department", switched_on(active=True))
+    projects = shipped("suiteprojects__projects", switched_on("hierarchy:Project Department"))
+    account.use(tree_of_projects, projects)
+    departments(account)
+    account.deliver(tree_of_projects.name)
+
+    for number in ("2", "4"):
+        customers(account, customer("10", custentity_department="2"))
+        stage(account.warehouse, projects=[project("20", "10", custentity_department=number)])
+        account.deliver(projects.name)
+
+    (owner,), (made,) = account.other.read("Customer"), account.other.read("Project")
+    assert owner["id"] == made["id"] == "1"
+    assert owner["hierarchy_node_ids"] == ids(account)["Customer Department 2"]
+    assert made["hierarchy_node_ids"] == ids(account)["Project Department 4"]
+    assert {row["name"]: row["type"] for row in account.other.read("Hierarchy")} == {
+        "Customer Department": "customer", "Project Department": "project",
+    }  # fmt: skip
+
+
+@pytest.mark.long
+def test_a_project_is_in_all_four_hierarchies_of_projects(account: Account) -> None:
+    """From NetSuite's own tables: its department, class and location, and its customer's subsidiary."""
+    names, netsuite = ("Department", "Class", "Location", "Subsidiary"), account.sandbox.netsuite
+    for table in ("department", "classification", "location", "subsidiary"):
+        netsuite.insert(table, [{"id": key, "name": f"{table} {key}", "isinactive": False} for key in (1, 2)])
+    netsuite.insert("currency", [{"id": 1, "symbol": "USD", "name": "USD"}])
+    marked = {"id": 1, "entityid": "C1", "companyname": "Acme", "currency": 1, "custentity_oa_export_to_openair": True}
+    netsuite.insert("customer", [{**marked, "searchstage": "Customer"}])
+    netsuite.insert("customersubsidiaryrelationship", [{"entity": 1, "subsidiary": 2, "isprimarysub": True}])
+    classified = {"custentity_department": 1, "custentity_class": 2, "custentity_location": 1}
+    netsuite.insert("job", [{**marked, "id": 2, "customer": 1, "parent": 1, **classified}])
+    on = [shipped(f"suiteprojects__project_{name.lower()}", lambda given: given.update(active=True)) for name in names]
+    rows = switched_on(*(f"hierarchy:Project {name}" for name in names))
+    account.use(*on, shipped("suiteprojects__projects", rows))
+
+    account.run()
+
+    nodes_of = {row["id"]: row["name"] for row in account.other.read("HierarchyNode") if row.get("isanode") == "1"}
+    (made,) = account.other.read("Project")
+    assert {nodes_of[key] for key in made["hierarchy_node_ids"].split(",")} == {
+        "department 1", "classification 2", "location 1", "subsidiary 2",
+    }  # fmt: skip
+
+
+def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: Account) -> None:
+    """Map instead of mirror: nothing of the hierarchy is written, and the typed ids are followed."""
+    account.sandbox.suiteprojects.add_custom_field("hierarchy_node", "ns_id")
+    other = account.other
+    region = other.write("Add", "Hierarchy", name="Region", type="customer")
+    level = other.write("Add", "HierarchyNode", hierarchyid=region, name="Level 1", isalevel="1")
+    north, south = (
+        other.write("Add", "HierarchyNode", hierarchyid=region, levelid=level, name=name, isanode="1", ns_id__c=key)
+        for name, key in (("North", "1"), ("South", "2"))
+    )
+
+    def mapped(given: dict[str, Any]) -> None:
+        given.update(create=False, options={"hierarchy": "Region", "type": "customer", "id_field": "ns_id__c"})
+        given.update(fields=[{"field": "externalid", "from": "department_id", "locked": True}], match=["external_id"])
+        del given["parent"]
+
+    def placed(given: dict[str, Any]) -> None:
+        given["fields"].append(
+            {"field": "hierarchy:Region", "from": "custentity_department", "links": DEPARTMENTS, "otherwise": "blank"}
+        )
+        given["fields"] = [row for row in given["fields"] if row["field"] != "hierarchy:Customer Department"]
+
+    account.use(shipped(DEPARTMENTS, mapped), shipped(CUSTOMERS, placed))
+    before = other.read("HierarchyNode")
+
+    done = departments(account)
+    customers(account, customer("10", custentity_department="1"), customer("11", custentity_department="3"))
+
+    assert done == {"1": "unchanged", "2": "unchanged", "3": "skipped", "4": "skipped"}
+    assert account.decided(DEPARTMENTS)["3"][1] == "the target has no such record, and this workflow adds none"
+    assert [row for row in other.read("HierarchyNode") if row.get("isanode") or row.get("isalevel")] == before
+    assert attached(account) == {"10": ["North"], "11": []}
+
+    other.write("Modify", "HierarchyNode", id=north, ns_id__c="3")
+    other.write("Modify", "HierarchyNode", id=south, ns_id__c="1")
+    departments(account)
+    customers(account, customer("10", custentity_department="1"), customer("11", custentity_department="3"))
+    assert attached(account) == {"10": ["South"], "11": ["North"]}
+
+
+@pytest.mark.long
+def test_what_the_service_would_refuse_is_said_before(account: Account) -> None:
+    """868: only customers, projects and users have hierarchies; two of one name are not guessed between."""
+    with pytest.raises(ValueError, match="customer, project and user"):
+        NodeTarget(account.client, hierarchy="X", association="contact")
+    for _ in range(2):
+        account.other.write("Add", "Hierarchy", name="Customer Department", type="customer")
+
+    with pytest.raises(RequestRejectedError, match="2 hierarchies are called Customer Department"):
+        departments(account)
+
+
+def test_a_customer_whose_node_is_refused_does_not_stop_the_others(account: Account) -> None:
+    """1050 concerns one record; with a node that exists it goes by itself."""
+    departments(account)
+    customers(account, customer("10", custentity_department="2"))
+    gone = ids(account)["Customer Department 4"]
+    stage(account.warehouse, customers=[customer("11", custentity_department="4"), customer("12")])
+    account.sandbox.suiteprojects.delete("HierarchyNode", int(gone))  # after the ledger was told of it
+
+    account.deliver(CUSTOMERS)
+
+    action, reason = account.decided(CUSTOMERS)["11"]
+    assert (action, "1050" in reason) == ("quarantined", True)
+    assert account.decided(CUSTOMERS)["12"][0] == "create"
+    departments(account)
+    assert customers(account, customer("11", custentity_department="4"))["11"] == "create"
+    assert attached(account)["11"] == ["Consulting"]

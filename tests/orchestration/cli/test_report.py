@@ -1,0 +1,148 @@
+"""The report of a run: what it tells, in a real browser, with names that try to break it."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from shutil import copytree
+
+import polars as pl
+import pytest
+
+from assets.warehouse.run_report.page import render, write_report
+from assets.warehouse.run_report.queries import RunReport, gather
+from tests.orchestration.conftest import Home, at_home
+from tests.orchestration.web.browser import pictures_in
+
+EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"&amp;{{7*7}}"
+
+
+@pytest.fixture(scope="module")
+def reported(settled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A second run that renames a customer to something hostile, and one that it only reads."""
+    folder = tmp_path_factory.mktemp("reported") / "home"
+    copytree(settled_home, folder)
+    with at_home(folder) as home:
+        ids = sent(home)
+        home.sandbox.netsuite.update("customer", int(ids[0]), companyname=EVIL, url="www.oerebro.example")
+        assert home.run("all").success
+        return home
+
+
+def sent(home: Home) -> list[str]:
+    """NetSuite ids of the customers in SuiteProjects Pro."""
+    links = home.warehouse.read(
+        "select source_id from sync_links where workflow = 'suiteprojects__customers' order by all"
+    )
+    return [str(each) for each in links["source_id"]]
+
+
+def newest(home: Home, *, hides: bool = False) -> RunReport:
+    """The newest run's report."""
+    report = gather(home.warehouse, hides=hides)
+    assert report
+    return report
+
+
+def browsed(page: Path, fragment: str, name: str) -> str:
+    """What a browser makes of the page, its script run; and a picture of it for people."""
+    chromium = shutil.which("chromium")
+    assert chromium
+    pictures = pictures_in(page.parent)
+    command = [
+        chromium, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / 'profile'}",
+        f"--screenshot={pictures / name}.png", "--window-size=1200,2400", "--virtual-time-budget=5000", "--dump-dom",
+        page.as_uri() + fragment,
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=90).stdout
+
+
+def test_it_tells_what_the_ledger_tells(reported: Home) -> None:
+    """Counts, changes with both values, and every record once."""
+    report = newest(reported)
+    run = reported.warehouse.read("select * from sync_runs where run_id = ? order by started_at", [report.run_id])
+    changed = sent(reported)[0]
+
+    assert [each["workflow"] for each in report.workflows] == run["workflow"].to_list()
+    for told, row in zip(report.workflows, run.iter_rows(named=True), strict=True):
+        assert sum(count for _, count in told["counts"]) == row["source_records"]
+    mine = [each for each in report.changes if each["id"] == changed and each["workflow"] == "suiteprojects__customers"]
+    assert ("web", "www.oerebro.example") in [(field, after) for field, _, after in mine[0]["fields"]]
+    decisions = reported.warehouse.read("select distinct source, source_id from sync_decisions")
+    assert sorted((each["source"], each["id"]) for each in report.records) == sorted(decisions.rows())
+
+
+def test_the_run_wrote_it_and_the_ui_links_to_it(reported: Home) -> None:
+    """One file for each run, for its owner alone."""
+    written = sorted((reported.warehouse.folder / "reports").glob("*.html"))
+
+    assert len(written) == 2
+    assert newest(reported).run_id[:8] in written[-1].name
+    assert {page.stat().st_mode & 0o777 for page in written} == {0o600}
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_a_hostile_name_stays_a_name(reported: Home, tmp_path: Path) -> None:
+    """It is shown letter by letter and runs nothing, neither in the page nor by way of its data."""
+    page = tmp_path / "report.html"
+    page.write_text(render(newest(reported)))
+    dom = browsed(page, "", "report_hostile_name")
+
+    assert "<title>Millpond" in dom
+    assert "owned'" in dom
+    assert "<img" not in dom
+    assert dom.count("<script") == 2
+    assert "{{7*7}}" in dom
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_changes_are_shown_and_a_record_is_found(reported: Home, tmp_path: Path) -> None:
+    """The script runs under the page's own policy, and a link leads to one record."""
+    page = tmp_path / "report.html"
+    page.write_text(render(newest(reported)))
+    dom = browsed(page, f"#record={sent(reported)[0]}", "report_record")
+
+    assert "<ins>www.oerebro.example</ins>" in dom
+    found = dom[dom.index('id="record-list"') :]
+    assert f"<b>customers {sent(reported)[0]}</b>" in found
+    assert "suiteprojects__customers" in found
+
+
+def test_nothing_is_loaded_from_anywhere(reported: Home) -> None:
+    """It is read by mail and years later."""
+    page = render(newest(reported))
+    shell = re.sub(r'<script type="application/json".*?</script>', "", page, flags=re.DOTALL)
+
+    assert not re.search(r"(?:src|href)=[\"'](?!#)|url\(|@import|https?://", shell)
+    assert "default-src 'none'" in shell
+
+
+def test_values_are_left_out_when_the_snapshot_is_masked(reported: Home) -> None:
+    """Which field changed is told, not what it says."""
+    names = reported.warehouse.read(
+        "select coalesce(company_name, last_name) as name from stg_netsuite__customers where company_name is not null"
+    ).filter(pl.col("name").str.len_chars() > 5)
+    page = render(newest(reported, hides=True))
+
+    assert '"web"' in page
+    assert [
+        name for name in ["www.oerebro.example", *names["name"]] if json.dumps(name)[1:-1] in page or name in page
+    ] == []
+
+
+def test_old_reports_go(reported: Home, tmp_path: Path) -> None:
+    """A run every few minutes would fill the disk."""
+    report = newest(reported)
+    tmp_path.joinpath("2020-01-01T000000-aaaaaaaa.html").touch()
+    tmp_path.joinpath("2020-01-02T000000-aaaaaaaa.html").touch()
+    page = write_report(report, tmp_path, keep=2)
+
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["2020-01-02T000000-aaaaaaaa.html", page.name]
+
+
+def test_there_is_no_report_of_a_run_that_never_was(reported: Home) -> None:
+    """Instead of somebody else's."""
+    assert gather(reported.warehouse, "no-such-run") is None

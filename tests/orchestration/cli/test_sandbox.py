@@ -1,0 +1,145 @@
+"""`millpond sandbox …` as a person or another program types it."""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from orchestration.cli.sandbox import SystemName, app
+from orchestration.cli.sandbox_folder import state_folder
+from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.sandbox import SYSTEMS, Sandbox
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A folder that does not exist yet."""
+    return tmp_path / "state"
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a command prints."""
+    capsys.readouterr()
+    app(words, result_action="return_value")
+    return capsys.readouterr().out
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    """What a command prints with --json: one document."""
+    return json.loads(run(capsys, *words, "--json"))
+
+
+def test_seed_day_and_show_work_on_one_folder(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """The folder is all that the commands share."""
+    seeded = run_json(capsys, "seed", "--customers", "60", "--seed", "2", "--state", str(state))
+    events = run_json(capsys, "day", "--seed", "5", "--days", "2", "--state", str(state))
+    customers = run_json(capsys, "show", "netsuite", "customers", "--state", str(state))
+    gone = run_json(capsys, "show", "netsuite", "deleted", "--state", str(state))
+
+    assert seeded["rows"]["customer"] == 60
+    assert {event["kind"] for event in events} >= {"merged", "renamed", "lead_to_prospect"}
+    assert {row["searchstage"] for row in customers} == {"Customer"}
+    deleted = {"merged", "customer_deleted", "project_deleted", "contact_deleted"}
+    assert len(gone) == sum(event["kind"] in deleted for event in events)
+
+
+def test_a_companies_file_is_taken(capsys: pytest.CaptureFixture[str], state: Path, tmp_path: Path) -> None:
+    """A file with a name column is enough."""
+    file = tmp_path / "companies.csv"
+    file.write_text("name\n" + "".join(f"Firm {number}\n" for number in range(40)))
+
+    run(capsys, "seed", "--customers", "40", "--companies", str(file), "--state", str(state))
+
+    names = [row["companyname"] or "Firm" for row in Sandbox(state).netsuite.rows("customer")]
+    assert all(name.startswith("Firm") for name in names)
+
+
+def test_tables_are_printed_for_people(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """Without --json the same rows come as a table, a limited number of them; markup in names is only text."""
+    Sandbox(state).precoro.add_option("Brackets [bold]Ltd[/bold]")
+    run(capsys, "seed", "--customers", "30", "--state", str(state))
+
+    leads = run(capsys, "show", "netsuite", "departments", "--limit", "2", "--state", str(state))
+    options = run(capsys, "show", "precoro", "options", "--state", str(state))
+
+    assert "netsuite departments: 2 of 10" in leads
+    assert "Sales : Inside Sales" in leads
+    assert "Brackets [bold]Ltd[/bold]" in options
+
+
+@pytest.mark.parametrize(
+    ("system", "thing"),
+    [
+        ("netsuite", "leads"),
+        ("netsuite", "prospects"),
+        ("netsuite", "projects"),
+        ("netsuite", "contacts"),
+        ("suiteprojects", "customers"),
+        ("suiteprojects", "hierarchies"),
+        ("suiteprojects", "nodes"),
+        ("suiteprojects", "projects"),
+        ("suiteprojects", "contacts"),
+        ("precoro", "options"),
+    ],
+)
+def test_everything_can_be_shown(capsys: pytest.CaptureFixture[str], state: Path, system: str, thing: str) -> None:
+    """An empty stand-in shows an empty list, not an error."""
+    assert isinstance(run_json(capsys, "show", system, thing, "--state", str(state)), list)
+    assert f"{system} {thing}" in run(capsys, "show", system, thing, "--state", str(state))
+
+
+def test_switches_tell_what_they_mean_and_can_be_set(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """Whoever knows how their account behaves sets the stand-in to it; values are read by the switch's type."""
+    settings = ("name_limit=255", "strict_put=true", "created_status=200")
+
+    rows = run_json(capsys, "switches", "precoro", *settings, "--state", str(state))
+    hidden = run_json(capsys, "switches", "netsuite", "hidden_tables=job,contact", "--state", str(state))
+
+    told = {row["name"]: row for row in rows}
+    assert (told["name_limit"]["value"], told["name_limit"]["default"]) == (255, 256)
+    assert all(row["meaning"] and row["source"] for row in rows + hidden)
+    loaded = Sandbox(state).switches.load("precoro", PrecoroSwitches)
+    assert (loaded.name_limit, loaded.strict_put, loaded.created_status) == (255, True, 200)
+    assert next(row for row in hidden if row["name"] == "hidden_tables")["value"] == ["job", "contact"]
+
+
+def test_every_system_lists_its_switches(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """Without a system, all of them."""
+    rows = run_json(capsys, "switches", "--state", str(state))
+
+    assert {row["system"] for row in rows} == {"netsuite", "suiteprojects", "precoro"}
+    assert get_args(SystemName) == SYSTEMS
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("show", "netsuite", "foo"), "netsuite has no 'foo'; there are customers, leads"),
+        (("switches", "precoro", "nonsense=1"), "no switch 'nonsense'; there are"),
+        (("switches", "precoro", "name_limit=many"), "name_limit takes"),
+        (("switches", "precoro", "pagination=none"), "pagination takes"),
+        (("seed", "--customers", "5", "--companies", "no-such-file.csv"), "no-such-file.csv"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(
+    capsys: pytest.CaptureFixture[str], state: Path, words: tuple[str, ...], told: str
+) -> None:
+    """What a person can put right is said without a traceback, with exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        run(capsys, *words, "--state", str(state))
+
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told in error
+    assert error.count("\n") == 1
+
+
+def test_the_default_folder_is_in_millponds_home(tmp_path: Path) -> None:
+    """$MILLPOND_HOME, or .millpond where the command runs."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MILLPOND_HOME", str(tmp_path))
+        assert state_folder(None) == tmp_path / "sandbox"
+        environment.delenv("MILLPOND_HOME")
+        assert state_folder(None) == Path(".millpond/sandbox")
+    assert state_folder(tmp_path / "own") == tmp_path / "own"

@@ -1,0 +1,196 @@
+"""Who may come in to the UI: the guard over the wire, before a server that answers everything."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from orchestration.settings import MillpondSettings
+from orchestration.web.sign_in import COOKIE, SESSION_S, Access, Guard
+from orchestration.web.webserver import sign_in_token
+
+TOKEN = "the-token"
+HERE = "http://localhost:3000"
+SOCKET = "ws://localhost:3000/graphql"
+
+
+async def inside(request: Request) -> PlainTextResponse:
+    """Whatever Dagster would answer."""
+    return PlainTextResponse(f"inside {request.method} {request.url.path}")
+
+
+async def socket(web_socket: WebSocket) -> None:
+    """A subscription."""
+    await web_socket.accept()
+    await web_socket.send_text("inside")
+    await web_socket.close()
+
+
+@pytest.fixture
+def visitor(tmp_path: Path) -> Iterator[TestClient]:
+    """A browser that has not signed in."""
+    folders = [tmp_path / "acme", tmp_path / "globex", tmp_path / "without any"]
+    for folder in folders[:2]:
+        folder.mkdir()
+    (folders[0] / "2026-run.html").write_text("a report")
+    (folders[1] / "2026-11-22T020000-0a1b2c3d.html").write_text("the report of a run")
+    routes = [Route("/{path:path}", inside, methods=["GET", "POST"]), WebSocketRoute("/graphql", socket)]
+    guard = Guard(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), folders))
+    with TestClient(guard, base_url=HERE, follow_redirects=False) as client:
+        yield client
+
+
+def sign_in(visitor: TestClient) -> httpx.Response:
+    """As the form does it."""
+    return visitor.post("/sign-in", data={"token": TOKEN}, headers={"Origin": HERE})
+
+
+def test_a_person_is_led_to_the_form_and_back(visitor: TestClient) -> None:
+    """The page asked for opens after signing in."""
+    asked = visitor.get("/assets/x", headers={"Accept": "text/html"})
+    form = visitor.get(asked.headers["location"])
+    signed = visitor.post(asked.headers["location"], data={"token": TOKEN}, headers={"Origin": HERE})
+
+    assert (asked.status_code, form.status_code, signed.status_code) == (303, 200, 303)
+    assert 'type="password"' in form.text
+    assert signed.headers["location"] == "/assets/x"
+    assert visitor.get("/assets/x").text == "inside GET /assets/x"
+
+
+def test_a_program_is_told(visitor: TestClient) -> None:
+    """A redirect would look like an answer."""
+    assert visitor.post("/graphql", json={}).status_code == 403
+    assert visitor.get("/graphql").status_code == 401
+    assert visitor.get("/graphql", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert visitor.post("/graphql", json={}, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_a_link_with_the_token_signs_in_and_forgets_it(visitor: TestClient) -> None:
+    """The address bar, the history and the next site's referrer shall not have it."""
+    answer = visitor.get(f"/runs?view=all&token={TOKEN}")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/runs?view=all")
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert visitor.get("/runs").status_code == 200
+
+
+@pytest.mark.parametrize("after", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_signing_in_leads_nowhere_else(visitor: TestClient, after: str) -> None:
+    """A link of a stranger must not use our form to send people on."""
+    answer = visitor.post("/sign-in", params={"next": after}, data={"token": TOKEN}, headers={"Origin": HERE})
+    assert answer.headers["location"] == "/"
+
+
+def test_a_wrong_token_is_answered_slowly_and_sets_nothing(visitor: TestClient) -> None:
+    """A guess a second is too slow to guess."""
+    began = time.monotonic()
+    answer = visitor.post("/sign-in", data={"token": "wrong"}, headers={"Origin": HERE})
+
+    assert answer.status_code == 401
+    assert time.monotonic() - began >= 1
+    assert COOKIE not in visitor.cookies
+
+
+def test_a_name_that_is_not_ours_is_turned_away(visitor: TestClient) -> None:
+    """A stranger's page may let its own name lead to this machine; it is signed in nowhere, and answered nothing."""
+    sign_in(visitor)
+    for host in ("evil.example", "evil.example:3000", "", "localhost.evil.example"):
+        assert visitor.get("/", headers={"Host": host}).status_code == 421, host
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:4000", None])
+def test_a_foreign_page_cannot_use_the_cookie(visitor: TestClient, origin: str | None) -> None:
+    """Neither by a form nor by a web socket."""
+    sign_in(visitor)
+    headers = {} if origin is None else {"Origin": origin}
+
+    assert visitor.post("/graphql", json={}, headers=headers).status_code == 403
+    with pytest.raises(WebSocketDisconnect), visitor.websocket_connect(SOCKET, headers=headers) as web_socket:
+        web_socket.receive_text()
+
+
+def test_our_own_page_can(visitor: TestClient) -> None:
+    """Subscriptions and the buttons of the UI."""
+    sign_in(visitor)
+
+    assert visitor.post("/graphql", json={}, headers={"Origin": HERE}).text == "inside POST /graphql"
+    with visitor.websocket_connect(SOCKET, headers={"Origin": HERE}) as web_socket:
+        assert web_socket.receive_text() == "inside"
+
+
+def test_without_signing_in_a_web_socket_is_refused(visitor: TestClient) -> None:
+    """Its handshake is a request like any other."""
+    with (
+        pytest.raises(WebSocketDisconnect),
+        visitor.websocket_connect(SOCKET, headers={"Origin": HERE}) as web_socket,
+    ):
+        web_socket.receive_text()
+
+
+def test_graphql_is_not_answered_by_get(visitor: TestClient) -> None:
+    """An image's address on a stranger's page is a GET with our cookie, were it not strict."""
+    sign_in(visitor)
+    assert visitor.get("/graphql", params={"query": "mutation { x }"}).status_code == 405
+
+
+def test_the_cookie_is_hard_to_steal_and_ends(visitor: TestClient) -> None:
+    """Scripts do not see it, other sites do not send it, and nobody can lengthen it."""
+    told = sign_in(visitor).headers["set-cookie"].lower()
+    until, _, seal = visitor.cookies[COOKIE].partition(".")
+
+    assert "httponly" in told
+    assert "samesite=strict" in told
+    assert abs(int(until) - time.time() - SESSION_S) < 60
+    for forged in (f"{int(until) + 9999}.{seal}", f"{int(time.time()) - 1}.{seal}", f"{until}.", "", "x.y"):
+        visitor.cookies.clear()
+        assert visitor.get("/", headers={"Cookie": f"{COOKIE}={forged}"}).status_code == 401, forged
+
+
+def test_the_form_can_be_sent_by_a_browser(visitor: TestClient) -> None:
+    """A page that may not name itself as referrer sends `Origin: null`, which is nobody's own page."""
+    assert visitor.get("/sign-in").headers["referrer-policy"] == "same-origin"
+
+
+def test_reports_are_shown_to_who_is_signed_in(visitor: TestClient) -> None:
+    """And nothing else of the folder or above it."""
+    assert visitor.get("/reports/2026-run.html").status_code == 401
+    sign_in(visitor)
+
+    assert visitor.get("/reports/2026-run.html").text == "a report"
+    assert visitor.get("/reports/run-0a1b2c3d.html").text == "the report of a run"
+    for name in (
+        "run-99999999.html",
+        "other.html",
+        "..%2f..%2fui_token",
+        "%2e%2e/ui_token",
+        ".html",
+        "2026-run.html%00",
+    ):
+        assert visitor.get(f"/reports/{name}").status_code == 404, name
+
+
+def test_an_endless_form_is_not_read(visitor: TestClient) -> None:
+    """Nobody has to sign in to send it."""
+    answer = visitor.post("/sign-in", content=b"token=" + b"x" * 10_000, headers={"Origin": HERE})
+    assert answer.status_code == 413
+
+
+def test_the_token_is_made_once_and_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next start signs in with the same one; a configured one counts instead."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    monkeypatch.delenv("MILLPOND_UI_TOKEN", raising=False)
+    made = sign_in_token(MillpondSettings())
+
+    assert len(made) >= 32
+    assert sign_in_token(MillpondSettings()) == made
+    assert (tmp_path / "ui_token").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("MILLPOND_UI_TOKEN", "given")
+    assert sign_in_token(MillpondSettings()) == "given"

@@ -1,0 +1,353 @@
+"""The Dagster UI as a person meets it: launched over GraphQL, looked at in a headless browser, stopped by a signal."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import httpx
+import pytest
+
+from orchestration.settings import ROOT
+from resources.sandbox.generator.seed import seed
+from tests.orchestration.conftest import at_home
+from tests.orchestration.web.browser import Browser, browsing, pictures_in
+
+# without a queue the webserver launches runs by itself: no daemon is needed
+INSTANCE = """
+telemetry: {enabled: false}
+nux: {enabled: false}
+run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}
+"""
+MILLPOND = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
+TOKEN = "a-token-that-signs-in"
+SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
+PLAN = "plan_suiteprojects__customers"
+LAUNCH = """mutation L($p: ExecutionParams!) {
+    launchPipelineExecution(executionParams: $p) { __typename ... on LaunchRunSuccess { run { runId } } }
+}"""
+STATUS = "query S($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+MATERIALIZED = """query M($key: AssetKeyInput!) {
+    assetNodes(assetKeys: [$key]) { assetMaterializations(limit: 1) { timestamp } }
+}"""
+CHROMIUM = [
+    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--virtual-time-budget=15000", "--dump-dom",
+]  # fmt: skip
+
+
+@contextmanager
+def running(command: list[str], log: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a session of its own; nothing of it is left behind, whatever happens."""
+    environment = {**os.environ, **variables}
+    environment.pop("MILLPOND_WORKFLOWS", None)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            started = [process.pid, *family(process.pid)]
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            for number in started:
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            process.wait()
+
+
+def status_of(number: int) -> tuple[str, int]:
+    """A process's state and parent; `Z`, like any that is gone, when it only waits to be taken leave of."""
+    try:
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "Z", 0
+    return fields[0], int(fields[1])
+
+
+def is_alive(number: int) -> bool:
+    """Whether a process still runs."""
+    return status_of(number)[0] != "Z"
+
+
+def family(parent: int) -> list[int]:
+    """The living processes below one, by their numbers."""
+    below: dict[int, list[int]] = {}
+    for number in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        state, above = status_of(number)
+        if state != "Z":
+            below.setdefault(above, []).append(number)
+    found = [parent]
+    for number in found:
+        found += below.get(number, [])
+    return found[1:]
+
+
+def until(what: Callable[[], bool], seconds: float, told: str) -> None:
+    """Look again and again until it is so."""
+    give_up = monotonic() + seconds
+    while not what():
+        assert monotonic() < give_up, told
+        sleep(0.1)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_up(http: httpx.Client) -> bool:
+    """Whether the webserver answers."""
+    try:
+        return http.get("/server_info").is_success
+    except httpx.HTTPError:
+        return False
+
+
+@dataclass
+class Page:
+    """What the browser made of a page."""
+
+    dom: str
+    picture: Path
+
+
+@dataclass
+class Ui:
+    """A webserver over a home of 60 customers, on which the job `all` ran."""
+
+    http: httpx.Client
+    folder: Path
+    status: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return str(self.http.base_url).rstrip("/")
+
+    def materialized(self, asset: str) -> float:
+        """When an asset was last materialized, in seconds; 0 when never."""
+        (node,) = self.ask(MATERIALIZED, key={"path": [asset]})["assetNodes"]
+        return max((float(each["timestamp"]) for each in node["assetMaterializations"]), default=0.0)
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """One GraphQL question."""
+        answer = self.http.post("/graphql", json={"query": query, "variables": variables}).json()
+        assert "errors" not in answer, answer
+        found: dict[str, Any] = answer["data"]
+        return found
+
+    def launch(self, job: str) -> str:
+        """Launch a job as the button does, wait for its end, and say which it was."""
+        selector = {"repositoryName": "__repository__", "repositoryLocationName": "millpond", "jobName": job}
+        execution = {"selector": selector, "runConfigData": {}, "mode": "default"}
+        run_id = self.ask(LAUNCH, p=execution)["launchPipelineExecution"]["run"]["runId"]
+        ended = {"SUCCESS", "FAILURE", "CANCELED"}
+        until(lambda: self._status(run_id) in ended, 120, "the run does not end")
+        return self._status(run_id)
+
+    def _status(self, run_id: str) -> str:
+        return str(self.ask(STATUS, id=run_id)["runOrError"]["status"])
+
+    def look(self, path: str, name: str, size: str) -> Page:
+        """Open a page in a headless browser: its text, and a picture for people."""
+        picture = pictures_in(self.folder) / f"{name}.png"
+        options = [f"--window-size={size}", f"--user-data-dir={self.folder / 'browser'}", f"--screenshot={picture}"]
+        url = f"{str(self.http.base_url).rstrip('/')}{path}{'&' if '?' in path else '?'}token={TOKEN}"
+        done = subprocess.run([*CHROMIUM, *options, url], capture_output=True, text=True, timeout=90, check=True)
+        return Page(done.stdout, picture)
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    """The webserver alone; the run is launched once."""
+    folder = tmp_path_factory.mktemp("home")
+    dagster, port = folder / "dagster", free_port()
+    dagster.mkdir()
+    (dagster / "dagster.yaml").write_text(INSTANCE)
+    with at_home(folder) as home:
+        seed(home.sandbox, customers=60, companies=None, seed=3)
+        command = [sys.executable, "-m", "orchestration.web.webserver", "127.0.0.1", str(port)]
+        with (
+            running(command, folder / "log", DAGSTER_HOME=str(dagster), MILLPOND_UI_TOKEN=TOKEN) as server,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, headers=SIGNED_IN) as http,
+        ):
+            until(lambda: is_up(http) or server.poll() is not None, 60, "the webserver does not answer")
+            assert server.poll() is None, (folder / "log").read_text()[-2000:]
+            shown = Ui(http, folder)
+            shown.status = shown.launch("all")
+            yield shown
+
+
+def test_the_job_launched_from_the_ui_succeeds(ui: Ui) -> None:
+    """The code location works in the webserver's own processes, by the way a person starts it."""
+    assert ui.status == "SUCCESS", (ui.folder / "log").read_text()[-3000:]
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_the_graph_shows_the_way_from_netsuite_to_the_targets(ui: Ui) -> None:
+    """Groups in the order in which data goes through them, all of them materialized."""
+    page = ui.look("/asset-groups", "asset_graph", "2200,1400")
+
+    for group in ("netsuite", "warehouse", "suiteprojects__customers", "precoro__options", "analysts"):
+        assert f">{group}<" in page.dom, group
+    assert page.picture.stat().st_size > 20_000
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_a_workflows_graph_shows_its_assets_as_materialized(ui: Ui) -> None:
+    """Each step with its state, its checks and what it is made with."""
+    page = ui.look(f"/assets/{PLAN}?view=lineage&lineageScope=neighbors", "plan_lineage", "2200,1400")
+
+    for layer in ("mart", "twin", "plan", "sync"):
+        assert f"{layer}_suiteprojects__customers" in page.dom, layer
+    assert page.dom.count(">Materialized<") == 4
+    assert "2 / 2 Passed" in page.dom
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_a_plans_page_tells_what_would_be_done(ui: Ui) -> None:
+    """Description, owner, columns with their meaning, jobs, and the preview as a table that needs no click."""
+    page = ui.look(f"/assets/{PLAN}", "plan", "1600,2800")
+
+    for text in (
+        "one action and one reason per NetSuite record", "integrations", "Latest materialization", "Row count",
+        "Why, in words.", "suiteprojects__customers__plan", ">first_records<",
+    ):  # fmt: skip
+        assert text in page.dom, text
+    table = page.dom[page.dom.rindex(">preview<") :]
+    assert "<td>create</td>" in table
+    assert "<td>new</td>" in table
+    assert page.picture.stat().st_size > 20_000
+
+
+@pytest.fixture
+def page(ui: Ui, tmp_path: Path, browser: None) -> Iterator[Browser]:  # noqa: ARG001 - a browser must be there
+    """A page of a browser that knows nothing of this server yet."""
+    with browsing(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.browser
+def test_who_is_not_signed_in_gets_the_form_and_with_the_token_the_page(ui: Ui, page: Browser) -> None:
+    """By hand: a wrong token gets the form again, the right one the page that was asked for."""
+    page.open(f"{ui.address}/assets/{PLAN}")
+    page.read("Sign-in token")
+    page.picture("sign_in", 900, 700)
+    page.type("#token", "a guess")
+    page.click("Sign in")
+    page.until("document.querySelector('#token')?.value === ''", "the form does not come back")
+    assert page.js("document.cookie") == ""
+    page.type("#token", TOKEN)
+    page.click("Sign in")
+
+    page.read(PLAN, "Latest materialization")
+    assert page.js("location.pathname") == f"/assets/{PLAN}"
+    assert TOKEN not in page.js("location.href")
+
+
+@pytest.mark.browser
+def test_an_asset_is_materialized_from_its_page_until_it_is_green(ui: Ui, page: Browser) -> None:
+    """The button that an operator uses, and what it leads to."""
+    asset = "stg_netsuite__currencies"
+    page.open(f"{ui.address}/assets/{asset}?token={TOKEN}")
+    before = ui.materialized(asset)
+    page.click("Materialize")
+    until(lambda: ui.materialized(asset) > before, 120, "the button leads to nothing")
+
+    page.open(f"{ui.address}/assets/{asset}?view=events")
+    page.read("Materialized in run", "dagster/row_count")
+    page.open(f"{ui.address}/runs")
+    page.read("Success")
+    page.picture("runs", 1600, 800)
+
+
+@pytest.mark.browser
+def test_a_sinks_page_tells_what_a_run_did_and_leads_to_its_report(ui: Ui, page: Browser) -> None:
+    """Summary, diff preview, what is held back and why, calls and quota, checks; one click to the report."""
+    page.open(f"{ui.address}/assets/sync_suiteprojects__customers?token={TOKEN}")
+    page.read("summary", "changed", "held_back", "quota", "left for the day", "report", "NetSuite id")
+    page.picture("sink", 1600, 3200)
+    link = page.js("[...document.querySelectorAll('a')].map(e => e.href).find(e => e.includes('/reports/'))")
+    page.open(f"{ui.address}/assets/sync_suiteprojects__customers?view=checks")
+    page.read("rows_accounted_for", "fates_known", "no_lag", "all_sent", "reconciled")
+    page.picture("sink_checks", 1600, 1000)
+    page.open(link)
+
+    page.read("Millpond", "suiteprojects__customers")
+    page.picture("report", 1200, 1600)
+
+
+def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
+    """It says where it is once it answers; SIGTERM ends it and everything that it started, within seconds.
+
+    SIGINT is ignored when it starts, as behind a shell's `&`: Dagster would then ignore SIGTERM as well.
+    """
+    port = free_port()
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *MILLPOND, "ui", "--port", str(port)]
+    address = f"http://127.0.0.1:{port}"
+    environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": "", "MILLPOND_UI_TOKEN": TOKEN}
+    client = httpx.Client(base_url=address, timeout=30, headers=SIGNED_IN)
+    with running(ignoring, tmp_path / "log", **environment) as process, client as http:
+        log = tmp_path / "log"
+        told = f"the Dagster UI is on {address} (stop with Ctrl-C)"
+        until(lambda: told in log.read_text() or process.poll() is not None, 60, "no address is printed")
+        assert is_up(http), log.read_text()
+        taken = subprocess.run(
+            [*MILLPOND, "ui", "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (taken.returncode, taken.stdout.strip()) == (2, f"port {port} is in use; choose another one with --port")
+
+        started = family(process.pid)
+        assert len(started) >= 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert [number for number in started if is_alive(number)] == []
+
+
+@pytest.mark.long
+def test_when_the_webserver_dies_the_daemon_goes_too(tmp_path: Path) -> None:
+    """Half of a UI would run on unseen."""
+    port = free_port()
+    command = [*MILLPOND, "ui", "--port", str(port)]
+    environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": ""}
+    with running(command, tmp_path / "log", **environment) as process:
+        until(lambda: len(family(process.pid)) >= 2, 60, "nothing was started")
+        started = family(process.pid)
+        webserver = next(
+            number for number in started if "orchestration.web.webserver" in Path(f"/proc/{number}/cmdline").read_text()
+        )
+        os.kill(webserver, signal.SIGKILL)
+
+        assert process.wait(30) == 1
+        assert "webserver or daemon ended" in (tmp_path / "log").read_text()
+        assert [number for number in started if is_alive(number)] == []
+
+
+@pytest.mark.long
+def test_two_processes_may_make_dagsters_home_at_once(tmp_path: Path) -> None:
+    """The first run and the first look at the UI on a new machine: Dagster's SQLite files are made by one of them."""
+    code = (
+        "from orchestration.dagster_instance import open_instance\n"
+        "from orchestration.settings import MillpondSettings\n"
+        "open_instance(MillpondSettings()).dispose()"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": ""}
+    started = [subprocess.Popen(command, cwd=ROOT, env=environment) for _ in range(4)]
+
+    assert [process.wait(120) for process in started] == [0] * 4

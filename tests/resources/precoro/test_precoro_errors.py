@@ -1,0 +1,90 @@
+"""What the client reads out of Precoro's refusals."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from resources.errors import QuotaExhaustedError, RateLimitedError
+from resources.precoro.errors import Refusals, error_text
+
+NOW = datetime(2025, 12, 16, 9, 0, 0, tzinfo=UTC)
+STAMP = "2025-12-16 09:00:49 UTC"
+
+
+class Noon:
+    """A clock that stands."""
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return NOW
+
+    def sleep(self, seconds: float) -> None:
+        """Nothing."""
+
+
+def refusal(body: Any, headers: dict[str, str] | None = None) -> Exception | None:
+    """What becomes of a 429."""
+    request = httpx.Request("GET", "https://api.precoro.com/itemcustomfields")
+    return Refusals(Noon())(httpx.Response(429, json=body, headers=headers, request=request))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "seconds"),
+    [
+        ({"RateLimit-Type": "Route based limiter by minute", "RateLimit-Retry-After": STAMP}, {}, 50.0),
+        ({"RateLimit-Retry-After": STAMP}, {"Retry-After": "7"}, 50.0),
+        ({}, {"RateLimit-Retry-After": "2025-12-16T09:00:10+00:00"}, 11.0),
+        ({}, {"Retry-After": "7"}, 7.0),
+        ({"RateLimit-Retry-After": "soon"}, {"Retry-After": "7"}, 7.0),
+        ([], {}, None),
+    ],
+)
+def test_the_body_counts_first_then_the_headers(body: Any, headers: dict[str, str], seconds: float | None) -> None:
+    """§3: the details are in the body; whether headers come is unknown."""
+    error = refusal(body, headers)
+
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"RateLimit-Type": "Daily limiter", "RateLimit-Retry-After": "2025-12-16 09:10:00 UTC"},
+        {"RateLimit-Type": "Some new limiter", "RateLimit-Retry-After": "2025-12-16 20:00:00 UTC"},
+    ],
+)
+def test_a_wait_until_tomorrow_ends_the_run(body: Any) -> None:
+    """By its name, or because it lasts longer than an hour."""
+    assert isinstance(refusal(body), QuotaExhaustedError)
+
+
+def test_an_error_never_repeats_what_was_sent() -> None:
+    """Should the service quote a customer's name, it is taken out; our error texts go into logs."""
+    form = {"name": "Jörg & Söhne", "externalId": "7"}
+    request = httpx.Request("POST", "https://api.precoro.com/itemcustomfields/1/options", data=form)
+    body = {"errors": {"errors": {"name": "Jörg & Söhne is taken."}}}
+
+    error = Refusals(Noon())(httpx.Response(400, json=body, request=request))
+
+    assert str(error) == "precoro: POST /itemcustomfields/1/options: HTTP 400: name: <name> is taken."
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("plain", "plain"),
+        ({"message": "m", "error": "e"}, "m"),
+        ({"error": "e", "errors": {"errors": {"name": "n"}}}, "e"),
+        ({"errors": {"errors": {"name": "too long"}}}, "name: too long"),
+        ({"errors": {"name": ["too long", "ugly"]}}, "name: too long"),
+        ({"errors": [{"errors": {}}, "second"]}, "second"),
+        (None, ""),
+        ({"errors": 5}, ""),
+    ],
+)
+def test_the_text_of_any_envelope(body: Any, text: str) -> None:
+    """§4: tolerant, because only one envelope has production evidence."""
+    assert error_text(body) == text

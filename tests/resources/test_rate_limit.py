@@ -1,0 +1,204 @@
+"""The call budget: never more calls than allowed, by any number of callers, at any time."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resources.clock import SharedClock
+from resources.errors import QuotaExhaustedError
+from resources.rate_limit import CallBudget, Window
+
+BEGINS = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
+
+
+class StepClock:
+    """A clock that moves only by sleeping."""
+
+    def __init__(self) -> None:
+        self.moment = BEGINS
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        """Move."""
+        self.moment += timedelta(seconds=max(seconds, 1e-6))
+
+
+def fullest(moments: Sequence[float], seconds: float) -> int:
+    """The most calls in any stretch of this length."""
+    return max((sum(start <= each < start + seconds for each in moments) for start in moments), default=0)
+
+
+windows = st.lists(
+    st.builds(Window, st.sampled_from(["a", "b", "c"]), st.integers(1, 5), st.floats(0.5, 60.0)),
+    min_size=1,
+    max_size=3,
+)
+pauses = st.lists(st.tuples(st.floats(0.0, 30.0), st.sampled_from([None, "x", "y"])), min_size=1, max_size=25)
+
+
+def test_a_call_counts_from_its_answer(tmp_path: Path) -> None:
+    """One may be slow on its way and the next quick: a second between the sends is none between the arrivals."""
+    clock = StepClock()
+    budget = CallBudget(tmp_path / "calls.sqlite", [], clock, spacing_s=1.0)
+    first = budget.acquire("one")
+    clock.sleep(0.9)
+    budget.answered(first)
+    arrived = clock.now()
+
+    budget.acquire("one")
+
+    assert (clock.now() - arrived).total_seconds() >= 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(windows=windows, calls=pauses, spacing_s=st.floats(0.0, 3.0), identical_get_s=st.floats(0.5, 60.0))
+def test_no_window_is_ever_exceeded(
+    windows: list[Window], calls: list[tuple[float, str | None]], spacing_s: float, identical_get_s: float
+) -> None:
+    """Whatever the windows, the pauses and the identities: every stretch of time holds."""
+    clock = StepClock()
+    moments: list[tuple[float, str | None]] = []
+    with TemporaryDirectory() as folder:
+        budget = CallBudget(
+            Path(folder, "calls.sqlite"), windows, clock, identical_get_s=identical_get_s, spacing_s=spacing_s
+        )
+        for pause_s, identity in calls:
+            clock.sleep(pause_s)
+            budget.acquire("account", identity=identity)
+            moments.append((clock.now().timestamp(), identity))
+
+    times = [moment for moment, _ in moments]
+    for window in windows:
+        assert fullest(times, window.seconds) <= window.calls
+    for name in ("x", "y"):
+        assert fullest([moment for moment, identity in moments if identity == name], identical_get_s) <= 1
+    assert all(later - earlier > spacing_s - 1e-3 for earlier, later in pairwise(times))
+
+
+def test_room_is_used_at_once(tmp_path: Path) -> None:
+    """A budget that waits without need would keep every promise and be useless."""
+    clock = StepClock()
+    budget = CallBudget(tmp_path / "calls.sqlite", [Window("minute", 3, 60.0)], clock, identical_get_s=60.0)
+
+    for identity in ("x", "y", None):
+        budget.acquire("account", identity=identity)
+
+    assert clock.now() == BEGINS
+    assert budget.remaining("account") == {"minute": 0}
+
+
+def test_the_hour_is_waited_out_and_the_day_is_not(tmp_path: Path) -> None:
+    """Hours pass within a run; a day does not: the error says when it goes on, and then it does."""
+    clock = StepClock()
+    hours = [Window("hour", 2, 3600.0), Window("day", 5, 86400.0)]
+    budget = CallBudget(tmp_path / "calls.sqlite", hours, clock, system="precoro")
+    for _ in range(5):
+        budget.acquire("account")
+    waited = clock.now() - BEGINS
+
+    with pytest.raises(QuotaExhaustedError, match=r"day allowance.*2026-11-17 06:00:01 UTC"):
+        budget.acquire("account")
+    clock.moment = BEGINS + timedelta(days=1, seconds=1)
+    budget.acquire("account")
+
+    assert timedelta(hours=2) <= waited < timedelta(hours=2, minutes=1)
+
+
+def test_identical_calls_an_hour(tmp_path: Path) -> None:
+    """Precoro's second rule for the same GET: 30 an hour, even when they are a minute apart."""
+    clock = StepClock()
+    budget = CallBudget(tmp_path / "calls.sqlite", [], clock, identical_get_s=60.0, identical_an_hour=30)
+
+    for _ in range(31):
+        budget.acquire("account", identity="GET /users")
+
+    assert clock.now() - BEGINS >= timedelta(hours=1)
+
+
+def test_accounts_do_not_share(tmp_path: Path) -> None:
+    """Each token has its own allowance."""
+    clock = StepClock()
+    budget = CallBudget(tmp_path / "calls.sqlite", [Window("minute", 1, 60.0)], clock)
+
+    budget.acquire("one")
+    budget.acquire("two")
+
+    assert clock.now() == BEGINS
+
+
+def test_old_calls_are_forgotten(tmp_path: Path) -> None:
+    """The log does not grow by use, only by the allowance."""
+    clock = StepClock()
+    budget = CallBudget(tmp_path / "calls.sqlite", [Window("minute", 5, 60.0)], clock)
+
+    for _ in range(50):
+        budget.acquire("account")
+        clock.sleep(30)
+
+    with budget._log.transaction() as execute:
+        assert execute("select count(*) from calls").fetchone()[0] <= 5
+
+
+def together(work: Callable[[], None], threads: int) -> None:
+    """Run the same in several threads."""
+    running = [threading.Thread(target=work) for _ in range(threads)]
+    for each in running:
+        each.start()
+    for each in running:
+        each.join()
+
+
+def test_threads_share_one_allowance(tmp_path: Path) -> None:
+    """Looking and noting are one transaction, so two callers never take the same place."""
+    clock = SharedClock(tmp_path / "clock.sqlite", start=BEGINS, jumps=True)
+    budget = CallBudget(tmp_path / "calls.sqlite", [Window("hour", 100, 3600.0), Window("day", 999, 86400.0)], clock)
+
+    def many() -> None:
+        for _ in range(40):
+            budget.acquire("account")
+
+    together(many, threads=8)
+
+    with budget._log.transaction() as execute:
+        moments = [row[0] for row in execute("select at from calls order by at")]
+    assert len(moments) == 320
+    assert fullest(moments, 3600.0) == 100
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from resources.rate_limit import CallBudget, Window
+from resources.clock import SharedClock
+folder = Path(sys.argv[1])
+clock = SharedClock(folder / "clock.sqlite", jumps=True)
+budget = CallBudget(folder / "calls.sqlite", [Window("hour", 10, 3600.0), Window("day", 100, 86400.0)], clock)
+for _ in range(8):
+    budget.acquire("account")
+"""
+
+
+def test_processes_share_one_allowance(tmp_path: Path) -> None:
+    """A schedule and a person at the command line are two processes with one token."""
+    SharedClock(tmp_path / "clock.sqlite", start=BEGINS, jumps=True)
+    running = [subprocess.Popen([sys.executable, "-c", PROCESS, str(tmp_path)]) for _ in range(3)]
+
+    assert [each.wait(timeout=60) for each in running] == [0, 0, 0]
+
+    budget = CallBudget(tmp_path / "calls.sqlite", [Window("day", 100, 86400.0)], StepClock())
+    with budget._log.transaction() as execute:
+        moments = [row[0] for row in execute("select at from calls order by at")]
+    assert len(moments) == 24
+    assert fullest(moments, 3600.0) == 10
