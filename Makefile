@@ -72,7 +72,7 @@ bench-deliver: $(READY) ## delivery beside drt-core (make bench-deliver ARGS="--
 bench-realtime: $(READY) ## from a save to both targets, real processes (make bench-realtime ARGS="--saves 30")
 	$(BIN)/python -m tests.bench.realtime $(ARGS)
 
-bench-year: $(READY) ## what a year does to the pond (make bench-year ARGS="--customers 100000 --days 365")
+bench-year: $(READY) ## what a year does to the warehouse (make bench-year ARGS="--customers 100000 --days 365")
 	$(BIN)/python -m tests.bench.year $(ARGS)
 
 # no extensions of DuckDB 2 as wheels yet: an environment of its own, else with the versions that the lock names
@@ -107,6 +107,6 @@ lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 
 		--build-deps-for editable --allow-unsafe --no-strip-extras --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --output-file requirements.lock pyproject.toml
 
-clean: ## remove the environment, caches and the demo's data; the pond of a real account stays
+clean: ## remove the environment, caches and the demo's data; the warehouse of a real account stays
 	rm -rf .venv .millpond/demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

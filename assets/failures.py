@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from resources.errors import IntegrationError, TransientError, UnreachableError
-from resources.warehouse.warehouse import PondError
+from resources.warehouse.warehouse import WarehouseError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
@@ -18,7 +18,7 @@ def dagster_failure(*others: type[Exception]) -> Iterator[None]:
     `others` are exceptions that a person must mend: they fail without another try. `allow_retries` binds the asset's
     RetryPolicy only; retries of whole runs look at run tags.
     """
-    mended_by_hand: tuple[type[Exception], ...] = (PondError, *others)
+    mended_by_hand: tuple[type[Exception], ...] = (WarehouseError, *others)
     try:
         yield
     except IntegrationError as error:

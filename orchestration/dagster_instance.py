@@ -1,4 +1,4 @@
-"""Dagster's home: made from the project's dagster.yaml beside the pond, so that UI, daemon and command line agree."""
+"""Dagster's home: made from the project's dagster.yaml beside the warehouse, so that UI, daemon and command line agree."""
 
 import os
 
@@ -19,7 +19,7 @@ def prepare_home(settings: MillpondSettings) -> None:
         return
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     given = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
-    if len(settings.names) > 1:  # one writer in each account's pond
+    if len(settings.names) > 1:  # one writer in each account's warehouse
         config = yaml.safe_load(given)
         config["concurrency"]["pools"]["default_limit"] = len(settings.names)
         given = yaml.safe_dump(config)

@@ -40,14 +40,14 @@ from orchestration.maintenance.retention import Keep
 from orchestration.operator_jobs.apply_plan import release_job
 from orchestration.operator_jobs.reconcile import reconcile_job, reconciled_checks
 from orchestration.realtime.job import realtime_job
-from orchestration.realtime.sensor import Watch, hint_sensors
+from orchestration.realtime.sensor import Watch, notification_sensors
 from orchestration.scale.executors import executor_of
 from orchestration.settings import (
     MillpondSettings,
     netsuite_settings,
     precoro_settings,
     secret,
-    suiteprojects_door,
+    suiteprojects_connection,
 )
 from orchestration.warehouse_access import budget_of
 from resources.netsuite.resource import NetSuiteResource
@@ -67,7 +67,7 @@ def definitions() -> dg.Definitions:
     if wrong:
         problems[GROUPS_ASSET] = "\n".join(wrong)
     also = [GROUPS_ASSET] if wrong else []
-    switched = {name for account in settings.each for name in Switches(account.pond).said()}
+    switched = {name for account in settings.each for name in Switches(account.warehouse).said()}
     jobs = group_jobs(groups, workflows, stand_ins, also, switched)
     names, fresh_h = [job.name for job in jobs], fresh_hours(groups)
     nightly = reconcile_job(workflows)
@@ -105,7 +105,7 @@ def definitions() -> dg.Definitions:
             *(alert_sensor(each, workflows, fresh_h) for each in settings.each),
             dead_runs,
             publish_after_failure(settings),
-            *(sensor for watch in watches for sensor in hint_sensors(watch, names)),
+            *(sensor for watch in watches for sensor in notification_sensors(watch, names)),
         ],
         resources=for_runs({each.account: resources(each, workflows) for each in settings.each}, settings),
         executor=executor_of(settings),
@@ -155,7 +155,7 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
 
 
 def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str, object]:
-    """One account's doors to the outside; in sandbox mode they all lead to the sandbox's folder."""
+    """One account's connections to the outside; in sandbox mode they all lead to the sandbox's folder."""
     netsuite = netsuite_settings(settings.account)
 
     def key(name: str) -> str:
@@ -164,16 +164,16 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
 
     return {
         "warehouse": WarehouseResource(
-            folder=str(settings.pond),
+            folder=str(settings.warehouse),
             seal_key=secret("MILLPOND_SEAL_KEY"),
             personal=settings.personal,
-            catalog=settings.pond_catalog,
+            catalog=settings.warehouse_catalog,
             data=settings.lake_data,
             catalog_schema=settings.lake_schema,
-            endpoint=settings.pond_s3_endpoint,
-            region=settings.pond_s3_region,
-            s3_key=secret("MILLPOND_POND_S3_KEY"),
-            s3_secret=secret("MILLPOND_POND_S3_SECRET"),
+            endpoint=settings.warehouse_s3_endpoint,
+            region=settings.warehouse_s3_region,
+            s3_key=secret("MILLPOND_WAREHOUSE_S3_KEY"),
+            s3_secret=secret("MILLPOND_WAREHOUSE_S3_SECRET"),
         ),
         "extraction": ExtractionSettings(
             custom_columns=_custom_columns(workflows),
@@ -193,7 +193,7 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
             sandbox=settings.sandbox,
         ),
         "suiteprojects": SuiteProjectsResource(
-            **suiteprojects_door(settings),
+            **suiteprojects_connection(settings),
             password=key("SUITEPROJECTS_PASSWORD"),
             key=key("SUITEPROJECTS_KEY"),
             access_token=key("SUITEPROJECTS_ACCESS_TOKEN"),
@@ -201,7 +201,11 @@ def resources(settings: MillpondSettings, workflows: list[Workflow]) -> dict[str
             seal_key=secret("MILLPOND_SEAL_KEY"),
         ),
         "precoro": precoro_resource(settings),
-        **{each.spec.door: precoro_resource(settings, each.spec.connection) for each in workflows if on_precoro(each)},
+        **{
+            each.spec.connection_name: precoro_resource(settings, each.spec.connection)
+            for each in workflows
+            if on_precoro(each)
+        },
     }
 
 

@@ -36,7 +36,7 @@ class MillpondSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MILLPOND_", env_ignore_empty=True)
 
-    home: Path = Field(Path(".millpond"), description="Folder of the pond, the sandbox and Dagster's own records.")
+    home: Path = Field(Path(".millpond"), description="Folder of the warehouse, the sandbox and Dagster's own records.")
     accounts: str = Field(
         "",
         description="Several NetSuite accounts in one place, each a partition with a home and keys of its own:"
@@ -60,15 +60,15 @@ class MillpondSettings(BaseSettings):
         ge=0,
         description="Days for which `millpond compact` keeps what ended: versions, decisions, sends; 0: for ever.",
     )
-    pond_catalog: str = Field(
+    warehouse_catalog: str = Field(
         "",
         description="PostgreSQL with the catalog of a DuckLake, like `host=db dbname=millpond user=millpond`; the"
-        " password by PGPASSWORD or a password file. Empty: the pond is one DuckDB file.",
+        " password by PGPASSWORD or a password file. Empty: the warehouse is one DuckDB file.",
     )
-    pond_data: str = Field("", description="Where the lake's data files are, like `s3://bucket/pond`.")
-    pond_schema: str = Field("millpond", description="PostgreSQL schema of the lake's catalog.")
-    pond_s3_endpoint: str = Field("", description="Object store that is not Amazon's, like `https://store:9000`.")
-    pond_s3_region: str = Field("us-east-1", description="Region of the object store.")
+    warehouse_data: str = Field("", description="Where the lake's data files are, like `s3://bucket/warehouse`.")
+    warehouse_schema: str = Field("millpond", description="PostgreSQL schema of the lake's catalog.")
+    warehouse_s3_endpoint: str = Field("", description="Object store that is not Amazon's, like `https://store:9000`.")
+    warehouse_s3_region: str = Field("us-east-1", description="Region of the object store.")
     executor: Literal["in_process", "multiprocess", "celery"] = Field(
         "in_process", description="Where a run's steps are done; the last two need a lake, `celery` a broker as well."
     )
@@ -80,14 +80,17 @@ class MillpondSettings(BaseSettings):
     )
     webhook_names: str = Field("", description="Host names by which NetSuite reaches it: hooks.example.com.")
     webhook_window_s: float = Field(
-        300, gt=0, le=3600, description="Seconds that the time stamp of a hint may differ from now."
+        300, gt=0, le=3600, description="Seconds that the time stamp of a change notification may differ from now."
     )
-    webhook_most_bytes: int = Field(4096, ge=256, description="Longest hint.")
+    webhook_most_bytes: int = Field(4096, ge=256, description="Longest change notification.")
     realtime_burst: int = Field(
         200, ge=1, description="When more saved records wait than this, a run of all takes them instead."
     )
     realtime_wait_s: float = Field(
-        14.3, ge=0, le=50, description="Seconds that the sensor waits for a hint in one look; 0 looks once."
+        14.3,
+        ge=0,
+        le=50,
+        description="Seconds that the sensor waits for a change notification in one look; 0 looks once.",
     )
     realtime_linger_s: float = Field(
         20, ge=0, le=240, description="Seconds that a run for saved records waits for more of them; 0 ends at once."
@@ -144,17 +147,17 @@ class MillpondSettings(BaseSettings):
     @property
     def lake_schema(self) -> str:
         """PostgreSQL schema of the account's lake."""
-        return f"{self.pond_schema}_{self.account}" if self.account else self.pond_schema
+        return f"{self.warehouse_schema}_{self.account}" if self.account else self.warehouse_schema
 
     @property
     def lake_data(self) -> str:
         """Where the data files of the account's lake are; blank while it is not set."""
-        return f"{self.pond_data}/{self.account}" if self.account and self.pond_data else self.pond_data
+        return f"{self.warehouse_data}/{self.account}" if self.account and self.warehouse_data else self.warehouse_data
 
     @property
-    def pond(self) -> Path:
+    def warehouse(self) -> Path:
         """Folder of stage.duckdb and analyst.duckdb."""
-        return self.own / "pond"
+        return self.own / "warehouse"
 
     @property
     def ui_token(self) -> Path:
@@ -187,8 +190,8 @@ class MillpondSettings(BaseSettings):
         return self.home.absolute() / "dagster"
 
 
-def pond_clock(settings: MillpondSettings) -> Clock:
-    """The time that the pond's tables are written by: the sandbox has its own."""
+def warehouse_clock(settings: MillpondSettings) -> Clock:
+    """The time that the warehouse's tables are written by: the sandbox has its own."""
     from resources.sandbox.sandbox import Sandbox
 
     return Sandbox(Path(settings.sandbox)).clock if settings.sandbox else WallClock()
@@ -246,7 +249,7 @@ class SuiteProjectsSettings(BaseSettings):
     token_file: str = Field("", description="File that keeps the OAuth tokens; empty: in MILLPOND_HOME.")
 
 
-def suiteprojects_door(settings: MillpondSettings) -> dict[str, Any]:
+def suiteprojects_connection(settings: MillpondSettings) -> dict[str, Any]:
     """The settings of SuiteProjects Pro's client but for the secrets; the sandbox has its own of most of them."""
     own = SuiteProjectsSettings(_env_prefix=of_one("SUITEPROJECTS_", settings.account))
     file = own.token_file or str(settings.own / "suiteprojects_tokens.json")
@@ -280,10 +283,10 @@ SETTINGS = (MillpondSettings, AlertSettings, NetSuiteSettings, SuiteProjectsSett
 SECRETS = {
     "MILLPOND_SEAL_KEY": "Seals the values of plans at rest: 32 bytes in URL-safe base64; of several with commas the"
     " first seals and each opens; blank: readable.",
-    "MILLPOND_POND_S3_KEY": "Access key of the lake's object store.",
-    "MILLPOND_POND_S3_SECRET": "Secret key of the lake's object store.",
+    "MILLPOND_WAREHOUSE_S3_KEY": "Access key of the lake's object store.",
+    "MILLPOND_WAREHOUSE_S3_SECRET": "Secret key of the lake's object store.",
     "MILLPOND_UI_TOKEN": "Signs in to the UI; blank: one is made, in the file ui_token in Millpond's home.",
-    "MILLPOND_WEBHOOK_SECRETS": "What NetSuite's hints are signed with: the text of its API secret, 32 characters or"
+    "MILLPOND_WEBHOOK_SECRETS": "What NetSuite's change notifications are signed with: the text of its API secret, 32 characters or"
     " more; of several with commas each is taken.",
     "MILLPOND_ALERT_WEBHOOK_URL": "Address that gets alerts as JSON.",
     "MILLPOND_ALERT_WEBHOOK_KEY": "Signs them: HMAC-SHA256 in the header X-Millpond-Signature; blank: unsigned.",

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 FAILPOINTS = {
-    "mart_made": "the mart is shaped from what was staged, the pond has the one before",
-    "twin_read": "the target is read, the pond has the twin before",
-    "plan_begins": "every record is decided on, the pond has the plan before",
+    "mart_made": "the mart is shaped from what was staged, the warehouse has the one before",
+    "twin_read": "the target is read, the warehouse has the target state before",
+    "plan_begins": "every record is decided on, the warehouse has the plan before",
     "plan_kept": "the plan is committed, nobody has taken it",
     "plan_taken": "the plan is taken for sending and committed as such, nothing was sent",
     "intents_begin": "what will be sent is known, the ledger was not told",
@@ -19,11 +19,11 @@ FAILPOINTS = {
     "request_begins": "a request is about to leave",
     "request_served": "the system did it, nobody has read the answer",
     "answers_read": "the answers of a batch are read, the ledger was not told",
-    "answers_kept": "the ledger knows every answer, links and twin do not",
+    "answers_kept": "the ledger knows every answer, links and target state do not",
     "bookkeeping_begins": "the last transaction of a run is about to begin",
     "bookkeeping_open": "the last transaction of a run is written, not committed",
     "bookkeeping_done": "the run is in the ledger, its figures are not complete",
-    "publish_begins": "the pond is about to be copied for readers",
+    "publish_begins": "the warehouse is about to be copied for readers",
     "publish_copied": "the copy is written, readers still have the one before",
     "publish_done": "readers have the new copy",
 }

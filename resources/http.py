@@ -1,6 +1,6 @@
 """The one HTTP door: retries, waiting, the error tree, host pinning, nothing secret in texts.
 
-client method  ->  HttpDoor.send(…)  ->  httpx.Client (transport: network, or the sandbox in process)
+client method  ->  HttpClient.send(…)  ->  httpx.Client (transport: network, or the sandbox in process)
 """
 
 from collections.abc import Callable, Iterator
@@ -146,7 +146,7 @@ def open_http(
         yield http
 
 
-class HttpDoor:
+class HttpClient:
     """Sends one request until it is answered, refused, or no longer worth trying."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What every test may ask for: a sandbox of its own, a pond of its own, and to have its seeds counted."""
+"""What every test may ask for: a sandbox of its own, a warehouse of its own, and to have its seeds counted."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -59,5 +59,5 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    """An empty pond."""
-    return Warehouse(tmp_path / "pond")
+    """An empty warehouse."""
+    return Warehouse(tmp_path / "warehouse")

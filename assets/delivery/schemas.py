@@ -33,7 +33,7 @@ PLAN_COLUMNS = list(PLAN_COMMENTS)
 
 OURS = pl.col("matched_by").is_in(["external_id", "link"])
 TOUCHED = pl.col("changes").list.eval(pl.element().struct.field("field"))
-KNOWN_PARENT = pl.coalesce("twin.parent_id", "linked_parent")
+KNOWN_PARENT = pl.coalesce("target_state.parent_id", "linked_parent")
 
 REFUSED = "the target refused it: {}"
 

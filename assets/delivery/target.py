@@ -101,8 +101,8 @@ class Sent:
 UNFINISHED = "unfinished"  # code of a confirmed create whose second call is not known to have arrived
 
 
-# Columns that every twin has before the target's own fields.
-TWIN_COLUMNS = {
+# Columns that every target state has before the target's own fields.
+TARGET_STATE_COLUMNS = {
     "target_id": pl.String,  # the target's internal id
     "external_id": pl.String,  # our key in it, null for records that are not ours
     "is_active": pl.Boolean,
@@ -160,7 +160,7 @@ class Target(Protocol):
         ...
 
     def read(self, fields: Sequence[str]) -> pl.DataFrame:
-        """Every record that the target has, ours and others': TWIN_COLUMNS and the asked fields (all String).
+        """Every record that the target has, ours and others': TARGET_STATE_COLUMNS and the asked fields (all String).
 
         Raises:
             IntegrationError: A short or malformed answer never comes back as a shorter frame.
@@ -233,4 +233,4 @@ class SimpleTarget(ABC):
 
     def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:  # noqa: ARG002 - none is there
         """What was not shown is not there."""
-        return pl.DataFrame(schema={**TWIN_COLUMNS, **dict.fromkeys(fields, pl.String)}), ()
+        return pl.DataFrame(schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)}), ()

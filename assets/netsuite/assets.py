@@ -14,7 +14,7 @@ import dagster as dg
 from assets.failures import RETRY, dagster_failure
 from assets.netsuite.extract.extract import ExtractionSettings, ExtractReport, extract
 from assets.netsuite.extract.load import OWN_COLUMNS
-from assets.netsuite.record_types import THINGS, Thing, thing_of
+from assets.netsuite.record_types import RECORD_TYPES, RecordType, record_type_of
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.tables import columns_of, quoted
 from resources.warehouse.warehouse import Warehouse
@@ -28,7 +28,7 @@ AT_ONCE_H = 1e-9
 
 def raw_metadata(warehouse: Warehouse, report: ExtractReport, table: str) -> dict[str, Any]:
     """What an operator looks at: counts, columns, calls and warnings of one raw table."""
-    query = thing_of(report.thing).query
+    query = record_type_of(report.record_type).query
     comments = {column.name: column.comment for column in query.columns}
     comments |= {name: comment for name, (_, comment) in OWN_COLUMNS.items()}
     with warehouse.writer(transaction=False) as con:
@@ -58,27 +58,27 @@ def raw_metadata(warehouse: Warehouse, report: ExtractReport, table: str) -> dic
     }
 
 
-def _specs(thing: Thing, deps: Sequence[str]) -> list[dg.AssetSpec]:
+def _specs(record_type: RecordType, deps: Sequence[str]) -> list[dg.AssetSpec]:
     return [
         dg.AssetSpec(
             table,
             deps=deps,
-            description=thing.query.statement.description,
+            description=record_type.query.statement.description,
             group_name=GROUP,
             kinds=KINDS,
             owners=OWNERS,
         )
-        for table in thing.raw_tables
+        for table in record_type.raw_tables
     ]
 
 
 def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
     """The asset, or for customers the three assets, of one thing."""
-    thing = thing_of(name)
+    record_type = record_type_of(name)
 
     @dg.multi_asset(
         name=f"raw_netsuite__{name}",
-        specs=_specs(thing, deps),
+        specs=_specs(record_type, deps),
         retry_policy=RETRY,
         pool="duckdb",
     )
@@ -91,7 +91,7 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
         settings = replace(extraction, reconcile_hours=AT_ONCE_H) if ALL_IDS_TAG in context.run.tags else extraction
         with dagster_failure():
             report = extract(warehouse, netsuite, name, settings, run_id=context.run.run_id)
-            told = {table: raw_metadata(warehouse, report, table) for table in thing.raw_tables}
+            told = {table: raw_metadata(warehouse, report, table) for table in record_type.raw_tables}
         for warning in report.warnings:
             context.log.warning(warning)
         for table, metadata in told.items():
@@ -102,7 +102,9 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
 
 # children follow their parents: whose parent changed is read again in the same run
 _AFTER: Mapping[str, Sequence[str]] = {
-    name: THINGS[thing.of].raw_tables for name, thing in THINGS.items() if thing.parent
+    name: RECORD_TYPES[record_type.of].raw_tables for name, record_type in RECORD_TYPES.items() if record_type.parent
 }
 
-RAW_ASSETS: Mapping[str, dg.AssetsDefinition] = {name: raw_asset(name, deps=_AFTER.get(name, ())) for name in THINGS}
+RAW_ASSETS: Mapping[str, dg.AssetsDefinition] = {
+    name: raw_asset(name, deps=_AFTER.get(name, ())) for name in RECORD_TYPES
+}

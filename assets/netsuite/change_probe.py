@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from assets.netsuite.extract.deletions import SHOWN_IN
 from assets.netsuite.extract.watermarks import UNKNOWN_ZONE_OVERLAP
-from assets.netsuite.record_types import THINGS, Thing
+from assets.netsuite.record_types import RECORD_TYPES, RecordType
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.netsuite.client import TIMESTAMP, NetSuiteClient
 from resources.netsuite.errors import MissingTableError
@@ -29,7 +29,7 @@ class Change(NamedTuple):
 def changed_since(client: NetSuiteClient, watermark: datetime) -> dict[str, Change]:
     """Which of customer, job, contact and deletedrecord changed, in one call (two the first time).
 
-    A hint and no proof: while the session's time zone is not known, a table may be named that did not change, and a
+    A change notification and no proof: while the session's time zone is not known, a table may be named that did not change, and a
     table that the role may not see is not named. Where one of them is not there, or the account refuses to join the
     four questions, each is asked by itself.
 
@@ -40,7 +40,10 @@ def changed_since(client: NetSuiteClient, watermark: datetime) -> dict[str, Chan
     zone = client.session_zone_offset
     moment = watermark.astimezone(UTC)
     local = moment - UNKNOWN_ZONE_OVERLAP if zone is None else moment + zone
-    asked = {thing.table: (_question(thing.table, thing.modified, _SINCE), local) for thing in _watched()}
+    asked = {
+        record_type.table: (_question(record_type.table, record_type.modified, _SINCE), local)
+        for record_type in _watched()
+    }
     asked[DELETED] = (_question(DELETED, "deleteddate", _SINCE_DAY), watermark.astimezone(SHOWN_IN))
     try:
         rows = _ask(client, list(asked.values()))
@@ -52,8 +55,8 @@ def changed_since(client: NetSuiteClient, watermark: datetime) -> dict[str, Chan
     return {table: found[table] for table in asked if table in found and found[table].rows}
 
 
-def _watched() -> list[Thing]:
-    return [THINGS[name] for name in WATCHED]
+def _watched() -> list[RecordType]:
+    return [RECORD_TYPES[name] for name in WATCHED]
 
 
 def _question(table: str, column: str, since: str) -> str:

@@ -15,7 +15,7 @@ STAGES = MappingProxyType({"CUSTOMER": "customers", "LEAD": "leads", "PROSPECT":
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thing:
+class RecordType:
     """How one NetSuite table is read.
 
     Attributes:
@@ -50,13 +50,13 @@ class Thing:
 
     @property
     def raw_tables(self) -> tuple[str, ...]:
-        """The tables of the pond that it fills."""
+        """The tables of the warehouse that it fills."""
         names = tuple(STAGES.values()) if self.split else (self.name,)
         return tuple(f"raw_netsuite__{name}" for name in names)
 
 
 _ALL = (
-    Thing(
+    RecordType(
         name="customers",
         table="customer",
         required=frozenset({"id", "entityid", "isinactive", "lastmodifieddate"}),
@@ -66,7 +66,7 @@ _ALL = (
         split=True,
         record="customer",
     ),
-    Thing(
+    RecordType(
         name="projects",
         table="job",
         required=frozenset({"id", "entityid", "customer", "isinactive", "lastmodifieddate"}),
@@ -74,7 +74,7 @@ _ALL = (
         deleted_as=frozenset({"job", "project", "custjob"}),
         record="job",
     ),
-    Thing(
+    RecordType(
         name="contacts",
         table="contact",
         required=frozenset({"id", "company", "isinactive", "lastmodifieddate"}),
@@ -82,21 +82,21 @@ _ALL = (
         deleted_as=frozenset({"contact"}),
         record="contact",
     ),
-    Thing(
+    RecordType(
         name="customer_subsidiaries",
         table="customersubsidiaryrelationship",
         required=frozenset({"id", "entity", "subsidiary", "lastmodifieddate"}),
         modified="r.lastmodifieddate",
         parent="r.entity",
     ),
-    Thing(
+    RecordType(
         name="addresses",
         table="customeraddressbook",
         required=frozenset({"internalid", "entity", "lastmodifieddate"}),
         modified="a.lastmodifieddate",
         parent="b.entity",
     ),
-    Thing(
+    RecordType(
         name="contact_addresses",
         table="contactaddressbook",
         required=frozenset({"internalid", "entity", "lastmodifieddate"}),
@@ -105,26 +105,26 @@ _ALL = (
         of="contacts",
         optional=True,
     ),
-    Thing(name="subsidiaries", table="subsidiary"),
-    Thing(name="departments", table="department"),
-    Thing(name="classifications", table="classification"),
-    Thing(name="locations", table="location"),
-    Thing(name="currencies", table="currency"),
-    Thing(name="entity_statuses", table="entitystatus", required=frozenset({"key", "name"})),
+    RecordType(name="subsidiaries", table="subsidiary"),
+    RecordType(name="departments", table="department"),
+    RecordType(name="classifications", table="classification"),
+    RecordType(name="locations", table="location"),
+    RecordType(name="currencies", table="currency"),
+    RecordType(name="entity_statuses", table="entitystatus", required=frozenset({"key", "name"})),
 )
 
-THINGS: Mapping[str, Thing] = MappingProxyType({thing.name: thing for thing in _ALL})
+RECORD_TYPES: Mapping[str, RecordType] = MappingProxyType({record_type.name: record_type for record_type in _ALL})
 
 
 @cache
-def thing_of(name: str) -> Thing:
+def record_type_of(name: str) -> RecordType:
     """A thing by its name; one that is read on demand is read whole each time.
 
     Raises:
         KeyError: There is none.
     """
     if not is_on_demand(name):
-        return THINGS[name]
+        return RECORD_TYPES[name]
     if name == SERVICE_ITEMS:
-        return Thing(name=name, table="item", required=frozenset({"id", "itemid"}), record="serviceItem")
-    return Thing(name=name, table=name, required=frozenset({"id"}), record=name)
+        return RecordType(name=name, table="item", required=frozenset({"id", "itemid"}), record="serviceItem")
+    return RecordType(name=name, table=name, required=frozenset({"id"}), record=name)

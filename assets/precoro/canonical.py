@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from assets.delivery.target import TWIN_COLUMNS, TargetField
+from assets.delivery.target import TARGET_STATE_COLUMNS, TargetField
 from resources.precoro.client import Option
 
 FIELDS: Mapping[str, TargetField] = {
@@ -44,7 +44,7 @@ def frame(options: Iterable[Option], fields: Sequence[str]) -> pl.DataFrame:
         parent = None if option.parent_id is None else str(option.parent_id)
         own = (str(option.option_id), option.external_id, option.enable, parent, option.updated_at)
         rows.append((*own, *(values[name] for name in fields)))
-    schema = TWIN_COLUMNS | dict.fromkeys(fields, pl.String)
+    schema = TARGET_STATE_COLUMNS | dict.fromkeys(fields, pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

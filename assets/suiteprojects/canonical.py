@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from assets.delivery.target import TWIN_COLUMNS, TargetField
+from assets.delivery.target import TARGET_STATE_COLUMNS, TargetField
 from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, RecordKind
 from resources.errors import ContractError
 from resources.suiteprojects.xml import Record, address_of
@@ -68,6 +68,6 @@ def frame(
             missing = ", ".join(sorted(needed - record.keys()))
             raise ContractError("suiteprojects", f"Read {type_name}", f"records came without {missing}")
         values = shown(kind, known, record, fields)
-        own = [values["is_active"] == "1" if name == "is_active" else values[name] for name in TWIN_COLUMNS]
+        own = [values["is_active"] == "1" if name == "is_active" else values[name] for name in TARGET_STATE_COLUMNS]
         rows.append((*own, *(values[name] for name in fields)))
-    return pl.DataFrame(rows, schema={**TWIN_COLUMNS, **dict.fromkeys(fields, pl.String)}, orient="row")
+    return pl.DataFrame(rows, schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)}, orient="row")

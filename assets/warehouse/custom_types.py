@@ -13,7 +13,7 @@ from types import MappingProxyType
 import duckdb
 
 from assets.netsuite.extract.custom_field_types import read_kinds
-from assets.netsuite.record_types import Thing, thing_of
+from assets.netsuite.record_types import RecordType, record_type_of
 from resources.warehouse.tables import columns_of, quoted
 from sql import Statement
 
@@ -55,7 +55,7 @@ def custom_kinds(con: duckdb.DuckDBPyConnection, of: Statement) -> dict[str, str
 
 def typed(con: duckdb.DuckDBPyConnection, of: Statement, kinds: Mapping[str, str]) -> Typed:
     """Cast the custom fields of these kinds."""
-    unfit = _unfit(con, thing_of(of.name.removeprefix(PREFIX)), kinds) if kinds else ()
+    unfit = _unfit(con, record_type_of(of.name.removeprefix(PREFIX)), kinds) if kinds else ()
     casts = [f"{_cast(name, kind)} as {quoted(name)}" for name, kind in kinds.items() if name not in unfit]
     if not casts:
         return Typed(of, unfit)
@@ -66,9 +66,9 @@ def _cast(name: str, kind: str) -> str:
     return CASTS[kind].format(quoted(name))
 
 
-def _unfit(con: duckdb.DuckDBPyConnection, thing: Thing, kinds: Mapping[str, str]) -> tuple[str, ...]:
+def _unfit(con: duckdb.DuckDBPyConnection, record_type: RecordType, kinds: Mapping[str, str]) -> tuple[str, ...]:
     unfit = set[str]()
-    for table in thing.raw_tables:
+    for table in record_type.raw_tables:
         there = [name for name in kinds if name in columns_of(con, table)]
         if there:
             lost = (f"count({quoted(name)}) > count({_cast(name, kinds[name])})" for name in there)

@@ -1,8 +1,8 @@
-"""Read the records that hints name, and all above them, from NetSuite again, and stage them.
+"""Read the records that change notifications name, and all above them, from NetSuite again, and stage them.
 
 hinted records  ->  look_again (the row, and what is a part of it)  ->  stg_, hist_  ->  their parents  -> …
 
-What a hint says is not believed: values come from NetSuite, and a record is deleted when NetSuite shows it no more.
+What a change notification says is not believed: values come from NetSuite, and a record is deleted when NetSuite shows it no more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from assets.delivery.schemas import KEY
 from assets.delivery.spec.expressions import key_column
 from assets.netsuite.extract.extract import look_again
 from assets.netsuite.extract.settings import ExtractionSettings
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.history import LAYER as HISTORY
 from assets.warehouse.history import keep
 from assets.warehouse.staging import LAYER as STAGING
@@ -30,7 +30,9 @@ from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
 
 Key = tuple[str, str]
-PARTS = [thing for thing in THINGS.values() if thing.parent]  # read with the record that they are parts of
+PARTS = [
+    record_type for record_type in RECORD_TYPES.values() if record_type.parent
+]  # read with the record that they are parts of
 DEEPEST = 50  # a ring of parents ends here; the mart says what is wrong with it
 
 
@@ -46,7 +48,7 @@ def read_again(
     """Bring the staged rows of some records, and of all above them, up to date.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         client: NetSuite.
         workflows: They say who is whose parent.
         hinted: The records, and of each whether somebody said that it was deleted.
@@ -54,7 +56,7 @@ def read_again(
         run_id: Written beside each row.
 
     Returns:
-        KEY: the records and all above them, as far as NetSuite or the pond has them.
+        KEY: the records and all above them, as far as NetSuite or the warehouse has them.
 
     Raises:
         IntegrationError: NetSuite could not be read; what was read is kept, and harms nobody.
@@ -87,24 +89,27 @@ def _read(
         gone = {record_id: gone_at for record_id in ids if (name, record_id) in said_deleted}
         return look_again(warehouse, client, name, ids, settings, run_id=run_id, said_deleted=gone)
 
-    with ThreadPoolExecutor(len(THINGS)) as pool:
+    with ThreadPoolExecutor(len(RECORD_TYPES)) as pool:
         shown = dict(zip(asked, pool.map(again, asked, asked.values()), strict=True))
         for source, record_id in said_deleted:
             shown[source].add(record_id)
         with warehouse.writer(transaction=False) as con:
             there = tables_of(con)
         below = {
-            thing.name: sorted(shown[thing.of], key=int)
-            for thing in PARTS
-            if shown.get(thing.of) and there.issuperset(thing.raw_tables)
+            record_type.name: sorted(shown[record_type.of], key=int)
+            for record_type in PARTS
+            if shown.get(record_type.of) and there.issuperset(record_type.raw_tables)
         }
         list(pool.map(again, below, below.values()))
 
 
 def _stage(con: duckdb.DuckDBPyConnection, sources: set[str]) -> None:
     """Stage what was read, and keep the versions that began."""
-    read = [*(THINGS[name] for name in sources), *(thing for thing in PARTS if thing.of in sources)]
-    raw = set(chain.from_iterable(thing.raw_tables for thing in read))
+    read = [
+        *(RECORD_TYPES[name] for name in sources),
+        *(record_type for record_type in PARTS if record_type.of in sources),
+    ]
+    raw = set(chain.from_iterable(record_type.raw_tables for record_type in read))
     touched = [each for name in names(STAGING) if raw & set((each := statement(STAGING, name)).reads)]
     staged = {each.name for each in touched if has_table(con, each.name) and build(con, each).mode != "unchanged"}
     for each in (statement(HISTORY, name) for name in names(HISTORY)):

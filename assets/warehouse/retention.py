@@ -1,4 +1,4 @@
-"""Bounds what the pond remembers: versions, spells, attempts, runs and plans that ended long ago are taken out.
+"""Bounds what the warehouse remembers: versions, spells, attempts, runs and plans that ended long ago are taken out.
 
 keep_days  ->  thin()  ->  hist_*, sync_decisions, _attempts, _runs, _plans and netsuite_reads without their oldest rows
 

@@ -1,4 +1,4 @@
-"""Publish what analysts read: the whole pond as one file, replaced in one step at the end of a run.
+"""Publish what analysts read: the whole warehouse as one file, replaced in one step at the end of a run.
 
 stage.duckdb (ours, locked while it is written)  ->  analyst.duckdb (theirs, read-only)
 """
@@ -27,7 +27,7 @@ def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
         owners=["team:integrations"],
         deps=list(after),
         pool="duckdb",
-        description="`analyst.duckdb`: every staging, mart, twin, plan and sync table as of the end of the run. "
+        description="`analyst.duckdb`: every staging, mart, target state, plan and sync table as of the end of the run. "
         "Readers never wait for a run, and a run never waits for readers; reconnect to see a newer one. "
         "The run's report, one HTML page, is made beside it.",
     )

@@ -13,7 +13,7 @@ import dagster as dg
 import duckdb
 
 from assets.failures import RETRY, dagster_failure
-from assets.netsuite.record_types import thing_of
+from assets.netsuite.record_types import record_type_of
 from assets.warehouse.incremental import Staged, stage
 from resources.warehouse.tables import columns_of, describe_table, has_table, quoted
 from resources.warehouse.warehouse import Warehouse
@@ -61,7 +61,7 @@ def duplicate_keys(con: duckdb.DuckDBPyConnection, of: Statement) -> int:
 
 def row_counts(con: duckdb.DuckDBPyConnection, of: Statement) -> tuple[int, int]:
     """Rows of the raw tables of the same thing, and rows of the staging table."""
-    raw = thing_of(of.name.removeprefix("stg_netsuite__")).raw_tables
+    raw = record_type_of(of.name.removeprefix("stg_netsuite__")).raw_tables
     counts = [int(con.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0]) for table in (*raw, of.name)]
     return sum(counts[:-1]), counts[-1]
 

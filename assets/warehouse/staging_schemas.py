@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from assets.netsuite.extract.load import OWN_COLUMNS
-from assets.netsuite.record_types import THINGS, thing_of
+from assets.netsuite.record_types import RECORD_TYPES, record_type_of
 from resources.warehouse.tables import quoted, read_frame
 from sql import names, statement
 
@@ -22,11 +22,11 @@ CUSTOM = ("custentity_any", "custrecord_any", "custitem_any")
 def staging_schemas(*on_demand: str) -> Mapping[str, pl.DataFrame]:
     """Every staging table by name, also these that are made on demand, with its columns and types and no row."""
     with duckdb.connect() as con:
-        for thing in (*THINGS.values(), *map(thing_of, on_demand)):
-            columns = {**dict.fromkeys((*thing.query.names, *CUSTOM), "varchar")}
+        for record_type in (*RECORD_TYPES.values(), *map(record_type_of, on_demand)):
+            columns = {**dict.fromkeys((*record_type.query.names, *CUSTOM), "varchar")}
             columns |= {name: kind for name, (kind, _) in OWN_COLUMNS.items()}
             listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
-            for table in thing.raw_tables:
+            for table in record_type.raw_tables:
                 con.execute(f"create table {quoted(table)} ({listed})")
         tables = [*names("staging"), *(f"stg_netsuite__{name}" for name in on_demand)]
         return {name: read_frame(con, statement("staging", name).text) for name in tables}

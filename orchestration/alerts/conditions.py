@@ -1,4 +1,4 @@
-"""What is wrong now, as the pond tells it: records held back, plans that wait, workflows that are too old.
+"""What is wrong now, as the warehouse tells it: records held back, plans that wait, workflows that are too old.
 
 sync_decisions, sync_attempts, sync_plans, sync_runs  ->  Problem, one per root cause
 
@@ -26,7 +26,7 @@ class Kind(StrEnum):
     UNRECONCILED = "unreconciled"  # look at the drift report
 
 
-OF_POND = frozenset({Kind.DEGRADED, Kind.WAITING, Kind.STALE})
+OF_WAREHOUSE = frozenset({Kind.DEGRADED, Kind.WAITING, Kind.STALE})
 HELD_IDS = 5
 
 
@@ -67,16 +67,16 @@ class Limits:
     fresh_h: Mapping[str, float]
 
 
-def pond_problems(
+def warehouse_problems(
     warehouse: Warehouse, active: Collection[str], limits: Limits, now: datetime, known: Collection[str]
 ) -> list[Problem]:
-    """Everything that the pond tells.
+    """Everything that the warehouse tells.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         active: Workflows that are switched on: only these count.
         limits: When something counts.
-        now: By the pond's clock, UTC, without a zone.
+        now: By the warehouse's clock, UTC, without a zone.
         known: Keys of problems that are open: those of records end at half the limit, so that nothing flickers.
     """
     if not warehouse.exists():

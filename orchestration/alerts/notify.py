@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestration.alerts.conditions import OF_POND, Kind, Problem
+from orchestration.alerts.conditions import OF_WAREHOUSE, Kind, Problem
 from orchestration.alerts.store import Memory
 from resources.notifiers.notice import Entry, Notice, NotToldError, Receiver
 
@@ -133,4 +133,4 @@ def deliver(memory: Memory, receivers: Mapping[str, Receiver], look: Look, secon
             look.delivered += 1
 
 
-__all__ = ["OF_POND", "Look", "Scrub", "compare", "deliver"]
+__all__ = ["OF_WAREHOUSE", "Look", "Scrub", "compare", "deliver"]

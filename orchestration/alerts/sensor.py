@@ -1,6 +1,6 @@
 """The sensor that looks, and how receivers are set up.
 
-settings  ->  receivers;  every half a minute: Dagster's runs and the pond  ->  what changed  ->  receivers
+settings  ->  receivers;  every half a minute: Dagster's runs and the warehouse  ->  what changed  ->  receivers
 """
 
 import os
@@ -14,16 +14,16 @@ import dagster as dg
 from assets.delivery.plan.planner import Workflow
 from assets.delivery.spec.switches import Switches
 from orchestration.account_partitions import own
-from orchestration.alerts.conditions import OF_POND, Kind, Limits, Problem, pond_problems
+from orchestration.alerts.conditions import OF_WAREHOUSE, Kind, Limits, Problem, warehouse_problems
 from orchestration.alerts.notify import Look, Scrub, compare, deliver
 from orchestration.alerts.run_failures import check_problems, follow_runs, run_problems
 from orchestration.alerts.store import Memory
 from orchestration.operator_jobs.reconcile import check_key
-from orchestration.settings import AlertSettings, MillpondSettings, pond_clock, secret_variables
+from orchestration.settings import AlertSettings, MillpondSettings, secret_variables, warehouse_clock
 from resources.notifiers.mail import Mail
 from resources.notifiers.notice import Receiver
 from resources.notifiers.web import Slack, Webhook
-from resources.warehouse.warehouse import PondError, Warehouse
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 EVERY_S = 30
 NAME = "alerts"
@@ -64,7 +64,7 @@ def look(
     workflows: Sequence[Workflow],
     limits: Limits,
     *,
-    pond_time: datetime,
+    warehouse_time: datetime,
     link: str = "",
     account: str = "",
 ) -> Look:
@@ -72,12 +72,12 @@ def look(
 
     Args:
         instance: Dagster's records.
-        warehouse: The pond.
+        warehouse: The warehouse.
         path: Alerting's own file.
         receivers: Who is told.
         workflows: Those that are switched on.
         limits: When something counts.
-        pond_time: Now by the pond's clock, aware.
+        warehouse_time: Now by the warehouse's clock, aware.
         link: Where to look.
         account: Whose runs are looked at; blank: there is but one.
     """
@@ -88,13 +88,15 @@ def look(
             now, unseen = run_problems(memory), set[Kind]()
             now += check_problems(instance, [check_key(each) for each in workflows], account)
             try:
-                names, moment = [each.name for each in workflows], pond_time.replace(tzinfo=None)
-                now += pond_problems(warehouse, names, limits, moment, set(memory.open_problems()))
-            except (PondError, TimeoutError) as error:
-                unseen |= OF_POND
-                now.append(Problem(Kind.FAILED, "the pond", f"the pond cannot be read: {type(error).__name__}"))
+                names, moment = [each.name for each in workflows], warehouse_time.replace(tzinfo=None)
+                now += warehouse_problems(warehouse, names, limits, moment, set(memory.open_problems()))
+            except (WarehouseError, TimeoutError) as error:
+                unseen |= OF_WAREHOUSE
+                now.append(
+                    Problem(Kind.FAILED, "the warehouse", f"the warehouse cannot be read: {type(error).__name__}")
+                )
             found.told = compare(
-                memory, now, pond_time, scrub_of_environment(), unseen=unseen, link=link, account=account
+                memory, now, warehouse_time, scrub_of_environment(), unseen=unseen, link=link, account=account
             )
             found.open = len(memory.open_problems())
             for name in receivers:
@@ -108,17 +110,17 @@ def alert_sensor(
     settings: MillpondSettings, workflows: Sequence[Workflow], fresh_h: Mapping[str, float]
 ) -> dg.SensorDefinition:
     """Looks every half a minute; without a receiver what is wrong is told by the tick alone."""
-    how, pond = AlertSettings(), own("warehouse", settings.account)
+    how, warehouse_key = AlertSettings(), own("warehouse", settings.account)
 
     @dg.sensor(
         name=own(NAME, settings.account),
-        required_resource_keys={pond},
+        required_resource_keys={warehouse_key},
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tells what fails, waits or grows old, once for each root cause, and when it is over.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        warehouse: Warehouse = getattr(context.resources, pond)
+        warehouse: Warehouse = getattr(context.resources, warehouse_key)
         trouble, receivers = "", dict[str, Receiver]()
         try:
             receivers = receivers_of(how)
@@ -129,7 +131,7 @@ def alert_sensor(
         active = [each for each in workflows if switches.state(each).active]
         found = look(
             context.instance, warehouse, settings.alerts, receivers, active, limits,
-            pond_time=pond_clock(settings).now(), link=how.link, account=settings.account,
+            warehouse_time=warehouse_clock(settings).now(), link=how.link, account=settings.account,
         )  # fmt: skip
         return dg.SkipReason(found.text + trouble)
 

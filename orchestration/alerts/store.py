@@ -1,4 +1,4 @@
-"""What alerting remembers between looks, in a file of its own: it must work when the pond does not.
+"""What alerting remembers between looks, in a file of its own: it must work when the warehouse does not.
 
 runs that were looked at · the last end of every step · problems that are open · notices that are still to be delivered
 """

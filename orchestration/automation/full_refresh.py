@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from assets.delivery.plan.planner import Workflow
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from orchestration.automation.jobs import Group
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
@@ -30,13 +30,13 @@ def read_again(warehouse: Warehouse, workflows: Sequence[Workflow], since: datet
     """Put the watermarks of these workflows' NetSuite tables back; the names of the tables.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         workflows: Whose sources are read again.
         since: Records changed at or after this moment, UTC; None: every record.
     """
     staged = {record.table for workflow in workflows for record in workflow.spec.records}
     raw = {name for table in staged for name in statement("staging", table).reads}
-    tables = sorted(thing.table for thing in THINGS.values() if raw & set(thing.raw_tables))
+    tables = sorted(record_type.table for record_type in RECORD_TYPES.values() if raw & set(record_type.raw_tables))
     with warehouse.writer() as con:
         for table in tables if has_table(con, "sync_watermarks") else []:
             if since is None:

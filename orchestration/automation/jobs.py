@@ -179,7 +179,9 @@ def group_jobs(
         # what a workflow needs of others it takes from their last run; they are not run for its sake
         tables = dict.fromkeys(record.table for each in members for record in each.spec.records)
         everything |= dg.AssetSelection.assets(*tables).upstream()
-        everything |= dg.AssetSelection.assets(*(each.mart for each in members), *(each.twin for each in members))
+        everything |= dg.AssetSelection.assets(
+            *(each.mart for each in members), *(each.target_state for each in members)
+        )
         plans = _with_history(dg.AssetSelection.assets(*(each.plan for each in members)) | everything)
         syncs = (dg.AssetSelection.assets(*(each.sync for each in members)) | plans) - nightly
         snapshot = dg.AssetSelection.assets(SNAPSHOT)

@@ -5,7 +5,7 @@ change sensor  ->  a few cheap questions to NetSuite  ->  a run, only when somet
 The cursor is the last look that a run was asked for: per table, how many rows changed and when the last one did. What
 that look saw already asks for no second run, so a run that fails is not started again and again every few minutes:
 a person mends it and starts the job by hand, or the next change in NetSuite starts it. There is no `run_key`: Dagster
-would refuse the same look for ever, also after the pond was made anew.
+would refuse the same look for ever, also after the warehouse was made anew.
 """
 
 import json
@@ -18,7 +18,7 @@ from assets.netsuite.change_probe import Change, changed_since
 from orchestration.account_partitions import account_of, own, tags_of
 from orchestration.automation.jobs import Group
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import pond_of
+from orchestration.warehouse_access import warehouse_of
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.warehouse import Warehouse
@@ -29,7 +29,7 @@ BUSY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-# the look at an empty pond: no question to NetSuite is needed
+# the look at an empty warehouse: no question to NetSuite is needed
 EVERYTHING = {"everything (nothing was read yet)": Change(0, "")}
 
 Look = Mapping[str, Change]
@@ -52,21 +52,21 @@ def _change_sensor(name: str, group: Group, account: str) -> dg.SensorDefinition
     assert group.sensor is not None
     status = dg.DefaultSensorStatus.RUNNING if group.sensor.on else dg.DefaultSensorStatus.STOPPED
 
-    pond, door = own("warehouse", account), own("netsuite", account)
+    warehouse, connection = own("warehouse", account), own("netsuite", account)
 
     @dg.sensor(
         name=own(f"{name}_changes", account),
         job_name=name,
-        required_resource_keys={pond, door},
+        required_resource_keys={warehouse, connection},
         minimum_interval_seconds=group.sensor.every_s,
         default_status=status,
         description=f"Asks NetSuite whether customers, projects or contacts changed, and runs {name} only then.",
     )
     def changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        netsuite: NetSuiteClient = getattr(context.resources, door)
+        netsuite: NetSuiteClient = getattr(context.resources, connection)
         if context.instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=BUSY, tags=tags_of(account))):
             return dg.SkipReason(f"a run of {name} is still under way")
-        since = last_watermark(getattr(context.resources, pond))
+        since = last_watermark(getattr(context.resources, warehouse))
         try:
             look = changed_since(netsuite, since) if since else EVERYTHING
         except IntegrationError as error:
@@ -126,7 +126,7 @@ def publish_after_failure(settings: MillpondSettings) -> dg.SensorDefinition:
     @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, name="publish_after_failure")
     def publish(context: dg.RunFailureSensorContext) -> None:
         of_run = account_of(context.dagster_run, settings)
-        warehouse = pond_of(of_run, personal=of_run.personal)
+        warehouse = warehouse_of(of_run, personal=of_run.personal)
         if warehouse.exists():
             size = warehouse.publish()
             context.log.info("published %d bytes after the failed run", size)

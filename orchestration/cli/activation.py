@@ -1,6 +1,6 @@
 """Switch workflows and real time on and off while everything runs: `millpond activate`, `deactivate`, and from the UI.
 
-word of a person  ->  <pond>/switches.json  ->  runs look at it when they decide; the sink's page shows it at once
+word of a person  ->  <warehouse>/switches.json  ->  runs look at it when they decide; the sink's page shows it at once
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def print_switched(word: Word, console: Console) -> int:
 
         workflows, _ = load_workflows(settings.workflows)
         try:
-            state, told = switch(Switches(settings.pond), workflows, word)
+            state, told = switch(Switches(settings.warehouse), workflows, word)
         except (WordError, ValueError) as error:
             print_problems([str(error)], console)
             return 2

@@ -56,9 +56,9 @@ def _fill(settings: MillpondSettings, console: Console, customers: int, seed: in
 
 def _say_next(settings: MillpondSettings, console: Console) -> None:
     """Three commands that can be copied as they stand, and the UI when it is not opened by itself."""
-    from orchestration.warehouse_access import pond_of
+    from orchestration.warehouse_access import warehouse_of
 
-    warehouse = pond_of(settings)
+    warehouse = warehouse_of(settings)
     some = warehouse.read(
         "select source_id from sync_decisions where source = 'customers' and to_run is null"
         " order by action <> 'quarantined', try_cast(source_id as bigint) limit 1"

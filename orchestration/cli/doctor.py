@@ -1,4 +1,4 @@
-"""Is everything ready for a run? Settings, workflow files, the pond, and each system that a workflow needs.
+"""Is everything ready for a run? Settings, workflow files, the warehouse, and each system that a workflow needs.
 
 millpond doctor  ->  one line per check: ✓, or ✗ with the mend  ->  exit code 1 when there is any ✗
 
@@ -18,7 +18,7 @@ from rich.console import Console
 from assets.delivery.ledger.plans import PlanError, Seal
 from assets.delivery.plan.planner import Workflow
 from assets.delivery.spec.expressions import MappingError, custom_fields, on_demand
-from assets.netsuite.record_types import THINGS, Thing, thing_of
+from assets.netsuite.record_types import RECORD_TYPES, RecordType, record_type_of
 from orchestration.automation.jobs import load_groups
 from orchestration.definitions import load_workflows, on_precoro
 from orchestration.settings import (
@@ -29,9 +29,9 @@ from orchestration.settings import (
     of_one,
     precoro_settings,
     secret_variables,
-    suiteprojects_door,
+    suiteprojects_connection,
 )
-from orchestration.warehouse_access import budget_of, pond_of
+from orchestration.warehouse_access import budget_of, warehouse_of
 from resources.diagnostics import Finding
 from resources.netsuite.doctor import TableNeed
 from resources.netsuite.doctor import examine as examine_netsuite
@@ -40,10 +40,10 @@ from resources.netsuite.resource import open_netsuite
 from resources.precoro.connect import open_precoro
 from resources.precoro.doctor import examine as examine_precoro
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.suiteprojects.dictionary import RECORD_TYPES
+from resources.suiteprojects.dictionary import RECORD_TYPES as SUITEPROJECTS_RECORD_TYPES
 from resources.suiteprojects.doctor import SUFFIX
 from resources.suiteprojects.doctor import examine as examine_suiteprojects
-from resources.warehouse.warehouse import PondError
+from resources.warehouse.warehouse import WarehouseError
 
 OURS = "millpond"
 SHORTEST_SECRET = 6  # shorter values stand in ordinary words
@@ -85,7 +85,7 @@ def findings() -> Iterator[Finding]:
         yield Finding(OURS, "workflow file", place or "cannot be used", mend)
     active = [each for each in workflows if each.spec.active]
     yield Finding(OURS, "workflows", f"{len(active)} of {len(workflows)} are active")
-    yield from _pond(settings)
+    yield from _warehouse(settings)
     yield from _netsuite(settings, active)
     systems = {each.spec.system for each in active}
     if "suiteprojects" in systems:
@@ -109,22 +109,22 @@ def _loaded(settings: type[BaseSettings]) -> BaseSettings:
     return settings()
 
 
-def _pond(settings: MillpondSettings) -> Iterator[Finding]:
+def _warehouse(settings: MillpondSettings) -> Iterator[Finding]:
     try:
         Seal(os.environ.get("MILLPOND_SEAL_KEY", ""))
     except PlanError as error:
         yield Finding(OURS, "seal", "plans cannot be sealed or opened", str(error))
-    pond = pond_of(settings)
-    if not pond.exists():
-        yield Finding(OURS, "pond", "there is none yet; the first run makes it")
+    warehouse = warehouse_of(settings)
+    if not warehouse.exists():
+        yield Finding(OURS, "warehouse", "there is none yet; the first run makes it")
         return
     try:
-        tables = pond.read("select count(*) as n from duckdb_tables() where database_name = 'stage'")
-    except PondError as error:
+        tables = warehouse.read("select count(*) as n from duckdb_tables() where database_name = 'stage'")
+    except WarehouseError as error:
         found, _, mend = str(error).partition("; ")
-        yield Finding(OURS, "pond", found, mend or "let this user read and write the file")
+        yield Finding(OURS, "warehouse", found, mend or "let this user read and write the file")
     else:
-        yield Finding(OURS, "pond", f"{tables['n'][0]} tables")
+        yield Finding(OURS, "warehouse", f"{tables['n'][0]} tables")
 
 
 def secrets_of(system: str, settings: MillpondSettings, connection: str = "") -> dict[str, str]:
@@ -155,7 +155,10 @@ def table_needs(workflows: Sequence[Workflow], optional: Collection[str]) -> lis
     """What is read of each NetSuite table, custom fields of the workflows included."""
     custom = custom_columns(workflows)
     others = sorted({name for each in workflows for name in on_demand(each.spec)})
-    return [_need(thing, custom.get(thing.name, {}), optional) for thing in (*THINGS.values(), *map(thing_of, others))]
+    return [
+        _need(record_type, custom.get(record_type.name, {}), optional)
+        for record_type in (*RECORD_TYPES.values(), *map(record_type_of, others))
+    ]
 
 
 def custom_columns(workflows: Sequence[Workflow]) -> Mapping[str, dict[str, str]]:
@@ -171,15 +174,15 @@ def custom_columns(workflows: Sequence[Workflow]) -> Mapping[str, dict[str, str]
     return found
 
 
-def _need(thing: Thing, custom: Mapping[str, str], optional: Collection[str]) -> TableNeed:
-    query = thing.query.with_columns(custom)
+def _need(record_type: RecordType, custom: Mapping[str, str], optional: Collection[str]) -> TableNeed:
+    query = record_type.query.with_columns(custom)
     return TableNeed(
-        table=thing.table,
+        table=record_type.table,
         columns=frozenset(query.names),
-        required=thing.required,
+        required=record_type.required,
         wanted_by=custom,
-        may_be_missing=thing.optional or bool({thing.name, thing.table} & set(optional)),
-        must_have_rows=thing.table == "customer",
+        may_be_missing=record_type.optional or bool({record_type.name, record_type.table} & set(optional)),
+        must_have_rows=record_type.table == "customer",
         page=lambda names: query.without(set(query.names) - {query.key, *names}).page(),
         extent=query.extent(),
         named=lambda identifier: [each.name for each in query.columns if each.mentions(identifier)],
@@ -195,8 +198,8 @@ def _suiteprojects(settings: MillpondSettings, workflows: Sequence[Workflow]) ->
         system, _, record = each.spec.target.partition(".")
         if system == "suiteprojects":
             names = [name for name in each.spec.columns if name.endswith(SUFFIX)]
-            mapped[RECORD_TYPES[record].association].update(dict.fromkeys(names, each.name))
-    given = {**suiteprojects_door(settings), **secrets_of("suiteprojects", settings)}
+            mapped[SUITEPROJECTS_RECORD_TYPES[record].association].update(dict.fromkeys(names, each.name))
+    given = {**suiteprojects_connection(settings), **secrets_of("suiteprojects", settings)}
     given["seal_key"] = os.environ.get("MILLPOND_SEAL_KEY", "")
     with open_suiteprojects(**given) as client:
         yield from examine_suiteprojects(client, {name: fields for name, fields in mapped.items() if fields})

@@ -11,12 +11,12 @@ from rich.tree import Tree
 
 from assets.delivery.audit.explain import Explanation, Record, Story, find_and_explain
 from assets.delivery.mart.transform import MART_COLUMNS
-from assets.delivery.target import TWIN_COLUMNS
-from assets.netsuite.record_types import thing_of
+from assets.delivery.target import TARGET_STATE_COLUMNS
+from assets.netsuite.record_types import record_type_of
 from orchestration.cli.output import change_text
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import pond_of
-from resources.warehouse.warehouse import PondError, Warehouse
+from orchestration.warehouse_access import warehouse_of
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 SEEN = ("stage", "company_name", "project_name", "first_name", "last_name", "entity_number", "subsidiary_id")
 NOT_KEPT = "what NetSuite had, how it was shaped, the plan and what the target had are not kept for the past"
@@ -55,13 +55,13 @@ def print_story(text: str, console: Console, as_of: str = "") -> int:
         line = f"✗ --as-of {as_of}: write a moment like `2026-11-17 06:04`, UTC"
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
-    warehouse = pond_of(MillpondSettings())
+    warehouse = warehouse_of(MillpondSettings())
     if not warehouse.exists():
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
     try:
         records, told = find_and_explain(warehouse, text, moment)
-    except PondError as error:
+    except WarehouseError as error:
         console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     if not records:
@@ -80,7 +80,7 @@ def seen_at(warehouse: Warehouse, record: Record) -> datetime | None:
     """Up to when NetSuite was read for records of this kind, UTC."""
     if not warehouse.has("sync_watermarks"):
         return None
-    table = thing_of(record.source).table
+    table = record_type_of(record.source).table
     marks = warehouse.read("select watermark_at from sync_watermarks where source_table = ?", [table])
     return marks["watermark_at"][0] if marks.height else None
 
@@ -202,7 +202,7 @@ def _add_target(branch: Tree, story: Story) -> None:
     for row in story.target_now:
         now = branch.add("the target has")
         for name, value in row.items():
-            if (name not in TWIN_COLUMNS or name == "is_active") and value is not None:
+            if (name not in TARGET_STATE_COLUMNS or name == "is_active") and value is not None:
                 now.add(_pair(name, value))
     if not story.target_now:
         branch.add("the target does not have it")

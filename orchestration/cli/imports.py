@@ -14,7 +14,7 @@ from assets.delivery.plan.mode import Mode, drop_picks
 from orchestration.cli.output import print_problems
 from orchestration.cli.run import run_group
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import pond_of
+from orchestration.warehouse_access import warehouse_of
 from resources.warehouse.tables import quoted
 
 SHOWN = 50
@@ -37,7 +37,7 @@ def print_unpicked(workflow: str, ids: Sequence[str], console: Console) -> int:
     """Take picks back; returns the exit code."""
     if not _imports(workflow, console):
         return 2
-    with pond_of(MillpondSettings()).writer() as con:
+    with warehouse_of(MillpondSettings()).writer() as con:
         ledger.ensure_ledger(con)
         gone = drop_picks(con, workflow, ids)
     console.print(f"{gone} of {len(ids)} were picked, and are not any more", highlight=False)
@@ -48,7 +48,7 @@ def print_candidates(workflow: str, search: str, console: Console, *, every: boo
     """List candidates with name, level, parent and why not; returns the exit code."""
     if not _imports(workflow, console):
         return 2
-    warehouse = pond_of(MillpondSettings())
+    warehouse = warehouse_of(MillpondSettings())
     table = f"candidates_{workflow}"
     if not warehouse.exists() or not warehouse.has(table):
         print_problems([f"nothing is known yet; `millpond plan {workflow}` reads NetSuite and Precoro"], console)

@@ -20,9 +20,9 @@ from assets.delivery.target import Action
 from orchestration.authorization import decide_as
 from orchestration.cli.explain import choose
 from orchestration.cli.output import print_problems
-from orchestration.cli.plans import Doors, open_doors
+from orchestration.cli.plans import Connections, open_connections
 from resources.warehouse.tables import add_analytics, read_frame
-from resources.warehouse.warehouse import PondError, Warehouse
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 NEW = "new"  # in place of a target id: none of them is it
 SHOWN_RECORDS = 20
@@ -36,34 +36,36 @@ ASKED = {
 
 def print_candidates(name: str, console: Console, *, every: bool) -> int:
     """Print the pairs that could be one, of one workflow or of all; returns the exit code."""
-    with open_doors() as doors:
+    with open_connections() as connections:
         try:
-            for each in _planned(doors, name):
-                _print_candidates(doors.warehouse, each, console, every=every)
-        except (SyncError, PondError) as error:
+            for each in _planned(connections, name):
+                _print_candidates(connections.warehouse, each, console, every=every)
+        except (SyncError, WarehouseError) as error:
             print_problems([str(error)], console)
             return 2
     return 0
 
 
-def _planned(doors: Doors, name: str) -> list[Workflow]:
+def _planned(connections: Connections, name: str) -> list[Workflow]:
     """The workflow of that name, or all, as far as there is a plan.
 
     Raises:
         SyncError: Nothing has been planned.
     """
-    asked = [doors.workflow(name)] if name else list(doors.workflows.values())
-    known = [each for each in asked if doors.warehouse.has(each.plan) and doors.warehouse.has(each.twin)]
+    asked = [connections.workflow(name)] if name else list(connections.workflows.values())
+    known = [
+        each for each in asked if connections.warehouse.has(each.plan) and connections.warehouse.has(each.target_state)
+    ]
     if not known:
         raise SyncError(f"nothing has been planned yet: `millpond plan {name or 'all'}` first")
     return known
 
 
 def _print_candidates(warehouse: Warehouse, workflow: Workflow, console: Console, *, every: bool) -> None:
-    twin = warehouse.table(workflow.twin)
-    pairs = candidates(workflow.spec, warehouse.table(workflow.mart), twin, warehouse.table(workflow.plan))
+    target_state = warehouse.table(workflow.target_state)
+    pairs = candidates(workflow.spec, warehouse.table(workflow.mart), target_state, warehouse.table(workflow.plan))
     _line(f"{workflow.name}: {pairs.select('source', 'source_id').n_unique()} records with candidates", console, "bold")
-    there = {row["target_id"]: row for row in twin.iter_rows(named=True)}
+    there = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
     for action, words in ASKED.items():
         of_action = pairs.filter(pl.col("action") == action)
         groups = of_action.group_by("source", "source_id", maintain_order=True)
@@ -93,10 +95,10 @@ def _candidate(spec: WorkflowSpec, there: dict[str, Any], row: dict[str, Any]) -
 
 def print_linked(text: str, target_id: str, console: Console, *, workflow: str, why: str) -> int:
     """Keep a person's decision; returns the exit code."""
-    with open_doors() as doors:
+    with open_connections() as connections:
         try:
-            record, chosen = _meant(doors, text, workflow, console)
-            _, clock = doors.target(_planned(doors, chosen.name)[0])
+            record, chosen = _meant(connections, text, workflow, console)
+            _, clock = connections.target(_planned(connections, chosen.name)[0])
             decided = Pin(
                 workflow=chosen.name,
                 source=record.source,
@@ -106,9 +108,9 @@ def print_linked(text: str, target_id: str, console: Console, *, workflow: str, 
                 decided_at=clock.now().replace(tzinfo=None),
                 note=why,
             )
-            with doors.warehouse.writer() as con:
+            with connections.warehouse.writer() as con:
                 pin(con, decided)
-        except (SyncError, PondError) as error:
+        except (SyncError, WarehouseError) as error:
             print_problems([str(error)], console)
             return 2
     what = "a new record" if decided.target_id is None else f"record {decided.target_id}"
@@ -119,13 +121,13 @@ def print_linked(text: str, target_id: str, console: Console, *, workflow: str, 
 
 def print_unlinked(text: str, console: Console, *, workflow: str) -> int:
     """Forget a person's decision; returns the exit code."""
-    with open_doors() as doors:
+    with open_connections() as connections:
         try:
             decide_as()
-            record, chosen = _meant(doors, text, workflow, console)
-            with doors.warehouse.writer() as con:
+            record, chosen = _meant(connections, text, workflow, console)
+            with connections.warehouse.writer() as con:
                 known = unpin(con, chosen.name, record.source, record.source_id)
-        except (SyncError, PondError) as error:
+        except (SyncError, WarehouseError) as error:
             print_problems([str(error)], console)
             return 2
     if not known:
@@ -141,10 +143,10 @@ def print_unlinked(text: str, console: Console, *, workflow: str) -> int:
 
 def print_links(name: str, console: Console, *, as_csv: bool) -> int:
     """Every link with the address of the target's record; returns the exit code."""
-    with open_doors() as doors:
+    with open_connections() as connections:
         try:
-            links = _links(doors.warehouse)
-        except PondError as error:
+            links = _links(connections.warehouse)
+        except WarehouseError as error:
             print_problems([str(error)], console)
             return 2
     rows = links.filter(pl.col("workflow") == name) if name else links
@@ -169,23 +171,23 @@ def _links(warehouse: Warehouse) -> pl.DataFrame:
         return read_frame(con, "from target_links")
 
 
-def _meant(doors: Doors, text: str, name: str, console: Console) -> tuple[Record, Workflow]:
+def _meant(connections: Connections, text: str, name: str, console: Console) -> tuple[Record, Workflow]:
     """The one record that is meant, and the workflow: the one named, or the only one that reads such records.
 
     Raises:
         SyncError: None, or several.
     """
-    found = find_records(doors.warehouse, text) if doors.warehouse.exists() else []
+    found = find_records(connections.warehouse, text) if connections.warehouse.exists() else []
     if len(found) > 1:
         choose(found, console)
         raise SyncError(f"{text} means several records")
     if not found:
         raise SyncError(f"no record has the NetSuite id, number or name {text!r}, as of the last run")
     source = found[0].source
-    names = [name] if name else workflows_of(doors.warehouse, source)
+    names = [name] if name else workflows_of(connections.warehouse, source)
     if len(names) != 1:
         raise SyncError(f"{source} go to {', '.join(names) or 'no workflow'}; say which: `--workflow NAME`")
-    return found[0], doors.workflow(names[0])
+    return found[0], connections.workflow(names[0])
 
 
 def _line(line: str, console: Console, style: str = "") -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from orchestration.cli.doctor import secrets_of
 from orchestration.cli.output import print_problems
-from orchestration.settings import MillpondSettings, suiteprojects_door
+from orchestration.settings import MillpondSettings, suiteprojects_connection
 from resources.errors import CredentialsError, IntegrationError, RecordRejectedError
 from resources.suiteprojects.connect import open_authorization
 from resources.suiteprojects.tokens import TokenFile
@@ -35,7 +35,7 @@ def print_login(system: str, console: Console, *, paste: bool) -> int:
         print_problems([f"{system} has no sign-in of this kind; there is `millpond login {SYSTEM}`"], console)
         return 2
     settings = MillpondSettings()
-    given = {**suiteprojects_door(settings), **secrets_of(SYSTEM, settings)}
+    given = {**suiteprojects_connection(settings), **secrets_of(SYSTEM, settings)}
     try:
         path = _login(given, console, paste=paste)
     except (IntegrationError, RefusedLoginError, OSError) as error:
@@ -52,12 +52,12 @@ def _login(given: dict[str, object], console: Console, *, paste: bool) -> Path:
         host = urlsplit(application.redirect_uri).hostname
         server = None if paste or host not in LOOPBACK else _Listener(application.redirect_uri)
         console.print("open this address in a browser, sign in and agree:", highlight=False)
-        address = application.authorize_url(way.door.base_url, state)
+        address = application.authorize_url(way.http.base_url, state)
         console.print(address, markup=False, highlight=False, soft_wrap=True)
         code = code_of(server.wait() if server else _pasted(console), state)
         with file.alone():
             try:
-                tokens = application.exchange(way.door, way.clock, grant_type="authorization_code", code=code)
+                tokens = application.exchange(way.http, way.clock, grant_type="authorization_code", code=code)
             except RecordRejectedError as error:
                 reason = (
                     "the code was refused: it is used or too old, or the redirect address is not the registered one"

@@ -280,7 +280,7 @@ def report(run: str = "", *, out: Path | None = None) -> None:
     run
         The run's id, or its first characters; the newest when left out.
     out
-        Where to write it; beside the pond when left out.
+        Where to write it; beside the warehouse when left out.
     """
     from orchestration.cli.report import print_report
 
@@ -289,7 +289,7 @@ def report(run: str = "", *, out: Path | None = None) -> None:
 
 @app.command
 def tables(name: str = "", *, page: Path | None = None, picture: Path | None = None) -> None:
-    """List the pond's tables, views and macros with their rows; with a name, its columns and where they come from.
+    """List the warehouse's tables, views and macros with their rows; with a name, its columns and where they come from.
 
     Parameters
     ----------
@@ -307,7 +307,7 @@ def tables(name: str = "", *, page: Path | None = None, picture: Path | None = N
 
 @app.command
 def compact(*, keep_days: int | None = None) -> None:
-    """Take out of the pond what ended long ago, then write its file anew without the room that is free.
+    """Take out of the warehouse what ended long ago, then write its file anew without the room that is free.
 
     Parameters
     ----------
@@ -315,12 +315,12 @@ def compact(*, keep_days: int | None = None) -> None:
         How long what ended is kept; MILLPOND_KEEP_DAYS when left out, 0 keeps everything.
     """
     from orchestration.maintenance.compact import print_compacted
-    from orchestration.settings import MillpondSettings, pond_clock
-    from orchestration.warehouse_access import pond_of
+    from orchestration.settings import MillpondSettings, warehouse_clock
+    from orchestration.warehouse_access import warehouse_of
 
     settings = MillpondSettings()
     days = settings.keep_days if keep_days is None else keep_days
-    sys.exit(print_compacted(pond_of(settings), days, pond_clock(settings), console))
+    sys.exit(print_compacted(warehouse_of(settings), days, warehouse_clock(settings), console))
 
 
 @app.command
@@ -435,7 +435,7 @@ def ui(*, port: int = 3000, host: str = "127.0.0.1", read_only: bool = False) ->
 
 @app.command
 def webhook(*, host: str = "", port: int | None = None) -> None:
-    """Take NetSuite's hints that records were saved, check and keep them; the daemon brings the records.
+    """Take NetSuite's change notifications that records were saved, check and keep them; the daemon brings the records.
 
     Parameters
     ----------

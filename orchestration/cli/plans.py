@@ -30,7 +30,7 @@ from resources.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
-class Doors:
+class Connections:
     """What it takes to send something by hand."""
 
     warehouse: Warehouse
@@ -39,14 +39,14 @@ class Doors:
 
     @property
     def moment(self) -> datetime:
-        """Now, UTC, as the pond keeps it; all clients go by one clock."""
+        """Now, UTC, as the warehouse keeps it; all clients go by one clock."""
         moment: datetime = next(iter(self.clients.values())).clock.now().replace(tzinfo=None)
         return moment
 
     def target(self, workflow: Workflow) -> tuple[Target, Clock]:
         """The target of a workflow, and the clock that its system goes by."""
         kind = TARGETS[workflow.spec.target]
-        client = self.clients[workflow.spec.door]
+        client = self.clients[workflow.spec.connection_name]
         return kind.build(client, workflow.spec.options), client.clock
 
     def workflow(self, name: str) -> Workflow:
@@ -61,8 +61,8 @@ class Doors:
 
 
 @contextmanager
-def open_doors() -> Iterator[Doors]:
-    """The pond, the workflows and the clients of both targets; clients connect when they are first used."""
+def open_connections() -> Iterator[Connections]:
+    """The warehouse, the workflows and the clients of both targets; clients connect when they are first used."""
     import dagster as dg
 
     from orchestration.definitions import load_workflows, resources
@@ -70,10 +70,13 @@ def open_doors() -> Iterator[Doors]:
     settings = MillpondSettings()
     workflows, _ = load_workflows(settings.workflows)
     made = resources(settings, workflows)
-    doors = {"netsuite", *(each.spec.door for each in workflows)}  # NetSuite's for the clock: no workflow may be left
-    with dg.build_resources({name: made[name] for name in ("warehouse", *doors)}) as opened:
-        clients = {name: getattr(opened, name) for name in doors}
-        yield Doors(opened.warehouse, {each.name: each for each in workflows}, clients)
+    connections = {
+        "netsuite",
+        *(each.spec.connection_name for each in workflows),
+    }  # NetSuite's for the clock: no workflow may be left
+    with dg.build_resources({name: made[name] for name in ("warehouse", *connections)}) as opened:
+        clients = {name: getattr(opened, name) for name in connections}
+        yield Connections(opened.warehouse, {each.name: each for each in workflows}, clients)
 
 
 def find_plan(warehouse: Warehouse, plan_id: str) -> Kept:
@@ -86,27 +89,29 @@ def find_plan(warehouse: Warehouse, plan_id: str) -> Kept:
         return plans.find(con, plan_id)
 
 
-def apply_plan(doors: Doors, plan_id: str, only: Sequence[str], run_id: str) -> Synced:
+def apply_plan(connections: Connections, plan_id: str, only: Sequence[str], run_id: str) -> Synced:
     """Send a plan that a person names, whole or in part."""
-    who, kept = decide_as(), find_plan(doors.warehouse, plan_id)
-    workflow = doors.workflow(kept.workflow)
-    target, clock = doors.target(workflow)
-    with doors.warehouse.writer() as con:
+    who, kept = decide_as(), find_plan(connections.warehouse, plan_id)
+    workflow = connections.workflow(kept.workflow)
+    target, clock = connections.target(workflow)
+    with connections.warehouse.writer() as con:
         ledger.ensure_ledger(con)
         if kept.state in plans.OPEN:
             plans.note_decider(con, kept.plan_id, who)
-        ledger.note_run(con, run_id, kept.workflow, {"account": doors.clients[workflow.spec.door].base_url})
+        ledger.note_run(
+            con, run_id, kept.workflow, {"account": connections.clients[workflow.spec.connection_name].base_url}
+        )
     return run_sync(
-        doors.warehouse, workflow, target, run_id=run_id, clock=clock, plan_id=kept.plan_id, only=tuple(only)
+        connections.warehouse, workflow, target, run_id=run_id, clock=clock, plan_id=kept.plan_id, only=tuple(only)
     )
 
 
-def reject_plan(doors: Doors, plan_id: str, why: str) -> Kept:
+def reject_plan(connections: Connections, plan_id: str, why: str) -> Kept:
     """Drop a plan that a person names."""
-    who, kept = decide_as(), find_plan(doors.warehouse, plan_id)
-    with doors.warehouse.writer() as con:
+    who, kept = decide_as(), find_plan(connections.warehouse, plan_id)
+    with connections.warehouse.writer() as con:
         ledger.ensure_ledger(con)
-        plans.reject(con, kept, doors.moment, why)
+        plans.reject(con, kept, connections.moment, why)
         plans.note_decider(con, kept.plan_id, who)
     return kept
 
@@ -114,26 +119,26 @@ def reject_plan(doors: Doors, plan_id: str, why: str) -> Kept:
 def print_applied(plan_id: str, only: Sequence[str], console: Console) -> int:
     """Apply and print what came of it; returns the exit code."""
     run_id = str(uuid.uuid4())
-    with open_doors() as doors:
+    with open_connections() as connections:
         try:
-            synced = apply_plan(doors, plan_id, only, run_id)
+            synced = apply_plan(connections, plan_id, only, run_id)
         except (SyncError, IntegrationError) as error:
             print_problems([str(error)], console)
             return 2
-        print_summary(doors.warehouse, run_id, console)
+        print_summary(connections.warehouse, run_id, console)
         for row in synced.decisions.filter(synced.decisions["reason_code"].str.starts_with("stale_")).iter_rows(
             named=True
         ):
             console.print(f"{row['source']} {row['source_id']}: {row['reason']}", markup=False, soft_wrap=True)
-        doors.warehouse.publish()
+        connections.warehouse.publish()
         return 1 if synced.stop else 0
 
 
 def print_rejected(plan_id: str, why: str, console: Console) -> int:
     """Drop a plan; returns the exit code."""
-    with open_doors() as doors:
+    with open_connections() as connections:
         try:
-            kept = reject_plan(doors, plan_id, why)
+            kept = reject_plan(connections, plan_id, why)
         except SyncError as error:
             print_problems([str(error)], console)
             return 2
@@ -143,12 +148,12 @@ def print_rejected(plan_id: str, why: str, console: Console) -> int:
 
 def print_plans(console: Console, *, every: bool) -> int:
     """List the plans that can still be sent, or all; returns the exit code."""
-    with open_doors() as doors:
-        with doors.warehouse.writer() as con:
+    with open_connections() as connections:
+        with connections.warehouse.writer() as con:
             ledger.ensure_ledger(con)
-            plans.expire(con, doors.moment)
+            plans.expire(con, connections.moment)
         shown = "true" if every else "state in ('made', 'waiting')"
-        rows = doors.warehouse.read(
+        rows = connections.warehouse.read(
             "select plan_id, workflow, kind, state, writes, calls_needed, seconds_needed, made_at, expires_at, note"
             f" from sync_plans where {shown} order by made_at desc limit 50"
         )
@@ -168,17 +173,19 @@ def print_plans(console: Console, *, every: bool) -> int:
     return 0
 
 
-def _undone(doors: Doors, run: str, records: Sequence[str], where: str) -> tuple[list[tuple[str, Undone]], list[str]]:
+def _undone(
+    connections: Connections, run: str, records: Sequence[str], where: str
+) -> tuple[list[tuple[str, Undone]], list[str]]:
     """The plans that take a run back, by workflow, and why there is none for the others."""
     made, problems = [], []
     try:
         decide_as()
-        for undo_run, name in runs_to_undo(doors.warehouse, run):
+        for undo_run, name in runs_to_undo(connections.warehouse, run):
             try:
-                workflow = doors.workflow(name)
-                target, clock = doors.target(workflow)
+                workflow = connections.workflow(name)
+                target, clock = connections.target(workflow)
                 undone = plan_undo(
-                    doors.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock,
+                    connections.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock,
                     records=records, where=where,
                 )  # fmt: skip
                 made.append((name, undone))
@@ -191,8 +198,8 @@ def _undone(doors: Doors, run: str, records: Sequence[str], where: str) -> tuple
 
 def print_undo(run: str, records: Sequence[str], console: Console, *, where: str = "") -> int:
     """Make the plans that take a run back and print them; returns the exit code."""
-    with open_doors() as doors:
-        made, problems = _undone(doors, run, records, where)
+    with open_connections() as connections:
+        made, problems = _undone(connections, run, records, where)
         if not made:
             print_problems(problems, console)
             return 2
@@ -200,7 +207,7 @@ def print_undo(run: str, records: Sequence[str], console: Console, *, where: str
             console.print(problem, markup=False, highlight=False, soft_wrap=True)
         for name, undone in made:
             values = MillpondSettings().personal == "show"
-            print_plan(doors.warehouse, name, console, plan_id=undone.plan_id, values=values)
+            print_plan(connections.warehouse, name, console, plan_id=undone.plan_id, values=values)
             if undone.conflicts:
                 console.print(f"{undone.conflicts} records were edited since and would be left as they are")
             console.print(f"`millpond apply {undone.plan_id}` sends it", highlight=False)

@@ -22,8 +22,8 @@ from orchestration.cli.output import _workflows_of, print_held, print_plan, prin
 from orchestration.dagster_instance import open_instance
 from orchestration.maintenance.dead_runs import BY_CLI, BY_TAG, close_dead_runs
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import pond_of
-from resources.warehouse.warehouse import PondError
+from orchestration.warehouse_access import warehouse_of
+from resources.warehouse.warehouse import WarehouseError
 
 POLL_S = 0.25
 STEPS = ("__plan", "__import", "__update")  # jobs of a group that have commands of their own
@@ -37,8 +37,8 @@ def run_group(group: str, console: Console, ops: Mapping[str, Any] | None = None
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = pond_of(settings, personal=settings.personal)
-    with _pond_trouble(problems):
+    warehouse = warehouse_of(settings, personal=settings.personal)
+    with _warehouse_trouble(problems):
         if problems and warehouse.exists():
             warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
         print_summary(warehouse, run_id, console)
@@ -64,7 +64,7 @@ def synchronise_group(group: str, since: datetime | None, console: Console) -> i
             print_problems(unmet, console)
             return 2
         asked = [known[name] for name in groups[group].workflows if name in known and known[name].spec.active]
-        read_again(pond_of(settings), asked, since)
+        read_again(warehouse_of(settings), asked, since)
     return run_group(group, console)
 
 
@@ -75,8 +75,8 @@ def plan_group(group: str, console: Console) -> int:
     if done is None:
         return 2
     run_id, problems = done
-    warehouse = pond_of(settings, seal_key=os.environ.get("MILLPOND_SEAL_KEY", ""))
-    with _pond_trouble(problems):
+    warehouse = warehouse_of(settings, seal_key=os.environ.get("MILLPOND_SEAL_KEY", ""))
+    with _warehouse_trouble(problems):
         print_summary(warehouse, run_id, console)
         for workflow in _workflows_of(warehouse, run_id):
             print_plan(warehouse, workflow, console, values=settings.personal == "show")
@@ -85,11 +85,11 @@ def plan_group(group: str, console: Console) -> int:
 
 
 @contextmanager
-def _pond_trouble(problems: list[str]) -> Iterator[None]:
-    """A pond that cannot be read is one more problem, not a traceback over the others."""
+def _warehouse_trouble(problems: list[str]) -> Iterator[None]:
+    """A warehouse that cannot be read is one more problem, not a traceback over the others."""
     try:
         yield
-    except PondError as error:
+    except WarehouseError as error:
         problems.append(str(error))
 
 

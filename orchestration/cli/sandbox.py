@@ -162,7 +162,9 @@ def day(*, seed: int = 1, days: int = 1, by_hand: bool = False, state: State = N
 
 
 @app.command
-def show(system: SystemName, thing: str, /, *, limit: int = 50, state: State = None, as_json: AsJson = False) -> None:
+def show(
+    system: SystemName, record_type: str, /, *, limit: int = 50, state: State = None, as_json: AsJson = False
+) -> None:
     """Show records of a stand-in, such as `netsuite leads`, `suiteprojects nodes`, `precoro options`.
 
     Parameters
@@ -178,11 +180,11 @@ def show(system: SystemName, thing: str, /, *, limit: int = 50, state: State = N
     from resources.sandbox.listing import listing
 
     with _explained():
-        found = listing(open_folder(state), system, thing)
+        found = listing(open_folder(state), system, record_type)
     if as_json:
         _print_json(found.rows)
         return
-    title = f"{system} {thing}: {min(limit, len(found.rows))} of {len(found.rows)}"
+    title = f"{system} {record_type}: {min(limit, len(found.rows))} of {len(found.rows)}"
     _print_table(title, found.columns, found.rows[:limit])
 
 

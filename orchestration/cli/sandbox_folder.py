@@ -35,16 +35,16 @@ def switch_values(declared: type, settings: tuple[str, ...]) -> dict[str, Any]:
     Raises:
         ValueError: There is no such switch, or the value does not fit it.
     """
-    hints = get_type_hints(declared)
+    notifications = get_type_hints(declared)
     values: dict[str, Any] = {}
     for setting in settings:
         name, _, text = setting.partition("=")
-        if name not in hints:
-            raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(hints))}")
-        several = str(hints[name]).startswith("tuple")
+        if name not in notifications:
+            raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(notifications))}")
+        several = str(notifications[name]).startswith("tuple")
         try:
             given: Any = [each for each in text.split(",") if each] if several else text
-            values[name] = TypeAdapter(hints[name]).validate_python(given)
+            values[name] = TypeAdapter(notifications[name]).validate_python(given)
         except ValidationError as error:
-            raise ValueError(f"{name} takes {hints[name]}: {error.errors()[0]['msg']}") from error
+            raise ValueError(f"{name} takes {notifications[name]}: {error.errors()[0]['msg']}") from error
     return values

@@ -1,4 +1,4 @@
-"""Print what is in the pond, for analysts: tables, views and macros with their columns."""
+"""Print what is in the warehouse, for analysts: tables, views and macros with their columns."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ from rich.table import Table
 from assets.warehouse.catalog.catalog import LAYERS, Entry, page, read_dictionary
 from assets.warehouse.catalog.diagram import picture
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import pond_of
+from orchestration.warehouse_access import warehouse_of
 from resources.warehouse.tables import add_analytics
-from resources.warehouse.warehouse import PondError
+from resources.warehouse.warehouse import WarehouseError
 
 
 def print_tables(name: str, to_page: Path | None, console: Console, to_picture: Path | None = None) -> int:
     """Print all tables, or one with its columns, or write page and picture; returns the exit code."""
     settings = MillpondSettings()
-    pond = pond_of(settings)
-    if not pond.exists():
+    warehouse = warehouse_of(settings)
+    if not warehouse.exists():
         console.print("nothing has been read yet: `millpond run all` first", style="red")
         return 2
     try:
-        with pond.writer(transaction=False) as con:
+        with warehouse.writer(transaction=False) as con:
             add_analytics(con)
             entries = read_dictionary(con)
-    except PondError as error:
+    except WarehouseError as error:
         console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     written = {path: make(entries) for path, make in ((to_page, page), (to_picture, picture)) if path}

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from orchestration.cli.output import print_problems
-from orchestration.realtime.queue import Hints
+from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.webhook import LEAST_SECRET, Gate, Webhook
 from orchestration.settings import MillpondSettings, netsuite_settings
 from resources.netsuite.webhook_signature import PATH
@@ -26,7 +26,9 @@ def gate_of(settings: MillpondSettings) -> Gate:
     """
     secrets = [each.strip() for each in os.environ.get("MILLPOND_WEBHOOK_SECRETS", "").split(",") if each.strip()]
     if not secrets:
-        raise ValueError("MILLPOND_WEBHOOK_SECRETS is not set: anybody could send hints; see .env.example")
+        raise ValueError(
+            "MILLPOND_WEBHOOK_SECRETS is not set: anybody could send change notifications; see .env.example"
+        )
     if any(len(each) < LEAST_SECRET for each in secrets):
         raise ValueError(f"MILLPOND_WEBHOOK_SECRETS: each takes {LEAST_SECRET} characters or more")
     names = {name.strip().lower() for name in settings.webhook_names.split(",") if name.strip()}
@@ -51,11 +53,11 @@ def serve_webhook(console: Console, *, host: str = "", port: int | None = None) 
     where, at = host or settings.webhook_host, settings.webhook_port if port is None else port
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])
     config = uvicorn.Config(
-        Webhook(gate, Hints(settings.own)).app(), host=where, port=at, log_level="warning",
+        Webhook(gate, NotificationQueue(settings.own)).app(), host=where, port=at, log_level="warning",
         access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=IDLE_S,
         limit_concurrency=MOST_AT_ONCE,
     )  # fmt: skip
-    console.print(f"hints are taken on http://{where}:{at}{PATH}", highlight=False, soft_wrap=True)
+    console.print(f"change notifications are taken on http://{where}:{at}{PATH}", highlight=False, soft_wrap=True)
     server = uvicorn.Server(config)
     server.run()
     return 0 if server.started else 1

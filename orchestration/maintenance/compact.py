@@ -1,8 +1,8 @@
-"""Keep the pond small: take out what ended long ago, then write it anew without the room that is free.
+"""Keep the warehouse small: take out what ended long ago, then write it anew without the room that is free.
 
 keep_days  ->  thin(), in one transaction  ->  Warehouse.compact()  ->  Compacted
 
-Any job may call `compact_pond` at night: runs wait for their turn meanwhile, readers do not.
+Any job may call `compact_warehouse` at night: runs wait for their turn meanwhile, readers do not.
 """
 
 from collections.abc import Mapping
@@ -14,28 +14,28 @@ from rich.table import Table
 
 from assets.warehouse.retention import thin
 from resources.clock import Clock, WallClock
-from resources.warehouse.warehouse import PondError, Warehouse
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 
 @dataclass(frozen=True)
 class Compacted:
-    """What was done: rows taken out by table, and the pond's bytes before and after."""
+    """What was done: rows taken out by table, and the warehouse's bytes before and after."""
 
     gone: Mapping[str, int]
     before: int
     after: int
 
 
-def compact_pond(warehouse: Warehouse, *, keep_days: int, clock: Clock | None = None) -> Compacted:
+def compact_warehouse(warehouse: Warehouse, *, keep_days: int, clock: Clock | None = None) -> Compacted:
     """Thin and compact.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         keep_days: How long what ended is remembered; 0: for ever.
         clock: Whose days; the sandbox's time runs ahead of the wall's.
 
     Raises:
-        PondError: The file cannot be written; it is as it was before.
+        WarehouseError: The file cannot be written; it is as it was before.
     """
     gone: Mapping[str, int] = {}
     if keep_days:
@@ -52,8 +52,8 @@ def print_compacted(warehouse: Warehouse, keep_days: int, clock: Clock, console:
         if not warehouse.exists():
             console.print("nothing has been read yet: `millpond run all` first", style="red")
             return 2
-        done = compact_pond(warehouse, keep_days=keep_days, clock=clock)
-    except PondError as error:
+        done = compact_warehouse(warehouse, keep_days=keep_days, clock=clock)
+    except WarehouseError as error:
         console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     table = Table("table", "rows taken out")

@@ -7,18 +7,18 @@ import dagster as dg
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
 from orchestration.automation.jobs import TIDY
-from orchestration.maintenance.compact import compact_pond
+from orchestration.maintenance.compact import compact_warehouse
 from orchestration.maintenance.retention import Keep, clear_plans, remove_files, remove_runs
-from orchestration.settings import MillpondSettings, pond_clock
+from orchestration.settings import MillpondSettings, warehouse_clock
 from resources.warehouse.warehouse import Warehouse
 
 
 def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
-    """Steps that do not need each other: a pond that cannot be written does not keep Dagster's disk full.
+    """Steps that do not need each other: a warehouse that cannot be written does not keep Dagster's disk full.
 
     Args:
         keep: For how long things are kept.
-        settings: Where the pond is, and its time; Dagster's runs and files have the machine's.
+        settings: Where the warehouse is, and its time; Dagster's runs and files have the machine's.
     """
 
     @dg.op(description="Remove old runs, their events and files.", out=dg.Out(dg.Nothing))
@@ -29,12 +29,12 @@ def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
 
     @dg.op(description="Clear plans that cannot be sent any more.", out=dg.Out(dg.Nothing), pool="duckdb")
     def old_plans(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
-        now = pond_clock(account_of(context.run, settings)).now().replace(tzinfo=None)
+        now = warehouse_clock(account_of(context.run, settings)).now().replace(tzinfo=None)
         cleared = clear_plans(warehouse, now, timedelta(days=keep.plans))
         context.add_output_metadata(cleared)
 
     @dg.op(
-        description="Take out of the pond what ended long ago, then write its file anew without the free room.",
+        description="Take out of the warehouse what ended long ago, then write its file anew without the free room.",
         ins={"cleared": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         pool="duckdb",
@@ -43,8 +43,8 @@ def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
         if not warehouse.exists():
             return
         with dagster_failure():
-            done = compact_pond(
-                warehouse, keep_days=settings.keep_days, clock=pond_clock(account_of(context.run, settings))
+            done = compact_warehouse(
+                warehouse, keep_days=settings.keep_days, clock=warehouse_clock(account_of(context.run, settings))
             )
         context.add_output_metadata({**done.gone, "bytes_before": done.before, "bytes_after": done.after})
 

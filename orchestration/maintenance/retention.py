@@ -91,7 +91,7 @@ where payload is not null and plan_id in (select plan_id from _over where is_new
 
 
 def remove_files(warehouse: Warehouse, now: datetime, keep_reports: timedelta) -> dict[str, int]:
-    """Remove old reports and what killed processes left beside the pond; `now` is the machine's time."""
+    """Remove old reports and what killed processes left beside the warehouse; `now` is the machine's time."""
     reports = list(_older(warehouse.folder, f"{REPORTS}/*.html", now - keep_reports))
     left = [path for each in SCRATCH for path in _older(warehouse.folder, each, now - timedelta(hours=LEFTOVERS_H))]
     for path in (*reports, *left):

@@ -13,7 +13,7 @@ from assets.delivery.ledger.plans import SyncError
 from assets.delivery.plan.planner import Workflow
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
-from orchestration.cli.plans import Doors, apply_plan, find_plan, reject_plan
+from orchestration.cli.plans import Connections, apply_plan, find_plan, reject_plan
 from orchestration.settings import MillpondSettings
 from resources.errors import QuotaExhaustedError
 
@@ -35,7 +35,7 @@ class Release(dg.Config):
 def release_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     """The job that releases a plan of any of these workflows."""
     known = {workflow.name: workflow for workflow in workflows}
-    names = {workflow.spec.door for workflow in workflows}
+    names = {workflow.spec.connection_name for workflow in workflows}
 
     @dg.op(
         name=OP,
@@ -46,10 +46,12 @@ def release_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
     )
     def release(context: dg.OpExecutionContext, config: Release) -> None:
         resources = context.resources
-        doors = Doors(resources.warehouse.warehouse, known, {name: getattr(resources, name) for name in names})
+        connections = Connections(
+            resources.warehouse.warehouse, known, {name: getattr(resources, name) for name in names}
+        )
         with dagster_failure(SyncError):
-            metadata = _reject(doors, config) if config.reject else _apply(context, doors, config)
-            doors.warehouse.publish()
+            metadata = _reject(connections, config) if config.reject else _apply(context, connections, config)
+            connections.warehouse.publish()
         plan = metadata["plan"]
         context.log_event(
             dg.AssetObservation(
@@ -74,14 +76,14 @@ def release_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
     return job
 
 
-def _reject(doors: Doors, config: Release) -> dict[str, Any]:
-    kept = reject_plan(doors, config.plan_id, config.why)
+def _reject(connections: Connections, config: Release) -> dict[str, Any]:
+    kept = reject_plan(connections, config.plan_id, config.why)
     return {"plan": kept.plan_id, "workflow": kept.workflow, "why": config.why, "state": "rejected"}
 
 
-def _apply(context: dg.OpExecutionContext, doors: Doors, config: Release) -> dict[str, Any]:
-    kept = find_plan(doors.warehouse, config.plan_id)
-    synced = apply_plan(doors, kept.plan_id, config.only, context.run_id)
+def _apply(context: dg.OpExecutionContext, connections: Connections, config: Release) -> dict[str, Any]:
+    kept = find_plan(connections.warehouse, config.plan_id)
+    synced = apply_plan(connections, kept.plan_id, config.only, context.run_id)
     stale = synced.decisions.filter(synced.decisions["reason_code"].fill_null("").str.starts_with("stale_"))
     return {
         "plan": kept.plan_id,

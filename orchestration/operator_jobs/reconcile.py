@@ -1,6 +1,6 @@
 """Every night: is everything as it should be?
 
-job reconcile  ->  all of NetSuite's ids, staging, marts, twins read back  ->  the check `reconciled` of each sink
+job reconcile  ->  all of NetSuite's ids, staging, marts, target states read back  ->  the check `reconciled` of each sink
 
 Nothing is sent. What differs is told with its cause; a difference without one fails the check, and alerts tell it.
 """
@@ -39,7 +39,7 @@ def _check(workflow: Workflow) -> dg.AssetChecksDefinition:
         name=RECONCILED,
         description=f"{workflow.spec.target} is as NetSuite and the workflow want it, but for what is explained; each "
         "night, from a full reading of both sides.",
-        additional_deps=[workflow.mart, workflow.twin],
+        additional_deps=[workflow.mart, workflow.target_state],
         pool=POOL,
     )
     def reconciled(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
@@ -75,7 +75,7 @@ def reconcile_job(workflows: Sequence[Workflow]) -> UnresolvedAssetJobDefinition
     if not active:
         return None
     tables = dg.AssetSelection.groups(*LAYERS)
-    sides = dg.AssetSelection.assets(*(name for each in active for name in (each.mart, each.twin)))
+    sides = dg.AssetSelection.assets(*(name for each in active for name in (each.mart, each.target_state)))
     return dg.define_asset_job(
         RECONCILE,
         tables | sides | dg.AssetSelection.checks(*map(check_key, active)),

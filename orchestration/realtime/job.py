@@ -1,9 +1,9 @@
-"""Bring records that were just saved in NetSuite to the targets: what the hint sensor starts.
+"""Bring records that were just saved in NetSuite to the targets: what the change notification sensor starts.
 
-hints.sqlite  ->  read again from NetSuite, with all above them  ->  each account's workflows, parents first  ->  done
+notifications.sqlite  ->  read again from NetSuite, with all above them  ->  each account's workflows, parents first  ->  done
 
-Accounts are served side by side and close their hints each by itself: where one does not answer, the others have the
-record. Hints that failed are tried one at a time, so that one bad record holds up nobody.
+Accounts are served side by side and close their change notifications each by itself: where one does not answer, the others have the
+record. NotificationQueue that failed are tried one at a time, so that one bad record holds up nobody.
 """
 
 import time
@@ -27,19 +27,19 @@ from assets.netsuite.extract.settings import ExtractionSettings
 from assets.target_registry import TARGETS
 from assets.warehouse.refresh import read_again
 from orchestration.account_partitions import account_of, partitions_of
-from orchestration.realtime.queue import Hint, Hints
+from orchestration.realtime.queue import Notification, NotificationQueue
 from orchestration.settings import MillpondSettings
 from resources.errors import IntegrationError
 from resources.failpoints import reach
 from resources.netsuite.client import NetSuiteClient
-from resources.warehouse.warehouse import PondError, Warehouse
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 REALTIME = "realtime"
 POLL_S = 0.2
 LONGEST_S = 300.0  # then the next run goes on, by the files as they are by then
 OP = "bring"  # Dagster wants another name for the op than for the job
 # what concerns these records or one account, and may have passed by the next try
-PASSING = (IntegrationError, SyncError, MappingError, PondError, TimeoutError, ValueError)
+PASSING = (IntegrationError, SyncError, MappingError, WarehouseError, TimeoutError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Outcome:
     records: int = 0
     brought: list[Brought] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    given_up: list[Hint] = field(default_factory=list)
+    given_up: list[Notification] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -70,47 +70,62 @@ class Realtime:
     extraction: ExtractionSettings
     clients: Mapping[str, Any]
     workflows: Sequence[Workflow]
-    hints: Hints
+    notifications: NotificationQueue
     run_id: str
 
     def bring(self, most: int) -> Outcome:
-        """Serve what is due: the new hints together, then each that failed before by itself."""
-        hearing = by_account(hearing_hints(self.warehouse, self.workflows))
-        due = self.hints.due(hearing)
+        """Serve what is due: the new change notifications together, then each that failed before by itself."""
+        hearing = by_account(listening_notifications(self.warehouse, self.workflows))
+        due = self.notifications.due(hearing)
         outcome = Outcome()
-        fresh = {door: [hint for hint in hints if not hint.tries][:most] for door, hints in due.items()}
+        fresh = {
+            connection: [notification for notification in notifications if not notification.tries][:most]
+            for connection, notifications in due.items()
+        }
         self._serve(fresh, hearing, outcome)
-        again = {hint.key: hint for hints in due.values() for hint in hints if hint.tries}
+        again = {
+            notification.key: notification
+            for notifications in due.values()
+            for notification in notifications
+            if notification.tries
+        }
         for key in list(again)[:most]:
-            one = {door: [hint for hint in hints if hint.key == key and hint.tries] for door, hints in due.items()}
+            one = {
+                connection: [
+                    notification for notification in notifications if notification.key == key and notification.tries
+                ]
+                for connection, notifications in due.items()
+            }
             self._serve(one, hearing, outcome)
         return outcome
 
-    def _serve(self, taken: Mapping[str, list[Hint]], hearing: Mapping[str, list[Workflow]], outcome: Outcome) -> None:
-        taken = {door: hints for door, hints in taken.items() if hints}
+    def _serve(
+        self, taken: Mapping[str, list[Notification]], hearing: Mapping[str, list[Workflow]], outcome: Outcome
+    ) -> None:
+        taken = {connection: notifications for connection, notifications in taken.items() if notifications}
         if not taken:
             return
         hinted: dict[tuple[str, str], bool] = {}
-        for hint in (each for hints in taken.values() for each in hints):
-            hinted[hint.key] = hinted.get(hint.key, False) or hint.is_deleted
+        for notification in (each for notifications in taken.values() for each in notifications):
+            hinted[notification.key] = hinted.get(notification.key, False) or notification.is_deleted
         outcome.records += len(hinted)
-        workflows = [each for hints in hearing.values() for each in hints]
+        workflows = [each for notifications in hearing.values() for each in notifications]
         try:
             keys = read_again(
                 self.warehouse, self.netsuite, workflows, hinted, self.extraction, run_id=self.run_id
             )  # fmt: skip
         except PASSING as error:
-            for door, hints in taken.items():
-                self._failed(door, hints, hearing, error, outcome)
+            for connection, notifications in taken.items():
+                self._failed(connection, notifications, hearing, error, outcome)
             return
         with ThreadPoolExecutor(len(taken)) as pool:
-            parts = {door: pool.submit(self._send, hearing[door], keys, outcome) for door in taken}
-        for door, part in parts.items():
+            parts = {connection: pool.submit(self._send, hearing[connection], keys, outcome) for connection in taken}
+        for connection, part in parts.items():
             failure = part.exception()
             if failure is None:
-                self.hints.done(door, taken[door], hearing)
+                self.notifications.done(connection, taken[connection], hearing)
             else:
-                self._failed(door, taken[door], hearing, failure, outcome)
+                self._failed(connection, taken[connection], hearing, failure, outcome)
                 if not isinstance(failure, PASSING):
                     raise failure
 
@@ -118,7 +133,7 @@ class Realtime:
         """One account's workflows, one after the other: who is needed comes first."""
         for workflow in workflows:
             began = time.monotonic()
-            client = self.clients[workflow.spec.door]
+            client = self.clients[workflow.spec.connection_name]
             kind = TARGETS[workflow.spec.target]
             target: Target = kind.build(client, workflow.spec.options)
             targeted = sync_few(
@@ -131,27 +146,27 @@ class Realtime:
         reach("hints_sent")
 
     def _failed(
-        self, door: str, taken: Sequence[Hint], hearing: Mapping[str, list[Workflow]], error: BaseException,
+        self, connection: str, taken: Sequence[Notification], hearing: Mapping[str, list[Workflow]], error: BaseException,
         outcome: Outcome,
     ) -> None:  # fmt: skip
-        outcome.problems.append(f"{door}: {error}")
-        outcome.given_up += self.hints.failed(door, taken, hearing, str(error), time.time())
+        outcome.problems.append(f"{connection}: {error}")
+        outcome.given_up += self.notifications.failed(connection, taken, hearing, str(error), time.time())
 
 
-def hearing_hints(warehouse: Warehouse, workflows: Sequence[Workflow]) -> list[Workflow]:
-    """The workflows that are on and follow hints as of now."""
+def listening_notifications(warehouse: Warehouse, workflows: Sequence[Workflow]) -> list[Workflow]:
+    """The workflows that are on and follow change notifications as of now."""
     switches = Switches(warehouse.folder)
-    return [each for each in workflows if switches.state(each).hears_hints]
+    return [each for each in workflows if switches.state(each).hears_notifications]
 
 
 def by_account(workflows: Sequence[Workflow]) -> dict[str, list[Workflow]]:
     """Workflows by the account that they write to, those that are needed before those that need them."""
     known = {each.name: each for each in workflows}
     needs = {name: [need for need in each.spec.waits_for if need in known] for name, each in known.items()}
-    doors: dict[str, list[Workflow]] = {}
+    connections: dict[str, list[Workflow]] = {}
     for name in TopologicalSorter(needs).static_order():
-        doors.setdefault(known[name].spec.door, []).append(known[name])
-    return doors
+        connections.setdefault(known[name].spec.connection_name, []).append(known[name])
+    return connections
 
 
 def realtime_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
@@ -160,20 +175,20 @@ def realtime_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> d
     A new process takes longer to begin than a record to be brought, so one stays for a while: who saves a record
     often saves another one.
     """
-    doors = {workflow.spec.door for workflow in workflows}
+    connections = {workflow.spec.connection_name for workflow in workflows}
 
     @dg.op(
         name=OP,
-        description="Reads the records that hints name again and brings them, parents first, to each account.",
-        required_resource_keys={"warehouse", "netsuite", "extraction", *doors},
+        description="Reads the records that change notifications name again and brings them, parents first, to each account.",
+        required_resource_keys={"warehouse", "netsuite", "extraction", *connections},
         out=dg.Out(dg.Nothing),
     )
     def bring(context: dg.OpExecutionContext) -> None:
         of = context.resources
-        clients = {name: getattr(of, name) for name in doors}
+        clients = {name: getattr(of, name) for name in connections}
         account = account_of(context.run, settings)
-        hints = Hints(account.own)
-        realtime = Realtime(of.warehouse, of.netsuite, of.extraction, clients, workflows, hints, context.run_id)
+        notifications = NotificationQueue(account.own)
+        realtime = Realtime(of.warehouse, of.netsuite, of.extraction, clients, workflows, notifications, context.run_id)
         began = last = time.monotonic()
         while True:
             outcome = realtime.bring(settings.realtime_burst)
@@ -209,15 +224,15 @@ def _tell(context: dg.OpExecutionContext, outcome: Outcome, account: str) -> Non
             )
         )
     context.log.info("%d records, %d workflows", outcome.records, len(outcome.brought))
-    for hint in outcome.given_up:
-        context.log.warning("%s %s is left to the next run of all records", *hint.key)
+    for notification in outcome.given_up:
+        context.log.warning("%s %s is left to the next run of all records", *notification.key)
     if outcome.problems:
         raise dg.Failure("; ".join(dict.fromkeys(outcome.problems)), allow_retries=False)
 
 
 def _shown(brought: Brought) -> dict[str, Any]:
     synced, planned = brought.targeted.synced, brought.targeted.planned
-    shown: dict[str, Any] = {"seconds": round(brought.seconds, 3), "because": "hints"}
+    shown: dict[str, Any] = {"seconds": round(brought.seconds, 3), "because": "change notifications"}
     if planned:
         shown |= {"plan_id": planned.plan_id, "records": planned.records}
     if synced:

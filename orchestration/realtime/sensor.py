@@ -1,10 +1,10 @@
 """Starts a run for records that were just saved in NetSuite.
 
-hints.sqlite  ->  look()  ->  a run of `realtime`, or why there is none
+notifications.sqlite  ->  look()  ->  a run of `realtime`, or why there is none
               ->  look_at_burst()  ->  a run of `all` for more records than are worth looking at one by one
 
-Dagster looks at its sensors every five seconds. A hint shall not wait for that, so one look lasts nearly as long as
-that takes: it ends with the first hint, or just before the next look begins.
+Dagster looks at its sensors every five seconds. A change notification shall not wait for that, so one look lasts nearly as long as
+that takes: it ends with the first change notification, or just before the next look begins.
 """
 
 import time
@@ -18,13 +18,13 @@ from assets.delivery.plan.planner import Workflow
 from orchestration.account_partitions import own, tags_of
 from orchestration.automation.jobs import ALL
 from orchestration.automation.sensors import BUSY
-from orchestration.realtime.job import REALTIME, by_account, hearing_hints
-from orchestration.realtime.queue import FILE, Hint, Hints
+from orchestration.realtime.job import REALTIME, by_account, listening_notifications
+from orchestration.realtime.queue import FILE, Notification, NotificationQueue
 from resources.warehouse.warehouse import Warehouse
 
 POLL_S = 0.2
 BURST_EVERY_S = 15
-BURST_TAG = "millpond/hints_up_to"  # of a run of all: the last hint that it answers
+BURST_TAG = "millpond/hints_up_to"  # of a run of all: the last change notification that it answers
 # a run that died without a word is not started again at once, and again and again
 AFTER_FAILURE_S = 30.0
 LOOKED_AT = 20  # of the newest runs, to find one that answers a burst
@@ -35,11 +35,11 @@ class Watch:
     """What the sensors need to know.
 
     Attributes:
-        folder: Where the hints are.
-        workflows: All of them; which ones follow hints is asked at every look.
+        folder: Where the change notifications are.
+        workflows: All of them; which ones follow change notifications is asked at every look.
         burst: When more records wait than this, they are left to a run of all.
-        wait_s: How long one look waits for a hint.
-        account: Whose hints they are; blank: there is but one.
+        wait_s: How long one look waits for a change notification.
+        account: Whose change notifications they are; blank: there is but one.
     """
 
     folder: Path
@@ -57,7 +57,7 @@ class Watch:
             return "a run brings records just now; what comes meanwhile is next"
         whole = self._answering(instance)
         if whole is not None and not whole.is_finished:
-            return "a run of all answers a burst of hints"
+            return "a run of all answers a burst of change notifications"
         if len(due) > self.burst and (whole is None or whole.is_success):
             return f"{len(due)} records wait, more than {self.burst}: a run of all takes them"
         failed_at = self._failed_at(instance)
@@ -66,13 +66,13 @@ class Watch:
         return self._request({"millpond/because": f"{len(due)} records saved in NetSuite"})
 
     def look_at_burst(self, instance: dg.DagsterInstance, warehouse: Warehouse) -> dg.RunRequest | str:
-        """Whether so many records wait that a run of all takes them; closes the hints that one has taken."""
+        """Whether so many records wait that a run of all takes them; closes the change notifications that one has taken."""
         due = self._due(warehouse)
         if isinstance(due, str):
             return due
         whole = self._answering(instance)
         if whole is not None and not whole.is_finished:
-            return "a run of all answers a burst of hints"
+            return "a run of all answers a burst of change notifications"
         if whole is not None and whole.is_success:
             self._close(warehouse, int(whole.tags[BURST_TAG]))
             due = self._due(warehouse)
@@ -81,27 +81,33 @@ class Watch:
         if whole is not None and not whole.is_success:
             # those that can be brought are, in portions
             return f"run {whole.run_id[:8]} failed on a burst; its records are brought in portions"
-        numbers = [hint.number for waiting in self._waiting(warehouse).values() for hint in waiting]
+        numbers = [notification.number for waiting in self._waiting(warehouse).values() for notification in waiting]
         tags = {BURST_TAG: str(max(numbers)), "millpond/because": f"{len(due)} records saved in NetSuite"}
         return self._request(tags)
 
     def _due(self, warehouse: Warehouse) -> dict[tuple[str, str], float] | str:
-        """The records that wait, with the time of the first hint of each; or why none does."""
+        """The records that wait, with the time of the first change notification of each; or why none does."""
         if not (self.folder / FILE).exists():
-            return "no hint was ever kept: start `millpond webhook`"
+            return "no change notification was ever kept: start `millpond webhook`"
         waiting = self._waiting(warehouse)
         if not waiting:
-            return "no workflow follows hints: `millpond activate WORKFLOW --realtime`"
-        due = {hint.key: hint.first_at for hints in waiting.values() for hint in hints}
-        return due or "no hint waits"
+            return "no workflow follows change notifications: `millpond activate WORKFLOW --realtime`"
+        due = {
+            notification.key: notification.first_at
+            for notifications in waiting.values()
+            for notification in notifications
+        }
+        return due or "no change notification waits"
 
-    def _waiting(self, warehouse: Warehouse) -> dict[str, list[Hint]]:
-        return Hints(self.folder).due(by_account(hearing_hints(warehouse, self.workflows)))
+    def _waiting(self, warehouse: Warehouse) -> dict[str, list[Notification]]:
+        return NotificationQueue(self.folder).due(by_account(listening_notifications(warehouse, self.workflows)))
 
     def _close(self, warehouse: Warehouse, answered: int) -> None:
         waiting = self._waiting(warehouse)
-        for door, hints in waiting.items():
-            Hints(self.folder).done(door, [hint for hint in hints if hint.number <= answered], waiting)
+        for connection, notifications in waiting.items():
+            NotificationQueue(self.folder).done(
+                connection, [notification for notification in notifications if notification.number <= answered], waiting
+            )
 
     def _request(self, tags: dict[str, str]) -> dg.RunRequest:
         return dg.RunRequest(tags=tags, partition_key=self.account or None)
@@ -117,22 +123,22 @@ class Watch:
         return next((each.end_time or 0.0 for each in records if each.dagster_run.is_failure), 0.0)
 
 
-def hint_sensors(watch: Watch, jobs: Sequence[str]) -> list[dg.SensorDefinition]:
+def notification_sensors(watch: Watch, jobs: Sequence[str]) -> list[dg.SensorDefinition]:
     """The sensors of one account; a run of all is only asked for where there is that job."""
-    pond = own("warehouse", watch.account)
+    warehouse = own("warehouse", watch.account)
 
     @dg.sensor(
-        name=own("hints", watch.account),
+        name=own("change_notifications", watch.account),
         job_name=REALTIME,
-        required_resource_keys={pond},
+        required_resource_keys={warehouse},
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts a run for records that NetSuite said were saved; `millpond webhook` takes what it says.",
     )
-    def hints(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def notifications(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         until = time.monotonic() + watch.wait_s
         while True:
-            answer = watch.look(context.instance, getattr(context.resources, pond))
+            answer = watch.look(context.instance, getattr(context.resources, warehouse))
             if isinstance(answer, dg.RunRequest):
                 return answer
             if time.monotonic() + POLL_S > until or not (watch.folder / FILE).exists():
@@ -140,15 +146,15 @@ def hint_sensors(watch: Watch, jobs: Sequence[str]) -> list[dg.SensorDefinition]
             time.sleep(POLL_S)
 
     @dg.sensor(
-        name=own("hints_burst", watch.account),
+        name=own("change_notifications_burst", watch.account),
         job_name=ALL,
-        required_resource_keys={pond},
+        required_resource_keys={warehouse},
         minimum_interval_seconds=BURST_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="After a burst of saves, as by an import of records, a run of all takes what would be many hints.",
+        description="After a burst of saves, as by an import of records, a run of all takes what would be many change notifications.",
     )
-    def hints_burst(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        answer = watch.look_at_burst(context.instance, getattr(context.resources, pond))
+    def notifications_burst(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        answer = watch.look_at_burst(context.instance, getattr(context.resources, warehouse))
         return answer if isinstance(answer, dg.RunRequest) else dg.SkipReason(answer)
 
-    return [hints, hints_burst] if ALL in jobs else [hints]
+    return [notifications, notifications_burst] if ALL in jobs else [notifications]

@@ -1,6 +1,6 @@
-"""Takes "record saved" hints from NetSuite: checks each post, keeps it, and answers at once.
+"""Takes "record saved" change notifications from NetSuite: checks each post, keeps it, and answers at once.
 
-POST /hooks/netsuite  ->  host? method? size? signature? time? shape? seen before?  ->  hints.sqlite  ->  202
+POST /hooks/netsuite  ->  host? method? size? signature? time? shape? seen before?  ->  notifications.sqlite  ->  202
 
 Nothing of a post is believed but that NetSuite saved something: a targeted run reads the record itself.
 """
@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from orchestration.realtime.queue import Hints
+from orchestration.realtime.queue import NotificationQueue
 from resources.netsuite.webhook_signature import MEDIA_TYPE, NONCE, PATH, TIMESTAMP, matches
 
 # SuiteScript's names of the records; a lead, a prospect and a customer are one record
@@ -45,7 +45,7 @@ STATUS = {
     413: "too long",
     415: "send JSON",
     421: "not this server's name",
-    422: "not a hint",
+    422: "not a change notification",
     503: "try again",
 }
 
@@ -86,7 +86,7 @@ class Webhook:
     """The application; `answered` counts its answers for whoever asks for its health."""
 
     gate: Gate
-    hints: Hints
+    notifications: NotificationQueue
     answered: Counter[int] = field(default_factory=Counter)
 
     def app(self) -> Starlette:
@@ -98,7 +98,7 @@ class Webhook:
         """Whether it answers and how many records wait; no more than that."""
         if _host(request) not in self.gate.names:
             return self._refused(RefusedError(421, "foreign host"))
-        return JSONResponse({"status": "ok", "waiting": await run_in_threadpool(self.hints.waiting)})
+        return JSONResponse({"status": "ok", "waiting": await run_in_threadpool(self.notifications.waiting)})
 
     async def take(self, request: Request) -> Response:
         """One post."""
@@ -113,11 +113,11 @@ class Webhook:
             return self._answer(202, "ignored")
         try:
             fresh = await run_in_threadpool(
-                self.hints.keep, source, told["id"], is_deleted=told["event"] == DELETED,
+                self.notifications.keep, source, told["id"], is_deleted=told["event"] == DELETED,
                 nonce=request.headers[NONCE], now=self.gate.now(), remember_s=2 * self.gate.window_s + 60,
             )  # fmt: skip
         except Exception:
-            log.exception("a hint could not be kept")
+            log.exception("a change notification could not be kept")
             return self._refused(RefusedError(503, "not kept"))
         if not fresh:
             return self._refused(RefusedError(409, "nonce seen before"))

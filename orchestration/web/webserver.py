@@ -38,7 +38,7 @@ def serve(host: str, port: int, *, read_only: bool = False) -> None:
     """Serve until the process is told to end."""
     settings = MillpondSettings()
     names = frozenset({*LOOPBACK, *(name.strip().lower() for name in settings.ui_names.split(",") if name.strip())})
-    access = Access(sign_in_token(settings), names, [each.pond / REPORTS for each in settings.each])
+    access = Access(sign_in_token(settings), names, [each.warehouse / REPORTS for each in settings.each])
     target = workspace_opts_to_load_target(WorkspaceOpts(workspace=(str(ROOT / "workspace.yaml"),)))
     with (
         dg.DagsterInstance.get() as instance,

@@ -18,7 +18,7 @@ import orjson
 
 from resources.clock import Clock
 from resources.errors import ContractError, CredentialsError, RateLimitedError, RequestRejectedError
-from resources.http import ATTEMPTS, HttpDoor, Understood
+from resources.http import ATTEMPTS, HttpClient, Understood
 from resources.netsuite.concurrency import Lanes
 from resources.netsuite.errors import UnexpectedError, refusal
 from resources.netsuite.pages import PAGE, Page, RawPage, Row, ascending, json_object, look_at, read_page
@@ -41,7 +41,7 @@ ZONE_PROBE = (
 LOCAL_PROBE = "select to_char(current_timestamp, 'YYYY-MM-DD HH24:MI:SS') as local_now from dual"
 
 
-def open_door(http: httpx.Client, clock: Clock, lanes: Lanes, attempts: int = ATTEMPTS) -> HttpDoor:
+def open_http_client(http: httpx.Client, clock: Clock, lanes: Lanes, attempts: int = ATTEMPTS) -> HttpClient:
     """The HTTP door that understands NetSuite's refusals and narrows the lanes on "too many"."""
 
     def translate(response: httpx.Response) -> Any:
@@ -50,7 +50,7 @@ def open_door(http: httpx.Client, clock: Clock, lanes: Lanes, attempts: int = AT
             lanes.narrow()
         return error
 
-    return HttpDoor(
+    return HttpClient(
         http,
         system="netsuite",
         clock=clock,
@@ -64,8 +64,8 @@ def open_door(http: httpx.Client, clock: Clock, lanes: Lanes, attempts: int = AT
 class NetSuiteClient:
     """A typed face on SuiteQL and two system calls; knows nothing of Dagster, DuckDB or what the tables mean."""
 
-    def __init__(self, door: HttpDoor, clock: Clock, lanes: Lanes | None = None) -> None:
-        self._door = door
+    def __init__(self, http: HttpClient, clock: Clock, lanes: Lanes | None = None) -> None:
+        self._http = http
         self.clock = clock
         self.lanes = lanes or Lanes()
         self.limits: dict[str, Any] | None = None  # as NetSuite told them; None: not asked yet
@@ -74,7 +74,7 @@ class NetSuiteClient:
     @property
     def calls(self) -> int:
         """Requests made so far, retries included, sign-in left out."""
-        return self._door.calls
+        return self._http.calls
 
     def shared(self, question: str, since: str, ask: Callable[[], Answered]) -> Answered:
         """An answer that the tables of a run have in common: asked again when it is older than `TIME_S`.
@@ -244,7 +244,7 @@ class NetSuiteClient:
         attempts: int | None = None,
     ) -> Understood:
         body: dict[str, Any] = {"q": " ".join(query.split()), **({"params": list(params)} if params else {})}
-        answer = self._door.ask(
+        answer = self._http.ask(
             "POST",
             SUITEQL_PATH,
             operation,
@@ -263,7 +263,7 @@ class NetSuiteClient:
             return json_object(response.content, response.headers.get("content-type", ""), operation)
 
         headers = {"Accept": accept}
-        return self._door.ask("GET", path, operation, read, headers=headers, extensions={"operation": operation})
+        return self._http.ask("GET", path, operation, read, headers=headers, extensions={"operation": operation})
 
 
 def field_kind(about: Any) -> str:

@@ -13,7 +13,7 @@ from resources.clock import Clock, WallClock
 from resources.errors import CredentialsError
 from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, bad_address, not_configured, open_http
 from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
-from resources.netsuite.client import NetSuiteClient, open_door
+from resources.netsuite.client import NetSuiteClient, open_http_client
 from resources.netsuite.concurrency import DEFAULT_LANES, Lanes
 
 SIGN_INS = ("oauth2", "tba")
@@ -73,7 +73,7 @@ def open_netsuite(
         base_url, transport = NOWHERE, ClosedTransport("netsuite", error.reason)
     lanes = Lanes(concurrency)
     with open_http(base_url, auth=signing, transport=transport, connections=concurrency + 1) as http:
-        yield NetSuiteClient(open_door(http, clock, lanes, attempts), clock, lanes)
+        yield NetSuiteClient(open_http_client(http, clock, lanes, attempts), clock, lanes)
 
 
 def _auth(kind: str, base_url: str, keys: dict[str, str], clock: Clock) -> NetSuiteAuth:

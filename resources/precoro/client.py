@@ -13,7 +13,7 @@ import orjson
 
 from resources.clock import Clock
 from resources.errors import AnswerLostError, ContractError, RequestRejectedError
-from resources.http import HttpDoor
+from resources.http import HttpClient
 from resources.precoro.field_cache import Notes
 from resources.precoro.pages import PER_PAGE, read_all, records_of
 
@@ -50,7 +50,7 @@ class PrecoroClient:
 
     def __init__(
         self,
-        door: HttpDoor,
+        http: HttpClient,
         *,
         clock: Clock,
         remaining: Callable[[], Mapping[str, int]] | None = None,
@@ -65,19 +65,19 @@ class PrecoroClient:
             notes: Where the custom fields are noted for `fields_of_late`.
         """
         self._notes = notes
-        self._door = door
+        self._http = http
         self._remaining = remaining
         self.clock = clock
 
     @property
     def base_url(self) -> str:
         """The service's address."""
-        return self._door.base_url
+        return self._http.base_url
 
     @property
     def calls(self) -> int:
         """Requests made so far, reads and writes."""
-        return self._door.calls
+        return self._http.calls
 
     def remaining(self) -> Mapping[str, int]:
         """Calls left in each window of the budget; empty without a budget."""
@@ -150,13 +150,13 @@ class PrecoroClient:
             "entity_ids": listed,
         }
         path = "/itemcustomfields/options/depend_add"
-        self._door.send("PATCH", path, "tie option", safe_to_repeat=True, data=form)
+        self._http.send("PATCH", path, "tie option", safe_to_repeat=True, data=form)
 
     def _list(self, path: str, operation: str) -> list[dict[str, Any]]:
         return read_all(lambda page: self._get(path, operation, page=page, per_page=PER_PAGE), operation)
 
     def _get(self, path: str, operation: str, **query: int) -> Any:
-        response = self._door.send("GET", path, operation, safe_to_repeat=True, params=query)
+        response = self._http.send("GET", path, operation, safe_to_repeat=True, params=query)
         return _decoded(response, operation)
 
     def _write(
@@ -168,7 +168,7 @@ class PrecoroClient:
         *,
         safe_to_repeat: bool = True,
     ) -> Option:
-        response = self._door.send(method, path, operation, safe_to_repeat=safe_to_repeat, data=dict(values))
+        response = self._http.send(method, path, operation, safe_to_repeat=safe_to_repeat, data=dict(values))
         try:
             return _option(_decoded(response, operation), operation)
         except ContractError as error:  # the service said 2xx: the work may well be done

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from resources.clock import Clock, WallClock
-from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpDoor, bad_address, not_configured, open_http
+from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpClient, bad_address, not_configured, open_http
 from resources.precoro.client import PrecoroClient
 from resources.precoro.errors import Refusals
 from resources.precoro.field_cache import Notes
@@ -104,8 +104,8 @@ def open_precoro(
     problem = problem or ("" if host else f"{system.upper()}_REGION is one of {sorted(REGIONS)}, not {region!r}")
     problem = problem or bad_address(system, host)
     if problem:
-        with open_http(NOWHERE, transport=ClosedTransport("precoro", problem)) as http:
-            yield PrecoroClient(HttpDoor(http, system="precoro", clock=time), clock=time)
+        with open_http(NOWHERE, transport=ClosedTransport("precoro", problem)) as pool:
+            yield PrecoroClient(HttpClient(pool, system="precoro", clock=time), clock=time)
         return
     counted_in = Path(budget_file) if budget_file else Path.home() / ".millpond" / "precoro_budget.sqlite"
     budget = CallBudget(
@@ -127,11 +127,11 @@ def open_precoro(
         connections=1,
         ca_file=Path(ca_file) if ca_file else None,
         around=lambda inner: Counted(inner, budget, account),
-    ) as http:
-        door = HttpDoor(http, system="precoro", clock=time, attempts=attempts, translate=Refusals(time, system))
+    ) as pool:
+        http = HttpClient(pool, system="precoro", clock=time, attempts=attempts, translate=Refusals(time, system))
         noted_in = counted_in.with_suffix(".fields.json")
         notes = None if str(budget_file).startswith(SHARED) else Notes(noted_in, account, time)
-        yield PrecoroClient(door, clock=time, remaining=lambda: budget.remaining(account), notes=notes)
+        yield PrecoroClient(http, clock=time, remaining=lambda: budget.remaining(account), notes=notes)
 
 
 def _log_of(budget: str) -> Path | CallLog:

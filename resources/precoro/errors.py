@@ -34,7 +34,7 @@ LONGEST_WAIT_S = 3700.0
 
 
 class Refusals:
-    """Turns Precoro's refusals into our errors; `HttpDoor` asks it first."""
+    """Turns Precoro's refusals into our errors; `HttpClient` asks it first."""
 
     def __init__(self, clock: Clock, account: str = "precoro") -> None:
         """Take the clock that stamps are compared with, and how the account's settings begin."""

@@ -24,7 +24,7 @@ SWITCHES: Mapping[SystemName, type] = {
 
 
 @dataclass(frozen=True)
-class Thing:
+class RecordType:
     """One kind of record: where it lies, the columns worth a screen, which rows."""
 
     table: str
@@ -43,54 +43,54 @@ class Listing:
 _ENTITY = ("id", "entityid", "altname", "entitystatus", "parent", "isinactive", "lastmodifieddate")
 _TREE = ("id", "fullname", "parent", "subsidiary", "isinactive")
 
-THINGS: Mapping[SystemName, Mapping[str, Thing]] = {
+RECORD_TYPES: Mapping[SystemName, Mapping[str, RecordType]] = {
     "netsuite": {
-        "customers": Thing("customer", _ENTITY, lambda row: row["searchstage"] == "Customer"),
-        "leads": Thing("customer", _ENTITY, lambda row: row["searchstage"] == "Lead"),
-        "prospects": Thing("customer", _ENTITY, lambda row: row["searchstage"] == "Prospect"),
-        "projects": Thing(
+        "customers": RecordType("customer", _ENTITY, lambda row: row["searchstage"] == "Customer"),
+        "leads": RecordType("customer", _ENTITY, lambda row: row["searchstage"] == "Lead"),
+        "prospects": RecordType("customer", _ENTITY, lambda row: row["searchstage"] == "Prospect"),
+        "projects": RecordType(
             "job", ("id", "entityid", "companyname", "customer", "parent", "isinactive", "lastmodifieddate")
         ),
-        "contacts": Thing("contact", ("id", "entityid", "company", "title", "isinactive", "lastmodifieddate")),
-        "relationships": Thing(
+        "contacts": RecordType("contact", ("id", "entityid", "company", "title", "isinactive", "lastmodifieddate")),
+        "relationships": RecordType(
             "customersubsidiaryrelationship", ("id", "entity", "subsidiary", "isprimarysub", "lastmodifieddate")
         ),
-        "addresses": Thing(
+        "addresses": RecordType(
             "customeraddressbookentityaddress", ("nkey", "recordowner", "addr1", "zip", "city", "state", "country")
         ),
-        "subsidiaries": Thing("subsidiary", ("id", "fullname", "country", "currency", "iselimination")),
-        "departments": Thing("department", _TREE),
-        "classes": Thing("classification", _TREE),
-        "locations": Thing("location", _TREE),
-        "currencies": Thing("currency", ("id", "symbol", "name")),
-        "statuses": Thing("entitystatus", ("key", "name", "entitytype", "inactive")),
-        "deleted": Thing("deletedrecord", ("recordid", "type", "name", "deleteddate")),
+        "subsidiaries": RecordType("subsidiary", ("id", "fullname", "country", "currency", "iselimination")),
+        "departments": RecordType("department", _TREE),
+        "classes": RecordType("classification", _TREE),
+        "locations": RecordType("location", _TREE),
+        "currencies": RecordType("currency", ("id", "symbol", "name")),
+        "statuses": RecordType("entitystatus", ("key", "name", "entitytype", "inactive")),
+        "deleted": RecordType("deletedrecord", ("recordid", "type", "name", "deleteddate")),
     },
     "suiteprojects": {
-        "customers": Thing("Customer", ("id", "externalid", "name", "company", "type", "active", "updated")),
-        "projects": Thing("Project", ("id", "externalid", "name", "customerid", "active", "updated")),
-        "contacts": Thing("Contact", ("id", "externalid", "name", "customerid", "active", "updated")),
-        "hierarchies": Thing("Hierarchy", ("id", "name", "type", "active")),
-        "nodes": Thing("HierarchyNode", ("id", "externalid", "name", "hierarchyid", "parentid")),
+        "customers": RecordType("Customer", ("id", "externalid", "name", "company", "type", "active", "updated")),
+        "projects": RecordType("Project", ("id", "externalid", "name", "customerid", "active", "updated")),
+        "contacts": RecordType("Contact", ("id", "externalid", "name", "customerid", "active", "updated")),
+        "hierarchies": RecordType("Hierarchy", ("id", "name", "type", "active")),
+        "nodes": RecordType("HierarchyNode", ("id", "externalid", "name", "hierarchyid", "parentid")),
     },
     "precoro": {
-        "options": Thing(
+        "options": RecordType(
             "options", ("option_id", "external_id", "name", "code", "enable", "level", "parent_id", "updated_at")
         ),
     },
 }
 
 
-def listing(sandbox: Sandbox, system: SystemName, thing: str) -> Listing:
+def listing(sandbox: Sandbox, system: SystemName, record_type: str) -> Listing:
     """The rows of one kind of record.
 
     Raises:
         ValueError: The system has no such thing; the message lists what there is.
     """
-    known = THINGS[system]
-    if thing not in known:
-        raise ValueError(f"{system} has no {thing!r}; there are {', '.join(known)}")
-    wanted = known[thing]
+    known = RECORD_TYPES[system]
+    if record_type not in known:
+        raise ValueError(f"{system} has no {record_type!r}; there are {', '.join(known)}")
+    wanted = known[record_type]
     readers: Mapping[SystemName, Callable[[], list[dict[str, Any]]]] = {
         "netsuite": lambda: sandbox.netsuite.rows(wanted.table),
         "suiteprojects": lambda: list(sandbox.suiteprojects.rows(wanted.table)),

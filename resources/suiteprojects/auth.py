@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from resources.clock import Clock
 from resources.errors import ContractError, CredentialsError, RecordRejectedError, UnreachableError
-from resources.http import HttpDoor
+from resources.http import HttpClient
 from resources.suiteprojects.tokens import LOGIN, TokenFile, Tokens
 from resources.suiteprojects.xml import Element, command, text_element
 
@@ -100,7 +100,7 @@ class Application:
         asked = {"response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri}
         return f"{base_url}{AUTHORIZE_PATH}?{urlencode({**asked, 'scope': SCOPE, 'state': state})}"
 
-    def exchange(self, door: HttpDoor, clock: Clock, **grant: str) -> Tokens:
+    def exchange(self, http: HttpClient, clock: Clock, **grant: str) -> Tokens:
         """Get tokens for a code or a refresh token.
 
         Raises:
@@ -111,7 +111,7 @@ class Application:
         form = {**grant, **({"redirect_uri": self.redirect_uri} if self.redirect_uri else {})}
         client = (self.client_id, self.client_secret)
         operation = grant["grant_type"].replace("_", " ")
-        response = door.send("POST", TOKEN_PATH, operation, safe_to_repeat=False, data=form, auth=client)
+        response = http.send("POST", TOKEN_PATH, operation, safe_to_repeat=False, data=form, auth=client)
         try:
             issued: dict[str, Any] = response.json()
             now = clock.now().timestamp()
@@ -133,7 +133,7 @@ class RefreshingSignIn:
 
     def __init__(
         self,
-        door: HttpDoor,
+        http: HttpClient,
         application: Application,
         file: TokenFile,
         *,
@@ -151,7 +151,7 @@ class RefreshingSignIn:
             refresh_token: A first one from elsewhere; the file's is used once there is a file.
             refresh_days: Days that a refresh token lives, as set in the account; 0: not known.
         """
-        self._door = door
+        self._http = http
         self._application = application
         self._file = file
         self._clock = clock
@@ -189,7 +189,7 @@ class RefreshingSignIn:
         if not kept.spending_since:
             self._file.begin_spending(before, self._clock.now().timestamp())
         try:
-            fresh = self._application.exchange(self._door, self._clock, grant_type="refresh_token", refresh_token=spent)
+            fresh = self._application.exchange(self._http, self._clock, grant_type="refresh_token", refresh_token=spent)
         except RecordRejectedError as error:
             raise CredentialsError("suiteprojects", "refresh token", _why_lost(kept)) from error
         except (CredentialsError, UnreachableError):

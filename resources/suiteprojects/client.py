@@ -23,7 +23,7 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
 )
-from resources.http import HttpDoor
+from resources.http import HttpClient
 from resources.suiteprojects.auth import SignIn
 from resources.suiteprojects.errors import BAD_SESSION, MINUTE_S, NO_ROWS, OK, SYSTEM, refusal
 from resources.suiteprojects.xml import (
@@ -73,7 +73,7 @@ class SuiteProjectsClient:
 
     def __init__(
         self,
-        door: HttpDoor,
+        http: HttpClient,
         *,
         namespace: str,
         key: str,
@@ -91,7 +91,7 @@ class SuiteProjectsClient:
             clock: Time for waiting.
             page_size: Rows of one page, for accounts that allow less than 1000.
         """
-        self._door = door
+        self._http = http
         self._namespace = namespace
         self._key = key
         self._sign_in = sign_in
@@ -105,12 +105,12 @@ class SuiteProjectsClient:
     @property
     def base_url(self) -> str:
         """The service's address."""
-        return self._door.base_url
+        return self._http.base_url
 
     @property
     def calls(self) -> int:
         """Requests made so far."""
-        return self._door.calls
+        return self._http.calls
 
     @property
     def left_today(self) -> int | None:
@@ -150,7 +150,7 @@ class SuiteProjectsClient:
         writes = any(each.tag in WRITES for each in commands)
         body = request(self._namespace, self._key, self._sign_in.login(), commands)
         try:
-            response = self._door.send(
+            response = self._http.send(
                 "POST",
                 PATH,
                 operation,

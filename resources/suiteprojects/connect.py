@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resources.clock import Clock, WallClock
 from resources.errors import CredentialsError
-from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpDoor, bad_address, not_configured, open_http
+from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpClient, bad_address, not_configured, open_http
 from resources.suiteprojects.auth import Application, PasswordSignIn, RefreshingSignIn, SignIn, TokenSignIn
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.tokens import TokenFile
@@ -17,7 +17,7 @@ from resources.suiteprojects.tokens import TokenFile
 class Way:
     """A door to the service, the clock that it goes by, and who asks."""
 
-    door: HttpDoor
+    http: HttpClient
     clock: Clock
     given: dict[str, str]
     problem: str  # what is not set; nothing can be sent then
@@ -56,7 +56,7 @@ def open_way(
         given, transport = {**given, "base_url": NOWHERE}, ClosedTransport("suiteprojects", problem)
     time = clock or WallClock()
     with open_http(given["base_url"], transport=transport, ca_file=Path(ca_file) if ca_file else None) as http:
-        yield Way(HttpDoor(http, system="suiteprojects", clock=time, attempts=attempts), time, given, problem)
+        yield Way(HttpClient(http, system="suiteprojects", clock=time, attempts=attempts), time, given, problem)
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def open_suiteprojects(
         sign_in: SignIn = PasswordSignIn(way.given["company"], way.given["user"], way.given["password"])
         if by_oauth:
             sign_in = RefreshingSignIn(
-                way.door,
+                way.http,
                 way.application,
                 TokenFile(Path(token_file), seal_key),
                 clock=way.clock,
@@ -129,7 +129,7 @@ def open_suiteprojects(
         elif access_token:
             sign_in = TokenSignIn(access_token)
         namespace, key = way.given["namespace"], way.given["key"]
-        yield SuiteProjectsClient(way.door, namespace=namespace, key=key, sign_in=sign_in, clock=way.clock)
+        yield SuiteProjectsClient(way.http, namespace=namespace, key=key, sign_in=sign_in, clock=way.clock)
 
 
 @contextmanager

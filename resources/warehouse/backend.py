@@ -1,4 +1,4 @@
-"""Where the pond lies, and how its writers take turns.
+"""Where the warehouse lies, and how its writers take turns.
 
 FilePlace   one DuckDB file of this machine; its turns are file locks
 LakePlace   DuckLake, for any number of machines; its turns are locks of the catalog (`resources/warehouse/ducklake.py`)
@@ -32,7 +32,7 @@ class Place(Protocol):
     least_mb: int  # of memory, whatever is written
 
     def attach(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Attach the pond as `stage`."""
+        """Attach the warehouse as `stage`."""
         ...
 
     def answers(self, con: duckdb.DuckDBPyConnection) -> bool:
@@ -44,7 +44,7 @@ class Place(Protocol):
         ...
 
     def compact(self, con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-        """Write the pond anew without the room that is free, in its turn, attached; bytes before and after."""
+        """Write the warehouse anew without the room that is free, in its turn, attached; bytes before and after."""
         ...
 
     def turn(self, what: str, timeout_s: float) -> AbstractContextManager[Check]:
@@ -77,7 +77,7 @@ class FilePlace:
     least_mb = 0
     mend = (
         "check that this user may write there, that the disk has room and that no other program has the file"
-        " open (analysts read analyst.duckdb); if it is no pond at all, move it away: the next run makes a new"
+        " open (analysts read analyst.duckdb); if it is no warehouse at all, move it away: the next run makes a new"
         " one and finds what is in the targets by its keys"
     )
 
@@ -125,6 +125,6 @@ class FilePlace:
 
     @contextmanager
     def turn(self, what: str, timeout_s: float) -> Iterator[Check]:
-        """A lock on a file beside the pond, never on the pond itself: closing that would drop DuckDB's own lock."""
+        """A lock on a file beside the warehouse, never on the warehouse itself: closing that would drop DuckDB's own lock."""
         with file_lock(self._path.parent / f"{what}.lock", timeout_s):
             yield lambda: None  # the kernel keeps it as long as this process lives

@@ -1,4 +1,4 @@
-"""The pond as DuckLake: tables in an object store, their catalog in PostgreSQL; any number of machines write.
+"""The warehouse as DuckLake: tables in an object store, their catalog in PostgreSQL; any number of machines write.
 
 ATTACH 'ducklake:postgres:…' AS stage (DATA_PATH 's3://…')  is the only statement that differs from a DuckDB file.
 
@@ -37,8 +37,8 @@ class Lake:
 
     Attributes:
         catalog: libpq's connection string, without the password (PGPASSWORD or a password file).
-        data: Folder of the data files, like `s3://bucket/pond`.
-        schema: PostgreSQL schema of the catalog; one for each pond.
+        data: Folder of the data files, like `s3://bucket/warehouse`.
+        schema: PostgreSQL schema of the catalog; one for each warehouse.
         endpoint: Address of an object store that is not Amazon's, like `http://store:9000`.
         region: Its region.
         key: Its access key.
@@ -55,12 +55,12 @@ class Lake:
 
 
 class LakePlace:
-    """One pond of a catalog."""
+    """One warehouse of a catalog."""
 
     is_shared = True
     least_mb = 256
     mend = (
-        "check MILLPOND_POND_CATALOG, MILLPOND_POND_DATA and the keys of the object store, and that both answer from"
+        "check MILLPOND_WAREHOUSE_CATALOG, MILLPOND_WAREHOUSE_DATA and the keys of the object store, and that both answer from"
         " this machine; then run again"
     )
 
@@ -98,7 +98,7 @@ class LakePlace:
         return ", ".join(told)
 
     def exists(self) -> bool:
-        """Whether the catalog has this pond."""
+        """Whether the catalog has this warehouse."""
         with _borrowed(self._lake.catalog) as session:
             return bool(session.ask("select to_regclass(%s) is not null", f"{self._lake.schema}.ducklake_metadata"))
 

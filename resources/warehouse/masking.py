@@ -42,7 +42,7 @@ PERSONAL = frozenset(
 )
 NAMES = frozenset({"company_name", "alt_name", "entity_number", "external_id"})  # personal when it is a person
 CUSTOM = ("custentity", "custrecord", "custitem")  # nobody knows what is in them
-LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "twin_")
+LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "target_")
 LEDGER = frozenset(
     [
         "sync_runs",
@@ -78,7 +78,7 @@ def copy_masked(con: duckdb.DuckDBPyConnection, personal: Personal, into: str) -
     """Copy what may be handed out into another attached database, comments included.
 
     Args:
-        con: With the pond in use.
+        con: With the warehouse in use.
         personal: "mask" puts a token in place of a value, the same one for the same value within this file; "empty"
             puts nothing; "show" copies every table as it is.
         into: Name of the attached database.
@@ -142,7 +142,7 @@ class _Shown:
             return self._empty(column)
         if self.table.startswith(("stg_", "hist_")):
             return self._staged(column)
-        if self.table.startswith(("mart_", "twin_")):
+        if self.table.startswith(("mart_", "target_")):
             return plain if self.fields.get(column, True) else self._hidden(column)
         # a refusal in the target's words may quote what was refused
         if column == "reason" and "reason_code" in self.there:

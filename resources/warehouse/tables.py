@@ -1,4 +1,4 @@
-"""Tables of the pond over an open connection: whether they are there, their columns, frames in and out, comments."""
+"""Tables of the warehouse over an open connection: whether they are there, their columns, frames in and out, comments."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -44,7 +44,7 @@ def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame
 
 
 def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """The pond's tables and views; one question instead of one for each."""
+    """The warehouse's tables and views; one question instead of one for each."""
     rows = con.execute(
         "select table_name from duckdb_tables() where database_name = current_database() union all"
         " select view_name from duckdb_views() where database_name = current_database() and not internal"
@@ -53,7 +53,7 @@ def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Whether a table, or a view that can be read, exists in the pond.
+    """Whether a table, or a view that can be read, exists in the warehouse.
 
     Looked up, not searched for: seven times as fast as `duckdb_tables()`, which tells of every table, and a run asks
     hundreds of times. Unlike a query that fails it does not end the transaction.

@@ -1,8 +1,8 @@
-"""The pond: written in short sections, published for analysts as one DuckDB file.
+"""The warehouse: written in short sections, published for analysts as one DuckDB file.
 
 DuckDB lets one process write and refuses every other opener meanwhile, readers too. So the network and the shaping
 happen outside, and `with warehouse.writer() as con:` waits for its turn, opens, runs one transaction, closes. Where
-the pond lies, in a file or in a DuckLake that many machines share, is said in `place.py`.
+the warehouse lies, in a file or in a DuckLake that many machines share, is said in `place.py`.
 """
 
 import os
@@ -36,15 +36,15 @@ _FILE_TROUBLE = (
 _here = threading.local()
 
 
-class PondError(Exception):
-    """The pond's file cannot be used; the text names the file and the mend."""
+class WarehouseError(Exception):
+    """The warehouse's file cannot be used; the text names the file and the mend."""
 
 
 Copy = Callable[[duckdb.DuckDBPyConnection, str], None]
 
 
 class Warehouse:
-    """Plain access to the pond; knows nothing of what the tables mean."""
+    """Plain access to the warehouse; knows nothing of what the tables mean."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class Warehouse:
         place: Place | None = None,
         hides: bool = False,
     ) -> None:
-        """Open the pond of this folder; files are created when first written.
+        """Open the warehouse of this folder; files are created when first written.
 
         Args:
             folder: Holds `stage.duckdb` (ours), `analyst.duckdb` (published) and what this machine needs beside them.
             seal_key: The key with which plans and before-images are kept; blank keeps them readable.
             copy: Writes the tables that are published, when it shall not be a copy of the file.
-            place: Where the pond lies, when it is not `stage.duckdb`.
-            hides: What leaves the pond carries no personal value.
+            place: Where the warehouse lies, when it is not `stage.duckdb`.
+            hides: What leaves the warehouse carries no personal value.
         """
         self.folder = folder
         self._copy = copy
@@ -76,13 +76,13 @@ class Warehouse:
         """Whether anything was ever written.
 
         Raises:
-            PondError: Nobody can say.
+            WarehouseError: Nobody can say.
         """
         with self._told():
             return self.place.exists()
 
     def turn(self, what: str, timeout_s: float) -> AbstractContextManager[Check]:
-        """The only turn of this name, over everybody who has this pond.
+        """The only turn of this name, over everybody who has this warehouse.
 
         Raises:
             TimeoutError: Somebody else held it for longer than `timeout_s`.
@@ -92,7 +92,7 @@ class Warehouse:
 
     @contextmanager
     def writer(self, *, transaction: bool = True, tuned: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction on the pond; every step of every process waits its turn.
+        """One transaction on the warehouse; every step of every process waits its turn.
 
         Args:
             transaction: False to read, or for statements that no transaction takes.
@@ -100,25 +100,27 @@ class Warehouse:
 
         Raises:
             RuntimeError: A section is opened inside another one of the same thread.
-            TimeoutError: Another writer held the pond for longer than LOCK_TIMEOUT_S.
-            PondError: The file cannot be opened, read or written.
+            TimeoutError: Another writer held the warehouse for longer than LOCK_TIMEOUT_S.
+            WarehouseError: The file cannot be opened, read or written.
         """
         with self._turn(reads=not transaction) as check, self._told(), self._attached(keep=not tuned) as con:
             if transaction or self.place.is_shared:
-                con.execute("begin")  # others write meanwhile where the pond is shared: all is read as of one moment
+                con.execute(
+                    "begin"
+                )  # others write meanwhile where the warehouse is shared: all is read as of one moment
             yield con  # an exception skips the commit; closing rolls back
             check()
             if transaction or self.place.is_shared:
                 con.execute("commit")
 
     def spare_memory(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Let a tuned section use the disk beside the pond instead of the machine's memory."""
+        """Let a tuned section use the disk beside the warehouse instead of the machine's memory."""
         con.execute(f"set temp_directory = {literal(str(self.folder / '.spill'))}")  # first: the next line may need it
         con.execute(f"set memory_limit = '{MEMORY}'")
 
     @contextmanager
     def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The pond, held open by this thread for as long as its turn lasts.
+        """The warehouse, held open by this thread for as long as its turn lasts.
 
         The connection itself is kept and only the file is let go: opening a new one costs 40 ms more each time.
         """
@@ -152,7 +154,7 @@ class Warehouse:
             yield
         except _FILE_TROUBLE as error:
             said = str(error).strip().partition("\n")[0]
-            raise PondError(f"{self.place.name}: {said}; {self.place.mend}") from error
+            raise WarehouseError(f"{self.place.name}: {said}; {self.place.mend}") from error
 
     @contextmanager
     def _turn(self, *, reads: bool) -> Iterator[Check]:
@@ -169,7 +171,7 @@ class Warehouse:
                 raise
             except OSError as error:
                 mend = "let this user write into the folder, or set MILLPOND_HOME to another one"
-                raise PondError(f"{self.stage}: {error.strerror}; {mend}") from error
+                raise WarehouseError(f"{self.stage}: {error.strerror}; {mend}") from error
             _here.writing = True
             try:
                 yield check
@@ -196,13 +198,13 @@ class Warehouse:
             replace_table(con, name, frame)
 
     def publish(self) -> int:
-        """Copy the pond to `analyst.duckdb` in one step; readers see a whole run or the one before.
+        """Copy the warehouse to `analyst.duckdb` in one step; readers see a whole run or the one before.
 
         Returns:
             The snapshot's size in bytes.
 
         Raises:
-            PondError: The copy cannot be written; readers keep the one before.
+            WarehouseError: The copy cannot be written; readers keep the one before.
         """
         partial = self.folder / f".{self.snapshot.name}.{os.getpid()}.tmp"
         reach("publish_begins")
@@ -216,7 +218,7 @@ class Warehouse:
             except (OSError, subprocess.CalledProcessError, duckdb.IOException) as error:
                 partial.unlink(missing_ok=True)
                 reason = "the copy could not be written; check that the disk has room"
-                raise PondError(f"{self.snapshot}: {reason}") from error
+                raise WarehouseError(f"{self.snapshot}: {reason}") from error
         partial.chmod(0o444)  # nobody writes into it, so no log appears beside it
         sync(partial)
         reach("publish_copied")
@@ -248,10 +250,10 @@ class Warehouse:
                 con.execute("begin")
 
     def compact(self) -> tuple[int, int]:
-        """Write the pond anew without the room that is free; bytes before and after.
+        """Write the warehouse anew without the room that is free; bytes before and after.
 
         Raises:
-            PondError: It cannot be written; the pond is as it was.
+            WarehouseError: It cannot be written; the warehouse is as it was.
         """
         with self._turn(reads=False), self._told(), self._attached(keep=False) as con:
             return self.place.compact(con)

@@ -36,7 +36,7 @@ select
     started_at,  -- when it began, UTC
     state,  -- read, planned, sending, finished, partial or died
     cast(source_records as bigint) as source_records,  -- records that were decided on; of NetSuite: rows that were read
-    cast(written as bigint) as written,  -- records that were written: in the target; of NetSuite: in the pond
+    cast(written as bigint) as written,  -- records that were written: in the target; of NetSuite: in the warehouse
     held_back,  -- records that wait for somebody
     cast(calls as bigint) as calls,  -- requests, reads and writes
     round(calls / nullif(written, 0), 3) as calls_per_written,  -- requests per record written

@@ -58,8 +58,8 @@ steps as (
     from sync_attempts semi join mart using (source, source_id)
     where workflow = workflow_name
     union all
-    select 5, 'the target has', target_id, to_json(twin) ->> field_name, links.confirmed_at
-    from links join query_table('twin_' || workflow_name) as twin using (target_id)
+    select 5, 'the target has', target_id, to_json(target_state) ->> field_name, links.confirmed_at
+    from links join query_table('target_' || workflow_name) as target_state using (target_id)
 )
 
 select place, step, what, value, happened_at

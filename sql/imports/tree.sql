@@ -3,7 +3,7 @@ tree: The target's records as a tree, with the NetSuite record and the run behin
 
 grain   one row per record of the target, those of others included
 key     target_id
-reads   sync_links, {twin}
+reads   sync_links, {target_state}
 notes   Where the target does not tell a record's parent, it is the one that was last sent. Records of others whose
         parent nobody tells stand at the top.
 */
@@ -11,17 +11,17 @@ with recursive
 
 known as (
     select
-        twin.target_id,
-        twin.external_id,
-        twin.{label} as label,
-        twin.is_active,
+        target_state.target_id,
+        target_state.external_id,
+        target_state.{label} as label,
+        target_state.is_active,
         links.source,
         links.source_id,
         links.run_id,
         links.confirmed_at,
-        coalesce(twin.parent_id, nullif(links.parent_target_id, 'unsure')) as parent_target_id
-    from {twin} as twin
-    left join sync_links as links on links.workflow = $workflow and links.target_id = twin.target_id
+        coalesce(target_state.parent_id, nullif(links.parent_target_id, 'unsure')) as parent_target_id
+    from {target_state} as target_state
+    left join sync_links as links on links.workflow = $workflow and links.target_id = target_state.target_id
 ),
 
 walked as (

@@ -10,6 +10,6 @@ create table if not exists netsuite_fields (
     thing varchar not null,  -- what it is a field of: customers, projects, contacts
     field varchar not null,  -- NetSuite's name, in lower case
     kind varchar not null,  -- text, boolean, integer, number, date, date-time, reference, or references (several)
-    told_at timestamp,  -- when this was first told so, UTC, by the pond's clock
+    told_at timestamp,  -- when this was first told so, UTC, by the warehouse's clock
     run_id varchar  -- the run that asked
 )

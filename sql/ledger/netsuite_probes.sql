@@ -11,6 +11,6 @@ notes   Questions: `limits` (how many calls may run side by side; null: the role
 create table if not exists netsuite_probes (
     probe varchar not null,  -- the question
     answer varchar,  -- what was found, as JSON
-    asked_at timestamp,  -- when, UTC, by the pond's clock
+    asked_at timestamp,  -- when, UTC, by the warehouse's clock
     run_id varchar  -- the run that asked
 )

@@ -14,8 +14,8 @@ create table if not exists sync_watermarks (
     overlap_s integer,  -- seconds that the next run reads twice, to be safe
     columns_hash varchar,  -- fingerprint of the columns; another one means a full load
     zone_offset_s integer,  -- seconds that the session's local time was ahead of UTC; null: not known
-    began_at timestamp,  -- when this reading began, UTC, by the pond's clock
+    began_at timestamp,  -- when this reading began, UTC, by the warehouse's clock
     run_id varchar,  -- the run that wrote the rows
-    updated_at timestamp,  -- when they were written, UTC, by the pond's clock
-    reconciled_at timestamp  -- when all ids were last compared with NetSuite's, UTC, by the pond's clock
+    updated_at timestamp,  -- when they were written, UTC, by the warehouse's clock
+    reconciled_at timestamp  -- when all ids were last compared with NetSuite's, UTC, by the warehouse's clock
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.planner import Workflow, make_plan
 from assets.delivery.send.apply import run_sync
 from assets.delivery.spec.workflow_spec import WorkflowSpec
@@ -83,12 +83,12 @@ def send(folder: str, base_url: str, keys: dict[str, str], count: int, batch: in
     """Millpond's own way: shape, read back, decide, send; the canary included."""
     fields = [{"field": name, "from": column} for name, column in FIELDS.items()]
     given = {"target": "suiteprojects.Customer", "source": "customers", "fields": fields}
-    workflow, warehouse = Workflow("bench", WorkflowSpec.model_validate(given)), Warehouse(Path(folder) / "pond")
+    workflow, warehouse = Workflow("bench", WorkflowSpec.model_validate(given)), Warehouse(Path(folder) / "warehouse")
     stage(warehouse, customers=rows(count))
     with open_suiteprojects(base_url=base_url, **keys) as client:
         target, began = SuiteProjectsTarget(client, "Customer", batch=batch), perf_counter()
         make_mart(warehouse, workflow)
-        read_twin(warehouse, workflow, target, run_id="bench", clock=client.clock)
+        read_target_state(warehouse, workflow, target, run_id="bench", clock=client.clock)
         make_plan(warehouse, workflow, target, run_id="bench", clock=client.clock)
         synced = run_sync(warehouse, workflow, target, run_id="bench", clock=client.clock)
         whole_s = perf_counter() - began

@@ -76,7 +76,7 @@ from range($records) as p(id)
 
 
 def prepare(folder: Path, rows: int) -> None:
-    """A pond whose ledger has so many rows."""
+    """A warehouse whose ledger has so many rows."""
     warehouse, records = Warehouse(folder), rows // PER_RECORD
     warehouse.replace("stg_netsuite__customers", customers())
     warehouse.replace("stg_netsuite__projects", projects())
@@ -95,7 +95,7 @@ def prepare(folder: Path, rows: int) -> None:
                 " company_name as company from stg_netsuite__customers"
             )
         con.execute(
-            f"create table twin_{WORKFLOW} as select 't' || customer_id as target_id, company_name as company"
+            f"create table target_{WORKFLOW} as select 't' || customer_id as target_id, company_name as company"
             " from stg_netsuite__customers"
         )
     with warehouse.writer(transaction=False) as con:  # a view whose columns are not all here is left out

@@ -36,7 +36,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from assets.netsuite.suiteql_file import Query
 from resources.clock import WallClock
 from resources.netsuite.auth import ClientCredentials
@@ -197,11 +197,11 @@ def borders(account: Account, ranges: int) -> list[int]:
 ROWS = "select id::bigint as id, phone from stage."
 CONTESTANTS = {
     "ours": Contestant(
-        "Millpond", ours, " union all ".join(f"{ROWS}{table}" for table in THINGS["customers"].raw_tables)
+        "Millpond", ours, " union all ".join(f"{ROWS}{table}" for table in RECORD_TYPES["customers"].raw_tables)
     ),
     "netsuite": Contestant("netsuite 0.12", peer("netsuite"), f"{ROWS}customer", tls=True),
-    "dlt": Contestant("dlt 1.31", peer("dlt"), f"{ROWS}pond.customer"),
-    "dlt4": Contestant("dlt 1.31, 4 id ranges", peer("dlt", 4), f"{ROWS}pond.customer"),
+    "dlt": Contestant("dlt 1.31", peer("dlt"), f"{ROWS}warehouse.customer"),
+    "dlt4": Contestant("dlt 1.31, 4 id ranges", peer("dlt", 4), f"{ROWS}warehouse.customer"),
     "airbyte": Contestant("airbyte 0.1.29", peer("airbyte"), f"{ROWS}customer", tls=True, paged=False),
 }
 

@@ -77,8 +77,8 @@ source = rest_api_source({
     "client": {"base_url": told["base_url"] + "/", "auth": {"type": "bearer", "token": told["token"]}},
     "resources": [resource(number) for number in range(told["ranges"])],
 })
-pond = dlt.destinations.duckdb(told["folder"] + "/out.duckdb")
-pipeline = dlt.pipeline("bench", destination=pond, dataset_name="pond")
+warehouse = dlt.destinations.duckdb(told["folder"] + "/out.duckdb")
+pipeline = dlt.pipeline("bench", destination=warehouse, dataset_name="warehouse")
 if told["ranges"] > 1:
     source = source.parallelize()
 pipeline.run(source, loader_file_format="parquet").raise_on_failed_jobs()

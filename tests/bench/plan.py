@@ -22,11 +22,20 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.planner import Workflow, make_plan
 from assets.delivery.send.apply import run_sync
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from assets.delivery.target import TWIN_COLUMNS, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
+from assets.delivery.target import (
+    TARGET_STATE_COLUMNS,
+    Estimate,
+    Outcome,
+    Sent,
+    SimpleTarget,
+    TargetField,
+    Verdict,
+    Write,
+)
 from resources.clock import WallClock
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
@@ -62,11 +71,11 @@ class Paper(SimpleTarget):
 
     def read(self, fields: Sequence[str]) -> pl.DataFrame:
         """What it was sent."""
-        names = [*TWIN_COLUMNS, *fields]
-        twin = pl.DataFrame(
+        names = [*TARGET_STATE_COLUMNS, *fields]
+        target_state = pl.DataFrame(
             [{name: row.get(name) for name in names} for row in self.held], schema=dict.fromkeys(names, pl.String)
         )
-        return twin.with_columns(pl.lit(value=True).alias("is_active"))
+        return target_state.with_columns(pl.lit(value=True).alias("is_active"))
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
         """The same, by key."""
@@ -102,10 +111,10 @@ def staged(records: int) -> pl.DataFrame:
 
 
 def prepare(folder: Path, records: int) -> None:
-    """Staging table, mart and twin, 1 % of it otherwise, and a link and an open spell for each record."""
+    """Staging table, mart and target state, 1 % of it otherwise, and a link and an open spell for each record."""
     source = staged(records)
     changed = pl.int_range(pl.len()) % 100 == 0
-    twin = source.select(
+    target_state = source.select(
         ("t" + pl.col("customer_id")).alias("target_id"),
         pl.col("customer_id").alias("external_id"),
         pl.lit(value=True).alias("is_active"),
@@ -116,15 +125,17 @@ def prepare(folder: Path, records: int) -> None:
         pl.when(changed).then(pl.lit("old")).otherwise(FIELDS[-1]).alias(FIELDS[-1]),
     )
     # the last thousand are not there yet; a thousand others have left the source
-    gone = twin.head(EDGE).with_columns(
+    gone = target_state.head(EDGE).with_columns(
         (pl.lit("x") + pl.col(name)).alias(name) for name in ("target_id", "external_id", "externalid")
     )
-    twin = pl.concat([twin.head(records - EDGE), gone]).select(*TWIN_COLUMNS, "externalid", "active", *FIELDS)
-    pond, workflow = Warehouse(folder), Workflow(WORKFLOW, spec())
-    pond.replace("stg_netsuite__customers", source)
-    pond.replace(workflow.twin, twin)
-    make_mart(pond, workflow)
-    with pond.writer() as con:
+    target_state = pl.concat([target_state.head(records - EDGE), gone]).select(
+        *TARGET_STATE_COLUMNS, "externalid", "active", *FIELDS
+    )
+    warehouse, workflow = Warehouse(folder), Workflow(WORKFLOW, spec())
+    warehouse.replace("stg_netsuite__customers", source)
+    warehouse.replace(workflow.target_state, target_state)
+    make_mart(warehouse, workflow)
+    with warehouse.writer() as con:
         con.execute(_LINKED.format(mart=workflow.mart), [workflow.name, workflow.spec.version])
 
 
@@ -191,7 +202,7 @@ def _command(word: str, folder: Path) -> list[str]:
     if word in CONTESTANTS:
         return [sys.executable, "-m", __spec__.name, "--only", word, str(folder)]
     names = ["externalid", "active", *FIELDS]
-    tables = [f"mart_{WORKFLOW}", f"twin_{WORKFLOW}"]
+    tables = [f"mart_{WORKFLOW}", f"target_{WORKFLOW}"]
     python = environment(word)
     return [str(python), "-c", plan_peers.SCRIPTS[word], str(folder / "stage.duckdb"), *tables, *names]
 
@@ -216,14 +227,14 @@ def quiet_run(records: int) -> tuple[int, int]:
     """Calls that write in a run that sends everything, and in the next one, for which nothing has changed."""
     calls = []
     with tempfile.TemporaryDirectory() as name:
-        pond, workflow, target = Warehouse(Path(name)), Workflow(WORKFLOW, spec()), Paper()
-        pond.replace("stg_netsuite__customers", staged(records))
+        warehouse, workflow, target = Warehouse(Path(name)), Workflow(WORKFLOW, spec()), Paper()
+        warehouse.replace("stg_netsuite__customers", staged(records))
         for run_id in ("first", "second"):
             before = target.writes
-            make_mart(pond, workflow)
-            read_twin(pond, workflow, target, run_id=run_id, clock=WallClock())
-            make_plan(pond, workflow, target, run_id=run_id, clock=WallClock())
-            run_sync(pond, workflow, target, run_id=run_id, clock=WallClock())
+            make_mart(warehouse, workflow)
+            read_target_state(warehouse, workflow, target, run_id=run_id, clock=WallClock())
+            make_plan(warehouse, workflow, target, run_id=run_id, clock=WallClock())
+            run_sync(warehouse, workflow, target, run_id=run_id, clock=WallClock())
             calls.append(target.writes - before)
     return calls[0], calls[1]
 

@@ -1,6 +1,6 @@
 """The other contestants of the bench of plans: what to install, and the shortest program that tells what differs.
 
-Each program gets the pond's file, mart and twin table, and the fields as arguments; it prints seconds and a remark.
+Each program gets the warehouse's file, mart and target state table, and the fields as arguments; it prints seconds and a remark.
 """
 
 PACKAGES = {
@@ -13,11 +13,11 @@ PANDAS = """
 import sys, time
 import duckdb
 
-file, mart, twin, *fields = sys.argv[1:]
+file, mart, target_state, *fields = sys.argv[1:]
 began = time.perf_counter()
 with duckdb.connect(file, read_only=True) as con:
     left, right = (
-        con.sql(f"select {', '.join(fields)} from {table}").df().set_index("externalid") for table in (mart, twin)
+        con.sql(f"select {', '.join(fields)} from {table}").df().set_index("externalid") for table in (mart, target_state)
     )
 both = left.index.intersection(right.index)
 wanted, there = left.loc[both], right.loc[both]
@@ -28,7 +28,7 @@ changed = int(differs.any(axis=1).sum())
 print(f"{time.perf_counter() - began:.3f}", f"{changed} changed, {len(added)} new, {len(gone)} gone")
 """
 
-# drt's own source, its own diff; its destination would be a PostgreSQL server: here the rows come from the pond as fast
+# drt's own source, its own diff; its destination would be a PostgreSQL server: here the rows come from the warehouse as fast
 # as DuckDB gives them, which spares it the server's time
 DRT = """
 import sys, time
@@ -38,14 +38,14 @@ from drt.config.models import PostgresDestinationConfig, SyncOptions
 from drt.engine import diff
 from drt.sources.duckdb import DuckDBSource
 
-file, mart, twin, *fields = sys.argv[1:]
+file, mart, target_state, *fields = sys.argv[1:]
 began = time.perf_counter()
 names = ", ".join(fields)
 source, profile = DuckDBSource(), DuckDBProfile(type="duckdb", database=file)
-there = f"select {names} from {twin}"
+there = f"select {names} from {target_state}"
 diff.fetch_rows_by_keys = lambda config, key, keys, columns: list(source.extract(there, profile))
 records = list(source.extract(f"select {names} from {mart}", profile))
-config = PostgresDestinationConfig(type="postgres", host="-", dbname="-", table="twin", upsert_key=["externalid"])
+config = PostgresDestinationConfig(type="postgres", host="-", dbname="-", table="target", upsert_key=["externalid"])
 told = diff.compute_diff(records, config, SyncOptions(mode="upsert"), limit=10**9)
 assert told.supported, told.fallback_reason
 print(f"{time.perf_counter() - began:.3f}", f"{len(told.updated)} changed, {len(told.added)} new, nothing kept")

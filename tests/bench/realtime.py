@@ -1,6 +1,6 @@
 """How long a saved record takes to both targets, with real processes: webhook, daemon, a new process for each run.
 
-save in the stand-in  ->  signed post  ->  `millpond webhook`  ->  hint sensor  ->  targeted run  ->  confirmed
+save in the stand-in  ->  signed post  ->  `millpond webhook`  ->  change notification sensor  ->  targeted run  ->  confirmed
 
     make bench-realtime ARGS="--saves 30 --every-s 4"
 
@@ -32,7 +32,7 @@ from rich.table import Table
 from assets.delivery.spec.switches import Switches
 from orchestration.dagster_instance import open_instance
 from orchestration.realtime.job import REALTIME
-from orchestration.realtime.queue import Hints
+from orchestration.realtime.queue import NotificationQueue
 from orchestration.settings import ROOT, MillpondSettings
 from resources.netsuite.webhook_signature import PATH
 from resources.sandbox.generator.seed import seed as fill
@@ -120,8 +120,8 @@ def free_port() -> int:
 
 
 def prepare(home: Path, customers: int) -> tuple[Sandbox, Warehouse, list[str]]:
-    """A home after its first run, whose workflows follow hints; customers that both targets have."""
-    sandbox, warehouse = Sandbox(home / "sandbox"), Warehouse(home / "pond")
+    """A home after its first run, whose workflows follow change notifications; customers that both targets have."""
+    sandbox, warehouse = Sandbox(home / "sandbox"), Warehouse(home / "warehouse")
     fill(sandbox, customers=customers, seed=3)
     from orchestration.definitions import definitions
 
@@ -194,7 +194,7 @@ def bench(*, saves: int = 30, every_s: float = 4.0, customers: int = 200) -> Non
             wait_for_daemon(instance)
             done = save_all(sandbox, ids, saves, every_s)
             until = time.monotonic() + GIVE_UP_S
-            while Hints(home).waiting() and time.monotonic() < until:
+            while NotificationQueue(home).waiting() and time.monotonic() < until:
                 time.sleep(0.5)
             there = arrivals(warehouse, done)
             runs = instance.get_run_records(dg.RunsFilter(job_name=REALTIME), limit=1000)
@@ -202,10 +202,10 @@ def bench(*, saves: int = 30, every_s: float = 4.0, customers: int = 200) -> Non
 
 
 def wait_for_daemon(instance: dg.DagsterInstance) -> None:
-    """Until the hint sensor looked once: then everything is loaded."""
+    """Until the change notification sensor looked once: then everything is loaded."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        states = [each for each in instance.all_instigator_state() if each.instigator_name == "hints"]
+        states = [each for each in instance.all_instigator_state() if each.instigator_name == "change_notifications"]
         if states and instance.get_ticks(states[0].instigator_origin_id, states[0].selector_id, limit=1):
             return
         time.sleep(0.5)
@@ -216,7 +216,7 @@ def show(done: list[Save], there: dict[tuple[str, float], float], runs: list[dg.
     """One row for each part of the way."""
     arrived = [each for each in done if all((name, each.began) in there for name in BOTH)]
     parts: dict[str, list[float]] = {
-        "save -> hint kept (the person waits)": [each.kept - each.began for each in done],
+        "save -> change notification kept (the person waits)": [each.kept - each.began for each in done],
         "run asked for -> its process works": [
             each.start_time - each.create_timestamp.timestamp() for each in runs if each.start_time
         ],

@@ -2,7 +2,7 @@
 
 `python -m tests.bench.scale [--records 10000 100000 1000000] [--accounts 1 2 4] [--each 10000]`: a lake in an object
 store (a stand-in in Python: slower than a real one) with its catalog in PostgreSQL; 12 mapped columns, 1 % changed.
-Each account has a pond of its own and is a process of its own, whose peak memory is the kernel's figure. Times are of
+Each account has a warehouse of its own and is a process of its own, whose peak memory is the kernel's figure. Times are of
 the work itself: stage (write the staging table), mart, plan, publish. `--file` measures one DuckDB file beside it.
 """
 
@@ -24,10 +24,10 @@ from rich.table import Table
 
 from assets.delivery.mart.build import make_mart
 from assets.delivery.plan.planner import Workflow, make_plan
-from assets.delivery.target import TWIN_COLUMNS
+from assets.delivery.target import TARGET_STATE_COLUMNS
 from resources.clock import WallClock
 from resources.warehouse.ducklake import Lake
-from resources.warehouse.resource import open_pond
+from resources.warehouse.resource import open_warehouse
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
 from tests.bench.plan import Paper
@@ -38,7 +38,7 @@ STEPS = ("stage", "mart", "plan", "publish")
 WORKFLOW = "bench"
 
 
-def work(pond: Warehouse, records: int) -> dict[str, float]:
+def work(warehouse: Warehouse, records: int) -> dict[str, float]:
     """One account's way from staging to the snapshot; seconds of each step."""
     rows: list[dict[str, Any]] = [
         {"field": "externalid", "from": "customer_id", "locked": True},
@@ -47,27 +47,29 @@ def work(pond: Warehouse, records: int) -> dict[str, float]:
     ]
     workflow = Workflow(WORKFLOW, one_source(target="bench.Record", fields=rows))
     values = ", ".join(f"((i * {7 + place}) % 9973)::varchar as {name}" for place, name in enumerate(FIELDS))
-    twin = ", ".join(
+    target_state = ", ".join(
         ["'t' || customer_id as target_id", "customer_id as external_id", "true as is_active"]
-        + [f"null::varchar as {name}" for name in list(TWIN_COLUMNS)[3:]]
+        + [f"null::varchar as {name}" for name in list(TARGET_STATE_COLUMNS)[3:]]
         + ["customer_id as externalid", "'1' as active", *FIELDS[:-1]]
         + [f"if(customer_id::bigint % 100 = 0, 'old', {FIELDS[-1]}) as {FIELDS[-1]}"]
     )
 
     def stage() -> None:
-        with pond.writer(tuned=True) as con:
-            pond.spare_memory(con)
+        with warehouse.writer(tuned=True) as con:
+            warehouse.spare_memory(con)
             con.execute(
                 f"create or replace table stg_netsuite__customers as select i::varchar as customer_id, {values},"
                 f" false as is_inactive, false as is_deleted from range({records}) as r(i)"
             )
-            con.execute(f"create or replace table {workflow.twin} as select {twin} from stg_netsuite__customers")
+            con.execute(
+                f"create or replace table {workflow.target_state} as select {target_state} from stg_netsuite__customers"
+            )
 
     steps = {
         "stage": stage,
-        "mart": lambda: make_mart(pond, workflow),
-        "plan": lambda: make_plan(pond, workflow, Paper(), run_id="bench", clock=WallClock()),
-        "publish": pond.publish,
+        "mart": lambda: make_mart(warehouse, workflow),
+        "plan": lambda: make_plan(warehouse, workflow, Paper(), run_id="bench", clock=WallClock()),
+        "publish": warehouse.publish,
     }
     return {name: _seconds(step) for name, step in steps.items()}
 
@@ -116,8 +118,8 @@ def child(words: Sequence[str]) -> None:
     lake = None
     if where:
         catalog, schema, endpoint = where
-        lake = Lake(catalog, f"s3://pond/{schema}", schema, endpoint, key="key", secret="secret")
-    print(json.dumps(work(open_pond(Path(folder), lake=lake), int(records))))
+        lake = Lake(catalog, f"s3://warehouse/{schema}", schema, endpoint, key="key", secret="secret")
+    print(json.dumps(work(open_warehouse(Path(folder), lake=lake), int(records))))
 
 
 def main() -> None:
@@ -134,7 +136,7 @@ def main() -> None:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the three services end with this process
     console = Console(width=110)
-    table = Table("pond", "accounts", "records each", "wall s", *(f"{name} s" for name in STEPS), "peak MB")
+    table = Table("warehouse", "accounts", "records each", "wall s", *(f"{name} s" for name in STEPS), "peak MB")
 
     def add(kind: str, stores: Services | None, accounts: int, records: int) -> None:
         done = measure(stores, accounts, records)

@@ -1,4 +1,4 @@
-"""What a year does to the pond: its size, how long publishing takes, how long the ready questions take.
+"""What a year does to the warehouse: its size, how long publishing takes, how long the ready questions take.
 
 `python -m tests.bench.year [--customers 100000] [--days 365] [--changes 300] [--keep-days 180]`: a sandbox is read once
 for real; then each day some customers change, a few come and a few become inactive, right in the raw tables, and the
@@ -21,16 +21,25 @@ from rich.console import Console
 from rich.table import Table
 
 from assets.delivery.component.component import load_workflow
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.planner import Workflow, make_plan
 from assets.delivery.send.apply import run_sync
-from assets.delivery.target import TWIN_COLUMNS, Estimate, Outcome, Sent, SimpleTarget, TargetField, Verdict, Write
+from assets.delivery.target import (
+    TARGET_STATE_COLUMNS,
+    Estimate,
+    Outcome,
+    Sent,
+    SimpleTarget,
+    TargetField,
+    Verdict,
+    Write,
+)
 from assets.netsuite.extract.extract import ExtractionSettings, extract
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.history import keep
 from assets.warehouse.incremental import stage
 from orchestration.definitions import _custom_columns
-from orchestration.maintenance.compact import compact_pond
+from orchestration.maintenance.compact import compact_warehouse
 from orchestration.settings import ROOT
 from resources.netsuite.resource import open_netsuite
 from resources.sandbox.generator.seed import seed
@@ -71,11 +80,11 @@ class Shelf(SimpleTarget):
     def read(self, fields: list[str]) -> pl.DataFrame:
         """What it was sent."""
         self.calls += 1
-        columns = [*TWIN_COLUMNS, *fields]
+        columns = [*TARGET_STATE_COLUMNS, *fields]
         rows = {name: [row.get(name) for row in self.held.values()] for name in columns}
-        twin = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
+        target_state = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
         active = pl.col(self.active_field) == "1" if self.active_field in columns else pl.lit(value=True)
-        return twin.with_columns(active.alias("is_active"))
+        return target_state.with_columns(active.alias("is_active"))
 
     def find(self, external_ids: list[str], fields: list[str]) -> pl.DataFrame:
         """The same, by key."""
@@ -95,19 +104,19 @@ class Shelf(SimpleTarget):
 
 
 class Year:
-    """A pond, and the days that go by."""
+    """A warehouse, and the days that go by."""
 
     def __init__(self, folder: Path, customers: int) -> None:
         self.sandbox = Sandbox(folder / "sandbox")
         self.clock, self.dice = self.sandbox.clock, Random(1)
-        self.warehouse = Warehouse(folder / "pond")
+        self.warehouse = Warehouse(folder / "warehouse")
         seed(self.sandbox, customers=customers)
         files = [ROOT / "orchestration" / "workflows" / name / "defs.yaml" for name in WORKFLOWS]
         self.targets = [Shelf(load_workflow(file), *WORKFLOWS[file.parent.name]) for file in files]
         asked = ExtractionSettings(custom_columns=_custom_columns([target.workflow for target in self.targets]))
         with open_netsuite(sandbox=str(self.sandbox.folder)) as client:
-            for thing in THINGS:
-                extract(self.warehouse, client, thing, asked, run_id="day 0")
+            for record_type in RECORD_TYPES:
+                extract(self.warehouse, client, record_type, asked, run_id="day 0")
 
     def change(self, number: int, changes: int) -> None:
         """A day in NetSuite: edits, a conversion for each hundred of them, as many inactivations."""
@@ -140,7 +149,7 @@ class Year:
                 keep(con, statement("history", name))
         for target in self.targets:
             make_mart(self.warehouse, target.workflow, clock=self.clock)
-            read_twin(self.warehouse, target.workflow, target, run_id=run_id, clock=self.clock)
+            read_target_state(self.warehouse, target.workflow, target, run_id=run_id, clock=self.clock)
             made = make_plan(self.warehouse, target.workflow, target, run_id=run_id, clock=self.clock)
             released = made.plan_id if made.tripped else ""
             run_sync(self.warehouse, target.workflow, target, run_id=run_id, clock=self.clock, plan_id=released)
@@ -181,7 +190,7 @@ def main() -> None:
     asked = parser.parse_args()
     console, began = Console(width=110), perf_counter()
     table = Table(
-        "day", "pond MB", "snapshot MB", "day's run s", "publish s", "compact s", "versions", "spells", "sends"
+        "day", "warehouse MB", "snapshot MB", "day's run s", "publish s", "compact s", "versions", "spells", "sends"
     )
     with tempfile.TemporaryDirectory() as folder:
         year = Year(Path(folder), asked.customers)
@@ -191,7 +200,7 @@ def main() -> None:
                 year.change(number, asked.changes)
             took = _timed(lambda: year.run(number))  # noqa: B023 - called at once
             if number and number % 7 == 0:
-                compact = _timed(lambda: compact_pond(year.warehouse, keep_days=asked.keep_days, clock=year.clock))
+                compact = _timed(lambda: compact_warehouse(year.warehouse, keep_days=asked.keep_days, clock=year.clock))
             if number % max(1, asked.days // 8) == 0 or number == asked.days:
                 publish = _timed(year.warehouse.publish)
                 counts = (

@@ -44,7 +44,7 @@ def writes(home: Home) -> dict[str, int]:
 
 def rows(home: Home) -> dict[str, int]:
     """Row counts of the tables that the targets are fed from."""
-    names = [f"stg_netsuite__{thing}" for thing in ("customers", "projects", "contacts", "subsidiaries")]
+    names = [f"stg_netsuite__{record_type}" for record_type in ("customers", "projects", "contacts", "subsidiaries")]
     return {name: home.warehouse.table(name).height for name in names}
 
 

@@ -21,12 +21,12 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Home:
-    """One operator's machine: a sandbox, a pond, and jobs to run on them through the code location."""
+    """One operator's machine: a sandbox, a warehouse, and jobs to run on them through the code location."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.sandbox = Sandbox(folder / "sandbox")
-        self.warehouse = Warehouse(folder / "pond")
+        self.warehouse = Warehouse(folder / "warehouse")
 
     def run(self, job: str = "all") -> dg.ExecuteInProcessResult:
         """Run one job of the code location, as the daemon would."""

@@ -17,14 +17,14 @@ from orchestration.account_partitions import PARTITION, account_of
 from orchestration.alerts.run_failures import last_answer
 from orchestration.dagster_instance import open_instance
 from orchestration.definitions import definitions
-from orchestration.realtime.queue import Hints
+from orchestration.realtime.queue import NotificationQueue
 from orchestration.settings import (
     AccountError,
     MillpondSettings,
     netsuite_settings,
     precoro_settings,
     secret_variables,
-    suiteprojects_door,
+    suiteprojects_connection,
 )
 from orchestration.warehouse_access import budget_of
 from resources.sandbox.generator.seed import seed
@@ -44,7 +44,7 @@ class Two:
     instance: dg.DagsterInstance
 
     def home(self, account: str) -> Home:
-        """The sandbox and the pond of one."""
+        """The sandbox and the warehouse of one."""
         return Home(self.folder / "accounts" / account)
 
     def run(self, account: str | None, job: str = "all", config: Any = None) -> dg.ExecuteInProcessResult:
@@ -130,7 +130,7 @@ def test_a_run_is_of_one_account(two: Two) -> None:
 
 
 def test_each_account_is_delivered_to_its_own_targets(settled: Two) -> None:
-    """From its NetSuite over its pond to its companies."""
+    """From its NetSuite over its warehouse to its companies."""
     for account in ACCOUNTS:
         home = settled.home(account)
         there, arrived = names(home)
@@ -139,7 +139,7 @@ def test_each_account_is_delivered_to_its_own_targets(settled: Two) -> None:
         assert {str(each) for each in staged} <= there
         assert arrived <= there
         assert home.warehouse.snapshot.exists()
-    assert not (settled.folder / "pond").exists()
+    assert not (settled.folder / "warehouse").exists()
 
 
 def test_a_run_of_no_account_does_nothing(two: Two) -> None:
@@ -179,7 +179,7 @@ def test_what_changed_in_one_account_starts_its_run_alone(settled: Two) -> None:
 
 
 def test_a_saved_record_is_brought_in_its_account(settled: Two, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hint is kept with the account that sent it, and so is the run that it starts."""
+    """The change notification is kept with the account that sent it, and so is the run that it starts."""
     monkeypatch.setenv("MILLPOND_REALTIME_WAIT_S", "0")
     monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0")
     home = settled.home("globex")
@@ -187,10 +187,10 @@ def test_a_saved_record_is_brought_in_its_account(settled: Two, monkeypatch: pyt
     assert settled.run("globex", "switch_workflow", switch).success
     arrived = sorted(names(home)[1], key=int)[0]
     home.sandbox.netsuite.update("customer", int(arrived), phone="+46 8 123")
-    Hints(home.folder).keep("customers", arrived, is_deleted=False, nonce="1", now=0.0, remember_s=60)
+    NotificationQueue(home.folder).keep("customers", arrived, is_deleted=False, nonce="1", now=0.0, remember_s=60)
 
-    assert settled.tick("hints__acme").run_requests == []
-    assert [each.partition_key for each in settled.tick("hints__globex").run_requests] == ["globex"]
+    assert settled.tick("change_notifications__acme").run_requests == []
+    assert [each.partition_key for each in settled.tick("change_notifications__globex").run_requests] == ["globex"]
     brought = settled.run("globex", "realtime")
     assert brought.success, [
         event.step_failure_data.error.to_string() for event in brought.all_events if event.is_step_failure
@@ -251,14 +251,14 @@ def test_each_account_has_its_own_settings_and_keys(monkeypatch: pytest.MonkeyPa
     assert [netsuite_settings(name).account for name in ("", "acme", "globex")] == ["1", "2", ""]
     assert precoro_settings("", "acme").region == "us"
     assert precoro_settings("uk", "acme").email == "ops@example.com"
-    assert [suiteprojects_door(each)["company"] for each in (acme, globex)] == ["", "globex inc"]
-    assert suiteprojects_door(acme)["token_file"] != suiteprojects_door(globex)["token_file"]
+    assert [suiteprojects_connection(each)["company"] for each in (acme, globex)] == ["", "globex inc"]
+    assert suiteprojects_connection(acme)["token_file"] != suiteprojects_connection(globex)["token_file"]
     assert (acme.lake_schema, globex.lake_schema) == ("millpond_acme", "millpond_globex")
     assert "PRECORO_ACME_UK_TOKEN" in secret_variables()
 
 
 def test_accounts_do_not_wait_for_each_others_pond(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many writers as ponds; within one the file's own lock keeps them apart."""
+    """As many writers as warehouses; within one the file's own lock keeps them apart."""
     monkeypatch.setenv("DAGSTER_HOME", "")
 
     with open_instance(MillpondSettings()) as instance:
@@ -293,7 +293,7 @@ def test_a_command_is_about_one_account(two: Two, monkeypatch: pytest.MonkeyPatc
         return done.returncode, done.stdout + done.stderr
 
     with pytest.raises(AccountError):
-        _ = MillpondSettings().pond
+        _ = MillpondSettings().warehouse
     code, text = told("tables")
     assert code == 2
     assert "say which account: MILLPOND_ACCOUNT, one of acme, globex" in text

@@ -86,12 +86,12 @@ def test_no_option_is_lost_or_doubled_in_precoro(seeded: Home) -> None:
 
 @pytest.mark.parametrize("kind", UNUSABLE)
 def test_an_unusable_list_of_precoro_is_not_taken_for_an_empty_one(settled: Home, kind: FaultKind) -> None:
-    """An empty twin would have everything created a second time."""
+    """An empty target state would have everything created a second time."""
     sent = writes(settled)
     plan(settled, "precoro", Fault(kind, method="GET", pattern="/options"))
 
-    told = failures(settled.materialize(f"twin_{OF_PRECORO}"))
+    told = failures(settled.materialize(f"target_{OF_PRECORO}"))
 
-    assert told.keys() == {f"twin_{OF_PRECORO}"}
-    assert "precoro: list options: the answer is not JSON" in told[f"twin_{OF_PRECORO}"]
+    assert told.keys() == {f"target_{OF_PRECORO}"}
+    assert "precoro: list options: the answer is not JSON" in told[f"target_{OF_PRECORO}"]
     assert writes(settled) == sent

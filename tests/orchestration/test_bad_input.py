@@ -1,4 +1,4 @@
-"""Keys that are wrong or missing, hosts that nobody answers at, a pond that cannot be opened: told, then mended."""
+"""Keys that are wrong or missing, hosts that nobody answers at, a warehouse that cannot be opened: told, then mended."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def another_public_key() -> str:
 
 
 def test_a_refused_netsuite_key_is_tried_once_and_changes_nothing(settled: Home) -> None:
-    """Five failed sign-ins lock a user for half an hour; pond and targets stay as they were until a key is renewed."""
+    """Five failed sign-ins lock a user for half an hour; warehouse and targets stay as they were until a key is renewed."""
     before = (rows(settled), held(settled))
     calls = len(settled.sandbox.netsuite.calls())
 
@@ -140,7 +140,7 @@ def test_a_refused_target_does_not_hold_up_the_other(
         refused = seeded.run(BOTH)
         found, tried = held(seeded), calls_of(seeded, system)
 
-    told, first = failures(refused), f"twin_{FIRST.get(workflow, workflow)}"
+    told, first = failures(refused), f"target_{FIRST.get(workflow, workflow)}"
     assert list(told) == [first]
     assert told[first].startswith(f"{system}: ")
     assert all(name in told[first] for name in names)
@@ -179,10 +179,10 @@ def test_each_live_system_speaks_for_itself(seeded: Home) -> None:
 
     failed = failures(result)
     first = FIRST[OF_SUITEPROJECTS]
-    assert failed.keys() == {f"twin_{first}", f"twin_{OF_PRECORO}"}
-    assert "status 401" in failed[f"twin_{first}"]
-    assert "SUITEPROJECTS_PASSWORD" in failed[f"twin_{first}"]
-    assert "not configured: set PRECORO_TOKEN;" in failed[f"twin_{OF_PRECORO}"]
+    assert failed.keys() == {f"target_{first}", f"target_{OF_PRECORO}"}
+    assert "status 401" in failed[f"target_{first}"]
+    assert "SUITEPROJECTS_PASSWORD" in failed[f"target_{first}"]
+    assert "not configured: set PRECORO_TOKEN;" in failed[f"target_{OF_PRECORO}"]
     assert seeded.warehouse.table(f"mart_{first}").height > 3
 
 
@@ -193,14 +193,14 @@ def test_what_is_not_configured_is_named_where_it_is_needed(settled: Home) -> No
     """
     with environment(MILLPOND_MODE="live"):
         read = settled.run(OF_SUITEPROJECTS)
-        twins = settled.materialize(f"mart_{OF_PRECORO}", f"twin_{OF_PRECORO}", f"twin_{OF_SUITEPROJECTS}")
+        target_states = settled.materialize(f"mart_{OF_PRECORO}", f"target_{OF_PRECORO}", f"target_{OF_SUITEPROJECTS}")
 
     names = "NETSUITE_ACCOUNT, NETSUITE_CLIENT_ID, NETSUITE_CERTIFICATE_ID, NETSUITE_PRIVATE_KEY_FILE"
     assert all(f"not configured: set {names}" in text for text in failures(read).values())
-    told = failures(twins)
-    assert told.keys() == {f"twin_{OF_PRECORO}", f"twin_{OF_SUITEPROJECTS}"}
-    assert "set PRECORO_TOKEN, PRECORO_EMAIL;" in told[f"twin_{OF_PRECORO}"]
-    assert "set SUITEPROJECTS_BASE_URL, SUITEPROJECTS_KEY, SUITEPROJECTS_COMPANY" in told[f"twin_{OF_SUITEPROJECTS}"]
+    told = failures(target_states)
+    assert told.keys() == {f"target_{OF_PRECORO}", f"target_{OF_SUITEPROJECTS}"}
+    assert "set PRECORO_TOKEN, PRECORO_EMAIL;" in told[f"target_{OF_PRECORO}"]
+    assert "set SUITEPROJECTS_BASE_URL, SUITEPROJECTS_KEY, SUITEPROJECTS_COMPANY" in told[f"target_{OF_SUITEPROJECTS}"]
     with environment(**PASSWORDS):
         assert settled.run(BOTH).success
 
@@ -214,14 +214,14 @@ def test_a_host_that_nobody_answers_at_is_named_and_not_waited_for(settled: Home
         urls = {f"{system}_BASE_URL": f"http://{address}" for system in ("NETSUITE", "SUITEPROJECTS", "PRECORO")}
         with environment(**PASSWORDS, **urls, MILLPOND_MODE="live", MILLPOND_ATTEMPTS="2"):
             began = monotonic()
-            told = failures(settled.materialize(f"twin_{OF_PRECORO}", f"twin_{OF_SUITEPROJECTS}"))
+            told = failures(settled.materialize(f"target_{OF_PRECORO}", f"target_{OF_SUITEPROJECTS}"))
             read = settled.run(BOTH)
             took = monotonic() - began
 
     told |= failures(read)
     for step, system in (
-        (f"twin_{OF_PRECORO}", "precoro"),
-        (f"twin_{OF_SUITEPROJECTS}", "suiteprojects"),
+        (f"target_{OF_PRECORO}", "precoro"),
+        (f"target_{OF_SUITEPROJECTS}", "suiteprojects"),
         ("raw_netsuite__customers", "netsuite"),
     ):
         assert f"no connection to {address}" in told[step]
@@ -233,7 +233,7 @@ def test_a_host_that_nobody_answers_at_is_named_and_not_waited_for(settled: Home
 
 @pytest.mark.long
 def test_a_file_that_is_no_pond_is_named_and_can_be_moved_away(settled: Home) -> None:
-    """The text names file and mend; with a new pond the targets' own keys tell what is there, so nothing is sent."""
+    """The text names file and mend; with a new warehouse the targets' own keys tell what is there, so nothing is sent."""
     stage, before, sent = settled.warehouse.stage, held(settled), writes(settled)
     stage.write_bytes(b"this was a database" * 100)
 
@@ -251,7 +251,7 @@ def test_a_file_that_is_no_pond_is_named_and_can_be_moved_away(settled: Home) ->
 
 def test_a_folder_that_cannot_be_written_is_named(seeded: Home) -> None:
     """Another folder, or the right to write: a person must choose."""
-    (seeded.folder / "pond").write_text("a file where the folder should be")
+    (seeded.folder / "warehouse").write_text("a file where the folder should be")
 
     told = failures(seeded.run(BOTH))
 

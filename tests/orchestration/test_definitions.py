@@ -25,7 +25,7 @@ from resources.warehouse.tables import add_analytics, columns_of
 from tests.orchestration.conftest import Home, at_home, edited_workflows
 
 CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"
-LAYERS = ("mart", "twin", "plan", "sync")
+LAYERS = ("mart", "target", "plan", "sync")
 LOAD = """
 import dagster as dg
 from orchestration.definitions import definitions
@@ -119,7 +119,9 @@ def test_assets_are_named_by_layer_system_and_thing() -> None:
         name
         for name in names
         if name != SNAPSHOT
-        and not re.fullmatch(rf"(raw|stg|hist|mart|twin|plan|sync|selection|candidates|tree)_{system_and_thing}", name)
+        and not re.fullmatch(
+            rf"(raw|stg|hist|mart|target|plan|sync|selection|candidates|tree)_{system_and_thing}", name
+        )
     ]
 
 
@@ -146,7 +148,7 @@ def test_metadata_tells_the_rows_as_the_table_has_them(ran: Ran) -> None:
     """Twins are counted when they are read; sending adds to them afterwards."""
     for name in tables(ran):
         told, there = ran.metadata(name)["dagster/row_count"], ran.home.warehouse.table(name).height
-        assert told == there or (name.startswith("twin_") and 0 < told < there), name
+        assert told == there or (name.startswith("target_") and 0 < told < there), name
 
 
 @pytest.mark.parametrize("workflow", [CUSTOMERS, OPTIONS])
@@ -166,7 +168,7 @@ def test_a_mart_carries_its_column_lineage(ran: Ran, workflow: str) -> None:
 
 @pytest.mark.parametrize("workflow", [CUSTOMERS, OPTIONS])
 def test_a_plan_is_previewed_without_anybodys_data(ran: Ran, workflow: str) -> None:
-    """Counts, ids and field names help to judge a plan; names and addresses stay in the pond."""
+    """Counts, ids and field names help to judge a plan; names and addresses stay in the warehouse."""
     told = ran.metadata(f"plan_{workflow}")
     preview, first = told["preview"], told["first_records"]
     mart = ran.home.warehouse.table(f"mart_{workflow}")
@@ -261,7 +263,7 @@ def test_a_mart_whose_key_is_not_unique_stops_its_plan(ran: Ran, tmp_path: Path)
 
     before = ran.home.warehouse.table(f"plan_{CUSTOMERS}")["plan_id"][0]
     with edited_workflows(tmp_path / "workflows", None, **{CUSTOMERS: by_currency}):
-        result = ran.home.materialize(*(f"{layer}_{CUSTOMERS}" for layer in ("mart", "twin", "plan")))
+        result = ran.home.materialize(*(f"{layer}_{CUSTOMERS}" for layer in ("mart", "target", "plan")))
 
     assert not result.success
     assert f"plan_{CUSTOMERS}" not in materialized(result)

@@ -90,11 +90,11 @@ def test_a_mistake_in_a_row_is_told_with_its_line(tmp_path: Path, row: dict[str,
         {"sql": "case when _today > created_at then 'old' end"},
         {"from": "currency_id", "lookup": LOOKUP},
         {"from": "sales_rep_id", "lookup": {"table": "suiteprojects.User", "by": "own__c", "return": "id"}},
-        {"from": "customer_id", "lookup": {"table": "twin_other", "by": "x", "return": "y"}},
+        {"from": "customer_id", "lookup": {"table": "target_other", "by": "x", "return": "y"}},
     ],
 )
 def test_a_row_that_can_be_is_taken(tmp_path: Path, row: dict[str, Any]) -> None:
-    """Today's date, the pond's tables, the account's own records with their custom fields."""
+    """Today's date, the warehouse's tables, the account's own records with their custom fields."""
     written(tmp_path, {"field": "notes", **row})
 
     assert validated(tmp_path)[0] == 0

@@ -15,13 +15,12 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from assets.delivery.ledger.plans import HINTS
 from assets.delivery.spec.switches import Switches
 from orchestration.alerts.run_failures import last_answer
 from orchestration.definitions import definitions
 from orchestration.operator_jobs.apply_plan import OP, RELEASE
 from orchestration.realtime.job import REALTIME
-from orchestration.realtime.queue import Hints
+from orchestration.realtime.queue import NotificationQueue
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.generator.seed import seed
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -66,8 +65,8 @@ class Daemon:
             if schedule.default_status is dg.DefaultScheduleStatus.RUNNING:
                 for due in self._due(schedule, now):
                     self._scheduled(schedule, due)
-        for _ in self.sensor("hints").run_requests or []:
-            self.note(now, "hints", self.run(REALTIME))
+        for _ in self.sensor("change_notifications").run_requests or []:
+            self.note(now, "change notifications", self.run(REALTIME))
         self._changes(now)
         self.last = now
         self.note(now, "alerts", self.sensor("alerts").skip_message or "")
@@ -142,7 +141,9 @@ def saved(daemon: Daemon) -> None:
     """Somebody edits a customer, and NetSuite says so at once."""
     Switches(daemon.home.warehouse.folder).say(CUSTOMERS, realtime=True)
     now = daemon.home.sandbox.clock.now().timestamp()
-    Hints(daemon.home.folder).keep("customers", rename(daemon), is_deleted=False, nonce="23", now=now, remember_s=600)
+    NotificationQueue(daemon.home.folder).keep(
+        "customers", rename(daemon), is_deleted=False, nonce="23", now=now, remember_s=600
+    )
 
 
 def outage(daemon: Daemon) -> None:
@@ -218,8 +219,8 @@ def test_the_night_goes_as_it_should(night: Daemon) -> None:
     log = "\n".join(f"{who}: {what}" for who, what in night.log if not what.endswith("nothing changed"))
 
     assert night.at("21:15 sensor").endswith("(nothing was read yet): success"), log
-    assert night.at("23:00 hints") == "success", log
-    assert night.at("23:15 hints") == "", log
+    assert night.at("23:00 change notifications") == "success", log
+    assert night.at("23:15 change notifications") == "", log
     assert night.at("01:00 customers_schedule") == "failure", log
     assert night.at("01:15 sensor").startswith("NetSuite does not say whether anything changed: netsuite: "), log
     assert night.at("02:45 sensor").endswith("success"), log
@@ -248,10 +249,10 @@ def test_each_change_of_state_is_one_message(night: Daemon) -> None:
 
 
 def test_what_netsuite_said_was_sent_at_once(night: Daemon) -> None:
-    """By the run that the hint started, before any run of all."""
+    """By the run that the change notification started, before any run of all."""
     sent = night.home.warehouse.read(
         "select sent.seen_at from sync_attempts as sent join sync_plans as plans on plans.made_by = sent.run_id"
-        f" where plans.kind = '{HINTS}' and sent.state = 'confirmed' and sent.workflow = '{CUSTOMERS}'"
+        f" where plans.kind = 'realtime' and sent.state = 'confirmed' and sent.workflow = '{CUSTOMERS}'"
     )
 
     assert [f"{row[0]:%H}" for row in sent.iter_rows()] == ["23"]

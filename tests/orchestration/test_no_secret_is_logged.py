@@ -99,7 +99,7 @@ def test_a_refused_key_is_not_told(settled: Home, system: str) -> None:
     """Neither the right one nor the wrong one."""
     keys = json.loads((settled.folder / "sandbox" / "credentials.json").read_text())
     changed = {"precoro": {"token": f"{NAME}-token"}, "netsuite": {"client_id": f"{NAME}-client"}}
-    asset = {"precoro": f"twin_{OF_PRECORO}", "netsuite": "raw_netsuite__currencies"}[system]
+    asset = {"precoro": f"target_{OF_PRECORO}", "netsuite": "raw_netsuite__currencies"}[system]
 
     with credentials(settled, system, **changed[system]):
         if system == "netsuite":  # both sides know the changed id, so another one must be wrong as well

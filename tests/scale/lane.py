@@ -1,4 +1,4 @@
-"""One home whose pond is a lake and whose steps are done by workers."""
+"""One home whose warehouse is a lake and whose steps are done by workers."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from orchestration.account_partitions import tags_of
 from orchestration.settings import ROOT
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.ducklake import Lake
-from resources.warehouse.resource import open_pond
+from resources.warehouse.resource import open_warehouse
 from resources.warehouse.warehouse import Warehouse
 from tests.scale.services import Services, process
 
@@ -38,12 +38,12 @@ class Lane:
         return {
             "MILLPOND_HOME": str(self.home),
             "MILLPOND_ACCOUNTS": self.accounts,
-            "MILLPOND_POND_CATALOG": self.stores.catalog,
-            "MILLPOND_POND_DATA": f"s3://pond/{self.schema}",
-            "MILLPOND_POND_SCHEMA": self.schema,
-            "MILLPOND_POND_S3_ENDPOINT": self.stores.endpoint,
-            "MILLPOND_POND_S3_KEY": "key",
-            "MILLPOND_POND_S3_SECRET": "secret",
+            "MILLPOND_WAREHOUSE_CATALOG": self.stores.catalog,
+            "MILLPOND_WAREHOUSE_DATA": f"s3://warehouse/{self.schema}",
+            "MILLPOND_WAREHOUSE_SCHEMA": self.schema,
+            "MILLPOND_WAREHOUSE_S3_ENDPOINT": self.stores.endpoint,
+            "MILLPOND_WAREHOUSE_S3_KEY": "key",
+            "MILLPOND_WAREHOUSE_S3_SECRET": "secret",
             "MILLPOND_EXECUTOR": "celery",
             "MILLPOND_CELERY_BROKER": self.stores.broker,
             "DAGSTER_HOME": str(self.home / "dagster"),
@@ -55,9 +55,9 @@ class Lane:
     def warehouse(self) -> Warehouse:
         """The lake."""
         lake = Lake(
-            self.stores.catalog, f"s3://pond/{self.schema}", self.schema, self.stores.endpoint, key="k", secret="s"
+            self.stores.catalog, f"s3://warehouse/{self.schema}", self.schema, self.stores.endpoint, key="k", secret="s"
         )
-        return open_pond(self.home / "pond", lake=lake)
+        return open_warehouse(self.home / "warehouse", lake=lake)
 
     @property
     def sandbox(self) -> Sandbox:

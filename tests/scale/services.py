@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-BUCKET = "pond"
+BUCKET = "warehouse"
 PATIENCE_S = 60
 
 

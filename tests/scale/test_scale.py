@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 
 from orchestration.settings import ROOT, MillpondSettings
-from orchestration.warehouse_access import pond_of
+from orchestration.warehouse_access import warehouse_of
 from resources.warehouse.tables import quoted, read_frame
-from resources.warehouse.warehouse import PondError, Warehouse
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 from tests.orchestration.conftest import Home, at_home
 from tests.scale.lane import Lane
 from tests.scale.services import Services
@@ -152,15 +152,17 @@ def test_accounts_are_delivered_side_by_side(seeded_home: Path, tmp_path: Path, 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in lane.settings.items():
             patch.setenv(name, value)
-        ponds = [pond_of(each) for each in MillpondSettings().each]
-    acme, globex = (dict(pond.table("stg_netsuite__customers")["customer_id", "company_name"].rows()) for pond in ponds)
+        ponds = [warehouse_of(each) for each in MillpondSettings().each]
+    acme, globex = (
+        dict(warehouse.table("stg_netsuite__customers")["customer_id", "company_name"].rows()) for warehouse in ponds
+    )
     assert acme.keys() == globex.keys()
     assert [str(each) for each in acme if acme[each] != globex[each]] == [str(key)]
     assert all("Globex alone" not in str(row) for row in homes[0].sandbox.suiteprojects.rows("Customer"))
     assert held(homes[0].folder) == held(homes[1].folder)
-    for pond, home in zip(ponds, homes, strict=True):
-        assert pond.snapshot == home.warehouse.snapshot
-        assert pond.snapshot.exists()
+    for warehouse, home in zip(ponds, homes, strict=True):
+        assert warehouse.snapshot == home.warehouse.snapshot
+        assert warehouse.snapshot.exists()
 
 
 def seconds_of(process: int) -> float:
@@ -211,13 +213,13 @@ def end_locks(catalog: str) -> None:
 
 def test_a_turn_that_was_lost_commits_nothing(stores: Services, lane: Lane) -> None:
     """Somebody else may be at work meanwhile, so what was done is thrown away."""
-    pond = lane.warehouse
-    pond.replace("kept", pl.DataFrame({"a": [1]}))
-    with pytest.raises(PondError, match="connection to the catalog broke"), pond.writer() as con:  # noqa: PT012 - the section is what is looked at
+    warehouse = lane.warehouse
+    warehouse.replace("kept", pl.DataFrame({"a": [1]}))
+    with pytest.raises(WarehouseError, match="connection to the catalog broke"), warehouse.writer() as con:  # noqa: PT012 - the section is what is looked at
         con.execute("delete from kept")
         end_locks(stores.catalog)
 
-    assert pond.table("kept")["a"].to_list() == [1]
+    assert warehouse.table("kept")["a"].to_list() == [1]
     with pytest.raises(CatalogError), advisory_lock("host=127.0.0.1 port=1 dbname=x", "turn", 1):
         pass
 
@@ -226,17 +228,17 @@ def test_a_catalog_that_was_started_anew_is_connected_to_again(stores: Services,
     """Connections that stay open between two sections end with it, and nobody shall notice."""
     import psycopg2
 
-    pond = lane.warehouse
-    pond.replace("kept", pl.DataFrame({"a": [1]}))
+    warehouse = lane.warehouse
+    warehouse.replace("kept", pl.DataFrame({"a": [1]}))
     other = psycopg2.connect(stores.catalog)
     other.autocommit = True
     with other.cursor() as cursor:
         cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
     other.close()
 
-    assert pond.table("kept")["a"].to_list() == [1]
-    pond.replace("kept", pl.DataFrame({"a": [2]}))
-    assert pond.table("kept")["a"].to_list() == [2]
+    assert warehouse.table("kept")["a"].to_list() == [1]
+    warehouse.replace("kept", pl.DataFrame({"a": [2]}))
+    assert warehouse.table("kept")["a"].to_list() == [2]
 
 
 def test_calls_of_many_machines_are_counted_together(stores: Services) -> None:
@@ -264,15 +266,15 @@ def test_calls_of_many_machines_are_counted_together(stores: Services) -> None:
 
 def test_a_lake_can_be_compacted_and_published(lane: Lane) -> None:
     """Old states and small files go; what is there stays, and analysts get one file as ever."""
-    pond = lane.warehouse
-    assert not pond.exists()
+    warehouse = lane.warehouse
+    assert not warehouse.exists()
     for number in range(5):
-        pond.replace("one", pl.DataFrame({"run": [number] * 5000, "l": [["x"]] * 5000}))
-    pond.compact()
+        warehouse.replace("one", pl.DataFrame({"run": [number] * 5000, "l": [["x"]] * 5000}))
+    warehouse.compact()
 
-    assert pond.exists()
-    assert pond.table("one")["run"].unique().to_list() == [4]
-    pond.publish()
-    assert pond.snapshot.exists()
-    assert not pond.stage.exists()
+    assert warehouse.exists()
+    assert warehouse.table("one")["run"].unique().to_list() == [4]
+    warehouse.publish()
+    assert warehouse.snapshot.exists()
+    assert not warehouse.stage.exists()
     assert LakePlace.is_shared

@@ -5,7 +5,7 @@ import re
 import duckdb
 import pytest
 
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.staging import STAGING_ASSETS, column_comments
 from sql import names, statement
 
@@ -25,43 +25,43 @@ def test_a_staging_header_reads_what_the_statement_reads(name: str) -> None:
 @pytest.mark.parametrize("name", names("staging"))
 def test_a_staging_table_reads_only_raw_tables_that_exist(name: str) -> None:
     """Renaming happens once, straight from the copies."""
-    raw = {table for thing in THINGS.values() for table in thing.raw_tables}
+    raw = {table for record_type in RECORD_TYPES.values() for table in record_type.raw_tables}
 
     assert set(statement("staging", name).reads) <= raw
 
 
 def test_every_thing_has_its_statements_and_every_statement_its_thing() -> None:
     """A file that nothing reads would only look as if it did something."""
-    staged = {f"stg_netsuite__{name}" for name in THINGS} - {
+    staged = {f"stg_netsuite__{name}" for name in RECORD_TYPES} - {
         "stg_netsuite__customer_subsidiaries",
         "stg_netsuite__addresses",
         "stg_netsuite__contact_addresses",
     }
 
-    assert set(names("extract")) == set(THINGS)
+    assert set(names("extract")) == set(RECORD_TYPES)
     assert set(STAGING_ASSETS) == staged
 
 
-@pytest.mark.parametrize("name", sorted(THINGS))
+@pytest.mark.parametrize("name", sorted(RECORD_TYPES))
 def test_a_suiteql_file_keeps_to_the_dialect(name: str) -> None:
     """NetSuite has no ANSI joins beside Oracle's, reads every column for `*`, and shifts pages without an order."""
     of = statement("extract", name)
-    thing = THINGS[name]
+    record_type = RECORD_TYPES[name]
 
     assert "*" not in of.text
     assert " join " not in of.text
     assert of.text.endswith("asc")
-    assert thing.table == of.reads[0]
-    assert {thing.query.key, *thing.required} <= set(thing.query.names)
+    assert record_type.table == of.reads[0]
+    assert {record_type.query.key, *record_type.required} <= set(record_type.query.names)
     assert not re.search(r"\bHH\b|HH:|HH12", of.text), "HH is the 12-hour clock"
 
 
-@pytest.mark.parametrize("name", sorted(THINGS))
+@pytest.mark.parametrize("name", sorted(RECORD_TYPES))
 def test_dates_leave_netsuite_only_as_iso_text(name: str) -> None:
     """A bare date column comes in the format that the integration user likes."""
     bare = [
         column.name
-        for column in THINGS[name].query.columns
+        for column in RECORD_TYPES[name].query.columns
         if re.search(r"date", column.name) and not column.expression.startswith("to_char(")
     ]
 
@@ -70,7 +70,7 @@ def test_dates_leave_netsuite_only_as_iso_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["stg_netsuite__customers", "stg_netsuite__projects", "stg_netsuite__contacts"])
 def test_comments_are_read_from_the_sql_beside_the_columns(name: str) -> None:
-    """Analysts read these texts in the pond and in the UI."""
+    """Analysts read these texts in the warehouse and in the UI."""
     of = statement("staging", name)
 
     comments = column_comments(of, [*of.key, "is_inactive", "custentity_region"])

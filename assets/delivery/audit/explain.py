@@ -137,7 +137,7 @@ def _by_target_id(con: duckdb.DuckDBPyConnection, there: Sequence[str], text: st
 
 
 def explain(warehouse: Warehouse, record: Record, as_of: datetime | None = None) -> Explanation:
-    """Everything that the pond knows of one record, now or as of a past moment (UTC).
+    """Everything that the warehouse knows of one record, now or as of a past moment (UTC).
 
     Decisions and attempts are kept for good. What NetSuite had, how it was shaped, the plan and what the target had
     are known for the last run only, and left out of the past.
@@ -149,7 +149,7 @@ def explain(warehouse: Warehouse, record: Record, as_of: datetime | None = None)
 def find_and_explain(
     warehouse: Warehouse, text: str, as_of: datetime | None = None
 ) -> tuple[list[Record], Explanation | None]:
-    """The records that a person may mean, and everything about it when it is one; both from one look at the pond."""
+    """The records that a person may mean, and everything about it when it is one; both from one look at the warehouse."""
     with warehouse.writer(transaction=False) as con:
         tables = tables_of(con)
         records = _find(con, tables, text)
@@ -256,7 +256,7 @@ def _asked_then(con: duckdb.DuckDBPyConnection, record: Record, as_of: datetime)
 def _asked_of_targets(found: Mapping[str, Rows]) -> dict[str, _Asked]:
     """What the target has of each record that is linked, by workflow."""
     return {
-        link["workflow"]: _Asked(f"twin_{link['workflow']}", "target_id = ?", [link["target_id"]])
+        link["workflow"]: _Asked(f"target_{link['workflow']}", "target_id = ?", [link["target_id"]])
         for link in found.get("linked", [])
         if link["target_id"]
     }

@@ -1,6 +1,6 @@
 """Hold a target against NetSuite, record by record, without asking the engine that wrote it.
 
-mart (as it shall be) + links + twin (as it is)  ->  reconcile()  ->  identical, explained by cause, unexplained
+mart (as it shall be) + links + target state (as it is)  ->  reconcile()  ->  identical, explained by cause, unexplained
 
 A difference is explained by what somebody can look up: the ledger holds the record back, a plan waits, NetSuite
 changed since the last plan, somebody edited the target since our last write. Whatever nothing explains is a mistake of
@@ -75,10 +75,10 @@ class Reconciled:
 
 
 def reconcile(warehouse: Warehouse, workflow: Workflow, *, key_field: str) -> Reconciled:
-    """Compare mart and twin, which were made just before.
+    """Compare mart and target state, which were made just before.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         workflow: The workflow.
         key_field: The target's field that carries the source's key.
     """
@@ -119,7 +119,7 @@ def _cause(row: Mapping[str, Any], workflow: Workflow) -> str | None:
         (ON in differing, EDITED if row["linked_id"] else None),
         # we never saw these values there, though the plan that has them was sent
         (row["confirmed_hash"] != row["payload_hash"] or row["shown"] is None, None),
-        (row["shown"] != shown_hash({name: row[f"twin_{name}"] for name in fields}, fields), EDITED),
+        (row["shown"] != shown_hash({name: row[f"target_{name}"] for name in fields}, fields), EDITED),
     ]
     return next((cause for applies, cause in cases if applies), KEPT_SO)
 
@@ -127,25 +127,28 @@ def _cause(row: Mapping[str, Any], workflow: Workflow) -> str | None:
 def _query(workflow: Workflow, key_field: str) -> str:
     """The records that differ, with the fields in which they do and what the ledger knows of them."""
     alone, moving = left_alone(workflow.spec), dated(workflow.spec)
-    tests = [("twin.target_id is null", MISSING), ("others.twice", TWICE)]
+    tests = [("target_state.target_id is null", MISSING), ("others.twice", TWICE)]
     for name in workflow.spec.columns:
         if name not in moving:
             ours = f"mart.source not in ({', '.join(map(literal, alone.get(name, [''])))})"
             column = quoted(name)
             tests.append(
-                (f"twin.target_id is not null and {ours} and mart.{column} is distinct from twin.{column}", name)
+                (
+                    f"target_state.target_id is not null and {ours} and mart.{column} is distinct from target_state.{column}",
+                    name,
+                )
             )
     parented = [record.source for record in workflow.spec.records if record.parent]
     if parented:
         listed = ", ".join(map(literal, parented))
-        moved = "twin.parent_id is not null and twin.parent_id is distinct from above.target_id"
+        moved = "target_state.parent_id is not null and target_state.parent_id is distinct from above.target_id"
         tests.append((f"mart.source in ({listed}) and {moved}", PARENT))
     found = ", ".join(f"case when {test} then {literal(name)} end" for test, name in tests)
     parents = ", ".join(map(literal, [workflow.name, *workflow.spec.waits_for]))
     return _DIFFERING.format(
-        mart=quoted(workflow.mart), twin=quoted(workflow.twin), plan=quoted(workflow.plan), key=quoted(key_field),
+        mart=quoted(workflow.mart), target_state=quoted(workflow.target_state), plan=quoted(workflow.plan), key=quoted(key_field),
         found=found, parents=parents,
-        shown=", ".join(f"twin.{quoted(name)} as {quoted(f'twin_{name}')}" for name in workflow.spec.columns),
+        shown=", ".join(f"target_state.{quoted(name)} as {quoted(f'target_{name}')}" for name in workflow.spec.columns),
     )  # fmt: skip
 
 
@@ -170,12 +173,12 @@ newest as (
 ),
 planned as (select plan.*, newest.state as plan_state from {{plan}} as plan join newest using (plan_id)),
 others as (
-    select external_id, min(target_id) as target_id, count(*) > 1 as twice from {{twin}}
+    select external_id, min(target_id) as target_id, count(*) > 1 as twice from {{target_state}}
     where external_id is not null group by external_id
 ),
 compared as (
     select
-        mart.source, mart.source_id, mart.payload_hash, twin.target_id, link.target_id as linked_id,
+        mart.source, mart.source_id, mart.payload_hash, target_state.target_id, link.target_id as linked_id,
         link.payload_hash as confirmed_hash, link.shown_hash as shown, decided.action, decided.reason_code,
         (select state from newest) as plan_state,
         exists (
@@ -185,13 +188,13 @@ compared as (
         planned.source_id is null or planned.payload_hash is distinct from mart.payload_hash
             or (mart.disposition = '{RETIRE}' and planned.reason_code is distinct from mart.reason_code)
             or (mart.disposition = '{DELIVER}' and planned.action = 'deactivate') as is_pending,
-        case when mart.disposition = '{RETIRE}' then [case when twin.is_active then '{ON}' end]
+        case when mart.disposition = '{RETIRE}' then [case when target_state.is_active then '{ON}' end]
             else [{{found}}] end as tested,
         {{shown}}
     from {{mart}} as mart
     left join link using (source, source_id)
     left join others on others.external_id = mart.{{key}}
-    left join {{twin}} as twin on twin.target_id = coalesce(link.target_id, others.target_id)
+    left join {{target_state}} as target_state on target_state.target_id = coalesce(link.target_id, others.target_id)
     left join decided using (source, source_id)
     left join planned using (source, source_id)
     left join (select source, source_id, target_id from sync_links where workflow in ({{parents}})) as above

@@ -27,7 +27,7 @@ def layer_spec(
         tags={
             "millpond/layer": layer,
             "millpond/active": str(workflow.spec.active).lower(),
-            "millpond/target": workflow.spec.door,
+            "millpond/target": workflow.spec.connection_name,
         },
     )
 

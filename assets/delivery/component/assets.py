@@ -1,4 +1,4 @@
-"""The four assets of a workflow, with their checks: mart, twin, plan, sync."""
+"""The four assets of a workflow, with their checks: mart, target state, plan, sync."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ from assets.delivery.component.checks import (
     warning_specs,
 )
 from assets.delivery.ledger.plans import SyncError
-from assets.delivery.mart.build import TWIN_COMMENTS, make_mart, read_twin
+from assets.delivery.mart.build import TARGET_STATE_COMMENTS, make_mart, read_target_state
 from assets.delivery.mart.lineage import column_lineage
 from assets.delivery.mart.transform import DELIVER, MART_COMMENTS
 from assets.delivery.plan.guards import Tripped
@@ -43,7 +43,7 @@ def _blocking(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
 
 def _client(context: dg.AssetExecutionContext, workflow: Workflow) -> Any:
     """The client of the workflow's account: the resource that is called like it."""
-    return getattr(context.resources, workflow.spec.door)
+    return getattr(context.resources, workflow.spec.connection_name)
 
 
 def _target(context: dg.AssetExecutionContext, kind: TargetKind, workflow: Workflow) -> Target:
@@ -78,7 +78,7 @@ def mart_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         name=workflow.mart,
         specs=[spec],
         check_specs=_blocking(workflow.mart, checks),
-        required_resource_keys={"warehouse", workflow.spec.door},
+        required_resource_keys={"warehouse", workflow.spec.connection_name},
         pool=POOL,
     )
     def mart(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
@@ -111,7 +111,7 @@ def mart_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
 def _looked_up(workflow: Workflow) -> list[str]:
     """Tables that the workflow looks values up in and that are assets."""
     tables = [lookup.table for lookup in workflow.spec.lookups]
-    return [name for name in tables if name.startswith(("stg_", "twin_", "mart_")) and name != workflow.twin]
+    return [name for name in tables if name.startswith(("stg_", "target_", "mart_")) and name != workflow.target_state]
 
 
 def _syncs(names: Sequence[str]) -> list[str]:
@@ -156,11 +156,11 @@ def _complete(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckResult:
     )
 
 
-def twin_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
+def target_state_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     """What the target has, read afresh."""
     spec = layer_spec(
         workflow,
-        "twin",
+        "target",
         kinds={kind.system, "duckdb"},
         # after the mart: a workflow file that does not fit its tables costs no call
         deps=[workflow.mart],
@@ -168,9 +168,12 @@ def twin_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(
-        name=workflow.twin, specs=[spec], required_resource_keys={"warehouse", workflow.spec.door}, pool=POOL
+        name=workflow.target_state,
+        specs=[spec],
+        required_resource_keys={"warehouse", workflow.spec.connection_name},
+        pool=POOL,
     )
-    def twin(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+    def target_state(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         off = when_off(context, workflow)
         if off is not None:
             yield off
@@ -178,12 +181,14 @@ def twin_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         clock = _client(context, workflow).clock
         with dagster_failure(ValueError, SyncError):
             target = _target(context, kind, workflow)
-            frame = read_twin(context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock)
-        comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TWIN_COMMENTS}
-        metadata = table_metadata(workflow.twin, frame, comments)
+            frame = read_target_state(
+                context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock
+            )
+        comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TARGET_STATE_COMMENTS}
+        metadata = table_metadata(workflow.target_state, frame, comments)
         yield dg.MaterializeResult(metadata={**metadata, "calls": target.calls})
 
-    return twin
+    return target_state
 
 
 def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
@@ -197,7 +202,7 @@ def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         workflow,
         "plan",
         kinds={"polars", "duckdb"},
-        deps=[workflow.mart, workflow.twin, *(["selection_" + workflow.name] if workflow.spec.imports else [])],
+        deps=[workflow.mart, workflow.target_state, *(["selection_" + workflow.name] if workflow.spec.imports else [])],
         description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record."
         "\n\nUnder *Metadata*, `preview` counts them and `first_records` lists the first ones to send. Nothing is sent "
         "before the checks pass.",
@@ -207,7 +212,7 @@ def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         name=workflow.plan,
         specs=[spec],
         check_specs=[*_blocking(workflow.plan, checks), *warning_specs(workflow.plan, PLAN_CHECKS)],
-        required_resource_keys={"warehouse", workflow.spec.door},
+        required_resource_keys={"warehouse", workflow.spec.connection_name},
         pool=POOL,
     )
     def plan(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
@@ -302,7 +307,7 @@ def sync_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=workflow.sync,
         specs=[spec],
-        required_resource_keys={"warehouse", workflow.spec.door},
+        required_resource_keys={"warehouse", workflow.spec.connection_name},
         pool=POOL,
         check_specs=warning_specs(workflow.sync, SINK_CHECKS),
     )

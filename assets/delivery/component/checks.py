@@ -83,7 +83,7 @@ class Page:
 
 
 def read_page(warehouse: Warehouse, workflow: Workflow, run_id: str) -> Page:
-    """One short look into the pond."""
+    """One short look into the warehouse."""
     with warehouse.writer(transaction=False) as con:
         cursor = con.execute("select * from sync_runs where run_id = ? and workflow = ?", [run_id, workflow.name])
         names = [each[0] for each in cursor.description or ()]

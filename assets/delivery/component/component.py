@@ -1,9 +1,9 @@
-"""A workflow file becomes four assets with their checks: mart, twin, plan, sync.
+"""A workflow file becomes four assets with their checks: mart, target state, plan, sync.
 
 orchestration/workflows/<workflow>/defs.yaml  ->  SyncWorkflow (a Dagster component)  ->  dg.Definitions
 
 stg_…  ->  mart_<workflow>  ┐
-target ->  twin_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  target
+target ->  target_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  target
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from assets.delivery.component.assets import mart_asset, plan_asset, sync_asset, twin_asset
+from assets.delivery.component.assets import mart_asset, plan_asset, sync_asset, target_state_asset
 from assets.delivery.component.import_assets import import_assets
 from assets.delivery.plan.planner import Workflow
 from assets.delivery.spec.expressions import on_demand
@@ -84,7 +84,7 @@ def _beyond(spec: WorkflowSpec, kind: TargetKind) -> Iterator[tuple[tuple[str | 
 def workflow_definitions(workflow: Workflow) -> dg.Definitions:
     """The four assets of one workflow, and what people import by."""
     kind = TARGETS[workflow.spec.target]
-    builders = (mart_asset, twin_asset, plan_asset, sync_asset)
+    builders = (mart_asset, target_state_asset, plan_asset, sync_asset)
     return dg.Definitions(assets=[*(build(workflow, kind) for build in builders), *import_assets(workflow)])
 
 

@@ -47,7 +47,7 @@ def _selection(workflow: Workflow) -> dg.AssetsDefinition:
         name=table_of("selection", workflow),
         specs=[spec],
         config_schema=PICKING,
-        required_resource_keys={"warehouse", workflow.spec.door},
+        required_resource_keys={"warehouse", workflow.spec.connection_name},
         pool=POOL,
     )
     def selection(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
@@ -61,7 +61,7 @@ def _selection(workflow: Workflow) -> dg.AssetsDefinition:
                 workflow,
                 Pick(**context.op_execution_context.op_config),
                 run_id=context.run.run_id,
-                clock=getattr(context.resources, workflow.spec.door).clock,
+                clock=getattr(context.resources, workflow.spec.connection_name).clock,
             )
         counted = _counts(frame, "source", "level", "selected_by")
         yield _shown(workflow, "selection", frame, counted, picked_now=picked)
@@ -102,7 +102,7 @@ def _tree(workflow: Workflow) -> dg.AssetsDefinition:
         workflow,
         "tree",
         kinds={"duckdb"},
-        deps=[workflow.twin, workflow.sync],
+        deps=[workflow.target_state, workflow.sync],
         description=f"The records of {workflow.spec.target} below each other, those of others included, each with the "
         "NetSuite record and the run behind it.",
     )
@@ -139,7 +139,7 @@ def _counts(frame: pl.DataFrame, *by: str) -> str:
 
 
 def _shown(workflow: Workflow, layer: str, frame: pl.DataFrame, counted: str, **more: Any) -> dg.MaterializeResult[Any]:
-    """Counts, and the ids of the first records; names stay in the pond."""
+    """Counts, and the ids of the first records; names stay in the warehouse."""
     shown = frame.select(name for name in FIRST if name in frame.columns).head(PREVIEW_ROWS)
     return dg.MaterializeResult(
         asset_key=table_of(layer, workflow),

@@ -1,6 +1,6 @@
 """What is desired beside what is there: which records are fit, and which of their fields differ.
 
-mart, twin, links  ->  validate(), compare()  ->  one row per source record with its changes
+mart, target state, links  ->  validate(), compare()  ->  one row per source record with its changes
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _kept_so(compared: pl.DataFrame, key_field: str, fields: Sequence[str], vers
     ours &= ~TOUCHED.list.contains(key_field)  # our key is put back however often somebody clears it
     ours &= pl.col("shown_hash").is_not_null() & (pl.col("changes").list.len() > 0)
     differing = compared.with_row_index("_row").filter(ours)
-    same = differing["shown_hash"] == pl.Series(shown_hashes(differing, fields, "twin."), dtype=pl.String)
+    same = differing["shown_hash"] == pl.Series(shown_hashes(differing, fields, "target_state."), dtype=pl.String)
     rows = differing["_row"].filter(same).implode()
     return compared.with_row_index("_row").with_columns(pl.col("_row").is_in(rows).alias("kept_so")).drop("_row")
 
@@ -123,13 +123,13 @@ class Beside:
     """The wide frames, from which columns are taken as they are needed."""
 
     mart: pl.DataFrame
-    twin: pl.DataFrame
+    target_state: pl.DataFrame
 
     def of(self, rows: pl.DataFrame, name: str) -> list[pl.Series]:
         """One field of these rows, as it is desired and as the target has it."""
         return [
             self.mart[name].gather(rows["_mart"]).alias(name),
-            self.twin[name].gather(rows["_twin"]).alias(f"twin.{name}"),
+            self.target_state[name].gather(rows["_target_state"]).alias(f"target_state.{name}"),
         ]
 
 
@@ -145,15 +145,17 @@ def compare(
     wanted = _wanted(target, fields, spec, there)
     moved = there & _moved(spec)
     look = settled.select((live & (moved | ~OURS.fill_null(value=False))).fill_null(value=False)).to_series()
-    slim = settled.select("source", "disposition", "target_id", "_mart", "_twin")
+    slim = settled.select("source", "disposition", "target_id", "_mart", "_target_state")
     for name, each in wanted.items():
         pair = slim.with_columns(beside.of(slim, name))
-        look |= pair.select((there & each.ne_missing(pl.col(f"twin.{name}"))).fill_null(value=False)).to_series()
+        look |= pair.select(
+            (there & each.ne_missing(pl.col(f"target_state.{name}"))).fill_null(value=False)
+        ).to_series()
     looked = settled.filter(look)
     looked = looked.with_columns(column for name in fields for column in beside.of(looked, name))
     payload = pl.struct([each.alias(name) for name, each in wanted.items()] or [pl.lit(None)])
     changes = [
-        (name, there & each.ne_missing(pl.col(f"twin.{name}")), pl.col(f"twin.{name}"), each)
+        (name, there & each.ne_missing(pl.col(f"target_state.{name}")), pl.col(f"target_state.{name}"), each)
         for name, each in wanted.items()
     ]
     changes.append((PARENT, moved, KNOWN_PARENT, pl.col("parent_target_id")))
@@ -165,7 +167,7 @@ def compare(
         NOTHING.alias("unwatched"),
         pl.lit(value=False).alias("kept_so"),
     )
-    done = [name for name in looked.columns if name not in {*fields, *(f"twin.{each}" for each in fields)}]
+    done = [name for name in looked.columns if name not in {*fields, *(f"target_state.{each}" for each in fields)}]
     return pl.concat([looked.select(done), plain.select(done)])
 
 
@@ -190,11 +192,11 @@ def _wanted(target: TargetShape, fields: Sequence[str], spec: WorkflowSpec, ther
     for name in fields:
         value, alone = pl.col(name), not_ours.get(name, [])
         if alone:
-            value = pl.when(pl.col("source").is_in(alone) & there).then(pl.col(f"twin.{name}")).otherwise(value)
+            value = pl.when(pl.col("source").is_in(alone) & there).then(pl.col(f"target_state.{name}")).otherwise(value)
         if lasting.get(name):
             blank = pl.col("source").is_in(lasting[name]) & there & pl.col(name).is_null()
-            value = pl.when(blank).then(pl.col(f"twin.{name}")).otherwise(value)
-        kept = pl.lit("0") if name == target.active_field else pl.col(f"twin.{name}")
+            value = pl.when(blank).then(pl.col(f"target_state.{name}")).otherwise(value)
+        kept = pl.lit("0") if name == target.active_field else pl.col(f"target_state.{name}")
         wanted[name] = pl.when(retiring).then(kept).otherwise(value)
     return wanted
 
@@ -205,7 +207,7 @@ def _moved(spec: WorkflowSpec) -> pl.Expr:
     settled = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null()
     # made by a run that died, with the values of today: the parent is one of them
     made = pl.col("confirmed_hash") == pl.col("payload_hash")
-    made &= (pl.col("linked_parent") == UNSURE) & pl.col("twin.parent_id").is_null()
+    made &= (pl.col("linked_parent") == UNSURE) & pl.col("target_state.parent_id").is_null()
     moved = KNOWN_PARENT.is_not_null() & KNOWN_PARENT.ne_missing(pl.col("parent_target_id"))
     return ours & settled & moved & ~made.fill_null(value=False)
 

@@ -1,6 +1,6 @@
 """Give every source record exactly one action, with its reason and what would change.
 
-mart (desired) + twin (actual) + links (last confirmed)  ->  decide()  ->  plan (frame, one row per source record)
+mart (desired) + target state (actual) + links (last confirmed)  ->  decide()  ->  plan (frame, one row per source record)
 
 Pure functions over frames: the same inputs give the same plan.
 """
@@ -25,14 +25,14 @@ from assets.delivery.schemas import (
     TargetShape,
 )
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from assets.delivery.target import TWIN_COLUMNS, Action
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action
 
 
 def decide(
     spec: WorkflowSpec,
     target: TargetShape,
     mart: pl.DataFrame,
-    twin: pl.DataFrame,
+    target_state: pl.DataFrame,
     links: pl.DataFrame,
     refused: pl.DataFrame | None = None,
     holds: pl.DataFrame | None = None,
@@ -46,7 +46,7 @@ def decide(
         spec: The workflow.
         target: Key field, active field and field limits.
         mart: As `mapping.shape` returns it.
-        twin: TWIN_COLUMNS and the workflow's fields: every record that the target has.
+        target state: TARGET_STATE_COLUMNS and the workflow's fields: every record that the target has.
         links: LINK_SCHEMA: what was last confirmed for each source record.
         refused: REFUSED_SCHEMA: what the target refused; it is not sent again until source or workflow changed.
         holds: HOLD_SCHEMA: what an undo put back; it is left alone until source or workflow changed.
@@ -63,14 +63,18 @@ def decide(
     rules = spec.match_order
     keyed = {target.key_field, *(rule.field for rule in rules), *(rule.stored_id for rule in rules if rule.stored_id)}
     slim = judged.drop([name for name in fields if name not in keyed]).with_row_index("_mart")
-    slim_twin = twin.select([*TWIN_COLUMNS, *(name for name in keyed if name in twin.columns)])
-    matched = match(slim, slim_twin, links, target, rules, doubting=spec.doubting, pins=pins)
-    actual = twin.select("target_id", "is_active", "parent_id").with_row_index("_twin")
-    actual = actual.rename({name: f"twin.{name}" for name in ("target_id", "is_active", "parent_id")})
-    matched = matched.join(actual, left_on="target_id", right_on="twin.target_id", how="left", maintain_order="left")
+    slim_target_state = target_state.select(
+        [*TARGET_STATE_COLUMNS, *(name for name in keyed if name in target_state.columns)]
+    )
+    matched = match(slim, slim_target_state, links, target, rules, doubting=spec.doubting, pins=pins)
+    actual = target_state.select("target_id", "is_active", "parent_id").with_row_index("_target_state")
+    actual = actual.rename({name: f"target_state.{name}" for name in ("target_id", "is_active", "parent_id")})
+    matched = matched.join(
+        actual, left_on="target_id", right_on="target_state.target_id", how="left", maintain_order="left"
+    )
     matched = _remember(matched, refused, holds, spec.version)
     settled = settle_parents(matched, places, above)
-    compared = forget_edited(compare(settled, Beside(judged, twin), target, fields, spec))
+    compared = forget_edited(compare(settled, Beside(judged, target_state), target, fields, spec))
     acted = _act(compared, target, spec)
     # what is not sent needs no payload; the mart has its values
     sent = pl.col("action").is_in([action.value for action in Action if action.writes])
@@ -99,7 +103,7 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
     """Name the action and its reason."""
     there = pl.col("target_id").is_not_null()
     differs = pl.col("changes").list.len() > 0
-    wakes = TOUCHED.list.contains(target.active_field) & (pl.col("twin.is_active") == pl.lit(value=False))
+    wakes = TOUCHED.list.contains(target.active_field) & (pl.col("target_state.is_active") == pl.lit(value=False))
     edited = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     told = pl.format("{} in the target: {}", pl.col("changes").list.len(), TOUCHED.list.join(", "))
     keep = pl.col("reason_code"), pl.col("reason")
@@ -124,7 +128,7 @@ def _act(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.
         ((pl.col("disposition") == RETIRE) & ~there, Action.SKIPPED, *keep),
         ((pl.col("disposition") == RETIRE) & differs, Action.DEACTIVATE, *keep),
         (
-            (pl.col("disposition") == RETIRE) & pl.col("twin.is_active"),
+            (pl.col("disposition") == RETIRE) & pl.col("target_state.is_active"),
             Action.QUARANTINED,
             pl.lit("cannot_deactivate"),
             pl.format("{}; map the field {} so that it can be switched off", "reason", pl.lit(target.active_field)),

@@ -1,6 +1,6 @@
 """Find the target's record of each source record: by a person's word, our key, the link, then the workflow's rules.
 
-mart, twin, links, pins  ->  match()  ->  target_id, matched_by, candidates; several that could be it are counted, not
+mart, target state, links, pins  ->  match()  ->  target_id, matched_by, candidates; several that could be it are counted, not
 guessed: they wait for a person, who says `millpond link`
 """
 
@@ -17,7 +17,7 @@ NAMED = 5  # ids of contenders that a reason lists
 
 def match(
     mart: pl.DataFrame,
-    twin: pl.DataFrame,
+    target_state: pl.DataFrame,
     links: pl.DataFrame,
     target: TargetShape,
     rules: Sequence[MatchBy],
@@ -34,7 +34,7 @@ def match(
 
     Args:
         mart: Source records: KEY, disposition, the target's key field and those of the rules.
-        twin: The target's records: target_id, external_id and the fields of the rules.
+        target state: The target's records: target_id, external_id and the fields of the rules.
         links: LINK_SCHEMA: what was confirmed before.
         target: Its key field.
         rules: In order; of these the ones in `doubting` may contradict our key.
@@ -56,11 +56,13 @@ def match(
         pl.when(twice).then(sharing).otherwise(0).cast(pl.UInt32).alias("candidates"),
         pl.lit(None, dtype=pl.String).alias("contenders"),
     )
-    matched = _pinned(matched, twin, target.key_field, pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins)
+    matched = _pinned(
+        matched, target_state, target.key_field, pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins
+    )
     ours = mart[target.key_field].drop_nulls().implode()
-    owned = twin.filter(pl.col("external_id").is_in(ours))
-    free = twin.filter(pl.col("external_id").is_null())
-    foreign = twin.filter(~pl.col("external_id").is_in(ours))["target_id"].implode()
+    owned = target_state.filter(pl.col("external_id").is_in(ours))
+    free = target_state.filter(pl.col("external_id").is_null())
+    foreign = target_state.filter(~pl.col("external_id").is_in(ours))["target_id"].implode()
     for dispositions in (live, rest):  # the rest only know their record; they never contend for it
         matched = _claim(matched, _untaken(owned, matched), key, pl.col("external_id"), "external_id", dispositions)
         matched = _claim(matched, _untaken(free, matched), linked, pl.col("target_id"), "link", dispositions)
@@ -71,7 +73,7 @@ def match(
         pl.when(taken_over).then(2).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
         pl.when(taken_over).then(pl.format("target {}", linked)).otherwise("contenders").alias("contenders"),
     )
-    stray = twin.filter(
+    stray = target_state.filter(
         ~pl.col("external_id").is_in(ours).fill_null(value=False),
         ~pl.col("target_id").is_in(matched["linked_id"].drop_nulls().implode()),
     )
@@ -82,13 +84,13 @@ def match(
     return matched.drop("made_new")
 
 
-def _pinned(matched: pl.DataFrame, twin: pl.DataFrame, target_key: str, pins: pl.DataFrame) -> pl.DataFrame:
+def _pinned(matched: pl.DataFrame, target_state: pl.DataFrame, target_key: str, pins: pl.DataFrame) -> pl.DataFrame:
     """Take a person's word first; adds made_new: a person said that none of the target's records is it.
 
     A record that carries another source record's key is not given away for it.
     """
     key = pl.col(target_key)
-    keys = twin.select(pl.col("target_id").alias("pinned_id"), pl.col("external_id").alias("_key"), there=True)
+    keys = target_state.select(pl.col("target_id").alias("pinned_id"), pl.col("external_id").alias("_key"), there=True)
     said = pins.with_columns(pl.lit(value=True).alias("_said")).join(keys, on="pinned_id", how="left")
     rows = matched.join(said, on=KEY, how="left", maintain_order="left")
     one = pl.col("_said").fill_null(value=False) & (pl.col("disposition") == DELIVER) & (pl.col("candidates") == 0)
@@ -146,13 +148,13 @@ def _doubted(matched: pl.DataFrame, stray: pl.DataFrame, rule: MatchBy) -> pl.Da
     )
 
 
-def _untaken(twin: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
-    return twin.filter(~pl.col("target_id").is_in(matched["target_id"].drop_nulls().implode()))
+def _untaken(target_state: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+    return target_state.filter(~pl.col("target_id").is_in(matched["target_id"].drop_nulls().implode()))
 
 
 def _claim(
     matched: pl.DataFrame,
-    twin: pl.DataFrame,
+    target_state: pl.DataFrame,
     mine: pl.Expr,
     theirs: pl.Expr,
     name: str,
@@ -161,7 +163,7 @@ def _claim(
     but: pl.Expr | None = None,
 ) -> pl.DataFrame:
     """Match what is not matched yet; several on either side are counted, not guessed."""
-    offers = twin.select(theirs.alias("_claim"), pl.col("target_id").alias("_offer")).drop_nulls()
+    offers = target_state.select(theirs.alias("_claim"), pl.col("target_id").alias("_offer")).drop_nulls()
     offers = offers.group_by("_claim").agg(pl.col("_offer").first(), pl.len().alias("_offers"))
     waiting = pl.col("target_id").is_null() & (pl.col("candidates") == 0)
     open_rows = waiting & pl.col("disposition").is_in(dispositions)
@@ -172,7 +174,9 @@ def _claim(
     )
     contested = pl.col("_offer").is_not_null() & ((pl.col("_offers") > 1) | (pl.col("_claimants") > 1))
     found = pl.col("_offer").is_not_null() & ~contested
-    rows = rows.join(_contenders(rows.filter(contested), twin, theirs), on="_claim", how="left", maintain_order="left")
+    rows = rows.join(
+        _contenders(rows.filter(contested), target_state, theirs), on="_claim", how="left", maintain_order="left"
+    )
     return rows.with_columns(
         pl.when(found).then("_offer").otherwise("target_id").alias("target_id"),
         pl.when(found | contested).then(pl.lit(name)).otherwise("matched_by").alias("matched_by"),
@@ -181,10 +185,10 @@ def _claim(
     ).drop("_claim", "_claimants", "_offer", "_offers", "_contenders")
 
 
-def _contenders(contested: pl.DataFrame, twin: pl.DataFrame, theirs: pl.Expr) -> pl.DataFrame:
+def _contenders(contested: pl.DataFrame, target_state: pl.DataFrame, theirs: pl.Expr) -> pl.DataFrame:
     """Who claims the same, by `_claim`: the target's records, and NetSuite's when there are several."""
     claims = contested["_claim"].unique()
-    targets = twin.select(theirs.alias("_claim"), pl.col("target_id").alias("id"))
+    targets = target_state.select(theirs.alias("_claim"), pl.col("target_id").alias("id"))
     targets = targets.filter(pl.col("_claim").is_in(claims.implode())).group_by("_claim").agg(_first("target", "id"))
     sources = contested.group_by("_claim").agg(_first("NetSuite", "source_id"), pl.len().alias("several"))
     sources = sources.select("_claim", pl.when(pl.col("several") > 1).then("NetSuite"))

@@ -1,6 +1,6 @@
 """Find in DuckDB the records about which nothing can be decided otherwise; only the others are looked at one by one.
 
-mart_, twin_, links, holds, refusals  ->  part()  ->  settled rows (a temporary table)  ->  write_settled()  ->  plan_
+mart_, target_, links, holds, refusals  ->  part()  ->  settled rows (a temporary table)  ->  write_settled()  ->  plan_
                                                   ->  read_open()  ->  decide()
 
 A record is settled when both sides have its key once, every field that is ours shows what it shall, no hold, refusal or
@@ -33,7 +33,7 @@ class Sides:
     spec: WorkflowSpec
     target: TargetShape
     mart: str
-    twin: str
+    target_state: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Open:
     """What `decide` needs to judge the records that are not settled; `above` are those of their parents that are."""
 
     mart: pl.DataFrame
-    twin: pl.DataFrame
+    target_state: pl.DataFrame
     links: pl.DataFrame
     above: pl.DataFrame
 
@@ -105,7 +105,9 @@ def read_open(con: duckdb.DuckDBPyConnection, sides: Sides) -> Open:
     )  # fmt: skip
     return Open(
         mart=read_frame(con, f"from {quoted(sides.mart)} where rowid in (select place from _open) order by rowid"),
-        twin=read_frame(con, f"from {quoted(sides.twin)} where rowid in (select place from _near) order by rowid"),
+        target_state=read_frame(
+            con, f"from {quoted(sides.target_state)} where rowid in (select place from _near) order by rowid"
+        ),
         links=links if links.height else pl.DataFrame(schema=LINK_SCHEMA),
         above=read_frame(con, _ABOVE),
     )
@@ -203,7 +205,7 @@ def _actual(sides: Sides, shown: Sequence[Face], lasting: Iterable[str]) -> str:
     faces = "".join(f", {_hash(face)} as face_{number}" for number, face in enumerate(shown))
     return (
         "create or replace temp table _actual as select rowid as place, target_id, external_id, is_active, parent_id,"
-        f" {was_off} as was_off{faces}{_last(lasting)} from {quoted(sides.twin)} where target_id is not null"
+        f" {was_off} as was_off{faces}{_last(lasting)} from {quoted(sides.target_state)} where target_id is not null"
     )
 
 

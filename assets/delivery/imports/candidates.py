@@ -1,6 +1,6 @@
 """What a workflow with `imports` shows beside its plan: selection, candidates, and the target's tree.
 
-mart, sync_picks  ->  selection_<workflow>;  plan  ->  candidates_<workflow>;  twin, links  ->  tree_<workflow>
+mart, sync_picks  ->  selection_<workflow>;  plan  ->  candidates_<workflow>;  target state, links  ->  tree_<workflow>
 """
 
 from collections.abc import Mapping
@@ -67,7 +67,12 @@ def make_tree(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
 
 
 def _read(con: duckdb.DuckDBPyConnection, layer: str, workflow: Workflow, **values: Any) -> pl.DataFrame:
-    tables = {"mart": workflow.mart, "twin": workflow.twin, "plan": workflow.plan, "label": workflow.chosen.label}
+    tables = {
+        "mart": workflow.mart,
+        "target_state": workflow.target_state,
+        "plan": workflow.plan,
+        "label": workflow.chosen.label,
+    }
     names = {name: quoted(text) for name, text in tables.items()}
     text = sql.statement("imports", layer).text.format(**names, selection=quoted(table_of("selection", workflow)))
     return read_frame(con, text, {"workflow": workflow.name, **values})

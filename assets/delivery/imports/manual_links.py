@@ -1,6 +1,6 @@
 """Which record is which, for a person to look at and to decide: an account that has data before the first run.
 
-mart, twin, plan  ->  candidates()  ->  pairs that could be one, with the fields that agree  ->  pin()  ->  sync_pins
+mart, target state, plan  ->  candidates()  ->  pairs that could be one, with the fields that agree  ->  pin()  ->  sync_pins
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ COMMON = 10  # a value that more of the target's records have tells nothing abou
 PIN_COLUMNS = ("workflow", "source", "source_id", "target_id", "decided_by", "decided_at", "note")
 
 
-def candidates(spec: WorkflowSpec, mart: pl.DataFrame, twin: pl.DataFrame, plan: pl.DataFrame) -> pl.DataFrame:
+def candidates(spec: WorkflowSpec, mart: pl.DataFrame, target_state: pl.DataFrame, plan: pl.DataFrame) -> pl.DataFrame:
     """Every pair of a source record that is not settled and a record of the target that shares a telling value.
 
     Constants, value lists and look-ups are no evidence, nor are values that many records have. Blanks and letter
@@ -30,7 +30,7 @@ def candidates(spec: WorkflowSpec, mart: pl.DataFrame, twin: pl.DataFrame, plan:
     Args:
         spec: The workflow.
         mart: What is desired.
-        twin: What the target has.
+        target state: What the target has.
         plan: PLAN_COLUMNS: what was decided about it.
 
     Returns:
@@ -40,7 +40,7 @@ def candidates(spec: WorkflowSpec, mart: pl.DataFrame, twin: pl.DataFrame, plan:
     undecided = plan.filter(pl.col("action").is_in(UNDECIDED)).select(*KEY, "action", "reason")
     settled = plan.filter(OURS & pl.col("target_id").is_not_null())["target_id"].implode()
     mine = _long(mart.join(undecided, on=KEY, how="semi"), KEY, fields)
-    theirs = _long(twin.filter(~pl.col("target_id").is_in(settled)), ["target_id"], fields)
+    theirs = _long(target_state.filter(~pl.col("target_id").is_in(settled)), ["target_id"], fields)
     rare = theirs.filter(pl.len().over("field", "value") <= COMMON)
     pairs = mine.join(rare, on=["field", "value"]).select(*KEY, "target_id").unique()
     beside = pairs.join(mine, on=KEY).join(theirs, on=["target_id", "field"], suffix="_there")
@@ -109,9 +109,9 @@ def unpin(con: duckdb.DuckDBPyConnection, workflow: str, source: str, source_id:
 
 def _check(con: duckdb.DuckDBPyConnection, decided: Pin) -> None:
     """The record must be there, nobody else's, and no other one may carry this source record's key already."""
-    twin, plan = f"twin_{decided.workflow}", f"plan_{decided.workflow}"
+    target_state, plan = f"target_{decided.workflow}", f"plan_{decided.workflow}"
     what = [decided.target_id, decided.source, decided.source_id]
-    there = read_frame(con, f"select target_id from {quoted(twin)} where target_id = ?", [decided.target_id])
+    there = read_frame(con, f"select target_id from {quoted(target_state)} where target_id = ?", [decided.target_id])
     if there.is_empty():
         raise SyncError(
             f"the target has no record {decided.target_id}, as of the last run; its internal id is meant, which"

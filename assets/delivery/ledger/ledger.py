@@ -1,4 +1,4 @@
-"""The pond's memory of what was decided, sent and confirmed.
+"""The warehouse's memory of what was decided, sent and confirmed.
 
 plan, attempts, outcomes  ->  sync_runs, sync_decisions, sync_attempts, sync_links, lineage_columns
 """
@@ -63,7 +63,7 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 _NUMBER = "try_cast(source_id as bigint) as source_number"
 
 
-# columns that ponds of earlier versions lack
+# columns that warehouses of earlier versions lack
 LATER = {
     "sync_plans": {"calls_left": "bigint", "decided_by": "varchar"},
     "sync_runs": {"account": "varchar", "calls_left": "bigint"},
@@ -96,15 +96,15 @@ def read_places(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) -> pl.
     """
     found = [pl.DataFrame(schema=PLACE_SCHEMA)]
     for workflow in workflows:
-        twin = f"twin_{workflow}"
-        if has_table(con, twin):
+        target_state = f"target_{workflow}"
+        if has_table(con, target_state):
             found.append(
                 read_frame(
                     con,
-                    "select known.source, known.source_id, twin.target_id,"
+                    "select known.source, known.source_id, target_state.target_id,"
                     " coalesce(known.reason, known.action) as reason from sync_decisions as known"
                     " left join sync_links as link using (workflow, source, source_id)"
-                    f" left join {quoted(twin)} as twin on twin.target_id = link.target_id"
+                    f" left join {quoted(target_state)} as target_state on target_state.target_id = link.target_id"
                     " where known.workflow = ? and known.to_run is null",
                     [workflow],
                 )
@@ -317,8 +317,8 @@ def proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str, canary: 
     rows = con.execute(
         "select 1 from sync_runs where workflow = ? and workflow_version = ? and state in ('finished', 'partial')"
         " and created + adopted + updated + deactivated + reactivated > if(state = 'finished', 0, ?)"
-        # the few records of a hint prove nothing for all
-        " and plan_id not in (select plan_id from sync_plans where workflow = ? and kind = 'hints') limit 1",
+        # the few records of a change notification prove nothing for all
+        " and plan_id not in (select plan_id from sync_plans where workflow = ? and kind = 'realtime') limit 1",
         [workflow, version, canary, workflow],
     ).fetchall()
     return bool(rows)

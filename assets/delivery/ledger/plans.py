@@ -36,9 +36,9 @@ EXPIRED: Final = "expired"
 DIED: Final = "died"
 OPEN = (MADE, WAITING)
 
-# kinds: of all records, of the few that hints named, and `undo …`
+# kinds: of all records, of the few that change notifications named, and `undo …`
 SYNC: Final = "sync"
-HINTS: Final = "hints"
+REALTIME: Final = "realtime"
 
 STAMPS = ("plan_id", "workflow_version", "run_id", "decided_at")
 SEALED = "sealed:"
@@ -76,7 +76,7 @@ class Kept:
     @property
     def is_undo(self) -> bool:
         """Whether it takes something back."""
-        return self.kind not in {SYNC, HINTS}
+        return self.kind not in {SYNC, REALTIME}
 
 
 class Seal:
@@ -173,18 +173,18 @@ def keep(
     expire(con, row["made_at"])
     # a plan that nobody holds back is worth nothing once there is a newer one; those of all records and those of a few
     # do not replace each other
-    of_few = row["kind"] == HINTS
+    of_few = row["kind"] == REALTIME
     con.execute(
         "update sync_plans set state = ?, state_at = ?, note = 'a newer plan was made'"
         " where workflow = ? and state = ? and (kind = ?) = ?",
-        [EXPIRED, row["made_at"], workflow, MADE, HINTS, of_few],
+        [EXPIRED, row["made_at"], workflow, MADE, REALTIME, of_few],
     )
     table = f"plan_{workflow}"
     if list(columns_of(con, table)) == plan.columns:
         con.execute(
             f"delete from {quoted(table)} where plan_id not in (select plan_id from sync_plans where workflow = ?"
             " and (state = ? or (kind <> ? and ?) or (kind = ? and state in (?, ?))))",
-            [workflow, WAITING, HINTS, of_few, HINTS, MADE, SENDING],
+            [workflow, WAITING, REALTIME, of_few, REALTIME, MADE, SENDING],
         )
         insert_frame(con, table, plan)
     else:

@@ -1,6 +1,6 @@
 """What a killed run or a lost answer left open, and how the next run closes it.
 
-sync_attempts without an end, fresh twin  ->  found or absent; runs and plans that died  ->  say so; doubted links
+sync_attempts without an end, fresh target state  ->  found or absent; runs and plans that died  ->  say so; doubted links
 """
 
 import json
@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.delivery.ledger import ledger
 from assets.delivery.ledger.normalization import HARMLESS, differences
-from assets.delivery.ledger.plans import DIED, HINTS, SENDING, SYNC, Kept, PlanError, Seal
+from assets.delivery.ledger.plans import DIED, REALTIME, SENDING, SYNC, Kept, PlanError, Seal
 from assets.delivery.schemas import KEY, PARENT, UNSURE
 from assets.delivery.target import UNFINISHED, Action
 from resources.warehouse.tables import quoted, read_frame
@@ -59,7 +59,7 @@ def settle_open(
     con: duckdb.DuckDBPyConnection,
     workflow: str,
     run_id: str,
-    twin: pl.DataFrame,
+    target_state: pl.DataFrame,
     key_field: str,
     seal: Seal,
     moment: datetime,
@@ -77,10 +77,10 @@ def settle_open(
     began = read_at(con, workflow, run_id)
     if began is None or intents.filter(pl.col("seen_at") >= began).height:
         raise PlanError(
-            f"{workflow}: a run sent records after the target was read; materialize twin_{workflow} and"
+            f"{workflow}: a run sent records after the target was read; materialize target_{workflow} and"
             f" plan_{workflow} again"
         )
-    by_id = {row["target_id"]: row for row in twin.iter_rows(named=True)}
+    by_id = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
     by_key = {row["external_id"]: row for row in by_id.values() if row["external_id"]}
     mart = read_frame(con, f"select source, source_id, {quoted(key_field)} from {quoted(f'mart_{workflow}')}")
     keys = {(row[0], row[1]): row[2] for row in mart.iter_rows()}
@@ -170,7 +170,7 @@ def refuse_outdated(con: duckdb.DuckDBPyConnection, plan: Kept) -> set[tuple[str
     """Refuse a plan that was made from a target which somebody has written to since.
 
     Returns:
-        Records of a plan of all records that hints had sent meanwhile: they are left out of it, the others may go.
+        Records of a plan of all records that change notifications had sent meanwhile: they are left out of it, the others may go.
 
     Raises:
         PlanError: Another run sent, or what it sent is not known.
@@ -183,12 +183,12 @@ def refuse_outdated(con: duckdb.DuckDBPyConnection, plan: Kept) -> set[tuple[str
         " left join sync_plans as sent on sent.plan_id = run.plan_id"
         " where attempt.workflow = ? and attempt.state not in ('found', 'absent', 'untold', 'finished')"
         " and attempt.seen_at >= ?",
-        [HINTS, plan.workflow, began],
+        [REALTIME, plan.workflow, began],
     ).fetchall()
-    by_hints = {(source, source_id) for source, source_id, of_few in since if of_few and plan.kind == SYNC}
-    if len(since) > len(by_hints) or ledger.open_intents(con, plan.workflow).height:
+    by_notifications = {(source, source_id) for source, source_id, of_few in since if of_few and plan.kind == SYNC}
+    if len(since) > len(by_notifications) or ledger.open_intents(con, plan.workflow).height:
         raise PlanError(
             f"{plan.workflow}: another run sent records after this plan's target was read; materialize"
-            f" twin_{plan.workflow} and plan_{plan.workflow} again"
+            f" target_{plan.workflow} and plan_{plan.workflow} again"
         )
-    return by_hints
+    return by_notifications

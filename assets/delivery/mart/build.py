@@ -1,6 +1,6 @@
 """The two states that a plan compares: what is desired, shaped from NetSuite's records, and what the target has.
 
-stg_  ->  make_mart  ->  mart_<workflow>; target  ->  read_twin  ->  twin_<workflow>
+stg_  ->  make_mart  ->  mart_<workflow>; target  ->  read_target_state  ->  target_<workflow>
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +41,7 @@ from resources.warehouse.warehouse import Warehouse
 
 PART = 122_880  # rows shaped at once; DuckDB keeps so many together
 
-TWIN_COMMENTS = {
+TARGET_STATE_COMMENTS = {
     "target_id": "The target's internal id.",
     "external_id": "Our key in the target's record; null for records that are not ours.",
     "is_active": "Whether the target's record is switched on.",
@@ -50,7 +50,7 @@ TWIN_COMMENTS = {
 }
 
 
-# records of the target's system by kind, with the asked columns: what a look-up may name beside the pond's tables
+# records of the target's system by kind, with the asked columns: what a look-up may name beside the warehouse's tables
 Foreign = Callable[[str, Sequence[str]], pl.DataFrame]
 
 
@@ -62,7 +62,7 @@ def make_mart(
     A part of a table at a time, so that memory does not grow with the table.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         workflow: The workflow.
         clock: Time, for `_today`; the wall's when left out.
         foreign: Reads records of the target's system for look-ups.
@@ -136,7 +136,7 @@ def _parts(con: duckdb.DuckDBPyConnection, table: str) -> Iterator[pl.DataFrame]
 
 
 def look_up(warehouse: Warehouse, workflow: Workflow, lookup: LookUp, foreign: Foreign | None) -> pl.DataFrame:
-    """The two columns of a look-up, of the pond's table or of the target's system.
+    """The two columns of a look-up, of the warehouse's table or of the target's system.
 
     Raises:
         MappingError: There is no such table, or it has no such column.
@@ -145,11 +145,13 @@ def look_up(warehouse: Warehouse, workflow: Workflow, lookup: LookUp, foreign: F
     where = f"{workflow.name}: look-up of {lookup.told}"
     if "." in lookup.table:
         if foreign is None:
-            raise MappingError(f"{where}: only a run reads records of {workflow.spec.system}; name a table of the pond")
+            raise MappingError(
+                f"{where}: only a run reads records of {workflow.spec.system}; name a table of the warehouse"
+            )
         return _two(foreign(lookup.table.partition(".")[2], list(dict.fromkeys(asked))), lookup)
     with warehouse.writer(transaction=False) as con:
         if not has_table(con, lookup.table):
-            raise MappingError(f"{where}: the pond has no table {lookup.table} yet; materialize it first")
+            raise MappingError(f"{where}: the warehouse has no table {lookup.table} yet; materialize it first")
         missing = sorted(set(asked) - columns_of(con, lookup.table).keys())
         if missing:
             raise MappingError(f"{where}: the table has no column {', '.join(missing)}; correct the workflow file")
@@ -161,22 +163,26 @@ def _two(table: pl.DataFrame, lookup: LookUp) -> pl.DataFrame:
     return table.select(pl.col(lookup.by).alias("by"), pl.col(lookup.return_).alias("return"))
 
 
-def read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
-    """Read back every record of the target and keep them as twin_<workflow>."""
-    with one_maker(warehouse, workflow.twin):
-        return _read_twin(warehouse, workflow, target, run_id=run_id, clock=clock)
+def read_target_state(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock
+) -> pl.DataFrame:
+    """Read back every record of the target and keep them as target_<workflow>."""
+    with one_maker(warehouse, workflow.target_state):
+        return _read_target_state(warehouse, workflow, target, run_id=run_id, clock=clock)
 
 
-def _read_twin(warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock) -> pl.DataFrame:
+def _read_target_state(
+    warehouse: Warehouse, workflow: Workflow, target: Target, *, run_id: str, clock: Clock
+) -> pl.DataFrame:
     began, before = moment_of(clock), target.calls
-    twin = target.read(workflow.spec.columns)
+    target_state = target.read(workflow.spec.columns)
     reach("twin_read")
     with warehouse.writer() as con:
-        replace_table(con, workflow.twin, twin)
-        comments = {**{name: f"{name} as the target has it." for name in twin.columns}, **TWIN_COMMENTS}
+        replace_table(con, workflow.target_state, target_state)
+        comments = {**{name: f"{name} as the target has it." for name in target_state.columns}, **TARGET_STATE_COMMENTS}
         about = f"What {workflow.spec.target} holds, as last read back, records of others included."
-        describe_table(con, workflow.twin, about, [(name, comments[name]) for name in twin.columns])
+        describe_table(con, workflow.target_state, about, [(name, comments[name]) for name in target_state.columns])
         ledger.ensure_ledger(con)
         noted = {"state": "read", "started_at": began, "workflow_version": workflow.spec.version}
         ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
-    return twin
+    return target_state

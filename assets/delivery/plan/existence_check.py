@@ -1,6 +1,6 @@
 """Records that a target's listing may leave out: asked for one by one before anything is made a second time.
 
-sync_links, mart_, twin_  ->  Target.ask  ->  twin_<workflow>; what could not be asked now is not made now
+sync_links, mart_, target_  ->  Target.ask  ->  target_<workflow>; what could not be asked now is not made now
 """
 
 from collections.abc import Collection
@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.delivery.mart.transform import DELIVER
 from assets.delivery.schemas import KEY
-from assets.delivery.target import TWIN_COLUMNS, Action, Target
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target
 from resources.warehouse.tables import columns_of, insert_frame, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
 
@@ -23,12 +23,12 @@ missing as (
     join {mart} as mart on mart.source = link.source and mart.source_id = link.source_id
     where link.workflow = ?
         and mart.disposition = ?
-        and link.target_id not in (select target_id from {twin} where target_id is not null)
-        and mart.{key} not in (select external_id from {twin} where external_id is not null)
+        and link.target_id not in (select target_id from {target_state} where target_id is not null)
+        and mart.{key} not in (select external_id from {target_state} where external_id is not null)
         and not exists (
             select 1
-            from {twin} as twin
-            where not twin.is_active and twin.target_id not in (select target_id from sync_links where workflow = ?)
+            from {target_state} as target_state
+            where not target_state.is_active and target_state.target_id not in (select target_id from sync_links where workflow = ?)
         )
 ),
 above (target_id, parent_source, parent_source_id, disposition) as (
@@ -46,24 +46,28 @@ order by payload_hash is not null, target_id
 
 
 def ask_unlisted(warehouse: Warehouse, workflow: str, target: Target) -> Collection[str]:
-    """Bring what is there after all into the twin.
+    """Bring what is there after all into the target state.
 
     Returns:
         The keys of records of which it could not be asked now; they must not be created.
     """
     if target.lists_all:
         return ()
-    tables = {"mart": quoted(f"mart_{workflow}"), "twin": quoted(f"twin_{workflow}"), "key": quoted(target.key_field)}
+    tables = {
+        "mart": quoted(f"mart_{workflow}"),
+        "target_state": quoted(f"target_{workflow}"),
+        "key": quoted(target.key_field),
+    }
     with warehouse.writer(transaction=False) as con:
         missing = read_frame(con, _UNLISTED.format(**tables), [workflow, DELIVER, workflow, DELIVER])
         # as the table has them: the file may have been edited since it was read
-        fields = [name for name in columns_of(con, f"twin_{workflow}") if name not in TWIN_COLUMNS]
+        fields = [name for name in columns_of(con, f"target_{workflow}") if name not in TARGET_STATE_COLUMNS]
     if missing.is_empty():
         return ()
     there, unasked = target.ask(dict(missing.select("target_id", "external_id").iter_rows()), fields)
     if there.height:
         with warehouse.writer() as con:
-            insert_frame(con, f"twin_{workflow}", there)
+            insert_frame(con, f"target_{workflow}", there)
     return unasked
 
 

@@ -1,6 +1,6 @@
 """Stop a plan that would change more than anybody meant to.
 
-plan, twin  ->  check()  ->  the limits that were passed, in words
+plan, target state  ->  check()  ->  the limits that were passed, in words
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """From the two states to a plan: decide, guard, keep.
 
-mart_<workflow>, twin_<workflow>, ledger  ->  make_plan  ->  plan_<workflow>, sync_plans
+mart_<workflow>, target_<workflow>, ledger  ->  make_plan  ->  plan_<workflow>, sync_plans
 """
 
 import uuid
@@ -60,9 +60,9 @@ class Workflow:
         return f"mart_{self.name}"
 
     @property
-    def twin(self) -> str:
+    def target_state(self) -> str:
         """Name of the actual frame's table and asset."""
-        return f"twin_{self.name}"
+        return f"target_{self.name}"
 
     @property
     def plan(self) -> str:
@@ -87,7 +87,7 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan that was kept in the pond, and what the guards say of it.
+    """A plan that was kept in the warehouse, and what the guards say of it.
 
     `plan` are the rows about which there was something to decide; the settled ones are in the plan's table only.
     """
@@ -106,7 +106,7 @@ def make_plan(
     """Decide for every record of the mart and keep the plan; one that a guard trips over waits for a person.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         workflow: The workflow.
         target: What the records go to.
         run_id: The run, for the ledger.
@@ -137,13 +137,17 @@ def _make_plan(
     with warehouse.writer(tuned=True) as con:
         warehouse.spare_memory(con)
         since = stamp.made_at - timedelta(hours=spec.retry_refused_after_h)
-        mart, twin = few.sides(con, workflow.name, target.key_field) if few else (workflow.mart, workflow.twin)
-        sides = Sides(workflow.name, spec, shape_of, mart, twin)
+        mart, target_state = (
+            few.sides(con, workflow.name, target.key_field) if few else (workflow.mart, workflow.target_state)
+        )
+        sides = Sides(workflow.name, spec, shape_of, mart, target_state)
         refused, holds = ledger.read_refused(con, workflow.name, since), ledger.read_holds(con, workflow.name)
         places, pins = ledger.read_places(con, spec.waits_for), ledger.read_pins(con, workflow.name)
         part(con, sides, refused, holds, places, pins)
         left = read_open(con, sides)
-        plan = decide(spec, shape_of, left.mart, left.twin, left.links, refused, holds, pins, places, left.above)
+        plan = decide(
+            spec, shape_of, left.mart, left.target_state, left.links, refused, holds, pins, places, left.above
+        )
         selection = None if workflow.chosen.everything else read_selection(con, workflow.chosen)
         plan = narrow(plan, selection, left.links, mode)  # only writes are taken out, and what is settled has none
         plan = withhold(plan, unasked, left.links) if unasked else plan
@@ -156,7 +160,7 @@ def _make_plan(
         )
         tripped += canary_found(plan, ledger.halts(con, workflow.name, spec.version))
         kept = stamped(plan, workflow, stamp)
-        version, kind = data_version(con, mart), plans.HINTS if few else plans.SYNC
+        version, kind = data_version(con, mart), plans.REALTIME if few else plans.SYNC
         estimate = keep_plan(con, workflow, kept, target, seal, stamp, tripped=tripped, data_version=version, kind=kind)
         write_settled(con, sides, workflow.plan, stamps_of(workflow, stamp))
         noted = {"state": "planned", "source_records": records, **counts_of(plan, settled)}
@@ -169,14 +173,14 @@ def _settle_left_over(
     warehouse: Warehouse, workflow: Workflow, target: Target, seal: Seal, run_id: str, clock: Clock
 ) -> None:
     """Close what a killed run left open, unless somebody is sending just now."""
-    with turn_if_free(warehouse, workflow.spec.door) as alone, warehouse.writer() as con:
+    with turn_if_free(warehouse, workflow.spec.connection_name) as alone, warehouse.writer() as con:
         ledger.ensure_ledger(con)
         if alone:
             close_dead(con, workflow.name, moment_of(clock))
         if alone and ledger.open_intents(con, workflow.name).height:
-            twin = read_frame(con, f"from {quoted(workflow.twin)}")
+            target_state = read_frame(con, f"from {quoted(workflow.target_state)}")
             settle_open(
-                con, workflow.name, run_id, twin, target.key_field, seal, moment_of(clock),
+                con, workflow.name, run_id, target_state, target.key_field, seal, moment_of(clock),
                 follows_up=target.follows_up,
             )  # fmt: skip
 
@@ -235,7 +239,7 @@ def keep_plan(
         "made_by": stamp.run_id,
         "made_at": stamp.made_at,
         "expires_at": stamp.made_at + timedelta(hours=workflow.spec.plan_lifetime_h),
-        "state": plans.WAITING if tripped or kind not in {plans.SYNC, plans.HINTS} else plans.MADE,
+        "state": plans.WAITING if tripped or kind not in {plans.SYNC, plans.REALTIME} else plans.MADE,
         "state_at": stamp.made_at,
         "writes": writing.height,
         "calls_needed": estimate.calls,
@@ -255,5 +259,5 @@ def counts_of(decisions: pl.DataFrame, settled: Mapping[str, int] | None = None)
 
 
 def moment_of(clock: Clock) -> datetime:
-    """Now, UTC, as the pond keeps it."""
+    """Now, UTC, as the warehouse keeps it."""
     return clock.now().replace(tzinfo=None)

@@ -1,6 +1,6 @@
 """A few records of a workflow, so that the engine decides on them as it would on all.
 
-keys  ->  .sides()  ->  temporary tables of mart and twin: these records, whoever may claim the same target records, and
+keys  ->  .sides()  ->  temporary tables of mart and target state: these records, whoever may claim the same target records, and
 those  ->  decide  ->  .only()  ->  the decisions on these records alone
 """
 
@@ -16,7 +16,7 @@ from assets.delivery.spec.workflow_spec import WorkflowSpec
 from resources.warehouse.tables import insert_frame, quoted
 
 MART: Final = "_few_mart"
-TWIN: Final = "_few_twin"
+TARGET_STATE: Final = "_few_target_state"
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Few:
     unasked: Collection[str] = ()
 
     def sides(self, con: duckdb.DuckDBPyConnection, workflow: str, key_field: str) -> tuple[str, str]:
-        """Make temporary tables of the part of mart and twin that counts; their names."""
+        """Make temporary tables of the part of mart and target state that counts; their names."""
         con.execute("create or replace temp table _few (source varchar, source_id varchar)")
         insert_frame(con, "_few", self.keys.select(KEY))
-        mart, twin = quoted(f"mart_{workflow}"), quoted(f"twin_{workflow}")
+        mart, target_state = quoted(f"mart_{workflow}"), quoted(f"target_{workflow}")
         fields = [rule.field for rule in self.spec.match_order]
         # somebody else may claim what one of these matches by: then a person is asked, as in a run of all
         alike = [key_field, *fields]
@@ -55,7 +55,7 @@ class Few:
             for name, theirs in ((key_field, "external_id"), *((name, name) for name in fields))
         )
         con.execute(
-            f"create or replace temp table {TWIN} as select * from {twin} where {meant} or target_id in"
+            f"create or replace temp table {TARGET_STATE} as select * from {target_state} where {meant} or target_id in"
             f" (select target_id from sync_links semi join {MART} using (source, source_id) where workflow = ?)"
             f" or target_id in (select target_id from sync_pins semi join {MART} using (source, source_id)"
             " where workflow = ?)",
@@ -64,12 +64,12 @@ class Few:
         # whose the others of these target records are, so that none is given away
         con.execute(
             f"insert into {MART} select * from {mart} as mart anti join {MART} using (source, source_id)"
-            f" where {quoted(key_field)} in (select external_id from {TWIN}) or (source, source_id) in"
+            f" where {quoted(key_field)} in (select external_id from {TARGET_STATE}) or (source, source_id) in"
             " (select (source, source_id) from sync_links where workflow = ?"
-            f" and target_id in (select target_id from {TWIN}))",
+            f" and target_id in (select target_id from {TARGET_STATE}))",
             [workflow],
         )
-        return MART, TWIN
+        return MART, TARGET_STATE
 
     def only(self, con: duckdb.DuckDBPyConnection, plan: pl.DataFrame) -> pl.DataFrame:
         """The plan, and what is settled, without the records that were there for comparison."""

@@ -1,6 +1,6 @@
 """Take back what a run did: a plan made from the before-images, which waits for a person like any other.
 
-sync_attempts (images of a run), fresh twin  ->  plan_undo()  ->  plan_<workflow>; later edits are conflicts
+sync_attempts (images of a run), fresh target state  ->  plan_undo()  ->  plan_<workflow>; later edits are conflicts
 """
 
 import json
@@ -73,7 +73,7 @@ def plan_undo(
     """Make the plan that takes back what one run wrote.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         workflow: The workflow whose writes are taken back.
         target: Read afresh, to see what was edited since.
         undo_run: The run.

@@ -2,7 +2,7 @@
 
 keys  ->  their rows of the mart  ->  a look at what would be written  ->  make_plan(few)  ->  run_sync
 
-Everything else of mart, twin and plan stays as the last run of all left it. Where that cannot be built upon (no such
+Everything else of mart, target state and plan stays as the last run of all left it. Where that cannot be built upon (no such
 run yet, another version of the file, a run that died) the records wait for the next one.
 """
 
@@ -18,7 +18,7 @@ from assets.delivery.ledger import ledger, plans
 from assets.delivery.ledger.plans import SyncError
 from assets.delivery.ledger.recovery import close_dead
 from assets.delivery.locks import one_maker, turn_if_free
-from assets.delivery.mart.build import Foreign, check_table, look_up, read_twin
+from assets.delivery.mart.build import Foreign, check_table, look_up, read_target_state
 from assets.delivery.mart.hierarchy import levels_of
 from assets.delivery.mart.transform import DELIVER, MART_COLUMNS, RETIRE, family_of, shape_records
 from assets.delivery.plan.guards import Tripped
@@ -27,7 +27,7 @@ from assets.delivery.plan.scope import Few
 from assets.delivery.schemas import KEY, TargetShape
 from assets.delivery.send.apply import Synced, run_sync
 from assets.delivery.spec.expressions import as_list, key_column, resolved
-from assets.delivery.target import TWIN_COLUMNS, Asked, Target
+from assets.delivery.target import TARGET_STATE_COLUMNS, Asked, Target
 from resources.clock import Clock
 from resources.warehouse.tables import columns_of, has_table, insert_frame, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
@@ -63,7 +63,7 @@ def sync_few(
     """Shape, look, decide, guard, send and confirm some records.
 
     Args:
-        warehouse: The pond; the records' staged rows are as NetSuite has them now.
+        warehouse: The warehouse; the records' staged rows are as NetSuite has them now.
         workflow: The workflow.
         target: Where to send.
         keys: KEY: the records and all above them, of any source; those of other workflows are left out.
@@ -86,7 +86,7 @@ def sync_few(
     planned = make_plan(warehouse, workflow, target, run_id=run_id, clock=clock, base_url=base_url, few=few)
     if planned.tripped:
         return Targeted(f"plan {planned.plan_id} waits for a person", planned)
-    synced = run_sync(warehouse, workflow, target, run_id=run_id, clock=clock, kind=plans.HINTS)
+    synced = run_sync(warehouse, workflow, target, run_id=run_id, clock=clock, kind=plans.REALTIME)
     return Targeted(planned=planned, synced=synced)
 
 
@@ -94,7 +94,7 @@ def not_ready(warehouse: Warehouse, workflow: Workflow) -> str:
     """Why a few records cannot be brought up to date before the next run of all; blank when they can."""
     spec, expected = workflow.spec, [*MART_COLUMNS, *workflow.spec.columns]
     with warehouse.writer(transaction=False) as con:
-        missing = [name for name in (workflow.mart, workflow.twin, "sync_links") if not has_table(con, name)]
+        missing = [name for name in (workflow.mart, workflow.target_state, "sync_links") if not has_table(con, name)]
         missing += [record.table for record in spec.records if not has_table(con, record.table)]
         if missing or not ledger.proven_whole(con, workflow.name, spec.version):
             return "no run of all records followed this version of the workflow file yet; the next one takes them"
@@ -136,7 +136,7 @@ def _staged(con: duckdb.DuckDBPyConnection, source: str, table: str) -> pl.DataF
 
 
 def look(warehouse: Warehouse, workflow: Workflow, target: Target, few: Few, *, run_id: str, clock: Clock) -> Few:
-    """Ask the target for those of the records that are not as they should be, as far as the twin tells.
+    """Ask the target for those of the records that are not as they should be, as far as the target state tells.
 
     What a run that died has surely made is in the ledger, and looked for by its id. What it may have made is not told
     by a look at a few: then all of the target is read.
@@ -144,24 +144,26 @@ def look(warehouse: Warehouse, workflow: Workflow, target: Target, few: Few, *, 
     Raises:
         SyncError: Another run is sending.
     """
-    with turn_if_free(warehouse, workflow.spec.door, OTHERS_MAY_SEND_S) as alone:
+    with turn_if_free(warehouse, workflow.spec.connection_name, OTHERS_MAY_SEND_S) as alone:
         if not alone:
-            raise SyncError(f"{workflow.name}: another run is sending to {workflow.spec.door}; tried again in a moment")
+            raise SyncError(
+                f"{workflow.name}: another run is sending to {workflow.spec.connection_name}; tried again in a moment"
+            )
         with warehouse.writer() as con:
             close_dead(con, workflow.name, moment_of(clock))
             left_open = ledger.open_intents(con, workflow.name).height
     if left_open:
-        read_twin(warehouse, workflow, target, run_id=run_id, clock=clock)
+        read_target_state(warehouse, workflow, target, run_id=run_id, clock=clock)
         return few
-    with one_maker(warehouse, workflow.twin):
+    with one_maker(warehouse, workflow.target_state):
         began, before = moment_of(clock), target.calls
         with warehouse.writer(transaction=False) as con:
             asked = _asked(con, workflow, target, few, clock)
-            fields = [name for name in columns_of(con, workflow.twin) if name not in TWIN_COLUMNS]
+            fields = [name for name in columns_of(con, workflow.target_state) if name not in TARGET_STATE_COLUMNS]
         shown, unasked = target.look(asked, fields) if asked.keys else (None, ())
         with warehouse.writer() as con:
             if shown is not None:
-                _renew_twin(con, workflow, asked, shown, set(unasked))
+                _renew_target_state(con, workflow, asked, shown, set(unasked))
             noted = {"state": "read", "started_at": began, "workflow_version": workflow.spec.version}
             ledger.note_run(con, run_id, workflow.name, noted, calls=target.calls - before)
     return replace(few, unasked=unasked)
@@ -182,11 +184,11 @@ where wanted.disposition in (?, ?) and wanted.key is not null
 def _asked(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, few: Few, clock: Clock) -> Asked:
     """Which of the target's records could be meant by what is not settled."""
     name, spec = workflow.name, workflow.spec
-    mart, twin = few.sides(con, name, target.key_field)
+    mart, target_state = few.sides(con, name, target.key_field)
     shape = TargetShape(target.key_field, target.active_field, target.fields())
     since = moment_of(clock) - timedelta(hours=spec.retry_refused_after_h)
     part(
-        con, Sides(name, spec, shape, mart, twin), ledger.read_refused(con, name, since), ledger.read_holds(con, name),
+        con, Sides(name, spec, shape, mart, target_state), ledger.read_refused(con, name, since), ledger.read_holds(con, name),
         ledger.read_places(con, spec.waits_for), ledger.read_pins(con, name),
     )  # fmt: skip
     rows = con.execute(_OPEN, [name, DELIVER, RETIRE]).fetchall()
@@ -198,10 +200,10 @@ def _asked(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, f
     return Asked(sorted({row[0] for row in rows}), known, alike)
 
 
-def _renew_twin(
+def _renew_target_state(
     con: duckdb.DuckDBPyConnection, workflow: Workflow, asked: Asked, shown: pl.DataFrame, unasked: set[str]
 ) -> None:
     """Put what the target shows in place of what it showed of these records before."""
     gone = [*(each for each in asked.known if each not in unasked), *shown["target_id"]]
-    con.execute(f"delete from {quoted(workflow.twin)} where list_contains(?, target_id)", [gone])
-    insert_frame(con, workflow.twin, shown)
+    con.execute(f"delete from {quoted(workflow.target_state)} where list_contains(?, target_id)", [gone])
+    insert_frame(con, workflow.target_state, shown)

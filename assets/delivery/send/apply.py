@@ -1,6 +1,6 @@
 """Send a plan and remember what came of it: the newest one of a run, or one that a person released.
 
-plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, twin
+plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, target state
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from assets.delivery.locks import one_writer
 from assets.delivery.plan.planner import STAMP_COMMENTS, Workflow, counts_of, moment_of
 from assets.delivery.schemas import KEY
 from assets.delivery.send.batches import Key, known_ids
-from assets.delivery.send.confirm import LINK_KEY, confirmed, links_of, quirks_of, update_twin
+from assets.delivery.send.confirm import LINK_KEY, confirmed, links_of, quirks_of, update_target_state
 from assets.delivery.send.deliver import Delivery, Progress, Sending, deliver
 from assets.delivery.send.staleness import Fresh, only_these, parts_of, set_aside, set_overtaken_aside
 from assets.delivery.target import Target
@@ -64,21 +64,21 @@ def run_sync(
     """Send one plan, once.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         workflow: The workflow.
         target: Where to send.
         run_id: The run, for the ledger.
         clock: Time.
         plan_id: A plan that a person releases; without it the newest plan of the workflow, if no guard holds it.
         only: Parts of a released plan: `action=create`, `record=107`, `field=name`.
-        kind: Which newest plan: the one of all records, or the one that hints asked for.
+        kind: Which newest plan: the one of all records, or the one that change notifications asked for.
         progress: Told after each batch.
 
     Raises:
         SyncError: There is no such plan, it was begun before, it waits for a person, or it has expired.
     """
     seal, asked = Seal(warehouse.seal_key), parts_of(only)
-    with one_writer(warehouse, workflow.spec.door):
+    with one_writer(warehouse, workflow.spec.connection_name):
         before, wall = target.calls, monotonic()
         begun = _begin(warehouse, workflow, run_id, clock, plan_id, seal, kind)
         kept, links = begun.kept, begun.links
@@ -90,7 +90,7 @@ def run_sync(
         own = links if kept.is_undo else begun.plan
         parents = {**known_ids(begun.places, plan), **known_ids(own, plan)}
         canary = _canary(warehouse, workflow, kept, asked)
-        few = kept.kind == plans.HINTS
+        few = kept.kind == plans.REALTIME
         sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary, few)
         finish = partial(
             finish_creates, warehouse, workflow.name, target, version=kept.workflow_version, run_id=run_id, clock=clock
@@ -112,7 +112,7 @@ def run_sync(
 class _Begun:
     """A plan that was taken, and what sending it takes.
 
-    `places` are where other workflows' records are, `overtaken` what hints sent meanwhile.
+    `places` are where other workflows' records are, `overtaken` what change notifications sent meanwhile.
     """
 
     kept: Kept
@@ -164,7 +164,7 @@ def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept, asked: Mapping
 
 def _fresh(warehouse: Warehouse, workflow: Workflow, target: Target) -> Fresh:
     """The source and the target as they are now, to see what changed since the plan was made."""
-    return Fresh(mart=warehouse.table(workflow.mart), twin=target.read(workflow.spec.columns))
+    return Fresh(mart=warehouse.table(workflow.mart), target_state=target.read(workflow.spec.columns))
 
 
 def _finish(
@@ -186,7 +186,7 @@ def _finish(
     # a part of a plan, or one that waited, knows nothing new of the records that it does not touch
     whole = kept.state == plans.MADE and not asked and kept.kind == plans.SYNC
     touched = pl.DataFrame(list(delivery.ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
-    of_few = kept.state == plans.MADE and kept.kind == plans.HINTS
+    of_few = kept.state == plans.MADE and kept.kind == plans.REALTIME
     told = decisions if whole or of_few else decisions.join(touched, on=KEY, how="semi")
     state = "halted" if delivery.halted else "partial" if delivery.stop else "finished"
     reach("bookkeeping_begins")
@@ -205,7 +205,7 @@ def _finish(
             ledger.put(con, "sync_holds", _holds(kept, plan, delivery, mart, run_id, clock))
         else:
             ledger.end_holds(con, workflow.name, confirmed(delivery))
-        update_twin(con, workflow, target, delivery)
+        update_target_state(con, workflow, target, delivery)
         ledger.note_quirks(con, workflow.name, run_id, moment, quirks_of(delivery))
         note = str(delivery.stop) if delivery.stop else None
         plans.settle(con, kept.plan_id, plans.PARTIAL if delivery.stop else plans.SENT, moment, note)

@@ -1,6 +1,6 @@
-"""After sending: which record is which, what the twin shows now, and what the target made of our values.
+"""After sending: which record is which, what the target state shows now, and what the target made of our values.
 
-delivery  ->  links_of(), update_twin(), quirks_of()  ->  sync_links, twin_<workflow>, sync_quirks
+delivery  ->  links_of(), update_target_state(), quirks_of()  ->  sync_links, target_<workflow>, sync_quirks
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from assets.delivery.plan.planner import Workflow
 from assets.delivery.schemas import KEY
 from assets.delivery.send.batches import Key
 from assets.delivery.send.deliver import Delivery
-from assets.delivery.target import TWIN_COLUMNS, Action, Outcome, Target, Verdict
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Outcome, Target, Verdict
 from resources.warehouse.tables import columns_of, insert_frame, quoted
 
 # a link that differs in these only was confirmed once more, and is not written again
@@ -95,11 +95,11 @@ def _left(plan: pl.DataFrame, known: pl.DataFrame, *, settled: bool) -> pl.DataF
     ).select(pl.col(name).cast(pl.String) for name in _LINK_TOLD)
 
 
-def update_twin(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, delivery: Delivery) -> None:
-    """Bring the twin up to date with what the target confirmed, so that it shows the state after the run."""
+def update_target_state(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, delivery: Delivery) -> None:
+    """Bring the target state up to date with what the target confirmed, so that it shows the state after the run."""
     rows = []
     # as the table has them: the file may have been edited since the plan was made
-    fields = [name for name in columns_of(con, workflow.twin) if name not in TWIN_COLUMNS]
+    fields = [name for name in columns_of(con, workflow.target_state) if name not in TARGET_STATE_COLUMNS]
     for key, outcome in confirmed(delivery).items():
         write = delivery.writes[key]
         shown = {**write.values, **(outcome.echo or {})}
@@ -113,13 +113,13 @@ def update_twin(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Targ
         })  # fmt: skip
     if not rows:
         return
-    schema = {**TWIN_COLUMNS, **dict.fromkeys(fields, pl.String)}
+    schema = {**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)}
     fresh = pl.DataFrame(rows, schema=schema)
-    table = quoted(workflow.twin)
-    con.execute(f"create or replace temp table _fresh_twin as select * from {table} limit 0")
-    insert_frame(con, "_fresh_twin", fresh)
-    con.execute(f"delete from {table} where target_id in (select target_id from _fresh_twin)")
-    con.execute(f"insert into {table} by name select * from _fresh_twin")
+    table = quoted(workflow.target_state)
+    con.execute(f"create or replace temp table _fresh_target_state as select * from {table} limit 0")
+    insert_frame(con, "_fresh_target_state", fresh)
+    con.execute(f"delete from {table} where target_id in (select target_id from _fresh_target_state)")
+    con.execute(f"insert into {table} by name select * from _fresh_target_state")
 
 
 def quirks_of(delivery: Delivery) -> Counter[tuple[str, str]]:

@@ -100,7 +100,7 @@ def deliver(
     """Send every row of the plan that writes.
 
     Args:
-        warehouse: The pond; its ledger is written batch by batch.
+        warehouse: The warehouse; its ledger is written batch by batch.
         target: Where to send.
         plan: `decide.PLAN_COLUMNS`.
         sending: Workflow, version and run, for the ledger; how carefully to begin.

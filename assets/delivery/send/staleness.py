@@ -1,6 +1,6 @@
 """A plan that waited: which of its rows are asked for, and which are no longer true.
 
-plan, fresh mart, fresh twin  ->  set_aside()  ->  the rows that may be sent; the others say what changed since
+plan, fresh mart, fresh target state  ->  set_aside()  ->  the rows that may be sent; the others say what changed since
 """
 
 import json
@@ -25,7 +25,7 @@ class Fresh:
     """Source and target as they are now."""
 
     mart: pl.DataFrame
-    twin: pl.DataFrame
+    target_state: pl.DataFrame
 
 
 def parts_of(only: Sequence[str]) -> dict[str, list[str]]:
@@ -82,8 +82,8 @@ def set_aside(plan: pl.DataFrame, fresh: Fresh, target: Target) -> tuple[pl.Data
     aside = Delivery()
     columns = [*KEY, "payload_hash", "disposition"]
     sources = {(row[0], row[1]): (row[2], row[3]) for row in fresh.mart.select(columns).iter_rows()}
-    by_id = {row["target_id"]: row for row in fresh.twin.iter_rows(named=True)}
-    keys = set(fresh.twin["external_id"].drop_nulls())
+    by_id = {row["target_id"]: row for row in fresh.target_state.iter_rows(named=True)}
+    keys = set(fresh.target_state["external_id"].drop_nulls())
     for row in plan.filter(pl.col("payload").is_not_null()).iter_rows(named=True):
         key = (row["source"], row["source_id"])
         why = _source_moved(row, *sources.get(key, (None, None))) or _target_moved(row, by_id, keys, target)
@@ -94,10 +94,12 @@ def set_aside(plan: pl.DataFrame, fresh: Fresh, target: Target) -> tuple[pl.Data
 
 
 def set_overtaken_aside(plan: pl.DataFrame, sent: Collection[Key]) -> tuple[pl.DataFrame, Delivery]:
-    """Drop the rows of records that hints had sent since the plan's target was read; as `set_aside`."""
+    """Drop the rows of records that change notifications had sent since the plan's target was read; as `set_aside`."""
     writing = plan.filter(pl.col("payload").is_not_null()).select(*KEY, "target_id").iter_rows()
     ends = {
-        (source, source_id): Outcome(Verdict.NOT_SENT, target_id, "stale_target", "not sent: a hint was quicker")
+        (source, source_id): Outcome(
+            Verdict.NOT_SENT, target_id, "stale_target", "not sent: a change notification was quicker"
+        )
         for source, source_id, target_id in (writing if sent else ())
         if (source, source_id) in sent
     }

@@ -11,7 +11,7 @@ class LookUp(Strict):
     """Where the row's value is looked up: the row of `table` whose `by` equals it gives `return`."""
 
     table: str = Field(
-        description="A table of the pond, such as stg_netsuite__currencies or twin_suiteprojects__customers, or records"
+        description="A table of the warehouse, such as stg_netsuite__currencies or target_suiteprojects__customers, or records"
         " of the target's system, such as suiteprojects.User."
     )
     by: str = Field(description="Column that is compared with the row's value.")

@@ -1,8 +1,8 @@
 """Which workflows are switched on just now: what a person said last, else what the workflow's file says.
 
-`millpond activate | deactivate`, job switch_workflow  ->  <pond>/switches.json  ->  read when a run decides
+`millpond activate | deactivate`, job switch_workflow  ->  <warehouse>/switches.json  ->  read when a run decides
 
-A file of its own and not a table: it is looked at by sensors every moment, and the pond lets in one process at a time.
+A file of its own and not a table: it is looked at by sensors every moment, and the warehouse lets in one process at a time.
 """
 
 import json
@@ -31,20 +31,20 @@ class Said:
 
 @dataclass(frozen=True)
 class State:
-    """Whether a workflow is on, whether hints start it, and who says so."""
+    """Whether a workflow is on, whether change notifications start it, and who says so."""
 
     active: bool
     realtime: bool
     told: str
 
     @property
-    def hears_hints(self) -> bool:
+    def hears_notifications(self) -> bool:
         """Whether a saved record is brought to its target at once."""
         return self.active and self.realtime
 
 
 class Switches:
-    """What people said, in one pond's folder."""
+    """What people said, in one warehouse's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -21,7 +21,7 @@ STANDS_FOR_ALL = (
     "custrecord_any",
     "custitem_any",
 )  # a table with such a column passes custom fields of that kind on
-PASSED_ON = ("twin_", "mart_", "raw_", "map_")  # tables whose columns are known when the mart is made
+PASSED_ON = ("target_", "mart_", "raw_", "map_")  # tables whose columns are known when the mart is made
 
 
 def mismatches(

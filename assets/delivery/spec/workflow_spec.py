@@ -154,7 +154,7 @@ class WorkflowSpec(Strict):
         return self.target.partition(".")[0]
 
     @property
-    def door(self) -> str:
+    def connection_name(self) -> str:
         """The account that is written to: the system, and the connection's name when there are several."""
         return f"{self.system}_{self.connection.lower()}" if self.connection else self.system
 

@@ -1,4 +1,4 @@
-"""What was found out about the account, kept in the pond, so that runs do not ask again and again.
+"""What was found out about the account, kept in the warehouse, so that runs do not ask again and again.
 
 netsuite_probes  ->  Probes.recall("limits")  ->  ask NetSuite again when it is no longer fresh  ->  .remember(…)
 
@@ -26,7 +26,7 @@ class Probes:
         """Read what is known.
 
         Args:
-            con: The pond.
+            con: The warehouse.
             now: The time.
             hours: How long an answer is fresh.
         """

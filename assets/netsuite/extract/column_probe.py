@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from assets.netsuite.extract.found import Found, Remembered
-from assets.netsuite.record_types import Thing
+from assets.netsuite.record_types import RecordType
 from assets.netsuite.suiteql_file import Query
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
@@ -38,7 +38,11 @@ class Columns:
     """The columns of one thing, settled when its first page has come."""
 
     def __init__(
-        self, client: NetSuiteClient, thing: Thing, custom: Sequence[str], remembered: Remembered | None = None
+        self,
+        client: NetSuiteClient,
+        record_type: RecordType,
+        custom: Sequence[str],
+        remembered: Remembered | None = None,
     ) -> None:
         """Begin with what is declared, or with what was found in an earlier run.
 
@@ -46,12 +50,12 @@ class Columns:
             client: NetSuite.
             thing: Of what.
             custom: Custom fields beside those of the SQL file.
-            remembered: What the pond knows; what was found is taken only if it is for the same columns.
+            remembered: What the warehouse knows; what was found is taken only if it is for the same columns.
         """
-        self._client, self._thing = client, thing
+        self._client, self._record_type = client, record_type
         remembered = remembered or Remembered()
-        self.declared = thing.query.with_columns(custom)
-        self._custom = [name for name in self.declared.names if name not in thing.query.names]
+        self.declared = record_type.query.with_columns(custom)
+        self._custom = [name for name in self.declared.names if name not in record_type.query.names]
         asked = _fingerprint(self.declared)
         self.known = isinstance(remembered.found, dict) and remembered.found.get("asked") == asked
         self.found = Found(**remembered.found) if self.known else Found(asked)
@@ -92,7 +96,8 @@ class Columns:
     def warnings(self) -> list[str]:
         """What an operator should know of columns that are missing."""
         told = [
-            f"column {self._thing.table}.{name} is unknown to NetSuite and was left out" for name in self.found.left_out
+            f"column {self._record_type.table}.{name} is unknown to NetSuite and was left out"
+            for name in self.found.left_out
         ]
         if not self.found.formats_told:
             told.append(
@@ -110,7 +115,7 @@ class Columns:
 
     def prepare(self) -> None:
         """Ask now, beside other calls, what the first page will need."""
-        if self._custom and self._thing.record and not self._is_fresh:
+        if self._custom and self._record_type.record and not self._is_fresh:
             self._look_up()
 
     def first_page(self, ask: Callable[[Query], RawPage]) -> RawPage:
@@ -147,7 +152,7 @@ class Columns:
             self._regain()
 
     def _regain(self) -> None:
-        """Ask again for what was left out: when that was found long ago, and for what the pond has values of."""
+        """Ask again for what was left out: when that was found long ago, and for what the warehouse has values of."""
         left_out = self.found.left_out
         asked = [name for name in left_out if name in self._lost or not self._is_fresh]
         if self.found.local_time and not self._is_fresh:
@@ -165,9 +170,9 @@ class Columns:
     def _take_formats(self) -> None:
         """Read custom fields that are dates in a form that means one thing.
 
-        A catalogue that is no longer visible changes nothing: the kinds that it told are kept in the pond.
+        A catalogue that is no longer visible changes nothing: the kinds that it told are kept in the warehouse.
         """
-        if not self._custom or not self._thing.record:
+        if not self._custom or not self._record_type.record:
             return
         listed = self._look_up()
         self.kinds |= {name: listed[name] for name in self._custom if name in listed} if listed else {}
@@ -179,19 +184,19 @@ class Columns:
     def _look_up(self) -> Mapping[str, str] | None:
         """The metadata catalogue's fields of the record, with their kinds; asked once."""
         if not self._looked:
-            self._listed, self._looked = self._client.custom_fields(self._thing.record), True
+            self._listed, self._looked = self._client.custom_fields(self._record_type.record), True
         return self._listed
 
     def _without(self, names: Sequence[str], error: UnknownColumnError | UnexpectedError) -> None:
         """Do without these columns, or say which one cannot be done without."""
-        needed = self._thing.required & set(names)
+        needed = self._record_type.required & set(names)
         if not names or needed:
             named = error.column if isinstance(error, UnknownColumnError) else ", ".join(sorted(needed))
             reason = (
-                f"table {self._thing.table} has no column {named}, which is needed: let the role see the field, or"
+                f"table {self._record_type.table} has no column {named}, which is needed: let the role see the field, or"
                 " correct the SQL file of this table"
             )
-            raise RequestRejectedError("netsuite", f"query {self._thing.table}", reason) from error
+            raise RequestRejectedError("netsuite", f"query {self._record_type.table}", reason) from error
         for name in names:
             if self._others.get(name):
                 self.found.instead[name] = self._others[name].pop(0)
@@ -206,7 +211,7 @@ class Columns:
         fields that it does not list are given up only when NetSuite refuses them. Asked once.
         """
         custom, self._custom = self._custom, []
-        listed = self._look_up() if custom and self._thing.record else None
+        listed = self._look_up() if custom and self._record_type.record else None
         unlisted = [name for name in custom if listed is not None and name not in listed]
         if not unlisted or self._accepted(unlisted):
             return False
@@ -220,7 +225,7 @@ class Columns:
             UnexpectedError: The columns are not to blame, or they are too many.
         """
         tries = 0
-        optional = [name for name in self.query.names if name not in self._thing.required]
+        optional = [name for name in self.query.names if name not in self._record_type.required]
 
         def refused(names: Sequence[str]) -> list[str]:
             nonlocal tries
@@ -243,7 +248,7 @@ class Columns:
 
     def _accepted(self, names: Sequence[str]) -> bool:
         """Whether NetSuite takes a query with the needed columns and these."""
-        left_out = set(self.query.names) - self._thing.required - set(names)
+        left_out = set(self.query.names) - self._record_type.required - set(names)
         return self._client.accepts(self.query.without(left_out).page(), [BEHIND_ALL])
 
     def _take_local_time(self) -> None:

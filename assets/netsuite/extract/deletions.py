@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from assets.netsuite.extract.reader import Reading
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from resources.netsuite.client import TIMESTAMP, NetSuiteClient
 from resources.netsuite.errors import MissingTableError
 
@@ -39,7 +39,7 @@ group by d.recordid
 order by d.recordid asc
 """
 
-KINDS = sorted({kind for thing in THINGS.values() for kind in thing.deleted_as})
+KINDS = sorted({kind for record_type in RECORD_TYPES.values() for kind in record_type.deleted_as})
 NOT_SEEN = "deletions are not told: give the role the permission 'Deleted Records'; until then reconcile finds them"
 
 
@@ -58,10 +58,10 @@ def read_deleted(
         reading: The thing; gets a warning when the role may not see deletions.
         since: From when on, `YYYY-MM-DD HH24:MI:SS`.
         ask_since: From when on to ask, so that other tables of the run find their answer in it: not later.
-        live: Which of some ids are live in the pond.
+        live: Which of some ids are live in the warehouse.
     """
     try:
-        deleted = _told(client, since, ask_since, reading.thing.deleted_as)
+        deleted = _told(client, since, ask_since, reading.record_type.deleted_as)
     except MissingTableError:
         reading.warn(NOT_SEEN)
         return nothing_deleted()

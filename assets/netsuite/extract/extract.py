@@ -1,4 +1,4 @@
-"""Keeps the pond's copies of NetSuite's tables: what changed since the last run, or everything.
+"""Keeps the warehouse's copies of NetSuite's tables: what changed since the last run, or everything.
 
 sync_watermarks  ->  NetSuite (rows, deletions, children of changed customers)  ->  load  ->  raw_netsuite__*
 
@@ -35,7 +35,7 @@ from assets.netsuite.extract.watermarks import (
     read_watermarks,
     write_watermark,
 )
-from assets.netsuite.record_types import THINGS, Thing, thing_of
+from assets.netsuite.record_types import RECORD_TYPES, RecordType, record_type_of
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.errors import MissingTableError
@@ -52,7 +52,7 @@ NOBODY: Mapping[str, datetime] = MappingProxyType({})
 
 
 class Extraction:
-    """One thing on its way from NetSuite into the pond."""
+    """One thing on its way from NetSuite into the warehouse."""
 
     def __init__(
         self, warehouse: Warehouse, client: NetSuiteClient, name: str, settings: ExtractionSettings, run_id: str
@@ -60,16 +60,16 @@ class Extraction:
         self._started, self._calls, self._used_s = perf_counter(), client.calls, client.lanes.used_s
         self._began_at = client.clock.now()
         self._warehouse, self._client, self._settings, self._run_id = warehouse, client, settings, run_id
-        self._thing: Thing = thing_of(name)
+        self._record_type: RecordType = record_type_of(name)
         with warehouse.writer(transaction=False) as con:
             marks = read_watermarks(con)
-            self._mark = marks.get(self._thing.table)
-            self._latest = latest_stamp(con, self._thing.raw_tables)
+            self._mark = marks.get(self._record_type.table)
+            self._latest = latest_stamp(con, self._record_type.raw_tables)
             self._probes = Probes(con, self._began_at, settings.probe_hours)
             self._remembered = self._remember(con)
-            known = self._mark if self._thing.parent else None
-            parents = changed_parents(con, THINGS[self._thing.of], known) if known else []
-        with_deletions = [marks.get(each.table) for each in THINGS.values() if each.deleted_as]
+            known = self._mark if self._record_type.parent else None
+            parents = changed_parents(con, RECORD_TYPES[self._record_type.of], known) if known else []
+        with_deletions = [marks.get(each.table) for each in RECORD_TYPES.values() if each.deleted_as]
         since = self._mark.deletes_literal_with(with_deletions) if self._mark else ""
         self._known = Known(self._mark, parents, self._began_at, since)
         if self._probes.is_fresh(LIMITS):
@@ -91,15 +91,15 @@ class Extraction:
             try:
                 read = gathering.gather(full=full)
             except MissingTableError as error:
-                named = self._settings.optional_tables & {self._thing.name, self._thing.table}
-                optional = named or self._thing.optional
+                named = self._settings.optional_tables & {self._record_type.name, self._record_type.table}
+                optional = named or self._record_type.optional
                 if not optional or self._mark is not None:
                     raise
                 reading.warn(f"{error.reason}; it is optional and stays empty")
                 return self._load(reading, folder, Gathered("missing", []), None)
-            zone = self._client.session_zone_offset if self._thing.modified else None
+            zone = self._client.session_zone_offset if self._record_type.modified else None
             mark = Watermark(
-                source_table=self._thing.table,
+                source_table=self._record_type.table,
                 watermark_at=watermark_at,
                 overlap_s=max(self._settings.overlap_s, LOCAL_TIME_OVERLAP_S if reading.columns.local_times else 0),
                 columns_hash=reading.columns.fingerprint,
@@ -140,9 +140,9 @@ class Extraction:
         """
         with scratch(self._warehouse.folder) as folder:
             reading = self._reading(folder)
-            expression = self._thing.parent or reading.query.key_expression
+            expression = self._record_type.parent or reading.query.key_expression
             rows = reading.rows_with(expression, ids)
-            if self._thing.parent:
+            if self._record_type.parent:
                 scope = Scope([rows], ids, visible=bool(rows.rows) or reading.shows_rows())
                 read = Gathered("again", [rows], scope=scope)
             else:
@@ -155,21 +155,21 @@ class Extraction:
                 return {row[0] for row in con.execute(relation([rows], quoted(reading.query.key))).fetchall()}
 
     def _reading(self, folder: Path) -> Reading:
-        custom = self._settings.custom_columns.get(self._thing.name, ())
-        return Reading(self._client, self._thing, folder, custom, self._remembered)
+        custom = self._settings.custom_columns.get(self._record_type.name, ())
+        return Reading(self._client, self._record_type, folder, custom, self._remembered)
 
     def _remember(self, con: duckdb.DuckDBPyConnection) -> Remembered:
-        probe = f"columns {self._thing.name}"
+        probe = f"columns {self._record_type.name}"
         found, is_fresh = self._probes.recall(probe), self._probes.is_fresh(probe)
-        lost = held_columns(con, self._thing, found["left_out"]) if found and is_fresh else frozenset()
-        return Remembered(found, is_fresh, lost, read_kinds(con, self._thing.name))
+        lost = held_columns(con, self._record_type, found["left_out"]) if found and is_fresh else frozenset()
+        return Remembered(found, is_fresh, lost, read_kinds(con, self._record_type.name))
 
     def _load(self, reading: Reading, folder: Path, read: Gathered, mark: Watermark | None) -> ExtractReport:
         reading_s = perf_counter() - self._started
         clock = self._client.clock
         declared = reading.columns.declared
         batch = Batch(
-            thing=self._thing,
+            record_type=self._record_type,
             key=declared.key,
             columns={column.name: column.comment for column in declared.columns},
             spools=read.spools,
@@ -188,11 +188,11 @@ class Extraction:
                 self._nobody_else_wrote(con)
             counts = load(con, batch, self._settings.guard, now=clock.now(), run_id=self._run_id)
             self._probes.write(con, clock.now(), self._run_id)
-            write_kinds(con, self._thing.name, reading.columns.kinds, clock.now(), self._run_id)
+            write_kinds(con, self._record_type.name, reading.columns.kinds, clock.now(), self._run_id)
             if mark is not None:
                 write_watermark(con, mark, clock.now())
             keep_read(
-                con, self._run_id, self._thing.name, read.mode, counts,
+                con, self._run_id, self._record_type.name, read.mode, counts,
                 calls=self._client.calls - self._calls, seconds=perf_counter() - self._started, now=clock.now(),
             )  # fmt: skip
         return self._report(reading, read, counts, reading_s)
@@ -206,15 +206,15 @@ class Extraction:
     def _note(self, reading: Reading) -> None:
         """Remember what was found out, and tell what is missing."""
         if reading.columns.settled:
-            self._probes.remember(f"columns {self._thing.name}", reading.columns.to_remember)
+            self._probes.remember(f"columns {self._record_type.name}", reading.columns.to_remember)
         if self._client.limits is not None:
             self._probes.remember(LIMITS, dict(self._client.limits))
 
     def _nobody_else_wrote(self, con: duckdb.DuckDBPyConnection) -> None:
         """A run that began earlier and ends later would put older rows over newer ones."""
-        if read_watermark(con, self._thing.table) != self._mark:
+        if read_watermark(con, self._record_type.table) != self._mark:
             reason = "another run wrote this table meanwhile; run again"
-            raise TransientError("netsuite", f"load {self._thing.name}", reason)
+            raise TransientError("netsuite", f"load {self._record_type.name}", reason)
 
     def _report(self, reading: Reading, read: Gathered, counts: Counts, reading_s: float) -> ExtractReport:
         untold = sum(spool.untold for spool in read.spools)
@@ -222,7 +222,7 @@ class Extraction:
             reading.warn(f"{untold} rows have no known stage and are taken for customers")
         used = (self._client.lanes.used_s - self._used_s) / (reading_s * self._client.lanes.most)
         return ExtractReport(
-            thing=self._thing.name,
+            record_type=self._record_type.name,
             mode=read.mode,
             read=counts.inserted + counts.updated + counts.unchanged,
             inserted=counts.inserted,
@@ -242,7 +242,7 @@ class Extraction:
 def extract(
     warehouse: Warehouse,
     client: NetSuiteClient,
-    thing: str,
+    record_type: str,
     settings: ExtractionSettings = DEFAULTS,
     *,
     run_id: str,
@@ -251,7 +251,7 @@ def extract(
     """Bring the copies of one thing up to date.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         client: NetSuite.
         thing: A key of `THINGS`, or a type of custom record.
         settings: Custom columns, overlap, guard, schedules.
@@ -262,7 +262,7 @@ def extract(
         IntegrationError: Nothing was changed; see `resources/errors.py` for what to do.
     """
     with _turn(warehouse):
-        return Extraction(warehouse, client, thing, settings, run_id).run(full=full)
+        return Extraction(warehouse, client, record_type, settings, run_id).run(full=full)
 
 
 def _turn(warehouse: Warehouse) -> AbstractContextManager[object]:
@@ -273,7 +273,7 @@ def _turn(warehouse: Warehouse) -> AbstractContextManager[object]:
 def reconcile(
     warehouse: Warehouse,
     client: NetSuiteClient,
-    thing: str,
+    record_type: str,
     settings: ExtractionSettings = DEFAULTS,
     *,
     run_id: str,
@@ -283,13 +283,13 @@ def reconcile(
     Raises:
         ContractError: More rows vanished than the guard allows; nothing was changed.
     """
-    return Extraction(warehouse, client, thing, settings, run_id).reconcile()
+    return Extraction(warehouse, client, record_type, settings, run_id).reconcile()
 
 
 def look_again(
     warehouse: Warehouse,
     client: NetSuiteClient,
-    thing: str,
+    record_type: str,
     ids: Sequence[str],
     settings: ExtractionSettings = DEFAULTS,
     *,
@@ -301,4 +301,4 @@ def look_again(
     Raises:
         IntegrationError: Nothing was changed.
     """
-    return Extraction(warehouse, client, thing, settings, run_id).look_again(ids, said_deleted)
+    return Extraction(warehouse, client, record_type, settings, run_id).look_again(ids, said_deleted)

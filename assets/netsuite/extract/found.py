@@ -1,4 +1,4 @@
-"""What is known of an account's columns of one thing: by this run, and by the pond from earlier ones."""
+"""What is known of an account's columns of one thing: by this run, and by the warehouse from earlier ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Remembered:
-    """What the pond knows of a thing's columns.
+    """What the warehouse knows of a thing's columns.
 
     Attributes:
         found: What was found in an earlier run, as JSON; None: nothing.
         is_fresh: That was not long ago.
-        lost: Columns that were left out and of which the pond holds values.
+        lost: Columns that were left out and of which the warehouse holds values.
         kinds: Kinds of custom fields, as the metadata catalogue told when it was last seen.
     """
 

@@ -1,4 +1,4 @@
-"""Writes what was read into the pond: one transaction, unchanged rows untouched, deletions guarded.
+"""Writes what was read into the warehouse: one transaction, unchanged rows untouched, deletions guarded.
 
 Batch (spools, deletions, scope)  ->  load(con, batch)  ->  raw_netsuite__* and Counts
 
@@ -15,7 +15,7 @@ import polars as pl
 
 from assets.netsuite.extract.spool import PLACE, ROW_HASH, TABLE, TOLD, Spool, relation
 from assets.netsuite.extract.watermarks import naive
-from assets.netsuite.record_types import Thing
+from assets.netsuite.record_types import RecordType
 from resources.errors import ContractError
 from resources.warehouse.backend import literal
 from resources.warehouse.tables import columns_of, describe_table, has_table, insert_frame, quoted
@@ -68,7 +68,7 @@ class Batch:
             run meanwhile, may be newer, and stays. None: there was none.
     """
 
-    thing: Thing
+    record_type: RecordType
     key: str
     columns: Mapping[str, str]
     spools: Sequence[Spool]
@@ -101,7 +101,7 @@ def load(con: duckdb.DuckDBPyConnection, batch: Batch, guard: Guard, *, now: dat
     Raises:
         ContractError: More rows vanished than the guard allows; leaving the writer section undoes everything.
     """
-    tables = batch.thing.raw_tables
+    tables = batch.record_type.raw_tables
     for table in tables:
         _prepare(con, batch, table)
     con.execute("create or replace temp table gone (key varchar, deleted_at timestamp)")
@@ -154,13 +154,13 @@ def _incoming(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
 
 
 def _before(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """View `before`: key, parent, hash, deletion and table of every row as it is in the pond."""
-    key, parent = quoted(batch.key), batch.thing.parent.rpartition(".")[2]
+    """View `before`: key, parent, hash, deletion and table of every row as it is in the warehouse."""
+    key, parent = quoted(batch.key), batch.record_type.parent.rpartition(".")[2]
     shown = quoted(parent) if parent else "null::varchar"
     parts = (
         f"select {key} as key, {shown} as parent, {ROW_HASH}, _deleted_at, _extracted_at, {literal(table)} as {TABLE}"
         f" from {quoted(table)}"
-        for table in batch.thing.raw_tables
+        for table in batch.record_type.raw_tables
     )
     con.execute("create or replace temp view before as " + " union all ".join(parts))
     # what is new, changed, deleted before or of another table: to be written; the origin is null for what is new
@@ -204,7 +204,7 @@ def _find_vanished(con: duckdb.DuckDBPyConnection, batch: Batch, guard: Guard, n
             f"{vanished} of {live} live rows would vanish; a permission may have been lost. Nothing was changed."
             " When they really were deleted, reconcile once with the guard's share set to 1"
         )
-        raise ContractError("netsuite", f"load {batch.thing.name}", reason)
+        raise ContractError("netsuite", f"load {batch.record_type.name}", reason)
     con.execute(f"insert into gone (key, deleted_at) select key, ? {missing}", [naive(now)])
 
 
@@ -229,7 +229,7 @@ def _compare(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int, int]:
 
 def _write(con: duckdb.DuckDBPyConnection, batch: Batch, stamp: dict[str, object]) -> None:
     """Put the rows of `writing` in place of what was there; columns that were not read keep their values."""
-    key, tables = quoted(batch.key), batch.thing.raw_tables
+    key, tables = quoted(batch.key), batch.record_type.raw_tables
     names = [row[0] for row in con.execute("describe incoming").fetchall() if row[0] != TABLE]
     origins = {row[0] for row in con.execute("select distinct origin from writing where origin is not null").fetchall()}
     kept = _keep_others(con, key, sorted(origins), {*names, *OWN_COLUMNS}) if origins else []

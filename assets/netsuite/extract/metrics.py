@@ -22,7 +22,7 @@ class ExtractReport:
         lanes_used: Share of the granted calls' time that calls were under way, while rows were being read.
     """
 
-    thing: str
+    record_type: str
     mode: Mode
     read: int
     inserted: int
@@ -39,10 +39,10 @@ class ExtractReport:
 
 
 def keep_read(
-    con: duckdb.DuckDBPyConnection, run_id: str, thing: str, mode: Mode, counts: Counts,
+    con: duckdb.DuckDBPyConnection, run_id: str, record_type: str, mode: Mode, counts: Counts,
     *, calls: int, seconds: float, now: datetime,
 ) -> None:  # fmt: skip
     """Write down what a reading took, in the transaction that writes its rows."""
     ensure_table(con, statement("ledger", "netsuite_reads"))
-    row = run_id, thing, naive(now), mode, counts.inserted, counts.updated, counts.unchanged, counts.deleted
+    row = run_id, record_type, naive(now), mode, counts.inserted, counts.updated, counts.unchanged, counts.deleted
     con.execute("insert into netsuite_reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [*row, calls, seconds])

@@ -13,7 +13,7 @@ from assets.netsuite.extract.column_probe import Columns
 from assets.netsuite.extract.found import Remembered
 from assets.netsuite.extract.spool import Shape, Spool
 from assets.netsuite.extract.stage_routing import table_sql
-from assets.netsuite.record_types import STAGES, Thing
+from assets.netsuite.record_types import STAGES, RecordType
 from assets.netsuite.suiteql_file import Query
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.id_ranges import Shard
@@ -47,7 +47,7 @@ class Reading:
     def __init__(
         self,
         client: NetSuiteClient,
-        thing: Thing,
+        record_type: RecordType,
         folder: Path,
         custom_columns: Sequence[str] = (),
         remembered: Remembered | None = None,
@@ -59,11 +59,11 @@ class Reading:
             thing: What to read.
             folder: Where the rows are kept meanwhile.
             custom_columns: Custom fields beside the columns of the SQL file.
-            remembered: What the pond knows of its columns.
+            remembered: What the warehouse knows of its columns.
         """
         self._client, self._folder = client, folder
-        self.thing = thing
-        self.columns = Columns(client, thing, custom_columns, remembered)
+        self.record_type = record_type
+        self.columns = Columns(client, record_type, custom_columns, remembered)
         self._told: list[str] = []
         self._spools = 0
 
@@ -114,7 +114,7 @@ class Reading:
         start = Shard(BEFORE_ALL)
         first, extent = self._begin(start, Query.ids, many=True)
         key = self.query.key
-        table = self.thing.raw_tables[0]
+        table = self.record_type.raw_tables[0]
         shape = Shape(key, (key,), f"'{table}'", table)
         return self._spooled(shape, chain([first], self._rest(start, first, extent, Query.ids)))
 
@@ -191,8 +191,8 @@ class Reading:
         return Shape(
             key=query.key,
             columns=query.names,
-            table=table_sql(self.thing, query, self._client),
-            unknown=f"raw_netsuite__{STAGES['CUSTOMER']}" if self.thing.split else self.thing.raw_tables[0],
+            table=table_sql(self.record_type, query, self._client),
+            unknown=f"raw_netsuite__{STAGES['CUSTOMER']}" if self.record_type.split else self.record_type.raw_tables[0],
             shown=tuple((name, self._in_utc(name)) for name in self.columns.local_times),
         )
 

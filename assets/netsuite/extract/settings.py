@@ -32,10 +32,10 @@ class ExtractionSettings:
     probe_hours: float = 1
     memory_mb: int = 256
 
-    def with_columns(self, thing: str, names: Sequence[str]) -> "ExtractionSettings":
+    def with_columns(self, record_type: str, names: Sequence[str]) -> "ExtractionSettings":
         """The settings with more custom fields of one thing, such as those that a workflow's mapping reads."""
-        columns = tuple(dict.fromkeys((*self.custom_columns.get(thing, ()), *names)))
-        return replace(self, custom_columns={**self.custom_columns, thing: columns})
+        columns = tuple(dict.fromkeys((*self.custom_columns.get(record_type, ()), *names)))
+        return replace(self, custom_columns={**self.custom_columns, record_type: columns})
 
     @property
     def guard(self) -> Guard:

@@ -1,4 +1,4 @@
-"""Rows on their way into the pond: checked, fingerprinted and kept on disk, so that memory does not grow with them.
+"""Rows on their way into the warehouse: checked, fingerprinted and kept on disk, so that memory does not grow with them.
 
 pages as bytes (sweep)  ->  DuckDB reads the JSON, 8 pages at a time  ->  Parquet files  ->  load, in one transaction
 
@@ -36,7 +36,7 @@ _here = threading.local()
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """A folder beside the pond for the time of one extraction; only this user may look into it."""
+    """A folder beside the warehouse for the time of one extraction; only this user may look into it."""
     (folder / KEPT).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="netsuite_", dir=folder / KEPT) as path:
         yield Path(path)

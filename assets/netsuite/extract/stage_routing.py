@@ -7,7 +7,7 @@ Where an account has no stage column, the kind of the record's status tells (net
 
 from collections.abc import Mapping
 
-from assets.netsuite.record_types import STAGES, Thing
+from assets.netsuite.record_types import STAGES, RecordType
 from assets.netsuite.suiteql_file import Query
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.backend import literal
@@ -17,10 +17,10 @@ STATUS_KINDS = "select t.key, t.entitytype from entitystatus t where t.key > ? o
 NOT_TOLD = "null::varchar"
 
 
-def table_sql(thing: Thing, query: Query, client: NetSuiteClient) -> str:
+def table_sql(record_type: RecordType, query: Query, client: NetSuiteClient) -> str:
     """SQL over a row for its raw table; null where neither stage nor status tells it."""
-    if not thing.split:
-        return literal(thing.raw_tables[0])
+    if not record_type.split:
+        return literal(record_type.raw_tables[0])
     if "searchstage" in query.names:
         return by_value('upper("searchstage")', STAGES)
     if "entitystatus" not in query.names:

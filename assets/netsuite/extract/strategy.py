@@ -54,12 +54,12 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Known:
-    """What the pond knows before anything is read.
+    """What the warehouse knows before anything is read.
 
     Attributes:
         mark: How far the table was read; None before its first load.
         parents: Customers whose children may have changed since.
-        began_at: When this extraction began, by the pond's clock.
+        began_at: When this extraction began, by the warehouse's clock.
         deletes_since: From when on deletions are asked for, for all tables of a run.
     """
 
@@ -81,7 +81,7 @@ class Gathering:
         known: Known,
     ) -> None:
         self._warehouse, self._client, self._reading, self._settings = warehouse, client, reading, settings
-        self._thing = reading.thing
+        self._record_type = reading.record_type
         self._mark, self._parents, self._began_at = known.mark, known.parents, known.began_at
         self._deletes_since = known.deletes_since
 
@@ -94,17 +94,17 @@ class Gathering:
         return self._reconciled(self._gather(full=full))
 
     def _gather(self, *, full: bool) -> Gathered:
-        if not self._thing.modified:
+        if not self._record_type.modified:
             return self._read_all("whole")
         if full or self._mark is None or len(self._parents) > MANY_PARENTS:
             return self._read_all("full")
         changed = self._changed(self._mark)
         if self._reading.columns.fingerprint != self._mark.columns_hash:
             return self._read_all("full")
-        if self._thing.parent:
+        if self._record_type.parent:
             return self._with_children(changed)
         deleted = nothing_deleted()
-        if self._thing.deleted_as:
+        if self._record_type.deleted_as:
             since = self._mark.deletes_literal
             deleted = read_deleted(self._client, self._reading, since, self._deletes_since, self._live)
         return Gathered("incremental", [changed], deleted)
@@ -115,14 +115,14 @@ class Gathering:
 
     def _changed(self, mark: Watermark) -> Spool:
         since = mark.literal(self._client.session_zone_offset, self._began_at)
-        condition = f"{self._thing.modified} >= to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')"
+        condition = f"{self._record_type.modified} >= to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')"
         return self._reading.rows([condition], [since])
 
     def _with_children(self, changed: Spool) -> Gathered:
         """Read the rows of changed customers again: what of them is no longer there has vanished."""
         if not self._parents:
             return Gathered("incremental", [changed])
-        again = self._reading.rows_with(self._thing.parent, self._parents)
+        again = self._reading.rows_with(self._record_type.parent, self._parents)
         visible = bool(changed.rows or again.rows) or self._reading.shows_rows()
         return Gathered("incremental", [changed, again], scope=Scope([changed, again], self._parents, visible=visible))
 
@@ -140,7 +140,7 @@ class Gathering:
         """Compare all ids, after what was read: rows that were missed come too, rows that are gone have vanished."""
         ids = self._reading.ids()
         with self._warehouse.writer(transaction=False) as con:
-            missed = missed_keys(con, self._thing, self._reading.query.key, ids, read.spools)
+            missed = missed_keys(con, self._record_type, self._reading.query.key, ids, read.spools)
         rows = self._reading.rows_with(self._reading.query.key_expression, missed)
         return Gathered(
             read.mode, [*read.spools, rows], read.deleted, Scope([ids, *read.spools], None, visible=bool(ids.rows))
@@ -148,4 +148,4 @@ class Gathering:
 
     def _live(self, keys: Sequence[str]) -> set[str]:
         with self._warehouse.writer(transaction=False) as con:
-            return live_keys(con, self._thing, keys)
+            return live_keys(con, self._record_type, keys)

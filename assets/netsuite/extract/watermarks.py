@@ -96,7 +96,7 @@ def may_be_later(local: datetime, zone: ZoneInfo, moment: datetime) -> bool:
 
 
 def naive(moment: datetime) -> datetime:
-    """A moment as the pond keeps it: UTC without a zone."""
+    """A moment as the warehouse keeps it: UTC without a zone."""
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -110,7 +110,7 @@ def read_watermarks(con: duckdb.DuckDBPyConnection) -> dict[str, Watermark]:
     there = columns_of(con, "sync_watermarks")
     if not there:
         return {}
-    reconciled = "reconciled_at" if "reconciled_at" in there else "null::timestamp"  # ponds that are older than it
+    reconciled = "reconciled_at" if "reconciled_at" in there else "null::timestamp"  # warehouses that are older than it
     rows = con.execute(
         "select source_table, watermark_at, overlap_s, columns_hash, zone_offset_s, began_at, run_id,"
         f" {reconciled} from sync_watermarks"

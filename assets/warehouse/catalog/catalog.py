@@ -1,4 +1,4 @@
-"""What is in the pond: every table, view and macro with its meaning, columns, origin and size.
+"""What is in the warehouse: every table, view and macro with its meaning, columns, origin and size.
 
 comments and headers  ->  read_dictionary()  ->  [Entry, …]  ->  `millpond tables`, or a page
 """
@@ -22,7 +22,7 @@ LAYERS = {
     "hist_": "Every version",
     "mart_": "What targets should hold",
     "selection_": "What an import may create",
-    "twin_": "What targets hold",
+    "target_": "What targets hold",
     "plan_": "What would be done",
     "candidates_": "What could be imported, and what could not",
     "sync_": "What was decided and sent",
@@ -141,7 +141,7 @@ def _plain(kind: str) -> str:
 
 
 def page(entries: Sequence[Entry]) -> str:
-    """All of it as Markdown, without row counts: those belong to one pond."""
+    """All of it as Markdown, without row counts: those belong to one warehouse."""
     lines = ["# Tables", "", "Made by `millpond tables --page`; a test compares it with what a run makes.", "",
              "![The tables and how they come from each other](TABLES.svg)", ""]  # fmt: skip
     shown: set[str] = set()

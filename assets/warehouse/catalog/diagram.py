@@ -16,22 +16,22 @@ from assets.warehouse.catalog.catalog import Entry
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "as NetSuite has it": ("raw_",),
     "our names and types": ("stg_",),
-    "versions; what targets hold": ("hist_", "mart_", "twin_", "selection_"),
+    "versions; what targets hold": ("hist_", "mart_", "target_", "selection_"),
     "what would be done": ("plan_", "candidates_", "tree_"),
     "what was done": ("sync_", "netsuite_", "lineage_"),
     "ready questions": ("",),
 }
-WORKFLOWS = ("mart_", "twin_", "plan_", "selection_", "candidates_", "tree_")
+WORKFLOWS = ("mart_", "target_", "plan_", "selection_", "candidates_", "tree_")
 # what the engine reads, where no SQL file says it
 ENGINE = {
     "mart_…": ("lineage_columns",),
-    "plan_…": ("mart_…", "twin_…", "sync_links"),
+    "plan_…": ("mart_…", "target_…", "sync_links"),
     **dict.fromkeys(
         ("sync_…", "sync_plans", "sync_runs", "sync_decisions", "sync_attempts", "sync_links"), ("plan_…",)
     ),
     "selection_…": ("sync_picks",),
-    "candidates_…": ("mart_…", "twin_…", "selection_…"),
-    "tree_…": ("twin_…", "sync_links"),
+    "candidates_…": ("mart_…", "target_…", "selection_…"),
+    "tree_…": ("target_…", "sync_links"),
 }
 WIDE, HIGH, GAP, BETWEEN, TOP = 268, 22, 7, 84, 56
 COLOURS = ("#4e79a7", "#59a14f", "#b07aa1", "#e08214", "#c0504d", "#7f7f7f")
@@ -61,7 +61,7 @@ def picture(entries: Sequence[Entry], *, rows: bool = False) -> str:
 
     Args:
         entries: The dictionary.
-        rows: Show how many rows each table has; they belong to one pond, so the page in the project leaves them out.
+        rows: Show how many rows each table has; they belong to one warehouse, so the page in the project leaves them out.
     """
     boxes = _boxes(entries, rows=rows)
     columns = _ordered(boxes)

@@ -55,7 +55,7 @@ def gather(warehouse: Warehouse, run_id: str = "", *, hides: bool = False) -> Ru
     """The report of a run, or of the newest one; None when there is none.
 
     Args:
-        warehouse: The pond.
+        warehouse: The warehouse.
         run_id: The run, or its first characters.
         hides: Leave out values and names of records.
     """

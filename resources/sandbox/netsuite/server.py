@@ -45,7 +45,7 @@ class NetSuiteSandbox(Holdings):
         self._machine = machine
         self.journal = Journal(path.with_name(f"{path.stem}_journal.sqlite"))
         self.gate = governance.Gate(path.with_name(f"{path.stem}_slots"), self.journal, clock)
-        self._door = Door(credentials, self.journal, clock)
+        self._http = Door(credentials, self.journal, clock)
         self._records = Records(self._store)
 
     def calls(self) -> list[dict[str, Any]]:
@@ -74,8 +74,8 @@ class NetSuiteSandbox(Holdings):
 
     def _signed_in(self, call: Call, switches: NetSuiteSwitches) -> Answer:
         if call.path == TOKEN_PATH:
-            return self._door.issue(call, switches)
-        self._door.check(call, switches)
+            return self._http.issue(call, switches)
+        self._http.check(call, switches)
         with self.gate.slot(switches):
             if switches.latency_ms or switches.latency_mean_ms:
                 trouble.linger(call, switches, self._machine)

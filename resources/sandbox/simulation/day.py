@@ -100,14 +100,14 @@ def hand_edits(sandbox: Sandbox, seed: int = 1) -> list[Event]:
     random = Random(f"hand edits {seed}")
     events: list[Event] = []
 
-    def done(kind: str, thing: str, number: int) -> None:
-        events.append(Event(kind, sandbox.clock.now(), ((thing, number),)))
+    def done(kind: str, record_type: str, number: int) -> None:
+        events.append(Event(kind, sandbox.clock.now(), ((record_type, number),)))
 
-    for thing in ("Customer", "Project"):
-        rows = [row for row in sandbox.suiteprojects.rows(thing) if row.get("externalid")]
+    for record_type in ("Customer", "Project"):
+        rows = [row for row in sandbox.suiteprojects.rows(record_type) if row.get("externalid")]
         for row in random.sample(rows, min(1, len(rows))):
-            sandbox.suiteprojects.modify(thing, int(row["id"]), name=f"{row['name']} (edited)")
-            done("renamed", f"suiteprojects.{thing}", int(row["id"]))
+            sandbox.suiteprojects.modify(record_type, int(row["id"]), name=f"{row['name']} (edited)")
+            done("renamed", f"suiteprojects.{record_type}", int(row["id"]))
     options = [option for option in sandbox.precoro.options() if option["external_id"] and option["enable"]]
     for option, kind in zip(random.sample(options, min(2, len(options))), ("renamed", "disabled"), strict=False):
         number = option["option_id"]

@@ -9,7 +9,7 @@ import polars as pl
 from assets.delivery.mart.transform import MART_COLUMNS
 from assets.delivery.schemas import LINK_SCHEMA, TargetShape
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from assets.delivery.target import TWIN_COLUMNS, TargetField
+from assets.delivery.target import TARGET_STATE_COLUMNS, TargetField
 
 CUSTOMER_SCHEMA: dict[str, Any] = {
     "customer_id": pl.String,
@@ -57,7 +57,7 @@ def customer(customer_id: str = "1", **changes: Any) -> dict[str, Any]:
         "is_person": False,
         "is_inactive": False,
         "is_deleted": False,
-        "modified_at": datetime(2026, 11, 1, 12, 0),  # noqa: DTZ001 - the pond's timestamps are naive UTC
+        "modified_at": datetime(2026, 11, 1, 12, 0),  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
     }
     return _changed(row, changes)
 
@@ -74,7 +74,7 @@ def project(project_id: str = "100", **changes: Any) -> dict[str, Any]:
         "start_date": date(2026, 11, 2),
         "is_inactive": False,
         "is_deleted": False,
-        "modified_at": datetime(2026, 11, 1, 12, 0),  # noqa: DTZ001 - the pond's timestamps are naive UTC
+        "modified_at": datetime(2026, 11, 1, 12, 0),  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
     }
     return _changed(row, changes)
 
@@ -183,7 +183,7 @@ def below(source_id: str, parent_id: str, **changes: Any) -> dict[str, Any]:
 
 
 def actual(target_id: str = "901", external_id: str | None = "1", **changes: Any) -> dict[str, Any]:
-    """A row of a twin: what `desired(external_id)` became."""
+    """A row of a target state: what `desired(external_id)` became."""
     row = {
         "target_id": target_id,
         "external_id": external_id,
@@ -215,9 +215,9 @@ def mart(*rows: Mapping[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema={**MART_COLUMNS, **dict.fromkeys(OPTION_FIELDS, pl.String)})
 
 
-def twin(*rows: Mapping[str, Any]) -> pl.DataFrame:
-    """A twin of options."""
-    return pl.DataFrame(list(rows), schema={**TWIN_COLUMNS, **dict.fromkeys(OPTION_FIELDS, pl.String)})
+def target_state(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """A target state of options."""
+    return pl.DataFrame(list(rows), schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(OPTION_FIELDS, pl.String)})
 
 
 def links(*rows: Mapping[str, Any]) -> pl.DataFrame:

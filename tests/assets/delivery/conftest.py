@@ -1,4 +1,4 @@
-"""A pond, and the two real targets over the sandbox."""
+"""A warehouse, and the two real targets over the sandbox."""
 
 from collections.abc import Iterator
 

@@ -32,7 +32,7 @@ def main(folder: Path, moment: str) -> None:
     Dying.records = {"BEFORE": 0, "AFTER": 1}[moment]
     world = Sandbox(folder / "sandbox")
     with open_precoro(sandbox=world.folder) as client:
-        flow = Flow(Warehouse(folder / "pond"), Dying(client, 5144), world.clock)
+        flow = Flow(Warehouse(folder / "warehouse"), Dying(client, 5144), world.clock)
         flow.plan("killed")
         flow.send("killed")
 

@@ -80,7 +80,7 @@ def opened(folder: Path, system: str) -> Iterator[Flow]:
 
 
 def _flow(folder: Path, system: str, target: Target, world: Sandbox) -> Flow:
-    return Flow(Warehouse(folder / "pond"), target, world.clock, SPECS[system], system)
+    return Flow(Warehouse(folder / "warehouse"), target, world.clock, SPECS[system], system)
 
 
 def before(flow: Flow) -> None:

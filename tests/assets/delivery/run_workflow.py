@@ -1,4 +1,4 @@
-"""One workflow, run as Dagster's assets run it: mart, twin, plan, sync."""
+"""One workflow, run as Dagster's assets run it: mart, target state, plan, sync."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.planner import Planned, Workflow, make_plan
 from assets.delivery.plan.undo import Undone, plan_undo
 from assets.delivery.send.apply import Synced, run_sync
@@ -21,7 +21,7 @@ from tests.assets.delivery.builders import customers, option_tree, projects
 
 @dataclass
 class Flow:
-    """A pond, a target, and the runs between them."""
+    """A warehouse, a target, and the runs between them."""
 
     warehouse: Warehouse
     target: Target
@@ -45,7 +45,7 @@ class Flow:
     def plan(self, run_id: str) -> Planned:
         """Shape, read back, decide."""
         make_mart(self.warehouse, self.workflow)
-        read_twin(self.warehouse, self.workflow, self.target, run_id=run_id, clock=self.clock)
+        read_target_state(self.warehouse, self.workflow, self.target, run_id=run_id, clock=self.clock)
         return make_plan(self.warehouse, self.workflow, self.target, run_id=run_id, clock=self.clock)
 
     def send(self, run_id: str) -> Synced:
@@ -88,5 +88,5 @@ class Flow:
         return [row for row in rows if source_id in {None, row[0]}]
 
     def table(self, name: str) -> pl.DataFrame:
-        """A table of the pond."""
+        """A table of the warehouse."""
         return self.warehouse.table(name)

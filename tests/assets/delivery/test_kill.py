@@ -19,7 +19,7 @@ from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse.warehouse import PondError, Warehouse
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 from tests.assets.delivery.builders import customer, project
 from tests.assets.delivery.killed_runs import DEATHS, SUITE, Death, after, before, opened
 from tests.assets.delivery.run_workflow import Flow
@@ -128,13 +128,13 @@ def ledger_is_true(flow: Flow, world: Sandbox, death: Death) -> None:
 @pytest.mark.parametrize("death", [each for each in DEATHS if "publish" in each.failpoint], ids=lambda each: each.name)
 def test_readers_keep_a_whole_snapshot(graves: Path, death: Death) -> None:
     """A half copy is never seen, and does not lie about for ever."""
-    pond = Warehouse(graves / death.name / "pond")
-    assert pond.snapshot.exists() == (death.failpoint == "publish_done")
+    warehouse = Warehouse(graves / death.name / "warehouse")
+    assert warehouse.snapshot.exists() == (death.failpoint == "publish_done")
 
-    pond.publish()
+    warehouse.publish()
 
-    assert list(pond.folder.glob(".analyst*")) == []
-    with duckdb.connect(str(pond.snapshot), read_only=True) as con:
+    assert list(warehouse.folder.glob(".analyst*")) == []
+    with duckdb.connect(str(warehouse.snapshot), read_only=True) as con:
         assert con.execute("select count(*) from sync_runs").fetchall()[0][0] >= 2
 
 
@@ -275,7 +275,7 @@ def test_a_plan_from_before_somebodys_send_is_not_sent(sandbox: Sandbox, tmp_pat
 
 
 def test_a_plan_from_before_somebodys_death_is_not_made(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The twin does not show what the dead run created; only a fresh look does."""
+    """The target state does not show what the dead run created; only a fresh look does."""
     with opened(tmp_path, "precoro") as flow:
         before(flow)
         flow.plan("killed")
@@ -283,7 +283,7 @@ def test_a_plan_from_before_somebodys_death_is_not_made(sandbox: Sandbox, tmp_pa
         with pytest.raises(KeyboardInterrupt):
             flow.send("killed")
 
-        with pytest.raises(PlanError, match="materialize twin_precoro and plan_precoro again"):
+        with pytest.raises(PlanError, match="materialize target_precoro and plan_precoro again"):
             make_plan(flow.warehouse, flow.workflow, flow.target, run_id="again", clock=flow.clock)
 
     with opened(tmp_path, "precoro") as flow:
@@ -347,7 +347,7 @@ def test_our_key_is_put_back_however_often_it_is_cleared(sandbox: Sandbox, preco
 
 def test_a_full_disk_says_what_to_do(graves: Path) -> None:
     """The commit fails in DuckDB's own words; the operator reads ours."""
-    pond = Warehouse(graves / "precoro-bookkeeping_begins-0-full" / "pond")
+    warehouse = Warehouse(graves / "precoro-bookkeeping_begins-0-full" / "warehouse")
     code = (
         "import sys; from pathlib import Path; import polars as pl\n"
         "from resources.warehouse.warehouse import Warehouse\n"
@@ -355,7 +355,7 @@ def test_a_full_disk_says_what_to_do(graves: Path) -> None:
         "Warehouse(Path(sys.argv[1])).replace('big', pl.DataFrame({'a': list(range(9999))}))"
     )
     told = subprocess.run(
-        [sys.executable, "-c", code, str(pond.folder)], cwd=ROOT, check=False, capture_output=True, text=True
+        [sys.executable, "-c", code, str(warehouse.folder)], cwd=ROOT, check=False, capture_output=True, text=True
     )
-    assert PondError.__name__ in told.stderr
+    assert WarehouseError.__name__ in told.stderr
     assert "the disk has room" in told.stderr

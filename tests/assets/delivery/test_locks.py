@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Thread
 
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.planner import make_plan
 from resources import failpoints
 from resources.sandbox.sandbox import Sandbox
@@ -49,11 +49,11 @@ def test_an_older_twin_never_replaces_a_newer_one(precoro: Flow, sandbox: Sandbo
 
     def read() -> None:
         sandbox.clock.sleep(120)
-        read_twin(precoro.warehouse, precoro.workflow, precoro.target, run_id="read", clock=precoro.clock)
+        read_target_state(precoro.warehouse, precoro.workflow, precoro.target, run_id="read", clock=precoro.clock)
 
     overtaken("twin_read", read, lambda: sandbox.precoro.add_option("meanwhile"))
 
-    assert "meanwhile" in precoro.table("twin_flow")["name"].to_list()
+    assert "meanwhile" in precoro.table("target_flow")["name"].to_list()
 
 
 def test_an_older_plan_never_replaces_a_newer_one(precoro: Flow) -> None:

@@ -75,9 +75,11 @@ class Walk(Events):
             self.newest[place] = version
 
     def _ledger_is_true(self) -> None:
-        if not self.pond.has("sync_attempts"):
+        if not self.warehouse.has("sync_attempts"):
             return
-        rows = self.pond.read("select attempt_id, list(state) as states from sync_attempts group by attempt_id").rows()
+        rows = self.warehouse.read(
+            "select attempt_id, list(state) as states from sync_attempts group by attempt_id"
+        ).rows()
         ends = [set(states) for _, states in rows]
         self.holds("I5 an intent first", all("intent" in each for each in ends))
         both = [each for each in ends if each & {"confirmed", "found"} and each & {"absent", "rejected", "not_sent"}]
@@ -88,7 +90,7 @@ class Walk(Events):
 
     def _one_decision_each(self) -> None:
         """Of every source record that a finished run decided on."""
-        open_ones = self.pond.read(
+        open_ones = self.warehouse.read(
             "select workflow, source, source_id from sync_decisions where to_run is null"
             " group by all having count(*) > 1"
         )
@@ -108,12 +110,13 @@ class Walk(Events):
         for name in self.specs:
             self.run(name)
         self.holds("I6 converged", self.side.write_calls() == writes, "one more run wrote")
-        open_ones = self.pond.read(
+        open_ones = self.warehouse.read(
             "select 1 from sync_attempts group by attempt_id having bool_and(state in ('intent', 'unknown'))"
         )
         self.holds("I5 every attempt ended", open_ones.is_empty(), open_ones.height)
         states = {
-            row[0] for row in self.pond.read("select state from sync_runs union select state from sync_plans").rows()
+            row[0]
+            for row in self.warehouse.read("select state from sync_runs union select state from sync_plans").rows()
         }
         self.holds("I5 nobody claims to be sending", "sending" not in states)
 

@@ -16,7 +16,7 @@ from resources import failpoints
 from resources.errors import IntegrationError
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import Sandbox
-from resources.warehouse.warehouse import PondError, Warehouse
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 from tests.assets.delivery.builders import customer, project
 from tests.assets.delivery.run_workflow import Flow
 from tests.assets.delivery.walk_targets import SIDES, Shown
@@ -74,7 +74,7 @@ class Events:
             self.dice.seed(self.seed)
         self.world = Sandbox(self.folder / "sandbox")
         self.side = SIDES[self.system](self.world)
-        self.pond = Warehouse(self.folder / "pond")
+        self.warehouse = Warehouse(self.folder / "warehouse")
         self.version = self.runs = 0
         self.customers = {key: customer(key, company_name=self.named()) for key in FIRST}
         self.specs = dict(self.side.specs)
@@ -164,9 +164,9 @@ class Events:
 
     def unkeyed(self) -> None:
         """Our key is cleared by hand; only a link remembers whose it is."""
-        if not self.pond.has("sync_links"):
+        if not self.warehouse.has("sync_links"):
             return
-        linked = {row[0] for row in self.pond.read("select target_id from sync_links").rows()}
+        linked = {row[0] for row in self.warehouse.read("select target_id from sync_links").rows()}
         ours = [place for place in self.ours() if place.rpartition(" ")[2] in linked]
         if ours:
             self.side.edit(self.dice.choice(ours), unkey=True)
@@ -201,7 +201,7 @@ class Events:
                 flow.plan(run_id)
                 flow.send(run_id)
                 end = "went through"
-            except (Killed, IntegrationError, SyncError, PondError) as error:
+            except (Killed, IntegrationError, SyncError, WarehouseError) as error:
                 end = f"{type(error).__name__} {error}"
         self.lived[run_id] = Lived(name, before, self.side.records())
         self.told.append(f"{run_id} of {name}: {end}")
@@ -217,7 +217,7 @@ class Events:
     def flow(self, name: str) -> Iterator[Flow]:
         """One workflow with NetSuite's records as they are now."""
         with self.side.open(name) as target:
-            flow = Flow(self.pond, target, self.world.clock, self.specs[name], name, count(self.runs))
+            flow = Flow(self.warehouse, target, self.world.clock, self.specs[name], name, count(self.runs))
             yield flow.stage(*self.customers.values(), below=tuple(self.projects.values()))
 
     def holds(self, what: str, fact: object, told: object = "") -> None:

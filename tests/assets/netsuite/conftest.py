@@ -1,4 +1,4 @@
-"""A NetSuite with a few records, the real client before it, and a pond behind it."""
+"""A NetSuite with a few records, the real client before it, and a warehouse behind it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ QUARTER = 15 * 60  # seconds between runs
 
 @dataclass
 class Play:
-    """One account and its pond, moved on step by step."""
+    """One account and its warehouse, moved on step by step."""
 
     sandbox: Sandbox
     warehouse: Warehouse
@@ -52,15 +52,15 @@ class Play:
         """Time passes."""
         self.sandbox.clock.sleep(seconds)
 
-    def extract(self, thing: str = "customers", *, full: bool = False) -> ExtractReport:
+    def extract(self, record_type: str = "customers", *, full: bool = False) -> ExtractReport:
         """One run."""
         self.runs += 1
-        return extract(self.warehouse, self.client, thing, self.settings, run_id=f"run {self.runs}", full=full)
+        return extract(self.warehouse, self.client, record_type, self.settings, run_id=f"run {self.runs}", full=full)
 
-    def reconcile(self, thing: str = "customers") -> ExtractReport:
+    def reconcile(self, record_type: str = "customers") -> ExtractReport:
         """One comparison of ids."""
         self.runs += 1
-        return reconcile(self.warehouse, self.client, thing, self.settings, run_id=f"run {self.runs}")
+        return reconcile(self.warehouse, self.client, record_type, self.settings, run_id=f"run {self.runs}")
 
     def raw(self, name: str, key: str = "id") -> dict[str, dict[str, Any]]:
         """The rows of a raw table by key, deleted ones too."""

@@ -7,21 +7,23 @@ import pytest
 
 from assets.failures import dagster_failure
 from assets.netsuite.assets import RAW_ASSETS
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from resources.errors import ContractError, CredentialsError, RateLimitedError, TransientError
 
 
-def materialize(play: Any, *things: str, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
+def materialize(play: Any, *record_types: str, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
     """Run some raw assets with plain objects as resources."""
     resources = {"warehouse": play.warehouse, "netsuite": play.client, "extraction": play.settings}
-    return dg.materialize([RAW_ASSETS[each] for each in things], resources=resources, raise_on_error=raise_on_error)
+    return dg.materialize(
+        [RAW_ASSETS[each] for each in record_types], resources=resources, raise_on_error=raise_on_error
+    )
 
 
 def test_every_table_is_one_asset_with_owner_group_and_description() -> None:
     """What an operator sees before anything has run."""
     specs = {spec.key.to_user_string(): spec for asset in RAW_ASSETS.values() for spec in asset.specs}
 
-    assert set(specs) == {table for thing in THINGS.values() for table in thing.raw_tables}
+    assert set(specs) == {table for record_type in RECORD_TYPES.values() for table in record_type.raw_tables}
     for spec in specs.values():
         assert (spec.group_name, spec.owners) == ("netsuite", ["team:integrations"])
         assert spec.kinds == {"netsuite", "duckdb"}

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import polars as pl
 
 from assets.delivery.imports.candidates import make_candidates, make_selection, make_tree
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.mode import Mode, Pick
 from assets.delivery.plan.planner import Planned, Workflow, make_plan
 from assets.delivery.send.apply import Synced, run_sync
@@ -52,7 +52,7 @@ def shipped(customers: Row | None = None, projects: Row | None = None, **changes
 
 @dataclass
 class Company:
-    """A pond, a client, and a workflow; every run is one of `sync`, `import` and `update`."""
+    """A warehouse, a client, and a workflow; every run is one of `sync`, `import` and `update`."""
 
     warehouse: Warehouse
     sandbox: Sandbox
@@ -85,7 +85,7 @@ class Company:
         if self.spec.imports:
             pick = Pick(ids, search, everything)
             make_selection(self.warehouse, self.workflow, pick, run_id=run_id, clock=clock)
-        read_twin(self.warehouse, self.workflow, target, run_id=run_id, clock=clock)
+        read_target_state(self.warehouse, self.workflow, target, run_id=run_id, clock=clock)
         planned = make_plan(self.warehouse, self.workflow, target, run_id=run_id, clock=clock, mode=mode)
         if self.spec.imports:
             make_candidates(self.warehouse, self.workflow)

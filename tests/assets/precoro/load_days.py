@@ -41,7 +41,7 @@ def one_run(folder: Path, run_id: str, death: Sequence[str]) -> None:
     """Plan and send; die on the way when that is wanted."""
     world = Sandbox(folder / "sandbox")
     with open_precoro(sandbox=world.folder) as client:
-        flow = Flow(Warehouse(folder / "pond"), OptionTarget(client, 5144), world.clock)
+        flow = Flow(Warehouse(folder / "warehouse"), OptionTarget(client, 5144), world.clock)
         flow.plan(run_id)
         if death:
             failpoints.arm(death[0], skip=int(death[1]))
@@ -53,14 +53,14 @@ def stage(folder: Path, customers: int) -> None:
     world = Sandbox(folder / "sandbox")
     with open_precoro(sandbox=world.folder) as client:
         tops, below = records(customers)
-        flow = Flow(Warehouse(folder / "pond"), OptionTarget(client, 5144), world.clock)
+        flow = Flow(Warehouse(folder / "warehouse"), OptionTarget(client, 5144), world.clock)
         flow.stage(*tops, below=tuple(below))
 
 
 def tell_state(folder: Path, run_id: str) -> None:
     """How a run ended, as the ledger says it; asked in a process of its own, for this one forks."""
     query = "select state from sync_runs where run_id = ?"
-    (folder / "state").write_text(str(Warehouse(folder / "pond").read(query, [run_id])["state"][0]))
+    (folder / "state").write_text(str(Warehouse(folder / "warehouse").read(query, [run_id])["state"][0]))
 
 
 def main(folder: Path, customers: int, deaths: Sequence[str]) -> None:

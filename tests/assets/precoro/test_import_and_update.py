@@ -69,7 +69,7 @@ def test_a_pick_brings_its_ancestors_in_order(picky: Company) -> None:
 
 @pytest.mark.long
 def test_what_was_picked_stays_picked(picky: Company) -> None:
-    """The pond keeps the picks; a later import picks more and takes nothing back."""
+    """The warehouse keeps the picks; a later import picks more and takes nothing back."""
     picky.run(Mode.IMPORT, "2")
     picky.run(Mode.IMPORT, "1")
 
@@ -443,7 +443,7 @@ def test_namesakes_below_one_parent_are_allowed_and_told(company: Company) -> No
 
 
 def test_the_map_is_rebuilt_from_precoro(company: Company) -> None:
-    """F41: the pond is lost; every option is known again by its external id, and nothing is written."""
+    """F41: the warehouse is lost; every option is known again by its external id, and nothing is written."""
     company.netsuite(customer("1"), projects=FAMILY).run()
     with company.warehouse.writer() as con:
         for table in ("sync_links", "sync_decisions", "sync_attempts", "sync_runs", "sync_plans"):

@@ -47,7 +47,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     subprocess.run(command, cwd=ROOT, check=True)
     sandbox = Sandbox(folder / "sandbox")
     story = json.loads((folder / "story.json").read_text())
-    return Load(sandbox, Warehouse(folder / "pond"), story, sandbox.precoro.log())
+    return Load(sandbox, Warehouse(folder / "warehouse"), story, sandbox.precoro.log())
 
 
 def test_it_ends_exactly_right(load: Load) -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from assets.delivery.schemas import PARENT
-from assets.delivery.target import TWIN_COLUMNS, Action, Target, Verdict, Write
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target, Verdict, Write
 from assets.precoro.target import LOST_IN_A_ROW, OptionTarget
 from resources.errors import (
     CredentialsError,
@@ -92,12 +92,12 @@ def test_the_twin_holds_everything_in_canonical_text(target: OptionTarget, sandb
     """Foreign options are there, with external_id null, so that they can be matched and left alone."""
     option_id = sandbox.precoro.add_option("Acme", external_id="7", code="", enable=False)
 
-    twin = target.read(FIELDS)
+    target_state = target.read(FIELDS)
 
-    assert dict(twin.schema) == TWIN_COLUMNS | dict.fromkeys(FIELDS, pl.String)
-    assert twin.height == len(sandbox.precoro.options())
-    assert twin.filter(pl.col("external_id").is_null()).height == 3
-    assert twin.filter(pl.col("external_id") == "7").to_dicts() == [
+    assert dict(target_state.schema) == TARGET_STATE_COLUMNS | dict.fromkeys(FIELDS, pl.String)
+    assert target_state.height == len(sandbox.precoro.options())
+    assert target_state.filter(pl.col("external_id").is_null()).height == 3
+    assert target_state.filter(pl.col("external_id") == "7").to_dicts() == [
         {
             "target_id": str(option_id),
             "external_id": "7",

@@ -10,7 +10,7 @@ from typing import Any, Self
 import polars as pl
 
 from assets.delivery.component.component import load_workflow
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.planner import Planned, Workflow, make_plan
 from assets.delivery.plan.undo import Undone, plan_undo
 from assets.delivery.send.apply import Synced, run_sync
@@ -19,7 +19,7 @@ from assets.delivery.spec.expressions import STAGED, custom_fields, on_demand
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Target
 from assets.netsuite.extract.extract import ExtractionSettings, extract
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from assets.target_registry import TARGETS
 from assets.warehouse.staging import build
 from orchestration.settings import ROOT
@@ -60,7 +60,7 @@ def switched_on(*fields: str, **top: Any) -> Edit:
 
 @dataclass
 class Account:
-    """One NetSuite account, one SuiteProjects Pro account, a pond between them."""
+    """One NetSuite account, one SuiteProjects Pro account, a warehouse between them."""
 
     sandbox: Sandbox
     warehouse: Warehouse
@@ -83,15 +83,15 @@ class Account:
         """Take these workflow files in place of those of the same name, or besides the others."""
         self.workflows |= {each.name: each for each in workflows}
 
-    def extract(self, things: Iterable[str] = tuple(THINGS)) -> None:
-        """NetSuite into the pond, and the staging tables made of it."""
+    def extract(self, record_types: Iterable[str] = tuple(RECORD_TYPES)) -> None:
+        """NetSuite into the warehouse, and the staging tables made of it."""
         settings, custom = SETTINGS, dict[str, None]()
         for workflow in self.workflows.values():
             custom |= dict.fromkeys(on_demand(workflow.spec))
             for source, fields in custom_fields(workflow.spec, workflow.name).items():
                 settings = settings.with_columns(source, sorted(fields))
-        for thing in (*things, *custom):
-            extract(self.warehouse, self._netsuite, thing, settings, run_id=f"run {self.runs}")
+        for record_type in (*record_types, *custom):
+            extract(self.warehouse, self._netsuite, record_type, settings, run_id=f"run {self.runs}")
         with self.warehouse.writer() as con:
             for name in (*names("staging"), *(STAGED + each for each in custom)):
                 build(con, statement("staging", name))
@@ -116,7 +116,7 @@ class Account:
         kind = TARGETS[workflow.spec.target]
         target = kind.build(self.client, workflow.spec.options)
         make_mart(self.warehouse, workflow, foreign=partial(kind.records, self.client))
-        read_twin(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
+        read_target_state(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
         self.planned[name] = make_plan(self.warehouse, workflow, target, run_id=run_id, clock=self.sandbox.clock)
         return target
 
@@ -141,5 +141,5 @@ class Account:
         return {row["externalid"]: row for row in rows if "externalid" in row}
 
     def table(self, name: str) -> pl.DataFrame:
-        """A table of the pond."""
+        """A table of the warehouse."""
         return self.warehouse.table(name)

@@ -10,7 +10,7 @@ import pytest
 
 from assets.delivery.imports.manual_links import Pin, candidates, pin
 from assets.delivery.ledger.plans import SyncError
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.planner import Workflow, make_plan
 from assets.delivery.send.apply import run_sync
 from assets.delivery.spec.expressions import MappingError
@@ -37,7 +37,7 @@ Decided = tuple[str, str]
 
 
 class Import:
-    """One workflow over a pond that is filled by hand."""
+    """One workflow over a warehouse that is filled by hand."""
 
     def __init__(self, sandbox: Sandbox, warehouse: Warehouse, client: SuiteProjectsClient) -> None:
         self.spp = sandbox.suiteprojects
@@ -69,7 +69,7 @@ class Import:
         run: dict[str, Any] = {"run_id": f"run {self.runs}", "clock": self.clock}
         target = KIND.build(self.client, {})
         make_mart(self.warehouse, self.workflow, clock=self.clock, foreign=foreign)
-        read_twin(self.warehouse, self.workflow, target, **run)
+        read_target_state(self.warehouse, self.workflow, target, **run)
         planned = make_plan(self.warehouse, self.workflow, target, **run)
         plan = self.warehouse.table(self.workflow.plan).filter(pl.col("plan_id") == planned.plan_id)
         return plan.sort("source_id")
@@ -286,7 +286,7 @@ def test_candidates_come_with_what_speaks_for_and_against_them(importing: Import
     )
 
     workflow, table = importing.workflow, importing.warehouse.table
-    found = candidates(workflow.spec, table(workflow.mart), table(workflow.twin), plan)
+    found = candidates(workflow.spec, table(workflow.mart), table(workflow.target_state), plan)
 
     told = found.select("source_id", "target_id", "agree", "differ").rows()
     assert told == [("1", str(near), ["addr_city", "company", "web"], ["name"])]
@@ -349,7 +349,10 @@ def test_a_look_up_in_the_pond_has_a_policy_for_what_it_does_not_find(
 @pytest.mark.long
 def test_a_look_up_that_cannot_be_is_told_before_anything_is_sent(importing: Import) -> None:
     """The table is not there yet, or lacks the column."""
-    for table, told in (("twin_nothing", "no table twin_nothing yet"), ("stg_netsuite__customers", "no column nope")):
+    for table, told in (
+        ("target_nothing", "no table target_nothing yet"),
+        ("stg_netsuite__customers", "no column nope"),
+    ):
         importing.use({"field": "notes", "from": "email", "lookup": {"table": table, "by": "nope", "return": "email"}})
         with pytest.raises(MappingError, match=told):
             importing.plan(customer("1"))
@@ -426,7 +429,7 @@ def test_an_initial_value_is_left_to_the_people_there(importing: Import) -> None
 def test_a_filter_may_ask_any_column(importing: Import, where: str, taken: str) -> None:
     """Custom fields, references by internal id or a list of ids, text and dates."""
     importing.use(select={"where": where})
-    old, new = datetime(2025, 1, 1), datetime(2026, 6, 1)  # noqa: DTZ001 - the pond's timestamps are naive UTC
+    old, new = datetime(2025, 1, 1), datetime(2026, 6, 1)  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
     decided = importing.run(
         customer("1", custentity_department="5", subsidiary_id="1", is_person=False, created_at=old),
         customer("2", company_name="ACME", subsidiary_id="2", is_person=False, created_at=old),
@@ -485,7 +488,7 @@ def test_a_record_whose_monitored_values_are_unchanged_is_not_sent(importing: Im
     importing.use({"field": "notes", "from": "comments"}, monitored=["company"])
     importing.run(customer("1", comments="a"), customer("2", comments="a"))
     writes = importing.spp.write_calls()
-    touched = {"modified_at": datetime(2026, 11, 20)}  # noqa: DTZ001 - the pond's timestamps are naive UTC
+    touched = {"modified_at": datetime(2026, 11, 20)}  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
 
     plan = importing.plan(customer("1", comments="a", **touched), customer("2", comments="b", **touched))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from assets.delivery.plan.planner import make_plan
 from assets.delivery.send.apply import run_sync
 from assets.delivery.spec.dependencies import unmet_needs
@@ -310,7 +310,7 @@ def test_a_plan_keeps_the_version_of_the_file_that_made_it(account: Account) -> 
     target = TARGETS[made.spec.target].build(account.client, {})
     warehouse, clock = account.warehouse, account.sandbox.clock
     make_mart(warehouse, made)
-    read_twin(warehouse, made, target, run_id="plan", clock=clock)
+    read_target_state(warehouse, made, target, run_id="plan", clock=clock)
     planned = make_plan(warehouse, made, target, run_id="plan", clock=clock)
 
     def edit(given: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.delivery.target import TWIN_COLUMNS, Action, Target, Verdict, Write
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target, Verdict, Write
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.errors import CredentialsError, QuotaExhaustedError
 from resources.sandbox.faults import Fault, FaultKind
@@ -55,19 +55,19 @@ def test_read_shows_every_live_record_as_canonical_text(sandbox: Sandbox, custom
     spp.add("Customer", name="theirs", active="0")
     spp.delete("Customer", spp.add("Customer", name="dead"))
 
-    twin = customers.read(FIELDS)
+    target_state = customers.read(FIELDS)
 
-    assert list(twin.columns) == [*TWIN_COLUMNS, *FIELDS]
-    assert twin.drop("updated_at").rows() == [
+    assert list(target_state.columns) == [*TARGET_STATE_COLUMNS, *FIELDS]
+    assert target_state.drop("updated_at").rows() == [
         ("1", "1", True, None, "1", "A", None, "1", "Wien", "1"),
         ("2", None, False, None, None, "theirs", None, "0", None, None),
     ]
-    assert twin["updated_at"][0].startswith("2026-11-16 01:")
+    assert target_state["updated_at"][0].startswith("2026-11-16 01:")
 
 
 def test_an_empty_account_has_an_empty_twin(customers: SuiteProjectsTarget) -> None:
     """With its columns."""
-    assert dict(customers.read(["name"]).schema) == {**TWIN_COLUMNS, "name": pl.String}
+    assert dict(customers.read(["name"]).schema) == {**TARGET_STATE_COLUMNS, "name": pl.String}
 
 
 def test_a_field_that_is_not_there_is_named(customers: SuiteProjectsTarget) -> None:
@@ -264,8 +264,8 @@ def test_projects_hang_below_their_customer(sandbox: Sandbox, projects: SuitePro
 
     assert sent.outcomes[0].echo is not None
     assert (sent.outcomes[0].echo["parent_id"], sent.outcomes[0].echo["start_date"]) == (customer, "2026-12-01")
-    twin = projects.read(["name", "start_date"])
-    assert twin.select("parent_id", "start_date").rows() == [(customer, "2026-12-01")]
+    target_state = projects.read(["name", "start_date"])
+    assert target_state.select("parent_id", "start_date").rows() == [(customer, "2026-12-01")]
 
 
 def test_hierarchy_nodes_compare_in_any_order(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:

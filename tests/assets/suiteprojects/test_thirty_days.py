@@ -50,7 +50,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             name: {"percent": 100, "rows": 1000} for name in ("deactivate", "update", "blank", "reparent", "rekey")
         }
         each.spec.__dict__["guards"] = each.spec.guards.model_validate(loose)
-    with Account(sandbox, Warehouse(folder / "pond"), workflows) as account:
+    with Account(sandbox, Warehouse(folder / "warehouse"), workflows) as account:
         account.run()
         for number in range(1, DAYS + 1):
             day(sandbox, seed=number)

@@ -22,9 +22,9 @@ HISTORY = [statement("history", name) for name in names("history")]
 CUSTOMERS = statement("history", "hist_netsuite__customers")
 
 
-def keep_all(account: Account, *things: str) -> dict[str, Kept]:
+def keep_all(account: Account, *record_types: str) -> dict[str, Kept]:
     """One run up to the history layer; all things are read unless some are named."""
-    account.extract(*things)
+    account.extract(*record_types)
     account.staged()
     with account.warehouse.writer() as con:
         return {of.name: keep(con, of) for of in HISTORY}
@@ -48,7 +48,11 @@ def account(read_once: Account, tmp_path: Path) -> Account:
     """The same in a folder of its own."""
     made = copy(read_once)
     copytree(read_once.warehouse.folder.parent, tmp_path, dirs_exist_ok=True)
-    made.sandbox, made.warehouse, made.random = Sandbox(tmp_path / "sandbox"), Warehouse(tmp_path / "pond"), Random(7)
+    made.sandbox, made.warehouse, made.random = (
+        Sandbox(tmp_path / "sandbox"),
+        Warehouse(tmp_path / "warehouse"),
+        Random(7),
+    )
     return made
 
 

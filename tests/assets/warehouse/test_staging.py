@@ -12,7 +12,7 @@ from assets.netsuite.extract.deletions import nothing_deleted
 from assets.netsuite.extract.load import Batch, Guard, load
 from assets.netsuite.extract.spool import Shape, Spool, pages_of, scratch
 from assets.netsuite.extract.stage_routing import by_value
-from assets.netsuite.record_types import STAGES, THINGS
+from assets.netsuite.record_types import RECORD_TYPES, STAGES
 from assets.warehouse.staging import STAGING_ASSETS, build, duplicate_keys
 from resources.netsuite.pages import raw_page
 from resources.warehouse.backend import literal
@@ -24,21 +24,21 @@ NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
 
 
 class Pond:
-    """A pond with raw tables, into which a test puts rows."""
+    """A warehouse with raw tables, into which a test puts rows."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
 
     def put(self, name: str, *rows: dict[str, str], custom: tuple[str, ...] = ()) -> None:
         """Raw rows as NetSuite would send them."""
-        thing = THINGS[name]
-        query = thing.query.with_columns(custom)
-        table = by_value('upper("searchstage")', STAGES) if thing.split else literal(thing.raw_tables[0])
+        record_type = RECORD_TYPES[name]
+        query = record_type.query.with_columns(custom)
+        table = by_value('upper("searchstage")', STAGES) if record_type.split else literal(record_type.raw_tables[0])
         columns = {column.name: column.comment for column in query.columns}
         with scratch(self.warehouse.folder) as folder:
-            spool = Spool(folder, Shape(query.key, query.names, table, thing.raw_tables[0]))
+            spool = Spool(folder, Shape(query.key, query.names, table, record_type.raw_tables[0]))
             spool.take(pages_of([raw_page(sorted(rows, key=lambda row: int(row[query.key])), query.key)]))
-            batch = Batch(thing, query.key, columns, [spool], nothing_deleted(), None, "test")
+            batch = Batch(record_type, query.key, columns, [spool], nothing_deleted(), None, "test")
             with self.warehouse.writer() as con:
                 load(con, batch, Guard(1, 0), now=NOW, run_id="run")
 
@@ -58,14 +58,14 @@ class Pond:
 @pytest.fixture(scope="module")
 def empty_stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every raw table, empty: made once, for it takes a second."""
-    pond = Pond(Warehouse(tmp_path_factory.mktemp("empty")))
-    for thing in THINGS:
-        pond.put(thing)
-    return pond.warehouse.stage
+    warehouse = Pond(Warehouse(tmp_path_factory.mktemp("empty")))
+    for record_type in RECORD_TYPES:
+        warehouse.put(record_type)
+    return warehouse.warehouse.stage
 
 
 @pytest.fixture
-def pond(warehouse: Warehouse, empty_stage: Path) -> Pond:
+def warehouse(warehouse: Warehouse, empty_stage: Path) -> Pond:
     """Every raw table, empty."""
     warehouse.folder.mkdir(parents=True)
     shutil.copy(empty_stage, warehouse.stage)
@@ -77,20 +77,20 @@ def address(key: str, entity: str, **fields: str) -> dict[str, str]:
     return {"internalid": key, "entity": entity, "city": f"City {key}", "country": "SE", **fields}
 
 
-def test_leads_prospects_and_customers_are_one_table_with_a_stage(pond: Pond) -> None:
+def test_leads_prospects_and_customers_are_one_table_with_a_stage(warehouse: Pond) -> None:
     """One row per NetSuite id, whichever raw table it stands in."""
-    pond.put("customers", {"id": "1"}, {"id": "2", "searchstage": "Lead"}, {"id": "3", "searchstage": "PROSPECT"})
+    warehouse.put("customers", {"id": "1"}, {"id": "2", "searchstage": "Lead"}, {"id": "3", "searchstage": "PROSPECT"})
 
-    stages = {row["customer_id"]: row["stage"] for row in pond.staged("customers")}
+    stages = {row["customer_id"]: row["stage"] for row in warehouse.staged("customers")}
 
     assert stages == {"1": "customer", "2": "lead", "3": "prospect"}
 
 
-def test_a_customer_in_our_names_and_types(pond: Pond) -> None:
+def test_a_customer_in_our_names_and_types(warehouse: Pond) -> None:
     """The contract that mappings are written against."""
-    pond.put("currencies", {"id": "4", "name": "Krona", "symbol": "SEK"})
-    pond.put("entity_statuses", {"key": "13", "name": "Closed Won"})
-    pond.put(
+    warehouse.put("currencies", {"id": "4", "name": "Krona", "symbol": "SEK"})
+    warehouse.put("entity_statuses", {"key": "13", "name": "Closed Won"})
+    warehouse.put(
         "customers",
         {
             "id": "1",
@@ -107,7 +107,7 @@ def test_a_customer_in_our_names_and_types(pond: Pond) -> None:
         custom=("custentity_region",),
     )
 
-    row = pond.staged("customers")[0]
+    row = warehouse.staged("customers")[0]
 
     told = {
         "customer_id": "1",
@@ -118,7 +118,7 @@ def test_a_customer_in_our_names_and_types(pond: Pond) -> None:
         "is_person": False,
         "is_inactive": True,
         "is_deleted": False,
-        "created_at": datetime.fromisoformat("2026-01-02T03:04:05"),  # the pond keeps UTC without a zone
+        "created_at": datetime.fromisoformat("2026-01-02T03:04:05"),  # the warehouse keeps UTC without a zone
         "modified_at": datetime.fromisoformat("2026-02-03T04:05:06"),
         "custentity_region": "North",
         "subsidiary_ids": None,
@@ -141,51 +141,51 @@ def test_a_customer_in_our_names_and_types(pond: Pond) -> None:
     ],
 )
 def test_the_default_billing_address_is_preferred(
-    pond: Pond, addresses: list[dict[str, str]], city: str, shipping_city: str
+    warehouse: Pond, addresses: list[dict[str, str]], city: str, shipping_city: str
 ) -> None:
     """Else the default shipping one, which has columns of its own too, else the first by number (not by text)."""
-    pond.put("customers", {"id": "1"})
-    pond.put("addresses", *addresses)
+    warehouse.put("customers", {"id": "1"})
+    warehouse.put("addresses", *addresses)
 
-    assert [(row["city"], row["shipping_city"]) for row in pond.staged("customers")] == [(city, shipping_city)]
+    assert [(row["city"], row["shipping_city"]) for row in warehouse.staged("customers")] == [(city, shipping_city)]
 
 
-def test_all_subsidiaries_and_the_primary_one_are_told(pond: Pond) -> None:
+def test_all_subsidiaries_and_the_primary_one_are_told(warehouse: Pond) -> None:
     """A workflow may filter on either."""
-    pond.put("customers", {"id": "1"}, {"id": "2"})
-    pond.put(
+    warehouse.put("customers", {"id": "1"}, {"id": "2"})
+    warehouse.put(
         "customer_subsidiaries",
         {"id": "1", "entity": "1", "subsidiary": "3", "isprimarysub": "F"},
         {"id": "2", "entity": "1", "subsidiary": "2", "isprimarysub": "T"},
     )
 
-    rows = pond.staged("customers")
+    rows = warehouse.staged("customers")
 
     assert [(row["subsidiary_id"], row["subsidiary_ids"]) for row in rows] == [("2", ["2", "3"]), (None, None)]
 
 
-def test_a_deleted_customer_stays_with_what_it_had(pond: Pond) -> None:
+def test_a_deleted_customer_stays_with_what_it_had(warehouse: Pond) -> None:
     """Switching it off elsewhere must not blank its address there."""
-    pond.put("customers", {"id": "1"})
-    pond.put("addresses", address("1", "1"))
-    pond.delete("customers", "1")
-    with pond.warehouse.writer() as con:
+    warehouse.put("customers", {"id": "1"})
+    warehouse.put("addresses", address("1", "1"))
+    warehouse.delete("customers", "1")
+    with warehouse.warehouse.writer() as con:
         con.execute("update raw_netsuite__addresses set _deleted_at = timestamp '2026-11-16'")
 
-    row = pond.staged("customers")[0]
+    row = warehouse.staged("customers")[0]
 
     assert (row["is_deleted"], row["city"]) == (True, "City 1")
     assert row["deleted_at"] is not None
 
 
-def test_a_removed_address_of_a_live_customer_is_gone(pond: Pond) -> None:
+def test_a_removed_address_of_a_live_customer_is_gone(warehouse: Pond) -> None:
     """Only a deleted customer keeps deleted addresses."""
-    pond.put("customers", {"id": "1"})
-    pond.put("addresses", address("1", "1"))
-    with pond.warehouse.writer() as con:
+    warehouse.put("customers", {"id": "1"})
+    warehouse.put("addresses", address("1", "1"))
+    with warehouse.warehouse.writer() as con:
         con.execute("update raw_netsuite__addresses set _deleted_at = timestamp '2026-11-16'")
 
-    assert pond.staged("customers")[0]["city"] is None
+    assert warehouse.staged("customers")[0]["city"] is None
 
 
 @pytest.mark.parametrize(
@@ -193,42 +193,42 @@ def test_a_removed_address_of_a_live_customer_is_gone(pond: Pond) -> None:
     [("1", None), ("10", "10"), ("99", None)],
     ids=["the customer", "a project", "unknown"],
 )
-def test_only_a_known_project_is_a_parent_project(pond: Pond, parent: str, expected: str | None) -> None:
+def test_only_a_known_project_is_a_parent_project(warehouse: Pond, parent: str, expected: str | None) -> None:
     """NetSuite's parent of a top project is its customer."""
-    pond.put("customers", {"id": "1"})
-    pond.put("customer_subsidiaries", {"id": "1", "entity": "1", "subsidiary": "5", "isprimarysub": "T"})
-    pond.put(
+    warehouse.put("customers", {"id": "1"})
+    warehouse.put("customer_subsidiaries", {"id": "1", "entity": "1", "subsidiary": "5", "isprimarysub": "T"})
+    warehouse.put(
         "projects",
         {"id": "10", "customer": "1", "parent": "1", "companyname": "Top"},
         {"id": "11", "customer": "1", "parent": parent, "startdate": "2026-05-01"},
     )
 
-    top, row = pond.staged("projects")
+    top, row = warehouse.staged("projects")
 
     assert (top["parent_project_id"], top["project_name"], top["subsidiary_id"]) == (None, "Top", "5")
     assert (row["parent_project_id"], row["customer_id"], row["start_date"]) == (expected, "1", date(2026, 5, 1))
 
 
-def test_a_contact_belongs_to_a_customer_or_to_nobody_of_ours(pond: Pond) -> None:
+def test_a_contact_belongs_to_a_customer_or_to_nobody_of_ours(warehouse: Pond) -> None:
     """`company` may be a vendor."""
-    pond.put("customers", {"id": "1", "searchstage": "Lead"})
-    pond.put("contacts", {"id": "20", "company": "1"}, {"id": "21", "company": "77"})
+    warehouse.put("customers", {"id": "1", "searchstage": "Lead"})
+    warehouse.put("contacts", {"id": "20", "company": "1"}, {"id": "21", "company": "77"})
 
-    assert [row["customer_id"] for row in pond.staged("contacts")] == ["1", None]
+    assert [row["customer_id"] for row in warehouse.staged("contacts")] == ["1", None]
 
 
-def test_a_contact_of_a_project_reaches_the_projects_customer(pond: Pond) -> None:
+def test_a_contact_of_a_project_reaches_the_projects_customer(warehouse: Pond) -> None:
     """Oracle's connector offers to take them; an address of its own comes along."""
-    pond.put("customers", {"id": "1", "searchstage": "Customer"})
-    pond.put("projects", {"id": "5", "customer": "1"})
-    pond.put("contacts", {"id": "20", "company": "1"}, {"id": "21", "company": "5"}, {"id": "22", "company": "77"})
-    pond.put(
+    warehouse.put("customers", {"id": "1", "searchstage": "Customer"})
+    warehouse.put("projects", {"id": "5", "customer": "1"})
+    warehouse.put("contacts", {"id": "20", "company": "1"}, {"id": "21", "company": "5"}, {"id": "22", "company": "77"})
+    warehouse.put(
         "contact_addresses",
         {"internalid": "1", "entity": "21", "addr1": "Back yard"},
         {"internalid": "2", "entity": "21", "addr1": "Storgatan 1", "defaultbilling": "T"},
     )
 
-    rows = {row["contact_id"]: row for row in pond.staged("contacts")}
+    rows = {row["contact_id"]: row for row in warehouse.staged("contacts")}
 
     assert {key: (row["customer_id"], row["project_id"], row["through_customer_id"]) for key, row in rows.items()} == {
         "20": ("1", None, "1"), "21": (None, "5", "1"), "22": (None, None, None),
@@ -245,11 +245,11 @@ def test_a_contact_of_a_project_reaches_the_projects_customer(pond: Pond) -> Non
         ("locations", "location_id"),
     ],
 )
-def test_classifications_of_all_kinds_are_alike(pond: Pond, name: str, key: str) -> None:
+def test_classifications_of_all_kinds_are_alike(warehouse: Pond, name: str, key: str) -> None:
     """So that a mapping can be moved from one to another."""
-    pond.put(name, {"id": "1", "name": "EMEA"}, {"id": "2", "name": "UK", "fullname": "EMEA : UK", "parent": "1"})
+    warehouse.put(name, {"id": "1", "name": "EMEA"}, {"id": "2", "name": "UK", "fullname": "EMEA : UK", "parent": "1"})
 
-    rows = pond.staged(name)
+    rows = warehouse.staged(name)
 
     assert [(row[key], row["full_name"], row["parent_id"]) for row in rows] == [
         ("1", "EMEA", None),
@@ -257,10 +257,10 @@ def test_classifications_of_all_kinds_are_alike(pond: Pond, name: str, key: str)
     ]
 
 
-def test_an_empty_table_has_its_types(pond: Pond) -> None:
+def test_an_empty_table_has_its_types(warehouse: Pond) -> None:
     """An account without a feature must not change the type of a column downstream."""
     kinds: list[tuple[str, str]] = []
-    with pond.warehouse.writer() as con:
+    with warehouse.warehouse.writer() as con:
         for name in STAGING_ASSETS:
             build(con, statement("staging", name))
             kinds.extend(columns_of(con, name).items())
@@ -270,13 +270,13 @@ def test_an_empty_table_has_its_types(pond: Pond) -> None:
     assert all(kind == "TIMESTAMP" for column, kind in kinds if column.endswith("_at"))
 
 
-def test_a_key_that_is_missing_or_double_is_found(pond: Pond) -> None:
+def test_a_key_that_is_missing_or_double_is_found(warehouse: Pond) -> None:
     """Two rows for one customer would be sent twice."""
-    pond.put("customers", {"id": "1"}, {"id": "2"}, {"id": "3"})
-    pond.staged("customers")
+    warehouse.put("customers", {"id": "1"}, {"id": "2"}, {"id": "3"})
+    warehouse.staged("customers")
     of = statement("staging", "stg_netsuite__customers")
 
-    with pond.warehouse.writer() as con:
+    with warehouse.warehouse.writer() as con:
         clean = duplicate_keys(con, of)
         con.execute("update stg_netsuite__customers set customer_id = '1' where customer_id = '2'")
         con.execute("update stg_netsuite__customers set customer_id = null where customer_id = '3'")
@@ -290,38 +290,38 @@ def run(warehouse: Warehouse, name: str) -> dg.ExecuteInProcessResult:
     return dg.materialize([STAGING_ASSETS[name]], resources={"warehouse": warehouse}, raise_on_error=False)
 
 
-def test_the_asset_checks_its_key_and_that_no_row_is_lost(pond: Pond) -> None:
+def test_the_asset_checks_its_key_and_that_no_row_is_lost(warehouse: Pond) -> None:
     """Blocking: nothing is planned on a broken table."""
-    pond.put("customers", {"id": "1"}, {"id": "2", "searchstage": "Lead"})
-    pond.delete("leads", "2")
+    warehouse.put("customers", {"id": "1"}, {"id": "2", "searchstage": "Lead"})
+    warehouse.delete("leads", "2")
 
-    result = run(pond.warehouse, "stg_netsuite__customers")
+    result = run(warehouse.warehouse, "stg_netsuite__customers")
 
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
     assert checks == {"key_is_unique_and_not_null": True, "no_row_is_lost": True}
-    assert pond.warehouse.table("stg_netsuite__customers").height == 2
+    assert warehouse.warehouse.table("stg_netsuite__customers").height == 2
 
 
-def test_a_row_that_multiplies_fails_the_blocking_checks(pond: Pond) -> None:
+def test_a_row_that_multiplies_fails_the_blocking_checks(warehouse: Pond) -> None:
     """Two currencies with one id would make two customers of one."""
-    pond.put("customers", {"id": "1", "currency": "4"})
-    pond.put("currencies", {"id": "4", "symbol": "SEK"})
-    with pond.warehouse.writer() as con:
+    warehouse.put("customers", {"id": "1", "currency": "4"})
+    warehouse.put("currencies", {"id": "4", "symbol": "SEK"})
+    with warehouse.warehouse.writer() as con:
         con.execute("insert into raw_netsuite__currencies select * from raw_netsuite__currencies")
 
-    result = run(pond.warehouse, "stg_netsuite__customers")
+    result = run(warehouse.warehouse, "stg_netsuite__customers")
 
     assert not result.success
     assert {check.passed for check in result.get_asset_check_evaluations()} == {False}
 
 
-def test_a_missing_raw_table_is_named_and_the_others_work(pond: Pond) -> None:
+def test_a_missing_raw_table_is_named_and_the_others_work(warehouse: Pond) -> None:
     """An extraction that failed stops only what reads it."""
-    with pond.warehouse.writer() as con:
+    with warehouse.warehouse.writer() as con:
         con.execute("drop table raw_netsuite__addresses")
 
-    customers = run(pond.warehouse, "stg_netsuite__customers")
-    departments = run(pond.warehouse, "stg_netsuite__departments")
+    customers = run(warehouse.warehouse, "stg_netsuite__customers")
+    departments = run(warehouse.warehouse, "stg_netsuite__departments")
 
     failure = customers.failure_data_for_node("stg_netsuite__customers")
     assert failure is not None

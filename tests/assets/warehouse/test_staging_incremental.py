@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assets.netsuite.extract.extract import ExtractionSettings, extract
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.custom_types import custom_kinds, typed
 from assets.warehouse.incremental import Staged, stage
 from assets.warehouse.staging import build
@@ -20,18 +20,18 @@ from resources.warehouse.tables import quoted
 from resources.warehouse.warehouse import Warehouse
 from sql import Statement, names, statement
 
-ORDER = ("customers", *(name for name in THINGS if name != "customers"))
+ORDER = ("customers", *(name for name in RECORD_TYPES if name != "customers"))
 STAGED = [statement("staging", name) for name in names("staging")]
 CUSTOM = ("custentity_region", "custentity_oa_export_to_openair", "custentity_tags", "custentity_since")
 SETTINGS = ExtractionSettings(custom_columns={"customers": CUSTOM})
 
 
 class Account:
-    """A small account with every kind of record, its pond, and people who change things."""
+    """A small account with every kind of record, its warehouse, and people who change things."""
 
     def __init__(self, folder: Path) -> None:
         self.sandbox = Sandbox(folder / "sandbox")
-        self.warehouse = Warehouse(folder / "pond")
+        self.warehouse = Warehouse(folder / "warehouse")
         self.random = Random(7)
         self.runs = 0
         fields = ("customer.custentity_tags:multi", "customer.custentity_since:date")
@@ -75,12 +75,12 @@ class Account:
         netsuite.insert("customersubsidiaryrelationship",
                         [{"id": customer, "entity": customer, "subsidiary": 1, "isprimarysub": True}])  # fmt: skip
 
-    def extract(self, *things: str) -> None:
+    def extract(self, *record_types: str) -> None:
         """One run of the raw layer."""
         self.runs += 1
         with open_netsuite(sandbox=str(self.sandbox.folder)) as client:
-            for thing in things or ORDER:
-                extract(self.warehouse, client, thing, SETTINGS, run_id=f"run {self.runs}")
+            for record_type in record_types or ORDER:
+                extract(self.warehouse, client, record_type, SETTINGS, run_id=f"run {self.runs}")
 
     def staged(self) -> dict[str, Staged]:
         """Stage every table; how each was."""
@@ -162,7 +162,7 @@ def test_a_changed_address_stages_its_customer_alone(filled: Account) -> None:
 
 @pytest.mark.parametrize("hour", range(4))
 def test_after_any_changes_the_tables_are_those_of_a_full_build(filled: Account, hour: int) -> None:
-    """Row for row: edits, conversions, deletions, new parents, renamed currencies, in one pond after each other."""
+    """Row for row: edits, conversions, deletions, new parents, renamed currencies, in one warehouse after each other."""
     filled.busy_hour()
     if hour == 2:
         filled.sandbox.netsuite.delete("customer", "customer", 29)
@@ -240,9 +240,9 @@ def _numbers(warehouse: Warehouse, count: int) -> Statement:
     of = statement("staging", "stg_netsuite__contacts")
     with warehouse.writer() as con:
         for table in of.reads:
-            thing = next(each for each in THINGS.values() if table in each.raw_tables)
-            columns = ", ".join(f"null::varchar as {quoted(name)}" for name in thing.query.names if name != "id")
-            rows = count if thing.name == "contacts" else 0
+            record_type = next(each for each in RECORD_TYPES.values() if table in each.raw_tables)
+            columns = ", ".join(f"null::varchar as {quoted(name)}" for name in record_type.query.names if name != "id")
+            rows = count if record_type.name == "contacts" else 0
             con.execute(
                 f"create table {table} as select i::varchar as id, {columns}, null::varchar as _row_hash,"
                 f" timestamp '2026-11-16' as _extracted_at, null::timestamp as _deleted_at from range({rows}) t(i)"

@@ -44,7 +44,7 @@ class Told:
 
 @dataclass
 class Desk:
-    """A pond, Dagster's records and one receiver."""
+    """A warehouse, Dagster's records and one receiver."""
 
     instance: dg.DagsterInstance
     warehouse: Warehouse
@@ -60,7 +60,7 @@ class Desk:
         flows = [Workflow(name, one_source()) for name in self.workflows]
         return look(
             self.instance, self.warehouse, self.path, {self.told.name: self.told}, flows,
-            Limits(self.held, self.fresh_h), pond_time=self.now, link="https://ops.example",
+            Limits(self.held, self.fresh_h), warehouse_time=self.now, link="https://ops.example",
         )  # fmt: skip
 
     def run(self, job: str, steps: dict[str, Callable[[], None]]) -> bool:
@@ -287,7 +287,7 @@ def test_another_blocking_check_is_a_failure_in_its_own_words(desk: Desk) -> Non
 
 
 def test_a_workflow_that_grew_old_is_told_and_its_next_run_ends_it(desk: Desk) -> None:
-    """By the pond's clock and the hours that groups.yaml says; a workflow without them never grows old."""
+    """By the warehouse's clock and the hours that groups.yaml says; a workflow without them never grows old."""
     desk.fresh_h = {"customers": 26.0}
     desk.finished("customers", 1)
     desk.finished("projects", 1)
@@ -350,7 +350,7 @@ def test_a_look_that_dies_is_made_again(desk: Desk) -> None:
     with pytest.raises(KeyboardInterrupt):
         look(
             desk.instance, desk.warehouse, desk.path, {"memory": desk.told}, flows, Limits(10, {}),
-            pond_time=Dying(2026, 11, 22, tzinfo=UTC),
+            warehouse_time=Dying(2026, 11, 22, tzinfo=UTC),
         )  # fmt: skip
     after = desk.look()
 
@@ -363,13 +363,13 @@ def test_a_pond_that_cannot_be_read_ends_nothing_and_is_told(desk: Desk) -> None
     desk.decide("rejected_837", 20)
     desk.look()
     content = desk.warehouse.stage.read_bytes()
-    desk.warehouse.stage.write_bytes(b"no pond at all" * 1000)
+    desk.warehouse.stage.write_bytes(b"no warehouse at all" * 1000)
     blind = desk.look()
     desk.warehouse.stage.write_bytes(content)
     seeing = desk.look()
 
     assert blind.told is not None
-    assert blind.told.title == "Millpond: failed: the pond cannot be read: PondError"
+    assert blind.told.title == "Millpond: failed: the warehouse cannot be read: WarehouseError"
     assert blind.open == 2
     assert seeing.told is not None
     assert [each.state for each in seeing.told.entries] == ["recovered"]

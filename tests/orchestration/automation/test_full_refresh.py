@@ -24,7 +24,7 @@ NAMES = ("suiteprojects__customer_department", CUSTOMERS, PROJECTS)
 def test_projects_without_customers_are_refused_and_nothing_runs(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message names what is missing; no pond is made."""
+    """The message names what is missing; no warehouse is made."""
     code = synchronise_group(PROJECTS, None, Console(width=200))
 
     assert code == 2

@@ -43,7 +43,11 @@ class Watcher:
     def run(self) -> None:
         """The part of a requested run that moves the watermarks; the job's other steps are tried elsewhere."""
         job = definitions().resolve_job_def(JOB)
-        raw = [asset.key for thing in ("customers", "projects", "contacts") for asset in RAW_ASSETS[thing].specs]
+        raw = [
+            asset.key
+            for record_type in ("customers", "projects", "contacts")
+            for asset in RAW_ASSETS[record_type].specs
+        ]
         answer = job.execute_in_process(instance=self.instance, run_config=QUIET, asset_selection=raw)
         assert answer.success
 
@@ -157,7 +161,7 @@ def test_a_cursor_that_nobody_can_read_counts_as_none(watcher: Watcher) -> None:
 
 @pytest.mark.long
 def test_a_pond_that_was_made_anew_is_filled_again(watcher: Watcher) -> None:
-    """The first request of an earlier pond does not count for this one."""
+    """The first request of an earlier warehouse does not count for this one."""
     watcher.change()
     assert isinstance(watcher.tick(), dg.RunRequest)
     watcher.home.warehouse.stage.unlink()

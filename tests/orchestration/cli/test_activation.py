@@ -46,7 +46,7 @@ def test_a_group_goes_on_without_what_is_switched_off(settled: Home, capsys: pyt
     assert say("activate", OPTIONS) == 0
 
     assert off.success
-    for layer in ("mart", "twin", "plan", "sync"):
+    for layer in ("mart", "target", "plan", "sync"):
         told = shown(off, f"{layer}_{OPTIONS}")
         assert told["did"] == "nothing"
         assert str(told["switch"]).startswith("off, real time off (since 20")
@@ -59,7 +59,7 @@ def test_who_asks_for_it_alone_is_told_that_it_is_off(home: Home) -> None:
     """Materialized by hand, it fails with the way to switch it on."""
     Switches(home.warehouse.folder).say(OPTIONS, active=False)
 
-    result = home.materialize(f"twin_{OPTIONS}")
+    result = home.materialize(f"target_{OPTIONS}")
 
     assert not result.success
     failure = result.filter_events(lambda event: event.is_step_failure)[0].step_failure_data

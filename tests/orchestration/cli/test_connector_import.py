@@ -29,7 +29,7 @@ MODIFIED = {"stage": "customer", "is_inactive": False, "is_deleted": False, "is_
 
 @pytest.fixture(autouse=True, scope="module")
 def _a_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The command asks for no pond, but finds its own settings."""
+    """The command asks for no warehouse, but finds its own settings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLPOND_HOME", str(tmp_path_factory.mktemp("home")))
         yield

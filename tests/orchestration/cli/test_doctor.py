@@ -37,7 +37,7 @@ def test_a_home_that_is_ready_gets_ticks_only(seeded: Home) -> None:
     assert all(line.startswith("✓ ") for line in lines)
     assert {line.split()[1] for line in lines} == {"millpond:", "netsuite:", "suiteprojects:", "precoro:"}
     assert any(str(seeded.folder) in line for line in lines)
-    assert "✓ millpond: pond: 1 tables" in lines
+    assert "✓ millpond: warehouse: 1 tables" in lines
 
 
 def test_one_cross_is_exit_code_one(seeded: Home) -> None:
@@ -144,11 +144,11 @@ def test_a_key_file_is_looked_at_in_live_mode(home: Home, tmp_path: Path) -> Non
 
 def test_a_pond_that_cannot_be_read_is_told(seeded: Home) -> None:
     """A file that is no DuckDB file, or one that belongs to somebody else."""
-    pond = seeded.folder / "pond"
-    pond.mkdir()
-    (pond / "stage.duckdb").write_bytes(b"this is no database" * 1000)
+    warehouse = seeded.folder / "warehouse"
+    warehouse.mkdir()
+    (warehouse / "stage.duckdb").write_bytes(b"this is no database" * 1000)
 
-    assert any("millpond: pond" in line for line in crosses(looked()[1]))
+    assert any("millpond: warehouse" in line for line in crosses(looked()[1]))
 
 
 def test_nothing_secret_is_printed(seeded: Home) -> None:

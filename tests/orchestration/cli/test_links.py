@@ -32,7 +32,7 @@ def planned(home: Home) -> dict[str, tuple[str, str, str | None]]:
 
 
 @pytest.fixture
-def twins(seeded: Home) -> tuple[Home, str, list[str]]:
+def target_states(seeded: Home) -> tuple[Home, str, list[str]]:
     """A customer of which SuiteProjects Pro has two by the same nickname, in other letters."""
     assert seeded.run(f"{SPRO}__plan").success
     key, name, company = customer_of(seeded)
@@ -42,10 +42,10 @@ def twins(seeded: Home) -> tuple[Home, str, list[str]]:
 
 
 def test_candidates_are_shown_with_their_evidence(
-    twins: tuple[Home, str, list[str]], capsys: pytest.CaptureFixture[str]
+    target_states: tuple[Home, str, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The person sees which fields agree, and that nothing was guessed."""
-    home, key, ids = twins
+    home, key, ids = target_states
     assert planned(home)[key][:2] == ("ambiguous", "name")
 
     said = ask(capsys, "adopt", SPRO)
@@ -59,10 +59,10 @@ def test_candidates_are_shown_with_their_evidence(
 
 
 def test_a_persons_link_is_followed_and_told(
-    twins: tuple[Home, str, list[str]], capsys: pytest.CaptureFixture[str]
+    target_states: tuple[Home, str, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The queue is left by a decision, which the ledger keeps with who and why; taken back, it waits again."""
-    home, key, ids = twins
+    home, key, ids = target_states
     planned(home)
 
     linked = ask(capsys, "link", key, ids[1], "--workflow", SPRO, "--why", "same VAT number")
@@ -81,10 +81,10 @@ def test_a_persons_link_is_followed_and_told(
 
 
 def test_a_person_may_say_that_it_is_none_of_them(
-    twins: tuple[Home, str, list[str]], capsys: pytest.CaptureFixture[str]
+    target_states: tuple[Home, str, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two companies may have one name."""
-    home, key, _ = twins
+    home, key, _ = target_states
     planned(home)
 
     assert ask(capsys, "link", key, "new", "--workflow", SPRO).code == 0

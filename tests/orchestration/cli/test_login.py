@@ -14,7 +14,7 @@ from rich.console import Console
 
 from orchestration.cli.doctor import findings
 from orchestration.cli.login import RefusedLoginError, code_of, print_login
-from orchestration.settings import MillpondSettings, suiteprojects_door
+from orchestration.settings import MillpondSettings, suiteprojects_connection
 from resources.sandbox.sandbox import BASE_URLS
 from resources.suiteprojects.connect import open_suiteprojects
 from tests.orchestration.conftest import Home
@@ -70,7 +70,7 @@ def test_signing_in_by_the_loopback_address(home: Home, monkeypatch: pytest.Monk
     told = [each for each in findings() if each.system == "suiteprojects"]
     assert told
     assert all(each.is_well for each in told)
-    with open_suiteprojects(**suiteprojects_door(MillpondSettings())) as client:
+    with open_suiteprojects(**suiteprojects_connection(MillpondSettings())) as client:
         assert client.server_time()
 
 

@@ -83,10 +83,12 @@ def test_tables_are_printed_for_people(capsys: pytest.CaptureFixture[str], state
         ("precoro", "options"),
     ],
 )
-def test_everything_can_be_shown(capsys: pytest.CaptureFixture[str], state: Path, system: str, thing: str) -> None:
+def test_everything_can_be_shown(
+    capsys: pytest.CaptureFixture[str], state: Path, system: str, record_type: str
+) -> None:
     """An empty stand-in shows an empty list, not an error."""
-    assert isinstance(run_json(capsys, "show", system, thing, "--state", str(state)), list)
-    assert f"{system} {thing}" in run(capsys, "show", system, thing, "--state", str(state))
+    assert isinstance(run_json(capsys, "show", system, record_type, "--state", str(state)), list)
+    assert f"{system} {record_type}" in run(capsys, "show", system, record_type, "--state", str(state))
 
 
 def test_switches_tell_what_they_mean_and_can_be_set(capsys: pytest.CaptureFixture[str], state: Path) -> None:

@@ -1,4 +1,4 @@
-"""`millpond compact` by hand and every night: what it says, and that a pond that is not there is no error."""
+"""`millpond compact` by hand and every night: what it says, and that a warehouse that is not there is no error."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from orchestration.maintenance.compact import compact_pond, print_compacted
+from orchestration.maintenance.compact import compact_warehouse, print_compacted
 from orchestration.maintenance.job import tidy_job
 from orchestration.maintenance.retention import Keep
 from orchestration.settings import MillpondSettings
@@ -47,7 +47,7 @@ def test_nothing_goes_when_everything_is_kept(warehouse: Warehouse) -> None:
     """0 days is for ever; the room that is free goes all the same."""
     fill(warehouse)
 
-    done = compact_pond(warehouse, keep_days=0, clock=WallClock())
+    done = compact_warehouse(warehouse, keep_days=0, clock=WallClock())
 
     assert done.gone == {}
     assert done.after < done.before
@@ -56,7 +56,7 @@ def test_nothing_goes_when_everything_is_kept(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("filled", [False, True])
 def test_the_night_does_it(tmp_path: Path, *, filled: bool) -> None:
-    """The job that tidies up thins and compacts as well, by the pond's own time."""
+    """The job that tidies up thins and compacts as well, by the warehouse's own time."""
     with at_home(tmp_path) as home:
         if filled:
             fill(home.warehouse)

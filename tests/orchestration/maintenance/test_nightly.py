@@ -71,7 +71,7 @@ def night(settled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.mark.long
 def test_the_night_reads_everything_and_sends_nothing(night: Night) -> None:
-    """All of NetSuite's ids, though the pond compared them less than a day ago; every target, completely."""
+    """All of NetSuite's ids, though the warehouse compared them less than a day ago; every target, completely."""
     made = [
         each.step_materialization_data.materialization
         for each in night.result.all_events
@@ -81,7 +81,7 @@ def test_the_night_reads_everything_and_sends_nothing(night: Night) -> None:
 
     assert night.result.success
     assert metadata["raw_netsuite__customers"]["reconciled"].value is True
-    assert {f"twin_{CUSTOMERS}", f"twin_{OPTIONS}", f"mart_{OPTIONS}"} <= set(metadata)
+    assert {f"target_{CUSTOMERS}", f"target_{OPTIONS}", f"mart_{OPTIONS}"} <= set(metadata)
     assert not [name for name in metadata if name.startswith(("plan_", "sync_"))]
     assert writes(night.home) == night.writes
 
@@ -129,7 +129,9 @@ def test_the_nightly_job_has_every_reader_every_check_and_no_sender() -> None:
     workflows, _ = load_workflows(MillpondSettings().workflows)
     active = [each for each in workflows if each.spec.active]
 
-    assert {each.twin for each in active} | {each.mart for each in active} | {"raw_netsuite__customers"} <= names
+    assert {each.target_state for each in active} | {each.mart for each in active} | {
+        "raw_netsuite__customers"
+    } <= names
     assert not [name for name in names if name.startswith(("plan_", "sync_"))]
     checks = {check_key(each) for each in active}
     assert checks <= set(nightly.asset_graph.asset_check_keys)
@@ -206,7 +208,7 @@ def planned(warehouse: Warehouse, now: datetime) -> None:
 
 def test_plans_that_cannot_be_sent_lose_their_values(warehouse: Warehouse) -> None:
     """Sealed or not, a payload is somebody's data; what waits stays whole, the newest keeps its decisions."""
-    now = datetime(2026, 11, 22, 4, 30)  # noqa: DTZ001 - as the pond keeps it
+    now = datetime(2026, 11, 22, 4, 30)  # noqa: DTZ001 - as the warehouse keeps it
     planned(warehouse, now)
 
     first = clear_plans(warehouse, now, timedelta(days=7))
@@ -222,7 +224,7 @@ def test_plans_that_cannot_be_sent_lose_their_values(warehouse: Warehouse) -> No
 
 
 def test_the_job_tidies_all_of_it(home: Home) -> None:
-    """Over a pond that has something, and over none at all: a first night is no failure."""
+    """Over a warehouse that has something, and over none at all: a first night is no failure."""
     empty = home.run("tidy")
     with home.warehouse.writer() as con:
         ledger.ensure_ledger(con)

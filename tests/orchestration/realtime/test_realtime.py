@@ -15,7 +15,7 @@ import pytest
 from assets.delivery.spec.switches import Switches
 from orchestration.definitions import load_workflows, resources
 from orchestration.realtime.job import REALTIME, Outcome, Realtime
-from orchestration.realtime.queue import Hints
+from orchestration.realtime.queue import NotificationQueue
 from orchestration.settings import ROOT, MillpondSettings
 from resources.failpoints import arm
 from resources.sandbox.faults import Fault, FaultKind
@@ -36,57 +36,59 @@ order by try_cast(customer_id as bigint)
 
 @dataclass
 class Live:
-    """A home whose workflows follow hints, after a run of all."""
+    """A home whose workflows follow change notifications, after a run of all."""
 
     home: Home
     numbers: Iterator[int] = field(default_factory=lambda: count(int(time.time())))
 
     @property
-    def hints(self) -> Hints:
+    def notifications(self) -> NotificationQueue:
         """What waits."""
-        return Hints(self.home.folder)
+        return NotificationQueue(self.home.folder)
 
     def customers(self) -> list[int]:
         """Customers that both targets have."""
         return [int(row[0]) for row in self.ledger(BOTH)]
 
-    def hint(self, source: str, record_id: int, *, is_deleted: bool = False) -> None:
+    def notification(self, source: str, record_id: int, *, is_deleted: bool = False) -> None:
         """As the webhook keeps it."""
         nonce, now = f"nonce-{next(self.numbers)}", time.time()
-        assert self.hints.keep(source, str(record_id), is_deleted=is_deleted, nonce=nonce, now=now, remember_s=600)
+        assert self.notifications.keep(
+            source, str(record_id), is_deleted=is_deleted, nonce=nonce, now=now, remember_s=600
+        )
 
     def rename(self, customer_id: int, name: str) -> None:
         """A person renames a customer, and the script tells of it."""
         self.home.sandbox.netsuite.update("customer", customer_id, companyname=name)
-        self.hint("customers", customer_id)
+        self.notification("customers", customer_id)
 
     def bring(self, run_id: str = "") -> Outcome:
         """What the targeted run does, without Dagster around it."""
         settings = MillpondSettings()
         workflows, _ = load_workflows(settings.workflows)
         made = resources(settings, workflows)
-        doors = {each.spec.door for each in workflows}
+        connections = {each.spec.connection_name for each in workflows}
         with dg.build_resources(
-            {name: made[name] for name in ("warehouse", "netsuite", "extraction", *doors)}
+            {name: made[name] for name in ("warehouse", "netsuite", "extraction", *connections)}
         ) as opened:
-            clients = {name: getattr(opened, name) for name in doors}
-            run_id = run_id or f"hints {next(self.numbers)}"
+            clients = {name: getattr(opened, name) for name in connections}
+            run_id = run_id or f"change notifications {next(self.numbers)}"
             return Realtime(
-                opened.warehouse, opened.netsuite, opened.extraction, clients, workflows, self.hints, run_id
+                opened.warehouse, opened.netsuite, opened.extraction, clients, workflows, self.notifications, run_id
             ).bring(200)
 
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of the pond."""
+        """Rows of the warehouse."""
         return self.home.warehouse.read(query).rows()
 
     def confirmed(self, record_id: int) -> set[str]:
-        """The workflows that had a record confirmed by a run that hints started."""
+        """The workflows that had a record confirmed by a run that change notifications started."""
         return {
             row[0]
             for row in self.ledger(
                 "select workflow from sync_attempts join sync_runs using (run_id, workflow)"
                 " join sync_plans using (plan_id)"
-                f" where source_id = '{record_id}' and kind = 'hints' and sync_attempts.state = 'confirmed'"
+                f" where source_id = '{record_id}' and kind = 'realtime' and sync_attempts.state = 'confirmed'"
             )
         }
 
@@ -132,7 +134,7 @@ def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, mon
     assert live.in_targets("Nobody told of it") == (0, 0)
     assert live.confirmed(first) == {SUITE, OPTIONS}
     assert watermarks(live) == before
-    assert live.hints.waiting() == 0
+    assert live.notifications.waiting() == 0
     seen = [each for each in done.all_events if each.event_type_value == "ASSET_OBSERVATION"]
     shown = {str(each.asset_key.to_user_string()): each for each in seen if each.asset_key}
     assert {f"sync_{SUITE}", f"sync_{OPTIONS}"} <= shown.keys()
@@ -160,7 +162,7 @@ def test_a_new_project_of_a_new_customer_is_brought_with_its_parents(live: Live)
             | {"id": project, "entityid": "P-new", "companyname": "Its project", "customer": number, "parent": number}
         ],
     )
-    live.hint("projects", project)
+    live.notification("projects", project)
 
     outcome = live.bring()
 
@@ -181,10 +183,10 @@ def test_a_deletion_is_believed_when_netsuite_shows_the_record_no_more(live: Liv
     gone, there, unsaid = [each for each in live.customers() if each not in parents][:3]
     live.home.sandbox.netsuite.delete("customer", "customer", gone)
     live.home.sandbox.netsuite.delete("customer", "customer", unsaid)
-    live.hint("customers", gone, is_deleted=True)
-    live.hint("customers", there, is_deleted=True)
-    live.hint("customers", unsaid)
-    live.hint("customers", 999_999_999)
+    live.notification("customers", gone, is_deleted=True)
+    live.notification("customers", there, is_deleted=True)
+    live.notification("customers", unsaid)
+    live.notification("customers", 999_999_999)
 
     outcome = live.bring()
 
@@ -193,7 +195,7 @@ def test_a_deletion_is_believed_when_netsuite_shows_the_record_no_more(live: Liv
     assert (state[str(gone)], state[str(there)], state[str(unsaid)]) == (True, False, False)
     acted = dict(live.ledger("select source_id, action from sync_attempts where action = 'deactivate'"))
     assert acted.keys() == {str(gone)}
-    assert live.hints.waiting() == 0
+    assert live.notifications.waiting() == 0
 
 
 @pytest.mark.long
@@ -211,8 +213,11 @@ def test_an_account_that_is_down_keeps_its_hints_and_holds_up_no_other(live: Liv
     fresh = live.bring()
     assert not fresh.problems
     assert live.in_targets("After it was down") == (1, 1)
-    again = live.hints.due(["suiteprojects", "precoro"], time.time() + 60)
-    assert {door: [hint.record_id for hint in hints] for door, hints in again.items()} in (
+    again = live.notifications.due(["suiteprojects", "precoro"], time.time() + 60)
+    assert {
+        connection: [notification.record_id for notification in notifications]
+        for connection, notifications in again.items()
+    } in (
         {"suiteprojects": [str(first)], "precoro": []},
         {"suiteprojects": [], "precoro": []},
     )
@@ -220,15 +225,15 @@ def test_an_account_that_is_down_keeps_its_hints_and_holds_up_no_other(live: Liv
 
 @pytest.mark.long
 def test_while_netsuite_is_down_every_hint_waits(live: Live) -> None:
-    """Values are never taken from the hint, so there is nothing to send."""
+    """Values are never taken from the change notification, so there is nothing to send."""
     live.home.sandbox.faults.plan("netsuite", Fault(FaultKind.REFUSED_500, times=1000))
-    live.hint("customers", live.customers()[0])
+    live.notification("customers", live.customers()[0])
     attempts = live.ledger("select count(*) from sync_attempts")
 
     outcome = live.bring()
 
     assert len(outcome.problems) == 2
-    assert live.hints.waiting() == 1
+    assert live.notifications.waiting() == 1
     assert live.ledger("select count(*) from sync_attempts") == attempts
 
 
@@ -244,7 +249,7 @@ def test_what_is_switched_off_is_not_brought(live: Live) -> None:
     assert live.in_targets("Off") == (0, 0)
 
     switches.say(SUITE, active=True)
-    live.hint("customers", key)
+    live.notification("customers", key)
     live.bring()
     assert live.in_targets("Off") == (1, 0)
 
@@ -260,13 +265,13 @@ def test_what_is_switched_off_is_not_brought(live: Live) -> None:
     ],
 )
 def test_a_run_that_is_killed_is_made_good_by_the_next(live: Live, failpoint: str) -> None:
-    """The hint is closed after everything else: the record comes, and comes once."""
+    """The change notification is closed after everything else: the record comes, and comes once."""
     netsuite = live.home.sandbox.netsuite
     old = next(row for row in netsuite.rows("customer") if row["id"] == live.customers()[0])
     number = netsuite.next_id("customer")
     netsuite.insert("customer", [old | {"id": number, "entityid": "C-new", "companyname": "Brand new"}])
     netsuite.insert("customersubsidiaryrelationship", [{"entity": number, "subsidiary": 2, "isprimarysub": True}])
-    live.hint("customers", number)
+    live.notification("customers", number)
     script = (
         "import sys; from pathlib import Path; from tests.orchestration.realtime.test_realtime import killed;"
         " killed(Path(sys.argv[1]), sys.argv[2])"
@@ -276,12 +281,12 @@ def test_a_run_that_is_killed_is_made_good_by_the_next(live: Live, failpoint: st
         cwd=ROOT, check=False, capture_output=True,
     )  # fmt: skip
     assert done.returncode == -9, done.stderr.decode()[-2000:]
-    assert live.hints.waiting() == 1
+    assert live.notifications.waiting() == 1
 
     assert not live.bring().problems
 
     assert live.in_targets("Brand new") == (1, 1)
-    assert live.hints.waiting() == 0
+    assert live.notifications.waiting() == 0
     assert live.ledger("select count(*) from sync_runs where state = 'sending'") == [(0,)]
 
 
@@ -303,4 +308,4 @@ def test_a_run_waits_a_little_for_the_next_save(live: Live, monkeypatch: pytest.
     assert live.home.run(REALTIME).success
 
     assert live.in_targets("The first") == live.in_targets("The second") == (1, 1)
-    assert live.hints.waiting() == 0
+    assert live.notifications.waiting() == 0

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from orchestration.cli.main import app as cli
 from orchestration.cli.webhook import serve_webhook
-from orchestration.realtime.queue import TRIES, Hint, Hints
+from orchestration.realtime.queue import TRIES, Notification, NotificationQueue
 from orchestration.realtime.webhook import Gate, Webhook
 from orchestration.settings import ROOT
 from resources.netsuite.webhook_signature import NONCE, PATH, SIGNATURE, TIMESTAMP, signed
@@ -40,8 +40,8 @@ class Hook:
             secrets=[SECRET, OLD], names=frozenset({"hooks.example.com", "127.0.0.1"}), account="1234567_SB1",
             now=lambda: self.seconds[-1],
         )  # fmt: skip
-        self.hints = Hints(self.folder)
-        self.client = TestClient(Webhook(gate, self.hints).app(), base_url="http://hooks.example.com")
+        self.notifications = NotificationQueue(self.folder)
+        self.client = TestClient(Webhook(gate, self.notifications).app(), base_url="http://hooks.example.com")
 
     def post(self, secret: str = SECRET, nonce: str = "", at: float = NOW, **said: str) -> httpx.Response:
         """One signed post."""
@@ -50,8 +50,8 @@ class Hook:
 
     def waiting(self) -> list[tuple[str, str, bool]]:
         """Which records wait."""
-        due = self.hints.due(["suiteprojects"], NOW)["suiteprojects"]
-        return [(hint.source, hint.record_id, hint.is_deleted) for hint in due]
+        due = self.notifications.due(["suiteprojects"], NOW)["suiteprojects"]
+        return [(notification.source, notification.record_id, notification.is_deleted) for notification in due]
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_duplicates_and_bursts_are_one_hint_a_record(hook: Hook) -> None:
         hook.post(id=str(number))
 
     assert len(hook.waiting()) == 100
-    assert hook.hints.counted() == {"kept": 109, "left": 0}
+    assert hook.notifications.counted() == {"kept": 109, "left": 0}
 
 
 @pytest.mark.parametrize("events", [("edit", "delete"), ("delete", "edit"), ("delete", "create", "xedit")])
@@ -206,35 +206,35 @@ def test_a_hint_is_on_disk_before_it_is_answered(tmp_path: Path) -> None:
     assert Hook(tmp_path).waiting() == [("customers", "107", False)]
 
 
-def taken(hints: Hints, door: str = "precoro", now: float = NOW) -> list[Hint]:
+def taken(notifications: NotificationQueue, connection: str = "precoro", now: float = NOW) -> list[Notification]:
     """What one account may try now."""
-    return hints.due([door], now)[door]
+    return notifications.due([connection], now)[connection]
 
 
 def test_a_save_while_a_run_looks_is_looked_at_again(hook: Hook) -> None:
     """What the run had taken is older."""
     hook.post()
-    before = taken(hook.hints)
+    before = taken(hook.notifications)
     hook.post()
-    for door in DOORS:
-        hook.hints.done(door, before, DOORS)
+    for connection in DOORS:
+        hook.notifications.done(connection, before, DOORS)
 
-    assert [hint.number for hint in taken(hook.hints)] == [2]
+    assert [notification.number for notification in taken(hook.notifications)] == [2]
 
 
 def test_each_account_closes_its_own_hints(hook: Hook) -> None:
-    """One that does not answer keeps waiting, the other is not asked again; then the hint is forgotten."""
+    """One that does not answer keeps waiting, the other is not asked again; then the change notification is forgotten."""
     hook.post()
-    hint = taken(hook.hints)
-    hook.hints.failed("suiteprojects", hint, DOORS, "down", NOW)
-    hook.hints.done("precoro", hint, DOORS)
+    notification = taken(hook.notifications)
+    hook.notifications.failed("suiteprojects", notification, DOORS, "down", NOW)
+    hook.notifications.done("precoro", notification, DOORS)
 
-    assert taken(hook.hints) == []
-    assert taken(hook.hints, "suiteprojects", NOW) == []
-    again = taken(hook.hints, "suiteprojects", NOW + 3)
-    assert [hint.tries for hint in again] == [1]
-    hook.hints.done("suiteprojects", again, DOORS)
-    assert hook.hints.waiting() == 0
+    assert taken(hook.notifications) == []
+    assert taken(hook.notifications, "suiteprojects", NOW) == []
+    again = taken(hook.notifications, "suiteprojects", NOW + 3)
+    assert [notification.tries for notification in again] == [1]
+    hook.notifications.done("suiteprojects", again, DOORS)
+    assert hook.notifications.waiting() == 0
 
 
 def test_a_hint_that_fails_and_fails_is_left_to_the_run_of_all(hook: Hook) -> None:
@@ -242,21 +242,21 @@ def test_a_hint_that_fails_and_fails_is_left_to_the_run_of_all(hook: Hook) -> No
     hook.post()
     now, waits = NOW, []
     for _ in range(TRIES):
-        hint = taken(hook.hints, now=now)
-        given_up = hook.hints.failed("precoro", hint, ["precoro"], "down", now)
-        next_at = hook.hints.next_try(["precoro"])
+        notification = taken(hook.notifications, now=now)
+        given_up = hook.notifications.failed("precoro", notification, ["precoro"], "down", now)
+        next_at = hook.notifications.next_try(["precoro"])
         waits.append(0.0 if next_at is None else next_at - now)
         now = next_at or now
 
     assert waits == [2, 8, 32, 128, 512, 900, 900, 0]
     assert [each.record_id for each in given_up] == ["107"]
-    assert (hook.hints.waiting(), hook.hints.counted()["left"]) == (0, 1)
+    assert (hook.notifications.waiting(), hook.notifications.counted()["left"]) == (0, 1)
 
     hook.post()
-    hint = taken(hook.hints, now=now)
-    hook.hints.failed("precoro", hint, ["precoro"], "down", now)
+    notification = taken(hook.notifications, now=now)
+    hook.notifications.failed("precoro", notification, ["precoro"], "down", now)
     hook.post()
-    assert [each.tries for each in taken(hook.hints, now=now)] == [0]
+    assert [each.tries for each in taken(hook.notifications, now=now)] == [0]
 
 
 def test_the_stand_in_posts_as_the_script_does(hook: Hook, sandbox: Sandbox) -> None:
@@ -286,7 +286,7 @@ def test_the_stand_in_posts_as_the_script_does(hook: Hook, sandbox: Sandbox) -> 
 def test_without_a_good_secret_it_does_not_start(
     secrets: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Anybody could send hints then."""
+    """Anybody could send change notifications then."""
     monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
     monkeypatch.setenv("MILLPOND_WEBHOOK_SECRETS", secrets)
 

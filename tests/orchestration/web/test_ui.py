@@ -212,7 +212,7 @@ def test_a_workflows_graph_shows_its_assets_as_materialized(ui: Ui) -> None:
     """Each step with its state, its checks and what it is made with."""
     page = ui.look(f"/assets/{PLAN}?view=lineage&lineageScope=neighbors", "plan_lineage", "2200,1400")
 
-    for layer in ("mart", "twin", "plan", "sync"):
+    for layer in ("mart", "target", "plan", "sync"):
         assert f"{layer}_suiteprojects__customers" in page.dom, layer
     assert page.dom.count(">Materialized<") == 4
     assert "2 / 2 Passed" in page.dom

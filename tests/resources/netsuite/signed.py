@@ -8,7 +8,7 @@ import httpx
 
 from resources.http import open_http
 from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
-from resources.netsuite.client import NetSuiteClient, open_door
+from resources.netsuite.client import NetSuiteClient, open_http_client
 from resources.netsuite.concurrency import Lanes
 from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
@@ -54,4 +54,4 @@ def with_keys(
         )
     lanes, wire = Lanes(4), Ear(sandbox.transport("netsuite"), [] if heard is None else heard)
     with open_http(base, auth=signing, transport=wire) as http:
-        yield NetSuiteClient(open_door(http, sandbox.clock, lanes), sandbox.clock, lanes)
+        yield NetSuiteClient(open_http_client(http, sandbox.clock, lanes), sandbox.clock, lanes)

@@ -16,7 +16,7 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
 )
-from resources.netsuite.client import NetSuiteClient, open_door
+from resources.netsuite.client import NetSuiteClient, open_http_client
 from resources.netsuite.concurrency import Lanes
 from resources.netsuite.errors import MissingTableError, UnknownColumnError
 
@@ -35,7 +35,7 @@ def answering(answer: Callable[[httpx.Request], httpx.Response], lanes: Lanes | 
     clock: Clock = NoWait()
     lanes = lanes or Lanes(4)
     http = httpx.Client(base_url="https://1234567.example", transport=httpx.MockTransport(answer))
-    return NetSuiteClient(open_door(http, clock, lanes), clock, lanes)
+    return NetSuiteClient(open_http_client(http, clock, lanes), clock, lanes)
 
 
 def page(*ids: int, more: bool = False, **changes: Any) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def test_waits_between_tries_are_drawn_and_grow() -> None:
             base_url="https://1234567.example", transport=httpx.MockTransport(lambda _: httpx.Response(503))
         )
         with pytest.raises(TransientError):
-            NetSuiteClient(open_door(http, clock, lanes), clock, lanes).suiteql(QUERY, ["0"])
+            NetSuiteClient(open_http_client(http, clock, lanes), clock, lanes).suiteql(QUERY, ["0"])
         waits.append(clock.waits)
 
     assert waits[0] != waits[1]

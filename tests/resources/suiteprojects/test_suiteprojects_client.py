@@ -3,7 +3,7 @@
 import pytest
 
 from resources.errors import ContractError, RequestRejectedError
-from resources.http import HttpDoor
+from resources.http import HttpClient
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.client import SuiteProjectsClient, read_command
@@ -155,6 +155,6 @@ def test_a_huge_text_travels(client: SuiteProjectsClient) -> None:
 
 def test_the_door_counts_every_call(client: SuiteProjectsClient) -> None:
     """The ledger reports them."""
-    assert isinstance(client._door, HttpDoor)
+    assert isinstance(client._http, HttpClient)
     client.server_time()
     assert client.calls == 1

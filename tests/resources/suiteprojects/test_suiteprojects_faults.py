@@ -10,7 +10,7 @@ from resources.errors import (
     QuotaExhaustedError,
     TransientError,
 )
-from resources.http import HttpDoor, open_http
+from resources.http import HttpClient, open_http
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -90,9 +90,9 @@ class Canned:
 def test_every_command_needs_its_block(sandbox: Sandbox, blocks: str) -> None:
     """Nothing but their place tells blocks apart, so a missing, extra or moved one spoils the answer."""
     transport = SandboxTransport(Canned(f"<response>{blocks}</response>"))
-    with open_http(BASE_URLS["suiteprojects"], transport=transport) as http:
-        door = HttpDoor(http, system="suiteprojects", clock=sandbox.clock)
-        client = SuiteProjectsClient(door, namespace="n", key="k", sign_in=TokenSignIn("t"), clock=sandbox.clock)
+    with open_http(BASE_URLS["suiteprojects"], transport=transport) as pool:
+        http = HttpClient(pool, system="suiteprojects", clock=sandbox.clock)
+        client = SuiteProjectsClient(http, namespace="n", key="k", sign_in=TokenSignIn("t"), clock=sandbox.clock)
 
         with pytest.raises(AnswerLostError):
             client.execute(add("1", "2"))
@@ -101,9 +101,9 @@ def test_every_command_needs_its_block(sandbox: Sandbox, blocks: str) -> None:
 def test_odd_spacing_is_still_xml(sandbox: Sandbox) -> None:
     """Oracle's own sample is written so (§1.1)."""
     body = '<?xml version="1.0" standalone="yes"?><response><Auth status = "0"></Auth ><Time status= " 0 "/></response>'
-    with open_http(BASE_URLS["suiteprojects"], transport=SandboxTransport(Canned(body))) as http:
-        door = HttpDoor(http, system="suiteprojects", clock=sandbox.clock)
-        client = SuiteProjectsClient(door, namespace="n", key="k", sign_in=TokenSignIn("t"), clock=sandbox.clock)
+    with open_http(BASE_URLS["suiteprojects"], transport=SandboxTransport(Canned(body))) as pool:
+        http = HttpClient(pool, system="suiteprojects", clock=sandbox.clock)
+        client = SuiteProjectsClient(http, namespace="n", key="k", sign_in=TokenSignIn("t"), clock=sandbox.clock)
 
         assert len(client.execute([command("Time")])) == 1
 

@@ -1,4 +1,4 @@
-"""The pond's file is written anew without the room that is free; who dies over it loses nothing."""
+"""The warehouse's file is written anew without the room that is free; who dies over it loses nothing."""
 
 import os
 import signal
@@ -75,7 +75,7 @@ def test_readers_of_the_snapshot_notice_nothing(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("after_s", [0.0, 0.02, 0.05, 0.1, 0.2])
 def test_who_dies_over_it_loses_nothing(warehouse: Warehouse, after_s: float) -> None:
-    """Killed at any moment, the pond is the old file or the new one, and the next compaction goes through."""
+    """Killed at any moment, the warehouse is the old file or the new one, and the next compaction goes through."""
     fill(warehouse)
     before = told(warehouse)
     process = subprocess.Popen(

@@ -9,7 +9,7 @@ import pytest
 from assets.warehouse.history import keep
 from assets.warehouse.staging import build
 from resources.warehouse.masking import Personal
-from resources.warehouse.resource import open_pond
+from resources.warehouse.resource import open_warehouse
 from resources.warehouse.tables import ensure_table
 from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
@@ -18,8 +18,8 @@ from tests.assets.warehouse.test_staging_incremental import Account
 SECRETS = ("Greta", "Persson", "greta@home.example", "+46 70", "Lilla gatan", "Persson, Greta", "in confidence")
 
 
-def pond(folder: Path) -> Path:
-    """A pond with a person in it, in every layer."""
+def warehouse(folder: Path) -> Path:
+    """A warehouse with a person in it, in every layer."""
     account = Account(folder)
     account.sandbox.netsuite.insert(
         "customer",
@@ -45,7 +45,7 @@ def pond(folder: Path) -> Path:
             "insert into lineage_columns (workflow, target_field, source_column)"
             " values ('w__x', 'company', 'last_name'), ('w__x', 'note', null), ('w__x', 'city', 'city')"
         )
-        for table in ("mart_w__x", "twin_w__x", "plan_w__x"):
+        for table in ("mart_w__x", "target_w__x", "plan_w__x"):
             con.execute(f"create table {table} (source_id varchar, company varchar, city varchar, note varchar)")
             con.execute(f"insert into {table} values ('99', 'Persson', 'Lund', 'Greta')")
         con.execute("insert into sync_attempts (source_id, image, reason) values ('99', 'Persson', 'no Persson here')")
@@ -60,13 +60,13 @@ def pond(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a pond with a person in it."""
-    return pond(tmp_path_factory.mktemp("masked"))
+    """The folder of a warehouse with a person in it."""
+    return warehouse(tmp_path_factory.mktemp("masked"))
 
 
 def published(folder: Path, personal: Personal) -> duckdb.DuckDBPyConnection:
     """The snapshot, as an analyst opens it."""
-    open_pond(folder, personal=personal).publish()
+    open_warehouse(folder, personal=personal).publish()
     return duckdb.connect(str(folder / "analyst.duckdb"), read_only=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from resources.warehouse.resource import open_pond
+from resources.warehouse.resource import open_warehouse
 from resources.warehouse.tables import ensure_table, insert_frame
 from sql import statement
 
@@ -36,23 +36,23 @@ print(json.dumps({"reads": reads, "runs": sorted(seen)}))
 
 def run(folder: Path, number: int, *, personal: str) -> None:
     """One run: both tables made anew in two transactions, then published."""
-    pond = open_pond(folder, personal="mask" if personal == "mask" else "show")
+    warehouse = open_warehouse(folder, personal="mask" if personal == "mask" else "show")
     names = ("one", "other") if personal == "show" else ("stg_netsuite__one", "stg_netsuite__other")
     for name in names:
-        pond.replace(name, pl.DataFrame({"run": [number] * ROWS, "text": ["x" * 50] * ROWS}))
-    pond.publish()
+        warehouse.replace(name, pl.DataFrame({"run": [number] * ROWS, "text": ["x" * 50] * ROWS}))
+    warehouse.publish()
 
 
 def test_readers_in_other_processes_never_fail_and_see_whole_runs(tmp_path: Path) -> None:
-    """The pond is between two runs half of the time; the snapshot never is."""
-    pond = open_pond(tmp_path)
-    with pond.writer() as con:
+    """The warehouse is between two runs half of the time; the snapshot never is."""
+    warehouse = open_warehouse(tmp_path)
+    with warehouse.writer() as con:
         for name in ("sync_runs", "sync_decisions", "sync_links", "sync_plans"):
             ensure_table(con, statement("ledger", name))
         insert_frame(con, "sync_runs", pl.DataFrame({"workflow": ["w"], "run_id": ["1"]}))
     run(tmp_path, 0, personal="show")
     stop = tmp_path / "stop"
-    command = [sys.executable, "-c", READER, str(pond.snapshot), str(stop)]
+    command = [sys.executable, "-c", READER, str(warehouse.snapshot), str(stop)]
     readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(READERS)]
     try:
         for reader in readers:

@@ -22,7 +22,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     folder = tmp_path_factory.mktemp("delivered")
     world, rest = Sandbox(folder / "sandbox"), customer("7", company_name="100")
     with open_precoro(sandbox=world.folder) as client:
-        flow = Flow(Warehouse(folder / "pond"), OptionTarget(client, 5144), world.clock)
+        flow = Flow(Warehouse(folder / "warehouse"), OptionTarget(client, 5144), world.clock)
         flow.stage(customer("1", company_name="Acme"), rest, below=(project("100"),)).run()
         flow.stage(customer("1", company_name="Acme 2"), rest, below=(project("100"),)).run()
         yield flow
@@ -149,7 +149,7 @@ def test_before_everything_there_is_no_story(precoro: Flow) -> None:
     """Nothing had been decided."""
     precoro.stage(customer("1")).run()
 
-    (story,) = explain(precoro.warehouse, Record("customers", "1", "C1", None), datetime(2001, 1, 1)).stories  # noqa: DTZ001 - the pond's timestamps are naive UTC
+    (story,) = explain(precoro.warehouse, Record("customers", "1", "C1", None), datetime(2001, 1, 1)).stories  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
 
     assert (story.decided, story.attempts) == ([], [])
 
@@ -200,7 +200,7 @@ def test_an_id_of_two_sources_tells_both_and_a_targets_id_one(precoro: Flow) -> 
 
 
 def test_the_macro_says_what_it_is_and_needs_its_tables(precoro: Flow) -> None:
-    """A pond without projects is published all the same."""
+    """A warehouse without projects is published all the same."""
     with precoro.warehouse.writer() as con:
         con.execute("create table something (id integer)")
     precoro.warehouse.publish()

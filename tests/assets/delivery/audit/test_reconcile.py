@@ -1,7 +1,7 @@
 """The nightly comparison: identical is told as identical, every difference has its cause, and a lie is found."""
 
 from assets.delivery.audit.reconcile import EDITED, KEPT_SO, NEVER_RAN, PENDING, Reconciled, reconcile
-from assets.delivery.mart.build import make_mart, read_twin
+from assets.delivery.mart.build import make_mart, read_target_state
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.assets.delivery.builders import customer, project, suite_customers
@@ -12,7 +12,7 @@ def tonight(flow: Flow) -> Reconciled:
     """Both sides read again, and compared."""
     flow.clock.sleep(3600)  # a listing is taken as read for a minute
     make_mart(flow.warehouse, flow.workflow)
-    read_twin(flow.warehouse, flow.workflow, flow.target, run_id="night", clock=flow.clock)
+    read_target_state(flow.warehouse, flow.workflow, flow.target, run_id="night", clock=flow.clock)
     with flow.warehouse.writer() as con:
         con.execute("create table if not exists sync_watermarks (watermark_at timestamp)")
     return reconcile(flow.warehouse, flow.workflow, key_field=flow.target.key_field)
@@ -31,7 +31,7 @@ def test_after_a_run_both_sides_are_identical(precoro: Flow) -> None:
 def test_what_a_person_edited_or_removed_is_told_as_that(precoro: Flow, sandbox: Sandbox) -> None:
     """Drift is found by a night in which nothing ran."""
     precoro.stage(customer("1"), customer("2"), below=(project("100"),)).run()
-    ids = dict(precoro.table("twin_flow").select("external_id", "target_id").rows())
+    ids = dict(precoro.table("target_flow").select("external_id", "target_id").rows())
     sandbox.precoro.edit_option(int(ids["1"]), name="Edited by hand")
 
     found = tonight(precoro)
@@ -90,7 +90,7 @@ def test_a_write_that_the_ledger_claims_and_the_target_lacks_is_unexplained(prec
     precoro.stage(customer("1"), customer("2")).run()
     with precoro.warehouse.writer() as con:
         con.execute("update sync_links set payload_hash = 'another' where source_id = '1'")
-    ids = dict(precoro.table("twin_flow").select("external_id", "target_id").rows())
+    ids = dict(precoro.table("target_flow").select("external_id", "target_id").rows())
     sandbox.precoro.edit_option(int(ids["1"]), name="Never sent")
 
     found = tonight(precoro)
@@ -106,11 +106,11 @@ def test_a_record_that_is_there_twice_is_unexplained(suiteprojects: Flow) -> Non
     suiteprojects.stage(customer("1")).run()
     with suiteprojects.warehouse.writer() as con:
         con.execute(
-            "create table copy as select * replace ('copy' as target_id) from twin_flow where external_id = '1'"
+            "create table copy as select * replace ('copy' as target_id) from target_flow where external_id = '1'"
         )
     make_mart(suiteprojects.warehouse, suiteprojects.workflow)
     with suiteprojects.warehouse.writer() as con:
-        con.execute("insert into twin_flow by name select * from copy")
+        con.execute("insert into target_flow by name select * from copy")
         con.execute("create table if not exists sync_watermarks (watermark_at timestamp)")
 
     found = reconcile(suiteprojects.warehouse, suiteprojects.workflow, key_field="externalid")

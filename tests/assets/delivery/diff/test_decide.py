@@ -23,7 +23,7 @@ from tests.assets.delivery.builders import (
     mart,
     one_source,
     option_tree,
-    twin,
+    target_state,
 )
 
 Rows = list[dict[str, Any]]
@@ -33,7 +33,7 @@ def planned(
     wanted: Rows, there: Rows | None = None, linked: Rows | None = None, *, spec: WorkflowSpec | None = None
 ) -> Rows:
     """The plan as rows."""
-    plan = decide(spec or option_tree(), OPTIONS, mart(*wanted), twin(*(there or [])), links(*(linked or [])))
+    plan = decide(spec or option_tree(), OPTIONS, mart(*wanted), target_state(*(there or [])), links(*(linked or [])))
     assert plan.columns == PLAN_COLUMNS
     return plan.to_dicts()
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_switched_off_is_told() -> None:
     spec = one_source(fields=list(OPTION_ROWS[:2]))
     table = mart(desired(**RETIRE)).drop("enable")
 
-    plan = decide(spec, OPTIONS, table, twin(actual()), links()).to_dicts()
+    plan = decide(spec, OPTIONS, table, target_state(actual()), links()).to_dicts()
 
     assert actions(plan) == [("quarantined", "cannot_deactivate")]
     assert "map the field enable" in plan[0]["reason"]
@@ -268,7 +268,7 @@ def test_a_field_that_this_source_does_not_map_is_left_alone() -> None:
 
     assert actions(row) == [("quarantined", "required_blank")]  # a new one could not be made without
     unlimited = OPTIONS.__class__("externalId", "enable", {})
-    plan = decide(spec, unlimited, mart(desired(name=None)), twin(actual(name="by hand")), links()).to_dicts()
+    plan = decide(spec, unlimited, mart(desired(name=None)), target_state(actual(name="by hand")), links()).to_dicts()
     assert actions(plan) == [("unchanged", "identical")]
 
 
@@ -437,7 +437,7 @@ def test_a_refused_record_is_not_sent_again_until_something_changed(
     """The same bytes would be refused again, and calls are few."""
     spec = option_tree()
 
-    plan = decide(spec, OPTIONS, mart(desired()), twin(*there), links(), refusal(spec, **changes)).to_dicts()
+    plan = decide(spec, OPTIONS, mart(desired()), target_state(*there), links(), refusal(spec, **changes)).to_dicts()
 
     assert actions(plan) == [expected]
 
@@ -447,7 +447,7 @@ def test_a_remembered_refusal_blocks_the_children() -> None:
     spec = option_tree()
     table = mart(desired(), below("100", "1"))
 
-    plan = decide(spec, OPTIONS, table, twin(), links(), refusal(spec)).to_dicts()
+    plan = decide(spec, OPTIONS, table, target_state(), links(), refusal(spec)).to_dicts()
 
     assert actions(plan) == [("quarantined", "rejected_12"), ("blocked", "parent_missing")]
 
@@ -475,7 +475,7 @@ def marts(draw: st.DrawFn) -> Rows:
 
 
 @st.composite
-def twins(draw: st.DrawFn) -> Rows:
+def target_states(draw: st.DrawFn) -> Rows:
     """Ours, others' and nobody's records, with keys that may occur twice."""
     rows = []
     for target_id in draw(st.lists(st.sampled_from(["901", "902", "903", "904", "905"]), unique=True)):
@@ -502,7 +502,7 @@ ANY_SPEC = option_tree(match=[{"field": "name", "ignore_case": True}])
 
 
 def after(plan: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
-    """The twin when everything that the plan wants was done."""
+    """The target state when everything that the plan wants was done."""
     rows = {row["target_id"]: row for row in there.to_dicts()}
     ids: dict[tuple[str, str], str] = {}
     for number, row in enumerate(plan.sort("level").to_dicts()):
@@ -524,14 +524,14 @@ def after(plan: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
             "is_active": values["enable"] != "0",
             "parent_id": place if moves else old["parent_id"],
         }
-    return twin(*rows.values())
+    return target_state(*rows.values())
 
 
 @settings(max_examples=25, deadline=None)
-@given(marts(), twins(), linkings())
+@given(marts(), target_states(), linkings())
 def test_whatever_the_frames_the_promises_hold(wanted: Rows, there: Rows, linked: Rows) -> None:
     """One decision each, the same each time, nothing of others, no record twice, and an end to it."""
-    desired_frame, actual_frame, known = mart(*wanted), twin(*there), links(*linked)
+    desired_frame, actual_frame, known = mart(*wanted), target_state(*there), links(*linked)
 
     plan = decide(ANY_SPEC, OPTIONS, desired_frame, actual_frame, known)
 
@@ -572,12 +572,12 @@ PINNED_SPECS = [
 
 
 @settings(max_examples=60, deadline=None)
-@given(marts(), twins(), linkings(), pinnings(), st.sampled_from(PINNED_SPECS))
+@given(marts(), target_states(), linkings(), pinnings(), st.sampled_from(PINNED_SPECS))
 def test_whatever_a_person_says_no_record_is_given_twice(
     wanted: Rows, there: Rows, linked: Rows, said: Rows, spec: WorkflowSpec
 ) -> None:
     """One decision each, no record for two, nobody's key taken from him, and an end to it."""
-    desired_frame, actual_frame, known = mart(*wanted), twin(*there), links(*linked)
+    desired_frame, actual_frame, known = mart(*wanted), target_state(*there), links(*linked)
     pins = pl.DataFrame(said, schema=PIN_SCHEMA)
 
     plan = decide(spec, OPTIONS, desired_frame, actual_frame, known, pins=pins)
@@ -596,7 +596,7 @@ def test_whatever_a_person_says_no_record_is_given_twice(
 
 def test_an_empty_source_makes_an_empty_plan() -> None:
     """The guard judges it; deciding does not fail."""
-    plan = decide(option_tree(), OPTIONS, mart(), twin(actual()), links())
+    plan = decide(option_tree(), OPTIONS, mart(), target_state(actual()), links())
 
     assert (plan.height, plan.columns) == (0, PLAN_COLUMNS)
 

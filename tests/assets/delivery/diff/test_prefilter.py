@@ -36,7 +36,7 @@ from tests.assets.delivery.builders import (
     links,
     mart,
     option_tree,
-    twin,
+    target_state,
 )
 
 Rows = list[dict[str, Any]]
@@ -48,9 +48,9 @@ NAMELESS = replace(OPTIONS, fields={**OPTIONS.fields, "name": TargetField("name"
 
 
 @pytest.fixture(scope="module")
-def pond(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A pond that all examples share; each writes its tables anew."""
-    with Warehouse(tmp_path_factory.mktemp("pond")).writer(transaction=False) as con:
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse that all examples share; each writes its tables anew."""
+    with Warehouse(tmp_path_factory.mktemp("warehouse")).writer(transaction=False) as con:
         ensure_ledger(con)
         yield con
 
@@ -68,15 +68,15 @@ def both(
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """The plan made by looking at every record, the plan made by setting aside first, and how many were set aside."""
     target = NAMELESS if kept_when_blank(spec) else OPTIONS
-    sides = Sides("flow", spec, target, "mart_flow", "twin_flow")
+    sides = Sides("flow", spec, target, "mart_flow", "target_flow")
     replace_table(con, sides.mart, wanted)
-    replace_table(con, sides.twin, there)
+    replace_table(con, sides.target_state, there)
     con.execute("delete from sync_links")
     insert_frame(con, "sync_links", linked.with_columns(pl.lit("flow").alias("workflow")))
     slow = decide(spec, target, wanted, there, linked, refused, holds, pins, places)
     part(con, sides, refused, holds, places, pins)
     left = read_open(con, sides)
-    looked = decide(spec, target, left.mart, left.twin, left.links, refused, holds, pins, places, left.above)
+    looked = decide(spec, target, left.mart, left.target_state, left.links, refused, holds, pins, places, left.above)
     replace_table(con, "plan_flow", looked)
     con.execute("alter table plan_flow add column plan_id varchar")
     write_settled(con, sides, "plan_flow", {"plan_id": "p"})
@@ -92,13 +92,13 @@ def both(
 NOTHING = pl.DataFrame(schema=REFUSED_SCHEMA), pl.DataFrame(schema=HOLD_SCHEMA)
 
 
-def test_a_blank_value_that_keeps_theirs_is_settled_whatever_theirs_is(pond: duckdb.DuckDBPyConnection) -> None:
+def test_a_blank_value_that_keeps_theirs_is_settled_whatever_theirs_is(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Were it looked at, each run would look at it again; were a value of ours overlooked, it would never arrive."""
     spec = projects_named(blank="keep", required=False)
     wanted = [desired(), below("2", "1", name=None), below("3", "1", name="Ours")]
     there = [actual(), actual("902", "2", name="Theirs"), actual("903", "3", name="Theirs")]
 
-    slow, fast, aside = both(pond, spec, mart(*wanted), twin(*there), links(), *NOTHING)
+    slow, fast, aside = both(warehouse, spec, mart(*wanted), target_state(*there), links(), *NOTHING)
 
     assert aside == len(["1", "2"])
     assert dict(fast.select("source_id", "action").iter_rows()) == {"1": "unchanged", "2": "unchanged", "3": "update"}
@@ -123,16 +123,16 @@ def test_a_blank_value_that_keeps_theirs_is_settled_whatever_theirs_is(pond: duc
     ],
 )
 def test_only_what_cannot_be_otherwise_is_settled(
-    pond: duckdb.DuckDBPyConnection,
+    warehouse: duckdb.DuckDBPyConnection,
     wanted: dict[str, Any],
     there: dict[str, Any] | None,
     linked: dict[str, Any] | None,
     settled: int,
 ) -> None:
     """Were nothing settled, planning would cost as much as before; were too much, a change would be overlooked."""
-    frames = mart(wanted), twin(*filter(None, [there])), links(*filter(None, [linked]))
+    frames = mart(wanted), target_state(*filter(None, [there])), links(*filter(None, [linked]))
 
-    slow, fast, aside = both(pond, option_tree(), *frames, *NOTHING)
+    slow, fast, aside = both(warehouse, option_tree(), *frames, *NOTHING)
 
     assert aside == settled
     assert slow.equals(fast)
@@ -167,12 +167,12 @@ CHILD = below("2", "1")
     ],
 )  # fmt: skip
 def test_relatives_and_rivals_are_looked_at_together(
-    pond: duckdb.DuckDBPyConnection, wanted: Rows, there: Rows, linked: Rows, expected: list[bool | str]
+    warehouse: duckdb.DuckDBPyConnection, wanted: Rows, there: Rows, linked: Rows, expected: list[bool | str]
 ) -> None:
     """What happens to a parent, or to another record that could be meant, decides as well; True stands for settled."""
     spec = option_tree(match=["name"])
 
-    slow, fast, aside = both(pond, spec, mart(*wanted), twin(*there), links(*linked), *NOTHING)
+    slow, fast, aside = both(warehouse, spec, mart(*wanted), target_state(*there), links(*linked), *NOTHING)
 
     assert slow.equals(fast)
     assert aside == expected.count(True)
@@ -182,35 +182,35 @@ def test_relatives_and_rivals_are_looked_at_together(
     ]
 
 
-def test_what_a_rule_before_the_key_may_contradict_is_looked_at(pond: duckdb.DuckDBPyConnection) -> None:
+def test_what_a_rule_before_the_key_may_contradict_is_looked_at(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Another record meets the first rule: a person is asked, until a run has confirmed which one it is."""
     spec = option_tree(match=["name", "external_id"])
-    wanted, there = mart(desired()), twin(actual(), actual("902", None, name="Company 1"))
+    wanted, there = mart(desired()), target_state(actual(), actual("902", None, name="Company 1"))
 
-    slow, fast, aside = both(pond, spec, wanted, there, links(), *NOTHING)
+    slow, fast, aside = both(warehouse, spec, wanted, there, links(), *NOTHING)
     assert (aside, fast["action"].to_list(), slow.equals(fast)) == (0, ["ambiguous"], True)
 
-    slow, fast, aside = both(pond, spec, wanted, there, links(link(workflow_version=spec.version)), *NOTHING)
+    slow, fast, aside = both(warehouse, spec, wanted, there, links(link(workflow_version=spec.version)), *NOTHING)
     assert (aside, fast["action"].to_list(), slow.equals(fast)) == (1, ["unchanged"], True)
 
 
-def test_what_a_person_linked_is_looked_at(pond: duckdb.DuckDBPyConnection) -> None:
+def test_what_a_person_linked_is_looked_at(warehouse: duckdb.DuckDBPyConnection) -> None:
     """The word may say something else than the key."""
     pins = pl.DataFrame([["customers", "1", "902"]], schema=PIN_SCHEMA, orient="row")
-    there = twin(actual(), actual("902", None))
+    there = target_state(actual(), actual("902", None))
 
-    slow, fast, aside = both(pond, option_tree(), mart(desired()), there, links(), *NOTHING, pins)
+    slow, fast, aside = both(warehouse, option_tree(), mart(desired()), there, links(), *NOTHING, pins)
 
     assert (aside, fast["target_id"].to_list(), slow.equals(fast)) == (0, ["902"], True)
 
 
-def test_the_data_version_follows_the_records_and_not_their_order(pond: duckdb.DuckDBPyConnection) -> None:
+def test_the_data_version_follows_the_records_and_not_their_order(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Two plans made from the same records say so."""
     frames = mart(desired("1"), desired("2")), mart(desired("2"), desired("1")), mart(desired("1"))
     told = []
     for frame in frames:
-        replace_table(pond, "mart_flow", frame)
-        told.append(data_version(pond, "mart_flow"))
+        replace_table(warehouse, "mart_flow", frame)
+        told.append(data_version(warehouse, "mart_flow"))
 
     assert told[0] == told[1] != told[2]
 
@@ -305,13 +305,13 @@ def worlds(draw: st.DrawFn) -> tuple[Any, ...]:
         pl.DataFrame(rows, schema=schema, orient="row")
         for rows, schema in ((refused, REFUSED_SCHEMA), (holds, HOLD_SCHEMA), (pins, PIN_SCHEMA))
     )
-    return spec, mart(*wanted), twin(*there), links(*linked), *remembered
+    return spec, mart(*wanted), target_state(*there), links(*linked), *remembered
 
 
 @settings(max_examples=60, deadline=None)
 @given(worlds())
-def test_setting_aside_decides_as_looking_at_every_record(pond: duckdb.DuckDBPyConnection, world: Any) -> None:
-    """Every column of every row of the plan is the same, whatever the marts, twins, links and policies."""
-    slow, fast, _ = both(pond, *world)
+def test_setting_aside_decides_as_looking_at_every_record(warehouse: duckdb.DuckDBPyConnection, world: Any) -> None:
+    """Every column of every row of the plan is the same, whatever the marts, target states, links and policies."""
+    slow, fast, _ = both(warehouse, *world)
 
     assert slow.equals(fast), f"\n{slow}\n{fast}"

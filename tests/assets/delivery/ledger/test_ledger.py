@@ -1,4 +1,4 @@
-"""The pond remembers what was decided, sent and confirmed."""
+"""The warehouse remembers what was decided, sent and confirmed."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from assets.delivery.target import Action
 from resources.warehouse.tables import has_table, read_frame
 from resources.warehouse.warehouse import Warehouse
 
-MOMENT = datetime(2026, 11, 16, 6, 0)  # noqa: DTZ001 - the pond's timestamps are naive UTC
+MOMENT = datetime(2026, 11, 16, 6, 0)  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
 
 
 def decided(**actions: tuple[str, str]) -> pl.DataFrame:

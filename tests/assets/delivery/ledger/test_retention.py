@@ -1,4 +1,4 @@
-"""What ended long ago is taken out of the pond, and nothing that is true or still asked for."""
+"""What ended long ago is taken out of the warehouse, and nothing that is true or still asked for."""
 
 from datetime import datetime, timedelta
 

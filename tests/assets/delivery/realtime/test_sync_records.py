@@ -1,4 +1,4 @@
-"""A few records, decided and sent by the same engine as all: what a hint starts."""
+"""A few records, decided and sent by the same engine as all: what a change notification starts."""
 
 import polars as pl
 import pytest
@@ -24,7 +24,7 @@ FIVE = tuple(customer(str(number)) for number in range(1, 6))
 
 def few(flow: Flow, *keys: tuple[str, str]) -> Targeted:
     """Bring these records up to date."""
-    run_id = f"hints {next(flow.runs)}"
+    run_id = f"change notifications {next(flow.runs)}"
     return sync_few(flow.warehouse, flow.workflow, flow.target, frame(*keys), run_id=run_id, clock=flow.clock)
 
 
@@ -55,11 +55,11 @@ def suite(suiteprojects: Flow) -> Flow:
 
 
 def rest(flow: Flow, but: str) -> list[tuple[object, ...]]:
-    """Mart, twin and decisions of the other records."""
+    """Mart, target state and decisions of the other records."""
     decided = f"select source_id, action, from_run from sync_decisions where to_run is null and source_id <> '{but}'"
     parts = (
         f"select source_id, payload_hash, level from mart_flow where source_id <> '{but}' order by all",
-        f"select external_id, target_id, name from twin_flow where external_id is distinct from '{but}' order by all",
+        f"select external_id, target_id, name from target_flow where external_id is distinct from '{but}' order by all",
         f"{decided} order by all",
     )
     return [row for part in parts for row in flow.warehouse.read(part).rows()]
@@ -112,8 +112,8 @@ def test_parents_come_first(options: Flow) -> None:
     done = few(options, ("projects", "9"), ("customers", "6"))
 
     assert decided(done) == {"6": ("create", "new"), "9": ("create", "new")}
-    there = dict(options.warehouse.read("select external_id, target_id from twin_flow").rows())
-    assert options.warehouse.read("select parent_id from twin_flow where external_id = '9'").rows() == [(there["6"],)]
+    there = dict(options.warehouse.read("select external_id, target_id from target_flow").rows())
+    assert options.warehouse.read("select parent_id from target_flow where external_id = '9'").rows() == [(there["6"],)]
 
 
 def test_a_record_whose_parent_nobody_knows_is_blocked(options: Flow) -> None:
@@ -179,21 +179,26 @@ def test_a_plan_of_all_leaves_out_what_hints_sent_meanwhile(options: Flow) -> No
 
     told = {row["source_id"]: (row["action"], row["reason_code"]) for row in synced.decisions.to_dicts()}
     assert (told["1"], told["2"]) == (("skipped", "stale_target"), ("update", "source_changed"))
-    names = dict(options.warehouse.read("select external_id, name from twin_flow").rows())
+    names = dict(options.warehouse.read("select external_id, name from target_flow").rows())
     assert (names["1"], names["2"]) == ("Newer", "New")
     assert set(options.run().values()) == {("unchanged", "identical")}
 
 
 def test_hints_wait_for_a_run_of_all_that_sends(options: Flow) -> None:
-    """What it sent after the look is not known to the plan of a few: the hints are tried again."""
+    """What it sent after the look is not known to the plan of a few: the change notifications are tried again."""
     options.stage(customer("1", company_name="New"), *FIVE[1:])
     options.plan("run all")
-    made = make_few(options, "hints", ("customers", "1"))
+    made = make_few(options, "change notifications", ("customers", "1"))
     options.send("run all")
 
     with pytest.raises(PlanError, match="another run sent records"):
         run_sync(
-            options.warehouse, options.workflow, options.target, run_id="hints", clock=options.clock, kind=plans.HINTS
+            options.warehouse,
+            options.workflow,
+            options.target,
+            run_id="change notifications",
+            clock=options.clock,
+            kind=plans.REALTIME,
         )
     assert made.plan_id
 
@@ -248,7 +253,7 @@ def test_what_a_run_that_died_left_open_is_looked_for_in_all_of_the_target(optio
     done = few(options, ("customers", "6"))
 
     assert decided(done)["6"] == ("unchanged", "identical")
-    names = [row[0] for row in options.warehouse.read("select name from twin_flow").rows()]
+    names = [row[0] for row in options.warehouse.read("select name from target_flow").rows()]
     assert names.count("Company 6") == 1
 
 
@@ -266,8 +271,8 @@ def make_few(flow: Flow, run_id: str, *keys: tuple[str, str]) -> Planned:
 
 @pytest.mark.long
 def test_few_runs_prove_nothing_for_all(options: Flow) -> None:
-    """A changed file begins carefully with its next run of all, whatever a hint sent by it."""
+    """A changed file begins carefully with its next run of all, whatever a change notification sent by it."""
     with options.warehouse.writer() as con:
-        con.execute("update sync_plans set kind = 'hints'")
+        con.execute("update sync_plans set kind = 'realtime'")
         assert not proven(con, "flow", options.spec.version)
         assert not proven_whole(con, "flow", options.spec.version)

@@ -1,4 +1,4 @@
-"""One workflow from pond to target, and what is remembered of it."""
+"""One workflow from warehouse to target, and what is remembered of it."""
 
 import subprocess
 import sys
@@ -27,21 +27,21 @@ def places(sandbox: Sandbox) -> dict[str, str | None]:
 
 
 def test_a_run_leaves_links_and_twin_as_the_target_is(precoro: Flow) -> None:
-    """The next decision starts from there, and so does who looks into the pond."""
+    """The next decision starts from there, and so does who looks into the warehouse."""
     precoro.stage(customer("1"), customer("2", is_inactive=True), below=(project("100"),)).run()
 
     links = precoro.table("sync_links").sort("source_id")
-    twin = precoro.table("twin_flow")
+    target_state = precoro.table("target_flow")
     precoro.plan("later")
 
-    ids = dict(twin.filter(pl.col("external_id").is_not_null()).select("external_id", "target_id").rows())
+    ids = dict(target_state.filter(pl.col("external_id").is_not_null()).select("external_id", "target_id").rows())
     assert links.select("source_id", "target_id", "parent_target_id", "matched_by").rows() == [
         ("1", ids["1"], None, "created"),
         ("100", ids["100"], ids["1"], "created"),
     ]
     columns = ["target_id", "external_id", "is_active", "name", "enable"]
-    read_back = precoro.table("twin_flow").select(columns).sort("target_id")
-    assert twin.select(columns).sort("target_id").equals(read_back)
+    read_back = precoro.table("target_flow").select(columns).sort("target_id")
+    assert target_state.select(columns).sort("target_id").equals(read_back)
 
 
 def test_records_of_others_are_in_the_twin_and_untouched(precoro: Flow, sandbox: Sandbox) -> None:
@@ -51,7 +51,7 @@ def test_records_of_others_are_in_the_twin_and_untouched(precoro: Flow, sandbox:
     precoro.stage(customer("1", company_name="Internal")).run()
 
     assert sandbox.precoro.options()[:3] == before
-    assert precoro.table("twin_flow").filter(pl.col("external_id").is_null()).height == 3
+    assert precoro.table("target_flow").filter(pl.col("external_id").is_null()).height == 3
 
 
 def test_a_plan_is_sent_once(precoro: Flow, sandbox: Sandbox) -> None:
@@ -245,7 +245,7 @@ def test_tables_and_columns_are_described(precoro: Flow) -> None:
 
     silent = precoro.warehouse.read(
         "select table_name, column_name from duckdb_columns() where comment is null"
-        " and regexp_matches(table_name, '^(mart|twin|plan|sync)_flow$')"
+        " and regexp_matches(table_name, '^(mart|target|plan|sync)_flow$')"
     )
 
     assert silent.rows() == []

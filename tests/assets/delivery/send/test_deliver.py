@@ -27,7 +27,7 @@ from tests.assets.delivery.builders import (
     one_source,
     option_tree,
     project,
-    twin,
+    target_state,
 )
 from tests.assets.delivery.run_workflow import Flow
 
@@ -48,7 +48,7 @@ def test_parents_are_sent_first_and_switched_off_last() -> None:
     """A child needs its place; a place is closed when it is empty."""
     gone = {"disposition": "retire", "reason_code": "deleted", "reason": "deleted in NetSuite"}
     wanted = [desired("1"), below("100", "1"), desired("2", **gone), below("200", "2")]
-    there = twin(actual("902", "2"), actual("920", "200"))
+    there = target_state(actual("902", "2"), actual("920", "200"))
 
     steps = plan_steps(decide(option_tree(), OPTIONS, mart(*reversed(wanted)), there, links()))
 
@@ -61,7 +61,7 @@ def test_a_batch_is_as_large_as_allowed_and_of_one_level() -> None:
     """A child in its parent's batch would not know where to go; families come before those who have nobody."""
     wanted = [*(desired(str(number)) for number in range(1, 6)), below("100", "1")]
 
-    steps = plan_steps(decide(option_tree(), OPTIONS, mart(*wanted), twin(), links()))
+    steps = plan_steps(decide(option_tree(), OPTIONS, mart(*wanted), target_state(), links()))
 
     assert [[step.key[1] for step in batch] for batch in batches(steps, 2)] == [["1"], ["100"], ["2", "3"], ["4", "5"]]
 

@@ -1,4 +1,4 @@
-"""What is true, kept by triggers in the stand-in's own SQLite file, and what the pond says of it.
+"""What is true, kept by triggers in the stand-in's own SQLite file, and what the warehouse says of it.
 
 every write  ->  triggers  ->  seen_<table>, gone  ->  Judge  ->  [what is wrong, …]
 
@@ -21,9 +21,9 @@ BOOKS = {"addresses": "customer", "contact_addresses": "contact"}  # whose they 
 
 @dataclass(frozen=True)
 class Watched:
-    """One thing of the extraction: where its rows are in NetSuite, and in the pond."""
+    """One thing of the extraction: where its rows are in NetSuite, and in the warehouse."""
 
-    thing: str
+    record_type: str
     table: str
     key: str
     raws: tuple[str, ...]
@@ -48,7 +48,7 @@ WATCHED = (
     Watched("currencies", "currency", "id", ("currencies",)),
     Watched("entity_statuses", "entitystatus", "key", ("entity_statuses",)),
 )
-BY_NAME = {each.thing: each for each in WATCHED}
+BY_NAME = {each.record_type: each for each in WATCHED}
 KEYS = {each.table: each.key for each in WATCHED} | {each.joined: "nkey" for each in WATCHED if each.joined}
 OWN = {"_row_hash", "_extracted_at", "_run_id", "_deleted_at"}
 DAYS = {"startdate", "enddate", "projectedenddate"}
@@ -56,14 +56,14 @@ STAGE_OF = {"CUSTOMER": "customers", "LEAD": "leads", "PROSPECT": "prospects"}
 
 
 class Judge:
-    """Compares the pond with NetSuite."""
+    """Compares the warehouse with NetSuite."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._store = world.sandbox.netsuite._store
-        self._watched = [each for each in WATCHED if each.thing in world.fate.things]
+        self._watched = [each for each in WATCHED if each.record_type in world.fate.record_types]
         self._judged = 0
-        self._filled: set[tuple[str, str]] = set()  # cells of columns that may be hidden, which the pond once had
+        self._filled: set[tuple[str, str]] = set()  # cells of columns that may be hidden, which the warehouse once had
         with self._store.write() as connection:
             connection.execute("create table gone (tab text, key integer)")
             for table, key in KEYS.items():
@@ -121,22 +121,22 @@ class Judge:
             gone = connection.execute(f"select key from gone where tab in ({marks})", watched.parts).fetchall()
         return values, {str(row[0]) for row in gone}
 
-    # --- the pond's side -----------------------------------------------------------------------------------------
+    # --- the warehouse's side -----------------------------------------------------------------------------------------
 
     def raw(self, watched: Watched, runs: Collection[str] = ()) -> dict[str, tuple[str, Row]]:
-        """The pond's rows by key, with the table that each is in; only those that some runs wrote, when given.
+        """The warehouse's rows by key, with the table that each is in; only those that some runs wrote, when given.
 
         Raises:
             AssertionError: A key is in two tables.
         """
         found: dict[str, tuple[str, Row]] = {}
-        with self._world.pond.writer(transaction=False) as con:
+        with self._world.warehouse.writer(transaction=False) as con:
             for name in watched.raws:
                 if has_table(con, f"raw_netsuite__{name}"):
                     chosen = f" where _run_id in ({', '.join('?' for _ in runs)})" if runs else ""
                     query = f"select * from raw_netsuite__{name}{chosen}"
                     for row in read_frame(con, query, list(runs) or None).rows(named=True):
-                        assert row[watched.key] not in found, f"{watched.thing} {row[watched.key]} is there twice"
+                        assert row[watched.key] not in found, f"{watched.record_type} {row[watched.key]} is there twice"
                         found[row[watched.key]] = (name, row)
         return found
 
@@ -167,7 +167,7 @@ class Judge:
         found = []
         for key, row in written.items():
             if row["_deleted_at"] is not None and key not in gone:
-                found.append(f"{watched.thing} {key} is marked deleted and never was")
+                found.append(f"{watched.record_type} {key} is marked deleted and never was")
             for name in row.keys() - OWN:
                 cell = (f"{watched.table}.{name}", key)
                 hideable = cell[0] in HIDEABLE_COLUMNS
@@ -175,13 +175,13 @@ class Judge:
                 unseen = hideable and row[name] is None and cell not in self._filled
                 if row[name] not in ever[key][name] and not unseen:
                     word = "blanked" if row[name] is None else "wrong"
-                    found.append(f"{watched.thing} {key}.{name} is {word}: {row[name]!r:.60}")
+                    found.append(f"{watched.record_type} {key}.{name} is {word}: {row[name]!r:.60}")
                 if hideable and row[name] is not None:
                     self._filled.add(cell)
         return found
 
     def differences(self, *, silent: set[tuple[str, int]], silent_deletions: bool, hidden_deletions: bool) -> list[str]:
-        """Where the pond is not as NetSuite is now.
+        """Where the warehouse is not as NetSuite is now.
 
         Args:
             silent: Records whose last change carries no time stamp.
@@ -191,9 +191,9 @@ class Judge:
         owners = {of: self.rows(BY_NAME[f"{of}s"]) for of in ("customer", "contact")}
         found = []
         for watched in self._watched:
-            child = watched.thing in {*BOOKS, "customer_subsidiaries"}
+            child = watched.record_type in {*BOOKS, "customer_subsidiaries"}
             excused_gone = (child and silent_deletions) or (
-                hidden_deletions and watched.thing in {"customers", "projects", "contacts"}
+                hidden_deletions and watched.record_type in {"customers", "projects", "contacts"}
             )
             expected, raw = self.rows(watched), self.raw(watched)
             for key in sorted(expected.keys() | raw.keys(), key=int):
@@ -201,11 +201,11 @@ class Judge:
                 live = bool(row) and row["_deleted_at"] is None
                 wanted = expected.get(key)
                 if wanted is None:
-                    orphan = child and row["entity"] not in owners[BOOKS.get(watched.thing, "customer")]
+                    orphan = child and row["entity"] not in owners[BOOKS.get(watched.record_type, "customer")]
                     if live and not excused_gone and not orphan:
-                        found.append(f"{watched.thing} {key} was deleted and is still there")
+                        found.append(f"{watched.record_type} {key} was deleted and is still there")
                 elif not live and not _excused(watched, wanted, silent):
-                    found.append(f"{watched.thing} {key} is {'marked deleted' if row else 'missing'}")
+                    found.append(f"{watched.record_type} {key} is {'marked deleted' if row else 'missing'}")
                 elif live and not _excused(watched, wanted, silent):
                     found += _unequal(watched, key, name, row, wanted)
         return found
@@ -213,17 +213,17 @@ class Judge:
     def staging(self) -> list[str]:
         """Where the staging tables are not as NetSuite is now."""
         names = ("customers", "projects", "contacts", "departments", "currencies", "entity_statuses")
-        if "contact_addresses" not in self._world.fate.things:  # the contacts are staged with them
+        if "contact_addresses" not in self._world.fate.record_types:  # the contacts are staged with them
             with self._world.client() as client:
                 self._world.extract("contact_addresses", client)
-        with self._world.pond.writer() as con:
+        with self._world.warehouse.writer() as con:
             for name in names:
                 build(con, statement("staging", f"stg_netsuite__{name}"))
         return [*self._customers_staged(), *self._projects_staged(), *self._contacts_staged()]
 
     def _staged(self, name: str) -> dict[str, Row]:
         key = f"{name.rstrip('s')}_id"
-        return {row[key]: row for row in self._world.pond.table(f"stg_netsuite__{name}").rows(named=True)}
+        return {row[key]: row for row in self._world.warehouse.table(f"stg_netsuite__{name}").rows(named=True)}
 
     def _customers_staged(self) -> list[str]:
         rows, staged = self.rows(BY_NAME["customers"]), self._staged("customers")
@@ -310,18 +310,18 @@ def _place(address: Row) -> tuple[bool, bool, int]:
 
 
 def _excused(watched: Watched, wanted: Row, silent: set[tuple[str, int]]) -> bool:
-    if watched.thing in BOOKS:
-        return (f"{BOOKS[watched.thing]}'s addresses", int(wanted["entity"])) in silent
+    if watched.record_type in BOOKS:
+        return (f"{BOOKS[watched.record_type]}'s addresses", int(wanted["entity"])) in silent
     return (watched.table, int(wanted[watched.key])) in silent
 
 
 def _unequal(watched: Watched, key: str, name: str, row: Row, wanted: Row) -> list[str]:
     found = [
-        f"{watched.thing} {key}.{column} is {row[column]!r:.60}, not {wanted[column]!r:.60}"
+        f"{watched.record_type} {key}.{column} is {row[column]!r:.60}, not {wanted[column]!r:.60}"
         for column in row.keys() - OWN
         if row[column] != wanted[column]
     ]
-    if watched.thing == "customers" and STAGE_OF[wanted["searchstage"].upper()] != name:
+    if watched.record_type == "customers" and STAGE_OF[wanted["searchstage"].upper()] != name:
         found.append(f"customers {key} is among the {name}, and is a {wanted['searchstage']}")
     return found
 

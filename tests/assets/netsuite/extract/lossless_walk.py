@@ -17,7 +17,7 @@ from resources.netsuite.client import NetSuiteClient
 from resources.sandbox.faults import Fault, FaultKind
 from tests.assets.netsuite.extract.lossless_edits import Edits
 from tests.assets.netsuite.extract.lossless_model import Judge
-from tests.assets.netsuite.extract.lossless_world import HIDEABLE_COLUMNS, THINGS, KilledError, World
+from tests.assets.netsuite.extract.lossless_world import HIDEABLE_COLUMNS, RECORD_TYPES, KilledError, World
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a walk is all small commits; memory spares the disk
 HIDEABLE = (
@@ -82,7 +82,7 @@ class _Walk:
         self._world = world
         self._short = short
         self._random = world.random
-        self._things = world.fate.things
+        self._things = world.fate.record_types
         self._judge = Judge(world)
         self._edits = Edits(world)
         self._problems: list[str] = []
@@ -185,12 +185,12 @@ class _Walk:
     def _some_run(self) -> None:
         """Some things or all, as an operator or a schedule would; now and then something happens in the middle."""
         random = self._random
-        things = self._things if random.random() < 0.4 else tuple(random.sample(self._things, 1))
+        record_types = self._things if random.random() < 0.4 else tuple(random.sample(self._things, 1))
         mode = random.choices(("changes", "full", "reconcile"), weights=(7, 1, 2))[0]
         mishap = random.choices(("none", "killed", "killed at commit", "two at once", "edited"), (6, 1, 1, 2, 2))[0]
-        self._run(things, mode=mode, mishap=mishap)
+        self._run(record_types, mode=mode, mishap=mishap)
 
-    def _run(self, things: tuple[str, ...], *, mode: str = "changes", mishap: str = "none") -> None:
+    def _run(self, record_types: tuple[str, ...], *, mode: str = "changes", mishap: str = "none") -> None:
         world = self._world
         world.queries, nth = 0, self._random.randrange(1, 9)
         if mishap == "killed":
@@ -201,46 +201,46 @@ class _Walk:
         elif mishap == "edited":
             world.plan = {nth: self._work}
         elif mishap == "killed at commit":
-            world.pond.before_commit = self._die
-        world.tell(f"run of {', '.join(things)}: {mode}, {mishap} at {nth}")
+            world.warehouse.before_commit = self._die
+        world.tell(f"run of {', '.join(record_types)}: {mode}, {mishap} at {nth}")
         try:
-            self._extract(things, mode)
+            self._extract(record_types, mode)
         except KilledError:
             world.tell("  killed")
-        world.plan, world.pond.before_commit = {}, lambda: None
+        world.plan, world.warehouse.before_commit = {}, lambda: None
         self._problems += self._judge.wronged()
 
-    def _extract(self, things: tuple[str, ...], mode: str) -> None:
+    def _extract(self, record_types: tuple[str, ...], mode: str) -> None:
         try:
             with self._world.client() as client:
-                for thing in things:
-                    self._one(thing, mode, client)
+                for record_type in record_types:
+                    self._one(record_type, mode, client)
         except IntegrationError as error:  # before the first thing: signing in
             self._failed("client", error)
 
-    def _one(self, thing: str, mode: str, client: NetSuiteClient) -> None:
+    def _one(self, record_type: str, mode: str, client: NetSuiteClient) -> None:
         world = self._world
         try:
             if mode == "reconcile":
-                report = world.reconcile(thing, client)
+                report = world.reconcile(record_type, client)
             else:
-                report = world.extract(thing, client, full=mode == "full")
+                report = world.extract(record_type, client, full=mode == "full")
         except IntegrationError as error:
-            self._failed(thing, error)
+            self._failed(record_type, error)
         else:
             told = f"{report.mode}: {report.read} read, +{report.inserted} ~{report.updated} -{report.deleted}"
-            world.tell(f"  run {world.runs} {thing} {told}")
+            world.tell(f"  run {world.runs} {record_type} {told}")
 
-    def _failed(self, thing: str, error: IntegrationError) -> None:
-        self._world.tell(f"  {thing} failed: {error}")
+    def _failed(self, record_type: str, error: IntegrationError) -> None:
+        self._world.tell(f"  {record_type} failed: {error}")
         allowed = self._troubled or "would vanish" in str(error) or "another run wrote" in str(error)
         if not allowed:
-            self._problems.append(f"{thing} failed without cause: {error}")
+            self._problems.append(f"{record_type} failed without cause: {error}")
 
-    def _other_run(self, things: tuple[str, ...]) -> None:
+    def _other_run(self, record_types: tuple[str, ...]) -> None:
         """Another process runs to its end while this one waits for an answer."""
-        self._world.tell(f"  meanwhile a run of {', '.join(things)}")
-        self._extract(things, self._random.choice(("changes", "changes", "reconcile")))
+        self._world.tell(f"  meanwhile a run of {', '.join(record_types)}")
+        self._extract(record_types, self._random.choice(("changes", "changes", "reconcile")))
 
     def _die(self) -> None:
         raise KilledError
@@ -280,6 +280,6 @@ class _Walk:
         if edits.silent:
             self._run(self._things, mode="full")
             told = self._judge.differences(silent=set(), silent_deletions=False, hidden_deletions=False)
-        if self._things == THINGS:
+        if self._things == RECORD_TYPES:
             told += self._judge.staging()
         self._problems += [f"after a full read: {each}" for each in told]

@@ -1,6 +1,6 @@
-"""One account, its pond and their trouble, all from one seed; used by `lossless_walk`.
+"""One account, its warehouse and their trouble, all from one seed; used by `lossless_walk`.
 
-seed  ->  Fate (what kind of account this is)  ->  World (NetSuite's stand-in, a pond, the real client on a bad wire)
+seed  ->  Fate (what kind of account this is)  ->  World (NetSuite's stand-in, a warehouse, the real client on a bad wire)
 """
 
 import threading
@@ -24,7 +24,7 @@ from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from resources.warehouse.warehouse import Warehouse
 
-THINGS = (
+RECORD_TYPES = (
     "customers",
     "projects",
     "contacts",
@@ -87,8 +87,8 @@ class StepClock:
             self._now += timedelta(seconds=max(0.0, seconds))
 
 
-class MemoryPond(Warehouse):
-    """A pond in memory: the same transactions, without a disk to wait for."""
+class InMemoryWarehouse(Warehouse):
+    """A warehouse in memory: the same transactions, without a disk to wait for."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -120,7 +120,7 @@ class MemoryPond(Warehouse):
 
 
 class FilePond(Warehouse):
-    """The pond as it is in production, with a place to die before a commit."""
+    """The warehouse as it is in production, with a place to die before a commit."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -145,7 +145,7 @@ class Fate:
     loud: bool  # a saved child saves its customer as well, as people do it in NetSuite's screens
     on_disk: bool
     oauth: bool
-    things: tuple[str, ...]  # what is extracted in this walk: all, or customers and something beside them
+    record_types: tuple[str, ...]  # what is extracted in this walk: all, or customers and something beside them
     lanes: int  # with one, calls come in one order and a walk is the same again to the last call
     late: bool
     switches: dict[str, Any]
@@ -154,11 +154,11 @@ class Fate:
     def of(cls, seed: int, *, short: bool) -> "Fate":
         """Draw one; a short walk has few customers and few things."""
         random = Random(f"fate {seed}")
-        others = random.sample(THINGS[1:], random.choice((1, 1, 2)))
+        others = random.sample(RECORD_TYPES[1:], random.choice((1, 1, 2)))
         if "contact_addresses" in others:
             others.append("contacts")
         every = random.random() < 0.15 and not short
-        things = tuple(each for each in THINGS if every or each in {THINGS[0], *others})
+        record_types = tuple(each for each in RECORD_TYPES if every or each in {RECORD_TYPES[0], *others})
         loud, late, large = random.random() < 0.6, random.random() < 0.4, random.random() < 0.04 and not short
         return cls(
             seed=seed,
@@ -167,7 +167,7 @@ class Fate:
             loud=loud,
             on_disk=large or random.random() < 0.03,
             oauth=random.random() < 0.5,
-            things=things,
+            record_types=record_types,
             lanes=3 if large or random.random() < 0.1 else 1,
             late=late,
             switches={
@@ -207,11 +207,11 @@ class Wire(httpx.BaseTransport):
 
 @dataclass
 class World:
-    """An account and its pond."""
+    """An account and its warehouse."""
 
     fate: Fate
     sandbox: Sandbox
-    pond: MemoryPond | FilePond
+    warehouse: InMemoryWarehouse | FilePond
     clock: StepClock
     random: Random
     story: list[str] = field(default_factory=list)
@@ -227,9 +227,9 @@ class World:
         fate = Fate.of(seed, short=short)
         clock = StepClock(fate.start)
         sandbox = Sandbox(folder / "sandbox", clock=clock)
-        pond = (FilePond if fate.on_disk else MemoryPond)(folder / "pond")
+        warehouse = (FilePond if fate.on_disk else InMemoryWarehouse)(folder / "warehouse")
         chance = Random(f"walk {seed}")
-        world = cls(fate, sandbox, pond, clock, chance)
+        world = cls(fate, sandbox, warehouse, clock, chance)
         world.switch(**fate.switches)
         return world
 
@@ -267,12 +267,12 @@ class World:
         with open_http(url, auth=sign_in, transport=wire) as http:
             yield NetSuiteClient(open_door(http, self.clock, lanes), self.clock, lanes)
 
-    def extract(self, thing: str, client: NetSuiteClient, *, full: bool = False) -> ExtractReport:
+    def extract(self, record_type: str, client: NetSuiteClient, *, full: bool = False) -> ExtractReport:
         """One extraction of one thing."""
         self.runs += 1
-        return extract(self.pond, client, thing, self.settings, run_id=f"run {self.runs}", full=full)
+        return extract(self.warehouse, client, record_type, self.settings, run_id=f"run {self.runs}", full=full)
 
-    def reconcile(self, thing: str, client: NetSuiteClient) -> ExtractReport:
+    def reconcile(self, record_type: str, client: NetSuiteClient) -> ExtractReport:
         """One comparison of ids."""
         self.runs += 1
-        return reconcile(self.pond, client, thing, self.settings, run_id=f"run {self.runs}")
+        return reconcile(self.warehouse, client, record_type, self.settings, run_id=f"run {self.runs}")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import orjson
 
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from resources.http import open_http
 from resources.netsuite.auth import TokenBased
 from resources.netsuite.client import NetSuiteClient, open_door
@@ -61,8 +61,8 @@ def noted(play: Play) -> Iterator[list[str]]:
 def run(play: Play) -> list[str]:
     """Everything once; what was asked."""
     with noted(play) as asked:
-        for thing in THINGS:
-            play.extract(thing)
+        for record_type in RECORD_TYPES:
+            play.extract(record_type)
     return asked
 
 

@@ -63,8 +63,8 @@ def test_a_contact_has_its_own_address_book(play: Any) -> None:
     for key, contact in ((10, 5), (11, 5), (12, 6)):
         play.add("contactaddressbookentityaddress", {"nkey": key, "recordowner": contact, "addr1": f"Street {key}"})
         play.add("contactaddressbook", {"internalid": key, "entity": contact, "addressbookaddress": key})
-    for thing in ("contacts", "contact_addresses"):
-        play.extract(thing)
+    for record_type in ("contacts", "contact_addresses"):
+        play.extract(record_type)
     play.later(3600)
     play.sandbox.netsuite.update("contactaddressbookentityaddress", 12, addr1="Storgatan 1")
     play.sandbox.netsuite.delete("", "contactaddressbook", 11)

@@ -68,7 +68,7 @@ def test_a_column_that_is_seen_again_is_read_at_once(play: Any) -> None:
 
 
 def test_a_column_that_never_was_there_costs_no_call_at_each_run(play: Any) -> None:
-    """Most accounts lack one or another; only what the pond has values of can grow old."""
+    """Most accounts lack one or another; only what the warehouse has values of can grow old."""
     play.switch(hidden_columns=["customer.fax"])
     play.customers(1)
     play.extract()
@@ -169,13 +169,13 @@ def test_an_optional_table_that_was_there_is_missed(play: Any) -> None:
         ("entity_statuses", "entitystatus", "key"),
     ],
 )
-def test_small_tables_are_read_whole_each_time(play: Any, thing: str, table: str, key: str) -> None:
+def test_small_tables_are_read_whole_each_time(play: Any, record_type: str, table: str, key: str) -> None:
     """One call, and a row that is gone is noticed."""
     play.add(table, *({key: each, "name": f"N{each}"} for each in (1, 2, 3)))
-    first = play.extract(thing)
+    first = play.extract(record_type)
     play.sandbox.netsuite.delete(table, table, 2)
 
-    second = play.extract(thing)
+    second = play.extract(record_type)
 
     assert (first.mode, first.inserted, first.warnings) == ("whole", 3, ())
     assert (second.unchanged, second.deleted, second.calls) == (2, 1, 1)

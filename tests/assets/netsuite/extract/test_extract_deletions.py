@@ -76,12 +76,12 @@ def test_projects_and_contacts_are_marked_too(play: Any) -> None:
     play.customers(1)
     play.add("job", {"id": 10, "entityid": "P", "customer": 1, "parent": 1})
     play.add("contact", {"id": 11, "entityid": "Ann", "company": 1})
-    for thing in ("projects", "contacts"):
-        play.extract(thing)
+    for record_type in ("projects", "contacts"):
+        play.extract(record_type)
     play.sandbox.netsuite.delete("job", "job", 10)
     play.sandbox.netsuite.delete("contact", "contact", 11)
 
-    deleted = [play.extract(thing).deleted for thing in ("projects", "contacts")]
+    deleted = [play.extract(record_type).deleted for record_type in ("projects", "contacts")]
 
     assert deleted == [1, 1]
 

@@ -22,7 +22,7 @@ def silent(play: Any) -> Any:
 
 
 def test_after_a_day_a_run_compares_all_ids(silent: Any) -> None:
-    """The time of the last comparison lies in the pond: restarts do not put it off."""
+    """The time of the last comparison lies in the warehouse: restarts do not put it off."""
     silent.later(23 * HOUR)
     early = silent.extract()
     silent.later(2 * HOUR)

@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from resources.errors import CredentialsError, RateLimitedError
 from resources.netsuite.client import SUITEQL_PATH
 from resources.netsuite.errors import MissingTableError
@@ -56,13 +56,13 @@ def test_everything_is_read_with_what_every_account_understands(play: Any) -> No
     heard: list[httpx.Request] = []
 
     with with_keys(play.sandbox, "oauth2", heard) as play.client:
-        loaded = [play.extract(thing).inserted for thing in THINGS]
+        loaded = [play.extract(record_type).inserted for record_type in RECORD_TYPES]
         play.later()
         play.add("customer", *({"id": key, "searchstage": "Lead"} for key in range(3001, 4102)))
         play.sandbox.netsuite.delete("customer", "customer", 2)
-        reports = [play.extract(thing) for thing in THINGS]
-        for thing in THINGS:
-            play.reconcile(thing)
+        reports = [play.extract(record_type) for record_type in RECORD_TYPES]
+        for record_type in RECORD_TYPES:
+            play.reconcile(record_type)
 
     queries = [orjson.loads(each.content) for each in heard if each.url.path == SUITEQL_PATH]
     texts = {query["q"].lower() for query in queries}
@@ -108,9 +108,9 @@ def test_too_many_calls_told_as_a_refused_sign_in_lock_nobody(play: Any, auth: s
                 play.switch(foreign_slots=5)
 
     with with_keys(play.sandbox, auth, Filling()) as play.client:
-        for thing in ("customers", "projects", "contacts"):
+        for record_type in ("customers", "projects", "contacts"):
             with pytest.raises(CredentialsError, match="sign-in refused"):
-                play.extract(thing, full=True)
+                play.extract(record_type, full=True)
     rows = [len(list(row)) for status, row in groupby(statuses(play)) if status == 401]
     play.switch(foreign_slots=0)
     with with_keys(play.sandbox, auth) as play.client:
@@ -126,9 +126,9 @@ def test_a_token_based_account_that_was_ended_is_hardly_asked(play: Any) -> None
     play.switch(tba_allowed=False)
 
     with with_keys(play.sandbox, "tba") as play.client:
-        for thing in ("customers", "projects"):
+        for record_type in ("customers", "projects"):
             with pytest.raises(CredentialsError, match="NETSUITE_CLIENT_ID"):
-                play.extract(thing)
+                play.extract(record_type)
 
     assert statuses(play) in ([401] * 2, [401] * 3), "once anew for the first; another may be on its way beside it"
 

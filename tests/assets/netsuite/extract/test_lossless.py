@@ -13,7 +13,7 @@ import pytest
 
 from tests.assets.netsuite.extract.lossless_model import WATCHED, Judge
 from tests.assets.netsuite.extract.lossless_walk import QUIET, Walked, walk
-from tests.assets.netsuite.extract.lossless_world import THINGS, World
+from tests.assets.netsuite.extract.lossless_world import RECORD_TYPES, World
 
 FEW = 200
 ALL_THINGS = 8  # a seed whose walk extracts everything
@@ -28,7 +28,7 @@ SEEDS = [int(ONE)] if ONE else range(FEW)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_lossless(seed: int, counted: Callable[[str, int], None]) -> None:
-    """After the last quiet run the pond is as NetSuite is, and at no time was it wrong."""
+    """After the last quiet run the warehouse is as NetSuite is, and at no time was it wrong."""
     counted("lossless walks through NetSuite", 1)
     walked = walk(seed, short=True)
 
@@ -47,7 +47,7 @@ def test_a_lossless_walk_is_the_same_again() -> None:
 def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Judge]:
     """An account with one customer, its address and a project, read once."""
     world = World.of(ALL_THINGS, tmp_path_factory.mktemp("judged"))
-    assert world.fate.things == THINGS
+    assert world.fate.record_types == RECORD_TYPES
     world.switch(**{**QUIET, "late_share": 0.0, "stage_column": "searchstage"})
     world.fate.switches["stage_column"] = "searchstage"
     judge = Judge(world)
@@ -58,7 +58,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Judge]:
     netsuite.insert("job", [{"id": 9, "entityid": "P9", "customer": 1, "parent": 1, "companyname": "P"}])
     with world.client() as client:
         for watched in WATCHED:
-            world.extract(watched.thing, client)
+            world.extract(watched.record_type, client)
     return world, judge
 
 
@@ -91,14 +91,14 @@ def test_the_judge_of_lossless_walks_sees_every_kind_of_loss(
     """A judge that sees nothing would let every walk pass."""
     world, judge = judged
     assert judge.wronged() == []
-    with world.pond.writer() as con:
+    with world.warehouse.writer() as con:
         con.execute(damage)
 
     assert any(each.startswith(complaint) for each in complaints(judge))
 
 
 def test_a_deletion_that_nobody_noticed_is_a_loss(judged: tuple[World, Judge]) -> None:
-    """The record is gone in NetSuite and live in the pond."""
+    """The record is gone in NetSuite and live in the warehouse."""
     world, judge = judged
     world.sandbox.netsuite.delete("job", "job", 9)
 

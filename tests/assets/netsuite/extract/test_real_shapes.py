@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from assets.netsuite.record_types import THINGS
+from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.staging import build
 from orchestration.settings import ROOT
 from resources.netsuite.resource import open_netsuite
@@ -120,7 +120,7 @@ def dumped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     whole = request.param == "whole" and DUMP.is_dir()
     tables = {name: dump(name, whole=whole) for name in PART}
     with open_netsuite(sandbox=str(folder / "sandbox")) as client:
-        play = Play(Sandbox(folder / "sandbox"), Warehouse(folder / "pond"), client)
+        play = Play(Sandbox(folder / "sandbox"), Warehouse(folder / "warehouse"), client)
         fill(play, tables)
         read_and_stage(play)
         yield Dumped(tables, play)
@@ -150,8 +150,8 @@ def fill(play: Play, tables: dict[str, list[dict[str, str]]]) -> None:
 
 def read_and_stage(play: Play) -> None:
     """Everything once."""
-    for thing in THINGS:
-        play.extract(thing)
+    for record_type in RECORD_TYPES:
+        play.extract(record_type)
     with play.warehouse.writer() as con:
         for name in names("staging"):
             build(con, statement("staging", name))
@@ -164,12 +164,12 @@ def staged(play: Play, name: str, key: str) -> dict[str, dict[str, Any]]:
 
 def test_every_value_of_the_dump_is_copied_as_it_is(dumped: Dumped) -> None:
     """Lists of subsidiaries, T and F, custom fields, numbers: nothing is reformatted on the way."""
-    things = {"customer": "leads", "job": "projects", "subsidiary": "subsidiaries", "currency": "currencies"}
-    things |= {name: f"{name}s" for name in ("department", "classification", "location")}
+    record_types = {"customer": "leads", "job": "projects", "subsidiary": "subsidiaries", "currency": "currencies"}
+    record_types |= {name: f"{name}s" for name in ("department", "classification", "location")}
 
     compared = 0
-    for table, thing in things.items():
-        raw = dumped.play.raw(thing)
+    for table, record_type in record_types.items():
+        raw = dumped.play.raw(record_type)
         assert set(raw) == {row["id"] for row in dumped.tables[table]}
         for row in dumped.tables[table]:
             for name in row.keys() & raw[row["id"]].keys():
@@ -261,7 +261,7 @@ def test_custom_fields_are_staged_as_what_they_are(play: Any, date_format: str) 
         "int": 42,
         "number": 1.5,
         "date": date(2027, 4, 3),
-        "timestamp": datetime(2027, 4, 3, 23, 30),  # noqa: DTZ001 - UTC, as all times of the pond
+        "timestamp": datetime(2027, 4, 3, 23, 30),  # noqa: DTZ001 - UTC, as all times of the warehouse
         "list": "7",
         "multi": ["1", "3", "4"],
     }

@@ -9,13 +9,13 @@ from assets.netsuite.extract.extract import look_again
 from resources.failpoints import arm, disarm
 from resources.netsuite.resource import open_netsuite
 
-GONE_AT = datetime(2026, 11, 16, 12)  # noqa: DTZ001 - the pond's timestamps are naive UTC
+GONE_AT = datetime(2026, 11, 16, 12)  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
 
 
-def again(play: Any, thing: str, *ids: str, **more: Any) -> set[str]:
+def again(play: Any, record_type: str, *ids: str, **more: Any) -> set[str]:
     """By a client of its own, as a run of its own."""
     with open_netsuite(sandbox=str(play.sandbox.folder)) as client:
-        return look_again(play.warehouse, client, thing, ids, run_id="hint", **more)
+        return look_again(play.warehouse, client, record_type, ids, run_id="change notification", **more)
 
 
 def marks(play: Any) -> list[tuple[Any, ...]]:
@@ -82,7 +82,7 @@ def test_the_children_of_named_customers_come_and_go(play: Any) -> None:
 
 @pytest.mark.parametrize("call", range(3))
 def test_a_run_of_all_puts_nothing_older_over_what_a_hint_had_read(play: Any, call: int) -> None:
-    """It read the record before the save and loads it after the hint did; whichever call the save falls into."""
+    """It read the record before the save and loads it after the change notification did; whichever call the save falls into."""
     play.customers(1, 2, 3)
     play.extract()
     play.later()
