@@ -1,6 +1,6 @@
-# Needs make and Python 3.11 or newer with its venv module; nothing else.
+# Requires only make and Python 3.11 or newer with its venv module.
 
-# the first Python that is new enough and can make an environment; `make PYTHON=/path/to/python …` overrides it
+# the first Python that is new enough and has venv; `make PYTHON=/path/to/python …` overrides it
 find_python = for each in python3 python3.11 python3.12 python3.13 python3.14; do \
 	if $$each -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$each; break; fi; done
@@ -10,20 +10,20 @@ BIN := .venv/bin
 READY := .venv/.ready
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv); \
-	or say make PYTHON=/path/to/python
+	or run make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo lint types test test-all lossless bench bench-plan bench-explain bench-extract bench-deliver bench-realtime services bench-year bench-scale test-scale lock clean
 
-help: ## show this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY) ## make .venv from requirements.lock; the other targets do it when needed
+setup: $(READY) ## create .venv from requirements.lock; the other targets do it when needed
 
-# the stamp is written last: an installation that broke off is taken up again
+# the stamp is written last, so an interrupted installation is repeated
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
-	@echo "installing what requirements.lock names into .venv (once; about a minute)"
+	@echo "installing requirements.lock into .venv (once; about a minute)"
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	@$(INSTALL) --require-hashes -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
@@ -32,50 +32,50 @@ $(READY): requirements.lock pyproject.toml
 dev: $(READY) ## serve the Dagster UI and its daemon on this machine
 	$(BIN)/millpond ui
 
-demo: $(READY) ## fill a sandbox, run everything, then open the UI (DEMO_UI=0: without it)
+demo: $(READY) ## fill a sandbox, run everything, and open the UI (DEMO_UI=0: no UI)
 	$(BIN)/millpond demo
 
-lint: $(READY) ## ruff: rules and format
+lint: $(READY) ## check rules and format with ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY) ## mypy, strict
+types: $(READY) ## check types with mypy
 	$(BIN)/mypy
 
-# a worker for each core: more threads only get in each other's way
+# one worker per core; with more threads they compete for the cores
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
-test: $(READY) ## the tests but for the long ones, one for each core (make test ARGS="-k precoro")
+test: $(READY) ## run the tests, except the long ones (make test ARGS="-k precoro")
 	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not long" $(ARGS)
 
-test-all: $(READY) ## all tests, the long ones too
+test-all: $(READY) ## run all tests, including the long ones
 	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-lossless: $(READY) ## random walks through extraction, counted (make lossless ARGS="--seeds 3000")
+lossless: $(READY) ## count random walks through extraction (make lossless ARGS="--seeds 3000")
 	$(BIN)/python -m tests.bench.lossless $(ARGS)
 
-bench: $(READY) ## time and memory of the main job, as ratios measured in one run
+bench: $(READY) ## measure time and memory of the main job, as ratios within one run
 	$(BIN)/python -m tests.bench.main_job
 
-bench-plan: $(READY) ## seconds and memory of one plan (make bench-plan ARGS="--records 1000000")
+bench-plan: $(READY) ## measure time and memory of one plan (make bench-plan ARGS="--records 1000000")
 	$(BIN)/python -m tests.bench.plan $(ARGS)
 
-bench-explain: $(READY) ## the story of one record (make bench-explain ARGS="--ledger-rows 10000000")
+bench-explain: $(READY) ## measure the explanation of one record (make bench-explain ARGS="--ledger-rows 10000000")
 	$(BIN)/python -m tests.bench.explain $(ARGS)
 
-bench-extract: $(READY) ## extraction beside others (make bench-extract ARGS="--customers 100000")
+bench-extract: $(READY) ## compare extraction with other tools (make bench-extract ARGS="--customers 100000")
 	$(BIN)/python -m tests.bench.extract $(ARGS)
 
-bench-deliver: $(READY) ## delivery beside drt-core (make bench-deliver ARGS="--rows 100000 --batch 1000")
+bench-deliver: $(READY) ## compare delivery with drt-core (make bench-deliver ARGS="--rows 100000 --batch 1000")
 	$(BIN)/python -m tests.bench.deliver $(ARGS)
 
-bench-realtime: $(READY) ## from a save to both targets, real processes (make bench-realtime ARGS="--saves 30")
+bench-realtime: $(READY) ## measure the time from a save to both targets (make bench-realtime ARGS="--saves 30")
 	$(BIN)/python -m tests.bench.realtime $(ARGS)
 
-bench-year: $(READY) ## what a year does to the warehouse (make bench-year ARGS="--customers 100000 --days 365")
+bench-year: $(READY) ## measure a year of runs (make bench-year ARGS="--customers 100000 --days 365")
 	$(BIN)/python -m tests.bench.year $(ARGS)
 
-# no extensions of DuckDB 2 as wheels yet: an environment of its own, else with the versions that the lock names
+# a separate environment, as DuckDB 2 has no extensions as wheels yet; all other versions are those of the lock
 SCALE := build/scale
 $(SCALE)/.ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
@@ -86,20 +86,19 @@ $(SCALE)/.ready: requirements.lock pyproject.toml
 		-e '.[dev,scale,scale-test]'
 	@touch $@
 
-# Debian's PostgreSQL and Redis, when they are not there and we may install them
-services: ## Debian's PostgreSQL and Redis, when they are missing
+services: ## install PostgreSQL and Redis with apt-get if they are missing (as root)
 	@command -v redis-server >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		postgresql redis-server >/dev/null; }
 
-test-scale: $(SCALE)/.ready services ## past one machine: DuckLake, PostgreSQL, Redis, an object store, several workers
+test-scale: $(SCALE)/.ready services ## run the tests with DuckLake, PostgreSQL, Redis, an object store and workers
 	$(SCALE)/bin/python -m pytest tests/scale tests/orchestration/test_deploy.py $(ARGS)
 
-bench-scale: $(SCALE)/.ready services ## how time and memory grow (make bench-scale ARGS="--records 10000 100000")
+bench-scale: $(SCALE)/.ready services ## measure growth of time and memory (make bench-scale ARGS="--records 10000 100000")
 	$(SCALE)/bin/python -m tests.bench.scale $(ARGS)
 
-# pip-tools lives apart, so that .venv holds what the lock names and nothing else
-lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 3.11)
+# pip-tools has its own environment, so .venv contains only the locked packages
+lock: ## regenerate requirements.lock from pyproject.toml (with Python 3.11)
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	"$(PYTHON)" -m venv build/pip-tools
 	build/pip-tools/bin/python -m pip install -qq pip-tools
@@ -107,6 +106,6 @@ lock: ## resolve requirements.lock anew from pyproject.toml (run it with Python 
 		--build-deps-for editable --allow-unsafe --no-strip-extras --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --output-file requirements.lock pyproject.toml
 
-clean: ## remove the environment, caches and the demo's data; the warehouse of a real account stays
+clean: ## delete the environment, caches and the demo's data, not an account's warehouse
 	rm -rf .venv .millpond/demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

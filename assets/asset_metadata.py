@@ -1,58 +1,44 @@
-"""What the Dagster UI shows of a table: rows, columns with their meaning, lineage, a preview of the plan."""
+"""Metadata that the Dagster UI shows: a table's rows and columns, column lineage, a preview of a plan."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import duckdb
 import polars as pl
+
+from resources.warehouse.tables import columns_of, quoted
 
 PREVIEW_ROWS = 20
 NAMED_FIELDS = 4
 DAY_S = 86_400
 
-# a frame's types as the table has them
-TYPES: Mapping[type[pl.DataType], str] = {
-    pl.String: "VARCHAR",
-    pl.Boolean: "BOOLEAN",
-    pl.Int32: "INTEGER",
-    pl.Int64: "BIGINT",
-    pl.Float64: "DOUBLE",
-    pl.Date: "DATE",
-    pl.Datetime: "TIMESTAMP",
-}
 
+def table_metadata(
+    con: duckdb.DuckDBPyConnection, table: str, comments: Mapping[str, str], rows: int | None = None
+) -> dict[str, Any]:
+    """Return the row count, name and column schema of a table of the warehouse.
 
-def table_metadata(name: str, frame: pl.DataFrame, comments: Mapping[str, str]) -> dict[str, Any]:
-    """Row count, table name and column schema of a frame that became a table."""
+    Args:
+        con: An open warehouse.
+        table: The table.
+        comments: Descriptions by column.
+        rows: The row count; counted when left out.
+    """
+    if rows is None:
+        rows = int(con.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0])
     columns = [
-        dg.TableColumn(column, table_type(kind), description=comments.get(column))
-        for column, kind in frame.schema.items()
+        dg.TableColumn(name, kind, description=comments.get(name)) for name, kind in columns_of(con, table).items()
     ]
     return {
-        "dagster/row_count": frame.height,
-        "dagster/table_name": name,
+        "dagster/row_count": rows,
+        "dagster/table_name": table,
         "dagster/column_schema": dg.TableSchema(columns=columns),
     }
 
 
-def table_type(kind: pl.DataType) -> str:
-    """A Polars type as DuckDB calls it, so that the UI says what an analyst sees in the table."""
-    if isinstance(kind, pl.List):
-        return f"{table_type(_made(kind.inner))}[]"
-    if isinstance(kind, pl.Struct):
-        fields = ", ".join(f"{field.name} {table_type(_made(field.dtype))}" for field in kind.fields)
-        return f"STRUCT({fields})"
-    return TYPES.get(type(kind), str(kind))
-
-
-def _made(kind: Any) -> pl.DataType:
-    """Inner types come as classes or as instances."""
-    made: pl.DataType = kind() if isinstance(kind, type) else kind
-    return made
-
-
 def column_lineage_metadata(lineage: pl.DataFrame) -> dg.TableColumnLineage:
-    """The lineage of one workflow as Dagster keeps it; see `delivery/lineage.py` for the columns."""
+    """Convert a workflow's lineage for Dagster; columns: see assets/delivery/mart/lineage.py."""
     deps: dict[str, list[dg.TableColumnDep]] = {}
     for row in lineage.filter(pl.col("source_column").is_not_null()).iter_rows(named=True):
         dep = dg.TableColumnDep(asset_key=dg.AssetKey(row["source_table"]), column_name=row["source_column"])
@@ -61,7 +47,7 @@ def column_lineage_metadata(lineage: pl.DataFrame) -> dg.TableColumnLineage:
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; cells are escaped, so that a hostile text stays text."""
+    """Return a Markdown table; cells are escaped, so that no text is rendered as markup."""
     lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
     lines += [" | ".join(_cell(value) for value in row) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
@@ -74,43 +60,41 @@ def _cell(value: object) -> str:
     return text
 
 
-def plan_metadata(counted: pl.DataFrame, plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
-    """Counts by action and reason, and the first rows that would be sent: ids and field names, never values.
+def plan_metadata(counts: pl.DataFrame, plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return the counts of a plan and its first changes: ids and field names, never values.
 
-    Two entries, because the UI folds away a Markdown text of a thousand characters or more.
+    They are two entries because the UI collapses a Markdown text of 1,000 characters or more.
 
     Args:
-        counted: action, reason_code, records.
+        counts: action, reason_code, records.
         plan: PLAN_COLUMNS; all rows that write.
     """
-    counts = counted.sort("action", "records", descending=[False, True])
+    sorted_counts = counts.sort("action", "records", descending=[False, True])
     writing = plan.filter(~pl.col("action").is_in(["unchanged", "skipped"])).head(PREVIEW_ROWS)
     rows = [
-        (row["source"], row["source_id"], row["action"], _field_names(row["changes"]), row["reason"])
-        for row in writing.select("source", "source_id", "action", "changes", "reason").iter_rows(named=True)
+        (source, source_id, action, changed_fields([change["field"] for change in changes]), reason)
+        for source, source_id, action, changes, reason in writing.select(
+            "source", "source_id", "action", "changes", "reason"
+        ).iter_rows()
     ]
     first = markdown_table(["source", "NetSuite id", "action", "fields", "why"], rows)
     return {
-        "preview": dg.MetadataValue.md(markdown_table(["action", "reason", "records"], counts.rows())),
-        "first_records": dg.MetadataValue.md(first if rows else "every record is left as it is"),
+        "preview": dg.MetadataValue.md(markdown_table(["action", "reason", "records"], sorted_counts.rows())),
+        "first_records": dg.MetadataValue.md(first if rows else "no record changes"),
     }
 
 
-def _field_names(changes: Sequence[Mapping[str, str]]) -> str:
-    return changed_fields([change["field"] for change in changes])
-
-
 def changed_fields(names: Sequence[str]) -> str:
-    """The names as long as they can be read at a glance."""
+    """Return the names, or their number when there are many."""
     return ", ".join(names) if len(names) <= NAMED_FIELDS else f"{len(names)} fields"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as a person says them; what goes beyond a day takes a run on each of several days."""
+    """Return a readable duration; work that takes over a day is spread over daily runs."""
     if seconds is None:
         return "time depends on the account"
     if seconds >= DAY_S:
-        return f"a run on each of {int(seconds // DAY_S) + 1} days"
+        return f"one run a day for {int(seconds // DAY_S) + 1} days"
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""Integration errors as Dagster failures: only those that may pass are retried."""
+"""Integration errors as Dagster failures: only transient ones are retried."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +13,18 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
 @contextmanager
 def dagster_failure(*others: type[Exception]) -> Iterator[None]:
-    """Turn an IntegrationError into a failure that says whether another try may help.
+    """Convert an IntegrationError to a `Failure` that allows retries if the error is transient.
 
-    `others` are exceptions that a person must mend: they fail without another try. `allow_retries` binds the asset's
-    RetryPolicy only; retries of whole runs look at run tags.
+    `allow_retries` binds the asset's RetryPolicy only; retries of whole runs depend on run tags.
+
+    Args:
+        others: Errors that a person must fix; they fail without retries.
     """
-    mended_by_hand: tuple[type[Exception], ...] = (WarehouseError, *others)
+    fatal: tuple[type[Exception], ...] = (WarehouseError, *others)
     try:
         yield
     except IntegrationError as error:
-        again = isinstance(error, TransientError) and not isinstance(error, UnreachableError)
-        raise dg.Failure(str(error), allow_retries=again) from error
-    except mended_by_hand as error:
+        retry = isinstance(error, TransientError) and not isinstance(error, UnreachableError)
+        raise dg.Failure(str(error), allow_retries=retry) from error
+    except fatal as error:
         raise dg.Failure(str(error), allow_retries=False) from error

@@ -1,8 +1,8 @@
-"""Several NetSuite accounts in one place: each is a partition of every asset, with a home and keys of its own.
+"""Several NetSuite accounts in one code location: each is a partition of every asset, with its own home and keys.
 
-MILLPOND_ACCOUNTS  ->  partitions of assets and jobs; a run's partition  ->  the resources of its account
+MILLPOND_ACCOUNTS  ->  partitions of assets and jobs; a run's partition  ->  its account's resources
 
-While no accounts are named there is one without a name, and nothing is partitioned.
+Without named accounts there is one unnamed account, and nothing is partitioned.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,79 +10,82 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.dagster_internals import PARTITION_TAG
 from orchestration.settings import MillpondSettings
-
-PARTITION = "dagster/partition"  # Dagster's tag of a run
 
 
 def partitions_of(settings: MillpondSettings) -> dg.PartitionsDefinition[str] | None:
-    """One partition for each account; None when there is but one."""
-    return dg.StaticPartitionsDefinition(list(settings.names)) if settings.names else None
+    """Return one partition per account; None without named accounts."""
+    return dg.StaticPartitionsDefinition(list(settings.account_names)) if settings.account_names else None
 
 
 def partitioned(assets: Iterable[dg.AssetsDefinition], settings: MillpondSettings) -> list[dg.AssetsDefinition]:
-    """Assets with a partition for each account."""
+    """Return the assets, partitioned by account."""
     partitions = partitions_of(settings)
     if partitions is None:
         return list(assets)
 
-    def cut(spec: dg.AssetSpec) -> dg.AssetSpec:
+    def add_partitions(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(partitions_def=partitions)
 
-    return [each.map_asset_specs(cut) for each in assets]
+    return [each.map_asset_specs(add_partitions) for each in assets]
 
 
-def tags_of(account: str) -> dict[str, str]:
-    """What the runs of an account are found by."""
-    return {PARTITION: account} if account else {}
+def run_tags(account: str) -> dict[str, str]:
+    """Return the tags that an account's runs are found by."""
+    return {PARTITION_TAG: account} if account else {}
 
 
-def requests_of(settings: MillpondSettings) -> list[dg.RunRequest]:
-    """A run for each account."""
-    if not settings.names:
+def run_requests(settings: MillpondSettings) -> list[dg.RunRequest]:
+    """Return a run request per account."""
+    if not settings.account_names:
         return [dg.RunRequest()]
-    return [dg.RunRequest(run_key=name, partition_key=name) for name in settings.names]
+    return [dg.RunRequest(run_key=name, partition_key=name) for name in settings.account_names]
 
 
 def account_of(run: dg.DagsterRun | None, settings: MillpondSettings) -> MillpondSettings:
-    """The settings of the account that a run is of.
+    """Return the settings of a run's account.
 
     Raises:
-        Failure: There are several and the run names none of them.
+        Failure: There are several accounts and the run's partition is none of them.
     """
-    name = run.tags.get(PARTITION, "") if run else ""
-    if settings.names and name not in settings.names:
-        text = f"this run is of no account: choose a partition, one of {', '.join(settings.names)}"
+    name = run.tags.get(PARTITION_TAG, "") if run else ""
+    if settings.account_names and name not in settings.account_names:
+        text = f"the run has no account: choose a partition, one of {', '.join(settings.account_names)}"
         raise dg.Failure(text, allow_retries=False)
-    return settings.of(name)
+    return settings.for_account(name)
 
 
-def own(name: str, account: str) -> str:
-    """The name of what each account has for itself: a sensor, a resource that is not chosen by a run."""
+def account_scoped(name: str, account: str) -> str:
+    """Return the name of an account's own sensor or resource."""
     return f"{name}__{account}" if account else name
 
 
-def for_runs(each: Mapping[str, Mapping[str, Any]], settings: MillpondSettings) -> dict[str, Any]:
-    """Resources by name: under their own names those of a run's account, and each account's for its sensors.
+def resources_per_run(by_account: Mapping[str, Mapping[str, Any]], settings: MillpondSettings) -> dict[str, Any]:
+    """Return resources that resolve to those of a run's account, and each account's own ones for its sensors.
 
     Args:
-        each: Account to its resources by name.
-        settings: With the accounts' names.
+        by_account: Each account's resources by name.
+        settings: The settings with the accounts' names.
     """
-    if not settings.names:
-        return dict(each[""])
-    chosen = {name: _chosen(name, each, settings) for name in each[settings.names[0]]}
-    return chosen | {own(name, account): made for account, all_of in each.items() for name, made in all_of.items()}
+    if not settings.account_names:
+        return dict(by_account[""])
+    first = by_account[settings.account_names[0]]
+    chosen = {name: _of_run(name, by_account, settings) for name in first}
+    own = {account_scoped(name, account): made for account, named in by_account.items() for name, made in named.items()}
+    return chosen | own
 
 
-def _chosen(name: str, each: Mapping[str, Mapping[str, Any]], settings: MillpondSettings) -> dg.ResourceDefinition:
-    @dg.resource(description=f"{name} of the account that the run is of")
-    def chosen(context: dg.InitResourceContext) -> Iterator[Any]:
-        made = each[account_of(context.run, settings).account][name]
+def _of_run(
+    name: str, by_account: Mapping[str, Mapping[str, Any]], settings: MillpondSettings
+) -> dg.ResourceDefinition:
+    @dg.resource(description=f"{name} of the run's account")
+    def resource(context: dg.InitResourceContext) -> Iterator[Any]:
+        made = by_account[account_of(context.run, settings).account][name]
         if not isinstance(made, dg.ConfigurableResource):
             yield made
             return
-        with made.process_config_and_initialize_cm() as it:
-            yield it
+        with made.process_config_and_initialize_cm() as opened:
+            yield opened
 
-    return chosen
+    return resource

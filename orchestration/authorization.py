@@ -1,33 +1,33 @@
-"""Who decides by hand, and who may: plans are released, dropped and undone, records are linked, in somebody's name.
+"""Who decides about plans and links, and who may.
 
-account on this machine  ->  MILLPOND_RELEASERS  ->  decided_by in the ledger
+user of this process  ->  MILLPOND_APPROVERS  ->  decided_by in the ledger
 
-A seat belt, not a lock: who may write Millpond's folder can do everything. The account is the one that the process runs
-under, so nobody can borrow another one's name by a variable.
+This prevents mistakes, not attacks: whoever can write to Millpond's folder can do anything. The user is the one that
+owns the process, so an environment variable cannot impersonate anyone.
 """
 
 import os
 import pwd
 
-from assets.delivery.ledger.plans import SyncError
+from assets.delivery.errors import SyncError
 from orchestration.settings import MillpondSettings
 
 
-def decider() -> str:
-    """The person, as this machine knows him; a container may know nobody by name."""
+def current_user() -> str:
+    """Return the name of the process's user, or its number where it has no name, as in some containers."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"user {os.getuid()}"
 
 
-def decide_as() -> str:
-    """The person who decides.
+def require_approver() -> str:
+    """Return the current user.
 
     Raises:
-        SyncError: It is not for him to decide.
+        SyncError: MILLPOND_APPROVERS does not include the user.
     """
-    who, named = decider(), MillpondSettings().may_decide
-    if named and who not in named:
-        raise SyncError(f"{who} may not decide this; MILLPOND_RELEASERS names who may: {', '.join(sorted(named))}")
-    return who
+    user, approvers = current_user(), MillpondSettings().approver_names
+    if approvers and user not in approvers:
+        raise SyncError(f"{user} may not decide this; MILLPOND_APPROVERS allows {', '.join(sorted(approvers))}")
+    return user

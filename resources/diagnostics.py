@@ -1,6 +1,6 @@
-"""What `millpond doctor` finds: one line per check, and the mend where something is wrong.
+"""Findings of `millpond doctor`: one line per check, with the fix of every failed one.
 
-check  ->  Finding(system, what, found, mend)  ->  ✓ or ✗
+check  ->  Finding(system, check, found, fix)  ->  ✓ or ✗
 """
 
 from collections.abc import Callable, Iterator
@@ -11,39 +11,38 @@ from resources.errors import IntegrationError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         system: netsuite, suiteprojects, precoro or millpond.
-        what: What was looked at.
-        found: What was found; never a secret nor a record's contents.
-        mend: What a person should do; empty when all is well.
+        check: Subject of the check.
+        found: The result; never a secret nor a record's contents.
+        fix: What a person should do; empty when the check passed.
     """
 
     system: str
-    what: str
+    check: str
     found: str
-    mend: str = ""
+    fix: str = ""
 
     @property
-    def is_well(self) -> bool:
-        """Nothing needs to be done."""
-        return not self.mend
+    def passed(self) -> bool:
+        """True if nothing needs to be done."""
+        return not self.fix
 
 
-def told(error: IntegrationError) -> tuple[str, str]:
-    """An error as (found, mend); the project's errors say what is wrong, a colon or semicolon, then the mend."""
+def reason_and_fix(error: IntegrationError) -> tuple[str, str]:
+    """Split an error's text, which holds the reason, a colon or semicolon, then the fix."""
     for mark in (": ", "; "):
-        found, separator, mend = error.reason.partition(mark)
-        if separator and mend:
-            return found, mend
-    return error.reason, "try again; when it stays so, ask who looks after that system"
+        reason, _, fix = error.reason.partition(mark)
+        if fix:
+            return reason, fix
+    return error.reason, "try again; if it persists, ask the system's administrator"
 
 
-def examined(system: str, what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """The findings of one look; an error of the other system is a finding too."""
+def findings_of(system: str, check: str, run: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of a check; an error of the other system becomes a finding as well."""
     try:
-        yield from look()
+        yield from run()
     except IntegrationError as error:
-        found, mend = told(error)
-        yield Finding(system, what, found, mend)
+        yield Finding(system, check, *reason_and_fix(error))

@@ -1,20 +1,20 @@
-"""What can go wrong at the border with another system, named by what to do next.
+"""Errors at the border with another system, named by what to do next.
 
 IntegrationError
-├── TransientError          try again: no answer, 408, 5xx
-│   ├── RateLimitedError    try again, but not before `retry_after_s` (429, 556)
-│   ├── UnreachableError    nobody answers at the address: look at the address and the network first
-│   └── AnswerLostError     a write was sent and no usable answer came: read back before sending again
-├── QuotaExhaustedError     stop this run as partial; the next one goes on (daily limits)
+├── TransientError          retry: no response, 408, 5xx
+│   ├── RateLimitedError    retry, but not before `retry_after_s` (429, 556)
+│   ├── UnreachableError    no connection: check address and network first
+│   └── AnswerLostError     a write was sent and no usable response came: check the target before retrying
+├── QuotaExhaustedError     stop this run as partial; the next one continues (daily limits)
 ├── RecordRejectedError     skip this record, keep the others, report it (400, 409, 422)
-├── RequestRejectedError    do not try again: the request itself is wrong (other 4xx)
-│   └── CredentialsError    do not try again: a person must renew a key (401, 403)
-└── ContractError           stop: the answer has not the documented shape
+├── RequestRejectedError    do not retry: the request itself is wrong (other 4xx)
+│   └── CredentialsError    do not retry: a person must renew a key (401, 403)
+└── ContractError           stop: the response is not as documented
 """
 
 
 class IntegrationError(Exception):
-    """Something went wrong with another system; `str()` is `system: operation: reason`, never a record's contents."""
+    """An error of another system; `str()` is `system: operation: reason`, never a record's contents."""
 
     def __init__(self, system: str, operation: str, reason: str) -> None:
         super().__init__(f"{system}: {operation}: {reason}")
@@ -24,11 +24,11 @@ class IntegrationError(Exception):
 
 
 class TransientError(IntegrationError):
-    """Try again: the system did not answer, or said that it could not just now."""
+    """Retry: the system did not answer, or is temporarily unable to."""
 
 
 class RateLimitedError(TransientError):
-    """Try again, but not before `retry_after_s` seconds; the system did not do the work."""
+    """Retry, but not before `retry_after_s` seconds; the system did nothing."""
 
     def __init__(self, system: str, operation: str, reason: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(system, operation, reason)
@@ -36,19 +36,19 @@ class RateLimitedError(TransientError):
 
 
 class UnreachableError(TransientError):
-    """No connection to the address, try after try; nothing was sent."""
+    """No connection to the address in any attempt; nothing was sent."""
 
 
 class AnswerLostError(TransientError):
-    """A write was sent and no usable answer came: it may have worked, so read back before sending again."""
+    """A write was sent and no usable response came: it may have worked, so check the target before retrying."""
 
 
 class QuotaExhaustedError(IntegrationError):
-    """The system's daily allowance is used up; stop as partial, the next run goes on."""
+    """The system's daily quota is used up; stop as partial, the next run continues."""
 
 
 class RecordRejectedError(IntegrationError):
-    """The system refused this record; `code` is its own, when it gives one."""
+    """The system rejected this record; `code` is the system's own, if it has one."""
 
     def __init__(self, system: str, operation: str, reason: str, *, code: str = "") -> None:
         super().__init__(system, operation, reason)
@@ -56,7 +56,7 @@ class RecordRejectedError(IntegrationError):
 
 
 class RequestRejectedError(IntegrationError):
-    """The request itself is wrong; sending it again would not help."""
+    """The request itself is wrong; retrying does not help."""
 
     def __init__(self, system: str, operation: str, reason: str, *, code: str = "") -> None:
         super().__init__(system, operation, reason)
@@ -64,8 +64,8 @@ class RequestRejectedError(IntegrationError):
 
 
 class CredentialsError(RequestRejectedError):
-    """A key, token or permission was refused; a person must renew it."""
+    """A key, token or permission was rejected; a person must renew it."""
 
 
 class ContractError(IntegrationError):
-    """The answer does not have the documented shape; going on could lose records."""
+    """The response is not as documented; continuing could lose records."""

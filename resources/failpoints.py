@@ -1,6 +1,6 @@
-"""The places at which a run can die, by name: a test arms one and proves that the next run mends what was left.
+"""Named points at which a run can be killed: a test arms one and proves that the next run recovers.
 
-reach("intents_kept")  ->  nothing, unless this process armed that name  ->  what the test said: an end, an exception
+reach("intents_kept")  ->  nothing, unless this process armed that name  ->  the test's action: a kill, an exception
 """
 
 import os
@@ -9,63 +9,73 @@ from collections.abc import Callable
 from typing import NoReturn
 
 FAILPOINTS = {
-    "mart_made": "the mart is shaped from what was staged, the warehouse has the one before",
-    "twin_read": "the target is read, the warehouse has the target state before",
-    "plan_begins": "every record is decided on, the warehouse has the plan before",
-    "plan_kept": "the plan is committed, nobody has taken it",
-    "plan_taken": "the plan is taken for sending and committed as such, nothing was sent",
-    "intents_begin": "what will be sent is known, the ledger was not told",
-    "intents_kept": "the ledger knows what will be sent, nothing was sent",
-    "request_begins": "a request is about to leave",
-    "request_served": "the system did it, nobody has read the answer",
-    "answers_read": "the answers of a batch are read, the ledger was not told",
-    "answers_kept": "the ledger knows every answer, links and target state do not",
+    "mart_made": "the mart is built in memory, the warehouse has the previous one",
+    "twin_read": "the target is read, the warehouse has the previous target state",
+    "plan_begins": "every record is decided, the warehouse has the previous plan",
+    "plan_kept": "the plan is committed, no run has taken it",
+    "plan_taken": "the plan is committed as being sent, nothing was sent",
+    "intents_begin": "the batch is known, the ledger has no intents",
+    "intents_kept": "the ledger has the intents, nothing was sent",
+    "request_begins": "a request is about to be sent",
+    "request_served": "the system processed the request, the response is not read",
+    "answers_read": "the responses of a batch are read, the ledger has no outcomes",
+    "answers_kept": "the ledger has the outcomes, links and target state do not",
     "bookkeeping_begins": "the last transaction of a run is about to begin",
     "bookkeeping_open": "the last transaction of a run is written, not committed",
-    "bookkeeping_done": "the run is in the ledger, its figures are not complete",
+    "bookkeeping_done": "the run is in the ledger, its figures are incomplete",
     "publish_begins": "the warehouse is about to be copied for readers",
-    "publish_copied": "the copy is written, readers still have the one before",
+    "publish_copied": "the copy is written, readers have the previous one",
     "publish_done": "readers have the new copy",
 }
 
 REALTIME = {
-    "hint_kept": "a hint is kept, nobody was answered",
-    "hints_taken": "a targeted run has read its records, nothing was planned",
-    "hints_sent": "a targeted run has sent its records, the hints are still open",
-    "hints_done": "the hints of a targeted run are closed",
+    "hint_kept": "a change notification is stored, the sender has no response",
+    "hints_taken": "a real-time run has read its records, nothing is planned",
+    "hints_sent": "a real-time run has sent its records, the change notifications are still open",
+    "hints_done": "the change notifications of a real-time run are closed",
+}
+
+UPGRADE = {
+    "upgrade_copied": "the old files are copied, nothing is changed",
+    "upgrade_user_files": "workflow files and .env have the new names, the home has the old ones",
+    "upgrade_moved": "the warehouse's folder has its new name, the file in it the old one",
+    "upgrade_files": "the home's files have the new names, the warehouse's tables the old ones",
+    "upgrade_tables_open": "the warehouse's tables are renamed, not committed",
+    "upgrade_tables": "the warehouse has the new schema version, its views are missing",
+    "upgrade_published": "everything is upgraded, the home is not marked as such",
 }
 
 _armed: dict[str, tuple[int, Callable[[], object]]] = {}
 
 
 def reach(name: str) -> None:
-    """Say that this place is reached; costs one look at an empty dictionary."""
+    """Run the armed action of this point, if any; costs one check of an empty dictionary."""
     if _armed:
         _strike(name)
 
 
 def die() -> NoReturn:
-    """End this process as `kill -9` does: no `finally`, no flush, no goodbye."""
+    """End this process as `kill -9` does: no `finally`, no flush."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("unreachable")
 
 
 def arm(name: str, *, skip: int = 0, strike: Callable[[], object] = die) -> None:
-    """Strike when this process reaches the place, once.
+    """Run an action when this process reaches the point, once.
 
     Args:
-        name: One of FAILPOINTS or REALTIME.
-        skip: How often the place is passed unharmed before.
-        strike: What happens there; by default the process dies.
+        name: One of FAILPOINTS, REALTIME or UPGRADE.
+        skip: How many times to pass the point before.
+        strike: The action; by default the process dies.
     """
-    known = FAILPOINTS | REALTIME
+    known = FAILPOINTS | REALTIME | UPGRADE
     if name not in known:
         raise ValueError(f"no failpoint {name}; there are {', '.join(known)}")
     _armed[name] = (skip, strike)
 
 
 def disarm() -> None:
-    """Pass every place unharmed again."""
+    """Disarm every point."""
     _armed.clear()
 
 

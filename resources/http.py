@@ -1,13 +1,12 @@
-"""The one HTTP door: retries, waiting, the error tree, host pinning, nothing secret in texts.
+"""The one HTTP client: retries with backoff, rate limits, the error tree; no secret in any text.
 
-client method  ->  HttpClient.send(…)  ->  httpx.Client (transport: network, or the sandbox in process)
+client method  ->  HttpClient.send(…)  ->  httpx.Client of `http_pool.open_http`
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -35,18 +34,16 @@ from resources.errors import (
 from resources.failpoints import reach
 
 ATTEMPTS = 6
-READABLE = 3  # tries for an answer that came and makes no sense
+PARSE_ATTEMPTS = 3  # for a response that arrived but cannot be parsed
 MAX_BACKOFF_S = 60.0
-TIMEOUT_S = 120.0
-CONNECT_S = 15.0  # a host that is there takes the connection at once
-NOWHERE = "https://not-configured.invalid"
+BACKOFF = wait_random_exponential(multiplier=1.0, max=MAX_BACKOFF_S)  # full jitter
 
 Translate = Callable[[httpx.Response], IntegrationError | None]
-Understood = TypeVar("Understood")
+Parsed = TypeVar("Parsed")
 
 
 def retry_after_s(response: httpx.Response, now: datetime) -> float | None:
-    """Seconds to wait by the Retry-After header, which comes as seconds or as a date (RFC 9110 §10.2.3)."""
+    """Return the seconds of the Retry-After header, which holds seconds or a date (RFC 9110 §10.2.3)."""
     text = response.headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -59,95 +56,8 @@ def retry_after_s(response: httpx.Response, now: datetime) -> float | None:
     return max(0.0, (moment.astimezone(UTC) - now).total_seconds())
 
 
-class PinnedTransport(httpx.BaseTransport):
-    """Refuses every host but the configured one: an address in an answer never takes our credentials elsewhere."""
-
-    def __init__(self, base_url: str, inner: httpx.BaseTransport) -> None:
-        self._origin = httpx.URL(base_url)
-        self._inner = inner
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass on what goes to the configured scheme, host and port."""
-        asked, allowed = request.url, self._origin
-        if (asked.scheme, asked.host, asked.port) != (allowed.scheme, allowed.host, allowed.port):
-            raise httpx.UnsupportedProtocol(f"refused to call {asked.host}: configured is {allowed.host}")
-        return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        """Close the connection pool."""
-        self._inner.close()
-
-
-class ClosedTransport(httpx.BaseTransport):
-    """Lets nothing through and says why: a system that is not configured stops only those who call it."""
-
-    def __init__(self, system: str, reason: str) -> None:
-        self._system = system
-        self._reason = reason
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Refuse; nothing is sent."""
-        raise CredentialsError(self._system, "sign in", f"{self._reason}; {request.method} was not sent")
-
-
-def not_configured(system: str, **settings: str) -> str:
-    """What must be set before a system can be called, by environment variable; empty when nothing is missing."""
-    missing = [f"{system}_{name}".upper() for name, value in settings.items() if not value]
-    return f"not configured: set {', '.join(missing)}" if missing else ""
-
-
-def bad_address(system: str, base_url: str) -> str:
-    """Why this cannot be the root of a service; empty when it can."""
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme in {"http", "https"} and url.host:
-        return ""
-    return f"{system.upper()}_BASE_URL is no address of the form https://host: correct it"
-
-
-@contextmanager
-def open_http(
-    base_url: str,
-    *,
-    auth: httpx.Auth | None = None,
-    headers: dict[str, str] | None = None,
-    transport: httpx.BaseTransport | None = None,
-    timeout_s: float = TIMEOUT_S,
-    connections: int = 20,
-    ca_file: Path | None = None,
-    around: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
-) -> Iterator[httpx.Client]:
-    """One connection pool, closed whatever happens.
-
-    Args:
-        base_url: Scheme, host and port of the system; every request is pinned to it.
-        auth: Signs each request.
-        headers: Sent with each request.
-        transport: The sandbox in process; None is the network.
-        timeout_s: Seconds to wait for one answer.
-        connections: Pool size.
-        ca_file: A certificate authority beside the system's own, for the sandbox behind TLS.
-        around: Put around the transport, such as a budget that counts each request.
-    """
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    verify: Any = httpx.create_ssl_context(verify=str(ca_file)) if ca_file else True
-    inner = transport or httpx.HTTPTransport(verify=verify, limits=limits)
-    with httpx.Client(
-        base_url=base_url,
-        auth=auth,
-        headers=headers,
-        timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
-        transport=PinnedTransport(base_url, around(inner) if around else inner),
-        follow_redirects=False,
-        trust_env=False,
-    ) as http:
-        yield http
-
-
 class HttpClient:
-    """Sends one request until it is answered, refused, or no longer worth trying."""
+    """Sends a request until it is answered, rejected, or out of attempts."""
 
     def __init__(
         self,
@@ -159,19 +69,19 @@ class HttpClient:
         patience_s: float = 0.0,
         translate: Translate | None = None,
         before_send: Callable[[], None] | None = None,
-        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        slot: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Wrap an httpx client.
 
         Args:
             http: The connection pool.
-            system: How the system is called in errors.
-            clock: Time for waiting; the wall's by default.
-            attempts: Tries for one request, the first included.
-            patience_s: Seconds of waiting within which a request that came too often is tried on all the same.
-            translate: Reads a refusal that only this system words so; None leaves it to the HTTP status.
-            before_send: Called before every try; the place for a rate limiter and for counting calls.
-            turn: Held around every try, until its answer is read, and not while waiting for the next one.
+            system: Name of the system in errors.
+            clock: Time for waiting; wall time by default.
+            attempts: Maximum attempts per request.
+            patience_s: Seconds for which a rate-limited request is retried beyond its attempts.
+            translate: Returns the error of a response in this system's own wording; None leaves it to the HTTP status.
+            before_send: Called before each attempt, for rate limits and for counting calls.
+            slot: Held during each attempt until its response is read, but not while waiting for the next one.
         """
         self._http = http
         self._system = system
@@ -180,7 +90,7 @@ class HttpClient:
         self._patience_s = patience_s
         self._translate = translate
         self._before_send = before_send
-        self._turn = turn
+        self._slot = slot
         self._unreachable = False
         self.calls = 0
 
@@ -199,88 +109,70 @@ class HttpClient:
         attempts: int | None = None,
         **request: Any,
     ) -> httpx.Response:
-        """Send, wait and retry, translate errors.
+        """Send a request, retry transient errors with backoff, translate errors.
 
         Args:
             method: HTTP verb.
             path: Path below the base URL.
-            operation: What is being done, for error texts.
-            safe_to_repeat: False for a write that could happen twice: then a lost answer raises AnswerLostError.
-            attempts: Tries of this request, where they shall be others than the door's.
+            operation: Operation for error texts.
+            safe_to_repeat: False for a write that could happen twice: then a lost response raises AnswerLostError.
+            attempts: Maximum attempts of this request, if not the client's.
             request: Passed to httpx (`content`, `json`, `data`, `params`, `headers`).
 
         Raises:
             IntegrationError: One of its classes, see `resources/errors.py`.
         """
-        waits = wait_random_exponential(multiplier=1.0, max=MAX_BACKOFF_S)  # full jitter
-
-        def wait(state: RetryCallState) -> float:
-            error = state.outcome.exception() if state.outcome else None
-            if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
-                return error.retry_after_s
-            return waits(state)
-
-        def enough(state: RetryCallState) -> bool:
-            error = state.outcome.exception() if state.outcome else None
-            patient = isinstance(error, RateLimitedError) and state.idle_for < self._patience_s
-            return not patient and state.attempt_number >= (1 if self._unreachable else attempts or self._attempts)
-
-        def worth_it(error: BaseException) -> bool:
-            return isinstance(error, TransientError) and not isinstance(error, AnswerLostError)
-
         retrying = Retrying(
-            retry=retry_if_exception(worth_it),
-            wait=wait,
-            stop=enough,
+            retry=retry_if_exception(_is_worth_retrying),
+            wait=_wait_s,
+            stop=lambda state: self._is_over(state, attempts or self._attempts),
             sleep=self._clock.sleep,
             reraise=True,
         )
         try:
-            answered: httpx.Response = retrying(self._once, method, path, operation, safe_to_repeat, request)
+            response: httpx.Response = retrying(self._attempt, method, path, operation, safe_to_repeat, request)
         except UnreachableError:
-            self._unreachable = True  # the next caller tries once, and does not wait for the same nobody as long again
+            self._unreachable = True  # later requests try once instead of waiting for the same dead host
             raise
         self._unreachable = False
-        return answered
+        return response
 
-    def ask(
-        self, method: str, path: str, operation: str, understand: Callable[[httpx.Response], Understood], **request: Any
-    ) -> Understood:
-        """Send what only reads, and ask again a few times when the answer came with success and makes no sense.
+    def _is_over(self, state: RetryCallState, attempts: int) -> bool:
+        if isinstance(_error_of(state), RateLimitedError) and state.idle_for < self._patience_s:
+            return False
+        return state.attempt_number >= (1 if self._unreachable else attempts)
 
-        Args:
-            method: HTTP verb.
-            path: Path below the base URL.
-            operation: What is being done, for error texts.
-            understand: Takes the answer apart; raises ContractError where it cannot.
-            request: Passed to `send`.
+    def read(
+        self, method: str, path: str, operation: str, parse: Callable[[httpx.Response], Parsed], **request: Any
+    ) -> Parsed:
+        """Send a read, and repeat it while `parse` raises ContractError; the arguments are those of `send`.
 
         Raises:
-            ContractError: No answer could be understood.
+            ContractError: No response could be parsed.
             IntegrationError: See `send`.
         """
         retrying = Retrying(
             retry=retry_if_exception_type(ContractError),
-            wait=wait_random_exponential(multiplier=1.0, max=MAX_BACKOFF_S),
-            stop=stop_after_attempt(READABLE),
+            wait=BACKOFF,
+            stop=stop_after_attempt(PARSE_ATTEMPTS),
             sleep=self._clock.sleep,
             reraise=True,
         )
-        return retrying(lambda: understand(self.send(method, path, operation, safe_to_repeat=True, **request)))
+        return retrying(lambda: parse(self.send(method, path, operation, safe_to_repeat=True, **request)))
 
-    def _once(
+    def _attempt(
         self,
         method: str,
         path: str,
         operation: str,
-        safe_to_repeat: bool,  # noqa: FBT001 - handed on by tenacity, by position
+        safe_to_repeat: bool,  # noqa: FBT001 - tenacity passes it by position
         request: dict[str, Any],
     ) -> httpx.Response:
         if self._before_send:
             self._before_send()
         self.calls += 1
         try:
-            with self._turn():
+            with self._slot():
                 reach("request_begins")
                 response = self._http.request(method, path, **request)
                 reach("request_served")
@@ -290,17 +182,16 @@ class HttpClient:
                 f" ({self._system.upper()}_BASE_URL), the network and the firewall"
             )
             raise UnreachableError(self._system, operation, reason) from error
-        except httpx.UnsupportedProtocol as error:  # another host than the configured one: it would never be sent
+        except httpx.UnsupportedProtocol as error:  # another host than the configured one: retrying cannot help
             raise RequestRejectedError(self._system, operation, str(error)) from error
         except httpx.TransportError as error:
-            reason = f"no answer ({type(error).__name__})"
             lost = TransientError if safe_to_repeat else AnswerLostError
-            raise lost(self._system, operation, reason) from error
-        error_found = (self._translate and self._translate(response)) or self._by_status(
+            raise lost(self._system, operation, f"no response ({type(error).__name__})") from error
+        found = (self._translate and self._translate(response)) or self._by_status(
             response, operation, safe_to_repeat=safe_to_repeat
         )
-        if error_found:
-            raise error_found
+        if found:
+            raise found
         return response
 
     def _by_status(self, response: httpx.Response, operation: str, *, safe_to_repeat: bool) -> IntegrationError | None:
@@ -309,7 +200,7 @@ class HttpClient:
         if response.is_success:
             return None
         if status in {401, 403}:
-            return CredentialsError(self._system, operation, f"{reason}: the credentials or the role were refused")
+            return CredentialsError(self._system, operation, f"{reason}: the credentials or the role were rejected")
         if status == httpx.codes.TOO_MANY_REQUESTS:
             after = retry_after_s(response, self._clock.now())
             return RateLimitedError(self._system, operation, reason, retry_after_s=after)
@@ -319,3 +210,18 @@ class HttpClient:
         if status in {400, 409, 422}:
             return RecordRejectedError(self._system, operation, reason, code=str(status))
         return RequestRejectedError(self._system, operation, reason, code=str(status))
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _wait_s(state: RetryCallState) -> float:
+    error = _error_of(state)
+    if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
+        return error.retry_after_s
+    return BACKOFF(state)
+
+
+def _is_worth_retrying(error: BaseException) -> bool:
+    return isinstance(error, TransientError) and not isinstance(error, AnswerLostError)

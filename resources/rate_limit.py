@@ -1,11 +1,9 @@
-"""A call budget that every process keeps to: never more calls than the other side allows.
+"""A call budget over all processes: never more calls than the other system allows.
 
-acquire(account)  ->  room in every window? note the call, go on  :  wait on the clock and ask again
+acquire(account)  ->  room in every window? record the call and return  :  wait on the clock and check again
 """
 
 import math
-import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any, Protocol
 
 from resources.clock import Clock
 from resources.errors import QuotaExhaustedError
+from resources.sqlite_file import SqliteFile
 
 SCHEMA = """
 create table if not exists calls (account text not null, at real not null, identity text);
@@ -24,13 +23,13 @@ create index if not exists calls_by_identity on calls (account, identity, at)
 
 # longer than an hourly limit can last, much shorter than a daily one
 PATIENCE_S = 3700.0
-# a call may reach the other side a little later than it was noted here, the one before it at once
+# a call may arrive a little later than it was recorded, the one before it at once
 SLACK_S = 0.5
 
 
 @dataclass(frozen=True)
 class Window:
-    """At most `calls` in any `seconds`; it slides, which keeps to limits by the full hour or day as well."""
+    """At most `calls` in any `seconds`; a sliding window also obeys limits per calendar hour or day."""
 
     name: str
     calls: int
@@ -38,10 +37,10 @@ class Window:
 
 
 class CallLog(Protocol):
-    """Where calls are noted: SQL as SQLite has it, over the table `calls (account, at, identity)` with its `rowid`."""
+    """Storage of calls: SQL in SQLite's dialect over the table `calls (account, at, identity)` with its `rowid`."""
 
     def transaction(self) -> AbstractContextManager[Callable[..., Any]]:
-        """`execute(statement, values)` for one writer at a time, of all threads and processes."""
+        """Yield `execute(statement, values)` to one writer at a time, over all threads and processes."""
         ...
 
 
@@ -50,37 +49,17 @@ class SqliteLog:
 
     def __init__(self, path: Path) -> None:
         """Open or create it."""
-        self._path, self._local = path, threading.local()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self.transaction() as execute:
-            for statement in SCHEMA.split(";"):
-                execute(statement)
+        self._file = SqliteFile(path, SCHEMA)
 
     @contextmanager
     def transaction(self) -> Iterator[Callable[..., Any]]:
-        """Begin at once, so that who reads also writes."""
-        connection = self._connection()
-        connection.execute("begin immediate")
-        try:
+        """Lock the file before reading, so that check and record are one step."""
+        with self._file.write() as connection:
             yield connection.execute
-        except BaseException:
-            connection.execute("rollback")
-            raise
-        connection.execute("commit")
-
-    def _connection(self) -> sqlite3.Connection:
-        """One connection a thread: opening one for each call would cost as much as the call."""
-        if not hasattr(self._local, "connection"):
-            connection = sqlite3.connect(self._path, isolation_level=None, timeout=60)
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = normal")
-            self._local.connection = connection
-        kept: sqlite3.Connection = self._local.connection
-        return kept
 
 
 class CallBudget:
-    """A log of calls, from which everybody reads whether there is room for one more."""
+    """A log of calls and the windows that limit them."""
 
     def __init__(
         self,
@@ -90,7 +69,7 @@ class CallBudget:
         *,
         system: str = "budget",
         identical_get_s: float | None = None,
-        identical_an_hour: int | None = None,
+        identical_per_hour: int | None = None,
         spacing_s: float = 0.0,
         patience_s: float = PATIENCE_S,
         slack_s: float = SLACK_S,
@@ -99,14 +78,14 @@ class CallBudget:
 
         Args:
             log: The SQLite file, or another log, shared by every process that calls the same accounts.
-            windows: What the other side allows each account.
+            windows: Limits of each account.
             clock: Time, and waiting.
-            system: Whose calls these are, for error texts.
-            identical_get_s: Seconds before a call with the same identity may be made again.
-            identical_an_hour: How often the same identity may be called in an hour.
+            system: Name of the system in error texts.
+            identical_get_s: Seconds before a call with the same identity may be repeated.
+            identical_per_hour: Maximum calls with the same identity per hour.
             spacing_s: Seconds between any two calls of an account.
             patience_s: Longest single wait; a longer one raises instead.
-            slack_s: Added to each window for the time that a call travels.
+            slack_s: Added to each window for the travel time of a call.
         """
         self._log = SqliteLog(log) if isinstance(log, Path) else log
         self._windows = tuple(windows)
@@ -116,7 +95,7 @@ class CallBudget:
             Window("identical", calls, seconds)
             for calls, seconds in (
                 (1, identical_get_s),
-                (identical_an_hour, 3600.0 if identical_an_hour else None),
+                (identical_per_hour, 3600.0 if identical_per_hour else None),
             )
             if calls and seconds
         ]
@@ -126,14 +105,14 @@ class CallBudget:
         self._kept_s = max((each.seconds for each in (*self._windows, *self._identical)), default=0.0) + slack_s
 
     def acquire(self, account: str, *, identity: str | None = None) -> int:
-        """Wait until there is room for one more call, and note it.
-
-        Returns:
-            The note's number, for `give_back`.
+        """Wait until every window has room for one more call, and record it.
 
         Args:
-            account: Whose allowance is used.
-            identity: What makes two calls identical; None for calls that may be repeated at will.
+            account: The account that is called.
+            identity: Key that makes two calls identical; None for calls that may be repeated at will.
+
+        Returns:
+            The call's number, for `answered` and `release`.
 
         Raises:
             QuotaExhaustedError: The wait would be longer than the patience; the text says until when.
@@ -143,30 +122,30 @@ class CallBudget:
                 now = self._clock.now().timestamp()
                 ready, name = self._ready_at(execute, account, identity)
                 if ready <= now:
-                    noted = execute(
+                    call = execute(
                         "insert into calls (account, at, identity) values (?, ?, ?) returning rowid",
                         (account, now, identity),
                     ).fetchall()
                     execute("delete from calls where account = ? and at < ?", (account, now - self._kept_s))
-                    return int(noted[0][0])
+                    return int(call[0][0])
             if ready - now > self._patience_s:
                 moment = datetime.fromtimestamp(math.ceil(ready), UTC)
-                reason = f"the {name} allowance is used up; it goes on at {moment:%Y-%m-%d %H:%M:%S} UTC"
+                reason = f"the {name} quota is used up; continues at {moment:%Y-%m-%d %H:%M:%S} UTC"
                 raise QuotaExhaustedError(self._system, "call budget", reason)
-            self._clock.sleep(max(ready - now, 0.001))  # a shorter nap may be lost in rounding
+            self._clock.sleep(max(ready - now, 0.001))  # a shorter wait may be lost in rounding
 
-    def answered(self, number: int) -> None:
-        """Count a call from now: it arrived before its answer, and how long it travelled nobody knows."""
+    def answered(self, call: int) -> None:
+        """Count a call from now on: it arrived before its response, after an unknown travel time."""
         with self._log.transaction() as execute:
-            execute("update calls set at = ? where rowid = ?", (self._clock.now().timestamp(), number))
+            execute("update calls set at = ? where rowid = ?", (self._clock.now().timestamp(), call))
 
-    def give_back(self, number: int) -> None:
-        """Forget a call that never reached the other side."""
+    def release(self, call: int) -> None:
+        """Remove a call that never reached the other system."""
         with self._log.transaction() as execute:
-            execute("delete from calls where rowid = ?", (number,))
+            execute("delete from calls where rowid = ?", (call,))
 
     def _ready_at(self, execute: Callable[..., Any], account: str, identity: str | None) -> tuple[float, str]:
-        """The moment from which every window has room, and the window that has it last."""
+        """Return when every window has room, and the window that has it last."""
         moments = [(0.0, "")]
         latest = _nth_latest(execute, "account = ?", (account,), 1)
         if latest is not None:
@@ -182,7 +161,7 @@ class CallBudget:
         return max(moments)
 
     def remaining(self, account: str) -> dict[str, int]:
-        """How many calls each window would let through just now."""
+        """Return the calls that each window currently has left."""
         with self._log.transaction() as execute:
             now = self._clock.now().timestamp()
             statement = "select count(*) from calls where account = ? and at > ?"

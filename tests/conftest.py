@@ -1,4 +1,4 @@
-"""What every test may ask for: a sandbox of its own, a warehouse of its own, and to have its seeds counted."""
+"""Fixtures of all tests: an empty sandbox, an empty warehouse, and a counter of generated cases."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from hypothesis import settings
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
 
-# a machine that is busy is no failure; what else differs between CI and a person's machine stays as it is
-settings.register_profile("unhurried", settings(deadline=None))
-settings.load_profile("unhurried")
+# a busy machine is no failure; all other defaults of CI and of other machines are kept
+settings.register_profile("no_deadline", settings(deadline=None))
+settings.load_profile("no_deadline")
 
-# of these, each of whose cases is several runs, `make test` takes the first case of each test
+# each case in these modules takes several runs, so `make test` takes only the first case of each test
 MANY_CASES = {
     "test_customers_import", "test_drift", "test_import_and_update", "test_option_target", "test_normalization",
     "test_staleness", "test_undo",
@@ -22,7 +22,7 @@ MANY_CASES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave further cases to the long lane, unless they are asked for by name."""
+    """Mark all cases but the first as long, in the modules of MANY_CASES."""
     seen = set[str]()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -36,28 +36,28 @@ COUNTED = "counted "
 
 @pytest.fixture
 def counted(record_property: Callable[[str, object], None]) -> Callable[[str, int], None]:
-    """Say how many random stories of a kind a test went through; the end of the run tells the sum."""
-    return lambda what, many: record_property(COUNTED + what, many)
+    """Count the generated cases of a test, by a description; the summary prints the sums."""
+    return lambda description, number: record_property(COUNTED + description, number)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many seeds were tried."""
+    """Print the counted cases."""
     for outcome in ("passed", "failed"):
         sums: Counter[str] = Counter()
         for report in terminalreporter.getreports(outcome):
             if report.when == "call":
-                sums.update({name: many for name, many in report.user_properties if name.startswith(COUNTED)})
-        for name, many in sorted(sums.items()):
-            terminalreporter.write_line(f"{many} {name.removeprefix(COUNTED)} {outcome}")
+                sums.update({name: number for name, number in report.user_properties if name.startswith(COUNTED)})
+        for name, number in sorted(sums.items()):
+            terminalreporter.write_line(f"{number} {name.removeprefix(COUNTED)} {outcome}")
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
-    """Three empty stand-ins on a clock that jumps."""
+    """Return three empty simulated systems, with a clock that does not wait."""
     return Sandbox(tmp_path / "sandbox")
 
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    """An empty warehouse."""
+    """Return an empty warehouse."""
     return Warehouse(tmp_path / "warehouse")

@@ -1,4 +1,4 @@
-"""The tests that a page names, looked up in their files."""
+"""Look up the tests that a document names."""
 
 import ast
 from functools import cache
@@ -7,6 +7,6 @@ from pathlib import Path
 
 @cache
 def named_tests(path: Path) -> set[str]:
-    """The tests of a file."""
+    """Return the names of the tests in a file."""
     tree = ast.parse(path.read_text())
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}

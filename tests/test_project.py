@@ -1,10 +1,10 @@
-"""The project holds itself to its own rules: import order, names, settings, lock, papers."""
+"""The project's own rules: import directions, names, settings, lock file, documentation."""
 
 import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from itertools import pairwise
@@ -19,29 +19,47 @@ from packaging.utils import canonicalize_name
 import sql
 from orchestration.cli.main import app
 from orchestration.cli.sandbox import app as sandbox_app
-from orchestration.settings import ROOT, SECRETS, SETTINGS
+from orchestration.secret_settings import SECRETS
+from orchestration.settings import ROOT, SETTINGS
 
-FOLDERS = ("orchestration", "assets", "resources", "sql")  # each may import what stands to its right
-PAPERS = ("README.md", "CONTRIBUTING.md", "DECISIONS.md")
+FOLDERS = ("orchestration", "assets", "resources", "sql")  # each may import those to its right
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+DECISIONS = ROOT / "docs" / "decisions.md"
 MAY_IMPORT_DAGSTER = (
     "orchestration/*.py",
-    "orchestration/alerts/run_failures.py",
-    "orchestration/alerts/sensor.py",
-    "orchestration/automation/*.py",
-    "orchestration/cli/*.py",
-    "orchestration/maintenance/*.py",
-    "orchestration/operator_jobs/*.py",
-    "orchestration/realtime/*.py",
-    "orchestration/scale/*.py",
-    "orchestration/web/*.py",
+    "orchestration/*/*.py",
+    "assets/components.py",
     "assets/delivery/component/*.py",
     "assets/netsuite/assets.py",
-    "assets/warehouse/*.py",
+    "assets/warehouse/history.py",
+    "assets/warehouse/snapshot.py",
+    "assets/warehouse/staging.py",
     "assets/failures.py",
     "assets/asset_metadata.py",
     "resources/*/resource.py",
 )
-# imported directly, declared through the package that brings it
+# under orchestration/: plain Python, which the command line, the webhook and the sign-in import without Dagster
+MAY_NOT_IMPORT_DAGSTER = (
+    "orchestration/settings.py",
+    "orchestration/alerts/conditions.py",
+    "orchestration/alerts/notify.py",
+    "orchestration/alerts/store.py",
+    "orchestration/automation/groups.py",
+    "orchestration/automation/full_refresh.py",
+    "orchestration/cli/main.py",
+    "orchestration/cli/output.py",
+    "orchestration/cli/summary.py",
+    "orchestration/maintenance/compact.py",
+    "orchestration/operator_jobs/plan_actions.py",
+    "orchestration/realtime/queue.py",
+    "orchestration/realtime/webhook.py",
+    "orchestration/scale/celery_heartbeat.py",
+    "orchestration/web/sign_in.py",
+)
+PRIVATE_DAGSTER = Path("orchestration/dagster_internals.py")
+# a connect module opens the real system or the simulated one, which implements the real one's formats
+OPENS_EITHER = "connect"
+# imported directly, declared by another package that requires it
 COMES_WITH = {
     "celery": "dagster-celery",
     "dagster-shared": "dagster",
@@ -49,37 +67,37 @@ COMES_WITH = {
     "psycopg2": "psycopg2-binary",
     "websockets": "uvicorn",
 }
-# measured beside ours by the benches, in environments of their own
+# compared by the benches, in separate environments
 PEERS = {"dlt", "drt", "netsuite", "pandas"}
-NOT_OURS = {"CI", "DAGSTER_HOME", "DEMO_UI"}  # variables that are no settings of Millpond
-# the brackets keep a pattern from finding itself
+FOREIGN_VARIABLES = {"CI", "DAGSTER_HOME", "DEMO_UI"}  # read, but no settings of Millpond
+# the brackets keep a pattern from matching itself
 UNWANTED = {
     "a path of one machine": re.compile(r"(?<![\w.:])/(?:work|tmp|root|home|opt)\b(?![-.\w])"),
     "a package index": re.compile(r"pypi\.org|pythonhosted\.org|^--[\w-]*index|^--trusted-host", re.MULTILINE),
     "unfinished work": re.compile(r"\bTO[D]O\b|\bFIX[M]E\b"),
-    "a number that only its writer knows": re.compile(r"\b(?:issue|session|part) #?[0-9]", re.IGNORECASE),
+    "a reference that only its author knows": re.compile(r"\b(?:issue|session|part) #?[0-9]", re.IGNORECASE),
 }
 
 
 def project_files() -> list[Path]:
-    """Every file of the project, without caches and what a person keeps for himself."""
-    tops = [ROOT / name for name in (*FOLDERS, "tests", ".ci")]
+    """Return every file of the project, without caches and the personal .env."""
+    tops = [ROOT / name for name in (*FOLDERS, "tests", "docs", ".ci")]
     below = [path for top in tops for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     return sorted([*below, *(path for path in ROOT.iterdir() if path.is_file() and path.name != ".env")])
 
 
 def modules(*folders: str) -> list[Path]:
-    """The Python files of some folders, relative to the root."""
+    """Return the Python files of some folders, relative to the root."""
     return sorted(path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def tree(module: Path) -> ast.Module:
-    """A module's syntax tree."""
+    """Return a module's syntax tree."""
     return ast.parse((ROOT / module).read_text(encoding="utf-8"))
 
 
 def imports(module: Path) -> set[str]:
-    """What a module imports, by full name, wherever in the file the import stands."""
+    """Return the full names that a module imports, at its top and within functions."""
     found = set()
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
@@ -90,19 +108,19 @@ def imports(module: Path) -> set[str]:
 
 
 def packages(module: Path) -> set[str]:
-    """The top-level packages that a module imports."""
+    """Return the top-level packages that a module imports."""
     return {name.partition(".")[0] for name in imports(module)}
 
 
 def declared() -> dict[str, Requirement]:
-    """The dependencies of pyproject.toml by name, the ones for development included."""
+    """Return the dependencies of pyproject.toml by name, including those for development."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     texts = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     return {canonicalize_name(each.name): each for each in map(Requirement, texts)}
 
 
-def beside() -> set[str]:
-    """The names of what other environments need: several machines, and their tests."""
+def optional() -> set[str]:
+    """Return the dependencies of other environments: several machines, and their tests."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     return {
         canonicalize_name(Requirement(each).name) for name, texts in extras.items() if name != "dev" for each in texts
@@ -110,29 +128,102 @@ def beside() -> set[str]:
 
 
 def locked() -> dict[str, str]:
-    """The versions of requirements.lock by name."""
+    """Return the versions of requirements.lock by name."""
     pins = re.findall(
         r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==(\S+) \\$", (ROOT / "requirements.lock").read_text(), re.MULTILINE
     )
     return dict(pins)
 
 
-def spoken_in(paper: str) -> str:
-    """What a paper sets in code: fenced blocks and spans between backticks."""
-    text = (ROOT / paper).read_text()
+def code_in(document: str) -> str:
+    """Return the code of a document: fenced blocks and inline code."""
+    text = (ROOT / document).read_text()
     return "\n".join([*re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL), *re.findall(r"`[^`\n]+`", text)])
 
 
 @pytest.mark.parametrize("module", modules(*FOLDERS), ids=str)
 def test_imports_point_one_way(module: Path) -> None:
-    """From orchestration down to sql; an import backwards would tie the engine to what surrounds it."""
-    before = FOLDERS[: FOLDERS.index(module.parts[0])]
+    """From orchestration to sql; an import in the other direction would tie the engine to its callers."""
+    left = FOLDERS[: FOLDERS.index(module.parts[0])]
 
-    assert not packages(module) & {*before, "tests"}
+    assert not packages(module) & {*left, "tests"}
 
 
-def test_dagster_and_httpx_stay_at_the_edge() -> None:
-    """The engine, the clients' logic and the sandbox are plain Python; another HTTP library is one folder away."""
+def import_graph() -> dict[str, set[str]]:
+    """Return each module of the project, by dotted name, with the modules that it imports."""
+    files = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in modules(*FOLDERS)}
+    return {
+        name: {each for full in imports(path) for each in (full, full.rpartition(".")[0]) if each in files} - {name}
+        for name, path in files.items()
+    }
+
+
+def sibling_folders(graph: dict[str, set[str]], parent: str) -> dict[str, set[str]]:
+    """Return the folders directly within `parent` ("" for the root) with the siblings that their modules import."""
+
+    def folder(module: str) -> str:
+        below = module.removeprefix(parent).removeprefix(".").split(".")
+        return below[0] if module.startswith(parent) and len(below) > 1 else ""
+
+    found: dict[str, set[str]] = {}
+    for module, imported in graph.items():
+        if name := folder(module):
+            siblings = set() if module.endswith(f".{OPENS_EITHER}") else {*map(folder, imported)} - {"", name}
+            found.setdefault(name, set()).update(siblings)
+    return found
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+    """Return the groups of nodes that reach each other, each sorted."""
+    reached: dict[str, set[str]] = {}
+    for node in graph:
+        found, open_nodes = set[str](), [node]
+        while open_nodes:
+            following = graph.get(open_nodes.pop(), set()) - found
+            found |= following
+            open_nodes += following
+        reached[node] = found
+    groups = (tuple(sorted(each for each in reached[node] if node in reached.get(each, ()))) for node in graph)
+    return sorted({group for group in groups if group})
+
+
+def test_circles_are_found() -> None:
+    """Nodes that only lead to a circle are not part of it."""
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [("b", "c")]
+
+
+def test_no_import_circle() -> None:
+    """Modules in a circle can only be understood together; an import within a function would hide one."""
+    assert circles(import_graph()) == []
+
+
+def test_folders_import_one_way() -> None:
+    """Of two sibling folders at most one imports the other, directly or through further siblings."""
+    graph = import_graph()
+    parents = {"", *(".".join(path.parent.parts[:depth]) for path in modules(*FOLDERS) for depth in range(1, 5))}
+
+    assert {parent: found for parent in parents if (found := circles(sibling_folders(graph, parent)))} == {}
+
+
+def test_nothing_imports_the_command_line() -> None:
+    """Commands call services; a service that imported a command would print to its caller."""
+    cli = "orchestration.cli"
+    users = {
+        module for module, used in import_graph().items() if any(f"{name}.".startswith(f"{cli}.") for name in used)
+    }
+
+    assert not {module for module in users if not module.startswith(f"{cli}.")}
+
+
+def test_private_dagster_modules_have_one_importer() -> None:
+    """Dagster may change `dagster._…` in any release; then one module must follow."""
+    users = {module for module in modules(*FOLDERS) if any(name.startswith("dagster._") for name in imports(module))}
+
+    assert users == {PRIVATE_DAGSTER}
+
+
+def test_only_the_edges_import_dagster_and_httpx() -> None:
+    """The engine, the clients and the sandbox are plain Python, and another HTTP library would change one folder."""
     users = {module: packages(module) for module in modules(*FOLDERS)}
     dagster = [module for module, used in users.items() if "dagster" in used and not may_import_dagster(module)]
     httpx = [module for module, used in users.items() if "httpx" in used and module.parts[0] != "resources"]
@@ -142,28 +233,28 @@ def test_dagster_and_httpx_stay_at_the_edge() -> None:
 
 
 def may_import_dagster(module: Path) -> bool:
-    """Whether a module is one of those that speak to Dagster."""
-    return any(module.match(pattern) for pattern in MAY_IMPORT_DAGSTER)
+    """Whether a module defines assets, jobs or resources, or operates Dagster."""
+    return str(module) not in MAY_NOT_IMPORT_DAGSTER and any(map(module.match, MAY_IMPORT_DAGSTER))
 
 
-def test_imports_are_real() -> None:
+def test_no_import_is_postponed() -> None:
     """Dagster reads annotations while it loads: postponed or type-checking-only imports break the code location."""
-    unreal = {"__future__.annotations", "typing.TYPE_CHECKING"}
+    postponed = {"__future__.annotations", "typing.TYPE_CHECKING"}
 
-    assert not [module for module in modules(*FOLDERS, "tests") if imports(module) & unreal]
+    assert not [module for module in modules(*FOLDERS, "tests") if imports(module) & postponed]
 
 
 def test_every_import_is_declared() -> None:
-    """A package that only happens to be installed would be missing on the next machine."""
-    origin, ours = packages_distributions(), {*FOLDERS, "tests"} | set(sys.stdlib_module_names)
-    used = {name for module in modules(*FOLDERS, "tests") for name in packages(module)} - ours
+    """A package that is installed by chance would be missing on another machine."""
+    origin, known = packages_distributions(), {*FOLDERS, "tests"} | set(sys.stdlib_module_names)
+    used = {name for module in modules(*FOLDERS, "tests") for name in packages(module)} - known
     names = {canonicalize_name(origin.get(name, [name])[0]) for name in used}
 
-    assert {COMES_WITH.get(name, name) for name in names} - PEERS <= declared().keys() | beside()
+    assert {COMES_WITH.get(name, name) for name in names} - PEERS <= declared().keys() | optional()
 
 
-def test_a_package_opens_with_its_sign_and_nothing_else() -> None:
-    """An __init__.py is one docstring line; sql/__init__.py is the module that reads the SQL files."""
+def test_an_init_file_is_one_docstring_line() -> None:
+    """The exception, sql/__init__.py, is the module that reads the SQL files."""
     for module in modules(*FOLDERS, "tests"):
         if module.name == "__init__.py" and module != Path("sql/__init__.py"):
             assert ast.get_docstring(tree(module)), module
@@ -171,49 +262,49 @@ def test_a_package_opens_with_its_sign_and_nothing_else() -> None:
 
 
 def test_every_folder_of_code_is_a_package() -> None:
-    """A folder without __init__.py would be left out of an installation."""
+    """A folder without __init__.py would be missing from an installation."""
     assert not [module for module in modules(*FOLDERS) if not (ROOT / module).with_name("__init__.py").exists()]
 
 
-def test_every_module_is_named_by_its_idea() -> None:
-    """A module called after nothing collects everything."""
+def test_no_module_has_a_generic_name() -> None:
+    """A module without a subject collects unrelated functions."""
     assert not [
         path for path in modules(*FOLDERS, "tests") if path.stem in {"utils", "helpers", "common", "misc", "other"}
     ]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sql").rglob("*.sql")), ids=lambda path: path.stem)
-def test_a_sql_file_says_what_it_makes(path: Path) -> None:
-    """Headers become descriptions, dependencies and checks, so each must be there and readable."""
-    told = sql.statement(path.parent.name, path.stem)
+def test_every_sql_file_has_a_header(path: Path) -> None:
+    """Headers become descriptions, dependencies and checks, so each must exist and be readable."""
+    statement = sql.statement(path.parent.name, path.stem)
 
-    assert told.summary
-    assert told.key
-    assert told.text
+    assert statement.summary
+    assert statement.key
+    assert statement.text
 
 
 def settings_of(text: str) -> dict[str, tuple[str, str]]:
-    """The variables of an env file, each with the comment above it and its value."""
+    """Return the variables of an env file, each with its comment and its value."""
     found = re.findall(r"((?:^# .*\n)+)^([A-Z][A-Z0-9_]*)=(.*)$", text, re.MULTILINE)
     return {name: (" ".join(re.findall(r"^# (.*)$", comment, re.MULTILINE)), value) for comment, name, value in found}
 
 
-def test_env_example_tells_every_setting() -> None:
-    """One name, description and default in both places; secrets are blank and marked."""
+def test_env_example_lists_every_setting() -> None:
+    """Names, descriptions and defaults are those of the code; secrets are blank and marked."""
     expected = {name: (f"Secret. {text}", "") for name, text in SECRETS.items()}
     for settings in SETTINGS:
         prefix = settings.model_config["env_prefix"]
         for name, field in settings.model_fields.items():
             default = field.default
-            # a folder inside the project differs from machine to machine
-            shown = "" if isinstance(default, Path) and default.is_absolute() else str(default)
-            expected[f"{prefix}{name.upper()}"] = (field.description or "", shown)
+            # a folder inside the project differs between machines
+            value = "" if isinstance(default, Path) and default.is_absolute() else str(default)
+            expected[f"{prefix}{name.upper()}"] = (field.description or "", value)
 
     assert settings_of((ROOT / ".env.example").read_text()) == expected
 
 
-def test_no_variable_is_read_in_secret() -> None:
-    """Whatever the code asks the environment for is a setting, a secret or a name that others own."""
+def test_every_variable_that_is_read_is_documented() -> None:
+    """The code reads settings, secrets and a few variables of other programs, and no others."""
     pattern = re.compile(r"""(?:environ(?:\.get|\.setdefault)?|getenv|EnvVar)[(\[]\s*["']([A-Z_]+)["']""")
     read = {name for module in modules(*FOLDERS) for name in pattern.findall((ROOT / module).read_text())}
     known = {
@@ -222,18 +313,18 @@ def test_no_variable_is_read_in_secret() -> None:
         for name in settings.model_fields
     }
 
-    assert read <= known | SECRETS.keys() | NOT_OURS
+    assert read <= known | SECRETS.keys() | FOREIGN_VARIABLES
 
 
 def test_the_lock_holds_every_dependency() -> None:
-    """A dependency that was added without `make lock` fails here, not at the next installation."""
+    """A dependency added without `make lock` fails here, not at the next installation."""
     pins = locked()
 
     assert not {name for name, need in declared().items() if not need.specifier.contains(pins.get(name, "0"))}
 
 
-def test_the_lock_takes_nothing_without_a_hash() -> None:
-    """Each pin goes on with at least one hash; pip would refuse the whole file otherwise."""
+def test_every_pin_of_the_lock_has_a_hash() -> None:
+    """Otherwise pip rejects the whole file."""
     lines = (ROOT / "requirements.lock").read_text().splitlines()
 
     for line, following in pairwise(lines):
@@ -241,63 +332,60 @@ def test_the_lock_takes_nothing_without_a_hash() -> None:
 
 
 @pytest.mark.parametrize("path", project_files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_is_at_home_everywhere(path: Path) -> None:
-    """No path of one machine, no package index, nothing left undone, no word that only its writer understands."""
+def test_a_file_depends_on_no_machine_or_author(path: Path) -> None:
+    """It has no path of one machine, no package index, no unfinished work, and no private reference."""
     text = path.read_text(encoding="utf-8")
-    if path.parent.name == "facts":  # they cite threads of public repositories by number
+    if path.parent.name == "facts":  # they cite public threads by number
         text = re.sub(r"\bissues? #?[0-9]+", "", text, flags=re.IGNORECASE)
 
-    assert not {what: found[0] for what, pattern in UNWANTED.items() if (found := pattern.search(text))}
+    assert not {kind: found[0] for kind, pattern in UNWANTED.items() if (found := pattern.search(text))}
 
 
-def commands(paper: str) -> Iterator[tuple[str, str]]:
-    """The (command, subcommand) pairs of `millpond …` in a paper's code."""
-    yield from re.findall(r"(?:^|[\s/`])millpond ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", spoken_in(paper), re.MULTILINE)
+def commands(document: str) -> Iterator[tuple[str, str]]:
+    """Yield the (command, subcommand) pairs of `millpond …` in a document's code."""
+    yield from re.findall(r"(?:^|[\s/`])millpond ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", code_in(document), re.MULTILINE)
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_a_command_in_the_papers_exists(paper: str) -> None:
-    """Papers go stale first where they name commands."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    made = re.findall(r"(?:^|[\s`])make ([a-z]+)", spoken_in(paper), re.MULTILINE)
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_documented_command_exists(document: str) -> None:
+    """Renamed commands make a document outdated first."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    made = re.findall(r"(?:^|[\s`])make ([a-z-]+)", code_in(document), re.MULTILINE)
 
     assert set(made) <= targets
-    for command, below in commands(paper):
+    for command, subcommand in commands(document):
         assert command in set(app), command
-        assert command != "sandbox" or below in {*sandbox_app, ""}, below
+        assert command != "sandbox" or subcommand in {*sandbox_app, ""}, subcommand
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_a_file_named_in_the_papers_exists(paper: str) -> None:
-    """Links and the paths of our own folders; names with <…>, * or { } stand for many."""
-    text = (ROOT / paper).read_text()
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_documented_file_exists(document: str) -> None:
+    """Links are relative to the document, paths in code to the root; <…>, * and { } are placeholders."""
+    text = (ROOT / document).read_text()
     links = {link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link}
     paths = set(re.findall(rf"`((?:{'|'.join(FOLDERS)}|tests)/[\w./-]+)`", text))
 
-    assert not {name for name in links | paths if not (ROOT / name).exists()}
+    missing = {link for link in links if not ((ROOT / document).parent / link).exists()}
+    assert not missing | {path for path in paths if not (ROOT / path).exists()}
 
 
 def test_every_dependency_has_its_reason() -> None:
-    """DECISIONS.md has a line for each."""
-    named = {
-        canonicalize_name(name) for name in re.findall(r"`([A-Za-z0-9_.\[\]-]+)`", (ROOT / "DECISIONS.md").read_text())
-    }
+    """The decisions document lists each one."""
+    names = re.findall(r"`([A-Za-z0-9_.-]+)(?:\[\w+\])?`", DECISIONS.read_text())
 
-    assert {
-        name for name in {*declared(), *beside()} if name not in {each.partition("[")[0] for each in named}
-    } == set()
+    assert {*declared(), *optional()} - {*map(canonicalize_name, names)} == set()
 
 
-def test_every_target_says_what_it_does() -> None:
-    """`make help` lists what a person may call."""
+def test_every_make_target_has_a_help_text() -> None:
+    """`make help` prints them."""
     text = (ROOT / "Makefile").read_text()
     phony = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)[0].split()
 
     assert {name for name in phony if not re.search(rf"^{name}:.*## \w", text, re.MULTILINE)} == set()
 
 
-def test_dagster_reads_its_settings(tmp_path: Path) -> None:
-    """No telemetry, one writer, and a killed run gives its place back."""
+def test_dagster_accepts_its_settings(tmp_path: Path) -> None:
+    """Telemetry is off, the warehouse has one writer, and a killed run releases its slot."""
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         pools = instance.get_concurrency_config().pool_config
@@ -310,7 +398,7 @@ def test_dagster_reads_its_settings(tmp_path: Path) -> None:
 
 
 def test_the_workspace_names_a_module_that_exists() -> None:
-    """Webserver and daemon load the same code location."""
+    """The webserver and the daemon load the same code location."""
     workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())
     location = workspace["load_from"][0]["python_module"]
 

@@ -1,50 +1,52 @@
-"""One sender per target system and one maker per table at a time, over all processes; dead ones lose theirs."""
+"""Cross-process locks: one writer per target, one builder per table; locks of dead processes are released."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from assets.delivery.ledger.plans import SyncError
+from assets.delivery.errors import SyncError
 from resources.warehouse.warehouse import Warehouse
 
-ONE_WRITER_TIMEOUT_S = 3600.0
+LOCK_TIMEOUT_S = 3600.0
 
 
-def one_writer(warehouse: Warehouse, system: str) -> AbstractContextManager[None]:
-    """Wait for the turn to send to a system.
-
-    Raises:
-        SyncError: Another run has held it for an hour.
-    """
-    return _turn(warehouse, system, "sending to")
-
-
-def one_maker(warehouse: Warehouse, table: str) -> AbstractContextManager[None]:
-    """Wait for the turn to read what a table is made of and to make it: who reads later also writes later.
+def writer_lock(warehouse: Warehouse, connection: str) -> AbstractContextManager[None]:
+    """Hold the only right to write to a connection.
 
     Raises:
         SyncError: Another run has held it for an hour.
     """
-    return _turn(warehouse, table, "making")
+    return _lock(warehouse, connection, "writing to")
+
+
+def builder_lock(warehouse: Warehouse, table: str) -> AbstractContextManager[None]:
+    """Hold the only right to build a table, from before its inputs are read: the latest inputs are written last.
+
+    Raises:
+        SyncError: Another run has held it for an hour.
+    """
+    return _lock(warehouse, table, "building")
 
 
 @contextmanager
-def turn_if_free(warehouse: Warehouse, system: str, wait_s: float = 0.0) -> Iterator[bool]:
-    """Take the turn without waiting, or not for long; false when somebody is sending just now."""
-    with ExitStack() as turn:
-        yield _taken(turn, warehouse, system, wait_s)
+def try_writer_lock(warehouse: Warehouse, connection: str, wait_s: float = 0.0) -> Iterator[bool]:
+    """Try to get the writer lock within `wait_s`; yield whether it is held."""
+    with ExitStack() as stack:
+        yield _acquired(stack, warehouse, connection, wait_s)
 
 
 @contextmanager
-def _turn(warehouse: Warehouse, name: str, doing: str) -> Iterator[None]:
-    with ExitStack() as turn:
-        if not _taken(turn, warehouse, name, ONE_WRITER_TIMEOUT_S):
-            raise SyncError(f"another run is {doing} {name} since an hour; look for it, then run again")
+def _lock(warehouse: Warehouse, name: str, doing: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        if not _acquired(stack, warehouse, name, LOCK_TIMEOUT_S):
+            raise SyncError(
+                f"another run has been {doing} {name} for over an hour; check whether it is stuck, then retry"
+            )
         yield
 
 
-def _taken(turn: ExitStack, warehouse: Warehouse, what: str, timeout_s: float) -> bool:
+def _acquired(stack: ExitStack, warehouse: Warehouse, name: str, timeout_s: float) -> bool:
     try:
-        turn.enter_context(warehouse.turn(what, timeout_s))
+        stack.enter_context(warehouse.lock(name, timeout_s))
     except TimeoutError:
         return False
     return True

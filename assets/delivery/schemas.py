@@ -1,31 +1,63 @@
-"""The frames that cross between the parts of the engine: their keys, columns and meaning."""
+"""Columns of the frames that the stages of the engine exchange, and their descriptions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
 from assets.delivery.target import TargetField
 
 KEY = ["source", "source_id"]
-UNSURE = "unsure"  # parent_target_id of a link whose record may have moved without our knowing
-BY_HAND = "hand"  # how a record shows that a person linked
-PARENT = "(parent)"  # how a moved parent shows among the changed fields
 
-PLAN_COMMENTS = {
-    "source": "Staging table that the record comes from, without its prefix.",
+
+class SourceKey(NamedTuple):
+    """The key of a source record: the values of KEY."""
+
+    source: str
+    source_id: str
+
+
+def keys_frame(keys: Iterable[SourceKey]) -> pl.DataFrame:
+    """Return keys as a frame: KEY."""
+    return pl.DataFrame(list(keys), schema=dict.fromkeys(KEY, pl.String), orient="row")
+
+
+UNCERTAIN = "uncertain"  # parent_target_id of a link whose record may have moved in a send without a response
+MANUAL = "manual"  # matched_by of records that a person linked
+PARENT = "(parent)"  # name of the parent among the changed fields
+
+DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"  # dispositions
+
+# Columns of every mart, before the target's own fields.
+MART_COMMENTS = {
+    "source": "Staging table of the record, without its prefix.",
     "source_id": "NetSuite internal id.",
-    "action": "create, adopt, update, deactivate, reactivate, unchanged, skipped, blocked, quarantined or ambiguous.",
-    "reason_code": "Why, as a code.",
-    "reason": "Why, in words.",
-    "target_id": "Internal id of the target's record; null when there is none yet.",
-    "matched_by": "How the target's record was recognised: external_id, link, hand, or the field that matched.",
+    "disposition": "deliver, retire (deactivate the target's record, if there is one), skip or quarantine.",
+    "reason_code": "Code of the reason; null if the record is delivered.",
+    "reason": "The reason in words.",
     "parent_source": "Source of the parent record.",
     "parent_source_id": "NetSuite internal id of the parent record.",
-    "parent_target_id": "Internal id of the parent's record in the target, when it is there already.",
-    "level": "Depth in the workflow's tree; parents are sent first.",
-    "changes": "What would change: field, before, after.",
-    "payload": "The whole record as it shall be, as JSON.",
+    "level": "Depth in the workflow's hierarchy; 1 has no parent, 0 is in or below a cycle.",
+    "source_hash": "Fingerprint of the source columns that the mapping reads.",
+    "payload_hash": "Fingerprint of the mapped values.",
+}
+MART_COLUMNS = {name: pl.Int32 if name == "level" else pl.String for name in MART_COMMENTS}
+
+PLAN_COMMENTS = {
+    "source": "Staging table of the record, without its prefix.",
+    "source_id": "NetSuite internal id.",
+    "action": "create, adopt, update, deactivate, reactivate, unchanged, skipped, blocked, quarantined or ambiguous.",
+    "reason_code": "Code of the reason.",
+    "reason": "The reason in words.",
+    "target_id": "Internal id of the target's record; null if there is none yet.",
+    "matched_by": "How the target's record was recognized: external_id, link, manual, or the field that matched.",
+    "parent_source": "Source of the parent record.",
+    "parent_source_id": "NetSuite internal id of the parent record.",
+    "parent_target_id": "Target id of the parent record; null if it does not exist yet.",
+    "level": "Depth in the workflow's hierarchy; parents are sent first.",
+    "changes": "The changes: field, before, after.",
+    "payload": "The whole desired record, as JSON.",
     "payload_hash": "Fingerprint of the mapped values.",
     "source_hash": "Fingerprint of the source columns that the mapping reads.",
 }
@@ -33,48 +65,24 @@ PLAN_COLUMNS = list(PLAN_COMMENTS)
 
 OURS = pl.col("matched_by").is_in(["external_id", "link"])
 TOUCHED = pl.col("changes").list.eval(pl.element().struct.field("field"))
-KNOWN_PARENT = pl.coalesce("target_state.parent_id", "linked_parent")
 
-REFUSED = "the target refused it: {}"
+REJECTED_REASON = "the target rejected it: {}"
 
-LINK_SCHEMA = {
-    "source": pl.String,
-    "source_id": pl.String,
-    "target_id": pl.String,
-    "parent_target_id": pl.String,
-    "payload_hash": pl.String,
-    "workflow_version": pl.String,
-    "shown_hash": pl.String,
-}
-
-PIN_SCHEMA = {"source": pl.String, "source_id": pl.String, "pinned_id": pl.String}
-
-HOLD_SCHEMA = {
-    "source": pl.String,
-    "source_id": pl.String,
-    "held_hash": pl.String,
-    "held_disposition": pl.String,
-    "held_version": pl.String,
-    "undone_run": pl.String,
-}
-
-# where records of another workflow are: no target_id while they are not, and then why
-PLACE_SCHEMA = dict.fromkeys(["source", "source_id", "target_id", "reason"], pl.String)
-
-REFUSED_SCHEMA = {
-    "source": pl.String,
-    "source_id": pl.String,
-    "refused_hash": pl.String,
-    "refused_version": pl.String,
-    "refused_request": pl.String,
-    "refused_code": pl.String,
-    "refused_reason": pl.String,
-}
+LINK_SCHEMA = dict.fromkeys(
+    [*KEY, "target_id", "parent_target_id", "payload_hash", "workflow_version", "target_hash"], pl.String
+)
+MANUAL_LINK_SCHEMA = dict.fromkeys([*KEY, "manual_target_id"], pl.String)
+UNDO_HOLD_SCHEMA = dict.fromkeys([*KEY, "hold_hash", "hold_disposition", "hold_version", "undone_run"], pl.String)
+# records of upstream workflows: their target_id, or null and the reason
+UPSTREAM_SCHEMA = dict.fromkeys([*KEY, "target_id", "reason"], pl.String)
+REJECTED_SCHEMA = dict.fromkeys(
+    [*KEY, *(f"rejected_{name}" for name in ("hash", "version", "request", "code", "reason"))], pl.String
+)
 
 
 @dataclass(frozen=True)
 class TargetShape:
-    """What decide needs to know of a target."""
+    """The properties of a target that a decision depends on."""
 
     key_field: str
     active_field: str

@@ -1,12 +1,11 @@
-"""What the engine asks of a target, and nothing more.
+"""The interface between the engine and a target.
 
 mart (desired) + Target.read() (current)  ->  decide  ->  Target.send(batch)  ->  outcomes  ->  ledger
 
-Values cross this border as canonical text: a frame's cells are str or null, blank and null are the same thing (null),
-booleans are "1" and "0", dates "YYYY-MM-DD", numbers as the target spells them. So any two states compare with `==`.
+Values cross it as canonical text: cells are str or null, blank is null, booleans are "1" and "0", dates "YYYY-MM-DD",
+numbers as the target writes them. So any two states compare with `==`.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +15,7 @@ import polars as pl
 
 
 class Action(StrEnum):
-    """What is decided for one source record; exactly one each run."""
+    """The decision about one source record; every run makes exactly one."""
 
     CREATE = "create"
     ADOPT = "adopt"
@@ -28,15 +27,18 @@ class Action(StrEnum):
     BLOCKED = "blocked"
     QUARANTINED = "quarantined"
     AMBIGUOUS = "ambiguous"
+    DEFERRED = "deferred"
     FAILED = "failed"
 
     @property
     def writes(self) -> bool:
-        """Whether something is sent for it."""
+        """True if the action sends something."""
         return self in WRITING
 
 
 WRITING = frozenset({Action.CREATE, Action.ADOPT, Action.UPDATE, Action.DEACTIVATE, Action.REACTIVATE})
+# decisions that wait for a person, as stored
+HELD = tuple(each.value for each in (Action.QUARANTINED, Action.BLOCKED, Action.AMBIGUOUS, Action.FAILED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,20 @@ class TargetField:
     name: str
     description: str = ""
     kind: str = "text"  # text, boolean, number, date
-    max_length: int | None = None  # characters; None: nobody documents it
+    max_length: int | None = None  # characters; None: not documented
     required: bool = False
-    choices: frozenset[str] | None = None  # the values that a list field takes; None: any
+    choices: frozenset[str] | None = None  # the values that a list field accepts; None: any
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """One record to send.
 
-    `values` is the whole record as it shall be (for an update: what the target has, overlaid with what is desired),
-    for targets that replace; `changed` names the fields that differ, for targets that take parts. `parent_id` is the
-    target's own id of the parent record.
+    Attributes:
+        values: The whole desired record (for an update: the current record, overlaid with the desired values), for
+            targets that replace records.
+        changed: The fields that differ, for targets that update parts of records.
+        parent_id: The target's id of the parent record.
     """
 
     source: str
@@ -70,17 +74,17 @@ class Write:
 
 
 class Verdict(StrEnum):
-    """How one send ended."""
+    """The outcome of one send."""
 
     CONFIRMED = "confirmed"
-    REJECTED = "rejected"  # the target refused the record; others go on
-    UNKNOWN = "unknown"  # sent, but no usable answer: read back before sending again
-    NOT_SENT = "not_sent"  # the run stopped (quota, no connection) before this one
+    REJECTED = "rejected"  # the target rejected this record; the batch goes on
+    UNKNOWN = "unknown"  # sent, but the response was lost: read back before sending again
+    NOT_SENT = "not_sent"  # the run stopped before this record (quota, no connection)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one send ended; `echo` is the record as the target now shows it, in the twin's columns, when it told."""
+    """The outcome of one send; `echo` is the record in the columns of `read`, if the response contains it."""
 
     verdict: Verdict
     target_id: str | None = None
@@ -90,60 +94,63 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Sent:
-    """The answer to one batch: an outcome per write, in order; `stop` says why nothing more should be sent now."""
+class SendResult:
+    """The outcomes of a batch, one per write, in order; with `stop` nothing more can be sent in this run."""
 
     outcomes: Sequence[Outcome]
     stop: Exception | None = None
-    notes: Sequence[str] = field(default_factory=tuple)
 
 
-UNFINISHED = "unfinished"  # code of a confirmed create whose second call is not known to have arrived
+UNFINISHED = "unfinished"  # code of a confirmed create whose second call may not have arrived
 
 
-# Columns that every target state has before the target's own fields.
-TARGET_STATE_COLUMNS = {
-    "target_id": pl.String,  # the target's internal id
-    "external_id": pl.String,  # our key in it, null for records that are not ours
-    "is_active": pl.Boolean,
-    "parent_id": pl.String,  # target id of the parent record, null at the top
-    "updated_at": pl.String,  # the target's own time stamp as it sent it
+# Columns of every target state, before the target's own fields.
+TARGET_STATE_COMMENTS = {
+    "target_id": "The target's internal id.",
+    "external_id": "Our key in the target's record; null for records that are not ours.",
+    "is_active": "Whether the target's record is active.",
+    "parent_id": "Target id of the parent record, if the target returns it.",
+    "updated_at": "Time of the last change of the target's record, as the target returns it.",
 }
+TARGET_STATE_COLUMNS = {name: pl.Boolean if name == "is_active" else pl.String for name in TARGET_STATE_COMMENTS}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What sending takes, by the target's known limits."""
+    """The cost of sending a plan, by the target's known limits."""
 
     calls: int
-    seconds: float | None = None  # None: no limit is known that would say
+    seconds: float | None = None  # None: no known limit determines it
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Which records of a target a few source records may be.
+class RecordQuery:
+    """The target records that some source records may correspond to.
 
     Attributes:
-        keys: Our keys, of all of them.
-        known: Target id to our key, of those that were there.
-        alike: Values by field, of those that are yet to be found by a rule.
+        keys: Our keys of all of these source records.
+        known: Target id to our key, of records that existed before.
+        values: Values by field, of records that a match rule has yet to find.
     """
 
     keys: Sequence[str]
     known: Mapping[str, str] = field(default_factory=dict)
-    alike: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Target(Protocol):
-    """One kind of record in one system, seen from the engine."""
+    """One type of record in one target system, as the engine sees it.
+
+    The defaults are those of a target that lists all of its records, creates each in one call, and has no daily limit.
+    """
 
     name: str  # "suiteprojects.Customer"
     system: str  # "suiteprojects"
-    key_field: str  # the field that carries the source id: "externalid"
-    active_field: str  # the field that switches a record on and off: "active"
-    batch_size: int  # writes handed over at once: one commit of intents, one of outcomes
-    follows_up: bool  # whether a create takes a second call, after which only it is finished
-    lists_all: bool  # whether `read` surely shows every record, also those that are off
+    key_field: str  # the field that holds our key: "externalid"
+    active_field: str  # the field that activates and deactivates a record: "active"
+    batch_size: int  # writes per `send`: one commit of intents, one of outcomes
+    creates_in_two_calls: bool = False  # whether a create is only complete after a second call
+    lists_all: bool = True  # whether `read` is known to return every record, inactive ones included
 
     @property
     def calls(self) -> int:
@@ -152,85 +159,57 @@ class Target(Protocol):
 
     @property
     def calls_left(self) -> int | None:
-        """Requests that the target still allows today; None where it has no such limit, or has not told."""
-        ...
+        """Requests left for today; None if there is no limit, or it is not known yet."""
+        return None
 
     def fields(self) -> Mapping[str, TargetField]:
-        """The fields that may be mapped."""
+        """Return the fields that may be mapped."""
         ...
 
     def read(self, fields: Sequence[str]) -> pl.DataFrame:
-        """Every record that the target has, ours and others': TARGET_STATE_COLUMNS and the asked fields (all String).
+        """Read every record of the target, ours and others': TARGET_STATE_COLUMNS and these fields (all String).
 
         Raises:
-            IntegrationError: A short or malformed answer never comes back as a shorter frame.
+            IntegrationError: The response was incomplete or malformed; a partial frame is never returned.
         """
         ...
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
-        """The records that carry these keys now, read afresh; same columns as `read`."""
+        """Read the records that currently have these keys, without a cache; columns as in `read`."""
         ...
 
-    def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
-        """Some records as they are now, without reading all of them.
+    def read_records(self, query: RecordQuery, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Read some records without reading all of them.
 
         Returns:
-            Those that are there, in the columns of `read`, and target ids for which there was no room in this run. Of
-            a known record that is in neither it is certain that it is gone.
+            The existing records, in the columns of `read`, and the target ids that this run had no calls left for. A
+            known record in neither of them does not exist.
         """
-        ...
+        return self.find(query.keys, fields), ()
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
-        """What it takes to send so many creates, updates and so on."""
+        """Estimate the cost of these writes, counted by action."""
         ...
 
-    def send(self, batch: Sequence[Write]) -> Sent:
-        """Send up to `batch_size` writes and tell how each ended; raises nothing for a record's sake."""
+    def send(self, batch: Sequence[Write]) -> SendResult:
+        """Send up to `batch_size` writes; no fault of a record raises."""
         ...
 
-    def finish(self, target_ids: Sequence[str]) -> Sent:
-        """Do once more what follows a create, for records of which it is not known whether it was done.
+    def finish_creates(self, target_ids: Sequence[str]) -> SendResult:
+        """Repeat the second call of creates, for records whose second call may not have arrived.
 
-        Each one that was not reached is confirmed as UNFINISHED.
+        A record that this run could not reach is confirmed with the code UNFINISHED.
         """
-        ...
+        return SendResult([Outcome(Verdict.CONFIRMED, target_id) for target_id in target_ids])
 
-    def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
-        """Ask by target id for records that `read` did not show and that were there once.
+    def read_unlisted(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:  # noqa: ARG002 - nothing is unlisted here
+        """Read by target id the records that existed before and that `read` did not return.
 
         Args:
-            keys: Target id to the key that the record has.
+            keys: Target id to our key in the record.
             fields: As for `read`.
 
         Returns:
-            Those that are there, in the columns of `read`, and the target ids for which there was no room in this run.
+            As `read_records`.
         """
-        ...
-
-
-class SimpleTarget(ABC):
-    """A target that shows everything it has, and whose creates are done with one call."""
-
-    follows_up = False
-    lists_all = True
-
-    @abstractmethod
-    def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
-        """See `Target.find`."""
-
-    def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
-        """By their keys alone."""
-        return self.find(asked.keys, fields), ()
-
-    def finish(self, target_ids: Sequence[str]) -> Sent:
-        """Nothing is left to do."""
-        return Sent([Outcome(Verdict.CONFIRMED, target_id) for target_id in target_ids])
-
-    @property
-    def calls_left(self) -> int | None:
-        """It has no such limit."""
-        return None
-
-    def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:  # noqa: ARG002 - none is there
-        """What was not shown is not there."""
         return pl.DataFrame(schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)}), ()

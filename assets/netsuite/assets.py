@@ -1,84 +1,57 @@
-"""The raw layer as Dagster shows it: one asset per table, names and values as NetSuite has them.
+"""The raw layer in Dagster: one asset per table, names and values as in NetSuite.
 
-NetSuite (SuiteQL)  ->  extract()  ->  raw_netsuite__<thing> (DuckDB)
+NetSuite (SuiteQL)  ->  extract()  ->  raw_netsuite__<record type> (DuckDB)
 
-Leads, prospects and customers are one NetSuite table and three assets here: one pass fills all three.
+Leads, prospects and customers are one NetSuite table and three assets: one pass fills all three.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
+from assets.asset_metadata import table_metadata
 from assets.failures import RETRY, dagster_failure
-from assets.netsuite.extract.extract import ExtractionSettings, ExtractReport, extract
-from assets.netsuite.extract.load import OWN_COLUMNS
-from assets.netsuite.record_types import RECORD_TYPES, RecordType, record_type_of
+from assets.netsuite.extract.extract import extract
+from assets.netsuite.extract.metrics import ExtractionReport
+from assets.netsuite.extract.raw_queries import raw_comments
+from assets.netsuite.extract.settings import ExtractionSettings
+from assets.netsuite.record_types import RECORD_TYPES, record_type_of
 from resources.netsuite.client import NetSuiteClient
-from resources.warehouse.tables import columns_of, quoted
+from resources.warehouse.tables import columns_of
 from resources.warehouse.warehouse import Warehouse
 
 GROUP = "netsuite"
 KINDS = {"netsuite", "duckdb"}
 OWNERS = ["team:integrations"]
-ALL_IDS_TAG = "millpond/all_ids"  # a run's tag: compare every id with NetSuite's, whenever that was done last
-AT_ONCE_H = 1e-9
+RECONCILE_TAG = "millpond/reconcile"  # run tag: compare all ids with NetSuite's, even if that is not due
 
 
-def raw_metadata(warehouse: Warehouse, report: ExtractReport, table: str) -> dict[str, Any]:
-    """What an operator looks at: counts, columns, calls and warnings of one raw table."""
-    query = record_type_of(report.record_type).query
-    comments = {column.name: column.comment for column in query.columns}
-    comments |= {name: comment for name, (_, comment) in OWN_COLUMNS.items()}
+def raw_metadata(warehouse: Warehouse, report: ExtractionReport, table: str) -> dict[str, Any]:
+    """Return the metadata of one raw table: row counts, columns, calls and warnings."""
+    comments = raw_comments(record_type_of(report.record_type).query)
     with warehouse.writer(transaction=False) as con:
-        there = columns_of(con, table)
-        rows = int(con.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0])
-    columns = [
-        dg.TableColumn(name, kind, description=comments.get(name) or f"{name} as NetSuite sends it")
-        for name, kind in there.items()
-    ]
-    return {
-        "dagster/row_count": rows,
-        "dagster/column_schema": dg.TableSchema(columns=columns),
-        "dagster/table_name": table,
-        "live_rows": report.rows[table],
-        "mode": report.mode,
-        "read": report.read,
-        "inserted": report.inserted,
-        "updated": report.updated,
-        "unchanged": report.unchanged,
-        "moved": report.moved,
-        "deleted": report.deleted,
-        "reconciled": report.reconciled,
-        "lanes_used": report.lanes_used,
-        "calls": report.calls,
-        "seconds": report.seconds,
-        "warnings": dg.MetadataValue.json(list(report.warnings)),
-    }
-
-
-def _specs(record_type: RecordType, deps: Sequence[str]) -> list[dg.AssetSpec]:
-    return [
-        dg.AssetSpec(
-            table,
-            deps=deps,
-            description=record_type.query.statement.description,
-            group_name=GROUP,
-            kinds=KINDS,
-            owners=OWNERS,
-        )
-        for table in record_type.raw_tables
-    ]
+        columns = columns_of(con, table)
+        described = {name: comments.get(name, f"{name} as NetSuite sends it") for name in columns}
+        metadata = table_metadata(con, table, described)
+    figures = {"live_rows": report.rows[table], "read": report.read, **vars(report)}
+    for name in ("record_type", "rows", "warnings"):
+        del figures[name]
+    return {**metadata, **figures, "warnings": dg.MetadataValue.json(list(report.warnings))}
 
 
 def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
-    """The asset, or for customers the three assets, of one thing."""
+    """Return the asset of one record type; for customers, the three assets."""
     record_type = record_type_of(name)
+    description = record_type.query.statement.description
+    specs = [
+        dg.AssetSpec(table, deps=deps, description=description, group_name=GROUP, kinds=KINDS, owners=OWNERS)
+        for table in record_type.raw_tables
+    ]
 
     @dg.multi_asset(
         name=f"raw_netsuite__{name}",
-        specs=_specs(record_type, deps),
+        specs=specs,
         retry_policy=RETRY,
         pool="duckdb",
     )
@@ -88,23 +61,25 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
         netsuite: dg.ResourceParam[NetSuiteClient],
         extraction: dg.ResourceParam[ExtractionSettings],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        settings = replace(extraction, reconcile_hours=AT_ONCE_H) if ALL_IDS_TAG in context.run.tags else extraction
+        reconcile = RECONCILE_TAG in context.run.tags
         with dagster_failure():
-            report = extract(warehouse, netsuite, name, settings, run_id=context.run.run_id)
-            told = {table: raw_metadata(warehouse, report, table) for table in record_type.raw_tables}
+            report = extract(warehouse, netsuite, name, extraction, run_id=context.run.run_id, reconcile=reconcile)
+            metadata = {table: raw_metadata(warehouse, report, table) for table in record_type.raw_tables}
         for warning in report.warnings:
             context.log.warning(warning)
-        for table, metadata in told.items():
-            yield dg.MaterializeResult(asset_key=table, metadata=metadata)
+        for table, values in metadata.items():
+            yield dg.MaterializeResult(asset_key=table, metadata=values)
 
     return raw
 
 
-# children follow their parents: whose parent changed is read again in the same run
-_AFTER: Mapping[str, Sequence[str]] = {
-    name: RECORD_TYPES[record_type.of].raw_tables for name, record_type in RECORD_TYPES.items() if record_type.parent
+# children follow their parents: children of changed parents are read again in the same run
+_PARENT_TABLES: Mapping[str, Sequence[str]] = {
+    name: RECORD_TYPES[record_type.parent_type].raw_tables
+    for name, record_type in RECORD_TYPES.items()
+    if record_type.parent
 }
 
 RAW_ASSETS: Mapping[str, dg.AssetsDefinition] = {
-    name: raw_asset(name, deps=_AFTER.get(name, ())) for name in RECORD_TYPES
+    name: raw_asset(name, deps=_PARENT_TABLES.get(name, ())) for name in RECORD_TYPES
 }

@@ -1,79 +1,71 @@
-"""A cheap look: which of NetSuite's tables changed since a moment; for the sensor that starts a run."""
+"""Poll cheaply which NetSuite tables have changed after a given time, for the sensor that starts runs."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from assets.netsuite.extract.deletions import SHOWN_IN
+from assets.netsuite.extract.deletions import DELETION_ZONE
 from assets.netsuite.extract.watermarks import UNKNOWN_ZONE_OVERLAP
-from assets.netsuite.record_types import RECORD_TYPES, RecordType
+from assets.netsuite.record_types import RECORD_TYPES
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.netsuite.client import TIMESTAMP, NetSuiteClient
 from resources.netsuite.errors import MissingTableError
 
-WATCHED = ("customers", "projects", "contacts")
+POLLED = ("customers", "projects", "contacts")
 DELETED = "deletedrecord"
 _LATEST = (
-    "count(*) as n, to_char(max({column}), 'YYYY-MM-DD HH24:MI:SS') as latest from {table} where {column} >= {since}"
+    "select '{table}' as which, count(*) as n, to_char(max({column}), 'YYYY-MM-DD HH24:MI:SS') as latest"
+    " from {table} where {column} >= {since}"
 )
-_SINCE, _SINCE_DAY = "to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')", "to_date(?, 'YYYY-MM-DD HH24:MI:SS')"
+_TIMESTAMP, _DATE = "to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')", "to_date(?, 'YYYY-MM-DD HH24:MI:SS')"
 
 
 class Change(NamedTuple):
-    """How many rows of a table changed, and when the last one did, in the session's time."""
+    """Number of changed rows of a table, and the time of the latest change in the session's time zone."""
 
     rows: int
     latest: str
 
 
-def changed_since(client: NetSuiteClient, watermark: datetime) -> dict[str, Change]:
-    """Which of customer, job, contact and deletedrecord changed, in one call (two the first time).
+class _Question(NamedTuple):
+    text: str
+    since: datetime
 
-    A change notification and no proof: while the session's time zone is not known, a table may be named that did not change, and a
-    table that the role may not see is not named. Where one of them is not there, or the account refuses to join the
-    four questions, each is asked by itself.
+
+def changed_since(client: NetSuiteClient, watermark: datetime) -> dict[str, Change]:
+    """Return which of customer, job, contact and deletedrecord have changed, in one call (two the first time).
+
+    The answer is a hint: while the session's time zone is unknown, unchanged tables may be listed, and tables that the
+    role may not see are missing. If a table is missing or the account rejects UNION, each table is queried separately.
 
     Args:
         client: NetSuite.
-        watermark: The moment since which a change counts; aware.
+        watermark: Time from which changes count; aware.
     """
     zone = client.session_zone_offset
     moment = watermark.astimezone(UTC)
     local = moment - UNKNOWN_ZONE_OVERLAP if zone is None else moment + zone
-    asked = {
-        record_type.table: (_question(record_type.table, record_type.modified, _SINCE), local)
-        for record_type in _watched()
-    }
-    asked[DELETED] = (_question(DELETED, "deleteddate", _SINCE_DAY), watermark.astimezone(SHOWN_IN))
+    questions = {}
+    for record_type in map(RECORD_TYPES.__getitem__, POLLED):
+        column = record_type.modified.rpartition(".")[2]
+        text = _LATEST.format(table=record_type.table, column=column, since=_TIMESTAMP)
+        questions[record_type.table] = _Question(text, local)
+    text = _LATEST.format(table=DELETED, column="deleteddate", since=_DATE)
+    questions[DELETED] = _Question(text, watermark.astimezone(DELETION_ZONE))
     try:
-        rows = _ask(client, list(asked.values()))
+        rows = _ask(client, list(questions.values()))
     except CredentialsError:
         raise
     except RequestRejectedError:
-        rows = [row for each in asked.values() for row in _ask_one(client, each)]
+        rows = []
+        for question in questions.values():
+            with suppress(MissingTableError):
+                rows += _ask(client, [question])
     found = {row["which"]: Change(int(row.get("n") or 0), row.get("latest") or "") for row in rows}
-    return {table: found[table] for table in asked if table in found and found[table].rows}
+    return {table: found[table] for table in questions if table in found and found[table].rows}
 
 
-def _watched() -> list[RecordType]:
-    return [RECORD_TYPES[name] for name in WATCHED]
-
-
-def _question(table: str, column: str, since: str) -> str:
-    told = _LATEST.format(table=table, column=column.rpartition(".")[2], since=since)
-    return f"select '{table}' as which, {told}"
-
-
-Question = tuple[str, datetime]
-
-
-def _ask(client: NetSuiteClient, questions: Sequence[Question]) -> list[Mapping[str, str]]:
-    query = " union all ".join(text for text, _ in questions)
-    return list(client.suiteql(query, [since.strftime(TIMESTAMP) for _, since in questions]))
-
-
-def _ask_one(client: NetSuiteClient, question: Question) -> list[Mapping[str, str]]:
-    try:
-        return _ask(client, [question])
-    except MissingTableError:
-        return []
+def _ask(client: NetSuiteClient, questions: Sequence[_Question]) -> list[Mapping[str, str]]:
+    query = " union all ".join(each.text for each in questions)
+    return list(client.suiteql(query, [each.since.strftime(TIMESTAMP) for each in questions]))

@@ -1,6 +1,6 @@
-"""What is read from NetSuite: one line of differences per thing; everything else is alike.
+"""The NetSuite record types that Millpond reads: one declaration each, everything else is shared.
 
-sql/extract/<thing>.sql says the columns; a `Thing` says how changes, deletions and children are found.
+sql/extract/<record type>.sql lists the columns; a `RecordType` says how changes, deletions and children are found.
 """
 
 from collections.abc import Mapping
@@ -20,38 +20,37 @@ class RecordType:
 
     Attributes:
         name: Stem of its SQL file.
-        table: NetSuite's table, also the key of its watermark.
-        required: Columns without which the thing is of no use.
-        modified: The time stamp by which changes are found; empty: the table is small, or has none, and is read
-            whole each time.
-        deleted_as: Spellings of `deletedrecord.type` (lower case) that may mean this thing.
-        parent: Column that holds the id of the record that it is a part of: rows are read again when that one changed.
-        of: What that record is.
-        optional: An account may not have it: the raw table stays empty.
-        split: For customers, the raw tables that the stages go to.
-        record: Its name in the metadata catalogue, where custom fields are wanted.
+        table: NetSuite's table; also the key of its watermark.
+        required: Columns without which the rows are useless.
+        modified: Timestamp column by which changes are found; empty: the table is read in full each time.
+        deleted_types: Values of `deletedrecord.type`, in lower case, that may mean this record type.
+        parent: Column with the id of the record that a row belongs to; rows are read again when that record changes.
+        parent_type: Record type of the parent.
+        optional: The account may lack the table; the raw table then stays empty.
+        has_stages: Rows are split over the raw tables of leads, prospects and customers.
+        rest_name: Name in the metadata catalog, for record types with custom fields.
     """
 
     name: str
     table: str
     required: frozenset[str] = frozenset({"id", "name"})
     modified: str = ""
-    deleted_as: frozenset[str] = frozenset()
+    deleted_types: frozenset[str] = frozenset()
     parent: str = ""
-    of: str = "customers"
+    parent_type: str = "customers"
     optional: bool = False
-    split: bool = False
-    record: str = ""
+    has_stages: bool = False
+    rest_name: str = ""
 
     @property
     def query(self) -> Query:
-        """The thing's SuiteQL."""
+        """Its SuiteQL."""
         return Query.of(self.name)
 
     @property
     def raw_tables(self) -> tuple[str, ...]:
-        """The tables of the warehouse that it fills."""
-        names = tuple(STAGES.values()) if self.split else (self.name,)
+        """The warehouse tables that it fills."""
+        names = tuple(STAGES.values()) if self.has_stages else (self.name,)
         return tuple(f"raw_netsuite__{name}" for name in names)
 
 
@@ -61,26 +60,26 @@ _ALL = (
         table="customer",
         required=frozenset({"id", "entityid", "isinactive", "lastmodifieddate"}),
         modified="c.lastmodifieddate",
-        # custjob: what the deletion of any customer or project may be called, netsuite.md §5.5
-        deleted_as=frozenset({"customer", "lead", "prospect", "custjob"}),
-        split=True,
-        record="customer",
+        # custjob: possible type of a deleted customer or project, netsuite.md §5.5
+        deleted_types=frozenset({"customer", "lead", "prospect", "custjob"}),
+        has_stages=True,
+        rest_name="customer",
     ),
     RecordType(
         name="projects",
         table="job",
         required=frozenset({"id", "entityid", "customer", "isinactive", "lastmodifieddate"}),
         modified="j.lastmodifieddate",
-        deleted_as=frozenset({"job", "project", "custjob"}),
-        record="job",
+        deleted_types=frozenset({"job", "project", "custjob"}),
+        rest_name="job",
     ),
     RecordType(
         name="contacts",
         table="contact",
         required=frozenset({"id", "company", "isinactive", "lastmodifieddate"}),
         modified="c.lastmodifieddate",
-        deleted_as=frozenset({"contact"}),
-        record="contact",
+        deleted_types=frozenset({"contact"}),
+        rest_name="contact",
     ),
     RecordType(
         name="customer_subsidiaries",
@@ -102,7 +101,7 @@ _ALL = (
         required=frozenset({"internalid", "entity", "lastmodifieddate"}),
         modified="a.lastmodifieddate",
         parent="b.entity",
-        of="contacts",
+        parent_type="contacts",
         optional=True,
     ),
     RecordType(name="subsidiaries", table="subsidiary"),
@@ -118,13 +117,13 @@ RECORD_TYPES: Mapping[str, RecordType] = MappingProxyType({record_type.name: rec
 
 @cache
 def record_type_of(name: str) -> RecordType:
-    """A thing by its name; one that is read on demand is read whole each time.
+    """Return a record type by name; types that are read on demand are read in full each time.
 
     Raises:
-        KeyError: There is none.
+        KeyError: There is no such record type.
     """
     if not is_on_demand(name):
         return RECORD_TYPES[name]
     if name == SERVICE_ITEMS:
-        return RecordType(name=name, table="item", required=frozenset({"id", "itemid"}), record="serviceItem")
-    return RecordType(name=name, table=name, required=frozenset({"id"}), record=name)
+        return RecordType(name=name, table="item", required=frozenset({"id", "itemid"}), rest_name="serviceItem")
+    return RecordType(name=name, table=name, required=frozenset({"id"}), rest_name=name)

@@ -1,10 +1,11 @@
-"""A SuiteQL file taken apart, so that columns and conditions can be added and left out.
+"""Parse a SuiteQL file, so that columns and conditions can be added and removed.
 
-sql/extract/<thing>.sql  ->  Query  ->  .with_columns(…) .without(…)  ->  .page(conditions) | .extent(…) | .ids(…)
+sql/extract/<record type>.sql  ->  Query  ->  .with_columns(…) .without(…)  ->  .page(conditions) | .extent(…) | .ids(…)
 
-The files keep to one shape: one column a line, then `from`, `where … <key> > ?`, `order by <key> asc`.
+Each file has one column per line, then `from`, `where … <key> > ?` and `order by <key> asc`.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +16,12 @@ _PARTS = re.compile(
     r"\Aselect\n(?P<columns>.*?)\nfrom (?P<source>.*?)\nwhere (?P<where>.*?)\norder by (?P<key>\S+) asc\Z", re.DOTALL
 )
 _COLUMN = re.compile(r"^    (?P<expression>\S.*?),?(?:\s+--\s+(?P<comment>.*))?$")
-# custentity_region as a developer names it, custentity12 as NetSuite does
+# custentity_region if a developer named it, custentity12 if NetSuite did
 _CUSTOM = re.compile(r"cust(?:entity|record|item)[0-9_][a-z0-9_]*")
 
 
 def is_custom_field(name: str) -> bool:
-    """Whether this is the id of a custom field of an entity, a custom record or an item."""
+    """Return whether a name is the id of a custom field of an entity, a custom record or an item."""
     return _CUSTOM.fullmatch(name) is not None
 
 
@@ -34,18 +35,18 @@ class SourceColumn:
 
     @property
     def text(self) -> str:
-        """As it stands in the select list."""
+        """The column as written in the select list."""
         return self.expression if self.expression.endswith(f".{self.name}") else f"{self.expression} as {self.name}"
 
     def mentions(self, identifier: str) -> bool:
-        """Whether an identifier that NetSuite refused stands in this column."""
+        """Return whether the expression contains an identifier that NetSuite rejected."""
         bare = re.escape(identifier.lower().rpartition(".")[2])
         return re.search(rf"\b{bare}\b", self.expression.lower()) is not None
 
 
 @dataclass(frozen=True)
 class Query:
-    """What to read of one NetSuite table."""
+    """The SuiteQL of one NetSuite table."""
 
     statement: Statement
     columns: tuple[SourceColumn, ...]
@@ -58,7 +59,7 @@ class Query:
         """Read `sql/extract/<name>.sql`.
 
         Raises:
-            ValueError: The file has another shape.
+            ValueError: The file is not in the expected form.
         """
         found = statement("extract", name)
         parts = _PARTS.match(found.text)
@@ -77,11 +78,17 @@ class Query:
         """Names of the columns, in order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the columns and their expressions."""
+        listed = "\n".join(sorted(column.text for column in self.columns))
+        return hashlib.blake2b(listed.encode(), digest_size=8).hexdigest()
+
     def with_columns(self, custom: Iterable[str]) -> "Query":
-        """The query with custom columns of the record's own table.
+        """Add custom fields of the record's own table.
 
         Raises:
-            ValueError: A name is not that of a custom field; only those are put into the text.
+            ValueError: A name is not the id of a custom field; nothing else may enter the query text.
         """
         alias = self.key_expression.partition(".")[0]
         added = []
@@ -93,31 +100,31 @@ class Query:
         return replace(self, columns=(*self.columns, *added))
 
     def without(self, names: Iterable[str]) -> "Query":
-        """The query without some columns."""
-        left_out = set(names)
-        return replace(self, columns=tuple(column for column in self.columns if column.name not in left_out))
+        """Remove columns."""
+        removed = set(names)
+        return replace(self, columns=tuple(column for column in self.columns if column.name not in removed))
 
-    def instead(self, name: str, expression: str) -> "Query":
-        """The query with one column read from another expression."""
+    def with_expression(self, name: str, expression: str) -> "Query":
+        """Read one column from another expression."""
         columns = (replace(each, expression=expression) if each.name == name else each for each in self.columns)
         return replace(self, columns=tuple(columns))
 
-    def rewritten(self, pattern: re.Pattern[str], by: str) -> "Query":
-        """The query with a part of its columns' expressions replaced; their names stay."""
-        columns = (replace(each, expression=pattern.sub(by, each.expression)) for each in self.columns)
+    def substituted(self, pattern: re.Pattern[str], replacement: str) -> "Query":
+        """Replace a pattern in every column's expression; the names stay."""
+        columns = (replace(each, expression=pattern.sub(replacement, each.expression)) for each in self.columns)
         return replace(self, columns=tuple(columns))
 
     def page(self, conditions: Sequence[str] = ()) -> str:
-        """One page behind a key: values of the conditions come first, the key last."""
+        """Return the query for one page after a key; parameters: the conditions' values, then the key."""
         listed = ", ".join(column.text for column in self.columns)
         return f"select {listed} {self._rest(conditions)} order by {self.key_expression} asc"
 
     def ids(self, conditions: Sequence[str] = ()) -> str:
-        """The same page, the key alone."""
+        """Return the same query for the key alone."""
         return f"select {self.key_expression} {self._rest(conditions)} order by {self.key_expression} asc"
 
     def extent(self, conditions: Sequence[str] = ()) -> str:
-        """Lowest and highest key and the number of rows behind a key."""
+        """Return the query for the lowest key, the highest key and the number of rows after a key: lo, hi, n."""
         key = self.key_expression
         return f"select min({key}) as lo, max({key}) as hi, count(*) as n {self._rest(conditions)}"
 

@@ -1,4 +1,4 @@
-"""Precoro's options in the engine's words: canonical text, the twin's columns, the mappable fields."""
+"""Precoro options as frames of the engine: canonical text, target state columns, mappable fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,16 +11,16 @@ FIELDS: Mapping[str, TargetField] = {
     each.name: each
     for each in (
         # NetSuite's longest project name; Precoro's own limit is not documented: precoro.md §5
-        TargetField("name", "What people pick in Precoro.", max_length=256, required=True),
-        TargetField("code", "A second text beside the name; the place for a project's number."),
-        TargetField("enable", "Whether the option can be picked.", kind="boolean"),
+        TargetField("name", "Name that people select in Precoro.", max_length=256, required=True),
+        TargetField("code", "A second text beside the name, such as a project's number."),
+        TargetField("enable", "Whether the option can be selected.", kind="boolean"),
         TargetField("externalId", "Our key in Precoro: the NetSuite internal id."),
     )
 }
 
 
 def canonical(option: Option) -> dict[str, str | None]:
-    """The mappable fields of one option as canonical text."""
+    """Return the mappable fields of one option as canonical text."""
     return {
         "name": option.name or None,
         "code": option.code,
@@ -30,10 +30,10 @@ def canonical(option: Option) -> dict[str, str | None]:
 
 
 def frame(options: Iterable[Option], fields: Sequence[str]) -> pl.DataFrame:
-    """The twin's columns and the asked fields, one row per option.
+    """Return one row per option: TARGET_STATE_COLUMNS and these fields (String).
 
     Raises:
-        ValueError: An asked field does not exist.
+        ValueError: A field does not exist.
     """
     unknown = set(fields) - FIELDS.keys()
     if unknown:
@@ -49,14 +49,14 @@ def frame(options: Iterable[Option], fields: Sequence[str]) -> pl.DataFrame:
 
 
 def echo(option: Option, sent_parent: str | None) -> dict[str, str | None]:
-    """One option as the service answered it; the parent as sent, when the service does not tell it."""
-    told = None if option.parent_id is None else str(option.parent_id)
+    """Return one option as the response has it; the parent is the one sent if the response has none."""
+    returned = None if option.parent_id is None else str(option.parent_id)
     values = canonical(option)
     return {
         "target_id": str(option.option_id),
         "external_id": option.external_id,
         "is_active": values["enable"],
-        "parent_id": told if option.tells_parent else sent_parent,
+        "parent_id": returned if option.has_parent_info else sent_parent,
         "updated_at": option.updated_at,
         **values,
     }

@@ -1,67 +1,70 @@
-"""What one run remembers of Precoro's options: their values, levels and parents, and creates whose answer was lost."""
+"""The options that one process has seen and written, and the creates whose response was lost."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from assets.delivery.schemas import PARENT
 from assets.delivery.target import Action, Write
 from assets.precoro.canonical import canonical
 from resources.precoro.client import Option
 
-Signature = tuple[str, int]
+Signature = tuple[str, int]  # name and level
 
 
-class Memory:
-    """The options seen and written so far by one process."""
+class OptionState:
+    """Values, levels and parents of options."""
 
     def __init__(self) -> None:
+        self.listing: tuple[datetime, list[Option]] | None = None  # the last one, unless something was sent since
         self._options: dict[str, Option] = {}
         self._parents: dict[str, str | None] = {}
-        self._lost: dict[str, Write] = {}
-        self._before: set[str] = set()  # what was there when the first create was lost
+        self._lost_creates: dict[str, Write] = {}
+        self._existing: set[str] = set()  # ids that existed when the first create was lost
 
-    def saw(self, options: Iterable[Option]) -> None:
-        """A complete listing."""
+    def record_listing(self, read_at: datetime, options: list[Option]) -> None:
+        """Record a complete listing."""
+        self.listing = (read_at, options)
         self._options = {str(option.option_id): option for option in options}
         for key, option in self._options.items():
-            if option.tells_parent:
+            if option.has_parent_info:
                 self._parents[key] = None if option.parent_id is None else str(option.parent_id)
 
-    def wrote(self, option: Option, parent: str | None) -> None:
-        """One answer to a write, and the parent that was sent."""
+    def record_write(self, option: Option, parent: str | None) -> None:
+        """Record the response to a write, and the parent that was sent."""
         key = str(option.option_id)
         self._options[key] = option
-        self._before.add(key)
+        self._existing.add(key)
         if option.external_id:
-            self._lost.pop(option.external_id, None)
+            self._lost_creates.pop(option.external_id, None)
         if parent:
             self._parents[key] = parent
 
-    def lost(self, write: Write) -> None:
-        """A create without an answer."""
-        if not self._lost:
-            self._before = set(self._options)
+    def record_lost_create(self, write: Write) -> None:
+        """Record a create without a response."""
+        if not self._lost_creates:
+            self._existing = set(self._options)
         key = write.values.get("externalId")
         if key:
-            self._lost[key] = write
+            self._lost_creates[key] = write
 
-    def found(self, options: Iterable[Option]) -> None:
-        """Creates whose answer was lost, and which are there."""
+    def record_found(self, options: Iterable[Option]) -> None:
+        """Record options that exist; creates of theirs are no longer lost."""
         for option in options:
-            self._lost.pop(option.external_id or "", None)
+            self._lost_creates.pop(option.external_id or "", None)
 
     def level_of(self, write: Write) -> int:
-        """The level that a write is for: one below its parent's; 2 when the parent's is not known."""
+        """Return the level of the option: one below its parent, which counts as level 1 if unknown."""
         if write.parent_id is None:
             known = self._options.get(write.target_id or "")
             return (known.level if known else None) or 1
         parent = self._options.get(write.parent_id)
         return ((parent.level if parent else None) or 1) + 1
 
-    def whole(self, write: Write) -> dict[str, str]:
-        """The complete form of a write: a value that is absent may be reset by the service (precoro.md §5 [I]).
+    def complete_form(self, write: Write) -> dict[str, str]:
+        """Return every value of the option, because the service may reset absent ones (precoro.md §5 [I]).
 
-        A parent goes along whenever it is known; an empty one only for a record that moves to the top.
+        A known parent is always included; an empty one only if the option moves to the top level.
         """
         known = self._options.get(write.target_id or "")
         before = canonical(known) if known else {"enable": "1"}
@@ -81,21 +84,23 @@ class Memory:
             form["parent[id]"] = parent
         return form
 
-    def orphans(self, options: Sequence[Option], external_ids: Iterable[str]) -> Iterator[tuple[Option, str]]:
-        """Options that can only be lost creates of ours: new since, nobody's, one of the name and level asked for."""
-        waiting = {key: self._lost[key] for key in external_ids if key in self._lost}
-        asked = Counter(self._signature(write) for write in self._lost.values())
-        fresh = [
-            option for option in options if option.external_id is None and str(option.option_id) not in self._before
+    def match_lost_creates(
+        self, options: Sequence[Option], external_ids: Iterable[str]
+    ) -> Iterator[tuple[Option, str]]:
+        """Yield options that must be lost creates of ours, with their external ids.
+
+        Such an option is new, has no external id, and is the only one of its name and level, as is the create.
+        """
+        missing = {key: self._lost_creates[key] for key in external_ids if key in self._lost_creates}
+        lost = Counter(self._signature(write) for write in self._lost_creates.values())
+        new = [
+            option for option in options if option.external_id is None and str(option.option_id) not in self._existing
         ]
-        offered = Counter((option.name, option.level or 1) for option in fresh)
-        for key, write in waiting.items():
+        found = Counter((option.name, option.level or 1) for option in new)
+        for key, write in missing.items():
             signature = self._signature(write)
-            if asked[signature] != 1 or offered[signature] != 1:
-                continue  # two of a kind: never guessed
-            for option in fresh:
-                if (option.name, option.level or 1) == signature:
-                    yield option, key
+            if lost[signature] == found[signature] == 1:
+                yield next(option for option in new if (option.name, option.level or 1) == signature), key
 
     def _signature(self, write: Write) -> Signature:
         return write.values.get("name") or "", self.level_of(write)

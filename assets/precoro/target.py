@@ -1,58 +1,44 @@
-"""What the delivery engine must know of Precoro: the options of one items custom field.
+"""Precoro options as targets of the delivery engine: the options of one items custom field.
 
 engine  ->  OptionTarget.read / find / send  ->  PrecoroClient  ->  one call per option
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 
 import polars as pl
 
-from assets.delivery.target import UNFINISHED, Action, Asked, Estimate, Outcome, Sent, TargetField, Verdict, Write
-from assets.precoro.canonical import FIELDS, echo, frame
-from assets.precoro.estimate import seconds_for
-from assets.precoro.option_state import Memory
-from resources.errors import (
-    AnswerLostError,
-    ContractError,
-    IntegrationError,
-    QuotaExhaustedError,
-    RateLimitedError,
-    RecordRejectedError,
-    RequestRejectedError,
-    TransientError,
+from assets.delivery.target import (
+    UNFINISHED,
+    Action,
+    Estimate,
+    Outcome,
+    RecordQuery,
+    SendResult,
+    TargetField,
+    Verdict,
+    Write,
 )
+from assets.precoro.canonical import FIELDS, frame
+from assets.precoro.estimate import seconds_for
+from assets.precoro.option_state import OptionState
+from assets.precoro.option_writer import MAX_LEVEL, OptionWriter
+from resources.errors import RecordRejectedError, RequestRejectedError, TransientError
 from resources.precoro.client import CustomField, Option, PrecoroClient
 
 DROP_DOWN = "drop-down"
-# the native integration uses three levels, the import five: precoro.md §5 and §9
-MAX_LEVEL = 5
-# a listing may be shown again for as long as the service would refuse the same GET: precoro.md §3
+# a listing is reused for as long as the service rejects the same GET: precoro.md §3
 LISTING_AGE = timedelta(seconds=60)
-# a new option, and its tie to legal entities
-CALLS_TIED = 2
-# code of a new option whose tie the service refused; nothing would change before a person corrects the file
-UNTIED = "untied"
-# lost answers in a row after which the connection counts as gone
+# lost responses in a row after which the connection counts as down
 LOST_IN_A_ROW = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How one write ended, and why nothing more should be sent now."""
-
-    outcome: Outcome
-    stop: Exception | None = None
-    note: str = ""
 
 
 class OptionTarget:
     """The options of one items custom field; see `assets.delivery.target.Target`.
 
-    Precoro's options do not tell their parent (precoro.md §5 [U]): `parent_id` in the frames is null unless the
-    service says it after all. The engine's own links are the memory of the tree.
+    Precoro does not return an option's parent (precoro.md §5 [U]): `parent_id` is null in the frames unless the service
+    returns it after all. The tree is known from the engine's own links.
     """
 
     name = "precoro.Option"
@@ -61,7 +47,7 @@ class OptionTarget:
     active_field = "enable"
     batch_size = 50
     lists_all = False  # precoro.md §12.2 [U]
-    asks_most = 500  # options that are asked for one by one in a run: a sixth of the day's allowance
+    max_single_reads = 500  # options read one by one in a run: a sixth of the daily quota
 
     def __init__(
         self,
@@ -72,24 +58,23 @@ class OptionTarget:
         level_limits: Mapping[int, int] | None = None,
         legal_entity_ids: Sequence[str] = (),
     ) -> None:
-        """Aim at one field; it is looked up with the first read or send.
+        """Set the field; the first read or send looks it up.
 
         Args:
             client: Precoro, one company.
             field: The field's id, or its exact name.
             max_level: Deepest level that is sent; deeper options are rejected without a call.
-            level_limits: Longest name by level, where it is shorter than the field's own limit.
-            legal_entity_ids: Precoro legal entities that each new option is tied to, one more call each.
+            level_limits: Longest name by level, in characters, where it is shorter than the field's own limit.
+            legal_entity_ids: Precoro legal entities to which each new option is restricted, with one more call each.
         """
         self._client = client
-        self._wanted = str(field)
-        self._max_level = max_level
-        self._level_limits = dict(level_limits or {})
-        self._legal_entity_ids = tuple(legal_entity_ids)
-        self.follows_up = bool(legal_entity_ids)
-        self._memory = Memory()
-        self._listing: tuple[datetime, list[Option]] | None = None
-        self._few = False  # only some records are meant: what may be listed once a minute is not listed for them
+        self._field_name = str(field)
+        self.creates_in_two_calls = bool(legal_entity_ids)
+        self._state = OptionState()
+        self._writer = OptionWriter(
+            client, lambda: self.field.field_id, self._state, max_level, level_limits or {}, tuple(legal_entity_ids)
+        )
+        self._selected_only = False  # a run of a few records does not repeat a listing that may be cached
 
     @property
     def calls(self) -> int:
@@ -97,223 +82,139 @@ class OptionTarget:
         return self._client.calls
 
     def fields(self) -> Mapping[str, TargetField]:
-        """The fields that may be mapped."""
+        """Return the fields that may be mapped."""
         return FIELDS
 
     @cached_property
     def field(self) -> CustomField:
-        """The field, checked.
+        """The field, validated.
 
         Raises:
-            RequestRejectedError: There is no such field, several have the name, or it cannot hold options.
+            RequestRejectedError: There is no such field, several have the name, or it cannot contain options.
         """
-        operation = "choose the custom field"
-        listed = self._client.fields_of_late() if self._few else self._client.fields()
-        found = [each for each in listed if self._wanted in {str(each.field_id), each.name}]
-        if len(found) != 1:
-            reason = f"{len(found) or 'no'} items custom fields are called {self._wanted!r}; give the id"
-            raise RequestRejectedError("precoro", operation, reason, code="field_missing")
-        field = found[0]
-        if not field.enable:
-            raise RequestRejectedError(
-                "precoro", operation, f"field {field.field_id} is disabled", code="field_disabled"
-            )
-        if field.type_text and DROP_DOWN not in field.type_text.lower():
-            reason = f"field {field.field_id} is of type {field.type_text!r}, not a drop-down list"
-            raise RequestRejectedError("precoro", operation, reason, code="field_type")
-        return field
+        fields = self._client.recent_fields() if self._selected_only else self._client.fields()
+        return _usable_field(fields, self._field_name)
 
     def read(self, fields: Sequence[str]) -> pl.DataFrame:
-        """Every option of the field, foreign ones (external_id null) included.
+        """Read every option of the field, including foreign ones (external_id null).
 
-        A listing of the last minute is shown again when nothing was sent since.
+        A listing of the last minute is reused if nothing was sent since.
         """
-        now = self._client.clock.now()
-        if self._listing is None or now - self._listing[0] > LISTING_AGE:
-            self._list()
-        assert self._listing is not None
-        return frame(self._listing[1], fields)
+        listing = self._state.listing
+        recent = listing and self._client.clock.now() - listing[0] <= LISTING_AGE
+        return frame(listing[1] if listing and recent else self._list(), fields)
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
-        """The options that carry these external ids now.
+        """Read the options that currently have these external ids.
 
-        An option whose creation was lost, and which the service left without its external id, is recognised by
-        being new, by name and by level, and gets its external id; when in doubt it is left alone.
+        An option whose create was lost, and which the service left without its external id, is recognized as new, by
+        name and by level, and gets its external id. An ambiguous one is left alone.
         """
         options = self._list()
         found = [option for option in options if option.external_id in set(external_ids)]
         missing = set(external_ids) - {option.external_id for option in found}
-        for option, external_id in self._memory.orphans(options, missing):
+        for option, external_id in self._state.match_lost_creates(options, missing):
             found.append(self._client.set_external_id(self.field.field_id, option.option_id, external_id))
-        self._memory.found(found)
+        self._state.record_found(found)
         return frame(found, fields)
 
-    def ask(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
-        """Ask for options that the listing does not show; it may leave out those that are disabled.
+    def read_unlisted(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Read by id the options that the listing does not contain, because it may omit disabled ones.
 
-        No client was ever seen to read one option (precoro.md §5). The documented call by id sets the external id:
-        here to what it is already, and the answer is the option, or that there is none.
+        No client was ever seen to read one option (precoro.md §5). The documented call by id sets the external id: here
+        to its current value, and the response is the option, or a 404.
         """
-        room = min(self.asks_most, self._client.remaining().get("day", self.asks_most))
-        asked, unasked, there = list(keys)[:room], set(list(keys)[room:]), []
-        for target_id in asked:
+        limit = min(self.max_single_reads, self._client.remaining().get("day", self.max_single_reads))
+        read, unread, existing = list(keys)[:limit], set(list(keys)[limit:]), []
+        for target_id in read:
             try:
-                there.append(self._client.set_external_id(self.field.field_id, int(target_id), keys[target_id]))
+                existing.append(self._client.set_external_id(self.field.field_id, int(target_id), keys[target_id]))
             except RecordRejectedError:
-                unasked.add(target_id)
+                unread.add(target_id)
             except RequestRejectedError as error:
                 if error.code != "404":
                     raise
-        for option in there:
-            self._memory.wrote(option, None)
-        return frame(there, fields), unasked
+        for option in existing:
+            self._state.record_write(option, None)
+        return frame(existing, fields), unread
 
-    def look(self, asked: Asked, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
-        """One call for each option that was there; what never was there is believed to be missing.
+    def read_records(self, query: RecordQuery, fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Read the options that existed before, one call each; others are taken to be missing.
 
-        A whole listing for each save would use up the day's allowance.
+        A complete listing for each change notification would exhaust the daily quota.
         """
-        self._few = True
-        return self.ask(asked.known, fields)
+        self._selected_only = True
+        return self.read_unlisted(query.known, fields)
 
     def _list(self) -> list[Option]:
-        field_id, began = self.field.field_id, self._client.clock.now()
+        field_id, read_at = self.field.field_id, self._client.clock.now()
         options = self._client.options(field_id)
-        self._listing = (began, options)
-        self._memory.saw(options)
+        self._state.record_listing(read_at, options)
         return options
 
     @property
     def calls_left(self) -> int | None:
-        """What today's allowance has left, by our own count of calls."""
+        """Calls left of the daily quota, by our own count."""
         return self._client.remaining().get("day")
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
-        """One call an option, one more for each new one that is tied to legal entities; today's calls are counted."""
+        """Estimate one call per option, and one more per new option that is restricted to legal entities."""
         calls = sum(writes.values())
-        calls += writes.get(Action.CREATE.value, 0) if self.follows_up else 0
-        there = len(self._listing[1]) if self._listing else 0
-        left = self.calls_left
-        return Estimate(calls, seconds_for(calls, there=there, **({} if left is None else {"left": left})))
+        calls += writes.get(Action.CREATE.value, 0) if self.creates_in_two_calls else 0
+        existing = len(self._state.listing[1]) if self._state.listing else 0
+        quota = {} if self.calls_left is None else {"left": self.calls_left}
+        return Estimate(calls, seconds_for(calls, existing=existing, **quota))
 
-    def send(self, batch: Sequence[Write]) -> Sent:
-        """Send the writes one by one, in order; a refused record does not stop the others."""
+    def send(self, batch: Sequence[Write]) -> SendResult:
+        """Send the writes one by one, in order; a rejected record does not stop the others."""
         outcomes: list[Outcome] = []
-        notes: list[str] = []
         stop: Exception | None = None
         lost_in_a_row = 0
         for write in batch:
             if stop:
-                outcomes.append(Outcome(Verdict.NOT_SENT, reason=f"stopped before it: {stop}"))
+                outcomes.append(Outcome(Verdict.NOT_SENT, reason=f"not sent, because the run stopped: {stop}"))
                 continue
-            end = self._send_one(write)
-            outcomes.append(end.outcome)
-            notes += [end.note] if end.note else []
-            lost_in_a_row = lost_in_a_row + 1 if end.outcome.verdict is Verdict.UNKNOWN else 0
-            stop = end.stop
+            result = self._writer.write(write)
+            outcomes.append(result.outcome)
+            lost_in_a_row = lost_in_a_row + 1 if result.outcome.verdict is Verdict.UNKNOWN else 0
+            stop = result.stop
             if lost_in_a_row >= LOST_IN_A_ROW and not stop:
-                reason = f"{lost_in_a_row} answers in a row were lost"
-                stop = TransientError("precoro", "send options", reason)
-        return Sent(outcomes, stop, tuple(notes))
+                stop = TransientError("precoro", "send options", f"{lost_in_a_row} responses in a row were lost")
+        return SendResult(outcomes, stop)
 
-    def _send_one(self, write: Write) -> _End:
-        creating = write.target_id is None
-        try:
-            field_id = self.field.field_id
-            values = self._memory.whole(write)
-            refusal = self._refusal(write, values)
-            if refusal:
-                return _End(refusal)
-            if creating and self.follows_up and self._client.remaining().get("day", CALLS_TIED) < CALLS_TIED:
-                raise QuotaExhaustedError("precoro", "create option", "today's last call would leave it untied")
-            self._listing = None
-            if write.target_id is None:
-                option = self._client.create_option(field_id, values)
-            else:
-                option = self._client.replace_option(field_id, int(write.target_id), values)
-        except (RecordRejectedError, RequestRejectedError) as error:
-            return _refused(error)
-        except AnswerLostError as error:
-            if creating:
-                self._memory.lost(write)
-            return _End(Outcome(Verdict.UNKNOWN, write.target_id, reason=error.reason))
-        except TransientError as error:
-            # a repeated PUT may have arrived once; a POST that could have arrived is an AnswerLostError
-            maybe = not creating and not isinstance(error, RateLimitedError)
-            verdict = Verdict.UNKNOWN if maybe else Verdict.NOT_SENT
-            return _End(Outcome(verdict, write.target_id, reason=error.reason), stop=error)
-        except IntegrationError as error:  # the day's allowance, a field that cannot be read
-            return _End(Outcome(Verdict.NOT_SENT, write.target_id, reason=error.reason), stop=error)
-        return self._settled(write, values, option)
-
-    def _refusal(self, write: Write, values: Mapping[str, str]) -> Outcome | None:
-        """What need not be sent, because Precoro would refuse or spoil it."""
-        level = self._memory.level_of(write)
-        name = values.get("name", "")
-        limit = min(self._level_limits.get(level, NAME_LIMIT), NAME_LIMIT)
-        if not name:
-            return Outcome(Verdict.REJECTED, write.target_id, "name_missing", "an option needs a name")
-        if len(name) > limit:
-            reason = f"the name has {len(name)} characters, level {level} takes {limit}"
-            return Outcome(Verdict.REJECTED, write.target_id, "name_too_long", reason)
-        if level > self._max_level:
-            reason = f"level {level} is deeper than {self._max_level}"
-            return Outcome(Verdict.REJECTED, write.target_id, "too_deep", reason)
-        return None
-
-    def finish(self, target_ids: Sequence[str]) -> Sent:
-        """Tie options to the legal entities, once more if they are tied already; a refusal ends it for that option."""
+    def finish_creates(self, target_ids: Sequence[str]) -> SendResult:
+        """Restrict options to the legal entities, even if they are already; a rejection is final for that option."""
         outcomes: list[Outcome] = []
         stop: Exception | None = None
         for target_id in target_ids:
             if stop:
-                outcomes.append(Outcome(Verdict.CONFIRMED, target_id, UNFINISHED, f"stopped before it: {stop}"))
+                reason = f"not restricted, because the run stopped: {stop}"
+                outcomes.append(Outcome(Verdict.CONFIRMED, target_id, UNFINISHED, reason))
                 continue
-            end = self._tied(target_id)
-            outcomes.append(end.outcome)
-            stop = end.stop
-        return Sent(outcomes, stop)
-
-    def _tied(self, target_id: str) -> _End:
-        """Restrict one option that is there to the legal entities."""
-        try:
-            self._client.depend_add(int(target_id), self._legal_entity_ids)
-        except IntegrationError as error:
-            return _half_done(target_id, error)
-        return _End(Outcome(Verdict.CONFIRMED, target_id))
-
-    def _settled(self, write: Write, values: Mapping[str, str], option: Option) -> _End:
-        """After the write itself: repair the external id when the service did not take it, tie a new option."""
-        wanted, target_id = values.get(self.key_field), str(option.option_id)
-        keyed = tied = _End(Outcome(Verdict.CONFIRMED, target_id))
-        try:
-            if wanted and option.external_id != wanted:
-                option = self._client.set_external_id(self.field.field_id, option.option_id, wanted)
-        except IntegrationError as error:
-            keyed = _half_done(target_id, error)
-        if write.action is Action.CREATE and self.follows_up:
-            tied = keyed if keyed.stop else self._tied(target_id)
-        parent = values.get("parent[id]") or None
-        self._memory.wrote(option, parent)
-        note = tied.note or keyed.note
-        outcome = replace(tied.outcome, reason=note, echo=echo(option, parent))
-        return _End(outcome, tied.stop or keyed.stop, note)
+            result = self._writer.restrict(target_id)
+            outcomes.append(result.outcome)
+            stop = result.stop
+        return SendResult(outcomes, stop)
 
 
-NAME_LIMIT = FIELDS["name"].max_length or 256
+def _usable_field(fields: Sequence[CustomField], id_or_name: str) -> CustomField:
+    """Return the field of this id or exact name.
 
-
-def _refused(error: RecordRejectedError | RequestRejectedError) -> _End:
-    """A record's own fault goes on with the next; a fault of every request stops."""
-    if isinstance(error, RecordRejectedError) or error.code == "404":
-        return _End(Outcome(Verdict.REJECTED, code=error.code, reason=error.reason))
-    return _End(Outcome(Verdict.NOT_SENT, code=error.code, reason=error.reason), stop=error)
-
-
-def _half_done(target_id: str, error: IntegrationError) -> _End:
-    """The option itself is written; what comes after it was refused, or is not known to have arrived."""
-    refused = isinstance(error, RecordRejectedError | RequestRejectedError) and _refused(error).stop is None
-    goes_on = refused or isinstance(error, ContractError | AnswerLostError)
-    note = f"option {target_id} is written, but: {error}"
-    outcome = Outcome(Verdict.CONFIRMED, target_id, UNTIED if refused else UNFINISHED, note)
-    return _End(outcome, None if goes_on else error, note)
+    Raises:
+        RequestRejectedError: None or several match, or the field cannot contain options.
+    """
+    found = [each for each in fields if id_or_name in {str(each.field_id), each.name}]
+    code, reason = "", ""
+    if len(found) != 1:
+        code = "field_missing"
+        reason = f"{len(found) or 'no'} items custom fields are called {id_or_name!r}; set the field's id"
+    elif not found[0].enable:
+        code, reason = "field_disabled", f"field {found[0].field_id} is disabled"
+    elif found[0].type_text and DROP_DOWN not in found[0].type_text.lower():
+        code, reason = (
+            "field_type",
+            f"field {found[0].field_id} is of type {found[0].type_text!r}, not a drop-down list",
+        )
+    if code:
+        raise RequestRejectedError("precoro", "choose the custom field", reason, code=code)
+    return found[0]

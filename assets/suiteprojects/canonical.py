@@ -1,4 +1,4 @@
-"""Records of the service in the engine's words: canonical text, the twin's columns."""
+"""Records of the service as the engine sees them: canonical text and the columns of the target state."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,11 +9,11 @@ from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, RecordKin
 from resources.errors import ContractError
 from resources.suiteprojects.xml import Record, address_of
 
-IDS = "ids"  # the data dictionary's word for a comma list of ids
+IDS = "ids"  # a comma-separated list of ids, in the data dictionary
 
 
 def canonical(kind: RecordKind, field: TargetField, value: str | None) -> str | None:
-    """A value as the engine compares it: an empty boolean is off, a date has no time, a list of ids is sorted."""
+    """Return a value as the engine compares it: a blank boolean is off, a date has no time, a list of ids is sorted."""
     if field.kind == "boolean":
         return "0" if value in {None, "", "0"} else "1"
     if not value:
@@ -22,52 +22,52 @@ def canonical(kind: RecordKind, field: TargetField, value: str | None) -> str | 
         return value[:10]
     known = kind.record_type.properties.get(field.name)
     if known and known.kind == IDS:
-        return ",".join(sorted((part.strip() for part in value.split(",")), key=lambda part: (len(part), part)))
+        return join_ids(value.split(","))
     return value
 
 
-def asked_fields(kind: RecordKind, fields: Sequence[str]) -> list[str]:
-    """What must be read to fill the twin's columns and these fields."""
+def join_ids(ids: Iterable[str]) -> str:
+    """Return ids as a list in numeric order."""
+    return ",".join(sorted((each.strip() for each in ids), key=lambda each: (len(each), each)))
+
+
+def requested_fields(kind: RecordKind, fields: Sequence[str]) -> list[str]:
+    """Return the properties to read for these fields and the columns of the target state."""
     own = [KEY_FIELD, ACTIVE_FIELD, "updated", *([kind.parent_field] if kind.parent_field else [])]
     return list(dict.fromkeys([*own, *fields]))
 
 
-def shown(
+def state_row(
     kind: RecordKind, known: Mapping[str, TargetField], record: Record, fields: Iterable[str]
 ) -> dict[str, str | None]:
-    """The twin's columns and these fields out of one record; `is_active` as "1" or "0" here."""
-    active = canonical(kind, known[ACTIVE_FIELD], record.get(ACTIVE_FIELD))
+    """Return these fields and the columns of the target state of one record; `is_active` is "1" or "0"."""
+    parent = record.get(kind.parent_field) if kind.parent_field else None
     return {
         **{name: canonical(kind, known[name], record.get(name)) for name in fields if name in known},
         "target_id": record["id"],
         "external_id": record.get(KEY_FIELD) or None,
-        "is_active": active,
-        "parent_id": _parent(kind, record),
+        "is_active": canonical(kind, known[ACTIVE_FIELD], record.get(ACTIVE_FIELD)),
+        "parent_id": None if parent in {None, "", "0"} else parent,
         "updated_at": record.get("updated"),
     }
-
-
-def _parent(kind: RecordKind, record: Record) -> str | None:
-    parent = record.get(kind.parent_field) if kind.parent_field else None
-    return None if parent in {None, "", "0"} else parent
 
 
 def frame(
     kind: RecordKind, known: Mapping[str, TargetField], records: Iterable[Record], fields: Sequence[str]
 ) -> pl.DataFrame:
-    """The twin's columns and these fields, one row per record.
+    """Return one row per record: TARGET_STATE_COLUMNS and these fields (String).
 
     Raises:
-        ContractError: A record lacks a field that was asked for; blank and absent are not the same thing.
+        ContractError: A record lacks a requested field, which is not the same as a blank.
     """
     type_name = kind.record_type.name
-    needed = {name for name in asked_fields(kind, fields) if address_of(type_name, name) is None}
+    needed = {name for name in requested_fields(kind, fields) if address_of(type_name, name) is None}
     rows = []
     for record in records:
         if not needed <= record.keys():
             missing = ", ".join(sorted(needed - record.keys()))
-            raise ContractError("suiteprojects", f"Read {type_name}", f"records came without {missing}")
-        values = shown(kind, known, record, fields)
+            raise ContractError("suiteprojects", f"Read {type_name}", f"records without {missing}")
+        values = state_row(kind, known, record, fields)
         own = [values["is_active"] == "1" if name == "is_active" else values[name] for name in TARGET_STATE_COLUMNS]
         rows.append((*own, *(values[name] for name in fields)))
     return pl.DataFrame(rows, schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)}, orient="row")

@@ -1,4 +1,4 @@
-"""One write of the engine as one command of the XML API."""
+"""Encode one write of the engine as one command of the XML API."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ Values = dict[str, str | None]
 
 
 class UnsendableError(ValueError):
-    """This record cannot be put into a request; `code` says why, the text says which field, never its contents."""
+    """A record that cannot be encoded; the text names the field, never its contents."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -18,7 +18,7 @@ class UnsendableError(ValueError):
 
 
 def values_of(kind: RecordKind, write: Write) -> Values:
-    """What is to be sent of one write: of a new record everything, of others what changed.
+    """Return the values to send: all of a new record, the changed ones of others.
 
     Raises:
         UnsendableError: The key is missing.
@@ -26,29 +26,23 @@ def values_of(kind: RecordKind, write: Write) -> Values:
     return _created(kind, write) if write.action is Action.CREATE else _changed(kind, write)
 
 
-def encoded(kind: RecordKind, write: Write, values: Values, charset: str = "") -> Element:
-    """The command for one write.
+def encode(kind: RecordKind, write: Write, values: Values, charset: str = "") -> Element:
+    """Return the command for one write.
 
-    A create is an Add that looks the external id up first, so sending it again cannot make a second record; anything
-    else is a Modify by internal id of what changed.
+    A create is an Add that looks up the external id first, so a resend cannot create a second record. Any other write
+    is a Modify by internal id.
 
     Args:
         kind: The type of record.
-        write: What the engine asks for.
-        values: As `values_of` tells them, in the service's own properties.
-        charset: The account's character set where it cannot hold every character; empty for Unicode.
+        write: The write.
+        values: The result of `values_of`, converted to the service's own properties.
+        charset: The account's character set if it cannot represent every character; empty for Unicode.
 
     Raises:
-        UnsendableError: A value cannot travel in XML, or not be kept by the account.
+        UnsendableError: XML or the account cannot represent a value.
     """
     for name, value in values.items():
-        illegal = illegal_character(value) if value else None
-        if illegal:
-            raise UnsendableError("illegal_character", f"field {name}: {illegal} cannot be sent in XML")
-        foreign = _foreign_character(value, charset) if value and charset else None
-        if foreign:
-            text = f"field {name}: {foreign} is not in the account's character set {charset}"
-            raise UnsendableError("foreign_character", text)
+        _check_characters(name, value or "", charset)
     type_name = kind.record_type.name
     attributes = {"type": type_name, "enable_custom": "1"}
     try:
@@ -60,19 +54,21 @@ def encoded(kind: RecordKind, write: Write, values: Values, charset: str = "") -
     return command("Modify", attributes, record)
 
 
-def _foreign_character(text: str, charset: str) -> str | None:
-    """The first character that the account would lose, as `U+4E2D`."""
+def _check_characters(name: str, text: str, charset: str) -> None:
+    if illegal := illegal_character(text):
+        raise UnsendableError("illegal_character", f"field {name}: {illegal} cannot be sent in XML")
     try:
-        text.encode(charset)
+        text.encode(charset or "utf-8")
     except UnicodeEncodeError as error:
-        return f"U+{ord(text[error.start]):04X}"
-    return None
+        lost = f"U+{ord(text[error.start]):04X}"
+        reason = f"field {name}: {lost} is not in the account's character set {charset}"
+        raise UnsendableError("foreign_character", reason) from error
 
 
 def _created(kind: RecordKind, write: Write) -> Values:
     values: Values = {name: value for name, value in write.values.items() if value is not None and name != PARENT_ID}
     if not values.get(KEY_FIELD):
-        raise UnsendableError("no_key", f"field {KEY_FIELD} is empty: the record could not be found again")
+        raise UnsendableError("no_key", f"field {KEY_FIELD} is blank, so the record could not be matched later")
     if kind.parent_field and write.parent_id:
         values.setdefault(kind.parent_field, write.parent_id)
     return values
@@ -97,7 +93,7 @@ def _changed(kind: RecordKind, write: Write) -> Values:
 
 
 def _rest_of_addresses(kind: RecordKind, changed: Values, values: Mapping[str, str | None]) -> Values:
-    """The other known parts of each touched address: nobody documents whether a partial address keeps them."""
+    """Return the other known parts of each changed address: whether a partial address keeps them is not documented."""
     type_name = kind.record_type.name
     touched = {address[0] for name in changed if (address := address_of(type_name, name))}
     return {

@@ -1,4 +1,4 @@
-"""What differs between customers, contacts, projects and hierarchy nodes, as a table."""
+"""The record types of SuiteProjects Pro that a workflow may sync to: customers, contacts, projects, hierarchy nodes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,17 +6,18 @@ from functools import cached_property
 
 from assets.delivery.schemas import PARENT
 from assets.delivery.target import TargetField
-from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, HIERARCHY_NODE, PROJECT, Property, RecordType
+from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, HIERARCHY_NODE, PROJECT
+from resources.suiteprojects.properties import Property, RecordType
 
 KEY_FIELD = "externalid"
 ACTIVE_FIELD = "active"
-PARENT_ID = PARENT  # among the changed fields: the parent is another one now
-_KIND_OF = {"boolean": "boolean", "number": "number", "date": "date"}
+PARENT_ID = PARENT  # among the changed fields: the record has another parent
+_FIELD_KINDS = {"boolean", "number", "date"}
 
 
 @dataclass(frozen=True)
 class RecordKind:
-    """One type of record that a workflow may deliver."""
+    """One type of record as a target."""
 
     record_type: RecordType
     parent_field: str | None = None
@@ -24,12 +25,12 @@ class RecordKind:
 
     @cached_property
     def fields(self) -> Mapping[str, TargetField]:
-        """The documented properties that can be written, under their flat names."""
+        """The documented properties that can be written, by flat name."""
         return {
             name: TargetField(
                 name,
                 each.description,
-                kind=_KIND_OF.get(each.kind, "text"),
+                kind=each.kind if each.kind in _FIELD_KINDS else "text",
                 required=name in self.required,
             )
             for name, each in self.record_type.flat.items()
@@ -37,15 +38,15 @@ class RecordKind:
         }
 
 
-# what a node shows beside its properties: which is switched off by its name's ending, and where it stands
+# the fields of a node beside its own properties: whether its name has the inactive suffix, and its position
 NODE = RecordKind(
     replace(
         HIERARCHY_NODE,
         properties={
             **{name: HIERARCHY_NODE.properties[name] for name in ("id", "name", "externalid", "notes", "parentid")},
-            ACTIVE_FIELD: Property(ACTIVE_FIELD, "whether people should choose it", "boolean"),
-            "depth": Property("depth", "level that it is on, 1 at the top", "number"),
-            "path": Property("path", "names from the top, parted by blank, colon, blank; only to match by"),
+            ACTIVE_FIELD: Property(ACTIVE_FIELD, "whether people should select it", "boolean"),
+            "depth": Property("depth", "its level, 1 at the top", "number"),
+            "path": Property("path", "names from the top, separated by ` : `; for match rules only"),
         },
     ),
     parent_field="parentid",

@@ -1,9 +1,9 @@
-"""Types of custom fields in staging, by what NetSuite's metadata catalogue told of them.
+"""Cast custom fields in staging to the types that NetSuite's metadata catalog lists.
 
-netsuite_fields (kind of each custom field)  ->  typed()  ->  the same statement, its custom fields cast
+netsuite_fields (type of each custom field)  ->  cast_custom_fields()  ->  the same statement, with casts
 
-A field whose kind was never told stays text. So does one that holds a value which its type cannot show: a cast that
-fails would blank the field in every target.
+A field of unknown type stays text. So does a field with a value that its type cannot hold: a failed cast would clear
+the field in every target.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from assets.netsuite.extract.custom_field_types import read_kinds
+from assets.netsuite.extract.custom_field_types import read_field_types
 from assets.netsuite.record_types import RecordType, record_type_of
 from resources.warehouse.tables import columns_of, quoted
 from sql import Statement
@@ -32,46 +32,45 @@ CASTS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Typed:
-    """A statement with its custom fields cast.
-
-    Attributes:
-        statement: What to run.
-        unfit: Custom fields that hold a value which their type cannot show, and so stay text.
-    """
+class CastStatement:
+    """A statement whose custom fields are cast, and the fields that stay text because a value does not fit."""
 
     statement: Statement
-    unfit: tuple[str, ...] = ()
+    uncast: tuple[str, ...] = ()
 
 
-def custom_kinds(con: duckdb.DuckDBPyConnection, of: Statement) -> dict[str, str]:
-    """The kinds of the custom fields that a staging table shows and that are not simply text."""
-    kinds = read_kinds(con, of.name.removeprefix(PREFIX))
-    if not kinds:
+def custom_field_types(con: duckdb.DuckDBPyConnection, definition: Statement) -> dict[str, str]:
+    """Return the types of a staging table's custom fields that are not simply text."""
+    types = read_field_types(con, definition.name.removeprefix(PREFIX))
+    if not types:
         return {}
-    shown = {row[0] for row in con.execute(f"describe {of.text}").fetchall()}
-    return {name: kind for name, kind in sorted(kinds.items()) if name in shown and kind in CASTS}
+    selected = {row[0] for row in con.execute(f"describe {definition.text}").fetchall()}
+    return {name: kind for name, kind in sorted(types.items()) if name in selected and kind in CASTS}
 
 
-def typed(con: duckdb.DuckDBPyConnection, of: Statement, kinds: Mapping[str, str]) -> Typed:
-    """Cast the custom fields of these kinds."""
-    unfit = _unfit(con, record_type_of(of.name.removeprefix(PREFIX)), kinds) if kinds else ()
-    casts = [f"{_cast(name, kind)} as {quoted(name)}" for name, kind in kinds.items() if name not in unfit]
+def cast_custom_fields(
+    con: duckdb.DuckDBPyConnection, definition: Statement, types: Mapping[str, str]
+) -> CastStatement:
+    """Add casts for custom fields of these types."""
+    uncast = _uncastable(con, record_type_of(definition.name.removeprefix(PREFIX)), types) if types else ()
+    casts = [f"{_cast(name, kind)} as {quoted(name)}" for name, kind in types.items() if name not in uncast]
     if not casts:
-        return Typed(of, unfit)
-    return Typed(replace(of, text=f"select * replace ({', '.join(casts)}) from (\n{of.text}\n)"), unfit)
+        return CastStatement(definition, uncast)
+    text = f"select * replace ({', '.join(casts)}) from (\n{definition.text}\n)"
+    return CastStatement(replace(definition, text=text), uncast)
 
 
 def _cast(name: str, kind: str) -> str:
     return CASTS[kind].format(quoted(name))
 
 
-def _unfit(con: duckdb.DuckDBPyConnection, record_type: RecordType, kinds: Mapping[str, str]) -> tuple[str, ...]:
-    unfit = set[str]()
+def _uncastable(con: duckdb.DuckDBPyConnection, record_type: RecordType, types: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the fields with a value in a raw table that a cast would lose."""
+    uncastable = set[str]()
     for table in record_type.raw_tables:
-        there = [name for name in kinds if name in columns_of(con, table)]
-        if there:
-            lost = (f"count({quoted(name)}) > count({_cast(name, kinds[name])})" for name in there)
-            told = con.execute(f"select {', '.join(lost)} from {quoted(table)}").fetchall()[0]
-            unfit |= {name for name, is_lost in zip(there, told, strict=True) if is_lost}
-    return tuple(sorted(unfit))
+        present = [name for name in types if name in columns_of(con, table)]
+        if present:
+            lost = (f"count({quoted(name)}) > count({_cast(name, types[name])})" for name in present)
+            row = con.execute(f"select {', '.join(lost)} from {quoted(table)}").fetchall()[0]
+            uncastable |= {name for name, is_lost in zip(present, row, strict=True) if is_lost}
+    return tuple(sorted(uncastable))

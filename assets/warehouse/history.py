@@ -1,9 +1,9 @@
-"""The history layer: each version of a record, with the time for which it held.
+"""The history layer: every version of a record, with the time for which it was valid.
 
-stg_netsuite__* (as it is now)  ->  sql/history/<table>.sql  ->  hist_netsuite__* (as it was, version by version)
+stg_netsuite__* (current)  ->  sql/history/<table>.sql  ->  hist_netsuite__* (one row per version)
 
-A version is closed and a new one begun in one transaction, when a value other than NetSuite's time stamp has changed.
-Times are those of the reading, so that they agree with what the sync tables tell.
+One transaction closes a version and opens the next, when a value other than NetSuite's timestamp has changed. Times are
+those at which NetSuite was read, so that they agree with the sync tables.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,149 +14,139 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from assets.asset_metadata import table_metadata
 from assets.failures import RETRY, dagster_failure
 from assets.warehouse.custom_types import CASTS
-from assets.warehouse.staging import KEY_CHECK, KINDS, OWNERS, column_comments, duplicate_keys, table_metadata
+from assets.warehouse.staging import KINDS, OWNERS, bad_keys, column_comments, key_check_result, key_check_spec
 from resources.warehouse.tables import columns_of, describe_table, ensure_table, has_table, quoted
 from resources.warehouse.warehouse import Warehouse
 from sql import Statement, names, statement
 
 LAYER = "history"
 OWN_COLUMNS = {
-    "valid_from": ("timestamp", "since when the record was so, as far as readings tell, UTC"),
-    "valid_to": ("timestamp", "until when, UTC; null: still so"),
-    "is_current": ("boolean", "whether it is still so"),
+    "valid_from": ("timestamp", "when NetSuite was first read with these values, UTC"),
+    "valid_to": ("timestamp", "when NetSuite was first read with other values, UTC; null: current version"),
+    "is_current": ("boolean", "whether this is the current version"),
 }
-QUIET = ("modified_at",)  # NetSuite moves it at every save; alone it makes no version
+IGNORED = ("modified_at",)  # every save in NetSuite moves it; on its own it opens no version
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What was done: versions begun, and versions closed."""
+class HistoryResult:
+    """Number of versions that an update opened and closed."""
 
-    begun: int = 0
+    opened: int = 0
     closed: int = 0
 
 
-def keep(con: duckdb.DuckDBPyConnection, of: Statement) -> Kept:
-    """Add the versions that began since the last time, in the caller's transaction."""
+def update_history(con: duckdb.DuckDBPyConnection, definition: Statement) -> HistoryResult:
+    """Open and close the versions that changed after the last update, in the caller's transaction."""
     ensure_table(con, statement("ledger", "stg_builds"))
-    follows, at = _follows(con, of)
-    is_new = not has_table(con, of.name)
-    if not is_new and (at is None or follows == _followed(con, of)):
-        return Kept()
-    con.execute(f"create or replace temp view now_rows as {of.text}")
+    name, source = definition.name, definition.reads[0]
+    builds = _builds(con, source)
+    read_at = max((through for _, through, _ in builds if through is not None), default=None)
+    is_new = not has_table(con, name)
+    if not is_new and (read_at is None or builds == _builds(con, name)):
+        return HistoryResult()
+    con.execute(f"create or replace temp view now_rows as {definition.text}")
     if is_new:
-        own = ", ".join(f"cast(null as {kind}) as {name}" for name, (kind, _) in OWN_COLUMNS.items())
-        con.execute(f"create table {quoted(of.name)} as select *, {own} from now_rows limit 0")
-    other = _follow_columns(con, of)
-    kept = _merge(con, of, at) if at else Kept()  # nothing was ever read: an empty table that others may name
-    if is_new or other:
-        describe_table(con, of.name, of.description, _comments(con, of).items())
-    con.execute("delete from stg_builds where staging_table = ?", [of.name])
-    con.executemany("insert into stg_builds values (?, ?, ?, ?)", [[of.name, *row] for row in follows])
-    return kept
+        own = ", ".join(f"cast(null as {kind}) as {column}" for column, (kind, _) in OWN_COLUMNS.items())
+        con.execute(f"create table {quoted(name)} as select *, {own} from now_rows limit 0")
+    changed_columns = _follow_columns(con, definition)
+    result = _merge(con, definition, read_at) if read_at else HistoryResult()  # never read: an empty table
+    if is_new or changed_columns:
+        describe_table(con, name, definition.description, _comments(con, definition).items())
+    con.execute("delete from stg_builds where staging_table = ?", [name])
+    con.executemany("insert into stg_builds values (?, ?, ?, ?)", [[name, *build] for build in builds])
+    return result
 
 
-def _comments(con: duckdb.DuckDBPyConnection, of: Statement) -> dict[str, str]:
+def _comments(con: duckdb.DuckDBPyConnection, definition: Statement) -> dict[str, str]:
     own = {name: text for name, (_, text) in OWN_COLUMNS.items()}
-    return column_comments(statement("staging", of.reads[0]), list(columns_of(con, of.name))) | own
+    staging = statement("staging", definition.reads[0])
+    return column_comments(staging, list(columns_of(con, definition.name))) | own
 
 
-def _follows(con: duckdb.DuckDBPyConnection, of: Statement) -> tuple[list[Any], datetime | None]:
-    """What the staging table was made of, and when that was read from NetSuite."""
-    rows = con.execute(
-        "select raw_table, through, statement_hash from stg_builds where staging_table = ? order by all", [of.reads[0]]
-    ).fetchall()
-    return rows, max((row[1] for row in rows if row[1] is not None), default=None)
+def _builds(con: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
+    """Return the raw rows from which a table was made: raw_table, through, statement_hash."""
+    query = "select raw_table, through, statement_hash from stg_builds where staging_table = ? order by all"
+    return con.execute(query, [table]).fetchall()
 
 
-def _followed(con: duckdb.DuckDBPyConnection, of: Statement) -> list[Any]:
-    return con.execute(
-        "select raw_table, through, statement_hash from stg_builds where staging_table = ? order by all", [of.name]
-    ).fetchall()
-
-
-def _follow_columns(con: duckdb.DuckDBPyConnection, of: Statement) -> Sequence[str]:
-    """Take over new columns and types. What is true now was true of the open versions: a column is no change."""
-    table, key = quoted(of.name), quoted(of.key[0])
-    there = columns_of(con, of.name)
+def _follow_columns(con: duckdb.DuckDBPyConnection, definition: Statement) -> Sequence[str]:
+    """Add new columns and types, and fill them in the current versions: a new column is not a new version."""
+    table, key = quoted(definition.name), quoted(definition.key[0])
+    before = columns_of(con, definition.name)
     now = {row[0]: row[1] for row in con.execute("describe now_rows").fetchall()}
-    added = [name for name in now if name not in there]
+    added = [name for name in now if name not in before]
     for name in added:
         con.execute(f"alter table {table} add column {quoted(name)} {now[name]}")
-    retyped = [name for name, kind in now.items() if name in there and there[name] != kind]
-    if retyped:  # DuckLake changes a type only to a wider one, so the table is made anew
-        shown = ", ".join(f"{_retyped(name, there[name], now[name])} as {quoted(name)}" for name in retyped)
-        con.execute(f"create or replace table {table} as select * replace ({shown}) from {table}")
+    retyped = [name for name, kind in now.items() if name in before and before[name] != kind]
+    if retyped:  # DuckLake can only widen a type, so the table is recreated
+        casts = ", ".join(f"{_recast(name, before[name], now[name])} as {quoted(name)}" for name in retyped)
+        con.execute(f"create or replace table {table} as select * replace ({casts}) from {table}")
     if added or retyped:
         values = ", ".join(f"{quoted(name)} = now_rows.{quoted(name)}" for name in (*added, *retyped))
         con.execute(f"update {table} set {values} from now_rows where now_rows.{key} = {table}.{key} and is_current")
     return [*added, *retyped]
 
 
-def _retyped(name: str, before: str, now: str) -> str:
-    """What a value is in its new type; null where it cannot be shown."""
-    if (before, now) == ("VARCHAR", "VARCHAR[]"):  # a multi-select whose kind was told later
+def _recast(name: str, before: str, now: str) -> str:
+    """Return SQL for a value in its new type; null if it does not fit."""
+    if (before, now) == ("VARCHAR", "VARCHAR[]"):  # a multi-select whose type was seen later
         return CASTS["references"].format(quoted(name))
     return f"try_cast({quoted(name)} as {now})"
 
 
-def _merge(con: duckdb.DuckDBPyConnection, of: Statement, at: datetime) -> Kept:
-    """Close the versions that are no longer so, and begin those that are so now."""
-    table, key = quoted(of.name), quoted(of.key[0])
+def _merge(con: duckdb.DuckDBPyConnection, definition: Statement, read_at: datetime) -> HistoryResult:
+    """Close the versions that ended and open those that began at `read_at`."""
+    table, key = quoted(definition.name), quoted(definition.key[0])
     columns = [row[0] for row in con.execute("describe now_rows").fetchall()]
-    compared = [name for name in columns if name not in QUIET]
-    is_other = " or ".join(f"now.{quoted(name)} is distinct from old.{quoted(name)}" for name in compared)
+    compared = [quoted(name) for name in columns if name not in IGNORED]
+    differs = " or ".join(f"now.{name} is distinct from old.{name}" for name in compared)
     con.execute(
-        f"create or replace temp table other_keys as select coalesce(now.{key}, old.{key}) as key,"
-        f" old.{key} is not null as is_old, now.{key} is not null as is_now from now_rows as now full join"
+        f"create or replace temp table changed_versions as select coalesce(now.{key}, old.{key}) as key,"
+        f" old.{key} is not null as ends, now.{key} is not null as begins from now_rows as now full join"
         f" (from {table} where is_current) as old on now.{key} = old.{key}"
-        f" where now.{key} is null or old.{key} is null or {is_other}"
+        f" where now.{key} is null or old.{key} is null or {differs}"
     )
-    chosen = f"is_current and {key} in (select key from other_keys where is_old)"
-    # read at the same time as the version before it: the staging select has changed, not the record
-    con.execute(f"delete from {table} where {chosen} and valid_from >= ?", [at])
-    con.execute(f"update {table} set valid_to = ?, is_current = false where {chosen}", [at])
+    ending = f"is_current and {key} in (select key from changed_versions where ends)"
+    # a version of the same read: the staging SQL has changed, not the record
+    con.execute(f"delete from {table} where {ending} and valid_from >= ?", [read_at])
+    con.execute(f"update {table} set valid_to = ?, is_current = false where {ending}", [read_at])
     con.execute(
         f"insert into {table} by name select now.*, cast(? as timestamp) as valid_from, null as valid_to,"
-        f" true as is_current from now_rows as now where {key} in (select key from other_keys where is_now)",
-        [at],
+        f" true as is_current from now_rows as now where {key} in (select key from changed_versions where begins)",
+        [read_at],
     )
-    counts = con.execute("select count(*) filter (is_now), count(*) filter (is_old) from other_keys").fetchall()[0]
-    return Kept(*map(int, counts))
+    counts = con.execute("select count(*) filter (begins), count(*) filter (ends) from changed_versions").fetchall()[0]
+    return HistoryResult(*map(int, counts))
 
 
-def history_table(name: str) -> dg.AssetsDefinition:
-    """The asset of one SQL file."""
-    of = statement(LAYER, name)
+def history_asset(name: str) -> dg.AssetsDefinition:
+    """Return the asset of one SQL file."""
+    definition = statement(LAYER, name)
 
     @dg.asset(
         name=name,
-        deps=list(of.reads),
-        description=of.description,
+        deps=list(definition.reads),
+        description=definition.description,
         group_name=LAYER,
         kinds=KINDS,
         owners=OWNERS,
         retry_policy=RETRY,
         pool="duckdb",
-        check_specs=[dg.AssetCheckSpec(KEY_CHECK, asset=name, blocking=True, description=f"Grain: {of.grain}.")],
+        check_specs=[key_check_spec(definition)],
     )
     def table(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with dagster_failure(), warehouse.writer() as con:
-            kept = keep(con, of)
-            bad_keys = duplicate_keys(con, of) if kept.begun else 0
-            rows = int(con.execute(f"select count(*) from {quoted(name)}").fetchall()[0][0])
-            metadata = table_metadata(con, name, _comments(con, of), rows)
-            metadata |= {"versions_begun": kept.begun, "versions_closed": kept.closed}
-        return dg.MaterializeResult(
-            metadata=metadata,
-            check_results=[
-                dg.AssetCheckResult(check_name=KEY_CHECK, passed=bad_keys == 0, metadata={"bad_rows": bad_keys})
-            ],
-        )
+            result = update_history(con, definition)
+            bad_rows = bad_keys(con, definition) if result.opened else 0
+            metadata = table_metadata(con, name, _comments(con, definition))
+        metadata |= {"versions_opened": result.opened, "versions_closed": result.closed}
+        return dg.MaterializeResult(metadata=metadata, check_results=[key_check_result(bad_rows)])
 
     return table
 
 
-HISTORY_ASSETS: Mapping[str, dg.AssetsDefinition] = {name: history_table(name) for name in names(LAYER)}
+HISTORY_ASSETS: Mapping[str, dg.AssetsDefinition] = {name: history_asset(name) for name in names(LAYER)}

@@ -1,10 +1,10 @@
-"""Bounds what the warehouse remembers: versions, spells, attempts, runs and plans that ended long ago are taken out.
+"""Bound the history in the warehouse: delete versions, decisions, attempts, runs and plans that ended long ago.
 
-keep_days  ->  thin()  ->  hist_*, sync_decisions, _attempts, _runs, _plans and netsuite_reads without their oldest rows
+keep_days  ->  prune()  ->  hist_*, sync_decisions, _attempts, _runs, _plans, netsuite_reads without their oldest rows
 
-What is true now never goes, however old: open versions and spells, the last attempt of each record, sends that never
-got an end, the newest run of each version of a workflow file. So no run decides otherwise than without thinning; only
-questions about the time before the cut, and undoing a run from then, are answered no more.
+Rows that still apply are kept, however old: current versions and open decisions, the last attempt of each record, sends
+without an outcome, the latest run of each version of a workflow file. So pruning changes no later decision; only
+questions about the time before the cut, and undoing a run from then, can no longer be answered.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ import duckdb
 from resources.warehouse.tables import has_table, quoted
 from sql import names
 
-# what the engine still asks of old attempts: the last word on each record, and whatever is not at its end
+# the engine still reads the last attempt of each record, and attempts without a final outcome
 _ATTEMPTS = """
 seen_at < $cut
 and attempt_id not in (
     select attempt_id from sync_attempts
     qualify row_number() over (partition by workflow, source, source_id order by seen_at desc, attempt_id desc) = 1
 )
-and attempt_id in (select attempt_id from sync_attempts where state not in ('intent', 'unknown', 'untold'))
+and attempt_id in (select attempt_id from sync_attempts where state not in ('intent', 'unknown', 'unverifiable'))
 and attempt_id not in (
     select attempt_id from sync_attempts where code = 'unfinished' and attempt_id not in
         (select attempt_id from sync_attempts where state = 'finished')
@@ -32,10 +32,10 @@ and attempt_id not in (select attempt_id from sync_attempts where seen_at >= $cu
 _IMAGES = """
 update sync_attempts set image = null
 where image is not null and seen_at < $cut
-and attempt_id in (select attempt_id from sync_attempts where state not in ('intent', 'unknown', 'untold'))
+and attempt_id in (select attempt_id from sync_attempts where state not in ('intent', 'unknown', 'unverifiable'))
 and attempt_id not in (select attempt_id from sync_attempts where seen_at >= $cut)
 """
-# a canary's halt holds the next plan back until somebody accepted it by sending a later plan of the same version
+# a halted canary blocks the next plan until an operator has sent a later plan of the same version
 _RUNS = """
 coalesce(finished_at, started_at) < $cut
 and (run_id, workflow) not in (
@@ -52,11 +52,11 @@ and (state <> 'halted' or exists (
 ))
 """
 _PLANS = """
-state_at < $cut and state not in ('made', 'waiting', 'sending')
+state_at < $cut and state not in ('ready', 'waiting', 'sending')
 and plan_id not in (select plan_id from sync_runs where plan_id is not null)
 """
 
-# the order matters: plans stay as long as a run that is kept names them
+# the order matters: a plan is kept as long as a run refers to it
 _WHERE = {
     "sync_decisions": "to_run is not null and to_at < $cut",
     "sync_attempts": _ATTEMPTS,
@@ -66,25 +66,25 @@ _WHERE = {
 }
 
 
-def thin(con: duckdb.DuckDBPyConnection, cut: datetime) -> Mapping[str, int]:
-    """Take out what ended before the cut, in the caller's transaction.
+def prune(con: duckdb.DuckDBPyConnection, cut: datetime) -> Mapping[str, int]:
+    """Delete what ended before the cut, in the caller's transaction.
 
     Args:
         con: An open writer section.
         cut: UTC, naive.
 
     Returns:
-        Rows taken out, by table.
+        Rows deleted, by table.
     """
-    where = dict.fromkeys(names("history"), "not is_current and valid_to < $cut") | _WHERE
-    gone = {name: _delete(con, name, text, cut) for name, text in where.items() if has_table(con, name)}
+    conditions = dict.fromkeys(names("history"), "not is_current and valid_to < $cut") | _WHERE
+    deleted = {name: _delete(con, name, where, cut) for name, where in conditions.items() if has_table(con, name)}
     if has_table(con, "sync_attempts"):
         con.execute(_IMAGES, {"cut": cut})
-    return gone
+    return deleted
 
 
 def _delete(con: duckdb.DuckDBPyConnection, table: str, where: str, cut: datetime) -> int:
-    found = con.execute(f"select count(*) from {quoted(table)} where {where}", {"cut": cut}).fetchall()
-    if found[0][0]:
+    rows = con.execute(f"select count(*) from {quoted(table)} where {where}", {"cut": cut}).fetchall()
+    if rows[0][0]:
         con.execute(f"delete from {quoted(table)} where {where}", {"cut": cut})
-    return int(found[0][0])
+    return int(rows[0][0])

@@ -1,6 +1,6 @@
-"""Publish what analysts read: the whole warehouse as one file, replaced in one step at the end of a run.
+"""Publish what analysts read: the whole warehouse as one file, replaced atomically at the end of a run.
 
-stage.duckdb (ours, locked while it is written)  ->  analyst.duckdb (theirs, read-only)
+millpond.duckdb (locked during a run)  ->  analyst.duckdb (read-only), reports/<run>.html
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.failures import dagster_failure
 from assets.warehouse.run_report.page import write_report
-from assets.warehouse.run_report.queries import gather
+from assets.warehouse.run_report.queries import collect_report
 from resources.warehouse.warehouse import Warehouse
 
 SNAPSHOT = "analyst_snapshot"
@@ -18,7 +18,7 @@ REPORTS, KEPT_REPORTS = "reports", 50
 
 
 def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
-    """The asset that publishes, after all of these."""
+    """Return the asset that publishes the snapshot after all of these assets."""
 
     @dg.asset(
         name=SNAPSHOT,
@@ -27,18 +27,18 @@ def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
         owners=["team:integrations"],
         deps=list(after),
         pool="duckdb",
-        description="`analyst.duckdb`: every staging, mart, target state, plan and sync table as of the end of the run. "
-        "Readers never wait for a run, and a run never waits for readers; reconnect to see a newer one. "
-        "The run's report, one HTML page, is made beside it.",
+        description="`analyst.duckdb`: all staging, history, mart, target state, plan and sync tables as of the end of "
+        "the run. Readers never wait for a run, and a run never waits for readers; reconnect to see a newer file. "
+        "The run's report, one HTML page, is written beside it.",
     )
     def publish(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Any]:
         with dagster_failure():
             size = warehouse.publish()
             metadata: dict[str, Any] = {"path": dg.MetadataValue.path(str(warehouse.snapshot)), "bytes": size}
-            report = gather(warehouse, context.run.run_id, hides=warehouse.hides)
+            report = collect_report(warehouse, context.run.run_id, hides=warehouse.hides_personal)
             if report:
                 page = write_report(report, warehouse.folder / REPORTS, KEPT_REPORTS)
-                metadata["report"] = dg.MetadataValue.url(f"/{REPORTS}/{page.name}")  # the guard hands it out
+                metadata["report"] = dg.MetadataValue.url(f"/{REPORTS}/{page.name}")  # served behind the sign-in
         return dg.MaterializeResult(metadata=metadata)
 
     return publish

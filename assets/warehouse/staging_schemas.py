@@ -1,4 +1,4 @@
-"""The staging tables without rows, made from the SQL files alone: what a workflow file is held against before a run.
+"""The staging tables without rows, made from the SQL files alone, to validate workflow files before a run.
 
 sql/extract (columns)  ->  empty raw_netsuite__*  ->  sql/staging  ->  empty stg_netsuite__*
 """
@@ -9,21 +9,25 @@ from functools import cache
 import duckdb
 import polars as pl
 
-from assets.netsuite.extract.load import OWN_COLUMNS
+from assets.netsuite.extract.raw_queries import OWN_COLUMNS
 from assets.netsuite.record_types import RECORD_TYPES, record_type_of
 from resources.warehouse.tables import quoted, read_frame
 from sql import names, statement
 
-# they stand for any custom field: a staging table that shows one of them passes such fields on
+# placeholders: a staging table that has one of them passes custom fields of that kind on
 CUSTOM = ("custentity_any", "custrecord_any", "custitem_any")
 
 
 @cache
 def staging_schemas(*on_demand: str) -> Mapping[str, pl.DataFrame]:
-    """Every staging table by name, also these that are made on demand, with its columns and types and no row."""
+    """Return every staging table by name, with its columns and types and no rows.
+
+    Args:
+        on_demand: Record types that are read on demand, to be included.
+    """
     with duckdb.connect() as con:
         for record_type in (*RECORD_TYPES.values(), *map(record_type_of, on_demand)):
-            columns = {**dict.fromkeys((*record_type.query.names, *CUSTOM), "varchar")}
+            columns = dict.fromkeys((*record_type.query.names, *CUSTOM), "varchar")
             columns |= {name: kind for name, (kind, _) in OWN_COLUMNS.items()}
             listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
             for table in record_type.raw_tables:

@@ -1,8 +1,8 @@
-"""What is wrong now, as the warehouse tells it: records held back, plans that wait, workflows that are too old.
+"""Alert conditions in the warehouse: records held back, plans that need approval, stale workflows.
 
-sync_decisions, sync_attempts, sync_plans, sync_runs  ->  Problem, one per root cause
+sync_decisions, sync_attempts, sync_plans, sync_runs  ->  Alert, one per root cause
 
-Codes, counts and our own ids only: reasons in words may repeat what a target said, and so somebody's name.
+Texts contain codes, counts and our own ids only: a target's reason may quote a person's name.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -17,29 +17,29 @@ from resources.warehouse.warehouse import Warehouse
 
 
 class Kind(StrEnum):
-    """What is wrong, by what a person does about it."""
+    """The kind of an alert, by what an operator does about it."""
 
-    FAILED = "failed"  # look at the run
-    DEGRADED = "degraded"  # look at the records
-    WAITING = "waiting"  # approve or reject
+    FAILED = "failed"  # check the run
+    DEGRADED = "degraded"  # check the records
+    WAITING = "waiting"  # approve or reject the plan
     STALE = "stale"  # find out why nothing runs
-    UNRECONCILED = "unreconciled"  # look at the drift report
+    UNRECONCILED = "unreconciled"  # check the drift report
 
 
 OF_WAREHOUSE = frozenset({Kind.DEGRADED, Kind.WAITING, Kind.STALE})
-HELD_IDS = 5
+EXAMPLE_IDS = 5
 
 
 @dataclass(frozen=True)
-class Problem:
+class Alert:
     """One root cause.
 
     Attributes:
-        kind: What is wrong.
-        name: With the kind what makes it the same problem from look to look.
-        cause: In one line.
+        kind: The kind.
+        name: Identifies the alert within its kind from check to check.
+        cause: The cause in one line.
         affected: Workflows or steps.
-        lines: More about it.
+        lines: Details.
     """
 
     kind: Kind
@@ -50,87 +50,87 @@ class Problem:
 
     @property
     def key(self) -> str:
-        """What makes it the same problem."""
+        """Identifies the alert from check to check."""
         return f"{self.kind}:{self.name}"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When something counts as a problem.
+    """Thresholds.
 
     Attributes:
-        held: More records than these, held back by one cause or of unknown fate, are a problem.
-        fresh_h: Workflow to the hours after which it is too old.
+        records: More records than this, held back or unverified for the same reason, raise an alert.
+        freshness_hours: Workflow to the hours after which it is stale.
     """
 
-    held: int
-    fresh_h: Mapping[str, float]
+    records: int
+    freshness_hours: Mapping[str, float]
 
 
-def warehouse_problems(
+def warehouse_alerts(
     warehouse: Warehouse, active: Collection[str], limits: Limits, now: datetime, known: Collection[str]
-) -> list[Problem]:
-    """Everything that the warehouse tells.
+) -> list[Alert]:
+    """Return every alert of the warehouse.
 
     Args:
         warehouse: The warehouse.
-        active: Workflows that are switched on: only these count.
-        limits: When something counts.
-        now: By the warehouse's clock, UTC, without a zone.
-        known: Keys of problems that are open: those of records end at half the limit, so that nothing flickers.
+        active: Active workflows; others raise no alerts.
+        limits: Thresholds.
+        now: The time of the warehouse's clock, UTC, without a zone.
+        known: Keys of open alerts: those about records close at half the limit, so that they do not flap.
     """
     if not warehouse.exists():
         return []
     with warehouse.writer(transaction=False) as con:
         if not all(has_table(con, name) for name in ("sync_runs", "sync_plans", "sync_decisions", "sync_attempts")):
             return []
-        found = [*_held(con, limits.held, known), *_waiting(con, now), *_stale(con, limits.fresh_h, now)]
+        found = [*_degraded(con, limits.records, known), *_waiting(con, now), *_stale(con, limits.freshness_hours, now)]
     return [each for each in found if set(each.affected) & set(active)]
 
 
-def _held(con: duckdb.DuckDBPyConnection, most: int, known: Collection[str]) -> Iterator[Problem]:
-    for workflow, action, code, records, ids in con.execute(_HELD, [HELD_IDS]).fetchall():
+def _degraded(con: duckdb.DuckDBPyConnection, limit: int, known: Collection[str]) -> Iterator[Alert]:
+    for workflow, action, code, records, ids in con.execute(_HELD_BACK, [EXAMPLE_IDS]).fetchall():
         name = f"{workflow} {action} {code}"
-        if records > (most // 2 if f"{Kind.DEGRADED}:{name}" in known else most):
-            cause = f"{workflow}: {records} records {action}, all by one cause: {code}"
-            yield Problem(Kind.DEGRADED, name, cause, (workflow,), (f"NetSuite ids {', '.join(ids)}",))
+        if records > (limit // 2 if f"{Kind.DEGRADED}:{name}" in known else limit):
+            cause = f"{workflow}: {records} records {action} for the same reason: {code}"
+            yield Alert(Kind.DEGRADED, name, cause, (workflow,), (f"NetSuite ids {', '.join(ids)}",))
 
 
-def _waiting(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[Problem]:
+def _waiting(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[Alert]:
     for workflow, plan, plans, writes in con.execute(_WAITING, [now]).fetchall():
         others = f" and {plans - 1} older ones" if plans > 1 else ""
-        lines = (f"`millpond apply {plan}` sends it, `millpond reject {plan}` drops it",)
-        cause = f"{workflow}: plan {plan}{others} of {writes} records waits for a person"
-        yield Problem(Kind.WAITING, workflow, cause, (workflow,), lines)
+        lines = (f"`millpond apply {plan}` sends it, `millpond reject {plan}` rejects it",)
+        cause = f"{workflow}: plan {plan}{others} of {writes} records needs approval"
+        yield Alert(Kind.WAITING, workflow, cause, (workflow,), lines)
 
 
-def _stale(con: duckdb.DuckDBPyConnection, fresh_h: Mapping[str, float], now: datetime) -> Iterator[Problem]:
-    for workflow, ended in con.execute(_ENDED).fetchall():
-        hours = fresh_h.get(workflow)
+def _stale(con: duckdb.DuckDBPyConnection, freshness_hours: Mapping[str, float], now: datetime) -> Iterator[Alert]:
+    for workflow, ended in con.execute(_LAST_RUNS).fetchall():
+        hours = freshness_hours.get(workflow)
         if hours and ended < now - timedelta(hours=hours):
-            cause = f"{workflow}: last brought up to date at {ended:%Y-%m-%d %H:%M} UTC; allowed are {hours:g} hours"
-            yield Problem(Kind.STALE, workflow, cause, (workflow,))
+            cause = f"{workflow}: last updated at {ended:%Y-%m-%d %H:%M} UTC; the limit is {hours:g} hours"
+            yield Alert(Kind.STALE, workflow, cause, (workflow,))
 
 
-_HELD = """
-with unsure as (
+_HELD_BACK = """
+with unverified as (
     select workflow, source_id from sync_attempts group by workflow, source_id, attempt_id
     having bool_and(state in ('intent', 'unknown')) and bool_or(state = 'unknown')
 ),
-every as (
+held_back as (
     select workflow, action, coalesce(reason_code, 'no reason') as code, source_id from sync_decisions
     where to_run is null and action in ('quarantined', 'failed')
     union all
-    select distinct workflow, 'sent', 'no answer told their fate', source_id from unsure
+    select distinct workflow, 'sent', 'no usable response', source_id from unverified
 )
-select workflow, action, code, count(*), (list(source_id order by try_cast(source_id as bigint)))[:?] from every
+select workflow, action, code, count(*), (list(source_id order by try_cast(source_id as bigint)))[:?] from held_back
 group by all order by all
 """
 _WAITING = """
 select workflow, arg_max(plan_id, made_at), count(*), arg_max(writes, made_at) from sync_plans
 where state = 'waiting' and kind = 'sync' and expires_at > ? group by workflow order by workflow
 """
-_ENDED = """
+_LAST_RUNS = """
 select workflow, max(finished_at) from sync_runs where state in ('finished', 'partial') and finished_at is not null
 group by workflow order by workflow
 """

@@ -1,82 +1,81 @@
-"""What failed, as Dagster tells it: one root cause for everything that failed by it.
+"""Alert conditions in Dagster's runs and checks: one root cause for everything that failed because of it.
 
-runs that ended since the last look  ->  the last end of every step  ->  Problem, one per root cause
+runs that ended after the last check  ->  the last outcome of every step  ->  Alert, one per root cause
 
-A step is mended when it went well in a later run, whichever job that was. The texts of our own errors are
-`system: operation: reason` and carry neither secret nor record; of any other error only its name is told.
+A failed step recovers when it succeeds in a later run of any job. Our own errors read `system: operation: reason` and
+contain neither secrets nor record contents; of other errors only the class name is reported.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import dagster as dg
-from dagster._core.execution.stats import StepEventStatus  # the only place that has it
 
-from orchestration.account_partitions import tags_of
-from orchestration.alerts.conditions import Kind, Problem
-from orchestration.alerts.store import Memory
+from orchestration.account_partitions import run_tags
+from orchestration.alerts.conditions import Alert, Kind
+from orchestration.alerts.store import AlertStore
+from orchestration.dagster_internals import StepEventStatus
 from orchestration.maintenance.retention import FINISHED
 
-FIRST_LOOK_S = 24 * 3600.0  # how far back the first look goes
-OVERLAP_S = 300.0  # runs are looked at by when they changed last, and that may be told late
-REMEMBER_S = 7 * 24 * 3600.0
-MOST_RUNS = 200  # in one look
-MOST_TEXT = 300
-MOST_PLANNED = 20  # evaluations of a check that are looked through for one that was made
-MOST_OF_ALL = 500  # where those of several accounts are between them
+FIRST_CHECK_S = 24 * 3600.0  # how far back the first check goes
+OVERLAP_S = 300.0  # a run's update time may become visible late
+REMEMBER_RUNS_S = 7 * 24 * 3600.0
+MAX_RUNS = 200  # per check
+MAX_TEXT = 300
+MAX_EVALUATIONS = 20  # of a check, in which the last one with a result is searched
+MAX_EVALUATIONS_OF_ALL = 500  # where several accounts share them
 GUARD = "guard"
 SYSTEMS = ("netsuite", "suiteprojects", "precoro")
 
 
 class Cause(NamedTuple):
-    """Why something failed: what makes it the same, and how it is told."""
+    """A root cause: its key, equal for equal causes, and its text."""
 
     key: str
     text: str
 
 
-def follow_runs(instance: dg.DagsterInstance, memory: Memory, now: float, account: str = "") -> None:
-    """Note how every step of an account's runs ended that ended since the last look."""
-    last = memory.last_end()
-    since = now - FIRST_LOOK_S if last is None else last - OVERLAP_S
+def record_runs(instance: dg.DagsterInstance, store: AlertStore, now: float, account: str = "") -> None:
+    """Store the step outcomes of an account's runs that ended after the last check."""
+    last = store.last_run_end()
+    since = now - FIRST_CHECK_S if last is None else last - OVERLAP_S
     records = instance.get_run_records(
         filters=dg.RunsFilter(
-            statuses=FINISHED, updated_after=datetime.fromtimestamp(since, UTC), tags=tags_of(account)
+            statuses=FINISHED, updated_after=datetime.fromtimestamp(since, UTC), tags=run_tags(account)
         ),
-        order_by="update_timestamp", ascending=True, limit=MOST_RUNS,
+        order_by="update_timestamp", ascending=True, limit=MAX_RUNS,
     )  # fmt: skip
     for record in records:
         ended = record.update_timestamp.replace(tzinfo=UTC).timestamp()
-        if memory.is_new(record.dagster_run.run_id, ended, now - REMEMBER_S):
-            _follow(instance, memory, record.dagster_run)
+        if store.add_run(record.dagster_run.run_id, ended, now - REMEMBER_RUNS_S):
+            _record_run(instance, store, record.dagster_run)
 
 
-def _follow(instance: dg.DagsterInstance, memory: Memory, run: dg.DagsterRun) -> None:
+def _record_run(instance: dg.DagsterInstance, store: AlertStore, run: dg.DagsterRun) -> None:
     job = f"job {run.job_name}"
-    ends = {each.step_key: each.status for each in instance.get_run_step_stats(run.run_id)}
-    for step, status in ends.items():
-        if status is StepEventStatus.SUCCESS:
-            memory.passed(step)
+    for each in instance.get_run_step_stats(run.run_id):
+        if each.status is StepEventStatus.SUCCESS:
+            store.set_passed(each.step_key)
     if run.status is dg.DagsterRunStatus.SUCCESS:
-        memory.passed(job)
+        store.set_passed(job)
     if run.status is not dg.DagsterRunStatus.FAILURE:
         return
     affected = _affected(instance, run)
     causes = dict(_causes(instance, run))
     for step, cause in causes.items():
-        if cause is None:  # a guard holds a plan back: that is told as such
-            memory.passed(step)
+        if cause is None:  # a guard stopped a plan, which has an alert of its own
+            store.set_passed(step)
         else:
-            memory.failed(step, run.run_id, *cause, affected)
+            store.set_failed(step, run.run_id, *cause, affected)
     if not causes:
-        text = "the run ended without a word: its process was killed or could not start"
-        memory.failed(job, run.run_id, "no word", text, affected)
+        text = "the run ended without an error: its process was killed or could not start"
+        store.set_failed(job, run.run_id, "no error", text, affected)
 
 
-def _causes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterable[tuple[str, Cause | None]]:
-    """Each step that failed, and why."""
+def _causes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[tuple[str, Cause | None]]:
+    """Each failed step with its cause."""
     checks = _failed_checks(instance, run)
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         event = entry.dagster_event
@@ -86,8 +85,8 @@ def _causes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterable[tuple[
         if any(name == GUARD for name, _ in failed):
             yield event.step_key, None
         elif failed:
-            name, told = failed[0]
-            yield event.step_key, Cause(f"{event.step_key} {name}", f"{event.step_key}: check {name}: {told}")
+            name, text = failed[0]
+            yield event.step_key, Cause(f"{event.step_key} {name}", f"{event.step_key}: check {name}: {text}")
         else:
             yield event.step_key, _cause(event)
 
@@ -104,80 +103,78 @@ def _failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str
 
 
 def _cause(event: dg.DagsterEvent) -> Cause:
-    """The root cause in our own error's words; of an error that is not ours only the name."""
+    """The root cause in our own error's text, or the class name of any other error."""
     failure = event.step_failure_data
-    told = failure.user_failure_data.description if failure.user_failure_data else None
-    if told:
-        return cause_of(told)
+    text = failure.user_failure_data.description if failure.user_failure_data else None
+    if text:
+        return cause_of(text)
     error = failure.error
     while error is not None and error.cause is not None:
         error = error.cause
     name = error.cls_name if error else "an error"
-    return Cause(f"{event.step_key} {name}", f"{event.step_key}: {name}; the run's log in the UI has the rest")
+    return Cause(f"{event.step_key} {name}", f"{event.step_key}: {name}; see the run's log in the UI")
 
 
 def cause_of(text: str) -> Cause:
-    """`system: operation: reason` without the operation: whatever was asked, the system had the same trouble."""
+    """Return `system: operation: reason` without the operation: other operations fail for the same reason."""
     parts = " ".join(text.split()).split(": ")
     if len(parts) > 1 and "__" in parts[0]:
-        parts = parts[1:]  # the workflow is among the affected
+        parts = parts[1:]  # the workflow is among the affected ones
     if len(parts) >= 3 and parts[0] in SYSTEMS:  # noqa: PLR2004 - system, operation, reason
         parts = [parts[0], *parts[2:]]
-    shown = ": ".join(parts)[:MOST_TEXT]
-    return Cause(re.sub(r"\d+", "#", shown), shown)
+    cause = ": ".join(parts)[:MAX_TEXT]
+    return Cause(re.sub(r"\d+", "#", cause), cause)
 
 
 def _affected(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
-    """The workflows that the run should have brought up to date, and did not."""
-    planned = _keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-    made = _keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    """The workflows that the run should have synced and did not."""
+    planned = _asset_keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    made = _asset_keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION)
     return sorted(name.removeprefix("sync_") for name in planned - made if name.startswith("sync_"))
 
 
-def _keys(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> set[str]:
+def _asset_keys(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> set[str]:
     events = [entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=kind)]
     return {event.asset_key.to_user_string() for event in events if event and event.asset_key}
 
 
-def run_problems(memory: Memory) -> list[Problem]:
-    """One problem per root cause, with every workflow or step that it stopped."""
+def run_alerts(store: AlertStore) -> list[Alert]:
+    """Return one alert per root cause, with every workflow or step that it affects."""
     grouped: dict[str, tuple[str, dict[str, None], dict[str, None]]] = {}
-    for step, run_id, key, cause, affected in memory.failures():
+    for step, run_id, key, cause, affected in store.failed_steps():
         _, names, runs = grouped.setdefault(key, (cause, {}, {}))
         names.update(dict.fromkeys(affected or [step]))
         runs.update(dict.fromkeys([f"run {run_id[:8]}"]))
     return [
-        Problem(Kind.FAILED, key, cause, tuple(names), (", ".join(list(runs)[:8]),))
+        Alert(Kind.FAILED, key, cause, tuple(names), (", ".join(list(runs)[:8]),))
         for key, (cause, names, runs) in grouped.items()
     ]
 
 
-def check_problems(
-    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], account: str = ""
-) -> list[Problem]:
-    """Checks of the nightly reconciliation whose last answer was no; their texts count records and name causes."""
+def check_alerts(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], account: str = "") -> list[Alert]:
+    """Return an alert per failed reconciliation check; their texts contain counts and causes only."""
     found = []
     for key in checks:
-        evaluation = last_answer(instance, key, account)
+        evaluation = last_result(instance, key, account)
         if evaluation is not None and not evaluation.passed:
             workflow = key.asset_key.to_user_string().removeprefix("sync_")
             cause = f"{workflow}: {evaluation.description}"
-            found.append(Problem(Kind.UNRECONCILED, workflow, cause, (workflow,)))
+            found.append(Alert(Kind.UNRECONCILED, workflow, cause, (workflow,)))
     return found
 
 
-def last_answer(
+def last_result(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, account: str = ""
 ) -> dg.AssetCheckEvaluation | None:
-    """A check's newest answer; a run that is under way, or that died before, has planned one and given none."""
-    most = MOST_OF_ALL if account else MOST_PLANNED
-    for record in instance.event_log_storage.get_asset_check_execution_history(check_key=key, limit=most):
+    """Return a check's newest result; a run that is in progress, or that died before the check, has none."""
+    limit = MAX_EVALUATIONS_OF_ALL if account else MAX_EVALUATIONS
+    for record in instance.event_log_storage.get_asset_check_execution_history(check_key=key, limit=limit):
         if isinstance(record.evaluation, dg.AssetCheckEvaluation) and _is_of(instance, record.run_id, account):
             return record.evaluation
     return None
 
 
 def _is_of(instance: dg.DagsterInstance, run_id: str, account: str) -> bool:
-    """Whether a run is of an account; Dagster's checks have partitions in preview only."""
+    """Whether a run belongs to an account; partitions of Dagster's checks are still in preview."""
     run = instance.get_run_by_id(run_id) if account else None
-    return not account or (run is not None and tags_of(account).items() <= run.tags.items())
+    return not account or (run is not None and run_tags(account).items() <= run.tags.items())

@@ -1,6 +1,6 @@
-"""The sensor that looks, and how receivers are set up.
+"""The alert sensor, and the receivers of alerts.
 
-settings  ->  receivers;  every half a minute: Dagster's runs and the warehouse  ->  what changed  ->  receivers
+settings  ->  receivers;  every 30 seconds: Dagster's runs and the warehouse  ->  changes  ->  receivers
 """
 
 import os
@@ -11,15 +11,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.delivery.plan.planner import Workflow
 from assets.delivery.spec.switches import Switches
-from orchestration.account_partitions import own
-from orchestration.alerts.conditions import OF_WAREHOUSE, Kind, Limits, Problem, warehouse_problems
-from orchestration.alerts.notify import Look, Scrub, compare, deliver
-from orchestration.alerts.run_failures import check_problems, follow_runs, run_problems
-from orchestration.alerts.store import Memory
+from assets.delivery.spec.workflow import Workflow
+from orchestration.account_partitions import account_scoped
+from orchestration.alerts.conditions import OF_WAREHOUSE, Alert, Kind, Limits, warehouse_alerts
+from orchestration.alerts.notify import CheckResult, Redactor, deliver, update_alerts
+from orchestration.alerts.run_failures import check_alerts, record_runs, run_alerts
+from orchestration.alerts.store import AlertStore
 from orchestration.operator_jobs.reconcile import check_key
-from orchestration.settings import AlertSettings, MillpondSettings, secret_variables, warehouse_clock
+from orchestration.resource_wiring import warehouse_clock
+from orchestration.secret_settings import secret_value, secret_variables
+from orchestration.settings import AlertSettings, MillpondSettings, split_list
 from resources.notifiers.mail import Mail
 from resources.notifiers.notice import Receiver
 from resources.notifiers.web import Slack, Webhook
@@ -30,33 +32,28 @@ NAME = "alerts"
 
 
 def receivers_of(settings: AlertSettings) -> dict[str, Receiver]:
-    """Those that are set up, by name.
+    """Return the configured receivers by name.
 
     Raises:
-        ValueError: A setting cannot be used; the text names it.
+        ValueError: A setting is not valid; the text names it.
     """
     found: list[Receiver] = []
-    if url := os.environ.get("MILLPOND_ALERT_WEBHOOK_URL", ""):
-        found.append(Webhook(url, os.environ.get("MILLPOND_ALERT_WEBHOOK_KEY", "")))
-    if url := os.environ.get("MILLPOND_ALERT_SLACK_URL", ""):
+    if url := secret_value("MILLPOND_ALERT_WEBHOOK_URL"):
+        found.append(Webhook(url, secret_value("MILLPOND_ALERT_WEBHOOK_KEY")))
+    if url := secret_value("MILLPOND_ALERT_SLACK_URL"):
         found.append(Slack(url, settings.slack_host))
     if settings.mail_host:
-        to = tuple(each.strip() for each in settings.mail_to.split(",") if each.strip())
         found.append(
             Mail(
-                settings.mail_host, settings.mail_from, to, settings.mail_port, settings.mail_tls, settings.mail_user,
-                os.environ.get("MILLPOND_ALERT_MAIL_PASSWORD", ""), settings.mail_ca_file,
+                settings.mail_host, settings.mail_from, split_list(settings.mail_to), settings.mail_port,
+                settings.mail_tls, settings.mail_user, secret_value("MILLPOND_ALERT_MAIL_PASSWORD"),
+                settings.mail_ca_file,
             )
         )  # fmt: skip
     return {each.name: each for each in found}
 
 
-def scrub_of_environment() -> Scrub:
-    """Blots out every secret that is set."""
-    return Scrub([os.environ[name] for name in secret_variables()])
-
-
-def look(
+def check(
     instance: dg.DagsterInstance,
     warehouse: Warehouse,
     path: Path,
@@ -67,72 +64,72 @@ def look(
     warehouse_time: datetime,
     link: str = "",
     account: str = "",
-) -> Look:
-    """Look once, note what changed, and tell it.
+) -> CheckResult:
+    """Check once, store what changed, and notify the receivers.
 
     Args:
-        instance: Dagster's records.
+        instance: Dagster's instance.
         warehouse: The warehouse.
-        path: Alerting's own file.
-        receivers: Who is told.
-        workflows: Those that are switched on.
-        limits: When something counts.
-        warehouse_time: Now by the warehouse's clock, aware.
-        link: Where to look.
-        account: Whose runs are looked at; blank: there is but one.
+        path: File of the alert store.
+        receivers: Receivers by name.
+        workflows: The active workflows.
+        limits: Thresholds.
+        warehouse_time: The time of the warehouse's clock, with a zone.
+        link: Address of the UI.
+        account: The account whose runs are checked; blank: the only one.
     """
-    seconds, found = datetime.now(UTC).timestamp(), Look()
-    with closing(Memory(path)) as memory:
-        with memory.look():
-            follow_runs(instance, memory, seconds, account)
-            now, unseen = run_problems(memory), set[Kind]()
-            now += check_problems(instance, [check_key(each) for each in workflows], account)
+    now, result = datetime.now(UTC).timestamp(), CheckResult()
+    with closing(AlertStore(path)) as store:
+        with store.transaction():
+            record_runs(instance, store, now, account)
+            current, unchecked = run_alerts(store), set[Kind]()
+            current += check_alerts(instance, [check_key(each) for each in workflows], account)
             try:
                 names, moment = [each.name for each in workflows], warehouse_time.replace(tzinfo=None)
-                now += warehouse_problems(warehouse, names, limits, moment, set(memory.open_problems()))
+                current += warehouse_alerts(warehouse, names, limits, moment, set(store.open_alerts()))
             except (WarehouseError, TimeoutError) as error:
-                unseen |= OF_WAREHOUSE
-                now.append(
-                    Problem(Kind.FAILED, "the warehouse", f"the warehouse cannot be read: {type(error).__name__}")
-                )
-            found.told = compare(
-                memory, now, warehouse_time, scrub_of_environment(), unseen=unseen, link=link, account=account
+                unchecked |= OF_WAREHOUSE
+                text = f"the warehouse cannot be read: {type(error).__name__}"
+                current.append(Alert(Kind.FAILED, "the warehouse", text))
+            redact = Redactor([os.environ[name] for name in secret_variables()])
+            result.notice = update_alerts(
+                store, current, warehouse_time, redact, unchecked=unchecked, link=link, account=account
             )
-            found.open = len(memory.open_problems())
-            for name in receivers:
-                if found.told:
-                    memory.post(name, found.told, seconds)
-        deliver(memory, receivers, found, seconds)
-    return found
+            result.open = len(store.open_alerts())
+            if result.notice:
+                for name in receivers:
+                    store.add_notice(name, result.notice, now)
+        deliver(store, receivers, result, now)
+    return result
 
 
 def alert_sensor(
-    settings: MillpondSettings, workflows: Sequence[Workflow], fresh_h: Mapping[str, float]
+    settings: MillpondSettings, workflows: Sequence[Workflow], freshness_hours: Mapping[str, float]
 ) -> dg.SensorDefinition:
-    """Looks every half a minute; without a receiver what is wrong is told by the tick alone."""
-    how, warehouse_key = AlertSettings(), own("warehouse", settings.account)
+    """Return one account's alert sensor; without a receiver, only its ticks show the result."""
+    alert_settings, warehouse_key = AlertSettings(), account_scoped("warehouse", settings.account)
 
     @dg.sensor(
-        name=own(NAME, settings.account),
+        name=account_scoped(NAME, settings.account),
         required_resource_keys={warehouse_key},
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells what fails, waits or grows old, once for each root cause, and when it is over.",
+        description="Reports failures, pending approvals and stale workflows, once per root cause, and their recovery.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         warehouse: Warehouse = getattr(context.resources, warehouse_key)
-        trouble, receivers = "", dict[str, Receiver]()
+        problem, receivers = "", dict[str, Receiver]()
         try:
-            receivers = receivers_of(how)
+            receivers = receivers_of(alert_settings)
         except ValueError as error:
-            trouble = f"; nobody is told: {error}"
-        limits = Limits(how.held, fresh_h)
+            problem = f"; no alert is sent: {error}"
         switches = Switches(warehouse.folder)
         active = [each for each in workflows if switches.state(each).active]
-        found = look(
-            context.instance, warehouse, settings.alerts, receivers, active, limits,
-            warehouse_time=warehouse_clock(settings).now(), link=how.link, account=settings.account,
+        result = check(
+            context.instance, warehouse, settings.alerts, receivers, active,
+            Limits(alert_settings.record_limit, freshness_hours), warehouse_time=warehouse_clock(settings).now(),
+            link=alert_settings.ui_url, account=settings.account,
         )  # fmt: skip
-        return dg.SkipReason(found.text + trouble)
+        return dg.SkipReason(result.text + problem)
 
     return alerts

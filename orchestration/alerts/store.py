@@ -1,136 +1,121 @@
-"""What alerting remembers between looks, in a file of its own: it must work when the warehouse does not.
+"""The state of alerting between checks, in a file of its own: it must work when the warehouse does not.
 
-runs that were looked at · the last end of every step · problems that are open · notices that are still to be delivered
+checked runs · the last outcome of every step · open alerts · notices to deliver
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from orchestration.alerts.conditions import Kind, Problem
+from orchestration.alerts.conditions import Alert, Kind
 from resources.notifiers.notice import Entry, Notice
+from resources.sqlite_file import SqliteFile
 
 SCHEMA = """
 create table if not exists runs (run_id text primary key, ended_at real not null);
 create table if not exists steps (
     step text primary key, run_id text not null, cause_key text, cause text, affected text not null default '[]'
 );
-create table if not exists problems (
+create table if not exists alerts (
     key text primary key, kind text not null, name text not null, cause text not null, affected text not null,
     lines text not null, since text not null
 );
 create table if not exists outbox (
-    number integer primary key, receiver text not null, notice text not null, made_at real not null,
-    tries integer not null default 0
+    number integer primary key, receiver text not null, notice text not null, made_at real not null
 );
 """
-BUSY_S = 30
 
 
-class Memory:
-    """The file. Every change of one look is one transaction: a look that dies is made again."""
+class AlertStore:
+    """The file. All changes of one check are one transaction: a check that dies is repeated."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._con = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
-        self._con.executescript(SCHEMA)
+        self._file = SqliteFile(path, SCHEMA)
+        self._con = self._file.connection
 
     def close(self) -> None:
-        """Let the file go."""
-        self._con.close()
+        """Close the file."""
+        self._file.close()
 
     @contextmanager
-    def look(self) -> Iterator[None]:
-        """One look, kept whole or not at all; two at once take turns."""
-        self._con.execute("begin immediate")
-        try:
+    def transaction(self) -> Iterator[None]:
+        """Commit all changes of the block or none; concurrent checks wait for each other."""
+        with self._file.write():
             yield
-        except BaseException:
-            self._con.execute("rollback")
-            raise
-        self._con.execute("commit")
 
-    def last_end(self) -> float | None:
-        """When the newest run ended that was looked at."""
+    def last_run_end(self) -> float | None:
+        """Return the end of the newest checked run; None without one."""
         found: float | None = self._con.execute("select max(ended_at) from runs").fetchone()[0]
         return found
 
-    def is_new(self, run_id: str, ended_at: float, forget_before: float) -> bool:
-        """Note a run that ended; false when it was looked at before."""
+    def add_run(self, run_id: str, ended_at: float, forget_before: float) -> bool:
+        """Record a run that ended; return False if it was checked before."""
         self._con.execute("delete from runs where ended_at < ?", (forget_before,))
         done = self._con.execute("insert or ignore into runs values (?, ?)", (run_id, ended_at))
         return done.rowcount == 1
 
-    def passed(self, step: str) -> None:
-        """Note that a step went well."""
+    def set_passed(self, step: str) -> None:
+        """Record that a step succeeded."""
         self._con.execute("delete from steps where step = ?", (step,))
 
-    def failed(self, step: str, run_id: str, cause_key: str, cause: str, affected: Sequence[str]) -> None:
-        """Note that a step failed."""
+    def set_failed(self, step: str, run_id: str, cause_key: str, cause: str, affected: Sequence[str]) -> None:
+        """Record that a step failed."""
         row = (step, run_id, cause_key, cause, json.dumps(list(affected)))
         self._con.execute("insert or replace into steps values (?, ?, ?, ?, ?)", row)
 
-    def failures(self) -> list[tuple[str, str, str, str, list[str]]]:
-        """Steps whose last end was a failure: step, run, cause's key, cause, affected."""
+    def failed_steps(self) -> list[tuple[str, str, str, str, list[str]]]:
+        """Return the steps that failed last: step, run, key of the cause, cause, affected."""
         rows = self._con.execute("select step, run_id, cause_key, cause, affected from steps order by rowid")
         return [(*row[:4], json.loads(row[4])) for row in rows.fetchall()]
 
-    def open_problems(self) -> dict[str, tuple[Problem, str]]:
-        """Problems that were told and have not ended, with their beginning."""
-        rows = self._con.execute("select kind, name, cause, affected, lines, since from problems").fetchall()
+    def open_alerts(self) -> dict[str, tuple[Alert, str]]:
+        """Return the open alerts by key, each with the time it was opened."""
+        rows = self._con.execute("select kind, name, cause, affected, lines, since from alerts").fetchall()
         found = [
-            (Problem(Kind(kind), name, cause, tuple(json.loads(affected)), tuple(json.loads(lines))), since)
+            (Alert(Kind(kind), name, cause, tuple(json.loads(affected)), tuple(json.loads(lines))), since)
             for kind, name, cause, affected, lines, since in rows
         ]
-        return {problem.key: (problem, since) for problem, since in found}
+        return {alert.key: (alert, since) for alert, since in found}
 
-    def begin(self, problem: Problem, since: str) -> None:
-        """Note that a problem is open, or what it is like now."""
+    def save_alert(self, alert: Alert, since: str) -> None:
+        """Insert an open alert, or update its text."""
         self._con.execute(
-            "insert into problems values (?, ?, ?, ?, ?, ?, ?) on conflict (key) do update set cause = excluded.cause,"
+            "insert into alerts values (?, ?, ?, ?, ?, ?, ?) on conflict (key) do update set cause = excluded.cause,"
             " affected = excluded.affected, lines = excluded.lines",
             (
-                problem.key, problem.kind.value, problem.name, problem.cause, json.dumps(problem.affected),
-                json.dumps(problem.lines), since,
+                alert.key, alert.kind.value, alert.name, alert.cause, json.dumps(alert.affected),
+                json.dumps(alert.lines), since,
             ),
         )  # fmt: skip
 
-    def end(self, key: str) -> None:
-        """Note that a problem is over."""
-        self._con.execute("delete from problems where key = ?", (key,))
+    def delete_alert(self, key: str) -> None:
+        """Delete an alert that recovered."""
+        self._con.execute("delete from alerts where key = ?", (key,))
 
-    def post(self, receiver: str, notice: Notice, made_at: float) -> None:
-        """Keep a notice until a receiver has taken it."""
+    def add_notice(self, receiver: str, notice: Notice, made_at: float) -> None:
+        """Keep a notice until its receiver accepts it."""
         row = (receiver, json.dumps(asdict(notice)), made_at)
         self._con.execute("insert into outbox (receiver, notice, made_at) values (?, ?, ?)", row)
 
-    def waiting(self, receiver: str) -> list[tuple[int, Notice]]:
-        """What a receiver has not taken yet, the oldest first."""
+    def pending_notices(self, receiver: str) -> list[tuple[int, Notice]]:
+        """Return a receiver's notices with their numbers, oldest first."""
         rows = self._con.execute("select number, notice from outbox where receiver = ? order by number", (receiver,))
         return [(number, _notice(json.loads(text))) for number, text in rows.fetchall()]
 
-    def delivered(self, number: int) -> None:
-        """Forget what was taken."""
+    def delete_notice(self, number: int) -> None:
+        """Delete a notice that was delivered."""
         self._con.execute("delete from outbox where number = ?", (number,))
 
-    def tried(self, number: int) -> None:
-        """Count a try that failed."""
-        self._con.execute("update outbox set tries = tries + 1 where number = ?", (number,))
-
-    def drop(self, receivers: Sequence[str], before: float) -> int:
-        """Give up what is too old, and what was for receivers that are no longer set."""
+    def delete_stale_notices(self, receivers: Sequence[str], before: float) -> None:
+        """Delete notices that are too old, or whose receiver is no longer configured."""
         marks = ", ".join("?" for _ in receivers)
-        done = self._con.execute(
-            f"delete from outbox where made_at < ? or receiver not in ({marks})", (before, *receivers)
-        )
-        return done.rowcount
+        self._con.execute(f"delete from outbox where made_at < ? or receiver not in ({marks})", (before, *receivers))
 
 
-def _notice(told: Mapping[str, object]) -> Notice:
-    fields = dict(told)
+def _notice(content: Mapping[str, object]) -> Notice:
+    fields = dict(content)
     entries = fields.pop("entries")
     assert isinstance(entries, list)
     return Notice(entries=[Entry(**each) for each in entries], **fields)  # type: ignore[arg-type]  # as asdict made it

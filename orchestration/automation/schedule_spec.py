@@ -1,10 +1,9 @@
-"""When something runs by itself: a cron line, or weekdays and hours as in Oracle's connector.
+"""The timing of a schedule: a cron line, or weekdays and hours as in Oracle's connector.
 
 weekdays: [mon, tue], hours: [06:00, 13]  ->  Timing.crons  ->  a Dagster schedule
 
-Each time of day is a cron line of its own. For such lines, and not for those with several hours, Dagster's iterator
-keeps to the promise that we need when clocks change: an hour that does not exist comes at the next one that does, an
-hour that comes twice counts once.
+Each time of day becomes its own cron line. Only for such lines, not for those with several hours, is Dagster's iterator
+right when clocks change: a skipped hour runs at the next existing one, a repeated hour runs once.
 """
 
 import re
@@ -18,28 +17,28 @@ from pydantic import BeforeValidator, Field, model_validator
 from assets.delivery.spec.base import Strict
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-FULL = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+FULL_NAMES = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
-_DAY_HOURS = 24
+_HOURS_PER_DAY = 24
 
 
 def _as_day(given: object) -> str:
     name = str(given).strip().lower()
-    if name in FULL:
-        return DAYS[FULL.index(name)]
+    if name in FULL_NAMES:
+        return DAYS[FULL_NAMES.index(name)]
     if name not in DAYS:
-        raise ValueError(f"no weekday `{given}`; there are {', '.join(DAYS[1:])}, {DAYS[0]}")
+        raise ValueError(f"no weekday `{given}`; use {', '.join(DAYS[1:])} or {DAYS[0]}")
     return name
 
 
 def _as_time(given: object) -> str:
-    """`HH:MM`, of a full hour as well."""
+    """`HH:MM`, also of a bare hour."""
     text = str(given).strip()
-    if text.isdecimal() and int(text) < _DAY_HOURS:
+    if text.isdecimal() and int(text) < _HOURS_PER_DAY:
         return f"{int(text):02}:00"
     found = _CLOCK.fullmatch(text)
     if not found:
-        raise ValueError(f"no time of day `{given}`; write an hour from 0 to 23, or a time like 06:30")
+        raise ValueError(f"no time of day `{given}`; use an hour from 0 to 23, or a time such as 06:30")
     return f"{int(found[1]):02}:{found[2]}"
 
 
@@ -48,40 +47,40 @@ TimeOfDay = Annotated[str, BeforeValidator(_as_time)]
 
 
 class Timing(Strict):
-    """When a group runs by itself."""
+    """When a job runs automatically."""
 
     cron: str | None = Field(None, description="A cron line, instead of weekdays and hours.")
-    weekdays: list[Weekday] | None = Field(None, min_length=1, description="Of mon to sun; all when left out.")
-    hours: list[TimeOfDay] | None = Field(None, min_length=1, description="Hours, or times like 06:30.")
+    weekdays: list[Weekday] | None = Field(None, min_length=1, description="Of mon to sun; every day when omitted.")
+    hours: list[TimeOfDay] | None = Field(None, min_length=1, description="Hours, or times such as 06:30.")
     timezone: str = "UTC"
     on: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.cron is None) == (self.hours is None):
-            raise ValueError("give either `cron`, or `hours` with or without `weekdays`")
+            raise ValueError("use either `cron`, or `hours` with optional `weekdays`")
         if self.cron is not None and self.weekdays:
-            raise ValueError("`cron` says the weekdays too; leave `weekdays` out, or write `hours` instead of `cron`")
+            raise ValueError("`cron` includes the weekdays; remove `weekdays`, or use `hours` instead of `cron`")
         if self.cron is None and self.timezone not in available_timezones():
-            raise ValueError(f"no time zone `{self.timezone}`; write one like Europe/Stockholm")
+            raise ValueError(f"no time zone `{self.timezone}`; use one such as Europe/Stockholm")
         return self
 
     @model_validator(mode="after")
-    def _dagster_takes_it(self) -> Self:
+    def _is_valid_in_dagster(self) -> Self:
         try:
             dg.ScheduleDefinition(
-                name="probe", job_name="probe", cron_schedule=self.crons, execution_timezone=self.timezone
+                name="check", job_name="check", cron_schedule=self.crons, execution_timezone=self.timezone
             )
         except dg.DagsterInvalidDefinitionError as error:
-            like = "`0 5 * * 1-5` for cron and `Europe/Stockholm` for timezone"
+            example = "`0 5 * * 1-5` for cron and `Europe/Stockholm` for timezone"
             raise ValueError(
-                f"cron `{self.cron}` in timezone `{self.timezone}` cannot be used; write like {like}"
+                f"cron `{self.cron}` in timezone `{self.timezone}` is not valid; use, for example, {example}"
             ) from error
         return self
 
     @property
     def crons(self) -> str | list[str]:
-        """As Dagster takes it."""
+        """One cron line, or one per time of day."""
         if self.cron is not None:
             return self.cron
         days = sorted({DAYS.index(day) for day in self.weekdays or DAYS})
@@ -93,7 +92,7 @@ class Timing(Strict):
     def schedule(
         self, name: str, job: str, description: str, requests: Sequence[dg.RunRequest]
     ) -> dg.ScheduleDefinition:
-        """The schedule; `on` says whether it starts switched on. `requests` are the runs that each tick asks for."""
+        """Return the schedule, on or off at first; each tick requests these runs."""
         status = dg.DefaultScheduleStatus.RUNNING if self.on else dg.DefaultScheduleStatus.STOPPED
         return dg.ScheduleDefinition(
             name=name,

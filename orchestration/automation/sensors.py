@@ -1,116 +1,113 @@
-"""Runs by what happens: NetSuite changed; and a snapshot for analysts even when a run failed.
+"""Sensors: run a group when NetSuite changed, and publish a snapshot even when a run failed.
 
-change sensor  ->  a few cheap questions to NetSuite  ->  a run, only when something changed since the last one
+change sensor  ->  a few cheap queries to NetSuite  ->  a run, only if something changed since the last one
 
-The cursor is the last look that a run was asked for: per table, how many rows changed and when the last one did. What
-that look saw already asks for no second run, so a run that fails is not started again and again every few minutes:
-a person mends it and starts the job by hand, or the next change in NetSuite starts it. There is no `run_key`: Dagster
-would refuse the same look for ever, also after the warehouse was made anew.
+The cursor holds what the last requested run knew: per table, how many rows had changed and when the last one did. The
+same change requests no second run, so a failing run is not repeated every few minutes: an operator fixes the cause and
+starts the job, or the next change does. There is no `run_key`, because Dagster would ignore the same key forever, even
+after the warehouse was recreated.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from assets.netsuite.change_probe import Change, changed_since
-from orchestration.account_partitions import account_of, own, tags_of
-from orchestration.automation.jobs import Group
+from orchestration.account_partitions import account_of, account_scoped, run_tags
+from orchestration.automation.groups import Group
+from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import warehouse_of
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.warehouse import Warehouse
 
-BUSY = [
+REASON_TAG = "millpond/reason"  # of a run: the event that requested it
+UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-# the look at an empty warehouse: no question to NetSuite is needed
-EVERYTHING = {"everything (nothing was read yet)": Change(0, "")}
+# for an empty warehouse, without a query to NetSuite
+NOTHING_READ = {"everything (nothing was read yet)": Change(0, "")}
 
-Look = Mapping[str, Change]
+Changes = Mapping[str, Change]  # by NetSuite table
 
 
 def group_sensors(
-    groups: dict[str, Group], jobs: Iterable[str], settings: MillpondSettings
+    groups: Mapping[str, Group], jobs: Collection[str], settings: MillpondSettings
 ) -> list[dg.SensorDefinition]:
-    """The change sensors of groups.yaml, one for each account; `on` says whether they start switched on."""
-    there = set(jobs)
+    """Return the change sensors of groups.yaml, one per group and account."""
     return [
         _change_sensor(name, group, each.account)
         for name, group in groups.items()
-        if group.sensor and name in there
-        for each in settings.each
+        if group.sensor and name in jobs
+        for each in settings.per_account
     ]
 
 
 def _change_sensor(name: str, group: Group, account: str) -> dg.SensorDefinition:
     assert group.sensor is not None
-    status = dg.DefaultSensorStatus.RUNNING if group.sensor.on else dg.DefaultSensorStatus.STOPPED
-
-    warehouse, connection = own("warehouse", account), own("netsuite", account)
+    warehouse, netsuite = account_scoped("warehouse", account), account_scoped("netsuite", account)
 
     @dg.sensor(
-        name=own(f"{name}_changes", account),
+        name=account_scoped(f"{name}_changes", account),
         job_name=name,
-        required_resource_keys={warehouse, connection},
-        minimum_interval_seconds=group.sensor.every_s,
-        default_status=status,
-        description=f"Asks NetSuite whether customers, projects or contacts changed, and runs {name} only then.",
+        required_resource_keys={warehouse, netsuite},
+        minimum_interval_seconds=group.sensor.every_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING if group.sensor.on else dg.DefaultSensorStatus.STOPPED,
+        description=f"Runs {name} when customers, projects or contacts changed in NetSuite.",
     )
     def changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        netsuite: NetSuiteClient = getattr(context.resources, connection)
-        if context.instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=BUSY, tags=tags_of(account))):
-            return dg.SkipReason(f"a run of {name} is still under way")
+        client: NetSuiteClient = getattr(context.resources, netsuite)
+        if context.instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=UNFINISHED, tags=run_tags(account))):
+            return dg.SkipReason(f"a run of {name} is still in progress")
         since = last_watermark(getattr(context.resources, warehouse))
         try:
-            look = changed_since(netsuite, since) if since else EVERYTHING
+            found = changed_since(client, since) if since else NOTHING_READ
         except IntegrationError as error:
-            return dg.SkipReason(f"NetSuite does not say whether anything changed: {error}")
-        fresh = _fresh(look, _seen(context.cursor))
-        if not fresh:
-            asked = f"nothing new in NetSuite since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "a run was asked for"
-            return dg.SkipReason(asked + _last_failure(context.instance, name, account))
-        because = {"millpond/because": f"changed in NetSuite: {', '.join(fresh)}"}
-        request = dg.RunRequest(tags=because, partition_key=account or None)
-        return dg.SensorResult(run_requests=[request], cursor=json.dumps(look))
+            return dg.SkipReason(f"NetSuite cannot be checked for changes: {error}")
+        new = _new_changes(found, _parse_cursor(context.cursor))
+        if not new:
+            reason = f"no change in NetSuite since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "a run was requested"
+            return dg.SkipReason(reason + _last_failure(context.instance, name, account))
+        tags = {REASON_TAG: f"changed in NetSuite: {', '.join(new)}"}
+        request = dg.RunRequest(tags=tags, partition_key=account or None)
+        return dg.SensorResult(run_requests=[request], cursor=json.dumps(found))
 
     return changes
 
 
-def _seen(cursor: str | None) -> Look:
-    """The look that the cursor keeps; empty when there is none or somebody typed another text into it."""
+def _parse_cursor(cursor: str | None) -> Changes:
+    """The changes that the cursor holds; empty for a cursor that someone edited."""
     try:
-        kept = json.loads(cursor or "{}")
-        return {table: Change(int(rows), str(latest)) for table, (rows, latest) in kept.items()}
+        content = json.loads(cursor or "{}")
+        return {table: Change(int(rows), str(latest)) for table, (rows, latest) in content.items()}
     except (AttributeError, TypeError, ValueError):
         return {}
 
 
-def _fresh(look: Look, seen: Look) -> list[str]:
-    """Tables that changed beyond what was seen; fewer rows are the same ones from a later moment on."""
+def _new_changes(found: Changes, known: Changes) -> list[str]:
+    """Tables with changes that the cursor does not have; fewer rows are known changes after a later watermark."""
     return [
         table
-        for table, (rows, latest) in look.items()
-        if table not in seen or latest != seen[table].latest or rows > seen[table].rows
+        for table, (rows, latest) in found.items()
+        if table not in known or latest != known[table].latest or rows > known[table].rows
     ]
 
 
 def _last_failure(instance: dg.DagsterInstance, name: str, account: str) -> str:
-    """What to add when there is nothing to ask for, but the last run did not get through."""
-    of_it = dg.RunsFilter(job_name=name, tags=tags_of(account))
-    last = next(iter(instance.get_runs(filters=of_it, limit=1)), None)
-    if last is None or last.status is not dg.DagsterRunStatus.FAILURE:
+    """A hint for the skip reason when the last run failed."""
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=name, tags=run_tags(account)), limit=1)
+    if not runs or runs[0].status is not dg.DagsterRunStatus.FAILURE:
         return ""
-    return f"; but run {last.run_id[:8]} failed: look at it and start {name} by hand, or the next change will"
+    return f"; run {runs[0].run_id[:8]} failed: fix the cause and start {name}, or the next change starts it"
 
 
 def last_watermark(warehouse: Warehouse) -> datetime | None:
-    """The oldest watermark of the watched tables, UTC; None when one was never read."""
+    """Return the oldest watermark of the watched tables, UTC; None if one was never read."""
     if not warehouse.has("sync_watermarks"):
         return None
     marks = warehouse.read(
@@ -121,12 +118,11 @@ def last_watermark(warehouse: Warehouse) -> datetime | None:
 
 
 def publish_after_failure(settings: MillpondSettings) -> dg.SensorDefinition:
-    """What a failed run did is in the ledger; analysts shall see that too."""
+    """Return the sensor that publishes the analysts' snapshot after a failed run, whose ledger entries it includes."""
 
     @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, name="publish_after_failure")
     def publish(context: dg.RunFailureSensorContext) -> None:
-        of_run = account_of(context.dagster_run, settings)
-        warehouse = warehouse_of(of_run, personal=of_run.personal)
+        warehouse = warehouse_of(account_of(context.dagster_run, settings))
         if warehouse.exists():
             size = warehouse.publish()
             context.log.info("published %d bytes after the failed run", size)

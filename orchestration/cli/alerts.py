@@ -1,53 +1,57 @@
-"""`millpond alerts …`: try the receivers, and see what is open."""
+"""`millpond alerts …`: test the receivers, and list the open alerts."""
 
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime
 
-from rich.console import Console
+from cyclopts import App
 
 from orchestration.alerts.sensor import receivers_of
-from orchestration.alerts.store import Memory
+from orchestration.alerts.store import AlertStore
+from orchestration.cli.output import print_line, print_problems
 from orchestration.settings import AlertSettings, MillpondSettings
-from resources.notifiers.notice import Entry, Notice, NotToldError
+from resources.notifiers.notice import Entry, Notice, NotSentError
+
+app = App(name="alerts", help="Test the alert receivers, and list the open alerts.")
 
 
-def send_probe(console: Console) -> int:
-    """Send a message to every receiver; returns the exit code."""
+@app.command
+def test() -> int:
+    """Send a test message to every configured receiver."""
     settings = AlertSettings()
     try:
         receivers = receivers_of(settings)
     except ValueError as error:
-        console.print(f"✗ {error}", style="red", markup=False, highlight=False)
+        print_problems([str(error)])
         return 2
     if not receivers:
-        console.print(
-            "nobody is told yet: set MILLPOND_ALERT_WEBHOOK_URL, MILLPOND_ALERT_SLACK_URL or MILLPOND_ALERT_MAIL_HOST"
-        )
+        names = "MILLPOND_ALERT_WEBHOOK_URL, MILLPOND_ALERT_SLACK_URL or MILLPOND_ALERT_MAIL_HOST"
+        print_problems([f"no alert receiver is configured; set {names}"])
         return 2
     at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    probe = Entry("probe:probe", "opened", "probe", "this is a try; nothing is wrong", since=at)
-    notice = Notice(uuid.uuid4().hex, at, "Millpond: a try", [probe], settings.link)
+    entry = Entry("test:test", "opened", "test", "this is a test message", since=at)
+    notice = Notice(uuid.uuid4().hex, at, "Millpond: test message", [entry], settings.ui_url)
     failed = 0
     for name, receiver in receivers.items():
         try:
-            receiver.tell(notice)
-            console.print(f"✓ {name}", style="green", markup=False, highlight=False)
-        except NotToldError as error:
+            receiver.send(notice)
+            print_line(f"✓ {name}", "green")
+        except NotSentError as error:
             failed += 1
-            console.print(f"✗ {error}", style="red", markup=False, highlight=False)
+            print_problems([str(error)])
     return 1 if failed else 0
 
 
-def print_open(console: Console) -> int:
-    """List what is wrong now; returns the exit code: 1 when anything is."""
-    with closing(Memory(MillpondSettings().alerts)) as memory:
-        known = memory.open_problems()
-    for problem, since in known.values():
-        console.print(f"{problem.kind}: {problem.cause} (since {since})", markup=False, highlight=False, soft_wrap=True)
-        for line in (", ".join(problem.affected), *problem.lines):
+@app.command
+def show() -> int:
+    """List the open alerts, as of the last check of the alert sensor."""
+    with closing(AlertStore(MillpondSettings().alerts)) as store:
+        known = store.open_alerts()
+    for alert, since in known.values():
+        print_line(f"{alert.kind}: {alert.cause} (since {since})")
+        for line in (", ".join(alert.affected), *alert.lines):
             if line:
-                console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
+                print_line(f"    {line}")
     if not known:
-        console.print("nothing is wrong, as far as the last look tells")
+        print_line("no open alerts as of the last check")
     return 1 if known else 0

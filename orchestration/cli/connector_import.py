@@ -1,6 +1,6 @@
-"""Turn a mapping export of Oracle's connector into workflow files.
+"""`millpond import-mapping`: workflow files from a mapping export of Oracle's connector.
 
-millpond import-mapping FILE  ->  <folder>/<workflow>/defs.yaml, checked; and what could not be carried over, with why
+FILE  ->  <folder>/<workflow>/defs.yaml, validated; and what could not be converted, with the reason
 """
 
 from collections.abc import Sequence
@@ -8,68 +8,74 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 
 from assets.delivery.component.component import load_workflow
-from assets.delivery.spec.loader import WorkflowFileError
-from assets.suiteprojects.connector_import.mapping_export import ExportError, Imported, read_export
-from assets.suiteprojects.connector_import.rows import Left
-from orchestration.cli.output import print_problems
+from assets.delivery.spec.yaml_file import WorkflowFileError
+from assets.suiteprojects.connector_import.export_file import ExportError
+from assets.suiteprojects.connector_import.mapping_export import ConvertedWorkflow, read_export
+from assets.suiteprojects.connector_import.rows import NotConverted
+from orchestration.cli.output import print_line, print_problems
 
-HEAD = """\
-# From a mapping export of Oracle's NetSuite Connector. The export holds rows and filters only: the settings `select`,
-# `match` and `lifecycle` below are the connector's documented defaults (a record that left stays as it is there).
+HEADER = """\
+# From a mapping export of Oracle's NetSuite Connector. The export contains rows and filters only: the settings
+# `select`, `match` and `lifecycle` below are the connector's documented defaults (records that left are not changed).
 """
 
 
-def import_mapping(file: Path, into: Path, console: Console, *, replace: bool) -> int:
-    """Write the workflow files and print what was left out; returns the exit code: 1 when something was."""
+def import_mapping(file: Path, *, into: Path = Path("imported_workflows"), replace: bool = False) -> int:
+    """Convert a mapping export of Oracle's connector.
+
+    Args:
+        file: The export: JSON, with advanced notation and filters. What cannot be converted is printed with its place.
+        into: Folder for the workflow files; review them, then move them to MILLPOND_WORKFLOWS.
+        replace: Overwrite existing files.
+    """
     try:
-        workflows, left = read_export(file.read_text(encoding="utf-8-sig"))
+        workflows, omitted = read_export(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        return _told(f"{file}: {error.strerror}", console)
+        return _unusable(f"{file}: {error.strerror}")
     except UnicodeDecodeError:
-        return _told(f"{file}: the file must be UTF-8", console)
+        return _unusable(f"{file}: the file must be UTF-8")
     except ExportError as error:
-        return _told(f"{file}: {error}", console)
-    there = [path for each in workflows if (path := into / each.name / "defs.yaml").exists()]
-    if there and not replace:
-        return _told(f"{there[0]} is there already: choose another folder with --into, or say --replace", console)
-    problems = [problem for each in workflows for problem in _written(each, into, console)]
-    everything = [*left, *(one for each in workflows for one in each.left)]
-    for one in everything:
-        console.print(f"not carried over: {one.place}: {one.why}", style="yellow", markup=False, soft_wrap=True)
-    print_problems(problems, console)
+        return _unusable(f"{file}: {error}")
+    existing = [path for each in workflows if (path := into / each.name / "defs.yaml").exists()]
+    if existing and not replace:
+        return _unusable(f"{existing[0]} exists: choose another folder with --into, or add --replace")
+    problems = [problem for each in workflows for problem in _write(each, into)]
+    not_converted = [*omitted, *(one for each in workflows for one in each.not_converted)]
+    for one in not_converted:
+        print_line(f"not converted: {one.place}: {one.reason}", "yellow")
+    print_problems(problems)
     if not workflows:
-        console.print("no workflow came of it", style="red")
-    return 1 if problems or everything or not workflows else 0
+        print_problems([f"{file}: the export has no mapping that Millpond supports"])
+    return 1 if problems or not_converted or not workflows else 0
 
 
-def _told(problem: str, console: Console) -> int:
-    print_problems([problem], console)
+def _unusable(problem: str) -> int:
+    print_problems([problem])
     return 2
 
 
-def _written(imported: Imported, into: Path, console: Console) -> list[str]:
-    """Write one file and read it back as a run would; what is wrong with it."""
-    path = into / imported.name / "defs.yaml"
+def _write(converted: ConvertedWorkflow, into: Path) -> list[str]:
+    """Write one file, and load it as a run would; return its problems."""
+    path = into / converted.name / "defs.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(as_yaml(imported.attributes, imported.left), encoding="utf-8")
+    path.write_text(as_yaml(converted.attributes, converted.not_converted), encoding="utf-8")
     try:
         workflow = load_workflow(path)
     except WorkflowFileError as error:
         return str(error).splitlines()
-    told = f"✓ {path}: {len(workflow.spec.columns)} fields to {workflow.spec.target}"
-    console.print(told, style="green", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"✓ {path}: {len(workflow.spec.target_fields)} fields to {workflow.spec.target}", "green")
     return []
 
 
-def as_yaml(attributes: dict[str, Any], left: Sequence[Left]) -> str:
-    """A workflow file as a person would write it: a line for each row."""
-    lines = [HEAD]
-    if left:
-        lines += ["# Not carried over:", *(f"#   {_one_line(f'{each.place}: {each.why}')}" for each in left), ""]
-    lines += ["type: assets.delivery.component.component.SyncWorkflow", "", "attributes:"]
+def as_yaml(attributes: dict[str, Any], not_converted: Sequence[NotConverted]) -> str:
+    """Return a workflow file with a line per row, as a person would write it."""
+    lines = [HEADER]
+    if not_converted:
+        reasons = (_printable(f"{each.place}: {each.reason}") for each in not_converted)
+        lines += ["# Not converted:", *(f"#   {reason}" for reason in reasons), ""]
+    lines += ["type: assets.components.SyncWorkflow", "", "attributes:"]
     for name, value in attributes.items():
         if name in {"fields", "match"}:
             lines += ["", f"  {name}:", *(f"    - {_flow(row)}" for row in value)]
@@ -78,7 +84,7 @@ def as_yaml(attributes: dict[str, Any], left: Sequence[Left]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _one_line(text: str) -> str:
+def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
@@ -92,7 +98,7 @@ def _flow(value: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """A row stays on its line: a text that breaks one is written with escapes."""
+    """Keeps a row on its line: text with line breaks is escaped."""
 
 
 def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -1,6 +1,6 @@
-"""Show the whole thing on a sandbox: fill NetSuite, run the job, say what to try, open the UI.
+"""`millpond demo`: a tour on a sandbox.
 
-companies.csv.gz or the generator  ->  sandbox  ->  job `all`  ->  summary  ->  Dagster UI
+companies.csv.gz or the generator  ->  sandbox  ->  job `all`  ->  summary and suggestions  ->  Dagster UI
 """
 
 import os
@@ -8,97 +8,89 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from rich.console import Console
-
+from orchestration.cli.output import console, print_line
+from orchestration.cli.run import run_job
+from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import ROOT, MillpondSettings
+from orchestration.web.serve_ui import serve_ui
+from resources.sandbox.generator.seed import seed as fill
+from resources.sandbox.sandbox import Sandbox
 
 REAL_COMPANIES = ROOT.parent / "shared" / "data" / "companies.csv.gz"
-GROUP = "all"
 
 
-def run_demo(console: Console, *, customers: int, seed: int) -> int:
-    """Do it; returns the exit code."""
+def demo(*, customers: int = 5000, seed: int = 1) -> int:
+    """Fill a sandbox, run everything, and open the UI.
+
+    Args:
+        customers: Number of NetSuite customers, leads and prospects together. DEMO_UI=0 and CI leave the UI out.
+        seed: The same seed generates the same records.
+    """
     os.environ.setdefault("MILLPOND_HOME", str(Path(".millpond/demo").absolute()))
     os.environ["MILLPOND_MODE"] = "sandbox"
-    settings = MillpondSettings()
-    began = monotonic()
-    _fill(settings, console, customers, seed)
-    from orchestration.cli.run import run_group
-
-    code = run_group(GROUP, console)
-    console.print(f"done in {monotonic() - began:.0f} s", highlight=False)
+    settings, began = MillpondSettings(), monotonic()
+    _fill(settings, customers, seed)
+    code = run_job("all")
+    print_line(f"done in {monotonic() - began:.0f} s")
     if code == 0:
-        _say_next(settings, console)
-    if code or _headless():
-        return code
-    from orchestration.web.serve_ui import serve_ui
-
-    return serve_ui(console, 3000)
+        _print_suggestions(settings)
+    return code if code or _is_headless() else serve_ui(console, 3000)
 
 
-def _headless() -> bool:
+def _is_headless() -> bool:
     return os.environ.get("DEMO_UI") == "0" or os.environ.get("CI", "").lower() == "true"
 
 
-def _fill(settings: MillpondSettings, console: Console, customers: int, seed: int) -> None:
-    from resources.sandbox.generator.seed import seed as fill
-    from resources.sandbox.sandbox import Sandbox
-
+def _fill(settings: MillpondSettings, customers: int, seed: int) -> None:
     sandbox = Sandbox(Path(settings.sandbox))
     if sandbox.netsuite.rows("customer"):
-        console.print(f"the sandbox in {settings.home} is filled already; going on with it", markup=False)
+        print_line(f"the sandbox in {settings.home} is already filled; continuing with it")
         return
     companies = REAL_COMPANIES if REAL_COMPANIES.exists() else None
-    origin = "real companies" if companies else "invented companies"
-    console.print(f"filling the sandbox's NetSuite with {customers:,} entities ({origin}) …", highlight=False)
+    origin = "real companies" if companies else "generated companies"
+    print_line(f"filling the sandbox's NetSuite with {customers:,} entities ({origin}) …")
     fill(sandbox, customers=customers, companies=companies, seed=seed)
 
 
-def _say_next(settings: MillpondSettings, console: Console) -> None:
-    """Three commands that can be copied as they stand, and the UI when it is not opened by itself."""
-    from orchestration.warehouse_access import warehouse_of
-
+def _print_suggestions(settings: MillpondSettings) -> None:
+    """Print three commands to copy, and that of the UI if it is not opened."""
     warehouse = warehouse_of(settings)
-    some = warehouse.read(
+    found = warehouse.read(
         "select source_id from sync_decisions where source = 'customers' and to_run is null"
         " order by action <> 'quarantined', try_cast(source_id as bigint) limit 1"
     )
-    record = some["source_id"][0] if some.height else "1001"
+    record = found["source_id"][0] if found.height else "1001"
     millpond = f"MILLPOND_HOME={_short(Path(os.environ['MILLPOND_HOME']))} {_short(_installed('millpond'))}"
     query = (
         "select workflow, reason, count(*) as records from sync_decisions"
         " where to_run is null and target_id is null group by all order by all"
     )
-    opened = f"duckdb.connect('{_short(warehouse.snapshot)}', read_only=True)"
-    console.print("\nThree things to try next:", style="bold")
-    for why, command in (
-        ("One record's story: what was seen, decided, sent and answered.", f"{millpond} explain {record}"),
+    snapshot = f"duckdb.connect('{_short(warehouse.snapshot)}', read_only=True)"
+    print_line("\nThree things to try next:", "bold")
+    for purpose, command in (
+        ("Explain one record: its source, the decisions, what was sent.", f"{millpond} explain {record}"),
         (
-            "A day goes by in NetSuite and in the targets; `plan all` and `run all` show what comes of it.",
-            f"{millpond} sandbox day --by-hand",
+            "Simulate a day of edits in NetSuite and in the targets; then `plan all` and `run all`.",
+            f"{millpond} sandbox day --target-edits",
         ),
         (
-            "Which records are in no target, and why: SQL over the analysts' snapshot.",
-            f"""{_short(Path(sys.executable))} -c "import duckdb; {opened}.sql('{query}').show()\"""",
+            "Query the analysts' snapshot: records that are in no target, with the reason.",
+            f"""{_short(Path(sys.executable))} -c "import duckdb; {snapshot}.sql('{query}').show()\"""",
         ),
     ):
-        _print_plain(f"  {why}", console)
-        _print_plain(f"    {command}", console)
-    if _headless():
-        _print_plain("The asset graph, plans and checks in the Dagster UI:", console)
-        _print_plain(f"    {millpond} ui", console)
+        print_line(f"  {purpose}")
+        print_line(f"    {command}")
+    if _is_headless():
+        print_line("The asset graph, plans and checks in the Dagster UI:")
+        print_line(f"    {millpond} ui")
 
 
 def _installed(command: str) -> Path:
-    """A command of the environment that runs us."""
+    """A command of this Python environment."""
     return Path(sys.executable).with_name(command)
 
 
 def _short(path: Path) -> str:
-    """As a person would type it here."""
+    """The path as a person would type it here."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
-
-
-def _print_plain(line: str, console: Console) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

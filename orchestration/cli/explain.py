@@ -1,43 +1,78 @@
-"""Print the story of one record as a tree a person can read from top to bottom."""
+"""`millpond explain`: the history of one record as a tree, from NetSuite to the target."""
 
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from assets.delivery.audit.explain import Explanation, Record, Story, find_and_explain
-from assets.delivery.mart.transform import MART_COLUMNS
+from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_record
+from assets.delivery.audit.find import Record
+from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from assets.netsuite.record_types import record_type_of
-from orchestration.cli.output import change_text
+from orchestration.cli.output import NOTHING_READ, console, print_line, print_problems
+from orchestration.cli.summary import change_text
+from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import warehouse_of
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
-SEEN = ("stage", "company_name", "project_name", "first_name", "last_name", "entity_number", "subsidiary_id")
-NOT_KEPT = "what NetSuite had, how it was shaped, the plan and what the target had are not kept for the past"
-STATES = ("is_inactive", "is_deleted", "modified_at")
-# the ledger's words for how a send went, in a person's
-ENDED = {
+SOURCE_FIELDS = (
+    "stage", "company_name", "project_name", "first_name", "last_name", "entity_number", "subsidiary_id",
+    "is_inactive", "is_deleted", "modified_at",
+)  # fmt: skip
+NOT_KEPT = "past values in NetSuite, the mart, the plan and the target are not kept"
+OUTCOMES = {
     "intent": "about to be sent",
-    "confirmed": "the target confirmed it",
-    "rejected": "the target refused it",
-    "unknown": "no usable answer came",
-    "not_sent": "not sent after all",
-    "found": "read back: the target has it",
-    "absent": "read back: the target does not have it",
+    "confirmed": "confirmed by the target",
+    "rejected": "rejected by the target",
+    "unknown": "no usable response",
+    "not_sent": "not sent",
+    "found": "checked: the target has it",
+    "absent": "checked: the target does not have it",
 }
 
 
-def moment_named(text: str) -> datetime:
-    """The last instant of a day, a minute or a second as a person writes it; UTC unless a zone is given.
+def explain(record: str, *, as_of: str = "") -> int:
+    """Explain the history and the current state of one record.
+
+    Args:
+        record: NetSuite id, number or name, or a target's id.
+        as_of: A past time, UTC, such as `2026-11-17 06:04`: what had been decided and sent by then.
+    """
+    try:
+        moment = end_of(as_of) if as_of else None
+    except ValueError:
+        print_problems([f"--as-of {as_of}: not a time; write one such as `2026-11-17 06:04`, UTC"])
+        return 2
+    warehouse = warehouse_of(MillpondSettings())
+    if not warehouse.exists():
+        print_problems([NOTHING_READ])
+        return 2
+    try:
+        records, explanation = explain_record(warehouse, record, moment)
+    except WarehouseError as error:
+        print_problems([str(error)])
+        return 1
+    if not records:
+        text = f"no record has the NetSuite id, number, name or target id {record!r}, as of the last run"
+        print_problems([text])
+        return 1
+    if explanation is None:
+        print_choices(records)
+        return 1
+    tree = _tree(explanation, _read_at(warehouse, records[0]), _last_runs(warehouse, moment))
+    console.print(tree, soft_wrap=not console.is_terminal)
+    return 0
+
+
+def end_of(text: str) -> datetime:
+    """Return the last instant of a day, minute or second; UTC unless the text has a zone.
 
     Raises:
-        ValueError: It is no moment.
+        ValueError: The text is not a time.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:
@@ -47,37 +82,15 @@ def moment_named(text: str) -> datetime:
     return moment if "." in clock else moment + spans[min(clock.count(":"), 2)] - timedelta(microseconds=1)
 
 
-def print_story(text: str, console: Console, as_of: str = "") -> int:
-    """Find the record and print its story, now or as of a past moment; returns the exit code."""
-    try:
-        moment = moment_named(as_of) if as_of else None
-    except ValueError:
-        line = f"✗ --as-of {as_of}: write a moment like `2026-11-17 06:04`, UTC"
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    warehouse = warehouse_of(MillpondSettings())
-    if not warehouse.exists():
-        console.print("nothing has been read yet: `millpond run all` first", style="red")
-        return 2
-    try:
-        records, told = find_and_explain(warehouse, text, moment)
-    except WarehouseError as error:
-        console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
-    if not records:
-        line = f"no record has the NetSuite id, number, name or target id {text!r}, as of the last run"
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
-    if told is None:
-        choose(records, console)
-        return 1
-    tree = story_tree(told, seen_at(warehouse, records[0]), last_runs(warehouse, moment))
-    console.print(tree, soft_wrap=not console.is_terminal)
-    return 0
+def print_choices(records: Iterable[Record]) -> None:
+    """List the records that a text matches."""
+    print_line("several records match; use the NetSuite id:")
+    for record in records:
+        print_line(f"  {record.source_id:>8}  {record.source:<10} {record.number or '':<12} {record.name or ''}")
 
 
-def seen_at(warehouse: Warehouse, record: Record) -> datetime | None:
-    """Up to when NetSuite was read for records of this kind, UTC."""
+def _read_at(warehouse: Warehouse, record: Record) -> datetime | None:
+    """The time up to which NetSuite was read for such records, UTC."""
     if not warehouse.has("sync_watermarks"):
         return None
     table = record_type_of(record.source).table
@@ -85,8 +98,8 @@ def seen_at(warehouse: Warehouse, record: Record) -> datetime | None:
     return marks["watermark_at"][0] if marks.height else None
 
 
-def last_runs(warehouse: Warehouse, as_of: datetime | None = None) -> dict[str, dict[str, Any]]:
-    """The newest run of each workflow, up to a moment: run_id, state and seen_at (UTC)."""
+def _last_runs(warehouse: Warehouse, as_of: datetime | None = None) -> dict[str, dict[str, Any]]:
+    """The newest run of each workflow up to a moment: run_id, state and seen_at (UTC)."""
     if not warehouse.has("sync_runs"):
         return {}
     runs = warehouse.read(
@@ -98,32 +111,26 @@ def last_runs(warehouse: Warehouse, as_of: datetime | None = None) -> dict[str, 
     return {row["workflow"]: row for row in runs.iter_rows(named=True)}
 
 
-def choose(records: Iterable[Record], console: Console) -> None:
-    """List the records that may be meant."""
-    console.print("several records are meant; give the NetSuite id:")
-    for record in records:
-        line = f"  {record.source_id:>8}  {record.source:<10} {record.number or '':<12} {record.name or ''}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def story_tree(told: Explanation, read_at: datetime | None, runs: dict[str, dict[str, Any]]) -> Tree:
-    """The explanation as a tree; `read_at` and `runs` say how old each part of it is."""
-    record = told.record
+def _tree(explanation: Explanation, read_at: datetime | None, runs: dict[str, dict[str, Any]]) -> Tree:
+    """The explanation as a tree; `read_at` and `runs` date its parts."""
+    record, is_past = explanation.record, explanation.as_of is not None
     tree = Tree(f"[b]{escape(record.source)} {record.source_id}[/b]  {escape(record.name or record.number or '')}")
-    if told.as_of:
-        tree.add(f"as of {_moment(told.as_of)}; {NOT_KEPT}")
-        for story in told.stories:
-            _add_past(tree.add(f"[b]{escape(story.workflow)}[/b]{_as_of(runs.get(story.workflow))}"), story)
-        return tree
-    seen = tree.add(f"seen in NetSuite, as of {_moment(read_at)}" if read_at else "seen in NetSuite")
-    seen.add(f"NetSuite id: {record.source_id}")
-    for name in (*SEEN, *STATES):
-        if told.seen.get(name) is not None:
-            seen.add(_pair(name, told.seen[name]))
-    for story in told.stories:
-        _add_story(tree.add(f"[b]{escape(story.workflow)}[/b]{_as_of(runs.get(story.workflow))}"), story)
-    if not told.stories:
-        tree.add("no workflow reads records of this kind")
+    if explanation.as_of:
+        tree.add(f"as of {_moment(explanation.as_of)}; {NOT_KEPT}")
+    else:
+        source = tree.add(f"read from NetSuite, as of {_moment(read_at)}" if read_at else "read from NetSuite")
+        source.add(f"NetSuite id: {record.source_id}")
+        for name in SOURCE_FIELDS:
+            if explanation.seen.get(name) is not None:
+                source.add(_pair(name, explanation.seen[name]))
+    for history in explanation.histories:
+        branch = tree.add(f"[b]{escape(history.workflow)}[/b]{_as_of(runs.get(history.workflow))}")
+        if is_past:
+            _add_past(branch, history)
+        else:
+            _add_current(branch, history)
+    if not explanation.histories and not is_past:
+        tree.add("no workflow reads such records")
     return tree
 
 
@@ -135,76 +142,74 @@ def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _add_story(branch: Tree, story: Story) -> None:
-    _add_shaped(branch, story)
-    _add_planned(branch, story)
-    _add_decided(branch, story)
-    _add_attempts(branch, story)
-    _add_target(branch, story)
+def _add_current(branch: Tree, history: WorkflowHistory) -> None:
+    _add_mart(branch, history)
+    _add_planned(branch, history)
+    _add_decided(branch, history)
+    _add_attempts(branch, history)
+    _add_target(branch, history)
 
 
-def _add_past(branch: Tree, story: Story) -> None:
-    _add_decided(branch, story)
-    _add_attempts(branch, story)
-    target_id = story.decided[-1]["target_id"] if story.decided else None
+def _add_past(branch: Tree, history: WorkflowHistory) -> None:
+    _add_decided(branch, history)
+    _add_attempts(branch, history)
+    target_id = history.decided[-1]["target_id"] if history.decided else None
     if target_id:
         branch.add(f"target id: [b]{escape(target_id)}[/b]")
 
 
-def _add_shaped(branch: Tree, story: Story) -> None:
-    for row in story.shaped:
-        why = f": {row['reason']}" if row["reason"] else ""
-        shaped = branch.add(f"shaped: {row['disposition']}{escape(why)}")
+def _add_mart(branch: Tree, history: WorkflowHistory) -> None:
+    for row in history.mart:
+        reason = f": {row['reason']}" if row["reason"] else ""
+        desired = branch.add(f"desired: {row['disposition']}{escape(reason)}")
         for name, value in row.items():
             if name not in MART_COLUMNS and value is not None:
-                shaped.add(_pair(name, value))
+                desired.add(_pair(name, value))
 
 
-def _add_planned(branch: Tree, story: Story) -> None:
-    for row in story.planned:
-        why = escape(row["reason"] or "")
-        planned = branch.add(
-            f"planned: [b]{row['action']}[/b], {why} (plan {row['plan_id']}, {_moment(row['decided_at'])})"
-        )
+def _add_planned(branch: Tree, history: WorkflowHistory) -> None:
+    for row in history.planned:
+        plan = f"plan {row['plan_id']}, {_moment(row['decided_at'])}"
+        planned = branch.add(f"planned: [b]{row['action']}[/b], {escape(row['reason'] or '')} ({plan})")
         for change in row["changes"] or []:
             planned.add(escape(change_text(change)))
 
 
-def _add_decided(branch: Tree, story: Story) -> None:
-    decided = branch.add("decided" if story.decided else "not decided yet")
-    for row in story.decided:
-        until = f"until {_moment(row['to_at'])}" if row["to_at"] else "still so"
+def _add_decided(branch: Tree, history: WorkflowHistory) -> None:
+    decided = branch.add("decided" if history.decided else "not decided yet")
+    for row in history.decided:
+        until = f"until {_moment(row['to_at'])}" if row["to_at"] else "current"
         when = f"run {row['from_run'][:8]}, {_moment(row['from_at'])}; {until}"
         rule = f"rule {row['reason_code']} of workflow version {row['workflow_version']}"
         decided.add(escape(f"{row['action']}, {row['reason'] or ''} ({when}; {rule})"))
 
 
-def _add_attempts(branch: Tree, story: Story) -> None:
-    if not story.attempts:
+def _add_attempts(branch: Tree, history: WorkflowHistory) -> None:
+    if not history.attempts:
         return
-    sent = branch.add("sent and answered")
-    for row in story.attempts:
-        ended = ENDED.get(row["state"], row["state"])
-        why = f": {row['reason']}" if row["reason"] else ""
-        sent.add(escape(f"{_moment(row['seen_at'])} {row['action']}: {ended}{why}"))
+    sent = branch.add("sent")
+    for row in history.attempts:
+        outcome = OUTCOMES.get(row["state"], row["state"])
+        reason = f": {row['reason']}" if row["reason"] else ""
+        sent.add(escape(f"{_moment(row['seen_at'])} {row['action']}: {outcome}{reason}"))
 
 
-def _add_target(branch: Tree, story: Story) -> None:
-    for row in story.pinned:
-        what = f"record {row['target_id']}" if row["target_id"] else "none of the target's records"
-        why = f": {row['note']}" if row["note"] else ""
-        branch.add(escape(f"a person said it is {what} ({row['decided_by']}, {_moment(row['decided_at'])}){why}"))
-    for row in story.linked:
-        how = "created by a run" if row["matched_by"] == "created" else f"recognised by {row['matched_by']}"
+def _add_target(branch: Tree, history: WorkflowHistory) -> None:
+    for row in history.manual_links:
+        linked_to = f"record {row['target_id']}" if row["target_id"] else "none of the target's records"
+        note = f": {row['note']}" if row["note"] else ""
+        branch.add(escape(f"manual link to {linked_to} ({row['decided_by']}, {_moment(row['decided_at'])}){note}"))
+    for row in history.linked:
+        how = "created by a run" if row["matched_by"] == "created" else f"matched by {row['matched_by']}"
         branch.add(f"target id: [b]{escape(row['target_id'])}[/b] ({escape(how)})")
         if row["target_url"]:
-            branch.add(escape(f"open it: {row['target_url']}"))
-    for row in story.target_now:
-        now = branch.add("the target has")
+            branch.add(escape(f"URL: {row['target_url']}"))
+    for row in history.target_state:
+        current = branch.add("target state")
         for name, value in row.items():
             if (name not in TARGET_STATE_COLUMNS or name == "is_active") and value is not None:
-                now.add(_pair(name, value))
-    if not story.target_now:
+                current.add(_pair(name, value))
+    if not history.target_state:
         branch.add("the target does not have it")
 
 

@@ -1,99 +1,110 @@
-"""Import and Update by hand: what could be imported, picking it, and the two jobs.
+"""`millpond candidates`, `import`, `update` and `deselect`: the manual import of selected records.
 
-millpond candidates | import | update | unpick  ->  candidates_<workflow>, jobs <workflow>__import and __update
+candidates_<workflow>, sync_import_selection, jobs <workflow>__import and <workflow>__update
 """
 
-from collections.abc import Sequence
-
 import polars as pl
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from assets.delivery.ledger import ledger
-from assets.delivery.plan.mode import Mode, drop_picks
-from orchestration.cli.output import print_problems
-from orchestration.cli.run import run_group
+from assets.delivery.imports.selection import deselect_records
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.plan.mode import Mode
+from orchestration.cli.options import All
+from orchestration.cli.output import console, print_line, print_problems
+from orchestration.cli.run import run_job
+from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import warehouse_of
+from orchestration.workflow_files import load_workflows
 from resources.warehouse.tables import quoted
 
-SHOWN = 50
+SHOWN_RECORDS = 50
 
 
-def run_import(workflow: str, ids: Sequence[str], search: str, console: Console, *, everything: bool) -> int:
-    """Pick and import; returns the exit code."""
-    if not _imports(workflow, console):
+def candidates(workflow: str, *, search: str = "", show_all: All = False) -> int:
+    """List the records that can be imported.
+
+    Args:
+        workflow: A workflow with `imports`; candidates are as of its last run or plan.
+        search: Only records whose name contains this text, in any case.
+        show_all: Also records that cannot be imported, with the reason.
+    """
+    if not _has_imports(workflow):
         return 2
-    pick = {"ids": list(ids), "search": search, "everything": everything}
-    return run_group(f"{workflow}__{Mode.IMPORT}", console, {f"selection_{workflow}": {"config": pick}})
-
-
-def run_update(workflow: str, console: Console) -> int:
-    """Update; returns the exit code."""
-    return run_group(f"{workflow}__{Mode.UPDATE}", console) if _imports(workflow, console) else 2
-
-
-def print_unpicked(workflow: str, ids: Sequence[str], console: Console) -> int:
-    """Take picks back; returns the exit code."""
-    if not _imports(workflow, console):
-        return 2
-    with warehouse_of(MillpondSettings()).writer() as con:
-        ledger.ensure_ledger(con)
-        gone = drop_picks(con, workflow, ids)
-    console.print(f"{gone} of {len(ids)} were picked, and are not any more", highlight=False)
-    return 0 if gone == len(ids) else 1
-
-
-def print_candidates(workflow: str, search: str, console: Console, *, every: bool) -> int:
-    """List candidates with name, level, parent and why not; returns the exit code."""
-    if not _imports(workflow, console):
-        return 2
-    warehouse = warehouse_of(MillpondSettings())
-    table = f"candidates_{workflow}"
+    warehouse, table = warehouse_of(MillpondSettings()), f"candidates_{workflow}"
     if not warehouse.exists() or not warehouse.has(table):
-        print_problems([f"nothing is known yet; `millpond plan {workflow}` reads NetSuite and Precoro"], console)
+        print_problems([f"{workflow} was never planned; run `millpond plan {workflow}` first"])
         return 2
-    found = _found(warehouse.table(table), search, every=every)
-    as_of = warehouse.read(
-        f"select max(decided_at) as at, count(*) as n from {quoted(f'plan_{workflow}')}",
-    )["at"][0]
-    console.print(_listed(found.head(SHOWN)))
-    can = int(found["can_be_imported"].sum())
-    line = f"{can:,} can be imported, {found.height - can:,} cannot; as of {as_of:%Y-%m-%d %H:%M} UTC"
-    console.print(line + (f"; the first {SHOWN} are shown" if found.height > SHOWN else ""), highlight=False)
+    found = warehouse.table(table).filter(
+        pl.col("label").fill_null("").str.to_lowercase().str.contains(search.lower(), literal=True)
+    )
+    found = found if show_all else found.filter("can_be_imported")
+    planned_at = warehouse.read(f"select max(decided_at) as at from {quoted(f'plan_{workflow}')}")["at"][0]
+    console.print(_candidate_table(found.head(SHOWN_RECORDS)))
+    importable = int(found["can_be_imported"].sum())
+    shown = f"; the first {SHOWN_RECORDS} are shown" if found.height > SHOWN_RECORDS else ""
+    print_line(
+        f"{importable:,} can be imported, {found.height - importable:,} cannot;"
+        f" as of {planned_at:%Y-%m-%d %H:%M} UTC{shown}"
+    )
     return 0
 
 
-def _found(candidates: pl.DataFrame, search: str, *, every: bool) -> pl.DataFrame:
-    named = candidates.filter(
-        pl.col("label").fill_null("").str.to_lowercase().str.contains(search.lower(), literal=True)
-    )
-    return named if every else named.filter("can_be_imported")
-
-
-def _listed(candidates: pl.DataFrame) -> Table:
-    table = Table("NetSuite id", "level", "name", "below", "picked", "why not")
-    for row in candidates.iter_rows(named=True):
-        again = "was imported, and deleted there" if row["was_imported"] else ""
+def _candidate_table(found: pl.DataFrame) -> Table:
+    table = Table("NetSuite id", "level", "name", "parent", "selected", "why not")
+    for row in found.iter_rows(named=True):
+        note = row["why_not"] or ("imported before, and deleted in the target" if row["was_imported"] else "")
         cells = (row["source_id"], str(row["level"]), row["label"], row["parent_label"])
-        picked = "yes" if row["is_selected"] else ""
-        table.add_row(*(_plain(cell) for cell in cells), picked, _plain(row["why_not"] or again))
+        # names may contain brackets, which are not markup
+        table.add_row(*(escape(cell or "") for cell in cells), "yes" if row["is_selected"] else "", escape(note))
     return table
 
 
-def _plain(text: str | None) -> str:
-    """Names are data: brackets in them are no markup."""
-    return (text or "").replace("[", r"\[")
+def import_(workflow: str, *ids: str, search: str = "", all_records: All = False) -> int:
+    """Select records and import them with their ancestors.
+
+    Args:
+        workflow: A workflow with `imports`. Existing target records are not changed.
+        ids: NetSuite ids to select; records selected earlier are imported as well.
+        search: Select records whose name contains this text, in any case; with ids, only those among them.
+        all_records: Select all candidates.
+    """
+    if not _has_imports(workflow):
+        return 2
+    selection = {"ids": list(ids), "search": search, "all_records": all_records}
+    return run_job(f"{workflow}__{Mode.IMPORT}", {f"selection_{workflow}": {"config": selection}})
 
 
-def _imports(workflow: str, console: Console) -> bool:
-    from orchestration.definitions import load_workflows
+def update(workflow: str) -> int:
+    """Bring imported records up to date; create nothing.
 
+    Args:
+        workflow: A workflow with `imports`.
+    """
+    return run_job(f"{workflow}__{Mode.UPDATE}") if _has_imports(workflow) else 2
+
+
+def deselect(workflow: str, *ids: str) -> int:
+    """Deselect records for import.
+
+    Args:
+        workflow: A workflow with `imports`. Imported records stay and are kept up to date.
+        ids: NetSuite ids.
+    """
+    if not _has_imports(workflow):
+        return 2
+    with warehouse_of(MillpondSettings()).writer() as con:
+        ensure_ledger(con)
+        deselected = deselect_records(con, workflow, ids)
+    print_line(f"{deselected} of {len(ids)} were selected and no longer are")
+    return 0 if deselected == len(ids) else 1
+
+
+def _has_imports(workflow: str) -> bool:
+    """Whether a workflow has `imports`; a problem is printed otherwise."""
     workflows, _ = load_workflows(MillpondSettings().workflows)
-    with_imports = [each.name for each in workflows if each.spec.imports]
-    if workflow in with_imports:
+    importing = [each.name for each in workflows if each.spec.imports]
+    if workflow in importing:
         return True
-    print_problems(
-        [f"{workflow} has no `imports` in its file; {', '.join(with_imports) or 'no workflow'} has"], console
-    )
+    print_problems([f"{workflow} has no `imports` in its file; workflows with it: {', '.join(importing) or 'none'}"])
     return False

@@ -1,194 +1,215 @@
-"""Which record is which, by hand: candidates with their evidence, links that a person makes, the list of links.
-
-millpond adopt | link | unlink | links
-"""
+"""`millpond match`, `link`, `unlink` and `links`: which target record a NetSuite record is."""
 
 import csv
 import sys
 from typing import Any
 
 import polars as pl
-from rich.console import Console
 
-from assets.delivery.audit.explain import Record, find_records, workflows_of
-from assets.delivery.imports.manual_links import Pin, candidates, pin, unpin
-from assets.delivery.ledger import ledger
-from assets.delivery.ledger.plans import SyncError
-from assets.delivery.plan.planner import Workflow
+from assets.delivery.audit.explain import workflows_of
+from assets.delivery.audit.find import Record, find_records
+from assets.delivery.errors import SyncError
+from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, possible_matches, save_manual_link
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
-from orchestration.authorization import decide_as
-from orchestration.cli.explain import choose
-from orchestration.cli.output import print_problems
-from orchestration.cli.plans import Connections, open_connections
-from resources.warehouse.tables import add_analytics, read_frame
+from orchestration.authorization import require_approver
+from orchestration.cli.explain import print_choices
+from orchestration.cli.options import All
+from orchestration.cli.output import print_line, print_problems
+from orchestration.connections import Connections, open_connections
+from resources.clock import utc_now
+from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.tables import read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
-NEW = "new"  # in place of a target id: none of them is it
+NEW = "new"  # instead of a target id: the record is none of the target's records
 SHOWN_RECORDS = 20
 SHOWN_CANDIDATES = 5
-ASKED = {
-    Action.AMBIGUOUS.value: "wait for a person",
+HEADINGS = {
+    Action.AMBIGUOUS.value: "need a decision",
     Action.ADOPT.value: "would be adopted",
-    Action.CREATE.value: "would be created, though something like it is there",
+    Action.CREATE.value: "would be created although a similar record exists",
 }
 
 
-def print_candidates(name: str, console: Console, *, every: bool) -> int:
-    """Print the pairs that could be one, of one workflow or of all; returns the exit code."""
+def match(workflow: str = "", *, show_all: All = False) -> int:
+    """List possible matches of existing target records.
+
+    Args:
+        workflow: One workflow; all planned ones when omitted.
+        show_all: All records instead of the first ones.
+    """
     with open_connections() as connections:
         try:
-            for each in _planned(connections, name):
-                _print_candidates(connections.warehouse, each, console, every=every)
+            for each in _planned(connections, workflow):
+                _print_matches(connections.warehouse, each, show_all=show_all)
         except (SyncError, WarehouseError) as error:
-            print_problems([str(error)], console)
+            print_problems([str(error)])
             return 2
     return 0
 
 
 def _planned(connections: Connections, name: str) -> list[Workflow]:
-    """The workflow of that name, or all, as far as there is a plan.
+    """The workflow of that name, or all, as far as they were planned.
 
     Raises:
-        SyncError: Nothing has been planned.
+        SyncError: Nothing was planned.
     """
     asked = [connections.workflow(name)] if name else list(connections.workflows.values())
-    known = [
-        each for each in asked if connections.warehouse.has(each.plan) and connections.warehouse.has(each.target_state)
-    ]
-    if not known:
-        raise SyncError(f"nothing has been planned yet: `millpond plan {name or 'all'}` first")
-    return known
+    warehouse = connections.warehouse
+    planned = [each for each in asked if warehouse.has(each.plan) and warehouse.has(each.target_state)]
+    if not planned:
+        raise SyncError(f"nothing was planned yet; run `millpond plan {name or 'all'}` first")
+    return planned
 
 
-def _print_candidates(warehouse: Warehouse, workflow: Workflow, console: Console, *, every: bool) -> None:
+def _print_matches(warehouse: Warehouse, workflow: Workflow, *, show_all: bool) -> None:
     target_state = warehouse.table(workflow.target_state)
-    pairs = candidates(workflow.spec, warehouse.table(workflow.mart), target_state, warehouse.table(workflow.plan))
-    _line(f"{workflow.name}: {pairs.select('source', 'source_id').n_unique()} records with candidates", console, "bold")
-    there = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
-    for action, words in ASKED.items():
+    pairs = possible_matches(
+        workflow.spec, warehouse.table(workflow.mart), target_state, warehouse.table(workflow.plan)
+    )
+    print_line(f"{workflow.name}: {_count(pairs)} records with possible matches", "bold")
+    existing = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
+    for action, heading in HEADINGS.items():
         of_action = pairs.filter(pl.col("action") == action)
+        print_line(f"{_count(of_action)} {heading}", "italic")
         groups = of_action.group_by("source", "source_id", maintain_order=True)
-        _line(f"{of_action.select('source', 'source_id').n_unique()} {words}", console, "italic")
         for number, ((source, source_id), rows) in enumerate(groups):
-            if number == SHOWN_RECORDS and not every:
-                _line("  … `--every` shows the others as well", console)
+            if number == SHOWN_RECORDS and not show_all:
+                print_line("  … `--all` lists the others")
                 break
-            _line(f"  {source} {source_id}: {rows['reason'][0]}", console)
+            print_line(f"  {source} {source_id}: {rows['reason'][0]}")
             for row in rows.head(SHOWN_CANDIDATES).iter_rows(named=True):
-                _line(f"    {_candidate(workflow.spec, there[row['target_id']], row)}", console)
+                print_line(f"    {_candidate(workflow.spec, existing[row['target_id']], row)}")
     if pairs.height:
-        _line(
-            "`millpond link RECORD TARGET_ID` says which one it is, `millpond link RECORD new` that it is none", console
-        )
+        print_line("`millpond link RECORD TARGET_ID` confirms a match, `millpond link RECORD new` rejects them all")
 
 
-def _candidate(spec: WorkflowSpec, there: dict[str, Any], row: dict[str, Any]) -> str:
-    """One candidate with what speaks for it and against it."""
-    named = [rule.field for rule in spec.match_order] + ["name", "company"]
-    name = next((there[field] for field in reversed(named) if there.get(field)), "")
-    state = "" if there["is_active"] else ", switched off"
+def _count(pairs: pl.DataFrame) -> int:
+    return pairs.select("source", "source_id").n_unique()
+
+
+def _candidate(spec: WorkflowSpec, existing: dict[str, Any], row: dict[str, Any]) -> str:
+    """One candidate with its matching and differing fields."""
+    named = [rule.field for rule in spec.match_rules] + ["name", "company"]
+    name = next((existing[field] for field in reversed(named) if existing.get(field)), "")
+    state = "" if existing["is_active"] else ", inactive"
     agree, differ = (", ".join(row[part]) or "nothing" for part in ("agree", "differ"))
-    holds = f"; holds the key {there['external_id']}" if there["external_id"] else ""
-    return f"{row['target_id']}  {name}{state}: agrees in {agree}; differs in {differ}{holds}"
+    key = f"; has the key {existing['external_id']}" if existing["external_id"] else ""
+    return f"{row['target_id']}  {name}{state}: agrees in {agree}; differs in {differ}{key}"
 
 
-def print_linked(text: str, target_id: str, console: Console, *, workflow: str, why: str) -> int:
-    """Keep a person's decision; returns the exit code."""
+def link(record: str, target: str, *, workflow: str = "", reason: str = "") -> int:
+    """Link a NetSuite record to a target record.
+
+    Args:
+        record: NetSuite id, number or name.
+        target: The target's internal id, or `new` if the record is none of the target's records. The next plan follows
+            the link.
+        workflow: Required if several workflows deliver such records.
+        reason: A note for the ledger.
+    """
     with open_connections() as connections:
         try:
-            record, chosen = _meant(connections, text, workflow, console)
+            found, chosen = _find(connections, record, workflow)
             _, clock = connections.target(_planned(connections, chosen.name)[0])
-            decided = Pin(
+            manual_link = ManualLink(
                 workflow=chosen.name,
-                source=record.source,
-                source_id=record.source_id,
-                target_id=None if target_id == NEW else target_id,
-                decided_by=decide_as(),
-                decided_at=clock.now().replace(tzinfo=None),
-                note=why,
+                source=found.source,
+                source_id=found.source_id,
+                target_id=None if target == NEW else target,
+                decided_by=require_approver(),
+                decided_at=utc_now(clock),
+                note=reason,
             )
             with connections.warehouse.writer() as con:
-                pin(con, decided)
+                save_manual_link(con, manual_link)
         except (SyncError, WarehouseError) as error:
-            print_problems([str(error)], console)
+            print_problems([str(error)])
             return 2
-    what = "a new record" if decided.target_id is None else f"record {decided.target_id}"
-    _line(f"{record.source} {record.source_id} is {what} of {chosen.spec.target}, says {decided.decided_by};", console)
-    _line(f"the next run of {chosen.name} follows that. `millpond unlink {record.source_id}` takes it back", console)
+    linked_to = "a new record" if manual_link.target_id is None else f"record {manual_link.target_id}"
+    print_line(f"{found.source} {found.source_id} is linked to {linked_to} of {chosen.spec.target};")
+    print_line(f"the next run of {chosen.name} follows the link. `millpond unlink {found.source_id}` removes it")
     return 0
 
 
-def print_unlinked(text: str, console: Console, *, workflow: str) -> int:
-    """Forget a person's decision; returns the exit code."""
+def unlink(record: str, *, workflow: str = "") -> int:
+    """Remove a manual link.
+
+    Args:
+        record: NetSuite id, number or name.
+        workflow: Required if several workflows deliver such records.
+    """
     with open_connections() as connections:
         try:
-            decide_as()
-            record, chosen = _meant(connections, text, workflow, console)
+            require_approver()
+            found, chosen = _find(connections, record, workflow)
             with connections.warehouse.writer() as con:
-                known = unpin(con, chosen.name, record.source, record.source_id)
+                removed = delete_manual_link(con, chosen.name, found.source, found.source_id)
         except (SyncError, WarehouseError) as error:
-            print_problems([str(error)], console)
+            print_problems([str(error)])
             return 2
-    if not known:
-        print_problems([f"nobody linked {record.source} {record.source_id} in {chosen.name}"], console)
+    if not removed:
+        print_problems([f"{found.source} {found.source_id} has no manual link in {chosen.name}"])
         return 1
-    _line(
-        f"forgotten: {record.source} {record.source_id} in {chosen.name}. If a run has written our key into the",
-        console,
+    print_line(
+        f"removed the link of {found.source} {found.source_id} in {chosen.name}. If a run wrote our key into the"
     )
-    _line("target's record since, that key still says that it is this one; clear it there to part them", console)
+    print_line("target's record in the meantime, that key still links it; clear the key there to separate the records")
     return 0
 
 
-def print_links(name: str, console: Console, *, as_csv: bool) -> int:
-    """Every link with the address of the target's record; returns the exit code."""
+def links(workflow: str = "", *, csv: bool = False) -> int:
+    """List all links with the URLs of the target records.
+
+    Args:
+        workflow: One workflow; all when omitted.
+        csv: CSV, for a spreadsheet or for NetSuite's file cabinet.
+    """
     with open_connections() as connections:
         try:
-            links = _links(connections.warehouse)
+            rows = _links(connections.warehouse)
         except WarehouseError as error:
-            print_problems([str(error)], console)
+            print_problems([str(error)])
             return 2
-    rows = links.filter(pl.col("workflow") == name) if name else links
-    if as_csv:
-        table = csv.writer(sys.stdout)
-        table.writerows([rows.columns, *rows.rows()])
+    rows = rows.filter(pl.col("workflow") == workflow) if workflow else rows
+    if csv:
+        _write_csv(rows)
         return 0
     for row in rows.iter_rows(named=True):
-        _line(
-            f"{row['source']} {row['source_id']}: {row['target']} {row['target_id']}  {row['target_url'] or ''}",
-            console,
-        )
+        print_line(f"{row['source']} {row['source_id']}: {row['target']} {row['target_id']}  {row['target_url'] or ''}")
     if rows.is_empty():
-        _line("nothing is linked yet", console)
+        print_line("there are no links yet")
     return 0
+
+
+def _write_csv(rows: pl.DataFrame) -> None:
+    csv.writer(sys.stdout).writerows([rows.columns, *rows.rows()])
 
 
 def _links(warehouse: Warehouse) -> pl.DataFrame:
     with warehouse.writer(transaction=False) as con:
-        ledger.ensure_ledger(con)
+        ensure_ledger(con)
         add_analytics(con)
         return read_frame(con, "from target_links")
 
 
-def _meant(connections: Connections, text: str, name: str, console: Console) -> tuple[Record, Workflow]:
-    """The one record that is meant, and the workflow: the one named, or the only one that reads such records.
+def _find(connections: Connections, text: str, name: str) -> tuple[Record, Workflow]:
+    """The only matching record, and the named workflow or the only one that reads such records.
 
     Raises:
-        SyncError: None, or several.
+        SyncError: There is none, or there are several.
     """
     found = find_records(connections.warehouse, text) if connections.warehouse.exists() else []
     if len(found) > 1:
-        choose(found, console)
-        raise SyncError(f"{text} means several records")
+        print_choices(found)
+        raise SyncError(f"{text} matches several records; use the NetSuite id")
     if not found:
         raise SyncError(f"no record has the NetSuite id, number or name {text!r}, as of the last run")
     source = found[0].source
     names = [name] if name else workflows_of(connections.warehouse, source)
     if len(names) != 1:
-        raise SyncError(f"{source} go to {', '.join(names) or 'no workflow'}; say which: `--workflow NAME`")
+        raise SyncError(f"{source} are delivered by {', '.join(names) or 'no workflow'}; add `--workflow NAME`")
     return found[0], connections.workflow(names[0])
-
-
-def _line(line: str, console: Console, style: str = "") -> None:
-    console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)

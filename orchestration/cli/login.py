@@ -1,20 +1,18 @@
-"""Sign in to SuiteProjects Pro once, in the browser; runs renew the tokens from then on.
+"""`millpond login`: sign in to SuiteProjects Pro once, in the browser; runs renew the tokens afterwards.
 
-millpond login suiteprojects  ->  address to open  ->  code, by the loopback redirect or pasted  ->  token file
+login suiteprojects  ->  address to open  ->  code, by the loopback redirect or pasted  ->  token file
 """
 
-import os
 import secrets
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from rich.console import Console
-
-from orchestration.cli.doctor import secrets_of
-from orchestration.cli.output import print_problems
-from orchestration.settings import MillpondSettings, suiteprojects_connection
+from orchestration.cli.output import print_line, print_problems
+from orchestration.resource_wiring import suiteprojects_resource
+from orchestration.secret_settings import secret_value
+from orchestration.settings import MillpondSettings
 from resources.errors import CredentialsError, IntegrationError, RecordRejectedError
 from resources.suiteprojects.connect import open_authorization
 from resources.suiteprojects.tokens import TokenFile
@@ -22,119 +20,129 @@ from resources.suiteprojects.tokens import TokenFile
 SYSTEM = "suiteprojects"
 WAIT_S = 300
 LOOPBACK = ("127.0.0.1", "localhost")
-ASKED = ("base_url", "client_id", "client_secret", "redirect_uri", "attempts", "sandbox")
 
 
-class RefusedLoginError(Exception):
-    """What came back from the browser cannot be used; the text says why."""
+class LoginError(Exception):
+    """The sign-in failed; the text says why and what to do."""
 
 
-def print_login(system: str, console: Console, *, paste: bool) -> int:
-    """Let a person agree in the browser and keep the tokens; returns the exit code."""
+def login(system: str, *, paste: bool = False) -> int:
+    """Sign in to SuiteProjects Pro in the browser, once.
+
+    Args:
+        system: `suiteprojects`.
+        paste: Paste the address that the browser was redirected to, if the browser runs on another machine.
+    """
     if system != SYSTEM:
-        print_problems([f"{system} has no sign-in of this kind; there is `millpond login {SYSTEM}`"], console)
+        print_problems([f"{system} has no browser sign-in; `millpond login {SYSTEM}` has"])
         return 2
-    settings = MillpondSettings()
-    given = {**suiteprojects_connection(settings), **secrets_of(SYSTEM, settings)}
     try:
-        path = _login(given, console, paste=paste)
-    except (IntegrationError, RefusedLoginError, OSError) as error:
-        print_problems([str(error)], console)
+        path = _sign_in(MillpondSettings(), paste=paste)
+    except (IntegrationError, LoginError, OSError) as error:
+        print_problems([str(error)])
         return 2
-    console.print(f"signed in; the tokens are kept in {path}", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"signed in; the tokens are in {path}")
     return 0
 
 
-def _login(given: dict[str, object], console: Console, *, paste: bool) -> Path:
-    file = TokenFile(Path(str(given["token_file"])), os.environ.get("MILLPOND_SEAL_KEY", ""))
-    with open_authorization(**{name: given[name] for name in ASKED if name in given}) as way:  # type: ignore[arg-type]
+def _sign_in(settings: MillpondSettings, *, paste: bool) -> Path:
+    resource = suiteprojects_resource(settings)
+    file = TokenFile(Path(resource.token_file), secret_value("MILLPOND_ENCRYPTION_KEY"))
+    with open_authorization(
+        base_url=resource.base_url,
+        client_id=resource.client_id,
+        client_secret="" if settings.sandbox else secret_value("SUITEPROJECTS_CLIENT_SECRET", settings.account),
+        redirect_uri=resource.redirect_uri,
+        attempts=resource.attempts,
+        sandbox=resource.sandbox,
+    ) as way:
         application, state = way.application, secrets.token_urlsafe(16)
         host = urlsplit(application.redirect_uri).hostname
-        server = None if paste or host not in LOOPBACK else _Listener(application.redirect_uri)
-        console.print("open this address in a browser, sign in and agree:", highlight=False)
-        address = application.authorize_url(way.http.base_url, state)
-        console.print(address, markup=False, highlight=False, soft_wrap=True)
-        code = code_of(server.wait() if server else _pasted(console), state)
-        with file.alone():
+        listener = None if paste or host not in LOOPBACK else _Listener(application.redirect_uri)
+        print_line("open this address in a browser, sign in and agree:")
+        print_line(application.authorize_url(way.http.base_url, state))
+        code = code_of(listener.wait() if listener else _pasted(), state)
+        with file.locked():
             try:
                 tokens = application.exchange(way.http, way.clock, grant_type="authorization_code", code=code)
             except RecordRejectedError as error:
                 reason = (
-                    "the code was refused: it is used or too old, or the redirect address is not the registered one"
+                    "the code was rejected: it was used before, it expired, or the redirect URI is not the"
+                    " registered one; run `millpond login suiteprojects` again"
                 )
                 raise CredentialsError(SYSTEM, "authorization code", reason) from error
-            file.keep(tokens)
+            file.save(tokens)
     return file.path
 
 
-def _pasted(console: Console) -> str:
-    console.print("then paste the address to which the browser was sent, or the code in it:", highlight=False)
+def _pasted() -> str:
+    print_line("then paste the address that the browser was redirected to, or the code in it:")
     return sys.stdin.readline().strip()
 
 
 def code_of(answer: str, state: str) -> str:
-    """The code in the address that the browser was sent to, or the code itself.
+    """Return the code in the redirect address, or the bare code.
 
     Raises:
-        RefusedLoginError: There is none, or it answers another question than ours.
+        LoginError: There is no code, or it belongs to another sign-in.
     """
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(answer).query).items()}
-    if "error" in asked:
-        raise RefusedLoginError(f"the service refused: {asked['error'][:40]}")
-    if "code" in asked:
-        if not secrets.compare_digest(asked.get("state", "").encode(), state.encode()):
-            raise RefusedLoginError("the answer belongs to another sign-in: start again and use the address shown last")
-        return asked["code"]
+    values = {name: found[0] for name, found in parse_qs(urlsplit(answer).query).items()}
+    if "error" in values:
+        raise LoginError(f"the service denied the sign-in ({values['error'][:40]}); start again and agree")
+    if "code" in values:
+        if not secrets.compare_digest(values.get("state", "").encode(), state.encode()):
+            raise LoginError("the address belongs to another sign-in; start again and use the address shown last")
+        return values["code"]
     if not answer or "?" in answer or "/" in answer:
-        raise RefusedLoginError("there is no code in it: paste the whole address, which has code=… in it")
+        raise LoginError("the address has no code; paste the whole address, with code=… in it")
     return answer
 
 
 class _Listener:
-    """Takes one call of the browser on the loopback address."""
+    """Receives the browser's redirect on the loopback address."""
 
     def __init__(self, redirect_uri: str) -> None:
         url = urlsplit(redirect_uri)
-        answered: list[str] = []
+        received: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = 5  # who connects and says nothing does not keep the browser waiting
+            timeout = 5  # an idle connection does not block the browser's
 
             def do_GET(self) -> None:
                 path = urlsplit(self.path)
-                ours = path.path.rstrip("/") == url.path.rstrip("/") and (
+                is_redirect = path.path.rstrip("/") == url.path.rstrip("/") and (
                     "code=" in path.query or "error=" in path.query
                 )
-                if ours:
-                    answered.append(self.path)
-                self.send_response(200 if ours else 404)
+                if is_redirect:
+                    received.append(self.path)
+                self.send_response(200 if is_redirect else 404)
                 self.send_header("Content-Type", "text/plain; charset=utf-8")
                 self.end_headers()
-                self.wfile.write(b"Signed in. You can close this page.\n" if ours else b"Nothing here.\n")
+                self.wfile.write(b"Signed in. You can close this page.\n" if is_redirect else b"Nothing here.\n")
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's signature
-                """The line would hold the code."""
+                """Log nothing: the line would contain the code."""
 
-        self._answered = answered
-        # bound before the address is shown, so that a port in use is told first
+        self._received = received
+        # bound before the address is shown, so that a port in use is reported first
         try:
             self._server = HTTPServer((url.hostname or LOOPBACK[0], url.port or 80), Handler)
         except OSError as error:
-            mend = "stop the other program, register another redirect address, or use `--paste`"
-            raise RefusedLoginError(f"nobody can listen at {redirect_uri}: {error.strerror}; {mend}") from error
+            fix = "stop the other program, register another redirect URI, or use `--paste`"
+            raise LoginError(f"cannot listen at {redirect_uri}: {error.strerror}; {fix}") from error
         self._server.timeout = 1
 
     def wait(self) -> str:
-        """The path and query of the call.
+        """Return the path and query of the redirect.
 
         Raises:
-            RefusedLoginError: Nobody came.
+            LoginError: There was none within five minutes.
         """
         try:
             for _ in range(WAIT_S):
                 self._server.handle_request()
-                if self._answered:
-                    return self._answered[0]
+                if self._received:
+                    return self._received[0]
         finally:
             self._server.server_close()
-        raise RefusedLoginError("nobody came back from the browser; on another machine use `--paste`")
+        raise LoginError("no redirect from the browser within five minutes; on another machine use `--paste`")

@@ -1,214 +1,120 @@
-"""Plans that wait for a person: list, apply whole or in part, reject; and plans that undo a run.
-
-millpond plans | apply | reject | undo, and the Dagster job `release_plan`, all go through here.
-"""
+"""`millpond plans`, `apply`, `reject` and `undo`: an operator's decisions about plans, printed."""
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from rich.console import Console
+import polars as pl
 from rich.table import Table
 
 from assets.asset_metadata import duration
-from assets.delivery.ledger import ledger, plans
-from assets.delivery.ledger.plans import Kept, SyncError
-from assets.delivery.plan.planner import Workflow
-from assets.delivery.plan.undo import Undone, plan_undo, runs_to_undo
-from assets.delivery.send.apply import Synced, run_sync
-from assets.delivery.target import Target
-from assets.target_registry import TARGETS
-from orchestration.authorization import decide_as
-from orchestration.cli.output import print_plan, print_problems, print_summary
+from assets.delivery.errors import SyncError
+from assets.delivery.ledger import plans as ledger
+from assets.delivery.ledger.plans import PlanState
+from assets.delivery.ledger.tables import ensure_ledger
+from orchestration.cli.options import All
+from orchestration.cli.output import console, print_line, print_problems
+from orchestration.cli.summary import print_plan, print_summary
+from orchestration.connections import Connections, open_connections
+from orchestration.operator_jobs.plan_actions import apply_plan, reject_plan, stale_records, undo_run
 from orchestration.settings import MillpondSettings
-from resources.clock import Clock
 from resources.errors import IntegrationError
-from resources.warehouse.warehouse import Warehouse
+
+SHOWN_PLANS = 50
 
 
-@dataclass(frozen=True)
-class Connections:
-    """What it takes to send something by hand."""
+def plans(*, show_all: All = False) -> int:
+    """List the open plans: awaiting approval, or just made.
 
-    warehouse: Warehouse
-    workflows: dict[str, Workflow]
-    clients: dict[str, Any]
-
-    @property
-    def moment(self) -> datetime:
-        """Now, UTC, as the warehouse keeps it; all clients go by one clock."""
-        moment: datetime = next(iter(self.clients.values())).clock.now().replace(tzinfo=None)
-        return moment
-
-    def target(self, workflow: Workflow) -> tuple[Target, Clock]:
-        """The target of a workflow, and the clock that its system goes by."""
-        kind = TARGETS[workflow.spec.target]
-        client = self.clients[workflow.spec.connection_name]
-        return kind.build(client, workflow.spec.options), client.clock
-
-    def workflow(self, name: str) -> Workflow:
-        """A workflow by name.
-
-        Raises:
-            SyncError: No usable file has that name.
-        """
-        if name not in self.workflows:
-            raise SyncError(f"no workflow {name}; `millpond validate` says which files can be used")
-        return self.workflows[name]
-
-
-@contextmanager
-def open_connections() -> Iterator[Connections]:
-    """The warehouse, the workflows and the clients of both targets; clients connect when they are first used."""
-    import dagster as dg
-
-    from orchestration.definitions import load_workflows, resources
-
-    settings = MillpondSettings()
-    workflows, _ = load_workflows(settings.workflows)
-    made = resources(settings, workflows)
-    connections = {
-        "netsuite",
-        *(each.spec.connection_name for each in workflows),
-    }  # NetSuite's for the clock: no workflow may be left
-    with dg.build_resources({name: made[name] for name in ("warehouse", *connections)}) as opened:
-        clients = {name: getattr(opened, name) for name in connections}
-        yield Connections(opened.warehouse, {each.name: each for each in workflows}, clients)
-
-
-def find_plan(warehouse: Warehouse, plan_id: str) -> Kept:
-    """A plan by the beginning of its id.
-
-    Raises:
-        SyncError: There is none, or several begin so.
+    Args:
+        show_all: Also those that were sent, rejected or expired.
     """
-    with warehouse.writer() as con:
-        return plans.find(con, plan_id)
+    with open_connections() as connections:
+        rows = _plans(connections, show_all=show_all)
+    table = Table(
+        "plan", "workflow", "kind", "state", "writes", "calls", "takes", "made", "expires", title_justify="left"
+    )
+    for row in rows.iter_rows(named=True):
+        table.add_row(
+            row["plan_id"], row["workflow"], row["kind"], row["state"], f"{row['writes']:,}",
+            f"{row['calls_needed']:,}", duration(row["seconds_needed"]), f"{row['made_at']:%m-%d %H:%M}",
+            f"{row['expires_at']:%m-%d %H:%M}",
+        )  # fmt: skip
+    console.print(table if rows.height else "no open plan; `millpond plan GROUP` makes one")
+    for row in rows.iter_rows(named=True):
+        if row["state"] == PlanState.WAITING and row["note"]:
+            print_line(f"{row['plan_id']}: {row['note']}")
+    return 0
 
 
-def apply_plan(connections: Connections, plan_id: str, only: Sequence[str], run_id: str) -> Synced:
-    """Send a plan that a person names, whole or in part."""
-    who, kept = decide_as(), find_plan(connections.warehouse, plan_id)
-    workflow = connections.workflow(kept.workflow)
-    target, clock = connections.target(workflow)
+def _plans(connections: Connections, *, show_all: bool) -> pl.DataFrame:
     with connections.warehouse.writer() as con:
-        ledger.ensure_ledger(con)
-        if kept.state in plans.OPEN:
-            plans.note_decider(con, kept.plan_id, who)
-        ledger.note_run(
-            con, run_id, kept.workflow, {"account": connections.clients[workflow.spec.connection_name].base_url}
-        )
-    return run_sync(
-        connections.warehouse, workflow, target, run_id=run_id, clock=clock, plan_id=kept.plan_id, only=tuple(only)
+        ensure_ledger(con)
+        ledger.expire(con, connections.now)
+    condition = "true" if show_all else "state in ('ready', 'waiting')"
+    return connections.warehouse.read(
+        "select plan_id, workflow, kind, state, writes, calls_needed, seconds_needed, made_at, expires_at, note"
+        f" from sync_plans where {condition} order by made_at desc limit {SHOWN_PLANS}"
     )
 
 
-def reject_plan(connections: Connections, plan_id: str, why: str) -> Kept:
-    """Drop a plan that a person names."""
-    who, kept = decide_as(), find_plan(connections.warehouse, plan_id)
-    with connections.warehouse.writer() as con:
-        ledger.ensure_ledger(con)
-        plans.reject(con, kept, connections.moment, why)
-        plans.note_decider(con, kept.plan_id, who)
-    return kept
+def apply(plan: str, *, only: tuple[str, ...] = ()) -> int:
+    """Send a plan exactly as it was made, whole or in part.
 
-
-def print_applied(plan_id: str, only: Sequence[str], console: Console) -> int:
-    """Apply and print what came of it; returns the exit code."""
+    Args:
+        plan: The plan's id, or its first characters. A plan is sent once. Records that changed after it was made are
+            left out and listed.
+        only: `action=create`, `record=107` or `field=name`; may be repeated.
+    """
     run_id = str(uuid.uuid4())
     with open_connections() as connections:
         try:
-            synced = apply_plan(connections, plan_id, only, run_id)
+            synced = apply_plan(connections, plan, only, run_id)
         except (SyncError, IntegrationError) as error:
-            print_problems([str(error)], console)
+            print_problems([str(error)])
             return 2
-        print_summary(connections.warehouse, run_id, console)
-        for row in synced.decisions.filter(synced.decisions["reason_code"].str.starts_with("stale_")).iter_rows(
-            named=True
-        ):
-            console.print(f"{row['source']} {row['source_id']}: {row['reason']}", markup=False, soft_wrap=True)
+        print_summary(connections.warehouse, run_id)
+        for row in stale_records(synced).iter_rows(named=True):
+            print_line(f"{row['source']} {row['source_id']}: {row['reason']}")
         connections.warehouse.publish()
         return 1 if synced.stop else 0
 
 
-def print_rejected(plan_id: str, why: str, console: Console) -> int:
-    """Drop a plan; returns the exit code."""
+def reject(plan: str, *, reason: str = "rejected by an operator") -> int:
+    """Reject an open plan.
+
+    Args:
+        plan: The plan's id, or its first characters.
+        reason: A note for the ledger.
+    """
     with open_connections() as connections:
         try:
-            kept = reject_plan(connections, plan_id, why)
+            rejected = reject_plan(connections, plan, reason)
         except SyncError as error:
-            print_problems([str(error)], console)
+            print_problems([str(error)])
             return 2
-    console.print(f"plan {kept.plan_id} of {kept.workflow} is rejected", highlight=False)
+    print_line(f"plan {rejected.plan_id} of {rejected.workflow} is rejected")
     return 0
 
 
-def print_plans(console: Console, *, every: bool) -> int:
-    """List the plans that can still be sent, or all; returns the exit code."""
+def undo(run: str, *, record: tuple[str, ...] = (), where: str = "") -> int:
+    """Make a plan that reverts what a run sent.
+
+    Args:
+        run: The run's id, or its first characters. `millpond apply` sends the plan. Records that were edited afterwards
+            are reported as conflicts and left unchanged.
+        record: NetSuite ids to revert; all when omitted.
+        where: SQL condition, such as `action = 'update'`, over action, source, source_id, target_id and mapped fields.
+    """
     with open_connections() as connections:
-        with connections.warehouse.writer() as con:
-            ledger.ensure_ledger(con)
-            plans.expire(con, connections.moment)
-        shown = "true" if every else "state in ('made', 'waiting')"
-        rows = connections.warehouse.read(
-            "select plan_id, workflow, kind, state, writes, calls_needed, seconds_needed, made_at, expires_at, note"
-            f" from sync_plans where {shown} order by made_at desc limit 50"
-        )
-    table = Table(
-        "plan", "workflow", "kind", "state", "writes", "calls", "takes", "made", "until", title_justify="left"
-    )
-    for row in rows.iter_rows(named=True):
-        table.add_row(
-            row["plan_id"], row["workflow"], row["kind"][:13], row["state"], f"{row['writes']:,}",
-            f"{row['calls_needed']:,}", duration(row["seconds_needed"]), f"{row['made_at']:%m-%d %H:%M}",
-            f"{row['expires_at']:%m-%d %H:%M}",
-        )  # fmt: skip
-    console.print(table if rows.height else "no plan waits; `millpond plan GROUP` makes one")
-    for row in rows.iter_rows(named=True):
-        if row["state"] == plans.WAITING and row["note"]:
-            console.print(f"{row['plan_id']}: {row['note']}", markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def _undone(
-    connections: Connections, run: str, records: Sequence[str], where: str
-) -> tuple[list[tuple[str, Undone]], list[str]]:
-    """The plans that take a run back, by workflow, and why there is none for the others."""
-    made, problems = [], []
-    try:
-        decide_as()
-        for undo_run, name in runs_to_undo(connections.warehouse, run):
-            try:
-                workflow = connections.workflow(name)
-                target, clock = connections.target(workflow)
-                undone = plan_undo(
-                    connections.warehouse, workflow, target, undo_run, run_id=str(uuid.uuid4()), clock=clock,
-                    records=records, where=where,
-                )  # fmt: skip
-                made.append((name, undone))
-            except (SyncError, IntegrationError) as error:
-                problems.append(str(error))
-    except SyncError as error:
-        problems.append(str(error))
-    return made, problems
-
-
-def print_undo(run: str, records: Sequence[str], console: Console, *, where: str = "") -> int:
-    """Make the plans that take a run back and print them; returns the exit code."""
-    with open_connections() as connections:
-        made, problems = _undone(connections, run, records, where)
+        made, problems = undo_run(connections, run, record, where)
         if not made:
-            print_problems(problems, console)
+            print_problems(problems)
             return 2
-        for problem in problems:  # a record or a field of one workflow is unknown to the others
-            console.print(problem, markup=False, highlight=False, soft_wrap=True)
-        for name, undone in made:
-            values = MillpondSettings().personal == "show"
-            print_plan(connections.warehouse, name, console, plan_id=undone.plan_id, values=values)
+        for problem in problems:  # a record or field of one workflow may be unknown to the others
+            print_line(problem)
+        for workflow, undone in made:
+            values = MillpondSettings().personal_data == "show"
+            print_plan(connections.warehouse, workflow, plan_id=undone.plan_id, values=values)
             if undone.conflicts:
-                console.print(f"{undone.conflicts} records were edited since and would be left as they are")
-            console.print(f"`millpond apply {undone.plan_id}` sends it", highlight=False)
+                print_line(f"{undone.conflicts} records were edited afterwards and would be left unchanged")
+            print_line(f"`millpond apply {undone.plan_id}` sends it")
     return 0

@@ -1,34 +1,38 @@
-"""Write the report of a run: one HTML page."""
+"""`millpond report`: the HTML report of a run."""
 
 from pathlib import Path
 
-from rich.console import Console
-
 from assets.warehouse.run_report.page import render, write_report
-from assets.warehouse.run_report.queries import gather
+from assets.warehouse.run_report.queries import collect_report
 from assets.warehouse.snapshot import KEPT_REPORTS, REPORTS
+from orchestration.cli.output import NOTHING_READ, print_line, print_problems
+from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import warehouse_of
 from resources.warehouse.warehouse import WarehouseError
 
 
-def print_report(run: str, out: Path | None, console: Console) -> int:
-    """Write the page and say where it is; returns the exit code."""
-    settings = MillpondSettings()
-    warehouse = warehouse_of(settings, personal=settings.personal)
+def report(run: str = "", *, out: Path | None = None) -> int:
+    """Write the HTML report of a run.
+
+    Args:
+        run: The run's id, or its first characters; the newest run when omitted.
+        out: The file to write; in the warehouse's folder when omitted.
+    """
+    warehouse = warehouse_of(MillpondSettings())
     try:
-        report = gather(warehouse, run, hides=warehouse.hides) if warehouse.exists() else None
+        found = collect_report(warehouse, run, hides=warehouse.hides_personal) if warehouse.exists() else None
     except WarehouseError as error:
-        console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        print_problems([str(error)])
         return 1
-    if report is None:
-        text = f"no run begins with {run!r}" if run else "nothing has been run yet: `millpond run all` first"
-        console.print(text, style="red", markup=False, highlight=False)
+    if found is None:
+        print_problems(
+            [f"no run id starts with {run!r}; `millpond report` reports the newest" if run else NOTHING_READ]
+        )
         return 2
     if out:
-        out.write_text(render(report), encoding="utf-8")
+        out.write_text(render(found), encoding="utf-8")
         out.chmod(0o600)
     else:
-        out = write_report(report, warehouse.folder / REPORTS, KEPT_REPORTS)
-    console.print(str(out), markup=False, highlight=False, soft_wrap=True)
+        out = write_report(found, warehouse.folder / REPORTS, KEPT_REPORTS)
+    print_line(str(out))
     return 0

@@ -1,159 +1,160 @@
-"""Run a group's job in this process, show how far it is, and print what it did.
+"""`millpond run` and `millpond plan`: a job in this process, its progress, and its results.
 
-millpond run GROUP  ->  job <group>  ->  sync_runs  ->  summary
+GROUP  ->  job <group> or <group>__plan  ->  sync_runs  ->  summary
 """
 
 import logging
-import os
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from assets.delivery.spec.loader import WorkflowFileError
-from orchestration.cli.output import _workflows_of, print_held, print_plan, print_problems, print_summary
+from orchestration.automation.full_refresh import missing_needs, reset_watermarks
+from orchestration.automation.groups import OPERATOR_JOBS, OWN_JOBS
+from orchestration.automation.jobs import PLAN_SUFFIX
+from orchestration.cli.output import console, print_problems
+from orchestration.cli.summary import print_plan, print_summary, print_unsent, workflows_of_run
 from orchestration.dagster_instance import open_instance
-from orchestration.maintenance.dead_runs import BY_CLI, BY_TAG, close_dead_runs
+from orchestration.dagster_internals import MAX_RETRIES_TAG
+from orchestration.definitions import definitions
+from orchestration.maintenance.dead_runs import LAUNCHED_BY_CLI, close_dead_runs
+from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import warehouse_of
-from resources.warehouse.warehouse import WarehouseError
+from orchestration.workflow_files import load_user_files
+from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 POLL_S = 0.25
-STEPS = ("__plan", "__import", "__update")  # jobs of a group that have commands of their own
+OTHER_SUFFIXES = (PLAN_SUFFIX, "__import", "__update")  # jobs with commands of their own
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run_group(group: str, console: Console, ops: Mapping[str, Any] | None = None) -> int:
-    """Run and print the summary; returns the exit code. `ops` is Dagster's config of single assets."""
-    settings = MillpondSettings()
-    done = execute(settings, group, console, ops)
-    if done is None:
-        return 2
-    run_id, problems = done
-    warehouse = warehouse_of(settings, personal=settings.personal)
-    with _warehouse_trouble(problems):
-        if problems and warehouse.exists():
-            warehouse.publish()  # what a failed run did is in the ledger; analysts shall see that too
-        print_summary(warehouse, run_id, console)
-        for workflow in _workflows_of(warehouse, run_id):
-            print_held(warehouse, workflow, console)
-    print_problems(problems, console)
-    return 1 if problems else 0
+def run(group: str, *, full: bool = False, since: datetime | None = None) -> int:
+    """Run a group's job in this process and print a summary.
 
-
-def synchronise_group(group: str, since: datetime | None, console: Console) -> int:
-    """Run a group with NetSuite read again; returns the exit code. Nothing is run when its needs are not met."""
-    settings = MillpondSettings()
-    from orchestration.automation.full_refresh import missing_needs, read_again
-    from orchestration.automation.jobs import load_groups
-    from orchestration.definitions import load_workflows
-
-    workflows, broken = load_workflows(settings.workflows)
-    groups, _ = load_groups(settings.workflows, [*(each.name for each in workflows), *broken])
-    if group in groups:
-        known = {each.name: each for each in workflows}
-        unmet = list(missing_needs(groups[group], known))
-        if unmet:
-            print_problems(unmet, console)
-            return 2
-        asked = [known[name] for name in groups[group].workflows if name in known and known[name].spec.active]
-        read_again(warehouse_of(settings), asked, since)
-    return run_group(group, console)
-
-
-def plan_group(group: str, console: Console) -> int:
-    """Run the group's job up to the plan and print it; returns the exit code."""
-    settings = MillpondSettings()
-    done = execute(settings, f"{group}__plan", console)
-    if done is None:
-        return 2
-    run_id, problems = done
-    warehouse = warehouse_of(settings, seal_key=os.environ.get("MILLPOND_SEAL_KEY", ""))
-    with _warehouse_trouble(problems):
-        print_summary(warehouse, run_id, console)
-        for workflow in _workflows_of(warehouse, run_id):
-            print_plan(warehouse, workflow, console, values=settings.personal == "show")
-    print_problems(problems, console)
-    return 1 if problems else 0
-
-
-@contextmanager
-def _warehouse_trouble(problems: list[str]) -> Iterator[None]:
-    """A warehouse that cannot be read is one more problem, not a traceback over the others."""
-    try:
-        yield
-    except WarehouseError as error:
-        problems.append(str(error))
-
-
-def execute(
-    settings: MillpondSettings, job_name: str, console: Console, ops: Mapping[str, Any] | None = None
-) -> tuple[str, list[str]] | None:
-    """Run one job with a progress display.
-
-    Returns:
-        The run's id and what went wrong, in words; None when there is no such job.
+    Args:
+        group: A group of groups.yaml, a workflow's name, or `all`.
+        full: Full refresh: read every NetSuite record of the group again, not only what changed.
+        since: Full refresh of records changed at or after this day or time, UTC, such as `2026-11-01`.
     """
-    with open_instance(settings) as instance:
-        # after DAGSTER_HOME is set: the code location reads the settings
-        from orchestration.automation.jobs import OWN_JOBS
-        from orchestration.cli.activation import SWITCH
-        from orchestration.definitions import definitions
-        from orchestration.operator_jobs.apply_plan import RELEASE
+    if full or since:
+        problems = _prepare_full_refresh(group, since)
+        if problems:
+            print_problems(problems)
+            return 2
+    return run_job(group)
 
-        try:
-            loaded = definitions()
-        except WorkflowFileError as error:
-            print_problems([str(error)], console)
-            return None
-        # a plan is released by `millpond apply`
-        others = {RELEASE, SWITCH}
-        jobs = {job.name: job for job in loaded.resolve_all_job_defs() if job.name not in others}
+
+def plan(group: str) -> int:
+    """Read and plan without sending, and print the plan.
+
+    Args:
+        group: A group of groups.yaml, a workflow's name, or `all`.
+    """
+    values = MillpondSettings().personal_data == "show"
+
+    def print_results(warehouse: Warehouse, run_id: str, problems: list[str]) -> None:  # noqa: ARG001 - as for runs
+        print_summary(warehouse, run_id)
+        for workflow in workflows_of_run(warehouse, run_id):
+            print_plan(warehouse, workflow, values=values)
+
+    return _execute(f"{group}{PLAN_SUFFIX}", print_results)
+
+
+def run_job(job: str, ops: Mapping[str, Any] | None = None) -> int:
+    """Run a group's job and print its summary; return the exit code.
+
+    Args:
+        job: The job's name.
+        ops: Dagster's config of single ops.
+    """
+
+    def print_results(warehouse: Warehouse, run_id: str, problems: list[str]) -> None:
+        if problems and warehouse.exists():
+            warehouse.publish()  # analysts also see what a failed run did
+        print_summary(warehouse, run_id)
+        for workflow in workflows_of_run(warehouse, run_id):
+            print_unsent(warehouse, workflow)
+
+    return _execute(job, print_results, ops)
+
+
+def _prepare_full_refresh(group: str, since: datetime | None) -> list[str]:
+    """Set the watermarks of a group back; return the problems, in which case nothing was changed."""
+    settings = MillpondSettings()
+    files = load_user_files(settings.workflows)
+    chosen = files.groups.groups.get(group)
+    if chosen is None:
+        return []  # reported by the run
+    known = {each.name: each for each in files.workflows}
+    problems = list(missing_needs(chosen, known))
+    if not problems:
+        active = [known[name] for name in chosen.workflows if name in known and known[name].spec.active]
+        reset_watermarks(warehouse_of(settings), active, since)
+    return problems
+
+
+def _execute(
+    job_name: str,
+    print_results: Callable[[Warehouse, str, list[str]], None],
+    ops: Mapping[str, Any] | None = None,
+) -> int:
+    """Run one job with a progress display, and print its results and problems; return the exit code."""
+    settings = MillpondSettings()
+    with open_instance(settings) as instance:
+        jobs = {job.name: job for job in definitions().resolve_all_job_defs() if job.name not in OPERATOR_JOBS}
         if job_name not in jobs:
-            groups = sorted(
-                name for name in jobs if not name.startswith("__") and not name.endswith(STEPS) and name not in OWN_JOBS
-            )
-            asked = escape(job_name.removesuffix("__plan"))
-            console.print(f"no group [b]{asked}[/b]; there are {', '.join(groups)}", style="red", soft_wrap=True)
-            return None
+            print_problems([_unknown_group(job_name, jobs)])
+            return 2
         job = jobs[job_name]
-        close_dead_runs(instance)  # or their places in the pool would be waited for
+        close_dead_runs(instance)  # otherwise the run would wait for their pool slots
         run_id = str(uuid.uuid4())
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
-        with _progress(instance, run_id, len(list(job.graph.node_dict)), console):
+        with _progress(instance, run_id, len(job.graph.node_dict)):
             result = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
                 raise_on_error=False,
                 partition_key=settings.account or None,
                 run_config={**QUIET, "ops": ops or {}},
-                tags={BY_TAG: BY_CLI, "dagster/max_retries": "0"},  # who sits there sees how it ended
+                tags={**LAUNCHED_BY_CLI, MAX_RETRIES_TAG: "0"},  # the operator sees how it ends
             )
-        return result.run_id, _problems(result)
+        problems = _problems(result)
+    try:
+        print_results(warehouse_of(settings), run_id, problems)
+    except WarehouseError as error:  # one more problem, without a traceback that hides the others
+        problems.append(str(error))
+    print_problems(problems)
+    return 1 if problems else 0
+
+
+def _unknown_group(job_name: str, jobs: Mapping[str, object]) -> str:
+    groups = sorted(
+        name
+        for name in jobs
+        if not name.startswith("__") and not name.endswith(OTHER_SUFFIXES) and name not in OWN_JOBS
+    )
+    return f"no group {job_name.removesuffix(PLAN_SUFFIX)}; known are {', '.join(groups)}"
 
 
 @contextmanager
-def _progress(instance: dg.DagsterInstance, run_id: str, steps: int, console: Console) -> Iterator[None]:
-    """Follow the run's events and show the step at work, how many are done, and what it says."""
+def _progress(instance: dg.DagsterInstance, run_id: str, steps: int) -> Iterator[None]:
+    """Show the current step, its last log message and the number of completed steps."""
     stop = threading.Event()
     columns = (
         SpinnerColumn(), TextColumn("{task.description}", table_column=None), BarColumn(bar_width=24),
         MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
-    # into a pipe or file no display: its control characters would stand between the lines
+    # not into a pipe or file, where its control characters would remain
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("starting", total=steps)
 
         def follow() -> None:
             cursor: str | None = None
-            done = 0
             while not stop.wait(POLL_S):
                 page = instance.get_records_for_run(run_id, cursor=cursor)
                 cursor = page.cursor
@@ -162,8 +163,7 @@ def _progress(instance: dg.DagsterInstance, run_id: str, steps: int, console: Co
                     if event and event.is_step_start:
                         progress.update(task, description=str(event.step_key))
                     elif event and (event.is_step_success or event.is_step_failure):
-                        done += 1
-                        progress.update(task, completed=done)
+                        progress.advance(task)
                     elif not event and text:
                         progress.update(task, description=text[:60])
 
@@ -177,25 +177,26 @@ def _progress(instance: dg.DagsterInstance, run_id: str, steps: int, console: Co
 
 
 def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
-    """What failed: a step's own words, or the check that stopped it."""
-    told = []
+    """Every failed step with its error, and every failed blocking check."""
+    problems = []
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data
             user = failure.user_failure_data
             text = (user.description if user else None) or _root_cause(failure.error)
-            told.append(f"{event.step_key}: {text.strip()}")
+            problems.append(f"{event.step_key}: {text.strip()}")
     failed = [each for each in result.get_asset_check_evaluations() if each.blocking and not each.passed]
-    return told + [f"{each.asset_key.to_user_string()}: check {each.check_name}: {_told(each)}" for each in failed]
+    return problems + [
+        f"{each.asset_key.to_user_string()}: check {each.check_name}: {_check_text(each)}" for each in failed
+    ]
 
 
-def _told(check: dg.AssetCheckEvaluation) -> str:
-    """What a check says, or the numbers that it looked at."""
+def _check_text(check: dg.AssetCheckEvaluation) -> str:
     return check.description or ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
 
 
 def _root_cause(error: Any) -> str:
-    """The innermost exception's own words: Dagster wraps what a step raises."""
+    """The message of the innermost exception: Dagster wraps what a step raises."""
     while error is not None and error.cause is not None:
         error = error.cause
     return str(error.message) if error else "failed"

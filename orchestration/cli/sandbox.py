@@ -1,4 +1,6 @@
-"""`millpond sandbox …`: serve, fill, play, look at and trouble the three stand-ins."""
+"""`millpond sandbox …`: serve, fill, change and inspect the simulated systems."""
+
+# ruff: noqa: D417 - shared options document themselves
 
 import json
 import os
@@ -12,26 +14,29 @@ from typing import Annotated, Any, Literal, get_args
 from cyclopts import App, Parameter
 from rich.console import Console
 
-PIPE_WIDTH = 160
+from orchestration.cli.output import console
+from orchestration.cli.sandbox_folder import open_folder, switch_values
+from resources.sandbox.generator.seed import seed as fill
+from resources.sandbox.listing import SWITCHES, as_table, listing
+from resources.sandbox.netsuite.user_event import Deployment
+from resources.sandbox.sandbox import SystemName
+from resources.sandbox.server import serve as serve_until_stopped
+from resources.sandbox.simulation.day import manual_edits as edit_targets
+from resources.sandbox.simulation.day import simulate_day
 
-# as resources.sandbox.sandbox has it; the stand-ins are imported late, for they take half a second
-SystemName = Literal["netsuite", "suiteprojects", "precoro"]
+app = App(name="sandbox", help="Serve, fill, change and inspect the simulated systems.")
 
-app = App(
-    name="sandbox", help="Stand-ins of NetSuite, SuiteProjects Pro and Precoro: serve, seed, day, hook, show, switches."
-)
-
-State = Annotated[Path | None, Parameter(help="Folder of the sandbox; $MILLPOND_HOME/sandbox when left out.")]
+State = Annotated[Path | None, Parameter(help="Folder of the sandbox; $MILLPOND_HOME/sandbox when omitted.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document instead of tables.")]
 ClockName = Annotated[
     Literal["wall", "shared"],
-    Parameter(help="wall: the machine's time, from now on; shared: the folder's own clock, which jumps."),
+    Parameter(help="wall: the machine's time, from now on; shared: the folder's own clock, which jumps ahead."),
 ]
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """What a person can put right is one line on stderr and exit code 2, not a traceback."""
+def _errors_as_lines() -> Iterator[None]:
+    """Print an error that the user can fix as one line on stderr, and exit with code 2."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -40,21 +45,17 @@ def _explained() -> Iterator[None]:
 
 
 def _print_table(title: str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """A table as wide as the terminal; into a pipe or file, wide enough not to break ids."""
-    from resources.sandbox.listing import as_table
-
-    console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     console.print(as_table(title, columns, rows))
 
 
-def _say(line: str) -> None:
-    """One line on stdout, as it is: rich would wrap it."""
+def _write(line: str) -> None:
+    """Write one line verbatim to stdout, at once: other programs read it."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def _print_json(document: Any) -> None:
-    _say(json.dumps(document, default=str, ensure_ascii=False))
+def _write_json(document: Any) -> None:
+    _write(json.dumps(document, default=str, ensure_ascii=False))
 
 
 @app.command
@@ -67,29 +68,21 @@ def serve(
     tls: bool = False,
     clock: ClockName = "wall",
 ) -> None:
-    """Serve the stand-ins on loopback ports; prints one JSON line when ready, runs until SIGINT or SIGTERM.
+    """Serve the systems on loopback ports; print one JSON line when ready, and run until SIGINT or SIGTERM.
 
-    Parameters
-    ----------
-    netsuite_port
-        Port of NetSuite; 0 picks a free one.
-    suiteprojects_port
-        Port of SuiteProjects Pro.
-    precoro_port
-        Port of Precoro.
-    tls
-        Speak https under the folder's own certificate authority, named in the JSON line as `ca_file`.
+    Args:
+        netsuite_port: Port of NetSuite; 0 chooses a free one.
+        suiteprojects_port: Port of SuiteProjects Pro.
+        precoro_port: Port of Precoro.
+        tls: Serve HTTPS with the folder's own certificate authority, named in the JSON line as `ca_file`.
     """
-    from orchestration.cli.sandbox_folder import open_folder
-    from resources.sandbox.server import serve as serve_until_stopped
-
     ports: dict[SystemName, int] = {
         "netsuite": netsuite_port,
         "suiteprojects": suiteprojects_port,
         "precoro": precoro_port,
     }
-    with _explained():
-        serve_until_stopped(open_folder(state, clock), ports, tls=tls, announce=_say)
+    with _errors_as_lines():
+        serve_until_stopped(open_folder(state, clock), ports, tls=tls, announce=_write)
 
 
 @app.command
@@ -104,85 +97,65 @@ def seed(
 ) -> None:
     """Fill an empty sandbox with customers, leads, prospects, projects and contacts.
 
-    Parameters
-    ----------
-    customers
-        How many customers, leads and prospects together.
-    companies
-        CSV of companies, plain or .gz; when it ends, companies are invented.
-    seed
-        The same seed gives the same records.
+    Args:
+        customers: Number of customers, leads and prospects together.
+        companies: CSV of companies, plain or .gz; further companies are generated.
+        seed: The same seed generates the same records.
     """
-    from orchestration.cli.sandbox_folder import open_folder
-    from resources.sandbox.generator.seed import seed as fill
-
-    with _explained():
+    with _errors_as_lines():
         report = fill(open_folder(state, clock), customers=customers, companies=companies, seed=seed)
     if as_json:
-        _print_json(asdict(report))
+        _write_json(asdict(report))
         return
     rows = [{"table": table, "rows": count} for table, count in report.rows.items()]
     rows += [{"table": f"  {stage}s", "rows": count} for stage, count in sorted(report.stages.items())]
     _print_table("NetSuite", ("table", "rows"), rows)
     if report.long_names:
-        _say(f"{len(report.long_names)} names are too long on purpose: customers {report.long_names}")
+        _write(f"{len(report.long_names)} names are too long on purpose: customers {report.long_names}")
 
 
 @app.command
-def day(*, seed: int = 1, days: int = 1, by_hand: bool = False, state: State = None, as_json: AsJson = False) -> None:
-    """Play days in NetSuite: edits, conversions, merges, deletions, new records.
+def day(
+    *, seed: int = 1, days: int = 1, manual_edits: bool = False, state: State = None, as_json: AsJson = False
+) -> None:
+    """Simulate days in NetSuite: edits, conversions, merges, deletions, new records.
 
-    Parameters
-    ----------
-    seed
-        The first day's seed; each next day adds one.
-    days
-        How many days.
-    by_hand
-        People edit in SuiteProjects Pro and Precoro as well.
+    Args:
+        seed: The first day's seed; each further day adds one.
+        days: Number of days.
+        manual_edits: Also edit records in SuiteProjects Pro and Precoro, as people do.
     """
-    from orchestration.cli.sandbox_folder import open_folder
-    from resources.sandbox.simulation.day import day as play
-    from resources.sandbox.simulation.day import hand_edits
-
-    with _explained():
+    with _errors_as_lines():
         sandbox = open_folder(state)
-        reports = [play(sandbox, number) for number in range(seed, seed + days)]
-        edited = hand_edits(sandbox, seed) if by_hand else []
-    events = [event for report in reports for event in report.events] + edited
+        reports = [simulate_day(sandbox, number) for number in range(seed, seed + days)]
+        edits = edit_targets(sandbox, seed) if manual_edits else []
+    events = [event for report in reports for event in report.events] + edits
     rows = [{"at": event.at, "kind": event.kind, "records": event.records} for event in events]
     if as_json:
-        _print_json(rows)
+        _write_json(rows)
         return
-    shown = [
+    printed = [
         {"at": event.at, "kind": event.kind, "records": ", ".join(f"{table} {key}" for table, key in event.records)}
         for event in events
     ]
-    _print_table(f"{len(rows)} events", ("at", "kind", "records"), shown)
+    _print_table(f"{len(rows)} events", ("at", "kind", "records"), printed)
 
 
 @app.command
 def show(
     system: SystemName, record_type: str, /, *, limit: int = 50, state: State = None, as_json: AsJson = False
 ) -> None:
-    """Show records of a stand-in, such as `netsuite leads`, `suiteprojects nodes`, `precoro options`.
+    """Show records of a system, such as `netsuite leads`, `suiteprojects nodes`, `precoro options`.
 
-    Parameters
-    ----------
-    system
-        netsuite, suiteprojects or precoro.
-    thing
-        What to show; a wrong one is answered with a list.
-    limit
-        Rows of the table; JSON has all.
+    Args:
+        system: netsuite, suiteprojects or precoro.
+        record_type: Type of the records; an unknown one is answered with the known ones.
+        limit: Maximum rows of the table; JSON has all.
     """
-    from orchestration.cli.sandbox_folder import open_folder
-    from resources.sandbox.listing import listing
-
-    with _explained():
+    with _errors_as_lines():
         found = listing(open_folder(state), system, record_type)
     if as_json:
-        _print_json(found.rows)
+        _write_json(found.rows)
         return
     title = f"{system} {record_type}: {min(limit, len(found.rows))} of {len(found.rows)}"
     _print_table(title, found.columns, found.rows[:limit])
@@ -190,54 +163,41 @@ def show(
 
 @app.command
 def switches(system: SystemName | None = None, /, *settings: str, state: State = None, as_json: AsJson = False) -> None:
-    """List what the stand-ins leave open, with meaning and source; or set switches of one with NAME=VALUE.
+    """List the switches for undocumented behavior, with meaning and source; or set switches of a system.
 
-    Parameters
-    ----------
-    system
-        netsuite, suiteprojects or precoro; all when left out.
-    settings
-        NAME=VALUE; several values with commas between.
+    Args:
+        system: netsuite, suiteprojects or precoro; all when omitted.
+        settings: NAME=VALUE; separate several values by commas.
     """
-    from orchestration.cli.sandbox_folder import open_folder, switch_values
-    from resources.sandbox.listing import SWITCHES
-
-    with _explained():
+    with _errors_as_lines():
         board = open_folder(state).switches
         if system and settings:
             board.set(system, SWITCHES[system], **switch_values(SWITCHES[system], settings))
-        shown: tuple[SystemName, ...] = (system,) if system else get_args(SystemName)
-        rows = [{"system": name} | asdict(each) for name in shown for each in board.describe(name, SWITCHES[name])]
+        systems: tuple[SystemName, ...] = (system,) if system else get_args(SystemName)
+        rows = [{"system": name} | asdict(each) for name in systems for each in board.describe(name, SWITCHES[name])]
     if as_json:
-        _print_json(rows)
+        _write_json(rows)
         return
     _print_table("switches", ("system", "name", "value", "default", "meaning", "source"), rows)
 
 
 @app.command
-def hook(
+def webhook(
     url: str = "http://127.0.0.1:8378/hooks/netsuite", /, *, off: bool = False, context: str = "USERINTERFACE",
     state: State = None,
 ) -> None:  # fmt: skip
-    """Deploy the user event in the stand-in of NetSuite: from now on each save is told to `millpond webhook`.
+    """Deploy the user event script in the simulated NetSuite: each save is posted to `millpond webhook`.
 
-    Parameters
-    ----------
-    url
-        Where it posts; signed with the first of MILLPOND_WEBHOOK_SECRETS.
-    off
-        Take it away again.
-    context
-        Who saves, as NetSuite calls it: USERINTERFACE, RESTLET and so on.
+    Args:
+        url: Address to post to; posts are signed with the first of MILLPOND_WEBHOOK_SECRETS.
+        off: Remove the script.
+        context: NetSuite's execution context of the saves, such as USERINTERFACE or RESTLET.
     """
-    from orchestration.cli.sandbox_folder import open_folder
-    from resources.sandbox.netsuite.user_event import Deployment
-
     secret = os.environ.get("MILLPOND_WEBHOOK_SECRETS", "").partition(",")[0].strip()
-    with _explained():
+    with _errors_as_lines():
         if not off and not secret:
-            raise ValueError("MILLPOND_WEBHOOK_SECRETS is not set; the webhook would turn the posts away")
+            raise ValueError("MILLPOND_WEBHOOK_SECRETS is not set; set it, or the webhook rejects the posts")
         sandbox = open_folder(state)
         deployment = Deployment(url, secret, sandbox.credentials["netsuite"]["account"], context)
-        sandbox.netsuite.user_event.register(None if off else deployment)
-    _say("saves are not told" if off else f"saves are told to {url}")
+        sandbox.netsuite.user_event.deploy(None if off else deployment)
+    _write("saves are not posted" if off else f"saves are posted to {url}")

@@ -1,51 +1,53 @@
-"""Print what is in the warehouse, for analysts: tables, views and macros with their columns."""
+"""`millpond tables`: the warehouse's tables, views and macros, for analysts."""
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from assets.warehouse.catalog.catalog import LAYERS, Entry, page, read_dictionary
-from assets.warehouse.catalog.diagram import picture
+from assets.warehouse.catalog import catalog
+from assets.warehouse.catalog.catalog import LAYERS, Entry
+from assets.warehouse.catalog.diagram import mermaid
+from orchestration.cli.output import NOTHING_READ, console, print_line, print_problems
+from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import MillpondSettings
-from orchestration.warehouse_access import warehouse_of
-from resources.warehouse.tables import add_analytics
+from resources.warehouse.snapshot import add_analytics
 from resources.warehouse.warehouse import WarehouseError
 
 
-def print_tables(name: str, to_page: Path | None, console: Console, to_picture: Path | None = None) -> int:
-    """Print all tables, or one with its columns, or write page and picture; returns the exit code."""
-    settings = MillpondSettings()
-    warehouse = warehouse_of(settings)
+def tables(name: str = "", *, page: Path | None = None) -> int:
+    """List the warehouse's tables, views and macros.
+
+    Args:
+        name: A table, view or macro to describe: its columns, their meaning and origin.
+        page: Write all of it, with a diagram of the tables, to this Markdown file instead.
+    """
+    warehouse = warehouse_of(MillpondSettings())
     if not warehouse.exists():
-        console.print("nothing has been read yet: `millpond run all` first", style="red")
+        print_problems([NOTHING_READ])
         return 2
     try:
         with warehouse.writer(transaction=False) as con:
             add_analytics(con)
-            entries = read_dictionary(con)
+            entries = catalog.read_catalog(con)
     except WarehouseError as error:
-        console.print(f"✗ {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        print_problems([str(error)])
         return 1
-    written = {path: make(entries) for path, make in ((to_page, page), (to_picture, picture)) if path}
-    for path, text in written.items():
-        path.write_text(text, encoding="utf-8")
-        console.print(f"{path}: {len(entries)} tables, views and macros", markup=False, highlight=False)
-    if written:
+    if page:
+        page.write_text(catalog.page(entries, mermaid(entries)), encoding="utf-8")
+        print_line(f"{page}: {len(entries)} tables, views and macros")
         return 0
     if not name:
-        _print_all(entries, console)
+        _print_all(entries)
         return 0
-    chosen = [entry for entry in entries if entry.name == name]
-    if not chosen:
-        line = f"no table, view or macro is called {name!r}; `millpond tables` lists them"
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    found = next((entry for entry in entries if entry.name == name), None)
+    if found is None:
+        print_problems([f"no table, view or macro {name!r}; `millpond tables` lists them"])
         return 1
-    _print_one(chosen[0], console)
+    _print_one(found)
     return 0
 
 
-def _print_all(entries: list[Entry], console: Console) -> None:
+def _print_all(entries: list[Entry]) -> None:
     for layer, title in LAYERS.items():
         of_layer = [entry for entry in entries if entry.layer == layer]
         if not of_layer:
@@ -62,9 +64,9 @@ def _print_all(entries: list[Entry], console: Console) -> None:
         console.print(table, "", markup=False)
 
 
-def _print_one(entry: Entry, console: Console) -> None:
+def _print_one(entry: Entry) -> None:
     rows = "" if entry.rows is None else f", {entry.rows:,} rows"
-    console.print(f"{entry.call}  ({entry.kind}{rows})", style="bold", markup=False, highlight=False)
+    print_line(f"{entry.call}  ({entry.kind}{rows})", "bold")
     console.print(entry.meaning, markup=False, highlight=False)
     if entry.reads:
         console.print(f"\nReads {', '.join(entry.reads)}.", markup=False, highlight=False)

@@ -1,63 +1,64 @@
-"""`millpond webhook`: serve the webhook until it is told to end."""
+"""`millpond webhook`: serve the webhook until it is stopped."""
 
 import logging
-import os
 
 import uvicorn
-from rich.console import Console
 from rich.logging import RichHandler
 
-from orchestration.cli.output import print_problems
+from orchestration.cli.output import console, print_line, print_problems
 from orchestration.realtime.queue import NotificationQueue
-from orchestration.realtime.webhook import LEAST_SECRET, Gate, Webhook
-from orchestration.settings import MillpondSettings, netsuite_settings
+from orchestration.realtime.webhook import MIN_SECRET, Gate, Webhook
+from orchestration.secret_settings import secret_value
+from orchestration.settings import MillpondSettings, netsuite_settings, split_list
 from resources.netsuite.webhook_signature import PATH
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-IDLE_S = 5  # of a connection that says nothing
-MOST_AT_ONCE = 100  # connections; the next one is told to try again
+IDLE_S = 5  # of a silent connection
+MAX_CONNECTIONS = 100  # further ones get a 503
 
 
-def gate_of(settings: MillpondSettings) -> Gate:
-    """What a post must show, by the settings.
+def webhook(*, host: str = "", port: int | None = None) -> int:
+    """Receive NetSuite's change notifications.
 
-    Raises:
-        ValueError: There is no secret, or one that is easily guessed.
+    Args:
+        host: Address to listen on; MILLPOND_WEBHOOK_HOST when omitted.
+        port: Port to listen on; MILLPOND_WEBHOOK_PORT when omitted.
     """
-    secrets = [each.strip() for each in os.environ.get("MILLPOND_WEBHOOK_SECRETS", "").split(",") if each.strip()]
-    if not secrets:
-        raise ValueError(
-            "MILLPOND_WEBHOOK_SECRETS is not set: anybody could send change notifications; see .env.example"
-        )
-    if any(len(each) < LEAST_SECRET for each in secrets):
-        raise ValueError(f"MILLPOND_WEBHOOK_SECRETS: each takes {LEAST_SECRET} characters or more")
-    names = {name.strip().lower() for name in settings.webhook_names.split(",") if name.strip()}
-    return Gate(
-        secrets=secrets,
-        names=frozenset({*LOOPBACK, *names}),
-        window_s=settings.webhook_window_s,
-        most_bytes=settings.webhook_most_bytes,
-        # the sandbox is an account of its own
-        account="" if settings.sandbox else netsuite_settings(settings.account).account,
-    )
-
-
-def serve_webhook(console: Console, *, host: str = "", port: int | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code."""
     settings = MillpondSettings()
     try:
         gate = gate_of(settings)
     except ValueError as error:
-        print_problems([str(error)], console)
+        print_problems([str(error)])
         return 2
-    where, at = host or settings.webhook_host, settings.webhook_port if port is None else port
+    host, port = host or settings.webhook_host, settings.webhook_port if port is None else port
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])
     config = uvicorn.Config(
-        Webhook(gate, NotificationQueue(settings.own)).app(), host=where, port=at, log_level="warning",
+        Webhook(gate, NotificationQueue(settings.account_home)).app(), host=host, port=port, log_level="warning",
         access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=IDLE_S,
-        limit_concurrency=MOST_AT_ONCE,
+        limit_concurrency=MAX_CONNECTIONS,
     )  # fmt: skip
-    console.print(f"change notifications are taken on http://{where}:{at}{PATH}", highlight=False, soft_wrap=True)
+    print_line(f"receiving change notifications on http://{host}:{port}{PATH}")
     server = uvicorn.Server(config)
     server.run()
     return 0 if server.started else 1
+
+
+def gate_of(settings: MillpondSettings) -> Gate:
+    """Return the conditions that a notification must meet.
+
+    Raises:
+        ValueError: There is no secret, or one that is too short.
+    """
+    secrets = split_list(secret_value("MILLPOND_WEBHOOK_SECRETS"))
+    if not secrets:
+        raise ValueError("MILLPOND_WEBHOOK_SECRETS is not set: anyone could send notifications; see .env.example")
+    if any(len(each) < MIN_SECRET for each in secrets):
+        raise ValueError(f"MILLPOND_WEBHOOK_SECRETS: each secret needs {MIN_SECRET} characters or more")
+    return Gate(
+        secrets=secrets,
+        hosts=frozenset({*LOOPBACK, *split_list(settings.webhook_allowed_hosts.lower())}),
+        window_s=settings.webhook_window_s,
+        max_bytes=settings.webhook_max_bytes,
+        # the sandbox has its own account
+        account="" if settings.sandbox else netsuite_settings(settings.account).account,
+    )

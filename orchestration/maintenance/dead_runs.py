@@ -1,10 +1,10 @@
-"""Close runs whose process is dead, so that nothing waits for them.
+"""Close runs whose process died, so that nothing waits for them.
 
-runs under way  ->  the process that Dagster noted  ->  gone?  ->  failed, its places in pools free
+runs in progress  ->  the process ids that Dagster logged  ->  process gone?  ->  run failed, pool slots freed
 
-Dagster notices the death of a run's process as long as the code server lives that started it. After a power cut, or
-for a run of the command line, nobody does: the run stays under way for ever, keeps its place in the pool `duckdb`, and
-everything behind it waits. A process is told from a later one with the same number by when it began.
+Dagster notices that a run's process died only while the code server that started it lives. After a power failure, or
+for a run of the command line, the run stays in progress forever, keeps its slot in the pool `duckdb`, and blocks every
+later run. A later process with the same id is recognized by its start time.
 """
 
 import os
@@ -13,25 +13,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.launcher import DefaultRunLauncher  # runs in processes of this machine
 
-UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-BY_TAG, BY_CLI = "millpond/by", "cli"
-DIED = "the process that ran it is gone; what it sent is read back by the next run"
-SLACK_S = 1.0  # between the beginning of a process as the kernel counts it, and the clock
+from orchestration.dagster_internals import DefaultRunLauncher
+
+IN_PROGRESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+LAUNCHED_BY_CLI = {"millpond/launched_by": "cli"}
+DIED = "the run's process died; the next run checks the target for what this one sent"
+START_TOLERANCE_S = 1.0  # between a process's start time in the kernel and the clock
 EVERY_S = 30
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Say of runs whose process is gone that they failed; returns their ids. Only on Linux: elsewhere none is known."""
+    """Mark runs whose process died as failed, and return their ids; only on Linux, where /proc tells."""
     if not Path("/proc/self/stat").exists():
         return []
     closed = []
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNDER_WAY)):
-        if _is_ours(instance, run) and _is_dead(instance, run.run_id):
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=IN_PROGRESS)):
+        if _is_local(instance, run) and _is_dead(instance, run.run_id):
             _close(instance, run)
             closed.append(run.run_id)
-    # a place that a run kept which ended while its process died
+    # slots of runs that ended while their process died
     for run_id in instance.event_log_storage.get_concurrency_run_ids():
         ended = instance.get_run_by_id(run_id)
         if ended is None or (ended.is_finished and _is_dead(instance, run_id)):
@@ -39,36 +40,36 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return closed
 
 
-def _is_ours(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether it runs on this machine, so that its process can be looked for."""
-    return run.tags.get(BY_TAG) == BY_CLI or isinstance(instance.run_launcher, DefaultRunLauncher)
+def _is_local(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the run's process is one of this machine."""
+    return LAUNCHED_BY_CLI.items() <= run.tags.items() or isinstance(instance.run_launcher, DefaultRunLauncher)
 
 
 def _is_dead(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether every process that said it works for this run is gone; one that is only starting has said nothing."""
-    noted = list(_processes(instance, run_id))
-    return bool(noted) and not any(_lives(number, at) for number, at in noted)
+    """Whether every logged process of the run is gone; a run that is only starting has logged none."""
+    processes = list(_processes(instance, run_id))
+    return bool(processes) and not any(_is_alive(number, at) for number, at in processes)
 
 
 def _processes(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[int, float]]:
-    """Numbers of the processes that worked for a run, and when they said so."""
+    """Ids of the run's processes, and when they were logged."""
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = entry.dagster_event
-        told = event.engine_event_data.metadata.get("pid") if event else None
-        if told is not None and str(told.value).isdigit():
-            yield int(str(told.value)), entry.timestamp
+        number = event.engine_event_data.metadata.get("pid") if event else None
+        if number is not None and str(number.value).isdigit():
+            yield int(str(number.value)), entry.timestamp
 
 
-def _lives(number: int, at: float) -> bool:
-    """Whether a process with this number lives that had begun by then."""
+def _is_alive(number: int, at: float) -> bool:
+    """Whether a process with this id is alive that started before the given time."""
     try:
         fields = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        up_s = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+        uptime_s = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
     except (OSError, ValueError):
         return False
-    state, began_ticks = fields[0], int(fields[19])
-    began = time.time() - up_s + began_ticks / os.sysconf("SC_CLK_TCK")
-    return state != "Z" and began <= at + SLACK_S
+    state, start_ticks = fields[0], int(fields[19])
+    started = time.time() - uptime_s + start_ticks / os.sysconf("SC_CLK_TCK")
+    return state != "Z" and started <= at + START_TOLERANCE_S
 
 
 def _close(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
@@ -83,9 +84,9 @@ def _close(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     name="close_dead_runs",
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Says of runs whose process is gone that they failed, so that nothing waits for them.",
+    description="Marks runs whose process died as failed, so that nothing waits for them.",
 )
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Every half a minute; `millpond run` and `millpond ui` do the same before they begin."""
+    """Close dead runs every 30 seconds; `millpond run` and `millpond ui` do the same when they start."""
     closed = close_dead_runs(context.instance)
     return dg.SkipReason(f"closed: {', '.join(each[:8] for each in closed)}" if closed else "every run is alive")

@@ -1,4 +1,4 @@
-"""The job that tidies up: see `tidying.py` for what goes."""
+"""The job `maintenance`: retention and compaction."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,35 +6,34 @@ import dagster as dg
 
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
-from orchestration.automation.jobs import TIDY
+from orchestration.automation.groups import MAINTENANCE
 from orchestration.maintenance.compact import compact_warehouse
-from orchestration.maintenance.retention import Keep, clear_plans, remove_files, remove_runs
-from orchestration.settings import MillpondSettings, warehouse_clock
+from orchestration.maintenance.retention import clear_plans, delete_files, delete_runs
+from orchestration.resource_wiring import warehouse_clock
+from orchestration.settings import MillpondSettings
+from resources.clock import utc_now
 from resources.warehouse.warehouse import Warehouse
 
 
-def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
-    """Steps that do not need each other: a warehouse that cannot be written does not keep Dagster's disk full.
+def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
+    """Return the job, of independent steps: Dagster's disk is cleared even if the warehouse cannot be written.
 
-    Args:
-        keep: For how long things are kept.
-        settings: Where the warehouse is, and its time; Dagster's runs and files have the machine's.
+    Plans and history are dated by the warehouse's clock, runs and files by the machine's.
     """
 
-    @dg.op(description="Remove old runs, their events and files.", out=dg.Out(dg.Nothing))
+    @dg.op(description="Delete old runs, their events and files.", out=dg.Out(dg.Nothing))
     def old_runs(context: dg.OpExecutionContext) -> None:
-        removed = remove_runs(context.instance, datetime.now(UTC) - timedelta(days=keep.runs))
-        context.add_output_metadata({"runs": removed})
-        context.log.info("%d runs older than %g days removed", removed, keep.runs)
+        deleted = delete_runs(context.instance, datetime.now(UTC) - timedelta(days=settings.keep_runs_days))
+        context.add_output_metadata({"runs": deleted})
+        context.log.info("%d runs older than %g days deleted", deleted, settings.keep_runs_days)
 
-    @dg.op(description="Clear plans that cannot be sent any more.", out=dg.Out(dg.Nothing), pool="duckdb")
+    @dg.op(description="Clear plans that can no longer be sent.", out=dg.Out(dg.Nothing), pool="duckdb")
     def old_plans(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
-        now = warehouse_clock(account_of(context.run, settings)).now().replace(tzinfo=None)
-        cleared = clear_plans(warehouse, now, timedelta(days=keep.plans))
-        context.add_output_metadata(cleared)
+        now = utc_now(warehouse_clock(account_of(context.run, settings)))
+        context.add_output_metadata(clear_plans(warehouse, now, timedelta(days=settings.keep_plans_days)))
 
     @dg.op(
-        description="Take out of the warehouse what ended long ago, then write its file anew without the free room.",
+        description="Delete old history from the warehouse, and release its free space.",
         ins={"cleared": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         pool="duckdb",
@@ -42,20 +41,19 @@ def tidy_job(keep: Keep, settings: MillpondSettings) -> dg.JobDefinition:
     def old_history(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
         if not warehouse.exists():
             return
+        clock = warehouse_clock(account_of(context.run, settings))
         with dagster_failure():
-            done = compact_warehouse(
-                warehouse, keep_days=settings.keep_days, clock=warehouse_clock(account_of(context.run, settings))
-            )
-        context.add_output_metadata({**done.gone, "bytes_before": done.before, "bytes_after": done.after})
+            done = compact_warehouse(warehouse, keep_days=settings.keep_history_days, clock=clock)
+        context.add_output_metadata({**done.deleted, "bytes_before": done.before, "bytes_after": done.after})
 
-    @dg.op(description="Remove old reports and what killed runs left.", out=dg.Out(dg.Nothing))
+    @dg.op(description="Delete old reports and the files of killed processes.", out=dg.Out(dg.Nothing))
     def old_files(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
-        removed = remove_files(warehouse, datetime.now(UTC), timedelta(days=keep.reports))
-        context.add_output_metadata(removed)
+        deleted = delete_files(warehouse, datetime.now(UTC), timedelta(days=settings.keep_reports_days))
+        context.add_output_metadata(deleted)
 
     @dg.job(
-        name=TIDY,
-        description="Remove old runs, plans that cannot be sent any more, what ended long ago, reports, leftovers.",
+        name=MAINTENANCE,
+        description="Delete old runs, closed plans' values, old history, reports and leftover files.",
         partitions_def=partitions_of(settings),
     )
     def job() -> None:

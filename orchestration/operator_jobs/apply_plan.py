@@ -1,100 +1,126 @@
-"""Release or drop a plan that waits, from the Dagster UI: the same as `millpond apply` and `millpond reject`.
+"""The jobs `apply_plan` and `reject_plan`: `millpond apply` and `millpond reject` in the Dagster UI.
 
-job release_plan, config {plan_id, only, reject, why}  ->  orchestration.cli.plans  ->  target, ledger, snapshot
+config {plan_id, only, reason}  ->  plan_actions  ->  target, ledger, snapshot; an observation of the plan's asset
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from assets.delivery.ledger.plans import SyncError
-from assets.delivery.plan.planner import Workflow
+from assets.delivery.errors import SyncError
+from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
-from orchestration.cli.plans import Connections, apply_plan, find_plan, reject_plan
+from orchestration.connections import Connections
+from orchestration.dagster_internals import MAX_RETRIES_TAG
+from orchestration.operator_jobs.plan_actions import apply_plan, find_plan, reject_plan, stale_records
 from orchestration.settings import MillpondSettings
 from resources.errors import QuotaExhaustedError
 
-RELEASE = "release_plan"
-OP = "release"  # Dagster wants another name for the op than for the job
+APPLY, REJECT = "apply_plan", "reject_plan"
+APPLY_OP, REJECT_OP = "apply", "reject"  # an op must not share its job's name
+ONCE = {MAX_RETRIES_TAG: "0"}  # a decision is carried out once
 
 
-class Release(dg.Config):
-    """Which plan, and what becomes of it."""
+class Apply(dg.Config):
+    """The plan to send."""
 
-    plan_id: str = Field(description="The plan's id, or its first characters; the failed guard check names it.")
+    plan_id: str = Field(description="The plan's id or its first characters; the failed guard check names it.")
     only: list[str] = Field(
-        default=[], description="Parts of it: `action=create`, `record=107`, `field=name`; everything when empty."
+        default=[], description="Parts of it: `action=create`, `record=107`, `field=name`; empty: the whole plan."
     )
-    reject: bool = Field(default=False, description="Drop the plan instead of sending it.")
-    why: str = Field(description="Who decided, and why: kept with the run and with a plan that is dropped.")
+    reason: str = Field(description="Who decided, and why; kept with the run.")
 
 
-def release_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
-    """The job that releases a plan of any of these workflows."""
-    known = {workflow.name: workflow for workflow in workflows}
-    names = {workflow.spec.connection_name for workflow in workflows}
+class Reject(dg.Config):
+    """The plan to reject."""
+
+    plan_id: str = Field(description="The plan's id or its first characters; the failed guard check names it.")
+    reason: str = Field(description="Who decided, and why; kept with the run and the plan.")
+
+
+def plan_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list[dg.JobDefinition]:
+    """Return the jobs that apply and reject a plan of any of these workflows."""
+    needed = {"warehouse", *(workflow.spec.connection_name for workflow in workflows)}
+    partitions = partitions_of(settings)
 
     @dg.op(
-        name=OP,
-        description="Sends a waiting plan exactly as it was made, whole or in part, once; or drops it.",
-        required_resource_keys={"warehouse", *names},
+        name=APPLY_OP,
+        description="Sends a plan exactly as it was made, whole or in part, once.",
+        required_resource_keys=needed,
         pool="duckdb",
         out=dg.Out(dg.Nothing),
     )
-    def release(context: dg.OpExecutionContext, config: Release) -> None:
-        resources = context.resources
-        connections = Connections(
-            resources.warehouse.warehouse, known, {name: getattr(resources, name) for name in names}
-        )
+    def apply_op(context: dg.OpExecutionContext, config: Apply) -> None:
+        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
         with dagster_failure(SyncError):
-            metadata = _reject(connections, config) if config.reject else _apply(context, connections, config)
+            metadata = _apply(context, connections, config)
             connections.warehouse.publish()
-        plan = metadata["plan"]
-        context.log_event(
-            dg.AssetObservation(
-                asset_key=f"plan_{metadata['workflow']}",
-                description=f"plan {plan} {'dropped' if config.reject else 'released'}: {config.why}",
-                metadata=metadata,
-                partition=account_of(context.run, settings).account or None,
-            )
-        )
-        if metadata.get("stopped", "no") != "no" and not metadata.get("resumes"):
-            raise dg.Failure(f"plan {plan}: {metadata['stopped']}", metadata=metadata, allow_retries=False)
+        _observe(context, metadata, f"plan {metadata['plan']} applied: {config.reason}", settings)
+        if metadata["stopped"] != "no" and not metadata["resumes"]:
+            text = f"plan {metadata['plan']}: {metadata['stopped']}"
+            raise dg.Failure(text, metadata=metadata, allow_retries=False)
+
+    @dg.op(
+        name=REJECT_OP,
+        description="Rejects a plan; nothing is sent.",
+        required_resource_keys=needed,
+        pool="duckdb",
+        out=dg.Out(dg.Nothing),
+    )
+    def reject_op(context: dg.OpExecutionContext, config: Reject) -> None:
+        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        with dagster_failure(SyncError):
+            kept = reject_plan(connections, config.plan_id, config.reason)
+            connections.warehouse.publish()
+        metadata = {"plan": kept.plan_id, "workflow": kept.workflow, "reason": config.reason, "state": "rejected"}
+        _observe(context, metadata, f"plan {kept.plan_id} rejected: {config.reason}", settings)
 
     @dg.job(
-        name=RELEASE,
-        description="Release a plan that a guard holds back, or drop it; see the guard check.",
-        partitions_def=partitions_of(settings),
-        tags={"dagster/max_retries": "0"},  # a plan is sent once, and a person said so
+        name=APPLY,
+        description="Apply a plan that a guard stopped; see the failed guard check.",
+        partitions_def=partitions,
+        tags=ONCE,
     )
-    def job() -> None:
-        release()
+    def apply_job() -> None:
+        apply_op()
 
-    return job
+    @dg.job(name=REJECT, description="Reject a plan that a guard stopped.", partitions_def=partitions, tags=ONCE)
+    def reject_job() -> None:
+        reject_op()
+
+    return [apply_job, reject_job]
 
 
-def _reject(connections: Connections, config: Release) -> dict[str, Any]:
-    kept = reject_plan(connections, config.plan_id, config.why)
-    return {"plan": kept.plan_id, "workflow": kept.workflow, "why": config.why, "state": "rejected"}
-
-
-def _apply(context: dg.OpExecutionContext, connections: Connections, config: Release) -> dict[str, Any]:
+def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply) -> dict[str, Any]:
     kept = find_plan(connections.warehouse, config.plan_id)
     synced = apply_plan(connections, kept.plan_id, config.only, context.run_id)
-    stale = synced.decisions.filter(synced.decisions["reason_code"].fill_null("").str.starts_with("stale_"))
     return {
         "plan": kept.plan_id,
         "workflow": kept.workflow,
-        "why": config.why,
+        "reason": config.reason,
         "only": ", ".join(config.only) or "everything",
         **{name: count for name, count in synced.counts.items() if count},
         "writes": synced.writes,
         "calls": synced.calls,
-        "left_out_as_stale": stale.height,
+        "left_out_as_stale": stale_records(synced).height,
         "stopped": str(synced.stop) if synced.stop else "no",
-        # what the day's allowance left over, the next run plans anew
+        # the next run plans again what the day's quota deferred
         "resumes": isinstance(synced.stop, QuotaExhaustedError),
     }
+
+
+def _observe(
+    context: dg.OpExecutionContext, metadata: Mapping[str, Any], description: str, settings: MillpondSettings
+) -> None:
+    """Show the decision on the page of the plan's asset."""
+    context.log_event(
+        dg.AssetObservation(
+            asset_key=f"plan_{metadata['workflow']}",
+            description=description,
+            metadata=metadata,
+            partition=account_of(context.run, settings).account or None,
+        )
+    )

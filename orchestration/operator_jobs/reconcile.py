@@ -1,33 +1,36 @@
-"""Every night: is everything as it should be?
+"""The nightly reconciliation of every target with NetSuite.
 
-job reconcile  ->  all of NetSuite's ids, staging, marts, target states read back  ->  the check `reconciled` of each sink
+job reconcile  ->  NetSuite's ids, staging, marts, target states read in full  ->  check `reconciled` of each sync asset
 
-Nothing is sent. What differs is told with its cause; a difference without one fails the check, and alerts tell it.
+Nothing is sent. Differences are reported by cause; a difference without a cause fails the check and raises an alert.
 """
 
 from collections.abc import Iterable, Sequence
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # not exported
 
 from assets.asset_metadata import markdown_table
-from assets.delivery.audit.reconcile import Reconciled, reconcile
+from assets.delivery.audit.reconcile import Reconciliation, reconcile
 from assets.delivery.component.asset_spec import POOL
-from assets.delivery.plan.planner import Workflow
 from assets.delivery.spec.switches import Switches
-from assets.netsuite.assets import ALL_IDS_TAG
+from assets.delivery.spec.workflow import Workflow
+from assets.netsuite.assets import RECONCILE_TAG
 from assets.target_registry import TARGETS
-from orchestration.automation.jobs import FROM_THE_START, LAYERS, RECONCILE, RECONCILED
+from orchestration.automation.groups import RECONCILE
+from orchestration.automation.jobs import RECONCILED, RETRY_ALL_STEPS, SOURCE_GROUPS
+from orchestration.dagster_internals import UnresolvedAssetJobDefinition
 from resources.warehouse.warehouse import Warehouse
+
+EXAMPLES = 8  # NetSuite ids shown per unexplained field
 
 
 def check_key(workflow: Workflow) -> dg.AssetCheckKey:
-    """The check of one workflow's sink."""
+    """Return the key of a workflow's check."""
     return dg.AssetCheckKey(dg.AssetKey(workflow.sync), RECONCILED)
 
 
 def reconciled_checks(workflows: Iterable[Workflow]) -> list[dg.AssetChecksDefinition]:
-    """One check for each workflow that is switched on."""
+    """Return a check per active workflow."""
     return [_check(each) for each in workflows if each.spec.active]
 
 
@@ -37,19 +40,19 @@ def _check(workflow: Workflow) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=workflow.sync,
         name=RECONCILED,
-        description=f"{workflow.spec.target} is as NetSuite and the workflow want it, but for what is explained; each "
-        "night, from a full reading of both sides.",
+        description=f"{workflow.spec.target} matches NetSuite and the workflow file, except for explained differences;"
+        " checked nightly from a full read of both sides.",
         additional_deps=[workflow.mart, workflow.target_state],
         pool=POOL,
     )
     def reconciled(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
         state = Switches(warehouse.folder).state(workflow)
         if not state.active:
-            return dg.AssetCheckResult(passed=True, description=f"switched off: {state.told}")
+            return dg.AssetCheckResult(passed=True, description=f"not active: {state.description}")
         found = reconcile(warehouse, workflow, key_field=kind.key_field)
         return dg.AssetCheckResult(
             passed=not found.unexplained,
-            description=found.told,
+            description=found.summary,
             metadata={
                 "records": found.records,
                 "identical": found.identical,
@@ -62,23 +65,26 @@ def _check(workflow: Workflow) -> dg.AssetChecksDefinition:
     return reconciled
 
 
-def _report(found: Reconciled) -> str:
+def _report(found: Reconciliation) -> str:
     """The differences by cause: counts, fields and NetSuite ids, never values."""
     rows = [(cause, count, ", ".join(found.examples[cause])) for cause, count in sorted(found.explained.items())]
-    rows += [(f"unexplained: {name}", len(ids), ", ".join(ids[:8])) for name, ids in sorted(found.unexplained.items())]
+    rows += [
+        (f"unexplained: {name}", len(ids), ", ".join(ids[:EXAMPLES])) for name, ids in sorted(found.unexplained.items())
+    ]
     return markdown_table(["cause", "records", "NetSuite ids"], rows) if rows else "no differences"
 
 
-def reconcile_job(workflows: Sequence[Workflow]) -> UnresolvedAssetJobDefinition | None:
-    """Reads both sides completely, sends nothing; None while no workflow is switched on."""
+def reconcile_jobs(workflows: Sequence[Workflow]) -> list[UnresolvedAssetJobDefinition]:
+    """Return the job that reads both sides in full and sends nothing; none without active workflows."""
     active = [each for each in workflows if each.spec.active]
     if not active:
-        return None
-    tables = dg.AssetSelection.groups(*LAYERS)
-    sides = dg.AssetSelection.assets(*(name for each in active for name in (each.mart, each.target_state)))
-    return dg.define_asset_job(
+        return []
+    tables = dg.AssetSelection.groups(*SOURCE_GROUPS)
+    compared = dg.AssetSelection.assets(*(name for each in active for name in (each.mart, each.target_state)))
+    job = dg.define_asset_job(
         RECONCILE,
-        tables | sides | dg.AssetSelection.checks(*map(check_key, active)),
-        description="Read NetSuite's ids and every target completely, compare them record by record; send nothing.",
-        tags={ALL_IDS_TAG: "true", **FROM_THE_START},
+        tables | compared | dg.AssetSelection.checks(*map(check_key, active)),
+        description="Read NetSuite's ids and every target in full, and compare them record by record; send nothing.",
+        tags={RECONCILE_TAG: "true", **RETRY_ALL_STEPS},
     )
+    return [job]

@@ -1,11 +1,11 @@
-"""Steps done by Celery's workers, each of which ends, whatever becomes of its worker.
+"""An executor for steps on Celery workers in which every step ends, whatever happens to its worker.
 
-With dagster-celery 0.29 alone a run waits for ever when a worker died while another branch of the run went well (it
-starts no further steps then, and waits for them to be done), and when a machine vanished with a step that it had begun.
-Here a lost worker fails its step, as a process does that crashes beside its run on one machine: it is tried again where
-the asset says so, what does not depend on it goes on, and the run ends.
+With dagster-celery 0.29 alone, a run waits forever when a worker dies while another branch of the run succeeds (it then
+starts no further steps and waits for them), and when a machine disappears with a started step. Here a lost worker fails
+its step, like a crashed process on one machine: the step is retried according to its asset's policy, independent steps
+continue, and the run ends.
 
-executor_on_workers  ->  OnWorkers.execute  ->  for each step a Promised result
+celery_executor  ->  CeleryStepExecutor.execute  ->  a PendingStep per step
 """
 
 import sys
@@ -16,64 +16,66 @@ from typing import Any
 
 import dagster as dg
 from celery.exceptions import TaskRevokedError, WorkerLostError
-from dagster._core.execution.context.system import PlanOrchestrationContext
-from dagster._core.execution.plan.plan import ExecutionPlan
-from dagster._core.execution.plan.state import KnownExecutionState
-from dagster._core.execution.plan.step import ExecutionStep
-from dagster._core.execution.retries import RetryMode
-from dagster._serdes import serialize_value
-from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster_celery.core_execution_loop import core_celery_execution_loop
 from dagster_celery.executor import CeleryExecutor, _submit_task
 
-from orchestration.scale.celery_heartbeat import PATIENCE_S, Presence
+from orchestration.dagster_internals import (
+    ExecutionPlan,
+    ExecutionStep,
+    KnownExecutionState,
+    PlanOrchestrationContext,
+    RetryMode,
+    serializable_error_info_from_exc_info,
+    serialize_value,
+)
+from orchestration.scale.celery_heartbeat import PATIENCE_S, Heartbeat
 
-BEGUN = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED}
+STARTED = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED}
 ENDED = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
-KEPT = {*BEGUN, *ENDED, dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.STEP_SKIPPED}
+STEP_EVENTS = {*STARTED, *ENDED, dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.STEP_SKIPPED}
 
 
 @dataclass
-class Promised:
-    """What a worker will say of a step, or what is said for it; dagster-celery looks for it once a second."""
+class PendingStep:
+    """The pending result of a step on a worker; dagster-celery polls it every second."""
 
     result: Any
-    presence: Presence
-    otherwise: Callable[[], list[str]]
+    heartbeat: Heartbeat
+    events_without_result: Callable[[], list[str]]
     _why_lost: str | None = None
 
     def ready(self) -> bool:
-        """Whether `get` has something to tell."""
+        """Return whether `get` returns without waiting."""
         if self.result.ready():
             return True
-        self._why_lost = self.presence.lost(self.result)
+        self._why_lost = self.heartbeat.lost(self.result)
         return self._why_lost is not None
 
     def get(self) -> list[str]:
-        """The step's events, serialized.
+        """Return the step's events, serialized.
 
         Raises:
-            TaskRevokedError: Somebody ended the run.
+            TaskRevokedError: The run was terminated.
         """
         try:
-            return self._heard()
+            return self._result()
         except TaskRevokedError:
             raise
-        except Exception:  # noqa: BLE001 - whatever Celery raises, and what a worker met outside of the step
-            return self.otherwise()
+        except Exception:  # noqa: BLE001 - anything that Celery raises, or a worker outside of the step
+            return self.events_without_result()
 
-    def _heard(self) -> list[str]:
+    def _result(self) -> list[str]:
         if self._why_lost:
             raise WorkerLostError(self._why_lost)
         return list(self.result.get())
 
     def revoke(self) -> None:
-        """Take the step back, if nobody has begun it."""
+        """Revoke the step unless a worker started it."""
         self.result.revoke()
 
 
-class OnWorkers(dg.Executor):
-    """The executor; each run has one."""
+class CeleryStepExecutor(dg.Executor):
+    """The executor; each run has its own."""
 
     def __init__(self, broker: str, patience_s: float) -> None:
         self._patience_s = patience_s
@@ -81,33 +83,33 @@ class OnWorkers(dg.Executor):
 
     @property
     def retries(self) -> RetryMode:
-        """Steps are tried again as their assets say."""
+        """Steps are retried according to their assets' policies."""
         return RetryMode.ENABLED
 
     def app_args(self) -> dict[str, Any]:
-        """With what dagster-celery makes its app."""
+        """Return the arguments from which dagster-celery creates its app."""
         arguments: dict[str, Any] = self._celery.app_args()
         return arguments
 
     def execute(
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
-        """Do all steps of a run, and tell what happens."""
-        presence = Presence(self._patience_s)
+        """Execute all steps of a run, and yield its events."""
+        heartbeat = Heartbeat(self._patience_s)
 
-        def submit(  # the arguments are those of dagster-celery's own
+        def submit(  # dagster-celery's own arguments
             app: Any, context: Any, step: ExecutionStep, queue: str, priority: int, known: KnownExecutionState
-        ) -> Promised:
+        ) -> PendingStep:
             result = _submit_task(app, context, step, queue, priority, known)
-            return Promised(result, presence, partial(self._told_for, context, step, known))
+            return PendingStep(result, heartbeat, partial(self._events_without_result, context, step, known))
 
         events: Iterator[dg.DagsterEvent] = core_celery_execution_loop(plan_context, execution_plan, submit)
         return events
 
-    def _told_for(
+    def _events_without_result(
         self, context: PlanOrchestrationContext, step: ExecutionStep, known: KnownExecutionState
     ) -> list[str]:
-        """The events of a step of which Celery raised: those on record if it had ended, else a failure or a retry."""
+        """The logged events of a step without a Celery result; a failure or retry is added unless it had ended."""
         events = last_attempt(context, step.key)
         if not ENDED & {event.event_type for event in events}:
             error = serializable_error_info_from_exc_info(sys.exc_info())
@@ -116,23 +118,23 @@ class OnWorkers(dg.Executor):
 
 
 def last_attempt(context: PlanOrchestrationContext, step_key: str) -> list[dg.DagsterEvent]:
-    """What Dagster's records hold of a step since it was begun the last time, in order."""
-    entries = context.instance.all_logs(context.run_id, of_type=KEPT)
+    """Return the events of a step's last attempt, in order."""
+    entries = context.instance.all_logs(context.run_id, of_type=STEP_EVENTS)
     events = [entry.dagster_event for entry in entries if entry.dagster_event and entry.step_key == step_key]
-    begun = [number for number, event in enumerate(events) if event.event_type in BEGUN]
-    return events[begun[-1] :] if begun else []
+    started = [number for number, event in enumerate(events) if event.event_type in STARTED]
+    return events[started[-1] :] if started else []
 
 
-def executor_on_workers(broker: str, patience_s: float = PATIENCE_S) -> dg.ExecutorDefinition:
-    """Steps by Celery's workers.
+def celery_executor(broker: str, patience_s: float = PATIENCE_S) -> dg.ExecutorDefinition:
+    """Return an executor of steps on Celery workers.
 
     Args:
-        broker: Where they wait for steps and leave their results, such as `redis://queue:6379/0`.
-        patience_s: Seconds without an answer after which a worker is gone.
+        broker: Broker and result backend, such as `redis://queue:6379/0`.
+        patience_s: Seconds without a response after which a worker is considered gone.
     """
 
     @dg.executor(name="celery", requirements=dg.multiple_process_executor_requirements())
     def celery(_: dg.InitExecutorContext) -> dg.Executor:
-        return OnWorkers(broker, patience_s)
+        return CeleryStepExecutor(broker, patience_s)
 
     return celery

@@ -1,4 +1,4 @@
-"""Where the steps of a run are done: in its own process, in processes beside it, or by workers on other machines."""
+"""Executors: a run's steps in its own process, in processes beside it, or on workers of other machines."""
 
 import dagster as dg
 
@@ -6,11 +6,11 @@ from orchestration.settings import MillpondSettings
 
 
 def executor_of(settings: MillpondSettings) -> dg.ExecutorDefinition:
-    """The executor of every job; workers and their broker come with `millpond[scale]`."""
+    """Return the executor of every job; Celery comes with `millpond[scale]`."""
     if settings.executor == "celery":
-        from orchestration.scale.celery_executor import executor_on_workers
+        from orchestration.scale.celery_executor import celery_executor  # late: an optional dependency
 
-        return executor_on_workers(settings.celery_broker)
+        return celery_executor(settings.celery_broker)
     if settings.executor == "multiprocess":
         return dg.multiprocess_executor.configured({"start_method": {"forkserver": {}}})
     return dg.in_process_executor

@@ -1,6 +1,6 @@
-"""Serve the Dagster UI and its daemon on the loopback address until they are stopped.
+"""Serve the Dagster UI and its daemon until they are stopped.
 
-webserver + daemon, each in a session of its own  ->  SIGINT, SIGTERM or the end of either  ->  both are stopped
+webserver + daemon, each in its own session  ->  SIGINT, SIGTERM or the end of either  ->  both are stopped
 """
 
 import http.client
@@ -17,7 +17,9 @@ from urllib.parse import quote
 from rich.console import Console
 
 from orchestration.dagster_instance import open_instance
+from orchestration.dagster_internals import DAEMON_MODULE
 from orchestration.maintenance.dead_runs import close_dead_runs
+from orchestration.secret_settings import secret_value
 from orchestration.settings import ROOT, MillpondSettings
 from orchestration.web.sign_in import SIGN_IN
 from orchestration.web.webserver import sign_in_token
@@ -26,59 +28,59 @@ WORKSPACE = ["-w", str(ROOT / "workspace.yaml")]
 HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.2
-ANSWER_TIMEOUT_S = 30.0  # the first answer of a webserver on a busy machine
+RESPONSE_TIMEOUT_S = 30.0  # of a webserver's first response on a busy machine
 
 Process = subprocess.Popen[bytes]
 
 
 def serve_ui(console: Console, port: int, *, host: str = HOST, read_only: bool = False) -> int:
-    """Start webserver and daemon, wait, and stop both; returns the exit code."""
+    """Start webserver and daemon, wait, and stop both; return the exit code."""
     if _is_taken(port):
         console.print(f"port {port} is in use; choose another one with --port", style="red", highlight=False)
         return 2
     settings = MillpondSettings()
-    with open_instance(settings) as instance:  # its files are there before two processes open them at once
+    with open_instance(settings) as instance:  # creates its files before two processes open them at once
         close_dead_runs(instance)
-    told = _told(settings, host, port, console)
+    ready = _ready_lines(settings, host, port, console)
     commands = [
         [sys.executable, "-m", "orchestration.web.webserver", host, str(port), *(["--read-only"] if read_only else [])],
-        [sys.executable, "-m", "dagster._daemon", "run", *WORKSPACE],
+        [sys.executable, "-m", DAEMON_MODULE, "run", *WORKSPACE],
     ]
-    # before the first child: behind a shell's `&` SIGINT is ignored, children inherit that, and Dagster gives SIGTERM
-    # the handler of SIGINT, so that neither would end them
+    # before the first child: after a shell's `&` SIGINT is ignored, children inherit that, and Dagster handles SIGTERM
+    # like SIGINT, so that neither would stop them
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     started: list[Process] = []
     try:
         # the workspace's `working_directory: .` is the folder of the process
         started.extend(subprocess.Popen(command, cwd=ROOT, start_new_session=True) for command in commands)  # noqa: S603 - our own commands
-        return _serve(started, port, told, console)
+        return _wait(started, port, ready, console)
     except KeyboardInterrupt:
         return 0
     finally:
         _stop(started)
 
 
-def _told(settings: MillpondSettings, host: str, port: int, console: Console) -> list[str]:
-    """Where the UI is and how to sign in; the token itself is shown to a person at a terminal, never to a log."""
+def _ready_lines(settings: MillpondSettings, host: str, port: int, console: Console) -> list[str]:
+    """The UI's address and how to sign in; the token itself is shown on a terminal only, never in a log."""
     address = f"http://{host}:{port}"
     token = sign_in_token(settings)
-    where = "in MILLPOND_UI_TOKEN" if os.environ.get("MILLPOND_UI_TOKEN") else f"in {settings.ui_token}"
-    link = [f"sign in: {address}/?token={quote(token)}"] if console.is_terminal else [f"the sign-in token is {where}"]
-    return [f"the Dagster UI is on {address} (stop with Ctrl-C)", *link]
+    place = "in MILLPOND_UI_TOKEN" if secret_value("MILLPOND_UI_TOKEN") else f"in {settings.ui_token}"
+    sign_in = f"sign in: {address}/?token={quote(token)}" if console.is_terminal else f"the sign-in token is {place}"
+    return [f"the Dagster UI is on {address} (stop with Ctrl-C)", sign_in]
 
 
-def _serve(started: Sequence[Process], port: int, told: Sequence[str], console: Console) -> int:
-    """Say where the UI is once it answers, and wait until one of the processes ends by itself."""
-    said = False
+def _wait(started: Sequence[Process], port: int, ready: Sequence[str], console: Console) -> int:
+    """Print the address once the UI responds, and wait until one of the processes ends by itself."""
+    printed = False
     while all(process.poll() is None for process in started):
-        if not said and _answers(port):
-            for line in told:
+        if not printed and _responds(port):
+            for line in ready:
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
             sys.stdout.flush()
-            said = True
+            printed = True
         sleep(POLL_S)
-    console.print("webserver or daemon ended; its last lines above say why", style="red")
+    console.print("webserver or daemon ended; its last lines above show the reason", style="red")
     return 1
 
 
@@ -88,9 +90,9 @@ def _is_taken(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _answers(port: int) -> bool:
-    """Whether a request is answered: on a busy machine the port is open well before that."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_TIMEOUT_S)
+def _responds(port: int) -> bool:
+    """Whether a request gets a response: on a busy machine the port is open well before that."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=RESPONSE_TIMEOUT_S)
     try:
         connection.request("GET", SIGN_IN)
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -101,13 +103,13 @@ def _answers(port: int) -> bool:
 
 
 def _stop(started: Sequence[Process]) -> None:
-    """Ask them to end, wait for them and for the code servers that they started, and kill what is left in the end."""
+    """Stop the processes and the code servers that they started; kill what is still alive after a timeout."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     for process in started:
         process.terminate()
-    give_up = monotonic() + STOP_TIMEOUT_S
-    while any(_is_alive(process) for process in started) and monotonic() < give_up:
+    deadline = monotonic() + STOP_TIMEOUT_S
+    while any(_is_alive(process) for process in started) and monotonic() < deadline:
         sleep(POLL_S)
     for process in started:
         if _is_alive(process):
@@ -116,8 +118,8 @@ def _stop(started: Sequence[Process]) -> None:
 
 
 def _is_alive(process: Process) -> bool:
-    """Whether the process or one that it started lives: all are in the session that it leads."""
-    process.poll()  # takes leave of it, else it would count as living for ever
+    """Whether the process or one that it started is alive: all are in its session."""
+    process.poll()  # reaps it; otherwise it would count as alive
     try:
         os.killpg(process.pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Dagster's webserver behind the guard, as a process of its own: `python -m orchestration.web.webserver …`."""
+"""Dagster's webserver behind the sign-in, as its own process: `python -m orchestration.web.webserver …`."""
 
 import os
 import secrets
@@ -6,24 +6,23 @@ import secrets
 import dagster as dg
 import uvicorn
 from cyclopts import App
-from dagster._cli.workspace.cli_target import workspace_opts_to_load_target
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster_shared.cli import WorkspaceOpts
 from dagster_webserver.app import create_app_from_workspace_process_context
 
 from assets.warehouse.snapshot import REPORTS
-from orchestration.settings import ROOT, MillpondSettings
-from orchestration.web.sign_in import Access, Guard
+from orchestration.dagster_internals import open_workspace
+from orchestration.secret_settings import secret_value
+from orchestration.settings import ROOT, MillpondSettings, split_list
+from orchestration.web.sign_in import Access, SignIn
 
 app = App(name="webserver")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def sign_in_token(settings: MillpondSettings) -> str:
-    """The token that signs in: the configured one, or one that is made once and kept for its owner alone."""
-    given = os.environ.get("MILLPOND_UI_TOKEN", "")
-    if given:
-        return given
+    """Return the configured sign-in token, or one that is generated once, in a file only its owner can read."""
+    configured = secret_value("MILLPOND_UI_TOKEN")
+    if configured:
+        return configured
     settings.home.mkdir(parents=True, exist_ok=True)
     try:
         with os.fdopen(os.open(settings.ui_token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -35,17 +34,16 @@ def sign_in_token(settings: MillpondSettings) -> str:
 
 @app.default
 def serve(host: str, port: int, *, read_only: bool = False) -> None:
-    """Serve until the process is told to end."""
+    """Serve until the process is stopped."""
     settings = MillpondSettings()
-    names = frozenset({*LOOPBACK, *(name.strip().lower() for name in settings.ui_names.split(",") if name.strip())})
-    access = Access(sign_in_token(settings), names, [each.warehouse / REPORTS for each in settings.each])
-    target = workspace_opts_to_load_target(WorkspaceOpts(workspace=(str(ROOT / "workspace.yaml"),)))
+    hosts = frozenset({*LOOPBACK, *split_list(settings.ui_allowed_hosts.lower())})
+    access = Access(sign_in_token(settings), hosts, [each.warehouse / REPORTS for each in settings.per_account])
     with (
         dg.DagsterInstance.get() as instance,
-        WorkspaceProcessContext(instance, read_only=read_only, workspace_load_target=target) as context,
+        open_workspace(instance, ROOT / "workspace.yaml", read_only=read_only) as context,
     ):
         uvicorn.run(
-            Guard(create_app_from_workspace_process_context(context), access),
+            SignIn(create_app_from_workspace_process_context(context), access),
             host=host, port=port, log_level="warning", proxy_headers=False,
         )  # fmt: skip
 

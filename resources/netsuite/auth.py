@@ -1,10 +1,10 @@
-"""How NetSuite calls are signed: OAuth 2.0 client credentials (the default) or token-based sign-in.
+"""Sign NetSuite calls by OAuth 2.0 client credentials (the default) or by token-based authentication.
 
 request  ->  Authorization header  ->  401?  ->  signed once more  ->  401?  ->  CredentialsError
 
-Five failed sign-ins lock a token for 30 minutes, so a refusal is answered with one new signature and no more; an
-`Auth` that was refused before anything was ever accepted, or four times in a row, sends nothing again. Calls side by
-side count together, for an account may also answer 401 when there are too many of them.
+Five failed sign-ins lock a token for 30 minutes, so a 401 leads to one new signature and no more; after a 401 before
+any success, or after four in a row, nothing is sent again. Parallel calls count together, because an account may also
+answer 401 to too many of them.
 
 Source: NetSuite help, "OAuth 2.0 Client Credentials Flow" (section_162755359851) and "The Authorization Header"
 (section_1534941088). New token-based integrations end with release 2027.1.
@@ -31,11 +31,11 @@ from resources.http import retry_after_s
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFETIME_S = 300  # NetSuite allows 60 minutes
-MOST_REFUSED = 4  # in a row; the fifth locks
+MAX_REJECTIONS = 4  # in a row; the fifth locks
 EARLY_S = 60  # a token is renewed this long before it expires
 EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-MEND = (
-    "sign-in refused; compare NETSUITE_ACCOUNT and the keys (NETSUITE_CLIENT_ID, NETSUITE_CERTIFICATE_ID,"
+FIX = (
+    "sign-in rejected; compare NETSUITE_ACCOUNT and the keys (NETSUITE_CLIENT_ID, NETSUITE_CERTIFICATE_ID,"
     " NETSUITE_PRIVATE_KEY_FILE; token-based: NETSUITE_CONSUMER_KEY, NETSUITE_CONSUMER_SECRET, NETSUITE_TOKEN_ID,"
     " NETSUITE_TOKEN_SECRET) with Setup > Integration, check that the role may use REST web services, and see"
     " Setup > Users/Roles > View Login Audit Trail for NetSuite's reason"
@@ -45,84 +45,85 @@ Flow = Generator[httpx.Request, httpx.Response, None]
 
 
 class NetSuiteAuth(httpx.Auth):
-    """Signs each request; a refused one is signed anew once, for a token may have been withdrawn early."""
+    """Signs each request, and once more after a 401: a token may have been revoked early."""
 
     def __init__(self) -> None:
         self._accepted = False
-        self._refused = False
-        self._refusals = 0  # since a call was accepted that began after the last of them
-        self._flying = 0
-        self._alone = 0  # calls that wait until no other is on its way, or are on their way so
-        self._landed = threading.Condition()
+        self._locked_out = False
+        self._rejections = 0  # since a call succeeded that began after the last of them
+        self._in_flight = 0
+        self._exclusive = 0  # calls that run, or wait to run, without any other
+        self._changed = threading.Condition()
 
     @abstractmethod
     def sign(self, request: httpx.Request) -> Flow:
-        """Put the Authorization header on a request."""
+        """Set the Authorization header of a request."""
 
     @abstractmethod
     def forget(self, request: httpx.Request) -> None:
-        """Do not sign with what was just refused again."""
+        """Drop the credentials of a rejected request."""
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
-        """Sign, send, and sign once more after a 401.
+        """Sign and send, and once more after a 401.
 
         Raises:
-            CredentialsError: NetSuite refused every earlier request of this sign-in; nothing was sent.
+            CredentialsError: NetSuite rejected every earlier request of this sign-in; nothing was sent.
         """
-        with self._on_its_way(alone=False):
+        with self._sending(exclusive=False):
             response = yield from self._signed(request)
         if response.status_code == httpx.codes.UNAUTHORIZED:
             response.read()
-            with self._on_its_way(alone=True):  # the others may be refused as well, and count
+            with self._sending(exclusive=True):  # the others may be rejected too, and count
                 self.forget(request)
                 response = yield from self._signed(request)
-                self._refused = self._refused or not self._accepted
+                self._locked_out = self._locked_out or not self._accepted
 
     @contextmanager
-    def _on_its_way(self, *, alone: bool) -> Iterator[None]:
-        flying = 0
-        with self._landed:
-            self._alone += alone
+    def _sending(self, *, exclusive: bool) -> Iterator[None]:
+        """Let calls run in parallel, but an exclusive one alone and before those that wait."""
+        counted = 0
+        with self._changed:
+            self._exclusive += exclusive
         try:
-            with self._landed:
-                self._landed.wait_for(lambda: not self._flying if alone else not self._alone)
-                flying = 1
-                self._flying += flying
+            with self._changed:
+                self._changed.wait_for(lambda: not self._in_flight if exclusive else not self._exclusive)
+                counted = 1
+                self._in_flight += counted
             yield
         finally:
-            with self._landed:
-                self._flying -= flying
-                self._alone -= alone
-                self._landed.notify_all()
+            with self._changed:
+                self._in_flight -= counted
+                self._exclusive -= exclusive
+                self._changed.notify_all()
 
     def _signed(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
-        if self._refused:
-            raise CredentialsError("netsuite", "sign in", f"not tried again: {MEND}")
-        before = self._refusals
+        if self._locked_out:
+            raise CredentialsError("netsuite", "sign in", f"not tried again: {FIX}")
+        before = self._rejections
         yield from self.sign(request)
         response = yield request
-        with self._landed:
+        with self._changed:
             if response.status_code == httpx.codes.UNAUTHORIZED:
-                self._refusals += 1
-                self._refused = self._refused or self._refusals >= MOST_REFUSED
+                self._rejections += 1
+                self._locked_out = self._locked_out or self._rejections >= MAX_REJECTIONS
             else:
                 self._accepted = True
-                self._refusals = 0 if self._refusals == before else self._refusals
+                self._rejections = 0 if self._rejections == before else self._rejections
         return response
 
 
 class ClientCredentials(NetSuiteAuth):
-    """OAuth 2.0 client credentials: a short-lived token against an assertion signed with our private key."""
+    """OAuth 2.0 client credentials: a short-lived token for an assertion signed with our private key."""
 
     def __init__(self, *, base_url: str, client_id: str, certificate_id: str, private_key: bytes, clock: Clock) -> None:
-        """Take the keys.
+        """Load the key.
 
         Args:
-            base_url: Root of the account; the token is asked for and valid there.
-            client_id: Of the integration record.
-            certificate_id: Shown on the page "OAuth 2.0 Client Credentials (M2M) Setup".
+            base_url: Root of the account, which issues and accepts the token.
+            client_id: Client id of the integration record.
+            certificate_id: Id on the page "OAuth 2.0 Client Credentials (M2M) Setup".
             private_key: PEM, RSA (3072 or 4096 bits) or EC (P-256, P-384, P-521).
-            clock: Tells when a token has expired.
+            clock: Time, for the expiry of tokens.
 
         Raises:
             CredentialsError: The key is neither RSA nor EC.
@@ -133,22 +134,22 @@ class ClientCredentials(NetSuiteAuth):
         self._certificate_id = certificate_id
         self._key, self._algorithm = _signing_key(private_key)
         self._clock = clock
-        self._turn = threading.Lock()
+        self._token_lock = threading.Lock()
         self._token = ""
         self._expires_at = clock.now()
 
     def sign(self, request: httpx.Request) -> Flow:
-        """Use the kept token; of many threads that need a new one, one asks and the others wait."""
-        with self._turn:
+        """Use the current token; of several threads that need a new one, one requests it and the others wait."""
+        with self._token_lock:
             if not self._token or self._clock.now() >= self._expires_at:
                 response = yield self._token_request()
                 response.read()
-                self._keep(response)
+                self._store(response)
             request.headers["Authorization"] = f"Bearer {self._token}"
 
     def forget(self, request: httpx.Request) -> None:
-        """Drop the refused token, unless another thread has renewed it meanwhile."""
-        with self._turn:
+        """Drop the rejected token, unless another thread has renewed it meanwhile."""
+        with self._token_lock:
             if request.headers["Authorization"] == f"Bearer {self._token}":
                 self._token = ""
 
@@ -170,21 +171,21 @@ class ClientCredentials(NetSuiteAuth):
         }
         return httpx.Request("POST", self._token_url, data=form)
 
-    def _keep(self, response: httpx.Response) -> None:
+    def _store(self, response: httpx.Response) -> None:
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             after = retry_after_s(response, self._clock.now())
             raise RateLimitedError("netsuite", "sign in", "HTTP 429", retry_after_s=after)
         if response.is_server_error:
             raise TransientError("netsuite", "sign in", f"HTTP {response.status_code}")
         if not response.is_success:
-            self._refused = not self._accepted
-            raise CredentialsError("netsuite", "sign in", f"{_oauth_error(response)}: {MEND}")
+            self._locked_out = not self._accepted
+            raise CredentialsError("netsuite", "sign in", f"{_oauth_error(response)}: {FIX}")
         try:
             answer = response.json()
             self._token = str(answer["access_token"])
             lifetime_s = int(answer["expires_in"])
         except (ValueError, KeyError, TypeError) as error:
-            raise TransientError("netsuite", "sign in", "the token answer is not the documented JSON") from error
+            raise TransientError("netsuite", "sign in", "the token response is not the documented JSON") from error
         self._expires_at = self._clock.now() + timedelta(seconds=lifetime_s - EARLY_S)
 
 
@@ -193,7 +194,7 @@ def _signing_key(pem: bytes) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivat
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
         raise CredentialsError(
-            "netsuite", "sign in", "NETSUITE_PRIVATE_KEY_FILE names no PEM key without pass phrase"
+            "netsuite", "sign in", "NETSUITE_PRIVATE_KEY_FILE is not a PEM private key without a passphrase"
         ) from error
     if isinstance(key, rsa.RSAPrivateKey):
         return key, "PS256"
@@ -204,7 +205,7 @@ def _signing_key(pem: bytes) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivat
 
 
 def _oauth_error(response: httpx.Response) -> str:
-    """The error code of RFC 6749 §5.2, and nothing else of the answer."""
+    """Return the error code of RFC 6749 §5.2 and nothing else of the response."""
     try:
         code = str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
@@ -213,7 +214,7 @@ def _oauth_error(response: httpx.Response) -> str:
 
 
 class TokenBased(NetSuiteAuth):
-    """Token-based sign-in: OAuth 1.0a with HMAC-SHA256, a new nonce and timestamp at each try."""
+    """Token-based authentication: OAuth 1.0a with HMAC-SHA256, a new nonce and timestamp per attempt."""
 
     def __init__(
         self,
@@ -238,7 +239,7 @@ class TokenBased(NetSuiteAuth):
         self._nonce = nonce
 
     def sign(self, request: httpx.Request) -> Flow:
-        """Sign method, address and query; a JSON body is not part of the signature."""
+        """Sign method, URL and query; a JSON body is not part of the signature."""
         stamp = str(int(self._clock.now().timestamp()))
         client = Client(**self._keys, signature_method=SIGNATURE_HMAC_SHA256, nonce=self._nonce(), timestamp=stamp)
         _, headers, _ = client.sign(str(request.url), http_method=request.method)  # type: ignore[arg-type]
@@ -246,4 +247,4 @@ class TokenBased(NetSuiteAuth):
         yield from ()
 
     def forget(self, request: httpx.Request) -> None:
-        """Nothing is kept: each signature is new."""
+        """Do nothing: each signature is new."""

@@ -1,9 +1,9 @@
-"""How many calls run side by side: halved when NetSuite says "too many", one more after clean answers.
+"""The number of calls in parallel: halved when NetSuite answers 429, raised by one after enough successes.
 
-call  ->  lane()  ->  HTTP  ->  429: narrow()  |  clean: widen()
+call  ->  slot()  ->  HTTP  ->  429: decrease()  |  success: increase()
 
 The limit belongs to the account and is shared by every integration, so we stay one below it; one object serves all
-tables of a run. A lane is held for one try and not while waiting for the next one; waits are jittered by the HTTP door.
+tables of a run. A slot is held for one attempt and not while waiting for the next one.
 Source: NetSuite help, "Concurrency Governance" (bridgehead_1500275603) and its retry advice (bridgehead_1509974866).
 """
 
@@ -14,71 +14,71 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, TypeVar
 
-DEFAULT_LANES = 4  # of the 5 that the smallest account has
-CLEAN_ANSWERS = 10  # per lane, before one lane more is tried
+DEFAULT_CONCURRENCY = 4  # of the 5 that the smallest account has
+SUCCESSES = 10  # per slot, before one slot is added
 
-Work = TypeVar("Work")
-Done = TypeVar("Done")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
-class Lanes:
-    """A semaphore whose size follows NetSuite's answers; used by all threads of one client."""
+class ConcurrencyLimit:
+    """A semaphore whose size follows NetSuite's responses; shared by all threads of one client."""
 
-    def __init__(self, most: int = DEFAULT_LANES) -> None:
-        self.most = max(1, most)
-        self.open = self.most
+    def __init__(self, maximum: int = DEFAULT_CONCURRENCY) -> None:
+        self.maximum = max(1, maximum)
+        self.slots = self.maximum
         self._busy = 0
-        self._clean = 0
+        self._successes = 0
         self._used_s = 0.0
-        self._narrowed = 0  # how often; a refusal of a call that began before the last time tells nothing new
+        self._decreases = 0  # a 429 to a call that began before the last decrease is no news
         self._changed = threading.Condition()
-        self._mine = threading.local()
+        self._thread = threading.local()
 
     @property
     def used_s(self) -> float:
-        """Seconds that calls have held lanes so far, all lanes together."""
+        """Seconds that calls have held slots so far, summed over all slots."""
         return self._used_s
 
-    def grant(self, limits: Mapping[str, Any]) -> None:
-        """Follow `governanceLimits`: all of the integration's own share, and one less than the account's.
+    def apply(self, limits: Mapping[str, Any]) -> None:
+        """Obey `governanceLimits`: all of the integration's own limit, and one less than the account's.
 
-        Source: netsuite.md §2.6 and §4; a limit that is missing or no positive number says nothing.
+        Source: netsuite.md §2.6 and §4; a limit that is missing or not a positive number is ignored.
         """
         own, account = limits.get("integrationConcurrencyLimit"), limits.get("accountConcurrencyLimit")
-        allowed = [self.most]
+        allowed = [self.maximum]
         if isinstance(own, int) and own > 0:
             allowed.append(own)
         if isinstance(account, int) and account > 0:
             allowed.append(account - 1)
         with self._changed:
-            self.most = max(1, min(allowed))
-            self.open = min(self.open, self.most)
+            self.maximum = max(1, min(allowed))
+            self.slots = min(self.slots, self.maximum)
 
-    def narrow(self) -> None:
-        """NetSuite answered 429: use half as many; many refusals of one moment halve once."""
+    def decrease(self) -> None:
+        """Halve the slots after a 429; calls rejected at the same moment halve them once."""
         with self._changed:
-            if getattr(self._mine, "began", self._narrowed) != self._narrowed:
+            if getattr(self._thread, "began", self._decreases) != self._decreases:
                 return
-            self.open = max(1, self.open // 2)
-            self._clean = 0
-            self._narrowed += 1
+            self.slots = max(1, self.slots // 2)
+            self._successes = 0
+            self._decreases += 1
 
-    def widen(self) -> None:
-        """NetSuite answered; after enough clean answers one lane more is tried."""
+    def increase(self) -> None:
+        """Count a success; add a slot after enough of them."""
         with self._changed:
-            self._clean += 1
-            if self._clean >= CLEAN_ANSWERS * self.open and self.open < self.most:
-                self.open += 1
-                self._clean = 0
+            self._successes += 1
+            if self._successes >= SUCCESSES * self.slots and self.slots < self.maximum:
+                self.slots += 1
+                self._successes = 0
                 self._changed.notify()
 
     @contextmanager
-    def lane(self) -> Iterator[None]:
-        """Wait for a free lane and keep it for one try of a call."""
+    def slot(self) -> Iterator[None]:
+        """Wait for a free slot and hold it for one attempt of a call."""
         with self._changed:
-            self._changed.wait_for(lambda: self._busy < self.open)
+            self._changed.wait_for(lambda: self._busy < self.slots)
             self._busy += 1
-            self._mine.began = self._narrowed
+            self._thread.began = self._decreases
         began = perf_counter()
         try:
             yield
@@ -88,12 +88,12 @@ class Lanes:
                 self._busy -= 1
                 self._changed.notify()
 
-    def each(self, work: Callable[[Work], Done], jobs: Sequence[Work]) -> Iterator[Done]:
-        """Do every job, side by side, and give results as they come; the first error ends the rest."""
-        if len(jobs) <= 1 or self.most == 1:
+    def map_unordered(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Result]:
+        """Run the jobs in parallel and yield results as they complete; the first error cancels the rest."""
+        if len(jobs) <= 1 or self.maximum == 1:
             yield from map(work, jobs)
             return
-        with ThreadPoolExecutor(max_workers=min(self.most, len(jobs)), thread_name_prefix="netsuite") as pool:
+        with ThreadPoolExecutor(max_workers=min(self.maximum, len(jobs)), thread_name_prefix="netsuite") as pool:
             futures = [pool.submit(work, job) for job in jobs]
             try:
                 for future in as_completed(futures):

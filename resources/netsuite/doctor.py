@@ -1,8 +1,8 @@
-"""Is NetSuite ready to be read? Sign-in, clock, time zone, limits, and table by table what the role may see.
+"""Check that NetSuite can be read: sign-in, clock, time zone, limits, and for each table what the role may see.
 
-examine(client, needs)  ->  Findings; a handful of calls, two a table, and no row's contents
+diagnose_netsuite(client, needs)  ->  Findings; a few calls, two per table, and no row's contents
 
-A table that is missing, forbidden or switched off looks the same to NetSuite: "was not found" (netsuite.md §1.5 [L]).
+NetSuite reports a table that is missing, forbidden or disabled with the same "was not found" (netsuite.md §1.5 [L]).
 A role with restrictions may see a table without its rows (netsuite.md §5.2 [C]).
 """
 
@@ -10,65 +10,64 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from resources.diagnostics import Finding, examined
+from resources.diagnostics import Finding, findings_of
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
-from resources.netsuite.errors import MissingTableError, UnexpectedError, UnknownColumnError
+from resources.netsuite.errors import SYSTEM, MissingTableError, UnexpectedError, UnknownColumnError
 
-SYSTEM = "netsuite"
-BEHIND_ALL = str(10**15)  # no id is as high: the query returns nothing and still tells whether it may be asked
+AFTER_ALL = str(10**15)  # above every id: the query returns nothing and still shows whether it is accepted
 BEFORE_ALL = str(-(10**9))
-SKEW = timedelta(seconds=60)  # sign-in fails at five minutes
+MAX_SKEW = timedelta(seconds=60)  # sign-in fails at five minutes
 DELETED = "select d.recordid from deletedrecord d where d.recordid > ?"
 UTC = "sys_extract_utc"
 
 
 @dataclass(frozen=True)
 class TableNeed:
-    """One table that is read, and what of it.
+    """One table that Millpond reads.
 
     Attributes:
         table: NetSuite's name.
         columns: Our names of the columns.
-        required: Those without which it is of no use.
-        wanted_by: Custom fields that a workflow maps, each with the workflow's name.
-        may_be_missing: The operator said so.
-        must_have_rows: An account without any is none.
-        page: SuiteQL of a page with some of the columns.
-        extent: SuiteQL that counts the rows, as `n`.
-        named: Our columns in which an identifier stands, such as one that NetSuite refused.
+        required: Columns without which the table is useless.
+        mapped_by: Custom fields that a workflow maps, each with the workflow's name.
+        is_optional: The operator listed it as optional.
+        requires_rows: Every account has rows of it.
+        page: Returns the SuiteQL of a page with some of the columns.
+        count: SuiteQL that counts the rows, as `n`.
+        columns_with: Returns our columns that contain an identifier, such as one that NetSuite rejected.
     """
 
     table: str
     columns: frozenset[str]
     required: frozenset[str]
-    wanted_by: Mapping[str, str]
-    may_be_missing: bool
-    must_have_rows: bool
+    mapped_by: Mapping[str, str]
+    is_optional: bool
+    requires_rows: bool
     page: Callable[[Collection[str]], str]
-    extent: str
-    named: Callable[[str], Collection[str]]
+    count: str
+    columns_with: Callable[[str], Collection[str]]
 
 
-def examine(client: NetSuiteClient, needs: Sequence[TableNeed], *, lanes: int) -> Iterator[Finding]:
-    """Everything, sign-in first; without sign-in nothing else is asked.
+def diagnose_netsuite(client: NetSuiteClient, needs: Sequence[TableNeed], *, concurrency: int) -> Iterator[Finding]:
+    """Run all checks, sign-in first; without sign-in nothing else is called.
 
     Args:
         client: NetSuite.
         needs: The tables that are read.
-        lanes: Calls side by side that the settings ask for.
+        concurrency: The configured maximum of parallel calls.
     """
-    signed_in = list(examined(SYSTEM, "sign-in", lambda: _clock(client)))
+    signed_in = list(findings_of(SYSTEM, "sign-in", lambda: _clock(client)))
     yield from signed_in
     if any("apart" not in each.found for each in signed_in):
         return
-    yield from examined(SYSTEM, "session time zone", lambda: _zone(client))
-    yield from examined(SYSTEM, "concurrency", lambda: _limits(client, lanes))
-    yield from examined(SYSTEM, "OneWorld", lambda: _one_world(client))
-    yield from examined(SYSTEM, "metadata catalogue", lambda: _catalogue(client))
+    yield from findings_of(SYSTEM, "session time zone", lambda: _zone(client))
+    yield from findings_of(SYSTEM, "concurrency", lambda: _limits(client, concurrency))
+    yield from findings_of(SYSTEM, "OneWorld", lambda: _one_world(client))
+    yield from findings_of(SYSTEM, "metadata catalog", lambda: _catalog(client))
     for need in needs:
-        yield from examined(SYSTEM, f"table {need.table}", lambda need=need: _table(client, need))  # type: ignore[misc]
-    yield from examined(SYSTEM, "table deletedrecord", lambda: _deletions(client))
+        yield from findings_of(SYSTEM, f"table {need.table}", lambda need=need: _table(client, need))  # type: ignore[misc]
+    yield from findings_of(SYSTEM, "table deletedrecord", lambda: _deletions(client))
 
 
 def _clock(client: NetSuiteClient) -> Iterator[Finding]:
@@ -77,114 +76,120 @@ def _clock(client: NetSuiteClient) -> Iterator[Finding]:
     after = client.clock.now()
     apart = max(server - after, before - server - timedelta(seconds=1), timedelta())
     found = f"signed in; NetSuite's clock and this machine's are {apart.total_seconds():.0f} s apart"
-    mend = "set this machine's clock by a time server (NTP): at five minutes NetSuite refuses to sign in"
-    yield Finding(SYSTEM, "sign-in", found, mend if apart > SKEW else "")
+    fix = "synchronize this machine's clock (NTP): at five minutes NetSuite rejects the sign-in"
+    yield Finding(SYSTEM, "sign-in", found, fix if apart > MAX_SKEW else "")
 
 
 def _zone(client: NetSuiteClient) -> Iterator[Finding]:
     offset = client.session_zone_offset
     if offset is None:
-        found = "NetSuite does not tell it; each run reads 25 hours twice"
-        mend = "give the role the permission 'SuiteAnalytics Workbook', and set the integration user's time zone to GMT"
-        yield Finding(SYSTEM, "session time zone", found, mend)
+        found = "unknown to this role; each run reads 25 hours again"
+        fix = "give the role the permission 'SuiteAnalytics Workbook', and set the integration user's time zone to GMT"
+        yield Finding(SYSTEM, "session time zone", found, fix)
         return
     minutes = int(offset.total_seconds() // 60)
     found = f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
-    advice = "" if minutes == 0 else "; GMT, in the integration user's preferences, knows no clock changes"
+    advice = "" if minutes == 0 else "; GMT, in the integration user's preferences, has no clock changes"
     yield Finding(SYSTEM, "session time zone", found + advice)
 
 
-def _limits(client: NetSuiteClient, lanes: int) -> Iterator[Finding]:
+def _limits(client: NetSuiteClient, concurrency: int) -> Iterator[Finding]:
     limits = client.governance_limits()
     if limits is None:
-        yield Finding(SYSTEM, "concurrency", f"only an administrator may see the limits; up to {lanes} calls at once")
+        found = f"only an administrator may see the limits; up to {concurrency} parallel calls"
+        yield Finding(SYSTEM, "concurrency", found)
         return
     account, own = limits.get("accountConcurrencyLimit"), limits.get("integrationConcurrencyLimit")
-    left = limits.get("accountUnallocatedConcurrencyLimit")
-    found = f"the account has {account}, {left} of them unallocated, this integration's own share is {own or 'none'}"
-    mend = ""
-    if not own and left == 0:
-        mend = "every slot is given to other integrations: give this one a share, Setup > Integration > Governance"
-    elif isinstance(own, int) and lanes > own:
-        mend = f"set NETSUITE_CONCURRENCY to {own} or less, or give this integration a larger share"
-    elif not own and isinstance(account, int) and lanes >= account > 1:
-        mend = f"set NETSUITE_CONCURRENCY to {account - 1} or less: the limit is shared with every other integration"
-    yield Finding(SYSTEM, "concurrency", f"{found}; we use up to {lanes}", mend)
+    free = limits.get("accountUnallocatedConcurrencyLimit")
+    found = (
+        f"the account has {account} slots, {free} of them unallocated, {own or 'none'} allocated to this integration"
+    )
+    fix = ""
+    if not own and free == 0:
+        fix = (
+            "all slots are allocated to other integrations: allocate some to this one, Setup > Integration > Governance"
+        )
+    elif isinstance(own, int) and concurrency > own:
+        fix = f"set NETSUITE_CONCURRENCY to {own} or less, or allocate more slots to this integration"
+    elif not own and isinstance(account, int) and concurrency >= account > 1:
+        fix = f"set NETSUITE_CONCURRENCY to {account - 1} or less: the limit is shared with every other integration"
+    yield Finding(SYSTEM, "concurrency", f"{found}; we use up to {concurrency}", fix)
 
 
 def _one_world(client: NetSuiteClient) -> Iterator[Finding]:
-    """Told, not judged: whether an account without it is well, the tables' own findings say."""
+    """Report it without a verdict: the tables' own findings say whether anything is missing."""
     try:
-        told = client.suiteql("select count(*) as n from subsidiary s where s.id > ?", [BEFORE_ALL])[0]
+        row = client.suiteql("select count(*) as n from subsidiary s where s.id > ?", [BEFORE_ALL])[0]
     except MissingTableError:
         yield Finding(SYSTEM, "OneWorld", "no, or the role may not see subsidiaries")
     else:
-        yield Finding(SYSTEM, "OneWorld", f"yes, {told.get('n', '0')} subsidiaries")
+        yield Finding(SYSTEM, "OneWorld", f"yes, {row.get('n', '0')} subsidiaries")
 
 
-def _catalogue(client: NetSuiteClient) -> Iterator[Finding]:
-    """Told, not judged: custom fields can be read without it."""
+def _catalog(client: NetSuiteClient) -> Iterator[Finding]:
+    """Report it without a verdict: custom fields can be read without it."""
     fields = client.custom_fields("customer")
     if fields is None:
-        found = "not visible: custom fields stay text, and their dates come as the integration user prefers to see them"
-        yield Finding(SYSTEM, "metadata catalogue", f"{found}; set that preference to YYYY-MM-DD")
+        found = "not visible: custom fields stay text, and their dates follow the integration user's date format"
+        yield Finding(SYSTEM, "metadata catalog", f"{found}; set that preference to YYYY-MM-DD")
     else:
         own = sum(name.startswith("cust") for name in fields)
-        yield Finding(SYSTEM, "metadata catalogue", f"tells the types of {own} custom fields of customers")
+        yield Finding(SYSTEM, "metadata catalog", f"it has the types of {own} custom fields of customers")
 
 
 def _table(client: NetSuiteClient, need: TableNeed) -> Iterator[Finding]:
-    what = f"table {need.table}"
+    check = f"table {need.table}"
     try:
         unknown = _unknown_columns(client, need)
     except MissingTableError as error:
-        mend = "" if need.may_be_missing else error.reason.partition(": ")[2]
-        yield Finding(SYSTEM, what, "is not there; it is optional" if need.may_be_missing else "was not found", mend)
+        if need.is_optional:
+            yield Finding(SYSTEM, check, "was not found; it is optional")
+        else:
+            yield Finding(SYSTEM, check, "was not found", error.reason.partition(": ")[2])
         return
-    times = set(need.named(UTC))
+    times = set(need.columns_with(UTC))
     if times and times <= unknown:
-        advice = "times are converted by the present offset; set the integration user's time zone to GMT"
-        yield Finding(SYSTEM, what, f"SYS_EXTRACT_UTC does not work here: {advice}")
+        advice = "times are converted by the current offset; set the integration user's time zone to GMT"
+        yield Finding(SYSTEM, check, f"SYS_EXTRACT_UTC does not work here: {advice}")
         unknown -= times
-    lacking = sorted(unknown & (need.required | need.wanted_by.keys()))
-    if lacking:
-        users = [f"{name} (workflow {need.wanted_by[name]})" if name in need.wanted_by else name for name in lacking]
-        mend = "let the role see them (the field's access, or its record type), or take them out of the workflow"
-        yield Finding(SYSTEM, what, f"lacks {', '.join(users)}", mend)
-    told = client.suiteql(need.extent, [BEFORE_ALL])[0]
-    rows = int(told.get("n", "0"))
+    missing = sorted(unknown & (need.required | need.mapped_by.keys()))
+    if missing:
+        names = [f"{name} (workflow {need.mapped_by[name]})" if name in need.mapped_by else name for name in missing]
+        fix = "give the role access to them (to the field or its record type), or remove them from the workflow"
+        yield Finding(SYSTEM, check, f"missing columns: {', '.join(names)}", fix)
+    rows = int(client.suiteql(need.count, [BEFORE_ALL])[0].get("n", "0"))
     found = f"{rows:,} rows, {len(need.columns - unknown)} of {len(need.columns)} columns"
-    if unknown - set(lacking):
-        found += f" (without {', '.join(sorted(unknown - set(lacking)))})"
+    if unknown - set(missing):
+        found += f" (without {', '.join(sorted(unknown - set(missing)))})"
     if rows:
-        yield Finding(SYSTEM, what, found)
+        yield Finding(SYSTEM, check, found)
         return
-    mend = "take the role's restrictions (by subsidiary, department …) away, or give it the permission to view"
+    fix = "remove the role's restrictions (by subsidiary, department …), or give it the permission to view"
     found = "no row is visible; a restricted role sees an empty table and no error"
-    yield Finding(SYSTEM, what, found, mend if need.must_have_rows else "")
+    yield Finding(SYSTEM, check, found, fix if need.requires_rows else "")
 
 
 def _unknown_columns(client: NetSuiteClient, need: TableNeed) -> set[str]:
-    """Our columns that the account does not know.
+    """Return our columns that the account does not have.
 
     Raises:
-        MissingTableError: The whole table is not there.
+        MissingTableError: The whole table was not found.
     """
     unknown: set[str] = set()
     while True:
-        asked = need.columns - unknown
+        queried = need.columns - unknown
         more: Collection[str]
         try:
-            client.suiteql(need.page(asked), [BEHIND_ALL])
+            client.suiteql(need.page(queried), [AFTER_ALL])
         except UnknownColumnError as error:
-            more = asked & set(need.named(error.column))
+            more = queried & set(need.columns_with(error.column))
             if not more:
                 raise
             unknown.update(more)
         except (MissingTableError, CredentialsError):
             raise
-        except (UnexpectedError, RequestRejectedError):  # names nothing: netsuite.md §1.5 [L], §10.10 [U]
-            more = {name for name in asked if not client.accepts(need.page({name}), [BEHIND_ALL])}
+        except (UnexpectedError, RequestRejectedError):  # the column is not named: netsuite.md §1.5 [L], §10.10 [U]
+            more = {name for name in queried if not client.accepts(need.page({name}), [AFTER_ALL])}
             if not more:
                 raise
             unknown.update(more)
@@ -193,15 +198,15 @@ def _unknown_columns(client: NetSuiteClient, need: TableNeed) -> set[str]:
 
 
 def _deletions(client: NetSuiteClient) -> Iterator[Finding]:
-    what = "table deletedrecord"
+    check = "table deletedrecord"
     try:
-        client.suiteql(DELETED, [BEHIND_ALL])
+        client.suiteql(DELETED, [AFTER_ALL])
     except MissingTableError as error:
         found = "was not found: deletions are noticed by reconciliation only"
-        yield Finding(SYSTEM, what, found, error.reason.partition(": ")[2])
+        yield Finding(SYSTEM, check, found, error.reason.partition(": ")[2])
     except CredentialsError:
         raise
     except RequestRejectedError as error:
-        yield Finding(SYSTEM, what, error.reason, "give the role the permission 'Deleted Records'")
+        yield Finding(SYSTEM, check, error.reason, "give the role the permission 'Deleted Records'")
     else:
-        yield Finding(SYSTEM, what, "deletions are told")
+        yield Finding(SYSTEM, check, "deletions are visible")

@@ -1,8 +1,8 @@
-"""The file with the private key of the certificate: readable, private, of a kind that NetSuite takes, not expired.
+"""Check the file with the certificate's private key: readable, private, of a supported kind, not expired.
 
 Source: NetSuite help, "OAuth 2.0 Client Credentials Flow" (section_162755359851): RSA of 3072 or 4096 bits or EC on
-P-256, P-384 or P-521; a certificate lives at most two years. The certificate itself may stand beside the key in the
-file; then its end and its key are looked at as well.
+P-256, P-384 or P-521; a certificate is valid for two years at most. If the certificate is in the same file, its
+expiry and its key are checked as well.
 """
 
 from collections.abc import Iterator
@@ -19,42 +19,42 @@ from resources.diagnostics import Finding
 SYSTEM = "netsuite"
 RSA_BITS = frozenset({3072, 4096})
 CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-OTHERS_MAY_READ = 0o077
-SOON = timedelta(days=30)
-NEW_PAIR = (
-    "make a new key and certificate, upload the certificate in NetSuite under Setup > Integration > OAuth 2.0 Client"
+OTHER_USERS = 0o077
+EXPIRES_SOON = timedelta(days=30)
+NEW_KEY_PAIR = (
+    "create a new key and certificate, upload the certificate in NetSuite under Setup > Integration > OAuth 2.0 Client"
     " Credentials (M2M) Setup, and set NETSUITE_CERTIFICATE_ID and NETSUITE_PRIVATE_KEY_FILE"
 )
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
-def look_at_key_file(path: Path, now: datetime) -> Iterator[Finding]:
-    """Findings on the key, and on the certificate if it is there.
+def check_key_file(path: Path, now: datetime) -> Iterator[Finding]:
+    """Yield findings on the key, and on the certificate if the file contains it.
 
     Args:
         path: The file.
-        now: For the certificate's end; aware.
+        now: Aware time, for the certificate's expiry.
     """
     try:
         content = path.read_bytes()
         mode = path.stat().st_mode
     except OSError as error:
-        mend = "set NETSUITE_PRIVATE_KEY_FILE to the PEM file of the private key, readable for this user"
-        yield Finding(SYSTEM, "key file", f"it cannot be read ({error.strerror})", mend)
+        fix = "set NETSUITE_PRIVATE_KEY_FILE to the PEM file of the private key, readable for this user"
+        yield Finding(SYSTEM, "key file", f"it cannot be read ({error.strerror})", fix)
         return
-    if mode & OTHERS_MAY_READ:
-        found = f"other users of this machine may use it (mode {mode & 0o777:o})"
-        yield Finding(SYSTEM, "key file", found, "take their rights away: chmod 600")
+    if mode & OTHER_USERS:
+        found = f"other users of this machine can access it (mode {mode & 0o777:o})"
+        yield Finding(SYSTEM, "key file", found, "revoke their access: chmod 600")
     try:
         key = serialization.load_pem_private_key(content, password=None)
     except (ValueError, TypeError):
-        mend = "set NETSUITE_PRIVATE_KEY_FILE to a PEM file with a private key without pass phrase"
-        yield Finding(SYSTEM, "key file", "it holds no key that can be read", mend)
+        fix = "set NETSUITE_PRIVATE_KEY_FILE to a PEM file with a private key without a passphrase"
+        yield Finding(SYSTEM, "key file", "it contains no readable key", fix)
         return
-    kind, is_taken = _kind_of(key)
-    yield Finding(SYSTEM, "key file", kind, "" if is_taken else f"NetSuite does not take it: {NEW_PAIR}")
+    kind, is_supported = _kind_of(key)
+    yield Finding(SYSTEM, "key file", kind, "" if is_supported else f"NetSuite does not accept it: {NEW_KEY_PAIR}")
     if b"BEGIN CERTIFICATE" in content and isinstance(key, _Key):
-        yield _look_at_certificate(content, key, now)
+        yield _check_certificate(content, key, now)
 
 
 def _kind_of(key: object) -> tuple[str, bool]:
@@ -65,17 +65,17 @@ def _kind_of(key: object) -> tuple[str, bool]:
     return "neither RSA nor EC", False
 
 
-def _look_at_certificate(content: bytes, key: _Key, now: datetime) -> Finding:
+def _check_certificate(content: bytes, key: _Key, now: datetime) -> Finding:
     try:
         certificate = x509.load_pem_x509_certificate(content)
     except ValueError:
-        return Finding(SYSTEM, "certificate", "it cannot be read", NEW_PAIR)
+        return Finding(SYSTEM, "certificate", "it cannot be read", NEW_KEY_PAIR)
     ours, its = (
         each.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         for each in (key.public_key(), certificate.public_key())
     )
     if ours != its:
-        return Finding(SYSTEM, "certificate", "it belongs to another key", NEW_PAIR)
+        return Finding(SYSTEM, "certificate", "it belongs to another key", NEW_KEY_PAIR)
     end = certificate.not_valid_after_utc
     found = f"valid until {end:%Y-%m-%d}"
-    return Finding(SYSTEM, "certificate", found, "" if end - now > SOON else NEW_PAIR)
+    return Finding(SYSTEM, "certificate", found, "" if end - now > EXPIRES_SOON else NEW_KEY_PAIR)

@@ -1,11 +1,11 @@
-"""One answer to a query: taken apart with care, or only looked at so that the next call can leave at once.
+"""Pages of SuiteQL rows: parsed and checked cell by cell, or only scanned so that the next call can start at once.
 
-body  ->  read_page()  ->  Page, every cell checked
-body  ->  look_at()    ->  RawPage: the rows as bytes, and the little that the next page needs
+body  ->  parse_page()  ->  Page, every cell checked
+body  ->  scan_page()   ->  RawPage: the rows as bytes, and the little that the next call needs
 
-A page has up to a megabyte. Whoever fetches pages side by side must not parse them in between: `look_at` reads the
-envelope and the last key, and leaves the cells to whoever has the time (see
-assets/netsuite/extract/spool.py). What it cannot make sense of goes the careful way, which says what is wrong.
+A page has up to a megabyte, so threads that fetch pages in parallel must not parse them in between: `scan_page` reads
+the envelope and the last key and leaves the cells to assets/netsuite/extract/spool.py. A page that it cannot scan is
+parsed, which reports the cause.
 """
 
 import re
@@ -20,17 +20,17 @@ import orjson
 from resources.errors import ContractError
 
 PAGE = 1000  # rows; NetSuite's maximum
-LAST_ROW = 65_536  # bytes at the end of a page in which the last key is looked for first
+LAST_ROW_BYTES = 65_536  # at the end of a page, searched for the last key
+ENVELOPE_BYTES = 4096  # within which the rows must begin
 _ITEMS = re.compile(rb'"items"\s*:\s*\[')
-_ROW = b'"links":[]'  # inside a text its quotation marks would be escaped
-_ENVELOPE = 4096  # bytes before the rows within which they must begin
+_LINKS = b'"links":[]'  # one in each row; inside a text its quotation marks would be escaped
 
 Row = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer to a query, every cell a text."""
+    """One page, every cell a text."""
 
     rows: list[Row]
     has_more: bool
@@ -38,16 +38,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One answer whose cells nobody has looked at yet.
+    """One page whose cells are not parsed yet.
 
     Attributes:
-        body: The answer as it came.
-        begin: Where the rows, a JSON array, begin in it.
-        end: Where they end.
-        count: How many rows NetSuite says that it brings.
+        body: The response as received.
+        begin: Position where the rows, a JSON array, begin.
+        end: Position where they end.
+        count: Number of rows that NetSuite announced.
         last_key: Key of the last row; None without rows.
-        has_more: NetSuite has more rows behind these.
-        operation: What was being done, for error texts.
+        has_more: NetSuite has more rows after these.
+        operation: Operation for error texts.
     """
 
     body: bytes
@@ -60,32 +60,32 @@ class RawPage:
 
     @property
     def items(self) -> memoryview:
-        """The rows, a JSON array as it came."""
+        """The rows, a JSON array as received."""
         return memoryview(self.body)[self.begin : self.end]
 
     @property
     def cells(self) -> int | None:
-        """How many texts the rows hold; None when there is anything but texts and the empty `links` of each row.
+        """Number of texts in the rows; None when they hold anything but texts and each row's empty `links`.
 
-        A colon behind a quotation mark ends a name, unless the mark is escaped and part of a text, or begins a text
+        A colon after a quotation mark ends a name, unless the mark is escaped and part of a text, or begins a text
         that begins with a colon.
         """
         texts = self._count(b'":"') - self._count(b'\\":"')
-        others = self._count(b'":') - self._count(b'\\":') - texts - self._count(b'"links":[]')
+        others = self._count(b'":') - self._count(b'\\":') - texts - self._count(_LINKS)
         return texts if not others or others == self._count(b'":":') else None
 
-    def _count(self, what: bytes) -> int:
-        return self.body.count(what, self.begin, self.end)
+    def _count(self, pattern: bytes) -> int:
+        return self.body.count(pattern, self.begin, self.end)
 
-    def careful(self) -> "RawPage":
-        """The same rows after a look at each cell: names in lower case, every value a text.
+    def normalized(self) -> "RawPage":
+        """Return the same rows with every cell parsed: names in lower case, every value a text.
 
         Raises:
-            ContractError: The answer is no JSON or counts other rows, a row is no object, or a value is nested.
+            ContractError: The response is not JSON or announces other rows, a row is not an object, a value is nested.
         """
         if not self.begin:
-            return self  # they were looked at already
-        page = read_page(self.body, self.operation)
+            return self  # `_page_of` made it, from parsed rows
+        page = parse_page(self.body, self.operation)
         return _page_of(page.rows, self.last_key, self.operation, has_more=self.has_more)
 
 
@@ -94,18 +94,18 @@ def _page_of(rows: Sequence[Row], last_key: int | None, operation: str, *, has_m
     return RawPage(body, 0, len(body), len(rows), last_key, has_more, operation)
 
 
-def look_at(body: bytes, key: str, operation: str) -> RawPage:
-    """The envelope and the last key of an answer, without its cells.
+def scan_page(body: bytes, key: str, operation: str) -> RawPage:
+    """Read the envelope and the last key of a response, without its cells.
 
     Args:
-        body: The answer.
+        body: The response.
         key: The column by which the rows ascend.
-        operation: For error texts.
+        operation: Operation for error texts.
 
     Raises:
-        ContractError: The answer is cut, no JSON, or counts other rows than it brings.
+        ContractError: The response is truncated, not JSON, or announces other rows than it holds.
     """
-    begin = _ITEMS.search(body, 0, _ENVELOPE)
+    begin = _ITEMS.search(body, 0, ENVELOPE_BYTES)
     end = body.rfind(b"]") + 1
     if begin and end > begin.end():
         try:
@@ -113,19 +113,14 @@ def look_at(body: bytes, key: str, operation: str) -> RawPage:
         except orjson.JSONDecodeError:
             envelope = {}
         last_key = _last_key(body, end, key)
-        # each row has links of its own (netsuite.md §1.2 [D]): so rows are counted without a look at their cells
+        # each row has links of its own (netsuite.md §1.2 [D]), so rows are counted without parsing their cells
         count = envelope.get("count")
-        if count and count == body.count(_ROW, begin.end(), end) and last_key is not None:
-            has_more = _checked(envelope, int(count), operation)
+        if count and count == body.count(_LINKS, begin.end(), end) and last_key is not None:
+            has_more = _has_more(envelope, int(count), operation)
             return RawPage(body, begin.end() - 1, end, int(count), last_key, has_more, operation)
-    page = read_page(body, operation)
+    page = parse_page(body, operation)
     last = int_key(page.rows[-1], key) if page.rows else None
     return _page_of(page.rows, last, operation, has_more=page.has_more)
-
-
-def raw_page(rows: Sequence[Row], key: str, operation: str = "query") -> RawPage:
-    """Rows that were read the careful way, as a page among others."""
-    return _page_of(rows, int_key(rows[-1], key) if rows else None, operation, has_more=False)
 
 
 @cache
@@ -134,58 +129,53 @@ def _key_pattern(key: str) -> re.Pattern[bytes]:
 
 
 def _last_key(body: bytes, end: int, key: str) -> int | None:
-    """The key of the last row: inside a text its quotation marks would be escaped, so this can only be a name."""
-    found = _key_pattern(key).findall(body, max(0, end - LAST_ROW), end)
+    """Return the key of the last row; inside a text its quotation marks would be escaped, so a match is a name."""
+    found = _key_pattern(key).findall(body, max(0, end - LAST_ROW_BYTES), end)
     return int(found[-1]) if found else None
 
 
-def json_object(body: bytes, kind: str, operation: str) -> dict[str, Any]:
-    """An answer as a JSON object.
-
-    Args:
-        body: The answer.
-        kind: Its content type.
-        operation: For error texts.
+def json_object(body: bytes, content_type: str, operation: str) -> dict[str, Any]:
+    """Parse a response as a JSON object.
 
     Raises:
-        ContractError: It is none.
+        ContractError: It is not one.
     """
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         reason = (
-            f"the answer is not JSON ({kind[:60] or 'no content type'}, {len(body)} bytes): cut short, or a"
+            f"the response is not JSON ({content_type[:60] or 'no content type'}, {len(body)} bytes): truncated, or a"
             " maintenance page"
         )
         raise ContractError("netsuite", operation, reason) from error
     if not isinstance(answer, dict):
-        raise ContractError("netsuite", operation, "the answer is JSON but no object")
+        raise ContractError("netsuite", operation, "the response is JSON but not an object")
     return answer
 
 
-def read_page(body: bytes, operation: str, kind: str = "") -> Page:
-    """An answer with every cell checked.
+def parse_page(body: bytes, operation: str, content_type: str = "") -> Page:
+    """Parse a response and check every cell.
 
     Raises:
-        ContractError: The answer is cut, empty, no JSON, or counts other rows than it brings.
+        ContractError: The response is truncated, empty, not JSON, or announces other rows than it holds.
     """
-    answer = json_object(body, kind, operation)
+    answer = json_object(body, content_type, operation)
     items = answer.get("items")
     if not isinstance(items, list):
-        raise ContractError("netsuite", operation, "the answer has no items or no hasMore")
-    has_more = _checked(answer, len(items), operation)
+        raise ContractError("netsuite", operation, "the response has no items or no hasMore")
+    has_more = _has_more(answer, len(items), operation)
     return Page([_row(item, operation) for item in items], has_more)
 
 
-def _checked(answer: dict[str, Any], rows: int, operation: str) -> bool:
-    """Whether there is more, once what is announced fits what came."""
+def _has_more(answer: dict[str, Any], rows: int, operation: str) -> bool:
+    """Return hasMore, after checking that the envelope fits the rows."""
     count, has_more = answer.get("count"), answer.get("hasMore")
     if not isinstance(has_more, bool):
-        raise ContractError("netsuite", operation, "the answer has no items or no hasMore")
+        raise ContractError("netsuite", operation, "the response has no items or no hasMore")
     if count != rows or answer.get("offset", 0) != 0:
-        raise ContractError("netsuite", operation, f"{rows} rows came where {count} were announced")
+        raise ContractError("netsuite", operation, f"the response announces {count} rows and holds {rows}")
     if has_more and rows < PAGE:
-        raise ContractError("netsuite", operation, f"a page of {rows} rows says that there are more")
+        raise ContractError("netsuite", operation, f"a page of {rows} rows announces more")
     if not has_more and int(answer.get("totalResults", rows)) > rows:
         raise ContractError("netsuite", operation, "the last page came before the announced total")
     return has_more
@@ -193,7 +183,7 @@ def _checked(answer: dict[str, Any], rows: int, operation: str) -> bool:
 
 def _row(item: Any, operation: str) -> Row:
     if not isinstance(item, dict):
-        raise ContractError("netsuite", operation, "a row is no object")
+        raise ContractError("netsuite", operation, "a row is not an object")
     return {
         name.lower(): value if isinstance(value, str) else _text(value, name, operation)
         for name, value in item.items()
@@ -202,7 +192,7 @@ def _row(item: Any, operation: str) -> Row:
 
 
 def _text(value: Any, name: str, operation: str) -> str:
-    """The documentation promises text; a number or a boolean is harmless, anything nested is not understood."""
+    """Return a scalar as text: the documentation promises text, and a number or a boolean does no harm."""
     if isinstance(value, bool):
         return "T" if value else "F"
     if isinstance(value, int | float):
@@ -211,10 +201,10 @@ def _text(value: Any, name: str, operation: str) -> str:
 
 
 def int_key(row: Row, key: str) -> int:
-    """A row's key.
+    """Return a row's key.
 
     Raises:
-        ContractError: It is no whole number.
+        ContractError: It is not a whole number.
     """
     try:
         return int(row[key])
@@ -222,11 +212,11 @@ def int_key(row: Row, key: str) -> int:
         raise ContractError("netsuite", "read by key", f"a row has no whole number in {key}") from error
 
 
-def ascending(rows: list[Row], key: str, after: str) -> str:
-    """The key of the last row, once all keys are seen to ascend.
+def last_ascending(rows: list[Row], key: str, after: str) -> str:
+    """Return the key of the last row, or `after` without rows.
 
     Raises:
-        ContractError: They do not.
+        ContractError: The keys do not ascend.
     """
     keys = [int(after), *(int_key(row, key) for row in rows)]
     if any(low >= high for low, high in pairwise(keys)):

@@ -1,9 +1,9 @@
-"""Fetches the pages of some shards over all lanes, and hands them out one by one as they come.
+"""Fetch the pages of id ranges with several threads and yield them as they arrive.
 
-Shards  ->  one thread a lane: take, ask, look, ask again  ->  a short queue  ->  the caller, who reads the cells
+ranges  ->  per thread: take, fetch, scan, fetch again  ->  a short queue  ->  the caller, who parses the cells
 
-The threads do next to nothing between an answer and the next call. The queue is short: when the caller falls behind,
-the lanes wait, and memory stays flat whatever the table's size.
+The threads do almost nothing between a response and the next call. The queue is short: when the caller falls behind,
+the threads wait, and memory stays flat whatever the size of the table.
 """
 
 import threading
@@ -11,100 +11,100 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 
-from resources.netsuite.id_ranges import Shard, Shards
+from resources.netsuite.id_ranges import IdRange, IdRangeQueue
 from resources.netsuite.pages import RawPage
 
-WAITING = 12  # pages; about as many megabytes
+QUEUE_PAGES = 12  # about as many megabytes
 TICK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class SweptPage:
-    """A page of a shard: its rows have keys behind `after`; those behind `upto` belong to another shard."""
+class FetchedPage:
+    """A page of a range: its rows have keys above `after`; those above `last` belong to another range."""
 
     page: RawPage
     after: int
-    upto: int | None
+    last: int | None
 
 
-Fetch = Callable[[Shard], RawPage]
+Fetch = Callable[[IdRange], RawPage]
 
 
-def sweep(lanes: int, shards: Iterable[Shard], fetch: Fetch) -> Generator[SweptPage]:
-    """Every page of the shards, in the order in which they come.
+def fetch_pages(threads: int, ranges: Iterable[IdRange], fetch: Fetch) -> Generator[FetchedPage]:
+    """Yield every page of the ranges, in order of arrival.
 
     Args:
-        lanes: Threads; how many of them call at once is for the client's `Lanes` to say.
-        shards: What to read.
-        fetch: Reads one page of a shard, behind `shard.after`.
+        threads: Number of threads; the client's `ConcurrencyLimit` says how many of them call at once.
+        ranges: The ranges to read.
+        fetch: Reads one page of a range, after `id_range.after`.
 
     Raises:
-        Exception: Whatever `fetch` raised first; no further call is made then.
+        Exception: The first one that `fetch` raised; no further call is made then.
     """
-    work = _Sweep(Shards(shards), fetch)
-    threads = [threading.Thread(target=work.lane, name=f"netsuite_{number}") for number in range(lanes)]
-    for thread in threads:
+    work = _ParallelFetch(IdRangeQueue(ranges), fetch)
+    running = [threading.Thread(target=work.run, name=f"netsuite_{number}") for number in range(threads)]
+    for thread in running:
         thread.start()
     try:
-        yield from work.pages(len(threads))
+        yield from work.pages(threads)
     finally:
         work.stop()
-        for thread in threads:
+        for thread in running:
             thread.join()
     work.check()
 
 
-class _Sweep:
-    def __init__(self, shards: Shards, fetch: Fetch) -> None:
-        self._shards, self._fetch = shards, fetch
-        self._done: Queue[SweptPage | None] = Queue(WAITING)
+class _ParallelFetch:
+    def __init__(self, ranges: IdRangeQueue, fetch: Fetch) -> None:
+        self._ranges, self._fetch = ranges, fetch
+        self._fetched: Queue[FetchedPage | None] = Queue(QUEUE_PAGES)
         self._stopped = threading.Event()
         self._error: BaseException | None = None
 
-    def lane(self) -> None:
-        """What one thread does."""
+    def run(self) -> None:
+        """Fetch ranges until none is left; the body of each thread."""
         try:
-            while (shard := self._shards.take()) is not None:
-                self._read(shard)
-        except BaseException as error:  # noqa: BLE001  # it is raised again where the pages are taken
+            while (id_range := self._ranges.take()) is not None:
+                self._read(id_range)
+        except BaseException as error:  # noqa: BLE001  # `check` raises it in the caller's thread
             self._error = self._error or error
             self.stop()
         self._put(None)
 
-    def _read(self, shard: Shard) -> None:
+    def _read(self, id_range: IdRange) -> None:
         goes_on = True
         while goes_on and not self._stopped.is_set():
-            after = shard.after
-            page = self._fetch(shard)
-            upto, goes_on = self._shards.answered(shard, page.last_key, has_more=page.has_more)
-            self._put(SweptPage(page, after, upto))
+            after = id_range.after
+            page = self._fetch(id_range)
+            last, goes_on = self._ranges.page_read(id_range, page.last_key, has_more=page.has_more)
+            self._put(FetchedPage(page, after, last))
 
-    def _put(self, page: SweptPage | None) -> None:
+    def _put(self, page: FetchedPage | None) -> None:
         while not self._stopped.is_set():
             try:
-                self._done.put(page, timeout=TICK_S)
+                self._fetched.put(page, timeout=TICK_S)
             except Full:
                 continue
             return
 
-    def pages(self, lanes: int) -> Generator[SweptPage]:
-        """Hand pages out until every lane has nothing more to do."""
-        while lanes and not self._stopped.is_set():
+    def pages(self, threads: int) -> Generator[FetchedPage]:
+        """Yield pages until every thread has finished."""
+        while threads and not self._stopped.is_set():
             try:
-                page = self._done.get(timeout=TICK_S)
+                page = self._fetched.get(timeout=TICK_S)
             except Empty:
                 continue
             if page is None:
-                lanes -= 1
+                threads -= 1
             else:
                 yield page
 
     def stop(self) -> None:
-        """No further calls."""
+        """Make no further calls."""
         self._stopped.set()
-        self._shards.stop()
+        self._ranges.stop()
 
     def check(self) -> None:
-        """Raise what a lane met."""
+        """Raise the first error of a thread."""
         if self._error is not None:
             raise self._error

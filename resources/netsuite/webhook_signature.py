@@ -1,6 +1,6 @@
-"""How NetSuite's user event signs what it posts, for who checks it and for the stand-in that plays it.
+"""The signature of NetSuite's change notifications, for the webhook and for the sandbox that plays NetSuite.
 
-secret, time stamp, nonce, body  ->  signed()  ->  headers of the post  ->  matches()
+secret, timestamp, nonce, body  ->  signed_headers()  ->  headers of the request  ->  is_signed_by()
 """
 
 import hmac
@@ -16,12 +16,12 @@ MEDIA_TYPE = "application/json"
 
 
 def signature(secret: str, timestamp: str, nonce: str, body: bytes) -> str:
-    """HMAC-SHA256 over time stamp, nonce and body, as lower-case hex."""
+    """Return the HMAC-SHA256 of timestamp, nonce and body as lower-case hex."""
     return hmac.new(secret.encode(), f"{timestamp}.{nonce}.".encode() + body, sha256).hexdigest()
 
 
-def signed(secret: str, body: bytes, *, at: float | None = None, nonce: str = "") -> dict[str, str]:
-    """The headers of one post."""
+def signed_headers(secret: str, body: bytes, *, at: float | None = None, nonce: str = "") -> dict[str, str]:
+    """Return the headers of one signed notification."""
     timestamp, nonce = str(int(time.time() if at is None else at)), nonce or uuid.uuid4().hex
     return {
         "content-type": MEDIA_TYPE,
@@ -31,10 +31,10 @@ def signed(secret: str, body: bytes, *, at: float | None = None, nonce: str = ""
     }
 
 
-def matches(secrets: Iterable[str], headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether one of the secrets signed this; each is tried, in a time that tells nothing of where it differs.
+def is_signed_by(secrets: Iterable[str], headers: Mapping[str, str], body: bytes) -> bool:
+    """Return whether one of the secrets signed this request, in constant time.
 
-    NetSuite does not say whether its hex is in upper or lower case, so case does not count.
+    NetSuite does not document whether its hex digits are in upper or lower case, so case is ignored.
     """
     given = headers.get(SIGNATURE, "").lower().removeprefix(SCHEME).encode()
     timestamp, nonce = headers.get(TIMESTAMP, ""), headers.get(NONCE, "")

@@ -1,6 +1,6 @@
-"""A mailbox, by SMTP.
+"""Send alerts by SMTP.
 
-Notice  ->  plain text mail  ->  SMTP with TLS (at once, or after STARTTLS)  ->  accepted, or NotToldError
+Notice  ->  plain text mail  ->  SMTP with TLS (implicit or STARTTLS)  ->  accepted, or NotSentError
 """
 
 import smtplib
@@ -11,7 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Literal
 
-from resources.notifiers.notice import Notice, NotToldError
+from resources.notifiers.notice import Notice, NotSentError
 
 TIMEOUT_S = 15.0
 Tls = Literal["starttls", "tls", "none"]
@@ -19,17 +19,17 @@ Tls = Literal["starttls", "tls", "none"]
 
 @dataclass(frozen=True)
 class Mail:
-    """Where mail goes.
+    """Recipients and the server that delivers to them.
 
     Attributes:
         host: SMTP server.
-        sender: Address that the mail comes from.
-        to: Addresses that get it.
-        port: The server's port; 587 for STARTTLS, 465 for TLS at once.
-        tls: How the line is secured; `none` never carries a password.
-        user: Blank: no sign-in.
+        sender: Sender address.
+        to: Recipients.
+        port: The server's port; 587 for STARTTLS, 465 for implicit TLS.
+        tls: Encryption of the connection; `none` never sends a password.
+        user: User name; blank for no sign-in.
         password: A secret.
-        ca_file: PEM file of an authority of one's own.
+        ca_file: PEM file of a private certificate authority.
     """
 
     host: str
@@ -43,38 +43,38 @@ class Mail:
     name: str = "mail"
 
     def __post_init__(self) -> None:
-        """Refuse what could not work or would give a password away."""
+        """Reject settings that cannot work or would expose a password."""
         if not self.sender or not self.to:
             raise ValueError("mail needs MILLPOND_ALERT_MAIL_FROM and MILLPOND_ALERT_MAIL_TO")
         if self.user and self.tls == "none":
             raise ValueError("a password is sent over TLS only: set MILLPOND_ALERT_MAIL_TLS to starttls or tls")
 
-    def tell(self, notice: Notice) -> None:
-        """Send it as one plain text mail to everybody."""
+    def send(self, notice: Notice) -> None:
+        """Send one plain text mail to all recipients."""
         try:
-            with self._connected() as server:
+            with self._connect() as server:
                 if self.user:
                     server.login(self.user, self.password)
-                refused = server.send_message(self._message(notice))
+                rejected = server.send_message(self._message(notice))
         except (OSError, smtplib.SMTPException) as error:
-            code = getattr(error, "smtp_code", "")  # the server's words may repeat an address
-            raise NotToldError(f"{self.name}: {type(error).__name__} {code}".rstrip()) from error
-        if refused:
-            raise NotToldError(f"{self.name}: {len(refused)} of {len(self.to)} recipients refused")
+            code = getattr(error, "smtp_code", "")  # the server's text may repeat an address
+            raise NotSentError(f"{self.name}: {type(error).__name__} {code}".rstrip()) from error
+        if rejected:
+            raise NotSentError(f"{self.name}: {len(rejected)} of {len(self.to)} recipients rejected")
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connect(self) -> smtplib.SMTP:
         if self.tls == "tls":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_S, context=self._trust())
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_S, context=self._ssl_context())
         server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_S)
         if self.tls == "starttls":
             try:
-                server.starttls(context=self._trust())
+                server.starttls(context=self._ssl_context())
             except BaseException:
                 server.close()
                 raise
         return server
 
-    def _trust(self) -> ssl.SSLContext:
+    def _ssl_context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(Path(self.ca_file)) if self.ca_file else None)
 
     def _message(self, notice: Notice) -> EmailMessage:
@@ -83,6 +83,6 @@ class Mail:
         message["From"], message["To"] = self.sender, ", ".join(self.to)
         message["Date"] = formatdate(localtime=False)
         message["Message-ID"] = f"<{notice.notice_id}@millpond>"
-        message["Auto-Submitted"] = "auto-generated"  # no holiday answers
+        message["Auto-Submitted"] = "auto-generated"  # suppresses automatic replies
         message.set_content(f"{notice.text}\n")
         return message

@@ -1,26 +1,26 @@
-"""What is sent to a receiver, and what a receiver is."""
+"""Alert notices, and the protocol of their receivers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 
-class NotToldError(Exception):
-    """A receiver did not take a notice; it is tried again later. The text names neither address nor key."""
+class NotSentError(Exception):
+    """A receiver did not accept a notice, which is sent again later. The text contains neither address nor key."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that began or ended.
+    """One problem that was opened or has recovered.
 
     Attributes:
-        key: The same as long as it is the same thing.
+        key: Stable key of the problem.
         state: `opened` or `recovered`.
         kind: failed, degraded, waiting, stale, unreconciled or probe.
         cause: The root cause, in one line.
-        affected: Workflows, or steps where no workflow is concerned.
-        lines: More about it.
-        since: Since when, UTC, as text.
+        affected: Workflows, or steps when no workflow is affected.
+        lines: Details.
+        since: Begin of the problem, UTC, as text.
     """
 
     key: str
@@ -34,14 +34,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Notice:
-    """One message: what began and what ended since the last one.
+    """One message: problems opened and recovered since the previous one.
 
     Attributes:
-        notice_id: The same in every try, so that a receiver can drop what it got twice.
-        at: When, UTC, as text.
-        title: The whole of it in one line.
+        notice_id: The same in every attempt, so that a receiver can drop duplicates.
+        at: Time, UTC, as text.
+        title: Summary in one line.
         entries: The root causes.
-        link: Where to look.
+        link: Page with details.
     """
 
     notice_id: str
@@ -52,27 +52,27 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """All of it as plain text."""
-        told = []
+        """The notice as plain text."""
+        lines = []
         for entry in self.entries:
-            told.append(f"{entry.kind if entry.state == 'opened' else entry.state}: {entry.cause}")
-            told += [f"    {', '.join(entry.affected)}"] if entry.affected else []
-            told += [f"    {line}" for line in entry.lines]
-        return "\n".join([*told, *([self.link] if self.link else [])])
+            lines.append(f"{entry.kind if entry.state == 'opened' else entry.state}: {entry.cause}")
+            lines += [f"    {', '.join(entry.affected)}"] if entry.affected else []
+            lines += [f"    {line}" for line in entry.lines]
+        return "\n".join([*lines, *([self.link] if self.link else [])])
 
 
 class Receiver(Protocol):
-    """Somebody who is told."""
+    """A destination of alerts."""
 
     @property
     def name(self) -> str:
-        """What it is called in settings and messages."""
+        """Name in settings and messages."""
         ...
 
-    def tell(self, notice: Notice) -> None:
-        """Hand a notice over.
+    def send(self, notice: Notice) -> None:
+        """Send a notice.
 
         Raises:
-            NotToldError: It was not taken.
+            NotSentError: It was not accepted.
         """
         ...

@@ -1,7 +1,7 @@
-"""A typed face on Precoro's REST API: custom fields and their options.
+"""Precoro's REST API, typed: custom fields and their options.
 
-Source: precoro.md §5. Forms with bracket keys, booleans as 1 and 0, lists in pages of 200, one option a call.
-Relied upon: the `id` in every answer to a write. Not relied upon: `parent` in answers, filters, paging keys.
+Source: precoro.md §5. Forms have bracket keys, booleans are 1 and 0, lists have pages of 200, a call writes one option.
+The client relies on the `id` in each response to a write, and not on `parent` in responses, filters or paging keys.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ import orjson
 from resources.clock import Clock
 from resources.errors import AnswerLostError, ContractError, RequestRejectedError
 from resources.http import HttpClient
-from resources.precoro.field_cache import Notes
+from resources.precoro.field_cache import FieldCache
 from resources.precoro.pages import PER_PAGE, read_all, records_of
 
 LEGAL_ENTITIES = 1  # depend_type: precoro.md §5 row 7 [C]
@@ -22,7 +22,7 @@ LEGAL_ENTITIES = 1  # depend_type: precoro.md §5 row 7 [C]
 
 @dataclass(frozen=True, slots=True)
 class CustomField:
-    """One field definition; `type_text` is how Precoro calls its type, empty when it does not say."""
+    """One field definition; `type_text` is Precoro's name of its type, empty if missing."""
 
     field_id: int
     name: str
@@ -32,7 +32,7 @@ class CustomField:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option; `parent_id` is None at the top, and whenever `tells_parent` is false."""
+    """One option; `parent_id` is None at the top level, and always when `has_parent_info` is false."""
 
     option_id: int
     name: str
@@ -41,12 +41,12 @@ class Option:
     external_id: str | None
     level: int | None
     parent_id: int | None = None
-    tells_parent: bool = False
+    has_parent_info: bool = False
     updated_at: str | None = None
 
 
 class PrecoroClient:
-    """Lists fields and options, writes options; knows nothing of Dagster, DuckDB or NetSuite."""
+    """Lists fields and options and writes options; knows nothing of Dagster, DuckDB or NetSuite."""
 
     def __init__(
         self,
@@ -54,17 +54,17 @@ class PrecoroClient:
         *,
         clock: Clock,
         remaining: Callable[[], Mapping[str, int]] | None = None,
-        notes: Notes | None = None,
+        field_cache: FieldCache | None = None,
     ) -> None:
-        """Wrap the door.
+        """Wrap an HTTP client.
 
         Args:
-            door: Sends the requests; it signs, waits and counts.
-            clock: The time that the door waits by.
-            remaining: Tells how many calls each window of the budget has left.
-            notes: Where the custom fields are noted for `fields_of_late`.
+            http: Signs, sends, retries and counts requests.
+            clock: Time for waiting.
+            remaining: Returns the calls left in each window of the budget.
+            field_cache: Stores the custom fields for `recent_fields`.
         """
-        self._notes = notes
+        self._field_cache = field_cache
         self._http = http
         self._remaining = remaining
         self.clock = clock
@@ -80,31 +80,31 @@ class PrecoroClient:
         return self._http.calls
 
     def remaining(self) -> Mapping[str, int]:
-        """Calls left in each window of the budget; empty without a budget."""
+        """Return the calls left in each window of the budget; empty without a budget."""
         return self._remaining() if self._remaining else {}
 
     def check(self) -> None:
-        """Ask for something cheap, to see whether the credentials are good."""
+        """Make a cheap call, to check the credentials."""
         self._get("/users", "check credentials", page=1, per_page=10)
 
     def fields(self) -> list[CustomField]:
-        """Every items custom field."""
+        """List every items custom field."""
         operation = "list item custom fields"
         fields = [_field(each, operation) for each in self._list("/itemcustomfields", operation)]
-        if self._notes:
-            self._notes.write(fields)
+        if self._field_cache:
+            self._field_cache.write(fields)
         return fields
 
-    def fields_of_late(self) -> list[CustomField]:
-        """Every items custom field as some process listed them within the last day; else as they are now."""
-        noted = self._notes.read(CustomField) if self._notes else None
-        return self.fields() if noted is None else noted
+    def recent_fields(self) -> list[CustomField]:
+        """Return every items custom field from the cache, if a process listed them within a day; else list them."""
+        cached = self._field_cache.read(CustomField) if self._field_cache else None
+        return self.fields() if cached is None else cached
 
     def options(self, field_id: int) -> list[Option]:
-        """Every option of a field, foreign and disabled ones included, as the service lists them now.
+        """List every option of a field, foreign and disabled ones included.
 
         Raises:
-            ContractError: The answer was not the whole list.
+            ContractError: The response is not the whole list.
         """
         operation = "list options"
         try:
@@ -112,7 +112,7 @@ class PrecoroClient:
         except RequestRejectedError as error:
             if error.code not in {"404", "405"}:
                 raise
-            # precoro.md §7.7: one client only uses this path; the field itself carries its options too
+            # precoro.md §7.7: only one client uses this path; the field itself contains its options too
             body = self._get(f"/itemcustomfields/{field_id}", operation)
             nested = body.get("options") if isinstance(body, dict) else None
             records = records_of(nested, operation)
@@ -123,16 +123,16 @@ class PrecoroClient:
 
         Args:
             field_id: The items custom field.
-            values: name, code, enable ("1", "0"), externalId, `parent[id]`; what is absent is not sent.
+            values: name, code, enable ("1", "0"), externalId, `parent[id]`; absent ones are not sent.
 
         Raises:
-            AnswerLostError: It may be there now; find it by its external id before sending it again.
+            AnswerLostError: It may exist now; look it up by its external id before retrying.
         """
         path = f"/itemcustomfields/{field_id}/options"
         return self._write("POST", path, "create option", values, safe_to_repeat=False)
 
     def replace_option(self, field_id: int, option_id: int, values: Mapping[str, str]) -> Option:
-        """Write one option whole: give every value, because the service may reset what is absent."""
+        """Write every value of one option, because the service may reset absent ones."""
         path = f"/itemcustomfields/{field_id}/options/{option_id}"
         return self._write("PUT", path, "replace option", values)
 
@@ -142,7 +142,7 @@ class PrecoroClient:
         return self._write("PATCH", path, "set external id", {"externalId": external_id})
 
     def depend_add(self, option_id: int, entity_ids: Sequence[str], *, depend_type: int = LEGAL_ENTITIES) -> None:
-        """Tie an option to records, legal entities by default; parameter names as seen in production."""
+        """Link an option to records, legal entities by default; the parameter names were seen in production."""
         listed = entity_ids[0] if len(entity_ids) == 1 else f"[{', '.join(entity_ids)}]"
         form = {
             "item_custom_field_option_id": str(option_id),
@@ -150,14 +150,14 @@ class PrecoroClient:
             "entity_ids": listed,
         }
         path = "/itemcustomfields/options/depend_add"
-        self._http.send("PATCH", path, "tie option", safe_to_repeat=True, data=form)
+        self._http.send("PATCH", path, "link option", safe_to_repeat=True, data=form)
 
     def _list(self, path: str, operation: str) -> list[dict[str, Any]]:
         return read_all(lambda page: self._get(path, operation, page=page, per_page=PER_PAGE), operation)
 
     def _get(self, path: str, operation: str, **query: int) -> Any:
         response = self._http.send("GET", path, operation, safe_to_repeat=True, params=query)
-        return _decoded(response, operation)
+        return _json(response, operation)
 
     def _write(
         self,
@@ -170,17 +170,17 @@ class PrecoroClient:
     ) -> Option:
         response = self._http.send(method, path, operation, safe_to_repeat=safe_to_repeat, data=dict(values))
         try:
-            return _option(_decoded(response, operation), operation)
-        except ContractError as error:  # the service said 2xx: the work may well be done
+            return _option(_json(response, operation), operation)
+        except ContractError as error:  # the status was 2xx, so the write probably succeeded
             raise AnswerLostError("precoro", operation, error.reason) from error
 
 
-def _decoded(response: httpx.Response, operation: str) -> Any:
+def _json(response: httpx.Response, operation: str) -> Any:
     try:
         return orjson.loads(response.content)
     except orjson.JSONDecodeError as error:
         kind = response.headers.get("content-type", "no type")
-        reason = f"the answer is not JSON ({kind}, {len(response.content)} bytes)"
+        reason = f"the response is not JSON ({kind}, {len(response.content)} bytes)"
         raise ContractError("precoro", operation, reason) from error
 
 
@@ -188,7 +188,9 @@ def _field(record: Mapping[str, Any], operation: str) -> CustomField:
     if not isinstance(record.get("name"), str):
         raise ContractError("precoro", operation, "a field without a name")
     kind = record.get("typeString")
-    return CustomField(record["id"], record["name"], _truth(record, operation), kind if isinstance(kind, str) else "")
+    return CustomField(
+        record["id"], record["name"], _is_enabled(record, operation), kind if isinstance(kind, str) else ""
+    )
 
 
 def _option(record: Any, operation: str) -> Option:
@@ -201,21 +203,21 @@ def _option(record: Any, operation: str) -> Option:
         option_id=record["id"],
         name=record["name"],
         code=_text(record.get("code")),
-        enable=_truth(record, operation),
+        enable=_is_enabled(record, operation),
         external_id=_text(record.get("externalId")),
         level=level if isinstance(level, int) else None,
-        parent_id=parent.get("id") if isinstance(parent, dict) else None,  # no parent comes as null or []
-        tells_parent="parent" in record,
+        parent_id=parent.get("id") if isinstance(parent, dict) else None,  # no parent is null or []
+        has_parent_info="parent" in record,
         updated_at=_text(record.get("updateDate")),
     )
 
 
 def _text(value: Any) -> str | None:
-    """A text or number as text; blank and null are the same."""
+    """Return a text or number as text; blank becomes None."""
     return str(value) if isinstance(value, str | int) and value != "" else None
 
 
-def _truth(record: Mapping[str, Any], operation: str) -> bool:
+def _is_enabled(record: Mapping[str, Any], operation: str) -> bool:
     if record.get("enable") not in (True, False):  # 1 and 0 are equal to these
-        raise ContractError("precoro", operation, "a record that does not say whether it is enabled")
+        raise ContractError("precoro", operation, "a record without `enable`")
     return bool(record["enable"])

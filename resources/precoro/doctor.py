@@ -1,67 +1,67 @@
-"""Is Precoro ready to be written? Token, the custom fields that workflows fill, calls left.
+"""Check that Precoro can be written: token, the custom fields that workflows fill, calls left.
 
-examine(client, wanted)  ->  Findings; two calls
+diagnose_precoro(client, mapped)  ->  Findings; two calls
 """
 
 from collections.abc import Iterator, Mapping
 
-from resources.diagnostics import Finding, examined
+from resources.diagnostics import Finding, findings_of
 from resources.precoro.client import CustomField, PrecoroClient
 
 SYSTEM = "precoro"
 DROP_DOWN = "drop-down"
-FEW_CALLS = {"hour": 20, "day": 50}
+MIN_CALLS = {"hour": 20, "day": 50}
 
 
-def examine(client: PrecoroClient, wanted: Mapping[str, str]) -> Iterator[Finding]:
-    """Everything, the token first; without it nothing else is asked.
+def diagnose_precoro(client: PrecoroClient, mapped: Mapping[str, str]) -> Iterator[Finding]:
+    """Run all checks, the token first; without it nothing else is called.
 
     Args:
         client: One company.
-        wanted: Items custom fields that workflows fill, by id or name, each with the workflow's name.
+        mapped: Items custom fields that workflows fill, by id or name, each with the workflow's name.
     """
-    signed_in = list(examined(SYSTEM, "sign-in", lambda: _token(client)))
+    signed_in = list(findings_of(SYSTEM, "sign-in", lambda: _token(client)))
     yield from signed_in
-    if all(each.is_well for each in signed_in):
-        yield from examined(SYSTEM, "custom fields", lambda: _fields(client, wanted))
+    if all(each.passed for each in signed_in):
+        yield from findings_of(SYSTEM, "custom fields", lambda: _fields(client, mapped))
         yield from _calls_left(client)
 
 
 def _token(client: PrecoroClient) -> Iterator[Finding]:
     client.check()
-    yield Finding(SYSTEM, "sign-in", "the token is good")
+    yield Finding(SYSTEM, "sign-in", "the token is valid")
 
 
-def _fields(client: PrecoroClient, wanted: Mapping[str, str]) -> Iterator[Finding]:
-    if not wanted:
+def _fields(client: PrecoroClient, mapped: Mapping[str, str]) -> Iterator[Finding]:
+    if not mapped:
         return
     fields = client.fields()
-    for name, workflow in sorted(wanted.items()):
+    for name, workflow in sorted(mapped.items()):
         yield _field(name, workflow, [each for each in fields if name in {str(each.field_id), each.name}])
 
 
 def _field(name: str, workflow: str, found: list[CustomField]) -> Finding:
-    what = f"custom field {name!r}"
+    check = f"custom field {name!r}"
     if len(found) > 1:
         ids = ", ".join(str(each.field_id) for each in found)
-        return Finding(SYSTEM, what, f"several have this name: {ids}", f"give the id in workflow {workflow}")
+        return Finding(SYSTEM, check, f"several fields have this name: {ids}", f"use the id in workflow {workflow}")
     if not found:
-        mend = f"make it an items custom field of type drop-down, or correct item_custom_field in workflow {workflow}"
-        return Finding(SYSTEM, what, "there is none", mend)
+        fix = f"create an items custom field of type drop-down, or correct item_custom_field in workflow {workflow}"
+        return Finding(SYSTEM, check, "it does not exist", fix)
     field = found[0]
     if not field.enable:
-        return Finding(SYSTEM, what, f"{field.field_id} is disabled", "enable it in Precoro's configuration")
+        return Finding(SYSTEM, check, f"{field.field_id} is disabled", "enable it in Precoro's configuration")
     if field.type_text and DROP_DOWN not in field.type_text.lower():
-        mend = f"options need a drop-down list: correct item_custom_field in workflow {workflow}"
-        return Finding(SYSTEM, what, f"{field.field_id} is of type {field.type_text!r}", mend)
-    return Finding(SYSTEM, what, f"{field.field_id} is enabled")
+        fix = f"options need a drop-down list: correct item_custom_field in workflow {workflow}"
+        return Finding(SYSTEM, check, f"{field.field_id} has the type {field.type_text!r}", fix)
+    return Finding(SYSTEM, check, f"{field.field_id} is enabled")
 
 
 def _calls_left(client: PrecoroClient) -> Iterator[Finding]:
     left = client.remaining()
-    few = [name for name, least in FEW_CALLS.items() if left.get(name, least) < least]
-    mend = ""
-    if few:
-        mend = f"wait until the {few[-1]} is over; a run that meets the limit goes on by itself the next time"
+    scarce = [name for name, minimum in MIN_CALLS.items() if left.get(name, minimum) < minimum]
+    fix = ""
+    if scarce:
+        fix = f"wait until the {scarce[-1]} is over; records that a run defers at the limit are sent by the next run"
     if left:
-        yield Finding(SYSTEM, "calls left", ", ".join(f"{calls:,} a {name}" for name, calls in left.items()), mend)
+        yield Finding(SYSTEM, "calls left", ", ".join(f"{calls:,} per {name}" for name, calls in left.items()), fix)

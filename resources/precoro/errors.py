@@ -1,4 +1,4 @@
-"""Reads Precoro's refusals: what a 429 says in its body, and the text inside the doubled `errors` envelope.
+"""Precoro's errors as classes of our error tree: the body of a 429, the text in the nested `errors` envelope.
 
 Source: precoro.md §3 (429 body) and §4 (error envelope).
 """
@@ -21,61 +21,60 @@ from resources.errors import (
 )
 from resources.http import retry_after_s
 
-MEND = (
-    "the token or its user was refused; renew {0}_TOKEN, check that {0}_EMAIL is the user whose token it is and"
-    " that this user may see and edit custom fields, and that {0}_REGION is where the account lives"
+FIX = (
+    "the token or its user was rejected; renew {0}_TOKEN, check that {0}_EMAIL is the user of the token and that this"
+    " user may view and edit custom fields, and that {0}_REGION is the account's region"
 )
-STAMP = "%Y-%m-%d %H:%M:%S UTC"
-LONGEST_TEXT = 300
-# a stamp in full seconds may lie up to one second before the moment that it means
+TIMESTAMP = "%Y-%m-%d %H:%M:%S UTC"
+MAX_TEXT = 300
+# a timestamp in full seconds may be up to one second too early
 ROUNDING_S = 1.0
-# waiting this long is waiting for the next day
-LONGEST_WAIT_S = 3700.0
+MAX_WAIT_S = 3700.0  # a longer one means the limit of a day
 
 
-class Refusals:
-    """Turns Precoro's refusals into our errors; `HttpClient` asks it first."""
+class ErrorTranslator:
+    """Translates Precoro's responses into errors, for `HttpClient`."""
 
     def __init__(self, clock: Clock, account: str = "precoro") -> None:
-        """Take the clock that stamps are compared with, and how the account's settings begin."""
+        """Use a clock for retry timestamps, and the prefix of the account's settings for fixes."""
         self._clock = clock
-        self._mend = MEND.format(account.upper())
+        self._fix = FIX.format(account.upper())
 
     def __call__(self, response: httpx.Response) -> IntegrationError | None:
-        """The error in words of Precoro, or None to leave it to the HTTP status."""
+        """Return the error with Precoro's text; None leaves it to the HTTP status."""
         status = response.status_code
         if not response.is_client_error or status == httpx.codes.REQUEST_TIMEOUT:
             return None
         operation = f"{response.request.method} {response.request.url.path}"
         if status in {401, 403}:
-            return CredentialsError("precoro", operation, f"HTTP {status}: {self._mend}", code=str(status))
+            return CredentialsError("precoro", operation, f"HTTP {status}: {self._fix}", code=str(status))
         body = _json(response)
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            return self._too_many(response, body, operation)
-        text = _without_contents(error_text(body), response.request)
+            return self._rate_limit(response, body, operation)
+        text = _without_values(error_text(body), response.request)
         reason = f"HTTP {status}: {text}" if text else f"HTTP {status}"
-        refused = RecordRejectedError if status in {400, 409, 422} else RequestRejectedError
-        return refused("precoro", operation, reason, code=str(status))
+        rejected = RecordRejectedError if status in {400, 409, 422} else RequestRejectedError
+        return rejected("precoro", operation, reason, code=str(status))
 
-    def _too_many(self, response: httpx.Response, body: Any, operation: str) -> IntegrationError:
-        told = body if isinstance(body, dict) else {}
-        kind = str(told.get("RateLimit-Type") or "unnamed limiter")
-        stamp = told.get("RateLimit-Retry-After") or response.headers.get("ratelimit-retry-after")
-        seconds = self._until(str(stamp)) if stamp else None
+    def _rate_limit(self, response: httpx.Response, body: Any, operation: str) -> IntegrationError:
+        details = body if isinstance(body, dict) else {}
+        kind = str(details.get("RateLimit-Type") or "unnamed limiter")
+        timestamp = details.get("RateLimit-Retry-After") or response.headers.get("ratelimit-retry-after")
+        seconds = self._until(str(timestamp)) if timestamp else None
         if seconds is None:
             seconds = retry_after_s(response, self._clock.now())
-        if "daily" in kind.lower() or (seconds or 0.0) > LONGEST_WAIT_S:
-            until = f"; it goes on at {stamp}" if stamp else ""
+        if "daily" in kind.lower() or (seconds or 0.0) > MAX_WAIT_S:
+            until = f"; continues at {timestamp}" if timestamp else ""
             return QuotaExhaustedError("precoro", operation, f"HTTP 429: {kind}{until}")
         return RateLimitedError("precoro", operation, f"HTTP 429: {kind}", retry_after_s=seconds)
 
-    def _until(self, stamp: str) -> float | None:
-        """Seconds until a stamp, in the documented form or in ISO 8601."""
+    def _until(self, timestamp: str) -> float | None:
+        """Return the seconds until a timestamp, in the documented form or in ISO 8601."""
         try:
-            moment = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
+            moment = datetime.strptime(timestamp, TIMESTAMP).replace(tzinfo=UTC)
         except ValueError:
             try:
-                moment = datetime.fromisoformat(stamp)
+                moment = datetime.fromisoformat(timestamp)
             except ValueError:
                 return None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -86,11 +85,11 @@ def _json(response: httpx.Response) -> Any:
     try:
         return orjson.loads(response.content)
     except orjson.JSONDecodeError:
-        return None  # non-JSON refusals happen; the status says enough
+        return None  # the status alone decides
 
 
 def error_text(body: Any) -> str:
-    """The message of any known envelope: a string, `message`, `error`, or the first text inside `errors`."""
+    """Return the message of any known envelope: a string, `message`, `error`, or the first text in `errors`."""
     if isinstance(body, str):
         return body
     if not isinstance(body, dict):
@@ -102,7 +101,7 @@ def error_text(body: Any) -> str:
 
 
 def _first_text(node: Any, path: str = "") -> str:
-    """The first text, depth first, with the field that it stands under."""
+    """Return the first text, depth first, with the name of its field."""
     if isinstance(node, str):
         return f"{path}: {node}" if path else node
     pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
@@ -114,10 +113,10 @@ def _first_text(node: Any, path: str = "") -> str:
     return ""
 
 
-def _without_contents(text: str, request: httpx.Request) -> str:
-    """The text without the values that we sent: names are personal data and stay out of errors."""
+def _without_values(text: str, request: httpx.Request) -> str:
+    """Return the text without the values that we sent: names are personal data."""
     if request.method != "GET":
         for key, value in parse_qsl(request.content.decode("utf-8", "replace")):
             if key in {"name", "code"} and value:
                 text = text.replace(value, f"<{key}>")
-    return text[:LONGEST_TEXT]
+    return text[:MAX_TEXT]

@@ -1,1 +1,1 @@
-"""Stand-ins of the three systems that speak their real wire protocols."""
+"""Simulated NetSuite, SuiteProjects Pro and Precoro accounts that implement the real protocols."""

@@ -1,4 +1,4 @@
-"""Trouble on purpose, seeded and replayable: planned faults that any process can lay out for a stand-in."""
+"""Planned faults of the simulated systems' responses, shared by all processes of a sandbox folder."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from resources.sandbox.store import Store
-from resources.sandbox.transport import Answer, Call, Loss, System
+from resources.sandbox.transport import Loss, Request, Response, System
 
 SCHEMA = """
 create table if not exists faults (
@@ -19,20 +19,20 @@ create table if not exists faults (
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """Kinds of faults, by whether the request is processed and what the client receives."""
 
-    REFUSED_500 = "refused_500"  # HTTP 500, nothing was done
-    DONE_500 = "done_500"  # the work is done, HTTP 500 comes back
-    LOST = "lost"  # the work is done, no answer comes
-    CUT = "cut"  # the work is done, half of the body comes
-    TRUNCATED = "truncated"  # HTTP 200 with half of the body
-    HTML = "html"  # HTTP 200 with a maintenance page, nothing was done
-    EMPTY = "empty"  # HTTP 200 with an empty body, nothing was done
+    NOT_APPLIED_500 = "not_applied_500"  # not processed, HTTP 500
+    APPLIED_500 = "applied_500"  # processed, HTTP 500
+    LOST = "lost"  # processed, no response
+    CUT = "cut"  # processed, half of the body, then the connection closes
+    TRUNCATED = "truncated"  # processed, HTTP 200 with half of the body
+    HTML = "html"  # not processed, HTTP 200 with a maintenance page
+    EMPTY = "empty"  # not processed, HTTP 200 with an empty body
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One planned fault: let `skip` matching calls pass, then spoil the next `times`."""
+    """One planned fault: let `skip` matching requests pass, then affect the next `times`."""
 
     kind: FaultKind
     method: str = ""
@@ -48,7 +48,7 @@ class Faults:
         self._store = Store(path, SCHEMA)
 
     def plan(self, system: str, fault: Fault) -> None:
-        """Lay out a fault for calls of `method` (any when empty) whose URL or body matches `pattern`."""
+        """Plan a fault for requests of `method` (any if empty) whose URL or body matches `pattern`."""
         with self._store.write() as connection:
             connection.execute(
                 "insert into faults (system, kind, method, pattern, skip, times) values (?, ?, ?, ?, ?, ?)",
@@ -56,12 +56,12 @@ class Faults:
             )
 
     def clear(self) -> None:
-        """Forget every planned fault."""
+        """Remove every planned fault."""
         with self._store.write() as connection:
             connection.execute("delete from faults")
 
-    def due(self, system: str, call: Call) -> FaultKind | None:
-        """The fault that this call meets, counted down."""
+    def due(self, system: str, request: Request) -> FaultKind | None:
+        """Return the fault for this request, if any, and count it down."""
         with self._store.read() as connection:
             planned = connection.execute("select 1 from faults where system = ? and times > 0", (system,)).fetchall()
         if not planned:
@@ -71,8 +71,8 @@ class Faults:
                 "select * from faults where system = ? and times > 0 order by fault_id", (system,)
             ).fetchall()
             for row in rows:
-                text = call.url + "\n" + call.body.decode("utf-8", "replace")
-                if row["method"] not in {"", call.method} or not re.search(row["pattern"], text):
+                text = request.url + "\n" + request.body.decode("utf-8", "replace")
+                if row["method"] not in {"", request.method} or not re.search(row["pattern"], text):
                     continue
                 if row["skip"] > 0:
                     connection.execute("update faults set skip = skip - 1 where fault_id = ?", (row["fault_id"],))
@@ -82,47 +82,46 @@ class Faults:
         return None
 
 
-class Faulty:
-    """A stand-in as the network shows it on a bad day."""
+class FaultInjector:
+    """A simulated system behind an unreliable network."""
 
     def __init__(self, name: str, system: System, faults: Faults) -> None:
         self._name = name
         self._system = system
         self._faults = faults
 
-    def answer(self, call: Call) -> Answer:
-        """The system's answer, spoiled when a fault is due."""
-        kind = self._faults.due(self._name, call)
-        if kind in _INSTEAD:
-            return _INSTEAD[kind](call)
-        answer = self._system.answer(call)
-        return _SPOILED[kind](answer, call) if kind in _SPOILED else answer
+    def handle(self, request: Request) -> Response:
+        """Return the system's response, or a faulty one if a fault is due."""
+        kind = self._faults.due(self._name, request)
+        if kind in _NOT_PROCESSED:
+            return _NOT_PROCESSED[kind](request)
+        response = self._system.handle(request)
+        return _PROCESSED[kind](response, request) if kind in _PROCESSED else response
 
 
-def _quoted(call: Call) -> str:
-    """The request as error pages of proxies and frameworks show it, keys and contents included."""
-    head = "\n".join(f"{name}: {value}" for name, value in call.headers.items())
-    return f"{call.method} {call.url}\n{head}\n\n{call.body.decode('utf-8', 'replace')}"
+def _quote(request: Request) -> str:
+    """Quote the request as error pages of proxies and frameworks do, credentials and content included."""
+    head = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
+    return f"{request.method} {request.url}\n{head}\n\n{request.body.decode('utf-8', 'replace')}"
 
 
-def _page(call: Call) -> Answer:
-    page = f"<!DOCTYPE html><html><body><h1>Down for maintenance</h1><pre>{escape(_quoted(call))}</pre></body></html>"
-    return Answer(200, page.encode(), {"Content-Type": "text/html"})
+def _maintenance_page(request: Request) -> Response:
+    page = f"<!DOCTYPE html><html><body><h1>Down for maintenance</h1><pre>{escape(_quote(request))}</pre></body></html>"
+    return Response(200, page.encode(), {"Content-Type": "text/html"})
 
 
-def _error(call: Call) -> Answer:
-    return Answer(500, f"Internal Server Error\n{_quoted(call)}".encode(), {"Content-Type": "text/plain"})
+def _internal_error(request: Request) -> Response:
+    return Response(500, f"Internal Server Error\n{_quote(request)}".encode(), {"Content-Type": "text/plain"})
 
 
-# what comes instead of doing the work, and what becomes of the answer after it was done
-_INSTEAD: dict[FaultKind | None, Callable[[Call], Answer]] = {
-    FaultKind.REFUSED_500: _error,
-    FaultKind.HTML: _page,
-    FaultKind.EMPTY: lambda _: Answer(200, b"", {"Content-Type": "application/json"}),
+_NOT_PROCESSED: dict[FaultKind | None, Callable[[Request], Response]] = {
+    FaultKind.NOT_APPLIED_500: _internal_error,
+    FaultKind.HTML: _maintenance_page,
+    FaultKind.EMPTY: lambda _: Response(200, b"", {"Content-Type": "application/json"}),
 }
-_SPOILED: dict[FaultKind | None, Callable[[Answer, Call], Answer]] = {
-    FaultKind.DONE_500: lambda _, call: _error(call),
-    FaultKind.LOST: lambda answer, _: replace(answer, loss=Loss.DROPPED),
-    FaultKind.CUT: lambda answer, _: replace(answer, loss=Loss.CUT),
-    FaultKind.TRUNCATED: lambda answer, _: replace(answer, body=answer.body[: len(answer.body) // 2]),
+_PROCESSED: dict[FaultKind | None, Callable[[Response, Request], Response]] = {
+    FaultKind.APPLIED_500: lambda _, request: _internal_error(request),
+    FaultKind.LOST: lambda response, _: replace(response, loss=Loss.DROPPED),
+    FaultKind.CUT: lambda response, _: replace(response, loss=Loss.CUT),
+    FaultKind.TRUNCATED: lambda response, _: replace(response, body=response.body[: len(response.body) // 2]),
 }

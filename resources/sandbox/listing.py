@@ -1,4 +1,4 @@
-"""What the stand-ins hold, as rows to print.
+"""Records of the simulated systems as rows to print.
 
 listing(sandbox, "netsuite", "leads")  ->  Listing(columns, rows)
 """
@@ -25,7 +25,7 @@ SWITCHES: Mapping[SystemName, type] = {
 
 @dataclass(frozen=True)
 class RecordType:
-    """One kind of record: where it lies, the columns worth a screen, which rows."""
+    """One listed record type: its table, its main columns, and a filter for its rows."""
 
     table: str
     columns: tuple[str, ...]
@@ -34,14 +34,14 @@ class RecordType:
 
 @dataclass(frozen=True)
 class Listing:
-    """Rows of one kind; `columns` are those worth a screen, the rows hold all."""
+    """The rows of one record type with all their columns; `columns` are the main ones."""
 
     columns: tuple[str, ...]
     rows: list[dict[str, Any]]
 
 
 _ENTITY = ("id", "entityid", "altname", "entitystatus", "parent", "isinactive", "lastmodifieddate")
-_TREE = ("id", "fullname", "parent", "subsidiary", "isinactive")
+_HIERARCHY = ("id", "fullname", "parent", "subsidiary", "isinactive")
 
 RECORD_TYPES: Mapping[SystemName, Mapping[str, RecordType]] = {
     "netsuite": {
@@ -59,9 +59,9 @@ RECORD_TYPES: Mapping[SystemName, Mapping[str, RecordType]] = {
             "customeraddressbookentityaddress", ("nkey", "recordowner", "addr1", "zip", "city", "state", "country")
         ),
         "subsidiaries": RecordType("subsidiary", ("id", "fullname", "country", "currency", "iselimination")),
-        "departments": RecordType("department", _TREE),
-        "classes": RecordType("classification", _TREE),
-        "locations": RecordType("location", _TREE),
+        "departments": RecordType("department", _HIERARCHY),
+        "classes": RecordType("classification", _HIERARCHY),
+        "locations": RecordType("location", _HIERARCHY),
         "currencies": RecordType("currency", ("id", "symbol", "name")),
         "statuses": RecordType("entitystatus", ("key", "name", "entitytype", "inactive")),
         "deleted": RecordType("deletedrecord", ("recordid", "type", "name", "deleteddate")),
@@ -82,25 +82,25 @@ RECORD_TYPES: Mapping[SystemName, Mapping[str, RecordType]] = {
 
 
 def listing(sandbox: Sandbox, system: SystemName, record_type: str) -> Listing:
-    """The rows of one kind of record.
+    """Return the rows of one record type.
 
     Raises:
-        ValueError: The system has no such thing; the message lists what there is.
+        ValueError: The system has no such record type; the message lists the known ones.
     """
     known = RECORD_TYPES[system]
     if record_type not in known:
-        raise ValueError(f"{system} has no {record_type!r}; there are {', '.join(known)}")
-    wanted = known[record_type]
+        raise ValueError(f"{system} has no record type {record_type!r}; known: {', '.join(known)}")
+    listed = known[record_type]
     readers: Mapping[SystemName, Callable[[], list[dict[str, Any]]]] = {
-        "netsuite": lambda: sandbox.netsuite.rows(wanted.table),
-        "suiteprojects": lambda: list(sandbox.suiteprojects.rows(wanted.table)),
+        "netsuite": lambda: sandbox.netsuite.rows(listed.table),
+        "suiteprojects": lambda: list(sandbox.suiteprojects.rows(listed.table)),
         "precoro": sandbox.precoro.options,
     }
-    return Listing(wanted.columns, [row for row in readers[system]() if wanted.keep(row)])
+    return Listing(listed.columns, [row for row in readers[system]() if listed.keep(row)])
 
 
 def as_table(title: str, columns: Iterable[str], rows: Iterable[Row]) -> Table:
-    """A table for the terminal; values are printed as they are, never read as markup."""
+    """Return a table for the terminal; values are printed verbatim, never as markup."""
     names = list(columns)
     table = Table(title=title, title_justify="left")
     for name in names:

@@ -1,6 +1,6 @@
-"""The three stand-ins on loopback ports, for clients that cannot be handed a transport.
+"""The three simulated systems on loopback ports, for clients that cannot take an httpx transport.
 
-millpond sandbox serve  ->  one process, three listeners, one JSON line when ready, until SIGINT or SIGTERM
+millpond sandbox serve  ->  one process, three listeners, one line of JSON when ready, until SIGINT or SIGTERM
 """
 
 import asyncio
@@ -13,19 +13,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from resources.sandbox.certificates import TlsFiles, tls_files
 from resources.sandbox.sandbox import SYSTEMS, Sandbox, SystemName
-from resources.sandbox.transport import Answer, Call, Loss, System
+from resources.sandbox.transport import Loss, Request, Response, System
 
 HOST = "127.0.0.1"
 THREADS = 32
-GRACE_S = 2
+SHUTDOWN_S = 2
 
-# what a client of each system must know; server-side halves (public keys, refresh secrets) stay in the folder
-TOLD: dict[SystemName, tuple[str, ...]] = {
+# the settings that a client of each system needs; public keys and refresh tokens stay in the folder
+CLIENT_SETTINGS: dict[SystemName, tuple[str, ...]] = {
     "netsuite": (
         "account",
         "consumer_key",
@@ -46,100 +46,101 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class LossyProtocol(HttpToolsProtocol):
-    """Lets the application reach the connection itself, so that an answer can be lost as networks lose it."""
+    """HTTP protocol that gives the application its connection, so that it can drop a response."""
 
     def on_message_begin(self) -> None:
-        """Put the connection into the request's scope."""
+        """Add the connection to the request's scope."""
         super().on_message_begin()
         self.scope["extensions"] = {"millpond.connection": {"transport": self.transport}}
 
     def shutdown(self) -> None:
-        """End an idle connection at once: over TLS a polite close waits for a client that is not reading."""
+        """Abort an idle connection: over TLS a graceful close would wait for a client that is not reading."""
         if self.cycle is None or self.cycle.response_complete:
             self.transport.abort()
         else:
             super().shutdown()
 
 
-class Quiet(uvicorn.Server):
-    """A server that leaves the signals to us and says when it listens."""
+class EmbeddedServer(uvicorn.Server):
+    """A server that leaves signal handling to `serve`."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Three servers share one process: `serve` handles its signals."""
+        """Handle no signals: three servers share one process."""
         yield
 
 
-class Front:
-    """One stand-in as an ASGI application: every path and method goes to `System.answer`."""
+class AsgiApp:
+    """One simulated system as an ASGI application: `System.handle` serves every path and method."""
 
     def __init__(self, system: System, pool: ThreadPoolExecutor) -> None:
         self._system = system
         self._pool = pool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request in a thread, because the stand-ins' memory is SQLite."""
+        """Handle one request in a thread, because the state is in SQLite."""
         if scope["type"] != "http":
             return
-        call = await _call(Request(scope, receive))
-        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._system.answer, call)
-        await _reply(answer, scope, receive, send)
+        request = await _read_request(HttpRequest(scope, receive))
+        response = await asyncio.get_running_loop().run_in_executor(self._pool, self._system.handle, request)
+        await _send(response, scope, receive, send)
 
 
-async def _call(request: Request) -> Call:
+async def _read_request(http: HttpRequest) -> Request:
     headers: dict[str, str] = {}
-    for name, value in request.headers.items():
+    for name, value in http.headers.items():
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    path = request.scope["raw_path"].decode("ascii")
-    query = request.scope["query_string"].decode("ascii")
+    path = http.scope["raw_path"].decode("ascii")
+    query = http.scope["query_string"].decode("ascii")
     host = headers.get("host", HOST)
-    # the address as the client spelled it: OAuth 1 signs it, and NetSuite's links repeat it
-    url = f"{request.scope['scheme']}://{host}{path}" + (f"?{query}" if query else "")
-    return Call(request.method, url, headers, await request.body())
+    # the URL as the client spelled it: OAuth 1 signs it, and NetSuite's links repeat it
+    url = f"{http.scope['scheme']}://{host}{path}" + (f"?{query}" if query else "")
+    return Request(http.method, url, headers, await http.body())
 
 
-async def _reply(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send an answer, or lose it: nothing at all, or half of the body and then the end of the connection."""
+async def _send(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a response, or lose it: send nothing, or half of the body, and close the connection."""
     transport = scope["extensions"]["millpond.connection"]["transport"]
-    half = len(answer.body) // 2
-    if answer.loss is Loss.DROPPED or (answer.loss is Loss.CUT and not half):
+    half = len(response.body) // 2
+    if response.loss is Loss.DROPPED or (response.loss is Loss.CUT and not half):
         transport.abort()
-        await receive()  # comes back when the connection is gone
+        await receive()  # returns when the connection is closed
         return
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
-    if answer.status not in {204, 304}:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if answer.loss is Loss.CUT:
-        await send({"type": "http.response.body", "body": answer.body[:half], "more_body": True})
+    if response.status not in {204, 304}:
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if response.loss is Loss.CUT:
+        await send({"type": "http.response.body", "body": response.body[:half], "more_body": True})
         transport.close()
         await receive()
         return
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": response.body})
 
 
-def _config(app: Front, files: TlsFiles | None) -> uvicorn.Config:
+def uvicorn_config(app: AsgiApp, files: TlsFiles | None) -> uvicorn.Config:
+    """Return the configuration of one listener, with TLS if certificates are given."""
     return uvicorn.Config(
         app,
         http=LossyProtocol,
         lifespan="off",
         log_level="warning",
-        access_log=False,  # addresses may carry names
+        access_log=False,  # URLs may carry names
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
         ssl_certfile=files.certificate if files else None,
         ssl_keyfile=files.key if files else None,
     )
 
 
 def listen(port: int) -> socket.socket:
-    """A listening socket on the loopback address; port 0 picks a free one.
+    """Open a socket on the loopback address; port 0 picks a free one.
 
     Raises:
         OSError: The port is taken.
     """
-    # asyncio switches Nagle's delay off only where the protocol is named; with it an answer takes 40 ms
+    # asyncio disables Nagle's algorithm only if the protocol is named; with it a response takes 40 ms
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((HOST, port))
@@ -147,22 +148,22 @@ def listen(port: int) -> socket.socket:
 
 
 def connection_details(sandbox: Sandbox, base_urls: dict[SystemName, str], tls: TlsFiles | None) -> dict[str, Any]:
-    """What any client needs: addresses, keys made for this folder, and the authority to trust."""
-    told: dict[str, Any] = {
-        name: {"base_url": base_urls[name]} | {key: sandbox.credentials[name][key] for key in TOLD[name]}
+    """Return what clients need: base URLs, credentials of this folder, and the authority to trust."""
+    details: dict[str, Any] = {
+        name: {"base_url": base_urls[name]} | {key: sandbox.credentials[name][key] for key in CLIENT_SETTINGS[name]}
         for name in SYSTEMS
     }
-    return told | {"ca_file": str(tls.ca) if tls else None}
+    return details | {"ca_file": str(tls.ca) if tls else None}
 
 
 def serve(sandbox: Sandbox, ports: dict[SystemName, int], *, tls: bool, announce: Callable[[str], None]) -> None:
-    """Serve the three stand-ins until SIGINT or SIGTERM.
+    """Serve the three simulated systems until SIGINT or SIGTERM.
 
     Args:
-        sandbox: The stand-ins.
+        sandbox: The sandbox to serve.
         ports: A port for each system; 0 picks a free one.
-        tls: Speak https, under the folder's own authority.
-        announce: Called once, with one line of JSON, when all three listen.
+        tls: Serve https with the certificates of the folder's own authority.
+        announce: Called once with one line of JSON when all three listen.
 
     Raises:
         OSError: A port is taken.
@@ -183,7 +184,7 @@ async def _serve_all(
     pool: ThreadPoolExecutor,
     ready: Callable[[], None],
 ) -> None:
-    servers = [Quiet(_config(Front(sandbox.system(name), pool), files)) for name in SYSTEMS]
+    servers = [EmbeddedServer(uvicorn_config(AsgiApp(sandbox.system(name), pool), files)) for name in SYSTEMS]
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -194,7 +195,7 @@ async def _serve_all(
     while not all(server.started for server in servers):
         await asyncio.sleep(0.005)
         for each in filter(asyncio.Task.done, running):
-            each.result()  # a server that cannot start says why
+            each.result()  # raise the reason of a server that cannot start
     ready()
     await stop.wait()
     for server in servers:

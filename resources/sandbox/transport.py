@@ -1,6 +1,6 @@
-"""How a request reaches a stand-in: in process through httpx, or over a port (see `serve.py`).
+"""Delivery of HTTP requests to a simulated system: in process through httpx, or over a port (see `server.py`).
 
-Both ways end in `System.answer(call)`, so that a client cannot tell them apart.
+Both ways call `System.handle`, so they are the same for a client.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ import orjson
 
 
 class Loss(Enum):
-    """What happens to an answer on its way to the client."""
+    """Loss of a response on its way to the client."""
 
     NONE = "none"
-    DROPPED = "dropped"  # the work is done, the connection closes without an answer
+    DROPPED = "dropped"  # the request is processed, the connection closes without a response
     CUT = "cut"  # half of the body arrives, then the connection closes
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One HTTP request as a stand-in sees it; header names are lower case."""
+class Request:
+    """One HTTP request as a simulated system receives it; header names are lower case."""
 
     method: str
     url: str
@@ -32,18 +32,18 @@ class Call:
 
     @property
     def path(self) -> str:
-        """The path without query."""
+        """The path without the query."""
         return urlsplit(self.url).path
 
     @property
     def query(self) -> list[tuple[str, str]]:
-        """The query's pairs in order."""
+        """The query's name-value pairs in order."""
         return parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer; header names as the system spells them."""
+class Response:
+    """One HTTP response; header names as the system spells them."""
 
     status: int = 200
     body: bytes = b""
@@ -51,33 +51,33 @@ class Answer:
     loss: Loss = Loss.NONE
 
 
-def json_answer(
+def json_response(
     content: Any, status: int = 200, media_type: str = "application/json", headers: Mapping[str, str] | None = None
-) -> Answer:
-    """An answer whose body is JSON."""
-    return Answer(status, orjson.dumps(content), {"Content-Type": media_type, **(headers or {})})
+) -> Response:
+    """Return a response with a JSON body."""
+    return Response(status, orjson.dumps(content), {"Content-Type": media_type, **(headers or {})})
 
 
 class System(Protocol):
-    """One stand-in."""
+    """One simulated system."""
 
-    def answer(self, call: Call) -> Answer:
-        """Do what the real system would do with this request."""
+    def handle(self, request: Request) -> Response:
+        """Respond as the real system would."""
         ...
 
 
 class SandboxTransport(httpx.BaseTransport):
-    """Hands a client's requests to a stand-in in the same process: no port, no thread."""
+    """An httpx transport to a simulated system in the same process: no port, no thread."""
 
     def __init__(self, system: System) -> None:
         self._system = system
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer as the network would, losses included."""
+        """Respond as the network would, losses included."""
         headers = {name.lower(): value for name, value in request.headers.items()}
-        answer = self._system.answer(Call(request.method, str(request.url), headers, request.read()))
-        if answer.loss is Loss.DROPPED:
+        response = self._system.handle(Request(request.method, str(request.url), headers, request.read()))
+        if response.loss is Loss.DROPPED:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
-        if answer.loss is Loss.CUT:
+        if response.loss is Loss.CUT:
             raise httpx.ReadError("connection reset while reading the body", request=request)
-        return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body, request=request)
+        return httpx.Response(response.status, headers=dict(response.headers), content=response.body, request=request)

@@ -1,12 +1,13 @@
-"""Signing in: company, user and password; a fixed access token; or OAuth 2 with a refresh token that rotates.
+"""Sign in by company, user and password; by a fixed access token; or by OAuth 2 with a rotating refresh token.
 
 Source: suiteprojects_api.md §1.2 and §3. A person authorizes once (`millpond login suiteprojects`); each refresh then
-hands out a new refresh token and ends the old one: see resources/suiteprojects/tokens.py for how it is kept.
+issues a new refresh token and invalidates the old one: see resources/suiteprojects/tokens.py.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 from resources.clock import Clock
@@ -18,30 +19,30 @@ from resources.suiteprojects.xml import Element, command, text_element
 AUTHORIZE_PATH = "/login/oauth2/v1/authorize"
 SCOPE = "xml"
 DAY_S = 86_400.0
-TOKEN_PATH = "/login/oauth2/v1/token"  # noqa: S105 an address
-EARLY_S = 60.0  # a token is renewed this long before it ends: a request may take a while
+TOKEN_PATH = "/login/oauth2/v1/token"  # noqa: S105 - a path
+EARLY_S = 60.0  # a token is renewed this long before it expires: a request may take a while
 
 
-class SignIn(Protocol):
-    """What a request says about who sends it."""
+class SignIn(ABC):
+    """Credentials of a request."""
 
-    uses_token: bool
+    uses_token = True
 
+    @abstractmethod
     def login(self) -> Element:
-        """The `Login` element of the next request."""
-        ...
+        """Return the `Login` element of the next request."""
 
     def renew(self) -> bool:
-        """Get a fresh token after a refusal; False when there is no way to."""
-        ...
+        """Prepare a new token after a rejected one; return False if that is not possible."""
+        return False
 
     def days_left(self) -> float | None:
-        """Days until a person must sign in again, where that is known."""
-        ...
+        """Return the days until a person must sign in again; None if unknown."""
+        return None
 
 
 @dataclass(frozen=True)
-class PasswordSignIn:
+class PasswordSignIn(SignIn):
     """Company, user and password."""
 
     company: str
@@ -50,37 +51,20 @@ class PasswordSignIn:
     uses_token = False
 
     def login(self) -> Element:
-        """The three of them."""
+        """Return all three."""
         parts = {"company": self.company, "user": self.user, "password": self.password}
         return command("Login", None, *(text_element(name, value) for name, value in parts.items()))
 
-    def renew(self) -> bool:
-        """A refused password stays refused."""
-        return False
-
-    def days_left(self) -> float | None:
-        """Nobody tells."""
-        return None
-
 
 @dataclass(frozen=True)
-class TokenSignIn:
-    """An access token that somebody else keeps fresh."""
+class TokenSignIn(SignIn):
+    """An access token that is renewed outside of Millpond."""
 
     access_token: str = field(repr=False)
-    uses_token = True
 
     def login(self) -> Element:
-        """The token."""
+        """Return the token."""
         return _token_login(self.access_token)
-
-    def renew(self) -> bool:
-        """There is nothing to renew it with."""
-        return False
-
-    def days_left(self) -> float | None:
-        """Nobody tells."""
-        return None
 
 
 def _token_login(token: str) -> Element:
@@ -89,24 +73,24 @@ def _token_login(token: str) -> Element:
 
 @dataclass(frozen=True)
 class Application:
-    """The registered application."""
+    """The registered OAuth 2 application."""
 
     client_id: str
     client_secret: str = field(repr=False)
     redirect_uri: str = ""
 
     def authorize_url(self, base_url: str, state: str) -> str:
-        """Where a person agrees, in the browser."""
-        asked = {"response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri}
-        return f"{base_url}{AUTHORIZE_PATH}?{urlencode({**asked, 'scope': SCOPE, 'state': state})}"
+        """Return the page where a person agrees, in the browser."""
+        query = {"response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri}
+        return f"{base_url}{AUTHORIZE_PATH}?{urlencode({**query, 'scope': SCOPE, 'state': state})}"
 
     def exchange(self, http: HttpClient, clock: Clock, **grant: str) -> Tokens:
-        """Get tokens for a code or a refresh token.
+        """Exchange a code or a refresh token for tokens.
 
         Raises:
-            RecordRejectedError: The code or the token is used, expired or wrong.
-            CredentialsError: The application's id or secret was refused.
-            ContractError: The answer holds no tokens.
+            RecordRejectedError: The code or token was used, expired or is wrong.
+            CredentialsError: The application's id or secret was rejected.
+            ContractError: The response contains no tokens.
         """
         form = {**grant, **({"redirect_uri": self.redirect_uri} if self.redirect_uri else {})}
         client = (self.client_id, self.client_secret)
@@ -122,14 +106,12 @@ class Application:
                 refreshed_at=now,
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            reason = "the answer holds no tokens; is SUITEPROJECTS_BASE_URL the account's own domain?"
+            reason = "the response contains no tokens; check that SUITEPROJECTS_BASE_URL is the account's own domain"
             raise ContractError("suiteprojects", operation, reason) from error
 
 
-class RefreshingSignIn:
-    """OAuth 2: access tokens by refresh token, kept in a file."""
-
-    uses_token = True
+class RefreshingSignIn(SignIn):
+    """OAuth 2: access tokens by refresh token, stored in a file."""
 
     def __init__(
         self,
@@ -144,12 +126,12 @@ class RefreshingSignIn:
         """Sign in by the tokens of a file.
 
         Args:
-            door: The way to the service.
-            application: Who asks.
-            file: Where the tokens are kept.
+            http: Calls the service.
+            application: The registered application.
+            file: Stores the tokens.
             clock: Time.
-            refresh_token: A first one from elsewhere; the file's is used once there is a file.
-            refresh_days: Days that a refresh token lives, as set in the account; 0: not known.
+            refresh_token: A first one obtained elsewhere; ignored once the file exists.
+            refresh_days: Lifetime of a refresh token in days, as set in the account; 0: unknown.
         """
         self._http = http
         self._application = application
@@ -157,53 +139,53 @@ class RefreshingSignIn:
         self._clock = clock
         self._first = refresh_token
         self._refresh_days = refresh_days
-        self._refused: str | None = None
+        self._rejected: str | None = None
 
     def login(self) -> Element:
-        """A token that is good for a while."""
-        with self._file.alone():
-            kept = self._file.read()
+        """Return a token that is valid for a while, renewed if necessary."""
+        with self._file.locked():
+            tokens = self._file.read()
             soon = self._clock.now().timestamp() + EARLY_S
-            if kept.access_token in {"", self._refused} or kept.expires_at <= soon:
-                kept = self._refresh(kept)
-            return _token_login(kept.access_token)
+            if tokens.access_token in {"", self._rejected} or tokens.expires_at <= soon:
+                tokens = self._refresh(tokens)
+            return _token_login(tokens.access_token)
 
     def renew(self) -> bool:
-        """Forget the refused token; the next login gets another one."""
-        self._refused = self._file.read().access_token
+        """Mark the current token as rejected, so that the next login renews it."""
+        self._rejected = self._file.read().access_token
         return True
 
     def days_left(self) -> float | None:
-        """Days until the refresh token ends, by the life that the settings tell."""
-        kept = self._file.read()
-        if not self._refresh_days or not kept.refreshed_at:
+        """Return the days until the refresh token expires, by the configured lifetime."""
+        tokens = self._file.read()
+        if not self._refresh_days or not tokens.refreshed_at:
             return None
-        return self._refresh_days - (self._clock.now().timestamp() - kept.refreshed_at) / DAY_S
+        return self._refresh_days - (self._clock.now().timestamp() - tokens.refreshed_at) / DAY_S
 
-    def _refresh(self, kept: Tokens) -> Tokens:
-        """Spend the refresh token and keep the next one before anything uses it."""
-        spent = kept.refresh_token or self._first
+    def _refresh(self, tokens: Tokens) -> Tokens:
+        """Exchange the refresh token and save the next one before anything uses it."""
+        spent = tokens.refresh_token or self._first
         if not spent:
-            raise CredentialsError("suiteprojects", "sign in", f"nobody has signed in yet: {LOGIN}")
-        before = replace(kept, refresh_token=spent)
-        if not kept.spending_since:
+            raise CredentialsError("suiteprojects", "sign in", f"not signed in yet: {LOGIN}")
+        before = replace(tokens, refresh_token=spent)
+        if not tokens.spending_since:
             self._file.begin_spending(before, self._clock.now().timestamp())
         try:
             fresh = self._application.exchange(self._http, self._clock, grant_type="refresh_token", refresh_token=spent)
         except RecordRejectedError as error:
-            raise CredentialsError("suiteprojects", "refresh token", _why_lost(kept)) from error
+            raise CredentialsError("suiteprojects", "refresh token", _why_lost(tokens)) from error
         except (CredentialsError, UnreachableError):
-            self._file.keep(replace(before, spending_since=kept.spending_since))  # it was certainly not spent
+            self._file.save(replace(before, spending_since=tokens.spending_since))  # certainly not spent
             raise
-        self._file.keep(fresh)
+        self._file.save(fresh)
         return fresh
 
 
-def _why_lost(kept: Tokens) -> str:
-    """What to tell a person whose refresh token is refused."""
-    if kept.spending_since:
-        when = datetime.fromtimestamp(kept.spending_since, UTC)
-        why = f"a run ended at {when:%Y-%m-%d %H:%M} UTC while it renewed it, before the next one was saved"
+def _why_lost(tokens: Tokens) -> str:
+    """Return reason and fix of a rejected refresh token."""
+    if tokens.spending_since:
+        when = datetime.fromtimestamp(tokens.spending_since, UTC)
+        why = f"a run that renewed it ended at {when:%Y-%m-%d %H:%M} UTC before the next one was saved"
     else:
-        why = "it is used, revoked or expired (two installations must not share one authorization)"
+        why = "it was used, revoked or has expired (two installations must not share one authorization)"
     return f"the refresh token is lost: {why}; authorize the application again: {LOGIN}"

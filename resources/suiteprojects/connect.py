@@ -1,4 +1,4 @@
-"""Put a SuiteProjects Pro client together from settings, for scripts, the command line and tests."""
+"""Open a SuiteProjects Pro client or a sign-in session from settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,56 +7,66 @@ from pathlib import Path
 
 from resources.clock import Clock, WallClock
 from resources.errors import CredentialsError
-from resources.http import ATTEMPTS, NOWHERE, ClosedTransport, HttpClient, bad_address, not_configured, open_http
+from resources.http import ATTEMPTS, HttpClient
+from resources.http_pool import NOWHERE, ClosedTransport, invalid_base_url, missing_settings, open_http
 from resources.suiteprojects.auth import Application, PasswordSignIn, RefreshingSignIn, SignIn, TokenSignIn
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.tokens import TokenFile
 
 
 @dataclass(frozen=True)
-class Way:
-    """A door to the service, the clock that it goes by, and who asks."""
+class HttpSession:
+    """An HTTP client, its clock, the settings in use, and why nothing can be sent (empty if it can)."""
 
     http: HttpClient
     clock: Clock
-    given: dict[str, str]
-    problem: str  # what is not set; nothing can be sent then
+    settings: dict[str, str]
+    problem: str
 
     @property
     def application(self) -> Application:
-        """The registered application."""
-        return Application(self.given["client_id"], self.given["client_secret"], self.given["redirect_uri"])
+        """The registered OAuth 2 application."""
+        names = ("client_id", "client_secret", "redirect_uri")
+        return Application(*(self.settings[name] for name in names))
 
 
 @contextmanager
-def open_way(
-    given: dict[str, str], needed: tuple[str, ...], *, attempts: int, sandbox: str, ca_file: str, clock: Clock | None
-) -> Iterator[Way]:
-    """A way to the service; the sandbox's own keys stand in for those that are not given.
+def _open_session(
+    settings: dict[str, str],
+    required: tuple[str, ...],
+    *,
+    attempts: int,
+    sandbox: str,
+    ca_file: str,
+    clock: Clock | None,
+) -> Iterator[HttpSession]:
+    """Open an HTTP session; in a sandbox its own keys replace missing settings.
 
     Args:
-        given: Settings by name, base_url among them; blank ones are not given.
-        needed: Those without which nothing can be sent.
-        attempts: Tries of one request that gets no answer.
-        sandbox: Folder of a sandbox to use in place of the network.
+        settings: Settings by name, base_url among them; blank ones are missing.
+        required: Settings without which nothing can be sent.
+        attempts: Maximum attempts per request.
+        sandbox: Folder of a sandbox to use instead of the network.
         ca_file: A certificate authority to trust.
         clock: Time; the sandbox's own with `sandbox`.
     """
     transport = None
     if sandbox:
+        # imported late: production does not load the sandbox
         from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
-        world = Sandbox(Path(sandbox))
-        own = {"base_url": BASE_URLS["suiteprojects"], **world.credentials["suiteprojects"]}
-        given = {name: value or (own.get(name, "") if name in needed else "") for name, value in given.items()}
-        transport, clock = world.transport("suiteprojects"), clock or world.clock
-    problem = not_configured("suiteprojects", **{name: given[name] for name in needed})
-    problem = problem or bad_address("suiteprojects", given["base_url"])
+        opened = Sandbox(Path(sandbox))
+        own = {"base_url": BASE_URLS["suiteprojects"], **opened.credentials["suiteprojects"]}
+        settings = {name: value or (own.get(name, "") if name in required else "") for name, value in settings.items()}
+        transport, clock = opened.transport("suiteprojects"), clock or opened.clock
+    problem = missing_settings("suiteprojects", **{name: settings[name] for name in required})
+    problem = problem or invalid_base_url("suiteprojects", settings["base_url"])
     if problem:
-        given, transport = {**given, "base_url": NOWHERE}, ClosedTransport("suiteprojects", problem)
+        settings, transport = {**settings, "base_url": NOWHERE}, ClosedTransport("suiteprojects", problem)
     time = clock or WallClock()
-    with open_http(given["base_url"], transport=transport, ca_file=Path(ca_file) if ca_file else None) as http:
-        yield Way(HttpClient(http, system="suiteprojects", clock=time, attempts=attempts), time, given, problem)
+    with open_http(settings["base_url"], transport=transport, ca_file=Path(ca_file) if ca_file else None) as pool:
+        http = HttpClient(pool, system="suiteprojects", clock=time, attempts=attempts)
+        yield HttpSession(http, time, settings, problem)
 
 
 @contextmanager
@@ -75,61 +85,43 @@ def open_suiteprojects(
     refresh_token: str = "",
     refresh_days: float = 0,
     token_file: str = "",
-    seal_key: str = "",
+    encryption_key: str = "",
     attempts: int = ATTEMPTS,
     sandbox: str = "",
     ca_file: str = "",
     clock: Clock | None = None,
 ) -> Iterator[SuiteProjectsClient]:
-    """A client, closed whatever happens.
+    """Open a client; the arguments are the fields of `SuiteProjectsResource`.
 
-    A setting that is missing or cannot be used raises CredentialsError at the first call, not here: a run that does
-    not need SuiteProjects Pro shall not fail for it.
-
-    Args:
-        base_url: The account's own domain; the sandbox's when empty.
-        company: Sign-in by password.
-        user: Sign-in by password.
-        password: Sign-in by password.
-        namespace: API namespace.
-        key: API key.
-        access_token: Sign-in by a token that somebody else keeps fresh; before the password.
-        client_id: Sign-in by OAuth 2 with `client_secret` and `token_file`; before both. In a sandbox somebody who
-            signed in by `millpond login` is enough.
-        client_secret: As above.
-        redirect_uri: As registered.
-        refresh_token: A first refresh token from elsewhere, in place of `millpond login`.
-        refresh_days: Days that a refresh token lives, as set in the account; 0: not known.
-        token_file: Keeps the tokens between runs.
-        seal_key: Seals that file.
-        attempts: Tries of one request that gets no answer.
-        sandbox: Folder of a sandbox to use in place of the network; its keys are used where none is given.
-        ca_file: A certificate authority to trust, for a sandbox behind TLS.
-        clock: Time; the sandbox's own with `sandbox`.
+    Signs in by OAuth 2 if there is a `client_id` (in a sandbox also after `millpond login`), else by
+    `access_token`, else by password. A missing or invalid setting raises CredentialsError at the first call, not here:
+    a run that does not need SuiteProjects Pro does not fail for it.
     """
     by_oauth = bool(client_id or (sandbox and token_file and Path(token_file).exists()))
-    given = {
+    settings = {
         "base_url": base_url, "company": company, "user": user, "password": password, "namespace": namespace,
         "key": key, "client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri,
     }  # fmt: skip
-    common = ("base_url", "namespace", "key")
-    person = ("company", "user", "password")
-    needed = (*common, *(("client_id", "client_secret") if by_oauth else () if access_token else person))
-    with open_way(given, needed, attempts=attempts, sandbox=sandbox, ca_file=ca_file, clock=clock) as way:
-        sign_in: SignIn = PasswordSignIn(way.given["company"], way.given["user"], way.given["password"])
+    password_keys = ("company", "user", "password")
+    credentials = ("client_id", "client_secret") if by_oauth else () if access_token else password_keys
+    required = ("base_url", "namespace", "key", *credentials)
+    with _open_session(settings, required, attempts=attempts, sandbox=sandbox, ca_file=ca_file, clock=clock) as session:
+        used = session.settings
+        sign_in: SignIn = PasswordSignIn(used["company"], used["user"], used["password"])
         if by_oauth:
             sign_in = RefreshingSignIn(
-                way.http,
-                way.application,
-                TokenFile(Path(token_file), seal_key),
-                clock=way.clock,
+                session.http,
+                session.application,
+                TokenFile(Path(token_file), encryption_key),
+                clock=session.clock,
                 refresh_token=refresh_token,
                 refresh_days=refresh_days,
             )
         elif access_token:
             sign_in = TokenSignIn(access_token)
-        namespace, key = way.given["namespace"], way.given["key"]
-        yield SuiteProjectsClient(way.http, namespace=namespace, key=key, sign_in=sign_in, clock=way.clock)
+        yield SuiteProjectsClient(
+            session.http, namespace=used["namespace"], key=used["key"], sign_in=sign_in, clock=session.clock
+        )
 
 
 @contextmanager
@@ -143,17 +135,17 @@ def open_authorization(
     sandbox: str = "",
     ca_file: str = "",
     clock: Clock | None = None,
-) -> Iterator[Way]:
-    """What it takes to sign in by hand; see `open_suiteprojects` for the arguments.
+) -> Iterator[HttpSession]:
+    """Open a session in which a person authorizes the application; for the arguments see `SuiteProjectsResource`.
 
     Raises:
         CredentialsError: A setting is missing.
     """
-    given = {
+    settings = {
         "base_url": base_url, "client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri,
     }  # fmt: skip
-    needed = ("base_url", "client_id", "client_secret")
-    with open_way(given, needed, attempts=attempts, sandbox=sandbox, ca_file=ca_file, clock=clock) as way:
-        if way.problem:
-            raise CredentialsError("suiteprojects", "sign in", way.problem)
-        yield way
+    required = ("base_url", "client_id", "client_secret")
+    with _open_session(settings, required, attempts=attempts, sandbox=sandbox, ca_file=ca_file, clock=clock) as session:
+        if session.problem:
+            raise CredentialsError("suiteprojects", "sign in", session.problem)
+        yield session

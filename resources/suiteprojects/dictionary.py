@@ -1,69 +1,10 @@
-"""The documented properties of SuiteProjects Pro's records: one table, used by the adapter and by the stand-in.
+"""The documented record types of SuiteProjects Pro and their properties, for the target and for the sandbox.
 
 Follows Oracle's XML API reference (Customer, Contact, Project, Hierarchy, HierarchyNode, CustField, User, Currency,
-Address). Lengths are absent on purpose: only an account's own data dictionary has them. Names are flat, as in SOAP:
-the city of a customer's address is `addr_city`, of the billing address `billing_addr_city`.
+Address). Lengths are left out on purpose: only an account's own data dictionary has them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-
-# element that holds an address -> prefix of the flat names
-ADDRESSES = {"addr": "addr_", "billingaddr": "billing_addr_", "contactaddr": "contact_addr_"}
-
-ADDRESS_PARTS = {
-    "addr1": "street, first line",
-    "addr2": "street, second line",
-    "addr3": "street, third line",
-    "addr4": "street, fourth line",
-    "city": "city",
-    "state": "state or province",
-    "zip": "postal code",
-    "country": "country",
-    "email": "e-mail",
-    "phone": "phone",
-    "mobile": "mobile phone",
-    "fax": "fax",
-    "salutation": "salutation",
-    "first": "first name",
-    "middle": "middle name",
-    "last": "last name",
-    "contact_id": "contact of the address",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """One property; `kind` is text, boolean, number, date, stamp (date and time) or ids (a comma list)."""
-
-    name: str
-    description: str = ""
-    kind: str = "text"
-    computed: bool = False  # the service sets it; writing it has no effect
-    refers: str = ""  # the type of record whose id it holds
-
-
-@dataclass(frozen=True)
-class RecordType:
-    """One type of record of the XML API."""
-
-    name: str
-    association: str  # the type's name in custom field definitions and in hierarchies
-    properties: Mapping[str, Property]
-    addresses: tuple[str, ...] = ()
-    commands: frozenset[str] = frozenset({"Read", "Add", "Modify", "Delete"})
-    has_custom_fields: bool = True
-
-    @cached_property
-    def flat(self) -> dict[str, Property]:
-        """Every property under its flat name, address parts included."""
-        parts = {
-            f"{ADDRESSES[address]}{part}": Property(f"{ADDRESSES[address]}{part}", f"{label} ({address})")
-            for address in self.addresses
-            for part, label in ADDRESS_PARTS.items()
-        }
-        return {**self.properties, **parts}
+from resources.suiteprojects.properties import Property, RecordType
 
 
 def _texts(names: str) -> list[Property]:
@@ -81,8 +22,8 @@ def _table(*groups: Property | list[Property]) -> dict[str, Property]:
 
 _ID = Property("id", "internal id", computed=True)
 _STAMPS = [
-    Property("created", "when it was added", "stamp", computed=True),
-    Property("updated", "when it was last changed", "stamp", computed=True),
+    Property("created", "when it was added", "timestamp", computed=True),
+    Property("updated", "when it was last changed", "timestamp", computed=True),
 ]
 _EXTERNAL = Property("externalid", "key of the source system")
 _ACTIVE = Property("active", "whether it is in use", "boolean")
@@ -253,7 +194,7 @@ USER = RecordType(
     commands=frozenset({"Read"}),
 )
 
-# oaProjectstage of the SOAP description; only what is needed to find a stage by its name
+# oaProjectstage of the SOAP description; only the properties needed to find a stage by its name
 PROJECT_STAGE = RecordType(
     "Projectstage", "", _table(_ID, _NAME, _STAMPS), commands=frozenset({"Read"}), has_custom_fields=False
 )

@@ -1,7 +1,7 @@
-"""What a status of the XML API means for us, by what to do next.
+"""Statuses of the XML API as classes of our error tree, each with its fix.
 
-Source: suiteprojects_api.md §1.2 and §1.7. The number is all that a block holds; the service's own words are fetched
-with `SuiteProjectsClient.status_text`.
+Source: suiteprojects_api.md §1.2 and §1.7. A block contains only the number; `SuiteProjectsClient.status_text` reads
+the service's own text.
 """
 
 from resources.errors import (
@@ -17,19 +17,20 @@ OK = 0
 NO_ROWS = 601
 RATE_LIMIT = 556
 MINUTE_S = 60.0
-BUSY = frozenset({414, 419, 606})  # down for a moment, try again, projections running
+BUSY = frozenset({414, 419, 606})  # temporarily down, try again, projections running
 BAD_SESSION = frozenset({2, 9})  # not logged in; session or token invalid or expired
+TOO_MUCH = frozenset({"854", "855"})  # an account may limit what one request reads; RateLimit may count as well
 
-# what a person must do, by status; every other one of the 4xx and 5xx families gets the last line
-MENDS = {
+# by status; other statuses of the 4xx and 5xx families get a general text
+FIXES = {
     2: "not logged in: check SUITEPROJECTS_ACCESS_TOKEN",
     9: "access token invalid or expired: renew SUITEPROJECTS_ACCESS_TOKEN",
     401: "no such sign-in: correct SUITEPROJECTS_COMPANY, SUITEPROJECTS_USER and SUITEPROJECTS_PASSWORD",
     403: "company is missing: set SUITEPROJECTS_COMPANY",
     404: "user is missing: set SUITEPROJECTS_USER",
     405: "password is missing: set SUITEPROJECTS_PASSWORD",
-    409: "account is cancelled: ask Oracle",
-    410: "user is inactive: switch it on or use another SUITEPROJECTS_USER",
+    409: "account is canceled: ask Oracle",
+    410: "user is inactive: activate it or use another SUITEPROJECTS_USER",
     412: "namespace does not belong to this account: correct SUITEPROJECTS_NAMESPACE",
     413: "account has no API access: ask Oracle for the API add-on",
     415: "account is archived: ask Oracle",
@@ -37,24 +38,25 @@ MENDS = {
     417: "this machine's address is not allowed: add it to the account's list",
     426: "use the account's own domain as SUITEPROJECTS_BASE_URL",
     501: "API key and namespace are missing: set SUITEPROJECTS_KEY and SUITEPROJECTS_NAMESPACE",
-    502: "API key was refused: correct SUITEPROJECTS_KEY",
+    502: "API key was rejected: correct SUITEPROJECTS_KEY",
     503: "API key is missing or wrong: correct SUITEPROJECTS_KEY",
     504: "API namespace is missing or wrong: correct SUITEPROJECTS_NAMESPACE",
     505: "API key and namespace do not belong together: correct SUITEPROJECTS_KEY or SUITEPROJECTS_NAMESPACE",
-    506: "API key is switched off: ask Oracle for another one",
+    506: "API key is disabled: ask Oracle for another one",
 }
 
 
-def refusal(status: int, operation: str) -> IntegrationError:
-    """The error of a status that refuses a whole request or a Read."""
+def status_error(status: int, operation: str) -> IntegrationError:
+    """Return the error of a status that rejects a whole request or a Read."""
     if status == RATE_LIMIT:
         reason = f"status {status}: the account's request limit is reached"
         return RateLimitedError(SYSTEM, operation, reason, retry_after_s=MINUTE_S)
     if status in BUSY:
-        return TransientError(SYSTEM, operation, f"status {status}: the service asks to try again later")
-    if status in MENDS:
-        return CredentialsError(SYSTEM, operation, f"status {status}: {MENDS[status]}", code=str(status))
-    if 400 <= status < 427 or 501 <= status < 550:  # noqa: PLR2004 the service's own families
-        reason = f"status {status}: sign-in or permission was refused; look the number up in the account's API guide"
+        reason = f"status {status}: the service is temporarily unavailable; try again later"
+        return TransientError(SYSTEM, operation, reason)
+    if status in FIXES:
+        return CredentialsError(SYSTEM, operation, f"status {status}: {FIXES[status]}", code=str(status))
+    if 400 <= status < 427 or 501 <= status < 550:  # noqa: PLR2004 - the service's own families
+        reason = f"status {status}: sign-in or permission was rejected; look up the number in the account's API guide"
         return CredentialsError(SYSTEM, operation, reason, code=str(status))
     return RequestRejectedError(SYSTEM, operation, f"status {status}", code=str(status))

@@ -1,15 +1,17 @@
-"""XML of the SuiteProjects Pro API: requests out of plain values, plain values out of answers.
+"""XML of the SuiteProjects Pro API: plain values to requests, responses to plain values.
 
-Values are flat: the city of a customer's address is `addr_city`; dates are `YYYY-MM-DD`, stamps `YYYY-MM-DD HH:MM:SS`
-in the service's own time; a blank is None.
+Values are flat: the city of a customer's address is `addr_city`; dates are `YYYY-MM-DD`, timestamps
+`YYYY-MM-DD HH:MM:SS` in the service's own time zone; a blank is None.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from lxml import etree
 
-from resources.suiteprojects.dictionary import ADDRESSES, RECORD_TYPES
+from resources.suiteprojects.dictionary import RECORD_TYPES
+from resources.suiteprojects.properties import ADDRESSES
 
 Element = etree._Element  # noqa: SLF001 lxml has no public name for its element type
 Record = dict[str, str | None]
@@ -22,30 +24,30 @@ _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d):(\d\d))?")
 
 
 def illegal_character(text: str) -> str | None:
-    """The first character that XML 1.0 cannot carry, as `U+0001`; None when there is none."""
+    """Return the first character that XML 1.0 cannot represent, as `U+0001`; None if there is none."""
     match = _ILLEGAL.search(text)
     return f"U+{ord(match[0]):04X}" if match else None
 
 
 def command(name: str, attributes: Mapping[str, str] | None = None, *inside: Element) -> Element:
-    """A command or any other element with children."""
+    """Return a command or any other element with children."""
     element = etree.Element(name, dict(attributes or {}))
     element.extend(inside)
     return element
 
 
 def text_element(name: str, text: str | None) -> Element:
-    """An element that holds text, or nothing."""
+    """Return an element with text, or an empty one."""
     element = etree.Element(name)
     element.text = text or None
     return element
 
 
 def date_element(text: str) -> Element:
-    """A `Date` out of `YYYY-MM-DD`, with or without a time.
+    """Return a `Date` element for `YYYY-MM-DD`, with or without a time.
 
     Raises:
-        ValueError: It is not such a text.
+        ValueError: The text has another form.
     """
     match = _DATE.fullmatch(text)
     if match is None:
@@ -56,10 +58,10 @@ def date_element(text: str) -> Element:
 
 
 def object_element(type_name: str, values: Mapping[str, str | None]) -> Element:
-    """A record's element; the parts of one address go into one address element, None becomes an empty element.
+    """Return a record's element; the parts of an address go into one address element, None becomes an empty element.
 
     Raises:
-        ValueError: A value cannot be written: an illegal character, or no date where one belongs.
+        ValueError: A value cannot be represented: an illegal character, or a malformed date.
     """
     record = etree.Element(type_name)
     addresses: dict[str, Element] = {}
@@ -78,7 +80,7 @@ def object_element(type_name: str, values: Mapping[str, str | None]) -> Element:
 
 
 def address_of(type_name: str, name: str) -> tuple[str, str] | None:
-    """The address element and the part that a flat name stands for, such as ("addr", "city")."""
+    """Return the address element and the part that a flat name denotes, such as ("addr", "city")."""
     match = _ADDRESS_FIELD.fullmatch(name)
     if match is None or _PREFIXES[match[1]] not in RECORD_TYPES[type_name].addresses:
         return None
@@ -86,38 +88,44 @@ def address_of(type_name: str, name: str) -> tuple[str, str] | None:
 
 
 def _kind(type_name: str, name: str) -> str:
-    known = RECORD_TYPES[type_name].properties.get(name)
-    return known.kind if known else "text"
+    declared = RECORD_TYPES[type_name].properties.get(name)
+    return declared.kind if declared else "text"
 
 
 def return_element(type_name: str, fields: Iterable[str]) -> Element:
-    """A `_Return` of these flat names."""
-    asked = etree.Element("_Return")
+    """Return a `_Return` element of these flat names."""
+    returned = etree.Element("_Return")
     addresses: dict[str, Element] = {}
     for name in dict.fromkeys(fields):
         address = address_of(type_name, name)
         if address is None:
-            etree.SubElement(asked, name)
+            etree.SubElement(returned, name)
             continue
         tag, part = address
         if tag not in addresses:
-            addresses[tag] = etree.SubElement(asked, tag)
+            addresses[tag] = etree.SubElement(returned, tag)
         etree.SubElement(addresses[tag], part)
-    return asked
+    return returned
+
+
+def summary(commands: Sequence[Element]) -> str:
+    """Return the commands for error texts, such as `Add*500`; never a value."""
+    runs = [(name, len(list(group))) for name, group in groupby(str(each.tag) for each in commands)]
+    return ",".join(name if count == 1 else f"{name}*{count}" for name, count in runs) or "Auth"
 
 
 def request(namespace: str, key: str, login: Element, commands: Sequence[Element]) -> bytes:
-    """A whole request: Auth first, then the commands."""
+    """Return a whole request: Auth first, then the commands."""
     envelope = {"API_version": "1.0", **CLIENT, "namespace": namespace, "key": key}
     root = command("request", envelope, command("Auth", None, login), *commands)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
 
 
-def parse_answer(body: bytes) -> Element:
-    """The answer's root.
+def parse_xml(body: bytes) -> Element:
+    """Return the root of a response; entities, network access and DTDs are off.
 
     Raises:
-        ValueError: The body is not well-formed XML, whatever it is.
+        ValueError: The body is not well-formed XML.
     """
     parser = etree.XMLParser(
         resolve_entities=False,
@@ -134,14 +142,14 @@ def parse_answer(body: bytes) -> Element:
 
 
 def record_of(element: Element) -> Record:
-    """A record of an answer under flat names."""
+    """Return a record of a response with flat names."""
     record: Record = {}
     for child in element:
         name = str(child.tag)
         if name in ADDRESSES:
             for part in child.iterfind("Address/*"):
                 record[f"{ADDRESSES[name]}{part.tag}"] = part.text or None
-        elif len(child):  # most are plain text: looking for a date in each of them costs more than all the rest
+        elif len(child):  # most are plain text: searching each for a date costs more than all the rest
             date = child.find("Date")
             record[name] = date_of(date) if date is not None else child.text or None
         else:
@@ -150,7 +158,7 @@ def record_of(element: Element) -> Record:
 
 
 def date_of(date: Element) -> str | None:
-    """A `Date` as text; None when its parts are empty or zero."""
+    """Return a `Date` element as text; None when its parts are empty or zero."""
     parts = {str(part.tag): (part.text or "").strip() for part in date}
     if not parts.get("year", "").strip("0"):
         return None

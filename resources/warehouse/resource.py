@@ -1,4 +1,4 @@
-"""Hands out the warehouse: a file or a lake, published whole or without personal values."""
+"""Dagster resource of the warehouse: one file or a DuckLake, published whole or without personal values."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,42 +7,49 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from resources.warehouse.ducklake import Lake, LakePlace
+from resources.warehouse.ducklake import DuckLake, DuckLakeSettings
 from resources.warehouse.masking import Personal, masked_copy
 from resources.warehouse.warehouse import Warehouse
 
 
 def open_warehouse(
-    folder: Path, seal_key: str = "", personal: Personal = "show", lake: Lake | None = None
+    folder: Path,
+    encryption_key: str = "",
+    personal: Personal = "show",
+    ducklake: DuckLakeSettings | None = None,
+    *,
+    any_version: bool = False,
 ) -> Warehouse:
-    """The warehouse of a folder, or of a catalog; see `WarehouseResource`."""
-    copy = None if personal == "show" and lake is None else masked_copy(personal)
-    place = LakePlace(lake) if lake else None
-    return Warehouse(folder, seal_key, copy, place=place, hides=personal != "show")
+    """Return the warehouse of a folder or of a DuckLake; see `WarehouseResource`."""
+    copy = None if personal == "show" and ducklake is None else masked_copy(personal)
+    backend = DuckLake(ducklake) if ducklake else None
+    return Warehouse(
+        folder, encryption_key, copy, backend=backend, hides_personal=personal != "show", any_version=any_version
+    )
 
 
 class WarehouseResource(dg.ConfigurableResource[Warehouse]):
-    """Where the warehouse lies."""
+    """Location of the warehouse."""
 
-    folder: str = Field(description="Folder of stage.duckdb and analyst.duckdb.")
-    seal_key: str = Field(default="", description="Key that seals plans at rest; a secret, so give dg.EnvVar.")
+    folder: str = Field(description="Folder of millpond.duckdb and analyst.duckdb.")
+    encryption_key: str = Field(default="", description="Key that encrypts plans at rest; a secret, so give dg.EnvVar.")
     personal: Personal = Field(default="show", description="What analysts see of personal values: show, mask or empty.")
     catalog: str = Field(default="", description="PostgreSQL with the catalog of a DuckLake; empty: one file.")
-    data: str = Field(default="", description="Folder of the lake's data files, like s3://bucket/warehouse.")
+    data: str = Field(default="", description="Folder of the DuckLake's data files, such as s3://bucket/warehouse.")
     catalog_schema: str = Field(default="millpond", description="PostgreSQL schema of the catalog.")
-    endpoint: str = Field(default="", description="Address of an object store that is not Amazon's.")
+    endpoint: str = Field(default="", description="Address of an object store other than Amazon's.")
     region: str = Field(default="us-east-1", description="Region of the object store.")
     s3_key: str = Field(default="", description="Access key of the object store; a secret, so give dg.EnvVar.")
     s3_secret: str = Field(default="", description="Secret key of the object store; a secret, so give dg.EnvVar.")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Warehouse]:  # noqa: ARG002
-        """Hand out the plain warehouse; it opens the warehouse only while it reads or writes."""
-        yield open_warehouse(Path(self.folder), self.seal_key, self.personal, self._lake())
+        """Yield the plain warehouse, which is open only while it reads or writes."""
+        yield open_warehouse(Path(self.folder), self.encryption_key, self.personal, self._ducklake())
 
-    def _lake(self) -> Lake | None:
+    def _ducklake(self) -> DuckLakeSettings | None:
         if not self.catalog:
             return None
-        return Lake(
+        return DuckLakeSettings(
             self.catalog, self.data, self.catalog_schema, self.endpoint, self.region, self.s3_key, self.s3_secret
         )

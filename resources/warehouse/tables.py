@@ -1,18 +1,18 @@
-"""Tables of the warehouse over an open connection: whether they are there, their columns, frames in and out, comments."""
+"""Tables of the warehouse over an open connection: existence, columns, frames in and out, comments."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from resources.warehouse.backend import literal
-from sql import Statement, names, statement
+from sql import Statement
+
+Params = Sequence[Any] | Mapping[str, Any]
 
 
 class Arrow:
-    """Anything with an Arrow C stream, and nothing else: neither library sees the other's type and asks for pyarrow."""
+    """An object with an Arrow C stream and nothing else, so that neither DuckDB nor Polars asks for pyarrow."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -22,16 +22,19 @@ class Arrow:
 
 
 def quoted(name: str) -> str:
-    """A table or column name as an SQL identifier; only our own names are formatted into SQL."""
+    """Return a table or column name as an SQL identifier; only our own names are formatted into SQL."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
 
 
-Params = Sequence[Any] | Mapping[str, Any]
+def literal(text: str) -> str:
+    """Return a text as an SQL literal, for statements that take no parameters (ATTACH, COMMENT ON)."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
 
 
 def read_frame(con: duckdb.DuckDBPyConnection, query: str, params: Params | None = None) -> pl.DataFrame:
-    """Run a query into a Polars frame without pyarrow."""
+    """Run a query into a Polars frame."""
     return pl.DataFrame(Arrow(con.sql(query, params=params)))
 
 
@@ -39,12 +42,18 @@ def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame
     """Append a frame to a table, columns matched by name."""
     if frame.is_empty():
         return
-    _incoming = Arrow(frame)  # DuckDB finds it by its name; what is registered stays in memory until the commit
+    _incoming = Arrow(frame)  # DuckDB finds it by its name; a registered frame would stay in memory until the commit
     con.execute(f"insert into {quoted(table)} by name select * from _incoming")
 
 
+def replace_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    """Create or replace a table with the content of a frame."""
+    _incoming = Arrow(frame)
+    con.execute(f"create or replace table {quoted(name)} as select * from _incoming")
+
+
 def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """The warehouse's tables and views; one question instead of one for each."""
+    """Return the names of all tables and views, in one query."""
     rows = con.execute(
         "select table_name from duckdb_tables() where database_name = current_database() union all"
         " select view_name from duckdb_views() where database_name = current_database() and not internal"
@@ -53,10 +62,10 @@ def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Whether a table, or a view that can be read, exists in the warehouse.
+    """Return whether a table, or a view that can be read, exists.
 
-    Looked up, not searched for: seven times as fast as `duckdb_tables()`, which tells of every table, and a run asks
-    hundreds of times. Unlike a query that fails it does not end the transaction.
+    Seven times as fast as `duckdb_tables()`, which lists every table; a run checks hundreds of times. Unlike a failing
+    query it does not end the transaction.
     """
     try:
         con.table(quoted(name))
@@ -66,53 +75,26 @@ def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
 
 
 def columns_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
-    """Column names and DuckDB types of a table, in order; empty when there is none."""
-    # a missing table is asked for first: naming it would end the transaction
-    if not has_table(con, name):
+    """Return a table's column names and DuckDB types, in order; empty when the table does not exist."""
+    if not has_table(con, name):  # describing a missing table would end the transaction
         return {}
-    # six times as fast as information_schema, which looks at every table's columns
+    # six times as fast as information_schema, which lists every table's columns
     return {column: kind for column, kind, *_ in con.execute(f"describe {quoted(name)}").fetchall()}
-
-
-def replace_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    """Make a table of exactly this frame."""
-    _incoming = Arrow(frame)
-    con.execute(f"create or replace table {quoted(name)} as select * from _incoming")
 
 
 def describe_table(
     con: duckdb.DuckDBPyConnection, name: str, description: str, columns: Iterable[tuple[str, str]] = ()
 ) -> None:
-    """Write the table's and the columns' comments, which analysts read."""
+    """Write the comments of a table or view and of its columns, which analysts read."""
     views = "select 1 from duckdb_views() where database_name = current_database() and view_name = ?"
-    word = "view" if con.execute(views, [name]).fetchall() else "table"
-    con.execute(f"comment on {word} {quoted(name)} is {literal(description)}")
+    kind = "view" if con.execute(views, [name]).fetchall() else "table"
+    con.execute(f"comment on {kind} {quoted(name)} is {literal(description)}")
     for column, text in columns:
         con.execute(f"comment on column {quoted(name)}.{quoted(column)} is {literal(text)}")
 
 
-def add_analytics(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the views and macros of `sql/analytics` whose tables are there; outside a transaction, for one may fail."""
-    there = tables_of(con)
-    kind = con.execute("select type from duckdb_databases() where database_name = current_database()").fetchall()
-    is_lake = kind[0][0] == "ducklake"
-    for name in names("analytics"):
-        definition = statement("analytics", name)
-        if not there.issuperset(definition.reads):
-            continue
-        with suppress(duckdb.BinderException):  # a table of an older version has other columns; the rest is published
-            con.execute(definition.text)
-            there.add(name)
-            if is_lake:  # which keeps no comments on macros and on columns of views; the published file does
-                continue
-            if definition.text.startswith("create or replace macro"):
-                con.execute(f"comment on macro table {quoted(name)} is {literal(definition.description)}")
-            else:
-                describe_table(con, name, definition.description, definition.column_comments.items())
-
-
 def ensure_table(con: duckdb.DuckDBPyConnection, *definitions: Statement) -> None:
-    """Create tables of `sql/ledger` with their comments, unless they are there."""
+    """Create the tables of `sql/ledger` that are missing, with their comments."""
     for definition in definitions:
         if not has_table(con, definition.name):
             con.execute(definition.text)

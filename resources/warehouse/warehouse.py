@@ -1,14 +1,14 @@
-"""The warehouse: written in short sections, published for analysts as one DuckDB file.
+"""The warehouse: written in short exclusive sections, published to analysts as one DuckDB file.
 
-DuckDB lets one process write and refuses every other opener meanwhile, readers too. So the network and the shaping
-happen outside, and `with warehouse.writer() as con:` waits for its turn, opens, runs one transaction, closes. Where
-the warehouse lies, in a file or in a DuckLake that many machines share, is said in `place.py`.
+DuckDB lets one process open a file and rejects every other one meanwhile, readers included. So network and shaping
+happen outside, and `with warehouse.writer() as con:` takes the lock, attaches, runs one transaction and detaches. A
+backend stores the tables: a file, or a DuckLake that many machines share (`backend.py`).
 """
 
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,19 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from resources.atomic_file import fsync, replace_durably
 from resources.failpoints import reach
-from resources.warehouse.backend import Check, FilePlace, Place, literal, sync, wal_of
-from resources.warehouse.ducklake import CatalogError
-from resources.warehouse.tables import add_analytics, has_table, quoted, read_frame, replace_table
+from resources.postgres import CatalogError
+from resources.warehouse.backend import Backend, Check, DuckDBFile, wal_of
+from resources.warehouse.schema_version import mismatch, read_version, stamp
+from resources.warehouse.snapshot import TableCopy, copy_file, copy_tables, remove_abandoned_copies
+from resources.warehouse.tables import has_table, literal, quoted, read_frame, replace_table
 
 LOCK_TIMEOUT_S = 300.0
-MEMORY = "512MB"  # of a section that goes over whole tables; beyond it goes to disk
+MEMORY_LIMIT = "512MB"  # of a section that processes whole tables; beyond it DuckDB spills to disk
 
-# what DuckDB says of the file, not of what somebody asked it
-_FILE_TROUBLE = (
+# errors of the storage, not of a query
+_STORAGE_ERRORS = (
     duckdb.IOException,
     duckdb.FatalException,
     duckdb.SerializationException,
@@ -33,240 +36,232 @@ _FILE_TROUBLE = (
     CatalogError,
 )
 
-_here = threading.local()
+_thread = threading.local()
 
 
 class WarehouseError(Exception):
-    """The warehouse's file cannot be used; the text names the file and the mend."""
-
-
-Copy = Callable[[duckdb.DuckDBPyConnection, str], None]
+    """The warehouse's storage cannot be used; the text names it and the fix."""
 
 
 class Warehouse:
-    """Plain access to the warehouse; knows nothing of what the tables mean."""
+    """Access to the warehouse, without knowledge of what its tables mean."""
 
     def __init__(
         self,
         folder: Path,
-        seal_key: str = "",
-        copy: Copy | None = None,
+        encryption_key: str = "",
+        copy: TableCopy | None = None,
         *,
-        place: Place | None = None,
-        hides: bool = False,
+        backend: Backend | None = None,
+        hides_personal: bool = False,
+        any_version: bool = False,
     ) -> None:
-        """Open the warehouse of this folder; files are created when first written.
+        """Use the warehouse of this folder; files are created on the first write.
 
         Args:
-            folder: Holds `stage.duckdb` (ours), `analyst.duckdb` (published) and what this machine needs beside them.
-            seal_key: The key with which plans and before-images are kept; blank keeps them readable.
-            copy: Writes the tables that are published, when it shall not be a copy of the file.
-            place: Where the warehouse lies, when it is not `stage.duckdb`.
-            hides: What leaves the warehouse carries no personal value.
+            folder: Holds `millpond.duckdb` (private), `analyst.duckdb` (published) and this machine's scratch files.
+            encryption_key: Key that encrypts plans and before-images; blank keeps them readable.
+            copy: Writes the published tables; by default the file is copied as it is.
+            backend: Storage other than `millpond.duckdb`.
+            hides_personal: No personal value leaves the warehouse.
+            any_version: Open a warehouse of any schema version, to upgrade it.
         """
         self.folder = folder
-        self._copy = copy
-        self.hides = hides
-        self.seal_key = seal_key
-        self.stage = folder / "stage.duckdb"
-        self.place: Place = place or FilePlace(self.stage)
+        self.encryption_key = encryption_key
+        self.hides_personal = hides_personal
+        self.file = folder / "millpond.duckdb"
         self.snapshot = folder / "analyst.duckdb"
+        self.backend: Backend = backend or DuckDBFile(self.file)
+        self._copy, self._is_version_known = copy, any_version
 
     def exists(self) -> bool:
-        """Whether anything was ever written.
+        """Return whether anything was ever written.
 
         Raises:
-            WarehouseError: Nobody can say.
+            WarehouseError: The storage does not answer.
         """
-        with self._told():
-            return self.place.exists()
+        with self._storage_errors():
+            return self.backend.exists()
 
-    def turn(self, what: str, timeout_s: float) -> AbstractContextManager[Check]:
-        """The only turn of this name, over everybody who has this warehouse.
+    def lock(self, name: str, timeout_s: float) -> AbstractContextManager[Check]:
+        """Hold the lock of this name, over all processes that use this warehouse.
 
         Raises:
-            TimeoutError: Somebody else held it for longer than `timeout_s`.
+            TimeoutError: Another process held it for longer than `timeout_s`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        return self.place.turn(what, timeout_s)
+        return self.backend.lock(name, timeout_s)
 
     @contextmanager
     def writer(self, *, transaction: bool = True, tuned: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction on the warehouse; every step of every process waits its turn.
+        """Run one transaction on the warehouse, exclusive over all processes.
 
         Args:
-            transaction: False to read, or for statements that no transaction takes.
-            tuned: The section changes DuckDB's settings for itself, so its connection is not used again.
+            transaction: False to read, or for statements that cannot run in a transaction.
+            tuned: The section changes DuckDB's settings, so its connection is not reused.
 
         Raises:
-            RuntimeError: A section is opened inside another one of the same thread.
+            RuntimeError: This thread is already in a section.
             TimeoutError: Another writer held the warehouse for longer than LOCK_TIMEOUT_S.
-            WarehouseError: The file cannot be opened, read or written.
+            WarehouseError: The storage cannot be opened, read or written, or has the schema of another version.
         """
-        with self._turn(reads=not transaction) as check, self._told(), self._attached(keep=not tuned) as con:
-            if transaction or self.place.is_shared:
-                con.execute(
-                    "begin"
-                )  # others write meanwhile where the warehouse is shared: all is read as of one moment
-            yield con  # an exception skips the commit; closing rolls back
+        # readers of a shared warehouse take no lock: a transaction shows them one moment
+        in_transaction = transaction or self.backend.is_shared
+        with (
+            self._locked(reads=not transaction) as check,
+            self._storage_errors(),
+            self._attached(keep=not tuned) as con,
+        ):
+            if in_transaction:
+                con.execute("begin")
+            is_versioned = self._is_version_known or self._check_version(con, writes=transaction)
+            yield con  # an exception skips the commit; closing the connection rolls back
             check()
-            if transaction or self.place.is_shared:
+            if in_transaction:
                 con.execute("commit")
+            self._is_version_known = is_versioned
 
-    def spare_memory(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Let a tuned section use the disk beside the warehouse instead of the machine's memory."""
-        con.execute(f"set temp_directory = {literal(str(self.folder / '.spill'))}")  # first: the next line may need it
-        con.execute(f"set memory_limit = '{MEMORY}'")
+    def _check_version(self, con: duckdb.DuckDBPyConnection, *, writes: bool) -> bool:
+        """Stamp a new warehouse in its first transaction; return False if it is still without tables.
+
+        Raises:
+            WarehouseError: It has the schema of another version of Millpond.
+        """
+        version = read_version(con)
+        if version is None and writes:
+            stamp(con)
+        problem = mismatch(self.backend.name, version) if version else ""
+        if problem:
+            raise WarehouseError(problem)
+        return version is not None or writes
+
+    def limit_memory(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make a tuned section spill to disk beside the warehouse instead of using the machine's memory."""
+        con.execute(f"set temp_directory = {literal(str(self.folder / '.spill'))}")  # first: the limit may need it
+        con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
 
     @contextmanager
     def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The warehouse, held open by this thread for as long as its turn lasts.
-
-        The connection itself is kept and only the file is let go: opening a new one costs 40 ms more each time.
-        """
-        held, attached = getattr(_here, "connection", None) or (duckdb.connect(), "")
-        con: duckdb.DuckDBPyConnection = held
-        _here.connection = None
-        if attached == self.place.name and not self.place.answers(con):
+        """Attach the warehouse to this thread's connection, which is kept: a new one costs 40 ms."""
+        kept, attached = getattr(_thread, "connection", None) or (duckdb.connect(), "")
+        con: duckdb.DuckDBPyConnection = kept
+        _thread.connection = None
+        if attached == self.backend.name and not self.backend.is_alive(con):
             con.close()
             con, attached = duckdb.connect(), ""
         try:
-            if attached != self.place.name:
-                _let_go(con, attached)
-                self.place.attach(con)
-                con.execute("use stage")
+            if attached != self.backend.name:
+                _detach(con, attached)
+                self.backend.attach(con)
+                con.execute("use warehouse")
                 con.execute("set TimeZone = 'UTC'")
             yield con
-            if not self.place.is_shared:
-                _let_go(con, self.place.name)
+            if not self.backend.is_shared:
+                _detach(con, self.backend.name)
         except BaseException:
             con.close()
             raise
         if keep:
-            _here.connection = con, self.place.name if self.place.is_shared else ""
+            _thread.connection = con, self.backend.name if self.backend.is_shared else ""
         else:
             con.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say what a person can do about the file when DuckDB cannot use it."""
+    def _storage_errors(self) -> Iterator[None]:
+        """Add the fix to an error of the storage."""
         try:
             yield
-        except _FILE_TROUBLE as error:
-            said = str(error).strip().partition("\n")[0]
-            raise WarehouseError(f"{self.place.name}: {said}; {self.place.mend}") from error
+        except _STORAGE_ERRORS as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise WarehouseError(f"{self.backend.name}: {reason}; {self.backend.fix}") from error
 
     @contextmanager
-    def _turn(self, *, reads: bool) -> Iterator[Check]:
-        if getattr(_here, "writing", False):
-            raise RuntimeError("nested writer section: the lock would wait for itself")
-        with ExitStack() as held:
-            check: Check = lambda: None  # noqa: E731 - one line says that there is nothing to check
+    def _locked(self, *, reads: bool) -> Iterator[Check]:
+        """Hold the writer lock; readers of a shared warehouse need none."""
+        if getattr(_thread, "in_section", False):
+            raise RuntimeError("nested warehouse section: its lock would wait for itself")
+        with ExitStack() as stack:
+            check: Check = lambda: None  # noqa: E731 - one line: there is nothing to check
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                if not (reads and self.place.is_shared):
-                    with self._told():
-                        check = held.enter_context(self.turn(self.stage.name, LOCK_TIMEOUT_S))
-            except TimeoutError:
-                raise
+                if not (reads and self.backend.is_shared):
+                    with self._storage_errors():
+                        check = stack.enter_context(self.lock(self.file.name, LOCK_TIMEOUT_S))
+            except TimeoutError as error:
+                reason = f"another process has been using it for over {LOCK_TIMEOUT_S:.0f} s"
+                fix = "check whether it is stuck, then retry"
+                raise TimeoutError(f"{self.backend.name}: {reason}; {fix}") from error
             except OSError as error:
-                mend = "let this user write into the folder, or set MILLPOND_HOME to another one"
-                raise WarehouseError(f"{self.stage}: {error.strerror}; {mend}") from error
-            _here.writing = True
+                fix = "let this user write into the folder, or set MILLPOND_HOME to another one"
+                raise WarehouseError(f"{self.file}: {error.strerror}; {fix}") from error
+            _thread.in_section = True
             try:
                 yield check
             finally:
-                _here.writing = False
+                _thread.in_section = False
 
     def read(self, query: str, params: Sequence[Any] | None = None) -> pl.DataFrame:
-        """One query's rows as a frame, in a turn of its own."""
+        """Return the rows of one query, in a section of its own."""
         with self.writer(transaction=False) as con:
             return read_frame(con, query, params)
 
     def table(self, name: str) -> pl.DataFrame:
-        """A whole table as a frame."""
+        """Return a whole table."""
         return self.read(f"select * from {quoted(name)}")
 
     def has(self, name: str) -> bool:
-        """Whether a table or view exists."""
+        """Return whether a table or view exists."""
         with self.writer(transaction=False) as con:
             return has_table(con, name)
 
     def replace(self, name: str, frame: pl.DataFrame) -> None:
-        """Make a table of exactly this frame, in one transaction."""
+        """Create or replace a table with the content of a frame, in one transaction."""
         with self.writer() as con:
             replace_table(con, name, frame)
 
     def publish(self) -> int:
-        """Copy the warehouse to `analyst.duckdb` in one step; readers see a whole run or the one before.
+        """Replace `analyst.duckdb` with a copy of the warehouse in one step; readers never see half a run.
 
         Returns:
             The snapshot's size in bytes.
 
         Raises:
-            WarehouseError: The copy cannot be written; readers keep the one before.
+            WarehouseError: The copy cannot be written; readers keep the previous one.
         """
         partial = self.folder / f".{self.snapshot.name}.{os.getpid()}.tmp"
         reach("publish_begins")
         with self.writer(transaction=False) as con:
-            self._sweep()
+            remove_abandoned_copies(self.snapshot)
             try:
                 if self._copy:
-                    self._copy_tables(con, partial, self._copy)
+                    copy_tables(con, partial, self._copy, in_transaction=self.backend.is_shared)
                 else:
-                    self._copy_file(con, partial)
+                    copy_file(con, self.file, partial)
             except (OSError, subprocess.CalledProcessError, duckdb.IOException) as error:
                 partial.unlink(missing_ok=True)
-                reason = "the copy could not be written; check that the disk has room"
+                reason = "the copy cannot be written; check that the disk has space"
                 raise WarehouseError(f"{self.snapshot}: {reason}") from error
-        partial.chmod(0o444)  # nobody writes into it, so no log appears beside it
-        sync(partial)
+        partial.chmod(0o444)  # no program writes into it, so no log appears beside it
+        fsync(partial)
         reach("publish_copied")
         wal_of(self.snapshot).unlink(missing_ok=True)
-        partial.replace(self.snapshot)
-        sync(self.folder)  # the rename survives a power cut
+        replace_durably(partial, self.snapshot)
         reach("publish_done")
         return self.snapshot.stat().st_size
 
-    def _copy_file(self, con: duckdb.DuckDBPyConnection, into: Path) -> None:
-        add_analytics(con)
-        con.execute("checkpoint stage")  # rows still in the log would be missing from the copy
-        # a child process: opening the file in this one would drop DuckDB's own lock
-        subprocess.run(["cp", "--reflink=auto", str(self.stage), str(into)], check=True)  # noqa: S603, S607
-
-    def _copy_tables(self, con: duckdb.DuckDBPyConnection, into: Path, copy: Copy) -> None:
-        """Write a file table by table, with views and macros of its own."""
-        con.execute(f"attach {literal(str(into))} as shown (storage_version 'v1.5.0')")
-        try:
-            copy(con, "shown")
-            con.execute("use shown")
-            add_analytics(con)
-        finally:
-            con.execute("use stage")
-            if self.place.is_shared:  # the copy was read as of one moment, and that is over
-                con.execute("commit")
-            con.execute("detach shown")
-            if self.place.is_shared:
-                con.execute("begin")
-
     def compact(self) -> tuple[int, int]:
-        """Write the warehouse anew without the room that is free; bytes before and after.
+        """Rewrite the warehouse without its free space; return bytes before and after.
 
         Raises:
-            WarehouseError: It cannot be written; the warehouse is as it was.
+            WarehouseError: It cannot be written; the warehouse is unchanged.
         """
-        with self._turn(reads=False), self._told(), self._attached(keep=False) as con:
-            return self.place.compact(con)
-
-    def _sweep(self) -> None:
-        """Remove the copies of processes that died over them."""
-        for left in self.folder.glob(f".{self.snapshot.name}.*.tmp"):
-            owner = left.suffixes[-2].removeprefix(".")
-            if not Path(f"/proc/{owner}").exists():
-                left.unlink(missing_ok=True)
+        with self._locked(reads=False), self._storage_errors(), self._attached(keep=False) as con:
+            if not self._is_version_known:
+                self._check_version(con, writes=False)
+            return self.backend.compact(con)
 
 
-def _let_go(con: duckdb.DuckDBPyConnection, attached: str) -> None:
+def _detach(con: duckdb.DuckDBPyConnection, attached: str) -> None:
     if attached:
         con.execute("use memory")
-        con.execute("detach stage")
+        con.execute("detach warehouse")

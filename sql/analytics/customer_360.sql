@@ -1,10 +1,10 @@
 /*
-customer_360: Everything that is known of a customer, lead or prospect, in one row.
+customer_360: Everything about a customer, lead or prospect in one row.
 
 grain   one row per NetSuite customer, lead and prospect that is not deleted
 key     customer_id
 reads   stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__subsidiaries, sync_decisions, sync_links
-notes   `targets` has one entry per workflow that decides on customers: unnest it to filter by target.
+notes   `targets` has one entry per workflow that delivers customers; unnest it to filter by target.
 */
 create or replace view customer_360 as
 with
@@ -50,26 +50,26 @@ targets as (
 
 select
     customers.customer_id,  -- NetSuite internal id
-    customers.entity_number,  -- number that people see in NetSuite
-    own.name,  -- company, or the person's name
+    customers.entity_number,  -- number shown in NetSuite
+    own.name,  -- company name, or the person's name
     customers.stage,  -- lead, prospect or customer
-    customers.status_name as status,  -- NetSuite's status within the stage
-    customers.is_person,  -- a person rather than a company
-    customers.is_inactive,  -- switched off in NetSuite
-    customers.parent_customer_id,  -- its parent, for a sub-customer
-    above.name as parent_name,  -- the parent's name
-    coalesce(children.sub_customers, 0) as sub_customers,  -- customers below it
+    customers.status_name as status,  -- NetSuite status within the stage
+    customers.is_person,  -- a person, not a company
+    customers.is_inactive,  -- inactive in NetSuite
+    customers.parent_customer_id,  -- parent of a sub-customer
+    above.name as parent_name,  -- name of the parent
+    coalesce(children.sub_customers, 0) as sub_customers,  -- number of customers below it
     customers.subsidiary_id,  -- primary subsidiary
-    subsidiaries.name as subsidiary,  -- the primary subsidiary's name
+    subsidiaries.name as subsidiary,  -- name of the primary subsidiary
     customers.currency_code,  -- ISO 4217
-    customers.country_code,  -- ISO 3166, of its address
-    customers.city,  -- of its address
-    coalesce(projects.projects, 0) as projects,  -- projects, inactive ones too
-    coalesce(projects.active_projects, 0) as active_projects,  -- projects that are live
-    coalesce(targets.in_targets, 0) as in_targets,  -- targets that have it
-    targets.targets,  -- per workflow: target_id, action, reason, since, confirmed_at
-    customers.created_at,  -- created in NetSuite, UTC
-    customers.modified_at  -- last changed in NetSuite, UTC
+    customers.country_code,  -- ISO 3166 code of its address
+    customers.city,  -- city of its address
+    coalesce(projects.projects, 0) as projects,  -- number of projects, inactive ones included
+    coalesce(projects.active_projects, 0) as active_projects,  -- number of active projects
+    coalesce(targets.in_targets, 0) as in_targets,  -- number of targets that have it
+    targets.targets,  -- by workflow: target_id, action, reason, since, confirmed_at
+    customers.created_at,  -- time of creation in NetSuite, UTC
+    customers.modified_at  -- time of the last change in NetSuite, UTC
 from customers
 join names as own using (customer_id)
 left join names as above on customers.parent_customer_id = above.customer_id

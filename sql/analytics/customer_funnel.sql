@@ -1,11 +1,11 @@
 /*
-customer_funnel: When each record was a lead, a prospect and a customer, and how long each stage took.
+customer_funnel: The times at which each record became a lead, a prospect and a customer, and the days between.
 
 grain   one row per NetSuite customer, lead and prospect
 key     customer_id
 reads   hist_netsuite__customers
-notes   A stage begins when NetSuite saved the change, as far as readings tell: what happened before the first reading,
-        or between two readings, is not known. The first stage of a record is dated by its creation.
+notes   A stage begins when NetSuite saved the change. Changes before the first extraction, or several between two
+        extractions, are not visible. The first stage of a record begins with its creation.
 */
 create or replace view customer_funnel as
 with
@@ -22,7 +22,7 @@ versions as (
 begun as (
     select
         customer_id, stage,
-        -- a save between the two readings is the change itself; otherwise the reading is all that is known
+        -- a save between two extractions is the change itself; otherwise only the time of the extraction is known
         case
             when is_first then coalesce(created_at, valid_from)
             else least(coalesce(modified_at, valid_from), valid_from)
@@ -43,12 +43,12 @@ stages as (
 
 select
     customer_id,  -- NetSuite internal id
-    current.stage,  -- the stage that it is in now
-    lead_at,  -- when it became a lead, UTC
-    prospect_at,  -- when it became a prospect, UTC
-    customer_at,  -- when it became a customer, UTC
+    current.stage,  -- current stage
+    lead_at,  -- time at which it became a lead, UTC
+    prospect_at,  -- time at which it became a prospect, UTC
+    customer_at,  -- time at which it became a customer, UTC
     date_diff('day', lead_at, prospect_at) as days_lead_to_prospect,  -- days from lead to prospect
     date_diff('day', prospect_at, customer_at) as days_prospect_to_customer,  -- days from prospect to customer
-    date_diff('day', least(lead_at, prospect_at), customer_at) as days_to_customer  -- days from its first stage to customer
+    date_diff('day', least(lead_at, prospect_at), customer_at) as days_to_customer  -- days from the first stage to customer
 from stages
 join (select customer_id, stage from versions where is_current) as current using (customer_id)

@@ -1,10 +1,10 @@
 /*
-data_quality: How complete and how plausible NetSuite's customers are, column by column.
+data_quality: Completeness and plausibility of NetSuite's customers, by column.
 
 grain   one row per rule
 key     rule
 reads   stg_netsuite__customers
-notes   Only live records count: neither deleted nor inactive. `score` is the share that keeps the rule.
+notes   Deleted and inactive records are not counted. `score` is the share of records that pass the rule.
 */
 create or replace view data_quality as
 with
@@ -32,8 +32,8 @@ rules as (
 )
 
 select
-    replace(rule, '_', ' ') as rule,  -- what should be so
-    round(score, 4) as score,  -- share of the records that have the value and keep the rule, 0 to 1
-    (select count(*) from live) as records  -- live customers, leads and prospects
+    replace(rule, '_', ' ') as rule,  -- the rule
+    round(score, 4) as score,  -- share of the records that pass, from 0 to 1
+    (select count(*) from live) as records  -- number of active customers, leads and prospects
 from rules
 order by score, rule

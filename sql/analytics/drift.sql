@@ -1,10 +1,10 @@
 /*
-drift: What people edited in a target that NetSuite decides on, and what became of it.
+drift: Edits in a target of values that NetSuite decides on, and how each was handled.
 
-grain   one row per workflow, source record and time that drift was found
+grain   one row per workflow, source record and time at which drift was found
 key     workflow, source, source_id, found_at
 reads   sync_decisions
-notes   A drift that was restored ends when the target shows NetSuite's value again.
+notes   A restored drift ends when the target has NetSuite's value again.
 */
 create or replace view drift as
 select
@@ -13,10 +13,10 @@ select
     source_id,  -- NetSuite internal id
     target_id,  -- internal id of the target's record
     case reason_code when 'drift_reported' then 'reported' when 'drift_adopted' then 'adopted' else 'restored' end
-        as policy,  -- what the workflow does about it
-    reason,  -- which fields, in words
-    from_at as found_at,  -- when a run found it, UTC
-    to_at as ended_at,  -- when it was gone, UTC; null: still so
-    from_run as found_by  -- the run that found it
+        as policy,  -- how the workflow handles drift
+    reason,  -- the edited fields, as text
+    from_at as found_at,  -- time of the run that found it, UTC
+    to_at as ended_at,  -- time at which it was resolved, UTC; null: still open
+    from_run as found_by  -- run that found it
 from sync_decisions
 where reason_code in ('drift', 'drift_reported', 'drift_adopted')

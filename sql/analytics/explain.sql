@@ -1,28 +1,28 @@
 /*
-explain: The story of one record, step by step: seen, decided, sent, answered, linked.
+explain: The history of one record, step by step: seen, decided, sent, answered, linked.
 
-grain   one row per step, in the order in which it happened
+grain   one row per step, in chronological order
 key     happened_at, source, workflow, step, what
 reads   stg_netsuite__customers, stg_netsuite__projects, sync_decisions, sync_attempts, sync_links
-notes   `from explain('107')` with a NetSuite id, or with a target's id when no NetSuite record has it. Times are UTC.
-        A table macro: it comes with the snapshot when the tables that it reads are there.
+notes   `from explain('107')` with a NetSuite id, or a target's id if no NetSuite record has that id. Times are UTC.
+        A table macro, published if the tables that it reads exist.
 */
 create or replace macro explain(id) as table (
 with
 
-named as (
+matching as (
     select customer_id from stg_netsuite__customers where customer_id = cast(id as varchar)
     union all
     select project_id from stg_netsuite__projects where project_id = cast(id as varchar)
 ),
 
--- a NetSuite id means the records of every source that have it, a target's id the one that is linked
+-- a NetSuite id means the records of every source with that id, a target's id means the linked record
 keys as (
     select null as of_source, cast(id as varchar) as of_id, try_cast(id as bigint) as of_number
     union
     select source, source_id, try_cast(source_id as bigint)
     from sync_links
-    where target_id = cast(id as varchar) and not exists (from named)
+    where target_id = cast(id as varchar) and not exists (from matching)
 ),
 
 seen as (
@@ -35,7 +35,7 @@ seen as (
 ),
 
 steps as (
-    select modified_at as happened_at, source, null as workflow, 1 as place, 'seen' as step,
+    select modified_at as happened_at, source, null as workflow, 1 as position, 'seen' as step,
         entity_number as what, name as detail
     from seen
     semi join keys on of_id = source_id and coalesce(of_source, source) = source
@@ -56,5 +56,5 @@ steps as (
 
 select happened_at, source, workflow, step, what, nullif(detail, '') as detail
 from steps
-order by happened_at, source, place, workflow
+order by happened_at, source, position, workflow
 )

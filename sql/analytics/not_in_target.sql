@@ -1,10 +1,10 @@
 /*
-not_in_target: Which NetSuite records are not in a target, and why.
+not_in_target: The NetSuite records that are not in a target, each with the reason.
 
 grain   one row per workflow and source record that the target does not have
 key     workflow, source, source_id
 reads   sync_decisions, sync_links, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
-notes   Records that are skipped by rule are here too: filter by action for those that wait for somebody.
+notes   Includes records skipped by a rule; filter by action for those that need attention.
 */
 create or replace view not_in_target as
 with
@@ -25,13 +25,13 @@ select
     decided.workflow,  -- the workflow
     decided.source,  -- kind of NetSuite record
     decided.source_id,  -- NetSuite internal id
-    records.entity_number,  -- number that people see in NetSuite
-    records.name,  -- its name in NetSuite
+    records.entity_number,  -- number shown in NetSuite
+    records.name,  -- name in NetSuite
     records.is_deleted,  -- deleted in NetSuite
-    decided.action,  -- skipped, blocked, quarantined, ambiguous or failed
-    decided.reason_code,  -- why, as a code
-    decided.reason,  -- why, in words
-    decided.from_at as since  -- since when it is so, UTC
+    decided.action,  -- skipped, blocked, quarantined, ambiguous, deferred or failed
+    decided.reason_code,  -- reason, as a code
+    decided.reason,  -- reason, as text
+    decided.from_at as since  -- time of that decision, UTC
 from sync_decisions as decided
 anti join sync_links using (workflow, source, source_id)
 left join records on decided.source = records.source and decided.source_id = records.source_id

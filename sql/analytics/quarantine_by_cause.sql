@@ -1,21 +1,21 @@
 /*
-quarantine_by_cause: What holds records back, the most frequent cause first.
+quarantine_by_cause: The causes that hold records back, the most frequent first.
 
 grain   one row per workflow, action and cause
 key     workflow, source, action, reason_code
 reads   sync_decisions
-notes   Only what waits for somebody: quarantined, blocked, ambiguous and failed records.
+notes   Only records that need attention: quarantined, blocked, ambiguous and failed.
 */
 create or replace view quarantine_by_cause as
 select
     workflow,  -- the workflow
     source,  -- kind of NetSuite record
     action,  -- quarantined, blocked, ambiguous or failed
-    reason_code,  -- the cause, as a code
-    any_value(reason) as example,  -- the reason of one of them, in words
-    count(*) as records,  -- records held back
-    min(from_at) as since,  -- since when the longest one waits, UTC
-    (list(source_id order by from_at, source_id))[:5] as first_ids  -- NetSuite ids of those that wait longest, five at most
+    reason_code,  -- cause, as a code
+    any_value(reason) as example,  -- reason of one of the records, as text
+    count(*) as records,  -- number of records held back
+    min(from_at) as since,  -- time of the oldest decision, UTC
+    (list(source_id order by from_at, source_id))[:5] as first_ids  -- NetSuite ids of the oldest, at most five
 from sync_decisions
 where to_run is null and action in ('quarantined', 'blocked', 'ambiguous', 'failed')
 group by workflow, source, action, reason_code

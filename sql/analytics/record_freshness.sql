@@ -1,10 +1,10 @@
 /*
-record_freshness: How far behind NetSuite each record in a target is.
+record_freshness: The delay of each record in a target behind NetSuite.
 
 grain   one row per workflow and source record that the target has
 key     workflow, source, source_id
 reads   sync_links, sync_decisions, sync_runs, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
-notes   A record that was decided to be the same as in NetSuite is as fresh as the run that compared it.
+notes   A record that equals NetSuite's is as fresh as the run that compared it.
 */
 create or replace view record_freshness as
 with
@@ -31,13 +31,13 @@ select
     links.source,  -- kind of NetSuite record
     links.source_id,  -- NetSuite internal id
     links.target_id,  -- internal id of the target's record
-    records.modified_at,  -- last changed in NetSuite, UTC
-    links.confirmed_at,  -- when the target was last seen to have what was sent, UTC
-    compared.compared_at,  -- when the workflow last ran to its end, UTC
-    decided.action in ('quarantined', 'blocked', 'ambiguous', 'failed') as is_held_back,  -- a newer state waits for somebody
+    records.modified_at,  -- time of the last change in NetSuite, UTC
+    links.confirmed_at,  -- time at which the target last confirmed the values sent, UTC
+    compared.compared_at,  -- end of the workflow's last complete run, UTC
+    decided.action in ('quarantined', 'blocked', 'ambiguous', 'failed') as is_held_back,  -- whether a newer version needs attention
     case when links.confirmed_at >= records.modified_at
         then date_diff('second', records.modified_at, links.confirmed_at) end
-        as seconds_to_target  -- from NetSuite's save to the target's confirmation; null: nothing had to be sent since
+        as seconds_to_target  -- from the change in NetSuite to the target's confirmation; null: nothing was sent after that change
 from sync_links as links
 left join records on links.source = records.source and links.source_id = records.source_id
 left join compared on links.workflow = compared.workflow

@@ -1,11 +1,11 @@
 /*
-run_costs: What each run cost and what it got done, the newest first: a line for each workflow, and one for NetSuite.
+run_costs: Requests, seconds and results of each run, newest first: a row per workflow, and one for NetSuite.
 
 grain   one row per run and workflow, and one per run that read NetSuite
 key     run_id, workflow
 reads   sync_runs, netsuite_reads
-notes   Calls are requests; one record can take several, and one request many records. NetSuite limits how many go side
-        by side, not how many there are: it has no allowance that could be used up.
+notes   Calls are requests; a record can take several, and a request can carry many records. NetSuite limits concurrent
+        requests, not their number, so it has no daily quota.
 */
 create or replace view run_costs as
 with
@@ -23,26 +23,27 @@ lines as (
     select
         run_id, workflow, started_at, finished_at, state, source_records,
         created + adopted + updated + deactivated + reactivated as written,
-        blocked + quarantined + ambiguous + failed as held_back, calls, calls_left, seconds
+        blocked + quarantined + ambiguous + failed as held_back, deferred, calls, calls_left, seconds
     from sync_runs
     union all
-    select run_id, 'netsuite', started_at, finished_at, 'read', source_records, written, null, calls, null, seconds
+    select run_id, 'netsuite', started_at, finished_at, 'read', source_records, written, null, null, calls, null, seconds
     from reading
 )
 
 select
     run_id,  -- Dagster run
-    workflow,  -- the workflow; netsuite: what the run read
-    started_at,  -- when it began, UTC
+    workflow,  -- the workflow; netsuite: the extraction
+    started_at,  -- start, UTC
     state,  -- read, planned, sending, finished, partial or died
-    cast(source_records as bigint) as source_records,  -- records that were decided on; of NetSuite: rows that were read
-    cast(written as bigint) as written,  -- records that were written: in the target; of NetSuite: in the warehouse
-    held_back,  -- records that wait for somebody
-    cast(calls as bigint) as calls,  -- requests, reads and writes
+    cast(source_records as bigint) as source_records,  -- records decided on; for NetSuite: rows read
+    cast(written as bigint) as written,  -- records written to the target; for NetSuite: to the warehouse
+    held_back,  -- records that need attention
+    deferred,  -- records that the next run sends: the daily call quota was used up
+    cast(calls as bigint) as calls,  -- number of requests, reads and writes
     round(calls / nullif(written, 0), 3) as calls_per_written,  -- requests per record written
-    cast(sum(calls) over (partition by workflow, date_trunc('day', started_at) order by started_at) as bigint) as calls_today,  -- of its workflow so far on that day (UTC)
-    calls_left,  -- calls that the target's allowance of the day had left when the run ended; null: it has none
-    seconds,  -- seconds of sending; of NetSuite: of reading and loading
-    date_diff('second', started_at, finished_at) as whole_seconds  -- from its begin to its end
+    cast(sum(calls) over (partition by workflow, date_trunc('day', started_at) order by started_at) as bigint) as calls_today,  -- requests of this workflow so far on that day (UTC)
+    calls_left,  -- rest of the target's daily quota at the end of the run; null: no quota
+    seconds,  -- seconds of sending; for NetSuite: of reading and loading
+    date_diff('second', started_at, finished_at) as total_seconds  -- seconds from start to end
 from lines
 order by started_at desc, workflow

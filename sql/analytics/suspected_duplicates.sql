@@ -1,11 +1,11 @@
 /*
-suspected_duplicates: Customers that look like the same company twice.
+suspected_duplicates: Pairs of customers that look like the same company.
 
-grain   one row per pair of NetSuite customers and kind of likeness
-key     customer_id, other_id, same
+grain   one row per pair of NetSuite customers and kind of match
+key     customer_id, other_id, matched_on
 reads   stg_netsuite__customers
-notes   Alike means: the same name without case, punctuation and legal form, or the same web host. A likeness that more
-        than five records share says nothing and is left out. Nothing is ever merged because of it.
+notes   A match is the same name, ignoring case, punctuation and legal form, or the same web host. Values that more than
+        five records share are left out. Millpond never merges records.
 */
 create or replace view suspected_duplicates as
 with
@@ -22,16 +22,16 @@ live as (
     where not is_deleted
 ),
 
-likenesses as (
-    select customer_id, entity_number, parent_customer_id, 'name' as same, trim(plain_name) as likeness from live
+values_to_match as (
+    select customer_id, entity_number, parent_customer_id, 'name' as matched_on, trim(plain_name) as matched_value from live
     union all
     select customer_id, entity_number, parent_customer_id, 'web host', host from live
 ),
 
 groups as (
-    select * from likenesses
-    where likeness <> ''
-    qualify count(*) over (partition by same, likeness) between 2 and 5
+    select * from values_to_match
+    where matched_value <> ''
+    qualify count(*) over (partition by matched_on, matched_value) between 2 and 5
 )
 
 select
@@ -39,11 +39,11 @@ select
     other.customer_id as other_id,  -- NetSuite internal id of the newer one
     one.entity_number,  -- number of the older one
     other.entity_number as other_number,  -- number of the newer one
-    one.same,  -- what they share: name or web host
-    one.likeness  -- the name or host, as compared
+    one.matched_on,  -- name or web host
+    one.matched_value  -- the name or host, as compared
 from groups as one
 join groups as other
-    on one.same = other.same and one.likeness = other.likeness and one.customer_id::bigint < other.customer_id::bigint
--- a sub-customer has its parent's name more often than not
+    on one.matched_on = other.matched_on and one.matched_value = other.matched_value and one.customer_id::bigint < other.customer_id::bigint
+-- most sub-customers have their parent's name
 where one.customer_id is distinct from other.parent_customer_id
     and other.customer_id is distinct from one.parent_customer_id

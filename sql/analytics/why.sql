@@ -1,11 +1,11 @@
 /*
-why: Where one value of one target record comes from: NetSuite's column, the rule, what was sent, what came back.
+why: The origin of one value of a target record: NetSuite's column, the rule, the request and its outcome.
 
-grain   one row per step, in the order in which a value goes
-key     place, what, happened_at
+grain   one row per step, from NetSuite to the target
+key     position, what, happened_at
 reads   lineage_columns, sync_links, sync_attempts, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
-notes   `from why('suiteprojects__customers', '107', 'addr_city')`: the workflow, a NetSuite id or the target's, and a field of
-        the target. Times are UTC.
+notes   `from why('suiteprojects__customers', '107', 'addr_city')`: a workflow, a NetSuite or target id, and a target field.
+        Times are UTC.
 */
 create or replace macro why(workflow_name, record, field_name) as table (
 with
@@ -21,7 +21,7 @@ mart as (
 ),
 
 seen as (
-    select 'customers' as source, customer_id as source_id, modified_at, to_json(stg) as shown
+    select 'customers' as source, customer_id as source_id, modified_at, to_json(stg) as staged
     from stg_netsuite__customers as stg
     semi join mart on mart.source = 'customers' and customer_id = mart.source_id
     union all
@@ -44,7 +44,7 @@ rules as (
 links as (select * from sync_links semi join mart using (source, source_id) where workflow = workflow_name),
 
 steps as (
-    select 1 as place, 'NetSuite' as step, source_table || '.' || source_column as what, shown ->> source_column as value,
+    select 1 as position, 'NetSuite' as step, source_table || '.' || source_column as what, staged ->> source_column as value,
         modified_at as happened_at
     from rules join seen using (source, source_id)
     where source_column is not null
@@ -58,11 +58,11 @@ steps as (
     from sync_attempts semi join mart using (source, source_id)
     where workflow = workflow_name
     union all
-    select 5, 'the target has', target_id, to_json(target_state) ->> field_name, links.confirmed_at
+    select 5, 'target', target_id, to_json(target_state) ->> field_name, links.confirmed_at
     from links join query_table('target_' || workflow_name) as target_state using (target_id)
 )
 
-select place, step, what, value, happened_at
+select position, step, what, value, happened_at
 from steps
-order by place, happened_at, what
+order by position, happened_at, what
 )

@@ -4,8 +4,8 @@ addresses: Addresses of customers.
 grain   one row per entry of a customer's address book
 key     internalid
 reads   customeraddressbook, customeraddressbookentityaddress
-notes   The entry says whose address it is and whether it is a default; the address itself carries the time stamp.
-        Oracle's join syntax: it must not be mixed with ANSI joins, and NetSuite advises it.
+notes   The entry holds owner and defaults, the address itself the timestamp. Oracle join syntax, as NetSuite
+        recommends; it must not be mixed with ANSI joins.
 */
 select
     -- ids
@@ -23,11 +23,11 @@ select
     a.city,
     a.state,
     a.zip,
-    a.country,  -- ISO 3166 code of two letters
+    a.country,  -- two-letter ISO 3166 code
     -- booleans
     b.defaultbilling,  -- T for the default billing address
     b.defaultshipping,  -- T for the default shipping address
-    b.isresidential,  -- T for a private address
+    b.isresidential,  -- T for a residential address
     -- timestamps (UTC)
     to_char(sys_extract_utc(a.lastmodifieddate), 'YYYY-MM-DD HH24:MI:SS') as lastmodifieddate  -- address last changed, UTC
 from customeraddressbook b, customeraddressbookentityaddress a

@@ -4,20 +4,20 @@ classifications: NetSuite classifications (classes).
 grain   one row per classification internal id
 key     id
 reads   classification
-notes   The table vanishes when the feature is off or the permission is missing.
+notes   NetSuite hides the table if the feature is off or the permission is missing.
 */
 select
     -- ids
     t.id,  -- internal id
-    t.externalid,  -- key given by another system
-    t.parent,  -- internal id of the classification above
-    t.subsidiary,  -- internal ids of its subsidiaries, parted by comma and blank
+    t.externalid,  -- external id, set by another system
+    t.parent,  -- internal id of the parent classification
+    t.subsidiary,  -- internal ids of its subsidiaries, separated by comma and space
     -- descriptions
     t.name,
-    t.fullname,  -- path from the top, parted by ' : '
+    t.fullname,  -- path from the top level, separated by ' : '
     -- booleans
-    t.isinactive,  -- T when switched off
-    t.includechildren,  -- T when it counts for the ones below
+    t.isinactive,  -- T if inactive
+    t.includechildren,  -- T if it includes its children
     -- timestamps (UTC)
     to_char(sys_extract_utc(t.lastmodifieddate), 'YYYY-MM-DD HH24:MI:SS') as lastmodifieddate  -- last changed, UTC
 from classification t

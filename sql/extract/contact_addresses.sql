@@ -4,8 +4,8 @@ contact_addresses: Addresses of contacts.
 grain   one row per entry of a contact's address book
 key     internalid
 reads   contactaddressbook, contactaddressbookentityaddress
-notes   As the addresses of customers, see there. That SuiteQL has these two tables is inferred from those of customers: an
-        account without them has no addresses of contacts here, and nothing else is amiss.
+notes   Same form as `addresses`. That SuiteQL has these two tables is inferred from those of customers; in an account
+        without them the raw table stays empty.
 */
 select
     -- ids
@@ -23,11 +23,11 @@ select
     a.city,
     a.state,
     a.zip,
-    a.country,  -- ISO 3166 code of two letters
+    a.country,  -- two-letter ISO 3166 code
     -- booleans
     b.defaultbilling,  -- T for the default billing address
     b.defaultshipping,  -- T for the default shipping address
-    b.isresidential,  -- T for a private address
+    b.isresidential,  -- T for a residential address
     -- timestamps (UTC)
     to_char(sys_extract_utc(a.lastmodifieddate), 'YYYY-MM-DD HH24:MI:SS') as lastmodifieddate  -- address last changed, UTC
 from contactaddressbook b, contactaddressbookentityaddress a

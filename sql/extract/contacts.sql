@@ -9,8 +9,8 @@ notes   `company` may be a customer, a project, a vendor or a partner.
 select
     -- ids
     c.id,  -- internal id
-    c.entityid,  -- name that people see
-    c.externalid,  -- key given by another system
+    c.entityid,  -- display name
+    c.externalid,  -- external id, set by another system
     c.company,  -- internal id of the entity it belongs to
     c.subsidiary,  -- internal id of the subsidiary
     c.contactrole,  -- internal id of the role
@@ -26,7 +26,7 @@ select
     c.fax,
     c.comments,
     -- booleans
-    c.isinactive,  -- T when switched off
+    c.isinactive,  -- T if inactive
     -- timestamps (UTC)
     to_char(sys_extract_utc(c.datecreated), 'YYYY-MM-DD HH24:MI:SS') as datecreated,  -- created, UTC
     to_char(sys_extract_utc(c.lastmodifieddate), 'YYYY-MM-DD HH24:MI:SS') as lastmodifieddate  -- last changed, UTC

@@ -9,16 +9,16 @@ notes   `symbol` is the ISO 4217 code.
 select
     -- ids
     t.id,  -- internal id
-    t.externalid,  -- key given by another system
+    t.externalid,  -- external id, set by another system
     -- descriptions
     t.name,
     t.symbol,  -- ISO 4217 code
-    t.displaysymbol,  -- sign that people see
+    t.displaysymbol,  -- currency sign
     -- numbers
-    t.currencyprecision,  -- digits behind the point
+    t.currencyprecision,  -- decimal places
     -- booleans
     t.isbasecurrency,  -- T for the base currency
-    t.isinactive,  -- T when switched off
+    t.isinactive,  -- T if inactive
     -- timestamps (UTC)
     to_char(sys_extract_utc(t.lastmodifieddate), 'YYYY-MM-DD HH24:MI:SS') as lastmodifieddate  -- last changed, UTC
 from currency t

@@ -1,19 +1,19 @@
 /*
-customer_subsidiaries: Which subsidiaries a customer belongs to.
+customer_subsidiaries: Subsidiaries of NetSuite customers.
 
 grain   one row per customer and subsidiary
 key     id
 reads   customersubsidiaryrelationship
-notes   OneWorld accounts only. Whether a change here moves the customer's own time stamp is not documented, so this
-        table is polled by itself and read again for each changed customer.
+notes   OneWorld accounts only. It is not documented whether a change here updates the customer's own timestamp, so this
+        table is polled separately and read again for each changed customer.
 */
 select
     -- ids
     r.id,  -- internal id
     r.entity,  -- internal id of the customer
     r.subsidiary,  -- internal id of the subsidiary
-    r.primarycurrency,  -- internal id of the currency there
-    r.externalid,  -- key given by another system
+    r.primarycurrency,  -- internal id of the currency in that subsidiary
+    r.externalid,  -- external id, set by another system
     -- booleans
     r.isprimarysub,  -- T for the customer's primary subsidiary
     -- timestamps (UTC)

@@ -4,15 +4,15 @@ customers: NetSuite customers, leads and prospects.
 grain   one row per customer internal id
 key     id
 reads   customer
-notes   Leads, prospects and customers are rows of this one table; a conversion keeps the id and changes `searchstage`.
+notes   Leads, prospects and customers are rows of one table; a conversion keeps the id and changes `searchstage`.
         Calculated columns (balances, oncredithold) are slow to read and left out.
 */
 select
     -- ids
     c.id,  -- internal id
-    c.entityid,  -- number or name that people see
-    c.entitynumber,  -- running number
-    c.externalid,  -- key given by another system
+    c.entityid,  -- display number or name
+    c.entitynumber,  -- sequence number
+    c.externalid,  -- external id, set by another system
     c.parent,  -- internal id of the parent customer
     c.category,  -- internal id of the customer category
     c.entitystatus,  -- key of the entity status
@@ -38,7 +38,7 @@ select
     c.language,
     -- booleans
     c.isperson,  -- T for an individual
-    c.isinactive,  -- T when switched off
+    c.isinactive,  -- T if inactive
     -- timestamps (UTC)
     to_char(sys_extract_utc(c.datecreated), 'YYYY-MM-DD HH24:MI:SS') as datecreated,  -- created, UTC
     to_char(sys_extract_utc(c.lastmodifieddate), 'YYYY-MM-DD HH24:MI:SS') as lastmodifieddate  -- last changed, UTC

@@ -4,16 +4,16 @@ entity_statuses: Statuses of leads, prospects, customers and projects.
 grain   one row per status key
 key     key
 reads   entitystatus
-notes   Has no time stamp, and `inactive` instead of `isinactive`.
+notes   No timestamp; `inactive` instead of `isinactive`.
 */
 select
     -- ids
     t.key,  -- key of the status
     -- descriptions
     t.name,
-    t.entitytype,  -- the kind of record it is for
+    t.entitytype,  -- type of record that it applies to
     -- booleans
-    t.inactive  -- T when switched off
+    t.inactive  -- T if inactive
 from entitystatus t
 where t.key > ?
 order by t.key asc

@@ -4,15 +4,15 @@ projects: NetSuite projects (jobs).
 grain   one row per job internal id
 key     id
 reads   job
-notes   `companyname` is the project's name, `entityid` its number; `parent` is the customer, or the project above it.
+notes   `companyname` is the project's name, `entityid` its number; `parent` is the customer or the parent project.
 */
 select
     -- ids
     j.id,  -- internal id
-    j.entityid,  -- number or name that people see
-    j.externalid,  -- key given by another system
+    j.entityid,  -- display number or name
+    j.externalid,  -- external id, set by another system
     j.customer,  -- internal id of the customer
-    j.parent,  -- internal id of the customer or of the project above
+    j.parent,  -- internal id of the customer or the parent project
     j.entitystatus,  -- key of the entity status
     j.currency,  -- internal id of the currency
     j.projectmanager,  -- internal id of the project manager
@@ -23,7 +23,7 @@ select
     j.companyname,  -- project name
     j.comments,
     -- booleans
-    j.isinactive,  -- T when switched off
+    j.isinactive,  -- T if inactive
     -- dates
     to_char(j.startdate, 'YYYY-MM-DD') as startdate,  -- first day
     to_char(j.enddate, 'YYYY-MM-DD') as enddate,  -- last day

@@ -1,10 +1,10 @@
 /*
-hist_netsuite__contacts: Every version of every NetSuite contact that was ever read here.
+hist_netsuite__contacts: All versions of NetSuite contacts.
 
 grain   one row per NetSuite internal id and version
 key     contact_id, valid_from
 reads   stg_netsuite__contacts
-notes   A version holds from valid_from until valid_to (null: still), both the time when NetSuite was read, UTC. What was
-        before the first reading is not known. A save that changes no value makes no version.
+notes   A version is valid from valid_from until valid_to (null: current). Both are times when NetSuite was read, UTC;
+        nothing is known of the time before the first read. A save that changes no value opens no version.
 */
 select * from stg_netsuite__contacts

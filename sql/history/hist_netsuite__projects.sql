@@ -1,10 +1,10 @@
 /*
-hist_netsuite__projects: Every version of every NetSuite project and sub-project that was ever read here.
+hist_netsuite__projects: All versions of NetSuite projects and sub-projects.
 
 grain   one row per NetSuite internal id and version
 key     project_id, valid_from
 reads   stg_netsuite__projects
-notes   A version holds from valid_from until valid_to (null: still), both the time when NetSuite was read, UTC. What was
-        before the first reading is not known. A save that changes no value makes no version.
+notes   A version is valid from valid_from until valid_to (null: current). Both are times when NetSuite was read, UTC;
+        nothing is known of the time before the first read. A save that changes no value opens no version.
 */
 select * from stg_netsuite__projects

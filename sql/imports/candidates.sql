@@ -1,10 +1,10 @@
 /*
-candidates: The records that are not in the target, whether they can be imported, and why not.
+candidates: The records that are not in the target, and whether each can be imported.
 
 grain   one row per source record that the target does not have
 key     source, source_id
 reads   sync_decisions, sync_links, {mart}, {plan}, {selection}
-notes   As of the newest plan, and of what was sent by it.
+notes   As of the newest plan and the outcomes of sending it.
 */
 with
 
@@ -14,7 +14,7 @@ decided as (
         coalesce(later.action, plan.action) as last_action,
         if(later.action is null, plan.reason_code, later.reason_code) as last_code,
         if(later.action is null, plan.reason, later.reason) as last_reason,
-        coalesce(later.target_id, plan.target_id) as there
+        coalesce(later.target_id, plan.target_id) as known_target_id
     from {plan} as plan
     left join sync_decisions as later
         on later.workflow = $workflow and later.to_run is null and later.from_at >= plan.decided_at
@@ -25,23 +25,23 @@ decided as (
 select
     decided.source,  -- staging table without its prefix
     decided.source_id,  -- NetSuite internal id
-    mart.{label} as label,  -- what people know it by
+    mart.{label} as label,  -- name shown to people
     decided.level,  -- depth in the tree; 1 is the top
     decided.parent_source,  -- source of the parent record
     decided.parent_source_id,  -- NetSuite internal id of the parent record
-    above.{label} as parent_label,  -- what people know the parent by
-    decided.last_action in ('create', 'adopt', 'failed')
+    above.{label} as parent_label,  -- the parent's name
+    decided.last_action in ('create', 'adopt', 'failed', 'deferred')
         or coalesce(decided.last_code, '') in ('not_picked', 'not_imported', 'deleted_in_target')
         as can_be_imported,  -- whether an import would create it
-    if(can_be_imported, null, decided.last_code) as why_not_code,  -- why not, as a code
-    if(can_be_imported, null, decided.last_reason) as why_not,  -- why not, in words
-    selected.source_id is not null as is_selected,  -- picked already, or the ancestor of something picked
-    links.target_id is not null as was_imported  -- it was in the target before, and somebody deleted it there
+    if(can_be_imported, null, decided.last_code) as why_not_code,  -- reason why not, as a code
+    if(can_be_imported, null, decided.last_reason) as why_not,  -- reason why not, as text
+    selected.source_id is not null as is_selected,  -- selected already, or the ancestor of a selected record
+    links.target_id is not null as was_imported  -- was in the target before, and was deleted there
 from decided
 left join {mart} as mart on mart.source = decided.source and mart.source_id = decided.source_id
 left join {mart} as above on above.source = decided.parent_source and above.source_id = decided.parent_source_id
 left join sync_links as links
     on links.workflow = $workflow and links.source = decided.source and links.source_id = decided.source_id
 left join {selection} as selected on selected.source = decided.source and selected.source_id = decided.source_id
-where decided.there is null
+where decided.known_target_id is null
 order by decided.level, decided.source, length(decided.source_id), decided.source_id

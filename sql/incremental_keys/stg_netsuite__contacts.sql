@@ -1,12 +1,12 @@
 /*
-stg_netsuite__contacts: Which contacts must be staged again.
+stg_netsuite__contacts: Ids of contacts to stage again.
 
-grain   one row per NetSuite contact internal id, perhaps several times
+grain   one row per NetSuite contact internal id, with duplicates
 key     id
 reads   raw_netsuite__contacts, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
         raw_netsuite__projects, raw_netsuite__contact_addresses
-notes   `new_netsuite__…` holds the rows of a raw table that were written since the table was last staged.
-        A changed address changes its contact. A contact has a customer or project from the moment on that it is there.
+notes   `new_netsuite__…` holds the rows of a raw table that were written after the table was last staged.
+        A changed address changes its contact. A contact gets its customer or project when that record arrives.
 */
 select id from new_netsuite__contacts
 union all

@@ -1,12 +1,12 @@
 /*
-stg_netsuite__customers: Which customers must be staged again.
+stg_netsuite__customers: Ids of customers to stage again.
 
-grain   one row per NetSuite customer internal id, perhaps several times
+grain   one row per NetSuite customer internal id, with duplicates
 key     id
 reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, raw_netsuite__customer_subsidiaries,
         raw_netsuite__addresses, raw_netsuite__currencies, raw_netsuite__entity_statuses
-notes   `new_netsuite__…` holds the rows of a raw table that were written since the table was last staged.
-        A changed address or subsidiary changes its customer; a renamed currency or status all that have it.
+notes   `new_netsuite__…` holds the rows of a raw table that were written after the table was last staged.
+        A changed address or subsidiary changes its customer; a renamed currency or status, all customers with it.
 */
 with
 

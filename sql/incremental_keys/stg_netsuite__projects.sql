@@ -1,12 +1,12 @@
 /*
-stg_netsuite__projects: Which projects must be staged again.
+stg_netsuite__projects: Ids of projects to stage again.
 
-grain   one row per NetSuite job internal id, perhaps several times
+grain   one row per NetSuite job internal id, with duplicates
 key     id
 reads   raw_netsuite__projects, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
         raw_netsuite__customer_subsidiaries, raw_netsuite__currencies
-notes   `new_netsuite__…` holds the rows of a raw table that were written since the table was last staged.
-        A project is known as a parent from the moment on that it is there, and has its customer's subsidiary.
+notes   `new_netsuite__…` holds the rows of a raw table that were written after the table was last staged.
+        A project becomes a parent when its own record arrives, and has its customer's subsidiary.
 */
 select id from new_netsuite__projects
 union all

@@ -1,20 +1,20 @@
 /*
-netsuite_reads: What each reading of NetSuite took and brought.
+netsuite_reads: Cost and result of each extraction from NetSuite.
 
-grain   one row per run, thing and reading
-key     run_id, thing, read_at
+grain   one row per run, record type and extraction
+key     run_id, record_type, read_at
 reads   nothing
-notes   Written together with the rows. Calls of a reading that failed are not in it: nothing of it was kept.
+notes   Written in the same transaction as the rows. A failed extraction writes no row, so its calls are not counted.
 */
 create table if not exists netsuite_reads (
     run_id varchar,  -- Dagster run
-    thing varchar,  -- what was read: customers (with leads and prospects), projects, contacts and so on
-    read_at timestamp,  -- when it was written, UTC
-    mode varchar,  -- how it was read: everything, what changed, or all ids compared
-    inserted bigint,  -- rows that are new
-    updated bigint,  -- rows that changed
-    unchanged bigint,  -- rows that were read and are as they were
-    deleted bigint,  -- rows that are gone
-    calls bigint,  -- requests to NetSuite, sign-in not counted
+    record_type varchar,  -- what was read: customers (with leads and prospects), projects, contacts and so on
+    read_at timestamp,  -- when the rows were written, UTC
+    mode varchar,  -- full, incremental, full_table (no timestamp to filter by), missing (no such table) or selected (by id)
+    inserted bigint,  -- new rows
+    updated bigint,  -- changed rows
+    unchanged bigint,  -- rows that were read without a change
+    deleted bigint,  -- deleted rows
+    calls bigint,  -- requests to NetSuite, without sign-in
     seconds double  -- seconds until the rows were written
 )

@@ -1,22 +1,22 @@
 /*
-sync_links: Which target record is which source record.
+sync_links: The target record of each source record.
 
 grain   one row per workflow and source record
 key     workflow, source, source_id
 reads   nothing
-notes   The target carries our key as well (external id), so this table can be rebuilt from the target alone.
+notes   The target's record carries our key as well (external id), so this table can be rebuilt from the target alone.
 */
 create table if not exists sync_links (
-    workflow varchar,  -- the workflow
-    target varchar,  -- kind of record in the target
+    workflow varchar,  -- workflow name
+    target varchar,  -- record type in the target
     source varchar,  -- staging table without its prefix
     source_id varchar,  -- NetSuite internal id
     target_id varchar,  -- internal id of the target's record
     parent_target_id varchar,  -- internal id of the parent's record in the target
-    matched_by varchar,  -- how it was recognised: external_id, created, link, or the field that matched
+    matched_by varchar,  -- how it was matched: external_id, created, link, manual, or the field that matched
     payload_hash varchar,  -- fingerprint of the mapped values that were last confirmed
-    shown_hash varchar,  -- fingerprint of the target's record as it showed right after these values were written
+    target_hash varchar,  -- fingerprint of the target's record right after these values were written
     workflow_version varchar,  -- fingerprint of the workflow file that wrote it
-    run_id varchar,  -- the run that last confirmed it
+    run_id varchar,  -- run that last confirmed it
     confirmed_at timestamp  -- when, UTC
 )

@@ -1,29 +1,30 @@
 /*
-sync_plans: Every plan that was made, and what became of it.
+sync_plans: Every plan and its state.
 
 grain   one row per plan
 key     plan_id
 reads   nothing
-notes   A plan is sent once. One that a guard holds back waits until a person applies or rejects it, or until it
-        expires. The rows of a plan stand in plan_<workflow> for as long as it can still be sent.
+notes   A plan is sent at most once. A plan that a guard holds back waits until a person applies or rejects it, or until
+        it expires. The rows of a plan are in plan_<workflow> as long as it can be sent.
 */
 create table if not exists sync_plans (
-    plan_id varchar,  -- the plan
-    workflow varchar,  -- the workflow
+    plan_id varchar,  -- plan
+    workflow varchar,  -- workflow name
     workflow_version varchar,  -- fingerprint of the workflow file that decided
-    data_version varchar,  -- fingerprint of the source records that it was made from
-    kind varchar,  -- sync, hints, or undo of a run
-    made_by varchar,  -- the run that made it
+    data_version varchar,  -- fingerprint of the source records
+    kind varchar,  -- sync (all records), realtime (records with change notifications) or undo
+    undone_run varchar,  -- run that an undo plan takes back; null for other kinds
+    made_by varchar,  -- run that made it
     made_at timestamp,  -- when, UTC
-    expires_at timestamp,  -- after this it cannot be sent, UTC
-    state varchar,  -- made, waiting (for a person), sending, sent, partial, died, rejected or expired
-    state_at timestamp,  -- since when, UTC
-    sent_by varchar,  -- the run that sent it
+    expires_at timestamp,  -- last moment at which it can be sent, UTC
+    state varchar,  -- ready, waiting (for approval), sending, sent, partial, died, rejected or expired
+    state_at timestamp,  -- when it got this state, UTC
+    sent_by varchar,  -- run that sent it
     writes bigint,  -- records that it would write
-    calls_needed bigint,  -- requests that sending takes, estimated
-    seconds_needed double,  -- seconds that sending takes, estimated from the target's limits
-    calls_left bigint,  -- requests that the target still allowed that day, as it told; null: it did not
-    seal varchar,  -- fingerprint of all its rows: what was approved is what is sent
-    decided_by varchar,  -- who released or dropped it, by the name of the account on this machine
-    note varchar  -- which guard holds it back, or why it was rejected
+    calls_needed bigint,  -- estimated requests
+    seconds_needed double,  -- estimated seconds, from the target's limits
+    calls_left bigint,  -- requests that the target still allowed that day; null: unknown
+    checksum varchar,  -- hash of all its rows: only what was approved is sent
+    decided_by varchar,  -- user name of the person who released or rejected it
+    note varchar  -- guard that holds it back, or reason of the rejection
 )

@@ -4,7 +4,7 @@ stg_netsuite__classifications: NetSuite classifications (classes) in our names a
 grain   one row per NetSuite classification internal id; deleted records included
 key     classification_id
 reads   raw_netsuite__classifications
-notes   full_name is the path from the top, parted by blank, colon, blank.
+notes   `full_name` is the path from the top level, separated by ' : '.
 */
 with
 
@@ -14,13 +14,13 @@ renamed as (
     select
         -- ids
         id as classification_id,  -- NetSuite internal id
-        parent as parent_id,  -- NetSuite internal id of the one above
-        externalid as external_id,  -- key that another system gave the record
+        parent as parent_id,  -- NetSuite internal id of the parent
+        externalid as external_id,  -- external id, set by another system
         -- descriptions
-        name,  -- own name
-        coalesce(fullname, name) as full_name,  -- path from the top
+        name,  -- name
+        coalesce(fullname, name) as full_name,  -- path from the top level
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- deleted in NetSuite
         -- timestamps (UTC)
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC

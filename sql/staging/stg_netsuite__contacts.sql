@@ -5,9 +5,9 @@ grain   one row per NetSuite contact internal id; deleted records included
 key     contact_id
 reads   raw_netsuite__contacts, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
         raw_netsuite__projects, raw_netsuite__contact_addresses
-notes   A contact may belong to a project, vendor or partner as well: then customer_id is empty. through_customer_id is its
+notes   A contact may also belong to a project, vendor or partner: customer_id is then null. through_customer_id is its
         customer, or the customer of its project.
-        The address is the contact's own: the default billing one, else the default shipping one, else the first.
+        The address is the contact's own: default billing, else default shipping, else the first one.
 */
 with
 
@@ -42,10 +42,10 @@ renamed as (
     select
         -- ids
         columns('^(id|custentity.*)$'),
-        entityid as entity_number,  -- name that people see in NetSuite
-        externalid as external_id,  -- key that another system gave the record
-        case when company in (select id from customers) then company end as customer_id,  -- its customer, if it has one
-        case when company in (select id from projects) then company end as project_id,  -- its project, if it is one's
+        entityid as entity_number,  -- display name in NetSuite
+        externalid as external_id,  -- external id, set by another system
+        case when company in (select id from customers) then company end as customer_id,  -- its customer; null if it belongs to another record
+        case when company in (select id from projects) then company end as project_id,  -- its project; null if it belongs to another record
         subsidiary as subsidiary_id,  -- NetSuite internal id of the subsidiary
         -- descriptions
         salutation,  -- form of address
@@ -54,12 +54,12 @@ renamed as (
         lastname as last_name,  -- last name
         title,  -- job title
         email,  -- e-mail address
-        phone,  -- phone number as typed
-        mobilephone as mobile_phone,  -- mobile phone number as typed
-        fax,  -- fax number as typed
+        phone,  -- phone number as entered
+        mobilephone as mobile_phone,  -- mobile phone number as entered
+        fax,  -- fax number as entered
         comments,  -- comments
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- deleted in NetSuite
         -- timestamps (UTC)
         try_cast(datecreated as timestamp) as created_at,  -- created in NetSuite, UTC
@@ -71,14 +71,14 @@ renamed as (
 joined as (
     select
         renamed.*,
-        coalesce(renamed.customer_id, projects.customer) as through_customer_id,  -- its customer, or its project's
+        coalesce(renamed.customer_id, projects.customer) as through_customer_id,  -- its customer, or the customer of its project
         addresses.addr1 as address_line1,  -- first address line
         addresses.addr2 as address_line2,  -- second address line
         addresses.addr3 as address_line3,  -- third address line
         addresses.city,  -- city
         addresses.state,  -- state or province
         addresses.zip,  -- postal code
-        addresses.country as country_code  -- ISO 3166 code of two letters
+        addresses.country as country_code  -- two-letter ISO 3166 code
     from renamed
     left join projects on projects.id = renamed.project_id
     left join addresses on addresses.entity = renamed.id and addresses.place = 1

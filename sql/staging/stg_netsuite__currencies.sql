@@ -13,13 +13,13 @@ renamed as (
     select
         -- ids
         id as currency_id,  -- NetSuite internal id
-        externalid as external_id,  -- key that another system gave the record
+        externalid as external_id,  -- external id, set by another system
         -- descriptions
         name,  -- name
         symbol as currency_code,  -- ISO 4217 code
         -- booleans
-        coalesce(isbasecurrency = 'T', false) as is_base_currency,  -- the account's own currency
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isbasecurrency = 'T', false) as is_base_currency,  -- base currency of the account
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- deleted in NetSuite
         -- timestamps (UTC)
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC

@@ -5,13 +5,12 @@ grain   one row per NetSuite customer internal id; leads, prospects and deleted 
 key     customer_id
 reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, raw_netsuite__customer_subsidiaries,
         raw_netsuite__addresses, raw_netsuite__currencies, raw_netsuite__entity_statuses
-notes   The stage is told by the raw table: a conversion moves the row.
-        The address is the default billing one, else the default shipping one, else the first; shipping_… is the default
-        shipping one alone.
-        A deleted customer keeps the addresses and subsidiaries that it had.
-        Custom fields keep NetSuite's name. Where its metadata catalogue tells their kind, a check box is a boolean,
-        numbers, dates and times (UTC) have their types and a multi-select is a list of ids; lists and records are ids
-        as text. Where it does not, and where a value would not fit, a field is text as NetSuite sends it.
+notes   `stage` comes from the raw table: a conversion moves the row.
+        The address is the default billing address, else the default shipping address, else the first one; `shipping_…`
+        is the default shipping address only. A deleted customer keeps its last addresses and subsidiaries.
+        Custom fields keep NetSuite's names. If the metadata catalog lists their types, check boxes are booleans,
+        numbers, dates and times (UTC) are typed, a multi-select is a list of ids, and lists and records are ids as
+        text. Otherwise, or if a value does not fit the type, a field is text as NetSuite sends it.
 */
 with
 
@@ -57,9 +56,9 @@ renamed as (
     select
         -- ids
         columns('^(id|custentity.*)$'),
-        parent as parent_customer_id,  -- NetSuite internal id of the customer above
-        entityid as entity_number,  -- number or name that people see in NetSuite
-        externalid as external_id,  -- key that another system gave the record
+        parent as parent_customer_id,  -- NetSuite internal id of the parent customer
+        entityid as entity_number,  -- display number or name in NetSuite
+        externalid as external_id,  -- external id, set by another system
         category as category_id,  -- NetSuite internal id of the customer category
         entitystatus as status_id,  -- key of the status
         currency as currency_id,  -- NetSuite internal id of the primary currency
@@ -74,13 +73,13 @@ renamed as (
         middlename as middle_name,  -- middle name of an individual
         lastname as last_name,  -- last name of an individual
         email,  -- e-mail address
-        phone,  -- phone number as typed
-        fax,  -- fax number as typed
+        phone,  -- phone number as entered
+        fax,  -- fax number as entered
         url,  -- web address
         comments,  -- comments
         -- booleans
         coalesce(isperson = 'T', false) as is_person,  -- an individual, not a company
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- deleted in NetSuite
         -- timestamps (UTC)
         try_cast(datecreated as timestamp) as created_at,  -- created in NetSuite, UTC
@@ -92,7 +91,7 @@ renamed as (
 joined as (
     select
         renamed.*,
-        statuses.name as status_name,  -- status as people see it
+        statuses.name as status_name,  -- status name
         currencies.symbol as currency_code,  -- ISO 4217 code of the primary currency
         subsidiaries.subsidiary_id,  -- NetSuite internal id of the primary subsidiary
         subsidiaries.subsidiary_ids,  -- internal ids of all its subsidiaries, sorted as text
@@ -102,14 +101,14 @@ joined as (
         addresses.city,  -- city
         addresses.state,  -- state or province
         addresses.zip,  -- postal code
-        addresses.country as country_code,  -- ISO 3166 code of two letters
-        shipping.addr1 as shipping_address_line1,  -- first line of the default shipping address
-        shipping.addr2 as shipping_address_line2,  -- its second line
-        shipping.addr3 as shipping_address_line3,  -- its third line
-        shipping.city as shipping_city,  -- its city
-        shipping.state as shipping_state,  -- its state or province
-        shipping.zip as shipping_zip,  -- its postal code
-        shipping.country as shipping_country_code  -- its ISO 3166 code of two letters
+        addresses.country as country_code,  -- two-letter ISO 3166 code
+        shipping.addr1 as shipping_address_line1,  -- default shipping address, first line
+        shipping.addr2 as shipping_address_line2,  -- default shipping address, second line
+        shipping.addr3 as shipping_address_line3,  -- default shipping address, third line
+        shipping.city as shipping_city,  -- default shipping address, city
+        shipping.state as shipping_state,  -- default shipping address, state or province
+        shipping.zip as shipping_zip,  -- default shipping address, postal code
+        shipping.country as shipping_country_code  -- default shipping address, two-letter ISO 3166 code
     from renamed
     left join raw_netsuite__entity_statuses as statuses on statuses.key = renamed.status_id
     left join raw_netsuite__currencies as currencies on currencies.id = renamed.currency_id

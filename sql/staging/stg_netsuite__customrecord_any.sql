@@ -4,7 +4,7 @@ stg_netsuite__customrecord_any: NetSuite custom records of one type in our names
 grain   one row per custom record internal id; deleted records included
 key     record_id
 reads   raw_netsuite__customrecord_any
-notes   The type's own fields keep NetSuite's name, and have types as the custom fields of customers do.
+notes   Custom fields keep NetSuite's names and have types as in stg_netsuite__customers.
 */
 with
 
@@ -14,12 +14,12 @@ renamed as (
     select
         -- ids
         columns('^(id|custrecord.*)$'),
-        externalid as external_id,  -- key that another system gave the record
-        owner as owner_id,  -- NetSuite internal id of the employee who owns it
+        externalid as external_id,  -- external id, set by another system
+        owner as owner_id,  -- NetSuite internal id of the owner, an employee
         -- descriptions
-        name as record_name,  -- name that people see
+        name as record_name,  -- display name
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- found missing in NetSuite
         -- timestamps (UTC)
         try_cast(created as timestamp) as created_at,  -- created in NetSuite, UTC

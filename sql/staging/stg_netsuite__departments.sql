@@ -4,7 +4,7 @@ stg_netsuite__departments: NetSuite departments in our names and types.
 grain   one row per NetSuite department internal id; deleted records included
 key     department_id
 reads   raw_netsuite__departments
-notes   full_name is the path from the top, parted by blank, colon, blank.
+notes   `full_name` is the path from the top level, separated by ' : '.
 */
 with
 
@@ -14,13 +14,13 @@ renamed as (
     select
         -- ids
         id as department_id,  -- NetSuite internal id
-        parent as parent_id,  -- NetSuite internal id of the one above
-        externalid as external_id,  -- key that another system gave the record
+        parent as parent_id,  -- NetSuite internal id of the parent
+        externalid as external_id,  -- external id, set by another system
         -- descriptions
-        name,  -- own name
-        coalesce(fullname, name) as full_name,  -- path from the top
+        name,  -- name
+        coalesce(fullname, name) as full_name,  -- path from the top level
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- deleted in NetSuite
         -- timestamps (UTC)
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC

@@ -14,10 +14,10 @@ renamed as (
         -- ids
         key as status_id,  -- key of the status
         -- descriptions
-        name,  -- status as people see it
-        entitytype as entity_type,  -- the kind of record it is for
+        name,  -- status name
+        entitytype as entity_type,  -- type of record that it applies to
         -- booleans
-        coalesce(inactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(inactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- deleted in NetSuite
         -- timestamps (UTC)
         _deleted_at as deleted_at  -- found missing in NetSuite, UTC

@@ -5,11 +5,11 @@ grain   one row per NetSuite job internal id; deleted records included
 key     project_id
 reads   raw_netsuite__projects, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
         raw_netsuite__customer_subsidiaries, raw_netsuite__currencies
-notes   `parent` is the customer or, for a sub-project, the project above it; only a known project counts as one.
-        NetSuite's query service shows no subsidiary of a project: it is the customer's primary one.
-        Custom fields keep NetSuite's name. Where its metadata catalogue tells their kind, a check box is a boolean,
-        numbers, dates and times (UTC) have their types and a multi-select is a list of ids; lists and records are ids
-        as text. Where it does not, and where a value would not fit, a field is text as NetSuite sends it.
+notes   NetSuite's `parent` is the customer or, for a sub-project, its parent project; only known projects count.
+        SuiteQL has no subsidiary of a project, so `subsidiary_id` is the customer's primary subsidiary.
+        Custom fields keep NetSuite's names. If the metadata catalog lists their types, check boxes are booleans,
+        numbers, dates and times (UTC) are typed, a multi-select is a list of ids, and lists and records are ids as
+        text. Otherwise, or if a value does not fit the type, a field is text as NetSuite sends it.
 */
 with
 
@@ -35,12 +35,12 @@ renamed as (
     select
         -- ids
         columns('^(id|custentity.*)$'),
-        entityid as entity_number,  -- number or name that people see in NetSuite
-        externalid as external_id,  -- key that another system gave the record
+        entityid as entity_number,  -- display number or name in NetSuite
+        externalid as external_id,  -- external id, set by another system
         customer as customer_id,  -- NetSuite internal id of the customer
         case
             when parent is distinct from customer and parent in (select id from source) then parent
-        end as parent_project_id,  -- internal id of the project above; empty unless a sub-project
+        end as parent_project_id,  -- NetSuite internal id of the parent project; null unless a sub-project
         entitystatus as status_id,  -- key of the status
         currency as currency_id,  -- NetSuite internal id of the currency
         projectmanager as project_manager_id,  -- NetSuite internal id of the project manager
@@ -50,7 +50,7 @@ renamed as (
         try_cast(startdate as date) as start_date,  -- first day
         try_cast(enddate as date) as end_date,  -- last day
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- deleted in NetSuite
         -- timestamps (UTC)
         try_cast(datecreated as timestamp) as created_at,  -- created in NetSuite, UTC

@@ -4,7 +4,7 @@ stg_netsuite__service_items: NetSuite service items in our names and types.
 grain   one row per service item internal id; deleted records included
 key     item_id
 reads   raw_netsuite__service_items
-notes   Custom fields keep NetSuite's name, and have types as those of customers do.
+notes   Custom fields keep NetSuite's names and have types as in stg_netsuite__customers.
 */
 with
 
@@ -14,19 +14,19 @@ renamed as (
     select
         -- ids
         columns('^(id|custitem.*)$'),
-        externalid as external_id,  -- key that another system gave the record
-        parent as parent_id,  -- NetSuite internal id of the item above
+        externalid as external_id,  -- external id, set by another system
+        parent as parent_id,  -- NetSuite internal id of the parent item
         class as classification_id,  -- NetSuite internal id of the class
         department as department_id,  -- NetSuite internal id of the department
         location as location_id,  -- NetSuite internal id of the location
         -- descriptions
-        itemid as item_number,  -- name or number that people see
+        itemid as item_number,  -- display name or number
         displayname as display_name,  -- name in lists
-        coalesce(fullname, itemid) as full_name,  -- path from the top
+        coalesce(fullname, itemid) as full_name,  -- path from the top level
         description,  -- description
         subtype as item_subtype,  -- Sale, Purchase or Resale
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- found missing in NetSuite
         -- timestamps (UTC)
         try_cast(createddate as timestamp) as created_at,  -- created in NetSuite, UTC

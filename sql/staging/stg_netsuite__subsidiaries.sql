@@ -14,16 +14,16 @@ renamed as (
     select
         -- ids
         id as subsidiary_id,  -- NetSuite internal id
-        parent as parent_id,  -- NetSuite internal id of the one above
-        externalid as external_id,  -- key that another system gave the record
+        parent as parent_id,  -- NetSuite internal id of the parent
+        externalid as external_id,  -- external id, set by another system
         -- descriptions
-        name,  -- own name
-        coalesce(fullname, name) as full_name,  -- path from the top
-        country as country_code,  -- ISO 3166 code of two letters
+        name,  -- name
+        coalesce(fullname, name) as full_name,  -- path from the top level
+        country as country_code,  -- two-letter ISO 3166 code
         currency as currency_id,  -- NetSuite internal id of the base currency
-        coalesce(iselimination = 'T', false) as is_elimination,  -- only for eliminations in consolidation
+        coalesce(iselimination = 'T', false) as is_elimination,  -- used only for eliminations in consolidation
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- switched off in NetSuite
+        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
         _deleted_at is not null as is_deleted,  -- deleted in NetSuite
         -- timestamps (UTC)
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC

@@ -1,9 +1,9 @@
-"""Delivery beside others, in one run: the same customers into the same served SuiteProjects Pro, from nothing.
+"""Millpond's delivery compared with drt-core's: the same customers, sent to an empty simulated SuiteProjects Pro.
 
 python -m tests.bench.deliver [--rows 2000] [--latency 100] [--peer-rows 200] [--batch 500]
 
-Requests are counted where they are answered, and the day's quota is what the service says of it. drt-core is unchanged
-and lives in an environment of its own under build/bench; when it cannot be installed the reason stands in its place.
+The service counts requests and reports the day's quota. drt-core is unmodified, in a separate environment under
+build/bench; if it cannot be installed, the reason is printed instead.
 """
 
 import argparse
@@ -33,7 +33,7 @@ WIDTH = 140  # characters of the table
 
 @dataclass(frozen=True)
 class Measured:
-    """One sender; `whole_s` only where there is more than sending."""
+    """The measurements of one sender; `total_s` includes more than sending, None if there is nothing more."""
 
     name: str
     rows: int
@@ -41,18 +41,18 @@ class Measured:
     writes: int
     quota: float
     sending_s: float
-    whole_s: float | None
-    refused: int
-    held: int
+    total_s: float | None
+    rejected: int
+    arrived: int
 
 
 class NotMeasuredError(Exception):
-    """Why there is no number."""
+    """A sender cannot be measured; the message has the reason."""
 
 
 @contextmanager
 def served(folder: Path, latency_ms: int) -> Iterator[tuple[Sandbox, str]]:
-    """An empty account at an address."""
+    """Serve an empty account; yield the sandbox and the URL."""
     sandbox = Sandbox(folder)
     sandbox.clock.follow_wall()  # type: ignore[attr-defined]  # the folder's own clock
     command = [sys.executable, "-m", ME, "serve", str(folder), str(latency_ms)]
@@ -65,7 +65,7 @@ def served(folder: Path, latency_ms: int) -> Iterator[tuple[Sandbox, str]]:
 
 
 def measured(name: str, count: int, latency_ms: int, command: list[str], batch: int) -> Measured:
-    """Let one sender send to an account of its own, and ask the account what came.
+    """Let one sender send to its own account, and measure the result in the account.
 
     Raises:
         NotMeasuredError: It failed.
@@ -75,12 +75,12 @@ def measured(name: str, count: int, latency_ms: int, command: list[str], batch: 
         served(Path(folder) / "sandbox", latency_ms) as (sandbox, base_url),
     ):
         keys = {each: sandbox.credentials["suiteprojects"][each] for each in KEYS}
-        told = {"base_url": base_url, "keys": keys, "folder": folder, "count": count, "batch": batch}
-        told |= {"rows": rows(count), "template": template(keys)}
-        (given := Path(folder) / "told.json").write_text(json.dumps(told))
-        done = subprocess.run([*command, str(given)], capture_output=True, text=True, check=False)
+        task = {"base_url": base_url, "keys": keys, "folder": folder, "count": count, "batch": batch}
+        task |= {"rows": rows(count), "template": template(keys)}
+        (file := Path(folder) / "task.json").write_text(json.dumps(task))
+        done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise NotMeasuredError(f"{name}: {(done.stderr.strip() or 'it failed').splitlines()[-1]}")
+            raise NotMeasuredError(f"{name}: {(done.stderr.strip() or 'failed without a message').splitlines()[-1]}")
         figures = json.loads(done.stdout.splitlines()[-1])
         service = sandbox.suiteprojects
         requests = service.calls_made()
@@ -88,12 +88,12 @@ def measured(name: str, count: int, latency_ms: int, command: list[str], batch: 
             quota = requests / (client.remaining_today() + service.calls_made())
         return Measured(
             name, count, requests, service.write_calls(), quota, figures["sending_s"],
-            figures.get("whole_s"), figures["refused"], len(service.rows("Customer")),
+            figures.get("total_s"), figures["rejected"], len(service.rows("Customer")),
         )  # fmt: skip
 
 
 def peer() -> list[str]:
-    """The command of the other sender, in an environment that is made once.
+    """Return drt-core's command; its environment is created once.
 
     Raises:
         NotMeasuredError: It cannot be installed.
@@ -105,43 +105,43 @@ def peer() -> list[str]:
         for step in ([sys.executable, "-m", "venv", "--clear", str(folder)], install):
             done = subprocess.run(step, capture_output=True, text=True, check=False)
             if done.returncode:
-                why = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
-                raise NotMeasuredError(f"{PACKAGE} cannot be installed: {why}")
+                reason = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+                raise NotMeasuredError(f"{PACKAGE} cannot be installed: {reason}")
         (folder / "ready").touch()
     return [str(python), "-c", DRT]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--peer-rows", type=int, default=200)
     parser.add_argument("--latency", type=int, default=100, help="milliseconds")
     parser.add_argument("--batch", type=int, default=500)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     table = Table(
-        title=f"delivery at {asked.latency} ms a request, {platform.machine()}, {os.cpu_count()} cores",
-        caption="quota: share of the day's requests, as RateLimit tells it; one record in a hundred is refused",
+        title=f"delivery at {arguments.latency} ms per request, {platform.machine()}, {os.cpu_count()} cores",
+        caption="quota: share of the day's requests, from RateLimit; one record in a hundred is invalid",
     )
-    for head in ("sender", "rows", "requests", "writes", "rows a write", "quota", "sending s", "rows/s", "whole s",
-                 "refused, told", "arrived"):  # fmt: skip
+    for head in ("sender", "rows", "requests", "writes", "rows per write", "quota", "sending s", "rows/s", "total s",
+                 "rejections reported", "arrived"):  # fmt: skip
         table.add_column(head, justify="left" if head == "sender" else "right")
     console, missing = Console(width=WIDTH), []
     senders = {
-        "Millpond": (asked.rows, lambda: [sys.executable, "-m", ME, "send"]),
-        "drt-core, one by one": (asked.peer_rows, peer),
+        "Millpond": (arguments.rows, lambda: [sys.executable, "-m", ME, "send"]),
+        "drt-core, one by one": (arguments.peer_rows, peer),
     }
     for name, (count, command) in senders.items():
         try:
-            each = measured(name, count, asked.latency, command(), asked.batch)
+            each = measured(name, count, arguments.latency, command(), arguments.batch)
         except NotMeasuredError as error:
             missing.append(str(error))
             continue
         table.add_row(
             each.name, f"{each.rows:,}", f"{each.requests:,}", f"{each.writes:,}", f"{each.rows / each.writes:.1f}",
             f"{each.quota:.3%}", f"{each.sending_s:.2f}", f"{each.rows / each.sending_s:,.0f}",
-            "" if each.whole_s is None else f"{each.whole_s:.2f}", f"{each.refused} of {each.rows // 100}",
-            f"{each.held:,}",
+            "" if each.total_s is None else f"{each.total_s:.2f}", f"{each.rejected} of {each.rows // 100}",
+            f"{each.arrived:,}",
         )  # fmt: skip
     console.print(table)
     for reason in missing:

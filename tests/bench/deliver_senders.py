@@ -1,7 +1,7 @@
-"""The contestants of the bench of delivery, and the served SuiteProjects Pro that they send to.
+"""The compared senders of the delivery bench, and the simulated SuiteProjects Pro that they send to.
 
-python -m tests.bench.deliver_senders serve FOLDER LATENCY_MS   ->  its address when it listens
-python -m tests.bench.deliver_senders send FILE                 ->  what Millpond did, as JSON
+python -m tests.bench.deliver_senders serve FOLDER LATENCY_MS   ->  prints its URL once it listens
+python -m tests.bench.deliver_senders send FILE                 ->  prints Millpond's measurements as JSON
 """
 
 import asyncio
@@ -14,49 +14,52 @@ from typing import Any
 
 import uvicorn
 
-from assets.delivery.mart.build import make_mart, read_target_state
-from assets.delivery.plan.planner import Workflow, make_plan
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
+from assets.delivery.plan.planner import make_plan
+from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import run_sync
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.sandbox.sandbox import Sandbox
-from resources.sandbox.server import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen
+from resources.sandbox.server import HOST, THREADS, AsgiApp, LossyProtocol, Receive, Scope, Send, listen
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.staged import customer, stage
 
 PACKAGE = "drt-core==1.2.1"
-# ten fields of a customer: ours, and how drt's template calls them
+# ten fields of a customer, and their names in drt's template
 FIELDS = {
     "externalid": "customer_id", "netsuite_customer_id__c": "customer_id", "name": "entity_number",
     "company": "company_name", "currency": "currency_code", "addr_email": "email", "addr_phone": "phone",
     "addr_city": "city", "addr_zip": "zip", "addr_country": "country_code",
 }  # fmt: skip
-REFUSED = "XXX"  # a currency that the account has not: SuiteProjects Pro refuses such a customer inside HTTP 200
+INVALID = "XXX"  # a currency unknown to the account: SuiteProjects Pro rejects the customer inside HTTP 200
 
-# drt as it comes: its REST destination, one record a request, a template made by hand
+# drt's REST destination with one record per request and a handwritten template
 DRT = """
 import json, sys, time
 from drt.config.models import RestApiDestinationConfig, SyncOptions
 from drt.destinations.rest_api import RestApiDestination
 
-told = json.load(open(sys.argv[1]))
+task = json.load(open(sys.argv[1]))
 options = SyncOptions(on_error="skip", rate_limit={"requests_per_second": 100000})
 config = RestApiDestinationConfig(
-    type="rest_api", url=told["base_url"] + "/api.pl", headers={"Content-Type": "application/xml"},
-    body_template=told["template"],
+    type="rest_api", url=task["base_url"] + "/api.pl", headers={"Content-Type": "application/xml"},
+    body_template=task["template"],
 )
 began = time.perf_counter()
-result = RestApiDestination().load(told["rows"], config, options)
-print(json.dumps({"sending_s": time.perf_counter() - began, "refused": result.failed}))
+result = RestApiDestination().load(task["rows"], config, options)
+print(json.dumps({"sending_s": time.perf_counter() - began, "rejected": result.failed}))
 """
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    """Plausible customers; one in a hundred will be refused."""
+    """Return plausible customers, one in a hundred of which is rejected."""
     return [
         customer(
-            str(number), currency_code="EUR" if number % 100 else REFUSED, email=f"{number}@example.org",
+            str(number), currency_code="EUR" if number % 100 else INVALID, email=f"{number}@example.org",
             phone=f"+46 8 {number:07}", city="Lund", zip=f"{number % 100000:05}", country_code="SE",
         )
         for number in range(1, count + 1)
@@ -64,7 +67,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 
 def template(keys: dict[str, str]) -> str:
-    """The body of one record for a client that knows nothing of the service."""
+    """Return the request body of one record as a template for a generic client."""
     plain = {name: column for name, column in FIELDS.items() if not name.startswith("addr_")}
     fields = "".join(f"<{name}>{{{{ row.{column} }}}}</{name}>" for name, column in plain.items())
     address = "".join(
@@ -80,39 +83,39 @@ def template(keys: dict[str, str]) -> str:
 
 
 def send(folder: str, base_url: str, keys: dict[str, str], count: int, batch: int) -> dict[str, float]:
-    """Millpond's own way: shape, read back, decide, send; the canary included."""
+    """Send with Millpond: mart, target state, plan and sync, including the canary record."""
     fields = [{"field": name, "from": column} for name, column in FIELDS.items()]
-    given = {"target": "suiteprojects.Customer", "source": "customers", "fields": fields}
-    workflow, warehouse = Workflow("bench", WorkflowSpec.model_validate(given)), Warehouse(Path(folder) / "warehouse")
+    spec = {"target": "suiteprojects.Customer", "source": "customers", "fields": fields}
+    workflow, warehouse = Workflow("bench", WorkflowSpec.model_validate(spec)), Warehouse(Path(folder) / "warehouse")
     stage(warehouse, customers=rows(count))
     with open_suiteprojects(base_url=base_url, **keys) as client:
         target, began = SuiteProjectsTarget(client, "Customer", batch=batch), perf_counter()
         make_mart(warehouse, workflow)
-        read_target_state(warehouse, workflow, target, run_id="bench", clock=client.clock)
-        make_plan(warehouse, workflow, target, run_id="bench", clock=client.clock)
-        synced = run_sync(warehouse, workflow, target, run_id="bench", clock=client.clock)
-        whole_s = perf_counter() - began
-    return {"whole_s": whole_s, "sending_s": synced.seconds, "refused": synced.counts["quarantined"]}
+        read_target_state(RunContext(warehouse, workflow, target, "bench", client.clock))
+        make_plan(RunContext(warehouse, workflow, target, "bench", client.clock))
+        synced = run_sync(RunContext(warehouse, workflow, target, "bench", client.clock))
+        total_s = perf_counter() - began
+    return {"total_s": total_s, "sending_s": synced.seconds, "rejected": synced.counts["quarantined"]}
 
 
 class Slow:
-    """The stand-in with a network before it."""
+    """An ASGI app with network latency."""
 
-    def __init__(self, front: Front, latency_ms: int) -> None:
+    def __init__(self, front: AsgiApp, latency_ms: int) -> None:
         self._front = front
         self._latency_s = latency_ms / 1000
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait as long as the way takes, then answer."""
+        """Wait for the latency, then respond."""
         await asyncio.sleep(self._latency_s)
         await self._front(scope, receive, send)
 
 
 async def serve(folder: Path, latency_ms: int) -> None:
-    """Serve SuiteProjects Pro alone until the process is ended."""
+    """Serve SuiteProjects Pro alone until the process ends."""
     sandbox, listener = Sandbox(folder), listen(0)
     with ThreadPoolExecutor(THREADS) as pool:
-        app = Slow(Front(sandbox.system("suiteprojects"), pool), latency_ms)
+        app = Slow(AsgiApp(sandbox.system("suiteprojects"), pool), latency_ms)
         config = uvicorn.Config(
             app,  # type: ignore[arg-type]
             http=LossyProtocol,
@@ -120,7 +123,7 @@ async def serve(folder: Path, latency_ms: int) -> None:
             log_level="warning",
             access_log=False,
         )
-        print(f"http://{HOST}:{listener.getsockname()[1]}", flush=True)  # it listens already
+        print(f"http://{HOST}:{listener.getsockname()[1]}", flush=True)  # it already listens
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
@@ -128,6 +131,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         asyncio.run(serve(Path(sys.argv[2]), int(sys.argv[3])))
     else:
-        told = json.loads(Path(sys.argv[2]).read_text())
+        task = json.loads(Path(sys.argv[2]).read_text())
         names = ("folder", "base_url", "keys", "count", "batch")
-        print(json.dumps(send(**{name: told[name] for name in names})))
+        print(json.dumps(send(**{name: task[name] for name in names})))

@@ -1,7 +1,7 @@
-"""How long the story of one record takes on a large ledger.
+"""Time to explain one record on a large ledger.
 
-`python -m tests.bench.explain [--ledger-rows 10000000]`: a tenth as many customers, each with a link, three spells and
-three sends, the sends in the order of many small runs; median of the lookups by NetSuite id, target id and name.
+`python -m tests.bench.explain [--ledger-rows 10000000]`: a tenth as many customers, each with a link, three decisions
+and three sends, the sends in the order of many small runs; median of the lookups by NetSuite id, target id and name.
 """
 
 import argparse
@@ -15,33 +15,33 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.audit.explain import find_and_explain
-from assets.delivery.ledger.ledger import ensure_ledger, write_lineage
-from assets.delivery.mart.lineage import column_lineage
-from resources.warehouse.tables import add_analytics
+from assets.delivery.audit.explain import explain_record
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.mart.lineage import column_lineage, write_lineage
+from resources.warehouse.snapshot import add_analytics
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customers, one_source, projects
 
 WORKFLOW = "suiteprojects__customers"
-PER_RECORD = 10  # rows of the ledger
-SPELLS = 3
-TIMES = 7
+ROWS_PER_RECORD = 10  # in the ledger
+DECISIONS = 3
+REPEATS = 7
 LIMIT_MS = 100
 
-# a prime step visits the records in no order, as small runs do
+# a prime step visits the records in an irregular order, as small runs do
 _SENT = """
 insert into sync_attempts by name
 select
-    md5(spell || ' ' || id) as attempt_id, state, 'run ' || spell as run_id, $workflow as workflow,
+    md5(decision || ' ' || id) as attempt_id, state, 'run ' || decision as run_id, $workflow as workflow,
     'customers' as source, cast(id as varchar) as source_id, id as source_number, 'update' as action,
     't' || id as target_id,
     left(md5(cast(id as varchar)), 18) as payload_hash, 'abcdefabcdef' as workflow_version,
     left(md5(cast(id as varchar)), 16) as request_hash, '' as code, '' as reason,
     if(state = 'intent', '[{"field": "company", "before": "a", "after": "b"}]', null) as image,
-    timestamp '2026-01-01' + to_seconds(spell * 1000 + place / 1000) as seen_at
+    timestamp '2026-01-01' + to_seconds(decision * 1000 + place / 1000) as seen_at
 from (
-    select spell, place, (place * 7919 + spell) % $records as id
-    from range($spells) as s(spell), range($records) as p(place)
+    select decision, place, (place * 7919 + decision) % $records as id
+    from range($decisions) as s(decision), range($records) as p(place)
 ),
     (values ('intent'), ('confirmed')) as states(state)
 """
@@ -49,13 +49,13 @@ _DECIDED = """
 insert into sync_decisions by name
 select
     $workflow as workflow, 'customers' as source, cast(id as varchar) as source_id, id as source_number,
-    'update' as action, 'source_changed' as reason_code, 'differs: 1 in the target: company' as reason,
-    't' || id as target_id, 'abcdefabcdef' as workflow_version, 'run ' || spell as from_run,
-    timestamp '2026-01-01' + to_seconds(spell * 1000) as from_at,
-    if(spell + 1 = $spells, null, 'run ' || (spell + 1)) as to_run
+    'update' as action, 'source_changed' as reason_code, 'differs in: company' as reason,
+    't' || id as target_id, 'abcdefabcdef' as workflow_version, 'run ' || decision as from_run,
+    timestamp '2026-01-01' + to_seconds(decision * 1000) as from_at,
+    if(decision + 1 = $decisions, null, 'run ' || (decision + 1)) as to_run
 from (
-    select spell, (place * 7919 + spell) % $records as id
-    from range($spells) as s(spell), range($records) as p(place)
+    select decision, (place * 7919 + decision) % $records as id
+    from range($decisions) as s(decision), range($records) as p(place)
 )
 """
 _LINKED = """
@@ -76,11 +76,11 @@ from range($records) as p(id)
 
 
 def prepare(folder: Path, rows: int) -> None:
-    """A warehouse whose ledger has so many rows."""
-    warehouse, records = Warehouse(folder), rows // PER_RECORD
+    """Create a warehouse whose ledger has this many rows."""
+    warehouse, records = Warehouse(folder), rows // ROWS_PER_RECORD
     warehouse.replace("stg_netsuite__customers", customers())
     warehouse.replace("stg_netsuite__projects", projects())
-    values = {"workflow": WORKFLOW, "records": records, "spells": SPELLS}
+    values = {"workflow": WORKFLOW, "records": records, "decisions": DECISIONS}
     with warehouse.writer() as con:
         ensure_ledger(con)
         for statement in (_SENT, _DECIDED, _LINKED, _STAGED):
@@ -98,28 +98,28 @@ def prepare(folder: Path, rows: int) -> None:
             f"create table target_{WORKFLOW} as select 't' || customer_id as target_id, company_name as company"
             " from stg_netsuite__customers"
         )
-    with warehouse.writer(transaction=False) as con:  # a view whose columns are not all here is left out
+    with warehouse.writer(transaction=False) as con:  # views whose columns do not all exist are skipped
         add_analytics(con)
 
 
 def explained(warehouse: Warehouse, text: str) -> None:
-    """What `millpond explain` does before it prints."""
-    _, told = find_and_explain(warehouse, text)
-    assert told
-    (story,) = told.stories
-    assert len(story.attempts) == 2 * SPELLS
-    assert len(story.decided) == SPELLS
+    """Explain a record as `millpond explain` does before it prints."""
+    _, explanation = explain_record(warehouse, text)
+    assert explanation
+    (history,) = explanation.histories
+    assert len(history.attempts) == 2 * DECISIONS
+    assert len(history.decided) == DECISIONS
 
 
 def selected(warehouse: Warehouse, text: str) -> None:
-    """What an analyst does."""
-    assert warehouse.read(f"from explain('{text}')").height == 3 * SPELLS + 2
+    """Explain a record as an analyst does, in SQL."""
+    assert warehouse.read(f"from explain('{text}')").height == 3 * DECISIONS + 2
 
 
 def milliseconds(work: Callable[[], None]) -> float:
-    """Median of several times."""
+    """Return the median duration of several runs."""
     times = []
-    for _ in range(TIMES):
+    for _ in range(REPEATS):
         began = perf_counter()
         work()
         times.append((perf_counter() - began) * 1000)
@@ -131,16 +131,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ledger-rows", type=int, default=1_000_000)
     rows = parser.parse_args().ledger_rows
-    record = rows // PER_RECORD // 3
-    table = Table("lookup", "ms, median", title=f"the story of one of {rows // PER_RECORD:,} records; {rows:,} rows")
+    record = rows // ROWS_PER_RECORD // 3
+    table = Table("lookup", "ms, median", title=f"explaining one of {rows // ROWS_PER_RECORD:,} records; {rows:,} rows")
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name), rows)
         warehouse = Warehouse(Path(name))
-        for way, look in (("millpond explain", explained), ("from explain('…')", selected)):
+        for way, explain in (("millpond explain", explained), ("from explain('…')", selected)):
             for kind, text in (("NetSuite id", record), ("target id", f"t{record}"), ("name", f"company {record}")):
-                if look is selected and kind == "name":
+                if explain is selected and kind == "name":
                     continue
-                took = milliseconds(partial(look, warehouse, str(text)))
+                took = milliseconds(partial(explain, warehouse, str(text)))
                 table.add_row(f"{way}, {kind}", f"{took:.0f}{'' if took <= LIMIT_MS else f' > {LIMIT_MS}'}")
     Console().print(table)
 

@@ -1,15 +1,15 @@
-"""Extraction beside others, in one run: the same served account, the same rows, while people change them.
+"""Compare our extraction with other tools in one run: the same served account and rows, while records change.
 
 python -m tests.bench.extract [--customers 20000] [--latency 300] [--slots 5] [--still] [--only ours,netsuite,dlt]
-    [--changed 100] [--few 60]
+    [--changed 100] [--small 60]
 
-Each reads everything while people work, and then once more after 100 customers were changed. The connector that asks
-for one record at a time gets an account with few of them: its figures are rates.
+Each tool reads everything while records change, and again after 100 customers were changed. A connector that reads one
+record at a time gets a small account: its figures are rates.
 
-Each contestant is a process of its own; its peak memory is the kernel's figure for that process (Linux). Others are
-unchanged and live in environments of their own under build/bench; what cannot be installed is told of and left out. How
-long a call holds one of the account's slots is measured where it is answered, so that the table means something on a
-busy machine as well. NetSuite's cap of 100,000 rows a query is off: offset pages end there.
+Each tool is a process of its own; its peak memory is the kernel's figure for that process (Linux). Other tools are
+unmodified, in environments of their own under build/bench; a tool that cannot be installed is reported and left out.
+The time for which a call holds one of the account's slots is measured on the server, so that the figures are meaningful
+on a busy machine. NetSuite's limit of 100,000 rows per query is off, because offset paging ends there.
 """
 
 import argparse
@@ -42,12 +42,12 @@ from resources.clock import WallClock
 from resources.netsuite.auth import ClientCredentials
 from resources.sandbox.sandbox import Sandbox
 from tests.bench import extract_peers
-from tests.bench.extract_served import CUSTOM, change, fill, move
+from tests.bench.extract_served import CUSTOM, change, edit_records, fill
 from tests.resources.sandbox.test_independent_clients import Proxy
 
 CHANGED = "+46 changed"
 POLL_S = 0.05
-MOST_TEXT = 300  # of what a contestant that failed said
+MAX_ERROR_TEXT = 300  # characters of a failed tool's output
 WIDTH = 140  # characters of the table
 CACHE = Path(__file__).parents[2] / "build" / "bench"
 QUERY = Query.of("customers").with_columns(CUSTOM)
@@ -55,7 +55,7 @@ QUERY = Query.of("customers").with_columns(CUSTOM)
 
 @dataclass(frozen=True)
 class Account:
-    """A served account as a contestant finds it."""
+    """A served account."""
 
     folder: Path
     base_url: str
@@ -68,17 +68,17 @@ class Account:
         return max(1, self.slots - 1)
 
     def calls_so_far(self) -> int:
-        """Every call, sign-in and refusals included."""
+        """Return the number of calls, including sign-in and rejections."""
         return len((self.folder / "calls.txt").read_text().splitlines())
 
-    def calls(self) -> list[tuple[float, float]]:
-        """Calls for rows that were answered: when each took its slot and gave it back."""
+    def row_calls(self) -> list[tuple[float, float]]:
+        """Return when each successful call for rows took its slot and when it released it."""
         lines = (line.split() for line in (self.folder / "calls.txt").read_text().splitlines())
         return [(float(begin), float(end)) for begin, end, status, data in lines if data == "1" and status == "200"]
 
 
 def idle(calls: list[tuple[float, float]], usable: int) -> tuple[float, float, float]:
-    """Slot-seconds in which no call was under way: before all slots were first in use, between, after the last time."""
+    """Return the unused slot-seconds: before all slots were first in use, in between, and after the last time."""
     changes = sorted([(begin, 1) for begin, _ in calls] + [(end, -1) for _, end in calls])
     spans, busy = list[tuple[float, float, int]](), 0
     for (moment, more), (until, _) in pairwise(changes):
@@ -93,8 +93,8 @@ def idle(calls: list[tuple[float, float]], usable: int) -> tuple[float, float, f
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One contestant."""
+class Measurement:
+    """The figures of one tool."""
 
     name: str
     rows: int
@@ -104,65 +104,65 @@ class Measured:
     reading_s: float
     peak_mb: float
     lost: int
-    doubled: int
+    duplicated: int
     usable: int
     idle: tuple[float, float, float]
     paged: bool
-    again: tuple[int, float, int, int]  # calls, seconds, rows that were changed, and of these found
+    again: tuple[int, float, int, int]  # second run: calls, seconds, rows changed, rows found
 
     @property
     def speed(self) -> float:
-        """Rows a second, the process's start and the writing included."""
+        """Rows per second, including process start and writing."""
         return self.rows / self.seconds
 
     @property
     def used(self) -> float:
-        """Share of the granted slots' time that calls were under way, while reading."""
+        """Share of the usable slots' time that calls took while reading."""
         return self.held_s / (self.reading_s * self.usable)
 
     @property
     def limit(self) -> float:
-        """Rows a second if all usable slots were always used for full pages, by how long calls took in this run."""
+        """Rows per second if all usable slots always read full pages, by the duration of calls in this run."""
         return 1000 * self.usable / (self.held_s / self.calls)
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """Who reads: the command, given the account and a folder of its own; where id and phone are afterwards."""
+class Tool:
+    """A tool: its command, given the account and a folder, and the query for id and phone of its result."""
 
     name: str
     command: Callable[[Account, Path], tuple[list[str], dict[str, str]]]
     rows: str
     tls: bool = False
-    paged: bool = True  # a thousand rows a call; the others get few customers
+    paged: bool = True  # 1000 rows per call; other tools get the small account
 
 
 def ours(account: Account, folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Millpond's extraction."""
+    """Return the command for Millpond's extraction."""
     names = ("account", "client_id", "certificate_id", "private_key_file")
     keys = {**{name: account.keys[name] for name in names}, "base_url": account.base_url}
-    told = {"keys": keys, "folder": str(folder), "lanes": 20, "custom": CUSTOM}
-    return [sys.executable, "-m", "tests.bench.extract_ours", json.dumps(told)], {}
+    job = {"keys": keys, "folder": str(folder), "slots": 20, "custom": CUSTOM}
+    return [sys.executable, "-m", "tests.bench.extract_ours", json.dumps(job)], {}
 
 
 def peer(kind: str, ranges: int = 1) -> Callable[[Account, Path], tuple[list[str], dict[str, str]]]:
-    """A client of others, in its own environment."""
+    """Return the command for another tool, in its own environment."""
 
     def command(account: Account, folder: Path) -> tuple[list[str], dict[str, str]]:
         python = environment(kind)
         text = QUERY.page().replace(f" > ? order by {QUERY.key_expression} asc", "{condition}")
-        told = {"base_url": account.base_url, "query": text, "key": QUERY.key_expression, "ranges": ranges}
-        told |= {"folder": str(folder), "since": f"{datetime.now(UTC) - timedelta(days=50):%Y-%m-%dT%H:%M:%SZ}"}
-        told |= account.keys
+        job = {"base_url": account.base_url, "query": text, "key": QUERY.key_expression, "ranges": ranges}
+        job |= {"folder": str(folder), "since": f"{datetime.now(UTC) - timedelta(days=50):%Y-%m-%dT%H:%M:%SZ}"}
+        job |= account.keys
         if kind == "dlt":
-            told["token"], told["borders"] = token(account), borders(account, ranges)
-        return [str(python), "-c", extract_peers.SCRIPTS[kind], json.dumps(told)], {}
+            job["token"], job["borders"] = token(account), borders(account, ranges)
+        return [str(python), "-c", extract_peers.SCRIPTS[kind], json.dumps(job)], {}
 
     return command
 
 
 def environment(kind: str) -> Path:
-    """The Python of a peer's environment, made once."""
+    """Return the Python of a tool's environment, created once."""
     folder = CACHE / kind
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -174,7 +174,7 @@ def environment(kind: str) -> Path:
 
 
 def token(account: Account) -> str:
-    """A bearer token, for a client that cannot sign in by itself."""
+    """Return a bearer token, for a tool that cannot sign in by itself."""
     keys = account.keys
     auth = ClientCredentials(
         base_url=account.base_url,
@@ -189,26 +189,26 @@ def token(account: Account) -> str:
 
 
 def borders(account: Account, ranges: int) -> list[int]:
-    """Ids that cut the customers into ranges of equal size, as somebody would write them by hand."""
+    """Return ids that split the customers into ranges of equal size, as a user would configure them."""
     ids = sorted(row["id"] for row in Sandbox(account.folder).netsuite.rows("customer"))
     return [ids[len(ids) * part // ranges] for part in range(1, ranges)]
 
 
-ROWS = "select id::bigint as id, phone from stage."
-CONTESTANTS = {
-    "ours": Contestant(
+ROWS = "select id::bigint as id, phone from warehouse."
+TOOLS = {
+    "ours": Tool(
         "Millpond", ours, " union all ".join(f"{ROWS}{table}" for table in RECORD_TYPES["customers"].raw_tables)
     ),
-    "netsuite": Contestant("netsuite 0.12", peer("netsuite"), f"{ROWS}customer", tls=True),
-    "dlt": Contestant("dlt 1.31", peer("dlt"), f"{ROWS}warehouse.customer"),
-    "dlt4": Contestant("dlt 1.31, 4 id ranges", peer("dlt", 4), f"{ROWS}warehouse.customer"),
-    "airbyte": Contestant("airbyte 0.1.29", peer("airbyte"), f"{ROWS}customer", tls=True, paged=False),
+    "netsuite": Tool("netsuite 0.12", peer("netsuite"), f"{ROWS}customer", tls=True),
+    "dlt": Tool("dlt 1.31", peer("dlt"), f"{ROWS}warehouse.customer"),
+    "dlt4": Tool("dlt 1.31, 4 id ranges", peer("dlt", 4), f"{ROWS}warehouse.customer"),
+    "airbyte": Tool("airbyte 0.1.29", peer("airbyte"), f"{ROWS}customer", tls=True, paged=False),
 }
 
 
 @contextmanager
 def served(filled: Path, slots: int, *, tls: bool) -> Iterator[Account]:
-    """A fresh copy of the account, served by a process of its own."""
+    """Serve a copy of the account in a process of its own."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "account"
         shutil.copytree(filled, folder)
@@ -227,14 +227,14 @@ def served(filled: Path, slots: int, *, tls: bool) -> Iterator[Account]:
 
 
 @contextmanager
-def moving(account: Account, *, still: bool) -> Iterator[set[int]]:
-    """People at work; afterwards the set holds what was there all the time."""
+def edited(account: Account, *, still: bool) -> Iterator[set[int]]:
+    """Edit records in the background; afterwards the set holds the ids that existed all the time."""
     sandbox, stop, stayed = Sandbox(account.folder), threading.Event(), set[int]()
     ids = [row["id"] for row in sandbox.netsuite.rows("customer")]
     stayed.update(ids)
 
     def work() -> None:
-        stayed.difference_update(move(sandbox, ids, stop))
+        stayed.difference_update(edit_records(sandbox, ids, stop))
 
     thread = threading.Thread(target=work)
     if not still:
@@ -247,19 +247,19 @@ def moving(account: Account, *, still: bool) -> Iterator[set[int]]:
             thread.join()
 
 
-def measure(contestant: Contestant, filled: Path, asked: argparse.Namespace, *, still: bool) -> Measured:
-    """Let one contestant read the account, and read it again when some customers were changed."""
-    with served(filled, asked.slots, tls=contestant.tls) as account, tempfile.TemporaryDirectory() as parent:
+def measure(tool: Tool, filled: Path, options: argparse.Namespace, *, still: bool) -> Measurement:
+    """Measure one tool: a full read, and another one after some customers were changed."""
+    with served(filled, options.slots, tls=tool.tls) as account, tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "out"
         folder.mkdir()
-        with proxied(account, contestant.tls) as more:
-            with moving(account, still=still) as stayed:
-                seconds, peak_mb = run(contestant, account, folder, more)
-            got = [key for key, _ in read_rows(folder, contestant.rows)]
-            calls = account.calls()
-            again = read_again(contestant, account, folder, more, asked.changed if contestant.paged else asked.few // 3)
-        return Measured(
-            name=contestant.name,
+        with proxied(account, tool.tls) as more:
+            with edited(account, still=still) as stayed:
+                seconds, peak_mb = run(tool, account, folder, more)
+            got = [key for key, _ in read_rows(folder, tool.rows)]
+            calls = account.row_calls()
+            again = run_again(tool, account, folder, more, options.changed if tool.paged else options.small // 3)
+        return Measurement(
+            name=tool.name,
             rows=len(got),
             seconds=seconds,
             calls=len(calls),
@@ -267,53 +267,53 @@ def measure(contestant: Contestant, filled: Path, asked: argparse.Namespace, *, 
             reading_s=max(end for _, end in calls) - min(begin for begin, _ in calls),
             peak_mb=peak_mb,
             lost=len(stayed - set(got)),
-            doubled=len(got) - len(set(got)),
+            duplicated=len(got) - len(set(got)),
             usable=account.usable,
             idle=idle(calls, account.usable),
-            paged=contestant.paged,
+            paged=tool.paged,
             again=again,
         )
 
 
-def attempt(contestant: Contestant, filled: Path, asked: argparse.Namespace, told: list[str]) -> Measured:
-    """Measure one; who does not get through while data moves is told, and measured over data that stand still."""
+def measure_or_still(tool: Tool, filled: Path, options: argparse.Namespace, notes: list[str]) -> Measurement:
+    """Measure one tool; if it fails while records change, note that and measure it without changes."""
     try:
-        return measure(contestant, filled, asked, still=asked.still)
+        return measure(tool, filled, options, still=options.still)
     except RuntimeError as error:
-        if asked.still:
+        if options.still:
             raise
-        told.append(f"{contestant.name}: measured over data that stood still; while they moved, {error}")
-        return measure(contestant, filled, asked, still=True)
+        notes.append(f"{tool.name}: measured without changes; with changes, {error}")
+        return measure(tool, filled, options, still=True)
 
 
-def run(contestant: Contestant, account: Account, folder: Path, more: Mapping[str, str]) -> tuple[float, float]:
-    """One run of a contestant: seconds, and peak memory in megabytes."""
-    command, variables = contestant.command(account, folder)
+def run(tool: Tool, account: Account, folder: Path, more: Mapping[str, str]) -> tuple[float, float]:
+    """Run a tool; return seconds, and peak memory in megabytes."""
+    command, variables = tool.command(account, folder)
     began = perf_counter()
     environ = {**os.environ, **variables, **more}
-    said = folder.parent / "said.txt"
-    with said.open("wb") as errors:
+    output = folder.parent / "output.txt"
+    with output.open("wb") as errors:
         child = subprocess.Popen(command, env=environ, stdout=errors, stderr=errors, start_new_session=True)
         peak_mb = peak_of(child)
     if child.returncode:
-        last = (said.read_text(errors="replace").strip().splitlines() or ["without a word"])[-1]
-        raise RuntimeError(f"it ended with {child.returncode}: {last[:MOST_TEXT]}")
+        last = (output.read_text(errors="replace").strip().splitlines() or ["no output"])[-1]
+        raise RuntimeError(f"it exited with {child.returncode}: {last[:MAX_ERROR_TEXT]}")
     return perf_counter() - began, peak_mb
 
 
-def read_again(
-    contestant: Contestant, account: Account, folder: Path, more: Mapping[str, str], changed: int
+def run_again(
+    tool: Tool, account: Account, folder: Path, more: Mapping[str, str], changed: int
 ) -> tuple[int, float, int, int]:
-    """After some customers were changed: calls, seconds, how many were changed and how many of these were found."""
+    """Change some customers and run again; return calls, seconds, customers changed, and those found."""
     change(Sandbox(account.folder), changed, CHANGED)
     before = account.calls_so_far()
-    seconds, _ = run(contestant, account, folder, more)
-    found = {key for key, phone in read_rows(folder, contestant.rows) if phone == CHANGED}
+    seconds, _ = run(tool, account, folder, more)
+    found = {key for key, phone in read_rows(folder, tool.rows) if phone == CHANGED}
     return account.calls_so_far() - before, seconds, changed, len(found)
 
 
 def peak_of(child: subprocess.Popen[bytes]) -> float:
-    """Wait for a process; its high-water mark in megabytes (the rusage of wait4 would count its parent's as well)."""
+    """Wait for a process; return its peak memory in megabytes (the rusage of wait4 would include its parent's)."""
     status, peak = Path(f"/proc/{child.pid}/status"), 0.0
     while child.poll() is None:
         with suppress(OSError):
@@ -325,7 +325,7 @@ def peak_of(child: subprocess.Popen[bytes]) -> float:
 
 @contextmanager
 def proxied(account: Account, needed: bool) -> Iterator[dict[str, str]]:  # noqa: FBT001
-    """For a client that knows no other host than NetSuite's: a proxy that leads it here."""
+    """Start a proxy that redirects a tool which knows only NetSuite's own host."""
     if not needed:
         yield {}
         return
@@ -339,14 +339,14 @@ def proxied(account: Account, needed: bool) -> Iterator[dict[str, str]]:  # noqa
 
 
 def read_rows(folder: Path, query: str) -> list[tuple[int, str | None]]:
-    """Id and phone number of the rows that a contestant has in its DuckDB file."""
+    """Return id and phone number of the rows in a tool's DuckDB file."""
     with duckdb.connect() as con:
-        con.execute(f"attach '{next(folder.glob('*.duckdb'))}' as stage (read_only)")
+        con.execute(f"attach '{next(folder.glob('*.duckdb'))}' as warehouse (read_only)")
         return con.execute(query).fetchall()
 
 
-def _told(rows: float) -> str:
-    """Rows per second: whole ones, or two digits of few."""
+def _rate(rows: float) -> str:
+    """Return rows per second as text: an integer, or two digits if small."""
     return f"{rows:,.0f}" if rows >= 100 else f"{rows:.2g}"
 
 
@@ -354,64 +354,64 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=20_000)
-    parser.add_argument("--latency", type=int, default=300, help="milliseconds a call")
-    parser.add_argument("--slots", type=int, default=5, help="calls that the account answers at once")
-    parser.add_argument("--still", action="store_true", help="nobody changes anything meanwhile")
-    parser.add_argument("--changed", type=int, default=100, help="customers that are changed before the second run")
-    parser.add_argument("--few", type=int, default=60, help="customers for those who ask for one record at a time")
-    parser.add_argument("--only", default=",".join(CONTESTANTS))
-    asked = parser.parse_args()
-    console, measured, absent = Console(width=WIDTH), list[Measured](), list[str]()
+    parser.add_argument("--latency", type=int, default=300, help="milliseconds per call")
+    parser.add_argument("--slots", type=int, default=5, help="calls that the account accepts in parallel")
+    parser.add_argument("--still", action="store_true", help="do not change records during the read")
+    parser.add_argument("--changed", type=int, default=100, help="customers to change before the second run")
+    parser.add_argument("--small", type=int, default=60, help="customers for tools that read one record at a time")
+    parser.add_argument("--only", default=",".join(TOOLS))
+    options = parser.parse_args()
+    console, measured, notes = Console(width=WIDTH), list[Measurement](), list[str]()
     with tempfile.TemporaryDirectory() as parent:
         filled = {paged: Path(parent) / f"filled_{paged}" for paged in (True, False)}
         for paged, folder in filled.items():
-            fill(folder, asked.customers if paged else asked.few, asked.latency, asked.slots)
-        for key in asked.only.split(","):
+            fill(folder, options.customers if paged else options.small, options.latency, options.slots)
+        for key in options.only.split(","):
             try:
-                measured.append(attempt(CONTESTANTS[key], filled[CONTESTANTS[key].paged], asked, absent))
+                measured.append(measure_or_still(TOOLS[key], filled[TOOLS[key].paged], options, notes))
             except subprocess.CalledProcessError as error:
-                absent.append(f"{CONTESTANTS[key].name}: not measured, could not be installed ({error.returncode})")
+                notes.append(f"{TOOLS[key].name}: not measured, installation failed ({error.returncode})")
             except RuntimeError as error:
-                absent.append(f"{CONTESTANTS[key].name}: not measured, {error}")
+                notes.append(f"{TOOLS[key].name}: not measured, {error}")
     if measured:
-        console.print(table(measured, asked))
+        console.print(table(measured, options))
         console.print(table_again(measured))
-    for line in absent:
+    for line in notes:
         console.print(line)
 
 
-def table(measured: list[Measured], asked: argparse.Namespace) -> Table:
-    """The figures, as ratios to the first contestant and to the limit."""
-    nominal = 1000 * max(1, asked.slots - 1) / (asked.latency / 1000)
+def table(measured: list[Measurement], options: argparse.Namespace) -> Table:
+    """Return the figures, with ratios to the first tool and to the limit."""
+    nominal = 1000 * max(1, options.slots - 1) / (options.latency / 1000)
     shown = Table(
-        title=f"{asked.customers:,} customers x {len(QUERY.columns)} columns, {asked.latency} ms a call,"
-        f" {asked.slots} slots, {asked.slots - 1} usable: at most {nominal:,.0f} rows/s"
+        title=f"{options.customers:,} customers x {len(QUERY.columns)} columns, {options.latency} ms per call,"
+        f" {options.slots} slots, {options.slots - 1} usable: at most {nominal:,.0f} rows/s"
         f" ({platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})",
-        caption="whole run: the process's start and the writing included. used: share of the usable slots' time, while"
-        " reading. limit: full pages on all usable slots, by how long calls took in this run. lost, doubled: rows that"
-        " were there all the time" + ("" if asked.still else ", while 10 inserts, deletes and updates a second came"),
+        caption="whole run: including process start and writing. used: share of the usable slots' time while reading."
+        " limit: full pages on all usable slots, by the duration of calls in this run. lost, duplicated: of the rows"
+        " that existed all the time" + ("" if options.still else ", with 10 inserts, deletes and updates per second"),
     )
     heads = (
         *("", "rows", "rows/s, whole run", "ratio", "reading", "of the limit", "used", "idle: first/between/last"),
-        *("calls", "peak MB", "lost", "doubled"),
+        *("calls", "peak MB", "lost", "duplicated"),
     )
     for head in heads:
         shown.add_column(head, justify="right" if head else "left")
     for each in measured:
         reading = each.rows / each.reading_s
         shown.add_row(
-            each.name, f"{each.rows:,}", _told(each.speed), f"{each.speed / measured[0].speed:.2g}",
-            _told(reading), f"{reading / each.limit:.0%}" if each.paged else "", f"{each.used:.0%}",
+            each.name, f"{each.rows:,}", _rate(each.speed), f"{each.speed / measured[0].speed:.2g}",
+            _rate(reading), f"{reading / each.limit:.0%}" if each.paged else "", f"{each.used:.0%}",
             " / ".join(f"{part / (each.reading_s * each.usable):.1%}" for part in each.idle),
-            str(each.calls), f"{each.peak_mb:.0f}", str(each.lost), str(each.doubled),
+            str(each.calls), f"{each.peak_mb:.0f}", str(each.lost), str(each.duplicated),
         )  # fmt: skip
     return shown
 
 
-def table_again(measured: list[Measured]) -> Table:
-    """The second run: who asks for what, and whether it was found."""
-    shown = Table(title="once more, after some customers were changed", caption="calls: sign-in and probes included")
-    for head in ("", "changed", "found", "calls", "calls a changed row", "ratio", "seconds"):
+def table_again(measured: list[Measurement]) -> Table:
+    """Return the figures of the second run: calls, and changed customers that were found."""
+    shown = Table(title="second run, after some customers were changed", caption="calls: including sign-in and probes")
+    for head in ("", "changed", "found", "calls", "calls per changed row", "ratio", "seconds"):
         shown.add_column(head, justify="right" if head else "left")
     ours = measured[0].again[0] / measured[0].again[2]
     for each in measured:

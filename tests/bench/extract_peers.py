@@ -1,6 +1,6 @@
-"""The other contestants of the bench of extraction: what to install, and the shortest program that does the job.
+"""The other tools in the extraction benchmark: packages, and the shortest program that does the job.
 
-Each program gets one JSON argument and leaves a DuckDB file in its folder.
+Each program gets one JSON argument and writes a DuckDB file in the given folder.
 """
 
 PACKAGES = {
@@ -9,20 +9,20 @@ PACKAGES = {
     "airbyte": ["airbyte-source-netsuite==0.1.29", "duckdb"],
 }
 
-# the best known Python client: signs by TBA, one offset page of a thousand after the other
+# the best-known Python client: TBA, offset pages of 1000 rows, one after the other
 NETSUITE = """
 import asyncio, json, sys
 import duckdb
 from netsuite import Config, NetSuiteRestApi, TokenAuth
 
-told = json.loads(sys.argv[1])
+job = json.loads(sys.argv[1])
 keys = ("consumer_key", "consumer_secret", "token_id", "token_secret")
-api = NetSuiteRestApi(Config(account=told["account"], auth=TokenAuth(**{key: told[key] for key in keys})))
-query = told["query"].format(condition=" > -1000000000") + f" order by {told['key']} asc"
+api = NetSuiteRestApi(Config(account=job["account"], auth=TokenAuth(**{key: job[key] for key in keys})))
+query = job["query"].format(condition=" > -1000000000") + f" order by {job['key']} asc"
 
 async def main():
     offset = 0
-    with open(told["folder"] + "/rows.json", "w") as file:
+    with open(job["folder"] + "/rows.json", "w") as file:
         while True:
             page = await api.suiteql(query, limit=1000, offset=offset)
             file.writelines(json.dumps(row) + "\\n" for row in page["items"])
@@ -31,32 +31,32 @@ async def main():
             offset += 1000
 
 asyncio.run(main())
-con = duckdb.connect(told["folder"] + "/out.duckdb")
-rows = f"read_json('{told['folder']}/rows.json', format='newline_delimited')"
+con = duckdb.connect(job["folder"] + "/out.duckdb")
+rows = f"read_json('{job['folder']}/rows.json', format='newline_delimited')"
 con.execute(f"create or replace table customer as select * from {rows}")
 con.close()
 """
 
-# dlt's own REST source, offset pages; with ranges, one resource a range, read side by side. Changes are asked for by
-# the time stamp as the session shows it: a literal is read in the session's zone
+# dlt's REST source, offset pages; with ranges, one resource per range, in parallel. Changes are selected by the
+# timestamp as the session shows it, because a literal is read in the session's zone
 DLT = """
 import json, os, sys
 
-told = json.loads(sys.argv[1])
+job = json.loads(sys.argv[1])
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-os.environ["DLT_DATA_DIR"] = told["folder"]
+os.environ["DLT_DATA_DIR"] = job["folder"]
 import dlt
 from dlt.sources.rest_api import rest_api_source
 
-edges = [-1000000000, *told["borders"], 10**12]
+edges = [-1000000000, *job["borders"], 10**12]
 
 def resource(number):
     low, high = edges[number], edges[number + 1]
     stamp = "c.lastmodifieddate"
-    query = told["query"].format(condition=f" > {low}") + f" and {told['key']} <= {high}"
+    query = job["query"].format(condition=f" > {low}") + f" and {job['key']} <= {high}"
     query = query.replace("select ", f"select to_char({stamp}, 'YYYY-MM-DD HH24:MI:SS') as local_modified, ", 1)
     query += f" and {stamp} >= to_timestamp('{{incremental.start_value}}', 'YYYY-MM-DD HH24:MI:SS')"
-    query += f" order by {told['key']} asc"
+    query += f" order by {job['key']} asc"
     return {
         "name": f"customer_{number}",
         "table_name": "customer",
@@ -74,35 +74,35 @@ def resource(number):
     }
 
 source = rest_api_source({
-    "client": {"base_url": told["base_url"] + "/", "auth": {"type": "bearer", "token": told["token"]}},
-    "resources": [resource(number) for number in range(told["ranges"])],
+    "client": {"base_url": job["base_url"] + "/", "auth": {"type": "bearer", "token": job["token"]}},
+    "resources": [resource(number) for number in range(job["ranges"])],
 })
-warehouse = dlt.destinations.duckdb(told["folder"] + "/out.duckdb")
+warehouse = dlt.destinations.duckdb(job["folder"] + "/out.duckdb")
 pipeline = dlt.pipeline("bench", destination=warehouse, dataset_name="warehouse")
-if told["ranges"] > 1:
+if job["ranges"] > 1:
     source = source.parallelize()
 pipeline.run(source, loader_file_format="parquet").raise_on_failed_jobs()
 """
 
-# the connector unchanged, run in this process; its authority is added to those that it trusts
+# the unmodified connector, run in this process; the server's certificate authority is added to the trusted ones
 AIRBYTE = """
 import json, os, sys
 from pathlib import Path
 import certifi, duckdb
 
-told = json.loads(sys.argv[1])
-folder = Path(told["folder"])
+job = json.loads(sys.argv[1])
+folder = Path(job["folder"])
 trusted = folder / "trusted.pem"
-trusted.write_bytes(Path(certifi.where()).read_bytes() + Path(told["ca_file"]).read_bytes())
+trusted.write_bytes(Path(certifi.where()).read_bytes() + Path(job["ca_file"]).read_bytes())
 certifi.where = lambda: str(trusted)
 os.environ["REQUESTS_CA_BUNDLE"] = str(trusted)
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from source_netsuite import SourceNetsuite
 
 config = {
-    "realm": told["account"], "consumer_key": told["consumer_key"], "consumer_secret": told["consumer_secret"],
-    "token_key": told["token_id"], "token_secret": told["token_secret"], "object_types": ["customer"],
-    "start_datetime": told["since"], "window_in_days": 30,
+    "realm": job["account"], "consumer_key": job["consumer_key"], "consumer_secret": job["consumer_secret"],
+    "token_key": job["token_id"], "token_secret": job["token_secret"], "object_types": ["customer"],
+    "start_datetime": job["since"], "window_in_days": 30,
 }
 stream = {"name": "customer", "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]}
 catalog = {"streams": [{"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append",

@@ -1,8 +1,9 @@
-"""NetSuite's stand-in for the bench of extraction: filled with customers, served, every call timed.
+"""The NetSuite sandbox for the extraction benchmark: filled with customers and served, with every call timed.
 
-python -m tests.bench.extract_served FOLDER [--tls]  ->  its address when it listens; FOLDER/calls.txt, a line a call
+python -m tests.bench.extract_served FOLDER [--tls]  ->  its URL once it listens; FOLDER/calls.txt, one line per call
 
-A call is timed from the request's arrival until its answer was taken: so long it holds one of the account's slots.
+A call is timed from the arrival of the request until its response is sent: for so long it holds one of the account's
+slots.
 """
 
 import asyncio
@@ -21,38 +22,40 @@ import uvicorn
 from resources.sandbox.certificates import tls_files
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.sandbox import Sandbox
-from resources.sandbox.server import HOST, THREADS, Front, LossyProtocol, Receive, Scope, Send, listen
+from resources.sandbox.server import HOST, THREADS, AsgiApp, LossyProtocol, Receive, Scope, Send, listen
+from tests.bench.record_api.records import RecordApiOptions
+from tests.bench.record_api.sandbox import RecordApiSandbox
 
 DATA = ("/services/rest/query/v1/suiteql", "/services/rest/record/v1/customer")  # calls for rows
-OWN = tuple(f"custentity_own_{number}" for number in range(1, 6))  # of this account alone
+OWN = tuple(f"custentity_own_{number}" for number in range(1, 6))  # custom fields of this account
 CUSTOM = ("custentity_department", "custentity_class", "custentity_location", "custentity_region",
           "custentity_oa_export_to_openair", *OWN)  # fmt: skip
 
 
-class TimedFront:
-    """The stand-in as an ASGI application with a stop-watch."""
+class TimedApp:
+    """The sandbox as an ASGI application that times each call."""
 
-    def __init__(self, front: Front, notes: Path) -> None:
-        self._front = front
-        self._notes = notes.open("a", buffering=1)
+    def __init__(self, app: AsgiApp, log: Path) -> None:
+        self._app = app
+        self._log = log.open("a", buffering=1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and note when it began and ended."""
+        """Answer a request, and write when it began and ended."""
         began, status = monotonic(), 0
 
-        async def noting(message: Any) -> None:
+        async def record_status(message: Any) -> None:
             nonlocal status
             status = message.get("status", status)
             await send(message)
 
-        await self._front(scope, receive, noting)
-        self._notes.write(f"{began:.4f} {monotonic():.4f} {status} {scope.get('path', '').startswith(DATA):d}\n")
+        await self._app(scope, receive, record_status)
+        self._log.write(f"{began:.4f} {monotonic():.4f} {status} {scope.get('path', '').startswith(DATA):d}\n")
 
 
 def customers(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Plausible customers of about a kilobyte; ids with gaps, as deletions leave them."""
+    """Return plausible customers of about a kilobyte, whose ids have gaps, as after deletions."""
     random = Random(seed)
-    saved = datetime.now(UTC) - timedelta(days=40)  # what was saved today would be a change
+    saved = datetime.now(UTC) - timedelta(days=40)  # records saved today would count as changes
     key = 1000
     letters = "".join(random.choices("abcdefghijklmnopqrstuvwxyz åäö", k=4000))
     for number in range(count):
@@ -75,7 +78,7 @@ def customers(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
 
 
 def fill(folder: Path, count: int, latency_ms: int, slots: int) -> None:
-    """Make the account."""
+    """Create the account."""
     sandbox = Sandbox(folder)
     sandbox.clock.follow_wall()  # type: ignore[attr-defined]  # the folder's own clock
     sandbox.switches.set(
@@ -85,44 +88,44 @@ def fill(folder: Path, count: int, latency_ms: int, slots: int) -> None:
         concurrency_limit=slots,
         row_cap=0,
         page_cap=0,
-        q_after="midnight",  # as the connector takes it
         custom_fields=[f"customer.{name}:text" for name in OWN],
     )
     sandbox.netsuite.insert("customer", customers(count))
 
 
 def change(sandbox: Sandbox, count: int, phone: str) -> None:
-    """Give some customers, spread over all, another phone number."""
+    """Change the phone number of some customers, evenly spread."""
     ids = sorted(row["id"] for row in sandbox.netsuite.rows("customer"))
     for key in ids[:: max(1, len(ids) // count)][:count]:
         sandbox.netsuite.update("customer", key, phone=phone)
 
 
-def move(sandbox: Sandbox, ids: list[int], stop: threading.Event, seed: int = 1) -> set[int]:
-    """People at work: ten inserts, deletes and updates a second; the ids that they deleted."""
+def edit_records(sandbox: Sandbox, ids: list[int], stop: threading.Event, seed: int = 1) -> set[int]:
+    """Make ten inserts, deletes and updates per second until stopped; return the deleted ids."""
     random, deleted = Random(seed), set[int]()
-    began, deeds = monotonic(), 0
+    began, edits = monotonic(), 0
     while not stop.is_set():
         sandbox.netsuite.insert("customer", [{"entityid": "new", "companyname": "New AB", "searchstage": "Customer"}])
-        gone = random.choice(ids)
-        if gone not in deleted:
-            deleted.add(gone)
-            sandbox.netsuite.delete("customer", "customer", gone)
+        key = random.choice(ids)
+        if key not in deleted:
+            deleted.add(key)
+            sandbox.netsuite.delete("customer", "customer", key)
         edited = random.choice(ids)
         if edited not in deleted:
-            sandbox.netsuite.update("customer", edited, phone=f"{deeds}")
-        deeds += 1
-        sleep(max(0.0, began + deeds / 10 - monotonic()))
+            sandbox.netsuite.update("customer", edited, phone=f"{edits}")
+        edits += 1
+        sleep(max(0.0, began + edits / 10 - monotonic()))
     return deleted
 
 
 async def serve(folder: Path, *, tls: bool) -> None:
-    """Serve NetSuite alone until the process is ended."""
-    sandbox, listener = Sandbox(folder), listen(0)
+    """Serve NetSuite until the process ends."""
+    # the Airbyte connector reads records, and expects AFTER to mean after midnight
+    sandbox, listener = RecordApiSandbox(folder, RecordApiOptions(after="midnight")), listen(0)
     files = tls_files(folder) if tls else None
     with ThreadPoolExecutor(THREADS) as pool:
         config = uvicorn.Config(
-            TimedFront(Front(sandbox.system("netsuite"), pool), folder / "calls.txt"),  # type: ignore[arg-type]
+            TimedApp(AsgiApp(sandbox.system("netsuite"), pool), folder / "calls.txt"),  # type: ignore[arg-type]
             http=LossyProtocol,
             lifespan="off",
             log_level="warning",
@@ -130,10 +133,12 @@ async def serve(folder: Path, *, tls: bool) -> None:
             ssl_certfile=files.certificate if files else None,
             ssl_keyfile=files.key if files else None,
         )
-        print(f"http{'s' if tls else ''}://{HOST}:{listener.getsockname()[1]}", flush=True)  # it listens already
+        print(
+            f"http{'s' if tls else ''}://{HOST}:{listener.getsockname()[1]}", flush=True
+        )  # the socket already listens
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
 if __name__ == "__main__":
-    sys.setswitchinterval(0.0005)  # an answer in the making shall not keep the next request waiting
+    sys.setswitchinterval(0.0005)  # a response in preparation must not delay the next request
     asyncio.run(serve(Path(sys.argv[1]), tls="--tls" in sys.argv))

@@ -1,6 +1,6 @@
-"""Random walks through a NetSuite account, many of them: how many, and which ones lost something.
+"""Random walks through a NetSuite account, in bulk: their number, and those that lost something.
 
-Usage: python -m tests.bench.lossless [--seeds 500] [--first 0] [--processes 2] [--short] [--stories]
+Usage: python -m tests.bench.lossless [--seeds 500] [--first 0] [--processes 2] [--short] [--logs]
 """
 
 import argparse
@@ -14,20 +14,20 @@ from time import perf_counter
 
 from rich.console import Console
 
-from tests.assets.netsuite.extract.lossless_walk import Walked, walk
+from tests.assets.netsuite.extract.lossless_walk import WalkResult, walk
 
-EVERY = 50  # walks between two lines
+PROGRESS_WALKS = 50  # walks between two lines of progress
 
 
 @contextmanager
-def walked(seeds: range, processes: int, *, short: bool) -> Iterator[Iterator[Walked]]:
-    """The walks of some seeds, in order."""
-    go = partial(walk, short=short)
+def walks_of(seeds: range, processes: int, *, short: bool) -> Iterator[Iterator[WalkResult]]:
+    """Run the walks of some seeds and iterate over their results, in order."""
+    run = partial(walk, short=short)
     if processes == 1:
-        yield map(go, seeds)
+        yield map(run, seeds)
         return
     with ProcessPoolExecutor(processes) as pool:
-        yield pool.map(go, seeds, chunksize=4)
+        yield pool.map(run, seeds, chunksize=4)
 
 
 def main() -> None:
@@ -36,27 +36,26 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=500)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--short", action="store_true", help="walks as `make test` has them")
-    parser.add_argument("--stories", action="store_true", help="tell what happened in each walk that failed")
-    asked = parser.parse_args()
+    parser.add_argument("--short", action="store_true", help="short walks, as in `make test`")
+    parser.add_argument("--logs", action="store_true", help="print the log of each walk that failed")
+    options = parser.parse_args()
     console, began, runs = Console(width=160), perf_counter(), 0
-    failed: list[Walked] = []
-    seeds, processes = range(asked.first, asked.first + asked.seeds), min(asked.processes, os.cpu_count() or 1)
-    with walked(seeds, processes, short=asked.short) as walks:
-        for number, each in enumerate(walks, start=1):
+    failed: list[WalkResult] = []
+    seeds, processes = range(options.first, options.first + options.seeds), min(options.processes, os.cpu_count() or 1)
+    with walks_of(seeds, processes, short=options.short) as results:
+        for number, each in enumerate(results, start=1):
             runs += each.runs
             if each.problems:
                 failed.append(each)
-                told = str(each) if asked.stories else f"seed {each.seed}: {each.problems[0]}; again: {each.again}"
-                console.print(told, markup=False)
-            if number % EVERY == 0:
+                line = f"seed {each.seed}: {each.problems[0]}; replay: {each.replay}"
+                console.print(str(each) if options.logs else line, markup=False)
+            if number % PROGRESS_WALKS == 0:
                 console.print(f"{number} seeds, {runs:,} runs, {len(failed)} failed, {perf_counter() - began:.0f} s")
-    wrong = [each.seed for each in failed]
-    told = (
-        f"{len(wrong)} of {asked.seeds} walks FAILED, seeds {wrong}" if failed else f"{asked.seeds} walks lost nothing"
-    )
-    where = f"(seeds {seeds[0]} to {seeds[-1]}, {runs:,} runs, {perf_counter() - began:.0f} s)"
-    console.print(f"lossless: {told} {where}", markup=False, soft_wrap=True)
+    summary = f"{options.seeds} walks lost nothing"
+    if failed:
+        summary = f"{len(failed)} of {options.seeds} walks FAILED, seeds {[each.seed for each in failed]}"
+    figures = f"(seeds {seeds[0]} to {seeds[-1]}, {runs:,} runs, {perf_counter() - began:.0f} s)"
+    console.print(f"lossless: {summary} {figures}", markup=False, soft_wrap=True)
     sys.exit(bool(failed))
 
 

@@ -1,9 +1,10 @@
-"""What a plan costs: find what changed in DuckDB, decide with changes and reasons, keep the plan for every record.
+"""Time and memory of a plan: prefilter in DuckDB, decide with changes and reasons, store a row for every record.
 
-`python -m tests.bench.plan [--records 100000]`: 40 columns, 1 % changed, 1,000 added, 1,000 gone; each contestant in
-a process of its own, whose peak memory is the kernel's figure. Beside it pandas' aligned comparison and drt-core's
-diff, which tell the differing cells and no reasons, in environments of their own under build/bench; what cannot be
-installed or run says why. Ratios are to the plan. Then a run without any change: how many of its calls write.
+`python -m tests.bench.plan [--records 100000]`: 40 columns, 1 % changed, 1,000 added, 1,000 deleted. Each program runs
+in its own process; peak memory is the kernel's figure. For comparison: pandas' aligned comparison and drt-core's diff,
+which return the differing cells without reasons, in their own environments under build/bench. A program that cannot be
+installed or run is listed with the reason. Ratios are relative to the plan. At the end, the number of writing calls of
+a run without changes.
 """
 
 import argparse
@@ -22,16 +23,19 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.mart.build import make_mart, read_target_state
-from assets.delivery.plan.planner import Workflow, make_plan
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
+from assets.delivery.plan.planner import make_plan
+from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import run_sync
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import (
     TARGET_STATE_COLUMNS,
     Estimate,
     Outcome,
-    Sent,
-    SimpleTarget,
+    SendResult,
+    Target,
     TargetField,
     Verdict,
     Write,
@@ -42,15 +46,15 @@ from tests.assets.delivery.builders import one_source
 from tests.bench import plan_peers
 
 COLUMNS = 40
-EDGE = 1_000  # added, and as many gone
+EDGE = 1_000  # records added, and as many deleted
 FIELDS = [f"field_{number:02}" for number in range(COLUMNS - 2)]
 WORKFLOW = "bench"
 CACHE = Path("build/bench/plan")
 
 
 @dataclass
-class Paper(SimpleTarget):
-    """A target that keeps what it is sent, and counts the calls that write."""
+class MemoryTarget(Target):
+    """A target in memory that counts the calls that write."""
 
     name = "bench.Record"
     system = "bench"
@@ -59,38 +63,38 @@ class Paper(SimpleTarget):
     batch_size = 1000
     calls = 0
     writes = 0
-    held: list[dict[str, str | None]] = field(default_factory=list)
+    records: list[dict[str, str | None]] = field(default_factory=list)
 
     def fields(self) -> dict[str, TargetField]:
-        """As many as the mart has."""
+        """Return the fields of the mart."""
         return {name: TargetField(name, max_length=100) for name in ["externalid", "active", *FIELDS]}
 
     def estimate(self, writes: Mapping[str, int]) -> Estimate:
-        """A call for a thousand."""
+        """Count one call per thousand records."""
         return Estimate(sum(writes.values()) // 1000)
 
     def read(self, fields: Sequence[str]) -> pl.DataFrame:
-        """What it was sent."""
+        """Return every record."""
         names = [*TARGET_STATE_COLUMNS, *fields]
         target_state = pl.DataFrame(
-            [{name: row.get(name) for name in names} for row in self.held], schema=dict.fromkeys(names, pl.String)
+            [{name: row.get(name) for name in names} for row in self.records], schema=dict.fromkeys(names, pl.String)
         )
         return target_state.with_columns(pl.lit(value=True).alias("is_active"))
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
-        """The same, by key."""
+        """Return records by key."""
         return self.read(fields).filter(pl.col("external_id").is_in(external_ids))
 
-    def send(self, batch: Sequence[Write]) -> Sent:
-        """Keep it."""
+    def send(self, batch: Sequence[Write]) -> SendResult:
+        """Store the records."""
         self.writes += 1
         rows = [{**write.values, "target_id": f"t{write.source_id}", "external_id": write.source_id} for write in batch]
-        self.held += rows
-        return Sent([Outcome(Verdict.CONFIRMED, row["target_id"]) for row in rows])
+        self.records += rows
+        return SendResult([Outcome(Verdict.CONFIRMED, row["target_id"]) for row in rows])
 
 
 def spec() -> WorkflowSpec:
-    """Customers with 40 mapped columns."""
+    """Return a workflow of customers with 40 mapped columns."""
     rows: list[dict[str, Any]] = [
         {"field": "externalid", "from": "customer_id", "locked": True},
         {"field": "active", "value": True},
@@ -100,7 +104,7 @@ def spec() -> WorkflowSpec:
 
 
 def staged(records: int) -> pl.DataFrame:
-    """The staging table."""
+    """Return the staging table."""
     number = pl.int_range(records, dtype=pl.Int64)
     return pl.select(
         number.cast(pl.String).alias("customer_id"),
@@ -111,7 +115,7 @@ def staged(records: int) -> pl.DataFrame:
 
 
 def prepare(folder: Path, records: int) -> None:
-    """Staging table, mart and target state, 1 % of it otherwise, and a link and an open spell for each record."""
+    """Create the staging table, the mart, a target state of which 1 % differs, and a link for each record."""
     source = staged(records)
     changed = pl.int_range(pl.len()) % 100 == 0
     target_state = source.select(
@@ -124,11 +128,11 @@ def prepare(folder: Path, records: int) -> None:
         *(pl.col(name) for name in FIELDS[:-1]),
         pl.when(changed).then(pl.lit("old")).otherwise(FIELDS[-1]).alias(FIELDS[-1]),
     )
-    # the last thousand are not there yet; a thousand others have left the source
-    gone = target_state.head(EDGE).with_columns(
+    # the last thousand records are new; a thousand others were deleted from the source
+    deleted = target_state.head(EDGE).with_columns(
         (pl.lit("x") + pl.col(name)).alias(name) for name in ("target_id", "external_id", "externalid")
     )
-    target_state = pl.concat([target_state.head(records - EDGE), gone]).select(
+    target_state = pl.concat([target_state.head(records - EDGE), deleted]).select(
         *TARGET_STATE_COLUMNS, "externalid", "active", *FIELDS
     )
     warehouse, workflow = Warehouse(folder), Workflow(WORKFLOW, spec())
@@ -149,21 +153,21 @@ from {mart}
 
 
 def mart(folder: Path) -> str:
-    """Shape and fingerprint."""
+    """Shape and hash the records."""
     return f"{make_mart(Warehouse(folder), Workflow(WORKFLOW, spec()))} records"
 
 
-def millpond(folder: Path) -> str:
-    """Read, decide, guard, keep."""
-    planned = make_plan(Warehouse(folder), Workflow(WORKFLOW, spec()), Paper(), run_id="bench", clock=WallClock())
+def plan(folder: Path) -> str:
+    """Read, decide, guard, store."""
+    planned = make_plan(RunContext(Warehouse(folder), Workflow(WORKFLOW, spec()), MemoryTarget(), "bench", WallClock()))
     counts = dict(planned.plan.group_by("action").len().iter_rows())
     return f"{counts.get('update', 0)} changed, {counts.get('create', 0)} new, a reason for each of {planned.records}"
 
 
-CONTESTANTS = {"mart": mart, "plan": millpond}
+PROGRAMS = {"mart": mart, "plan": plan}
 TITLES = {
-    "mart": "Millpond: shape and fingerprint the mart",
-    "plan": "Millpond: read, decide with reasons, keep",
+    "mart": "Millpond: shape and hash the mart",
+    "plan": "Millpond: read, decide with reasons, store",
     "pandas": "pandas: align and compare",
     "drt": "drt-core: compute_diff",
 }
@@ -171,44 +175,44 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Timed:
-    """Seconds of the work itself, peak megabytes of its process, and what it said; or why there is no number."""
+    """Seconds of the work, peak megabytes of its process, and its output; or the reason why there are no numbers."""
 
     seconds: float | None
     peak_mb: float
-    told: str
+    remark: str
 
 
-def timed(word: str, folder: Path) -> Timed:
-    """Run one contestant in a process of its own."""
+def timed(program: str, folder: Path) -> Timed:
+    """Run one program in its own process."""
     try:
-        command = _command(word, folder)
+        command = _command(program, folder)
     except subprocess.CalledProcessError as error:
         return Timed(None, 0, f"cannot be installed: {_last_line(error.stderr)}")
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
+    with tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
         assert process.stdout is not None
         out = process.stdout.read().decode()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
+        stderr.seek(0)
         if status:
-            return Timed(None, usage.ru_maxrss / 1024, f"failed: {_last_line(said.read().decode())}")
-    # what a contestant prints beside it, such as DuckDB's progress, comes before
-    seconds, _, told = out.replace("\r", "\n").strip().splitlines()[-1].partition(" ")
-    return Timed(float(seconds), usage.ru_maxrss / 1024, told.strip())
+            return Timed(None, usage.ru_maxrss / 1024, f"failed: {_last_line(stderr.read().decode())}")
+    # other output, such as DuckDB's progress, comes before
+    seconds, _, remark = out.replace("\r", "\n").strip().splitlines()[-1].partition(" ")
+    return Timed(float(seconds), usage.ru_maxrss / 1024, remark.strip())
 
 
-def _command(word: str, folder: Path) -> list[str]:
-    if word in CONTESTANTS:
-        return [sys.executable, "-m", __spec__.name, "--only", word, str(folder)]
+def _command(program: str, folder: Path) -> list[str]:
+    if program in PROGRAMS:
+        return [sys.executable, "-m", __spec__.name, "--only", program, str(folder)]
     names = ["externalid", "active", *FIELDS]
     tables = [f"mart_{WORKFLOW}", f"target_{WORKFLOW}"]
-    python = environment(word)
-    return [str(python), "-c", plan_peers.SCRIPTS[word], str(folder / "stage.duckdb"), *tables, *names]
+    python = environment(program)
+    return [str(python), "-c", plan_peers.SCRIPTS[program], str(folder / "millpond.duckdb"), *tables, *names]
 
 
 def environment(kind: str) -> Path:
-    """The Python of a peer's environment, made once."""
+    """Return the Python of a peer's environment, which is created once."""
     folder = CACHE / kind
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -220,21 +224,22 @@ def environment(kind: str) -> Path:
 
 
 def _last_line(text: str | None) -> str:
-    return ((text or "").strip().splitlines() or ["no word"])[-1]
+    return ((text or "").strip().splitlines() or ["no output"])[-1]
 
 
 def quiet_run(records: int) -> tuple[int, int]:
-    """Calls that write in a run that sends everything, and in the next one, for which nothing has changed."""
+    """Return the number of writing calls of a run that sends everything, and of the next one, without changes."""
     calls = []
     with tempfile.TemporaryDirectory() as name:
-        warehouse, workflow, target = Warehouse(Path(name)), Workflow(WORKFLOW, spec()), Paper()
+        warehouse, workflow, target = Warehouse(Path(name)), Workflow(WORKFLOW, spec()), MemoryTarget()
         warehouse.replace("stg_netsuite__customers", staged(records))
         for run_id in ("first", "second"):
             before = target.writes
             make_mart(warehouse, workflow)
-            read_target_state(warehouse, workflow, target, run_id=run_id, clock=WallClock())
-            make_plan(warehouse, workflow, target, run_id=run_id, clock=WallClock())
-            run_sync(warehouse, workflow, target, run_id=run_id, clock=WallClock())
+            run = RunContext(warehouse, workflow, target, run_id, WallClock())
+            read_target_state(run)
+            make_plan(run)
+            run_sync(run)
             calls.append(target.writes - before)
     return calls[0], calls[1]
 
@@ -243,41 +248,41 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--unchanged", type=int, default=100_000, help="records of the run without a change")
-    parser.add_argument("--only", nargs=2, metavar=("WORD", "FOLDER"), help="one contestant, in this process")
-    asked = parser.parse_args()
-    if asked.only:
-        word, folder = asked.only
-        if word == "prepare":
-            prepare(Path(folder), asked.records)
+    parser.add_argument("--unchanged", type=int, default=100_000, help="records of the run without changes")
+    parser.add_argument("--only", nargs=2, metavar=("PROGRAM", "FOLDER"), help="run one program in this process")
+    options = parser.parse_args()
+    if options.only:
+        program, folder = options.only
+        if program == "prepare":
+            prepare(Path(folder), options.records)
             return
         began = perf_counter()
-        told = CONTESTANTS[word](Path(folder))
-        sys.stdout.write(f"{perf_counter() - began:.3f} {told}")
+        remark = PROGRAMS[program](Path(folder))
+        sys.stdout.write(f"{perf_counter() - began:.3f} {remark}")
         return
     with tempfile.TemporaryDirectory() as name:
-        # in a process of its own: the kernel counts what a parent used as its children's peak
-        made = [sys.executable, "-m", __spec__.name, "--only", "prepare", name, "--records", str(asked.records)]
-        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        measured = {word: timed(word, Path(name)) for word in TITLES}
+        # in its own process: the kernel counts the memory of a parent in the peak of its children
+        command = [sys.executable, "-m", __spec__.name, "--only", "prepare", name, "--records", str(options.records)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        measured = {program: timed(program, Path(name)) for program in TITLES}
     console = Console(width=150)
-    console.print(_table(asked.records, measured))
-    first, second = quiet_run(asked.unchanged)
-    console.print(f"{asked.unchanged:,} records: {first} writing calls in the first run, {second} in the next")
+    console.print(_table(options.records, measured))
+    first, second = quiet_run(options.unchanged)
+    console.print(f"{options.unchanged:,} records: {first} writing calls in the first run, {second} in the next one")
 
 
 def _table(records: int, measured: dict[str, Timed]) -> Table:
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     table = Table(title=f"{records:,} records of {COLUMNS} columns; load {load}")
-    for head in ("work", "seconds", "peak MB", "time ratio", "memory ratio", "told"):
-        table.add_column(head, justify="left" if head in {"work", "told"} else "right")
-    plan = measured["plan"]
-    for word, each in measured.items():
-        if each.seconds is None or plan.seconds is None:
-            table.add_row(TITLES[word], "-", "-", "-", "-", each.told)
+    for head in ("work", "seconds", "peak MB", "time ratio", "memory ratio", "remark"):
+        table.add_column(head, justify="left" if head in {"work", "remark"} else "right")
+    ours = measured["plan"]
+    for program, each in measured.items():
+        if each.seconds is None or ours.seconds is None:
+            table.add_row(TITLES[program], "-", "-", "-", "-", each.remark)
             continue
-        ratios = f"{each.seconds / plan.seconds:.1f}", f"{each.peak_mb / plan.peak_mb:.1f}"
-        table.add_row(TITLES[word], f"{each.seconds:.1f}", f"{each.peak_mb:.0f}", *ratios, each.told)
+        ratios = f"{each.seconds / ours.seconds:.1f}", f"{each.peak_mb / ours.peak_mb:.1f}"
+        table.add_row(TITLES[program], f"{each.seconds:.1f}", f"{each.peak_mb:.0f}", *ratios, each.remark)
     return table
 
 

@@ -1,11 +1,11 @@
-"""How long a saved record takes to both targets, with real processes: webhook, daemon, a new process for each run.
+"""Time from a save to both targets, with real processes: webhook, daemon, and a process for each run.
 
-save in the stand-in  ->  signed post  ->  `millpond webhook`  ->  change notification sensor  ->  targeted run  ->  confirmed
+save in the sandbox -> signed POST -> `millpond webhook` -> change notification sensor -> real-time run -> confirmed
 
     make bench-realtime ARGS="--saves 30 --every-s 4"
 
-The clock is the machine's: every wait is a real one, Precoro's second between two calls too. A save counts as arrived
-when the ledger has its confirmation from SuiteProjects Pro and from Precoro.
+All waits are real, including Precoro's one second between two calls. A save has arrived when the ledger has its
+confirmation from SuiteProjects Pro and from Precoro.
 """
 
 import os
@@ -40,7 +40,7 @@ from resources.sandbox.netsuite.user_event import Deployment
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
 
-HEARING = ("suiteprojects__customers", "suiteprojects__projects", "suiteprojects__contacts", "precoro__options")
+WORKFLOWS = ("suiteprojects__customers", "suiteprojects__projects", "suiteprojects__contacts", "precoro__options")
 BOTH = ("suiteprojects__customers", "precoro__options")
 CUSTOMERS = """
 select customer_id
@@ -57,7 +57,7 @@ select workflow, source_id, seen_at from sync_attempts
 where source = 'customers' and state in ('confirmed', 'found') and seen_at > ?
 order by seen_at
 """
-GIVE_UP_S = 240.0
+TIMEOUT_S = 240.0
 
 app = App(name="realtime", help=__doc__)
 console = Console(width=110)
@@ -65,29 +65,29 @@ console = Console(width=110)
 
 @dataclass(frozen=True)
 class Save:
-    """One save: when it began, and when NetSuite's user event had its answer."""
+    """One save: the times at which it began, and at which NetSuite's user event had its response."""
 
     record_id: str
     began: float
-    kept: float
+    notified: float
 
 
 @contextmanager
 def processes(home: Path, port: int) -> Iterator[None]:
-    """Webhook and daemon, as `millpond webhook` and `millpond ui` start them."""
+    """Run the webhook and the daemon as `millpond webhook` and `millpond ui` do."""
     webhook = ["-c", "from orchestration.cli.main import main; main()", "webhook", "--port", str(port)]
     daemon = ["-m", "dagster._daemon", "run", "-w", str(ROOT / "workspace.yaml")]
     logs = [(home / f"{name}.log").open("w") for name in ("webhook", "daemon")]
     started = [
         subprocess.Popen(
             [sys.executable, "-W", "ignore", *command], cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - nothing else runs yet
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no other thread runs yet
         )
         for command, log in zip((webhook, daemon), logs, strict=True)
     ]  # fmt: skip
     try:
         until = time.monotonic() + 60
-        while not _answers(port):
+        while not _is_up(port):
             if time.monotonic() > until or started[0].poll() is not None:
                 raise SystemExit((home / "webhook.log").read_text()[-2000:])
             time.sleep(0.1)
@@ -104,23 +104,23 @@ def processes(home: Path, port: int) -> Iterator[None]:
             log.close()
 
 
-def _answers(port: int) -> bool:
+def _is_up(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as response:
+            return bool(response.status == 200)
     except OSError:
         return False
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def prepare(home: Path, customers: int) -> tuple[Sandbox, Warehouse, list[str]]:
-    """A home after its first run, whose workflows follow change notifications; customers that both targets have."""
+    """Return a home after its first run, with real-time updates; and the ids of customers in both targets."""
     sandbox, warehouse = Sandbox(home / "sandbox"), Warehouse(home / "warehouse")
     fill(sandbox, customers=customers, seed=3)
     from orchestration.definitions import definitions
@@ -129,14 +129,14 @@ def prepare(home: Path, customers: int) -> tuple[Sandbox, Warehouse, list[str]]:
         job = {each.name: each for each in definitions().resolve_all_job_defs()}["all"]
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         assert job.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet).success
-    for name in HEARING:
-        Switches(warehouse.folder).say(name, realtime=True)
+    for name in WORKFLOWS:
+        Switches(warehouse.folder).override(name, realtime=True)
     sandbox.clock.follow_wall()  # type: ignore[attr-defined]  # the folder's own clock
     return sandbox, warehouse, [str(row[0]) for row in warehouse.read(CUSTOMERS).rows()]
 
 
 def save_all(sandbox: Sandbox, ids: list[str], saves: int, every_s: float) -> list[Save]:
-    """Save one record after the other, each at its moment."""
+    """Save one record after another, every `every_s` seconds."""
     done = []
     start = time.time()
     for number in range(saves):
@@ -148,7 +148,7 @@ def save_all(sandbox: Sandbox, ids: list[str], saves: int, every_s: float) -> li
 
 
 def arrivals(warehouse: Warehouse, done: list[Save]) -> dict[tuple[str, float], float]:
-    """When each workflow had each save confirmed: the first time after it; by workflow and the save's moment."""
+    """Return the time of each save's first confirmation, by workflow and by the time of the save."""
     moment = datetime.fromtimestamp(done[0].began, UTC).replace(tzinfo=None)
     found: dict[tuple[str, float], float] = {}
     for workflow, record_id, at in warehouse.read(CONFIRMED, [moment]).iter_rows():
@@ -160,22 +160,22 @@ def arrivals(warehouse: Warehouse, done: list[Save]) -> dict[tuple[str, float], 
 
 
 def percentile(values: list[float], percent: int) -> float:
-    """A percentile; the only value when there is one."""
+    """Return a percentile, or the only value."""
     return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
 
 
 @app.default
 def bench(*, saves: int = 30, every_s: float = 4.0, customers: int = 200) -> None:
-    """Measure and print.
+    """Measure, and print a table.
 
     Parameters
     ----------
     saves
-        Saves, of one customer after the other.
+        Number of saves.
     every_s
-        Seconds between two saves.
+        Seconds between saves.
     customers
-        NetSuite customers, leads and prospects.
+        Number of customers, leads and prospects in NetSuite.
     """
     with TemporaryDirectory() as folder:
         home = Path(folder)
@@ -186,53 +186,55 @@ def bench(*, saves: int = 30, every_s: float = 4.0, customers: int = 200) -> Non
         os.environ.pop("DAGSTER_HOME", None)
         sandbox, warehouse, ids = prepare(home, customers)
         if not ids:
-            raise SystemExit("no customer is in both targets; ask for more --customers")
+            raise SystemExit("no customer is in both targets: increase --customers")
         port = free_port()
         url, secret = f"http://127.0.0.1:{port}{PATH}", os.environ["MILLPOND_WEBHOOK_SECRETS"]
-        sandbox.netsuite.user_event.register(Deployment(url, secret, "1234567_SB1"))
+        sandbox.netsuite.user_event.deploy(Deployment(url, secret, "1234567_SB1"))
         with processes(home, port), open_instance(MillpondSettings()) as instance:
             wait_for_daemon(instance)
             done = save_all(sandbox, ids, saves, every_s)
-            until = time.monotonic() + GIVE_UP_S
-            while NotificationQueue(home).waiting() and time.monotonic() < until:
+            until = time.monotonic() + TIMEOUT_S
+            while NotificationQueue(home).pending() and time.monotonic() < until:
                 time.sleep(0.5)
-            there = arrivals(warehouse, done)
+            confirmed = arrivals(warehouse, done)
             runs = instance.get_run_records(dg.RunsFilter(job_name=REALTIME), limit=1000)
-        show(done, there, runs)
+        print_table(done, confirmed, runs)
 
 
 def wait_for_daemon(instance: dg.DagsterInstance) -> None:
-    """Until the change notification sensor looked once: then everything is loaded."""
+    """Wait until the change notification sensor was evaluated, when everything is loaded."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
         states = [each for each in instance.all_instigator_state() if each.instigator_name == "change_notifications"]
         if states and instance.get_ticks(states[0].instigator_origin_id, states[0].selector_id, limit=1):
             return
         time.sleep(0.5)
-    raise SystemExit("the daemon did not look at its sensors within two minutes")
+    raise SystemExit("the daemon evaluated no sensor within two minutes")
 
 
-def show(done: list[Save], there: dict[tuple[str, float], float], runs: list[dg.RunRecord]) -> None:
-    """One row for each part of the way."""
-    arrived = [each for each in done if all((name, each.began) in there for name in BOTH)]
+def print_table(done: list[Save], confirmed: dict[tuple[str, float], float], runs: list[dg.RunRecord]) -> None:
+    """Print one row per stage."""
+    arrived = [each for each in done if all((name, each.began) in confirmed for name in BOTH)]
     parts: dict[str, list[float]] = {
-        "save -> change notification kept (the person waits)": [each.kept - each.began for each in done],
-        "run asked for -> its process works": [
+        "save -> response to NetSuite's user event": [each.notified - each.began for each in done],
+        "run requested -> its process started": [
             each.start_time - each.create_timestamp.timestamp() for each in runs if each.start_time
         ],
-        "run works -> ends": [each.end_time - each.start_time for each in runs if each.start_time and each.end_time],
-        "save -> confirmed by SuiteProjects Pro": [there[BOTH[0], each.began] - each.began for each in arrived],
-        "save -> confirmed by Precoro": [there[BOTH[1], each.began] - each.began for each in arrived],
-        "save -> confirmed by both": [max(there[name, each.began] for name in BOTH) - each.began for each in arrived],
+        "run started -> ended": [each.end_time - each.start_time for each in runs if each.start_time and each.end_time],
+        "save -> confirmed by SuiteProjects Pro": [confirmed[BOTH[0], each.began] - each.began for each in arrived],
+        "save -> confirmed by Precoro": [confirmed[BOTH[1], each.began] - each.began for each in arrived],
+        "save -> confirmed by both": [
+            max(confirmed[name, each.began] for name in BOTH) - each.began for each in arrived
+        ],
     }
-    table = Table("seconds", "p50", "p95", "most", title=f"{len(arrived)} of {len(done)} saves, {len(runs)} runs")
+    table = Table("seconds", "p50", "p95", "max", title=f"{len(arrived)} of {len(done)} saves, {len(runs)} runs")
     for name, values in parts.items():
         if values:
             table.add_row(
                 name, *(f"{value:.2f}" for value in (percentile(values, 50), percentile(values, 95), max(values)))
             )
     console.print(table)
-    console.print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", highlight=False)
+    console.print(f"machine load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", highlight=False)
     raise SystemExit(0 if len(arrived) == len(done) else 1)
 
 

@@ -1,9 +1,9 @@
-"""How time and memory grow past one machine: more records, and more accounts side by side.
+"""Growth of time and memory on several machines, with more records and with more accounts in parallel.
 
 `python -m tests.bench.scale [--records 10000 100000 1000000] [--accounts 1 2 4] [--each 10000]`: a lake in an object
-store (a stand-in in Python: slower than a real one) with its catalog in PostgreSQL; 12 mapped columns, 1 % changed.
-Each account has a warehouse of its own and is a process of its own, whose peak memory is the kernel's figure. Times are of
-the work itself: stage (write the staging table), mart, plan, publish. `--file` measures one DuckDB file beside it.
+store (moto, slower than a real one) with its catalog in PostgreSQL; 12 mapped columns, 1 % changed.
+Each account has its own warehouse and process, whose peak memory is the kernel's figure. The measured steps are stage
+(write the staging table), mart, plan and publish. `--file` also measures one DuckDB file.
 """
 
 import argparse
@@ -23,14 +23,16 @@ from rich.console import Console
 from rich.table import Table
 
 from assets.delivery.mart.build import make_mart
-from assets.delivery.plan.planner import Workflow, make_plan
+from assets.delivery.plan.planner import make_plan
+from assets.delivery.run_context import RunContext
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from resources.clock import WallClock
-from resources.warehouse.ducklake import Lake
+from resources.warehouse.ducklake import DuckLakeSettings
 from resources.warehouse.resource import open_warehouse
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
-from tests.bench.plan import Paper
+from tests.bench.plan import MemoryTarget
 from tests.scale.services import Services, services
 
 FIELDS = [f"field_{number:02}" for number in range(10)]
@@ -39,7 +41,7 @@ WORKFLOW = "bench"
 
 
 def work(warehouse: Warehouse, records: int) -> dict[str, float]:
-    """One account's way from staging to the snapshot; seconds of each step."""
+    """Do one account's steps from staging to the snapshot; return the seconds of each."""
     rows: list[dict[str, Any]] = [
         {"field": "externalid", "from": "customer_id", "locked": True},
         {"field": "active", "value": True},
@@ -56,7 +58,7 @@ def work(warehouse: Warehouse, records: int) -> dict[str, float]:
 
     def stage() -> None:
         with warehouse.writer(tuned=True) as con:
-            warehouse.spare_memory(con)
+            warehouse.limit_memory(con)
             con.execute(
                 f"create or replace table stg_netsuite__customers as select i::varchar as customer_id, {values},"
                 f" false as is_inactive, false as is_deleted from range({records}) as r(i)"
@@ -68,7 +70,7 @@ def work(warehouse: Warehouse, records: int) -> dict[str, float]:
     steps = {
         "stage": stage,
         "mart": lambda: make_mart(warehouse, workflow),
-        "plan": lambda: make_plan(warehouse, workflow, Paper(), run_id="bench", clock=WallClock()),
+        "plan": lambda: make_plan(RunContext(warehouse, workflow, MemoryTarget(), "bench", WallClock())),
         "publish": warehouse.publish,
     }
     return {name: _seconds(step) for name, step in steps.items()}
@@ -82,7 +84,7 @@ def _seconds(step: Any) -> float:
 
 @dataclass(frozen=True)
 class Measured:
-    """Accounts that worked side by side: seconds in all, each step's slowest, the largest process."""
+    """Parallel accounts: total seconds, the slowest of each step, the largest process."""
 
     wall: float
     steps: dict[str, float]
@@ -90,51 +92,53 @@ class Measured:
 
 
 def measure(stores: Services | None, accounts: int, records: int) -> Measured:
-    """Start them together and wait for all."""
+    """Start one process per account, and wait for all."""
     began, running = perf_counter(), []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(accounts):
             schema = f"bench_{monotonic_ns()}_{number}"
-            where = [stores.catalog, schema, stores.endpoint] if stores else []
+            lake_arguments = [stores.catalog, schema, stores.endpoint] if stores else []
             command = [sys.executable, "-W", "ignore", "-m", "tests.bench.scale", "--child", f"{folder}/{number}"]
             running.append(
-                subprocess.Popen([*command, str(records), *where], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                subprocess.Popen(
+                    [*command, str(records), *lake_arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                )
             )
-        told, peaks = [], []
+        results, peaks = [], []
         for process in running:
             assert process.stdout
-            told.append(json.loads(process.stdout.read() or "null"))
+            results.append(json.loads(process.stdout.read() or "null"))
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             peaks.append(usage.ru_maxrss / 1024)
-    if not all(told):
+    if not all(results):
         sys.exit(f"{records:,} records for {accounts} accounts: failed")
-    return Measured(perf_counter() - began, {name: max(each[name] for each in told) for name in STEPS}, max(peaks))
+    return Measured(perf_counter() - began, {name: max(each[name] for each in results) for name in STEPS}, max(peaks))
 
 
-def child(words: Sequence[str]) -> None:
-    """One account."""
-    folder, records, *where = words
+def child(arguments: Sequence[str]) -> None:
+    """Measure one account, and print the result as JSON."""
+    folder, records, *lake_arguments = arguments
     lake = None
-    if where:
-        catalog, schema, endpoint = where
-        lake = Lake(catalog, f"s3://warehouse/{schema}", schema, endpoint, key="key", secret="secret")
-    print(json.dumps(work(open_warehouse(Path(folder), lake=lake), int(records))))
+    if lake_arguments:
+        catalog, schema, endpoint = lake_arguments
+        lake = DuckLakeSettings(catalog, f"s3://warehouse/{schema}", schema, endpoint, key="key", secret="secret")
+    print(json.dumps(work(open_warehouse(Path(folder), ducklake=lake), int(records))))
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", nargs="+", default=[])
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--accounts", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--each", type=int, default=10_000)
     parser.add_argument("--file", action="store_true")
-    asked = parser.parse_args()
-    if asked.child:
-        child(asked.child)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(arguments.child)
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the three services end with this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the services end with this process
     console = Console(width=110)
     table = Table("warehouse", "accounts", "records each", "wall s", *(f"{name} s" for name in STEPS), "peak MB")
 
@@ -145,12 +149,12 @@ def main() -> None:
         console.print(f"{kind}, {accounts} x {records:,}: {done.wall:.1f} s", highlight=False)
 
     with services() as stores:
-        for records in asked.records:
+        for records in arguments.records:
             add("lake", stores, 1, records)
-            if asked.file:
+            if arguments.file:
                 add("file", None, 1, records)
-        for accounts in asked.accounts:
-            add("lake", stores, accounts, asked.each)
+        for accounts in arguments.accounts:
+            add("lake", stores, accounts, arguments.each)
     console.print(table)
     console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", highlight=False)
 

@@ -1,4 +1,4 @@
-"""A home of its own for each test, and the code location over it."""
+"""A temporary home per test, and the code location on it."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Home:
-    """One operator's machine: a sandbox, a warehouse, and jobs to run on them through the code location."""
+    """One installation: a sandbox, a warehouse, and the code location's jobs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,13 +29,13 @@ class Home:
         self.warehouse = Warehouse(folder / "warehouse")
 
     def run(self, job: str = "all") -> dg.ExecuteInProcessResult:
-        """Run one job of the code location, as the daemon would."""
+        """Run one job as the daemon would."""
         found = definitions().resolve_job_def(job)
         with dg.DagsterInstance.ephemeral() as instance:
             return found.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
 
     def materialize(self, *assets: str) -> dg.ExecuteInProcessResult:
-        """Materialize some assets alone, as by hand in the UI."""
+        """Materialize assets as an operator would in the UI."""
         job = definitions().resolve_implicit_global_asset_job_def()
         with dg.DagsterInstance.ephemeral() as instance:
             return job.execute_in_process(
@@ -48,7 +48,7 @@ class Home:
 
 @contextmanager
 def at_home(folder: Path) -> Iterator[Home]:
-    """Point the settings at a folder for a while."""
+    """Use a folder as MILLPOND_HOME within the block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLPOND_HOME", str(folder))
         patch.setenv("MILLPOND_MODE", "sandbox")
@@ -58,7 +58,7 @@ def at_home(folder: Path) -> Iterator[Home]:
 
 @contextmanager
 def edited_workflows(folder: Path, groups: str | None = None, **edits: Callable[[str], str]) -> Iterator[Path]:
-    """The shipped workflow files with some of them edited, as an operator's own folder."""
+    """Use an edited copy of the shipped workflow files within the block."""
     copytree(ROOT / "orchestration" / "workflows", folder)
     if groups is not None:
         (folder / "groups.yaml").write_text(groups)
@@ -81,7 +81,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture(scope="session")
 def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose NetSuite is filled; tests copy it, for filling and running cost more than copying."""
+    """A home with records in NetSuite; tests copy it, since copying is faster than filling."""
     folder = tmp_path_factory.mktemp("seeded") / "home"
     with at_home(folder) as made:
         seed(made.sandbox, customers=CUSTOMERS, seed=3)
@@ -89,9 +89,9 @@ def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def settled_home(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home after its first run."""
-    folder = tmp_path_factory.mktemp("settled") / "home"
+def synced_home(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after its first successful run."""
+    folder = tmp_path_factory.mktemp("synced") / "home"
     copytree(seeded_home, folder)
     with at_home(folder) as made:
         assert made.run("all").success
@@ -100,24 +100,24 @@ def settled_home(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def seeded(seeded_home: Path, tmp_path: Path) -> Iterator[Home]:
-    """NetSuite is filled, nothing has run yet."""
+    """A copy of the home with records in NetSuite and no run."""
     copytree(seeded_home, tmp_path / "home")
     with at_home(tmp_path / "home") as made:
         yield made
 
 
 @pytest.fixture
-def settled(settled_home: Path, tmp_path: Path) -> Iterator[Home]:
-    """One run went well."""
-    copytree(settled_home, tmp_path / "home")
+def synced(synced_home: Path, tmp_path: Path) -> Iterator[Home]:
+    """A copy of the home after one successful run."""
+    copytree(synced_home, tmp_path / "home")
     with at_home(tmp_path / "home") as made:
         yield made
 
 
 @pytest.fixture
 def browser() -> None:
-    """A browser; in the pipeline its absence is a failure, for a page that nobody looked at proves nothing."""
+    """Require Chromium; without it the test is skipped, and fails in CI."""
     if shutil.which("chromium") is None:
         if os.environ.get("CI", "").lower() == "true":
-            pytest.fail("there is no chromium: the pages were not looked at")
-        pytest.skip("there is no chromium: the pages were not looked at")
+            pytest.fail("chromium is not installed")
+        pytest.skip("chromium is not installed")

@@ -1,6 +1,6 @@
-"""What the shipped workflows promise, computed a second time from NetSuite's tables in plain Python.
+"""The expected target records of the shipped workflows, computed from NetSuite's tables in plain Python.
 
-Nothing here uses the project's mapping, planning or delivery: the tests compare two independent answers.
+This code shares nothing with the mapping, planning or delivery code, so tests compare two independent results.
 """
 
 from typing import Any
@@ -13,22 +13,22 @@ SUBSIDIARY = "2"
 
 
 def rows_by_id(sandbox: Sandbox, table: str) -> Rows:
-    """A table of the sandbox's NetSuite by internal id."""
+    """Return a NetSuite table by internal id."""
     return {str(row["id"]): row for row in sandbox.netsuite.rows(table)}
 
 
 def company_name(row: dict[str, Any]) -> str:
-    """What a customer is called in both targets."""
+    """Return a customer's name in both targets."""
     return row["companyname"] or row["altname"] or " ".join(filter(None, (row["firstname"], row["lastname"])))
 
 
-def selected_customers(sandbox: Sandbox, refused: set[str]) -> Rows:
-    """What SuiteProjects Pro must hold: external id to values; `refused` are ids that it does not take."""
+def selected_customers(sandbox: Sandbox, rejected: set[str]) -> Rows:
+    """Return the expected customers of SuiteProjects Pro by external id, without the ids that it rejects."""
     currencies = {key: row["symbol"] for key, row in rows_by_id(sandbox, "currency").items()}
     selected = {}
     for key, row in rows_by_id(sandbox, "customer").items():
         stage = row["searchstage"].lower()
-        if stage == "lead" or row["isinactive"] or not row["custentity_oa_export_to_openair"] or key in refused:
+        if stage == "lead" or row["isinactive"] or not row["custentity_oa_export_to_openair"] or key in rejected:
             continue
         selected[key] = {
             "name": row["entityid"],
@@ -42,7 +42,7 @@ def selected_customers(sandbox: Sandbox, refused: set[str]) -> Rows:
 
 
 def selected_options(sandbox: Sandbox) -> Rows:
-    """What Precoro must hold: external id to name and external id of the parent."""
+    """Return the expected options of Precoro by external id: name, level and external id of the parent."""
     members: dict[str, set[str]] = {}
     primary: dict[str, str] = {}
     for relation in sandbox.netsuite.rows("customersubsidiaryrelationship"):
@@ -55,24 +55,24 @@ def selected_options(sandbox: Sandbox) -> Rows:
         if fits and len(company_name(row)) <= 83:
             options[key] = {"name": company_name(row), "parent": None, "level": 1}
     jobs = rows_by_id(sandbox, "job")
-    waiting = {key: row for key, row in jobs.items() if not row["isinactive"]}
-    for _ in range(3):  # a parent before its children, three levels
-        for key, row in list(waiting.items()):
+    remaining = {key: row for key, row in jobs.items() if not row["isinactive"]}
+    for _ in range(3):  # parents before children, three levels
+        for key, row in list(remaining.items()):
             parent = str(row["parent"]) if str(row["parent"]) in jobs else str(row["customer"])
             in_scope = primary.get(str(row["customer"])) == SUBSIDIARY
             if in_scope and parent in options and options[parent]["level"] < 3 and row["companyname"]:
                 options[key] = {"name": row["companyname"], "parent": parent, "level": options[parent]["level"] + 1}
-                del waiting[key]
+                del remaining[key]
     return options
 
 
-def held_customers(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """What SuiteProjects Pro's stand-in holds of ours: external id, values, whether it is switched on."""
+def target_customers(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Return our customers in the simulated SuiteProjects Pro."""
     return [row for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid")]
 
 
-def held_options(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """What Precoro's stand-in holds of ours, with the parent's external id."""
+def target_options(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Return our options in the simulated Precoro, with the external id of the parent."""
     field = sandbox.credentials["precoro"]["item_custom_field_id"]
     options = sandbox.precoro.options(field)
     keys = {option["option_id"]: option["external_id"] for option in options}

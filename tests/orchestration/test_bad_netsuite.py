@@ -1,4 +1,4 @@
-"""What NetSuite no longer shows, and records that a target cannot take: told, nothing lost, mended by itself."""
+"""Lost permissions in NetSuite, and records that a target rejects: error texts, and automatic recovery."""
 
 from pathlib import Path
 from typing import Any
@@ -6,67 +6,67 @@ from typing import Any
 import pytest
 
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from tests.orchestration.bad_day import (
-    OF_PRECORO,
-    OF_SUITEPROJECTS,
+from tests.orchestration.conftest import Home, edited_workflows
+from tests.orchestration.home_state import (
+    CUSTOMERS,
+    OPTIONS,
     decisions,
     environment,
     failures,
-    held,
-    rows,
+    row_counts,
+    target_records,
     writes,
 )
-from tests.orchestration.conftest import Home, edited_workflows
 
 pytestmark = pytest.mark.long
 
 FLAG = "custentity_oa_export_to_openair"
-ONE_WORLD = ("subsidiary", "customersubsidiaryrelationship")
+SUBSIDIARY_TABLES = ("subsidiary", "customersubsidiaryrelationship")
 
 
 def hide(home: Home, *, tables: tuple[str, ...] = (), columns: tuple[str, ...] = ()) -> None:
-    """What the role may not see from now on."""
+    """Hide tables and columns from the role."""
     home.sandbox.switches.set("netsuite", NetSuiteSwitches, hidden_tables=tables, hidden_columns=columns)
 
 
 def test_a_missing_table_stops_only_what_reads_it(seeded: Home) -> None:
-    """Contacts cannot be seen: customers go on, and the text names the permission."""
+    """Without the permission for contacts, customers are still synced; the error names the permission."""
     hide(seeded, tables=("contact",))
-    told = failures(seeded.run())
+    failed = failures(seeded.run())
 
-    assert told == {
+    assert failed == {
         "raw_netsuite__contacts": "netsuite: query contact: table contact was not found: give the role the permission"
         " 'Contacts'"
     }
-    found = held(seeded)
-    assert min(len(found[OF_SUITEPROJECTS]), len(found[OF_PRECORO])) > 3
+    found = target_records(seeded)
+    assert min(len(found[CUSTOMERS]), len(found[OPTIONS])) > 3
 
     hide(seeded)
     assert seeded.run().success
-    assert rows(seeded)["stg_netsuite__contacts"] > 0
-    assert held(seeded) == found
+    assert row_counts(seeded)["stg_netsuite__contacts"] > 0
+    assert target_records(seeded) == found
 
 
-def test_an_account_without_subsidiaries_names_them_as_optional(seeded: Home) -> None:
-    """The error says which setting; with it customers go on, and what selects by subsidiary finds nobody."""
-    hide(seeded, tables=ONE_WORLD)
-    told = failures(seeded.run(OF_SUITEPROJECTS))
+def test_an_account_without_subsidiaries_lists_them_as_optional(seeded: Home) -> None:
+    """The error names the setting; with it customers are synced, and a filter by subsidiary selects none."""
+    hide(seeded, tables=SUBSIDIARY_TABLES)
+    failed = failures(seeded.run(CUSTOMERS))
 
     assert (
-        "an account without it names the table in MILLPOND_OPTIONAL_TABLES"
-        in (told["raw_netsuite__customer_subsidiaries"])
+        "for an account without it, list the table in MILLPOND_OPTIONAL_TABLES"
+        in (failed["raw_netsuite__customer_subsidiaries"])
     )
-    assert held(seeded)[OF_SUITEPROJECTS] == []
+    assert target_records(seeded)[CUSTOMERS] == []
 
-    with environment(MILLPOND_OPTIONAL_TABLES=", ".join(ONE_WORLD)):
+    with environment(MILLPOND_OPTIONAL_TABLES=", ".join(SUBSIDIARY_TABLES)):
         assert failures(seeded.run()) == {}
-    found = held(seeded)
-    assert len(found[OF_SUITEPROJECTS]) > 3
-    assert found[OF_PRECORO] == []
+    found = target_records(seeded)
+    assert len(found[CUSTOMERS]) > 3
+    assert found[OPTIONS] == []
 
 
 @pytest.mark.parametrize(
-    ("tables", "columns", "told"),
+    ("tables", "columns", "messages"),
     [
         (
             ("job", "subsidiary"),
@@ -78,38 +78,38 @@ def test_an_account_without_subsidiaries_names_them_as_optional(seeded: Home) ->
     ids=["required", "optional"],
 )
 def test_a_permission_that_was_lost_changes_nothing_in_the_targets(
-    settled: Home, tables: tuple[str, ...], columns: tuple[str, ...], told: list[str]
+    synced: Home, tables: tuple[str, ...], columns: tuple[str, ...], messages: list[str]
 ) -> None:
-    """Nothing is deleted, switched off or blanked for what can no longer be seen, optional tables or not."""
-    before = (rows(settled), held(settled), writes(settled))
+    """Nothing is deleted, deactivated or cleared because of it, even for optional tables."""
+    before = (row_counts(synced), target_records(synced), writes(synced))
 
-    hide(settled, tables=tables, columns=columns)
+    hide(synced, tables=tables, columns=columns)
     with environment(MILLPOND_OPTIONAL_TABLES="job,subsidiary"):
-        result = settled.run()
+        result = synced.run()
 
-    assert (rows(settled), held(settled), writes(settled)) == before
-    assert result.success == (not told)
-    said = "\n".join(failures(result).values())
-    assert [text for text in told if text not in said] == []
+    assert (row_counts(synced), target_records(synced), writes(synced)) == before
+    assert result.success == (not messages)
+    printed = "\n".join(failures(result).values())
+    assert [text for text in messages if text not in printed] == []
 
 
-def test_a_flag_that_nobody_can_see_is_not_taken_for_unticked(seeded: Home) -> None:
-    """Else every record would silently leave the workflow; the other workflow does not read the flag."""
+def test_a_hidden_flag_does_not_count_as_unchecked(seeded: Home) -> None:
+    """Otherwise every record would silently leave the selection; the other workflow does not read the flag."""
     hide(seeded, columns=(f"customer.{FLAG}",))
-    told = failures(seeded.run())
+    failed = failures(seeded.run())
 
-    assert told.keys() == {f"mart_{OF_SUITEPROJECTS}"}
-    assert f"no record at all has a value in {FLAG}" in told[f"mart_{OF_SUITEPROJECTS}"]
-    assert len(held(seeded)[OF_PRECORO]) > 3
+    assert failed.keys() == {f"mart_{CUSTOMERS}"}
+    assert f"{FLAG} is blank in every record" in failed[f"mart_{CUSTOMERS}"]
+    assert len(target_records(seeded)[OPTIONS]) > 3
 
     hide(seeded)
-    seeded.sandbox.clock.advance(86_400)  # which columns an account has is asked anew after some hours
-    assert failures(seeded.run(OF_SUITEPROJECTS)) == {}
-    assert len(held(seeded)[OF_SUITEPROJECTS]) > 3
+    seeded.sandbox.clock.advance(86_400)  # the account's columns are checked again after some hours
+    assert failures(seeded.run(CUSTOMERS)) == {}
+    assert len(target_records(seeded)[CUSTOMERS]) > 3
 
 
 def customers(home: Home, subsidiary: str) -> list[dict[str, Any]]:
-    """Exported customers of one subsidiary, companies, live."""
+    """Return exported, active customers of one subsidiary."""
     relations = home.sandbox.netsuite.rows("customersubsidiaryrelationship")
     members = {row["entity"] for row in relations if str(row["subsidiary"]) == subsidiary}
     return [
@@ -119,10 +119,8 @@ def customers(home: Home, subsidiary: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_record_that_cannot_be_taken_is_held_back_alone_and_let_go_when_corrected(
-    seeded: Home, tmp_path: Path
-) -> None:
-    """Each has its reason; all others go; the correction in NetSuite is all that it takes."""
+def test_a_rejected_record_is_quarantined_until_it_is_corrected(seeded: Home, tmp_path: Path) -> None:
+    """Each with its reason; all others are delivered; the correction in NetSuite is enough."""
     netsuite = seeded.sandbox.netsuite
     control, doubloons = customers(seeded, "1")[:2]
     lengthy = customers(seeded, "2")[0]
@@ -133,19 +131,17 @@ def test_a_record_that_cannot_be_taken_is_held_back_alone_and_let_go_when_correc
     netsuite.update("customer", lengthy["id"], companyname="A" * 84)
     bad = {str(row["id"]) for row in (control, doubloons, lead)}
 
-    with edited_workflows(
-        tmp_path / "own", **{OF_SUITEPROJECTS: lambda text: text.replace("lead: skip", "lead: include", 1)}
-    ):
+    with edited_workflows(tmp_path / "own", **{CUSTOMERS: lambda text: text.replace("lead: skip", "lead: include", 1)}):
         assert seeded.run().success
-        reasons, options = decisions(seeded, OF_SUITEPROJECTS), decisions(seeded, OF_PRECORO)
-        found = held(seeded)
+        reasons, options = decisions(seeded, CUSTOMERS), decisions(seeded, OPTIONS)
+        found = target_records(seeded)
 
         assert reasons[str(control["id"])][:2] == ("quarantined", "rejected_illegal_character")
         assert "field company: U+0007" in reasons[str(control["id"])][2]
         assert reasons[str(doubloons["id"])][:2] == ("quarantined", "rejected_837")
         assert reasons[str(lead["id"])][:2] == ("quarantined", "value_not_in_list")
         assert options[str(lengthy["id"])] == ("quarantined", "too_long", "name is longer than 83 characters")
-        delivered = {row["externalid"] for row in found[OF_SUITEPROJECTS]}
+        delivered = {row["externalid"] for row in found[CUSTOMERS]}
         assert delivered == {key for key, (action, _, _) in reasons.items() if action == "create"}
         assert not bad & delivered
 
@@ -155,10 +151,8 @@ def test_a_record_that_cannot_be_taken_is_held_back_alone_and_let_go_when_correc
         netsuite.update("customer", lead["id"], searchstage="Customer")
         assert seeded.run().success
 
-    after = held(seeded)
-    assert {row["externalid"] for row in after[OF_SUITEPROJECTS]} >= delivered | bad
-    assert str(lengthy["id"]) in {row["external_id"] for row in after[OF_PRECORO]}
-    assert {action for action, _, _ in decisions(seeded, OF_SUITEPROJECTS).values()} & {"quarantined"} <= {
-        "quarantined"
-    }
-    assert all(decisions(seeded, OF_SUITEPROJECTS)[key][0] == "create" for key in bad)
+    after = target_records(seeded)
+    assert {row["externalid"] for row in after[CUSTOMERS]} >= delivered | bad
+    assert str(lengthy["id"]) in {row["external_id"] for row in after[OPTIONS]}
+    assert {action for action, _, _ in decisions(seeded, CUSTOMERS).values()} & {"quarantined"} <= {"quarantined"}
+    assert all(decisions(seeded, CUSTOMERS)[key][0] == "create" for key in bad)

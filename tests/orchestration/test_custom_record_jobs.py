@@ -1,18 +1,15 @@
-"""A workflow over custom records in the code location: its tables are assets, its job reads them, doctor knows them."""
+"""A workflow of custom records: its tables are assets, its job reads them, and the doctor checks them."""
 
-from io import StringIO
 from pathlib import Path
 
-from rich.console import Console
-
-from orchestration.automation.full_refresh import read_again
+from orchestration.automation.full_refresh import reset_watermarks
 from orchestration.cli.doctor import table_needs
-from orchestration.cli.validate import validate_folder
-from orchestration.definitions import load_workflows
+from orchestration.cli.validate import validate
+from orchestration.workflow_files import load_workflows
 from tests.orchestration.conftest import Home, edited_workflows
 
 FILE = """\
-type: assets.delivery.component.component.SyncWorkflow
+type: assets.components.SyncWorkflow
 attributes:
   target: suiteprojects.Customer
   source: customrecord_service_line
@@ -24,8 +21,8 @@ attributes:
 TYPE, WORKFLOW = "customrecord_service_line", "suiteprojects__service_lines"
 
 
-def test_a_file_is_all_it_takes(home: Home, tmp_path: Path) -> None:
-    """No Python, no SQL: the type's tables are made because a workflow names it."""
+def test_a_custom_record_workflow_needs_only_its_file(home: Home, tmp_path: Path) -> None:
+    """No Python and no SQL: the type's tables are created because a workflow names it."""
     home.sandbox.netsuite.insert(TYPE, [{"id": 7, "name": "Audit", "custrecord_line_code": "A1"}])
     with edited_workflows(tmp_path / "files") as files:
         (files / WORKFLOW).mkdir()
@@ -34,12 +31,12 @@ def test_a_file_is_all_it_takes(home: Home, tmp_path: Path) -> None:
         result = home.run(WORKFLOW)
         workflows, broken = load_workflows(files)
         needs = {need.table: need for need in table_needs(workflows, [])}
-        validated = validate_folder(files, Console(file=StringIO()))
+        code = validate(files)
 
     (row,) = home.sandbox.suiteprojects.rows("Customer")
     assert result.success
     assert (row["externalid"], row["name"], row["code"]) == ("line 7", "Audit", "A1")
     assert home.warehouse.table(f"stg_netsuite__{TYPE}")["custrecord_line_code"].to_list() == ["A1"]
-    assert (broken, validated) == ({}, 0)
-    assert dict(needs[TYPE].wanted_by) == {"custrecord_line_code": WORKFLOW}
-    assert read_again(home.warehouse, [each for each in workflows if each.name == WORKFLOW], None) == []
+    assert (broken, code) == ({}, 0)
+    assert dict(needs[TYPE].mapped_by) == {"custrecord_line_code": WORKFLOW}
+    assert reset_watermarks(home.warehouse, [each for each in workflows if each.name == WORKFLOW], None) == []

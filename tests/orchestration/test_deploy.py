@@ -1,4 +1,4 @@
-"""What `orchestration/deploy` holds is held to what reads it, as far as that goes without a cluster."""
+"""The files of `orchestration/deploy` against the schemas of the programs that read them, without a cluster."""
 
 import re
 import subprocess
@@ -10,32 +10,33 @@ import dagster as dg
 import pytest
 import yaml
 
-from orchestration.settings import ROOT, SECRETS, SETTINGS
+from orchestration.secret_settings import SECRETS
+from orchestration.settings import ROOT, SETTINGS
 
 DEPLOY = ROOT / "orchestration" / "deploy"
 COMPOSE, CHART, INSTANCE = (DEPLOY / name for name in ("compose.yaml", "values.yaml", "dagster.yaml"))
-OURS = {f"{each.model_config['env_prefix']}{name.upper()}" for each in SETTINGS for name in each.model_fields} | {
+VARIABLES = {f"{each.model_config['env_prefix']}{name.upper()}" for each in SETTINGS for name in each.model_fields} | {
     *SECRETS
 }
 DATABASE = {f"MILLPOND_DB_{name}" for name in ("HOST", "NAME", "USER", "PASSWORD")}
 
 
 def read(file: Path) -> Any:
-    """A file's content."""
+    """Return a YAML file's content."""
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("file", sorted(DEPLOY.glob("*.yaml")), ids=lambda file: file.name)
-def test_every_file_is_yaml_and_names_only_settings_that_there_are(file: Path) -> None:
-    """A variable that nobody reads is a setting that does nothing."""
+def test_every_file_is_yaml_and_names_existing_settings(file: Path) -> None:
+    """A variable that no module reads has no effect."""
     assert read(file)
 
     named = set(re.findall(r"\bMILLPOND_[A-Z0-9_]+", file.read_text(encoding="utf-8")))
-    assert named <= OURS | DATABASE
+    assert named <= VARIABLES | DATABASE
 
 
-def test_every_command_of_the_image_is_there() -> None:
-    """The code location, the module that configures workers, the files that are mounted."""
+def test_compose_names_existing_services_and_volumes() -> None:
+    """The daemon and the webserver find the code location, and every volume is declared."""
     services = read(COMPOSE)["services"]
     assert services["code"]["command"][-1] == "orchestration.definitions"
     assert "orchestration/deploy/workspace.yaml" in services["daemon"]["command"]
@@ -48,8 +49,8 @@ def test_every_command_of_the_image_is_there() -> None:
     assert named == read(COMPOSE)["volumes"].keys()
 
 
-def test_the_image_installs_what_the_lane_is_tested_with() -> None:
-    """One list of versions."""
+def test_the_image_installs_the_tested_versions() -> None:
+    """The image and `make test-scale` install from the same lock."""
     recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -61,8 +62,8 @@ def test_the_image_installs_what_the_lane_is_tested_with() -> None:
 
 
 @pytest.mark.long
-def test_dagster_takes_its_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Every key of dagster.yaml is one that Dagster's own schema knows, with values of its types."""
+def test_dagster_accepts_the_instance_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Dagster's own schema validates every key and value of dagster.yaml."""
     pytest.importorskip("dagster_postgres", reason="`make test-scale` has an environment with dagster-postgres")
     from dagster._core.instance.config import dagster_instance_config
 
@@ -78,18 +79,18 @@ def test_dagster_takes_its_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert type(data.rehydrate(as_type=dg._core.launcher.RunLauncher)).__name__ == "WatchedRunLauncher"
 
 
-def test_compose_knows_the_file() -> None:
-    """Compose's published schema, as a package carries it."""
+def test_compose_accepts_the_file() -> None:
+    """The published Compose schema validates compose.yaml."""
     pytest.importorskip("check_jsonschema", reason="`make test-scale` has an environment with check-jsonschema")
 
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
-    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    checked = subprocess.run(command, check=False, capture_output=True, text=True)
 
-    assert told.returncode == 0, told.stdout
+    assert checked.returncode == 0, checked.stdout
 
 
-def test_the_run_launcher_takes_what_the_chart_hands_it() -> None:
-    """The chart turns these values into a K8sRunLauncher's settings; Dagster's own type says whether they fit."""
+def test_the_kubernetes_launcher_accepts_the_chart_values() -> None:
+    """The chart converts these values to K8sRunLauncher's settings, which Dagster's own schema validates."""
     pytest.importorskip("dagster_k8s", reason="`make test-scale` has an environment with dagster-k8s")
     from dagster._config import process_config, resolve_to_config_type
     from dagster_k8s import K8sRunLauncher

@@ -1,13 +1,13 @@
-"""The real job dies with its process, and the next one mends what it left.
+"""The whole job is killed, and the next run completes its work.
 
-One death is enough here; `python -m tests.bench.job_deaths` dies at every failpoint.
+One failpoint is enough here; `python -m tests.bench.job_deaths` tries every failpoint.
 """
 
 from pathlib import Path
 
 import pytest
 
-from tests.orchestration.job_deaths import outlived, prepare
+from tests.orchestration.job_deaths import differences_after_death, prepare
 
 pytestmark = pytest.mark.long
 
@@ -15,14 +15,14 @@ DEATHS = [("answers_read", 0)]
 
 
 @pytest.fixture(scope="module")
-def two_days(settled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second day: untouched, and lived through."""
+def two_days(synced_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home on its second day, and the same home after an undisturbed run."""
     folder = tmp_path_factory.mktemp("deaths")
-    prepare(settled_home, folder)
+    prepare(synced_home, folder)
     return folder
 
 
 @pytest.mark.parametrize(("failpoint", "skip"), DEATHS)
-def test_the_run_after_a_killed_job_mends_everything(two_days: Path, failpoint: str, skip: int) -> None:
-    """Nothing is lost, nothing is twice there, the ledger tells the truth, and a further run writes nothing."""
-    assert outlived(two_days, failpoint, skip) == []
+def test_the_run_after_a_killed_job_completes_its_work(two_days: Path, failpoint: str, skip: int) -> None:
+    """Nothing is lost or duplicated, every attempt has an outcome, and a further run writes nothing."""
+    assert differences_after_death(two_days, failpoint, skip) == []

@@ -1,26 +1,24 @@
-"""What a workflow file may say about rows, look-ups and matching, and how a mistake in it is told."""
+"""Rows, lookups and match rules of workflow files, and how `millpond validate` reports mistakes in them."""
 
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from pydantic import ValidationError
-from rich.console import Console
 
 from assets.delivery.mart.lineage import column_lineage
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from orchestration.cli.validate import SHIPPED, validate_folder
+from orchestration.cli.validate import SHIPPED, validate
 
 KEY = {"field": "externalid", "from": "customer_id", "locked": True}
 LOOKUP = {"table": "stg_netsuite__currencies", "by": "currency_id", "return": "currency_code"}
 
 
-def written(folder: Path, *rows: dict[str, Any], **said: Any) -> Path:
-    """A workflow file with these rows after the key's, a line for each."""
-    attributes = {"target": "suiteprojects.Customer", "source": "customers", **said}
-    lines = ["type: assets.delivery.component.component.SyncWorkflow", "attributes:"]
+def write_file(folder: Path, *rows: dict[str, Any], **settings: Any) -> Path:
+    """Write a workflow file with the key's row and these rows, a line each, and return its path."""
+    attributes = {"target": "suiteprojects.Customer", "source": "customers", **settings}
+    lines = ["type: assets.components.SyncWorkflow", "attributes:"]
     lines += [f"  {name}: {_flow(value)}" for name, value in attributes.items()]
     lines += ["  fields:", *(f"    - {_flow(row)}" for row in (KEY, *rows))]
     file = folder / "flow" / "defs.yaml"
@@ -33,33 +31,32 @@ def _flow(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
 
 
-def validated(folder: Path) -> tuple[int, str]:
-    """What `millpond validate` answers and prints."""
-    printed = StringIO()
-    code = validate_folder(folder, Console(file=printed, width=300))
-    return code, printed.getvalue()
+def run_validate(folder: Path, capsys: pytest.CaptureFixture[str], *, defaults: bool = False) -> tuple[int, str]:
+    """Run `millpond validate`; return its exit code and everything that it printed."""
+    code = validate(folder, defaults=defaults)
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
 
 
-def test_a_row_of_the_shipped_file_that_is_gone_can_be_had_back(tmp_path: Path) -> None:
-    """Retargeted, it is a row of its own and the shipped one is missing; what is only switched off is still there."""
+def test_missing_rows_of_the_shipped_file_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row with another target leaves the shipped row missing; a row that is only switched off is still there."""
     shipped = (SHIPPED / "suiteprojects__contacts" / "defs.yaml").read_text(encoding="utf-8")
     file = tmp_path / "suiteprojects__contacts" / "defs.yaml"
     file.parent.mkdir()
     edited = shipped.replace("field: addr_fax,", "field: code,").replace("  needs: [suiteprojects__customers]\n", "")
     edited = edited.replace("from: email}", "from: email, active: false}").replace("  parent_required: true\n", "")
     file.write_text(edited.replace("  parent: {customers: customer_id}\n", ""), encoding="utf-8")
-    printed = StringIO()
 
-    code = validate_folder(tmp_path, Console(file=printed, width=300), defaults=True)
+    code, printed = run_validate(tmp_path, capsys, defaults=True)
 
-    missing = [line for line in printed.getvalue().splitlines() if line.startswith("~")]
-    assert code == 0, printed.getvalue()
-    assert [line.partition("to have it back: ")[2] for line in missing] == ["- {field: addr_fax, from: fax}"]
-    assert "~" not in validated(tmp_path)[1]
+    missing = [line for line in printed.splitlines() if line.startswith("~")]
+    assert code == 0, printed
+    assert [line.partition("to add it: ")[2] for line in missing] == ["- {field: addr_fax, from: fax}"]
+    assert "~" not in run_validate(tmp_path, capsys)[1]
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "problem"),
     [
         ({"lookup": {**LOOKUP, "table": "stg_netsuite__currency"}},
          "no table `stg_netsuite__currency`; did you mean"),
@@ -72,15 +69,17 @@ def test_a_row_of_the_shipped_file_that_is_gone_can_be_had_back(tmp_path: Path) 
         ({"from": "_tomorrow"}, "no column `_tomorrow`; did you mean"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_a_row_is_told_with_its_line(tmp_path: Path, row: dict[str, Any], told: str) -> None:
-    """Before anything is read or sent."""
-    file = written(tmp_path, {"field": "notes", "from": "currency_id", **row})
+def test_a_mistake_in_a_row_is_reported_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: dict[str, Any], problem: str
+) -> None:
+    """Nothing is read from NetSuite or sent before."""
+    file = write_file(tmp_path, {"field": "notes", "from": "currency_id", **row})
 
-    code, printed = validated(tmp_path)
+    code, printed = run_validate(tmp_path, capsys)
 
     assert code == 1
     assert f"{file}:7: " in printed
-    assert told in printed
+    assert problem in printed
 
 
 @pytest.mark.parametrize(
@@ -93,91 +92,93 @@ def test_a_mistake_in_a_row_is_told_with_its_line(tmp_path: Path, row: dict[str,
         {"from": "customer_id", "lookup": {"table": "target_other", "by": "x", "return": "y"}},
     ],
 )
-def test_a_row_that_can_be_is_taken(tmp_path: Path, row: dict[str, Any]) -> None:
-    """Today's date, the warehouse's tables, the account's own records with their custom fields."""
-    written(tmp_path, {"field": "notes", **row})
+def test_a_valid_row_is_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str], row: dict[str, Any]) -> None:
+    """A row may use today's date, tables of the warehouse, and the account's own records with their custom fields."""
+    write_file(tmp_path, {"field": "notes", **row})
 
-    assert validated(tmp_path)[0] == 0
-
-
-TWICE = ({"field": "notes", "from": "email"}, {"field": "notes", "from": "phone"})
+    assert run_validate(tmp_path, capsys)[0] == 0
 
 
-def test_two_rows_for_one_target_are_told_and_the_last_one_counts(tmp_path: Path) -> None:
-    """The connector's rule without strict validation; a switched-off row is no second one."""
-    file = written(tmp_path, *TWICE, {**TWICE[0], "active": False})
+DUPLICATES = ({"field": "notes", "from": "email"}, {"field": "notes", "from": "phone"})
 
-    code, printed = validated(tmp_path)
+
+def test_duplicate_fields_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last row counts, as in Oracle's connector; a row that is switched off is no duplicate."""
+    file = write_file(tmp_path, *DUPLICATES, {**DUPLICATES[0], "active": False})
+
+    code, printed = run_validate(tmp_path, capsys)
 
     assert code == 0
-    assert f"! {file}:7: fields.1.field: target `notes` is used by more than one row" in printed
+    assert f"! {file}:7: fields.1.field: more than one active row maps `notes`" in printed
 
 
-def test_strict_mapping_refuses_two_rows_for_one_target(tmp_path: Path) -> None:
-    """Its admin box *Enable strict mapping validation*."""
-    file = written(tmp_path, *TWICE, strict_mapping=True)
+def test_duplicate_fields_can_be_forbidden(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The setting is *Enable strict mapping validation* in the connector."""
+    file = write_file(tmp_path, *DUPLICATES, forbid_duplicate_fields=True)
 
-    code, printed = validated(tmp_path)
+    code, printed = run_validate(tmp_path, capsys)
 
     assert code == 1
-    assert f"✗ {file}:8: fields.1.field: target `notes` is used by more than one row" in printed
+    assert f"✗ {file}:8: fields.1.field: more than one active row maps `notes`" in printed
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("settings", "problem"),
     [
         ({"timezone": "Mars/Olympus"}, "no time zone `Mars/Olympus`"),
-        ({"record_link": "https://x.example/"}, "write an address with {id} in it"),
-        ({"record_link": "javascript:{id}"}, "write an address with {id} in it"),
-        ({"match": [{"field": "name", "stored_id": "code"}]}, "list `code` as a rule before `name`"),
-        ({"match": [{"field": "name", "stored_id": "nope"}]}, "no active row maps nope"),
-        ({"match": [{"field": "name", "other_id": "guess"}]}, "'skip', 'ask' or 'overwrite'"),
-        ({"fields": [{**KEY, "active": False}]}, "a locked row carries the identity; it cannot be switched off"),
+        ({"record_url": "https://x.example/"}, "not a URL with {id} in it"),
+        ({"record_url": "javascript:{id}"}, "not a URL with {id} in it"),
+        ({"match": [{"field": "name", "id_field": "code"}]}, "add a rule for `code` before `name`"),
+        ({"match": [{"field": "name", "id_field": "nope"}]}, "no active row maps nope"),
+        ({"match": [{"field": "name", "on_id_conflict": "guess"}]}, "'skip', 'ask' or 'overwrite'"),
+        ({"fields": [{**KEY, "active": False}]}, "a locked row carries the record's key and cannot be switched off"),
         ({"fields": [{"field": "", "value": "x"}]}, None),
     ],
 )  # fmt: skip
-def test_a_setting_that_cannot_mean_anything_is_refused(tmp_path: Path, said: dict[str, Any], told: str | None) -> None:
-    """The text says what to write instead; a blank target and a missing key stop the file as well."""
-    rows = said.pop("fields", [KEY, {"field": "name", "value": "x"}, {"field": "code", "value": "y"}])
-    file = written(tmp_path, *rows[1:], **said)
+def test_an_invalid_setting_is_rejected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: dict[str, Any], problem: str | None
+) -> None:
+    """The text includes the fix; a blank target field and a missing key are rejected as well."""
+    rows = settings.pop("fields", [KEY, {"field": "name", "value": "x"}, {"field": "code", "value": "y"}])
+    file = write_file(tmp_path, *rows[1:], **settings)
     if rows[0] != KEY:
         file.write_text(file.read_text().replace(_flow(KEY), _flow(rows[0])))
 
-    code, printed = validated(tmp_path)
+    code, printed = run_validate(tmp_path, capsys)
 
     assert code == 1
-    assert (told or "externalid") in printed
+    assert (problem or "externalid") in printed
 
 
-def test_a_file_without_the_identity_is_refused(tmp_path: Path) -> None:
-    """The row of the internal id cannot be deleted either."""
-    file = written(tmp_path, {"field": "name", "value": "x"})
+def test_a_file_without_the_key_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The row of the NetSuite id cannot be deleted either."""
+    file = write_file(tmp_path, {"field": "name", "value": "x"})
     file.write_text(file.read_text().replace(f"    - {_flow(KEY)}\n", ""))
 
-    assert "no active row of customers fills `externalid`, our key there" in validated(tmp_path)[1]
+    assert "no active row of customers fills `externalid`, our key" in run_validate(tmp_path, capsys)[1]
 
 
-def test_a_look_ups_table_is_in_the_lineage() -> None:
-    """Who changes the other table can see what depends on it; the day of the run is no column of it."""
+def test_the_lineage_includes_lookup_tables() -> None:
+    """A change of the other table shows what depends on it; the date of the run is no column of any."""
     rows = [KEY, {"field": "currency", "from": "currency_id", "lookup": LOOKUP}, {"field": "notes", "from": "_today"}]
     spec = WorkflowSpec.model_validate({"target": "suiteprojects.Customer", "source": "customers", "fields": rows})
 
-    told = column_lineage(spec, "flow").select("target_field", "source_table", "source_column").rows()
+    lineage = column_lineage(spec, "flow").select("target_field", "source_table", "source_column").rows()
 
-    assert ("currency", "stg_netsuite__currencies", "currency_code") in told
-    assert ("currency", "stg_netsuite__customers", "currency_id") in told
-    assert ("notes", "stg_netsuite__customers", None) in told
+    assert ("currency", "stg_netsuite__currencies", "currency_code") in lineage
+    assert ("currency", "stg_netsuite__customers", "currency_id") in lineage
+    assert ("notes", "stg_netsuite__customers", None) in lineage
 
 
-def test_what_stands_before_the_key_may_contradict_it() -> None:
+def test_rules_before_the_key_can_contradict_it() -> None:
     """The order of `match` is the order of trust."""
     rows = [KEY, {"field": "name", "value": "x"}, {"field": "code", "value": "x"}]
-    said = {"target": "suiteprojects.Customer", "source": "customers", "fields": rows}
+    settings = {"target": "suiteprojects.Customer", "source": "customers", "fields": rows}
 
-    spec = WorkflowSpec.model_validate({**said, "match": ["code", "external_id", "name"]})
-    silent = WorkflowSpec.model_validate({**said, "match": ["code", "name"]})
+    with_key = WorkflowSpec.model_validate({**settings, "match": ["code", "external_id", "name"]})
+    without_key = WorkflowSpec.model_validate({**settings, "match": ["code", "name"]})
 
-    assert [rule.field for rule in spec.doubting] == ["code"]
-    assert silent.doubting == []
+    assert [rule.field for rule in with_key.rules_before_key] == ["code"]
+    assert without_key.rules_before_key == []
     with pytest.raises(ValidationError):
-        WorkflowSpec.model_validate({**said, "match": ["nope"]})
+        WorkflowSpec.model_validate({**settings, "match": ["nope"]})

@@ -1,18 +1,19 @@
-"""Several Precoro companies beside each other: each with its own file, its own key and its own options."""
+"""Several Precoro companies, each with its own file, key and options."""
 
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import dagster as dg
 import pytest
-from rich.console import Console
 
 from orchestration.cli.doctor import findings
-from orchestration.cli.validate import validate_folder
-from orchestration.definitions import load_workflows, precoro_resource, resources
-from orchestration.settings import MillpondSettings, secret_variables
+from orchestration.cli.validate import validate
+from orchestration.resource_wiring import precoro_resource, resources
+from orchestration.secret_settings import secret_variables
+from orchestration.settings import MillpondSettings
+from orchestration.workflow_files import load_workflows
 from resources.sandbox.sandbox import Sandbox
 from tests.orchestration.conftest import Home, at_home, edited_workflows
 
@@ -21,7 +22,7 @@ HOME_SUBSIDIARY, UK_SUBSIDIARY = "2", "3"
 
 
 def with_second_company(folder: Path) -> Path:
-    """A second file like the first, for another subsidiary and another connection."""
+    """Add a copy of the first file for another subsidiary and connection."""
     text = (folder / "precoro__options" / "defs.yaml").read_text()
     text = text.replace("subsidiary: 2", f"subsidiary: {UK_SUBSIDIARY}")
     text = text.replace("target: precoro.Option", "target: precoro.Option\n  connection: uk")
@@ -32,7 +33,7 @@ def with_second_company(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def both(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """Both companies' workflows ran."""
+    """A home after runs of both companies' workflows."""
     folder = tmp_path_factory.mktemp("companies")
     copytree(seeded_home, folder / "home")
     with at_home(folder / "home") as home, edited_workflows(folder / "workflows", None) as files:
@@ -45,33 +46,33 @@ def both(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def of_company(sandbox: Sandbox, field_id: int) -> set[str]:
-    """NetSuite ids of a company's options."""
+    """Return the NetSuite ids of a company's options."""
     return {row["external_id"] for row in sandbox.precoro.options(field_id) if row["external_id"]}
 
 
 def members(sandbox: Sandbox, subsidiary: str) -> set[str]:
-    """Customers and projects of a subsidiary."""
+    """Return the customers and projects of a subsidiary."""
     relations = sandbox.netsuite.rows("customersubsidiaryrelationship")
     customers = {str(row["entity"]) for row in relations if str(row["subsidiary"]) == subsidiary}
     return customers | {str(row["id"]) for row in sandbox.netsuite.rows("job") if str(row["customer"]) in customers}
 
 
-def test_each_company_gets_its_own_records_and_no_other(both: Home) -> None:
-    """F03: one file for each company and subsidiary."""
+def test_each_company_gets_only_its_own_records(both: Home) -> None:
+    """F03: one file per company and subsidiary."""
     uk = both.sandbox.precoro.company("uk")["item_custom_field_id"]
-    here, there = of_company(both.sandbox, 5144), of_company(both.sandbox, uk)
+    first, second = of_company(both.sandbox, 5144), of_company(both.sandbox, uk)
 
-    assert len(here) > 5
-    assert len(there) > 5
-    assert here <= members(both.sandbox, HOME_SUBSIDIARY)
-    assert there <= members(both.sandbox, UK_SUBSIDIARY)
+    assert len(first) > 5
+    assert len(second) > 5
+    assert first <= members(both.sandbox, HOME_SUBSIDIARY)
+    assert second <= members(both.sandbox, UK_SUBSIDIARY)
 
 
 def test_each_company_is_called_with_its_own_key(both: Home) -> None:
-    """And has an allowance of its own: the log of the second begins where its run does."""
+    """And has its own quota."""
     uk = both.sandbox.precoro.company("uk")["item_custom_field_id"]
     paths: dict[int, set[str]] = {}
-    for call in both.sandbox.precoro.log():
+    for call in both.sandbox.precoro.call_log():
         if call["method"] == "POST":
             paths.setdefault(call["company_id"], set()).add(call["path"])
 
@@ -79,8 +80,8 @@ def test_each_company_is_called_with_its_own_key(both: Home) -> None:
 
 
 def test_nothing_is_written_to_netsuite(both: Home) -> None:
-    """F24, F26: one way; what is posted there are questions."""
-    calls = both.sandbox.netsuite.calls()
+    """F24, F26: only queries are posted."""
+    calls = both.sandbox.netsuite.call_log()
 
     assert len(calls) > 10
     assert {(call["method"], call["path"]) for call in calls if call["method"] != "GET"} <= {
@@ -90,10 +91,8 @@ def test_nothing_is_written_to_netsuite(both: Home) -> None:
 
 
 @pytest.mark.usefixtures("home")
-def test_a_connection_reads_settings_and_secrets_of_its_own_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """PRECORO_UK_TOKEN beside PRECORO_TOKEN; what is not set has the usual default, not the first company's value."""
+def test_a_connection_reads_its_own_settings_and_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """PRECORO_UK_TOKEN beside PRECORO_TOKEN; an unset setting has its default, not the first company's value."""
     for name, value in {
         "MILLPOND_MODE": "live", "PRECORO_TOKEN": "first", "PRECORO_EMAIL": "a@example.com", "PRECORO_REGION": "us",
         "PRECORO_UK_TOKEN": "second-secret", "PRECORO_UK_EMAIL": "b@example.com",
@@ -112,34 +111,39 @@ def test_a_connection_reads_settings_and_secrets_of_its_own_name(
     assert "PRECORO_UK_TOKEN" in secret_variables()
 
 
-def test_a_missing_key_of_a_connection_is_told_by_its_name(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which of several tokens is missing."""
+def test_a_missing_token_of_a_connection_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are several tokens."""
     monkeypatch.setenv("MILLPOND_MODE", "live")
     settings = MillpondSettings()
 
-    with precoro_resource(settings, "uk").open() as client, pytest.raises(Exception, match="PRECORO_UK_TOKEN"):
-        client.check()
+    with (
+        dg.build_resources({"precoro": precoro_resource(settings, "uk")}) as built,
+        pytest.raises(Exception, match="PRECORO_UK_TOKEN"),
+    ):
+        built.precoro.check()
     assert home
 
 
-def test_the_doctor_looks_at_every_company(both: Home) -> None:
+def test_the_doctor_checks_every_company(both: Home) -> None:
     """Two sign-ins, two fields."""
-    found = [each for each in findings() if each.system == "precoro" and each.what == "sign-in"]
+    found = [each for each in findings() if each.system == "precoro" and each.check == "sign-in"]
 
     assert len(found) == 2
     assert both
 
 
 @pytest.mark.parametrize(
-    ("workflow", "line", "told"),
+    ("workflow", "line", "message"),
     [
-        ("suiteprojects__customers", "connection: uk", "there is one account of suiteprojects"),
-        ("precoro__options", "max_level: 6", "precoro takes 5 levels"),
+        ("suiteprojects__customers", "connection: uk", "suiteprojects has a single account"),
+        ("precoro__options", "max_level: 6", "precoro has at most 5 levels"),
         ("precoro__options", "imports: {label: nickname}", "imports.label: no active row maps nickname"),
     ],
 )
-def test_what_a_target_cannot_do_is_told_with_its_place(tmp_path: Path, workflow: str, line: str, told: str) -> None:
-    """Before anything runs."""
+def test_an_unsupported_setting_is_reported_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], workflow: str, line: str, message: str
+) -> None:
+    """By validation, before any run."""
     key = line.partition(":")[0]
 
     def edit(text: str) -> str:
@@ -147,10 +151,8 @@ def test_what_a_target_cannot_do_is_told_with_its_place(tmp_path: Path, workflow
         place = next(number for number, each in enumerate(kept) if "target:" in each)
         return "\n".join([*kept[: place + 1], f"  {line}", *kept[place + 1 :]])
 
-    console = Console(file=StringIO(), width=400)
     with edited_workflows(tmp_path / "workflows", None, **{workflow: edit}) as folder:
-        code = validate_folder(folder, console)
+        code = validate(folder)
 
-    assert isinstance(console.file, StringIO)
     assert code == 1
-    assert told in console.file.getvalue()
+    assert message in capsys.readouterr().out

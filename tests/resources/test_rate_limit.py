@@ -1,4 +1,4 @@
-"""The call budget: never more calls than allowed, by any number of callers, at any time."""
+"""The call budget: never more calls than allowed, by any number of processes, at any time."""
 
 import subprocess
 import sys
@@ -21,22 +21,22 @@ BEGINS = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 
 
 class StepClock:
-    """A clock that moves only by sleeping."""
+    """A clock that only a sleep advances."""
 
     def __init__(self) -> None:
         self.moment = BEGINS
 
     def now(self) -> datetime:
-        """The time in UTC."""
+        """Return the time in UTC."""
         return self.moment
 
     def sleep(self, seconds: float) -> None:
-        """Move."""
+        """Advance the clock."""
         self.moment += timedelta(seconds=max(seconds, 1e-6))
 
 
-def fullest(moments: Sequence[float], seconds: float) -> int:
-    """The most calls in any stretch of this length."""
+def busiest(moments: Sequence[float], seconds: float) -> int:
+    """Return the maximum number of calls in any period of this length."""
     return max((sum(start <= each < start + seconds for each in moments) for start in moments), default=0)
 
 
@@ -48,8 +48,8 @@ windows = st.lists(
 pauses = st.lists(st.tuples(st.floats(0.0, 30.0), st.sampled_from([None, "x", "y"])), min_size=1, max_size=25)
 
 
-def test_a_call_counts_from_its_answer(tmp_path: Path) -> None:
-    """One may be slow on its way and the next quick: a second between the sends is none between the arrivals."""
+def test_a_call_counts_from_its_response(tmp_path: Path) -> None:
+    """One call may travel slowly and the next fast: a second between sends may be none between arrivals."""
     clock = StepClock()
     budget = CallBudget(tmp_path / "calls.sqlite", [], clock, spacing_s=1.0)
     first = budget.acquire("one")
@@ -67,7 +67,7 @@ def test_a_call_counts_from_its_answer(tmp_path: Path) -> None:
 def test_no_window_is_ever_exceeded(
     windows: list[Window], calls: list[tuple[float, str | None]], spacing_s: float, identical_get_s: float
 ) -> None:
-    """Whatever the windows, the pauses and the identities: every stretch of time holds."""
+    """For any windows, pauses and identities, every period of time obeys the limits."""
     clock = StepClock()
     moments: list[tuple[float, str | None]] = []
     with TemporaryDirectory() as folder:
@@ -81,14 +81,14 @@ def test_no_window_is_ever_exceeded(
 
     times = [moment for moment, _ in moments]
     for window in windows:
-        assert fullest(times, window.seconds) <= window.calls
+        assert busiest(times, window.seconds) <= window.calls
     for name in ("x", "y"):
-        assert fullest([moment for moment, identity in moments if identity == name], identical_get_s) <= 1
+        assert busiest([moment for moment, identity in moments if identity == name], identical_get_s) <= 1
     assert all(later - earlier > spacing_s - 1e-3 for earlier, later in pairwise(times))
 
 
-def test_room_is_used_at_once(tmp_path: Path) -> None:
-    """A budget that waits without need would keep every promise and be useless."""
+def test_free_quota_is_used_at_once(tmp_path: Path) -> None:
+    """A budget that waits without need would be correct and useless."""
     clock = StepClock()
     budget = CallBudget(tmp_path / "calls.sqlite", [Window("minute", 3, 60.0)], clock, identical_get_s=60.0)
 
@@ -99,8 +99,8 @@ def test_room_is_used_at_once(tmp_path: Path) -> None:
     assert budget.remaining("account") == {"minute": 0}
 
 
-def test_the_hour_is_waited_out_and_the_day_is_not(tmp_path: Path) -> None:
-    """Hours pass within a run; a day does not: the error says when it goes on, and then it does."""
+def test_an_hour_is_waited_out_and_a_day_is_not(tmp_path: Path) -> None:
+    """A run waits for hours, not for a day: the error says when calls continue, and then they do."""
     clock = StepClock()
     hours = [Window("hour", 2, 3600.0), Window("day", 5, 86400.0)]
     budget = CallBudget(tmp_path / "calls.sqlite", hours, clock, system="precoro")
@@ -108,7 +108,7 @@ def test_the_hour_is_waited_out_and_the_day_is_not(tmp_path: Path) -> None:
         budget.acquire("account")
     waited = clock.now() - BEGINS
 
-    with pytest.raises(QuotaExhaustedError, match=r"day allowance.*2026-11-17 06:00:01 UTC"):
+    with pytest.raises(QuotaExhaustedError, match=r"day quota.*2026-11-17 06:00:01 UTC"):
         budget.acquire("account")
     clock.moment = BEGINS + timedelta(days=1, seconds=1)
     budget.acquire("account")
@@ -116,10 +116,10 @@ def test_the_hour_is_waited_out_and_the_day_is_not(tmp_path: Path) -> None:
     assert timedelta(hours=2) <= waited < timedelta(hours=2, minutes=1)
 
 
-def test_identical_calls_an_hour(tmp_path: Path) -> None:
-    """Precoro's second rule for the same GET: 30 an hour, even when they are a minute apart."""
+def test_identical_calls_are_limited_per_hour(tmp_path: Path) -> None:
+    """Precoro's second limit for the same GET: 30 per hour, even if they are a minute apart."""
     clock = StepClock()
-    budget = CallBudget(tmp_path / "calls.sqlite", [], clock, identical_get_s=60.0, identical_an_hour=30)
+    budget = CallBudget(tmp_path / "calls.sqlite", [], clock, identical_get_s=60.0, identical_per_hour=30)
 
     for _ in range(31):
         budget.acquire("account", identity="GET /users")
@@ -127,8 +127,8 @@ def test_identical_calls_an_hour(tmp_path: Path) -> None:
     assert clock.now() - BEGINS >= timedelta(hours=1)
 
 
-def test_accounts_do_not_share(tmp_path: Path) -> None:
-    """Each token has its own allowance."""
+def test_accounts_have_separate_quotas(tmp_path: Path) -> None:
+    """Each token has its own quota."""
     clock = StepClock()
     budget = CallBudget(tmp_path / "calls.sqlite", [Window("minute", 1, 60.0)], clock)
 
@@ -138,8 +138,8 @@ def test_accounts_do_not_share(tmp_path: Path) -> None:
     assert clock.now() == BEGINS
 
 
-def test_old_calls_are_forgotten(tmp_path: Path) -> None:
-    """The log does not grow by use, only by the allowance."""
+def test_old_calls_are_deleted(tmp_path: Path) -> None:
+    """The size of the log depends on the quota, not on the number of calls."""
     clock = StepClock()
     budget = CallBudget(tmp_path / "calls.sqlite", [Window("minute", 5, 60.0)], clock)
 
@@ -151,8 +151,8 @@ def test_old_calls_are_forgotten(tmp_path: Path) -> None:
         assert execute("select count(*) from calls").fetchone()[0] <= 5
 
 
-def together(work: Callable[[], None], threads: int) -> None:
-    """Run the same in several threads."""
+def run_in_threads(work: Callable[[], None], threads: int) -> None:
+    """Run the same function in several threads."""
     running = [threading.Thread(target=work) for _ in range(threads)]
     for each in running:
         each.start()
@@ -160,8 +160,8 @@ def together(work: Callable[[], None], threads: int) -> None:
         each.join()
 
 
-def test_threads_share_one_allowance(tmp_path: Path) -> None:
-    """Looking and noting are one transaction, so two callers never take the same place."""
+def test_threads_share_one_quota(tmp_path: Path) -> None:
+    """Check and record are one transaction, so two callers never take the same slot."""
     clock = SharedClock(tmp_path / "clock.sqlite", start=BEGINS, jumps=True)
     budget = CallBudget(tmp_path / "calls.sqlite", [Window("hour", 100, 3600.0), Window("day", 999, 86400.0)], clock)
 
@@ -169,12 +169,12 @@ def test_threads_share_one_allowance(tmp_path: Path) -> None:
         for _ in range(40):
             budget.acquire("account")
 
-    together(many, threads=8)
+    run_in_threads(many, threads=8)
 
     with budget._log.transaction() as execute:
         moments = [row[0] for row in execute("select at from calls order by at")]
     assert len(moments) == 320
-    assert fullest(moments, 3600.0) == 100
+    assert busiest(moments, 3600.0) == 100
 
 
 PROCESS = """
@@ -190,7 +190,7 @@ for _ in range(8):
 """
 
 
-def test_processes_share_one_allowance(tmp_path: Path) -> None:
+def test_processes_share_one_quota(tmp_path: Path) -> None:
     """A schedule and a person at the command line are two processes with one token."""
     SharedClock(tmp_path / "clock.sqlite", start=BEGINS, jumps=True)
     running = [subprocess.Popen([sys.executable, "-c", PROCESS, str(tmp_path)]) for _ in range(3)]
@@ -201,4 +201,4 @@ def test_processes_share_one_allowance(tmp_path: Path) -> None:
     with budget._log.transaction() as execute:
         moments = [row[0] for row in execute("select at from calls order by at")]
     assert len(moments) == 24
-    assert fullest(moments, 3600.0) == 10
+    assert busiest(moments, 3600.0) == 10

@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis and an object store for the tests of this folder; `make test-scale` brings what they need."""
+"""PostgreSQL, Redis and an object store for this folder's tests; `make test-scale` installs their programs."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.scale.services import Services, services
 
 @pytest.fixture(scope="session")
 def stores() -> Iterator[Services]:
-    """All three, for all tests."""
+    """Run all three for the whole session."""
     with services() as made:
         yield made

@@ -1,4 +1,4 @@
-"""Small jobs whose steps lose their workers; `MILLPOND_HOME` is where they leave a note."""
+"""Small jobs whose steps lose their workers; they leave a marker file in `MILLPOND_HOME`."""
 
 import os
 import signal
@@ -8,63 +8,63 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.scale.celery_executor import executor_on_workers
+from orchestration.scale.celery_executor import celery_executor
 
 PATIENCE_S = 6.0
-celery = executor_on_workers(os.environ["MILLPOND_CELERY_BROKER"], PATIENCE_S)
+celery = celery_executor(os.environ["MILLPOND_CELERY_BROKER"], PATIENCE_S)
 
 
 def die() -> None:
-    """As a process does that the kernel has no memory for."""
+    """End this process like one that the kernel kills for lack of memory."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dg.op
 def dies() -> int:
-    """Loses its process."""
+    """Lose the process."""
     die()
     return 1
 
 
 @dg.op
-def lasts() -> int:
-    """Is still at it when the other one is told to be lost."""
+def takes_long() -> int:
+    """Keep running while the other branch's step is found lost."""
     time.sleep(4)
     return 2
 
 
 @dg.op
 def follows(before: int) -> int:
-    """Waits for another."""
+    """Depend on another step."""
     return before
 
 
 @dg.job(executor_def=celery)
 def one_branch_dies() -> None:
-    """Two branches; the second ends after the first one's death."""
-    follows.alias("follows_the_dead")(dies())
-    follows.alias("follows_the_living")(lasts())
+    """Two branches, the first of which dies."""
+    follows.alias("follows_the_dead_step")(dies())
+    follows.alias("follows_the_other_step")(takes_long())
 
 
 @dg.op(retry_policy=dg.RetryPolicy(max_retries=1))
 def dies_once() -> int:
-    """Loses its process the first time."""
-    note = Path(os.environ["MILLPOND_HOME"]) / "died"
-    if not note.exists():
-        note.touch()
+    """Lose the process in the first attempt."""
+    marker = Path(os.environ["MILLPOND_HOME"]) / "died"
+    if not marker.exists():
+        marker.touch()
         die()
     return 1
 
 
 @dg.job(executor_def=celery)
-def tried_again() -> None:
-    """Ends well."""
+def retried() -> None:
+    """The retry succeeds."""
     follows(dies_once())
 
 
 @dg.op
 def dies_after_its_end(context: dg.OpExecutionContext) -> int:
-    """Ends well, and its process dies before Celery hears of it."""
+    """Succeed, and lose the process before Celery receives the result."""
 
     def watch() -> None:
         ended = dg.DagsterEventType.STEP_SUCCESS
@@ -77,34 +77,34 @@ def dies_after_its_end(context: dg.OpExecutionContext) -> int:
 
 
 @dg.job(executor_def=celery)
-def ended_in_time() -> None:
-    """Ends well."""
+def ended_before_death() -> None:
+    """The step succeeds for Dagster, and is lost for Celery."""
     follows(dies_after_its_end())
 
 
 @dg.op
-def takes_the_machine_along() -> int:
-    """Every process of the worker is gone at once, as when a machine loses its power."""
+def loses_the_machine() -> int:
+    """End every process of the worker at once, as a power failure does."""
     os.killpg(os.getpgid(0), signal.SIGKILL)
     return 1
 
 
 @dg.job(executor_def=celery)
-def machine_vanishes() -> None:
-    """Nobody can say what became of the step."""
-    follows(takes_the_machine_along())
+def machine_lost() -> None:
+    """No process can report the step's result."""
+    follows(loses_the_machine())
 
 
 @dg.op
 def waits() -> None:
-    """Would go on for long."""
+    """Wait much longer than the test."""
     time.sleep(600)
 
 
 @dg.job(executor_def=dg.in_process_executor)
 def whole_run() -> None:
-    """In one worker."""
+    """One worker executes all steps."""
     waits()
 
 
-definitions = dg.Definitions(jobs=[one_branch_dies, tried_again, ended_in_time, machine_vanishes, whole_run])
+definitions = dg.Definitions(jobs=[one_branch_dies, retried, ended_before_death, machine_lost, whole_run])

@@ -1,4 +1,4 @@
-"""Past one machine: the same rows, nothing lost by a killed worker, one plan for what the other side allows."""
+"""Several machines: the same rows as on one, nothing lost with a killed worker, one shared call limit."""
 
 import os
 import signal
@@ -14,44 +14,51 @@ import duckdb
 import polars as pl
 import pytest
 
+from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import ROOT, MillpondSettings
-from orchestration.warehouse_access import warehouse_of
+from resources.clock import WallClock
+from resources.errors import QuotaExhaustedError
+from resources.rate_limit import CallBudget, Window
+from resources.sandbox.generator.seed import seed
 from resources.warehouse.tables import quoted, read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 from tests.orchestration.conftest import Home, at_home
-from tests.scale.lane import Lane
+from tests.scale.cluster import Cluster
 from tests.scale.services import Services
 
 pytest.importorskip("duckdb_extension_ducklake", reason="`make test-scale` has an environment with DuckLake")
 
-from resources.warehouse.ducklake import CatalogError, LakePlace, PostgresLog, advisory_lock
+from resources.postgres import CatalogError, PostgresLog, advisory_lock
+from resources.warehouse.ducklake import DuckLake
 
 CUSTOMERS = 40
-# when something happened and in which run: no two runs agree on it; `updated_at` is the target's own time stamp
-OF_THE_RUN = (
+# these differ between any two runs; `updated_at` is the target's own timestamp
+RUN_COLUMNS = (
     "run_id", "_run_id", "made_by", "sent_by", "from_run", "to_run", "plan_id", "attempt_id", "first_run", "last_run",
-    "undone_run", "updated_at", "confirmed_by", "seconds", "lanes_used", "calls", "calls_left", "seal",
+    "undone_run", "updated_at", "confirmed_by", "seconds", "slot_utilization", "calls", "calls_left", "checksum",
 )  # fmt: skip
-KEPT_TIMES = ("modified_at", "created_at", "deleted_at")
+NETSUITE_TIMES = ("modified_at", "created_at", "deleted_at")
 
 
 def rows(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
-    """Every table that analysts get, sorted, without what belongs to a run."""
+    """Return every table of the snapshot, sorted, without the columns of the run."""
     with duckdb.connect(str(warehouse.snapshot), read_only=True) as con:
         names = [row[0] for row in con.execute("select table_name from duckdb_tables() order by 1").fetchall()]
         return {name: comparable(read_frame(con, f"from {quoted(name)}")) for name in names}
 
 
 def comparable(table: pl.DataFrame) -> pl.DataFrame:
-    """The columns that two runs over the same records agree on, as text and in order."""
-    times = [name for name, kind in table.schema.items() if isinstance(kind, pl.Datetime) and name not in KEPT_TIMES]
-    left = table.drop(*(name for name in OF_THE_RUN if name in table.columns), *times)
-    shown = left.select(pl.struct(pl.all()).struct.json_encode()).to_series().sort()
-    return pl.DataFrame({"row": shown})
+    """Return the rows as sorted text, without the columns that differ between two runs of the same records."""
+    times = [
+        name for name, kind in table.schema.items() if isinstance(kind, pl.Datetime) and name not in NETSUITE_TIMES
+    ]
+    compared = table.drop(*(name for name in RUN_COLUMNS if name in table.columns), *times)
+    texts = compared.select(pl.struct(pl.all()).struct.json_encode()).to_series().sort()
+    return pl.DataFrame({"row": texts})
 
 
-def held(home: Path) -> dict[str, list[str]]:
-    """What the targets hold: every record that is ours, by its key."""
+def target_keys(home: Path) -> dict[str, list[str]]:
+    """Return the external ids of our records in both targets."""
     with at_home(home) as made:
         customers = made.sandbox.suiteprojects.rows("Customer")
         options = made.sandbox.precoro.options()
@@ -63,9 +70,7 @@ def held(home: Path) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose NetSuite is filled."""
-    from resources.sandbox.generator.seed import seed
-
+    """A home with records in NetSuite."""
     folder = tmp_path_factory.mktemp("seeded") / "home"
     with at_home(folder) as made:
         seed(made.sandbox, customers=CUSTOMERS, seed=3)
@@ -74,7 +79,7 @@ def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def one_machine(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The main job in one process, over one DuckDB file."""
+    """A home after the main job in one process, over one DuckDB file."""
     folder = tmp_path_factory.mktemp("one") / "home"
     copytree(seeded_home, folder)
     with at_home(folder) as home:
@@ -83,123 +88,124 @@ def one_machine(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def lane(seeded_home: Path, tmp_path: Path, stores: Services) -> Lane:
-    """The same records, a lake of its own."""
+def cluster(seeded_home: Path, tmp_path: Path, stores: Services) -> Cluster:
+    """A cluster with the same records and its own lake."""
     copytree(seeded_home, tmp_path / "home")
-    return Lane(tmp_path / "home", stores, f"pond_{os.getpid()}_{time.monotonic_ns()}").prepare()
+    return Cluster(tmp_path / "home", stores, f"warehouse_{os.getpid()}_{time.monotonic_ns()}").prepare()
 
 
-def test_the_main_job_gives_the_same_rows(one_machine: Home, lane: Lane) -> None:
-    """Three workers, a lake in an object store, a catalog in PostgreSQL: every table row for row."""
-    with lane.workers(3) as keeper:
-        lane.run("all")
-        shares = [seconds_of(child) for child in children(keeper)]
+def test_the_main_job_makes_the_same_rows(one_machine: Home, cluster: Cluster) -> None:
+    """Three workers with a lake in an object store make the same tables, row for row."""
+    with cluster.workers(3) as parent:
+        cluster.run("all")
+        used = [seconds_of(child) for child in children(parent)]
 
-    expected, found = rows(one_machine.warehouse), rows(lane.warehouse)
+    expected, found = rows(one_machine.warehouse), rows(cluster.warehouse)
     assert found.keys() == expected.keys()
     differing = {
         name: (expected[name].height, found[name].height) for name in expected if not found[name].equals(expected[name])
     }
     assert differing == {}
-    assert held(lane.home) == held(one_machine.folder)
-    assert len(shares) == 3
-    assert min(shares) > 1, "every worker had a part in it"
+    assert target_keys(cluster.home) == target_keys(one_machine.folder)
+    assert len(used) == 3
+    assert min(used) > 1, "every worker executed steps"
 
 
-def test_a_killed_worker_loses_nothing(one_machine: Home, lane: Lane) -> None:
-    """Killed while it sends; the run ends, the next one goes on, and nothing is in a target twice."""
-    with lane.workers(2) as keeper:
-        started = lane.start("all")
-        began = lane.sandbox.suiteprojects.write_calls()
-        give_up = time.monotonic() + 1500
-        while lane.sandbox.suiteprojects.write_calls() == began:
-            assert started.poll() is None, (lane.home / "run.log").read_text()[-3000:]
-            assert time.monotonic() < give_up
+def test_a_killed_worker_loses_nothing(one_machine: Home, cluster: Cluster) -> None:
+    """A worker is killed while it sends; the run ends, the next one resumes, and no target has a duplicate."""
+    with cluster.workers(2) as parent:
+        started = cluster.start("all")
+        before = cluster.sandbox.suiteprojects.write_calls()
+        deadline = time.monotonic() + 1500
+        while cluster.sandbox.suiteprojects.write_calls() == before:
+            assert started.poll() is None, (cluster.home / "run.log").read_text()[-3000:]
+            assert time.monotonic() < deadline
             time.sleep(0.05)
-        for child in children(keeper):
+        for child in children(parent):
             os.kill(child, signal.SIGKILL)
         started.wait(900)
-    with lane.workers(2):
-        lane.run("all")
+    with cluster.workers(2):
+        cluster.run("all")
 
-    found, expected = held(lane.home), held(one_machine.folder)
+    found, expected = target_keys(cluster.home), target_keys(one_machine.folder)
     assert all(count == 1 for names in found.values() for count in Counter(names).values())
     assert found == expected
-    open_ends = lane.warehouse.read(
+    unresolved = cluster.warehouse.read(
         "select count(*) as n from sync_attempts where state = 'intent' and attempt_id not in"
         " (select attempt_id from sync_attempts where state not in ('intent', 'unknown'))"
     )
-    assert open_ends["n"][0] == 0
+    assert unresolved["n"][0] == 0
     for name in ("stg_netsuite__customers", "mart_suiteprojects__customers", "mart_precoro__options"):
-        assert comparable(lane.warehouse.table(name)).equals(comparable(one_machine.warehouse.table(name)))
+        assert comparable(cluster.warehouse.table(name)).equals(comparable(one_machine.warehouse.table(name)))
 
 
-def test_accounts_are_delivered_side_by_side(seeded_home: Path, tmp_path: Path, stores: Services) -> None:
-    """Two partitions on the same workers at once, each with a lake, a catalog and targets of its own."""
+def test_accounts_are_delivered_in_parallel(seeded_home: Path, tmp_path: Path, stores: Services) -> None:
+    """Two partitions use the same workers at once, each with its own lake, catalog and targets."""
     accounts = ("acme", "globex")
     for account in accounts:
         copytree(seeded_home, tmp_path / "home" / "accounts" / account)
-    schema = f"pond_{os.getpid()}_{time.monotonic_ns()}"
-    lane = Lane(tmp_path / "home", stores, schema, ",".join(accounts)).prepare()
-    homes = [Home(lane.home / "accounts" / account) for account in accounts]
+    schema = f"warehouse_{os.getpid()}_{time.monotonic_ns()}"
+    cluster = Cluster(tmp_path / "home", stores, schema, ",".join(accounts)).prepare()
+    homes = [Home(cluster.home / "accounts" / account) for account in accounts]
     key = next(int(row["id"]) for row in homes[1].sandbox.netsuite.rows("customer"))
-    homes[1].sandbox.netsuite.update("customer", key, companyname="Globex alone")
+    homes[1].sandbox.netsuite.update("customer", key, companyname="Only in Globex")
 
-    with lane.workers(3):
-        runs = [lane.start("all", account) for account in accounts]
-        assert [run.wait(1800) for run in runs] == [0, 0], (lane.home / "run.log").read_text()[-3000:]
+    with cluster.workers(3):
+        runs = [cluster.start("all", account) for account in accounts]
+        assert [run.wait(1800) for run in runs] == [0, 0], (cluster.home / "run.log").read_text()[-3000:]
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in lane.settings.items():
+        for name, value in cluster.settings.items():
             patch.setenv(name, value)
-        ponds = [warehouse_of(each) for each in MillpondSettings().each]
+        warehouses = [warehouse_of(each) for each in MillpondSettings().per_account]
     acme, globex = (
-        dict(warehouse.table("stg_netsuite__customers")["customer_id", "company_name"].rows()) for warehouse in ponds
+        dict(warehouse.table("stg_netsuite__customers")["customer_id", "company_name"].rows())
+        for warehouse in warehouses
     )
     assert acme.keys() == globex.keys()
     assert [str(each) for each in acme if acme[each] != globex[each]] == [str(key)]
-    assert all("Globex alone" not in str(row) for row in homes[0].sandbox.suiteprojects.rows("Customer"))
-    assert held(homes[0].folder) == held(homes[1].folder)
-    for warehouse, home in zip(ponds, homes, strict=True):
+    assert all("Only in Globex" not in str(row) for row in homes[0].sandbox.suiteprojects.rows("Customer"))
+    assert target_keys(homes[0].folder) == target_keys(homes[1].folder)
+    for warehouse, home in zip(warehouses, homes, strict=True):
         assert warehouse.snapshot == home.warehouse.snapshot
         assert warehouse.snapshot.exists()
 
 
 def seconds_of(process: int) -> float:
-    """Seconds of processor time that it has used."""
+    """Return the processor time of a process in seconds."""
     used, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(used) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def children(process: int) -> list[int]:
-    """The processes that it started."""
-    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    """Return the ids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-def test_a_turn_is_the_only_one_and_ends_with_its_holder(stores: Services) -> None:
-    """Two machines never write at once; one that dies holds nobody up."""
+def test_an_advisory_lock_is_exclusive_and_ends_with_its_process(stores: Services) -> None:
+    """Two machines never write at once, and a dead one blocks no other."""
     code = (
-        "import sys, time\nfrom resources.warehouse.ducklake import advisory_lock\n"
-        "with advisory_lock(sys.argv[1], 'turn', 5):\n    print('held', flush=True)\n    time.sleep(60)"
+        "import sys, time\nfrom resources.postgres import advisory_lock\n"
+        "with advisory_lock(sys.argv[1], 'write', 5):\n    print('locked', flush=True)\n    time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, stores.catalog], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert holder.stdout
-    assert holder.stdout.readline() == "held\n"
+    assert holder.stdout.readline() == "locked\n"
 
-    with pytest.raises(TimeoutError), advisory_lock(stores.catalog, "turn", 0.2):
+    with pytest.raises(TimeoutError), advisory_lock(stores.catalog, "write", 0.2):
         pass
-    with pytest.raises(TimeoutError), advisory_lock(stores.catalog, "turn", 0):
+    with pytest.raises(TimeoutError), advisory_lock(stores.catalog, "write", 0):
         pass
     with advisory_lock(stores.catalog, "another", 0) as check:
         check()
     holder.kill()
     holder.wait()
-    with advisory_lock(stores.catalog, "turn", 10) as check:
+    with advisory_lock(stores.catalog, "write", 10) as check:
         check()
 
 
 def end_locks(catalog: str) -> None:
-    """What a PostgreSQL that is started anew does to who holds a lock."""
+    """End the sessions that hold locks, as a restart of PostgreSQL does."""
     import psycopg2
 
     other = psycopg2.connect(catalog)
@@ -211,24 +217,24 @@ def end_locks(catalog: str) -> None:
     other.close()
 
 
-def test_a_turn_that_was_lost_commits_nothing(stores: Services, lane: Lane) -> None:
-    """Somebody else may be at work meanwhile, so what was done is thrown away."""
-    warehouse = lane.warehouse
+def test_a_lost_lock_rolls_back(stores: Services, cluster: Cluster) -> None:
+    """Another process may write in the meantime, so nothing is committed."""
+    warehouse = cluster.warehouse
     warehouse.replace("kept", pl.DataFrame({"a": [1]}))
-    with pytest.raises(WarehouseError, match="connection to the catalog broke"), warehouse.writer() as con:  # noqa: PT012 - the section is what is looked at
+    with pytest.raises(WarehouseError, match="connection to the catalog broke"), warehouse.writer() as con:  # noqa: PT012 - the section is under test
         con.execute("delete from kept")
         end_locks(stores.catalog)
 
     assert warehouse.table("kept")["a"].to_list() == [1]
-    with pytest.raises(CatalogError), advisory_lock("host=127.0.0.1 port=1 dbname=x", "turn", 1):
+    with pytest.raises(CatalogError), advisory_lock("host=127.0.0.1 port=1 dbname=x", "write", 1):
         pass
 
 
-def test_a_catalog_that_was_started_anew_is_connected_to_again(stores: Services, lane: Lane) -> None:
-    """Connections that stay open between two sections end with it, and nobody shall notice."""
+def test_a_restarted_catalog_is_reconnected(stores: Services, cluster: Cluster) -> None:
+    """Connections that stay open between two sections are replaced without an error."""
     import psycopg2
 
-    warehouse = lane.warehouse
+    warehouse = cluster.warehouse
     warehouse.replace("kept", pl.DataFrame({"a": [1]}))
     other = psycopg2.connect(stores.catalog)
     other.autocommit = True
@@ -241,12 +247,8 @@ def test_a_catalog_that_was_started_anew_is_connected_to_again(stores: Services,
     assert warehouse.table("kept")["a"].to_list() == [2]
 
 
-def test_calls_of_many_machines_are_counted_together(stores: Services) -> None:
-    """One company allows so many calls, whoever makes them."""
-    from resources.clock import WallClock
-    from resources.errors import QuotaExhaustedError
-    from resources.rate_limit import CallBudget, Window
-
+def test_machines_share_one_call_limit(stores: Services) -> None:
+    """A company's limit applies to the calls of all machines."""
     PostgresLog(stores.catalog)
     account = f"company {time.monotonic_ns()}"
 
@@ -264,9 +266,9 @@ def test_calls_of_many_machines_are_counted_together(stores: Services) -> None:
         assert sum(machines.map(calls, range(4))) == 50
 
 
-def test_a_lake_can_be_compacted_and_published(lane: Lane) -> None:
-    """Old states and small files go; what is there stays, and analysts get one file as ever."""
-    warehouse = lane.warehouse
+def test_a_lake_can_be_compacted_and_published(cluster: Cluster) -> None:
+    """Old versions and small files are deleted; the rows remain, and the snapshot is one file."""
+    warehouse = cluster.warehouse
     assert not warehouse.exists()
     for number in range(5):
         warehouse.replace("one", pl.DataFrame({"run": [number] * 5000, "l": [["x"]] * 5000}))
@@ -276,5 +278,5 @@ def test_a_lake_can_be_compacted_and_published(lane: Lane) -> None:
     assert warehouse.table("one")["run"].unique().to_list() == [4]
     warehouse.publish()
     assert warehouse.snapshot.exists()
-    assert not warehouse.stage.exists()
-    assert LakePlace.is_shared
+    assert not warehouse.file.exists()
+    assert DuckLake.is_shared

@@ -1,62 +1,102 @@
-"""What all assets of a workflow have in common: their spec, and what they do when it is switched off."""
+"""The parts that all assets of a workflow share: the spec, the op, and what happens while the workflow is off.
 
-from collections.abc import Iterable, Sequence
+workflow, layer  ->  layer_spec()  ->  workflow_asset(spec, materialize)  ->  an asset, or as_inactive() of it
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from assets.delivery.plan.planner import Workflow
+from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.spec.switches import Switches
+from assets.delivery.spec.workflow import Workflow
+from assets.failures import dagster_failure
+from assets.target_registry import TARGETS
 
 POOL = "duckdb"
-MODE_TAG = "millpond/mode"  # a run's tag: import, update or sync
-BY_HAND = "__ASSET_JOB"  # Dagster's job of assets that a person picked
+MODE_TAG = "millpond/mode"  # run tag: import, update or sync
+ACTIVE_TAG = "millpond/active"  # asset tag: whether runs include the asset
+INACTIVE = "inactive"  # kind of the assets of a workflow that is switched off
+
+Materialize = Callable[[dg.AssetExecutionContext], dg.MaterializeResult[Any]]
 
 
 def layer_spec(
     workflow: Workflow, layer: str, *, kinds: set[str], deps: Sequence[str], description: str
 ) -> dg.AssetSpec:
-    """One asset of a workflow: group, owners, tags."""
+    """Return the spec of one asset of a workflow."""
     return dg.AssetSpec(
         f"{layer}_{workflow.name}",
-        deps=list(deps),
+        deps=list(dict.fromkeys(deps)),
         description=description,
-        group_name=workflow.name,
+        group_name=TARGETS[workflow.spec.target].group,
         kinds=kinds,
         owners=workflow.spec.owners,
-        tags={
-            "millpond/layer": layer,
-            "millpond/active": str(workflow.spec.active).lower(),
-            "millpond/target": workflow.spec.connection_name,
-        },
+        tags={"millpond/layer": layer, ACTIVE_TAG: "true", "millpond/target": workflow.spec.connection_name},
     )
 
 
-def switch_metadata(context: dg.AssetExecutionContext, workflow: Workflow) -> dict[str, str]:
-    """Whether the workflow is on as this run decides, and who says so; for people who look at the asset."""
-    return {"switch": _switches(context).state(workflow).told}
+def workflow_asset(
+    workflow: Workflow,
+    spec: dg.AssetSpec,
+    materialize: Materialize,
+    *,
+    checks: Sequence[dg.AssetCheckSpec] = (),
+    connects: bool = True,
+    config: Mapping[str, dg.Field] | None = None,
+) -> dg.AssetsDefinition:
+    """Build the asset that calls `materialize`, unless the workflow is switched off when its step starts.
 
-
-def when_off(
-    context: dg.AssetExecutionContext, workflow: Workflow, checks: Iterable[str] = ()
-) -> dg.MaterializeResult[Any] | None:
-    """What an asset of a workflow that is off has to show instead of doing anything; None when it is on.
-
-    A run of a group goes on with the other workflows. Who asks for this workflow alone is told that it is off.
-
-    Raises:
-        Failure: The run is about this workflow alone.
+    Args:
+        workflow: The workflow.
+        spec: See `layer_spec`.
+        materialize: Makes the asset's table and returns metadata and check results.
+        checks: Every check that it evaluates.
+        connects: Whether it uses the client of the workflow's connection.
+        config: The asset's configuration in the launchpad.
     """
-    state = _switches(context).state(workflow)
-    if state.active:
-        return None
-    text = f"{workflow.name} is switched off: {state.told}; `millpond activate {workflow.name}` switches it on"
-    job: str = context.job_name
-    if job == BY_HAND or job.startswith(workflow.name):
-        raise dg.Failure(text, allow_retries=False)
-    passed = [dg.AssetCheckResult(check_name=name, passed=True, description="switched off") for name in checks]
-    return dg.MaterializeResult(metadata={"switch": state.told, "did": "nothing"}, check_results=passed)
+
+    @dg.multi_asset(
+        name=spec.key.to_user_string(),
+        specs=[spec],
+        check_specs=checks,
+        config_schema=config,
+        required_resource_keys={"warehouse", *([workflow.spec.connection_name] if connects else [])},
+        pool=POOL,
+    )
+    def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
+        state = Switches(context.resources.warehouse.folder).state(workflow)
+        if not state.active:
+            note = f"nothing was done; `millpond activate {workflow.name}` switches the workflow on"
+            context.log.warning("%s is %s: %s", workflow.name, state.description, note)
+            return _no_operation({"switch": state.description, "action": note}, checks)
+        with dagster_failure(MappingError, SyncError):
+            result = materialize(context)
+        return result._replace(metadata={**(result.metadata or {}), "switch": state.description})
+
+    return asset
 
 
-def _switches(context: dg.AssetExecutionContext) -> Switches:
-    return Switches(context.resources.warehouse.folder)
+def _no_operation(metadata: Mapping[str, str], checks: Sequence[dg.AssetCheckSpec]) -> dg.MaterializeResult[Any]:
+    """Return the result of a step whose workflow is off: the run goes on, and downstream steps use existing tables."""
+    passed = [dg.AssetCheckResult(check_name=each.name, passed=True, description="switched off") for each in checks]
+    return dg.MaterializeResult(metadata=metadata, check_results=passed)
+
+
+def as_inactive(asset: dg.AssetsDefinition, workflow: Workflow) -> dg.AssetsDefinition:
+    """Return the asset as a node of the graph that no run includes, nor "Materialize all" in the UI."""
+    note = (
+        f"**Switched off** (`active: false`): no run includes it. `millpond activate {workflow.name}` switches it on."
+    )
+
+    def inactive(spec: dg.AssetSpec) -> dg.AssetSpec:
+        marked = spec.replace_attributes(description=f"{note}\n\n{spec.description}")
+        return marked.merge_attributes(tags={ACTIVE_TAG: "false"}, kinds={INACTIVE})
+
+    return dg.AssetsDefinition(specs=[inactive(spec) for spec in asset.specs])
+
+
+def client_of(context: dg.AssetExecutionContext, workflow: Workflow) -> Any:
+    """Return the client of the workflow's connection: the resource of the same name."""
+    return getattr(context.resources, workflow.spec.connection_name)

@@ -1,355 +1,200 @@
-"""The four assets of a workflow, with their checks: mart, target state, plan, sync."""
+"""The four assets of a workflow.
 
-from collections.abc import Iterator, Mapping, Sequence
+stg_…  ->  mart_<workflow>  ┐
+target ->  target_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  target
+"""
+
 from functools import partial
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from assets.asset_metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
-from assets.delivery.component.asset_spec import MODE_TAG, POOL, layer_spec, switch_metadata, when_off
+from assets.delivery.component.asset_spec import MODE_TAG, client_of, layer_spec, workflow_asset
 from assets.delivery.component.checks import (
+    MART_CHECKS,
     PLAN_CHECKS,
-    SINK_CHECKS,
+    PLAN_GATES,
+    SYNC_CHECKS,
+    check_specs,
+    mart_checks,
     plan_checks,
-    read_page,
-    sink_checks,
-    sink_metadata,
-    warning_specs,
+    plan_gates,
+    sync_checks,
 )
-from assets.delivery.ledger.plans import SyncError
-from assets.delivery.mart.build import TARGET_STATE_COMMENTS, make_mart, read_target_state
+from assets.delivery.component.sync_summary import read_summary, sync_metadata
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.mart.lineage import column_lineage
-from assets.delivery.mart.transform import DELIVER, MART_COMMENTS
-from assets.delivery.plan.guards import Tripped
+from assets.delivery.plan.keep import STAMP_COMMENTS
 from assets.delivery.plan.mode import Mode
-from assets.delivery.plan.planner import STAMP_COMMENTS, Planned, Workflow, make_plan
-from assets.delivery.schemas import PLAN_COMMENTS
-from assets.delivery.send.apply import SYNC_COMMENTS, run_sync
-from assets.delivery.spec.expressions import MappingError
-from assets.delivery.target import Target
+from assets.delivery.plan.planner import make_plan
+from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import MART_COMMENTS, PLAN_COMMENTS
+from assets.delivery.send.apply import SYNC_COMMENTS, SyncResult, run_sync
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import TARGET_STATE_COMMENTS
 from assets.failures import dagster_failure
 from assets.target_registry import TargetKind
 from resources.errors import QuotaExhaustedError
-from resources.warehouse.tables import quoted
-from resources.warehouse.warehouse import Warehouse
+from resources.warehouse.tables import quoted, read_frame
 
-
-def _blocking(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
-    """Checks that stop what comes after them."""
-    return [dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in checks.items()]
-
-
-def _client(context: dg.AssetExecutionContext, workflow: Workflow) -> Any:
-    """The client of the workflow's account: the resource that is called like it."""
-    return getattr(context.resources, workflow.spec.connection_name)
-
-
-def _target(context: dg.AssetExecutionContext, kind: TargetKind, workflow: Workflow) -> Target:
-    return kind.build(_client(context, workflow), workflow.spec.options)
+_DISPOSITIONS = "select disposition, reason_code, count(*) as records from {} group by all order by records desc"
+_ACTIONS = "select action, reason_code, count(*) as records from {} where plan_id = ? group by all"
 
 
 def mart_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    """What each source record should be in the target, or why it should not be there."""
-    checks = {
-        "key_is_unique": "No two delivered records carry the same key, and none carries none.",
-        "no_row_lost": "Every source record is in the mart, once, delivered or with its reason.",
-    }
-
+    """Build the asset of the desired records."""
     spec = layer_spec(
         workflow,
         "mart",
         kinds={"polars", "duckdb"},
-        deps=list(
-            dict.fromkeys(
-                [
-                    *(record.table for record in workflow.spec.records),
-                    *_looked_up(workflow),
-                    *_syncs(workflow.spec.waits_for),
-                ]
-            )
-        ),
-        description=f"{workflow.spec.description}\n\nOne row per NetSuite record, shaped as {workflow.spec.target}; "
-        "a record that is not delivered says why.",
+        deps=[
+            *(record.table for record in workflow.spec.records),
+            *_lookup_assets(workflow),
+            *(f"sync_{name}" for name in workflow.spec.upstream),
+        ],
+        description=f"{workflow.spec.description}\n\nOne row per NetSuite record, with the fields of "
+        f"{workflow.spec.target}; a record that is not delivered has the reason.",
     )
 
-    @dg.multi_asset(
-        name=workflow.mart,
-        specs=[spec],
-        check_specs=_blocking(workflow.mart, checks),
-        required_resource_keys={"warehouse", workflow.spec.connection_name},
-        pool=POOL,
-    )
-    def mart(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        off = when_off(context, workflow, checks)
-        if off is not None:
-            yield off
-            return
-        warehouse: Warehouse = context.resources.warehouse
-        client = _client(context, workflow)
-        with dagster_failure(MappingError, SyncError):
-            records = make_mart(warehouse, workflow, clock=client.clock, foreign=partial(kind.records, client))
-        lineage = column_lineage(workflow.spec, workflow.name)
-        dispositions = warehouse.read(_DISPOSITIONS.format(workflow.mart))
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        warehouse, client = context.resources.warehouse, client_of(context, workflow)
+        records = make_mart(warehouse, workflow, clock=client.clock, read_system=partial(kind.records, client))
         comments = {**MART_COMMENTS, **workflow.field_comments()}
-        yield dg.MaterializeResult(
-            metadata={
-                **table_metadata(workflow.mart, warehouse.read(f"from {workflow.mart} limit 0"), comments),
-                "dagster/row_count": records,
-                "dagster/column_lineage": column_lineage_metadata(lineage),
-                "dispositions": dg.MetadataValue.md(
-                    markdown_table(["disposition", "reason", "records"], dispositions.rows())
-                ),
-            },
-            check_results=[_unique(warehouse, workflow, kind), _complete(warehouse, workflow)],
-        )
+        with warehouse.writer(transaction=False) as con:
+            dispositions = con.execute(_DISPOSITIONS.format(quoted(workflow.mart))).fetchall()
+            return dg.MaterializeResult(
+                metadata={
+                    **table_metadata(con, workflow.mart, comments, records),
+                    "dagster/column_lineage": column_lineage_metadata(column_lineage(workflow.spec, workflow.name)),
+                    "dispositions": dg.MetadataValue.md(
+                        markdown_table(["disposition", "reason", "records"], dispositions)
+                    ),
+                },
+                check_results=mart_checks(con, workflow, kind.key_field),
+            )
 
-    return mart
+    return workflow_asset(workflow, spec, materialize, checks=check_specs(workflow.mart, MART_CHECKS, blocking=True))
 
 
-def _looked_up(workflow: Workflow) -> list[str]:
-    """Tables that the workflow looks values up in and that are assets."""
+def _lookup_assets(workflow: Workflow) -> list[str]:
+    """Return the look-up tables that are assets."""
     tables = [lookup.table for lookup in workflow.spec.lookups]
     return [name for name in tables if name.startswith(("stg_", "target_", "mart_")) and name != workflow.target_state]
 
 
-def _syncs(names: Sequence[str]) -> list[str]:
-    return [f"sync_{name}" for name in names]
-
-
-_DISPOSITIONS = "select disposition, reason_code, count(*) as records from {} group by all order by records desc"
-_KEYS = """
-select
-    cast(coalesce(sum(sharing) filter ({key} is null), 0) as bigint) as blank,
-    cast(coalesce(sum(sharing) filter ({key} is not null and sharing > 1), 0) as bigint) as twice
-from (select {key}, count(*) as sharing from {mart} where disposition = '{deliver}' group by all)
-"""
-
-
-def _unique(warehouse: Warehouse, workflow: Workflow, kind: TargetKind) -> dg.AssetCheckResult:
-    asked = _KEYS.format(key=quoted(kind.key_field), mart=workflow.mart, deliver=DELIVER)
-    blank, twice = warehouse.read(asked).row(0)
-    return dg.AssetCheckResult(
-        check_name="key_is_unique",
-        asset_key=workflow.mart,
-        passed=blank == 0 and twice == 0,
-        description=f"{twice} delivered records share their {kind.key_field} with another, {blank} have none",
-        metadata={"blank": blank, "duplicated": twice},
-    )
-
-
-def _complete(warehouse: Warehouse, workflow: Workflow) -> dg.AssetCheckResult:
-    tables = [record.table for record in workflow.spec.records]
-    counted = " union all ".join(f"select count(*) as n from {table}" for table in tables)
-    there, rows, records = warehouse.read(
-        f"select cast((select sum(n) from ({counted})) as bigint), count(*), count(distinct (source, source_id))"
-        f" from {workflow.mart}"
-    ).row(0)
-    once = rows == records
-    return dg.AssetCheckResult(
-        check_name="no_row_lost",
-        asset_key=workflow.mart,
-        passed=there == rows and once,
-        description=f"{rows} rows for {there} source records" + ("" if once else ", some twice"),
-        metadata={"source_records": there, "mart_rows": rows},
-    )
-
-
 def target_state_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    """What the target has, read afresh."""
+    """Build the asset of the target's current records."""
     spec = layer_spec(
         workflow,
         "target",
         kinds={kind.system, "duckdb"},
         # after the mart: a workflow file that does not fit its tables costs no call
         deps=[workflow.mart],
-        description=f"What {workflow.spec.target} holds now, records of others included.",
+        description=f"The records that {workflow.spec.target} currently has, including those not from NetSuite.",
     )
 
-    @dg.multi_asset(
-        name=workflow.target_state,
-        specs=[spec],
-        required_resource_keys={"warehouse", workflow.spec.connection_name},
-        pool=POOL,
-    )
-    def target_state(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        off = when_off(context, workflow)
-        if off is not None:
-            yield off
-            return
-        clock = _client(context, workflow).clock
-        with dagster_failure(ValueError, SyncError):
-            target = _target(context, kind, workflow)
-            frame = read_target_state(
-                context.resources.warehouse, workflow, target, run_id=context.run.run_id, clock=clock
-            )
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        run = _run_context(context, workflow, kind)
+        with dagster_failure(ValueError):  # a field or an option that the target does not have
+            frame = read_target_state(run)
         comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TARGET_STATE_COMMENTS}
-        metadata = table_metadata(workflow.target_state, frame, comments)
-        yield dg.MaterializeResult(metadata={**metadata, "calls": target.calls})
+        with run.warehouse.writer(transaction=False) as con:
+            metadata = table_metadata(con, workflow.target_state, comments, frame.height)
+        return dg.MaterializeResult(metadata={**metadata, "calls": run.target.calls})
 
-    return target_state
+    return workflow_asset(workflow, spec, materialize)
 
 
 def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    """What would be done, and why; nothing is sent."""
-    checks = {
-        "one_decision_each": "Every source record has exactly one decision.",
-        "guard": "The plan stays within the workflow's limits; a failed check stops the delivery.",
-    }
-
+    """Build the asset of the decisions; it sends nothing."""
     spec = layer_spec(
         workflow,
         "plan",
         kinds={"polars", "duckdb"},
-        deps=[workflow.mart, workflow.target_state, *(["selection_" + workflow.name] if workflow.spec.imports else [])],
-        description=f"What would be done to {workflow.spec.target}: one action and one reason per NetSuite record."
-        "\n\nUnder *Metadata*, `preview` counts them and `first_records` lists the first ones to send. Nothing is sent "
-        "before the checks pass.",
+        deps=[workflow.mart, workflow.target_state, *([f"selection_{workflow.name}"] if workflow.spec.imports else [])],
+        description=f"The planned changes to {workflow.spec.target}: one action with its reason per NetSuite record."
+        "\n\nThe metadata `preview` counts them and `first_records` lists the first changes. They are sent only after"
+        " the blocking checks pass.",
     )
 
-    @dg.multi_asset(
-        name=workflow.plan,
-        specs=[spec],
-        check_specs=[*_blocking(workflow.plan, checks), *warning_specs(workflow.plan, PLAN_CHECKS)],
-        required_resource_keys={"warehouse", workflow.spec.connection_name},
-        pool=POOL,
-    )
-    def plan(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        off = when_off(context, workflow, [*checks, *PLAN_CHECKS])
-        if off is not None:
-            yield off
-            return
-        target = _target(context, kind, workflow)
-        warehouse: Warehouse = context.resources.warehouse
-        client = _client(context, workflow)
-        with dagster_failure(SyncError):
-            planned = make_plan(
-                warehouse,
-                workflow,
-                target,
-                run_id=context.run.run_id,
-                clock=client.clock,
-                mode=Mode(context.run.tags.get(MODE_TAG, Mode.SYNC)),
-                base_url=client.base_url,
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        run, base_url = _run_context(context, workflow, kind), client_of(context, workflow).base_url
+        mode = Mode(context.run.tags.get(MODE_TAG, Mode.SYNC))
+        planned = make_plan(run, mode=mode, base_url=base_url)
+        left = run.target.calls_left
+        with run.warehouse.writer(transaction=False) as con:
+            counts = read_frame(con, _ACTIONS.format(quoted(workflow.plan)), [planned.plan_id])
+            return dg.MaterializeResult(
+                metadata={
+                    **table_metadata(con, workflow.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}, planned.records),
+                    "plan_id": planned.plan_id,
+                    "account": base_url,
+                    "calls_needed": planned.estimate.calls,
+                    "time_needed": duration(planned.estimate.seconds),
+                    **({} if left is None else {"calls_left": left}),
+                    **plan_metadata(counts, planned.plan),
+                },
+                check_results=[*plan_gates(con, workflow, planned), *plan_checks(counts)],
             )
-        counted = warehouse.read(_COUNTED.format(workflow.plan), [planned.plan_id])
-        yield dg.MaterializeResult(
-            metadata={
-                **table_metadata(workflow.plan, planned.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}),
-                "dagster/row_count": planned.records,
-                "plan_id": planned.plan_id,
-                "account": client.base_url,
-                **switch_metadata(context, workflow),
-                "calls_needed": planned.estimate.calls,
-                "time_needed": duration(planned.estimate.seconds),
-                **({} if target.calls_left is None else {"calls_left": target.calls_left}),
-                **plan_metadata(counted, planned.plan),
-            },
-            check_results=[
-                _decided(warehouse, workflow, planned),
-                _guard_result(planned.plan_id, planned.tripped),
-                *plan_checks(counted),
-            ],
-        )
 
-    return plan
-
-
-_COUNTED = "select action, reason_code, count(*) as records from {} where plan_id = ? group by all"
-_ONCE = """
-select
-    (select count(*) from {mart}) as wanted,
-    count(distinct (source, source_id)) as records,
-    count(*) - count(action) as undecided
-from {plan}
-where plan_id = ?
-"""
-
-
-def _decided(warehouse: Warehouse, workflow: Workflow, planned: Planned) -> dg.AssetCheckResult:
-    """Count what was kept against the mart that it was decided from."""
-    counted = warehouse.read(_ONCE.format(mart=workflow.mart, plan=workflow.plan), [planned.plan_id])
-    wanted, records, undecided = counted.row(0)
-    return dg.AssetCheckResult(
-        check_name="one_decision_each",
-        passed=wanted == records == planned.records and not undecided,
-        description=f"{records} of {wanted} records, {planned.records} decisions, {undecided} without an action",
-        metadata={"records": records, "undecided": undecided},
-    )
-
-
-def _guard_result(plan_id: str, tripped: list[Tripped]) -> dg.AssetCheckResult:
-    listed = "\n".join(f"- {each.reason}" for each in tripped)
-    release = (
-        f"Plan {plan_id} waits: `millpond apply {plan_id}` sends it and `millpond reject {plan_id}` drops it; so does"
-        f" the job release_plan with `plan_id: {plan_id}` in its config."
-    )
-    return dg.AssetCheckResult(
-        check_name="guard",
-        passed=not tripped,
-        description=" ".join([*(each.reason for each in tripped), release]) if tripped else "within the limits",
-        metadata={"tripped": dg.MetadataValue.md(listed or "none"), "plan_id": plan_id},
-    )
+    checks = [*check_specs(workflow.plan, PLAN_GATES, blocking=True), *check_specs(workflow.plan, PLAN_CHECKS)]
+    return workflow_asset(workflow, spec, materialize, checks=checks)
 
 
 def sync_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
-    """What was sent and how it ended."""
+    """Build the asset that sends the plan and records the outcomes."""
     spec = layer_spec(
         workflow,
         "sync",
         kinds={kind.system, "duckdb"},
         deps=[workflow.plan],
-        description=f"Sends the plan to {workflow.spec.target}; each record's outcome is kept in the ledger."
-        "\n\n`millpond explain ID` tells the story of one record.",
+        description=f"Sends the plan to {workflow.spec.target} and records the outcome of every record in the ledger."
+        "\n\n`millpond explain ID` prints the history of one record.",
     )
 
-    @dg.multi_asset(
-        name=workflow.sync,
-        specs=[spec],
-        required_resource_keys={"warehouse", workflow.spec.connection_name},
-        pool=POOL,
-        check_specs=warning_specs(workflow.sync, SINK_CHECKS),
-    )
-    def sync(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        off = when_off(context, workflow, SINK_CHECKS)
-        if off is not None:
-            yield off
-            return
-        target = _target(context, kind, workflow)
-
-        def progress(done: int, steps: int) -> None:
-            context.log.info("%s: %d of %d sent", workflow.name, done, steps)
-
-        with dagster_failure(SyncError):
-            synced = run_sync(
-                context.resources.warehouse,
-                workflow,
-                target,
-                run_id=context.run.run_id,
-                clock=_client(context, workflow).clock,
-                progress=progress,
-            )
-        if synced.stop is not None and not isinstance(synced.stop, QuotaExhaustedError):
-            # what was sent is in the ledger; the next run goes on from there
-            raise dg.Failure(f"{workflow.name}: {synced.stop}", allow_retries=False)
-        run_id = context.run.run_id
-        written = synced.decisions.with_columns(pl.lit(run_id).alias("run_id"))
-        comments = {**SYNC_COMMENTS, "run_id": STAMP_COMMENTS["run_id"]}
-        page = read_page(context.resources.warehouse, workflow, run_id)
-        yield dg.MaterializeResult(
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        run = _run_context(context, workflow, kind)
+        synced = _send(context, run)
+        with run.warehouse.writer(transaction=False) as con:
+            summary = read_summary(con, workflow, run.run_id)
+            table = table_metadata(con, workflow.sync, SYNC_COMMENTS)
+        return dg.MaterializeResult(
             metadata={
-                **table_metadata(workflow.sync, written, comments),
+                **table,
                 **{name: count for name, count in synced.counts.items() if count},
-                "account": _client(context, workflow).base_url,
+                "account": client_of(context, workflow).base_url,
                 "writes": synced.writes,
                 "calls": synced.calls,
                 "seconds": round(synced.seconds, 3),
                 "stopped": str(synced.stop) if synced.stop else "no",
-                **sink_metadata(page, run_id, target.calls_left),
-                **switch_metadata(context, workflow),
+                **sync_metadata(summary, run.run_id, run.target.calls_left),
             },
-            check_results=sink_checks(page, synced.decisions.height, synced.counts["failed"]),
+            check_results=sync_checks(summary, synced.decisions.height, synced.counts),
         )
 
-    return sync
+    return workflow_asset(workflow, spec, materialize, checks=check_specs(workflow.sync, SYNC_CHECKS))
+
+
+def _send(context: dg.AssetExecutionContext, run: RunContext) -> SyncResult:
+    """Send the newest plan.
+
+    Raises:
+        Failure: The target stopped answering; the ledger has what was sent, and the next run continues from there.
+    """
+
+    def progress(done: int, steps: int) -> None:
+        context.log.info("%s: %d of %d sent", run.workflow.name, done, steps)
+
+    synced = run_sync(run, progress=progress)
+    if synced.stop is not None and not isinstance(synced.stop, QuotaExhaustedError):
+        raise dg.Failure(f"{run.workflow.name}: {synced.stop}", allow_retries=False)
+    return synced
+
+
+def _run_context(context: dg.AssetExecutionContext, workflow: Workflow, kind: TargetKind) -> RunContext:
+    client = client_of(context, workflow)
+    with dagster_failure(ValueError):  # options that the target does not accept
+        target = kind.build(client, workflow.spec.options)
+    return RunContext(context.resources.warehouse, workflow, target, context.run.run_id, client.clock)

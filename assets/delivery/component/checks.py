@@ -1,165 +1,154 @@
-"""What the UI says of a plan and of a sink beside what stops them: checks, and the page of one run.
+"""The asset checks of a workflow: their specs, and their results.
 
-counts of a plan  ->  parents, lengths, other values, duplicates, drift       none of them stops anything
-the ledger after a run  ->  rows accounted for, fates, lag; summary, diff preview, quarantine by cause, quota, report
+mart, plan    MART_CHECKS, PLAN_GATES     errors; a failed check stops the downstream assets
+plan, sync    PLAN_CHECKS, SYNC_CHECKS    warnings, except rows_accounted_for
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import duckdb
 import polars as pl
 
-from assets.asset_metadata import PREVIEW_ROWS, changed_fields, duration, markdown_table
-from assets.delivery.ledger.ledger import COUNTED, open_intents
-from assets.delivery.plan.planner import Workflow
-from assets.delivery.target import WRITING, Action
+from assets.asset_metadata import duration
+from assets.delivery.component.sync_summary import SyncSummary
+from assets.delivery.plan.guards import Tripped
+from assets.delivery.plan.planner import Planned
+from assets.delivery.schemas import DELIVER
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import Action
 from resources.warehouse.tables import quoted
-from resources.warehouse.warehouse import Warehouse
 
 PARENTS, LENGTHS = ("parent_missing", "no_parent"), ("too_long",)
-HELD = tuple(action.value for action in (Action.QUARANTINED, Action.BLOCKED, Action.AMBIGUOUS, Action.FAILED))
-LAG_H = 24.0  # a run that ends so long after it read NetSuite says little of today
-REPORT_URL = "/reports/run-{}.html"  # the guard before the webserver finds the run's page
+LAG_H = 24.0  # a run that ends this long after reading NetSuite delivers outdated data
 
+MART_CHECKS = {
+    "key_is_unique": "Every delivered record has a key, and no two have the same one.",
+    "rows_accounted_for": "Every source record is in the mart exactly once, delivered or with the reason why not.",
+}
+PLAN_GATES = {
+    "one_decision_each": "Every source record has exactly one decision.",
+    "guard": "The plan stays within the workflow's limits; a failed check stops the delivery.",
+}
 PLAN_CHECKS = {
-    "parents_there": "No record waits for a parent that the target does not have.",
+    "parents_exist": "No record waits for a parent that the target does not have.",
     "lengths_fit": "No value is longer than its field.",
-    "values_fit": "No record is quarantined for another value that the target would not take.",
-    "no_duplicates": "No record could be several records of the target.",
-    "no_drift": "Nobody has edited in the target what NetSuite decides on.",
+    "values_fit": "No record is quarantined for another value that the target would reject.",
+    "no_duplicates": "No source record matches several records of the target.",
+    "no_drift": "No value that NetSuite decides on was edited in the target.",
 }
-SINK_CHECKS = {
-    "all_sent": "Nothing failed and nothing is left over.",
+SYNC_CHECKS = {
+    "all_sent": "No record failed; the next run sends the deferred ones.",
     "rows_accounted_for": "Every source record of the plan has exactly one outcome.",
-    "fates_known": "Of everything that was ever sent it is known whether it arrived.",
-    "no_lag": f"NetSuite was read less than {LAG_H:g} hours before the last record was confirmed.",
+    "outcomes_known": "Every request that was ever sent has a known outcome.",
+    "no_lag": f"NetSuite was read less than {LAG_H:g} hours before the run ended.",
 }
 
 
-def warning_specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
-    """Checks that tell and do not stop."""
-    return [dg.AssetCheckSpec(name, asset=asset, description=text) for name, text in checks.items()]
+def check_specs(asset: str, checks: Mapping[str, str], *, blocking: bool = False) -> list[dg.AssetCheckSpec]:
+    """Return the specs of an asset's checks; a blocking check that fails stops the downstream assets."""
+    return [dg.AssetCheckSpec(name, asset=asset, description=text, blocking=blocking) for name, text in checks.items()]
 
 
-def plan_checks(counted: pl.DataFrame) -> list[dg.AssetCheckResult]:
-    """From the plan's counts: action, reason_code, records."""
+def check_result(
+    name: str, description: str, *, passed: bool, warn: bool = False, **metadata: Any
+) -> dg.AssetCheckResult:
+    """Return the result of a check; `warn` makes a failure a warning."""
+    severity = dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(
+        check_name=name, passed=passed, severity=severity, description=description, metadata=metadata
+    )
+
+
+def mart_checks(con: duckdb.DuckDBPyConnection, workflow: Workflow, key_field: str) -> list[dg.AssetCheckResult]:
+    """Evaluate MART_CHECKS on the table mart_<workflow>."""
+    mart, key = quoted(workflow.mart), quoted(key_field)
+    blank, shared = con.execute(_KEYS.format(key=key, mart=mart, deliver=DELIVER)).fetchall()[0]
+    tables = " union all ".join(f"select count(*) as n from {quoted(each.table)}" for each in workflow.spec.records)
+    sources, rows, records = con.execute(_ROWS.format(tables=tables, mart=mart)).fetchall()[0]
+    keys = f"{shared} delivered records share their {key_field} with another, {blank} have none"
+    counts = f"{rows} rows for {sources} source records" + ("" if rows == records else ", some more than once")
+    complete = sources == rows == records
+    return [
+        check_result("key_is_unique", keys, passed=blank + shared == 0, blank=blank, duplicated=shared),
+        check_result("rows_accounted_for", counts, passed=complete, source_records=sources, mart_rows=rows),
+    ]
+
+
+_KEYS = """
+select
+    cast(coalesce(sum(sharing) filter ({key} is null), 0) as bigint),
+    cast(coalesce(sum(sharing) filter ({key} is not null and sharing > 1), 0) as bigint)
+from (select {key}, count(*) as sharing from {mart} where disposition = '{deliver}' group by all)
+"""
+_ROWS = """
+select cast((select sum(n) from ({tables})) as bigint), count(*), count(distinct (source, source_id)) from {mart}
+"""
+
+
+def plan_gates(con: duckdb.DuckDBPyConnection, workflow: Workflow, planned: Planned) -> list[dg.AssetCheckResult]:
+    """Evaluate PLAN_GATES: the stored plan against the mart that it was made from, and the guards."""
+    query = _DECISIONS.format(mart=quoted(workflow.mart), plan=quoted(workflow.plan))
+    expected, records, undecided = con.execute(query, [planned.plan_id]).fetchall()[0]
+    counts = f"{records} of {expected} records, {planned.records} decisions, {undecided} without an action"
+    decided = expected == records == planned.records and not undecided
+    return [
+        check_result("one_decision_each", counts, passed=decided, records=records, undecided=undecided),
+        _guard(planned.plan_id, planned.tripped),
+    ]
+
+
+_DECISIONS = """
+select (select count(*) from {mart}), count(distinct (source, source_id)), count(*) - count(action)
+from {plan} where plan_id = ?
+"""
+
+
+def _guard(plan_id: str, tripped: Sequence[Tripped]) -> dg.AssetCheckResult:
+    listed = "\n".join(f"- {each.reason}" for each in tripped)
+    approval = (
+        f"Plan {plan_id} waits for approval: send it with `millpond apply {plan_id}`, or drop it with"
+        f" `millpond reject {plan_id}`; the jobs apply_plan and reject_plan do the same, with `plan_id: {plan_id}`."
+    )
+    text = " ".join([*(each.reason for each in tripped), approval]) if tripped else "within the limits"
+    return check_result(
+        "guard", text, passed=not tripped, tripped=dg.MetadataValue.md(listed or "none"), plan_id=plan_id
+    )
+
+
+def plan_checks(counts: pl.DataFrame) -> list[dg.AssetCheckResult]:
+    """Evaluate PLAN_CHECKS on a plan's counts: action, reason_code, records."""
     action, code = pl.col("action"), pl.col("reason_code").fill_null("")
     quarantined = action == Action.QUARANTINED.value
-    chosen = {
-        "parents_there": (action == Action.BLOCKED.value) | code.is_in(PARENTS),
+    found = {
+        "parents_exist": (action == Action.BLOCKED.value) | code.is_in(PARENTS),
         "lengths_fit": quarantined & code.is_in(LENGTHS),
         "values_fit": quarantined & ~code.is_in([*PARENTS, *LENGTHS]),
         "no_duplicates": action == Action.AMBIGUOUS.value,
         "no_drift": code.str.starts_with("drift"),
     }
-    return [_told(name, counted.filter(which)) for name, which in chosen.items()]
+    return [_counted(name, counts.filter(rows)) for name, rows in found.items()]
 
 
-def _told(name: str, found: pl.DataFrame) -> dg.AssetCheckResult:
-    records = int(found["records"].sum())
-    causes = ", ".join(f"{count} {code or action}" for action, code, count in found.sort("records").rows())
-    return _warning(name, passed=not records, description=causes or "none", metadata={"records": records})
+def _counted(name: str, counts: pl.DataFrame) -> dg.AssetCheckResult:
+    records = int(counts["records"].sum())
+    causes = ", ".join(f"{count} {code or action}" for action, code, count in counts.sort("records").rows())
+    return check_result(name, causes or "none", passed=not records, warn=True, records=records)
 
 
-def _warning(name: str, *, passed: bool, description: str, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=name, passed=passed, severity=dg.AssetCheckSeverity.WARN, description=description, metadata=metadata
-    )
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the ledger says of one run of one workflow."""
-
-    run: Mapping[str, Any]
-    held: Sequence[tuple[str, str, int, str]]
-    changed: Sequence[tuple[str, str, str, list[str], str]]
-    unknown: int
-    read_at: datetime | None
-
-
-def read_page(warehouse: Warehouse, workflow: Workflow, run_id: str) -> Page:
-    """One short look into the warehouse."""
-    with warehouse.writer(transaction=False) as con:
-        cursor = con.execute("select * from sync_runs where run_id = ? and workflow = ?", [run_id, workflow.name])
-        names = [each[0] for each in cursor.description or ()]
-        rows = cursor.fetchall()
-        return Page(
-            dict(zip(names, rows[0], strict=True)) if rows else {},
-            con.execute(_HELD, [workflow.name]).fetchall(),
-            con.execute(_CHANGED.format(plan=quoted(workflow.plan)), [run_id, workflow.name]).fetchall(),
-            open_intents(con, workflow.name).height,
-            _read_at(con),
-        )
-
-
-def _read_at(con: duckdb.DuckDBPyConnection) -> datetime | None:
-    found: datetime | None = con.execute("select min(watermark_at) from sync_watermarks").fetchall()[0][0]
-    return found
-
-
-_HELD = f"""
-select action, coalesce(reason_code, ''), count(*) as records,
-    array_to_string((list(source_id order by from_at, try_cast(source_id as bigint)))[:5], ', ')
-from sync_decisions where workflow = ? and to_run is null and action in {HELD}
-group by action, reason_code order by records desc, action
-"""
-_CHANGED = f"""
-select source, source_id, action, [each.field for each in changes], coalesce(reason_code, '')
-from {{plan}} where plan_id = (select any_value(plan_id) from sync_plans where sent_by = ? and workflow = ?)
-    and action in {tuple(action.value for action in WRITING)}
-order by action, source, try_cast(source_id as bigint) limit {PREVIEW_ROWS}
-"""
-
-
-def sink_checks(page: Page, decided: int, failed: int) -> list[dg.AssetCheckResult]:
-    """The four checks of a sink, of which only the rows' is an error."""
-    counted = sum(page.run.get(name) or 0 for name in COUNTED.values())
-    ended = page.run.get("finished_at")
-    lag_s = (ended - page.read_at).total_seconds() if ended and page.read_at else None
+def sync_checks(summary: SyncSummary, decided: int, counts: Mapping[str, int]) -> list[dg.AssetCheckResult]:
+    """Evaluate SYNC_CHECKS on a run that decided on `decided` records with these counts by outcome."""
+    failed, deferred, unknown, lag_s = counts["failed"], counts["deferred"], summary.unknown, summary.lag_s
+    outcomes, recent = sum(summary.counts.values()), lag_s is None or lag_s < LAG_H * 3600
+    left, totals = f"{failed} failed, {deferred} deferred", f"{outcomes} outcomes for {decided} source records"
+    open_requests = f"{unknown} requests without a known outcome"
+    lag = "not known" if lag_s is None else f"NetSuite was read {duration(max(lag_s, 0))} before the run ended"
     return [
-        _warning(
-            "all_sent", passed=failed == 0, description=f"{failed} failed or left over", metadata={"failed": failed}
+        check_result("all_sent", left, passed=not failed, warn=True, failed=failed, deferred=deferred),
+        check_result(
+            "rows_accounted_for", totals, passed=outcomes == decided, outcomes=outcomes, source_records=decided
         ),
-        dg.AssetCheckResult(
-            check_name="rows_accounted_for",
-            passed=counted == decided,
-            description=f"{counted} outcomes for {decided} source records",
-            metadata={"outcomes": counted, "source_records": decided},
-        ),
-        _warning(
-            "fates_known", passed=page.unknown == 0, description=f"{page.unknown} of unknown fate",
-            metadata={"unknown": page.unknown},
-        ),
-        _warning(
-            "no_lag", passed=lag_s is None or lag_s < LAG_H * 3600,
-            description="not known" if lag_s is None else f"NetSuite as of {duration(max(lag_s, 0))} before the end",
-            metadata={"seconds": round(lag_s or 0, 1)},
-        ),
-    ]  # fmt: skip
-
-
-def sink_metadata(page: Page, run_id: str, calls_left: int | None) -> dict[str, Any]:
-    """The page of one run: what was done, what was changed, what is held back and why, what it took."""
-    done = [(name, page.run[name]) for name in COUNTED.values() if page.run.get(name)]
-    changed = [
-        (source, number, action, changed_fields(fields), code) for source, number, action, fields, code in page.changed
+        check_result("outcomes_known", open_requests, passed=not unknown, warn=True, unknown=unknown),
+        check_result("no_lag", lag, passed=recent, warn=True, seconds=round(lag_s or 0, 1)),
     ]
-    left = [] if calls_left is None else [("left for the day", calls_left)]
-    spent = [("calls", page.run.get("calls") or 0), *left]
-    return {
-        "report": dg.MetadataValue.url(REPORT_URL.format(run_id[:8])),
-        "summary": dg.MetadataValue.md(markdown_table(["outcome", "records"], done) if done else "no records"),
-        "changed": dg.MetadataValue.md(
-            markdown_table(["source", "NetSuite id", "action", "fields", "why"], changed) if changed else "nothing"
-        ),
-        "held_back": dg.MetadataValue.md(
-            markdown_table(["state", "cause", "records", "first NetSuite ids"], page.held) if page.held else "nothing"
-        ),
-        "quota": dg.MetadataValue.md(markdown_table(["requests", ""], spent)),
-        "as_of": dg.MetadataValue.timestamp(page.read_at.replace(tzinfo=UTC)) if page.read_at else "not known",
-    }

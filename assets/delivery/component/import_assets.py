@@ -1,34 +1,38 @@
-"""The assets by which people import: what is selected, what could be, and what the target holds.
+"""The assets of a workflow with `imports`: the selection, the candidates, and the target's records as a tree.
 
 mart  ->  selection_<workflow>  ->  plan;  plan, sync  ->  candidates_<workflow>, tree_<workflow>
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import duckdb
 import polars as pl
 
 from assets.asset_metadata import PREVIEW_ROWS, markdown_table, table_metadata
-from assets.delivery.component.asset_spec import POOL, layer_spec, when_off
-from assets.delivery.imports.candidates import comments_of, make_candidates, make_selection, make_tree, table_of
-from assets.delivery.ledger.plans import SyncError
-from assets.delivery.plan.mode import Pick
-from assets.delivery.plan.planner import Workflow
-from assets.failures import dagster_failure
+from assets.delivery.component.asset_spec import client_of, layer_spec, workflow_asset
+from assets.delivery.component.checks import check_result, check_specs
+from assets.delivery.imports.candidates import column_comments, make_candidates, make_selection, make_tree, table_of
+from assets.delivery.imports.selection import ImportSelection
+from assets.delivery.spec.workflow import Workflow
 
-# what the UI shows of the first records: ids and reasons, no names
-FIRST = ("level", "target_id", "source", "source_id", "parent_source_id", "parent_target_id", "selected_by", "why_not")
+# columns of the preview: ids and reasons, no names
+PREVIEWED = (
+    "level", "target_id", "source", "source_id", "parent_source_id", "parent_target_id", "selected_by", "why_not",
+)  # fmt: skip
 
-PICKING = {
-    "ids": dg.Field([str], default_value=[], description="NetSuite ids to pick for import, kept for later runs."),
-    "search": dg.Field(str, default_value="", description="Pick what has this text in its name, in any case."),
-    "everything": dg.Field(bool, default_value=False, description="Pick all candidates; with a search, all hits."),
+SELECTING = {
+    "ids": dg.Field([str], default_value=[], description="NetSuite ids to select for import; later runs keep them."),
+    "search": dg.Field(str, default_value="", description="Select records whose name contains this text, in any case."),
+    "all_records": dg.Field(
+        bool, default_value=False, description="Select all candidates; with a search, all matches."
+    ),
 }
+TREE_CHECKS = {"unique_names": "No two active records under one parent have the same name."}
 
 
 def import_assets(workflow: Workflow) -> list[dg.AssetsDefinition]:
-    """Selection, candidates and tree of a workflow with `imports`."""
+    """Build the selection, candidates and tree of a workflow with `imports`; none for any other."""
     builders = (_selection, _candidates, _tree)
     return [build(workflow) for build in builders] if workflow.spec.imports else []
 
@@ -39,34 +43,26 @@ def _selection(workflow: Workflow) -> dg.AssetsDefinition:
         "selection",
         kinds={"duckdb"},
         deps=[workflow.mart],
-        description="The records that an import creates: what people picked, or everything, and the ancestors."
-        "\n\nPick more under *Launchpad* (ids, search, everything); what was picked stays picked.",
+        description="The records that an import creates: those selected, or all, with their ancestors."
+        "\n\nTo select more, set ids, search or all_records in the launchpad; selected records stay selected.",
     )
 
-    @dg.multi_asset(
-        name=table_of("selection", workflow),
-        specs=[spec],
-        config_schema=PICKING,
-        required_resource_keys={"warehouse", workflow.spec.connection_name},
-        pool=POOL,
-    )
-    def selection(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        off = when_off(context, workflow)
-        if off is not None:
-            yield off
-            return
-        with dagster_failure(SyncError):
-            frame, picked = make_selection(
-                context.resources.warehouse,
-                workflow,
-                Pick(**context.op_execution_context.op_config),
-                run_id=context.run.run_id,
-                clock=getattr(context.resources, workflow.spec.connection_name).clock,
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        warehouse = context.resources.warehouse
+        frame, added = make_selection(
+            warehouse,
+            workflow,
+            ImportSelection(**context.op_execution_context.op_config),
+            run_id=context.run.run_id,
+            clock=client_of(context, workflow).clock,
+        )
+        counts = _counts(frame, "source", "level", "selected_by")
+        with warehouse.writer(transaction=False) as con:
+            return dg.MaterializeResult(
+                metadata={**_metadata(con, "selection", workflow, frame, counts), "added": added}
             )
-        counted = _counts(frame, "source", "level", "selected_by")
-        yield _shown(workflow, "selection", frame, counted, picked_now=picked)
 
-    return selection
+    return workflow_asset(workflow, spec, materialize, config=SELECTING)
 
 
 def _candidates(workflow: Workflow) -> dg.AssetsDefinition:
@@ -74,63 +70,48 @@ def _candidates(workflow: Workflow) -> dg.AssetsDefinition:
         workflow,
         "candidates",
         kinds={"duckdb"},
-        # after the sync where there is one: what was just imported is no candidate any more
+        # after the sync, if it runs: a record just imported is no longer a candidate
         deps=[workflow.plan, workflow.sync],
-        description=f"What {workflow.spec.target} does not have: which of it can be imported, and why the rest cannot."
-        f"\n\n`millpond candidates {workflow.name} --search TEXT` lists them with their names.",
+        description=f"The records that {workflow.spec.target} does not have: whether each can be imported, and why not."
+        f"\n\n`millpond candidates {workflow.name} --search TEXT` lists them by name.",
     )
 
-    @dg.multi_asset(
-        name=table_of("candidates", workflow), specs=[spec], required_resource_keys={"warehouse"}, pool=POOL
-    )
-    def candidates(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        off = when_off(context, workflow)
-        if off is not None:
-            yield off
-            return
-        with dagster_failure(SyncError):
-            frame = make_candidates(context.resources.warehouse, workflow)
-        counted = _counts(frame, "source", "level", "can_be_imported", "why_not_code")
-        yield _shown(workflow, "candidates", frame, counted, can_be_imported=int(frame["can_be_imported"].sum()))
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        warehouse = context.resources.warehouse
+        frame = make_candidates(warehouse, workflow)
+        counts, importable = (
+            _counts(frame, "source", "level", "can_be_imported", "why_not_code"),
+            frame["can_be_imported"],
+        )
+        with warehouse.writer(transaction=False) as con:
+            metadata = _metadata(con, "candidates", workflow, frame, counts)
+        return dg.MaterializeResult(metadata={**metadata, "can_be_imported": int(importable.sum())})
 
-    return candidates
+    return workflow_asset(workflow, spec, materialize, connects=False)
 
 
 def _tree(workflow: Workflow) -> dg.AssetsDefinition:
-    name = table_of("tree", workflow)
     spec = layer_spec(
         workflow,
         "tree",
         kinds={"duckdb"},
         deps=[workflow.target_state, workflow.sync],
-        description=f"The records of {workflow.spec.target} below each other, those of others included, each with the "
-        "NetSuite record and the run behind it.",
-    )
-    check = dg.AssetCheckSpec(
-        "no_namesakes", asset=name, description="No two live records below one parent have the same name."
+        description=f"The records of {workflow.spec.target} as a tree, including those not from NetSuite, each with its"
+        " NetSuite record and the run that last confirmed it.",
     )
 
-    @dg.multi_asset(name=name, specs=[spec], check_specs=[check], required_resource_keys={"warehouse"}, pool=POOL)
-    def tree(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        off = when_off(context, workflow, [check.name])
-        if off is not None:
-            yield off
-            return
-        with dagster_failure(SyncError):
-            frame = make_tree(context.resources.warehouse, workflow)
-        twice = int(frame["has_namesake"].sum())
-        told = _shown(workflow, "tree", frame, _counts(frame, "level", "source", "is_active"))
-        warning = dg.AssetCheckResult(
-            check_name="no_namesakes",
-            asset_key=name,
-            passed=twice == 0,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"{twice} live records share their name with another below the same parent",
-            metadata={"records": twice},
-        )
-        yield told._replace(check_results=[warning])
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        warehouse = context.resources.warehouse
+        frame = make_tree(warehouse, workflow)
+        duplicates = int(frame["has_duplicate_name"].sum())
+        with warehouse.writer(transaction=False) as con:
+            metadata = _metadata(con, "tree", workflow, frame, _counts(frame, "level", "source", "is_active"))
+        text = f"{duplicates} active records share their name with another under the same parent"
+        names = check_result("unique_names", text, passed=not duplicates, warn=True, records=duplicates)
+        return dg.MaterializeResult(metadata=metadata, check_results=[names])
 
-    return tree
+    checks = check_specs(table_of("tree", workflow), TREE_CHECKS)
+    return workflow_asset(workflow, spec, materialize, checks=checks, connects=False)
 
 
 def _counts(frame: pl.DataFrame, *by: str) -> str:
@@ -138,15 +119,13 @@ def _counts(frame: pl.DataFrame, *by: str) -> str:
     return markdown_table([*(name.replace("_", " ") for name in by), "records"], counts.rows())
 
 
-def _shown(workflow: Workflow, layer: str, frame: pl.DataFrame, counted: str, **more: Any) -> dg.MaterializeResult[Any]:
-    """Counts, and the ids of the first records; names stay in the warehouse."""
-    shown = frame.select(name for name in FIRST if name in frame.columns).head(PREVIEW_ROWS)
-    return dg.MaterializeResult(
-        asset_key=table_of(layer, workflow),
-        metadata={
-            **table_metadata(table_of(layer, workflow), frame, comments_of(layer)),
-            "preview": dg.MetadataValue.md(counted),
-            "first_records": dg.MetadataValue.md(markdown_table(shown.columns, shown.rows())),
-            **more,
-        },
-    )
+def _metadata(
+    con: duckdb.DuckDBPyConnection, layer: str, workflow: Workflow, frame: pl.DataFrame, counts: str
+) -> dict[str, Any]:
+    """Return the schema, the counts, and the ids of the first records; names stay in the warehouse."""
+    first = frame.select(name for name in PREVIEWED if name in frame.columns).head(PREVIEW_ROWS)
+    return {
+        **table_metadata(con, table_of(layer, workflow), column_comments(layer), frame.height),
+        "preview": dg.MetadataValue.md(counts),
+        "first_records": dg.MetadataValue.md(markdown_table(first.columns, first.rows())),
+    }

@@ -1,154 +1,143 @@
-"""Find the target's record of each source record: by a person's word, our key, the link, then the workflow's rules.
+"""Find the target record of each source record: by manual link, our key, the confirmed link, then the workflow's rules.
 
-mart, target state, links, pins  ->  match()  ->  target_id, matched_by, candidates; several that could be it are counted, not
-guessed: they wait for a person, who says `millpond link`
+mart, target state, links, manual links  ->  match()  ->  target_id, matched_by, candidates
+
+Several records that could be the one are counted, not guessed: they wait until a person runs `millpond link`.
 """
 
 from collections.abc import Sequence
 
 import polars as pl
 
-from assets.delivery.mart.transform import DELIVER, QUARANTINE, RETIRE, SKIP
-from assets.delivery.schemas import BY_HAND, KEY, LINK_SCHEMA, PIN_SCHEMA, TargetShape
-from assets.delivery.spec.policies import MatchBy
+from assets.delivery.cases import set_where
+from assets.delivery.diff.records import Records
+from assets.delivery.schemas import DELIVER, KEY, LINK_SCHEMA, MANUAL, QUARANTINE, RETIRE, SKIP
+from assets.delivery.spec.policies import MatchRule
+from assets.delivery.spec.workflow_spec import WorkflowSpec
 
-NAMED = 5  # ids of contenders that a reason lists
+NAMED = 5  # claimants that a reason lists
 
 
-def match(
-    mart: pl.DataFrame,
-    target_state: pl.DataFrame,
-    links: pl.DataFrame,
-    target: TargetShape,
-    rules: Sequence[MatchBy],
-    *,
-    doubting: Sequence[MatchBy] = (),
-    pins: pl.DataFrame | None = None,
-) -> pl.DataFrame:
-    """Find the target's record of each source record.
+def match(records: Records, manual_links: pl.DataFrame, key_field: str, spec: WorkflowSpec) -> pl.DataFrame:
+    """Find the target record of each source record.
 
-    Adds target_id, matched_by, candidates (int: how many records claimed to be it), contenders (their ids, the first
-    ones) and the link's columns.
-    A record that carries somebody else's key is somebody else's, whatever we wrote there once, unless the rule that
-    finds it says otherwise.
+    A target record with the key of another system is not ours, even if it was linked before, unless a rule with another
+    `on_id_conflict` finds it. A rule before the key may contradict a match by key that no run has confirmed.
 
     Args:
-        mart: Source records: KEY, disposition, the target's key field and those of the rules.
-        target state: The target's records: target_id, external_id and the fields of the rules.
-        links: LINK_SCHEMA: what was confirmed before.
-        target: Its key field.
-        rules: In order; of these the ones in `doubting` may contradict our key.
-        doubting: Rules that stand before the key: another record that meets one makes a first meeting ambiguous.
-        pins: PIN_SCHEMA: what a person decided.
+        records: Keys, dispositions, and the fields of the rules.
+        manual_links: MANUAL_LINK_SCHEMA.
+        key_field: The target's field with our key.
+        spec: The rules.
+
+    Returns:
+        The mart with target_id, matched_by, candidates (int: the number of records that claim the match), claimants
+        (the ids of the first ones) and the link's columns.
     """
-    links = links.select(LINK_SCHEMA.keys()).rename({
+    mart, target_state = records.mart, records.target_state
+    links = records.links.select(LINK_SCHEMA.keys()).rename({
         "target_id": "linked_id", "payload_hash": "confirmed_hash", "workflow_version": "confirmed_version",
         "parent_target_id": "linked_parent",
     })  # fmt: skip
-    live, rest = [DELIVER, RETIRE], [SKIP, QUARANTINE]
-    key, linked = pl.col(target.key_field), pl.col("linked_id")
-    claims = pl.col("disposition").is_in(live) & key.is_not_null()
-    sharing = claims.sum().over(key)
-    twice = claims & (sharing > 1)
-    matched = mart.join(links, on=KEY, how="left", maintain_order="left").with_columns(
-        pl.lit(None, dtype=pl.String).alias("target_id"),
-        pl.when(twice).then(pl.lit("external_id")).alias("matched_by"),
-        pl.when(twice).then(sharing).otherwise(0).cast(pl.UInt32).alias("candidates"),
-        pl.lit(None, dtype=pl.String).alias("contenders"),
-    )
-    matched = _pinned(
-        matched, target_state, target.key_field, pl.DataFrame(schema=PIN_SCHEMA) if pins is None else pins
-    )
-    ours = mart[target.key_field].drop_nulls().implode()
+    live, other = [DELIVER, RETIRE], [SKIP, QUARANTINE]
+    key, linked = pl.col(key_field), pl.col("linked_id")
+    matched = _shared_keys(mart.join(links, on=KEY, how="left", maintain_order="left"), key)
+    matched = _by_manual_link(matched, target_state, key_field, manual_links)
+    ours = mart[key_field].drop_nulls().implode()
     owned = target_state.filter(pl.col("external_id").is_in(ours))
     free = target_state.filter(pl.col("external_id").is_null())
+    for dispositions in (live, other):  # records that are not live know their target record, but never compete for it
+        matched = _claim(matched, _unmatched(owned, matched), key, pl.col("external_id"), "external_id", dispositions)
+        matched = _claim(matched, _unmatched(free, matched), linked, pl.col("target_id"), "link", dispositions)
     foreign = target_state.filter(~pl.col("external_id").is_in(ours))["target_id"].implode()
-    for dispositions in (live, rest):  # the rest only know their record; they never contend for it
-        matched = _claim(matched, _untaken(owned, matched), key, pl.col("external_id"), "external_id", dispositions)
-        matched = _claim(matched, _untaken(free, matched), linked, pl.col("target_id"), "link", dispositions)
-    open_rows = pl.col("target_id").is_null() & (pl.col("disposition") == DELIVER) & ~pl.col("made_new")
-    taken_over = open_rows & linked.is_in(foreign)
-    matched = matched.with_columns(
-        pl.when(taken_over).then(pl.lit("link")).otherwise("matched_by").alias("matched_by"),
-        pl.when(taken_over).then(2).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
-        pl.when(taken_over).then(pl.format("target {}", linked)).otherwise("contenders").alias("contenders"),
-    )
-    stray = target_state.filter(
+    unmatched = pl.col("target_id").is_null() & (pl.col("disposition") == DELIVER) & ~pl.col("linked_as_new")
+    taken_over = unmatched & linked.is_in(foreign)
+    matched = set_where(matched, taken_over, matched_by="link", candidates=2, claimants=pl.format("target {}", linked))
+    unclaimed = target_state.filter(
         ~pl.col("external_id").is_in(ours).fill_null(value=False),
         ~pl.col("target_id").is_in(matched["linked_id"].drop_nulls().implode()),
     )
-    for rule in doubting:
-        matched = _doubted(matched, stray, rule)
-    for rule in rules:
-        matched = _by_rule(matched, _untaken(stray, matched), rule)
-    return matched.drop("made_new")
+    for rule in spec.rules_before_key:
+        matched = _contradicted(matched, unclaimed, rule)
+    for rule in spec.match_rules:
+        matched = _by_rule(matched, _unmatched(unclaimed, matched), rule)
+    return matched.drop("linked_as_new")
 
 
-def _pinned(matched: pl.DataFrame, target_state: pl.DataFrame, target_key: str, pins: pl.DataFrame) -> pl.DataFrame:
-    """Take a person's word first; adds made_new: a person said that none of the target's records is it.
+def _shared_keys(mart: pl.DataFrame, key: pl.Expr) -> pl.DataFrame:
+    """Add the columns of a match; live records that share a key are candidates for the same target record."""
+    live = pl.col("disposition").is_in([DELIVER, RETIRE]) & key.is_not_null()
+    sharing = live.sum().over(key)
+    shared = live & (sharing > 1)
+    none = pl.lit(None, dtype=pl.String)
+    return mart.with_columns(
+        none.alias("target_id"),
+        pl.when(shared).then(pl.lit("external_id")).alias("matched_by"),
+        pl.when(shared).then(sharing).otherwise(0).cast(pl.UInt32).alias("candidates"),
+        none.alias("claimants"),
+    )
 
-    A record that carries another source record's key is not given away for it.
+
+def _by_manual_link(
+    matched: pl.DataFrame, target_state: pl.DataFrame, key_field: str, manual_links: pl.DataFrame
+) -> pl.DataFrame:
+    """Match by manual link first; adds linked_as_new: a person decided that the target has no record of it.
+
+    A target record that carries another source record's key is not given away.
     """
-    key = pl.col(target_key)
-    keys = target_state.select(pl.col("target_id").alias("pinned_id"), pl.col("external_id").alias("_key"), there=True)
-    said = pins.with_columns(pl.lit(value=True).alias("_said")).join(keys, on="pinned_id", how="left")
-    rows = matched.join(said, on=KEY, how="left", maintain_order="left")
-    one = pl.col("_said").fill_null(value=False) & (pl.col("disposition") == DELIVER) & (pl.col("candidates") == 0)
-    made_new = one & pl.col("pinned_id").is_null()
-    named = one & pl.col("pinned_id").is_not_null()
-    sharing = pl.when(named).then(pl.col("pinned_id")).is_duplicated() & named
-    ours = matched[target_key].drop_nulls().implode()
-    held = pl.col("_key").is_in(ours).fill_null(value=False) & key.ne_missing(pl.col("_key"))
-    good = named & pl.col("there").is_not_null() & ~sharing & ~held
-    how = pl.when(key.eq_missing(pl.col("_key"))).then(pl.lit("external_id")).otherwise(pl.lit(BY_HAND))
-    return rows.with_columns(
-        pl.when(good).then("pinned_id").otherwise("target_id").alias("target_id"),
-        pl.when(good).then(how).when(named).then(pl.lit(BY_HAND)).otherwise("matched_by").alias("matched_by"),
-        pl.when(named & ~good).then(1 + sharing).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
-        made_new.alias("made_new"),
-    ).drop("_said", "_key", "there", "pinned_id")
+    key, chosen_id = pl.col(key_field), pl.col("manual_target_id")
+    keys = target_state.select(pl.col("target_id").alias("manual_target_id"), pl.col("external_id").alias("_key"))
+    linked = manual_links.with_columns(pl.lit(value=True).alias("_linked"))
+    linked = linked.join(keys.with_columns(pl.lit(value=True).alias("_exists")), on="manual_target_id", how="left")
+    rows = matched.join(linked, on=KEY, how="left", maintain_order="left")
+    decided = pl.col("_linked").is_not_null() & (pl.col("disposition") == DELIVER) & (pl.col("candidates") == 0)
+    chosen = decided & chosen_id.is_not_null()
+    shared = pl.when(chosen).then(chosen_id).is_duplicated() & chosen
+    ours = matched[key_field].drop_nulls().implode()
+    owned_by_other = pl.col("_key").is_in(ours).fill_null(value=False) & key.ne_missing(pl.col("_key"))
+    valid = chosen & pl.col("_exists").is_not_null() & ~shared & ~owned_by_other
+    how = pl.when(key.eq_missing(pl.col("_key"))).then(pl.lit("external_id")).otherwise(pl.lit(MANUAL))
+    rows = rows.with_columns(
+        (decided & chosen_id.is_null()).alias("linked_as_new"),
+        pl.when(chosen).then(valid).alias("_valid"),
+        (1 + shared).alias("_claims"),
+    )
+    rows = set_where(rows, pl.col("_valid"), target_id=chosen_id, matched_by=how)
+    rows = set_where(rows, ~pl.col("_valid"), matched_by=MANUAL, candidates=pl.col("_claims"))
+    return rows.drop("_linked", "_key", "_exists", "manual_target_id", "_valid", "_claims")
 
 
-def _sides(rule: MatchBy) -> tuple[pl.Expr, pl.Expr]:
-    mine, theirs = pl.col(rule.field), pl.col(rule.field)
-    return (mine.str.to_lowercase(), theirs.str.to_lowercase()) if rule.ignore_case else (mine, theirs)
+def _values(rule: MatchRule) -> pl.Expr:
+    value = pl.col(rule.field)
+    return value.str.to_lowercase() if rule.ignore_case else value
 
 
-def _by_rule(matched: pl.DataFrame, stray: pl.DataFrame, rule: MatchBy) -> pl.DataFrame:
-    """Match by one rule; what becomes of records that hold another id is for the rule to say."""
-    mine, theirs = _sides(rule)
-    other = pl.col("external_id").is_not_null()
-    other |= pl.col(rule.stored_id).is_not_null() if rule.stored_id else pl.lit(value=False)
-    offers = stray.filter(~other) if rule.other_id == "skip" else stray
+def _by_rule(matched: pl.DataFrame, unclaimed: pl.DataFrame, rule: MatchRule) -> pl.DataFrame:
+    """Match by one rule; `on_id_conflict` decides about records that hold another id."""
+    conflict = pl.col("external_id").is_not_null()
+    conflict |= pl.col(rule.id_field).is_not_null() if rule.id_field else pl.lit(value=False)
+    offers = unclaimed.filter(~conflict) if rule.on_id_conflict == "skip" else unclaimed
     before = matched["target_id"]
-    matched = _claim(matched, offers, mine, theirs, rule.field, [DELIVER], but=pl.col("made_new"))
-    if rule.other_id != "ask":
+    value = _values(rule)
+    matched = _claim(matched, offers, value, value, rule.field, [DELIVER], unless=pl.col("linked_as_new"))
+    if rule.on_id_conflict != "ask":
         return matched
-    holding = stray.filter(other)["target_id"].implode()
-    ask = pl.col("target_id").is_in(holding).fill_null(value=False) & before.is_null()
-    return matched.with_columns(
-        pl.when(ask).then(1).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
-        pl.when(ask).then(None).otherwise("target_id").alias("target_id"),
-        pl.when(ask).then(pl.format("target {}", "target_id")).otherwise("contenders").alias("contenders"),
-    )
+    conflicting = unclaimed.filter(conflict)["target_id"].implode()
+    ask = pl.col("target_id").is_in(conflicting).fill_null(value=False) & before.is_null()
+    return set_where(matched, ask, candidates=1, target_id=None, claimants=pl.format("target {}", "target_id"))
 
 
-def _doubted(matched: pl.DataFrame, stray: pl.DataFrame, rule: MatchBy) -> pl.DataFrame:
-    """A record that has our key, but that no run confirmed yet, while another one meets a rule that comes before."""
-    mine, theirs = _sides(rule)
-    met = stray.select(theirs.alias("_met")).drop_nulls()["_met"].implode()
-    first = pl.col("linked_id").ne_missing(pl.col("target_id")) & (pl.col("matched_by") == "external_id")
-    doubt = first & pl.col("target_id").is_not_null() & (pl.col("disposition") == DELIVER) & mine.is_in(met)
-    doubt = doubt.fill_null(value=False)
-    return matched.with_columns(
-        pl.when(doubt).then(None).otherwise("target_id").alias("target_id"),
-        pl.when(doubt).then(pl.lit(rule.field)).otherwise("matched_by").alias("matched_by"),
-        pl.when(doubt).then(pl.format("target {}", "target_id")).otherwise("contenders").alias("contenders"),
-        pl.when(doubt).then(2).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
-    )
+def _contradicted(matched: pl.DataFrame, unclaimed: pl.DataFrame, rule: MatchRule) -> pl.DataFrame:
+    """Make a match by key ambiguous that no run has confirmed yet, while another record meets an earlier rule."""
+    value = _values(rule)
+    met = unclaimed.select(value.alias("_met")).drop_nulls()["_met"].implode()
+    unconfirmed = pl.col("linked_id").ne_missing(pl.col("target_id")) & (pl.col("matched_by") == "external_id")
+    uncertain = unconfirmed & pl.col("target_id").is_not_null() & (pl.col("disposition") == DELIVER) & value.is_in(met)
+    claimants = pl.format("target {}", "target_id")
+    return set_where(matched, uncertain, target_id=None, matched_by=rule.field, claimants=claimants, candidates=2)
 
 
-def _untaken(target_state: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+def _unmatched(target_state: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
     return target_state.filter(~pl.col("target_id").is_in(matched["target_id"].drop_nulls().implode()))
 
 
@@ -160,44 +149,41 @@ def _claim(
     name: str,
     dispositions: Sequence[str],
     *,
-    but: pl.Expr | None = None,
+    unless: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Match what is not matched yet; several on either side are counted, not guessed."""
+    """Match records that have no match yet; several on either side are counted, not guessed."""
     offers = target_state.select(theirs.alias("_claim"), pl.col("target_id").alias("_offer")).drop_nulls()
     offers = offers.group_by("_claim").agg(pl.col("_offer").first(), pl.len().alias("_offers"))
     waiting = pl.col("target_id").is_null() & (pl.col("candidates") == 0)
-    open_rows = waiting & pl.col("disposition").is_in(dispositions)
-    open_rows = open_rows & ~but if but is not None else open_rows
-    rows = matched.with_columns(pl.when(open_rows).then(mine).alias("_claim"))
-    rows = rows.with_columns(pl.len().over("_claim").alias("_claimants")).join(
+    claiming = waiting & pl.col("disposition").is_in(dispositions)
+    claiming = claiming & ~unless if unless is not None else claiming
+    rows = matched.with_columns(pl.when(claiming).then(mine).alias("_claim"))
+    rows = rows.with_columns(pl.len().over("_claim").alias("_claims")).join(
         offers, on="_claim", how="left", maintain_order="left"
     )
-    contested = pl.col("_offer").is_not_null() & ((pl.col("_offers") > 1) | (pl.col("_claimants") > 1))
-    found = pl.col("_offer").is_not_null() & ~contested
-    rows = rows.join(
-        _contenders(rows.filter(contested), target_state, theirs), on="_claim", how="left", maintain_order="left"
-    )
-    return rows.with_columns(
-        pl.when(found).then("_offer").otherwise("target_id").alias("target_id"),
-        pl.when(found | contested).then(pl.lit(name)).otherwise("matched_by").alias("matched_by"),
-        pl.when(contested).then(pl.max_horizontal("_offers", "_claimants")).otherwise("candidates").alias("candidates"),
-        pl.when(contested).then("_contenders").otherwise("contenders").alias("contenders"),
-    ).drop("_claim", "_claimants", "_offer", "_offers", "_contenders")
+    offered = pl.col("_offer").is_not_null()
+    contested = offered & ((pl.col("_offers") > 1) | (pl.col("_claims") > 1))
+    claimants = _claimants(rows.filter(contested), target_state, theirs)
+    rows = rows.join(claimants, on="_claim", how="left", maintain_order="left")
+    rows = set_where(rows, offered, matched_by=name)
+    rows = set_where(rows, offered & ~contested, target_id=pl.col("_offer"))
+    most = pl.max_horizontal("_offers", "_claims")
+    rows = set_where(rows, contested, candidates=most, claimants=pl.col("_claimants"))
+    return rows.drop("_claim", "_claims", "_offer", "_offers", "_claimants")
 
 
-def _contenders(contested: pl.DataFrame, target_state: pl.DataFrame, theirs: pl.Expr) -> pl.DataFrame:
-    """Who claims the same, by `_claim`: the target's records, and NetSuite's when there are several."""
+def _claimants(contested: pl.DataFrame, target_state: pl.DataFrame, theirs: pl.Expr) -> pl.DataFrame:
+    """Return the records with the same value, by `_claim`: the target's, and NetSuite's where there are several."""
     claims = contested["_claim"].unique()
     targets = target_state.select(theirs.alias("_claim"), pl.col("target_id").alias("id"))
     targets = targets.filter(pl.col("_claim").is_in(claims.implode())).group_by("_claim").agg(_first("target", "id"))
-    sources = contested.group_by("_claim").agg(_first("NetSuite", "source_id"), pl.len().alias("several"))
-    sources = sources.select("_claim", pl.when(pl.col("several") > 1).then("NetSuite"))
-    told = targets.join(sources, on="_claim", how="left")
-    return told.select(
-        "_claim", pl.concat_str("target", "NetSuite", separator="; ", ignore_nulls=True).alias("_contenders")
+    sources = contested.group_by("_claim").agg(_first("NetSuite", "source_id"), pl.len().alias("records"))
+    sources = sources.select("_claim", pl.when(pl.col("records") > 1).then("NetSuite"))
+    return targets.join(sources, on="_claim", how="left").select(
+        "_claim", pl.concat_str("target", "NetSuite", separator="; ", ignore_nulls=True).alias("_claimants")
     )
 
 
 def _first(system: str, ids: str) -> pl.Expr:
-    """The first ids in words: `target 12, 34`."""
+    """Return the first ids as text: `target 12, 34`."""
     return pl.format("{} {}", pl.lit(system), pl.col(ids).sort().head(NAMED).str.join(", ")).alias(system)

@@ -1,93 +1,98 @@
-"""Let what happens to a parent decide for its children, from the top level downwards.
+"""Decide for children by what happens to their parents, from the top level down.
 
-matched rows  ->  settle_parents()  ->  parent_target_id, blocked_by; a retired parent takes its children with it
+matched records  ->  resolve_parents()  ->  parent_target_id, blocked_by; a retired parent retires its children
+
+The conditions are SQL over a child's columns and its parent's; the prefilter evaluates the same text in DuckDB.
 """
+
+from typing import Final
 
 import polars as pl
 
-from assets.delivery.mart.transform import DELIVER, RETIRE
-from assets.delivery.schemas import OURS, PLACE_SCHEMA
+from assets.delivery.cases import set_where
+from assets.delivery.schemas import DELIVER, OURS, RETIRE
 
-# what children need to know of their parents; `_state` is "there", "stuck" or RETIRE
-ABOVE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    "parent_source": pl.String,
-    "parent_source_id": pl.String,
-    "_state": pl.String,
-    "parent_target_id": pl.String,
-    "level": pl.Int32,
-}
+# states of a parent: the target has it, or will; it has none; it is retired
+PRESENT: Final = "present"
+ABSENT: Final = "absent"
+RETIRED: Final = "retired"
+
+_CHILD = f"parent_source_id is not null and disposition = '{DELIVER}'"
+PARENT_RETIRED = f"{_CHILD} and parent_state = '{RETIRED}'"
+PARENT_UNKNOWN = f"{_CHILD} and parent_state is null"
+PARENT_ABSENT = f"{_CHILD} and parent_state = '{ABSENT}'"
+# known_parent: the parent's id in the target state, else the last confirmed one, else null
+MOVED = "known_parent is not null and known_parent is distinct from parent_target_id"
+AFFECTED = " or ".join(f"({each})" for each in (PARENT_RETIRED, PARENT_UNKNOWN, PARENT_ABSENT, MOVED))
 
 
-def settle_parents(
-    matched: pl.DataFrame, places: pl.DataFrame | None = None, above: pl.DataFrame | None = None
-) -> pl.DataFrame:
-    """Let what happens to a parent decide for its children, from the top level downwards.
+def resolve_parents(matched: pl.DataFrame, upstream: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
+    """Give every record its parent's target id, or the reason that blocks it.
 
-    Adds parent_target_id and blocked_by (null, or the reason). A child of a retired parent is retired with it. Parents
-    that another workflow delivers (`places`: PLACE_SCHEMA) are there as long as the target has them.
+    Args:
+        matched: Records with their target records; `rejected_before` (bool) says that the target rejected them.
+        upstream: UPSTREAM_SCHEMA: parents that other workflows deliver.
+        decided: PARENT_SCHEMA: parents that were decided before.
+
+    Returns:
+        The records with parent_target_id and blocked_by (the reason, or null), by level.
     """
-    done: list[pl.DataFrame] = []
-    places = pl.DataFrame(schema=PLACE_SCHEMA) if places is None else places
-    there = pl.when(pl.col("target_id").is_not_null()).then(pl.lit("there")).otherwise(pl.lit("stuck"))
-    settled = places.select(
+    without_reason = pl.lit(None, dtype=pl.String).alias("_reason")
+    parents = pl.concat([_upstream_parents(upstream), decided.with_columns(without_reason)])
+    resolved = []
+    for level in sorted(matched["level"].unique().to_list()):
+        above = parents.filter(pl.col("level") < level).drop("level")
+        rows = matched.filter(pl.col("level") == level)
+        rows = _resolved(rows.join(above, on=["parent_source", "parent_source_id"], how="left", maintain_order="left"))
+        resolved.append(rows)
+        parents = pl.concat([parents, _as_parents(rows).with_columns(without_reason)])
+    none = pl.lit(None, dtype=pl.String)
+    return pl.concat(resolved or [matched.with_columns(none.alias("parent_target_id"), none.alias("blocked_by"))])
+
+
+def _upstream_parents(upstream: pl.DataFrame) -> pl.DataFrame:
+    """Return PARENT_SCHEMA and the reason why a parent is absent; a level above all others."""
+    present = pl.col("target_id").is_not_null()
+    return upstream.select(
         pl.col("source").alias("parent_source"),
         pl.col("source_id").alias("parent_source_id"),
-        there.alias("_state"),
+        pl.when(present).then(pl.lit(PRESENT)).otherwise(pl.lit(ABSENT)).alias("parent_state"),
         pl.col("target_id").alias("parent_target_id"),
         pl.lit(-1, dtype=pl.Int32).alias("level"),
-        pl.col("reason").alias("_why"),
+        pl.col("reason").alias("_reason"),
     )
-    if above is not None:
-        settled = pl.concat([settled, above.with_columns(pl.lit(None, dtype=pl.String).alias("_why"))])
-    for level in sorted(matched["level"].unique().to_list()):
-        parents = settled.filter(pl.col("level") < level).drop("level")
-        rows = matched.filter(pl.col("level") == level).join(
-            parents, on=["parent_source", "parent_source_id"], how="left", maintain_order="left"
-        )
-        child = pl.col("parent_source_id").is_not_null()
-        delivered = pl.col("disposition") == DELIVER
-        retired = child & delivered & pl.col("_state").eq_missing(pl.lit(RETIRE))
-        absent = child & delivered & ~retired & pl.col("_state").is_null()
-        stuck = child & delivered & (pl.col("_state") == "stuck")
-        adopted = retired & ~OURS & pl.col("matched_by").is_not_null()  # what retires never adopts
-        rows = rows.with_columns(
-            pl.when(adopted).then(None).otherwise("target_id").alias("target_id"),
-            pl.when(adopted).then(0).otherwise("candidates").cast(pl.UInt32).alias("candidates"),
-            pl.when(retired).then(pl.lit(RETIRE)).otherwise("disposition").alias("disposition"),
-            pl.when(retired).then(pl.lit("parent_inactive")).otherwise("reason_code").alias("reason_code"),
-            pl.when(retired).then(pl.lit("switched off with its parent")).otherwise("reason").alias("reason"),
-            pl.when(absent).then(pl.lit("the parent is not among the source records"))
-            .when(stuck).then(pl.coalesce(
-                pl.format("{} {} is not in the target: {}", "parent_source", "parent_source_id", "_why"),
-                pl.lit("the parent is not in the target and will not be"),
-            ))
-            .otherwise(None).alias("blocked_by"),
-        ).drop("_state", "_why")  # fmt: skip
-        done.append(rows)
-        settled = pl.concat([settled, _as_parents(rows)])
-    return (
-        pl.concat(done)
-        if done
-        else matched.with_columns(
-            pl.lit(None, dtype=pl.String).alias("parent_target_id"),
-            pl.lit(None, dtype=pl.String).alias("blocked_by"),
-        )
+
+
+def _resolved(rows: pl.DataFrame) -> pl.DataFrame:
+    retired, unknown, absent = map(pl.sql_expr, (PARENT_RETIRED, PARENT_UNKNOWN, PARENT_ABSENT))
+    reason = pl.coalesce(
+        pl.format("parent {} {} is not in the target: {}", "parent_source", "parent_source_id", "_reason"),
+        pl.lit("its parent is not in the target and will not be created"),
     )
+    rows = rows.with_columns(
+        pl.when(unknown)
+        .then(pl.lit("its parent is not among the source records"))
+        .when(absent)
+        .then(reason)
+        .alias("blocked_by"),
+        retired.fill_null(value=False).alias("_retired"),
+    )
+    # a retired record takes over no record that is not ours
+    rows = set_where(rows, pl.col("_retired") & ~OURS, target_id=None, candidates=0)
+    with_parent = {"reason_code": "parent_inactive", "reason": "deactivated with its parent"}
+    rows = set_where(rows, pl.col("_retired"), disposition=RETIRE, **with_parent)
+    return rows.drop("parent_state", "_reason", "_retired")
 
 
 def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return PARENT_SCHEMA of decided records."""
     arrives = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null() & (pl.col("candidates") == 0)
-    arrives &= ~pl.col("same_refused")
-    state = (
-        pl.when(pl.col("disposition") == RETIRE).then(pl.lit(RETIRE))
-        .when(arrives | (OURS & pl.col("target_id").is_not_null())).then(pl.lit("there"))
-        .otherwise(pl.lit("stuck"))
-    )  # fmt: skip
+    present = (arrives & ~pl.col("rejected_before")) | (OURS & pl.col("target_id").is_not_null())
+    state = pl.when(pl.col("disposition") == RETIRE).then(pl.lit(RETIRED)).when(present).then(pl.lit(PRESENT))
     return rows.select(
         pl.col("source").alias("parent_source"),
         pl.col("source_id").alias("parent_source_id"),
-        state.alias("_state"),
+        state.otherwise(pl.lit(ABSENT)).alias("parent_state"),
         pl.col("target_id").alias("parent_target_id"),
         "level",
-        pl.lit(None, dtype=pl.String).alias("_why"),
     )

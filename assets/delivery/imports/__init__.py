@@ -1,1 +1,1 @@
-"""Manual selection: import candidates and manual links."""
+"""Manual choices: the import selection, its candidates, and manual links."""

@@ -1,6 +1,8 @@
-"""What a workflow with `imports` shows beside its plan: selection, candidates, and the target's tree.
+"""The tables beside the plan of a workflow with `imports`: selection, candidates, and the target's records as a tree.
 
-mart, sync_picks  ->  selection_<workflow>;  plan  ->  candidates_<workflow>;  target state, links  ->  tree_<workflow>
+mart, sync_import_selection  ->  selection_<workflow>
+plan                         ->  candidates_<workflow>
+target state, links          ->  tree_<workflow>
 """
 
 from collections.abc import Mapping
@@ -10,10 +12,11 @@ import duckdb
 import polars as pl
 
 import sql
-from assets.delivery.ledger import ledger, plans
-from assets.delivery.plan.mode import Pick, add_picks, read_selection
-from assets.delivery.plan.planner import Workflow, moment_of
-from resources.clock import Clock
+from assets.delivery.imports.selection import ImportSelection, read_selection, select_records
+from assets.delivery.ledger import plans
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.spec.workflow import Workflow
+from resources.clock import Clock, utc_now
 from resources.warehouse.tables import describe_table, quoted, read_frame, replace_table
 from resources.warehouse.warehouse import Warehouse
 
@@ -21,64 +24,63 @@ LAYERS = ("selection", "candidates", "tree")
 
 
 def table_of(layer: str, workflow: Workflow) -> str:
-    """Name of the table and asset of one of LAYERS."""
+    """Return the name of the table and asset of one of LAYERS."""
     return f"{layer}_{workflow.name}"
 
 
-def comments_of(layer: str) -> Mapping[str, str]:
-    """What the columns of one of LAYERS mean."""
+def column_comments(layer: str) -> Mapping[str, str]:
+    """Return the column comments of one of LAYERS."""
     return sql.statement("imports", layer).column_comments
 
 
 def make_selection(
-    warehouse: Warehouse, workflow: Workflow, pick: Pick, *, run_id: str, clock: Clock
+    warehouse: Warehouse, workflow: Workflow, selection: ImportSelection, *, run_id: str, clock: Clock
 ) -> tuple[pl.DataFrame, int]:
-    """Remember what was picked and keep what is selected by now as selection_<workflow>.
+    """Add records to the import selection and write selection_<workflow>.
 
     Returns:
-        The selection, and how many records were picked just now.
+        All selected records (columns: sql/imports/selection.sql), and the number of records just added.
 
     Raises:
-        PickError: The pick cannot be imported; nothing was picked.
+        SelectionError: The selection cannot be imported; nothing was selected.
     """
     with warehouse.writer() as con:
-        ledger.ensure_ledger(con)
-        picked = add_picks(con, workflow.chosen, pick, run_id, moment_of(clock)) if pick else 0
-        frame = read_selection(con, workflow.chosen)
-        _keep(con, "selection", workflow, frame)
-    return frame, picked
+        ensure_ledger(con)
+        added = select_records(con, workflow, selection, run_id, utc_now(clock)) if selection else 0
+        frame = read_selection(con, workflow)
+        _write(con, "selection", workflow, frame)
+    return frame, added
 
 
 def make_candidates(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
-    """Keep what is not in the target as candidates_<workflow>, as of the newest plan and what was sent by it."""
+    """Write candidates_<workflow>: the records that the target lacks after the newest plan."""
     with warehouse.writer() as con:
-        newest = plans.newest(con, workflow.name).plan_id
-        frame = _read(con, "candidates", workflow, plan_id=newest)
-        _keep(con, "candidates", workflow, frame)
+        frame = _read(con, "candidates", workflow, plan_id=plans.newest(con, workflow.name).plan_id)
+        _write(con, "candidates", workflow, frame)
     return frame
 
 
 def make_tree(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
-    """Keep the target's records in their order below each other as tree_<workflow>."""
+    """Write tree_<workflow>: the target's records under their parents."""
     with warehouse.writer() as con:
         frame = _read(con, "tree", workflow)
-        _keep(con, "tree", workflow, frame)
+        _write(con, "tree", workflow, frame)
     return frame
 
 
 def _read(con: duckdb.DuckDBPyConnection, layer: str, workflow: Workflow, **values: Any) -> pl.DataFrame:
-    tables = {
+    names = {
         "mart": workflow.mart,
         "target_state": workflow.target_state,
         "plan": workflow.plan,
-        "label": workflow.chosen.label,
+        "label": workflow.label,
+        "selection": table_of("selection", workflow),
     }
-    names = {name: quoted(text) for name, text in tables.items()}
-    text = sql.statement("imports", layer).text.format(**names, selection=quoted(table_of("selection", workflow)))
+    text = sql.statement("imports", layer).text.format(**{name: quoted(value) for name, value in names.items()})
     return read_frame(con, text, {"workflow": workflow.name, **values})
 
 
-def _keep(con: duckdb.DuckDBPyConnection, layer: str, workflow: Workflow, frame: pl.DataFrame) -> None:
+def _write(con: duckdb.DuckDBPyConnection, layer: str, workflow: Workflow, frame: pl.DataFrame) -> None:
     table = table_of(layer, workflow)
     replace_table(con, table, frame)
-    describe_table(con, table, sql.statement("imports", layer).description, comments_of(layer).items())
+    describe_table(con, table, sql.statement("imports", layer).description, column_comments(layer).items())

@@ -1,6 +1,6 @@
-"""What a killed run or a lost answer left open, and how the next run closes it.
+"""Recovery from dead runs and lost responses: their runs are closed, their attempts resolved, their creates finished.
 
-sync_attempts without an end, fresh target state  ->  found or absent; runs and plans that died  ->  say so; doubted links
+open attempts, fresh target state  ->  resolve_intents()  ->  found, absent or unverifiable; links become uncertain
 """
 
 import json
@@ -11,184 +11,210 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from assets.delivery.ledger import ledger
+from assets.delivery.errors import PlanError
+from assets.delivery.ledger.attempts import Attempt, AttemptState, open_intents, unfinished_creates, write_attempts
+from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.normalization import HARMLESS, differences
-from assets.delivery.ledger.plans import DIED, REALTIME, SENDING, SYNC, Kept, PlanError, Seal
-from assets.delivery.schemas import KEY, PARENT, UNSURE
+from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.plans import PlanState, StoredPlan
+from assets.delivery.ledger.tables import upsert
+from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import KEY, PARENT, UNCERTAIN, SourceKey
 from assets.delivery.target import UNFINISHED, Action
+from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import quoted, read_frame
 
-FOUND = ("found", "the target has it")
-ABSENT = ("absent", "the target does not show it; decided anew")
-UNTOLD = ("untold", "the target does not tell parents; sent once more")
-UNREADABLE = ("untold", "what was sent is sealed with a key that is not set now; decided anew")
-_LOST = "the run ended without a word; what it sent was read back from the target by the next one"
+_DIED = "the run died; the next run checked in the target what it had sent"
+
+Row = Mapping[str, Any]
 
 
 def close_dead(con: duckdb.DuckDBPyConnection, workflow: str, moment: datetime) -> None:
-    """Say of runs and plans that still claim to be sending that they died; call it while holding the sender's turn.
+    """Mark runs and plans that were being sent as died; the caller holds the writer lock, so no run is sending.
 
-    What a dead run sent is in the attempts, not in the links: those are doubted, confirmed or not.
+    A dead run's writes are in its attempts but not in the links, so the links of these records become uncertain.
     """
     con.execute(
         "update sync_plans set state = ?, state_at = ?, note = ? where workflow = ? and state = ?",
-        [DIED, moment, _LOST, workflow, SENDING],
+        [PlanState.DIED, moment, _DIED, workflow, PlanState.SENDING],
     )
     sent = con.execute(
         "select source, source_id, max(target_id), any_value(payload_hash) filter (action = 'create')"
         " from sync_attempts where workflow = ? and target_id is not null"
-        " and run_id in (select run_id from sync_runs where workflow = ? and state = ?) group by all",
-        [workflow, workflow, SENDING],
+        " and run_id in (select run_id from sync_runs where workflow = ? and state = 'sending') group by all",
+        [workflow, workflow],
     ).fetchall()
-    doubt(con, workflow, {(source, source_id): rest for source, source_id, *rest in sent})
+    mark_uncertain(con, workflow, {SourceKey(source, source_id): rest for source, source_id, *rest in sent})
     con.execute(
-        "update sync_runs set state = ?, finished_at = ?, note = ? where workflow = ? and state = ?",
-        [DIED, moment, _LOST, workflow, SENDING],
+        "update sync_runs set state = 'died', finished_at = ?, note = ? where workflow = ? and state = 'sending'",
+        [moment, _DIED, workflow],
     )
 
 
-def read_at(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> datetime | None:
-    """When a run began to read the target; None when it did not."""
+def resolve_intents(con: duckdb.DuckDBPyConnection, run: RunContext) -> None:
+    """Give every open attempt an outcome from the current target state, and make the links of its record uncertain.
+
+    Raises:
+        PlanError: The target state is older than an attempt.
+    """
+    workflow, intents = run.workflow, open_intents(con, run.workflow.name)
+    if not intents:
+        return
+    read_at = _target_read_at(con, workflow.name, run.run_id)
+    if read_at is None or any(intent.seen_at >= read_at for intent in intents):
+        raise PlanError(
+            f"{workflow.name}: a run sent records after the target was read; materialize {workflow.target_state} and"
+            f" {workflow.plan} again"
+        )
+    key_field = run.target.key_field
+    target_state = read_frame(con, f"from {quoted(workflow.target_state)}")
+    by_id = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
+    by_key = {row["external_id"]: row for row in by_id.values() if row["external_id"]}
+    mart = read_frame(con, f"select source, source_id, {quoted(key_field)} from {quoted(workflow.mart)}")
+    keys = {SourceKey(*row[:2]): row[2] for row in mart.iter_rows()}
+    resolved, written = [], {}
+    for intent in intents:
+        image, source_key = _image(intent, run.cipher), SourceKey(intent.source, intent.source_id)
+        actual = by_id.get(intent.target_id) or by_key.get((image or {}).get(key_field) or keys.get(source_key))
+        resolved.append(_resolved(intent, actual, image, run))
+        if actual:
+            created_hash = intent.payload_hash if intent.action == Action.CREATE else None
+            written[source_key] = (actual["target_id"], created_hash)
+    write_attempts(con, resolved)
+    mark_uncertain(con, workflow.name, written)
+
+
+def _target_read_at(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> datetime | None:
+    """Return when a run began to read the target; None if it did not."""
     rows = con.execute(
         "select started_at from sync_runs where workflow = ? and run_id = ?", [workflow, run_id]
     ).fetchall()
     return rows[0][0] if rows else None
 
 
-def settle_open(
-    con: duckdb.DuckDBPyConnection,
-    workflow: str,
-    run_id: str,
-    target_state: pl.DataFrame,
-    key_field: str,
-    seal: Seal,
-    moment: datetime,
-    *,
-    follows_up: bool = False,
-) -> None:
-    """Give every open attempt its end by what the target shows now, and doubt the links of their records.
-
-    Raises:
-        PlanError: The target was not read since; what it shows now is not known.
-    """  # fmt: skip
-    intents = ledger.open_intents(con, workflow)
-    if intents.is_empty():
-        return
-    began = read_at(con, workflow, run_id)
-    if began is None or intents.filter(pl.col("seen_at") >= began).height:
-        raise PlanError(
-            f"{workflow}: a run sent records after the target was read; materialize target_{workflow} and"
-            f" plan_{workflow} again"
-        )
-    by_id = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
-    by_key = {row["external_id"]: row for row in by_id.values() if row["external_id"]}
-    mart = read_frame(con, f"select source, source_id, {quoted(key_field)} from {quoted(f'mart_{workflow}')}")
-    keys = {(row[0], row[1]): row[2] for row in mart.iter_rows()}
-    ends, places = [], {}
-    for row in intents.iter_rows(named=True):
-        image = _image(row, seal)
-        key = (image or {}).get(key_field) or keys.get((row["source"], row["source_id"]))
-        there = by_id.get(row["target_id"]) or by_key.get(key)
-        ends.append(_end(row, there, image, run_id, moment, UNFINISHED if follows_up else ""))
-        if there:
-            made = row["payload_hash"] if row["action"] == Action.CREATE.value else None
-            places[row["source"], row["source_id"]] = (there["target_id"], made)
-    ledger.write_attempts(con, ends)
-    doubt(con, workflow, places)
-
-
-def _image(row: Mapping[str, Any], seal: Seal) -> dict[str, str | None] | None:
-    """Field to value as it was sent; None when it is sealed with a lost key, which must not hold up the next plan."""
+def _image(intent: Attempt, cipher: Cipher) -> dict[str, str | None] | None:
+    """Return the sent values by field; None if their key is lost, which must not block the next plan."""
     try:
-        return {change["field"]: change["after"] for change in json.loads(seal.show(row["image"] or "[]"))}
-    except PlanError:
+        return {change["field"]: change["after"] for change in json.loads(cipher.decrypt(intent.image or "[]"))}
+    except EncryptionError:
         return None
 
 
-def _end(
-    row: Mapping[str, Any], there: Mapping[str, Any] | None, image: Mapping[str, str | None] | None, run_id: str,
-    moment: datetime, code: str,
-) -> Sequence[object]:  # fmt: skip
-    """A create has arrived when its record has; a change when its values have, as far as the target keeps them.
+def _resolved(intent: Attempt, actual: Row | None, image: Mapping[str, str | None] | None, run: RunContext) -> Attempt:
+    """Return the outcome: a create arrived if its record exists, a change if the target shows its values.
 
-    Whether what follows a create was done as well cannot be seen: `code` says that of it.
+    Whether the second call of a create was made cannot be seen, so such a create stays unfinished.
     """
-    created = row["action"] == Action.CREATE.value
-    arrived = there is not None and (created or (image is not None and _shows(image, there)))
-    state, reason = FOUND if arrived else ABSENT
-    if there and not arrived and image is not None and image.keys() == {PARENT} and there["parent_id"] is None:
-        state, reason = UNTOLD
-    if there and not created and image is None:
-        state, reason = UNREADABLE
-    return (
-        row["attempt_id"], state, run_id, row["workflow"], row["source"], row["source_id"], row["action"],
-        there["target_id"] if there else None, row["payload_hash"], row["workflow_version"], row["request_hash"],
-        code if created and arrived else "", reason, None, moment,
-    )  # fmt: skip
+    created = intent.action == Action.CREATE
+    arrived = actual is not None and (created or (image is not None and _shows(image, actual)))
+    state, reason = AttemptState.ABSENT, "the target does not have it; decided again"
+    if arrived:
+        state, reason = AttemptState.FOUND, "the target has it"
+    elif actual and image is None:
+        state, reason = AttemptState.UNVERIFIABLE, "its values are encrypted with a key that is not set; decided again"
+    elif actual and image is not None and image.keys() == {PARENT} and actual["parent_id"] is None:
+        state, reason = AttemptState.UNVERIFIABLE, "the target does not return parents; sent again"
+    return intent._replace(
+        state=state,
+        run_id=run.run_id,
+        target_id=actual["target_id"] if actual else None,
+        code=UNFINISHED if created and arrived and run.target.creates_in_two_calls else "",
+        reason=reason,
+        image=None,
+        seen_at=run.now,
+    )
 
 
-def _shows(image: Mapping[str, str | None], there: Mapping[str, Any]) -> bool:
-    """Whether the target shows what was sent; a write of a new parent alone shows only where parents are told."""
+def _shows(image: Mapping[str, str | None], actual: Row) -> bool:
+    """Return whether the target shows the sent values; a new parent alone shows only if the target returns parents."""
     fields = image.keys() - {PARENT}
     if not fields:
-        return bool(there["parent_id"] is not None and there["parent_id"] == image.get(PARENT))
-    return set(differences(image, there, fields).values()) <= HARMLESS
+        return bool(actual["parent_id"] is not None and actual["parent_id"] == image.get(PARENT))
+    return set(differences(image, actual, fields).values()) <= HARMLESS
 
 
-def doubt(
-    con: duckdb.DuckDBPyConnection, workflow: str, places: Mapping[tuple[str, str], Sequence[str | None]]
+def mark_uncertain(
+    con: duckdb.DuckDBPyConnection, workflow: str, written: Mapping[SourceKey, Sequence[str | None]]
 ) -> None:
-    """Forget what was confirmed of these records: whether the last write arrived is not known for sure.
+    """Reset the links of records whose last write may not have arrived.
 
-    Without it a value that went there and is taken back in the source would pass for an edit by hand, and a record
-    that moved below another parent of a target that does not tell parents would stay there for good. What was made by
-    the lost run is below the parent that its payload's fingerprint covers, and needs no second write for that.
+    A value that arrived and is reverted in the source would otherwise count as an edit in the target, and a record
+    that moved would keep its parent forever in a target that does not return parents. A create arrived with the parent
+    that its payload hash covers and needs no second write.
 
     Args:
         con: An open writer section.
         workflow: The workflow.
-        places: Source record to target id, and to the fingerprint with which it was made, if it was.
+        written: Source key to target id and, for a create, its payload hash.
     """
-    if not places:
+    if not written:
         return
-    known = ledger.read_links(con, workflow)
     rows = pl.DataFrame(
-        [(*key, *place) for key, place in places.items()],
+        [(*key, *values) for key, values in written.items()],
         schema=dict.fromkeys([*KEY, "target_id", "payload_hash"], pl.String),
         orient="row",
-    )
-    rows = rows.with_columns(
+    ).with_columns(
         pl.lit(workflow).alias("workflow"),
-        pl.lit(UNSURE).alias("parent_target_id"),
+        pl.lit(UNCERTAIN).alias("parent_target_id"),
         pl.lit("external_id").alias("matched_by"),
     )
-    version = known.select(*KEY, "workflow_version")
-    ledger.put(con, "sync_links", rows.join(version, on=KEY, how="left"))
+    versions = read_links(con, workflow).select(*KEY, "workflow_version")
+    upsert(con, "sync_links", rows.join(versions, on=KEY, how="left"))
 
 
-def refuse_outdated(con: duckdb.DuckDBPyConnection, plan: Kept) -> set[tuple[str, str]]:
-    """Refuse a plan that was made from a target which somebody has written to since.
+def finish_creates(run: RunContext, version: str) -> Exception | None:
+    """Make the second call of every create that may lack it; the caller holds the writer lock.
 
     Returns:
-        Records of a plan of all records that change notifications had sent meanwhile: they are left out of it, the others may go.
+        The reason why it stopped early; the next run continues.
+    """
+    if not run.target.creates_in_two_calls:
+        return None
+    with run.warehouse.writer(transaction=False) as con:
+        creates = unfinished_creates(con, run.workflow.name)
+    for start in range(0, len(creates), run.target.batch_size):
+        batch = creates[start : start + run.target.batch_size]
+        sent = run.target.finish_creates([str(each.target_id) for each in batch])
+        finished = [
+            each._replace(
+                state=AttemptState.FINISHED, run_id=run.run_id, workflow_version=version, code=outcome.code,
+                reason=outcome.reason, image=None, seen_at=run.now,
+            )
+            for each, outcome in zip(batch, sent.outcomes, strict=True)
+            if outcome.code != UNFINISHED
+        ]  # fmt: skip
+        with run.warehouse.writer() as con:
+            write_attempts(con, finished)
+        if sent.stop:
+            return sent.stop
+    return None
+
+
+_SENT_SINCE = """
+select distinct attempt.source, attempt.source_id, coalesce(plan.kind = ?, false)
+from sync_attempts as attempt
+left join sync_runs as run on run.run_id = attempt.run_id and run.workflow = attempt.workflow
+left join sync_plans as plan on plan.plan_id = run.plan_id
+where attempt.workflow = ?
+    and attempt.state not in ('found', 'absent', 'unverifiable', 'finished')
+    and attempt.seen_at >= ?
+"""
+
+
+def updated_in_real_time(con: duckdb.DuckDBPyConnection, plan: StoredPlan) -> set[SourceKey]:
+    """Return the records of a full plan that real-time runs sent after its target was read.
 
     Raises:
-        PlanError: Another run sent, or what it sent is not known.
+        PlanError: Another run sent records since, or the outcome of some is unknown: the plan is outdated.
     """
-    began = read_at(con, plan.workflow, plan.made_by)
-    since = con.execute(
-        "select distinct attempt.source, attempt.source_id, coalesce(sent.kind = ?, false)"
-        " from sync_attempts as attempt"
-        " left join sync_runs as run on run.run_id = attempt.run_id and run.workflow = attempt.workflow"
-        " left join sync_plans as sent on sent.plan_id = run.plan_id"
-        " where attempt.workflow = ? and attempt.state not in ('found', 'absent', 'untold', 'finished')"
-        " and attempt.seen_at >= ?",
-        [REALTIME, plan.workflow, began],
-    ).fetchall()
-    by_notifications = {(source, source_id) for source, source_id, of_few in since if of_few and plan.kind == SYNC}
-    if len(since) > len(by_notifications) or ledger.open_intents(con, plan.workflow).height:
+    read_at = _target_read_at(con, plan.workflow, plan.made_by)
+    rows = con.execute(_SENT_SINCE, [PlanKind.REALTIME, plan.workflow, read_at]).fetchall()
+    updated = {SourceKey(source, source_id) for source, source_id, realtime in rows if realtime}
+    if plan.kind != PlanKind.SYNC:
+        updated = set()
+    if len(rows) > len(updated) or open_intents(con, plan.workflow):
         raise PlanError(
             f"{plan.workflow}: another run sent records after this plan's target was read; materialize"
             f" target_{plan.workflow} and plan_{plan.workflow} again"
         )
-    return by_notifications
+    return updated

@@ -1,20 +1,20 @@
-"""Records that a target's listing may leave out: asked for one by one before anything is made a second time.
+"""Look up linked records that the target's listing does not show, so that none of them is created twice.
 
-sync_links, mart_, target_  ->  Target.ask  ->  target_<workflow>; what could not be asked now is not made now
+sync_links, mart_, target_  ->  find_unlisted()  ->  target_<workflow>; unverified records are not created in this run
 """
 
 from collections.abc import Collection
 
 import polars as pl
 
-from assets.delivery.mart.transform import DELIVER
-from assets.delivery.schemas import KEY
-from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target
+from assets.delivery.plan.exclude import Exclusion
+from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import DELIVER, KEY
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action
 from resources.warehouse.tables import columns_of, insert_frame, quoted, read_frame
-from resources.warehouse.warehouse import Warehouse
 
-# A listing that shows a record of others that is off shows all that are off; ours may stand there since the last run.
-# What hangs below a record that is not to be there is not created either, so nobody need ask for it.
+# A listing that shows one inactive record of others shows all of them; only ours may be left over from the last run.
+# Records below a parent that should not be in the target are not created either, so they need no look-up.
 _UNLISTED = """
 with recursive
 missing as (
@@ -28,7 +28,8 @@ missing as (
         and not exists (
             select 1
             from {target_state} as target_state
-            where not target_state.is_active and target_state.target_id not in (select target_id from sync_links where workflow = ?)
+            where not target_state.is_active
+                and target_state.target_id not in (select target_id from sync_links where workflow = ?)
         )
 ),
 above (target_id, parent_source, parent_source_id, disposition) as (
@@ -45,50 +46,38 @@ order by payload_hash is not null, target_id
 """
 
 
-def ask_unlisted(warehouse: Warehouse, workflow: str, target: Target) -> Collection[str]:
-    """Bring what is there after all into the target state.
+def find_unlisted(run: RunContext) -> Collection[str]:
+    """Add linked records that exist although they are not listed to the target state.
 
     Returns:
-        The keys of records of which it could not be asked now; they must not be created.
+        The target ids that could not be looked up in this run; their records must not be created.
     """
+    target, name, state = run.target, run.workflow.name, run.workflow.target_state
     if target.lists_all:
         return ()
-    tables = {
-        "mart": quoted(f"mart_{workflow}"),
-        "target_state": quoted(f"target_{workflow}"),
-        "key": quoted(target.key_field),
-    }
-    with warehouse.writer(transaction=False) as con:
-        missing = read_frame(con, _UNLISTED.format(**tables), [workflow, DELIVER, workflow, DELIVER])
-        # as the table has them: the file may have been edited since it was read
-        fields = [name for name in columns_of(con, f"target_{workflow}") if name not in TARGET_STATE_COLUMNS]
+    query = _UNLISTED.format(mart=quoted(run.workflow.mart), target_state=quoted(state), key=quoted(target.key_field))
+    with run.warehouse.writer(transaction=False) as con:
+        missing = read_frame(con, query, [name, DELIVER, name, DELIVER])
+        # the table's fields: the file may have been edited since the target was read
+        fields = [each for each in columns_of(con, state) if each not in TARGET_STATE_COLUMNS]
     if missing.is_empty():
         return ()
-    there, unasked = target.ask(dict(missing.select("target_id", "external_id").iter_rows()), fields)
-    if there.height:
-        with warehouse.writer() as con:
-            insert_frame(con, f"target_{workflow}", there)
-    return unasked
+    found, unverified = target.read_unlisted(dict(missing.select("target_id", "external_id").iter_rows()), fields)
+    if found.height:
+        with run.warehouse.writer() as con:
+            insert_frame(con, state, found)
+    return unverified
 
 
-def withhold(plan: pl.DataFrame, unasked: Collection[str], known: pl.DataFrame) -> pl.DataFrame:
-    """Leave out of a plan the creates of records that may be there already; each one says so.
+def unverified_creates(plan: pl.DataFrame, links: pl.DataFrame, unverified: Collection[str]) -> Exclusion:
+    """Return the creates of records that may exist already.
 
     Args:
         plan: PLAN_COLUMNS.
-        unasked: Target ids of which it is not known whether they are there.
-        known: LINK_SCHEMA: which record they belong to.
+        links: LINK_SCHEMA: the records to which the target ids belong.
+        unverified: Target ids.
     """
-    held = known.filter(pl.col("target_id").is_in(list(unasked))).select(*KEY, pl.lit(value=True).alias("_held"))
-    marked = plan.join(held, on=KEY, how="left", maintain_order="left")
-    taken = (pl.col("_held") & (pl.col("action") == Action.CREATE)).fill_null(value=False)
-    return marked.with_columns(
-        pl.when(taken).then(pl.lit(Action.SKIPPED.value)).otherwise("action").alias("action"),
-        pl.when(taken).then(pl.lit("not_asked")).otherwise("reason_code").alias("reason_code"),
-        pl.when(taken)
-        .then(pl.lit("it was there, and whether it still is could not be asked in this run; the next one goes on"))
-        .otherwise("reason")
-        .alias("reason"),
-        pl.when(~taken).then("payload").alias("payload"),
-        pl.when(taken).then(pl.col("changes").list.head(0)).otherwise("changes").alias("changes"),
-    ).select(plan.columns)
+    owners = links.filter(pl.col("target_id").is_in(list(unverified)))
+    creates = plan.filter(pl.col("action") == Action.CREATE).join(owners, on=KEY, how="semi")
+    reason = "may still exist in the target, but could not be checked in this run; the next run continues"
+    return Exclusion(creates, "not_asked", reason)

@@ -1,77 +1,108 @@
-"""A few records of a workflow, so that the engine decides on them as it would on all.
+"""The records of a workflow that a run decides on: all of them, or selected ones.
 
-keys  ->  .sides()  ->  temporary tables of mart and target state: these records, whoever may claim the same target records, and
-those  ->  decide  ->  .only()  ->  the decisions on these records alone
+scope  ->  comparison()  ->  the tables to compare  ->  decide()  ->  restrict()  ->  the decisions on the scope
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar
 
 import duckdb
 import polars as pl
 
-from assets.delivery.schemas import KEY
-from assets.delivery.spec.workflow_spec import WorkflowSpec
+from assets.delivery.diff.prefilter import Comparison, Prefilter
+from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.plan.existence_check import find_unlisted
+from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import DELIVER, KEY, RETIRE, TargetShape
 from resources.warehouse.tables import insert_frame, quoted
 
-MART: Final = "_few_mart"
-TARGET_STATE: Final = "_few_target_state"
+
+class Everything:
+    """All records of the workflow."""
+
+    kind = PlanKind.SYNC
+
+    def find_unverified(self, run: RunContext) -> Collection[str]:
+        """Return the target ids of records that may exist, but could not be looked up in this run."""
+        return find_unlisted(run)
+
+    def comparison(self, con: duckdb.DuckDBPyConnection, run: RunContext) -> Comparison:  # noqa: ARG002
+        """Return mart and target state as they are."""
+        return Comparison(run.workflow, _shape(run), run.workflow.mart, run.workflow.target_state)
+
+    def restrict(self, plan: pl.DataFrame, prefilter: Prefilter) -> pl.DataFrame:  # noqa: ARG002
+        """Return the whole plan."""
+        return plan
 
 
 @dataclass(frozen=True)
-class Few:
-    """Which records, and what is not known of the target.
+class SelectedRecords:
+    """Some records, with the records above them.
 
     Attributes:
-        spec: The workflow.
-        keys: KEY: the records that are decided on, with those above them.
-        unasked: Target ids of records of which it could not be asked whether they are still there.
+        keys: KEY.
+        unverified: The target ids of records that may exist, but could not be looked up in this run.
+        table: The temporary table of the keys.
     """
 
-    spec: WorkflowSpec
     keys: pl.DataFrame
-    unasked: Collection[str] = ()
+    unverified: Collection[str] = ()
+    kind: ClassVar = PlanKind.REALTIME
+    table: ClassVar = "_selected"
 
-    def sides(self, con: duckdb.DuckDBPyConnection, workflow: str, key_field: str) -> tuple[str, str]:
-        """Make temporary tables of the part of mart and target state that counts; their names."""
-        con.execute("create or replace temp table _few (source varchar, source_id varchar)")
-        insert_frame(con, "_few", self.keys.select(KEY))
-        mart, target_state = quoted(f"mart_{workflow}"), quoted(f"target_{workflow}")
-        fields = [rule.field for rule in self.spec.match_order]
-        # somebody else may claim what one of these matches by: then a person is asked, as in a run of all
-        alike = [key_field, *fields]
-        shared = " or ".join(
-            f"lower({quoted(name)}) in"
-            f" (select lower({quoted(name)}) from {mart} semi join _few using (source, source_id))"
-            for name in alike
-        )
-        con.execute(
-            f"create or replace temp table {MART} as select * from {mart} where (source, source_id) in"
-            f" (select (source, source_id) from _few) or (disposition in ('deliver', 'retire') and ({shared}))"
-        )
-        meant = " or ".join(
-            f"lower({quoted(theirs)}) in (select lower({quoted(name)}) from {MART})"
-            for name, theirs in ((key_field, "external_id"), *((name, name) for name in fields))
-        )
-        con.execute(
-            f"create or replace temp table {TARGET_STATE} as select * from {target_state} where {meant} or target_id in"
-            f" (select target_id from sync_links semi join {MART} using (source, source_id) where workflow = ?)"
-            f" or target_id in (select target_id from sync_pins semi join {MART} using (source, source_id)"
-            " where workflow = ?)",
-            [workflow, workflow],
-        )
-        # whose the others of these target records are, so that none is given away
-        con.execute(
-            f"insert into {MART} select * from {mart} as mart anti join {MART} using (source, source_id)"
-            f" where {quoted(key_field)} in (select external_id from {TARGET_STATE}) or (source, source_id) in"
-            " (select (source, source_id) from sync_links where workflow = ?"
-            f" and target_id in (select target_id from {TARGET_STATE}))",
-            [workflow],
-        )
-        return MART, TARGET_STATE
+    def find_unverified(self, run: RunContext) -> Collection[str]:  # noqa: ARG002
+        """Return the ids that the look-up left out."""
+        return self.unverified
 
-    def only(self, con: duckdb.DuckDBPyConnection, plan: pl.DataFrame) -> pl.DataFrame:
-        """The plan, and what is settled, without the records that were there for comparison."""
-        con.execute("delete from _settled where (source, source_id) not in (select (source, source_id) from _few)")
-        return plan.join(self.keys.select(KEY), on=KEY, how="semi", maintain_order="left")
+    def comparison(self, con: duckdb.DuckDBPyConnection, run: RunContext) -> Comparison:
+        """Create temporary tables of the records, and of all that compete with them for a target record.
+
+        A competing record makes a match ambiguous, as it does when all records are compared.
+        """
+        workflow, mart, state = run.workflow, "_selected_mart", "_selected_target_state"
+        con.execute(f"create or replace temp table {self.table} (source varchar, source_id varchar)")
+        insert_frame(con, self.table, self.keys.select(KEY))
+        key, fields = run.target.key_field, [rule.field for rule in workflow.spec.match_rules]
+        selected = f"{quoted(workflow.mart)} semi join {self.table} using (source, source_id)"
+        competing = _shares_value([(name, name) for name in (key, *fields)], selected)
+        con.execute(
+            f"create or replace temp table {mart} as from {quoted(workflow.mart)} where (source, source_id) in"
+            f" (select (source, source_id) from {self.table})"
+            f" or (disposition in ('{DELIVER}', '{RETIRE}') and ({competing}))"
+        )
+        candidates = _shares_value([("external_id", key), *((name, name) for name in fields)], mart)
+        linked = "select target_id from {} semi join {} using (source, source_id) where workflow = $1"
+        con.execute(
+            f"create or replace temp table {state} as from {quoted(workflow.target_state)} where {candidates} or"
+            f" target_id in ({linked.format('sync_links', mart)} union all {linked.format('sync_manual_links', mart)})",
+            [workflow.name],
+        )
+        # the owners of the other target records, so that none is given away
+        con.execute(
+            f"insert into {mart} from {quoted(workflow.mart)} as mart anti join {mart} using (source, source_id)"
+            f" where {quoted(key)} in (select external_id from {state}) or (source, source_id) in (select (source,"
+            f" source_id) from sync_links where workflow = ? and target_id in (select target_id from {state}))",
+            [workflow.name],
+        )
+        return Comparison(workflow, _shape(run), mart, state)
+
+    def restrict(self, plan: pl.DataFrame, prefilter: Prefilter) -> pl.DataFrame:
+        """Drop the competing records from the plan and from the prefilter."""
+        prefilter.keep(self.table)
+        return plan.join(self.keys, on=KEY, how="semi", maintain_order="left")
+
+
+Scope = Everything | SelectedRecords
+EVERYTHING = Everything()
+
+
+def _shares_value(columns: Sequence[tuple[str, str]], table: str) -> str:
+    """Return the condition that one of (column, column of a table) has a value of that table, in any case."""
+    return " or ".join(
+        f"lower({quoted(mine)}) in (select lower({quoted(theirs)}) from {table})" for mine, theirs in columns
+    )
+
+
+def _shape(run: RunContext) -> TargetShape:
+    return TargetShape(run.target.key_field, run.target.active_field, run.target.fields())

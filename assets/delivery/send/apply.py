@@ -1,45 +1,65 @@
-"""Send a plan and remember what came of it: the newest one of a run, or one that a person released.
+"""Send a stored plan and record the result: the newest plan of a run, or one that a person released.
 
-plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, target state
+plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, target_<workflow>
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from time import monotonic
 
+import duckdb
 import polars as pl
 
-from assets.delivery.ledger import ledger, plans
-from assets.delivery.ledger.finishing import finish_creates
-from assets.delivery.ledger.plans import Kept, PlanError, Seal, SyncError
-from assets.delivery.ledger.recovery import close_dead, refuse_outdated
-from assets.delivery.locks import one_writer
-from assets.delivery.plan.planner import STAMP_COMMENTS, Workflow, counts_of, moment_of
-from assets.delivery.schemas import KEY
-from assets.delivery.send.batches import Key, known_ids
-from assets.delivery.send.confirm import LINK_KEY, confirmed, links_of, quirks_of, update_target_state
-from assets.delivery.send.deliver import Delivery, Progress, Sending, deliver
-from assets.delivery.send.staleness import Fresh, only_these, parts_of, set_aside, set_overtaken_aside
-from assets.delivery.target import Target
-from resources.clock import Clock
+from assets.delivery.errors import PlanError, SyncError
+from assets.delivery.ledger import plans
+from assets.delivery.ledger.decisions import read_upstream, write_decisions
+from assets.delivery.ledger.links import read_links
+from assets.delivery.ledger.normalization import record_normalizations
+from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.plans import PlanState, StoredPlan
+from assets.delivery.ledger.recovery import close_dead, finish_creates, updated_in_real_time
+from assets.delivery.ledger.runs import canary_halts, counts_of, is_proven, update_run
+from assets.delivery.ledger.sealing import unseal
+from assets.delivery.ledger.tables import ensure_ledger, upsert
+from assets.delivery.ledger.undo_holds import end_undo_holds
+from assets.delivery.locks import writer_lock
+from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import KEY, keys_frame
+from assets.delivery.send.batches import parent_ids
+from assets.delivery.send.confirm import (
+    LINK_KEY,
+    links_of,
+    normalizations_of,
+    undo_holds_of,
+    update_target_state,
+)
+from assets.delivery.send.deliver import Progress, deliver
+from assets.delivery.send.outcomes import Delivery
+from assets.delivery.send.staleness import (
+    STALE,
+    exclude_stale,
+    exclude_updated_in_real_time,
+    only_parts,
+    parse_filters,
+)
+from resources.encryption import EncryptionError
 from resources.failpoints import reach
 from resources.warehouse.tables import describe_table, quoted, read_frame, replace_table
-from resources.warehouse.warehouse import Warehouse
 
 SYNC_COMMENTS = {
-    "source": "Staging table that the record comes from, without its prefix.",
+    "source": "Staging table of the record, without its prefix.",
     "source_id": "NetSuite internal id.",
-    "action": "What was decided and done, corrected by what the target answered.",
-    "reason_code": "Why, as a code.",
-    "reason": "Why, in words.",
+    "action": "The decision, corrected by the target's response.",
+    "reason_code": "The reason, as a code.",
+    "reason": "The reason, in words.",
     "target_id": "Internal id of the target's record.",
+    "run_id": "The run that wrote this row.",
 }
 
 
 @dataclass(frozen=True)
-class Synced:
-    """What a run did for one workflow; `decisions` has one row per source record that it decided on."""
+class SyncResult:
+    """The result of sending a plan; `decisions` has one row per source record of the plan."""
 
     decisions: pl.DataFrame
     counts: Mapping[str, int]
@@ -49,182 +69,175 @@ class Synced:
     stop: Exception | None
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """A plan that this run has taken, with what its delivery needs.
+
+    Attributes:
+        stored: Its row before it was taken.
+        plan: The rows to send: PLAN_COLUMNS.
+        links: LINK_SCHEMA: the links before.
+        possible_parents: Frames with KEY and target_id.
+        filters: The selected part of a released plan.
+    """
+
+    stored: StoredPlan
+    plan: pl.DataFrame
+    links: pl.DataFrame
+    possible_parents: Sequence[pl.DataFrame]
+    filters: Mapping[str, Sequence[str]]
+
+    @property
+    def is_undo(self) -> bool:
+        return self.stored.kind == PlanKind.UNDO
+
+    @property
+    def covers_all_records(self) -> bool:
+        """Whether it decides on every source record, as of now: not one that waited, nor a part."""
+        return self.stored.state == PlanState.READY and self.stored.kind == PlanKind.SYNC and not self.filters
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its decisions are as of now for all of its records."""
+        return self.covers_all_records or (
+            self.stored.state == PlanState.READY and self.stored.kind == PlanKind.REALTIME
+        )
+
+
 def run_sync(
-    warehouse: Warehouse,
-    workflow: Workflow,
-    target: Target,
+    run: RunContext,
     *,
-    run_id: str,
-    clock: Clock,
     plan_id: str = "",
     only: Sequence[str] = (),
-    kind: str = plans.SYNC,
+    kind: PlanKind = PlanKind.SYNC,
     progress: Progress | None = None,
-) -> Synced:
+) -> SyncResult:
     """Send one plan, once.
 
     Args:
-        warehouse: The warehouse.
-        workflow: The workflow.
-        target: Where to send.
-        run_id: The run, for the ledger.
-        clock: Time.
-        plan_id: A plan that a person releases; without it the newest plan of the workflow, if no guard holds it.
+        run: The run.
+        plan_id: A plan that a person released; without it the newest plan, if no guard holds it back.
         only: Parts of a released plan: `action=create`, `record=107`, `field=name`.
-        kind: Which newest plan: the one of all records, or the one that change notifications asked for.
-        progress: Told after each batch.
+        kind: The kind of the newest plan: of all records or real-time.
+        progress: Called after each batch.
 
     Raises:
-        SyncError: There is no such plan, it was begun before, it waits for a person, or it has expired.
+        SyncError: The plan does not exist, was sent before, waits for approval, or has expired.
     """
-    seal, asked = Seal(warehouse.seal_key), parts_of(only)
-    with one_writer(warehouse, workflow.spec.connection_name):
-        before, wall = target.calls, monotonic()
-        begun = _begin(warehouse, workflow, run_id, clock, plan_id, seal, kind)
-        kept, links = begun.kept, begun.links
-        plan, stale = set_overtaken_aside(begun.plan, begun.overtaken)
+    filters = parse_filters(only)
+    with writer_lock(run.warehouse, run.workflow.spec.connection_name):
+        calls_before, started = run.target.calls, monotonic()
+        taken = _take(run, plan_id, kind, filters)
         if plan_id:
-            plan = only_these(plan, asked, target.active_field)
-            plan, stale = set_aside(plan, _fresh(warehouse, workflow, target), target)
-        # where parents are that the part which is sent may not name; an undo names none at all
-        own = links if kept.is_undo else begun.plan
-        parents = {**known_ids(begun.places, plan), **known_ids(own, plan)}
-        canary = _canary(warehouse, workflow, kept, asked)
-        few = kept.kind == plans.REALTIME
-        sending = Sending(workflow.name, kept.workflow_version, run_id, seal, canary, few)
-        finish = partial(
-            finish_creates, warehouse, workflow.name, target, version=kept.workflow_version, run_id=run_id, clock=clock
-        )
-        finish()  # what an earlier run left half done comes before anything new
-        delivery = deliver(warehouse, target, plan, sending, clock=clock, progress=progress, known=parents)
-        delivery.stop = delivery.stop or finish()
-        delivery.ends |= stale.ends
-        _finish(warehouse, workflow, target, kept, plan, delivery, links, asked=asked, run_id=run_id, clock=clock)
-        decisions = delivery.final(plan)
-        done = {"seconds": monotonic() - wall, "calls_left": target.calls_left, **counts_of(decisions)}
-        with warehouse.writer() as con:
-            ledger.note_run(con, run_id, workflow.name, done, calls=target.calls - before)
-        calls, seconds = target.calls - before, monotonic() - wall
-        return Synced(decisions, counts_of(decisions), len(delivery.writes), calls, seconds, delivery.stop)
+            taken = replace(taken, plan=_still_valid(run, taken))
+        delivery = _deliver(run, taken, progress)
+        decisions = delivery.decisions(taken.plan)
+        _record(run, taken, delivery, decisions)
+        counts, calls, seconds = counts_of(decisions), run.target.calls - calls_before, monotonic() - started
+        with run.warehouse.writer() as con:
+            values = {"seconds": seconds, "calls_left": run.target.calls_left, **counts}
+            update_run(con, run.run_id, run.workflow.name, values, calls=calls)
+        return SyncResult(decisions, counts, len(delivery.writes), calls, seconds, delivery.stop)
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """A plan that was taken, and what sending it takes.
-
-    `places` are where other workflows' records are, `overtaken` what change notifications sent meanwhile.
-    """
-
-    kept: Kept
-    plan: pl.DataFrame
-    links: pl.DataFrame
-    places: pl.DataFrame
-    overtaken: set[Key]
-
-
-def _begin(
-    warehouse: Warehouse, workflow: Workflow, run_id: str, clock: Clock, plan_id: str, seal: Seal, kind: str
-) -> _Begun:
-    """Take the plan and write down that it is being sent, in one transaction."""
-    began = moment_of(clock)
-    with warehouse.writer() as con:
-        ledger.ensure_ledger(con)
+def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, Sequence[str]]) -> _Taken:
+    """Take the plan and record that it is being sent, in one transaction."""
+    began, workflow = run.now, run.workflow
+    with run.warehouse.writer() as con:
+        ensure_ledger(con)
         close_dead(con, workflow.name, began)
-    with warehouse.writer() as con:
-        kept = plans.find(con, plan_id) if plan_id else plans.newest(con, workflow.name, kind)
-        if kept.workflow != workflow.name:
-            raise SyncError(f"plan {kept.plan_id} is one of {kept.workflow}, not of {workflow.name}")
-        # opened in here: without the right key the plan stays as it was
-        rows = plans.take(con, kept, run_id, began, released=bool(plan_id))
+    with run.warehouse.writer() as con:
+        stored = plans.find(con, plan_id) if plan_id else plans.newest(con, workflow.name, kind)
+        if stored.workflow != workflow.name:
+            raise SyncError(f"plan {stored.plan_id} belongs to {stored.workflow}, not to {workflow.name}")
+        rows = plans.take(con, stored, run.run_id, began, released=bool(plan_id))
         try:
-            plan = seal.open(rows)
-        except PlanError as error:
-            raise PlanError(f"{workflow.name}: plan {kept.plan_id}: {error}, or make a new plan") from error
-        # one that a person releases is compared with the target as it is now
-        overtaken = set() if plan_id else refuse_outdated(con, kept)
-        noted = {"state": "sending", "plan_id": kept.plan_id, "started_at": began, "source_records": plan.height}
-        ledger.note_run(con, run_id, workflow.name, {**noted, "workflow_version": kept.workflow_version})
-        links = ledger.read_links(con, workflow.name)
-        places = ledger.read_places(con, workflow.spec.waits_for)
+            plan = unseal(rows, run.cipher)  # inside the transaction: without the right key the plan is not taken
+        except EncryptionError as error:
+            raise PlanError(f"{workflow.name}: plan {stored.plan_id}: {error}, or make a new plan") from error
+        if not plan_id:  # a released plan is compared with the current target instead
+            plan = exclude_updated_in_real_time(plan, updated_in_real_time(con, stored))
+        values = {"state": "sending", "plan_id": stored.plan_id, "started_at": began, "source_records": plan.height}
+        update_run(con, run.run_id, workflow.name, {**values, "workflow_version": stored.workflow_version})
+        links, upstream = read_links(con, workflow.name), read_upstream(con, workflow.spec.upstream)
     reach("plan_taken")
-    return _Begun(kept, plan, links, places, overtaken)
+    # parents are in the whole plan, of which only a part may be sent; an undo plan does not have them
+    own = links if stored.kind == PlanKind.UNDO else plan
+    return _Taken(stored, plan, links, (upstream, own), filters)
 
 
-def _canary(warehouse: Warehouse, workflow: Workflow, kept: Kept, asked: Mapping[str, object]) -> Sequence[int]:
-    """Begin carefully as long as no run that followed this version of the file sent something and went well.
+def _still_valid(run: RunContext, taken: _Taken) -> pl.DataFrame:
+    """Return the selected part of a released plan, without the rows whose source or target changed since."""
+    plan = only_parts(taken.plan, taken.filters, run.target.active_field)
+    mart, target_state = run.warehouse.table(run.workflow.mart), run.target.read(run.workflow.spec.target_fields)
+    return exclude_stale(plan, mart, target_state, run.target)
 
-    Somebody who releases a whole plan after a canary has accepted what it found; who releases a part looks once more.
+
+def _deliver(run: RunContext, taken: _Taken, progress: Progress | None) -> Delivery:
+    """Send the plan; creates that an earlier run left unfinished come first."""
+    version, plan = taken.stored.workflow_version, taken.plan
+    parents = {key: value for each in taken.possible_parents for key, value in parent_ids(each, plan).items()}
+    canary = _canary(run, taken)
+    finish_creates(run, version)
+    delivery = deliver(
+        run, plan, version, parents=parents, canary=canary,
+        verify_restored=taken.stored.kind != PlanKind.REALTIME, progress=progress,
+    )  # fmt: skip
+    delivery.stop = delivery.stop or finish_creates(run, version)
+    return delivery
+
+
+def _canary(run: RunContext, taken: _Taken) -> Sequence[int]:
+    """Return the sizes of the canary's batches; none if this version of the workflow file is proven.
+
+    To release a whole plan after a canary halt is to accept its findings; to release a part of it is to check again.
     """
-    with warehouse.writer(transaction=False) as con:
-        halts = ledger.halts(con, workflow.name, kept.workflow_version)
-        accepted = bool(halts) and halts[0][1] and not asked
-        sizes = workflow.spec.canary
-        return () if accepted or ledger.proven(con, workflow.name, kept.workflow_version, sum(sizes)) else sizes
+    name, version, sizes = run.workflow.name, taken.stored.workflow_version, run.workflow.spec.canary
+    with run.warehouse.writer(transaction=False) as con:
+        halts = canary_halts(con, name, version)
+        accepted = bool(halts) and halts[0][1] and not taken.filters
+        return () if accepted or is_proven(con, name, version, sum(sizes)) else sizes
 
 
-def _fresh(warehouse: Warehouse, workflow: Workflow, target: Target) -> Fresh:
-    """The source and the target as they are now, to see what changed since the plan was made."""
-    return Fresh(mart=warehouse.table(workflow.mart), target_state=target.read(workflow.spec.columns))
-
-
-def _finish(
-    warehouse: Warehouse,
-    workflow: Workflow,
-    target: Target,
-    kept: Kept,
-    plan: pl.DataFrame,
-    delivery: Delivery,
-    links: pl.DataFrame,
-    *,
-    asked: Mapping[str, Sequence[str]],
-    run_id: str,
-    clock: Clock,
-) -> None:
-    """Remember everything that came of a plan, in one transaction."""
-    decisions, moment = delivery.final(plan), moment_of(clock)
-    undo = kept.is_undo
-    # a part of a plan, or one that waited, knows nothing new of the records that it does not touch
-    whole = kept.state == plans.MADE and not asked and kept.kind == plans.SYNC
-    touched = pl.DataFrame(list(delivery.ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
-    of_few = kept.state == plans.MADE and kept.kind == plans.REALTIME
-    told = decisions if whole or of_few else decisions.join(touched, on=KEY, how="semi")
-    state = "halted" if delivery.halted else "partial" if delivery.stop else "finished"
+def _record(run: RunContext, taken: _Taken, delivery: Delivery, decisions: pl.DataFrame) -> None:
+    """Record the result of a plan in one transaction."""
+    stored, name = taken.stored, run.workflow.name
+    if not taken.is_current:  # it says nothing new about the records that were not sent
+        stale = taken.plan.filter(pl.col("reason_code").is_in(STALE)).select(KEY)
+        touched = pl.concat([keys_frame(delivery.outcomes), stale])
+        decisions = decisions.join(touched, on=KEY, how="semi")
+    note = str(delivery.stop) if delivery.stop else None
     reach("bookkeeping_begins")
-    with warehouse.writer() as con:
-        replace_table(con, workflow.sync, told.with_columns(pl.lit(run_id).alias("run_id")))
-        about = f"What the last run did to {workflow.spec.target} for each NetSuite record, and why."
-        describe_table(con, workflow.sync, about, {**SYNC_COMMENTS, "run_id": STAMP_COMMENTS["run_id"]}.items())
-        ledger.write_decisions(con, workflow.name, kept.workflow_version, run_id, moment, told, whole=whole)
-        fresh = links_of(
-            workflow, plan, delivery, links, run_id=run_id, moment=moment, version=kept.workflow_version,
-            settled=not undo and "field" not in asked,
-        )  # fmt: skip
-        ledger.put(con, "sync_links", fresh.join(links, on=LINK_KEY, how="anti", nulls_equal=True))
-        if undo:
-            mart = read_frame(con, f"select source, source_id, disposition from {quoted(workflow.mart)}")
-            ledger.put(con, "sync_holds", _holds(kept, plan, delivery, mart, run_id, clock))
-        else:
-            ledger.end_holds(con, workflow.name, confirmed(delivery))
-        update_target_state(con, workflow, target, delivery)
-        ledger.note_quirks(con, workflow.name, run_id, moment, quirks_of(delivery))
-        note = str(delivery.stop) if delivery.stop else None
-        plans.settle(con, kept.plan_id, plans.PARTIAL if delivery.stop else plans.SENT, moment, note)
-        ledger.note_run(con, run_id, workflow.name, {"state": state, "finished_at": moment, "note": note})
+    with run.warehouse.writer() as con:
+        _write_results(con, run, decisions)
+        write_decisions(
+            con, name, stored.workflow_version, run.run_id, run.now, decisions, complete=taken.covers_all_records
+        )
+        _write_links(con, run, taken, delivery)
+        update_target_state(con, run, delivery)
+        record_normalizations(con, name, run.run_id, run.now, normalizations_of(delivery))
+        plans.set_state(con, stored.plan_id, PlanState.PARTIAL if note else PlanState.SENT, run.now, note)
+        state = "halted" if delivery.halted else "partial" if note else "finished"
+        update_run(con, run.run_id, name, {"state": state, "finished_at": run.now, "note": note})
         reach("bookkeeping_open")
     reach("bookkeeping_done")
 
 
-def _holds(
-    kept: Kept, plan: pl.DataFrame, delivery: Delivery, mart: pl.DataFrame, run_id: str, clock: Clock
-) -> pl.DataFrame:
-    """What an undo put back, with the values that the next run must not send again."""
-    ends, undone, moment = confirmed(delivery), kept.kind.removeprefix("undo "), moment_of(clock)
-    rows = [
-        (kept.workflow, *key, row["payload_hash"], kept.workflow_version, undone, run_id, moment)
-        for row in plan.iter_rows(named=True)
-        if (key := (row["source"], row["source_id"])) in ends
-    ]
-    names = ("workflow", "source", "source_id", "payload_hash", "workflow_version", "undone_run", "run_id")
-    schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(names, pl.String)
-    holds = pl.DataFrame(rows, schema={**schema, "held_at": pl.Datetime("us")}, orient="row")
-    return holds.join(mart.select(*KEY, "disposition"), on=KEY, how="left")
+def _write_results(con: duckdb.DuckDBPyConnection, run: RunContext, decisions: pl.DataFrame) -> None:
+    replace_table(con, run.workflow.sync, decisions.with_columns(pl.lit(run.run_id).alias("run_id")))
+    description = f"The last run's result in {run.workflow.spec.target} for each NetSuite record, with its reason."
+    describe_table(con, run.workflow.sync, description, SYNC_COMMENTS.items())
+
+
+def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken, delivery: Delivery) -> None:
+    """Write the links that changed, and start or end undo holds."""
+    links = links_of(
+        run, taken.plan, delivery, taken.links, version=taken.stored.workflow_version,
+        as_mapped=not taken.is_undo and "field" not in taken.filters,
+    )  # fmt: skip
+    upsert(con, "sync_links", links.join(taken.links, on=LINK_KEY, how="anti", nulls_equal=True))
+    if taken.is_undo:
+        mart = read_frame(con, f"select source, source_id, disposition from {quoted(run.workflow.mart)}")
+        upsert(con, "sync_undo_holds", undo_holds_of(run, taken.stored, taken.plan, delivery, mart))
+    else:
+        end_undo_holds(con, run.workflow.name, delivery.confirmed())

@@ -1,132 +1,148 @@
-"""After sending: which record is which, what the target state shows now, and what the target made of our values.
+"""After sending: links, the target state and normalizations follow from what the target confirmed.
 
-delivery  ->  links_of(), update_target_state(), quirks_of()  ->  sync_links, target_<workflow>, sync_quirks
+delivery  ->  links_of(), update_target_state(), normalizations_of()  ->  sync_links, target_<workflow>, …
 """
 
 from collections import Counter
-from datetime import datetime
 
 import duckdb
 import polars as pl
 
-from assets.delivery.ledger.normalization import differences, shown_hash
-from assets.delivery.plan.planner import Workflow
-from assets.delivery.schemas import KEY
-from assets.delivery.send.batches import Key
-from assets.delivery.send.deliver import Delivery
-from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Outcome, Target, Verdict
+from assets.delivery.ledger.normalization import differences, target_hash
+from assets.delivery.ledger.plans import StoredPlan
+from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import KEY, SourceKey, keys_frame
+from assets.delivery.send.outcomes import Delivery
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action
 from resources.warehouse.tables import columns_of, insert_frame, quoted
 
-# a link that differs in these only was confirmed once more, and is not written again
-LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "shown_hash", "workflow_version"]
-# reasons for leaving a live record as it is; any other says that it is off
+# a link that is equal in these was confirmed again and is not rewritten
+LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "target_hash", "workflow_version"]
+# reason codes of an unchanged record whose mapped values are in the target; any other means that it is inactive there
 AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported", "drift_adopted"})
-_LINK_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
-    **dict.fromkeys(("workflow", "target", *KEY, "target_id", "parent_target_id", "matched_by"), pl.String),
-    **dict.fromkeys(("payload_hash", "shown_hash", "workflow_version", "run_id"), pl.String),
-    "confirmed_at": pl.Datetime("us"),
-}
-_LINK_TOLD = (*KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "shown_hash")
 
-
-def confirmed(delivery: Delivery) -> dict[Key, Outcome]:
-    """The steps that the target confirmed."""
-    return {key: outcome for key, outcome in delivery.ends.items() if outcome.verdict is Verdict.CONFIRMED}
+_SENT_COLUMNS = (*KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "target_hash")
+_LINK_COLUMNS = ("workflow", "target", *_SENT_COLUMNS, "workflow_version", "run_id", "confirmed_at")
 
 
 def links_of(
-    workflow: Workflow,
-    plan: pl.DataFrame,
-    delivery: Delivery,
-    known: pl.DataFrame,
-    *,
-    run_id: str,
-    moment: datetime,
-    version: str,
-    settled: bool = True,
+    run: RunContext, plan: pl.DataFrame, delivery: Delivery, known: pl.DataFrame, *, version: str, as_mapped: bool
 ) -> pl.DataFrame:
-    """A link for every source record that is now known to be in the target as the plan says.
+    """Return a link for every source record whose target record is now known.
 
     Args:
-        workflow: The workflow.
+        run: The run that confirms.
         plan: PLAN_COLUMNS.
-        delivery: What came of it.
+        delivery: Its outcomes.
         known: LINK_SCHEMA: the links before.
-        run_id: The run that confirms.
-        moment: When, UTC.
         version: Fingerprint of the workflow file that made the plan.
-        settled: Off when what was sent is not what is mapped: an undo, or some fields of the plan only.
+        as_mapped: False if other values than the mapped ones were sent: an undo, or only some fields of the plan.
+
+    Returns:
+        The columns of sync_links.
     """
-    ends = confirmed(delivery)
-    ended = pl.DataFrame(list(ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
-    stamp = {
-        "workflow": workflow.name, "target": workflow.spec.target, "workflow_version": version, "run_id": run_id,
-        "confirmed_at": moment,
-    }  # fmt: skip
-    rows = []
-    for row in plan.join(ended, on=KEY, how="semi").iter_rows(named=True):
-        outcome, write = ends[row["source"], row["source_id"]], delivery.writes[row["source"], row["source_id"]]
-        # switched off is not what is mapped: live again it differs, and nobody edited it
-        off = row["action"] == Action.DEACTIVATE.value
-        shown = shown_hash({**write.values, **(outcome.echo or {})}, workflow.spec.columns)
-        rows.append({
-            **{name: row[name] for name in KEY}, "target_id": outcome.target_id, "parent_target_id": write.parent_id,
+    outcomes = delivery.confirmed()
+    confirmed = keys_frame(outcomes)
+    sent = []
+    for row in plan.join(confirmed, on=KEY, how="semi").iter_rows(named=True):
+        key = SourceKey(row["source"], row["source_id"])
+        outcome, write = outcomes[key], delivery.writes[key]
+        # an inactive record does not have its mapped values: active again it differs without an edit in the target
+        inactive = row["action"] == Action.DEACTIVATE
+        actual = {**write.values, **(outcome.echo or {})}
+        sent.append({
+            **key._asdict(), "target_id": outcome.target_id, "parent_target_id": write.parent_id,
             "matched_by": row["matched_by"] or "created",
-            "payload_hash": row["payload_hash"] if settled and not off else None,
-            "shown_hash": None if off else shown,
+            "payload_hash": row["payload_hash"] if as_mapped and not inactive else None,
+            "target_hash": None if inactive else target_hash(actual, run.workflow.spec.target_fields),
         })  # fmt: skip
-    told = pl.DataFrame(rows, schema=dict.fromkeys(_LINK_TOLD, pl.String))
-    left = _left(plan.join(ended, on=KEY, how="anti"), known, settled=settled)
-    stamps = (pl.lit(value, dtype=_LINK_COLUMNS[name]).alias(name) for name, value in stamp.items())
-    return pl.concat([told, left]).with_columns(*stamps).select(list(_LINK_COLUMNS))
+    links = pl.DataFrame(sent, schema=dict.fromkeys(_SENT_COLUMNS, pl.String))
+    unchanged = _unchanged_links(plan.join(confirmed, on=KEY, how="anti"), known, as_mapped=as_mapped)
+    return (
+        pl.concat([links, unchanged])
+        .with_columns(
+            pl.lit(run.workflow.name).alias("workflow"),
+            pl.lit(run.workflow.spec.target).alias("target"),
+            pl.lit(version).alias("workflow_version"),
+            pl.lit(run.run_id).alias("run_id"),
+            pl.lit(run.now, dtype=pl.Datetime("us")).alias("confirmed_at"),
+        )
+        .select(_LINK_COLUMNS)
+    )
 
 
-def _left(plan: pl.DataFrame, known: pl.DataFrame, *, settled: bool) -> pl.DataFrame:
-    """Links of the records that are as they should be; nearly all of a plan, so none is looked at one by one."""
-    before = known.select(*KEY, pl.col("payload_hash").alias("_hash"), pl.col("shown_hash").alias("_shown"))
-    unchanged = plan.filter((pl.col("action") == Action.UNCHANGED.value) & pl.col("target_id").is_not_null())
+def _unchanged_links(plan: pl.DataFrame, known: pl.DataFrame, *, as_mapped: bool) -> pl.DataFrame:
+    """Return links of unchanged records, which are nearly all of a plan: computed as a frame."""
+    before = known.select(*KEY, pl.col("payload_hash").alias("_payload"), pl.col("target_hash").alias("_target"))
+    unchanged = plan.filter((pl.col("action") == Action.UNCHANGED) & pl.col("target_id").is_not_null())
     rows = unchanged.join(before, on=KEY, how="left", maintain_order="left")
-    mapped = pl.col("reason_code").is_in(list(AS_MAPPED))  # any other is left alone because it is off
-    same = pl.col("_hash").eq_missing(pl.col("payload_hash"))
+    mapped = pl.col("reason_code").is_in(list(AS_MAPPED))
+    same = pl.col("_payload").eq_missing(pl.col("payload_hash"))
     return rows.with_columns(
         pl.col("matched_by").fill_null("created"),
-        pl.when(same).then(pl.col("_shown")).alias("shown_hash"),
-        pl.when(mapped & settled).then(pl.col("payload_hash")).alias("payload_hash"),
-    ).select(pl.col(name).cast(pl.String) for name in _LINK_TOLD)
+        pl.when(same).then(pl.col("_target")).alias("target_hash"),
+        pl.when(mapped & as_mapped).then(pl.col("payload_hash")).alias("payload_hash"),
+    ).select(pl.col(name).cast(pl.String) for name in _SENT_COLUMNS)
 
 
-def update_target_state(con: duckdb.DuckDBPyConnection, workflow: Workflow, target: Target, delivery: Delivery) -> None:
-    """Bring the target state up to date with what the target confirmed, so that it shows the state after the run."""
-    rows = []
-    # as the table has them: the file may have been edited since the plan was made
-    fields = [name for name in columns_of(con, workflow.target_state) if name not in TARGET_STATE_COLUMNS]
-    for key, outcome in confirmed(delivery).items():
+def update_target_state(con: duckdb.DuckDBPyConnection, run: RunContext, delivery: Delivery) -> None:
+    """Replace the confirmed records in target_<workflow> by what the target returned or was sent."""
+    table, target, rows = run.workflow.target_state, run.target, []
+    # the table's own columns: the workflow file may have changed since the target was read
+    fields = [name for name in columns_of(con, table) if name not in TARGET_STATE_COLUMNS]
+    for key, outcome in delivery.confirmed().items():
         write = delivery.writes[key]
-        shown = {**write.values, **(outcome.echo or {})}
+        actual = {**write.values, **(outcome.echo or {})}
         rows.append({
-            **{name: shown.get(name) for name in fields},
+            **{name: actual.get(name) for name in fields},
             "target_id": outcome.target_id,
-            "external_id": shown.get(target.key_field),
-            "is_active": shown.get(target.active_field) != "0",
-            "parent_id": shown.get("parent_id", write.parent_id),
-            "updated_at": shown.get("updated_at"),
+            "external_id": actual.get(target.key_field),
+            "is_active": actual.get(target.active_field) != "0",
+            "parent_id": actual.get("parent_id", write.parent_id),
+            "updated_at": actual.get("updated_at"),
         })  # fmt: skip
     if not rows:
         return
-    schema = {**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)}
-    fresh = pl.DataFrame(rows, schema=schema)
-    table = quoted(workflow.target_state)
-    con.execute(f"create or replace temp table _fresh_target_state as select * from {table} limit 0")
-    insert_frame(con, "_fresh_target_state", fresh)
-    con.execute(f"delete from {table} where target_id in (select target_id from _fresh_target_state)")
-    con.execute(f"insert into {table} by name select * from _fresh_target_state")
+    records = pl.DataFrame(rows, schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)})
+    con.execute(
+        f"delete from {quoted(table)} where target_id in (select unnest(?::varchar[]))",
+        [records["target_id"].to_list()],
+    )
+    insert_frame(con, table, records)
 
 
-def quirks_of(delivery: Delivery) -> Counter[tuple[str, str]]:
-    """(field, kind) to records: what the target's answers show otherwise than it was sent."""
+def normalizations_of(delivery: Delivery) -> Counter[tuple[str, str]]:
+    """Count records by (field, kind) of the changes that the target made to sent values."""
     seen: Counter[tuple[str, str]] = Counter()
-    for key, outcome in confirmed(delivery).items():
+    for key, outcome in delivery.confirmed().items():
         write = delivery.writes[key]
         if outcome.echo:
             seen.update(differences(write.values, outcome.echo, write.changed & outcome.echo.keys()).items())
     return seen
+
+
+def undo_holds_of(
+    run: RunContext, stored: StoredPlan, plan: pl.DataFrame, delivery: Delivery, mart: pl.DataFrame
+) -> pl.DataFrame:
+    """Return a hold for every record that an undo wrote: the values that the next runs must not send again.
+
+    Args:
+        run: The run that sent the undo.
+        stored: The undo plan.
+        plan: Its rows: PLAN_COLUMNS.
+        delivery: Their outcomes.
+        mart: KEY and disposition of the workflow's mart.
+
+    Returns:
+        The columns of sync_undo_holds.
+    """
+    undone = plan.join(keys_frame(delivery.confirmed()), on=KEY, how="semi").select(
+        pl.lit(run.workflow.name).alias("workflow"),
+        *KEY,
+        "payload_hash",
+        pl.lit(stored.workflow_version).alias("workflow_version"),
+        pl.lit(stored.undone_run).alias("undone_run"),
+        pl.lit(run.run_id).alias("run_id"),
+        pl.lit(run.now, dtype=pl.Datetime("us")).alias("held_at"),
+    )
+    return undone.join(mart, on=KEY, how="left")

@@ -1,146 +1,132 @@
-"""A plan that waited: which of its rows are asked for, and which are no longer true.
+"""A released plan: the selected part of it, without the rows that are out of date.
 
-plan, fresh mart, fresh target state  ->  set_aside()  ->  the rows that may be sent; the others say what changed since
+plan, current mart, current target state  ->  only_parts(), exclude_stale()  ->  the rows that may be sent
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from assets.delivery.ledger.plans import SyncError
-from assets.delivery.mart.transform import DELIVER
-from assets.delivery.schemas import KEY, PARENT
-from assets.delivery.send.batches import Key
-from assets.delivery.send.deliver import Delivery
-from assets.delivery.target import Action, Outcome, Target, Verdict
+from assets.delivery.errors import SyncError
+from assets.delivery.plan.exclude import exclude
+from assets.delivery.schemas import DELIVER, KEY, PARENT, SourceKey, keys_frame
+from assets.delivery.target import Action, Target
 
 FILTERS = ("action", "record", "field")
+STALE = ("stale_source", "stale_target")  # reason codes
+
+Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Fresh:
-    """Source and target as they are now."""
-
-    mart: pl.DataFrame
-    target_state: pl.DataFrame
-
-
-def parts_of(only: Sequence[str]) -> dict[str, list[str]]:
-    """The words of a partial release by kind.
+def parse_filters(only: Sequence[str]) -> dict[str, list[str]]:
+    """Return the values of `--only` by name.
 
     Raises:
-        SyncError: A word is not `action=…`, `record=…` or `field=…`.
+        SyncError: One is not `action=…`, `record=…` or `field=…`.
     """
-    asked: dict[str, list[str]] = {}
-    for word in only:
-        name, _, value = word.partition("=")
+    filters: dict[str, list[str]] = {}
+    for text in only:
+        name, _, value = text.partition("=")
         if name not in FILTERS or not value:
-            raise SyncError(f"--only {word}: say {', '.join(f'{each}=…' for each in FILTERS)}")
-        asked.setdefault(name, []).append(value)
-    return asked
+            raise SyncError(f"--only {text}: use {', '.join(f'{each}=…' for each in FILTERS)}")
+        filters.setdefault(name, []).append(value)
+    return filters
 
 
-def only_these(plan: pl.DataFrame, asked: Mapping[str, Sequence[str]], active_field: str) -> pl.DataFrame:
-    """The part of a plan that was asked for: of several words of one kind any, of several kinds all.
+def only_parts(plan: pl.DataFrame, filters: Mapping[str, Sequence[str]], active_field: str) -> pl.DataFrame:
+    """Return the part of a plan that meets all filters; of several values of one filter, any.
 
-    A field narrows what is changed in records of ours; what is to be created or adopted is then left out, and what
-    would also move, unless the move is asked for by its name among the changes.
+    A field filter limits the changes to records of ours, so it leaves out records to create or adopt, and records that
+    also move, unless their move is named as a field.
     """
-    if "action" in asked:
-        plan = plan.filter(pl.col("action").is_in(asked["action"]))
-    if "record" in asked:
-        plan = plan.filter(pl.col("source_id").is_in(asked["record"]))
-    if "field" in asked:
-        rows = (_narrowed(row, asked["field"], active_field) for row in plan.iter_rows(named=True))
+    if "action" in filters:
+        plan = plan.filter(pl.col("action").is_in(filters["action"]))
+    if "record" in filters:
+        plan = plan.filter(pl.col("source_id").is_in(filters["record"]))
+    if "field" in filters:
+        rows = (_only_fields(row, filters["field"], active_field) for row in plan.iter_rows(named=True))
         plan = pl.DataFrame([row for row in rows if row], schema=plan.schema)
     return plan
 
 
-def _narrowed(row: Mapping[str, Any], names: Sequence[str], active_field: str) -> dict[str, Any] | None:
-    """A plan row that changes these fields only; the others stay as the target has them."""
-    if row["payload"] is None or row["action"] in {Action.CREATE.value, Action.ADOPT.value}:
+def _only_fields(row: Row, names: Sequence[str], active_field: str) -> dict[str, Any] | None:
+    """Return the plan row with changes of these fields only; the others keep the target's values."""
+    if row["payload"] is None or row["action"] in {Action.CREATE, Action.ADOPT}:
         return None
-    kept = [change for change in row["changes"] if change["field"] in names]
-    left = {change["field"]: change["before"] for change in row["changes"] if change["field"] not in names}
-    if not kept or PARENT in left:
+    changes = [change for change in row["changes"] if change["field"] in names]
+    others = {change["field"]: change["before"] for change in row["changes"] if change["field"] not in names}
+    if not changes or PARENT in others:
         return None
-    payload = json.dumps(json.loads(row["payload"]) | left)
-    # without its switch it is an edit like any other; the adapters switch by the action's name
-    action = Action.UPDATE.value if active_field in left else row["action"]
-    return {**row, "changes": kept, "payload": payload, "action": action}
+    payload = json.dumps(json.loads(row["payload"]) | others)
+    # targets activate and deactivate by the action, so without its active field the row is an update
+    action = Action.UPDATE if active_field in others else row["action"]
+    return {**row, "changes": changes, "payload": payload, "action": action}
 
 
-def set_aside(plan: pl.DataFrame, fresh: Fresh, target: Target) -> tuple[pl.DataFrame, Delivery]:
-    """Drop the rows whose source or target changed since the plan was made.
+def exclude_stale(plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target) -> pl.DataFrame:
+    """Exclude the rows whose source or target record changed after the plan was made.
+
+    Args:
+        plan: PLAN_COLUMNS.
+        mart: The current mart.
+        target_state: The current target state.
+        target: The target.
 
     Returns:
-        The plan with those rows no longer writing, and their outcomes, which say what changed.
+        The plan; excluded rows are skipped with a code of STALE.
     """
-    aside = Delivery()
+    rows = [(*key, code, reason) for key, code, reason in _stale(plan, mart, target_state, target)]
+    stale = pl.DataFrame(rows, schema=dict.fromkeys([*KEY, "code", "reason"], pl.String), orient="row")
+    for code in STALE:
+        plan = exclude(plan, stale.filter(pl.col("code") == code), code, pl.col("reason"))
+    return plan
+
+
+def exclude_updated_in_real_time(plan: pl.DataFrame, keys: Collection[SourceKey]) -> pl.DataFrame:
+    """Exclude records that a real-time run sent after the plan's target state was read."""
+    return exclude(plan, keys_frame(keys), "stale_target", "superseded by a real-time update")
+
+
+def _stale(
+    plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target
+) -> Iterator[tuple[SourceKey, str, str]]:
     columns = [*KEY, "payload_hash", "disposition"]
-    sources = {(row[0], row[1]): (row[2], row[3]) for row in fresh.mart.select(columns).iter_rows()}
-    by_id = {row["target_id"]: row for row in fresh.target_state.iter_rows(named=True)}
-    keys = set(fresh.target_state["external_id"].drop_nulls())
+    sources = {SourceKey(*row[:2]): row[2:] for row in mart.select(columns).iter_rows()}
+    by_id = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
+    keys = set(target_state["external_id"].drop_nulls())
     for row in plan.filter(pl.col("payload").is_not_null()).iter_rows(named=True):
-        key = (row["source"], row["source_id"])
-        why = _source_moved(row, *sources.get(key, (None, None))) or _target_moved(row, by_id, keys, target)
-        if why:
-            code, reason = why
-            aside.ends[key] = Outcome(Verdict.NOT_SENT, row["target_id"], code, reason)
-    return _without(plan, aside), aside
+        source_key = SourceKey(row["source"], row["source_id"])
+        if _source_changed(row, *sources.get(source_key, (None, None))):
+            yield source_key, "stale_source", "not sent: the NetSuite record changed after the plan was made"
+            continue
+        reason = _target_change(row, by_id, keys, target)
+        if reason:
+            yield source_key, "stale_target", f"not sent: {reason}"
 
 
-def set_overtaken_aside(plan: pl.DataFrame, sent: Collection[Key]) -> tuple[pl.DataFrame, Delivery]:
-    """Drop the rows of records that change notifications had sent since the plan's target was read; as `set_aside`."""
-    writing = plan.filter(pl.col("payload").is_not_null()).select(*KEY, "target_id").iter_rows()
-    ends = {
-        (source, source_id): Outcome(
-            Verdict.NOT_SENT, target_id, "stale_target", "not sent: a change notification was quicker"
-        )
-        for source, source_id, target_id in (writing if sent else ())
-        if (source, source_id) in sent
-    }
-    aside = Delivery(ends=ends)
-    return _without(plan, aside) if ends else plan, aside
+def _source_changed(row: Row, payload_hash: str | None, disposition: str | None) -> bool:
+    """Return whether the source record has other mapped values now, or another disposition."""
+    active = row["action"] != Action.DEACTIVATE
+    # an undo contradicts the disposition, and a child follows its parent
+    by_disposition = row["reason_code"] not in {"undo", "parent_inactive"}
+    return payload_hash != row["payload_hash"] or (by_disposition and (disposition == DELIVER) != active)
 
 
-def _without(plan: pl.DataFrame, aside: Delivery) -> pl.DataFrame:
-    gone = pl.DataFrame(list(aside.ends), schema=dict.fromkeys(KEY, pl.String), orient="row")
-    stale = plan.join(gone, on=KEY, how="semi").with_columns(
-        pl.lit(Action.SKIPPED.value).alias("action"), pl.lit(None, dtype=pl.String).alias("payload")
-    )
-    return pl.concat([plan.join(gone, on=KEY, how="anti", maintain_order="left"), stale])
-
-
-def _source_moved(row: Mapping[str, Any], payload_hash: str | None, disposition: str | None) -> tuple[str, str] | None:
-    """Whether NetSuite's record has other values now, or no longer is to be there, or is to be there again."""
-    lives = row["action"] != Action.DEACTIVATE.value
-    # an undo goes against what NetSuite says, and a child follows its parent
-    judged = row["reason_code"] not in {"undo", "parent_inactive"}
-    if payload_hash == row["payload_hash"] and not (judged and (disposition == DELIVER) != lives):
-        return None
-    return "stale_source", "not sent: the NetSuite record changed since the plan was made"
-
-
-def _target_moved(
-    row: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]], keys: set[str], target: Target
-) -> tuple[str, str] | None:
-    if row["action"] == Action.CREATE.value:
-        there = json.loads(row["payload"]).get(target.key_field) in keys
-        return ("stale_target", "not sent: the target has it by now") if there else None
-    now = by_id.get(row["target_id"])
-    if now is None:
-        return "stale_target", "not sent: the target's record is gone"
-    shows = {**now, PARENT: now["parent_id"]}
-    moved = [
+def _target_change(row: Row, by_id: Mapping[str, Row], keys: Collection[str], target: Target) -> str:
+    """Describe what happened to the target record after the plan was made; blank if nothing did."""
+    if row["action"] == Action.CREATE:
+        exists = json.loads(row["payload"]).get(target.key_field) in keys
+        return "the target has it by now" if exists else ""
+    actual = by_id.get(row["target_id"])
+    if actual is None:
+        return "the target's record is gone"
+    actual = {**actual, PARENT: actual["parent_id"]}
+    edited = [
         change["field"]
         for change in row["changes"]
-        if (shows.get(change["field"]) or None) != (change["before"] or None)
-        and (change["field"] != PARENT or now["parent_id"])  # not every target tells parents
+        if (actual.get(change["field"]) or None) != (change["before"] or None)
+        and (change["field"] != PARENT or actual[PARENT])  # not every target returns parents
     ]
-    if not moved:
-        return None
-    return "stale_target", f"not sent: edited in {target.system} since the plan was made: {', '.join(moved)}"
+    return f"edited in {target.system} after the plan was made: {', '.join(edited)}" if edited else ""

@@ -1,4 +1,4 @@
-"""What every part of a workflow file is: keys that are known, values that are text."""
+"""Base of every model of a YAML file."""
 
 from typing import Annotated, Any
 
@@ -6,16 +6,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 def _as_text(value: Any) -> Any:
-    """YAML's own scalars as canonical text: see assets/delivery/target.py."""
+    """Return YAML's own scalars as canonical text: see assets/delivery/target.py."""
     if isinstance(value, bool):
         return "1" if value else "0"
     return str(value) if isinstance(value, int | float) else value
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
+# the schema for editors accepts YAML's own scalars
+Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | bool | int | float)]
 
 
 class Strict(BaseModel):
-    """A part of the file; a key that does not exist is an error, not a silent nothing."""
+    """A part of a YAML file; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -1,71 +1,78 @@
-"""Hold the workflows against each other: what one needs of others must be delivered by them.
+"""Check workflows against each other: the records that one needs must be delivered by an active one.
 
-workflows  ->  unmet_needs()  ->  file, line and mend for each whose needs are not met
+workflows  ->  unmet_dependencies()  ->  file, line and fix for each workflow whose dependencies are not met
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from assets.delivery.plan.planner import Workflow
-from assets.delivery.spec.loader import file_problems
-from assets.delivery.spec.validation import Place
+from assets.delivery.spec.loader import workflow_file_error
+from assets.delivery.spec.record_map import RecordMap
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
+from assets.delivery.spec.yaml_file import Problem, below
+
+Specs = Mapping[str, WorkflowSpec]
 
 
-def unmet_needs(workflows: Sequence[Workflow], folder: Path) -> dict[str, str]:
-    """What is wrong, by the name of the workflow that cannot be used for it; one that is switched off needs nothing.
+def unmet_dependencies(workflows: Sequence[Workflow], folder: Path) -> dict[str, str]:
+    """Return the problems of each workflow that cannot be used, by its name; inactive workflows need nothing.
 
-    A workflow falls with what it needs, so those that need it are looked at again.
+    A workflow that cannot be used makes those that need it unusable too, so the check repeats until nothing changes.
     """
-    known = {each.name: each.spec for each in workflows}
+    usable = {each.name: each.spec for each in workflows}
     unmet: dict[str, str] = {}
     while found := {
-        name: str(file_problems(folder / name / "defs.yaml", problems))
-        for name, spec in known.items()
-        if spec.active and (problems := list(_problems(name, spec, known)))
+        name: str(workflow_file_error(folder / name / "defs.yaml", problems))
+        for name, spec in usable.items()
+        if spec.active and (problems := list(_problems(name, spec, usable)))
     }:
         unmet |= found
-        known = {name: spec for name, spec in known.items() if name not in found}
+        usable = {name: spec for name, spec in usable.items() if name not in found}
     return unmet
 
 
-def _problems(name: str, spec: WorkflowSpec, known: Mapping[str, WorkflowSpec]) -> Iterator[tuple[Place, str]]:
+def _problems(name: str, spec: WorkflowSpec, usable: Specs) -> Iterator[Problem]:
     for number, need in enumerate(spec.needs):
-        yield from ((("needs", number), text) for text in _unusable(need, known))
+        yield from below(("needs", number), _unusable(need, usable))
     sources = {record.source for record in spec.records}
-    delivered = {record.source for need in spec.needs if need in known for record in known[need].records}
+    delivered = {record.source for need in spec.needs if need in usable for record in usable[need].records}
     for number, record in enumerate(spec.records):
-        above: Place = () if spec.source else ("records", number)
+        above = () if spec.source else ("records", number)
         for source in (record.parent or {}).keys() - sources - delivered:
             if spec.needs:
                 yield (*above, "parent", source), f"none of {', '.join(spec.needs)} delivers {source}"
-        for place, row in enumerate(record.fields):
-            if row.active and row.links:
-                at = (*above, "fields", place, "links")
-                yield from ((at, text) for text in _unusable(row.links, known))
-                if row.links in known and len(known[row.links].records) > 1:
-                    yield at, f"{row.links} has several sources, so an id alone does not tell which record is meant"
-    if not _in_order(name, known):
-        yield ("needs",), "the workflows need each other in a circle"
+        yield from below(above, _of_references(record, usable))
+    if not _is_acyclic(name, usable):
+        yield ("needs",), "the workflows need each other in a cycle; remove one of the needs or references"
 
 
-def _unusable(need: str, known: Mapping[str, WorkflowSpec]) -> Iterator[str]:
-    if need not in known:
-        yield f"there is no usable workflow `{need}`; there are {', '.join(known)}"
-    elif not known[need].active:
-        yield f"{need} is switched off (active: false in its defs.yaml); switch it on, or this off"
+def _of_references(record: RecordMap, usable: Specs) -> Iterator[Problem]:
+    for number, row in enumerate(record.fields):
+        if row.active and row.reference:
+            yield from below(("fields", number, "reference"), _unusable(row.reference, usable))
+            if row.reference in usable and len(usable[row.reference].records) > 1:
+                text = f"{row.reference} has several sources, so that a NetSuite id alone is ambiguous"
+                yield ("fields", number, "reference"), text
 
 
-def _in_order(name: str, known: Mapping[str, WorkflowSpec]) -> bool:
-    above, waiting = {name: set(known[name].waits_for)}, [*known[name].waits_for]
-    while waiting:
-        each = waiting.pop()
-        if each in known and each not in above:
-            above[each] = set(known[each].waits_for)
-            waiting += known[each].waits_for
+def _unusable(need: str, usable: Specs) -> Iterator[Problem]:
+    if need not in usable:
+        yield (), f"no usable workflow `{need}`; known are {', '.join(usable)}"
+    elif not usable[need].active:
+        yield (), f"{need} is switched off (active: false in its defs.yaml); switch it on, or this one off"
+
+
+def _is_acyclic(name: str, usable: Specs) -> bool:
+    upstream, pending = {name: set(usable[name].upstream)}, [*usable[name].upstream]
+    while pending:
+        each = pending.pop()
+        if each in usable and each not in upstream:
+            upstream[each] = set(usable[each].upstream)
+            pending += usable[each].upstream
     try:
-        TopologicalSorter(above).prepare()
+        TopologicalSorter(upstream).prepare()
     except CycleError:
         return False
     return True

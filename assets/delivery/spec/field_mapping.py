@@ -1,4 +1,4 @@
-"""One row of a workflow's field mapping: a target field, and where its value comes from."""
+"""One row of a workflow's field mapping: a target field and the origin of its value."""
 
 from typing import Any, Literal
 
@@ -6,82 +6,89 @@ from pydantic import Field, model_validator
 
 from assets.delivery.spec.base import Strict, Text
 
+OnMultiple = Literal["none", "first"]
 
-class LookUp(Strict):
-    """Where the row's value is looked up: the row of `table` whose `by` equals it gives `return`."""
+
+class Lookup(Strict):
+    """A lookup of the row's value in another table: `by` is compared with it, `return` replaces it."""
 
     table: str = Field(
-        description="A table of the warehouse, such as stg_netsuite__currencies or target_suiteprojects__customers, or records"
-        " of the target's system, such as suiteprojects.User."
+        description="A table of the warehouse, such as stg_netsuite__currencies or target_suiteprojects__customers, or"
+        " records of the target system, such as suiteprojects.User."
     )
     by: str = Field(description="Column that is compared with the row's value.")
-    return_: str = Field(alias="return", description="Column whose value is taken.")
-    several: Literal["none", "first"] = Field(
-        "none", description="Of several values none is taken, or the first: the lowest number, or the first by letters."
+    return_: str = Field(alias="return", description="Column whose value is used.")
+    on_multiple: OnMultiple = Field(
+        "none",
+        description="If several values are found: use none of them, or the first one (the lowest number, or the first"
+        " in alphabetical order).",
     )
-    then: "LookUp | None" = Field(None, description="Where the value that was found is looked up in its turn.")
+    then: "Lookup | None" = Field(None, description="A second lookup, of the value that the first one found.")
 
     @property
-    def told(self) -> str:
-        """As a person reads it."""
+    def description(self) -> str:
+        """The lookup as people read it: `table.return by column, then …`."""
         own = f"{self.table}.{self.return_} by {self.by}"
-        return f"{own}, then {self.then.told}" if self.then else own
+        return f"{own}, then {self.then.description}" if self.then else own
 
     @property
-    def chain(self) -> "list[LookUp]":
-        """This one and those that follow it."""
+    def chain(self) -> "list[Lookup]":
+        """This lookup and those that follow it."""
         return [self, *(self.then.chain if self.then else [])]
 
 
 class FieldRow(Strict):
-    """One row of the mapping: a target field and where its value comes from."""
+    """One row of the mapping: a target field and the origin of its value."""
 
     field: str = Field(description="Field of the target record.")
-    from_: str | None = Field(None, alias="from", description="Column of the staging table, taken as it is.")
-    sql: str | None = Field(None, description="SQL expression over the staging table's columns.")
+    from_: str | None = Field(None, alias="from", description="Column of the staging table, copied as is.")
+    sql: str | None = Field(None, description="SQL expression over the columns of the staging table.")
     value: Text | None = Field(None, description="A constant.")
-    values: dict[Text, Text] | None = Field(None, description="Value list: what becomes what.")
-    lookup: LookUp | None = Field(None, description="Take the value from another table.")
-    links: str | None = Field(
-        None, description="Workflow that delivers the record which the source value names: its id there is sent."
+    values: dict[Text, Text] | None = Field(None, description="Value list: source value to target value.")
+    lookup: Lookup | None = Field(None, description="Replaces the value by one from another table.")
+    reference: str | None = Field(
+        None,
+        description="Workflow that delivers the record whose NetSuite id the row reads; its target id is sent.",
     )
-    otherwise: Literal["error", "blank", "keep"] = Field(
+    on_unmapped: Literal["error", "blank", "keep"] = Field(
         "error",
-        description="A value that the list does not name or the look-up does not find: quarantine the record, send"
-        " nothing, or send as is.",
+        description="If the value list or the lookup has no entry for the value: quarantine the record, send a blank,"
+        " or send the value unchanged.",
     )
-    blank: Literal["clear", "keep"] = Field(
-        "clear", description="A blank value empties the field there, or leaves it as it is."
+    on_blank: Literal["clear", "keep"] = Field(
+        "clear", description="If the value is blank: clear the field in the target, or leave it unchanged."
     )
-    on: Literal["always", "create"] = Field("always", description="`create`: written once and left alone afterwards.")
+    on: Literal["always", "create"] = Field(
+        "always", description="`create`: the field is sent when the record is created and never again."
+    )
     max_length: int | None = Field(
-        None, gt=0, description="Characters allowed; a longer value is quarantined, never cut."
+        None, gt=0, description="Maximum number of characters; a longer value is quarantined, never truncated."
     )
     required: bool = Field(default=False, description="A blank value quarantines the record.")
-    locked: bool = Field(default=False, description="The row carries the identity and cannot be switched off.")
+    locked: bool = Field(default=False, description="The row carries the record's key and cannot be switched off.")
     active: bool = Field(default=True, description="A row that is switched off has no effect.")
 
     @model_validator(mode="before")
     @classmethod
     def _plain_on(cls, given: Any) -> Any:
-        """YAML 1.1, which Dagster's own loader reads, takes the key `on` for true."""
+        """Accept the key `on`, which YAML 1.1 (and so Dagster's own loader) reads as true."""
         if isinstance(given, dict) and True in given:
             return {"on" if name is True else name: value for name, value in given.items()}
         return given
 
     @model_validator(mode="after")
-    def _one_origin(self) -> "FieldRow":
+    def _consistent(self) -> "FieldRow":
         given = [name for name, origin in self._origins.items() if origin is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of `from`, `sql`, `value`; found {given or 'none'}")
-        if self.links and self.values is not None:
-            raise ValueError("`links` makes the value list out of what was delivered; leave `values` out")
-        if self.locked and not self.active:
-            raise ValueError("a locked row carries the identity; it cannot be switched off")
-        if self.blank == "keep" and self.locked:
-            raise ValueError("a locked row carries the identity; it is never blank, so leave `blank` out")
+            raise ValueError(f"give exactly one of `from`, `sql`, `value`; found {', '.join(given) or 'none'}")
+        if self.reference and self.values is not None:
+            raise ValueError("`reference` supplies the value list; remove `values`")
         if self.values is not None and self.lookup:
             raise ValueError("give `values` or `lookup`, not both")
+        if self.locked and not self.active:
+            raise ValueError("a locked row carries the record's key and cannot be switched off")
+        if self.locked and self.on_blank == "keep":
+            raise ValueError("a locked row carries the record's key and is never blank; remove `on_blank`")
         return self
 
     @property
@@ -90,6 +97,6 @@ class FieldRow(Strict):
 
     @property
     def origin(self) -> str:
-        """The row's origin as a person reads it."""
-        told = next(f"{name}: {text}" for name, text in self._origins.items() if text is not None)
-        return f"{told}, looked up: {self.lookup.told}" if self.lookup else told
+        """The origin of the value as people read it."""
+        origin = next(f"{name}: {text}" for name, text in self._origins.items() if text is not None)
+        return f"{origin}, looked up: {self.lookup.description}" if self.lookup else origin

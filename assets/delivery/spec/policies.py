@@ -1,4 +1,4 @@
-"""What a workflow file says beside its rows: who takes part, who is recognised, how much may change at once."""
+"""The policies of a workflow file: record selection, lifecycle, matching, guards, and imports."""
 
 from typing import Literal
 
@@ -7,71 +7,74 @@ from pydantic import Field
 from assets.delivery.spec.base import Strict, Text
 
 Policy = Literal["deactivate", "report"]
+Stage = Literal["customer", "lead", "prospect"]
 
 
 class Select(Strict):
-    """Which source records take part; every record that does not gets the reason."""
+    """The source records that take part; every other record is skipped with a reason."""
 
-    stages: dict[Literal["customer", "lead", "prospect"], Literal["include", "skip"]] | None = Field(
+    stages: dict[Stage, Literal["include", "skip"]] | None = Field(
         None, description="NetSuite stages that take part; null: all."
     )
-    require_flag: str | None = Field(None, description="Column that must hold T, such as the export box.")
+    require_flag: str | None = Field(None, description="Column that must be T, such as the export check box.")
     subsidiary: Text | None = Field(None, description="NetSuite subsidiary id that the record must belong to.")
-    membership: Literal["any", "primary"] = Field(
-        "any", description="Whether a customer belongs to each of its subsidiaries, or to its primary one alone."
+    subsidiary_scope: Literal["any", "primary"] = Field(
+        "any", description="any: each of a customer's subsidiaries counts; primary: only the primary one."
     )
-    where: str | None = Field(None, description="SQL condition over the staging table's columns.")
+    where: str | None = Field(None, description="SQL condition over the columns of the staging table.")
 
 
 class Lifecycle(Strict):
-    """What becomes of the target's record when the source's is no longer live."""
+    """The policy for target records whose source record is no longer live."""
 
     inactive: Policy = "deactivate"
     deleted: Policy = "deactivate"
     out_of_scope: Policy = "report"
 
 
-class MatchBy(Strict):
-    """How a record that the target already has is recognised."""
+class MatchRule(Strict):
+    """A rule that recognizes existing target records by one field."""
 
     field: str
     ignore_case: bool = False
-    stored_id: str | None = Field(
-        None, description="Field in which a matched record may hold a source id, beside the key field."
+    id_field: str | None = Field(
+        None, description="Field of the target record, besides the key field, that may contain a NetSuite id."
     )
-    other_id: Literal["skip", "ask", "overwrite"] = Field(
+    on_id_conflict: Literal["skip", "ask", "overwrite"] = Field(
         "skip",
-        description="A record that matches but holds another id there: leave it alone, queue it for a person, or adopt"
-        " it and replace the id.",
+        description="If a matching record holds a different id: ignore that record, wait for a manual decision, or"
+        " adopt it and overwrite the id.",
     )
 
 
 class Limit(Strict):
-    """A blast radius: the guard trips when both numbers are passed."""
+    """A guard's limit: the guard trips when both numbers are exceeded."""
 
-    percent: float = Field(ge=0, le=100, description="Share of the records that the target has of ours.")
+    percent: float = Field(ge=0, le=100, description="Share of our records in the target.")
     rows: int = Field(ge=0)
 
 
 class Guards(Strict):
-    """How much one run may change before a person is asked."""
+    """Limits on the changes of one run; a plan beyond them needs approval."""
 
     deactivate: Limit = Limit(percent=5, rows=50)
     update: Limit = Limit(percent=100, rows=1_000_000)
     create: Limit = Limit(percent=0, rows=1_000_000)
-    blank: Limit = Field(Limit(percent=1, rows=20), description="Records of which a filled field would be emptied.")
-    rekey: Limit = Field(Limit(percent=0, rows=0), description="Records whose key in the target would be replaced.")
+    clear_values: Limit = Field(Limit(percent=1, rows=20), description="Records that would lose the value of a field.")
+    key_change: Limit = Field(Limit(percent=0, rows=0), description="Records whose key in the target would change.")
     reparent: Limit = Field(Limit(percent=5, rows=50), description="Records that would move to another parent.")
-    empty_source: bool = Field(default=True, description="Stop when the source lost every record that was there.")
-    halved_source: bool = Field(
-        default=True, description="Stop when the source lost half of its records since last time."
+    empty_source: bool = Field(default=True, description="Stop if the source lost all of its records.")
+    source_shrunk: bool = Field(
+        default=True, description="Stop if the source lost more than half of its records since the last run."
     )
 
 
 class Imports(Strict):
-    """Records are imported by a person's choice and kept up to date afterwards: two jobs beside the whole one."""
+    """Two more jobs for the workflow: one imports records, the other updates what was imported."""
 
-    select: Literal["all", "picked"] = Field(
-        "all", description="`all`: whatever `select` lets through; `picked`: what people picked, and its ancestors."
+    select: Literal["all", "selected"] = Field(
+        "all",
+        description="`all`: import every record that `select` includes; `selected`: only those that people selected,"
+        " with their ancestors.",
     )
-    label: str = Field("name", description="Field of the target record that people know it by and search for.")
+    label: str = Field("name", description="Target field that people know and search a record by.")

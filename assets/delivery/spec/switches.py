@@ -1,96 +1,96 @@
-"""Which workflows are switched on just now: what a person said last, else what the workflow's file says.
+"""The state of each workflow: an operator's latest override, else the workflow's file.
 
-`millpond activate | deactivate`, job switch_workflow  ->  <warehouse>/switches.json  ->  read when a run decides
+`millpond activate | deactivate`, and the jobs of these names  ->  <warehouse>/switches.json  ->  read by each run
 
-A file of its own and not a table: it is looked at by sensors every moment, and the warehouse lets in one process at a time.
+The overrides are a file, not a table: sensors read them all the time, and only one process at a time can open the
+warehouse.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assets.delivery.plan.planner import Workflow
-from resources.locks import file_lock
+from filelock import FileLock
+
+from assets.delivery.spec.workflow import Workflow
+from resources.atomic_file import write_atomically
 
 FILE = "switches.json"
 LOCK_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a person said of one workflow; None: nothing, so its file holds."""
+class Override:
+    """An operator's setting for one workflow; None leaves the file's."""
 
     active: bool | None = None
     realtime: bool | None = None
     at: str = ""
-    why: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class State:
-    """Whether a workflow is on, whether change notifications start it, and who says so."""
+    """The effective state of a workflow; `description` includes when and why it was overridden."""
 
     active: bool
     realtime: bool
-    told: str
+    description: str
 
     @property
-    def hears_notifications(self) -> bool:
-        """Whether a saved record is brought to its target at once."""
+    def receives_notifications(self) -> bool:
+        """True if change notifications start runs of the workflow."""
         return self.active and self.realtime
 
 
 class Switches:
-    """What people said, in one warehouse's folder."""
+    """The overrides in one warehouse's folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._path = folder / FILE
 
-    def said(self) -> Mapping[str, Said]:
-        """By workflow; without the file nobody said anything.
+    def overrides(self) -> Mapping[str, Override]:
+        """Return the overrides by workflow; a missing file means none.
 
         Raises:
-            ValueError: The file is there and is not what was written.
+            ValueError: The file is damaged.
         """
         try:
             text = self._path.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):  # where there is no folder, the first writer says so
+        except (FileNotFoundError, NotADirectoryError):  # a folder that cannot exist fails on the first write
             return {}
         try:
-            return {name: Said(**each) for name, each in json.loads(text).items()}
+            return {name: Override(**each) for name, each in json.loads(text).items()}
         except (AttributeError, TypeError, ValueError) as error:
-            mend = "mend it, or remove it: then each workflow's file holds"
-            raise ValueError(f"{self._path} is not what `millpond activate` wrote; {mend}") from error
+            fix = "correct it, or remove it to return every workflow to its file's settings"
+            raise ValueError(f"{self._path} is not valid; {fix}") from error
 
     def state(self, workflow: Workflow) -> State:
-        """How it is now."""
-        said = self.said().get(workflow.name, Said())
-        active = workflow.spec.active if said.active is None else said.active
-        realtime = workflow.spec.realtime if said.realtime is None else said.realtime
-        words = f"{'on' if active else 'off'}, real time {'on' if realtime else 'off'}"
-        who = f"since {said.at}{f': {said.why}' if said.why else ''}" if said.at else "as its file says"
-        return State(active, realtime, f"{words} ({who})")
+        """Return the effective state of a workflow."""
+        override = self.overrides().get(workflow.name, Override())
+        active = workflow.spec.active if override.active is None else override.active
+        realtime = workflow.spec.realtime if override.realtime is None else override.realtime
+        setting = f"{'on' if active else 'off'}, real time {'on' if realtime else 'off'}"
+        reason = f": {override.reason}" if override.reason else ""
+        origin = f"since {override.at}{reason}" if override.at else "as set in its file"
+        return State(active, realtime, f"{setting} ({origin})")
 
-    def say(
-        self, name: str, *, active: bool | None = None, realtime: bool | None = None, why: str = "",
+    def override(
+        self, name: str, *, active: bool | None = None, realtime: bool | None = None, reason: str = "",
         now: datetime | None = None,
-    ) -> Said:  # fmt: skip
-        """Remember what a person says; what is left out stays as it was said before."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with file_lock(self._folder / f"{FILE}.lock", LOCK_TIMEOUT_S):
-            known = dict(self.said())
-            before = known.get(name, Said())
-            known[name] = Said(
-                before.active if active is None else active,
-                before.realtime if realtime is None else realtime,
+    ) -> Override:  # fmt: skip
+        """Store an override; a setting that is None keeps its earlier override."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._path.with_name(f"{FILE}.lock"), LOCK_TIMEOUT_S):
+            overrides = dict(self.overrides())
+            earlier = overrides.get(name, Override())
+            overrides[name] = Override(
+                earlier.active if active is None else active,
+                earlier.realtime if realtime is None else realtime,
                 f"{(now or datetime.now(UTC)):%Y-%m-%d %H:%M} UTC",
-                why,
+                reason,
             )
-            partial = self._folder / f".{FILE}.{os.getpid()}.tmp"
-            partial.write_text(json.dumps({each: asdict(said) for each, said in known.items()}, indent=1))
-            partial.replace(self._path)
-            return known[name]
+            write_atomically(self._path, json.dumps({each: asdict(kept) for each, kept in overrides.items()}, indent=1))
+            return overrides[name]

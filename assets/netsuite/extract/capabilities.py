@@ -1,65 +1,99 @@
-"""What was found out about the account, kept in the warehouse, so that runs do not ask again and again.
+"""Results of checks against the account, kept in the warehouse so that runs need not repeat them.
 
-netsuite_probes  ->  Probes.recall("limits")  ->  ask NetSuite again when it is no longer fresh  ->  .remember(…)
+netsuite_capabilities  ->  Capabilities.get("limits")  ->  check again if no longer fresh  ->  .record(…)  ->  .save()
 
-A column that the account does not know costs a refused call each time it is asked for; how many calls may run side by
-side seldom changes. The time and the session's zone are not remembered: clocks change.
+Asking for a column that the account lacks costs a rejected call each time, and concurrency limits rarely change. The
+server time and the session's time zone are not kept: clocks change.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 import orjson
 
-from assets.netsuite.extract.watermarks import naive
+from assets.netsuite.extract.watermarks import naive_utc
 from resources.warehouse.tables import ensure_table, has_table
 from sql import statement
 
 LIMITS = "limits"
 
 
-class Probes:
+@dataclass
+class ColumnFindings:
+    """How the columns of one record type are read in this account; stored as JSON.
+
+    Attributes:
+        requested: Fingerprint of the columns that were requested.
+        missing: Columns that the account lacks.
+        expressions: Expressions of columns that are read from another expression than the declared one.
+        local_time: SYS_EXTRACT_UTC does not work: timestamps arrive in the session's time zone.
+        types_known: It is known which custom fields are dates.
+    """
+
+    requested: str
+    missing: list[str] = field(default_factory=list)
+    expressions: dict[str, str] = field(default_factory=dict)
+    local_time: bool = False
+    types_known: bool = True
+
+
+@dataclass(frozen=True)
+class KnownColumns:
+    """What the warehouse holds about the columns of one record type.
+
+    Attributes:
+        findings: `ColumnFindings` of an earlier run, as JSON; None: no earlier run.
+        is_fresh: The findings are recent enough to be used without another check.
+        outdated: Missing columns of which the warehouse holds values.
+        field_types: Types of custom fields, as last seen in the metadata catalog.
+    """
+
+    findings: Any = None
+    is_fresh: bool = False
+    outdated: frozenset[str] = frozenset()
+    field_types: Mapping[str, str] = field(default_factory=dict)
+
+
+class Capabilities:
     """Answers of earlier runs, and those that this run adds."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, now: datetime, hours: float) -> None:
-        """Read what is known.
-
-        Args:
-            con: The warehouse.
-            now: The time.
-            hours: How long an answer is fresh.
-        """
+        """Read the stored answers; those of the last `hours` before `now` (aware) are fresh."""
         self._answers: dict[str, Any] = {}
         self._fresh: set[str] = set()
         self._new: set[str] = set()
-        if has_table(con, "netsuite_probes"):
-            since = naive(now - timedelta(hours=hours))
-            found = con.execute("select probe, answer, asked_at > ? from netsuite_probes", [since]).fetchall()
-            self._answers = {probe: orjson.loads(answer) for probe, answer, _ in found}
-            self._fresh = {probe for probe, _, is_fresh in found if is_fresh}
+        if has_table(con, "netsuite_capabilities"):
+            query = "select capability, answer, checked_at > ? from netsuite_capabilities"
+            rows = con.execute(query, [naive_utc(now - timedelta(hours=hours))]).fetchall()
+            self._answers = {name: orjson.loads(answer) for name, answer, _ in rows}
+            self._fresh = {name for name, _, is_fresh in rows if is_fresh}
 
-    def is_fresh(self, probe: str) -> bool:
-        """Whether there is an answer of the last hours; it may be None."""
-        return probe in self._fresh
+    def is_fresh(self, name: str) -> bool:
+        """Return whether there is a recent answer; it may be None."""
+        return name in self._fresh
 
-    def recall(self, probe: str) -> Any:
-        """The answer, whatever its age; None when there is none."""
-        return self._answers.get(probe)
+    def get(self, name: str) -> Any:
+        """Return the answer, whatever its age; None if there is none."""
+        return self._answers.get(name)
 
-    def remember(self, probe: str, answer: Any) -> None:
-        """Keep an answer, unless the same one is fresh: its age counts from when it was found out."""
-        if probe not in self._fresh or self._answers[probe] != answer:
-            self._answers[probe] = answer
-            self._fresh.add(probe)
-            self._new.add(probe)
+    def record(self, name: str, answer: Any) -> None:
+        """Keep an answer, unless the same one is fresh: its age counts from the check that found it."""
+        if name not in self._fresh or self._answers[name] != answer:
+            self._answers[name] = answer
+            self._fresh.add(name)
+            self._new.add(name)
 
-    def write(self, con: duckdb.DuckDBPyConnection, now: datetime, run_id: str) -> None:
-        """Write what this run found out, in the caller's transaction."""
+    def save(self, con: duckdb.DuckDBPyConnection, now: datetime, run_id: str) -> None:
+        """Write this run's answers, in the caller's transaction."""
         if not self._new:
             return
-        ensure_table(con, statement("ledger", "netsuite_probes"))
-        for probe in sorted(self._new):
-            con.execute("delete from netsuite_probes where probe = ?", [probe])
-            values = [probe, orjson.dumps(self._answers[probe]).decode(), naive(now), run_id]
-            con.execute("insert into netsuite_probes (probe, answer, asked_at, run_id) values (?, ?, ?, ?)", values)
+        ensure_table(con, statement("ledger", "netsuite_capabilities"))
+        for name in sorted(self._new):
+            con.execute("delete from netsuite_capabilities where capability = ?", [name])
+            values = [name, orjson.dumps(self._answers[name]).decode(), naive_utc(now), run_id]
+            con.execute(
+                "insert into netsuite_capabilities (capability, answer, checked_at, run_id) values (?, ?, ?, ?)", values
+            )

@@ -1,241 +1,190 @@
-"""Keeps the warehouse's copies of NetSuite's tables: what changed since the last run, or everything.
+"""Keep the raw tables equal to NetSuite's: read what changed after the last run, or everything.
 
-sync_watermarks  ->  NetSuite (rows, deletions, children of changed customers)  ->  load  ->  raw_netsuite__*
+sync_watermarks  ->  NetSuite (rows, deletions, children of changed records)  ->  load  ->  raw_netsuite__*
 
-The next watermark is NetSuite's time before the first query. There is no upper bound: a row that changes while it is
-read comes now or next time. Rows, deletions and watermark are written in one transaction, after the network is done.
+The next watermark is NetSuite's time before the first query. There is no upper bound: a row that changes during the
+read arrives now or next time. Rows, deletions and watermark are written in one transaction, after the last call.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
 
 import duckdb
-import polars as pl
 
-from assets.netsuite.extract.capabilities import LIMITS, Probes
-from assets.netsuite.extract.custom_field_types import held_columns, read_kinds, write_kinds
-from assets.netsuite.extract.deletions import SCHEMA as DELETED_SCHEMA
-from assets.netsuite.extract.found import Remembered
-from assets.netsuite.extract.load import Batch, Counts, Scope, latest_stamp, load
-from assets.netsuite.extract.metrics import ExtractReport, keep_read
-from assets.netsuite.extract.raw_queries import changed_parents
-from assets.netsuite.extract.reader import Reading
+from assets.netsuite.extract.capabilities import LIMITS, Capabilities, KnownColumns
+from assets.netsuite.extract.custom_field_types import columns_with_values, read_field_types, write_field_types
+from assets.netsuite.extract.load import LoadCounts, RawBatch, load
+from assets.netsuite.extract.metrics import ExtractionReport, record_read
+from assets.netsuite.extract.raw_queries import changed_parents, latest_extracted_at
+from assets.netsuite.extract.reader import Reader
 from assets.netsuite.extract.settings import ExtractionSettings
-from assets.netsuite.extract.spool import relation, scratch
-from assets.netsuite.extract.strategy import Gathered, Gathering, Known
-from assets.netsuite.extract.watermarks import (
-    LOCAL_TIME_OVERLAP_S,
-    Watermark,
-    read_watermark,
-    read_watermarks,
-    write_watermark,
-)
-from assets.netsuite.record_types import RECORD_TYPES, RecordType, record_type_of
+from assets.netsuite.extract.spool import scratch, spool_query
+from assets.netsuite.extract.strategy import Extracted, SourceState, Strategy
+from assets.netsuite.extract.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermarks, write_watermark
+from assets.netsuite.record_types import RECORD_TYPES, record_type_of
 from resources.errors import TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.errors import MissingTableError
-from resources.warehouse.backend import literal
-from resources.warehouse.tables import quoted
+from resources.warehouse.tables import literal, quoted
 from resources.warehouse.warehouse import Warehouse
 
-__all__ = ["DEFAULTS", "ExtractReport", "Extraction", "ExtractionSettings", "extract", "reconcile"]
-
-LEAST_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory while loading
-TURN_TIMEOUT_S = 3600.0
+MIN_MEMORY_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory during a load
+LOCK_TIMEOUT_S = 3600.0
 DEFAULTS = ExtractionSettings()
-NOBODY: Mapping[str, datetime] = MappingProxyType({})
+NONE_DELETED: Mapping[str, datetime] = MappingProxyType({})
 
 
 class Extraction:
-    """One thing on its way from NetSuite into the warehouse."""
+    """One extraction of one record type."""
 
     def __init__(
         self, warehouse: Warehouse, client: NetSuiteClient, name: str, settings: ExtractionSettings, run_id: str
     ) -> None:
-        self._started, self._calls, self._used_s = perf_counter(), client.calls, client.lanes.used_s
-        self._began_at = client.clock.now()
+        self._started, self._calls, self._used_s = perf_counter(), client.calls, client.concurrency.used_s
         self._warehouse, self._client, self._settings, self._run_id = warehouse, client, settings, run_id
-        self._record_type: RecordType = record_type_of(name)
+        self._record_type = record_type_of(name)
+        self._findings_key = f"columns {name}"
+        now = client.clock.now()
         with warehouse.writer(transaction=False) as con:
-            marks = read_watermarks(con)
-            self._mark = marks.get(self._record_type.table)
-            self._latest = latest_stamp(con, self._record_type.raw_tables)
-            self._probes = Probes(con, self._began_at, settings.probe_hours)
-            self._remembered = self._remember(con)
-            known = self._mark if self._record_type.parent else None
-            parents = changed_parents(con, RECORD_TYPES[self._record_type.of], known) if known else []
-        with_deletions = [marks.get(each.table) for each in RECORD_TYPES.values() if each.deleted_as]
-        since = self._mark.deletes_literal_with(with_deletions) if self._mark else ""
-        self._known = Known(self._mark, parents, self._began_at, since)
-        if self._probes.is_fresh(LIMITS):
-            client.follow(self._probes.recall(LIMITS))
+            self._capabilities = Capabilities(con, now, settings.capability_hours)
+            self._known_columns = self._read_known_columns(con)
+            self._read_after = latest_extracted_at(con, self._record_type)
+            self._state = self._read_state(con, now)
+        self._watermark = self._state.watermark
+        if self._capabilities.is_fresh(LIMITS):
+            client.apply_limits(self._capabilities.get(LIMITS))
 
-    def run(self, *, full: bool) -> ExtractReport:
-        """Read and load.
+    def _read_state(self, con: duckdb.DuckDBPyConnection, now: datetime) -> SourceState:
+        watermarks = read_watermarks(con)
+        watermark = watermarks.get(self._record_type.table)
+        if watermark is None:
+            return SourceState(None, [], now)
+        with_deletions = [watermarks.get(each.table) for each in RECORD_TYPES.values() if each.deleted_types]
+        parent_type = RECORD_TYPES[self._record_type.parent_type]
+        parents = changed_parents(con, parent_type, watermark) if self._record_type.parent else []
+        return SourceState(watermark, parents, now, watermark.shared_deleted_from(with_deletions))
 
-        Raises:
-            IntegrationError: Nothing was changed.
-        """
+    def _read_known_columns(self, con: duckdb.DuckDBPyConnection) -> KnownColumns:
+        findings, is_fresh = self._capabilities.get(self._findings_key), self._capabilities.is_fresh(self._findings_key)
+        missing = findings.get("missing", []) if findings and is_fresh else []
+        outdated = columns_with_values(con, self._record_type, missing)
+        return KnownColumns(findings, is_fresh, outdated, read_field_types(con, self._record_type.name))
+
+    def run(self, *, full: bool, reconcile: bool = False) -> ExtractionReport:
+        """Read and load; see `extract`."""
         with scratch(self._warehouse.folder) as folder:
-            reading = self._reading(folder)
-            gathering = Gathering(self._warehouse, self._client, reading, self._settings, self._known)
-            if full or self._mark is None:  # what the first page needs, at once: the smallest account allows it
-                asks = [self._client.server_time, self._client.learn_limits, reading.columns.prepare]
-                list(self._client.lanes.each(lambda ask: ask(), asks))
+            reader = self._reader(folder)
+            if full or self._watermark is None:  # in parallel, what the first page needs: even small accounts allow it
+                prefetches = [self._client.server_time, self._client.learn_limits, reader.columns.prefetch]
+                list(self._client.concurrency.map_unordered(lambda prefetch: prefetch(), prefetches))
             watermark_at = self._client.server_time()
             try:
-                read = gathering.gather(full=full)
+                extracted = self._strategy(reader).read(full=full, reconcile=reconcile)
             except MissingTableError as error:
-                named = self._settings.optional_tables & {self._record_type.name, self._record_type.table}
-                optional = named or self._record_type.optional
-                if not optional or self._mark is not None:
-                    raise
-                reading.warn(f"{error.reason}; it is optional and stays empty")
-                return self._load(reading, folder, Gathered("missing", []), None)
-            zone = self._client.session_zone_offset if self._record_type.modified else None
-            mark = Watermark(
-                source_table=self._record_type.table,
-                watermark_at=watermark_at,
-                overlap_s=max(self._settings.overlap_s, LOCAL_TIME_OVERLAP_S if reading.columns.local_times else 0),
-                columns_hash=reading.columns.fingerprint,
-                zone_offset_s=None if zone is None else int(zone.total_seconds()),
-                began_at=self._began_at,
-                run_id=self._run_id,
-                reconciled_at=self._began_at if read.is_whole else (self._mark.reconciled_at if self._mark else None),
-            )
-            if self._mark is not None and read.is_quiet:
-                # a role that lost its rows sees nothing either: what it did not see is asked for again next time
-                mark = replace(mark, watermark_at=self._mark.watermark_at, zone_offset_s=self._mark.zone_offset_s)
-            return self._load(reading, folder, read, mark)
+                optional = self._settings.optional_tables & {self._record_type.name, self._record_type.table}
+                if self._watermark is not None or not (optional or self._record_type.optional):
+                    raise  # a table that was loaded before cannot be missing
+                reader.warn(f"{error.reason}; the table is optional and stays empty")
+                return self._load(reader, folder, Extracted("missing", []), None)
+            return self._load(reader, folder, extracted, self._next_watermark(reader, extracted, watermark_at))
 
-    def reconcile(self) -> ExtractReport:
-        """Compare all ids: read rows that were missed, mark rows that are gone; the watermark stays.
+    def _next_watermark(self, reader: Reader, extracted: Extracted, watermark_at: datetime) -> Watermark:
+        zone = self._client.session_zone_offset if self._record_type.modified else None
+        before, began_at = self._watermark, self._state.began_at
+        watermark = Watermark(
+            source_table=self._record_type.table,
+            watermark_at=watermark_at,
+            overlap_s=max(self._settings.overlap_s, LOCAL_TIME_OVERLAP_S if reader.columns.local_times else 0),
+            columns_hash=reader.query.fingerprint,
+            zone_offset_s=None if zone is None else int(zone.total_seconds()),
+            began_at=began_at,
+            run_id=self._run_id,
+            reconciled_at=began_at if extracted.is_complete else (before.reconciled_at if before else None),
+        )
+        if before is not None and extracted.found_nothing:
+            # a role that lost its rows sees no changes either, so the next run reads this time range again
+            return replace(watermark, watermark_at=before.watermark_at, zone_offset_s=before.zone_offset_s)
+        return watermark
 
-        Raises:
-            IntegrationError: Nothing was changed.
-        """
+    def run_selected(self, ids: Sequence[str], reported_deleted: Mapping[str, datetime]) -> set[str]:
+        """Read and load some records; see `extract_selected`."""
         with scratch(self._warehouse.folder) as folder:
-            reading = self._reading(folder)
-            gathering = Gathering(self._warehouse, self._client, reading, self._settings, self._known)
-            return self._load(reading, folder, gathering.compared(Gathered("reconcile", [])), None)
-
-    def look_again(self, ids: Sequence[str], said_deleted: Mapping[str, datetime] = NOBODY) -> set[str]:
-        """Read some records again, whatever the watermark says; it stays where it is.
-
-        Args:
-            ids: Keys of the records; where the thing has a parent, the parents' ids: all their children are read, and
-                those that are missing have vanished.
-            said_deleted: Of these somebody said that they are gone, and when; what NetSuite still shows is not.
-
-        Returns:
-            The keys that NetSuite showed.
-
-        Raises:
-            IntegrationError: Nothing was changed.
-        """
-        with scratch(self._warehouse.folder) as folder:
-            reading = self._reading(folder)
-            expression = self._record_type.parent or reading.query.key_expression
-            rows = reading.rows_with(expression, ids)
-            if self._record_type.parent:
-                scope = Scope([rows], ids, visible=bool(rows.rows) or reading.shows_rows())
-                read = Gathered("again", [rows], scope=scope)
-            else:
-                gone = pl.DataFrame(list(said_deleted.items()), schema=DELETED_SCHEMA, orient="row")
-                read = Gathered("again", [rows], gone)
-            self._load(reading, folder, read, None)
-            if not rows.rows:
+            reader = self._reader(folder)
+            extracted = self._strategy(reader).read_selected(ids, reported_deleted)
+            self._load(reader, folder, extracted, None)
+            spools = [spool for spool in extracted.spools if spool.rows]
+            if not spools:
                 return set()
             with duckdb.connect() as con:
-                return {row[0] for row in con.execute(relation([rows], quoted(reading.query.key))).fetchall()}
+                return {row[0] for row in con.execute(spool_query(spools, quoted(reader.query.key))).fetchall()}
 
-    def _reading(self, folder: Path) -> Reading:
+    def _strategy(self, reader: Reader) -> Strategy:
+        return Strategy(self._warehouse, self._client, reader, self._settings, self._state)
+
+    def _reader(self, folder: Path) -> Reader:
         custom = self._settings.custom_columns.get(self._record_type.name, ())
-        return Reading(self._client, self._record_type, folder, custom, self._remembered)
+        return Reader(self._client, self._record_type, folder, custom, self._known_columns)
 
-    def _remember(self, con: duckdb.DuckDBPyConnection) -> Remembered:
-        probe = f"columns {self._record_type.name}"
-        found, is_fresh = self._probes.recall(probe), self._probes.is_fresh(probe)
-        lost = held_columns(con, self._record_type, found["left_out"]) if found and is_fresh else frozenset()
-        return Remembered(found, is_fresh, lost, read_kinds(con, self._record_type.name))
-
-    def _load(self, reading: Reading, folder: Path, read: Gathered, mark: Watermark | None) -> ExtractReport:
-        reading_s = perf_counter() - self._started
-        clock = self._client.clock
-        declared = reading.columns.declared
-        batch = Batch(
-            record_type=self._record_type,
-            key=declared.key,
-            columns={column.name: column.comment for column in declared.columns},
-            spools=read.spools,
-            deleted=read.deleted,
-            scope=read.scope,
-            description=declared.statement.description,
-            began_after=self._latest,
-        )
-        self._note(reading)
+    def _load(
+        self, reader: Reader, folder: Path, extracted: Extracted, watermark: Watermark | None
+    ) -> ExtractionReport:
+        read_s, name, clock = perf_counter() - self._started, self._record_type.name, self._client.clock
+        self._record_capabilities(reader)
+        batch = RawBatch(self._record_type, reader.columns.declared, extracted, self._read_after)
         with self._warehouse.writer(tuned=True) as con:
             con.execute(f"set temp_directory = {literal(str(folder))}")  # first: the next line may need it
-            con.execute(f"set memory_limit = '{self._memory_mb(read)}MB'")
+            con.execute(f"set memory_limit = '{self._memory_mb(extracted)}MB'")
             con.execute("set threads = 1")  # each thread keeps a row group of its own in memory
-            con.execute("set preserve_insertion_order = false")  # rows stream through instead of waiting in memory
-            if read.mode != "again":
-                self._nobody_else_wrote(con)
-            counts = load(con, batch, self._settings.guard, now=clock.now(), run_id=self._run_id)
-            self._probes.write(con, clock.now(), self._run_id)
-            write_kinds(con, self._record_type.name, reading.columns.kinds, clock.now(), self._run_id)
-            if mark is not None:
-                write_watermark(con, mark, clock.now())
-            keep_read(
-                con, self._run_id, self._record_type.name, read.mode, counts,
-                calls=self._client.calls - self._calls, seconds=perf_counter() - self._started, now=clock.now(),
-            )  # fmt: skip
-        return self._report(reading, read, counts, reading_s)
+            con.execute("set preserve_insertion_order = false")  # rows stream instead of waiting in memory
+            if extracted.mode != "selected":
+                self._ensure_not_overtaken(con)
+            counts = load(con, batch, self._settings, now=clock.now(), run_id=self._run_id)
+            self._capabilities.save(con, clock.now(), self._run_id)
+            write_field_types(con, name, reader.columns.field_types, clock.now(), self._run_id)
+            if watermark is not None:
+                write_watermark(con, watermark, clock.now())
+            report = self._report(reader, extracted, counts, read_s)
+            record_read(con, self._run_id, report, clock.now())
+        return report
 
-    def _memory_mb(self, read: Gathered) -> int:
-        """Little for few rows, so that memory follows the work."""
-        rows = max((spool.rows for spool in (*read.spools, *(read.scope.seen if read.scope else ()))), default=0)
-        wanted = min(self._settings.memory_mb, LEAST_MB + rows // ROWS_PER_MB)
-        return max(wanted, self._warehouse.place.least_mb)
+    def _memory_mb(self, extracted: Extracted) -> int:
+        """Return the memory limit of the load; it grows with the number of rows."""
+        seen = extracted.coverage.seen if extracted.coverage else ()
+        rows = max((spool.rows for spool in (*extracted.spools, *seen)), default=0)
+        limit = min(self._settings.memory_mb, MIN_MEMORY_MB + rows // ROWS_PER_MB)
+        return max(limit, self._warehouse.backend.min_memory_mb)
 
-    def _note(self, reading: Reading) -> None:
-        """Remember what was found out, and tell what is missing."""
-        if reading.columns.settled:
-            self._probes.remember(f"columns {self._record_type.name}", reading.columns.to_remember)
+    def _record_capabilities(self, reader: Reader) -> None:
+        if reader.columns.is_final:
+            self._capabilities.record(self._findings_key, asdict(reader.columns.findings))
         if self._client.limits is not None:
-            self._probes.remember(LIMITS, dict(self._client.limits))
+            self._capabilities.record(LIMITS, dict(self._client.limits))
 
-    def _nobody_else_wrote(self, con: duckdb.DuckDBPyConnection) -> None:
-        """A run that began earlier and ends later would put older rows over newer ones."""
-        if read_watermark(con, self._record_type.table) != self._mark:
-            reason = "another run wrote this table meanwhile; run again"
+    def _ensure_not_overtaken(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Raise if another run has loaded the table during this read: our rows may be older than its rows."""
+        if read_watermarks(con).get(self._record_type.table) != self._watermark:
+            reason = "another run wrote this table during this read; run again"
             raise TransientError("netsuite", f"load {self._record_type.name}", reason)
 
-    def _report(self, reading: Reading, read: Gathered, counts: Counts, reading_s: float) -> ExtractReport:
-        untold = sum(spool.untold for spool in read.spools)
-        if untold:
-            reading.warn(f"{untold} rows have no known stage and are taken for customers")
-        used = (self._client.lanes.used_s - self._used_s) / (reading_s * self._client.lanes.most)
-        return ExtractReport(
+    def _report(self, reader: Reader, extracted: Extracted, counts: LoadCounts, read_s: float) -> ExtractionReport:
+        unrouted = sum(spool.unrouted for spool in extracted.spools)
+        if unrouted:
+            reader.warn(f"{unrouted} rows have no known stage and are treated as customers")
+        limit = self._client.concurrency
+        return ExtractionReport(
+            **vars(counts),
             record_type=self._record_type.name,
-            mode=read.mode,
-            read=counts.inserted + counts.updated + counts.unchanged,
-            inserted=counts.inserted,
-            updated=counts.updated,
-            unchanged=counts.unchanged,
-            moved=counts.moved,
-            deleted=counts.deleted,
+            mode=extracted.mode,
             seconds=round(perf_counter() - self._started, 3),
             calls=self._client.calls - self._calls,
-            rows=counts.rows,
-            warnings=tuple(reading.warnings),
-            reconciled=read.is_whole,
-            lanes_used=round(used, 3),
+            warnings=tuple(reader.warnings),
+            reconciled=extracted.is_complete,
+            slot_utilization=round((limit.used_s - self._used_s) / (read_s * limit.maximum), 3),
         )
 
 
@@ -247,46 +196,28 @@ def extract(
     *,
     run_id: str,
     full: bool = False,
-) -> ExtractReport:
-    """Bring the copies of one thing up to date.
+    reconcile: bool = False,
+) -> ExtractionReport:
+    """Bring the raw tables of one record type up to date.
 
     Args:
         warehouse: The warehouse.
         client: NetSuite.
-        thing: A key of `THINGS`, or a type of custom record.
+        record_type: A key of `RECORD_TYPES`, or a type that is read on demand.
         settings: Custom columns, overlap, guard, schedules.
-        run_id: Written beside each row.
-        full: Read everything and compare, whatever the watermark says.
+        run_id: Written with each row.
+        full: Read and compare everything, whatever the watermark says.
+        reconcile: Compare all ids with NetSuite's, even if that is not due.
 
     Raises:
         IntegrationError: Nothing was changed; see `resources/errors.py` for what to do.
     """
-    with _turn(warehouse):
-        return Extraction(warehouse, client, record_type, settings, run_id).run(full=full)
+    # between machines: one read uses all the concurrency slots of the account
+    with warehouse.lock("netsuite", LOCK_TIMEOUT_S) if warehouse.backend.is_shared else nullcontext():
+        return Extraction(warehouse, client, record_type, settings, run_id).run(full=full, reconcile=reconcile)
 
 
-def _turn(warehouse: Warehouse) -> AbstractContextManager[object]:
-    """An account grants so many calls side by side, and one reading uses them all; machines take turns at it."""
-    return warehouse.turn("netsuite", TURN_TIMEOUT_S) if warehouse.place.is_shared else nullcontext()
-
-
-def reconcile(
-    warehouse: Warehouse,
-    client: NetSuiteClient,
-    record_type: str,
-    settings: ExtractionSettings = DEFAULTS,
-    *,
-    run_id: str,
-) -> ExtractReport:
-    """Compare the ids of one thing with NetSuite's, heal what was missed, mark what is gone.
-
-    Raises:
-        ContractError: More rows vanished than the guard allows; nothing was changed.
-    """
-    return Extraction(warehouse, client, record_type, settings, run_id).reconcile()
-
-
-def look_again(
+def extract_selected(
     warehouse: Warehouse,
     client: NetSuiteClient,
     record_type: str,
@@ -294,11 +225,24 @@ def look_again(
     settings: ExtractionSettings = DEFAULTS,
     *,
     run_id: str,
-    said_deleted: Mapping[str, datetime] = NOBODY,
+    reported_deleted: Mapping[str, datetime] = NONE_DELETED,
 ) -> set[str]:
-    """Read some records of one thing again; see `Extraction.look_again`.
+    """Read some records again, whatever the watermark says; the watermark does not move.
+
+    Args:
+        warehouse: The warehouse.
+        client: NetSuite.
+        record_type: A key of `RECORD_TYPES`.
+        ids: Keys of the records. For a type with parents, ids of the parents: all their children are read, and
+            children that are missing have vanished.
+        settings: Custom columns and guard.
+        run_id: Written with each row.
+        reported_deleted: Records reported as deleted, with the time; those that NetSuite still shows are kept.
+
+    Returns:
+        The keys that NetSuite showed.
 
     Raises:
         IntegrationError: Nothing was changed.
     """
-    return Extraction(warehouse, client, record_type, settings, run_id).look_again(ids, said_deleted)
+    return Extraction(warehouse, client, record_type, settings, run_id).run_selected(ids, reported_deleted)

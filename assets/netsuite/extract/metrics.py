@@ -1,48 +1,38 @@
-"""What one extraction tells an operator, and what of it is kept: netsuite_reads."""
+"""Figures of one extraction, for the operator and for the table netsuite_reads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 
-from assets.netsuite.extract.load import Counts
+from assets.netsuite.extract.load import LoadCounts
 from assets.netsuite.extract.strategy import Mode
-from assets.netsuite.extract.watermarks import naive
+from assets.netsuite.extract.watermarks import naive_utc
 from resources.warehouse.tables import ensure_table
 from sql import statement
 
 
-@dataclass(frozen=True)
-class ExtractReport:
-    """What one extraction did; inserted + updated + unchanged is what was read.
+@dataclass(frozen=True, kw_only=True)
+class ExtractionReport(LoadCounts):
+    """Result of one extraction.
 
     Attributes:
-        reconciled: Whether all ids were compared with NetSuite's.
-        lanes_used: Share of the granted calls' time that calls were under way, while rows were being read.
+        reconciled: All ids were compared with NetSuite's.
+        slot_utilization: Share of the granted concurrency slots' time that calls used while rows were read.
     """
 
     record_type: str
     mode: Mode
-    read: int
-    inserted: int
-    updated: int
-    unchanged: int
-    moved: int
-    deleted: int
     seconds: float
     calls: int
-    rows: Mapping[str, int]
     warnings: tuple[str, ...]
-    reconciled: bool = False
-    lanes_used: float = 0.0
+    reconciled: bool
+    slot_utilization: float
 
 
-def keep_read(
-    con: duckdb.DuckDBPyConnection, run_id: str, record_type: str, mode: Mode, counts: Counts,
-    *, calls: int, seconds: float, now: datetime,
-) -> None:  # fmt: skip
-    """Write down what a reading took, in the transaction that writes its rows."""
+def record_read(con: duckdb.DuckDBPyConnection, run_id: str, report: ExtractionReport, now: datetime) -> None:
+    """Write one row of netsuite_reads, in the transaction that writes the rows."""
     ensure_table(con, statement("ledger", "netsuite_reads"))
-    row = run_id, record_type, naive(now), mode, counts.inserted, counts.updated, counts.unchanged, counts.deleted
-    con.execute("insert into netsuite_reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [*row, calls, seconds])
+    counts = [report.inserted, report.updated, report.unchanged, report.deleted, report.calls, report.seconds]
+    row = [run_id, report.record_type, naive_utc(now), report.mode, *counts]
+    con.execute("insert into netsuite_reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)

@@ -1,56 +1,95 @@
-"""What the warehouse's copies tell an extraction before it reads or loads."""
+"""The raw tables: their definition, and the queries that an extraction needs before it reads or loads."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import duckdb
 
-from assets.netsuite.extract.spool import Spool, relation
-from assets.netsuite.extract.watermarks import Watermark, naive
+from assets.netsuite.extract.spool import ROW_HASH, Spool, spool_query
+from assets.netsuite.extract.watermarks import Watermark, naive_utc
 from assets.netsuite.record_types import RecordType
+from assets.netsuite.suiteql_file import Query
 from resources.netsuite.client import TIMESTAMP
-from resources.warehouse.tables import has_table, quoted
+from resources.warehouse.tables import columns_of, describe_table, has_table, quoted
+
+OWN_COLUMNS = {
+    ROW_HASH: ("varchar", "hash of the values; equal if unchanged"),
+    "_extracted_at": ("timestamp", "when this version was written to the warehouse, UTC; later with each load"),
+    "_run_id": ("varchar", "run that wrote this version"),
+    "_deleted_at": ("timestamp", "when NetSuite deleted the record, or when it was found missing, UTC"),
+}
 
 
-def changed_parents(con: duckdb.DuckDBPyConnection, of: RecordType, mark: Watermark) -> list[str]:
-    """Records whose children may have moved since they were last read; NetSuite does not tell of the children.
+def ensure_raw_table(con: duckdb.DuckDBPyConnection, table: str, query: Query) -> None:
+    """Create a raw table, or add the columns that it lacks, and write comments if anything is new."""
+    columns = dict.fromkeys(query.names, "varchar") | {name: kind for name, (kind, _) in OWN_COLUMNS.items()}
+    present = columns_of(con, table)
+    missing = [name for name in columns if name not in present]
+    if not present:
+        listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+        con.execute(f"create table {quoted(table)} ({listed})")
+    for name in missing if present else ():
+        con.execute(f"alter table {quoted(table)} add column {quoted(name)} {columns[name]}")
+    if missing:
+        describe_table(con, table, query.statement.description, raw_comments(query).items())
 
-    Those that were written since, and those with a stamp of about that time: a second save in the same second leaves
-    no other trace.
+
+def raw_comments(query: Query) -> dict[str, str]:
+    """Return the comments of a raw table's columns."""
+    comments = {each.name: each.comment or f"{each.name} as NetSuite sends it" for each in query.columns}
+    return comments | {name: comment for name, (_, comment) in OWN_COLUMNS.items()}
+
+
+def changed_parents(con: duckdb.DuckDBPyConnection, parent_type: RecordType, watermark: Watermark) -> list[str]:
+    """Return the ids of records whose children may have changed since the children were last read.
+
+    These were written after that, or carry a timestamp of about that time: a second save within one second leaves no
+    other trace. NetSuite does not report changes of the children themselves.
     """
-    stamped = (mark.watermark_at - timedelta(seconds=mark.overlap_s)).strftime(TIMESTAMP)
-    found: set[str] = set()
-    for table in of.raw_tables:
+    stamped = (watermark.watermark_at - timedelta(seconds=watermark.overlap_s)).strftime(TIMESTAMP)
+    ids: set[str] = set()
+    for table in parent_type.raw_tables:
         if has_table(con, table):
             query = (
                 f"select id from {quoted(table)}"
                 " where (_extracted_at >= ? or lastmodifieddate >= ?) and _deleted_at is null"
             )
-            found.update(row[0] for row in con.execute(query, [naive(mark.began_at), stamped]).fetchall())
-    return sorted(found, key=int)
+            ids.update(row[0] for row in con.execute(query, [naive_utc(watermark.began_at), stamped]).fetchall())
+    return sorted(ids, key=int)
 
 
 def live_keys(con: duckdb.DuckDBPyConnection, record_type: RecordType, keys: Sequence[str]) -> set[str]:
-    """Those of the keys that are in the warehouse and not deleted."""
+    """Return those keys that are in the warehouse and not deleted."""
     query = f"select key from ({_live(con, record_type)}) where key in (select unnest(?::varchar[]))"
     return {row[0] for row in con.execute(query, [list(keys)]).fetchall()}
 
 
-def missed_keys(
-    con: duckdb.DuckDBPyConnection, record_type: RecordType, key: str, ids: Spool, read: Sequence[Spool]
+def missing_keys(
+    con: duckdb.DuckDBPyConnection, record_type: RecordType, ids: Spool, spools: Sequence[Spool]
 ) -> list[str]:
-    """Keys that NetSuite shows, that are not live in the warehouse and were not just read."""
+    """Return the keys that NetSuite lists in `ids` but that are neither live in the warehouse nor in the spools."""
     if not ids.rows:
         return []
-    query = f"{relation([ids], quoted(key))} except ({_live(con, record_type)})"
-    for spool in read:
+    key = quoted(record_type.query.key)
+    query = f"{spool_query([ids], key)} except ({_live(con, record_type)})"
+    for spool in spools:
         if spool.rows:
-            query += f" except {relation([spool], quoted(key))}"
+            query += f" except {spool_query([spool], key)}"
     return sorted((row[0] for row in con.execute(query).fetchall()), key=int)
+
+
+def latest_extracted_at(con: duckdb.DuckDBPyConnection, record_type: RecordType) -> datetime | None:
+    """Return when the newest rows of the raw tables were written; None without rows."""
+    tables = [table for table in record_type.raw_tables if has_table(con, table)]
+    if not tables:
+        return None
+    parts = " union all ".join(f"select max(_extracted_at) as latest from {quoted(table)}" for table in tables)
+    latest: datetime | None = con.execute(f"select max(latest) from ({parts})").fetchall()[0][0]
+    return latest
 
 
 def _live(con: duckdb.DuckDBPyConnection, record_type: RecordType) -> str:
     key = quoted(record_type.query.key)
-    there = [table for table in record_type.raw_tables if has_table(con, table)]
-    parts = [f"select {key} as key from {quoted(table)} where _deleted_at is null" for table in there]
+    tables = [table for table in record_type.raw_tables if has_table(con, table)]
+    parts = [f"select {key} as key from {quoted(table)} where _deleted_at is null" for table in tables]
     return " union all ".join(parts) or "select null::varchar as key limit 0"

@@ -1,150 +1,175 @@
-"""Decides what of one thing is read: everything, what changed, the children of changed customers, all ids.
+"""Choose what of a record type to read: everything, changes, children of changed records, all ids.
 
-Watermark, changed customers  ->  Gathering.gather()  ->  Gathered (spools, deletions, scope)  ->  load
+SourceState (watermark, changed parents)  ->  Strategy.read()  ->  Extracted (spools, deletions, coverage)  ->  load
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import polars as pl
 
-from assets.netsuite.extract.deletions import nothing_deleted, read_deleted
-from assets.netsuite.extract.load import Scope
-from assets.netsuite.extract.raw_queries import live_keys, missed_keys
-from assets.netsuite.extract.reader import Reading
+from assets.netsuite.extract.deletions import DELETIONS, no_deletions, read_deletions
+from assets.netsuite.extract.raw_queries import live_keys, missing_keys
+from assets.netsuite.extract.reader import Reader
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.spool import Spool
 from assets.netsuite.extract.watermarks import Watermark
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.warehouse import Warehouse
 
-MANY_PARENTS = 10_000  # when more customers changed, their children are read whole: fewer calls
+MAX_PARENTS = 10_000  # if more parents changed, the children are read in full: fewer calls
 
-Mode = Literal["full", "incremental", "whole", "reconcile", "missing", "again"]
+# full_table: no timestamp to filter by; missing: the account lacks the table; selected: by id
+Mode = Literal["full", "incremental", "full_table", "missing", "selected"]
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """What came over the network.
+class Coverage:
+    """The live rows that a read covered, so that those it did not find have vanished.
+
+    Attributes:
+        seen: Spools with the keys that NetSuite shows now.
+        parents: Only rows of these parents were covered; None: every row.
+        visible: NetSuite showed at least one row of the table.
+    """
+
+    seen: Sequence[Spool]
+    parents: Sequence[str] | None
+    visible: bool
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What was read from NetSuite.
 
     Attributes:
         mode: How it was read.
-        spools: The rows; of a row that is in several the last one counts.
-        deleted: Records that NetSuite calls deleted.
-        scope: Where absence means deletion.
+        spools: The rows; if a row is in several, the last one counts.
+        deleted: Records that NetSuite reports as deleted: key, deleted_at (UTC, naive).
+        coverage: Rows whose absence means deletion.
     """
 
     mode: Mode
     spools: Sequence[Spool]
-    deleted: pl.DataFrame = field(default_factory=nothing_deleted)
-    scope: Scope | None = None
+    deleted: pl.DataFrame = field(default_factory=no_deletions)
+    coverage: Coverage | None = None
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every row that is missing here has vanished."""
-        return self.scope is not None and self.scope.parents is None
+    def is_complete(self) -> bool:
+        """All ids were read, so that every other row has vanished."""
+        return self.coverage is not None and self.coverage.parents is None
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether nothing was asked for but changes, and there were none."""
-        return self.mode == "incremental" and not self.is_whole and not any(spool.rows for spool in self.spools)
+    def found_nothing(self) -> bool:
+        """Only changes were read, and there were none."""
+        return self.mode == "incremental" and not self.is_complete and not any(spool.rows for spool in self.spools)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the warehouse knows before anything is read.
+class SourceState:
+    """What the warehouse holds before a read.
 
     Attributes:
-        mark: How far the table was read; None before its first load.
-        parents: Customers whose children may have changed since.
+        watermark: How far the table was read; None before its first load.
+        changed_parents: Parents whose children may have changed.
         began_at: When this extraction began, by the warehouse's clock.
-        deletes_since: From when on deletions are asked for, for all tables of a run.
+        deleted_from: Time from which deletions are queried, for all tables of a run.
     """
 
-    mark: Watermark | None
-    parents: Sequence[str]
+    watermark: Watermark | None
+    changed_parents: Sequence[str]
     began_at: datetime
-    deletes_since: str = ""
+    deleted_from: str = ""
 
 
-class Gathering:
-    """One reading of one thing."""
+class Strategy:
+    """Reads one record type once."""
 
     def __init__(
         self,
         warehouse: Warehouse,
         client: NetSuiteClient,
-        reading: Reading,
+        reader: Reader,
         settings: ExtractionSettings,
-        known: Known,
+        state: SourceState,
     ) -> None:
-        self._warehouse, self._client, self._reading, self._settings = warehouse, client, reading, settings
-        self._record_type = reading.record_type
-        self._mark, self._parents, self._began_at = known.mark, known.parents, known.began_at
-        self._deletes_since = known.deletes_since
+        self._warehouse, self._client, self._reader, self._settings = warehouse, client, reader, settings
+        self._record_type, self._state = reader.record_type, state
 
-    def gather(self, *, full: bool) -> Gathered:
-        """Read everything, or what changed since the watermark and, when that is due, all ids.
+    def read(self, *, full: bool, reconcile: bool) -> Extracted:
+        """Read everything, or what changed after the watermark and, when due, all ids.
 
         Args:
-            full: Everything, whatever the watermark says.
+            full: Read everything, whatever the watermark says.
+            reconcile: Compare all ids even if that is not due.
         """
-        return self._reconciled(self._gather(full=full))
+        extracted = self._read(full=full)
+        if extracted.mode == "incremental" and (reconcile or self._reconciliation_is_due()):
+            return self._compare_ids(extracted)
+        return extracted
 
-    def _gather(self, *, full: bool) -> Gathered:
+    def read_selected(self, ids: Sequence[str], reported_deleted: Mapping[str, datetime]) -> Extracted:
+        """Read some records, or all children of some parents; see `extract_selected`."""
+        parent = self._record_type.parent
+        rows = self._reader.rows_with(parent or self._reader.query.key_expression, ids)
+        if parent:
+            visible = bool(rows.rows) or self._reader.shows_rows()
+            return Extracted("selected", [rows], coverage=Coverage([rows], ids, visible=visible))
+        deleted = pl.DataFrame(list(reported_deleted.items()), schema=DELETIONS, orient="row")
+        return Extracted("selected", [rows], deleted)
+
+    def _read(self, *, full: bool) -> Extracted:
+        watermark, parents = self._state.watermark, self._state.changed_parents
         if not self._record_type.modified:
-            return self._read_all("whole")
-        if full or self._mark is None or len(self._parents) > MANY_PARENTS:
+            return self._read_all("full_table")
+        if full or watermark is None or len(parents) > MAX_PARENTS:
             return self._read_all("full")
-        changed = self._changed(self._mark)
-        if self._reading.columns.fingerprint != self._mark.columns_hash:
+        changed = self._read_changed(watermark)
+        if self._reader.query.fingerprint != watermark.columns_hash:
             return self._read_all("full")
         if self._record_type.parent:
-            return self._with_children(changed)
-        deleted = nothing_deleted()
-        if self._record_type.deleted_as:
-            since = self._mark.deletes_literal
-            deleted = read_deleted(self._client, self._reading, since, self._deletes_since, self._live)
-        return Gathered("incremental", [changed], deleted)
+            return self._with_children(changed, parents)
+        deleted = no_deletions()
+        if self._record_type.deleted_types:
+            shared_since = self._state.deleted_from
+            deleted = read_deletions(self._client, self._reader, watermark.deleted_from, shared_since, self._live)
+        return Extracted("incremental", [changed], deleted)
 
-    def _read_all(self, mode: Literal["full", "whole"]) -> Gathered:
-        rows = self._reading.rows(many=mode == "full")
-        return Gathered(mode, [rows], scope=Scope([rows], None, visible=bool(rows.rows)))
+    def _read_all(self, mode: Literal["full", "full_table"]) -> Extracted:
+        rows = self._reader.rows(many=mode == "full")
+        return Extracted(mode, [rows], coverage=Coverage([rows], None, visible=bool(rows.rows)))
 
-    def _changed(self, mark: Watermark) -> Spool:
-        since = mark.literal(self._client.session_zone_offset, self._began_at)
+    def _read_changed(self, watermark: Watermark) -> Spool:
+        since = watermark.changed_from(self._client.session_zone_offset, self._state.began_at)
         condition = f"{self._record_type.modified} >= to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')"
-        return self._reading.rows([condition], [since])
+        return self._reader.rows([condition], [since])
 
-    def _with_children(self, changed: Spool) -> Gathered:
-        """Read the rows of changed customers again: what of them is no longer there has vanished."""
-        if not self._parents:
-            return Gathered("incremental", [changed])
-        again = self._reading.rows_with(self._record_type.parent, self._parents)
-        visible = bool(changed.rows or again.rows) or self._reading.shows_rows()
-        return Gathered("incremental", [changed, again], scope=Scope([changed, again], self._parents, visible=visible))
+    def _with_children(self, changed: Spool, parents: Sequence[str]) -> Extracted:
+        """Add all rows of changed parents; rows of these parents that are not among them have vanished."""
+        if not parents:
+            return Extracted("incremental", [changed])
+        children = self._reader.rows_with(self._record_type.parent, parents)
+        visible = bool(changed.rows or children.rows) or self._reader.shows_rows()
+        spools = [changed, children]
+        return Extracted("incremental", spools, coverage=Coverage(spools, parents, visible=visible))
 
-    def _reconciled(self, read: Gathered) -> Gathered:
-        """After an incremental reading: compare all ids when the last time is long ago."""
-        hours = self._settings.reconcile_hours
-        if read.mode != "incremental" or not hours or self._mark is None:
-            return read
-        last = self._mark.reconciled_at
-        if last is not None and self._began_at - last < timedelta(hours=hours):
-            return read
-        return self.compared(read)
+    def _reconciliation_is_due(self) -> bool:
+        hours, watermark = self._settings.reconcile_hours, self._state.watermark
+        if not hours or watermark is None:
+            return False
+        last = watermark.reconciled_at
+        return last is None or self._state.began_at - last >= timedelta(hours=hours)
 
-    def compared(self, read: Gathered) -> Gathered:
-        """Compare all ids, after what was read: rows that were missed come too, rows that are gone have vanished."""
-        ids = self._reading.ids()
+    def _compare_ids(self, extracted: Extracted) -> Extracted:
+        """Compare all ids with NetSuite's: read rows that were missed; rows that it no longer lists have vanished."""
+        ids = self._reader.ids()
         with self._warehouse.writer(transaction=False) as con:
-            missed = missed_keys(con, self._record_type, self._reading.query.key, ids, read.spools)
-        rows = self._reading.rows_with(self._reading.query.key_expression, missed)
-        return Gathered(
-            read.mode, [*read.spools, rows], read.deleted, Scope([ids, *read.spools], None, visible=bool(ids.rows))
-        )
+            missed = missing_keys(con, self._record_type, ids, extracted.spools)
+        rows = self._reader.rows_with(self._reader.query.key_expression, missed)
+        coverage = Coverage([ids, *extracted.spools], None, visible=bool(ids.rows))
+        return replace(extracted, spools=[*extracted.spools, rows], coverage=coverage)
 
     def _live(self, keys: Sequence[str]) -> set[str]:
         with self._warehouse.writer(transaction=False) as con:

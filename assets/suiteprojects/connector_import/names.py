@@ -1,6 +1,6 @@
-"""What Oracle's connector calls things and what we call them: sources, tables, targets.
+"""Names of Oracle's connector and ours: integration points, fields and tables.
 
-Source: suiteprojects_connector.md §1.2 to §1.5 and §7. Names that are not here cannot be carried over and are told.
+Source: suiteprojects_connector.md §1.2 to §1.5 and §7. Other names are not converted, and are reported.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from assets.suiteprojects.record_types import KINDS
 from resources.suiteprojects.dictionary import RECORD_TYPES
 
-# what NetSuite's search columns are called -> our staging columns, for all three records
+# NetSuite's search columns -> our staging columns, of all three records
 _SHARED = {
     "internalId": "{key}",
     "entityId": "entity_number",
@@ -42,7 +42,7 @@ _SOURCES = {
     "contacts": {**_PERSON, "company": "customer_id", "title": "title", "mobilePhone": "mobile_phone"},
 }  # fmt: skip
 _KEYS = {"customers": "customer_id", "projects": "project_id", "contacts": "contact_id"}
-# columns of SuiteProjects Pro's own tables that its API calls otherwise
+# columns of SuiteProjects Pro's tables -> fields of its API, where the names differ
 _ADDRESS_TARGETS = {
     "address1": "addr_addr1", "address2": "addr_addr2", "address3": "addr_addr3", "address4": "addr_addr4",
     "city": "addr_city", "state": "addr_state", "zip": "addr_zip", "country": "addr_country", "phone": "addr_phone",
@@ -53,33 +53,33 @@ _ADDRESS_TARGETS = {
 
 @dataclass(frozen=True)
 class Point:
-    """One integration point that we have a workflow for."""
+    """An integration point that Millpond has a workflow for."""
 
     name: str  # CUSTOMER_TO_CUSTOMER
     source: str  # our source: customers
     record: str  # NetSuite's record: Customer
     target: str  # SuiteProjects Pro's record: Customer
-    export_flag: bool  # whether the export box filters it by default
+    export_flag: bool  # whether the export flag filters it by default
 
     @property
     def workflow(self) -> str:
-        """The workflow's usual name."""
+        """Name of the workflow."""
         return f"suiteprojects__{self.source}"
 
     @property
     def key(self) -> str:
-        """Our column with NetSuite's internal id."""
+        """Staging column of NetSuite's internal id."""
         return _KEYS[self.source]
 
     def column(self, name: str) -> str | None:
-        """The staging column of a source field; custom fields keep their names."""
+        """Return the staging column of a source field; custom fields keep their names."""
         if name.startswith("custentity"):
             return name if self.source != "contacts" else None
         found = {**_SHARED, **_SOURCES[self.source]}.get(name)
         return found.format(key=self.key) if found else None
 
     def target_field(self, name: str) -> str | None:
-        """The field of the target that a column of SuiteProjects Pro's table is; custom ones end in __c."""
+        """Return the API field of a column of SuiteProjects Pro's table; custom fields end in __c."""
         return name if name.endswith("__c") else field_of(self.target, name)
 
 
@@ -94,7 +94,7 @@ POINTS = {
 
 
 def field_of(record: str, name: str) -> str | None:
-    """The API's name of a column: `external_id` is `externalid`, `city` is `addr_city`."""
+    """Return the API field of a column: `external_id` is `externalid`, `city` is `addr_city`."""
     flat = KINDS[record].fields if record in KINDS else RECORD_TYPES[record].flat
     if name in flat:
         return name
@@ -105,5 +105,5 @@ def field_of(record: str, name: str) -> str | None:
 
 
 def record_type_of(table: str) -> str | None:
-    """The record type of a SuiteProjects Pro table: `user` is User, `hierarchy_node` is HierarchyNode."""
+    """Return the record type of a SuiteProjects Pro table: `user` is User, `hierarchy_node` is HierarchyNode."""
     return next((name for name in RECORD_TYPES if name.lower() == table.replace("_", "").lower()), None)

@@ -1,128 +1,111 @@
-"""A customer's or project's places in hierarchies: one field per hierarchy for the engine, one list for the service.
+"""The hierarchy nodes of customers and projects: one field per hierarchy for the engine, one list for the service.
 
 hierarchy:Customer Department = 402   <->   hierarchy_node_ids = 17,402
 
-The list is read again before it is changed: nodes of hierarchies that are not mapped belong to somebody else and stay.
-Whether a written list replaces the old one or is added to it is not documented. Where the old node stays, or the
-service refuses two nodes of one hierarchy (1051), the old association is deleted, as the documentation says, and the
-list is sent once more. A node itself is never deleted.
+The list is read before it is changed, so nodes of hierarchies that are not mapped stay. Whether a written list replaces
+the old one or extends it is not documented. If the old node stays, or the service rejects two nodes of one hierarchy
+(1051), the old association is deleted, as the documentation describes, and the list is sent again. Nodes themselves are
+never deleted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 
 from assets.delivery.target import Action, Outcome, Verdict, Write
+from assets.suiteprojects.canonical import join_ids
 from assets.suiteprojects.hierarchies.trees import NODE, PREFIX, Trees
-from resources.suiteprojects.client import PAGE, SuiteProjectsClient, read_command
+from resources.suiteprojects.client import PAGE, SuiteProjectsClient
+from resources.suiteprojects.paging import read_command
 from resources.suiteprojects.xml import Record, command, object_element
 
 LIST_FIELD = "hierarchy_node_ids"
 TWO_NODES = "1051"
-_MOST = 10  # associations of one record within one hierarchy: the service allows one
+_MAX_ASSOCIATIONS = 10  # of one record in one hierarchy; the service allows one
 
 
-def places_of(names: Iterable[str]) -> list[str]:
-    """The fields that stand for a place in a hierarchy."""
+def hierarchy_fields(names: Iterable[str]) -> list[str]:
+    """Return the fields that stand for a node in a hierarchy."""
     return [name for name in names if name.startswith(PREFIX)]
 
 
 class Memberships:
-    """The places of one type of record."""
+    """The nodes of one type of record."""
 
     def __init__(self, client: SuiteProjectsClient, type_name: str, association: str) -> None:
         self._client = client
         self._type_name = type_name
         self._association = association
-        self._trees: Trees | None = None
-        self._held: dict[str, dict[str, str]] = {}
+        self._current: dict[str, dict[str, str]] = {}  # target id -> field, or id of an unknown node -> node id
 
-    @property
+    @cached_property
     def trees(self) -> Trees:
-        """The account's hierarchies, read when first asked for."""
-        if self._trees is None:
-            self._trees = Trees(self._client, self._association)
-        return self._trees
+        """The account's hierarchies."""
+        return Trees(self._client, self._association)
 
-    def seen(self, record: Record, names: Iterable[str]) -> Record:
-        """A record with its places as fields."""
-        wanted = places_of(names)
-        if not wanted or LIST_FIELD not in record:
+    def with_fields(self, record: Record, names: Iterable[str]) -> Record:
+        """Return a record of the service with its nodes as fields."""
+        requested = hierarchy_fields(names)
+        if not requested or LIST_FIELD not in record:
             return record
-        places = self.trees.places(record[LIST_FIELD])
-        return {**record, **{name: places.get(name) for name in wanted}}
+        nodes = self.trees.fields_of(record[LIST_FIELD])
+        return {**record, **{name: nodes.get(name) for name in requested}}
 
     def prepare(self, writes: Sequence[Write]) -> None:
-        """Read the present places of the records of which one changes, in one request."""
-        ids = [write.target_id for write in _moving(writes) if write.target_id]
-        if not ids:
-            return
+        """Read, in one request, the current nodes of the records whose nodes change."""
+        ids = [write.target_id for write in writes if _reassigns(write) and write.target_id]
         reads = [read_command(self._type_name, [LIST_FIELD], limit="1", query={"id": each}) for each in ids]
-        for records in self._client.read_many(reads, fresh=True):
-            for record in records:
-                self._held[str(record["id"])] = self.trees.places(record[LIST_FIELD]) | _others(record, self.trees)
+        for record in chain.from_iterable(self._client.read_many(reads, fresh=True) if reads else ()):
+            listed = [part.strip() for part in (record[LIST_FIELD] or "").split(",")]
+            unknown = {each: each for each in listed if each and each not in self.trees.hierarchy_of}
+            self._current[str(record["id"])] = self.trees.fields_of(record[LIST_FIELD]) | unknown
 
-    def listed(self, write: Write, values: Mapping[str, str | None]) -> dict[str, str | None]:
-        """Values to send, with the list in place of the fields."""
-        changed = places_of(values)
+    def with_list(self, write: Write, values: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Return the values to send, with the list instead of the fields."""
+        changed = hierarchy_fields(values)
         rest = {name: value for name, value in values.items() if name not in changed}
         if not changed:
             return rest
-        held = {} if write.action is Action.CREATE else self._held.get(str(write.target_id), {})
-        ids = {node for name, node in held.items() if name not in changed}
-        ids |= {node for name in changed if (node := values[name])}
-        return {**rest, LIST_FIELD: ",".join(sorted(ids, key=lambda each: (len(each), each))) or None}
+        current = {} if write.action is Action.CREATE else self._current.get(str(write.target_id), {})
+        nodes = {**current, **{name: values[name] for name in changed}}
+        return {**rest, LIST_FIELD: join_ids({node for node in nodes.values() if node}) or None}
 
-    def stayed(self, write: Write, outcome: Outcome) -> bool:
-        """Whether an old place is still there after a write that should have ended it."""
-        if write not in _moving([write]):
+    def kept_old_node(self, write: Write, outcome: Outcome) -> bool:
+        """Return whether the record still has a node that the write should have removed."""
+        if not _reassigns(write):
             return False
         if outcome.verdict is Verdict.REJECTED:
             return outcome.code == TWO_NODES
         echo = outcome.echo or {}
-        return any(echo[name] and echo[name] != write.values.get(name) for name in _changed(write) if name in echo)
+        changed = hierarchy_fields(write.changed)
+        return any(echo[name] and echo[name] != write.values.get(name) for name in changed if name in echo)
 
-    def leave(self, writes: Sequence[Write]) -> None:
-        """Delete the associations with nodes that these records shall no longer be attached to."""
-        by_name = {f"{PREFIX}{each['name']}": str(each["id"]) for each in self.trees.hierarchies}
-        asked = [
+    def detach(self, writes: Sequence[Write]) -> None:
+        """Delete the associations of these records with nodes that they should no longer have."""
+        hierarchy_ids = {f"{PREFIX}{each['name']}": str(each["id"]) for each in self.trees.hierarchies}
+        changes = [
             (write, name)
             for write in writes
-            for name in _changed(write)
-            if name in by_name and self._held.get(str(write.target_id), {}).get(name)
+            for name in hierarchy_fields(write.changed)
+            if name in hierarchy_ids and self._current.get(str(write.target_id), {}).get(name)
         ]
-        reads = [
-            read_command(
-                NODE,
-                ["parentid"],
-                limit=str(_MOST),
-                query={"recordid": str(write.target_id), "hierarchyid": by_name[name]},
-            )
-            for write, name in asked
-        ]
-        size = PAGE // _MOST
+        queries = [{"recordid": str(write.target_id), "hierarchyid": hierarchy_ids[name]} for write, name in changes]
+        reads = [read_command(NODE, ["parentid"], limit=str(_MAX_ASSOCIATIONS), query=query) for query in queries]
+        size = PAGE // _MAX_ASSOCIATIONS
         chunks = [reads[start : start + size] for start in range(0, len(reads), size)]
-        answers = chain.from_iterable(self._client.read_many(chunk, fresh=True) for chunk in chunks)
-        leaves = [
-            str(leaf["id"])
-            for (write, name), found in zip(asked, answers, strict=True)
-            for leaf in found
-            if leaf["parentid"] != write.values.get(name)
+        found = chain.from_iterable(self._client.read_many(chunk, fresh=True) for chunk in chunks)
+        obsolete = [
+            str(association["id"])
+            for (write, name), associations in zip(changes, found, strict=True)
+            for association in associations
+            if association["parentid"] != write.values.get(name)
         ]
-        if leaves:
+        if obsolete:
             self._client.execute(
-                [command("Delete", {"type": NODE}, object_element(NODE, {"id": each})) for each in leaves]
+                [command("Delete", {"type": NODE}, object_element(NODE, {"id": each})) for each in obsolete]
             )
 
 
-def _changed(write: Write) -> list[str]:
-    return places_of(write.changed)
-
-
-def _moving(writes: Iterable[Write]) -> list[Write]:
-    return [write for write in writes if write.action is not Action.CREATE and _changed(write)]
-
-
-def _others(record: Record, trees: Trees) -> dict[str, str]:
-    """Nodes that no known hierarchy has, under their own ids: not ours to judge, so they stay."""
-    ids = [part.strip() for part in (record[LIST_FIELD] or "").split(",")]
-    return {each: each for each in ids if each and each not in trees.hierarchy_of}
+def _reassigns(write: Write) -> bool:
+    """Return whether an existing record changes its nodes."""
+    return write.action is not Action.CREATE and bool(hierarchy_fields(write.changed))

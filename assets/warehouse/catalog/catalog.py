@@ -1,9 +1,9 @@
-"""What is in the warehouse: every table, view and macro with its meaning, columns, origin and size.
+"""The catalog of the warehouse: every table, view and macro with its comment, columns, origin and size.
 
-comments and headers  ->  read_dictionary()  ->  [Entry, …]  ->  `millpond tables`, or a page
+comments and SQL headers  ->  read_catalog()  ->  [Entry, …]  ->  `millpond tables`, or a Markdown page
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -13,27 +13,25 @@ import duckdb
 from resources.warehouse.tables import has_table, quoted
 from sql import FOLDER, names, statement
 
-Kind = Literal["table", "view", "macro"]
-
-# in the order in which data goes; what has no place of its own comes last
+# by prefix, in the direction of the data; everything else comes last
 LAYERS = {
-    "raw_": "NetSuite's records as they came",
-    "stg_": "Our names and types",
-    "hist_": "Every version",
-    "mart_": "What targets should hold",
-    "selection_": "What an import may create",
-    "target_": "What targets hold",
-    "plan_": "What would be done",
-    "candidates_": "What could be imported, and what could not",
-    "sync_": "What was decided and sent",
-    "tree_": "What targets hold, as a tree",
-    "": "Questions that are ready to ask, and where things come from",
+    "raw_": "NetSuite records as extracted",
+    "stg_": "Typed and renamed records",
+    "hist_": "All versions",
+    "mart_": "Desired target records",
+    "selection_": "Records that an import may create",
+    "target_": "Target state",
+    "plan_": "Plans",
+    "candidates_": "Import candidates",
+    "sync_": "Decisions and results",
+    "tree_": "Target state as a tree",
+    "": "Analytics and lineage",
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `origin` are the columns that its values come from."""
+    """One column; `origin` lists the columns from which its values come."""
 
     name: str
     kind: str
@@ -46,14 +44,14 @@ class Entry:
     """One table, view or macro.
 
     Attributes:
-        call: How it is asked: its name, for a macro with its parameters.
-        meaning: Its comment, grain and notes included.
-        reads: The tables that it is made of.
-        rows: Of a table.
+        call: How to query it: its name and, for a macro, its parameters.
+        meaning: Its comment, including grain and notes.
+        reads: The tables from which it is made.
+        rows: Row count; of tables only.
     """
 
     name: str
-    kind: Kind
+    kind: Literal["table", "view", "macro"]
     call: str
     meaning: str
     reads: tuple[str, ...]
@@ -62,94 +60,83 @@ class Entry:
 
     @property
     def layer(self) -> str:
-        """The prefix that it is listed under."""
+        """The prefix in `LAYERS` under which it is listed."""
         return next(prefix for prefix in LAYERS if self.name.startswith(prefix))
 
 
-def read_dictionary(con: duckdb.DuckDBPyConnection) -> list[Entry]:
-    """Everything that an analyst can ask, by layer and name."""
+def read_catalog(con: duckdb.DuckDBPyConnection) -> list[Entry]:
+    """Return everything that an analyst can query, by layer and name."""
     origins = _origins(con)
     columns: dict[str, list[Column]] = {}
     for table, name, kind, comment in con.execute(
         "select table_name, column_name, data_type, comment from duckdb_columns()"
         " where database_name = current_database() and not internal order by column_index"
     ).fetchall():
-        origin = origins.get((table, name), ())
-        columns.setdefault(table, []).append(Column(name, _plain(kind), comment or "", origin))
-    tables = con.execute(
-        "select table_name, comment, 'table' from duckdb_tables() where database_name = current_database()"
-        " union all"
-        " select view_name, comment, 'view' from duckdb_views()"
+        column = Column(name, _readable(kind), comment or "", origins.get(table, {}).get(name, ()))
+        columns.setdefault(table, []).append(column)
+    entries = []
+    for name, comment, kind, parameters in con.execute(
+        "select table_name, comment, 'table', null from duckdb_tables() where database_name = current_database()"
+        " union all select view_name, comment, 'view', null from duckdb_views()"
         " where database_name = current_database() and not internal"
-    ).fetchall()
-    entries = [_entry(con, name, comment or "", kind, columns[name], origins) for name, comment, kind in tables]
+        " union all select function_name, comment, 'macro', array_to_string(parameters, ', ') from duckdb_functions()"
+        " where database_name = current_database() and not internal and function_type = 'table_macro'"
+    ).fetchall():
+        rows = None
+        if kind == "table":
+            rows = int(con.execute(f"select count(*) from {quoted(name)}").fetchall()[0][0])
+        lineage = {each.partition(".")[0] for origin in origins.get(name, {}).values() for each in origin}
+        reads = _reads().get(name, tuple(sorted(lineage)))
+        call = f"{name}({parameters})" if kind == "macro" else name
+        entries.append(Entry(name, kind, call, comment or "", reads, rows, columns.get(name, [])))
     order = list(LAYERS)
-    return sorted([*entries, *_macros(con)], key=lambda entry: (order.index(entry.layer), entry.name))
+    return sorted(entries, key=lambda entry: (order.index(entry.layer), entry.name))
 
 
-def _entry(
-    con: duckdb.DuckDBPyConnection,
-    name: str,
-    comment: str,
-    kind: Kind,
-    columns: Sequence[Column],
-    origins: Mapping[tuple[str, str], tuple[str, ...]],
-) -> Entry:
-    rows = None
-    if kind == "table":
-        rows = int(con.execute(f"select count(*) from {quoted(name)}").fetchall()[0][0])
-    from_fields = {each.partition(".")[0] for (table, _), found in origins.items() if table == name for each in found}
-    return Entry(name, kind, name, comment, _reads().get(name, tuple(sorted(from_fields))), rows, columns)
-
-
-def _macros(con: duckdb.DuckDBPyConnection) -> Iterable[Entry]:
-    rows = con.execute(
-        "select function_name, parameters, comment from duckdb_functions() where function_type = 'table_macro'"
-        " and not internal and database_name = current_database()"
-    ).fetchall()
-    for name, parameters, comment in rows:
-        yield Entry(name, "macro", f"{name}({', '.join(parameters)})", comment or "", _reads().get(name, ()))
-
-
-def _origins(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Staging columns that each target field of a mart comes from, by table and field."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _origins(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the staging columns from which each field of a mart comes, by table and field."""
+    origins: dict[str, dict[str, tuple[str, ...]]] = {}
     if has_table(con, "lineage_columns"):
-        for workflow, field_name, table, column in con.execute(
-            "select distinct workflow, target_field, source_table, source_column from lineage_columns"
-            " where source_column is not null order by all"
+        for workflow, field_name, columns in con.execute(
+            "select workflow, target_field, list_sort(list(distinct source_table || '.' || source_column))"
+            " from lineage_columns where source_column is not null group by all order by all"
         ).fetchall():
-            found.setdefault((f"mart_{workflow}", field_name), []).append(f"{table}.{column}")
-    return {key: tuple(origin) for key, origin in found.items()}
+            origins.setdefault(f"mart_{workflow}", {})[field_name] = tuple(columns)
+    return origins
 
 
 @cache
 def _reads() -> Mapping[str, tuple[str, ...]]:
-    """The tables that each SQL file says it reads."""
+    """Return the tables that each SQL file reads, by the table that it makes."""
     layers = [
         folder.name
         for folder in FOLDER.iterdir()
         if folder.is_dir() and folder.name not in {"extract", "incremental_keys"}
     ]
-    found = {name: statement(layer, name).reads for layer in layers for name in names(layer)}
-    return {name: tuple(each for each in reads if each != "nothing") for name, reads in found.items()}
+    reads = {name: statement(layer, name).reads for layer in layers for name in names(layer)}
+    return {name: tuple(each for each in tables if each != "nothing") for name, tables in reads.items()}
 
 
-def _plain(kind: str) -> str:
-    """A type as a person reads it: what a list of structs holds stands in the comment."""
+def _readable(kind: str) -> str:
+    """Return a type for people; the fields of a list of structs are in the column's comment."""
     return "list of structs" if kind.startswith("STRUCT") and kind.endswith("[]") else kind.lower()
 
 
-def page(entries: Sequence[Entry]) -> str:
-    """All of it as Markdown, without row counts: those belong to one warehouse."""
-    lines = ["# Tables", "", "Made by `millpond tables --page`; a test compares it with what a run makes.", "",
-             "![The tables and how they come from each other](TABLES.svg)", ""]  # fmt: skip
-    shown: set[str] = set()
+def page(entries: Sequence[Entry], diagram: str) -> str:
+    """Return the catalog as a Markdown page, without row counts: those belong to one warehouse.
+
+    Args:
+        entries: The catalog.
+        diagram: Mermaid text, see `diagram.py`.
+    """
+    lines = ["# Tables", "", "Generated by `millpond tables --page FILE`; a test compares it with the tables of a run.",
+             "", "```mermaid", diagram.rstrip(), "```", ""]  # fmt: skip
+    layer = None
     for entry in entries:
-        if entry.layer not in shown:
-            shown.add(entry.layer)
-            lines += [f"## {LAYERS[entry.layer]}", ""]
-        lines += [f"### {entry.call}", "", *(part for part in entry.meaning.splitlines()), ""]
+        if entry.layer != layer:
+            layer = entry.layer
+            lines += [f"## {LAYERS[layer]}", ""]
+        lines += [f"### {entry.call}", "", *entry.meaning.splitlines(), ""]
         if entry.reads:
             lines += [f"Reads {', '.join(f'`{each}`' for each in entry.reads)}.", ""]
         if entry.columns:

@@ -1,6 +1,6 @@
-"""Collect what the report of a run tells, from the ledger.
+"""Collect the contents of a run's report from the warehouse.
 
-sync_runs, plan_*, sync_decisions, lineage_columns, staging names  ->  gather()  ->  RunReport
+sync_runs, plan_*, sync_decisions, lineage_columns, staging names  ->  collect_report()  ->  RunReport
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,19 @@ from typing import Any
 
 import duckdb
 
-from assets.delivery.ledger.ledger import COUNTED
-from assets.delivery.target import WRITING
 from resources.warehouse.tables import columns_of, has_table, quoted
 from resources.warehouse.warehouse import Warehouse
 
-MOST_CHANGES, MOST_RECORDS = 5_000, 20_000  # a page of some megabytes still opens on a telephone
-WRITES = tuple(action.value for action in WRITING)
+MAX_CHANGES, MAX_RECORDS = 5_000, 20_000  # a page of a few megabytes still opens on a phone
+# actions of sync_decisions, with the columns of sync_runs that count them; the first five write to the target
+COUNT_COLUMNS = {
+    "create": "created", "adopt": "adopted", "update": "updated", "deactivate": "deactivated",
+    "reactivate": "reactivated", "unchanged": "unchanged", "skipped": "skipped", "blocked": "blocked",
+    "quarantined": "quarantined", "ambiguous": "ambiguous", "deferred": "deferred", "failed": "failed",
+}  # fmt: skip
+WRITES = tuple(COUNT_COLUMNS)[:5]
 HELD = ("quarantined", "blocked", "ambiguous", "failed")
-NAMED = {
+RECORD_NAMES = {
     "customers": "coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name))",
     "projects": "project_name",
     "contacts": "concat_ws(' ', first_name, last_name)",
@@ -28,15 +32,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class RunReport:
-    """What happened in one run.
+    """The contents of one run's report.
 
     Attributes:
+        at: Start of the run, UTC.
+        hides: Values and names are left out.
         workflows: workflow, target, state, note, calls, seconds, counts as (action, records).
         changes: workflow, action, source, id, name, reason, fields as (field, before, after).
+        changes_omitted: Changes beyond `MAX_CHANGES`.
         held: records, workflow, action, example, since, first_ids.
         records: source, id, number, name, decided as (workflow, action, reason, target_id).
-        lineage: Per workflow: (source column, target field, expression).
-        hides: Whether values and names are left out.
+        records_omitted: Records beyond `MAX_RECORDS`.
+        lineage: Per workflow: (source column, target field, mapping expression).
     """
 
     run_id: str
@@ -44,15 +51,15 @@ class RunReport:
     hides: bool
     workflows: Sequence[Row]
     changes: Sequence[Row] = field(default_factory=list)
-    changes_left_out: int = 0
+    changes_omitted: int = 0
     held: Sequence[Row] = field(default_factory=list)
     records: Sequence[Row] = field(default_factory=list)
-    records_left_out: int = 0
+    records_omitted: int = 0
     lineage: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
 
 
-def gather(warehouse: Warehouse, run_id: str = "", *, hides: bool = False) -> RunReport | None:
-    """The report of a run, or of the newest one; None when there is none.
+def collect_report(warehouse: Warehouse, run_id: str = "", *, hides: bool = False) -> RunReport | None:
+    """Return the report of a run, or of the latest one; None if there is no such run.
 
     Args:
         warehouse: The warehouse.
@@ -72,11 +79,12 @@ def gather(warehouse: Warehouse, run_id: str = "", *, hides: bool = False) -> Ru
         run_id, at = found[0]
         workflows = _workflows(con, run_id)
         names = [each["workflow"] for each in workflows]
-        changes, more = _changes(con, run_id, names, hides=hides)
-        records, others = _records(con, hides=hides)
+        changes, changes_omitted = _changes(con, run_id, names, hides=hides)
+        records, records_omitted = _records(con, hides=hides)
         return RunReport(
-            run_id, at, hides, workflows, changes, more, _held(con, hides=hides), records, others, _lineage(con, names)
-        )
+            run_id, at, hides, workflows, changes, changes_omitted, _held(con, hides=hides), records, records_omitted,
+            _lineage(con, names),
+        )  # fmt: skip
 
 
 def _rows(con: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any] = ()) -> list[Row]:
@@ -93,17 +101,17 @@ def _workflows(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Row]:
         [run_id],
     )
     for row in rows:
-        row["counts"] = [(action, row[column]) for action, column in COUNTED.items() if row[column]]
+        row["counts"] = [(action, row[column]) for action, column in COUNT_COLUMNS.items() if row[column]]
     kept = ("workflow", "target", "state", "note", "calls", "seconds", "counts")
     return [{name: row[name] or (0 if name == "calls" else row[name]) for name in kept} for row in rows]
 
 
 def _names(con: duckdb.DuckDBPyConnection) -> str:
-    """A query for source, source_id, number and name of every record that has one."""
+    """Return a query for source, source_id, number and name of every named record."""
     parts = [
         f"select '{source}' as source, {source[:-1]}_id as source_id, entity_number as number, {name} as name"
         f" from stg_netsuite__{source}"
-        for source, name in NAMED.items()
+        for source, name in RECORD_NAMES.items()
         if has_table(con, f"stg_netsuite__{source}")
     ]
     return " union all ".join(parts) or "select '' as source, '' as source_id, '' as number, '' as name limit 0"
@@ -112,27 +120,27 @@ def _names(con: duckdb.DuckDBPyConnection) -> str:
 def _changes(
     con: duckdb.DuckDBPyConnection, run_id: str, workflows: Sequence[str], *, hides: bool
 ) -> tuple[list[Row], int]:
-    """What the run was to change, of the plans whose rows are still kept."""
+    """Return the changes of the run's plans, if their rows still exist, and the number of omitted changes."""
     found: list[Row] = []
-    left_out = 0
+    omitted = 0
     for workflow in workflows:
         plan = f"plan_{workflow}"
         if "changes" not in columns_of(con, plan):
             continue
-        chosen = f"from {quoted(plan)} where run_id = ? and action in {WRITES}"
-        count = int(con.execute(f"select count(*) {chosen}", [run_id]).fetchall()[0][0])
-        room = max(0, MOST_CHANGES - len(found))
-        left_out += max(0, count - room)
+        planned = f"from {quoted(plan)} where run_id = ? and action in {WRITES}"
+        count = int(con.execute(f"select count(*) {planned}", [run_id]).fetchall()[0][0])
+        room = max(0, MAX_CHANGES - len(found))
+        omitted += max(0, count - room)
         rows = _rows(
             con,
-            f"with named as ({_names(con)}), chosen as (select * {chosen})"
-            " select c.action, c.source, c.source_id as id, n.name, c.reason, c.changes from chosen c left join named n"
-            " on c.source = n.source and c.source_id = n.source_id"
+            f"with named as ({_names(con)}), planned as (select * {planned})"
+            " select c.action, c.source, c.source_id as id, n.name, c.reason, c.changes"
+            " from planned c left join named n on c.source = n.source and c.source_id = n.source_id"
             " order by c.action, c.source, try_cast(c.source_id as bigint) limit ?",
             [run_id, room],
         )
         found += [_change(workflow, row, hides=hides) for row in rows]
-    return found, left_out
+    return found, omitted
 
 
 def _change(workflow: str, row: Row, *, hides: bool) -> Row:
@@ -154,7 +162,7 @@ def _held(con: duckdb.DuckDBPyConnection, *, hides: bool) -> list[Row]:
 
 
 def _records(con: duckdb.DuckDBPyConnection, *, hides: bool) -> tuple[list[Row], int]:
-    """Every record with its decisions; when there are too many, those that rules skip everywhere are left out."""
+    """Return the records with their decisions; if there are too many, records skipped everywhere are omitted."""
     decided = "select source, source_id, bool_and(action = 'skipped') as is_skipped from sync_decisions"
     every = f"{decided} where to_run is null group by all"
     total = int(con.execute(f"select count(*) from ({every})").fetchall()[0][0])
@@ -166,7 +174,7 @@ def _records(con: duckdb.DuckDBPyConnection, *, hides: bool) -> tuple[list[Row],
         " from sync_decisions d join chosen c on d.source = c.source and d.source_id = c.source_id"
         " left join named n on d.source = n.source and d.source_id = n.source_id"
         " where d.to_run is null group by d.source, d.source_id order by d.source, try_cast(d.source_id as bigint)",
-        [MOST_RECORDS],
+        [MAX_RECORDS],
     )
     for row in rows if hides else ():
         row["number"] = row["name"] = None
@@ -175,12 +183,13 @@ def _records(con: duckdb.DuckDBPyConnection, *, hides: bool) -> tuple[list[Row],
 
 
 def _lineage(con: duckdb.DuckDBPyConnection, workflows: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
-    found: dict[str, list[tuple[str, str, str]]] = {}
-    for workflow, table, column, field_name, expression in con.execute(
-        "select distinct workflow, source_table, source_column, target_field, expression from lineage_columns"
+    rows = con.execute(
+        "select distinct workflow, target_field, source_table, source_column, expression from lineage_columns"
         " order by all"
-    ).fetchall():
+    ).fetchall()
+    lineage: dict[str, list[tuple[str, str, str]]] = {}
+    for workflow, field_name, table, column, expression in rows:
         if workflow in workflows:
             source = f"{table.removeprefix('stg_netsuite__')}.{column}" if column else "a constant"
-            found.setdefault(workflow, []).append((source, field_name, expression))
-    return found
+            lineage.setdefault(workflow, []).append((source, field_name, expression))
+    return lineage

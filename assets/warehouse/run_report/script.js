@@ -2,7 +2,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 
-// texts of records only ever become text nodes: a hostile name stays a name
+// values only become text nodes, so that a hostile name cannot run as a script
 function make(tag, text, name) {
   const made = document.createElement(tag);
   if (text !== undefined) made.textContent = text;
@@ -21,8 +21,8 @@ function options(select, title, values) {
 // --- changes
 const STEP = 100;
 let shown = STEP;
-options(at("change-flow"), "every workflow", data.changes.map((each) => each.workflow));
-options(at("change-action"), "every action", data.changes.map((each) => each.action));
+options(at("change-workflow"), "all workflows", data.changes.map((each) => each.workflow));
+options(at("change-action"), "all actions", data.changes.map((each) => each.action));
 for (const each of data.changes)
   each.text = [each.id, each.name, each.reason, ...each.fields.flat()].join("\n").toLowerCase();
 
@@ -32,7 +32,7 @@ function change(each) {
   const diff = make("div", undefined, "diff");
   for (const [field, before, after] of each.fields) {
     const value = make("span");
-    if (before === null && after === null) value.append(make("span", "not shown", "sub"));
+    if (before === null && after === null) value.append(make("span", "hidden", "sub"));
     if (before !== null) value.append(make("del", before));
     if (before !== null && after !== null) value.append(" → ");
     if (after !== null) value.append(make("ins", after));
@@ -43,14 +43,14 @@ function change(each) {
 }
 
 function showChanges() {
-  const words = at("find-change").value.toLowerCase();
-  const flow = at("change-flow").value, action = at("change-action").value;
-  const found = data.changes.filter((each) => (!flow || each.workflow === flow) && (!action || each.action === action) && each.text.includes(words));
+  const text = at("find-change").value.toLowerCase();
+  const workflow = at("change-workflow").value, action = at("change-action").value;
+  const found = data.changes.filter((each) => (!workflow || each.workflow === workflow) && (!action || each.action === action) && each.text.includes(text));
   at("change-list").replaceChildren(...found.slice(0, shown).map(change));
   at("change-count").textContent = `${found.length.toLocaleString()} of ${data.changes.length.toLocaleString()}`;
   at("change-more").hidden = found.length <= shown;
 }
-for (const id of ["find-change", "change-flow", "change-action"])
+for (const id of ["find-change", "change-workflow", "change-action"])
   at(id).addEventListener("input", () => { shown = STEP; showChanges(); });
 at("change-more").addEventListener("click", () => { shown += STEP; showChanges(); });
 showChanges();
@@ -60,10 +60,10 @@ function record(each) {
   const item = make("div", undefined, "item");
   item.append(make("b", `${each.source} ${each.id}`), [each.number, each.name].filter(Boolean).join(" · "));
   const diff = make("div", undefined, "diff");
-  for (const [flow, action, reason, target] of each.decided) {
+  for (const [workflow, action, reason, target] of each.decided) {
     const what = make("span");
     what.append(make("b", action, action), reason || "", target ? ` (target id ${target})` : "");
-    diff.append(make("span", flow), what);
+    diff.append(make("span", workflow), what);
   }
   item.append(diff);
   return item;
@@ -72,11 +72,11 @@ for (const each of data.records)
   each.text = [each.id, each.number, each.name, ...each.decided.map((one) => one[3])].join("\n").toLowerCase();
 
 function showRecords() {
-  const words = at("find-record").value.trim().toLowerCase();
-  const found = words ? data.records.filter((each) => each.text.includes(words)) : [];
-  found.sort((one, other) => (other.id === words) - (one.id === words));
+  const text = at("find-record").value.trim().toLowerCase();
+  const found = text ? data.records.filter((each) => each.text.includes(text)) : [];
+  found.sort((one, other) => (other.id === text) - (one.id === text));
   at("record-list").replaceChildren(...found.slice(0, 50).map(record));
-  at("record-count").textContent = words ? `${found.length.toLocaleString()} found` : `${data.records.length.toLocaleString()} records`;
+  at("record-count").textContent = text ? `${found.length.toLocaleString()} found` : `${data.records.length.toLocaleString()} records`;
 }
 at("find-record").addEventListener("input", showRecords);
 
@@ -91,20 +91,3 @@ function fromAddress() {
 addEventListener("hashchange", fromAddress);
 showRecords();
 fromAddress();
-
-// --- lineage: the way of the column or field under the pointer
-for (const svg of document.querySelectorAll("svg")) {
-  const parts = [...svg.querySelectorAll(".edge, .node")], edges = [...svg.querySelectorAll(".edge")];
-  const light = (node) => {
-    const ways = edges.filter((edge) => edge.dataset.from === node.dataset.from || edge.dataset.to === node.dataset.to);
-    const names = new Set(ways.flatMap((edge) => [`<${edge.dataset.from}`, `>${edge.dataset.to}`]));
-    for (const part of parts) {
-      const isWay = ways.includes(part);
-      const isEnd = part.matches(".node") && (names.has(`<${part.dataset.from}`) || names.has(`>${part.dataset.to}`));
-      part.classList.toggle("lit", isWay);
-      part.classList.toggle("faint", !isWay && !isEnd && part !== node);
-    }
-  };
-  for (const node of svg.querySelectorAll(".node")) node.addEventListener("pointerenter", () => light(node));
-  svg.addEventListener("pointerleave", () => { for (const part of parts) part.classList.remove("lit", "faint"); });
-}

@@ -1,1 +1,1 @@
-"""Generated companies, people and NetSuite reference data."""
+"""Seeded generation of companies, people and NetSuite reference data."""

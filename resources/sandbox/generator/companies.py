@@ -1,4 +1,4 @@
-"""Companies to fill the sandbox with: read from a CSV as dirty as it is, or invented.
+"""Companies for the generated records: read from a CSV without cleaning, or invented.
 
 companies(random, path, count)  ->  `count` companies: the file's in seeded order, then invented ones
 """
@@ -18,7 +18,7 @@ from resources.sandbox.generator.geography import CITIES, City
 
 GZIP = b"\x1f\x8b"
 
-# quoted in hundredths of the currency, as exchanges do; NetSuite knows the currency only
+# codes for hundredths of a currency, as stock exchanges use them; NetSuite has only the currency
 HUNDREDTHS = {"ILA": "ILS", "ZAC": "ZAR", "GBX": "GBP"}
 
 SECTORS = (
@@ -36,21 +36,21 @@ SECTORS = (
 )
 
 
-def words(text: str) -> tuple[str, ...]:
-    """A list of words, as a line of them."""
+def split_words(text: str) -> tuple[str, ...]:
+    """Split a line into its words."""
     return tuple(text.split())
 
 
-_ONSETS = words(
+_ONSETS = split_words(
     "Ald Arv Bel Bor Cal Cor Dal Dor Elm Eri Fal Fen Gal Gor Hal Hel Ish Jor Kal Kes Lan Lor Mal Mer Nor "
     "Nav Orl Pel Quin Ras Rov Sal Sol Tal Tor Ulv Val Ver Wal Yor Zan Zel Ström Øst Šar Çel Ñan Æg Über "
     "Éto Łuk"
 )
-_CODAS = words(
+_CODAS = split_words(
     "a ara aro avia den dex dian ema eon era eta ian ica ida idge ion ira ista ium iva ix mar mont ona or "
     "ora os ova via wick wyn ys ø é"
 )
-_TRADES = words(
+_TRADES = split_words(
     "Analytics Biotech Brewing Capital Chemicals Components Construction Consulting Design Electronics "
     "Energy Engineering Foods Freight Gaming Glass Health Holdings Hotels Insurance Instruments Labs "
     "Logistics Machinery Marine Media Metals Mining Mobility Motors Networks Optics Packaging Paper "
@@ -61,7 +61,7 @@ _TRADES = words(
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """One company; fields are as the source has them, so blanks, odd codes and gaps are kept."""
+    """One company; fields keep the blanks, unusual codes and gaps of the source."""
 
     name: str
     country: str = ""
@@ -78,7 +78,7 @@ COLUMNS = tuple(each.name for each in fields(Company))
 
 
 def companies(random: Random, path: Path | None, count: int) -> list[Company]:
-    """Companies with different names; the same for the same seed, on any machine.
+    """Return companies with distinct names; the same seed gives the same list on any machine.
 
     Raises:
         ValueError: The file has no column `name`.
@@ -89,7 +89,7 @@ def companies(random: Random, path: Path | None, count: int) -> list[Company]:
 
 
 def read_companies(path: Path) -> list[Company]:
-    """Every row of a CSV (plain or .gz) that has a name; missing columns are empty.
+    """Return the rows of a CSV (plain or .gz) that have a name; missing columns are empty.
 
     Raises:
         ValueError: The file has no column `name`.
@@ -104,7 +104,7 @@ def read_companies(path: Path) -> list[Company]:
 
 
 def invent(random: Random, taken: set[str]) -> Iterator[Company]:
-    """Plausible companies without end, none with a name already taken."""
+    """Yield plausible companies without end; no name is taken or repeated."""
     seen = set(taken)
     while True:
         city = random.choice(CITIES)
@@ -121,13 +121,13 @@ def invent(random: Random, taken: set[str]) -> Iterator[Company]:
 
 
 def _invented(random: Random, name: str, city: City, trade: str) -> Company:
-    complete = random.random() < 0.8  # noqa: PLR2004 - one in five has a gap, as in real lists
+    complete = random.random() < 0.8  # noqa: PLR2004 - one in five has a gap
     return Company(
         name=f" {name}" if random.random() < 0.002 else name,  # noqa: PLR2004 - leading blanks occur
         country=city.country,
         state=city.state,
         city=city.name if complete else "",
-        zipcode=filled(random, city.zip_form) if complete else "",
+        zipcode=fill_pattern(random, city.zip_pattern) if complete else "",
         website=f"https://www.{slug(name)}.example" if random.random() < 0.85 else "",  # noqa: PLR2004 - some have none
         currency=city.currency,
         sector=random.choice(SECTORS),
@@ -135,13 +135,13 @@ def _invented(random: Random, name: str, city: City, trade: str) -> Company:
     )
 
 
-def filled(random: Random, form: str) -> str:
-    """A form with # replaced by digits and @ by capital letters."""
-    signs = {"#": "0123456789", "@": "ABCDEFGHJKLMNPRSTUVWXY"}
-    return "".join(random.choice(signs[sign]) if sign in signs else sign for sign in form)
+def fill_pattern(random: Random, pattern: str) -> str:
+    """Replace each # of a pattern by a digit and each @ by a capital letter."""
+    choices = {"#": "0123456789", "@": "ABCDEFGHJKLMNPRSTUVWXY"}
+    return "".join(random.choice(choices[each]) if each in choices else each for each in pattern)
 
 
 def slug(name: str) -> str:
-    """A name as part of an internet address: ASCII letters, digits, hyphens."""
+    """Return a name as part of a domain: ASCII letters, digits, hyphens."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "company"

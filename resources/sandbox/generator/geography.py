@@ -1,8 +1,8 @@
-"""Countries and cities for the sandbox: ISO codes for what a CSV spells out, and cities to invent in."""
+"""Countries and cities: ISO codes of country names, and cities for invented companies."""
 
 from dataclasses import dataclass
 
-# as the CSV of companies spells them -> ISO 3166-1 alpha-2, the form of NetSuite's `country`
+# country names of the companies CSV -> ISO 3166-1 alpha-2, the format of NetSuite's `country`
 COUNTRY_CODES = {
     "Anguilla": "AI", "Argentina": "AR", "Australia": "AU", "Austria": "AT", "Azerbaijan": "AZ",
     "Bahamas": "BS", "Bangladesh": "BD", "Barbados": "BB", "Belgium": "BE", "Bermuda": "BM",
@@ -34,19 +34,19 @@ ASIA_PACIFIC = frozenset(_ASIA_PACIFIC.split())
 
 
 def country_code(name: str) -> str | None:
-    """The ISO code of a country name or code; None when there is none."""
+    """Return the ISO code of a country name or code; None if unknown."""
     text = name.strip()
     return text if len(text) == 2 and text.isupper() else COUNTRY_CODES.get(text)  # noqa: PLR2004 - ISO alpha-2
 
 
 @dataclass(frozen=True)
 class City:
-    """A city to invent companies in; in `zip_form` # is a digit and @ a capital letter."""
+    """A city for invented companies; in `zip_pattern` # is a digit and @ a capital letter."""
 
     name: str
     state: str
     country: str
-    zip_form: str
+    zip_pattern: str
     currency: str
     legal_forms: tuple[str, ...]
 
@@ -94,7 +94,7 @@ CITIES = (
     City("Cape Town", "", "South Africa", "80##", "ZAR", ("(Pty) Ltd",)),
 )
 
-# currency of a country when the CSV gives none
+# currency of a country, for companies without one
 CURRENCY_OF = {city.country: city.currency for city in CITIES} | {
     "China": "CNY", "South Korea": "KRW", "Taiwan": "TWD", "Hong Kong": "HKD", "Thailand": "THB",
     "Indonesia": "IDR", "Israel": "ILS", "Malaysia": "MYR", "Chile": "CLP", "Germany": "EUR",

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from random import Random
 
-from resources.sandbox.generator.companies import filled, slug, words
+from resources.sandbox.generator.companies import fill_pattern, slug, split_words
 
-_FIRST = words(
+_FIRST = split_words(
     "Ada Aiko Álvaro Amir Ana Anders Anna Astrid Bao Björn Carla Chloé Daniel David Dilara Elena Emma "
     "Erik Farah Fatima Felix François Giulia Grace Hanna Hugo Ines Ivan Jan José Julia Jürgen Karin Kofi "
     "Lars Laura Lena Liam Łukasz Mai Maria Mateo Mehmet Mei Nadia Nils Noor Olga Omar Paula Peter Priya "
     "Rafael Renée Rosa Samir Sara Sofia Søren Tariq Tomáš Uma Viktor Wei Yara Yusuf Zoë"
 )
-_LAST = words(
+_LAST = split_words(
     "Abe Ahmed Almeida Andersen Bauer Becker Berg Bianchi Brown Castro Chen Cohen Costa Dahl Demir Diaz "
     "Dubois Eriksson Fernández Fischer García Haddad Hansen Hoffmann Horváth Ivanova Jansen Jensen "
     "Johansson Jones Kaya Khan Kim Kowalski Kumar Larsen Lefèvre Lindqvist López Martin Mensah Meyer "
@@ -57,7 +57,7 @@ class Person:
 
 
 def person(random: Random) -> Person:
-    """Somebody."""
+    """Return a random person."""
     middle = random.choice("ABCDEJKLMRST") + "." if random.random() < 0.1 else None  # noqa: PLR2004 - one in ten
     return Person(
         random.choice(_SALUTATIONS),
@@ -68,16 +68,16 @@ def person(random: Random) -> Person:
     )
 
 
-def email(who: str, company: str) -> str:
-    """An address that can never reach anybody."""
-    return f"{slug(who).replace('-', '.')}@{slug(company)[:30].strip('-')}.example"
+def email(name: str, company: str) -> str:
+    """Return an address in the reserved domain .example, which cannot receive mail."""
+    return f"{slug(name).replace('-', '.')}@{slug(company)[:30].strip('-')}.example"
 
 
 def phone(random: Random) -> str:
-    """A telephone number out of the range kept for fiction, within NetSuite's 21 characters."""
-    return filled(random, random.choice(("+1 ### 555 01##", "(###) 555-01##", "+44 1632 960###")))
+    """Return a telephone number from the ranges reserved for fiction, within NetSuite's 21 characters."""
+    return fill_pattern(random, random.choice(("+1 ### 555 01##", "(###) 555-01##", "+44 1632 960###")))
 
 
 def street(random: Random) -> str:
-    """A street and number."""
+    """Return a street and number."""
     return f"{random.randrange(1, 400)} {random.choice(_STREETS)}"

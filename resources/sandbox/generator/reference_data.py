@@ -1,6 +1,6 @@
-"""What a NetSuite account has before its first customer: subsidiaries, departments, statuses, currencies.
+"""Reference data of a NetSuite account: subsidiaries, departments, statuses, currencies.
 
-set_up(moment)  ->  {table: rows}, the same in every sandbox
+reference_tables(moment)  ->  {table: rows}, the same in every sandbox
 """
 
 from collections.abc import Iterable, Mapping
@@ -67,9 +67,9 @@ CURRENCIES = {
 CURRENCY_IDS = {symbol: number for number, symbol in enumerate(CURRENCIES, 1)}
 WITHOUT_CENTS = {"JPY", "KRW", "CLP", "ISK"}
 
-# trees as (id, name, parent)
-Tree = tuple[tuple[int, str, int | None], ...]
-DEPARTMENTS: Tree = (
+# hierarchies as (id, name, parent)
+Hierarchy = tuple[tuple[int, str, int | None], ...]
+DEPARTMENTS: Hierarchy = (
     (1, "Sales", None),
     (2, "Inside Sales", 1),
     (3, "Field Sales", 1),
@@ -81,7 +81,7 @@ DEPARTMENTS: Tree = (
     (9, "Marketing", None),
     (10, "Finance & Administration", None),
 )
-CLASSES: Tree = (
+CLASSES: Hierarchy = (
     (1, "Commercial", None),
     (2, "Industrials", 1),
     (3, "Materials", 1),
@@ -97,7 +97,7 @@ CLASSES: Tree = (
     (13, "Real Estate", None),
 )
 CLASS_OF_SECTOR = {name: number for number, name, _ in CLASSES if number not in {1, 8}}
-LOCATIONS: Tree = (
+LOCATIONS: Hierarchy = (
     (1, "Americas", None),
     (2, "New York", 1),
     (3, "Toronto", 1),
@@ -127,7 +127,7 @@ PROJECT_MANAGERS = (26, 27, 28)
 
 
 def subsidiary_of(country: str | None) -> int:
-    """The subsidiary that serves a country (ISO code)."""
+    """Return the subsidiary that serves a country (ISO code)."""
     served = {"CA": 2, "GB": 4, "IE": 4}
     if country in served:
         return served[country]
@@ -137,18 +137,18 @@ def subsidiary_of(country: str | None) -> int:
 
 
 def region_of(subsidiary: int) -> str:
-    """The text of `custentity_region`."""
+    """Return the text of `custentity_region`."""
     return {1: "Americas", 2: "Americas", 5: "APAC"}.get(subsidiary, "EMEA")
 
 
-def set_up(moment: datetime) -> dict[str, list[Row]]:
-    """Rows of every list, last changed at `moment`."""
+def reference_tables(moment: datetime) -> dict[str, list[Row]]:
+    """Return the rows of every reference table, last modified at `moment`."""
     return {
-        "currency": [_currency(number, symbol, moment) for symbol, number in CURRENCY_IDS.items()],
+        "currency": [currency_row(number, symbol, moment) for symbol, number in CURRENCY_IDS.items()],
         "subsidiary": _subsidiaries(moment),
-        "department": _tree(DEPARTMENTS, {}, moment),
-        "classification": _tree(CLASSES, {}, moment),
-        "location": _tree(LOCATIONS, SUBSIDIARIES_OF_LOCATION, moment),
+        "department": _hierarchy(DEPARTMENTS, {}, moment),
+        "classification": _hierarchy(CLASSES, {}, moment),
+        "location": _hierarchy(LOCATIONS, SUBSIDIARIES_OF_LOCATION, moment),
         "entitystatus": [
             {"key": key, "name": name, "entitytype": kind, "probability": probability, "inactive": False}
             for key, name, kind, probability in STATUSES
@@ -159,27 +159,23 @@ def set_up(moment: datetime) -> dict[str, list[Row]]:
                 "name": name,
                 "daysuntilnetdue": days,
                 "discountpercent": discount,
-                **_live(moment),
+                **_active(moment),
             }
             for number, name, days, discount in TERMS
         ],
         "customercategory": [
-            {"id": number, "name": name, **_live(moment)} for number, name in enumerate(CATEGORIES, 1)
+            {"id": number, "name": name, **_active(moment)} for number, name in enumerate(CATEGORIES, 1)
         ],
         "employee": [_employee(*each, moment) for each in EMPLOYEES],
     }
 
 
-def currency_row(number: int, symbol: str, moment: datetime) -> Row:
-    """A currency that a file of companies brings along."""
-    return _currency(number, symbol, moment)
-
-
-def _live(moment: datetime) -> Row:
+def _active(moment: datetime) -> Row:
     return {"isinactive": False, "lastmodifieddate": moment}
 
 
-def _currency(number: int, symbol: str, moment: datetime) -> Row:
+def currency_row(number: int, symbol: str, moment: datetime) -> Row:
+    """Return a row of `currency`."""
     return {
         "id": number,
         "name": CURRENCIES.get(symbol, symbol),
@@ -187,50 +183,50 @@ def _currency(number: int, symbol: str, moment: datetime) -> Row:
         "currencyprecision": 0 if symbol in WITHOUT_CENTS else 2,
         "exchangerate": 1.0,
         "isbasecurrency": symbol == "USD",
-        **_live(moment),
+        **_active(moment),
     }
 
 
 def _subsidiaries(moment: datetime) -> list[Row]:
-    paths = _paths((number, name, parent) for number, name, parent, _, _ in SUBSIDIARIES)
+    full_names = _full_names((number, name, parent) for number, name, parent, _, _ in SUBSIDIARIES)
     return [
         {
             "id": number,
             "name": name,
-            "fullname": paths[number],
+            "fullname": full_names[number],
             "legalname": name,
             "parent": parent,
             "country": country,
             "currency": CURRENCY_IDS[currency],
             "iselimination": number == ELIMINATION,
-            **_live(moment),
+            **_active(moment),
         }
         for number, name, parent, country, currency in SUBSIDIARIES
     ]
 
 
-def _tree(tree: Tree, subsidiaries: Mapping[int, str], moment: datetime) -> list[Row]:
-    paths = _paths(tree)
+def _hierarchy(hierarchy: Hierarchy, subsidiaries: Mapping[int, str], moment: datetime) -> list[Row]:
+    full_names = _full_names(hierarchy)
     return [
         {
             "id": number,
             "name": name,
-            "fullname": paths[number],
+            "fullname": full_names[number],
             "parent": parent,
             "subsidiary": subsidiaries.get(number, EVERY_SUBSIDIARY),
             "includechildren": True,
-            **_live(moment),
+            **_active(moment),
         }
-        for number, name, parent in tree
+        for number, name, parent in hierarchy
     ]
 
 
-def _paths(tree: Iterable[tuple[int, str, int | None]]) -> dict[int, str]:
-    """Names joined from the root down, as NetSuite shows them; parents come before their children."""
-    paths: dict[int, str] = {}
-    for number, name, parent in tree:
-        paths[number] = name if parent is None else f"{paths[parent]} : {name}"
-    return paths
+def _full_names(hierarchy: Iterable[tuple[int, str, int | None]]) -> dict[int, str]:
+    """Return full names such as `Sales : Inside Sales`; parents come before their children."""
+    full_names: dict[int, str] = {}
+    for number, name, parent in hierarchy:
+        full_names[number] = name if parent is None else f"{full_names[parent]} : {name}"
+    return full_names
 
 
 def _employee(number: int, first: str, last: str, subsidiary: int, department: int, moment: datetime) -> Row:
@@ -243,5 +239,5 @@ def _employee(number: int, first: str, last: str, subsidiary: int, department: i
         "subsidiary": subsidiary,
         "department": department,
         "datecreated": moment,
-        **_live(moment),
+        **_active(moment),
     }

@@ -1,1 +1,1 @@
-"""The NetSuite stand-in."""
+"""A simulated NetSuite account."""

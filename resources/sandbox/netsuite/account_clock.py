@@ -1,4 +1,4 @@
-"""NetSuite's own clock: the sandbox's, ahead or behind by the switch `clock_skew_s`."""
+"""The account's clock: the sandbox's, ahead or behind by the switch `clock_skew_s`."""
 
 from datetime import datetime, timedelta
 
@@ -8,16 +8,15 @@ from resources.sandbox.switches import SwitchBoard
 
 
 class AccountClock:
-    """The time by which records are stamped and tokens judged."""
+    """The clock that stamps records and checks tokens."""
 
     def __init__(self, clock: Clock, switches: SwitchBoard) -> None:
         self._clock = clock
         self._switches = switches
 
     def now(self) -> datetime:
-        """The account's time in UTC."""
-        skew = self._switches.load("netsuite", NetSuiteSwitches).clock_skew_s
-        return self._clock.now() + timedelta(seconds=skew) if skew else self._clock.now()
+        """Return the account's time in UTC."""
+        return self._clock.now() + timedelta(seconds=self._switches.load("netsuite", NetSuiteSwitches).clock_skew_s)
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -1,20 +1,20 @@
-"""The metadata-catalog: which record types there are, and their fields as JSON schema (netsuite.md §2.5)."""
+"""The metadata catalog: record types, and their fields as JSON schema (netsuite.md §2.5)."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from resources.sandbox.netsuite.record_types import RECORDS, columns_shown, field_name
-from resources.sandbox.netsuite.refusal import Refusal
-from resources.sandbox.netsuite.render import origin
-from resources.sandbox.netsuite.store.custom_fields import kind_of
-from resources.sandbox.netsuite.store.tables import Column, Table
+from resources.sandbox.netsuite.errors import ApiError
+from resources.sandbox.netsuite.pages import origin
+from resources.sandbox.netsuite.record_types import RECORD_TYPES, field_name, record_columns
+from resources.sandbox.netsuite.store.custom_fields import custom_field_kind
+from resources.sandbox.netsuite.store.table import Column, Table
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.transport import Answer, Call, json_answer
+from resources.sandbox.transport import Request, Response, json_response
 
-CATALOG = "/services/rest/record/v1/metadata-catalog"
+CATALOG_PATH = "/services/rest/record/v1/metadata-catalog"
 SCHEMA_TYPE = "application/schema+json"
 SWAGGER_TYPE = "application/swagger+json"
-NS_LINK = f"{CATALOG}/nsLink"
+NS_LINK = f"{CATALOG_PATH}/nsLink"
 
 _TYPES: Mapping[str, dict[str, str]] = {
     "int": {"type": "integer", "format": "int64"},
@@ -26,53 +26,53 @@ _TYPES: Mapping[str, dict[str, str]] = {
 }
 
 
-def answer_catalog(call: Call, name: str, switches: NetSuiteSwitches) -> Answer:
-    """The catalogue, or one record type of it.
+def handle_catalog(request: Request, name: str, switches: NetSuiteSwitches) -> Response:
+    """Return the catalog, or one record type of it.
 
     Raises:
-        Refusal: No such record type, or the role may not look.
+        ApiError: The record type does not exist, or the role may not see the catalog.
     """
     if not switches.metadata_visible:
-        raise Refusal(403, "INSUFFICIENT_PERMISSION", "Permission violation: the role may not see the metadata.")
-    accept = call.headers.get("accept", "")
+        raise ApiError(403, "INSUFFICIENT_PERMISSION", "Permission violation: the role may not see the metadata.")
+    accept = request.headers.get("accept", "")
     if not name:
-        wanted = {each.strip().lower() for each in dict(call.query).get("select", "").split(",")} - {""}
-        tables = [each for each in RECORDS.values() if not wanted or each.record.lower() in wanted]
-        shown = [each for each in tables if each.name not in switches.hidden_tables]
+        selected = {each.strip().lower() for each in dict(request.query).get("select", "").split(",")} - {""}
+        tables = [each for each in RECORD_TYPES.values() if not selected or each.record.lower() in selected]
+        visible = [each for each in tables if each.name not in switches.hidden_tables]
         if SWAGGER_TYPE in accept:
-            return json_answer(_openapi(shown, switches), media_type=SWAGGER_TYPE)
-        return json_answer({"items": [_entry(call, each) for each in shown], "links": []})
+            return json_response(_openapi(visible, switches), media_type=SWAGGER_TYPE)
+        return json_response({"items": [_entry(request, each) for each in visible], "links": []})
     if name == "nsLink":
         link = {
             "type": "object",
             "properties": {"rel": {"type": "string"}, "href": {"type": "string", "format": "URI"}},
         }
-        return json_answer(link, media_type=SCHEMA_TYPE)
-    table = RECORDS.get(name.lower())
+        return json_response(link, media_type=SCHEMA_TYPE)
+    table = RECORD_TYPES.get(name.lower())
     if not table or table.name in switches.hidden_tables:
-        raise Refusal(404, "NONEXISTENT_ID", "Record does not exist.", place={"o:errorUrl": call.path})
+        raise ApiError(404, "NONEXISTENT_ID", "Record does not exist.", location={"o:errorUrl": request.path})
     if SCHEMA_TYPE in accept:
-        return json_answer(_schema(table, switches), media_type=SCHEMA_TYPE)
+        return json_response(_schema(table, switches), media_type=SCHEMA_TYPE)
     if SWAGGER_TYPE in accept:
-        return json_answer(_openapi([table], switches), media_type=SWAGGER_TYPE)
-    return json_answer(_entry(call, table))
+        return json_response(_openapi([table], switches), media_type=SWAGGER_TYPE)
+    return json_response(_entry(request, table))
 
 
-def _entry(call: Call, table: Table) -> dict[str, Any]:
-    href = f"{origin(call)}{CATALOG}/{table.record}"
+def _entry(request: Request, table: Table) -> dict[str, Any]:
+    href = f"{origin(request)}{CATALOG_PATH}/{table.record}"
     links = [
         {"rel": "canonical", "href": href, "mediaType": "application/json"},
         {"rel": "alternate", "href": href, "mediaType": SWAGGER_TYPE},
         {"rel": "alternate", "href": href, "mediaType": SCHEMA_TYPE},
-        {"rel": "describes", "href": f"{origin(call)}/services/rest/record/v1/{table.record}"},
+        {"rel": "describes", "href": f"{origin(request)}/services/rest/record/v1/{table.record}"},
     ]
     return {"name": table.record, "links": links}
 
 
 def _schema(table: Table, switches: NetSuiteSwitches) -> dict[str, Any]:
     properties: dict[str, Any] = {"id": {"type": "string", "title": "Internal ID", "nullable": True}}
-    for each in columns_shown(table, switches):
-        kind = kind_of(table.name, each.name, switches.custom_fields)
+    for each in record_columns(table, switches):
+        kind = custom_field_kind(table.name, each.name, switches.custom_fields)
         properties[field_name(each.name)] = _property(each, kind)
     if table.name == "customer":
         properties["subsidiary"] = _reference()
@@ -91,9 +91,9 @@ def _property(column: Column, custom_kind: str = "") -> dict[str, Any]:
         content = _reference()
     elif custom_kind == "multi":
         content = {"type": "object", "properties": {"items": {"type": "array", "items": _reference()}}}
-    own = column.name.startswith(("custentity_", "custrecord_", "custitem_"))
-    content["title"] = (column.name.partition("_")[2] if own else column.name).replace("_", " ").title()
-    if own:
+    is_custom = column.name.startswith(("custentity_", "custrecord_", "custitem_"))
+    content["title"] = (column.name.partition("_")[2] if is_custom else column.name).replace("_", " ").title()
+    if is_custom:
         content["x-ns-custom-field"] = True
     return content
 

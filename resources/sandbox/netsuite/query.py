@@ -1,6 +1,6 @@
 """The SuiteQL endpoint: POST /services/rest/query/v1/suiteql?limit=&offset=.
 
-Each page is a fresh execution of its statement, so pages move when rows do (netsuite.md §1.1, §1.2, §1.4).
+Each page is a new execution of its statement, so pages shift when rows change (netsuite.md §1.1, §1.2, §1.4).
 """
 
 import random
@@ -12,58 +12,56 @@ from typing import Any
 
 import orjson
 
-from resources.sandbox.netsuite.refusal import Refusal, unsupported
-from resources.sandbox.netsuite.render import Page, collection
+from resources.sandbox.netsuite.errors import ApiError, unsupported
+from resources.sandbox.netsuite.pages import Page, collection
 from resources.sandbox.netsuite.store.values import utc_text
-from resources.sandbox.netsuite.suiteql.functions import shown
-from resources.sandbox.netsuite.suiteql.statement import scan
-from resources.sandbox.netsuite.suiteql.translate import Statement, compiled
+from resources.sandbox.netsuite.suiteql.parser import scan
+from resources.sandbox.netsuite.suiteql.sqlite_functions import as_text
+from resources.sandbox.netsuite.suiteql.translate import Statement, translate
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.store import Store
-from resources.sandbox.transport import Answer, Call
+from resources.sandbox.transport import Request, Response
 
 
 @dataclass(frozen=True)
 class Rows:
-    """One executed page."""
+    """The rows of one page, and the number of rows of the whole result."""
 
     items: list[dict[str, Any]]
     total: int
 
 
-def answer_query(call: Call, store: Store, now: datetime, switches: NetSuiteSwitches) -> Answer:
-    """Answer one SuiteQL call.
+def handle_query(request: Request, store: Store, now: datetime, switches: NetSuiteSwitches) -> Response:
+    """Handle one SuiteQL request.
 
     Raises:
-        Refusal: The call or its statement is wrong.
+        ApiError: The request or its statement is wrong.
     """
-    if call.method != "POST":
-        raise Refusal(
-            405, "METHOD_NOT_ALLOWED", f"The method {call.method} is not allowed here.", headers={"Allow": "POST"}
-        )
-    if switches.prefer_required and "transient" not in call.headers.get("prefer", "").replace(" ", "").lower().split(
-        ","
-    ):
-        raise Refusal(400, "INVALID_REQUEST", switches.prefer_text, place={"o:errorHeader": "Prefer"})
-    page = Page.of(call)
-    page.check_reach(switches.row_cap, switches.page_cap)
-    query, binds = _statement(call.body)
+    if request.method != "POST":
+        detail = f"The method {request.method} is not allowed here."
+        raise ApiError(405, "METHOD_NOT_ALLOWED", detail, headers={"Allow": "POST"})
+    preferences = request.headers.get("prefer", "").replace(" ", "").lower().split(",")
+    if switches.prefer_required and "transient" not in preferences:
+        raise ApiError(400, "INVALID_REQUEST", switches.prefer_text, location={"o:errorHeader": "Prefer"})
+    page = Page.of(request)
+    page.check_caps(switches.row_cap, switches.page_cap)
+    query, binds = _statement(request.body)
     rows = run(query, binds, page, store=store, now=now, switches=switches)
-    return collection(call, page, rows.items, rows.total)
+    return collection(request, page, rows.items, rows.total)
 
 
 def _statement(body: bytes) -> tuple[str, list[Any]]:
-    """The statement and its binds."""
+    """Return the statement and its bind values."""
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refusal(400, "INVALID_CONTENT", "Invalid content in the request body.") from error
+        raise ApiError(400, "INVALID_CONTENT", "Invalid content in the request body.") from error
     query = content.get("q") if isinstance(content, dict) else None
     binds = content.get("params", []) if isinstance(content, dict) else None
     if not isinstance(query, str) or not query.strip():
-        raise Refusal(400, "INVALID_CONTENT", "The request body must contain the property 'q'.")
+        raise ApiError(400, "INVALID_CONTENT", "The request body must contain the property 'q'.")
     if not isinstance(binds, list) or not all(isinstance(each, str | int | float | None) for each in binds):
-        raise Refusal(400, "INVALID_CONTENT", "The property 'params' must be a list of values.")
+        raise ApiError(400, "INVALID_CONTENT", "The property 'params' must be a list of values.")
     return query, binds
 
 
@@ -71,11 +69,11 @@ def run(query: str, binds: list[Any], page: Page, *, store: Store, now: datetime
     """Execute one page.
 
     Raises:
-        Refusal: The statement is not SuiteQL, or a value does not fit its format.
+        ApiError: The statement is not SuiteQL, or a value does not fit its format.
     """
     scanned = scan(query, binds, switches)
-    statement = compiled(scanned.text, scanned.top, switches)
-    # another order for each page: a client that pages without ORDER BY meets doubles and gaps, as in NetSuite
+    statement = translate(scanned.text, scanned.top, switches)
+    # another order for each page: a client that pages without ORDER BY gets duplicates and gaps, as in NetSuite
     shuffle = random.Random(f"{switches.shuffle_seed}:{page.offset}").randrange(100_000, 900_000)
     parameters = {
         **scanned.parameters,
@@ -86,12 +84,12 @@ def run(query: str, binds: list[Any], page: Page, *, store: Store, now: datetime
     }
     try:
         with store.read() as connection:
-            return _executed(connection, statement, parameters, page)
+            return _execute(connection, statement, parameters, page)
     except (sqlite3.Error, OverflowError) as error:
         raise unsupported(f"the statement does not run: {error}") from error
 
 
-def _executed(connection: sqlite3.Connection, statement: Statement, parameters: Mapping[str, Any], page: Page) -> Rows:
+def _execute(connection: sqlite3.Connection, statement: Statement, parameters: Mapping[str, Any], page: Page) -> Rows:
     cursor = connection.cursor()
     cursor.row_factory = None
     rows = cursor.execute(statement.page_sql, parameters).fetchall()
@@ -102,9 +100,9 @@ def _executed(connection: sqlite3.Connection, statement: Statement, parameters: 
 
 
 def _item(keys: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
-    """One row as NetSuite sends it: texts only, nothing for null."""
+    """Return one row as NetSuite sends it: all values are strings, nulls are omitted."""
     item: dict[str, Any] = {"links": []}
     for key, value in zip(keys, row, strict=True):
         if value is not None:
-            item[key] = value if value.__class__ is str else shown(value)
+            item[key] = value if value.__class__ is str else as_text(value)
     return item

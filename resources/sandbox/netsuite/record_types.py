@@ -1,17 +1,14 @@
-"""The record API's view of the tables: record types, camelCase fields, one record as JSON (netsuite.md §2.3, §2.7)."""
+"""Record types of the REST record API and their field names (netsuite.md §2.3, §2.7)."""
 
-import sqlite3
 from collections.abc import Mapping
-from typing import Any
 
-from resources.sandbox.netsuite.store.custom_fields import described as own
-from resources.sandbox.netsuite.store.tables import READABLE, TABLES, Column, Table
-from resources.sandbox.netsuite.suiteql.oracle_functions import display_value
-from resources.sandbox.netsuite.suiteql.typed import Typed
+from resources.sandbox.netsuite.store.custom_fields import with_custom_fields
+from resources.sandbox.netsuite.store.table import Column, Table
+from resources.sandbox.netsuite.store.tables import TABLES
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 
-# lead, prospect and project are no resources of REST
-RECORDS: Mapping[str, Table] = {each.record.lower(): each for each in TABLES.values() if each.record}
+# by lower-case name; lead, prospect and project are not record types of REST
+RECORD_TYPES: Mapping[str, Table] = {each.record.lower(): each for each in TABLES.values() if each.record}
 
 _NAMES = """
     entityId entityNumber entityTitle altName companyName isPerson isInactive firstName middleName lastName altEmail
@@ -26,66 +23,16 @@ _NAMES = """
     exchangeRate isBaseCurrency displaySymbol entityType daysUntilNetDue discountPercent internalId defaultBilling
     defaultShipping isResidential addressBookAddress addrPhone addrText
 """
-_CAMEL = {each.lower(): each for each in _NAMES.split()}
-_PATHS = {"entity": "customer"}
+_CAMEL_CASE = {each.lower(): each for each in _NAMES.split()}
 
 
 def field_name(column: str) -> str:
-    """A column as REST spells it."""
-    return _CAMEL.get(column, column)
+    """Return a column's name in REST."""
+    return _CAMEL_CASE.get(column, column)
 
 
-def record_path(table: str) -> str:
-    """The REST record type of a table."""
-    described = READABLE[table]
-    return described.record or _PATHS.get(table, table)
-
-
-def columns_shown(table: Table, switches: NetSuiteSwitches) -> list[Column]:
-    """The fields of a record type, in this account; the key is `id`."""
+def record_columns(table: Table, switches: NetSuiteSwitches) -> list[Column]:
+    """Return the fields of a record type in this account, without the key."""
     hidden = {each.split(".")[1] for each in switches.hidden_columns if each.split(".")[0] == table.name}
-    columns = own(table, switches.custom_fields).columns.values()
+    columns = with_custom_fields(table, switches.custom_fields).columns.values()
     return [each for each in columns if each.name not in hidden and each.name != table.key]
-
-
-def select_sql(table: Table, columns: list[Column]) -> str:
-    """All fields of records, with the display value of each reference beside it."""
-    parts = [f'r."{table.key}" AS "id"']
-    for each in columns:
-        parts.append(f'r."{each.name}" AS "{each.name}"')
-        if each.refers:
-            shown = display_value(Typed(f'r."{each.name}"', "int", refers=each.refers))
-            parts.append(f'{shown.sql} AS "{each.name}:name"')
-    return f'SELECT {", ".join(parts)} FROM "{table.name}" AS r'
-
-
-def rendered(row: sqlite3.Row, table: Table, columns: list[Column], base: str) -> dict[str, Any]:
-    """One record as REST sends it; a field without a value is left out."""
-    own = f"{base}/{table.record}/{row['id']}"
-    content: dict[str, Any] = {"links": [{"rel": "self", "href": own}], "id": str(row["id"])}
-    for each in columns:
-        value = row[each.name]
-        if value is None:
-            continue
-        if each.refers:
-            content[field_name(each.name)] = reference(each.refers, value, row[f"{each.name}:name"], base)
-        else:
-            content[field_name(each.name)] = _value(each, value)
-    return content
-
-
-def reference(table: str, key: int, shown: str | None, base: str) -> dict[str, Any]:
-    """A link to another record."""
-    links = [{"rel": "self", "href": f"{base}/{record_path(table)}/{key}"}]
-    return {"links": links, "id": str(key), "refName": shown or str(key)}
-
-
-def _value(column: Column, value: Any) -> Any:
-    """Dates are ISO 8601 here, and moments are in UTC: unlike SuiteQL."""
-    if column.kind == "bool":
-        return value == "T"
-    if column.kind == "date":
-        return value[:10]
-    if column.kind == "timestamp":
-        return f"{value[:10]}T{value[11:]}Z"
-    return value

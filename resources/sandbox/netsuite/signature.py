@@ -1,4 +1,4 @@
-"""OAuth 1.0a as NetSuite checks it: HMAC-SHA256 over method, address and every oauth_* it was sent.
+"""OAuth 1.0a as NetSuite checks it: HMAC-SHA256 over the method, the URL and every oauth_* parameter.
 
 Source: netsuite.md §3.3, with Oracle's published test vector; clients such as authlib also send oauth_body_hash.
 """
@@ -15,8 +15,8 @@ from oauthlib.oauth1.rfc5849 import signature as rfc5849
 _PAIR = re.compile(r'\s*([A-Za-z_]+)="([^"]*)"\s*(?:,|$)')
 
 
-def parameters_of(header: str) -> dict[str, str]:
-    """The pairs of an Authorization header `OAuth realm="…", oauth_…="…"`; empty when it is malformed."""
+def oauth_parameters(header: str) -> dict[str, str]:
+    """Parse an Authorization header `OAuth realm="…", oauth_…="…"`; empty if malformed."""
     text = header.partition(" ")[2]
     pairs = _PAIR.findall(text)
     if _PAIR.sub("", text).strip() or len(dict(pairs)) != len(pairs):
@@ -25,11 +25,10 @@ def parameters_of(header: str) -> dict[str, str]:
 
 
 def sign(method: str, url: str, oauth: dict[str, str], consumer_secret: str, token_secret: str) -> str:
-    """The signature that these secrets give."""
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
+    """Return the signature of a request with these secrets."""
+    query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     signed = [(name, value) for name, value in oauth.items() if name not in {"realm", "oauth_signature"}]
-    # the stubs know a dict of parameters only, and not every method
+    # the stubs accept a dict of parameters only, and not every method
     normalize: Any = rfc5849.normalize_parameters
     base_string: Any = rfc5849.signature_base_string
     base: str = base_string(method, rfc5849.base_string_uri(url), normalize([*query, *signed]))

@@ -1,8 +1,8 @@
-"""Plays the user event of `resources/netsuite/suitescript`: after a save it posts which record that was.
+"""The user event script of `resources/netsuite/suitescript`: after each save it posts the record's type and id.
 
-register()  ->  user_event.json  ->  Holdings.insert, update, delete  ->  a signed post  ->  `millpond webhook`
+deploy()  ->  user_event.json  ->  RecordStore.insert, update, delete  ->  a signed POST  ->  `millpond webhook`
 
-As in NetSuite, what goes wrong here never fails the save; unlike there, somebody waits for the answer two seconds only.
+As in NetSuite, an error here never fails the save. The timeout is two seconds.
 """
 
 import json
@@ -11,16 +11,16 @@ from pathlib import Path
 
 import httpx
 
-from resources.netsuite.webhook_signature import signed
+from resources.netsuite.webhook_signature import signed_headers
 
 FILE = "user_event.json"
 TIMEOUT_S = 2.0
-DEPLOYED = frozenset({"customer", "job", "contact"})  # tables on whose records the script is deployed
+TABLES = frozenset({"customer", "job", "contact"})  # tables of the record types with the script
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where the script posts, signed with what."""
+    """The script's settings: its URL, its signing secret, and the values that it posts."""
 
     url: str
     secret: str
@@ -29,13 +29,13 @@ class Deployment:
 
 
 class UserEvent:
-    """The script as it is deployed in one sandbox, or not at all."""
+    """The script of one sandbox folder, deployed or not."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
 
-    def register(self, deployment: Deployment | None) -> None:
-        """Deploy the script, or take it away."""
+    def deploy(self, deployment: Deployment | None) -> None:
+        """Deploy the script with these settings, or remove it."""
         if deployment is None:
             self._path.unlink(missing_ok=True)
             return
@@ -43,15 +43,22 @@ class UserEvent:
         self._path.write_text(json.dumps(asdict(deployment)))
 
     def is_deployed(self, table: str) -> bool:
-        """Whether a save of this table's records is told."""
-        return table in DEPLOYED and self._path.exists()
+        """Return whether a save in this table is posted."""
+        return table in TABLES and self._path.exists()
 
     def after_submit(self, record_type: str, record_id: int, event: str) -> int | None:
-        """Post what was saved; the answer's status, None when there was none."""
-        at = Deployment(**json.loads(self._path.read_text()))
-        said = {"type": record_type, "id": str(record_id), "event": event, "context": at.context}
-        body = json.dumps({"account": at.account, **said}).encode()
+        """Post a saved record; return the response's status, or None without a response."""
+        deployment = Deployment(**json.loads(self._path.read_text()))
+        content = {
+            "account": deployment.account,
+            "type": record_type,
+            "id": str(record_id),
+            "event": event,
+            "context": deployment.context,
+        }
+        body = json.dumps(content).encode()
+        headers = signed_headers(deployment.secret, body)
         try:
-            return httpx.post(at.url, content=body, headers=signed(at.secret, body), timeout=TIMEOUT_S).status_code
+            return httpx.post(deployment.url, content=body, headers=headers, timeout=TIMEOUT_S).status_code
         except httpx.HTTPError:
             return None

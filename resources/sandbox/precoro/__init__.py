@@ -1,1 +1,1 @@
-"""The Precoro stand-in."""
+"""A simulated Precoro."""

@@ -1,4 +1,4 @@
-"""Precoro's rate limits: four windows for every request, two for the same GET again."""
+"""Rate limits of Precoro: four windows for all requests, two for repeated GETs."""
 
 import math
 import sqlite3
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.transport import Answer, Call, json_answer
+from resources.sandbox.transport import Request, Response, json_response
 
-STAMP = "%Y-%m-%d %H:%M:%S UTC"
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `calls` in `seconds`; `kind` is what the answer calls it."""
+    """At most `calls` in `seconds`; `name` is that of the response."""
 
-    kind: str
+    name: str
     calls: int
     seconds: int
     identical: bool = False
 
 
-def limits(switches: PrecoroSwitches) -> Iterator[Limit]:
-    """The limits in force; the names of the second, minute and route-by-hour limiters are invented."""
+def active_limits(switches: PrecoroSwitches) -> Iterator[Limit]:
+    """Yield the active limits; the names of the second, minute and route-by-hour limiters are invented."""
     if switches.limit_per_second:
         yield Limit("Second limiter", switches.calls_per_second, 1)
     if switches.limit_per_minute:
@@ -37,56 +37,56 @@ def limits(switches: PrecoroSwitches) -> Iterator[Limit]:
         yield Limit("Route based limiter by hour", 30, 3600, identical=True)
 
 
-def refuse(
-    connection: sqlite3.Connection, company_id: int, call: Call, now: float, switches: PrecoroSwitches
-) -> Answer | None:
-    """The 429 that this call meets, or None."""
+def rate_limited(
+    connection: sqlite3.Connection, company_id: int, request: Request, now: float, switches: PrecoroSwitches
+) -> Response | None:
+    """Return the 429 for a request beyond a limit, or None."""
     until, limit = 0.0, None
-    for each in limits(switches):
-        if each.identical and call.method != "GET":
+    for each in active_limits(switches):
+        if each.identical and request.method != "GET":
             continue  # writes are exempt: precoro.md §3 [D]
-        free_at = _free_at(connection, company_id, call, now, switches, each)
+        free_at = _free_at(connection, company_id, request, now, switches, each)
         if free_at > max(now, until):
             until, limit = free_at, each
-    return _too_many(limit, until, now, switches) if limit else None
+    return _too_many_requests(limit, until, now, switches) if limit else None
 
 
 def _free_at(
     connection: sqlite3.Connection,
     company_id: int,
-    call: Call,
+    request: Request,
     now: float,
     switches: PrecoroSwitches,
     limit: Limit,
 ) -> float:
-    # one value, so that the index gives the order and nothing is sorted
-    where = "company_id = ? and limited " + ("in (0, 1)" if switches.refused_calls_count else "= 0")
-    values: list[int] = [company_id]
-    texts: list[str] = []
+    """Return the time (Unix seconds) from which a limit allows this request."""
+    # one value, so that the index gives the order without sorting
+    where = "company_id = ? and limited " + ("in (0, 1)" if switches.rejected_calls_count else "= 0")
+    values: list[int | str] = [company_id]
     if limit.identical:
         where += f" and {switches.identical_by} = ? and method = 'GET'"
-        texts = [address(call) if switches.identical_by == "url" else call.path]
+        values.append(path_and_query(request) if switches.identical_by == "url" else request.path)
     statement = f"select at from calls where {where} order by at desc limit 1 offset ?"
-    rows = connection.execute(statement, [*values, *texts, limit.calls - 1]).fetchall()
+    rows = connection.execute(statement, [*values, limit.calls - 1]).fetchall()
     if not rows:
         return 0.0
     if switches.windows == "fixed":
-        begin = math.floor(now / limit.seconds) * limit.seconds
-        return begin + limit.seconds if rows[0]["at"] >= begin else 0.0
+        start = math.floor(now / limit.seconds) * limit.seconds
+        return start + limit.seconds if rows[0]["at"] >= start else 0.0
     return float(rows[0]["at"]) + limit.seconds
 
 
-def address(call: Call) -> str:
-    """What makes two calls the same: path and query."""
-    return call.path + "?" + "&".join(f"{key}={value}" for key, value in call.query)
+def path_and_query(request: Request) -> str:
+    """Return path and query, which make two requests identical."""
+    return request.path + "?" + "&".join(f"{key}={value}" for key, value in request.query)
 
 
-def _too_many(limit: Limit, until: float, now: float, switches: PrecoroSwitches) -> Answer:
+def _too_many_requests(limit: Limit, until: float, now: float, switches: PrecoroSwitches) -> Response:
     body = {
         "error": "Too many requests for this endpoint",
-        "RateLimit-Type": limit.kind,
-        "RateLimit-Retry-After": datetime.fromtimestamp(math.ceil(until), UTC).strftime(STAMP),
+        "RateLimit-Type": limit.name,
+        "RateLimit-Retry-After": datetime.fromtimestamp(math.ceil(until), UTC).strftime(TIME_FORMAT),
         "RateLimit-Limit": limit.calls,
     }
     headers = {"Retry-After": str(math.ceil(until - now))} if switches.retry_after_header else {}
-    return json_answer(body, 429, headers=headers)
+    return json_response(body, 429, headers=headers)

@@ -1,4 +1,4 @@
-"""Request bodies: forms with PHP-style brackets, or JSON brought to the same flat keys."""
+"""Request bodies: forms with PHP-style brackets, or JSON flattened to the same keys."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from resources.sandbox.precoro.refusal import invalid
-from resources.sandbox.transport import Call
+from resources.sandbox.precoro.errors import invalid
+from resources.sandbox.transport import Request
 
 # requests-based clients send True/False, httpx true/false, production data has 1/0: precoro.md §1 [E, C]
 BOOLEANS = {"1": True, "0": False, "true": True, "false": False, "True": True, "False": False}
@@ -15,17 +15,17 @@ BOOLEANS = {"1": True, "0": False, "true": True, "false": False, "True": True, "
 Form = dict[str, str]
 
 
-def read_form(call: Call, *, json_bodies: bool) -> Form:
-    """The body's values under flat keys such as `parent[id]`; repeated keys keep the last value."""
-    if "json" in call.headers.get("content-type", ""):
+def read_form(request: Request, *, json_bodies: bool) -> Form:
+    """Return the body's values under flat keys such as `parent[id]`; of repeated keys the last one."""
+    if "json" in request.headers.get("content-type", ""):
         if not json_bodies:
             return {}
         try:
-            content = orjson.loads(call.body)
+            content = orjson.loads(request.body)
         except orjson.JSONDecodeError:
             raise invalid("body", "Invalid JSON.") from None
         return dict(_flat(content)) if isinstance(content, dict) else {}
-    return dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
+    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -40,7 +40,7 @@ def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
 
 
 def boolean(form: Form, key: str) -> bool:
-    """A boolean in any of the three spellings that clients use."""
+    """Return a boolean in any of the three spellings that clients use."""
     try:
         return BOOLEANS[form[key]]
     except KeyError:
@@ -48,7 +48,7 @@ def boolean(form: Form, key: str) -> bool:
 
 
 def number(form: Form, key: str, message: str) -> int | None:
-    """An id, or None when the form leaves it blank."""
+    """Return an id, or None if it is blank."""
     text = form[key]
     if not text:
         return None

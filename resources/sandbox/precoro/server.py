@@ -1,6 +1,6 @@
-"""Precoro's stand-in: the REST API of one or more companies over one SQLite file.
+"""Request handling of the simulated Precoro: one or more companies in one SQLite file.
 
-answer(call)  ->  who asks (two headers)  ->  rate limits  ->  route  ->  call log  ->  Answer
+request  ->  company by two headers  ->  rate limits  ->  handler by path and method  ->  call log
 """
 
 import re
@@ -11,35 +11,38 @@ from pathlib import Path
 from typing import Any
 
 from resources.clock import Clock
-from resources.sandbox.precoro import limits, options, responses, tables
-from resources.sandbox.precoro.refusal import Refused, invalid, not_allowed, not_found
+from resources.sandbox.precoro import responses, tables
+from resources.sandbox.precoro.dependencies import change_dependencies
+from resources.sandbox.precoro.errors import ApiError, invalid, not_allowed, not_found
+from resources.sandbox.precoro.limits import path_and_query, rate_limited
+from resources.sandbox.precoro.options import OptionWriter
 from resources.sandbox.precoro.request_bodies import read_form
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.precoro.ui_actions import HandEdits
+from resources.sandbox.precoro.ui_actions import UiActions
 from resources.sandbox.store import Store
 from resources.sandbox.switches import SwitchBoard
-from resources.sandbox.transport import Answer, Call, json_answer
+from resources.sandbox.transport import Request, Response, json_response
 
 KINDS = "itemcustomfields|documentcustomfields|suppliercustomfields"
 ONE_OPTION = re.compile(rf"/(?P<kind>{KINDS})/(?P<field_id>\d+)/options/(?P<option_id>\d+)")
 OPTIONS = re.compile(rf"/(?P<kind>{KINDS})/(?P<field_id>\d+)/options")
-DEPEND = re.compile(rf"/(?P<kind>{KINDS})/options/depend_(?P<what>add|remove)")
+DEPEND = re.compile(rf"/(?P<kind>{KINDS})/options/depend_(?P<change>add|remove)")
 ONE_FIELD = re.compile(rf"/(?P<kind>{KINDS})/(?P<field_id>\d+)")
 FIELDS = re.compile(rf"/(?P<kind>{KINDS})")
 ENTITIES = re.compile(r"/(?P<kind>legalentities|locations|users)")
 ONE_ENTITY = re.compile(r"/(?P<kind>legalentities|locations)/(?P<entity_id>\d+)")
 
 
-class PrecoroSandbox(HandEdits):
-    """Precoro's REST API over one SQLite file."""
+class PrecoroSandbox(UiActions):
+    """A simulated Precoro; safe for any number of threads and processes."""
 
     def __init__(self, path: Path, *, clock: Clock, switches: SwitchBoard, credentials: dict[str, Any]) -> None:
         """Open or create the file.
 
         Args:
             path: The SQLite file.
-            clock: The sandbox's time.
-            switches: The folder's switches, read with every request.
+            clock: The sandbox's clock.
+            switches: The sandbox folder's switches, read with each request.
             credentials: `token`, `email` and `item_custom_field_id` of the first company.
         """
         store = Store(path, tables.SCHEMA)
@@ -47,76 +50,75 @@ class PrecoroSandbox(HandEdits):
         self._switches = switches
         self.credentials = credentials
         with store.write() as connection:
-            tables.start(connection, credentials, clock.now())
+            tables.add_first_company(connection, credentials, clock.now())
 
     @property
     def switches(self) -> PrecoroSwitches:
-        """The switches as they are now."""
+        """The current switches."""
         return self._switches.load("precoro", PrecoroSwitches)
 
-    def answer(self, call: Call) -> Answer:
-        """Do what Precoro would do with this request."""
+    def handle(self, request: Request) -> Response:
+        """Respond as Precoro would; each request is one transaction."""
         switches = self.switches
-        with self._store.write() as connection:
-            company_id = _company(connection, call)
+        with self.store.write() as connection:
+            company_id = _company_id(connection, request)
             if company_id is None:
-                return json_answer({"message": "Invalid credentials."}, 401)
-            now = self._clock.now().timestamp()
-            refused = limits.refuse(connection, company_id, call, now, switches)
-            answer = refused or self._routed(connection, company_id, call, switches)
+                return json_response({"message": "Invalid credentials."}, 401)
+            now = self._clock.now()
+            limited = rate_limited(connection, company_id, request, now.timestamp(), switches)
+            response = limited or _RequestHandler(connection, company_id, request, switches, now).response()
             connection.execute(
                 "insert into calls (company_id, at, method, path, url, body, status, limited)"
                 " values (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     company_id,
-                    now,
-                    call.method,
-                    call.path,
-                    limits.address(call),
-                    call.body.decode("utf-8", "replace"),
-                    answer.status,
-                    int(refused is not None),
+                    now.timestamp(),
+                    request.method,
+                    request.path,
+                    path_and_query(request),
+                    request.body.decode("utf-8", "replace"),
+                    response.status,
+                    int(limited is not None),
                 ),
             )
-            return answer
-
-    def _routed(self, connection: sqlite3.Connection, company_id: int, call: Call, switches: PrecoroSwitches) -> Answer:
-        request = _Request(connection, company_id, call, switches, self._clock.now())
-        try:
-            return request.routed()
-        except Refused as refused:
-            return refused.answer(switches.refused_status)
+            return response
 
 
-def _company(connection: sqlite3.Connection, call: Call) -> int | None:
-    """Who asks: both headers, on every request; addresses are compared without case."""
-    token, email = call.headers.get("x-auth-token"), call.headers.get("email")
+def _company_id(connection: sqlite3.Connection, request: Request) -> int | None:
+    """Return the company of the two headers; email addresses are compared without case."""
+    token, email = request.headers.get("x-auth-token"), request.headers.get("email")
     rows = connection.execute(
         "select company_id from companies where token = ? and lower(email) = lower(?)", (token, email)
     ).fetchall()
     return int(rows[0]["company_id"]) if rows else None
 
 
-class _Request:
-    """One admitted request."""
+class _RequestHandler:
+    """Handler of one authenticated request."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         company_id: int,
-        call: Call,
+        request: Request,
         switches: PrecoroSwitches,
         now: datetime,
     ) -> None:
         self._connection = connection
         self._company_id = company_id
-        self._call = call
+        self._request = request
         self._switches = switches
-        self._stamp = now.astimezone(UTC).isoformat(timespec="seconds")
+        self._timestamp = now.astimezone(UTC).isoformat(timespec="seconds")
 
-    def routed(self) -> Answer:
-        """Find the handler by path, then by verb."""
-        path = self._call.path.rstrip("/")
+    def response(self) -> Response:
+        """Return the response, an error response included."""
+        try:
+            return self._route()
+        except ApiError as error:
+            return error.response(self._switches.validation_status)
+
+    def _route(self) -> Response:
+        path = self._request.path.rstrip("/")
         handlers = (
             (ONE_OPTION, self._one_option),
             (OPTIONS, self._options),
@@ -132,8 +134,12 @@ class _Request:
                 return handler(match)
         raise not_found("Route")
 
+    def _require(self, *methods: str) -> None:
+        if self._request.method not in methods:
+            raise not_allowed()
+
     def _form(self) -> dict[str, str]:
-        return read_form(self._call, json_bodies=self._switches.json_bodies)
+        return read_form(self._request, json_bodies=self._switches.json_bodies)
 
     def _field(self, match: re.Match[str]) -> dict[str, Any]:
         rows = self._connection.execute(
@@ -144,87 +150,77 @@ class _Request:
             raise not_found("Custom field")
         return dict(rows[0])
 
+    def _writer(self, field: dict[str, Any]) -> OptionWriter:
+        return OptionWriter(self._connection, field, self._switches, self._timestamp)
+
     def _option_rows(self, field_id: int) -> list[sqlite3.Row]:
         statement = "select * from options where field_id = ? order by option_id"
         return self._connection.execute(statement, (field_id,)).fetchall()
 
-    def _one_option(self, match: re.Match[str]) -> Answer:
+    def _one_option(self, match: re.Match[str]) -> Response:
         field, option_id = self._field(match), int(match["option_id"])
-        if self._call.method not in {"PUT", "PATCH"}:
-            raise not_allowed()  # no client has ever been seen to delete or to read one option
-        change = options.replace if self._call.method == "PUT" else options.patch
-        row = change(self._connection, field, option_id, self._form(), self._switches, self._stamp)
-        return json_answer(responses.option_shape(row, self._switches))
+        self._require("PUT", "PATCH")  # no known client deletes or reads a single option
+        writer = self._writer(field)
+        change = writer.replace if self._request.method == "PUT" else writer.patch
+        return json_response(responses.option_json(change(option_id, self._form()), self._switches))
 
-    def _options(self, match: re.Match[str]) -> Answer:
+    def _options(self, match: re.Match[str]) -> Response:
         field = self._field(match)
-        if self._call.method == "POST":
-            row = options.create(self._connection, field, self._form(), self._switches, self._stamp)
-            return json_answer(responses.option_shape(row, self._switches), self._switches.created_status)
-        if self._call.method != "GET":
-            raise not_allowed()
+        if self._request.method == "POST":
+            row = self._writer(field).create(self._form())
+            return json_response(responses.option_json(row, self._switches), self._switches.created_status)
+        self._require("GET")
         rows = self._option_rows(field["field_id"])
         if self._switches.listed_disabled == "omit":
             rows = [row for row in rows if row["enable"]]
-        asked = {value for key, value in self._call.query if key == "external_id[]"}
-        if asked and self._switches.external_id_filter:
-            rows = [row for row in rows if row["external_id"] in asked]
-        shape = partial(responses.option_shape, switches=self._switches)
+        external_ids = {value for key, value in self._request.query if key == "external_id[]"}
+        if external_ids and self._switches.external_id_filter:
+            rows = [row for row in rows if row["external_id"] in external_ids]
+        to_json = partial(responses.option_json, switches=self._switches)
         if self._switches.options_paged:
-            return responses.page(self._call, rows, self._switches, shape)
-        return json_answer({"data": [shape(row) for row in rows]})
+            return responses.page(self._request, rows, self._switches, to_json)
+        return json_response({"data": [to_json(row) for row in rows]})
 
-    def _depend(self, match: re.Match[str]) -> Answer:
-        if self._call.method != "PATCH":
-            raise not_allowed()
-        options.depend(
-            self._connection, self._company_id, match["kind"], self._form(), self._switches, add=match["what"] == "add"
-        )
-        return Answer(200, b"", {"Content-Type": "application/json"})
+    def _depend(self, match: re.Match[str]) -> Response:
+        self._require("PATCH")
+        add = match["change"] == "add"
+        change_dependencies(self._connection, self._company_id, match["kind"], self._form(), self._switches, add=add)
+        return Response(200, b"", {"Content-Type": "application/json"})
 
-    def _one_field(self, match: re.Match[str]) -> Answer:
-        if self._call.method != "GET":
-            raise not_allowed()
+    def _one_field(self, match: re.Match[str]) -> Response:
+        self._require("GET")
         field = self._field(match)
-        return json_answer(responses.field_shape(field, self._option_rows(field["field_id"]), self._switches))
+        return json_response(responses.field_json(field, self._option_rows(field["field_id"]), self._switches))
 
-    def _fields(self, match: re.Match[str]) -> Answer:
-        if self._call.method != "GET":
-            raise not_allowed()
+    def _fields(self, match: re.Match[str]) -> Response:
+        self._require("GET")
         rows = self._connection.execute(
             "select * from fields where company_id = ? and kind = ? order by field_id",
             (self._company_id, match["kind"]),
         ).fetchall()
-        shown = [responses.field_shape(dict(row), self._option_rows(row["field_id"]), self._switches) for row in rows]
-        return responses.page(self._call, shown, self._switches)
+        fields = [responses.field_json(dict(row), self._option_rows(row["field_id"]), self._switches) for row in rows]
+        return responses.page(self._request, fields, self._switches)
 
-    def _entities(self, match: re.Match[str]) -> Answer:
-        if self._call.method != "GET":
-            raise not_allowed()
+    def _entities(self, match: re.Match[str]) -> Response:
+        self._require("GET")
         rows = self._connection.execute(
             "select * from entities where company_id = ? and kind = ? order by entity_id",
             (self._company_id, match["kind"]),
         ).fetchall()
-        shown = [responses.entity_shape(row) for row in rows]
+        entities = [responses.entity_json(row) for row in rows]
         if match["kind"] == "legalentities":
-            return json_answer({"data": shown})  # this list has no meta: precoro.md §2 [S]
-        return responses.page(self._call, shown, self._switches)
+            return json_response({"data": entities})  # this list has no meta: precoro.md §2 [S]
+        return responses.page(self._request, entities, self._switches)
 
-    def _one_entity(self, match: re.Match[str]) -> Answer:
-        if self._call.method != "PATCH":
-            raise not_allowed()
+    def _one_entity(self, match: re.Match[str]) -> Response:
+        self._require("PATCH")
         form = self._form()
         if "externalId" not in form:
             raise invalid("externalId", "This value should not be blank.")
-        entity_id = int(match["entity_id"])
-        self._connection.execute(
-            "update entities set external_id = ? where company_id = ? and kind = ? and entity_id = ?",
-            (form["externalId"] or None, self._company_id, match["kind"], entity_id),
-        )
         rows = self._connection.execute(
-            "select * from entities where company_id = ? and kind = ? and entity_id = ?",
-            (self._company_id, match["kind"], entity_id),
+            "update entities set external_id = ? where company_id = ? and kind = ? and entity_id = ? returning *",
+            (form["externalId"] or None, self._company_id, match["kind"], int(match["entity_id"])),
         ).fetchall()
         if not rows:
             raise not_found("Record")
-        return json_answer(responses.entity_shape(rows[0]))
+        return json_response(responses.entity_json(rows[0]))

@@ -1,4 +1,4 @@
-"""The tables behind Precoro's stand-in, and what a new folder starts with."""
+"""Tables of the simulated Precoro, and the data of a new file."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -46,12 +46,12 @@ create index if not exists calls_by_path on calls (company_id, limited, path, at
 """
 
 FIELD_NAME = "Customers/Projects"
-FOREIGN_OPTIONS = (("Internal", 1), ("Overheads", 1), ("Purchases before 2024", 0))
+MANUAL_OPTIONS = (("Internal", 1), ("Overheads", 1), ("Purchases before 2024", 0))
 COST_TYPES = (("Materials", 1), ("Services", 1), ("Travel", 1))
 
 
-def start(connection: sqlite3.Connection, credentials: Mapping[str, Any], now: datetime) -> None:
-    """Fill a new file: one company, its fields and the options that people made by hand."""
+def add_first_company(connection: sqlite3.Connection, credentials: Mapping[str, Any], now: datetime) -> None:
+    """Add the first company to a new file, with its fields and some manually created options."""
     if connection.execute("select 1 from companies").fetchall():
         return
     add_company(
@@ -75,20 +75,20 @@ def add_company(
     field_id: int | None = None,
     first_option_id: int | None = None,
 ) -> int:
-    """One company as it looks before the first sync; returns its field for customers and projects."""
+    """Add a company as it is before the first sync; return its field of customers and projects."""
     company_id = _insert(connection, "companies", name=name, token=token, email=email)
     field_id = add_field(connection, company_id, "itemcustomfields", FIELD_NAME, now=now, field_id=field_id)
     cost_type_id = add_field(connection, company_id, "itemcustomfields", "Cost type", now=now)
     add_field(connection, company_id, "documentcustomfields", "Region", now=now)
     add_field(connection, company_id, "suppliercustomfields", "Rating", now=now)
-    stamp = now.isoformat()
-    for number, (option, enable) in enumerate(FOREIGN_OPTIONS):
+    timestamp = now.isoformat()
+    for number, (option, enable) in enumerate(MANUAL_OPTIONS):
         option_id = first_option_id + number if first_option_id else None
-        add_option(connection, field_id, name=option, enable=enable, stamp=stamp, option_id=option_id)
+        add_option(connection, field_id, name=option, enable=enable, timestamp=timestamp, option_id=option_id)
     for option, enable in COST_TYPES:
-        add_option(connection, cost_type_id, name=option, enable=enable, stamp=stamp)
+        add_option(connection, cost_type_id, name=option, enable=enable, timestamp=timestamp)
     for kind, entity in (("legalentities", name), ("locations", "Head office"), ("users", email)):
-        _insert(connection, "entities", company_id=company_id, kind=kind, name=entity, created_at=stamp)
+        _insert(connection, "entities", company_id=company_id, kind=kind, name=entity, created_at=timestamp)
     return field_id
 
 
@@ -103,8 +103,8 @@ def add_field(
     enable: bool = True,
     type_string: str = DROP_DOWN,
 ) -> int:
-    """One field definition, as a person makes it in Precoro's configuration."""
-    stamp = now.isoformat()
+    """Add a field definition; return its id."""
+    timestamp = now.isoformat()
     return _insert(
         connection,
         "fields",
@@ -114,8 +114,8 @@ def add_field(
         name=name,
         enable=int(enable),
         type_string=type_string,
-        created_at=stamp,
-        updated_at=stamp,
+        created_at=timestamp,
+        updated_at=timestamp,
     )
 
 
@@ -124,7 +124,7 @@ def add_option(
     field_id: int,
     *,
     name: str,
-    stamp: str,
+    timestamp: str,
     code: str | None = None,
     enable: int = 1,
     external_id: str | None = None,
@@ -132,7 +132,7 @@ def add_option(
     level: int = 1,
     option_id: int | None = None,
 ) -> int:
-    """One option row; returns its id."""
+    """Add an option; return its id."""
     return _insert(
         connection,
         "options",
@@ -144,8 +144,8 @@ def add_option(
         external_id=external_id,
         parent_id=parent_id,
         level=level,
-        created_at=stamp,
-        updated_at=stamp,
+        created_at=timestamp,
+        updated_at=timestamp,
     )
 
 

@@ -1,7 +1,7 @@
-"""A day in NetSuite, and people editing in the targets.
+"""Simulated days in NetSuite, and manual edits in the targets.
 
-day(sandbox, seed=1)         ->  about 1 % of the customers change, the clock goes forward by a day  ->  DayReport
-hand_edits(sandbox, seed=1)  ->  what somebody did in SuiteProjects Pro and Precoro meanwhile        ->  [Event, …]
+simulate_day(sandbox, seed=1)  ->  about 1 % of the customers change, the clock advances by a day  ->  DayReport
+manual_edits(sandbox, seed=1)  ->  a few edits in SuiteProjects Pro and Precoro                   ->  [Event, …]
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from random import Random
 from resources.clock import SharedClock
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.simulation.edits import Edits
-from resources.sandbox.simulation.pick_records import NobodyFitsError, Records
+from resources.sandbox.simulation.pick_records import NoCandidateError, Records
 
 SHARE = 0.01
 DAY = timedelta(days=1)
@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that somebody did: what, when, and to which records (table, id), the chief one first."""
+    """One edit: its kind, its time, and the changed records (table, id), the main one first."""
 
     kind: str
     at: datetime
@@ -30,13 +30,13 @@ class Event:
 
 @dataclass(frozen=True)
 class DayReport:
-    """What happened in a day.
+    """The events of one day.
 
     Attributes:
-        began: When the day began.
-        ended: When it ended: the clock's time now.
-        events: In the order in which they happened.
-        impossible: Kinds that no record was fit for, as in a very small sandbox.
+        began: Start of the day.
+        ended: End of the day on the sandbox's clock.
+        events: The edits in chronological order.
+        impossible: Kinds of edits without a suitable record, as in a very small sandbox.
     """
 
     began: datetime
@@ -46,19 +46,19 @@ class DayReport:
 
     @property
     def kinds(self) -> Counter[str]:
-        """How often each kind happened."""
+        """The number of events of each kind."""
         return Counter(event.kind for event in self.events)
 
     def ids(self, table: str) -> set[int]:
-        """Every record of a table that something happened to."""
+        """Return the ids of the changed records of a table."""
         return {number for event in self.events for name, number in event.records if name == table}
 
 
-def day(sandbox: Sandbox, seed: int = 1) -> DayReport:
-    """Play one day: every kind of edit once, and more of them until 1 % of the customers are touched.
+def simulate_day(sandbox: Sandbox, seed: int = 1) -> DayReport:
+    """Simulate one day: every kind of edit once, then random kinds until 1 % of the customers are changed.
 
-    On a clock that jumps the edits spread over 24 hours and the clock ends a day later; on a clock that follows
-    the machine they all happen now, for nothing may be dated in the future.
+    On a clock that jumps, the edits spread over 24 hours and the clock advances by a day; on a clock that follows
+    the machine, all edits happen now, because no record may be dated in the future.
     """
     random = Random(f"day {seed}")
     began = sandbox.clock.now()
@@ -67,51 +67,51 @@ def day(sandbox: Sandbox, seed: int = 1) -> DayReport:
     moments = sorted(began + DAY * random.random() for _ in plan)
     events, impossible = [], set()
     for kind, moment in zip(plan, moments, strict=True):
-        _wait_until(sandbox, moment)
+        _advance_to(sandbox, moment)
         try:
             records = kind(edits)
-        except NobodyFitsError:
+        except NoCandidateError:
             impossible.add(kind.__name__)
             continue
         events.append(Event(kind.__name__, sandbox.clock.now(), tuple(records)))
-    _wait_until(sandbox, began + DAY)
+    _advance_to(sandbox, began + DAY)
     return DayReport(began, sandbox.clock.now(), tuple(events), tuple(sorted(impossible)))
 
 
 def _plan(random: Random, customers: int) -> list[Callable[[Edits], Records]]:
-    """Kinds of edits in the order of the day; each at least once."""
+    """Return the kinds of edits in random order, each at least once."""
     plan: list[Callable[[Edits], Records]] = list(Edits.KINDS)
     plan += random.choices(Edits.KINDS, k=max(0, round(customers * SHARE) - len(plan)))
     random.shuffle(plan)
     return plan
 
 
-def _wait_until(sandbox: Sandbox, moment: datetime) -> None:
+def _advance_to(sandbox: Sandbox, moment: datetime) -> None:
     clock = sandbox.clock
     if isinstance(clock, SharedClock) and clock.jumps:
         clock.advance_to(moment)
 
 
-def hand_edits(sandbox: Sandbox, seed: int = 1) -> list[Event]:
-    """People change what was delivered: a name in SuiteProjects Pro, a name and a switch in Precoro.
+def manual_edits(sandbox: Sandbox, seed: int = 1) -> list[Event]:
+    """Edit synced records in the targets: names in SuiteProjects Pro, a name and a status in Precoro.
 
-    Only what is there can be edited: nothing happens in an empty target.
+    An empty target stays empty.
     """
-    random = Random(f"hand edits {seed}")
+    random = Random(f"hand edits {seed}")  # part of the seed: another text gives other edits
     events: list[Event] = []
 
-    def done(kind: str, record_type: str, number: int) -> None:
+    def add(kind: str, record_type: str, number: int) -> None:
         events.append(Event(kind, sandbox.clock.now(), ((record_type, number),)))
 
     for record_type in ("Customer", "Project"):
         rows = [row for row in sandbox.suiteprojects.rows(record_type) if row.get("externalid")]
         for row in random.sample(rows, min(1, len(rows))):
             sandbox.suiteprojects.modify(record_type, int(row["id"]), name=f"{row['name']} (edited)")
-            done("renamed", f"suiteprojects.{record_type}", int(row["id"]))
+            add("renamed", f"suiteprojects.{record_type}", int(row["id"]))
     options = [option for option in sandbox.precoro.options() if option["external_id"] and option["enable"]]
     for option, kind in zip(random.sample(options, min(2, len(options))), ("renamed", "disabled"), strict=False):
         number = option["option_id"]
         changes = {"name": f"{option['name']} (edited)"} if kind == "renamed" else {"enable": False}
         sandbox.precoro.edit_option(number, **changes)
-        done(kind, "precoro.option", number)
+        add(kind, "precoro.option", number)
     return events

@@ -1,4 +1,4 @@
-"""Who is at hand to be edited: every record is touched by one event a day, so that a test can tell them apart."""
+"""Selection of the records to edit: each record is part of one event a day, so that events do not overlap."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -6,56 +6,56 @@ from random import Random
 from typing import Any
 
 from resources.sandbox.generator.companies import invent
-from resources.sandbox.generator.records import STATUS_OF_STAGE, Ids, RecordMaker
+from resources.sandbox.generator.records import STATUS_OF_STAGE, Ids, RecordFactory
 from resources.sandbox.sandbox import Sandbox
 
 Row = dict[str, Any]
 Records = list[tuple[str, int]]
 
 
-class NobodyFitsError(Exception):
-    """No untouched record is left that this kind of edit could be done to."""
+class NoCandidateError(Exception):
+    """No unedited record is left that suits this kind of edit."""
 
 
-class Editing:
-    """One day's records of the NetSuite stand-in, and how to pick, change and add some."""
+class RecordPicker:
+    """The records of the simulated NetSuite account: pick, change and create some of them."""
 
     def __init__(self, sandbox: Sandbox, random: Random) -> None:
         self._netsuite = sandbox.netsuite
         self._clock = sandbox.clock
         self._random = random
         self._customers: dict[int, Row] = {row["id"]: row for row in self._netsuite.rows("customer")}
-        self._jobs = self._by("job", "customer")
-        self._contacts = self._by("contact", "company")
-        self._relationships = self._by("customersubsidiaryrelationship", "entity")
+        self._jobs = self._grouped("job", "customer")
+        self._contacts = self._grouped("contact", "company")
+        self._relationships = self._grouped("customersubsidiaryrelationship", "entity")
         self._parents = {row["parent"] for row in self._customers.values()}
-        self._untouched = list(self._customers)
-        random.shuffle(self._untouched)
+        self._unedited = list(self._customers)
+        random.shuffle(self._unedited)
         self._companies = invent(random, {row["altname"] for row in self._customers.values()})
         tables = ("customer", "customersubsidiaryrelationship", "customeraddressbookentityaddress")
         self._ids = Ids(*map(self._netsuite.next_id, tables))
 
-    def _by(self, table: str, column: str) -> defaultdict[int, list[Row]]:
-        found: defaultdict[int, list[Row]] = defaultdict(list)
+    def _grouped(self, table: str, column: str) -> defaultdict[int, list[Row]]:
+        groups: defaultdict[int, list[Row]] = defaultdict(list)
         for row in self._netsuite.rows(table):
-            found[row[column]].append(row)
-        return found
+            groups[row[column]].append(row)
+        return groups
 
     def _pick(self, fits: Callable[[Row], Any], *, active: bool = True) -> Row:
-        """An untouched customer, touched from now on.
+        """Pick an unedited customer and mark it as edited.
 
         Raises:
-            NobodyFitsError: There is none.
+            NoCandidateError: No unedited customer fits.
         """
-        for index, number in enumerate(self._untouched):
+        for index, number in enumerate(self._unedited):
             row = self._customers[number]
             if row["isinactive"] is not active and fits(row):
-                del self._untouched[index]
+                del self._unedited[index]
                 return row
-        raise NobodyFitsError
+        raise NoCandidateError
 
-    def _pick_of(self, children: defaultdict[int, list[Row]], fits: Callable[[Row], Any]) -> Row:
-        """A project or contact of an untouched customer; the customer counts as touched from now on."""
+    def _pick_child(self, children: defaultdict[int, list[Row]], fits: Callable[[Row], Any]) -> Row:
+        """Pick a project or contact of an unedited customer and mark the customer as edited."""
         owner = self._pick(lambda row: any(map(fits, children[row["id"]])))
         return self._random.choice(list(filter(fits, children[owner["id"]])))
 
@@ -69,18 +69,18 @@ class Editing:
         return self._changed(row, searchstage=after, entitystatus=status)
 
     def _created(self, stage: str) -> Records:
-        maker = self._maker()
-        return self._kept(maker, "customer", maker.customer(next(self._companies), stage, maker.now))
+        factory = self._factory()
+        return self._insert_all(factory, "customer", factory.customer(next(self._companies), stage, factory.now))
 
-    def _maker(self) -> RecordMaker:
+    def _factory(self) -> RecordFactory:
         now = self._clock.now().replace(microsecond=0)
-        return RecordMaker(self._random, now, self._ids)
+        return RecordFactory(self._random, now, self._ids)
 
-    def _kept(self, maker: RecordMaker, table: str, row: Row) -> Records:
-        for name, rows in maker.tables.items():
+    def _insert_all(self, factory: RecordFactory, table: str, row: Row) -> Records:
+        for name, rows in factory.tables.items():
             self._netsuite.insert(name, rows)
         return [(table, row["id"])]
 
-    def _primary(self, customer: Row) -> int:
+    def _primary_subsidiary(self, customer: Row) -> int:
         known = self._relationships[customer["id"]]
         return next((int(each["subsidiary"]) for each in known if each["isprimarysub"]), 1)

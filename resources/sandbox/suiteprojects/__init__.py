@@ -1,1 +1,1 @@
-"""The SuiteProjects Pro stand-in."""
+"""A simulated SuiteProjects Pro account."""

@@ -1,4 +1,4 @@
-"""Who may call, and how often: keys, passwords, tokens, quotas, and the log of calls."""
+"""Access to the account: keys, passwords, tokens, quotas, and the call log."""
 
 import hmac
 import secrets
@@ -10,6 +10,7 @@ from typing import Any
 
 from lxml import etree
 
+from resources.sandbox.suiteprojects.errors import Status
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 
 SCHEMA = """
@@ -25,15 +26,12 @@ create index if not exists calls_at on calls (at)
 
 MINUTE_S = 60
 DAY_S = 86_400
-NOT_KNOWN, NO_COMPANY, NO_USER, NO_PASSWORD, INACTIVE_USER = 401, 403, 404, 405, 410
-NO_KEY, NO_NAMESPACE, WRONG_KEY = 503, 504, 505
-OVER_QUOTA = 556
 UNLIMITED = 10**9
 
 
 @dataclass(frozen=True)
-class Signed:
-    """How a sign-in ended."""
+class SignIn:
+    """The result of a sign-in; with `hidden_after`, later records are hidden from the token (filter-set cache)."""
 
     status: int
     token: str | None = None
@@ -41,7 +39,7 @@ class Signed:
 
     @property
     def text(self) -> str:
-        """What the Auth block holds."""
+        """The content of the Auth block."""
         return "invalid access token" if self.token and self.status else ""
 
 
@@ -51,16 +49,16 @@ def same(given: str, expected: str) -> bool:
 
 
 class Access:
-    """Checks of one request."""
+    """Access checks of one request."""
 
     def __init__(
         self,
-        con: sqlite3.Connection,
+        connection: sqlite3.Connection,
         now: datetime,
         switches: SuiteProjectsSwitches,
         credentials: Mapping[str, Any],
     ) -> None:
-        self._con = con
+        self._connection = connection
         self._now = now.timestamp()
         self._switches = switches
         self._credentials = credentials
@@ -68,16 +66,16 @@ class Access:
     # --- keys and sign-in -------------------------------------------------------------------------------------
 
     def key_status(self, request: etree._Element) -> int:
-        """0, or why the request's key and namespace are refused."""
+        """Return the status of the request's key and namespace; 0 if they are valid."""
         if not request.get("key"):
-            return NO_KEY
+            return Status.KEY_MISSING
         if not request.get("namespace"):
-            return NO_NAMESPACE
-        right = same(request.get("key", ""), self._credentials["key"])
-        return 0 if right and same(request.get("namespace", ""), self._credentials["namespace"]) else WRONG_KEY
+            return Status.NAMESPACE_MISSING
+        valid = [same(request.get(name, ""), self._credentials[name]) for name in ("key", "namespace")]
+        return Status.OK if all(valid) else Status.KEY_INVALID
 
-    def sign_in(self, auth: etree._Element) -> Signed:
-        """Check a Login; a wrong token is not rescued by a right password beside it."""
+    def sign_in(self, auth: etree._Element) -> SignIn:
+        """Check a Login; a wrong token is rejected even beside a correct password."""
         login = auth.find("Login")
         token = login.findtext("access_token") if login is not None else None
         if token is not None:
@@ -85,73 +83,69 @@ class Access:
         given = {
             name: (login.findtext(name) or "") if login is not None else "" for name in ("company", "user", "password")
         }
-        for name, status in (("company", NO_COMPANY), ("user", NO_USER), ("password", NO_PASSWORD)):
-            if not given[name]:
-                return Signed(status)
-        right = [same(given[name], self._credentials[name]) for name in given]
-        if not all(right):
-            return Signed(NOT_KNOWN)
-        active = self._con.execute(
+        missing = (Status.COMPANY_MISSING, Status.USER_MISSING, Status.PASSWORD_MISSING)
+        for value, status in zip(given.values(), missing, strict=True):
+            if not value:
+                return SignIn(status)
+        valid = [same(value, self._credentials[name]) for name, value in given.items()]
+        if not all(valid):
+            return SignIn(Status.UNKNOWN_LOGIN)
+        active = self._connection.execute(
             "select 1 from objects where type = 'User' and id = 1 and deleted = 0"
             " and json_extract(data, '$.active') = '1'"
         ).fetchall()
-        return Signed(0 if active else INACTIVE_USER)
+        return SignIn(Status.OK if active else Status.USER_INACTIVE)
 
-    def by_token(self, token: str) -> Signed:
-        """Check an access token; the sandbox's own never expires."""
-        rows = self._con.execute("select kind, issued_at, cache_at from tokens where token = ?", (token,)).fetchall()
+    def by_token(self, token: str) -> SignIn:
+        """Check an access token; the one in the sandbox's credentials never expires."""
+        rows = self._connection.execute(
+            "select kind, issued_at, cache_at from tokens where token = ?", (token,)
+        ).fetchall()
         if not rows or rows[0]["kind"] not in {"access", "static"}:
-            return Signed(self._switches.bad_token_status, token)
+            return SignIn(self._switches.bad_token_status, token)
         row = rows[0]
         if row["kind"] == "access" and row["issued_at"] + self._switches.access_token_life_s <= self._now:
-            return Signed(self._switches.bad_token_status, token)
-        return Signed(0, token, row["cache_at"] if self._switches.filter_set_cache else None)
+            return SignIn(self._switches.bad_token_status, token)
+        return SignIn(Status.OK, token, row["cache_at"] if self._switches.filter_set_cache else None)
 
     # --- tokens -----------------------------------------------------------------------------------------------
 
     def issue(self, kind: str, redirect_uri: str = "", token: str | None = None) -> str:
-        """Make a token known."""
-        made = token or secrets.token_urlsafe(32)
-        self._con.execute(
-            "insert or ignore into tokens values (?, ?, ?, ?, ?)", (made, kind, self._now, self._now, redirect_uri)
+        """Issue a token of a kind: access, static, refresh or code."""
+        issued = token or secrets.token_urlsafe(32)
+        self._connection.execute(
+            "insert or ignore into tokens values (?, ?, ?, ?, ?)", (issued, kind, self._now, self._now, redirect_uri)
         )
-        return made
+        return issued
 
-    def spend(self, token: str, kind: str, life_s: float, redirect_uri: str | None = None) -> bool:
-        """Use a code or a refresh token, once; False when it is wrong, old or used."""
-        rows = self._con.execute("select * from tokens where token = ? and kind = ?", (token, kind)).fetchall()
+    def redeem(self, token: str, kind: str, life_s: float, redirect_uri: str | None = None) -> bool:
+        """Use a code or refresh token once; False if it is unknown, expired or used."""
+        rows = self._connection.execute("select * from tokens where token = ? and kind = ?", (token, kind)).fetchall()
         if not rows or rows[0]["issued_at"] + life_s <= self._now:
             return False
         if redirect_uri is not None and rows[0]["redirect_uri"] != redirect_uri:
             return False
-        self._con.execute("delete from tokens where token = ?", (token,))
+        self._connection.execute("delete from tokens where token = ?", (token,))
         return True
 
     # --- quotas -----------------------------------------------------------------------------------------------
 
-    def made_since(self, seconds: float) -> int:
-        """Calls answered in the last seconds."""
-        return int(
-            self._con.execute("select count(*) from calls where at > ?", (self._now - seconds,)).fetchall()[0][0]
-        )
+    def _requests_in(self, seconds: float) -> int:
+        rows = self._connection.execute("select count(*) from calls where at > ?", (self._now - seconds,)).fetchall()
+        return int(rows[0][0])
 
     def over_quota(self) -> bool:
-        """Whether this call is one too many."""
-        for allowed, seconds in (
-            (self._switches.requests_per_minute, MINUTE_S),
-            (self._switches.requests_per_day, DAY_S),
-        ):
-            if allowed is not None and self.made_since(seconds) >= allowed:
-                return True
-        return False
+        """Return whether this request exceeds a quota."""
+        quotas = ((self._switches.requests_per_minute, MINUTE_S), (self._switches.requests_per_day, DAY_S))
+        return any(quota is not None and self._requests_in(seconds) >= quota for quota, seconds in quotas)
 
     def remaining_today(self) -> int:
-        """Requests left in 24 hours, this one counted."""
-        allowed = self._switches.requests_per_day
-        return UNLIMITED if allowed is None else max(0, allowed - self.made_since(DAY_S))
+        """Return the number of requests left in 24 hours, this one included."""
+        quota = self._switches.requests_per_day
+        return UNLIMITED if quota is None else max(0, quota - self._requests_in(DAY_S))
 
     def log(self, path: str, commands: str, writes: int) -> None:
-        """Count a call."""
-        self._con.execute(
+        """Add a request to the call log."""
+        self._connection.execute(
             "insert into calls (at, path, commands, writes) values (?, ?, ?, ?)", (self._now, path, commands, writes)
         )

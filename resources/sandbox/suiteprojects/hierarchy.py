@@ -1,59 +1,59 @@
-"""A record's `hierarchy_node_ids` and its association rows: two views of one thing, kept alike."""
+"""Consistency of a record's `hierarchy_node_ids` with its association rows, two forms of the same data."""
 
-from resources.sandbox.suiteprojects.records import RefusedError, Row, Work
-from resources.suiteprojects.dictionary import RecordType
+from resources.sandbox.suiteprojects.errors import ApiError, Status
+from resources.sandbox.suiteprojects.records import Row, Transaction
+from resources.suiteprojects.dictionary import RECORD_TYPES
+from resources.suiteprojects.properties import RecordType
 
-INVALID_NODE = 1050
-TWO_NODES = 1051
-HOLDERS = {"customer": "Customer", "project": "Project"}  # types that carry hierarchy_node_ids
+# hierarchy type -> record type with hierarchy_node_ids
+ASSOCIATED_TYPES = {"customer": "Customer", "project": "Project"}
 
 
-def checked_node_ids(work: Work, record_type: RecordType, given: str, row: Row | None) -> list[Row]:
-    """The nodes that a record would have after writing this list.
+def nodes_after_write(tx: Transaction, record_type: RecordType, given: str, row: Row | None) -> list[Row]:
+    """Return the nodes of a record after this list is written.
 
     Raises:
-        RefusedError: 1050 for what is no node for this type, 1051 for two nodes of one hierarchy.
+        ApiError: 1050 for an id that is not a node for this type, 1051 for two nodes of one hierarchy.
     """
-    ids = [part for part in given.split(",") if part]
-    if work.switches.node_ids == "add" and row is not None:
+    ids = given.split(",")
+    if tx.switches.node_ids == "add" and row is not None:
         ids = [*row.values.get("hierarchy_node_ids", "").split(","), *ids]
     nodes = []
     for id_text in dict.fromkeys(filter(None, ids)):
-        node = work.get("HierarchyNode", id_text)
-        hierarchy = work.get("Hierarchy", node.values.get("hierarchyid")) if node else None
+        node = tx.get("HierarchyNode", id_text)
+        hierarchy = tx.get("Hierarchy", node.values.get("hierarchyid")) if node else None
         if node is None or hierarchy is None or node.values.get("isanode") != "1":
-            raise RefusedError(INVALID_NODE)
+            raise ApiError(Status.INVALID_NODE)
         if hierarchy.values.get("type") != record_type.association:
-            raise RefusedError(INVALID_NODE)
+            raise ApiError(Status.INVALID_NODE)
         nodes.append(node)
-    hierarchies = [node.values["hierarchyid"] for node in nodes]
-    if len(set(hierarchies)) < len(hierarchies):
-        raise RefusedError(TWO_NODES)
+    if len({node.values["hierarchyid"] for node in nodes}) < len(nodes):
+        raise ApiError(Status.TWO_NODES_OF_HIERARCHY)
     return nodes
 
 
-def associations(work: Work, record_type: RecordType, row: Row) -> list[Row]:
-    """The association rows of a record."""
+def associations(tx: Transaction, record_type: RecordType, row: Row) -> list[Row]:
+    """Return the association rows of a record."""
     return [
         each
-        for each in work.find("HierarchyNode", recordid=str(row.id))
-        if (hierarchy := work.get("Hierarchy", each.values.get("hierarchyid")))
+        for each in tx.find("HierarchyNode", recordid=str(row.id))
+        if (hierarchy := tx.get("Hierarchy", each.values.get("hierarchyid")))
         and hierarchy.values.get("type") == record_type.association
     ]
 
 
-def follow_node_ids(work: Work, record_type: RecordType, row: Row, nodes: list[Row]) -> None:
-    """Make the association rows agree with the nodes that were written on the record."""
-    kept = {each.values["parentid"]: each for each in associations(work, record_type, row)}
-    for parent_id, each in kept.items():
+def update_associations(tx: Transaction, record_type: RecordType, row: Row, nodes: list[Row]) -> None:
+    """Update the association rows of a record after its nodes were written."""
+    existing = {each.values["parentid"]: each for each in associations(tx, record_type, row)}
+    for parent_id, each in existing.items():
         if parent_id not in {str(node.id) for node in nodes}:
-            work.remove(each)
+            tx.remove(each)
     for node in nodes:
-        if str(node.id) not in kept:
-            _associate(work, row, node)
+        if str(node.id) not in existing:
+            _associate(tx, row, node)
 
 
-def _associate(work: Work, row: Row, node: Row) -> None:
+def _associate(tx: Transaction, row: Row, node: Row) -> None:
     values = {
         "hierarchyid": node.values["hierarchyid"],
         "parentid": str(node.id),
@@ -62,20 +62,18 @@ def _associate(work: Work, row: Row, node: Row) -> None:
         "isanode": "0",
         "isalevel": "0",
     }
-    work.insert("HierarchyNode", values)
+    tx.insert("HierarchyNode", values)
 
 
-def follow_association(work: Work, association: Row) -> None:
-    """Make the record's `hierarchy_node_ids` agree after an association row came or went."""
-    from resources.suiteprojects.dictionary import RECORD_TYPES
-
-    hierarchy = work.get("Hierarchy", association.values.get("hierarchyid"))
-    holder = HOLDERS.get(hierarchy.values.get("type", "")) if hierarchy else None
-    row = work.get(holder, association.values.get("recordid")) if holder else None
-    if holder is None or row is None:
+def update_node_ids(tx: Transaction, association: Row) -> None:
+    """Update a record's `hierarchy_node_ids` after an association row was added or removed."""
+    hierarchy = tx.get("Hierarchy", association.values.get("hierarchyid"))
+    type_name = ASSOCIATED_TYPES.get(hierarchy.values.get("type", "")) if hierarchy else None
+    row = tx.get(type_name, association.values.get("recordid")) if type_name else None
+    if type_name is None or row is None:
         return
-    ids = [each.values["parentid"] for each in associations(work, RECORD_TYPES[holder], row)]
+    ids = [each.values["parentid"] for each in associations(tx, RECORD_TYPES[type_name], row)]
     row.values.pop("hierarchy_node_ids", None)
     if ids:
         row.values["hierarchy_node_ids"] = ",".join(ids)
-    work.save(row)
+    tx.save(row)

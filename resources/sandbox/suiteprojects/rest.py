@@ -1,20 +1,21 @@
-"""`/rest/v1`: lists of customers, contacts and projects; customers can only be read."""
+"""`/rest/v1`: lists of customers, contacts and projects, read only."""
 
 import re
 from typing import Any
 from urllib.parse import urlencode
 
 from resources.sandbox.suiteprojects.access import Access
-from resources.sandbox.suiteprojects.reading import refresh_cache
-from resources.sandbox.suiteprojects.records import Row, Work
-from resources.sandbox.transport import Answer, Call, json_answer
-from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, PROJECT, RecordType
+from resources.sandbox.suiteprojects.read_command import refresh_cache
+from resources.sandbox.suiteprojects.records import Row, Transaction
+from resources.sandbox.transport import Request, Response, json_response
+from resources.suiteprojects.dictionary import CONTACT, CUSTOMER, PROJECT
+from resources.suiteprojects.properties import RecordType
 
 RESOURCES = {"customers": CUSTOMER, "contacts": CONTACT, "projects": PROJECT}
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
-# REST's own spelling where it is not the XML name in camel case
-_SPELLED = {
+# REST names other than the XML name in camel case
+_NAMES = {
     "code": "accountingCode",
     "active": "isActive",
     "externalid": "externalId",
@@ -30,81 +31,78 @@ _SPELLED = {
     "addr_last": "lastName",
 }
 _HIDDEN = {"picklist_label", "hierarchy_node_ids"}
+_ABSENT = ("billing_addr_", "contact_addr_")
 
 
-def spelled(name: str) -> str:
-    """A property's REST name."""
-    if name in _SPELLED:
-        return _SPELLED[name]
+def rest_name(name: str) -> str:
+    """Return a property's REST name."""
+    if name in _NAMES:
+        return _NAMES[name]
     plain = name.removeprefix("addr_")
     return re.sub(r"_(\w)", lambda match: match[1].upper(), re.sub(r"id$", "Id", plain) if plain != "id" else plain)
 
 
-def answer_rest(work: Work, access: Access, call: Call) -> Answer:
-    """The answer to one REST request."""
-    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+def handle_rest(tx: Transaction, access: Access, request: Request) -> Response:
+    """Return the response to one REST request."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         return _message(400, "invalid request", {"WWW-Authenticate": 'Bearer error="invalid_request"'})
-    signed = access.by_token(token)
-    if signed.status:
+    sign_in = access.by_token(token)
+    if sign_in.status:
         return _message(401, "unauthorized", {"WWW-Authenticate": 'Bearer error="insufficient_scope"'})
     if access.over_quota():
         return _message(429, "request limit reached")
-    access.log(call.path, call.method, 0)
-    work.token, work.hidden_after = token, signed.hidden_after
-    return _route(work, call, [part for part in call.path.removeprefix("/rest/v1").split("/") if part])
+    access.log(request.path, request.method, 0)
+    tx.token, tx.hidden_after = token, sign_in.hidden_after
+    return _route(tx, request, [part for part in request.path.removeprefix("/rest/v1").split("/") if part])
 
 
-def _route(work: Work, call: Call, parts: list[str]) -> Answer:
-    if parts == ["session", "cache", "refresh"] and call.method == "POST":
-        refresh_cache(work)
-        return json_answer({"message": "success"})
-    if not parts or parts[0] not in RESOURCES or len(parts) > 2:  # noqa: PLR2004 a list or one of it
+def _route(tx: Transaction, request: Request, parts: list[str]) -> Response:
+    if parts == ["session", "cache", "refresh"] and request.method == "POST":
+        refresh_cache(tx)
+        return json_response({"message": "success"})
+    if not parts or parts[0] not in RESOURCES or len(parts) > 2:  # noqa: PLR2004 - a list or one record of it
         return _message(404, "not found")
-    if call.method == "OPTIONS":
-        return Answer(200, headers={"Allow": "GET, OPTIONS"})
-    if call.method != "GET":  # the service can write contacts and projects through REST; this stand-in reads only
+    if request.method == "OPTIONS":
+        return Response(200, headers={"Allow": "GET, OPTIONS"})
+    if request.method != "GET":  # the service can write contacts and projects as well
         return _message(405, "method not allowed", {"Allow": "GET, OPTIONS"})
-    return _get(work, call, RESOURCES[parts[0]], parts[1:])
+    return _get(tx, request, RESOURCES[parts[0]], parts[1:])
 
 
-def _message(status: int, text: str, headers: dict[str, str] | None = None) -> Answer:
-    return json_answer({"message": text}, status, headers=headers)
+def _message(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    return json_response({"message": text}, status, headers=headers)
 
 
-def _get(work: Work, call: Call, record_type: RecordType, ids: list[str]) -> Answer:
-    asked = dict(call.query)
-    names = {spelled(name): name for name in record_type.flat if name not in _HIDDEN and _is_shown(name)}
-    fields = [each for each in asked.get("fields", "").split(",") if each] or list(names)
+def _get(tx: Transaction, request: Request, record_type: RecordType, ids: list[str]) -> Response:
+    query = dict(request.query)
+    names = {rest_name(name): name for name in record_type.flat if name not in _HIDDEN and not name.startswith(_ABSENT)}
+    fields = [each for each in query.get("fields", "").split(",") if each] or list(names)
     if not set(fields) <= names.keys():
         return _message(400, "unknown field")
-    shown = {field: names[field] for field in fields}
+    returned = {field: names[field] for field in fields}
     if ids:
-        row = work.get(record_type.name, ids[0])
+        row = tx.get(record_type.name, ids[0])
         if row is None:
             return _message(404, "not found")
-        return json_answer({"message": "success", "data": _object(row, record_type, shown)})
-    limit, offset = asked.get("limit", str(DEFAULT_LIMIT)), asked.get("offset", "0")
+        return json_response({"message": "success", "data": _object(row, record_type, returned)})
+    limit, offset = query.get("limit", str(DEFAULT_LIMIT)), query.get("offset", "0")
     if not limit.isdigit() or not 1 <= int(limit) <= MAX_LIMIT:
         return _message(400, "limit must be between 1 and 1000")
     if not offset.isdigit() or int(offset) % int(limit):
         return _message(400, "offset must be a multiple of limit")
-    return json_answer(_page(work, call, record_type, shown, int(limit), int(offset)))
-
-
-def _is_shown(name: str) -> bool:
-    return not name.startswith(("billing_addr_", "contact_addr_"))
+    return json_response(_page(tx, request, record_type, returned, int(limit), int(offset)))
 
 
 def _page(
-    work: Work, call: Call, record_type: RecordType, shown: dict[str, str], limit: int, offset: int
+    tx: Transaction, request: Request, record_type: RecordType, returned: dict[str, str], limit: int, offset: int
 ) -> dict[str, Any]:
-    hidden = work.hidden_after if work.hidden_after is not None else 1e12
-    found = work.con.execute(
+    hidden = tx.hidden_after if tx.hidden_after is not None else 1e12
+    counted = tx.connection.execute(
         "select count(*) from objects where type = ? and deleted = 0 and made_at <= ?", (record_type.name, hidden)
     ).fetchall()
-    total = int(found[0][0])
-    rows = work.rows(
+    total = int(counted[0][0])
+    rows = tx.rows(
         "where type = ? and deleted = 0 and made_at <= ? order by id limit ? offset ?",
         (record_type.name, hidden, limit, offset),
     )
@@ -114,27 +112,27 @@ def _page(
         offsets["prev"] = offset - limit
     if offset + limit < total:
         offsets["next"] = offset + limit
-    base = call.url.split("?")[0]
-    kept = [(name, value) for name, value in call.query if name not in {"limit", "offset"}]
+    base = request.url.split("?")[0]
+    others = [(name, value) for name, value in request.query if name not in {"limit", "offset"}]
     links = [
-        {"rel": rel, "href": f"{base}?{urlencode([*kept, ('limit', limit), ('offset', at)])}"}
+        {"rel": rel, "href": f"{base}?{urlencode([*others, ('limit', limit), ('offset', at)])}"}
         for rel, at in offsets.items()
     ]
     meta = {"rowsPerPage": limit, "totalPages": pages, "totalRows": total, "links": links}
-    return {"message": "success", "data": [_object(row, record_type, shown) for row in rows], "meta": meta}
+    return {"message": "success", "data": [_object(row, record_type, returned) for row in rows], "meta": meta}
 
 
-def _object(row: Row, record_type: RecordType, shown: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for field, name in shown.items():
+def _object(row: Row, record_type: RecordType, returned: dict[str, str]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for field, name in returned.items():
         value = row.values.get(name)
         kind = record_type.flat[name].kind
         if name == "id":
-            found[field] = row.id
+            content[field] = row.id
         elif kind == "boolean":
-            found[field] = value == "1"
+            content[field] = value == "1"
         elif record_type.flat[name].refers and value and value.isdigit():
-            found[field] = int(value)
+            content[field] = int(value)
         else:
-            found[field] = value
-    return found
+            content[field] = value
+    return content

@@ -1,190 +1,194 @@
-"""What the service refuses, by type of record; each rule sees the object as it would be after the write."""
+"""Validation rules by record type; each rule sees the record as it would be after the write."""
 
 import re
 from collections.abc import Callable, Mapping
 
-from resources.sandbox.suiteprojects.customfields import check_custom
-from resources.sandbox.suiteprojects.records import RefusedError, Row, Work
-from resources.suiteprojects.dictionary import RecordType
+from resources.sandbox.suiteprojects.custom_fields import check_custom_fields
+from resources.sandbox.suiteprojects.errors import ApiError, Status
+from resources.sandbox.suiteprojects.records import Row, Transaction
+from resources.suiteprojects.properties import RecordType
 
 Values = Mapping[str, str]
 
-BAD_ARGUMENT = 2001
-BAD_FORMAT = 2002
-INVALID_NAME = 908
-INVALID_NODE = 1050
-UNKNOWN_PARENT = 881
+MAX_DEPTH = 100
+NO_ID = {"", "0"}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBER = re.compile(r"-?\d*\.?\d+")
 
 
-def normalised(work: Work, record_type: RecordType, values: Values) -> dict[str, str]:
-    """Values as the service keeps them; what it does not know, and what it computes itself, is dropped.
+def normalized(tx: Transaction, record_type: RecordType, values: Values) -> dict[str, str]:
+    """Return values as the service stores them; unknown and computed properties are dropped.
 
     Raises:
-        RefusedError: A date, a number or a length is wrong.
+        ApiError: A date, a number or a length is invalid.
     """
-    kept: dict[str, str] = {}
-    custom = work.custom_fields(record_type.association)
+    stored: dict[str, str] = {}
+    custom = tx.custom_fields(record_type.association)
     for name, value in values.items():
         known = record_type.flat.get(name)
         if known.computed if known else name not in custom:
             continue
-        text = value.strip() if work.switches.trims_text else value
-        kind = known.kind if known else "text"
-        if kind == "boolean":
-            text = "0" if text in {"", "0"} else "1"  # the service's own language takes anything else for true
-        elif kind == "date" and text and not _DAY.match(text):
-            raise RefusedError(944)
-        elif kind == "number" and text and not _NUMBER.fullmatch(text):
-            raise RefusedError(BAD_FORMAT)
-        elif kind == "number" and text and work.switches.number_decimals is not None:
-            text = f"{float(text):.{work.switches.number_decimals}f}"
-        elif kind == "text" and work.switches.text_case == "upper":
-            text = text.upper()
-        elif kind == "ids":
-            text = ",".join(part.strip() for part in text.split(",") if part.strip())
-        kept[name] = _fitting(work, f"{record_type.name}.{name}", text)
-    return kept
+        text = value.strip() if tx.switches.trims_text else value
+        text = _typed(tx, known.kind if known else "text", text)
+        stored[name] = _limited(tx, f"{record_type.name}.{name}", text)
+    return stored
 
 
-def _fitting(work: Work, name: str, text: str) -> str:
-    longest = (work.switches.strict_lengths or {}).get(name)
-    if longest is None or len(text) <= longest:
+def _typed(tx: Transaction, kind: str, text: str) -> str:
+    if kind == "boolean":
+        return "0" if text in NO_ID else "1"  # Perl, the service's language, treats any other text as true
+    if kind == "date" and text and not _DAY.match(text):
+        raise ApiError(Status.INVALID_DATE)
+    if kind == "number" and text:
+        if not _NUMBER.fullmatch(text):
+            raise ApiError(Status.BAD_FORMAT)
+        if tx.switches.number_decimals is not None:
+            return f"{float(text):.{tx.switches.number_decimals}f}"
+    if kind == "text" and tx.switches.text_case == "upper":
+        return text.upper()
+    if kind == "ids":
+        return ",".join(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _limited(tx: Transaction, name: str, text: str) -> str:
+    max_length = (tx.switches.strict_lengths or {}).get(name)
+    if max_length is None or len(text) <= max_length:
         return text
-    if work.switches.long_values == "reject":
-        raise RefusedError(BAD_ARGUMENT)
-    return text[:longest]
+    if tx.switches.long_values == "reject":
+        raise ApiError(Status.BAD_ARGUMENT)
+    return text[:max_length]
 
 
-def check(work: Work, record_type: RecordType, after: Values, given: Values, row: Row | None) -> None:
-    """Refuse what breaks a rule.
+def check(tx: Transaction, record_type: RecordType, after: Values, given: Values, row: Row | None) -> None:
+    """Check a write against the rules.
 
     Args:
-        work: The request's transaction.
-        record_type: What is written.
-        after: The object as it would be.
-        given: The properties that this write names.
-        row: The object as it is; None for a new one.
+        tx: The request's transaction.
+        record_type: The record's type.
+        after: The record after the write.
+        given: The written properties.
+        row: The record before the write; None for a new one.
 
     Raises:
-        RefusedError: With the service's status.
+        ApiError: A rule rejects the write.
     """
     rule = _RULES.get(record_type.name)
     if rule:
-        rule(work, after, row)
-    currencies = work.switches.currencies
+        rule(tx, after, row)
+    currencies = tx.switches.currencies
     if given.get("currency") and currencies is not None and given["currency"] not in currencies:
-        raise RefusedError(837)
-    _check_links(work, record_type, after, given, row)
-    others = (
-        []
-        if not work.switches.external_id_unique or not given.get("externalid")
-        else work.find(record_type.name, externalid=given["externalid"])
-    )
-    if any(other.id != (row.id if row else None) for other in others):
-        raise RefusedError(852)
-    check_custom(work, record_type, after, given, row)
+        raise ApiError(Status.INVALID_CURRENCY)
+    _check_references(tx, record_type, after, given, row)
+    if tx.switches.external_id_unique and given.get("externalid"):
+        _check_unique(tx.find(record_type.name, externalid=given["externalid"]), row, Status.DUPLICATE)
+    check_custom_fields(tx, record_type, after, given, row)
 
 
-def _check_links(work: Work, record_type: RecordType, after: Values, given: Values, row: Row | None) -> None:
+def _check_unique(found: list[Row], row: Row | None, status: int) -> None:
+    if any(row is None or other.id != row.id for other in found):
+        raise ApiError(status)
+
+
+def _check_references(tx: Transaction, record_type: RecordType, after: Values, given: Values, row: Row | None) -> None:
     for name, value in given.items():
         known = record_type.flat.get(name)
-        if not value or value == "0" or known is None:
+        if value in NO_ID or known is None:
             continue
         if known.refers == "Contact":
-            contact = work.get("Contact", value)
+            contact = tx.get("Contact", value)
             owner = str(row.id) if row and record_type.name == "Customer" else after.get("customerid")
             if contact is None or contact.values.get("customerid") != owner:
-                raise RefusedError(909)
-        elif known.refers == "User" and work.get("User", value) is None:
-            raise RefusedError(829)
+                raise ApiError(Status.CONTACT_OF_OTHER_CUSTOMER)
+        elif known.refers == "User" and tx.get("User", value) is None:
+            raise ApiError(Status.INVALID_USER)
 
 
-def _customer(_work: Work, after: Values, _row: Row | None) -> None:
+def _customer(_tx: Transaction, after: Values, _row: Row | None) -> None:
     if not after.get("name") and not after.get("company"):
-        raise RefusedError(824)
+        raise ApiError(Status.NAME_MISSING)
 
 
-def _owner_exists(work: Work, after: Values) -> None:
+def _check_owner(tx: Transaction, after: Values) -> None:
     if not after.get("customerid"):
-        raise RefusedError(801)
-    if work.get("Customer", after["customerid"]) is None:
-        raise RefusedError(859)
+        raise ApiError(Status.INVALID_CUSTOMER)
+    if tx.get("Customer", after["customerid"]) is None:
+        raise ApiError(Status.CUSTOMER_NOT_FOUND)
 
 
-def _contact(work: Work, after: Values, _row: Row | None) -> None:
-    _owner_exists(work, after)
+def _contact(tx: Transaction, after: Values, _row: Row | None) -> None:
+    _check_owner(tx, after)
     if not after.get("addr_last"):
-        raise RefusedError(907)
+        raise ApiError(Status.CONTACT_INCOMPLETE)
 
 
-def _project(work: Work, after: Values, row: Row | None) -> None:
+def _project(tx: Transaction, after: Values, row: Row | None) -> None:
     if not after.get("name"):
-        raise RefusedError(INVALID_NAME)
-    _owner_exists(work, after)
-    if work.switches.project_name_unique:
-        others = work.find("Project", customerid=after["customerid"], name=after["name"])
-        if any(other.id != (row.id if row else None) for other in others):
-            raise RefusedError(943)
+        raise ApiError(Status.INVALID_NAME)
+    _check_owner(tx, after)
+    if tx.switches.project_name_unique:
+        same_name = tx.find("Project", customerid=after["customerid"], name=after["name"])
+        _check_unique(same_name, row, Status.DUPLICATE_PROJECT_NAME)
 
 
-def _hierarchy(_work: Work, after: Values, _row: Row | None) -> None:
+def _hierarchy(_tx: Transaction, after: Values, _row: Row | None) -> None:
     if not after.get("name"):
-        raise RefusedError(INVALID_NAME)
+        raise ApiError(Status.INVALID_NAME)
     if after.get("type") not in {"project", "user", "customer"}:
-        raise RefusedError(868)
+        raise ApiError(Status.INVALID_HIERARCHY_TYPE)
 
 
-def _node(work: Work, after: Values, row: Row | None) -> None:
-    hierarchy = work.get("Hierarchy", after.get("hierarchyid"))
+def _node(tx: Transaction, after: Values, row: Row | None) -> None:
+    hierarchy = tx.get("Hierarchy", after.get("hierarchyid"))
     is_level, is_node = after.get("isalevel") == "1", after.get("isanode") == "1"
     if hierarchy is None or (is_level and is_node):
-        raise RefusedError(INVALID_NODE)
-    if is_level or is_node:
-        if not after.get("name"):
-            raise RefusedError(INVALID_NAME)
-        _named_node(work, after, row, is_level=is_level)
+        raise ApiError(Status.INVALID_NODE)
+    if not is_level and not is_node:
+        _association(tx, after, row, hierarchy)
         return
+    if not after.get("name"):
+        raise ApiError(Status.INVALID_NAME)
+    if is_node:
+        _named_node(tx, after, row)
+    elif after.get("levelid", "0") not in NO_ID:
+        raise ApiError(Status.INVALID_NODE)
+
+
+def _association(tx: Transaction, after: Values, row: Row | None, hierarchy: Row) -> None:
     if row is not None:
-        raise RefusedError(work.switches.association_modify_status)
-    if _node_of(work, after.get("parentid"), hierarchy.id) is None:
-        raise RefusedError(UNKNOWN_PARENT)
+        raise ApiError(tx.switches.association_modify_status)
+    if _node_of(tx, after.get("parentid"), hierarchy.id) is None:
+        raise ApiError(Status.PARENT_NOT_FOUND)
     type_name = str(hierarchy.values["type"]).capitalize()
-    if work.get(type_name, after.get("recordid")) is None:
-        raise RefusedError(859 if type_name == "Customer" else 601)
-    same = {name: after[name] for name in ("hierarchyid", "parentid", "recordid")}
-    if work.find("HierarchyNode", **same):
-        raise RefusedError(work.switches.duplicate_association_status)
+    if tx.get(type_name, after.get("recordid")) is None:
+        raise ApiError(Status.CUSTOMER_NOT_FOUND if type_name == "Customer" else Status.NOT_FOUND)
+    if tx.find("HierarchyNode", **{name: after[name] for name in ("hierarchyid", "parentid", "recordid")}):
+        raise ApiError(tx.switches.duplicate_association_status)
 
 
-def _named_node(work: Work, after: Values, row: Row | None, *, is_level: bool) -> None:
-    blank = {"", "0"}
-    if is_level:
-        if after.get("levelid", "0") not in blank:
-            raise RefusedError(INVALID_NODE)
-        return
-    level = work.get("HierarchyNode", after.get("levelid"))
+def _named_node(tx: Transaction, after: Values, row: Row | None) -> None:
+    level = tx.get("HierarchyNode", after.get("levelid"))
     same_hierarchy = level is not None and level.values.get("hierarchyid") == after["hierarchyid"]
     if level is None or level.values.get("isalevel") != "1" or not same_hierarchy:
-        raise RefusedError(INVALID_NODE)
-    above = after.get("parentid", "0")
-    steps = 0
-    while above not in blank:
-        parent = _node_of(work, above, int(after["hierarchyid"]))
-        if parent is None or (row is not None and parent.id == row.id) or steps > 100:  # noqa: PLR2004 a ring
-            raise RefusedError(UNKNOWN_PARENT)
-        above, steps = parent.values.get("parentid", "0"), steps + 1
+        raise ApiError(Status.INVALID_NODE)
+    parent_id, depth = after.get("parentid", "0"), 0
+    while parent_id not in NO_ID:
+        parent = _node_of(tx, parent_id, int(after["hierarchyid"]))
+        is_cycle = depth > MAX_DEPTH or (row is not None and parent is not None and parent.id == row.id)
+        if parent is None or is_cycle:
+            raise ApiError(Status.PARENT_NOT_FOUND)
+        parent_id, depth = parent.values.get("parentid", "0"), depth + 1
 
 
-def _node_of(work: Work, id_text: str | None, hierarchy_id: int) -> Row | None:
-    node = work.get("HierarchyNode", id_text)
+def _node_of(tx: Transaction, id_text: str | None, hierarchy_id: int) -> Row | None:
+    """Return a node of a hierarchy by id, or None."""
+    node = tx.get("HierarchyNode", id_text)
     if node is None or node.values.get("isanode") != "1" or node.values.get("hierarchyid") != str(hierarchy_id):
         return None
     return node
 
 
-_RULES: dict[str, Callable[[Work, Values, Row | None], None]] = {
+_RULES: dict[str, Callable[[Transaction, Values, Row | None], None]] = {
     "Customer": _customer,
     "Contact": _contact,
     "Project": _project,

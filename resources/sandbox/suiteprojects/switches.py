@@ -1,4 +1,4 @@
-"""What the fact sheet leaves open about SuiteProjects Pro, one switch each, and an account's own limits."""
+"""Switches for SuiteProjects Pro's behavior that the fact sheet leaves open, and for the account's limits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,39 +16,39 @@ CURRENCIES = tuple(_USUAL.split())
 
 @dataclass(frozen=True)
 class SuiteProjectsSwitches:
-    """One SuiteProjects Pro account as it might be."""
+    """Behavior of the simulated SuiteProjects Pro account."""
 
     # limits
-    requests_per_minute: int | None = switch(None, "Requests allowed in 60 seconds; none: no limit.", ACCOUNT)
-    requests_per_day: int | None = switch(100_000, "Requests allowed in 24 hours; none: no limit.", ACCOUNT)
-    max_limit: int = switch(1000, "Largest `limit` of one Read; above it: 605.", "suiteprojects_api.md §1.3 [D]")
-    max_objects: int = switch(1000, "Objects written by one request; above it: 555.", "suiteprojects_api.md §1.6 [D]")
+    requests_per_minute: int | None = switch(None, "Requests per 60 seconds; none: no limit.", ACCOUNT)
+    requests_per_day: int | None = switch(100_000, "Requests per 24 hours; none: no limit.", ACCOUNT)
+    max_limit: int = switch(1000, "Maximum `limit` of one Read; above it: 605.", "suiteprojects_api.md §1.3 [D]")
+    max_objects: int = switch(1000, "Records written by one request; above it: 555.", "suiteprojects_api.md §1.6 [D]")
     too_many_objects: Literal["auth", "command"] = switch(
         "auth",
-        "Where 555 appears: on Auth with nothing done, or on each command beyond the limit.",
+        "Place of 555: on Auth, with nothing executed, or on each command beyond the limit.",
         "suiteprojects_api.md §1.2 and §1.6 [U]",
     )
-    max_commands: int | None = switch(None, "Commands in one request; above it: 855.", "suiteprojects_api.md §1.6 [C]")
+    max_commands: int | None = switch(None, "Commands of one request; above it: 855.", "suiteprojects_api.md §1.6 [C]")
     max_read_objects: int | None = switch(
         None, "Sum of the limits of all Reads of one request; above it: 854.", "suiteprojects_api.md §1.6 [U]"
     )
     # signing in
     bad_token_status: int = switch(
-        9, "Auth status of a wrong or expired access token.", "suiteprojects_api.md §1.2: exact status [U]"
+        9, "Auth status of an invalid or expired access token.", "suiteprojects_api.md §1.2: exact status [U]"
     )
     after_failed_auth: Literal["status 2", "absent"] = switch(
-        "status 2", "What the commands after a refused Auth answer.", "suiteprojects_api.md §8.1 [U]"
+        "status 2", "Response blocks of the commands after a failed Auth.", "suiteprojects_api.md §8.1 [U]"
     )
     auth_status: int | None = switch(
         None,
-        "Answers every Auth with this status: 414 (down), 416 (locked), 419 (retry) and so on.",
+        "Status of every Auth: 414 (down), 416 (locked), 419 (retry) and so on; none: normal.",
         "suiteprojects_api.md §1.2 [D]",
     )
-    access_token_life_s: int = switch(3600, "Seconds an access token lives.", "suiteprojects_api.md §3 [U]")
-    refresh_token_life_s: int = switch(86_400, "Seconds a refresh token lives.", "suiteprojects_api.md §3 [D]")
+    access_token_life_s: int = switch(3600, "Lifetime of an access token in seconds.", "suiteprojects_api.md §3 [U]")
+    refresh_token_life_s: int = switch(86_400, "Lifetime of a refresh token in seconds.", "suiteprojects_api.md §3 [D]")
     filter_set_cache: bool = switch(
         False,
-        "Hides from a token what was created after it was issued, until `clear_filter_cache`.",
+        "Records created after a token was issued are hidden from it until `clear_filter_cache`.",
         "suiteprojects_api.md §1.3 [D]; a user without filter sets sees everything",
     )
     malformed_status: int = switch(
@@ -56,101 +56,103 @@ class SuiteProjectsSwitches:
     )
     # reading
     unstable_order: bool = switch(
-        False, "Rows come in another order on each call unless `order` is given.", "suiteprojects_api.md §1.3 [C]"
+        False, "Without `order`, each Read has another order.", "suiteprojects_api.md §1.3 [C]"
     )
     newer_than_inclusive: bool = switch(
-        False, "Whether `newer-than` and `older-than` include the given second.", "suiteprojects_api.md §5 [U]"
+        False, "`newer-than` and `older-than` include the given second.", "suiteprojects_api.md §5 [U]"
     )
     empty_query_value: Literal["ignored", "blank"] = switch(
         "ignored",
-        "What an empty element in a query means without `empty_is_nil=\"false\"`: no condition, or 'has no value'.",
+        "Meaning of an empty element in a query without `empty_is_nil=\"false\"`: no condition, or 'has no value'.",
         "suiteprojects_api.md §1.3 [U]",
     )
-    text_ignores_case: bool = switch(
-        False, "`equal to` and `lookup` compare texts without case.", "suiteprojects_api.md §1.3 [U]"
-    )
+    text_ignores_case: bool = switch(False, "`equal to` and `lookup` ignore case.", "suiteprojects_api.md §1.3 [U]")
     false_as: Literal["empty", "zero"] = switch(
-        "empty", "How a boolean that is off is shown: an empty element or 0.", "suiteprojects_api.md §1.4 [C both]"
+        "empty", "Representation of false: an empty element or 0.", "suiteprojects_api.md §1.4 [C both]"
     )
     node_flags: Literal["isanode", "is_a_node", "both"] = switch(
-        "isanode", "Spelling of a hierarchy node's two flags in answers.", "suiteprojects_api.md §4 [U]"
+        "isanode", "Names of a hierarchy node's two flags in responses.", "suiteprojects_api.md §4 [U]"
     )
     # writing
     write_echo: Literal["full", "id"] = switch(
-        "full", "Whether Add and Modify echo the whole object or its id alone.", "suiteprojects_api.md §1.3 [D full]"
+        "full", "Add and Modify return the whole record or its id alone.", "suiteprojects_api.md §1.3 [D full]"
     )
-    several_objects_per_add: bool = switch(
-        True, "One Add may hold several objects, a block each; else status 3.", "suiteprojects_api.md §10.12 [U]"
+    multiple_objects_per_add: bool = switch(
+        True, "One Add may have several records, a block each; otherwise status 3.", "suiteprojects_api.md §10.12 [U]"
     )
-    several_matches: Literal["852", "first", "create"] = switch(
-        "852", "What a `lookup` with several matches does.", "suiteprojects_api.md §1.3 [U]"
+    multiple_matches: Literal["852", "first", "create"] = switch(
+        "852",
+        "Effect of a `lookup` with several matches: 852, a change of the first one, or a new record.",
+        "suiteprojects_api.md §1.3 [U]",
     )
     external_id_unique: bool = switch(
-        False, "A second record with an external id in use is refused with 852.", "suiteprojects_api.md §5 [U]"
+        False, "A second record with the same external id is rejected with 852.", "suiteprojects_api.md §5 [U]"
     )
     project_name_unique: bool = switch(
-        False, "A second project of that name under one customer is refused with 943.", "suiteprojects_api.md §4 [I]"
+        False, "A second project with the same name and customer is rejected with 943.", "suiteprojects_api.md §4 [I]"
     )
     template_copies: Sequence[str] = switch(
         ("budget", "budget_time", "billing_code", "notes"),
-        "What a project added with `template_project_id` takes from the template unless it is given.",
+        "Properties that a project added with `template_project_id` copies from the template by default.",
         "suiteprojects_api.md §4: `copy_*` on add [D]; which by themselves [U]",
     )
-    template_shown: bool = switch(
-        True, "Whether a project goes on to show the template that it was made from.", "suiteprojects_api.md §4 [U]"
+    template_in_responses: bool = switch(
+        True, "A project keeps the `template_project_id` that it was created from.", "suiteprojects_api.md §4 [U]"
     )
     node_ids: Literal["replace", "add"] = switch(
         "replace",
-        "Whether writing `hierarchy_node_ids` replaces the list or adds to it.",
+        "A write of `hierarchy_node_ids` replaces the list or adds to it.",
         "suiteprojects_api.md §5 [U]",
     )
     address_modify: Literal["merge", "replace"] = switch(
-        "merge", "Whether a Modify with part of an address keeps the other parts.", "suiteprojects_api.md §1.5 [U]"
+        "merge",
+        "A Modify with a part of an address keeps the other parts, or clears them.",
+        "suiteprojects_api.md §1.5 [U]",
     )
     unchanged_modify_moves_updated: bool = switch(
-        True, "A Modify that changes nothing still moves `updated`.", "suiteprojects_api.md §5 [U]"
+        True, "A Modify without a change still moves `updated`.", "suiteprojects_api.md §5 [U]"
     )
     duplicate_association_status: int = switch(
-        1050, "Status of a second association of one record with one node.", "suiteprojects_api.md §4: code [U]"
+        1050, "Status of a duplicate association of a record with a node.", "suiteprojects_api.md §4: code [U]"
     )
     association_modify_status: int = switch(
         803, "Status of a Modify of an association.", "suiteprojects_api.md §4: code [U]"
     )
     unknown_custom_field_status: int = switch(
         0,
-        "Status of a write that names a custom field which does not exist; 0: ignored.",
+        "Status of a write with an unknown custom field; 0: ignored.",
         "suiteprojects_api.md §1.3 [U]",
     )
     currencies: Sequence[str] | None = switch(
         CURRENCIES,
-        "Currencies enabled in the account, others are refused with 837; none: any.",
+        "Currencies enabled in the account; others are rejected with 837; none: all are enabled.",
         "suiteprojects_api.md §1.7 [C]",
     )
-    default_currency: str = switch("", "Currency of a record added without one.", "suiteprojects_api.md §4 [U]")
+    default_currency: str = switch("", "Default currency of a new record.", "suiteprojects_api.md §4 [U]")
     default_customer_type: str = switch(
-        "C", "Type of a customer added without one.", "suiteprojects_connector.md §2: leads arrive as C [D]"
+        "C", "Default type of a new customer.", "suiteprojects_connector.md §2: leads arrive as C [D]"
     )
     trims_text: bool = switch(
-        False, "Leading and trailing blanks of values are dropped silently.", "suiteprojects_api.md §10 [U]"
+        False, "Leading and trailing blanks of values are silently removed.", "suiteprojects_api.md §10 [U]"
     )
     text_case: Literal["as_sent", "upper"] = switch(
-        "as_sent", "Letters of texts are kept as sent, or silently made capitals.", "suiteprojects_api.md §10 [U]"
+        "as_sent", "Text is stored as sent, or silently converted to upper case.", "suiteprojects_api.md §10 [U]"
     )
     number_decimals: int | None = switch(
-        None, "Decimals that numbers are silently rounded to; none: kept as sent.", "suiteprojects_api.md §1.4 [U]"
+        None, "Decimals to which numbers are silently rounded; none: stored as sent.", "suiteprojects_api.md §1.4 [U]"
     )
-    echo_values: Literal["kept", "sent"] = switch(
-        "kept",
-        "Whether a full echo shows the values as they are kept, or repeats those that were sent.",
+    echo_values: Literal["stored", "sent"] = switch(
+        "stored",
+        "Values in the whole record that a write returns: as stored, or as sent.",
         "suiteprojects_api.md §1.3 [U]",
     )
     strict_lengths: Mapping[str, int] | None = switch(
         None,
-        'Greatest lengths by "Type.property", such as {"Customer.name": 50}; none: not enforced.',
+        'Maximum lengths by "Type.property", such as {"Customer.name": 50}; none: not enforced.',
         "suiteprojects_api.md §4: lengths [U]",
     )
     long_values: Literal["reject", "cut"] = switch(
         "reject",
-        "What happens to a value that is too long: 2001 (1102 for a custom field) or silently cut.",
+        "Effect of a value that is too long: 2001 (1102 for a custom field), or silently cut.",
         "suiteprojects_api.md §4 [U]",
     )

@@ -1,15 +1,20 @@
-"""One plausible record, workflow or frame each, with the given fields changed."""
+"""Build one plausible record, workflow or frame each, with the given fields changed."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+import duckdb
 import polars as pl
 
-from assets.delivery.mart.transform import MART_COLUMNS
-from assets.delivery.schemas import LINK_SCHEMA, TargetShape
+from assets.delivery.mart.build import write_mart
+from assets.delivery.mart.lookup import as_value_list
+from assets.delivery.schemas import LINK_SCHEMA, MART_COLUMNS, TargetShape
+from assets.delivery.spec.field_mapping import Lookup
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import TARGET_STATE_COLUMNS, TargetField
+from resources.warehouse.tables import read_frame, replace_table
 
 CUSTOMER_SCHEMA: dict[str, Any] = {
     "customer_id": pl.String,
@@ -42,7 +47,7 @@ PROJECT_SCHEMA: dict[str, Any] = {
 
 
 def customer(customer_id: str = "1", **changes: Any) -> dict[str, Any]:
-    """A row of stg_netsuite__customers: a live customer of subsidiary 2 that is marked for export."""
+    """Return a row of stg_netsuite__customers: an active customer of subsidiary 2 that is marked for export."""
     row = {
         "customer_id": customer_id,
         "entity_number": f"C{customer_id}",
@@ -63,7 +68,7 @@ def customer(customer_id: str = "1", **changes: Any) -> dict[str, Any]:
 
 
 def project(project_id: str = "100", **changes: Any) -> dict[str, Any]:
-    """A row of stg_netsuite__projects: a live project of customer 1."""
+    """Return a row of stg_netsuite__projects: an active project of customer 1."""
     row = {
         "project_id": project_id,
         "entity_number": f"P{project_id}",
@@ -85,18 +90,34 @@ def _changed(row: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def customers(*rows: Mapping[str, Any]) -> pl.DataFrame:
-    """stg_netsuite__customers."""
+    """Return stg_netsuite__customers."""
     return pl.DataFrame(list(rows), schema=CUSTOMER_SCHEMA)
 
 
 def projects(*rows: Mapping[str, Any]) -> pl.DataFrame:
-    """stg_netsuite__projects."""
+    """Return stg_netsuite__projects."""
     return pl.DataFrame(list(rows), schema=PROJECT_SCHEMA)
 
 
-def tables(**frames: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Staging tables by their whole name."""
-    return {f"stg_netsuite__{name}": frame for name, frame in frames.items()}
+def mart_of(
+    spec: WorkflowSpec, *, lookups: Mapping[Lookup, pl.DataFrame] | None = None, today: date = date(2026, 11, 22),
+    **sources: pl.DataFrame,
+) -> pl.DataFrame:  # fmt: skip
+    """Return the mart of a workflow named `flow`, made from staging tables.
+
+    Args:
+        spec: The workflow.
+        lookups: The table of each lookup, columns by and return.
+        today: The date of the run.
+        sources: Staging tables by source.
+    """
+    workflow = Workflow("flow", spec)
+    lists = {lookup: as_value_list(table, lookup.on_multiple) for lookup, table in (lookups or {}).items()}
+    with duckdb.connect() as con:
+        for name, table in sources.items():
+            replace_table(con, f"stg_netsuite__{name}", table)
+        write_mart(con, workflow, lists, today)
+        return read_frame(con, f"from {workflow.mart}")
 
 
 OPTION_ROWS = (
@@ -107,9 +128,9 @@ OPTION_ROWS = (
 
 
 def one_source(**changes: Any) -> WorkflowSpec:
-    """A workflow of one source, in the short form: customers as Precoro options."""
-    said = {"target": "precoro.Option", "source": "customers", "fields": list(OPTION_ROWS)}
-    return WorkflowSpec.model_validate(said | changes)
+    """Return a workflow of one source, in the short form: customers as Precoro options."""
+    settings = {"target": "precoro.Option", "source": "customers", "fields": list(OPTION_ROWS)}
+    return WorkflowSpec.model_validate(settings | changes)
 
 
 SUITE_ROWS = (
@@ -121,13 +142,13 @@ SUITE_ROWS = (
 
 
 def suite_customers(*more: Mapping[str, Any], **changes: Any) -> WorkflowSpec:
-    """Customers as SuiteProjects Pro customers, with more field rows and other settings."""
-    said = {"match": [{"field": "name", "ignore_case": True}]} | changes
-    return one_source(target="suiteprojects.Customer", fields=[*SUITE_ROWS, *more], **said)
+    """Return a workflow of customers as SuiteProjects Pro customers, with more field rows and other settings."""
+    settings = {"match": [{"field": "name", "ignore_case": True}]} | changes
+    return one_source(target="suiteprojects.Customer", fields=[*SUITE_ROWS, *more], **settings)
 
 
 def option_tree(**changes: Any) -> WorkflowSpec:
-    """Customers on the first level, their projects and sub-projects below: the shipped Precoro workflow in short."""
+    """Return the shipped Precoro workflow in short: customers, their projects below, and sub-projects below those."""
     below = {
         "source": "projects",
         "parent": {"projects": "parent_project_id", "customers": "customer_id"},
@@ -139,8 +160,8 @@ def option_tree(**changes: Any) -> WorkflowSpec:
         ],
     }
     top = {"source": "customers", "fields": list(OPTION_ROWS)}
-    said = {"target": "precoro.Option", "options": {"item_custom_field": 5144}, "records": [top, below]}
-    return WorkflowSpec.model_validate(said | changes)
+    settings = {"target": "precoro.Option", "options": {"item_custom_field": 5144}, "records": [top, below]}
+    return WorkflowSpec.model_validate(settings | changes)
 
 
 OPTIONS = TargetShape(
@@ -157,7 +178,7 @@ OPTION_FIELDS = ("externalId", "name", "enable")
 
 
 def desired(source_id: str = "1", **changes: Any) -> dict[str, Any]:
-    """A row of a mart of customers: to be delivered as it is."""
+    """Return a row of a mart of customers with the disposition `deliver`."""
     row = {
         "source": "customers",
         "source_id": source_id,
@@ -177,13 +198,13 @@ def desired(source_id: str = "1", **changes: Any) -> dict[str, Any]:
 
 
 def below(source_id: str, parent_id: str, **changes: Any) -> dict[str, Any]:
-    """A row of a mart: a project below a customer."""
+    """Return a row of a mart: a project below a customer."""
     place = {"source": "projects", "parent_source": "customers", "parent_source_id": parent_id, "level": 2}
     return desired(source_id, **(place | changes))
 
 
 def actual(target_id: str = "901", external_id: str | None = "1", **changes: Any) -> dict[str, Any]:
-    """A row of a target state: what `desired(external_id)` became."""
+    """Return a row of a target state: the record made from `desired(external_id)`."""
     row = {
         "target_id": target_id,
         "external_id": external_id,
@@ -198,7 +219,7 @@ def actual(target_id: str = "901", external_id: str | None = "1", **changes: Any
 
 
 def link(source_id: str = "1", target_id: str | None = "901", **changes: Any) -> dict[str, Any]:
-    """A row of LINK_SCHEMA: what was confirmed for `desired(source_id)`."""
+    """Return a row of LINK_SCHEMA: the confirmed link of `desired(source_id)`."""
     row = {
         "source": "customers",
         "source_id": source_id,
@@ -211,15 +232,15 @@ def link(source_id: str = "1", target_id: str | None = "901", **changes: Any) ->
 
 
 def mart(*rows: Mapping[str, Any]) -> pl.DataFrame:
-    """A mart of options."""
+    """Return a mart of options."""
     return pl.DataFrame(list(rows), schema={**MART_COLUMNS, **dict.fromkeys(OPTION_FIELDS, pl.String)})
 
 
 def target_state(*rows: Mapping[str, Any]) -> pl.DataFrame:
-    """A target state of options."""
+    """Return a target state of options."""
     return pl.DataFrame(list(rows), schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(OPTION_FIELDS, pl.String)})
 
 
 def links(*rows: Mapping[str, Any]) -> pl.DataFrame:
-    """Links."""
+    """Return links."""
     return pl.DataFrame(list(rows), schema=LINK_SCHEMA)

@@ -1,4 +1,4 @@
-"""A warehouse, and the two real targets over the sandbox."""
+"""One workflow in front of each of the two real targets, over the sandbox."""
 
 from collections.abc import Iterator
 
@@ -10,18 +10,18 @@ from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.warehouse.warehouse import Warehouse
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
 
 @pytest.fixture
-def precoro(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[Flow]:
-    """Customers and projects as options of the sandbox's field."""
+def precoro(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[WorkflowRunner]:
+    """Customers and projects as options of the sandbox's custom field."""
     with open_precoro(sandbox=sandbox.folder) as client:
-        yield Flow(warehouse, OptionTarget(client, 5144), sandbox.clock)
+        yield WorkflowRunner(warehouse, OptionTarget(client, 5144), sandbox.clock)
 
 
 @pytest.fixture
-def suiteprojects(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[Flow]:
+def suiteprojects(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[WorkflowRunner]:
     """Customers as SuiteProjects Pro customers."""
     with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
-        yield Flow(warehouse, SuiteProjectsTarget(client, "Customer"), sandbox.clock)
+        yield WorkflowRunner(warehouse, SuiteProjectsTarget(client, "Customer"), sandbox.clock)

@@ -1,6 +1,6 @@
-"""A run that dies while it sends: `python -m tests.assets.delivery.dying_run FOLDER BEFORE|AFTER`.
+"""Let a run die while it sends: `python -m tests.assets.delivery.dying_run FOLDER BEFORE|AFTER`.
 
-BEFORE: the intents are written, nothing is sent. AFTER: the target did the first record, nobody heard of it.
+BEFORE: the intents are committed, nothing is sent. AFTER: the target applied the first write, no response was read.
 """
 
 import os
@@ -8,33 +8,33 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.delivery.target import Sent, Write
+from assets.delivery.target import SendResult, Write
 from assets.precoro.target import OptionTarget
 from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
 
-class Dying(OptionTarget):
-    """Takes the process with it."""
+class DyingTarget(OptionTarget):
+    """Ends the process while it sends."""
 
-    records = 0
+    applied = 0
 
-    def send(self, batch: Sequence[Write]) -> Sent:
-        """Send as many as told, then end without a word."""
-        super().send(batch[: self.records])
+    def send(self, batch: Sequence[Write]) -> SendResult:
+        """Send some of the writes, then exit without cleanup."""
+        super().send(batch[: self.applied])
         os._exit(9)
 
 
 def main(folder: Path, moment: str) -> None:
     """Run the workflow that the test staged."""
-    Dying.records = {"BEFORE": 0, "AFTER": 1}[moment]
-    world = Sandbox(folder / "sandbox")
-    with open_precoro(sandbox=world.folder) as client:
-        flow = Flow(Warehouse(folder / "warehouse"), Dying(client, 5144), world.clock)
-        flow.plan("killed")
-        flow.send("killed")
+    DyingTarget.applied = {"BEFORE": 0, "AFTER": 1}[moment]
+    sandbox = Sandbox(folder / "sandbox")
+    with open_precoro(sandbox=sandbox.folder) as client:
+        runner = WorkflowRunner(Warehouse(folder / "warehouse"), DyingTarget(client, 5144), sandbox.clock)
+        runner.plan("killed")
+        runner.send("killed")
 
 
 if __name__ == "__main__":

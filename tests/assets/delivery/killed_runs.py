@@ -1,6 +1,6 @@
-"""Runs that die: `python -m tests.assets.delivery.killed_runs FOLDER` lets one die at every failpoint, each in a fork.
+"""Kill a run at every failpoint, each in a fork: `python -m tests.assets.delivery.killed_runs FOLDER`.
 
-FOLDER/base (a world after one run and a day of edits)  ->  FOLDER/<scenario>: what the dead left behind
+FOLDER/base (sandbox and warehouse after one run and a day of edits)  ->  FOLDER/<scenario>: the same after the kill
 """
 
 import os
@@ -22,9 +22,9 @@ from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, one_source, option_tree, project
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
-SUITE = one_source(
+SUITEPROJECTS = one_source(
     target="suiteprojects.Customer",
     fields=[
         {"field": "externalid", "from": "customer_id", "locked": True},
@@ -33,34 +33,34 @@ SUITE = one_source(
         {"field": "active", "value": True},
     ],
 )
-SPECS: dict[str, WorkflowSpec] = {"precoro": option_tree(), "suiteprojects": SUITE}
+SPECS: dict[str, WorkflowSpec] = {"precoro": option_tree(), "suiteprojects": SUITEPROJECTS}
 
 
 @dataclass(frozen=True)
-class Death:
-    """Where a run dies: a system, a failpoint, and how often it is passed before; or how else it ends."""
+class Scenario:
+    """A failpoint at which a run ends; `skip` passes go unharmed before."""
 
     system: str
     failpoint: str
     skip: int = 0
-    how: str = "kill"  # or full: from there on no file can grow
+    end: str = "kill"  # or full_disk: from there on no file can grow
 
     @property
     def name(self) -> str:
-        """As a test is called, and a folder."""
-        return f"{self.system}-{self.failpoint}-{self.skip}-{self.how}"
+        """Name of the test case and of the folder."""
+        return f"{self.system}-{self.failpoint}-{self.skip}-{self.end}"
 
 
-DEATHS = [
-    *(Death("precoro", name) for name in failpoints.FAILPOINTS),
-    # the later batches: the children, and those that are switched off
-    *(Death("precoro", name, skip) for name in ("request_begins", "request_served") for skip in (3, 6)),
-    *(Death("precoro", name, 1) for name in ("intents_kept", "answers_read")),
-    *(Death("suiteprojects", name) for name in ("intents_kept", "request_begins", "request_served", "answers_read")),
-    Death("suiteprojects", "bookkeeping_open"),
-    Death("precoro", "answers_read", how="full"),
-    Death("suiteprojects", "answers_read", how="full"),
-    Death("precoro", "bookkeeping_begins", how="full"),
+SCENARIOS = [
+    *(Scenario("precoro", name) for name in failpoints.FAILPOINTS),
+    # the later batches: children and deactivations
+    *(Scenario("precoro", name, skip) for name in ("request_begins", "request_served") for skip in (3, 6)),
+    *(Scenario("precoro", name, 1) for name in ("intents_kept", "answers_read")),
+    *(Scenario("suiteprojects", name) for name in ("intents_kept", "request_begins", "request_served", "answers_read")),
+    Scenario("suiteprojects", "bookkeeping_open"),
+    Scenario("precoro", "answers_read", end="full_disk"),
+    Scenario("suiteprojects", "answers_read", end="full_disk"),
+    Scenario("precoro", "bookkeeping_begins", end="full_disk"),
 ]
 
 
@@ -68,29 +68,29 @@ BEFORE_SENDING = ("mart_made", "twin_read", "plan_begins", "plan_kept")
 
 
 @contextmanager
-def opened(folder: Path, system: str) -> Iterator[Flow]:
-    """The workflow of one system over the world in this folder."""
-    world = Sandbox(folder / "sandbox")
+def opened(folder: Path, system: str) -> Iterator[WorkflowRunner]:
+    """Yield the workflow of one system over the sandbox and warehouse in this folder."""
+    sandbox = Sandbox(folder / "sandbox")
     if system == "precoro":
-        with open_precoro(sandbox=world.folder) as client:
-            yield _flow(folder, system, OptionTarget(client, 5144), world)
+        with open_precoro(sandbox=sandbox.folder) as client:
+            yield _runner(folder, system, OptionTarget(client, 5144), sandbox)
     else:
-        with open_suiteprojects(sandbox=str(world.folder)) as client:
-            yield _flow(folder, system, SuiteProjectsTarget(client, "Customer"), world)
+        with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
+            yield _runner(folder, system, SuiteProjectsTarget(client, "Customer"), sandbox)
 
 
-def _flow(folder: Path, system: str, target: Target, world: Sandbox) -> Flow:
-    return Flow(Warehouse(folder / "warehouse"), target, world.clock, SPECS[system], system)
+def _runner(folder: Path, system: str, target: Target, sandbox: Sandbox) -> WorkflowRunner:
+    return WorkflowRunner(Warehouse(folder / "warehouse"), target, sandbox.clock, SPECS[system], system)
 
 
-def before(flow: Flow) -> None:
-    """What NetSuite had at the first run."""
-    flow.stage(customer("1"), customer("2"), customer("3"), below=(project("100"), project("101"), project("102")))
+def stage_first(runner: WorkflowRunner) -> None:
+    """Stage the records of the first run."""
+    runner.stage(customer("1"), customer("2"), customer("3"), below=(project("100"), project("101"), project("102")))
 
 
-def after(flow: Flow) -> None:
-    """What NetSuite has at the run that dies: a change of every kind, and a project that moved."""
-    flow.stage(
+def stage_edited(runner: WorkflowRunner) -> None:
+    """Stage the records of the run that is killed: a change of every kind, and a project that moved."""
+    runner.stage(
         customer("1", company_name="New 1"),
         customer("2"),
         customer("3", is_inactive=True),
@@ -105,53 +105,53 @@ def after(flow: Flow) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """One run of each workflow, then the edits."""
+    """Run each workflow once, then stage the edits."""
     for system in SPECS:
-        with opened(folder, system) as flow:
-            before(flow)
-            flow.plan("first")
-            flow.send("first")
-            after(flow)
+        with opened(folder, system) as runner:
+            stage_first(runner)
+            runner.plan("first")
+            runner.send("first")
+            stage_edited(runner)
 
 
-def full_disk() -> None:
-    """From here on no file can grow: what a full disk or a quota does to a writer."""
+def fill_disk() -> None:
+    """Let no file grow any more, as a full disk or a quota does."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 
-def live(folder: Path, death: Death) -> None:
-    """Run until the end that was chosen."""
-    strike: Callable[[], object] = failpoints.die if death.how == "kill" else full_disk
-    with opened(folder, death.system) as flow:
-        if death.failpoint in BEFORE_SENDING:
-            failpoints.arm(death.failpoint, strike=strike)
-        flow.plan("killed")
-        failpoints.arm(death.failpoint, skip=death.skip, strike=strike)
-        flow.send("killed")
-        flow.warehouse.publish()
+def run_to_its_end(folder: Path, scenario: Scenario) -> None:
+    """Run until the scenario's failpoint."""
+    strike: Callable[[], object] = failpoints.die if scenario.end == "kill" else fill_disk
+    with opened(folder, scenario.system) as runner:
+        if scenario.failpoint in BEFORE_SENDING:
+            failpoints.arm(scenario.failpoint, strike=strike)
+        runner.plan("killed")
+        failpoints.arm(scenario.failpoint, skip=scenario.skip, strike=strike)
+        runner.send("killed")
+        runner.warehouse.publish()
 
 
 def forked(work: Callable[[], None]) -> int:
-    """Do something in a process of its own; how it ended."""
+    """Call a function in a child process and return its exit code."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     try:
         work()
-    except BaseException as error:  # noqa: BLE001 - told by the exit code
+    except BaseException as error:  # noqa: BLE001 - reported by the exit code
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         os._exit(1)
     os._exit(0)
 
 
 def main(folder: Path) -> None:
-    """Prepare the world once, then die in a copy of it at every place."""
+    """Prepare the base once, then kill a run in a copy of it for each scenario."""
     if forked(lambda: prepare(folder / "base")):
-        sys.exit("the world could not be prepared")
-    for death in DEATHS:
-        shutil.copytree(folder / "base", folder / death.name)
-        code = forked(lambda death=death: live(folder / death.name, death))  # type: ignore[misc]
-        (folder / death.name / "exit_code").write_text(str(code))
+        sys.exit("the base could not be prepared")
+    for scenario in SCENARIOS:
+        shutil.copytree(folder / "base", folder / scenario.name)
+        code = forked(lambda scenario=scenario: run_to_its_end(folder / scenario.name, scenario))  # type: ignore[misc]
+        (folder / scenario.name / "exit_code").write_text(str(code))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Random lives of the engine keep the invariants; `MILLPOND_SEEDS=2000` lives as many as one has patience for."""
+"""Random walks through the delivery engine keep its invariants; `MILLPOND_SEEDS=2000` makes that many."""
 
 import os
 from collections.abc import Callable
@@ -8,32 +8,32 @@ import pytest
 
 from tests.assets.delivery.walk import Walk
 from tests.assets.delivery.walk_events import BrokenError
-from tests.assets.delivery.walk_targets import SIDES
+from tests.assets.delivery.walk_targets import WALK_TARGETS
 
 SEEDS = int(os.environ.get("MILLPOND_SEEDS", "1"))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("system", SIDES)
+@pytest.mark.parametrize("system", WALK_TARGETS)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_life_of_trouble_keeps_the_invariants(
+def test_a_random_walk_keeps_the_invariants(
     seed: int, system: str, tmp_path: Path, counted: Callable[[str, int], None]
 ) -> None:
-    """Edits, people, faults and deaths in an order that nobody thought of; the seed tells it once more."""
-    counted("seeded lives of the engine", 1)
-    Walk(tmp_path, seed, system).live()
+    """Edits, people, faults and killed runs in random order; the seed reproduces it."""
+    counted("seeded walks through delivery", 1)
+    Walk(tmp_path, seed, system).go()
 
 
 @pytest.mark.parametrize(("system", "workflow"), [("precoro", "tree"), ("suiteprojects", "customers")])
-def test_a_walk_notices_what_is_wrong(tmp_path: Path, system: str, workflow: str) -> None:
-    """A walk that believes everything would pass for ever."""
+def test_a_walk_detects_a_duplicate(tmp_path: Path, system: str, workflow: str) -> None:
+    """A walk that accepts everything would always pass."""
     walk = Walk(tmp_path, 1, system)
     walk.run(workflow)
-    key = walk.side.records()[walk.ours()[0]].key or ""
+    key = walk.target.records()[walk.ours()[0]].key or ""
     if system == "precoro":
-        walk.world.precoro.add_option("twice", external_id=key)
+        walk.sandbox.precoro.add_option("twice", external_id=key)
     else:
-        walk.world.suiteprojects.add("Customer", name="twice", externalid=key)
+        walk.sandbox.suiteprojects.add("Customer", name="twice", externalid=key)
 
     with pytest.raises(BrokenError, match="I2 nothing twice"):
         walk.check()

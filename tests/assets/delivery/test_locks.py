@@ -1,28 +1,29 @@
-"""Two runs at once: who read the source or the target later also writes later."""
+"""Concurrent runs: the latest reading of source or target is written last."""
 
 from collections.abc import Callable
 from threading import Thread
 
-from assets.delivery.mart.build import make_mart, read_target_state
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
 from resources import failpoints
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import customer
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
-PATIENCE_S = 1.0
+SECOND_RUN_S = 1.0
 
 
-def overtaken(place: str, work: Callable[[], object], meanwhile: Callable[[], object]) -> None:
-    """One run is slow at a place; meanwhile something changes, and a second run does the same work."""
+def run_twice(failpoint: str, work: Callable[[], object], meanwhile: Callable[[], object]) -> None:
+    """Pause one run at a failpoint, change something meanwhile, and let a second run do the same work."""
     second = Thread(target=work)
 
-    def slow() -> None:
+    def pause() -> None:
         meanwhile()
         second.start()
-        second.join(PATIENCE_S)
+        second.join(SECOND_RUN_S)
 
-    failpoints.arm(place, strike=slow)
+    failpoints.arm(failpoint, strike=pause)
     try:
         work()
     finally:
@@ -30,11 +31,11 @@ def overtaken(place: str, work: Callable[[], object], meanwhile: Callable[[], ob
     second.join(60)
 
 
-def test_an_older_mart_never_replaces_a_newer_one(precoro: Flow) -> None:
-    """The slow run shaped what was staged an hour ago."""
+def test_an_older_mart_never_replaces_a_newer_one(precoro: WorkflowRunner) -> None:
+    """The paused run transformed older staged records."""
     precoro.stage(customer("1", company_name="old"))
 
-    overtaken(
+    run_twice(
         "mart_made",
         lambda: make_mart(precoro.warehouse, precoro.workflow),
         lambda: precoro.stage(customer("1", company_name="new")),
@@ -43,31 +44,33 @@ def test_an_older_mart_never_replaces_a_newer_one(precoro: Flow) -> None:
     assert precoro.table("mart_flow")["name"].to_list() == ["new"]
 
 
-def test_an_older_twin_never_replaces_a_newer_one(precoro: Flow, sandbox: Sandbox) -> None:
-    """A plan from it would create what somebody created meanwhile."""
+def test_an_older_target_state_never_replaces_a_newer_one(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """A plan from it would create a record that was created meanwhile."""
     precoro.stage(customer("1"))
 
     def read() -> None:
         sandbox.clock.sleep(120)
-        read_target_state(precoro.warehouse, precoro.workflow, precoro.target, run_id="read", clock=precoro.clock)
+        read_target_state(precoro.context("read"))
 
-    overtaken("twin_read", read, lambda: sandbox.precoro.add_option("meanwhile"))
+    run_twice("twin_read", read, lambda: sandbox.precoro.add_option("meanwhile"))
 
     assert "meanwhile" in precoro.table("target_flow")["name"].to_list()
 
 
-def test_an_older_plan_never_replaces_a_newer_one(precoro: Flow) -> None:
-    """The newest plan is the one that is sent."""
+def test_an_older_plan_never_replaces_a_newer_one(precoro: WorkflowRunner) -> None:
+    """Only the newest plan is sent."""
     precoro.stage(customer("1", company_name="old")).plan("first")
 
     def plan() -> None:
-        make_plan(precoro.warehouse, precoro.workflow, precoro.target, run_id="plan", clock=precoro.clock)
+        make_plan(precoro.context("plan"))
 
     def meanwhile() -> None:
         precoro.stage(customer("1", company_name="new"))
         make_mart(precoro.warehouse, precoro.workflow)
 
-    overtaken("plan_begins", plan, meanwhile)
+    run_twice("plan_begins", plan, meanwhile)
 
-    made = precoro.warehouse.read("select payload from plan_flow join sync_plans using (plan_id) where state = 'made'")
-    assert ['"name":"new"' in text for text in made["payload"]] == [True]
+    ready = precoro.warehouse.read(
+        "select payload from plan_flow join sync_plans using (plan_id) where state = 'ready'"
+    )
+    assert ['"name":"new"' in text for text in ready["payload"]] == [True]

@@ -1,6 +1,6 @@
-"""A world for random lives of one target's workflows, and the single things that happen in it.
+"""The events of a random walk through one target's workflows; `walk` decides on their order.
 
-Events(folder, seed, "precoro")  ->  rename(), by_hand(), fault(), death(), run() …; what comes when is up to `walk`
+WalkEvents(folder, seed, "precoro")  ->  rename(), edit_name(), fault(), kill(), run() …
 """
 
 import random
@@ -11,19 +11,19 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from assets.delivery.ledger.plans import SyncError
+from assets.delivery.errors import SyncError
 from resources import failpoints
 from resources.errors import IntegrationError
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 from tests.assets.delivery.builders import customer, project
-from tests.assets.delivery.run_workflow import Flow
-from tests.assets.delivery.walk_targets import SIDES, Shown
+from tests.assets.delivery.run_workflow import WorkflowRunner
+from tests.assets.delivery.walk_targets import WALK_TARGETS, TargetRecord
 
-FIRST, SECOND = ("1", "2", "3", "4"), ("11", "12")
+FIRST, SECOND = ("1", "2", "3", "4"), ("11", "12")  # customers of the first workflow and of the second
 PROJECTS = ("100", "101", "102", "103")
-ODD = (
+NAMES = (
     "",
     "A & B",
     "<b>",
@@ -38,7 +38,7 @@ ODD = (
 )
 
 
-class Killed(BaseException):
+class KilledError(BaseException):
     """The process would have died here."""
 
 
@@ -47,180 +47,191 @@ class BrokenError(AssertionError):
 
 
 @dataclass(frozen=True)
-class Lived:
-    """A run that is over: what the target had before and after it."""
+class PastRun:
+    """The target's records before and after a run."""
 
     workflow: str
-    before: Mapping[str, Shown]
-    after: Mapping[str, Shown]
+    before: Mapping[str, TargetRecord]
+    after: Mapping[str, TargetRecord]
 
 
 def _die() -> None:
-    raise Killed
+    raise KilledError
 
 
 @dataclass
-class Events:
-    """One world, one random source of everything that happens in it."""
+class WalkEvents:
+    """One sandbox, and one source of all random choices."""
 
     folder: Path
     seed: int
     system: str = "precoro"
-    told: list[str] = field(default_factory=list)
-    dice: random.Random = field(default_factory=random.Random)  # set by the seed, when none is given
+    log: list[str] = field(default_factory=list)
+    dice: random.Random = field(default_factory=random.Random)  # seeded unless one is given
 
     def __post_init__(self) -> None:
         if type(self.dice) is random.Random:
             self.dice.seed(self.seed)
-        self.world = Sandbox(self.folder / "sandbox")
-        self.side = SIDES[self.system](self.world)
+        self.sandbox = Sandbox(self.folder / "sandbox")
+        self.target = WALK_TARGETS[self.system](self.sandbox)
         self.warehouse = Warehouse(self.folder / "warehouse")
         self.version = self.runs = 0
-        self.customers = {key: customer(key, company_name=self.named()) for key in FIRST}
-        self.specs = dict(self.side.specs)
+        self.customers = {key: customer(key, company_name=self.new_name()) for key in FIRST}
+        self.specs = dict(self.target.specs)
         if self.seed % 3 == 0:
-            self.specs["others"] = self.side.others
-            self.customers |= {key: customer(key, company_name=self.named(), custentity_export="F") for key in SECOND}
+            self.specs["others"] = self.target.others
+            self.customers |= {
+                key: customer(key, company_name=self.new_name(), custentity_export="F") for key in SECOND
+            }
         self.projects = {
-            key: project(key, project_name=self.named(), customer_id=self.dice.choice(FIRST)) for key in PROJECTS
+            key: project(key, project_name=self.new_name(), customer_id=self.dice.choice(FIRST)) for key in PROJECTS
         }
         self.projects["103"]["parent_project_id"] = "100"
-        self.foreign = self.side.records()
-        self.newest: dict[str, int] = {}
-        self.lived: dict[str, Lived] = {}
-        self.held: set[str] = set()  # NetSuite ids that an undo may have put aside
+        self.foreign = self.target.records()
+        self.newest: dict[str, int] = {}  # uid to the newest version of its name
+        self.past_runs: dict[str, PastRun] = {}
+        self.on_hold: set[str] = set()  # NetSuite ids with a possible undo hold
 
-    def calm(self) -> None:
-        """Nothing is wrong any more."""
-        failpoints.disarm()
-        self.world.faults.clear()
-        self.side.allow(None)
+    # --- edits in NetSuite ----------------------------------------------------------------------------------------
 
-    def named(self) -> str:
-        """A name that nobody had before."""
+    def new_name(self) -> str:
+        """Return a name that no record had before."""
         self.version += 1
-        return f"{self.dice.choice(ODD)} v{self.version}".strip()
+        return f"{self.dice.choice(NAMES)} v{self.version}".strip()
 
-    def anything(self) -> dict[str, Any]:
-        """A record of the source."""
+    def any_record(self) -> dict[str, Any]:
+        """Return a source record."""
         return self.dice.choice([*self.customers.values(), *self.projects.values()])
 
     def rename(self) -> None:
-        """A new name, valid again when it was not."""
-        row = self.anything()
-        row["company_name" if "company_name" in row else "project_name"] = self.named()
+        """Give a record a new, valid name."""
+        row = self.any_record()
+        row["company_name" if "company_name" in row else "project_name"] = self.new_name()
 
-    def switch(self) -> None:
-        """Inactive, or live again."""
-        row = self.anything()
+    def toggle_inactive(self) -> None:
+        """Deactivate or reactivate a record."""
+        row = self.any_record()
         row["is_inactive"] = not row["is_inactive"]
 
-    def delete(self) -> None:
-        """Deleted, or restored."""
-        row = self.anything()
+    def toggle_deleted(self) -> None:
+        """Delete or restore a record."""
+        row = self.any_record()
         row["is_deleted"] = not row["is_deleted"]
 
     def move(self) -> None:
-        """A project of another customer, or below another project."""
+        """Move a project to another customer, or below another project."""
         row = self.projects[self.dice.choice(PROJECTS)]
         row["customer_id"] = self.dice.choice(FIRST)
         if row["project_id"] == "103":
             row["parent_project_id"] = self.dice.choice([None, "100", "101"])
 
-    def spoil(self) -> None:
-        """A name that the target does not take."""
-        row = self.anything()
+    def invalidate(self) -> None:
+        """Give a record a name that the target rejects."""
+        row = self.any_record()
         bad = self.dice.choice([None, "  ", "x" * 300])
         row["company_name" if "company_name" in row else "project_name"] = bad
 
-    def ours(self) -> list[str]:
-        """Places of the target's records that carry our key."""
-        return [place for place, each in self.side.records().items() if each.key]
+    # --- manual edits in the target -------------------------------------------------------------------------------
 
-    def person(self, edit: Callable[[str], None]) -> None:
-        """Somebody edits one of our records in the target."""
+    def ours(self) -> list[str]:
+        """Return the uids of the target's records that have our key."""
+        return [uid for uid, each in self.target.records().items() if each.key]
+
+    def _edit_one(self, edit: Callable[[str], None]) -> None:
         ours = self.ours()
         if ours:
             edit(self.dice.choice(ours))
 
-    def by_hand(self) -> None:
-        """Renamed by hand."""
-        self.person(lambda place: self.side.edit(place, name=f"by hand {self.named()}"))
+    def edit_name(self) -> None:
+        """Rename one of our records."""
+        self._edit_one(lambda uid: self.target.edit(uid, name=f"edited {self.new_name()}"))
 
-    def disabled(self) -> None:
-        """Switched off by hand."""
-        self.person(lambda place: self.side.edit(place, off=True))
+    def deactivate(self) -> None:
+        """Deactivate one of our records."""
+        self._edit_one(lambda uid: self.target.edit(uid, deactivate=True))
 
-    def removed(self) -> None:
-        """Deleted by hand, with everything below it where the system does that."""
-        self.person(self.side.remove)
+    def remove(self) -> None:
+        """Delete one of our records, with its children if the system does that."""
+        self._edit_one(self.target.remove)
 
-    def stranger(self) -> None:
-        """A record of somebody else, perhaps of the same name as one of ours."""
-        before = self.side.records().keys()
-        row = self.anything()
-        self.side.stranger(str(row.get("company_name") or self.named())[:50])
-        self.foreign |= {place: each for place, each in self.side.records().items() if place not in before}
+    def add_foreign(self) -> None:
+        """Add a record that is not ours, perhaps with the name of one that is."""
+        before = self.target.records().keys()
+        row = self.any_record()
+        self.target.add_foreign(str(row.get("company_name") or self.new_name())[:50])
+        self.foreign |= {uid: each for uid, each in self.target.records().items() if uid not in before}
 
-    def unkeyed(self) -> None:
-        """Our key is cleared by hand; only a link remembers whose it is."""
+    def clear_key(self) -> None:
+        """Clear our key in a record, so that only its link identifies it."""
         if not self.warehouse.has("sync_links"):
             return
         linked = {row[0] for row in self.warehouse.read("select target_id from sync_links").rows()}
-        ours = [place for place in self.ours() if place.rpartition(" ")[2] in linked]
+        ours = [uid for uid in self.ours() if uid.rpartition(" ")[2] in linked]
         if ours:
-            self.side.edit(self.dice.choice(ours), unkey=True)
+            self.target.edit(self.dice.choice(ours), clear_key=True)
 
-    def peace(self) -> None:
-        """Nothing goes wrong."""
+    # --- trouble --------------------------------------------------------------------------------------------------
+
+    def no_trouble(self) -> None:
+        """Let the next run complete."""
 
     def fault(self) -> None:
-        """Some answers are spoiled."""
-        kind, (method, pattern) = self.dice.choice(list(FaultKind)), self.dice.choice(self.side.faulty)
-        skip, times = self.dice.randint(0, self.side.patience), self.dice.randint(1, 4)
-        self.told.append(f"fault {kind} {method}{pattern} after {skip}, {times} times")
-        self.world.faults.plan(self.system, Fault(kind, method, pattern, skip, times))
+        """Plan faults of some responses."""
+        kind, (method, pattern) = self.dice.choice(list(FaultKind)), self.dice.choice(self.target.fault_patterns)
+        skip, times = self.dice.randint(0, self.target.max_skip), self.dice.randint(1, 4)
+        self.log.append(f"fault {kind} {method}{pattern} after {skip}, {times} times")
+        self.sandbox.faults.plan(self.system, Fault(kind, method, pattern, skip, times))
 
-    def death(self) -> None:
-        """The process ends somewhere."""
-        name, skip = self.dice.choice(list(failpoints.FAILPOINTS)), self.dice.randint(0, self.side.patience)
-        self.told.append(f"death at {name} after {skip}")
+    def kill(self) -> None:
+        """Let the next run die at a failpoint."""
+        name, skip = self.dice.choice(list(failpoints.FAILPOINTS)), self.dice.randint(0, self.target.max_skip)
+        self.log.append(f"kill at {name} after {skip}")
         failpoints.arm(name, skip=skip, strike=_die)
 
-    def allowance(self) -> None:
-        """The day's calls end soon."""
-        more = self.dice.randint(1, 8)
-        self.told.append(f"{more} more calls today")
-        self.side.allow(more)
+    def exhaust_quota(self) -> None:
+        """Let the daily call quota end soon."""
+        calls = self.dice.randint(1, 8)
+        self.log.append(f"{calls} calls left today")
+        self.target.set_daily_quota(calls)
+
+    def end_trouble(self) -> None:
+        """Remove failpoints, faults and quotas."""
+        failpoints.disarm()
+        self.sandbox.faults.clear()
+        self.target.set_daily_quota(None)
+
+    # --- runs -----------------------------------------------------------------------------------------------------
 
     def run(self, name: str) -> str:
-        """One run of one workflow; how it ended."""
-        run_id, before, calls = self.new_run(), self.side.records(), self.side.calls()
-        with self.flow(name) as flow:
+        """Run one workflow and return `completed` or the error."""
+        run_id, before, calls = self.new_run_id(), self.target.records(), self.target.calls()
+        with self.runner(name) as runner:
             try:
-                flow.plan(run_id)
-                flow.send(run_id)
-                end = "went through"
-            except (Killed, IntegrationError, SyncError, WarehouseError) as error:
+                runner.plan(run_id)
+                runner.send(run_id)
+                end = "completed"
+            except (KilledError, IntegrationError, SyncError, WarehouseError) as error:
                 end = f"{type(error).__name__} {error}"
-        self.lived[run_id] = Lived(name, before, self.side.records())
-        self.told.append(f"{run_id} of {name}: {end}")
-        self.holds("I7 calls are bounded", self.side.calls() - calls <= 120)
+        self.past_runs[run_id] = PastRun(name, before, self.target.records())
+        self.log.append(f"{run_id} of {name}: {end}")
+        self.expect("I7 calls are bounded", self.target.calls() - calls <= 120)
         return end
 
-    def new_run(self) -> str:
-        """The next run's id; all are as long, since a run is named by how its id begins."""
+    def new_run_id(self) -> str:
+        """Return the next run id; all have the same length, because a run is found by the beginning of its id."""
         self.runs += 1
         return f"run {self.runs:04}"
 
     @contextmanager
-    def flow(self, name: str) -> Iterator[Flow]:
-        """One workflow with NetSuite's records as they are now."""
-        with self.side.open(name) as target:
-            flow = Flow(self.warehouse, target, self.world.clock, self.specs[name], name, count(self.runs))
-            yield flow.stage(*self.customers.values(), below=tuple(self.projects.values()))
+    def runner(self, name: str) -> Iterator[WorkflowRunner]:
+        """Yield one workflow with the current NetSuite records staged."""
+        with self.target.open(name) as target:
+            runner = WorkflowRunner(
+                self.warehouse, target, self.sandbox.clock, self.specs[name], name, count(self.runs)
+            )
+            yield runner.stage(*self.customers.values(), below=tuple(self.projects.values()))
 
-    def holds(self, what: str, fact: object, told: object = "") -> None:
-        """Stop the walk when an invariant does not hold."""
+    def expect(self, invariant: str, fact: object, detail: object = "") -> None:
+        """Raise a BrokenError if an invariant does not hold."""
         if not fact:
-            raise BrokenError(f"{what}: {told}")
+            raise BrokenError(f"{invariant}: {detail}")

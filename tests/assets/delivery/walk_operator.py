@@ -1,101 +1,96 @@
-"""What people do with plans and runs in a walk: release a part of a plan, take a run back; and what must follow.
+"""The operator's actions in a random walk: release a part of a plan, undo a run; each checks its effect in the target.
 
-release_part(walk), take_back(walk)  ->  BrokenError when more, less or something else happened in the target
+release_part(walk), undo_run(walk)  ->  BrokenError if another record changed, or not as expected
 """
 
-from assets.delivery.ledger.plans import SyncError
-from tests.assets.delivery.walk_events import Events, Lived
-from tests.assets.delivery.walk_targets import Shown
+from assets.delivery.errors import SyncError
+from tests.assets.delivery.walk_events import PastRun, WalkEvents
+from tests.assets.delivery.walk_targets import TargetRecord
 
-LATELY = 3
-EDITED = 0.5
-WENT_BACK = ("update", "deactivate", "reactivate")
+RECENT_RUNS = 3
+EDIT_PROBABILITY = 0.5
+WRITES = ("update", "deactivate", "reactivate")
+VALUES = ("name", "is_active", "parent")
+
+Values = tuple[str | None, bool, str | None]
 
 
-def release_part(walk: Events) -> None:
-    """Plan a workflow and release what the plan says of one record: every other one is as it was."""
+def release_part(walk: WalkEvents) -> None:
+    """Plan a workflow and release one record of the plan: no other record changes."""
     name, key = walk.dice.choice(list(walk.specs)), walk.dice.choice([*walk.customers, *walk.projects])
-    run_id, before = walk.new_run(), walk.side.records()
-    with walk.flow(name) as flow:
+    run_id, before = walk.new_run_id(), walk.target.records()
+    with walk.runner(name) as runner:
         try:
-            flow.release(flow.plan(run_id).plan_id, run_id, f"record={key}")
-            end = "went through"
-        except SyncError as error:  # a guard holds it, or the run before died over the same plan
+            runner.release(runner.plan(run_id).plan_id, run_id, f"record={key}")
+            end = "completed"
+        except SyncError as error:  # a guard trips, or the run before died with the same plan
             end = str(error)
-    walk.told.append(f"{run_id} of {name}, record {key} only: {end}")
-    others = {place: each for place, each in walk.side.records().items() if each.key != key}
-    touched = [place for place, each in others.items() if before.get(place) != each]
-    walk.holds(
-        "a part is released, no more", not touched and before.keys() - others.keys() <= _of(before, key), touched
-    )
+    walk.log.append(f"{run_id} of {name}, record {key} only: {end}")
+    others = {uid: each for uid, each in walk.target.records().items() if each.key != key}
+    changed = [uid for uid, each in others.items() if before.get(uid) != each]
+    # records that may be gone from the others: its own, and those without a key, of which one may become its own
+    may_be_gone = {uid for uid, each in before.items() if each.key in {key, None}}
+    walk.expect("only the released part changes", not changed and before.keys() - others.keys() <= may_be_gone, changed)
 
 
-def _of(records: dict[str, Shown], key: str) -> set[str]:
-    """Places of one record: its own, and those without a key, of which one may become its own."""
-    return {place for place, each in records.items() if each.key in {key, None}}
-
-
-def take_back(walk: Events) -> None:
-    """Undo one of the last runs in peace; the fields that it changed are as they were, all others as they are."""
-    if not walk.lived:
+def undo_run(walk: WalkEvents) -> None:
+    """Undo one of the last runs without trouble: the values that it changed are as before, all others unchanged."""
+    if not walk.past_runs:
         return
-    run = walk.dice.choice(list(walk.lived)[-LATELY:])
-    lived, run_id = walk.lived[run], walk.new_run()
-    _edited_since(walk, lived)
-    now = walk.side.records()
-    with walk.flow(lived.workflow) as flow:
+    undone = walk.dice.choice(list(walk.past_runs)[-RECENT_RUNS:])
+    past, run_id = walk.past_runs[undone], walk.new_run_id()
+    _edit_written_record(walk, past)
+    before = walk.target.records()
+    with walk.runner(past.workflow) as runner:
         try:
-            undone = flow.undo(run)
-            decisions = flow.release(undone.plan_id, run_id).decisions
-        except SyncError as error:  # it wrote nothing
-            walk.told.append(f"{run_id} takes {run} back: {error}")
+            planned = runner.undo(undone)
+            decisions = runner.release(planned.plan_id, run_id).decisions
+        except SyncError as error:  # the run wrote nothing
+            walk.log.append(f"{run_id} undoes {undone}: {error}")
             return
-    rows = {(row["source"], row["source_id"]): row for row in undone.plan.to_dicts()}
-    went = [(row["source"], row["source_id"]) for row in decisions.to_dicts() if row["action"] in WENT_BACK]
-    walk.told.append(f"{run_id} takes {run} of {lived.workflow} back: {len(went)} of {len(rows)}")
-    walk.held |= {source_id for _, source_id in rows}
-    after, expected = walk.side.records(), dict(now)
-    for key in went:
-        place = walk.side.place(lived.workflow, rows[key]["target_id"])
-        walk.holds("undo leaves later work alone", _unchanged(lived, place, now[place]), (place, now[place]))
-        expected[place] = _as_it_was(lived.before.get(place), lived.after[place], now[place])
-        walk.newest.pop(place, None)  # the one time that an older name may come back
-    wrong = [place for place in {*after, *expected} if not _same(after.get(place), expected.get(place))]
-    walk.holds(
-        "undone as it was",
+    rows = {(row["source"], row["source_id"]): row for row in planned.plan.to_dicts()}
+    written = [(row["source"], row["source_id"]) for row in decisions.to_dicts() if row["action"] in WRITES]
+    walk.log.append(f"{run_id} undoes {undone} of {past.workflow}: {len(written)} of {len(rows)}")
+    walk.on_hold |= {source_id for _, source_id in rows}
+    after = walk.target.records()
+    expected: dict[str, TargetRecord | Values] = dict(before)
+    for key in written:
+        uid = walk.target.uid(past.workflow, rows[key]["target_id"])
+        walk.expect("an undo keeps later edits", _unedited(past, uid, before[uid]), (uid, before[uid]))
+        expected[uid] = _undone(past.before.get(uid), past.after[uid], before[uid])
+        walk.newest.pop(uid, None)  # an undo may restore an older name
+    wrong = [uid for uid in {*after, *expected} if not _equal(after.get(uid), expected.get(uid))]
+    walk.expect(
+        "undone values are restored",
         not wrong,
-        [(lived.before.get(p), lived.after.get(p), now.get(p), after.get(p)) for p in wrong],
+        [(past.before.get(uid), past.after.get(uid), before.get(uid), after.get(uid)) for uid in wrong],
     )
 
 
-def _edited_since(walk: Events, lived: Lived) -> None:
-    """Perhaps somebody has worked on what the run wrote; that is a conflict, and stays."""
-    there = walk.side.records()
-    wrote = [place for place, each in lived.after.items() if each.key and each != lived.before.get(place)]
-    wrote = [place for place in wrote if place in there]
-    if wrote and walk.dice.random() < EDITED:
-        walk.side.edit(walk.dice.choice(wrote), name=f"by hand {walk.named()}")
+def _edit_written_record(walk: WalkEvents, past: PastRun) -> None:
+    """Perhaps edit a record that the run wrote: a conflict, which an undo keeps."""
+    records = walk.target.records()
+    written = [uid for uid, each in past.after.items() if each.key and each != past.before.get(uid) and uid in records]
+    if written and walk.dice.random() < EDIT_PROBABILITY:
+        walk.target.edit(walk.dice.choice(written), name=f"edited {walk.new_name()}")
 
 
-SHOWN = ("name", "is_on", "parent")
+def _unedited(past: PastRun, uid: str, current: TargetRecord) -> bool:
+    """Return whether the values that the run changed are still as it left them."""
+    before, after = past.before.get(uid), past.after[uid]
+    changed = [name for name in VALUES if before and getattr(before, name) != getattr(after, name)]
+    return all(getattr(current, name) == getattr(after, name) for name in changed)
 
 
-def _unchanged(lived: Lived, place: str, now: Shown) -> bool:
-    """Whether what the run changed still is as the run left it."""
-    before, after = lived.before.get(place), lived.after[place]
-    changed = [name for name in SHOWN if before and getattr(before, name) != getattr(after, name)]
-    return all(getattr(now, name) == getattr(after, name) for name in changed)
-
-
-def _as_it_was(before: Shown | None, after: Shown, now: Shown) -> tuple[str | None, bool, str | None]:
-    if before is None:  # created: switched off, never deleted
-        return now.name, False, now.parent
+def _undone(before: TargetRecord | None, after: TargetRecord, current: TargetRecord) -> Values:
+    if before is None:  # a created record is deactivated, never deleted
+        return current.name, False, current.parent
     return tuple(  # type: ignore[return-value]
-        getattr(before if getattr(before, name) != getattr(after, name) else now, name) for name in SHOWN
+        getattr(before if getattr(before, name) != getattr(after, name) else current, name) for name in VALUES
     )
 
 
-def _same(shown: Shown | None, expected: Shown | tuple[str | None, bool, str | None] | None) -> bool:
+def _equal(record: TargetRecord | None, expected: TargetRecord | Values | None) -> bool:
     if isinstance(expected, tuple):
-        return shown is not None and (shown.name, shown.is_on, shown.parent) == expected
-    return shown == expected
+        return record is not None and (record.name, record.is_active, record.parent) == expected
+    return record == expected

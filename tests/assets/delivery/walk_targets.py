@@ -1,6 +1,6 @@
-"""The two targets as a walk sees them: what they hold, what people do there, what goes wrong, what fills them.
+"""The two targets of the random walks: their records, manual edits, quotas, and the workflows that fill them.
 
-SIDES["precoro"](world), SIDES["suiteprojects"](world)  ->  records(), rename(), unkey() …; the walk itself is one
+WALK_TARGETS["precoro"](sandbox), WALK_TARGETS["suiteprojects"](sandbox)  ->  records(), edit(), set_daily_quota() …
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.precoro.connect import open_precoro
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
-from resources.sandbox.suiteprojects.records import RefusedError
+from resources.sandbox.suiteprojects.errors import ApiError
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.connect import open_suiteprojects
 from tests.assets.delivery.builders import one_source, option_tree
@@ -25,77 +25,80 @@ EXPORTED, OTHERS = {"where": "custentity_export = 'T'"}, {"where": "custentity_e
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One record of a target; a place is an id that no other record of the target has."""
+class TargetRecord:
+    """One record of a target."""
 
     kind: str
     key: str | None
     name: str | None
-    is_on: bool
+    is_active: bool
     parent: str | None
-    whole: Mapping[str, Any]
+    raw: Mapping[str, Any]
 
 
-class Side(Protocol):
-    """One target system: its state from within, and the workflows that fill it, parents first."""
+class WalkTarget(Protocol):
+    """One target system in the sandbox, and the workflows that fill it, parents first.
+
+    A uid identifies a record among all records of the target.
+    """
 
     system: str
     specs: Mapping[str, WorkflowSpec]
     others: WorkflowSpec
-    faulty: tuple[tuple[str, str], ...]  # methods and patterns of calls that may be spoiled
-    patience: int  # how many calls or places at most go well before trouble begins
+    fault_patterns: tuple[tuple[str, str], ...]  # methods and patterns of calls that may get faults
+    max_skip: int  # most calls or failpoints that pass before the trouble begins
 
-    def records(self) -> dict[str, Shown]:
-        """Everything there, by place."""
+    def records(self) -> dict[str, TargetRecord]:
+        """Return all records, by uid."""
         ...
 
-    def place(self, workflow: str, target_id: str) -> str:
-        """The place of a record that a workflow knows by this id."""
+    def uid(self, workflow: str, target_id: str) -> str:
+        """Return the uid of a record that a workflow knows by this id."""
         ...
 
     def parent_key(self, row: Mapping[str, Any]) -> str:
-        """NetSuite id of a project's parent there."""
+        """Return the NetSuite id of a project's parent in the target."""
         ...
 
     def follows_parent(self) -> bool:
-        """Whether a child is switched off with its parent."""
+        """Return whether a child is deactivated with its parent."""
         ...
 
-    def edit(self, place: str, *, name: str | None = None, off: bool = False, unkey: bool = False) -> None:
-        """A person edits a record."""
+    def edit(self, uid: str, *, name: str | None = None, deactivate: bool = False, clear_key: bool = False) -> None:
+        """Edit a record manually."""
         ...
 
-    def remove(self, place: str) -> None:
-        """A person deletes a record, if the system lets them."""
+    def remove(self, uid: str) -> None:
+        """Delete a record manually, if the system permits it."""
         ...
 
-    def stranger(self, name: str) -> None:
-        """A person adds a record that is nobody's of ours."""
+    def add_foreign(self, name: str) -> None:
+        """Add a record that is not ours."""
         ...
 
-    def allow(self, calls: int | None) -> None:
-        """The calls of a day; none: as many as ever."""
+    def set_daily_quota(self, calls: int | None) -> None:
+        """Limit the calls that are left of the day; None: the usual quota."""
         ...
 
     def calls(self) -> int:
-        """Calls answered so far."""
+        """Return the number of calls so far."""
         ...
 
     def write_calls(self) -> int:
-        """Those of them that asked to write."""
+        """Return the number of write calls so far."""
         ...
 
     def records_written(self) -> int:
-        """Records that these asked for and that may have been written."""
+        """Return how many records these may have written."""
         ...
 
     def open(self, workflow: str) -> AbstractContextManager[Target]:
-        """The target of one workflow, by a client of its own."""
+        """Open the target of one workflow with its own client."""
         ...
 
 
-class PrecoroSide:
-    """One tree of options: customers, projects below them, sub-projects below those."""
+class PrecoroWalkTarget:
+    """One tree of options: customers, their projects, and sub-projects."""
 
     system = "precoro"
     specs: Mapping[str, WorkflowSpec] = {
@@ -107,68 +110,68 @@ class PrecoroSide:
         )
     }
     others = one_source(select=OTHERS, options={"item_custom_field": 5144})
-    faulty = (("POST", ""), ("PUT", ""), ("GET", ""), ("", ""))
-    patience = 5
+    fault_patterns = (("POST", ""), ("PUT", ""), ("GET", ""), ("", ""))
+    max_skip = 5
 
-    def __init__(self, world: Sandbox) -> None:
-        self._world, self._system = world, world.precoro
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox, self._system = sandbox, sandbox.precoro
 
-    def records(self) -> dict[str, Shown]:
-        """Everything there, by place."""
+    def records(self) -> dict[str, TargetRecord]:
+        """Return all records, by uid."""
         found = {}
         for each in self._system.options():
             above = None if each["parent_id"] is None else str(each["parent_id"])
-            found[str(each["option_id"])] = Shown(
+            found[str(each["option_id"])] = TargetRecord(
                 "Option", each["external_id"], each["name"], each["enable"], above, each
             )
         return found
 
-    def place(self, workflow: str, target_id: str) -> str:  # noqa: ARG002 - one field serves them all
-        """The place of an option."""
+    def uid(self, workflow: str, target_id: str) -> str:  # noqa: ARG002 - all workflows share one custom field
+        """Return the option's id."""
         return target_id
 
     def parent_key(self, row: Mapping[str, Any]) -> str:
-        """NetSuite id of a project's parent there."""
+        """Return the NetSuite id of a project's parent in the target."""
         return str(row["parent_project_id"] or row["customer_id"])
 
     def follows_parent(self) -> bool:
-        """Whether a child is switched off with its parent."""
+        """Return whether a child is deactivated with its parent."""
         return True
 
-    def edit(self, place: str, *, name: str | None = None, off: bool = False, unkey: bool = False) -> None:
-        """A person edits a record."""
+    def edit(self, uid: str, *, name: str | None = None, deactivate: bool = False, clear_key: bool = False) -> None:
+        """Edit an option manually."""
         changes = {"name": name} if name else {}
-        changes |= ({"enable": 0} if off else {}) | ({"external_id": None} if unkey else {})
-        self._system.edit_option(int(place), **changes)
+        changes |= ({"enable": 0} if deactivate else {}) | ({"external_id": None} if clear_key else {})
+        self._system.edit_option(int(uid), **changes)
 
-    def remove(self, place: str) -> None:
-        """A person deletes a record."""
-        self._system.remove_option(int(place))
+    def remove(self, uid: str) -> None:
+        """Delete an option manually."""
+        self._system.remove_option(int(uid))
 
-    def stranger(self, name: str) -> None:
-        """A person adds a record of theirs."""
+    def add_foreign(self, name: str) -> None:
+        """Add an option that is not ours."""
         self._system.add_option(name)
 
-    def allow(self, calls: int | None) -> None:
-        """Set the calls of a day."""
-        self._world.switches.set("precoro", PrecoroSwitches, calls_per_day=calls or 3000)
+    def set_daily_quota(self, calls: int | None) -> None:
+        """Limit the calls that are left of the day; None: the usual quota."""
+        self._sandbox.switches.set("precoro", PrecoroSwitches, calls_per_day=calls or 3000)
 
     def calls(self) -> int:
-        """Calls answered so far."""
+        """Return the number of calls so far."""
         return self._system.calls_made()
 
     def write_calls(self) -> int:
-        """Those of them that asked to write."""
+        """Return the number of write calls so far."""
         return self._system.write_calls()
 
     def records_written(self) -> int:
-        """Records that these may have written."""
-        return sum(call["method"] in {"POST", "PUT"} and call["status"] < 300 for call in self._system.log())
+        """Return how many records these may have written."""
+        return sum(call["method"] in {"POST", "PUT"} and call["status"] < 300 for call in self._system.call_log())
 
     @contextmanager
-    def open(self, workflow: str) -> Iterator[Target]:  # noqa: ARG002 - one field serves them all
-        """The target of one workflow."""
-        with open_precoro(sandbox=self._world.folder) as client:
+    def open(self, workflow: str) -> Iterator[Target]:  # noqa: ARG002 - all workflows share one custom field
+        """Open the target of one workflow."""
+        with open_precoro(sandbox=self._sandbox.folder) as client:
             yield OptionTarget(client, 5144)
 
 
@@ -182,8 +185,8 @@ def _suite(type_name: str, name: str, **changes: Any) -> WorkflowSpec:
     return one_source(target=f"suiteprojects.{type_name}", fields=fields, **changes)
 
 
-class SuiteSide:
-    """Customers and projects are two kinds of records, by two workflows; a project names its customer."""
+class SuiteProjectsWalkTarget:
+    """Customers and projects are two record types with one workflow each; a project names its customer."""
 
     system = "suiteprojects"
     specs: Mapping[str, WorkflowSpec] = {
@@ -194,84 +197,87 @@ class SuiteSide:
         ),
     }  # fmt: skip
     others = _suite("Customer", "company_name", select=OTHERS)
-    faulty = (("", ""), ("", "<Add"), ("", "<Modify"), ("", "<Read"))
-    patience = 1
+    fault_patterns = (("", ""), ("", "<Add"), ("", "<Modify"), ("", "<Read"))
+    max_skip = 1
     _types: Mapping[str, str] = {"customers": "Customer", "projects": "Project", "others": "Customer"}
 
-    def __init__(self, world: Sandbox) -> None:
-        self._world, self._system = world, world.suiteprojects
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox, self._system = sandbox, sandbox.suiteprojects
         self._lengths = {f"{type_name}.name": LONGEST for type_name in ("Customer", "Project")}
-        self.allow(None)
+        self.set_daily_quota(None)
 
-    def records(self) -> dict[str, Shown]:
-        """Everything there, by place."""
+    def records(self) -> dict[str, TargetRecord]:
+        """Return all records, by uid."""
         found = {}
         for type_name in ("Customer", "Project"):
             for row in self._system.rows(type_name):
                 above = row.get("customerid")
-                found[f"{type_name} {row['id']}"] = Shown(
+                found[f"{type_name} {row['id']}"] = TargetRecord(
                     type_name, row.get("externalid"), row.get("name"), row.get("active") == "1",
                     f"Customer {above}" if above else None, row,
                 )  # fmt: skip
         return found
 
-    def place(self, workflow: str, target_id: str) -> str:
-        """The place of a customer or project."""
+    def uid(self, workflow: str, target_id: str) -> str:
+        """Return record type and id: two types may have the same id."""
         return f"{self._types[workflow]} {target_id}"
 
     def parent_key(self, row: Mapping[str, Any]) -> str:
-        """NetSuite id of a project's parent there."""
+        """Return the NetSuite id of a project's parent in the target."""
         return str(row["customer_id"])
 
     def follows_parent(self) -> bool:
-        """Whether a child is switched off with its parent."""
+        """Return whether a child is deactivated with its parent."""
         return False
 
-    def edit(self, place: str, *, name: str | None = None, off: bool = False, unkey: bool = False) -> None:
-        """A person edits a record."""
+    def edit(self, uid: str, *, name: str | None = None, deactivate: bool = False, clear_key: bool = False) -> None:
+        """Edit a record manually."""
         changes = {"name": name} if name else {}
-        changes |= ({"active": ""} if off else {}) | ({"externalid": ""} if unkey else {})
-        type_name, _, number = place.partition(" ")
+        changes |= ({"active": ""} if deactivate else {}) | ({"externalid": ""} if clear_key else {})
+        type_name, _, number = uid.partition(" ")
         self._system.modify(type_name, int(number), **changes)
 
-    def remove(self, place: str) -> None:
-        """A person deletes a record."""
-        type_name, _, number = place.partition(" ")
-        with suppress(RefusedError):  # a customer that has projects stays
+    def remove(self, uid: str) -> None:
+        """Delete a record manually."""
+        type_name, _, number = uid.partition(" ")
+        with suppress(ApiError):  # a customer that has projects cannot be deleted
             self._system.delete(type_name, int(number))
 
-    def stranger(self, name: str) -> None:
-        """A person adds a record of theirs."""
+    def add_foreign(self, name: str) -> None:
+        """Add a customer that is not ours."""
         self._system.add("Customer", name=name)
 
-    def allow(self, calls: int | None) -> None:
-        """Set the calls of a day."""
-        since = self._world.clock.now().timestamp() - DAY_S
+    def set_daily_quota(self, calls: int | None) -> None:
+        """Limit the calls that are left of the day; None: the usual quota."""
+        since = self._sandbox.clock.now().timestamp() - DAY_S
         today = sum(call["at"] > since for call in self._system.call_log())
         most = 100_000 if calls is None else today + calls
-        self._world.switches.set(
+        self._sandbox.switches.set(
             "suiteprojects", SuiteProjectsSwitches, strict_lengths=self._lengths, requests_per_day=most
         )
 
     def calls(self) -> int:
-        """Calls answered so far."""
+        """Return the number of calls so far."""
         return self._system.calls_made()
 
     def write_calls(self) -> int:
-        """Those of them that asked to write."""
+        """Return the number of write calls so far."""
         return self._system.write_calls()
 
     def records_written(self) -> int:
-        """Records that these may have written."""
+        """Return how many records these may have written."""
         return sum(call["writes"] for call in self._system.call_log())
 
     @contextmanager
     def open(self, workflow: str) -> Iterator[Target]:
-        """The target of one workflow."""
-        with open_suiteprojects(sandbox=str(self._world.folder)) as client:
+        """Open the target of one workflow."""
+        with open_suiteprojects(sandbox=str(self._sandbox.folder)) as client:
             target = SuiteProjectsTarget(client, self._types[workflow])
             target.batch_size = 2
             yield target
 
 
-SIDES: Mapping[str, Callable[[Sandbox], Side]] = {"precoro": PrecoroSide, "suiteprojects": SuiteSide}
+WALK_TARGETS: Mapping[str, Callable[[Sandbox], WalkTarget]] = {
+    "precoro": PrecoroWalkTarget,
+    "suiteprojects": SuiteProjectsWalkTarget,
+}

@@ -9,11 +9,15 @@ from urllib.parse import parse_qsl
 import polars as pl
 
 from assets.delivery.imports.candidates import make_candidates, make_selection, make_tree
-from assets.delivery.mart.build import make_mart, read_target_state
-from assets.delivery.plan.mode import Mode, Pick
-from assets.delivery.plan.planner import Planned, Workflow, make_plan
-from assets.delivery.send.apply import Synced, run_sync
+from assets.delivery.imports.selection import ImportSelection
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
+from assets.delivery.plan.mode import Mode
+from assets.delivery.plan.planner import Planned, make_plan
+from assets.delivery.run_context import RunContext
+from assets.delivery.send.apply import SyncResult, run_sync
 from assets.delivery.spec.loader import read_workflow
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.target_registry import TARGETS
 from assets.warehouse.staging_schemas import staging_schemas
@@ -83,10 +87,10 @@ class Company:
         target, clock = self._target(), self.sandbox.clock
         make_mart(self.warehouse, self.workflow)
         if self.spec.imports:
-            pick = Pick(ids, search, everything)
+            pick = ImportSelection(ids, search, everything)
             make_selection(self.warehouse, self.workflow, pick, run_id=run_id, clock=clock)
-        read_target_state(self.warehouse, self.workflow, target, run_id=run_id, clock=clock)
-        planned = make_plan(self.warehouse, self.workflow, target, run_id=run_id, clock=clock, mode=mode)
+        read_target_state(RunContext(self.warehouse, self.workflow, target, run_id, clock))
+        planned = make_plan(RunContext(self.warehouse, self.workflow, target, run_id, clock), mode=mode)
         if self.spec.imports:
             make_candidates(self.warehouse, self.workflow)
         return planned
@@ -104,9 +108,9 @@ class Company:
             make_tree(self.warehouse, self.workflow)
         return {row["source_id"]: (row["action"], row["reason_code"]) for row in decisions.to_dicts()}
 
-    def send(self, run_id: str) -> Synced:
+    def send(self, run_id: str) -> SyncResult:
         """Send the newest plan."""
-        return run_sync(self.warehouse, self.workflow, self._target(), run_id=run_id, clock=self.sandbox.clock)
+        return run_sync(RunContext(self.warehouse, self.workflow, self._target(), run_id, self.sandbox.clock))
 
     def _target(self) -> Any:
         return TARGETS[self.spec.target].build(self.client, self.spec.options)
@@ -125,7 +129,7 @@ class Company:
 
     def written(self) -> list[tuple[str, dict[str, str]]]:
         """Every write so far: verb and form."""
-        calls = [call for call in self.sandbox.precoro.log() if call["method"] != "GET"]
+        calls = [call for call in self.sandbox.precoro.call_log() if call["method"] != "GET"]
         return [(call["method"], dict(parse_qsl(call["body"], keep_blank_values=True))) for call in calls]
 
     def table(self, layer: str) -> pl.DataFrame:

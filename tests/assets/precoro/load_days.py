@@ -18,7 +18,7 @@ from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, project
 from tests.assets.delivery.killed_runs import forked
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
 DAY_S = 86_400
 MOST_RUNS = 12
@@ -41,7 +41,7 @@ def one_run(folder: Path, run_id: str, death: Sequence[str]) -> None:
     """Plan and send; die on the way when that is wanted."""
     world = Sandbox(folder / "sandbox")
     with open_precoro(sandbox=world.folder) as client:
-        flow = Flow(Warehouse(folder / "warehouse"), OptionTarget(client, 5144), world.clock)
+        flow = WorkflowRunner(Warehouse(folder / "warehouse"), OptionTarget(client, 5144), world.clock)
         flow.plan(run_id)
         if death:
             failpoints.arm(death[0], skip=int(death[1]))
@@ -53,7 +53,7 @@ def stage(folder: Path, customers: int) -> None:
     world = Sandbox(folder / "sandbox")
     with open_precoro(sandbox=world.folder) as client:
         tops, below = records(customers)
-        flow = Flow(Warehouse(folder / "warehouse"), OptionTarget(client, 5144), world.clock)
+        flow = WorkflowRunner(Warehouse(folder / "warehouse"), OptionTarget(client, 5144), world.clock)
         flow.stage(*tops, below=tuple(below))
 
 

@@ -3,11 +3,12 @@
 import polars as pl
 import pytest
 
-from assets.delivery.plan.mode import Mode, PickError, drop_picks
+from assets.delivery.imports.selection import SelectionError, deselect_records
+from assets.delivery.plan.mode import Mode
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from tests.assets.precoro.company import Company, customer, project, shipped
 
-PICKED = {"imports": {"select": "picked"}}
+PICKED = {"imports": {"select": "selected"}}
 FAMILY = (project("11", "1"), project("12", "1", "11"), project("13", "1"))
 
 
@@ -74,7 +75,7 @@ def test_what_was_picked_stays_picked(picky: Company) -> None:
     picky.run(Mode.IMPORT, "1")
 
     assert set(picky.tree()) == {"1", "2"}
-    assert set(picky.warehouse.table("sync_picks")["source_id"]) == {"1", "2"}
+    assert set(picky.warehouse.table("sync_import_selection")["source_id"]) == {"1", "2"}
 
 
 @pytest.mark.long
@@ -89,7 +90,7 @@ def test_a_search_is_part_of_the_name_in_any_case(picky: Company) -> None:
 
 def test_a_search_limits_what_is_picked_by_id(picky: Company) -> None:
     """F15: what the search hides cannot be ticked; nothing is sent then."""
-    with pytest.raises(PickError, match="1: the search 'acme' does not find it"):
+    with pytest.raises(SelectionError, match="1: not found by the search 'acme'"):
         picky.run(Mode.IMPORT, "1", "2", search="acme")
 
     assert picky.sandbox.precoro.write_calls() == 0
@@ -112,10 +113,10 @@ def test_what_cannot_be_imported_cannot_be_picked(picky: Company) -> None:
     """The reason is told for each, and nothing of the pick is kept."""
     picky.netsuite(customer("1"), customer("2", is_inactive=True))
 
-    with pytest.raises(PickError, match="2: inactive in NetSuite; 99: no record of this workflow has the id"):
+    with pytest.raises(SelectionError, match="2: inactive in NetSuite; 99: this workflow has no record with this id"):
         picky.run(Mode.IMPORT, "1", "2", "99")
 
-    assert picky.warehouse.table("sync_picks").is_empty()
+    assert picky.warehouse.table("sync_import_selection").is_empty()
 
 
 @pytest.mark.long
@@ -123,7 +124,7 @@ def test_picking_needs_a_workflow_that_waits_for_it(company: Company) -> None:
     """Where everything is imported anyway a pick would be a misunderstanding."""
     company.netsuite(customer("1"))
 
-    with pytest.raises(PickError, match=r"set imports\.select to picked"):
+    with pytest.raises(SelectionError, match=r"set `imports\.select: selected`"):
         company.run(Mode.IMPORT, "1")
 
 
@@ -132,7 +133,7 @@ def test_a_pick_can_be_taken_back(picky: Company) -> None:
     """As long as nothing was imported; what was imported stays and is updated."""
     picky.run(Mode.IMPORT, "2")
     with picky.warehouse.writer() as con:
-        assert drop_picks(con, picky.name, ["2", "99"]) == 1
+        assert deselect_records(con, picky.name, ["2", "99"]) == 1
     picky.netsuite(customer("1"), customer("2", company_name="Renamed"))
 
     picky.run(Mode.UPDATE)
@@ -295,12 +296,12 @@ def test_leaving_the_subsidiary_disables(company: Company) -> None:
 # --- scope, levels, fields ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("membership", "inside"), [("any", {"1", "3"}), ("primary", {"1"})])
+@pytest.mark.parametrize(("subsidiary_scope", "inside"), [("any", {"1", "3"}), ("primary", {"1"})])
 def test_a_customer_belongs_to_the_subsidiary_as_primary_or_by_its_list(
-    company: Company, membership: str, inside: set[str]
+    company: Company, subsidiary_scope: str, inside: set[str]
 ) -> None:
     """F04: in, out, and in two subsidiaries."""
-    select = {"stages": {"customer": "include"}, "subsidiary": "2", "membership": membership}
+    select = {"stages": {"customer": "include"}, "subsidiary": "2", "subsidiary_scope": subsidiary_scope}
     company.spec = shipped(customers={"select": select})
     company.netsuite(
         customer("1"),
@@ -435,7 +436,7 @@ def test_namesakes_below_one_parent_are_allowed_and_told(company: Company) -> No
 
     company.run()
 
-    tree = company.table("tree").filter("has_namesake")
+    tree = company.table("tree").filter("has_duplicate_name")
     assert set(tree["source_id"]) == {"11", "13"}
 
 
@@ -486,14 +487,14 @@ def test_the_tree_leads_from_every_option_to_netsuite_and_the_run(company: Compa
 def test_the_runs_numbers_are_those_of_the_request_log(company: Company) -> None:
     """F35: what the summary claims is what was sent."""
     company.netsuite(customer("1"), customer("2"), customer("3")).run()
-    before = len(company.sandbox.precoro.log())
+    before = len(company.sandbox.precoro.call_log())
     company.netsuite(
         customer("1", company_name="New"), customer("2", is_inactive=True), customer("3"), customer("4"),
         customer("5", company_name="x" * 84),
     ).run()  # fmt: skip
 
     told = company.warehouse.table("sync_runs").filter(pl.col("run_id") == "run 1").to_dicts()[0]
-    sent = company.sandbox.precoro.log()[before:]
+    sent = company.sandbox.precoro.call_log()[before:]
     assert [told[name] for name in ("created", "updated", "deactivated", "unchanged", "quarantined", "failed")] == [
         1, 1, 1, 1, 1, 0,
     ]  # fmt: skip

@@ -47,7 +47,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     subprocess.run(command, cwd=ROOT, check=True)
     sandbox = Sandbox(folder / "sandbox")
     story = json.loads((folder / "story.json").read_text())
-    return Load(sandbox, Warehouse(folder / "warehouse"), story, sandbox.precoro.log())
+    return Load(sandbox, Warehouse(folder / "warehouse"), story, sandbox.precoro.call_log())
 
 
 def test_it_ends_exactly_right(load: Load) -> None:
@@ -85,9 +85,9 @@ def test_it_takes_the_four_days_that_were_announced(load: Load) -> None:
     first, last = load.log[0]["at"], load.log[-1]["at"]
 
     assert plans[0][0] == OPTIONS
-    assert duration(plans[0][1]) == "a run on each of 4 days"
+    assert duration(plans[0][1]) == "one run a day for 4 days"
     assert ceil((last - first) / DAY_S) == 4
-    assert duration(seconds_for(3000)) != duration(seconds_for(3001)) == "a run on each of 2 days"
+    assert duration(seconds_for(3000)) != duration(seconds_for(3001)) == "one run a day for 2 days"
 
 
 def test_no_call_is_refused_and_no_window_is_exceeded(load: Load) -> None:
@@ -96,7 +96,7 @@ def test_no_call_is_refused_and_no_window_is_exceeded(load: Load) -> None:
     reads = [(call["url"], call["at"]) for call in load.log if call["method"] == "GET"]
     latest: dict[str, float] = {}
 
-    assert load.sandbox.precoro.refusals() == 0
+    assert load.sandbox.precoro.rate_limited_calls() == 0
     assert min(later - earlier for earlier, later in pairwise(moments)) >= 1.0
     for calls, seconds in ((60, 60), (1500, 3600), (3000, DAY_S)):
         assert min(later - earlier for earlier, later in zip(moments, moments[calls:], strict=False)) >= seconds

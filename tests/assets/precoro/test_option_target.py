@@ -129,7 +129,7 @@ def test_a_listing_serves_for_its_minute_and_not_after_a_write(target: OptionTar
 
     assert cached == calls
     assert "1" in after["external_id"].to_list()
-    assert sandbox.precoro.refusals() == 0
+    assert sandbox.precoro.rate_limited_calls() == 0
 
 
 def test_a_tree_is_created_level_by_level(target: OptionTarget, sandbox: Sandbox) -> None:
@@ -142,7 +142,7 @@ def test_a_tree_is_created_level_by_level(target: OptionTarget, sandbox: Sandbox
     assert phase.echo
     assert phase.echo["parent_id"] == project.target_id
     assert (phase.echo["externalId"], phase.echo["enable"], phase.echo["code"]) == ("3", "1", "P-3")
-    assert "parent" not in sandbox.precoro.log()[-3]["body"]
+    assert "parent" not in sandbox.precoro.call_log()[-3]["body"]
     assert sandbox.precoro.write_calls() == 3
 
 
@@ -172,7 +172,7 @@ def test_an_update_sends_the_whole_record(target: OptionTarget, sandbox: Sandbox
 
 def test_what_a_write_leaves_out_stays(target: OptionTarget, sandbox: Sandbox) -> None:
     """Only mapped fields are in a write; an unmapped code, enable or parent is not ours to reset."""
-    switch(sandbox, strict_put=True, parent_in_answers=True)
+    switch(sandbox, strict_put=True, parent_in_responses=True)
     top = sandbox.precoro.add_option("Top")
     option_id = sandbox.precoro.add_option("Acme", external_id="7", code="C", enable=False, parent_id=top)
     target.read(FIELDS)
@@ -282,8 +282,8 @@ def test_limits_are_held_without_a_call(precoro: PrecoroClient, sandbox: Sandbox
     assert sandbox.precoro.calls_made() == before
 
 
-@pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.DONE_500, FaultKind.CUT, FaultKind.TRUNCATED])
-@pytest.mark.parametrize("mode", ["honour", "ignore"])
+@pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.APPLIED_500, FaultKind.CUT, FaultKind.TRUNCATED])
+@pytest.mark.parametrize("mode", ["accept", "ignore"])
 def test_a_lost_create_ends_in_exactly_one_option(
     target: OptionTarget, sandbox: Sandbox, kind: FaultKind, mode: str
 ) -> None:
@@ -301,12 +301,12 @@ def test_a_lost_create_ends_in_exactly_one_option(
     assert sent.stop is None
     assert set(ours(sandbox)) == {"1", "2"}
     assert len(sandbox.precoro.options()) == 3 + 2
-    assert sandbox.precoro.refusals() == 0
+    assert sandbox.precoro.rate_limited_calls() == 0
 
 
 def test_a_create_that_never_arrived_is_not_found(target: OptionTarget, sandbox: Sandbox) -> None:
     """HTTP 500 before the work looks the same from outside; sent again, it is there once."""
-    sandbox.faults.plan("precoro", Fault(FaultKind.REFUSED_500, method="POST"))
+    sandbox.faults.plan("precoro", Fault(FaultKind.NOT_APPLIED_500, method="POST"))
 
     lost = target.send([write("1")]).outcomes[0]
     absent = target.find(["1"], FIELDS)
@@ -380,7 +380,7 @@ def test_a_stop_between_create_and_patch_keeps_the_new_option(target: OptionTarg
     assert made.verdict is Verdict.CONFIRMED
     assert made.echo
     assert made.echo["external_id"] is None
-    assert sent.notes
+    assert "is written, but" in made.reason
     assert sent.outcomes[1].verdict is Verdict.NOT_SENT
     assert isinstance(sent.stop, QuotaExhaustedError)
 
@@ -402,7 +402,7 @@ def test_new_options_are_tied_to_legal_entities(precoro: PrecoroClient, sandbox:
     target.send([write("1", Action.UPDATE, target_id=made.target_id)])
 
     assert [row["option_id"] for row in sandbox.precoro.dependencies()] == [int(made.target_id or 0)]
-    assert sum("depend_add" in row["path"] for row in sandbox.precoro.log()) == 1
+    assert sum("depend_add" in row["path"] for row in sandbox.precoro.call_log()) == 1
 
 
 def test_a_spoiled_listing_is_no_shorter_twin(target: OptionTarget, sandbox: Sandbox) -> None:

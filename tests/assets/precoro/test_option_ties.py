@@ -37,24 +37,24 @@ def untied(company: Company) -> set[str]:
 
 def tie_calls(company: Company) -> int:
     """How often an option was tied."""
-    return sum("depend_add" in call["path"] for call in company.sandbox.precoro.log())
+    return sum("depend_add" in call["path"] for call in company.sandbox.precoro.call_log())
 
 
 # the first request of a sending process asks for the fields, the second makes the option, the third ties it
 @pytest.mark.parametrize(
     ("place", "skip", "twice", "mode"),
     [
-        ("request_served", 1, "take", Mode.SYNC),
-        ("request_begins", 2, "refuse", Mode.UPDATE),
-        ("request_served", 2, "take", Mode.UPDATE),
-        ("request_served", 2, "refuse", Mode.SYNC),
+        ("request_served", 1, "accept", Mode.SYNC),
+        ("request_begins", 2, "reject", Mode.UPDATE),
+        ("request_served", 2, "accept", Mode.UPDATE),
+        ("request_served", 2, "reject", Mode.SYNC),
     ],
 )
 def test_a_run_that_died_before_the_tie_is_finished_by_the_next(
     tied: Company, place: str, skip: int, twice: str, mode: Mode
 ) -> None:
     """By an update as well; where the tie had arrived it is sent once more, which the service may refuse."""
-    tied.sandbox.switches.set("precoro", PrecoroSwitches, depend_add_twice=twice)
+    tied.sandbox.switches.set("precoro", PrecoroSwitches, duplicate_dependency=twice)
     tied.plan(run_id="killed")
     failpoints.arm(place, skip=skip, strike=die)
     with pytest.raises(Died):
@@ -73,7 +73,7 @@ def test_a_run_that_died_before_the_tie_is_finished_by_the_next(
 @pytest.mark.long
 def test_a_tie_that_got_no_answer_is_finished_by_the_next_run(tied: Company) -> None:
     """The option is there and stays known; the run is partial, the next one ties it and says so in the ledger."""
-    tied.sandbox.faults.plan("precoro", Fault(FaultKind.REFUSED_500, "PATCH", "depend_add", times=20))
+    tied.sandbox.faults.plan("precoro", Fault(FaultKind.NOT_APPLIED_500, "PATCH", "depend_add", times=20))
     tied.run()
     assert len(untied(tied)) == 1
     assert tied.warehouse.table("sync_runs")["state"].to_list() == ["partial"]
@@ -88,7 +88,7 @@ def test_a_tie_that_got_no_answer_is_finished_by_the_next_run(tied: Company) -> 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("key", ["honour", "ignore"])
+@pytest.mark.parametrize("key", ["accept", "ignore"])
 def test_a_new_option_whose_answer_was_lost_is_tied_in_the_same_run(tied: Company, key: str) -> None:
     """Found again, it would otherwise be open to every legal entity until the next run."""
     tied.sandbox.switches.set("precoro", PrecoroSwitches, post_external_id=key)

@@ -6,8 +6,10 @@ import pytest
 
 from assets.delivery.spec.field_mapping import FieldRow
 from assets.delivery.spec.policies import Guards, Imports, Lifecycle, Limit, Select
-from assets.delivery.spec.workflow_spec import RecordMap, WorkflowSpec
-from orchestration.automation.jobs import Group, Timing
+from assets.delivery.spec.record_map import RecordMap
+from assets.delivery.spec.workflow_spec import WorkflowSpec
+from orchestration.automation.groups import Group
+from orchestration.automation.schedule_spec import Timing
 from orchestration.settings import ROOT
 from tests.named_tests import named_tests
 
@@ -55,6 +57,6 @@ def test_every_setting_that_the_page_names_exists() -> None:
     answers = {row.split("|")[2].partition("`")[2].partition("`")[0] for row in OURS.splitlines() if row.count("`")}
     settings = {each for each in answers if re.fullmatch(r"[a-z_]+", each)}
 
-    assert {"imports", "select", "subsidiary", "membership", "max_level", "drift", "legal_entity_ids"} <= in_rows
-    assert {"parent", "lifecycle", "max_length", "drift", "match", "membership"} <= settings
+    assert {"imports", "select", "subsidiary", "subsidiary_scope", "max_level", "drift", "legal_entity_ids"} <= in_rows
+    assert {"parent", "lifecycle", "max_length", "drift", "match", "subsidiary_scope"} <= settings
     assert in_rows | settings <= known | {"projects", "customers"}

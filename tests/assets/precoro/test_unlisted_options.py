@@ -9,7 +9,7 @@ from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer as plain_customer
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 from tests.assets.precoro.company import Company, customer, project, shipped
 
 FAMILY = (project("11", "1"), project("12", "1", "11"))
@@ -110,14 +110,14 @@ def test_a_listing_that_shows_a_disabled_option_is_believed(company: Company) ->
 class Hurried(OptionTarget):
     """Has room for one question a run."""
 
-    asks_most = 1
+    max_single_reads = 1
 
 
 @pytest.mark.long
 def test_what_could_not_be_asked_is_not_made(precoro: PrecoroClient, sandbox: Sandbox, warehouse: Warehouse) -> None:
     """A field that somebody emptied is filled again over several runs; the questions never use up a day."""
     sandbox.switches.set("precoro", PrecoroSwitches, listed_disabled="omit")
-    flow = Flow(warehouse, Hurried(precoro, 5144), sandbox.clock)
+    flow = WorkflowRunner(warehouse, Hurried(precoro, 5144), sandbox.clock)
     flow.stage(plain_customer("1"), plain_customer("2"), plain_customer("3")).run()
     for row in sandbox.precoro.options():
         if row["external_id"]:

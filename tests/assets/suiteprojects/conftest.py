@@ -1,4 +1,4 @@
-"""The adapter over the real client over the stand-in."""
+"""Targets with the real client and the sandbox."""
 
 from collections.abc import Iterator
 
@@ -13,22 +13,22 @@ from tests.assets.suiteprojects.account import Account, shipped
 
 @pytest.fixture
 def customers(sandbox: Sandbox) -> Iterator[SuiteProjectsTarget]:
-    """Customers."""
+    """Return the customers of the sandbox's account."""
     with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
         yield SuiteProjectsTarget(client, "Customer")
 
 
 @pytest.fixture
 def projects(sandbox: Sandbox) -> Iterator[SuiteProjectsTarget]:
-    """Projects."""
+    """Return the projects of the sandbox's account."""
     with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
         yield SuiteProjectsTarget(client, "Project")
 
 
 @pytest.fixture
 def account(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[Account]:
-    """The workflows that are shipped switched on, over an empty NetSuite."""
-    on = ("customer_department", "customers", "projects", "contacts")
-    workflows = {each.name: each for each in (shipped(f"suiteprojects__{name}") for name in on)}
-    with Account(sandbox, warehouse, workflows) as opened:
-        yield opened
+    """Return an account with the workflows that are shipped as active, and an empty NetSuite."""
+    active = ("customer_department", "customers", "projects", "contacts")
+    workflows = {each.name: each for each in (shipped(f"suiteprojects__{name}") for name in active)}
+    with Account(sandbox, warehouse, workflows) as account:
+        yield account

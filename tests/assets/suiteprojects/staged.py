@@ -1,4 +1,4 @@
-"""Staging tables as the warehouse would have them, filled by hand: what NetSuite has, without reading it."""
+"""Fill staging tables directly, without an extraction from NetSuite."""
 
 from typing import Any
 
@@ -23,27 +23,27 @@ def stage(warehouse: Warehouse, **tables: list[Row]) -> None:
 
 
 def customer(key: str, **changed: Any) -> Row:
-    """One plausible customer."""
+    """Return one plausible customer."""
     plain = {"entity_number": f"C{key}", "company_name": f"Company {key}", "stage": "customer", "currency_code": "EUR"}
     return {"customer_id": key, **plain, **changed}
 
 
 def project(key: str, customer_id: str | None, **changed: Any) -> Row:
-    """One plausible project."""
+    """Return one plausible project."""
     return {"project_id": key, "customer_id": customer_id, "project_name": f"Project {key}", **changed}
 
 
 def contact(key: str, customer_id: str | None, **changed: Any) -> Row:
-    """One plausible contact."""
+    """Return one plausible contact."""
     return {"contact_id": key, "customer_id": customer_id, "last_name": f"Last {key}", **changed}
 
 
 def tree(key_column: str, *nodes: tuple[str, str, str | None], **changed: Row) -> list[Row]:
-    """A classification as (id, name, id above), parents first; further values by id: `_2={"is_inactive": True}`."""
+    """Return a classification from (id, name, parent id), parents first; more values by id: `_2={"is_inactive": True}`."""
     paths: dict[str, str] = {}
     rows = []
-    for key, name, above in nodes:
-        paths[key] = f"{paths[above]} : {name}" if above else name
+    for key, name, parent in nodes:
+        paths[key] = f"{paths[parent]} : {name}" if parent else name
         more = changed.get(f"_{key}", {})
-        rows.append({key_column: key, "name": name, "parent_id": above, "full_name": paths[key], **more})
+        rows.append({key_column: key, "name": name, "parent_id": parent, "full_name": paths[key], **more})
     return rows

@@ -1,18 +1,18 @@
-"""A type of NetSuite's custom records as a workflow's source: read, shaped, sent and told like any other."""
+"""NetSuite custom records as a workflow's source: extracted, transformed, sent and explained like any other."""
 
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from assets.delivery.audit.explain import find_records
+from assets.delivery.audit.find import find_records
 from assets.delivery.component.component import load_workflow
-from assets.delivery.plan.planner import Workflow
-from assets.delivery.spec.loader import WorkflowFileError
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.spec.yaml_file import WorkflowFileError
 from tests.assets.suiteprojects.account import Account, shipped
 
 LINES = """\
-type: assets.delivery.component.component.SyncWorkflow
+type: assets.components.SyncWorkflow
 attributes:
   target: suiteprojects.Project
   needs: [suiteprojects__customers]
@@ -29,16 +29,16 @@ attributes:
 LINE = {"custrecord_line_customer": 1, "custrecord_line_code": "A", "isinactive": False}
 
 
-def lines(folder: Path, text: str = LINES) -> Workflow:
-    """The workflow of this file."""
+def service_lines(folder: Path, text: str = LINES) -> Workflow:
+    """Return the workflow of this file."""
     file = folder / "suiteprojects__service_lines" / "defs.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, encoding="utf-8")
     return load_workflow(file)
 
 
-def world(account: Account) -> None:
-    """A customer with three service lines, of which one is internal."""
+def fill_netsuite(account: Account) -> None:
+    """Insert a customer with three service lines, one of them internal."""
     netsuite = account.sandbox.netsuite
     netsuite.insert("currency", [{"id": 1, "symbol": "USD", "name": "USD"}])
     netsuite.insert(
@@ -56,36 +56,36 @@ def world(account: Account) -> None:
     )
 
 
-def test_custom_records_become_records_over_there_and_follow_every_change(account: Account, tmp_path: Path) -> None:
-    """Created under their customer, renamed in place, switched off when they are deleted; the filter keeps one out."""
+def test_custom_records_are_created_updated_and_deactivated(account: Account, tmp_path: Path) -> None:
+    """They are created under their customer, renamed in place, and deactivated when deleted; one is filtered out."""
     account.workflows = {"suiteprojects__customers": shipped("suiteprojects__customers", without_hierarchies)}
-    account.use(lines(tmp_path))
-    world(account)
+    account.use(service_lines(tmp_path))
+    fill_netsuite(account)
 
     account.run()
-    first = account.held("Project")
+    first = account.records("Project")
     account.sandbox.netsuite.update("customrecord_service_line", 1, name="Support, day and night")
     account.sandbox.netsuite.delete("", "customrecord_service_line", 2)
     account.run()
 
-    owner = account.held("Customer")["1"]["id"]
+    owner = account.records("Customer")["1"]["id"]
     assert {key: (row["name"], row["customerid"], row.get("start_date")) for key, row in first.items()} == {
         "line 1": ("Support", owner, "2026-12-01"),
         "line 2": ("Audit", owner, None),
     }
-    assert {key: (row["name"], "active" in row) for key, row in account.held("Project").items()} == {
+    assert {key: (row["name"], "active" in row) for key, row in account.records("Project").items()} == {
         "line 1": ("Support, day and night", True),
         "line 2": ("Audit", False),
     }
-    assert account.decided("suiteprojects__service_lines")["3"][0] == "skipped"
+    assert account.decisions("suiteprojects__service_lines")["3"][0] == "skipped"
 
 
 @pytest.mark.long
-def test_a_custom_record_is_found_beside_a_customer_of_the_same_id(account: Account, tmp_path: Path) -> None:
-    """Types have ids of their own, so 1 alone is the customer."""
+def test_a_custom_record_is_found_beside_a_customer_with_the_same_id(account: Account, tmp_path: Path) -> None:
+    """Each type has its own ids, so 1 alone is the customer."""
     account.workflows = {"suiteprojects__customers": shipped("suiteprojects__customers", without_hierarchies)}
-    account.use(lines(tmp_path))
-    world(account)
+    account.use(service_lines(tmp_path))
+    fill_netsuite(account)
     account.extract()
 
     def found(text: str) -> list[tuple[str, str]]:
@@ -97,7 +97,7 @@ def test_a_custom_record_is_found_beside_a_customer_of_the_same_id(account: Acco
 
 @pytest.mark.long
 def test_values_are_looked_up_in_custom_records(account: Account) -> None:
-    """A type that no workflow has as its source is read for a look-up's sake."""
+    """A type that is no workflow's source is extracted for a lookup."""
 
     def edit(given: dict[str, object]) -> None:
         without_hierarchies(given)
@@ -108,55 +108,55 @@ def test_values_are_looked_up_in_custom_records(account: Account) -> None:
             "by": "custrecord_line_customer",
             "return": "custrecord_line_code",
         }
-        rows.append({"field": "code", "from": "customer_id", "lookup": lookup, "otherwise": "blank"})
+        rows.append({"field": "code", "from": "customer_id", "lookup": lookup, "on_unmapped": "blank"})
 
     account.workflows = {"suiteprojects__customers": shipped("suiteprojects__customers", edit)}
-    world(account)
+    fill_netsuite(account)
     account.sandbox.netsuite.delete("", "customrecord_service_line", 3)
 
     account.run()
 
-    assert account.held("Customer")["1"]["code"] == "A"
+    assert account.records("Customer")["1"]["code"] == "A"
 
 
 @pytest.mark.parametrize(
     ("written", "line", "told"),
     [
-        ("source: customrecord_Service", 5, "customrecord_<type> in small letters"),
+        ("source: customrecord_Service", 5, "customrecord_<type> in lower case"),
         ("source: customrecord", 5, "no source `customrecord`"),
     ],
 )
-def test_a_type_that_cannot_be_one_is_told_with_its_line(tmp_path: Path, written: str, line: int, told: str) -> None:
-    """NetSuite's ids are small letters; the name becomes a table's."""
-    with pytest.raises(WorkflowFileError) as refused:
-        lines(tmp_path, LINES.replace("source: customrecord_service_line", written))
+def test_an_invalid_record_type_is_reported_with_its_line(tmp_path: Path, source: str, line: int, message: str) -> None:
+    """NetSuite's script ids are lower case, and the name becomes part of a table name."""
+    with pytest.raises(WorkflowFileError) as raised:
+        service_lines(tmp_path, LINES.replace("source: customrecord_service_line", source))
 
-    assert f"defs.yaml:{line}:" in str(refused.value)
-    assert told in str(refused.value)
+    assert f"defs.yaml:{line}:" in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_a_field_that_is_none_of_the_type_is_told_before_a_run(tmp_path: Path) -> None:
-    """The type's own fields begin with custrecord; whether the account has them only NetSuite can say."""
-    with pytest.raises(WorkflowFileError) as refused:
-        lines(tmp_path, LINES.replace("from: record_name", "from: custentity_name"))
+def test_a_field_of_another_type_is_reported_before_a_run(tmp_path: Path) -> None:
+    """The type's own fields begin with custrecord; only NetSuite knows which exist."""
+    with pytest.raises(WorkflowFileError) as raised:
+        service_lines(tmp_path, LINES.replace("from: record_name", "from: custentity_name"))
 
-    assert "no column `custentity_name`" in str(refused.value)
+    assert "no column `custentity_name`" in str(raised.value)
 
 
 def without_hierarchies(given: dict[str, object]) -> None:
-    """Customers alone."""
+    """Remove the rows of hierarchies, so that customers depend on no other workflow."""
     rows = given["fields"]
     assert isinstance(rows, list)
     given["fields"] = [row for row in rows if not row["field"].startswith("hierarchy:")]
 
 
 @pytest.mark.long
-def test_service_items_are_a_source_as_well(account: Account, tmp_path: Path) -> None:
-    """The other source of Oracle's custom import workflows; other kinds of items stay out."""
+def test_service_items_are_a_source(account: Account, tmp_path: Path) -> None:
+    """Oracle's custom import workflows have them too; other types of items are omitted."""
     file = lines(
         tmp_path,
         """\
-type: assets.delivery.component.component.SyncWorkflow
+type: assets.components.SyncWorkflow
 attributes:
   target: suiteprojects.Customer
   source: service_items
@@ -175,5 +175,5 @@ attributes:
 
     account.run()
 
-    ((key, held),) = account.held("Customer").items()
-    assert (key, held["name"], held["code"]) == ("item 1", "Audit", "hour")
+    ((key, record),) = account.records("Customer").items()
+    assert (key, record["name"], record["code"]) == ("item 1", "Audit", "hour")

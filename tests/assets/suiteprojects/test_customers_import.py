@@ -8,18 +8,21 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.delivery.imports.manual_links import Pin, candidates, pin
-from assets.delivery.ledger.plans import SyncError
-from assets.delivery.mart.build import make_mart, read_target_state
-from assets.delivery.plan.planner import Workflow, make_plan
+from assets.delivery.errors import MappingError, SyncError
+from assets.delivery.imports.manual_links import ManualLink, possible_matches, save_manual_link
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
+from assets.delivery.plan.planner import make_plan
+from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import run_sync
-from assets.delivery.spec.expressions import MappingError
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.target_registry import TARGETS
+from resources.clock import utc_now
 from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse.tables import add_analytics
+from resources.warehouse.snapshot import add_analytics
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.staged import Row, customer, stage
 
@@ -32,7 +35,11 @@ ROWS: list[dict[str, Any]] = [
     {"field": "active", "value": True},
 ]
 STORED = "netsuite_customer_id__c"
-ORACLES = [STORED, "external_id", {"field": "name", "ignore_case": True, "stored_id": STORED, "other_id": "overwrite"}]
+ORACLES = [
+    STORED,
+    "external_id",
+    {"field": "name", "ignore_case": True, "id_field": STORED, "on_id_conflict": "overwrite"},
+]
 Decided = tuple[str, str]
 
 
@@ -66,11 +73,10 @@ class Import:
         self.runs += 1
         stage(self.warehouse, customers=list(staged))
         foreign = partial(KIND.records, self.client)
-        run: dict[str, Any] = {"run_id": f"run {self.runs}", "clock": self.clock}
-        target = KIND.build(self.client, {})
-        make_mart(self.warehouse, self.workflow, clock=self.clock, foreign=foreign)
-        read_target_state(self.warehouse, self.workflow, target, **run)
-        planned = make_plan(self.warehouse, self.workflow, target, **run)
+        run = RunContext(self.warehouse, self.workflow, KIND.build(self.client, {}), f"run {self.runs}", self.clock)
+        make_mart(self.warehouse, self.workflow, clock=self.clock, read_system=foreign)
+        read_target_state(run)
+        planned = make_plan(run)
         plan = self.warehouse.table(self.workflow.plan).filter(pl.col("plan_id") == planned.plan_id)
         return plan.sort("source_id")
 
@@ -78,7 +84,7 @@ class Import:
         """The whole of it; action and reason code by NetSuite id."""
         self.plan(*staged)
         target = KIND.build(self.client, {})
-        done = run_sync(self.warehouse, self.workflow, target, run_id=f"run {self.runs}", clock=self.clock)
+        done = run_sync(RunContext(self.warehouse, self.workflow, target, f"run {self.runs}", self.clock))
         return {row["source_id"]: (row["action"], row["reason_code"]) for row in done.decisions.to_dicts()}
 
     def there(self) -> list[dict[str, str]]:
@@ -188,27 +194,27 @@ def test_the_stored_id_finds_the_record_that_the_connector_made(importing: Impor
 
 
 @pytest.mark.parametrize(
-    ("other_id", "expected", "records"),
+    ("on_id_conflict", "expected", "records"),
     [("overwrite", ("adopt", "matched"), 1), ("skip", ("create", "new"), 2), ("ask", ("ambiguous",), 1)],
 )
 def test_a_nickname_that_holds_another_id_goes_by_the_setting(
-    importing: Import, other_id: str, expected: Decided, records: int
+    importing: Import, on_id_conflict: str, expected: Decided, records: int
 ) -> None:
     """Overwriting is Oracle's merge, skipping its "Skip merge of matching customers"; asking is ours."""
-    importing.use(match=[STORED, "external_id", {**ORACLES[2], "other_id": other_id}])  # type: ignore[dict-item]
+    importing.use(match=[STORED, "external_id", {**ORACLES[2], "on_id_conflict": on_id_conflict}])  # type: ignore[dict-item]
     importing.spp.add("Customer", name="c1", netsuite_customer_id__c="999")
 
     assert importing.run(customer("1"))["1"][: len(expected)] == expected
 
     rows = importing.there()
     assert len(rows) == records
-    assert rows[0][STORED] == ("1" if other_id == "overwrite" else "999")
+    assert rows[0][STORED] == ("1" if on_id_conflict == "overwrite" else "999")
 
 
-@pytest.mark.parametrize("other_id", ["overwrite", "skip", "ask"])
-def test_a_nickname_without_an_id_is_merged_by_every_setting(importing: Import, other_id: str) -> None:
+@pytest.mark.parametrize("on_id_conflict", ["overwrite", "skip", "ask"])
+def test_a_nickname_without_an_id_is_merged_by_every_setting(importing: Import, on_id_conflict: str) -> None:
     """Letter case does not matter."""
-    importing.use(match=[STORED, "external_id", {**ORACLES[2], "other_id": other_id}])  # type: ignore[dict-item]
+    importing.use(match=[STORED, "external_id", {**ORACLES[2], "on_id_conflict": on_id_conflict}])  # type: ignore[dict-item]
     importing.spp.add("Customer", name="c1")
 
     assert importing.run(customer("1")) == {"1": ("adopt", "matched")}
@@ -228,21 +234,25 @@ def test_a_stored_id_can_be_left_as_it_is(importing: Import) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("other_id", "action"), [("skip", "create"), ("ask", "ambiguous"), ("overwrite", "adopt")])
-def test_a_record_with_another_systems_key_goes_by_the_setting(importing: Import, other_id: str, action: str) -> None:
+@pytest.mark.parametrize(
+    ("on_id_conflict", "action"), [("skip", "create"), ("ask", "ambiguous"), ("overwrite", "adopt")]
+)
+def test_a_record_with_another_systems_key_goes_by_the_setting(
+    importing: Import, on_id_conflict: str, action: str
+) -> None:
     """The connector's id says that it is the one; replacing the other system's key needs a setting and a release."""
-    importing.use(match=[{"field": STORED, "other_id": other_id}, "external_id"])
+    importing.use(match=[{"field": STORED, "on_id_conflict": on_id_conflict}, "external_id"])
     importing.spp.add("Customer", name="x", externalid="crm-7", netsuite_customer_id__c="1")
 
     plan = importing.plan(customer("1"))
 
     assert plan["action"].to_list() == [action]
-    if other_id == "overwrite":
-        with pytest.raises(SyncError):  # the guard on keys: a person looks at the plan first
-            run_sync(
-                importing.warehouse, importing.workflow, KIND.build(importing.client, {}), run_id="x",
-                clock=importing.clock,
-            )  # fmt: skip
+    if on_id_conflict == "overwrite":
+        run = RunContext(
+            importing.warehouse, importing.workflow, KIND.build(importing.client, {}), "x", importing.clock
+        )
+        with pytest.raises(SyncError):  # the key_change guard: the plan waits for approval
+            run_sync(run)
 
 
 @pytest.mark.long
@@ -265,8 +275,8 @@ def test_a_person_settles_what_was_ambiguous(importing: Import) -> None:
     assert importing.run(customer("1"))["1"][0] == "ambiguous"
 
     with importing.warehouse.writer() as con:
-        moment = importing.clock.now().replace(tzinfo=None)
-        pin(con, Pin("imported", "customers", "1", ids[1], "ada", moment))
+        moment = utc_now(importing.clock)
+        save_manual_link(con, ManualLink("imported", "customers", "1", ids[1], "ada", moment))
 
     assert importing.run(customer("1")) == {"1": ("adopt", "matched")}
     assert {row["id"]: row.get("externalid") for row in importing.there()} == {ids[0]: None, ids[1]: "1"}
@@ -286,7 +296,7 @@ def test_candidates_come_with_what_speaks_for_and_against_them(importing: Import
     )
 
     workflow, table = importing.workflow, importing.warehouse.table
-    found = candidates(workflow.spec, table(workflow.mart), table(workflow.target_state), plan)
+    found = possible_matches(workflow.spec, table(workflow.mart), table(workflow.target_state), plan)
 
     told = found.select("source_id", "target_id", "agree", "differ").rows()
     assert told == [("1", str(near), ["addr_city", "company", "web"], ["name"])]
@@ -294,7 +304,7 @@ def test_candidates_come_with_what_speaks_for_and_against_them(importing: Import
 
 def test_every_linked_record_has_the_address_of_its_page(importing: Import) -> None:
     """In a view for whoever asks with SQL; `millpond links` and the script for NetSuite's form read the same."""
-    importing.use(record_link="https://spp.example/customer?id={id}")
+    importing.use(record_url="https://spp.example/customer?id={id}")
     importing.run(customer("1"), customer("2"))
 
     with importing.warehouse.writer(transaction=False) as con:
@@ -327,7 +337,7 @@ def test_a_look_up_in_the_pond_has_a_policy_for_what_it_does_not_find(
 ) -> None:
     """Any table by any column; a key with two answers is no answer, a deleted row gives none."""
     lookup = {"table": "stg_netsuite__departments", "by": "department_id", "return": "name"}
-    importing.use({"field": "notes", "from": "custentity_department", "lookup": lookup, "otherwise": otherwise})
+    importing.use({"field": "notes", "from": "custentity_department", "lookup": lookup, "on_unmapped": otherwise})
     departments = [
         {"department_id": "1", "name": "Sales"},
         {"department_id": "9", "name": "A"}, {"department_id": "9", "name": "B"},
@@ -395,7 +405,7 @@ def test_constants_concatenations_conditions_and_lists(importing: Import) -> Non
         {"field": "code", "value": "first"},
         {"field": "code", "value": "N-{1}"},
         {"field": "web", "from": "url", "active": False},
-        {"field": "type", "from": "stage", "values": {"customer": "C"}, "otherwise": "keep"},
+        {"field": "type", "from": "stage", "values": {"customer": "C"}, "on_unmapped": "keep"},
         {"field": "billing_code", "from": "custentity_class"},
     )
 
@@ -485,7 +495,7 @@ def test_a_custom_field_that_is_missing_or_off_stops_before_anything_is_sent(imp
 
 def test_a_record_whose_monitored_values_are_unchanged_is_not_sent(importing: Import) -> None:
     """Its modified date moved, a field that is not monitored too: the reason says so."""
-    importing.use({"field": "notes", "from": "comments"}, monitored=["company"])
+    importing.use({"field": "notes", "from": "comments"}, monitored_fields=["company"])
     importing.run(customer("1", comments="a"), customer("2", comments="a"))
     writes = importing.spp.write_calls()
     touched = {"modified_at": datetime(2026, 11, 20)}  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
@@ -505,6 +515,6 @@ def test_by_default_every_mapped_field_is_monitored(importing: Import) -> None:
     """What is not mapped may change without a write."""
     importing.run(customer("1", phone="1"))
 
-    assert importing.workflow.spec.monitored == "mapped"
+    assert importing.workflow.spec.monitored_fields == "mapped"
     assert importing.run(customer("1", phone="2")) == {"1": ("unchanged", "identical")}
     assert importing.run(customer("1", company_name="New")) == {"1": ("update", "source_changed")}

@@ -1,4 +1,4 @@
-"""Few requests: what a thousand records cost, counted by the service."""
+"""Number of requests for a thousand records, counted by the service."""
 
 import pytest
 
@@ -12,7 +12,7 @@ CUSTOMERS = "suiteprojects__customers"
 
 
 def deliver(account: Account, count: int, **changed: str) -> tuple[int, int]:
-    """Deliver so many customers; requests made, and those of them that write."""
+    """Sync so many customers; return the number of requests, and how many of them were writes."""
     stage(account.warehouse, departments=[], customers=[customer(str(n), **changed) for n in range(count)])
     account.runs += 1
     service = account.sandbox.suiteprojects
@@ -21,8 +21,8 @@ def deliver(account: Account, count: int, **changed: str) -> tuple[int, int]:
     return service.calls_made() - calls, service.write_calls() - writes
 
 
-def test_a_thousand_customers_take_a_request_per_batch(account: Account) -> None:
-    """Two careful ones first, then full batches; a hundred changes are one request, none are none."""
+def test_a_thousand_customers_take_one_request_per_batch(account: Account) -> None:
+    """Two canary batches, then full ones; a hundred changes take one request, no changes take none."""
     calls, writes = deliver(account, 1100)
     assert writes == 2 + 3  # 5, 50, then 500, 500 and 45
     assert calls <= writes + 9
@@ -34,8 +34,8 @@ def test_a_thousand_customers_take_a_request_per_batch(account: Account) -> None
     assert account.sandbox.suiteprojects.write_calls() - before == 1
 
 
-def test_a_batch_may_be_as_large_as_the_service_takes(account: Account) -> None:
-    """A thousand records a request by setting, and not one more."""
+def test_a_batch_may_have_up_to_1000_records(account: Account) -> None:
+    """By a setting; more are rejected."""
     account.use(shipped(CUSTOMERS, lambda given: given.update(options={"batch": "1000"}, canary=[])))
 
     assert deliver(account, 1000)[1] == 1
@@ -43,43 +43,43 @@ def test_a_batch_may_be_as_large_as_the_service_takes(account: Account) -> None:
         SuiteProjectsTarget(account.client, batch=1001)
 
 
-def test_at_the_days_limit_the_run_stops_and_the_next_one_goes_on(account: Account) -> None:
-    """556: what was sent is kept, nothing is sent twice."""
+def test_at_the_daily_quota_the_run_stops_and_the_next_one_continues(account: Account) -> None:
+    """Status 556: records that were sent are kept, and nothing is sent twice."""
     account.use(shipped(CUSTOMERS, lambda given: given.update(canary=[])))
     stage(account.warehouse, departments=[], customers=[customer(str(n)) for n in range(1200)])
     made = account.sandbox.suiteprojects.calls_made()
     account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=made + 4)
 
-    stopped = account.deliver(CUSTOMERS)
+    first = account.deliver(CUSTOMERS)
     account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=100_000)  # the next day
     account.runs += 1
-    ended = account.deliver(CUSTOMERS)
+    second = account.deliver(CUSTOMERS)
 
-    assert isinstance(stopped.stop, QuotaExhaustedError)
-    assert 0 < stopped.counts["created"] < 1200
-    assert (ended.stop, stopped.counts["created"] + ended.counts["created"]) == (None, 1200)
-    assert len(account.held("Customer")) == len(account.other.read("Customer")) == 1200
+    assert isinstance(first.stop, QuotaExhaustedError)
+    assert 0 < first.counts["created"] < 1200
+    assert (second.stop, first.counts["created"] + second.counts["created"]) == (None, 1200)
+    assert len(account.records("Customer")) == len(account.other.read("Customer")) == 1200
 
 
-def test_a_plan_says_what_is_left_of_the_day_and_whether_it_is_enough(account: Account) -> None:
-    """Told by RateLimit beside the first page of records, so it costs no request."""
+def test_a_plan_records_the_remaining_quota_and_whether_it_is_sufficient(account: Account) -> None:
+    """RateLimit is read together with the first page of records, so it costs no request."""
     account.use(shipped(CUSTOMERS, lambda given: given.update(options={"batch": "10"}, canary=[])))
     stage(account.warehouse, departments=[], customers=[customer(str(n)) for n in range(100)])
-    service, asked = account.sandbox.suiteprojects, "select calls_needed, calls_left, seconds_needed from sync_plans"
+    service, query = account.sandbox.suiteprojects, "select calls_needed, calls_left, seconds_needed from sync_plans"
     account.plan(CUSTOMERS)
-    enough = account.warehouse.read(asked).row(0)
+    sufficient = account.warehouse.read(query).row(0)
     plenty = 100_000 - service.calls_made()
     account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=service.calls_made() + 9)
     account.plan(CUSTOMERS)
-    short = account.warehouse.read(f"{asked} order by made_at desc").row(0)
+    short = account.warehouse.read(f"{query} order by made_at desc").row(0)
 
-    assert enough == (10, plenty, None)
+    assert sufficient == (10, plenty, None)
     assert short[0] > short[1] > 0
     assert short[2] == 86_400
 
 
-def test_an_account_that_takes_no_second_command_is_read_all_the_same(account: Account) -> None:
-    """The number is a help, not a need."""
+def test_an_account_that_rejects_a_second_command_is_read_anyway(account: Account) -> None:
+    """The remaining quota is optional."""
     account.use(shipped(CUSTOMERS, lambda given: given.update(fields=given["fields"][:8])))
     account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, max_commands=2)  # Auth is one
     stage(account.warehouse, departments=[], customers=[customer("1")])
@@ -89,6 +89,6 @@ def test_an_account_that_takes_no_second_command_is_read_all_the_same(account: A
     assert account.warehouse.read("select calls_needed, calls_left from sync_plans").row(0) == (1, None)
 
 
-def test_what_is_left_of_the_quota_is_asked_of_the_service(account: Account) -> None:
-    """RateLimit costs a request itself."""
+def test_the_remaining_quota_is_read_from_the_service(account: Account) -> None:
+    """Reading RateLimit costs a request itself."""
     assert account.client.remaining_today() - account.client.remaining_today() == 1

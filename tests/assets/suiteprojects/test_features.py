@@ -54,19 +54,19 @@ def test_what_is_missing_is_counted() -> None:
 
 def test_a_setting_that_the_page_names_exists() -> None:
     """Keys of workflow files and of groups.yaml, as they are written there."""
-    from assets.delivery.spec.field_mapping import FieldRow, LookUp
-    from assets.delivery.spec.policies import Lifecycle, MatchBy, Select
+    from assets.delivery.spec.field_mapping import FieldRow, Lookup
+    from assets.delivery.spec.policies import Lifecycle, MatchRule, Select
     from assets.delivery.spec.workflow_spec import WorkflowSpec
-    from orchestration.automation.jobs import Group
+    from orchestration.automation.groups import Group
 
     known = {
         field.alias or name
-        for model in (FieldRow, Group, Lifecycle, LookUp, MatchBy, Select, WorkflowSpec)
+        for model in (FieldRow, Group, Lifecycle, Lookup, MatchRule, Select, WorkflowSpec)
         for name, field in model.model_fields.items()
     }
     named = {key for row in FEATURES.values() for key in re.findall(r"`(?:\{field: \w+, )?([a-z_]+):", row[2])}
 
-    assert {"monitored", "strict_mapping", "lookup"} <= named
+    assert {"monitored_fields", "forbid_duplicate_fields", "lookup"} <= named
     assert named - {"hierarchy"} <= known
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from assets.delivery.mart.build import make_mart, read_target_state
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
+from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import run_sync
-from assets.delivery.spec.dependencies import unmet_needs
+from assets.delivery.spec.dependencies import unmet_dependencies
 from assets.suiteprojects.target import SuiteProjectsTarget
 from assets.target_registry import TARGETS
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -63,13 +65,13 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
         ],
     )
 
-    owner = account.held("Customer")["10"]["id"]
-    made = account.held("Project")["20"]
+    owner = account.records("Customer")["10"]["id"]
+    made = account.records("Project")["20"]
     assert {name: made.get(name) for name in ("name", "customerid", "currency", "start_date", "active")} == {
         "name": "Project 20", "customerid": owner, "currency": "USD", "start_date": "2026-12-01", "active": "1",
     }  # fmt: skip
     assert made["netsuite_project_id__c"] == "20"
-    person = account.held("Contact")["30"]
+    person = account.records("Contact")["30"]
     told = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone", "addr_addr1", "addr_city",
             "addr_zip", "addr_country")  # fmt: skip
     assert {name: person.get(name) for name in told} == {
@@ -90,25 +92,25 @@ def test_contacts_of_projects_may_be_taken_as_well(account: Account) -> None:
 
     contacts = [contact("30", "10", through_customer_id="10"), contact("31", None, through_customer_id="10")]
     run(account, CUSTOMERS, CONTACTS, departments=[], customers=[customer("10")], contacts=contacts)
-    without = account.held("Contact").keys()
+    without = account.records("Contact").keys()
     account.use(shipped(CONTACTS, of_projects))
     run(account, CONTACTS)
 
-    owner = account.held("Customer")["10"]["id"]
+    owner = account.records("Customer")["10"]["id"]
     assert without == {"30"}
-    assert {key: row["customerid"] for key, row in account.held("Contact").items()} == {"30": owner, "31": owner}
+    assert {key: row["customerid"] for key, row in account.records("Contact").items()} == {"30": owner, "31": owner}
 
 
 def test_what_has_no_customer_there_waits_and_says_why(account: Account) -> None:
     """Blocked with the customer's own reason; without any customer it is another matter."""
     start(account)
 
-    missing = "customers 11 is not in the target: custentity_oa_export_to_openair is not ticked"
-    assert account.decided(PROJECTS)["21"] == ("blocked", missing)
-    assert account.decided(CONTACTS)["31"] == ("blocked", missing)
-    assert account.decided(PROJECTS)["22"] == ("quarantined", "has no parent record in NetSuite")
-    assert account.decided(CONTACTS)["32"][0] == "skipped"
-    assert (account.held("Project").keys(), account.held("Contact").keys()) == ({"20"}, {"30"})
+    missing = "parent customers 11 is not in the target: custentity_oa_export_to_openair is not checked"
+    assert account.decisions(PROJECTS)["21"] == ("blocked", missing)
+    assert account.decisions(CONTACTS)["31"] == ("blocked", missing)
+    assert account.decisions(PROJECTS)["22"] == ("quarantined", "has no parent record in NetSuite")
+    assert account.decisions(CONTACTS)["32"][0] == "skipped"
+    assert (account.records("Project").keys(), account.records("Contact").keys()) == ({"20"}, {"30"})
 
 
 @pytest.mark.long
@@ -118,9 +120,9 @@ def test_they_go_by_themselves_once_the_customer_is_there(account: Account) -> N
 
     run(account, customers=[customer("10"), customer("11")])
 
-    owner = account.held("Customer")["11"]["id"]
-    assert account.held("Project")["21"]["customerid"] == owner
-    assert account.held("Contact")["31"]["customerid"] == owner
+    owner = account.records("Customer")["11"]["id"]
+    assert account.records("Project")["21"]["customerid"] == owner
+    assert account.records("Contact")["31"]["customerid"] == owner
 
 
 @pytest.mark.long
@@ -128,20 +130,20 @@ def test_a_customer_that_vanished_from_the_target_blocks_its_children_until_it_i
     """What the target shows counts, not what was sent once."""
     start(account)
     run(account, CUSTOMERS, customers=[customer("10"), customer("11")])
-    account.other.write("Delete", "Customer", id=account.held("Customer")["11"]["id"])
+    account.other.write("Delete", "Customer", id=account.records("Customer")["11"]["id"])
     projects = [project("20", "10", currency_code="USD"), project("21", "11")]
 
     run(account, PROJECTS, projects=projects)  # alone: the customers' last run knows nothing of it
-    assert account.decided(PROJECTS)["21"][0] == "quarantined"  # the service itself refuses (859)
+    assert account.decisions(PROJECTS)["21"][0] == "quarantined"  # the service itself refuses (859)
     run(account, projects=[projects[0], project("21", "11", project_name="Later")])
 
-    assert account.held("Project")["21"]["customerid"] == account.held("Customer")["11"]["id"]
+    assert account.records("Project")["21"]["customerid"] == account.records("Customer")["11"]["id"]
 
 
 def test_a_merged_customers_project_and_contact_move_to_the_survivor(account: Account) -> None:
     """NetSuite gives them to the survivor; the records there keep their ids."""
     start(account)
-    before = {name: account.held(name) for name in ("Project", "Contact")}
+    before = {name: account.records(name) for name in ("Project", "Contact")}
 
     run(
         account,
@@ -150,11 +152,11 @@ def test_a_merged_customers_project_and_contact_move_to_the_survivor(account: Ac
         contacts=[contact("30", "12", email="a@example.org")],
     )
 
-    survivor = account.held("Customer")["12"]["id"]
+    survivor = account.records("Customer")["12"]["id"]
     for name, key in (("Project", "20"), ("Contact", "30")):
-        after = account.held(name)[key]
+        after = account.records(name)[key]
         assert (after["customerid"], after["id"]) == (survivor, before[name][key]["id"])
-    assert "active" not in account.held("Customer")["10"]
+    assert "active" not in account.records("Customer")["10"]
 
 
 @pytest.mark.long
@@ -169,8 +171,8 @@ def test_an_inactive_customers_projects_are_left_to_netsuite(account: Account) -
         contacts=[contact("30", "10", email="a@example.org", is_inactive=True)],
     )
 
-    assert (account.held("Project")["20"]["name"], account.held("Project")["20"]["active"]) == ("Still on", "1")
-    assert "active" not in account.held("Contact")["30"]
+    assert (account.records("Project")["20"]["name"], account.records("Project")["20"]["active"]) == ("Still on", "1")
+    assert "active" not in account.records("Contact")["30"]
 
 
 @pytest.mark.long
@@ -181,7 +183,7 @@ def test_a_run_can_be_taken_back_below_a_parent_of_another_workflow(account: Acc
 
     account.undo(PROJECTS, 2)
 
-    assert account.held("Project")["20"]["name"] == "Project 20"
+    assert account.records("Project")["20"]["name"] == "Project 20"
 
 
 @pytest.mark.long
@@ -214,8 +216,8 @@ def test_what_oracles_connector_made_is_adopted_and_nothing_is_twice(account: Ac
     rows = {row["id"]: row for row in other.read("HierarchyNode")}
     assert {key for key, row in rows.items() if row.get("isanode")} == {sales, inside}
     assert {key for key, row in rows.items() if row.get("isalevel")} == {top, below}
-    assert account.held("Customer")["10"]["hierarchy_node_ids"] == inside
-    assert account.held("Project")["20"]["name"] == "Project 20"
+    assert account.records("Customer")["10"]["hierarchy_node_ids"] == inside
+    assert account.records("Project")["20"]["name"] == "Project 20"
     other.write("Modify", "Customer", id=owner, netsuite_customer_id__c="10")  # as the connector's own run does
     run(account)
     assert {name: [row["id"] for row in other.read(name)] for name in before} == before
@@ -235,14 +237,14 @@ def test_companies_people_sub_customers_and_currencies(account: Account) -> None
         ],
     )
 
-    held = account.held("Customer")
+    held = account.records("Customer")
     assert {key: (row["company"], row["currency"]) for key, row in held.items()} == {
         "10": ("Company 10", "SEK"), "11": ("Ada Ek", "EUR"), "12": ("Company 12", "USD"),
     }  # fmt: skip
     assert [held["10"][f"addr_{part}"] for part in ("addr1", "city", "zip", "country")] == [
         "Storgatan 1", "Lund", "222", "Sweden",
     ]  # fmt: skip
-    assert "currency is not enabled in the account" in account.decided(CUSTOMERS)["13"][1]
+    assert "currency is not enabled in the account" in account.decisions(CUSTOMERS)["13"][1]
 
 
 @pytest.mark.long
@@ -265,8 +267,8 @@ def test_values_that_the_account_cannot_keep_are_told_and_never_cut(account: Acc
         ],
     )
 
-    decided = account.decided(CUSTOMERS)
-    assert account.held("Customer").keys() == {"10"}
+    decided = account.decisions(CUSTOMERS)
+    assert account.records("Customer").keys() == {"10"}
     assert decided["11"][1].endswith("U+4E2D is not in the account's character set iso8859-1")
     assert decided["12"][1].endswith("field company: U+000B cannot be sent in XML")
     assert (decided["13"][0], "2001" in decided["13"][1]) == ("quarantined", True)
@@ -280,12 +282,12 @@ def test_a_workflow_falls_with_what_it_needs(account: Account) -> None:
     on = list(account.workflows.values())
     off = {name: shipped(name, lambda given: given.update(active=False)) for name in (DEPARTMENTS, CUSTOMERS)}
 
-    without_customers = unmet_needs(
+    without_customers = unmet_dependencies(
         [off.get(each.name, each) if each.name == CUSTOMERS else each for each in on], WORKFLOWS
     )
-    without_tree = unmet_needs([off[each.name] if each.name == DEPARTMENTS else each for each in on], WORKFLOWS)
+    without_tree = unmet_dependencies([off[each.name] if each.name == DEPARTMENTS else each for each in on], WORKFLOWS)
 
-    assert unmet_needs(on, WORKFLOWS) == {}
+    assert unmet_dependencies(on, WORKFLOWS) == {}
     assert without_customers.keys() == {PROJECTS, CONTACTS}
     assert "suiteprojects__customers is switched off (active: false in its defs.yaml)" in without_customers[PROJECTS]
     assert Path(without_customers[PROJECTS].partition(":")[0]).name == "defs.yaml"
@@ -298,7 +300,7 @@ def test_workflows_that_need_each_other_are_refused(account: Account) -> None:
     """There would be no order to run them in."""
     customers = shipped(CUSTOMERS, lambda given: given.update(needs=[PROJECTS]))
 
-    unmet = unmet_needs([account.workflows[DEPARTMENTS], customers, account.workflows[PROJECTS]], WORKFLOWS)
+    unmet = unmet_dependencies([account.workflows[DEPARTMENTS], customers, account.workflows[PROJECTS]], WORKFLOWS)
 
     assert "circle" in unmet[CUSTOMERS]
 
@@ -310,17 +312,17 @@ def test_a_plan_keeps_the_version_of_the_file_that_made_it(account: Account) -> 
     target = TARGETS[made.spec.target].build(account.client, {})
     warehouse, clock = account.warehouse, account.sandbox.clock
     make_mart(warehouse, made)
-    read_target_state(warehouse, made, target, run_id="plan", clock=clock)
-    planned = make_plan(warehouse, made, target, run_id="plan", clock=clock)
+    read_target_state(RunContext(warehouse, made, target, "plan", clock))
+    planned = make_plan(RunContext(warehouse, made, target, "plan", clock))
 
     def edit(given: dict[str, Any]) -> None:
         given["fields"] = [row for row in given["fields"] if row["field"] != "web"]
         given["fields"].append({"field": "terms", "value": "edited"})
 
     edited = shipped(CUSTOMERS, edit)
-    run_sync(warehouse, edited, target, run_id="release", clock=clock, plan_id=planned.plan_id)
+    run_sync(RunContext(warehouse, edited, target, "release", clock), plan_id=planned.plan_id)
 
-    held = account.held("Customer")["10"]
+    held = account.records("Customer")["10"]
     assert (held["web"], "terms" in held) == ("planned.example", False)
     versions = warehouse.read("select distinct workflow_version as v from sync_attempts")["v"].to_list()
     assert versions == [made.spec.version] != [edited.spec.version]

@@ -170,10 +170,10 @@ def test_one_bad_record_does_not_stop_the_good_ones(sandbox: Sandbox, customers:
         (FaultKind.LOST, 2),
         (FaultKind.CUT, 2),
         (FaultKind.TRUNCATED, 2),
-        (FaultKind.DONE_500, 2),
+        (FaultKind.APPLIED_500, 2),
         (FaultKind.HTML, 0),
         (FaultKind.EMPTY, 0),
-        (FaultKind.REFUSED_500, 0),
+        (FaultKind.NOT_APPLIED_500, 0),
     ],
 )
 def test_a_lost_answer_is_unknown_and_the_record_exists_once_in_the_end(

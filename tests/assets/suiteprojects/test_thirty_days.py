@@ -1,4 +1,4 @@
-"""A month: NetSuite changes, people edit SuiteProjects Pro, and in the end both say the same."""
+"""A month of changes in NetSuite and manual edits in SuiteProjects Pro, after which both agree."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,19 +9,19 @@ import pytest
 
 from resources.sandbox.generator.seed import seed
 from resources.sandbox.sandbox import Sandbox
-from resources.sandbox.simulation.day import day, hand_edits
+from resources.sandbox.simulation.day import manual_edits, simulate_day
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.account import Account, shipped
 
 pytestmark = pytest.mark.long
 
-DAYS, EVERY, CUSTOMERS = 30, 6, 60
-ON = ("customer_department", "customers", "projects", "contacts")
+DAYS, DAYS_PER_RUN, CUSTOMERS = 30, 6, 60
+ACTIVE = ("customer_department", "customers", "projects", "contacts")
 Rows = dict[str, dict[str, Any]]
 
 
-def reorganised(sandbox: Sandbox, number: int) -> None:
-    """Departments are renamed, moved, switched off and added: what a day in NetSuite leaves alone."""
+def reorganize(sandbox: Sandbox, number: int) -> None:
+    """Rename, move and deactivate departments, which simulate_day does not do."""
     random, netsuite = Random(f"departments {number}"), sandbox.netsuite
     rows = {row["id"]: row for row in netsuite.rows("department")}
 
@@ -40,29 +40,30 @@ def reorganised(sandbox: Sandbox, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """Thirty days with a run on every sixth evening, one before and one after them."""
+    """Return an account after thirty days with a run before them and one on every sixth evening."""
     folder: Path = tmp_path_factory.mktemp("month")
     sandbox = Sandbox(folder / "sandbox")
     seed(sandbox, customers=CUSTOMERS, seed=11)
-    workflows = {each.name: each for each in (shipped(f"suiteprojects__{name}") for name in ON)}
-    for each in workflows.values():  # a month of edits on fifty customers is more than a guard lets through
+    workflows = {each.name: each for each in (shipped(f"suiteprojects__{name}") for name in ACTIVE)}
+    for each in workflows.values():  # a month of edits of fifty customers exceeds the guards
         loose = {
-            name: {"percent": 100, "rows": 1000} for name in ("deactivate", "update", "blank", "reparent", "rekey")
+            name: {"percent": 100, "rows": 1000}
+            for name in ("deactivate", "update", "clear_values", "reparent", "key_change")
         }
         each.spec.__dict__["guards"] = each.spec.guards.model_validate(loose)
     with Account(sandbox, Warehouse(folder / "warehouse"), workflows) as account:
         account.run()
         for number in range(1, DAYS + 1):
-            day(sandbox, seed=number)
-            hand_edits(sandbox, seed=number)
-            if number % EVERY == 0:
-                reorganised(sandbox, number)
+            simulate_day(sandbox, seed=number)
+            manual_edits(sandbox, seed=number)
+            if number % DAYS_PER_RUN == 0:
+                reorganize(sandbox, number)
                 account.run()
         yield account
 
 
-def wanted(sandbox: Sandbox) -> dict[str, Rows]:
-    """What must be there and switched on, computed from NetSuite's tables alone."""
+def expected(sandbox: Sandbox) -> dict[str, Rows]:
+    """Return the active records that must exist, computed from NetSuite's tables alone."""
     tables = {name: {str(row["id"]): row for row in sandbox.netsuite.rows(name)}
               for name in ("customer", "job", "contact", "department", "currency")}  # fmt: skip
     currencies = {key: row["symbol"] for key, row in tables["currency"].items()}
@@ -88,7 +89,7 @@ def wanted(sandbox: Sandbox) -> dict[str, Rows]:
     }
     departments = {
         f"Customer Department {key}": {
-            "name": row["name"], "above": f"Customer Department {row['parent']}" if row["parent"] else None,
+            "name": row["name"], "parent": f"Customer Department {row['parent']}" if row["parent"] else None,
         }
         for key, row in tables["department"].items()
         if not row["isinactive"]
@@ -96,11 +97,11 @@ def wanted(sandbox: Sandbox) -> dict[str, Rows]:
     return {"Customer": customers, "Project": projects, "Contact": contacts, "HierarchyNode": departments}
 
 
-def shown(account: Account) -> dict[str, Rows]:
-    """What the other client reads, in the same words."""
-    held = {name: account.other.read(name) for name in ("Customer", "Project", "Contact", "HierarchyNode")}
-    nodes = {row["id"]: row for row in held["HierarchyNode"] if row.get("isanode")}
-    keys = {row["id"]: row["externalid"] for row in held["Customer"]}
+def actual(account: Account) -> dict[str, Rows]:
+    """Return the active records, as the other client reads them, in the same form."""
+    records = {name: account.other.read(name) for name in ("Customer", "Project", "Contact", "HierarchyNode")}
+    nodes = {row["id"]: row for row in records["HierarchyNode"] if row.get("isanode")}
+    keys = {row["id"]: row["externalid"] for row in records["Customer"]}
 
     def department(row: dict[str, str]) -> str | None:
         node = nodes.get(row.get("hierarchy_node_ids", ""))
@@ -111,34 +112,34 @@ def shown(account: Account) -> dict[str, Rows]:
             row["externalid"]: {
                 **{name: row.get(name) for name in ("name", "type", "currency")}, "department": department(row),
             }
-            for row in held["Customer"] if row.get("active")
+            for row in records["Customer"] if row.get("active")
         },
         "Project": {
             row["externalid"]: {"name": row["name"], "customer": keys[row["customerid"]]}
-            for row in held["Project"] if row.get("active")
+            for row in records["Project"] if row.get("active")
         },
         "Contact": {
             row["externalid"]: {"customer": keys[row["customerid"]], "addr_phone": row.get("addr_phone")}
-            for row in held["Contact"] if row.get("active")
+            for row in records["Contact"] if row.get("active")
         },
         "HierarchyNode": {
-            row["externalid"]: {"name": row["name"], "above": nodes.get(row["parentid"], {}).get("externalid")}
+            row["externalid"]: {"name": row["name"], "parent": nodes.get(row["parentid"], {}).get("externalid")}
             for row in nodes.values()
         },
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["Customer", "Project", "Contact", "HierarchyNode"])
-def test_after_a_month_the_target_is_what_netsuite_says(month: Account, kind: str) -> None:
-    """Every live record with its values, its parent and its place; what left the selection stayed as it was."""
-    desired, there = wanted(month.sandbox)[kind], shown(month)[kind]
+def test_after_a_month_the_target_equals_netsuite(month: Account, kind: str) -> None:
+    """Every active record has its values, its parent and its node; excluded records are not compared."""
+    desired, existing = expected(month.sandbox)[kind], actual(month)[kind]
 
     assert len(desired) > 1
-    assert {key: there.get(key) for key in desired} == desired
+    assert {key: existing.get(key) for key in desired} == desired
 
 
-def test_nothing_is_twice(month: Account) -> None:
-    """Each key once per type, and one hierarchy."""
+def test_nothing_is_duplicated(month: Account) -> None:
+    """Each key occurs once per type, and there is one hierarchy."""
     for kind in ("Customer", "Project", "Contact", "Hierarchy"):
         keys = [row["externalid"] for row in month.other.read(kind)]
         assert len(keys) == len(set(keys)), kind
@@ -148,25 +149,25 @@ def test_nothing_is_twice(month: Account) -> None:
     ]
 
 
-def test_the_ledger_knows_every_record_and_where_it_is(month: Account) -> None:
-    """One open decision each, a link for each record there, and no attempt without an end."""
-    twice = month.warehouse.read(
+def test_the_ledger_has_every_decision_and_link(month: Account) -> None:
+    """One open decision per record, a link for each target record, and no attempt without an outcome."""
+    duplicates = month.warehouse.read(
         "select workflow, source_id from sync_decisions where to_run is null group by all having count(*) > 1"
     )
     open_attempts = month.warehouse.read(
         "select attempt_id from sync_attempts group by attempt_id having count(*) filter (state <> 'intent') = 0"
     )
-    assert (twice.height, open_attempts.height) == (0, 0)
+    assert (duplicates.height, open_attempts.height) == (0, 0)
     for name, kind in (("customers", "Customer"), ("projects", "Project"), ("contacts", "Contact")):
         links = month.warehouse.read(
             "select source_id, target_id from sync_links where workflow = ?", [f"suiteprojects__{name}"]
         )
-        there = {row["externalid"]: row["id"] for row in month.other.read(kind)}
-        assert dict(links.iter_rows()).items() >= there.items(), kind
+        existing = {row["externalid"]: row["id"] for row in month.other.read(kind)}
+        assert dict(links.iter_rows()).items() >= existing.items(), kind
 
 
 def test_one_more_run_has_nothing_to_send(month: Account) -> None:
-    """All of it is settled: nothing is sent again and again."""
+    """Nothing is sent repeatedly."""
     writes = month.sandbox.suiteprojects.write_calls()
 
     month.run()

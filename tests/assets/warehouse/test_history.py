@@ -1,4 +1,4 @@
-"""The history layer tells any past reading again, and grows by what changed."""
+"""The history layer reproduces every past read, and grows only with changes."""
 
 from copy import copy
 from datetime import datetime
@@ -10,54 +10,52 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.warehouse.history import Kept, keep
+from assets.warehouse.history import HistoryResult, update_history
 from resources.sandbox.sandbox import Sandbox
-from resources.warehouse.tables import add_analytics, columns_of
+from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.tables import columns_of
 from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
-from tests.assets.warehouse.test_staging_incremental import Account
+from tests.assets.warehouse.staged_account import StagedAccount
 
-OF_CUSTOMERS = ("customers", "addresses", "customer_subsidiaries", "currencies", "entity_statuses")
+CUSTOMER_TABLES = ("customers", "addresses", "customer_subsidiaries", "currencies", "entity_statuses")
 HISTORY = [statement("history", name) for name in names("history")]
 CUSTOMERS = statement("history", "hist_netsuite__customers")
 
 
-def keep_all(account: Account, *record_types: str) -> dict[str, Kept]:
-    """One run up to the history layer; all things are read unless some are named."""
+def run(account: StagedAccount, *record_types: str) -> dict[str, HistoryResult]:
+    """Extract, stage and update the history; of all record types, unless some are named."""
     account.extract(*record_types)
-    account.staged()
+    account.stage()
     with account.warehouse.writer() as con:
-        return {of.name: keep(con, of) for of in HISTORY}
+        return {each.name: update_history(con, each) for each in HISTORY}
 
 
-def customers(account: Account) -> pl.DataFrame:
-    """The staged customers without what makes no version."""
+def customers(account: StagedAccount) -> pl.DataFrame:
+    """Return the staged customers without the columns that the history ignores."""
     return account.warehouse.table("stg_netsuite__customers").drop("modified_at").sort("customer_id")
 
 
 @pytest.fixture(scope="module")
-def read_once(tmp_path_factory: pytest.TempPathFactory) -> Account:
-    """An account that was read once; tests copy it."""
-    made = Account(tmp_path_factory.mktemp("read_once"))
-    keep_all(made)
-    return made
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> StagedAccount:
+    """An account after one run; tests copy it."""
+    account = StagedAccount(tmp_path_factory.mktemp("run_once"))
+    run(account)
+    return account
 
 
 @pytest.fixture
-def account(read_once: Account, tmp_path: Path) -> Account:
-    """The same in a folder of its own."""
-    made = copy(read_once)
-    copytree(read_once.warehouse.folder.parent, tmp_path, dirs_exist_ok=True)
-    made.sandbox, made.warehouse, made.random = (
-        Sandbox(tmp_path / "sandbox"),
-        Warehouse(tmp_path / "warehouse"),
-        Random(7),
-    )
-    return made
+def account(run_once: StagedAccount, tmp_path: Path) -> StagedAccount:
+    """A copy of the account in a folder of its own."""
+    account = copy(run_once)
+    copytree(run_once.warehouse.folder.parent, tmp_path, dirs_exist_ok=True)
+    account.sandbox, account.warehouse = Sandbox(tmp_path / "sandbox"), Warehouse(tmp_path / "warehouse")
+    account.random = Random(7)
+    return account
 
 
-def test_the_first_reading_is_one_version_of_each_record(account: Account) -> None:
-    """Nothing is known of before."""
+def test_the_first_read_is_one_version_of_each_record(account: StagedAccount) -> None:
+    """Nothing is known of the time before."""
     versions = account.warehouse.table(CUSTOMERS.name)
 
     assert versions["customer_id"].to_list() == versions["customer_id"].unique(maintain_order=True).to_list()
@@ -66,87 +64,87 @@ def test_the_first_reading_is_one_version_of_each_record(account: Account) -> No
     assert versions.height == account.warehouse.table("stg_netsuite__customers").height == 30
 
 
-def test_nothing_changed_adds_nothing(account: Account) -> None:
-    """Growth is bounded by change, not by runs."""
-    assert set(keep_all(account, *OF_CUSTOMERS).values()) == {Kept()}
+def test_a_run_without_changes_adds_nothing(account: StagedAccount) -> None:
+    """Growth depends on changes, not on runs."""
+    assert set(run(account, *CUSTOMER_TABLES).values()) == {HistoryResult()}
 
 
-def test_a_save_without_a_change_makes_no_version(account: Account) -> None:
-    """NetSuite moves the time stamp at every save."""
+def test_a_save_without_a_change_opens_no_version(account: StagedAccount) -> None:
+    """NetSuite changes the timestamp at every save."""
     account.sandbox.clock.sleep(3600)
     account.sandbox.netsuite.update("customer", 3, phone="1")
-    keep_all(account, *OF_CUSTOMERS)
+    run(account, *CUSTOMER_TABLES)
     account.sandbox.clock.sleep(3600)
     account.sandbox.netsuite.update("customer", 3, phone="1")
 
-    assert keep_all(account, *OF_CUSTOMERS)[CUSTOMERS.name] == Kept()
+    assert run(account, *CUSTOMER_TABLES)[CUSTOMERS.name] == HistoryResult()
 
 
-def test_a_conversion_is_a_version_of_the_same_record(account: Account) -> None:
-    """The row moves from one raw table to another; its past stays."""
+def test_a_conversion_is_a_version_of_the_same_record(account: StagedAccount) -> None:
+    """The row moves from one raw table to another; its history stays."""
     account.sandbox.clock.sleep(3600)
     account.sandbox.netsuite.update("customer", 4, searchstage="Customer")
-    kept = keep_all(account, *OF_CUSTOMERS)
+    results = run(account, *CUSTOMER_TABLES)
 
     versions = account.warehouse.read(
         f"select stage, valid_to is null, is_current from {CUSTOMERS.name} where customer_id = '4' order by valid_from"
     )
-    assert kept[CUSTOMERS.name] == Kept(begun=1, closed=1)
+    assert results[CUSTOMERS.name] == HistoryResult(opened=1, closed=1)
     assert versions.rows() == [("lead", False, False), ("customer", True, True)]
 
 
 @pytest.mark.long
-def test_every_past_reading_can_be_told_again(tmp_path: Path) -> None:
-    """Random edits over some readings; `customers_as_of` gives each reading exactly, deleted records left out."""
-    account = Account(tmp_path)
+def test_every_past_read_can_be_reproduced(tmp_path: Path) -> None:
+    """Random edits over several runs; `customers_as_of` returns each read exactly, without deleted records."""
+    account = StagedAccount(tmp_path)
     account.random = Random(11)
-    readings: list[tuple[datetime, pl.DataFrame]] = []
+    reads: list[tuple[datetime, pl.DataFrame]] = []
     for number in range(6):
         if number:
-            account.busy_hour()
+            account.edit()
         if number in {3, 5}:
             account.sandbox.netsuite.delete("customer", "customer", number + 20)
-        keep_all(account, *(OF_CUSTOMERS if number else ()))
-        read = account.warehouse.read("select max(through) from stg_builds where staging_table like 'stg%customers'")
-        readings.append((read.item(), customers(account)))
+        run(account, *(CUSTOMER_TABLES if number else ()))
+        read_at = account.warehouse.read("select max(through) from stg_builds where staging_table like 'stg%customers'")
+        reads.append((read_at.item(), customers(account)))
     with account.warehouse.writer() as con:
         add_analytics(con)
 
-    for at, expected in readings:
-        told = account.warehouse.read("from customers_as_of(?::timestamp)", [at])
+    for at, expected in reads:
+        found = account.warehouse.read("from customers_as_of(?::timestamp)", [at])
         live = expected.filter(~pl.col("is_deleted"))
-        assert told.drop("modified_at").select(live.columns).sort("customer_id").equals(live), at
+        assert found.drop("modified_at").select(live.columns).sort("customer_id").equals(live), at
     versions = account.warehouse.table(CUSTOMERS.name)
     assert 32 < versions.height < 7 * 30
-    first, last = readings[2], readings[-1]
+    first, last = reads[2], reads[-1]
     assert changes(account, first[0], last[0]) == differences(first[1], last[1])
 
 
-def changes(account: Account, since: datetime, until: datetime) -> set[tuple[str, str, Any, Any]]:
-    """What `changes_between` tells, from the first value to the last one of each column."""
-    told = account.warehouse.read(
+def changes(account: StagedAccount, since: datetime, until: datetime) -> set[tuple[str, str, Any, Any]]:
+    """Return the result of `changes_between`, from the first value to the last value of each column."""
+    found = account.warehouse.read(
         "select source_id, column_name, arg_min(struct_pack(v := before), changed_at).v as before,"
         " arg_max(struct_pack(v := after), changed_at).v as after from changes_between(?, ?) where source = 'customers'"
         " group by all having before is distinct from after",
         [since, until],
     )
-    return set(told.rows())
+    return set(found.rows())
 
 
 def differences(before: pl.DataFrame, after: pl.DataFrame) -> set[tuple[str, str, Any, Any]]:
-    """The same, computed from two readings."""
+    """Return the same, computed from two reads."""
     found = set()
     old = {row["customer_id"]: row for row in before.iter_rows(named=True)}
     for row in after.iter_rows(named=True):
         for name, value in row.items():
-            was = shown(old.get(row["customer_id"], {}).get(name))
-            if name != "customer_id" and was != shown(value):
-                found.add((row["customer_id"], name, was, shown(value)))
+            earlier = as_text(old.get(row["customer_id"], {}).get(name))
+            if name != "customer_id" and earlier != as_text(value):
+                found.add((row["customer_id"], name, earlier, as_text(value)))
     return found
 
 
-def shown(value: Any) -> str | None:
-    """A value as DuckDB shows it."""
+def as_text(value: Any) -> str | None:
+    """Return a value as DuckDB shows it."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -156,17 +154,17 @@ def shown(value: Any) -> str | None:
     return str(value)
 
 
-def test_a_new_custom_field_is_no_change_of_the_records(account: Account) -> None:
-    """The column is taken over into the versions that hold; otherwise every record would seem edited."""
+def test_a_new_custom_field_opens_no_versions(account: StagedAccount) -> None:
+    """The column is added to the current versions; otherwise every record would appear to be edited."""
     with account.warehouse.writer() as con:
         for table in ("customers", "leads", "prospects"):
             con.execute(f"alter table raw_netsuite__{table} add column custentity_new varchar default 'x'")
     account.sandbox.clock.sleep(3600)
     account.sandbox.netsuite.update("customer", 5, phone="5")
 
-    kept = keep_all(account, *OF_CUSTOMERS)
+    results = run(account, *CUSTOMER_TABLES)
 
-    assert kept[CUSTOMERS.name] == Kept(begun=1, closed=1)
+    assert results[CUSTOMERS.name] == HistoryResult(opened=1, closed=1)
     with account.warehouse.writer() as con:
         assert "custentity_new" in columns_of(con, CUSTOMERS.name)
         rows = con.execute(
@@ -175,9 +173,9 @@ def test_a_new_custom_field_is_no_change_of_the_records(account: Account) -> Non
     assert rows == [(30,)]
 
 
-def test_every_column_says_what_it_is(account: Account) -> None:
+def test_every_column_has_a_comment(account: StagedAccount) -> None:
     """Analysts read comments, not code."""
-    silent = account.warehouse.read(
+    without = account.warehouse.read(
         "select column_name from duckdb_columns() where table_name like 'hist_%' and comment is null"
     )
-    assert silent.is_empty()
+    assert without.is_empty()

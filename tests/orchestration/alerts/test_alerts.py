@@ -1,4 +1,4 @@
-"""Alerts: one message per change of state and root cause, never lost, never a secret or somebody's name."""
+"""Alerts: one notice per change and root cause, never lost, without secrets and names of persons."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,14 +10,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.delivery.ledger import ledger
-from assets.delivery.plan.planner import Workflow
+from assets.delivery.ledger.runs import update_run
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.spec.workflow import Workflow
 from orchestration.alerts.conditions import Limits
-from orchestration.alerts.notify import Look, Scrub
+from orchestration.alerts.notify import CheckResult, Redactor
 from orchestration.alerts.run_failures import cause_of
-from orchestration.alerts.sensor import look
-from orchestration.alerts.store import Memory
-from resources.notifiers.notice import Notice, NotToldError
+from orchestration.alerts.sensor import check
+from orchestration.alerts.store import AlertStore
+from resources.notifiers.notice import Notice, NotSentError
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
 from tests.orchestration.conftest import QUIET
@@ -28,60 +29,60 @@ OUTAGE = "netsuite: read {}: HTTP 503 after {} tries"
 
 
 @dataclass
-class Told:
-    """A receiver that keeps what it is told, unless it is dead."""
+class Inbox:
+    """A receiver that keeps its notices, or is unreachable."""
 
     name: str = "memory"
-    is_dead: bool = False
-    got: list[Notice] = field(default_factory=list)
+    is_unreachable: bool = False
+    received: list[Notice] = field(default_factory=list)
 
-    def tell(self, notice: Notice) -> None:
-        """Keep it."""
-        if self.is_dead:
-            raise NotToldError(f"{self.name}: ConnectError")
-        self.got.append(notice)
+    def send(self, notice: Notice) -> None:
+        """Keep a notice."""
+        if self.is_unreachable:
+            raise NotSentError(f"{self.name}: ConnectError")
+        self.received.append(notice)
 
 
 @dataclass
 class Desk:
-    """A warehouse, Dagster's records and one receiver."""
+    """A warehouse, a Dagster instance and one receiver."""
 
     instance: dg.DagsterInstance
     warehouse: Warehouse
     path: Path
-    told: Told = field(default_factory=Told)
+    inbox: Inbox = field(default_factory=Inbox)
     now: datetime = NOW
-    held: int = 10
-    fresh_h: dict[str, float] = field(default_factory=dict)
+    record_limit: int = 10
+    freshness_hours: dict[str, float] = field(default_factory=dict)
     workflows: tuple[str, ...] = ("customers", "projects")
 
-    def look(self) -> Look:
-        """One look of the sensor; every look opens its file anew, as after a restart."""
-        flows = [Workflow(name, one_source()) for name in self.workflows]
-        return look(
-            self.instance, self.warehouse, self.path, {self.told.name: self.told}, flows,
-            Limits(self.held, self.fresh_h), warehouse_time=self.now, link="https://ops.example",
+    def check(self) -> CheckResult:
+        """Check once; every check opens the store again, as after a restart."""
+        workflows = [Workflow(name, one_source()) for name in self.workflows]
+        return check(
+            self.instance, self.warehouse, self.path, {self.inbox.name: self.inbox}, workflows,
+            Limits(self.record_limit, self.freshness_hours), warehouse_time=self.now, link="https://ops.example",
         )  # fmt: skip
 
     def run(self, job: str, steps: dict[str, Callable[[], None]]) -> bool:
-        """A run whose steps are assets that do this."""
+        """Run a job of assets with these functions."""
         made = [_asset(name, do) for name, do in steps.items()]
         defs = dg.Definitions(assets=made, jobs=[dg.define_asset_job(job, dg.AssetSelection.assets(*steps))])
         found = defs.resolve_job_def(job)
         return found.execute_in_process(instance=self.instance, raise_on_error=False, run_config=QUIET).success
 
     def decide(self, code: str, records: int, workflow: str = "customers", action: str = "quarantined") -> None:
-        """So many records are held back by this cause, and no others."""
+        """Set the number of records that are held back for a reason."""
         with self.warehouse.writer() as con:
             con.execute("delete from sync_decisions where workflow = ? and reason_code = ?", [workflow, code])
             con.execute(
                 "insert into sync_decisions (workflow, source, source_id, action, reason_code, reason)"
                 " select ?, 'customers', number, ?, ?, ? from range(?) as numbers (number)",
-                [workflow, action, code, f"the target refused {CANARY}", records],
+                [workflow, action, code, f"the target rejected {CANARY}", records],
             )
 
     def plan(self, plan_id: str, state: str, hours: float = 24, workflow: str = "customers") -> None:
-        """A plan in some state."""
+        """Add a plan in some state."""
         moment = self.now.replace(tzinfo=None)
         with self.warehouse.writer() as con:
             con.execute("delete from sync_plans where plan_id = ?", [plan_id])
@@ -92,14 +93,10 @@ class Desk:
             )
 
     def finished(self, workflow: str, hours_ago: float) -> None:
-        """A run of a workflow that ended well."""
+        """Add a successful run of a workflow."""
         with self.warehouse.writer() as con:
             ended = self.now.replace(tzinfo=None) - timedelta(hours=hours_ago)
-            ledger.note_run(con, f"run {hours_ago}", workflow, {"state": "finished", "finished_at": ended})
-
-    def titles(self) -> list[str]:
-        """What was told, each in a line."""
-        return [each.title for each in self.told.got]
+            update_run(con, f"run {hours_ago}", workflow, {"state": "finished", "finished_at": ended})
 
 
 def _asset(name: str, do: Callable[[], None]) -> dg.AssetsDefinition:
@@ -110,12 +107,12 @@ def _asset(name: str, do: Callable[[], None]) -> dg.AssetsDefinition:
     return made
 
 
-def fine() -> None:
-    """A step that goes well."""
+def succeed() -> None:
+    """Do nothing."""
 
 
 def fails(text: str) -> Callable[[], None]:
-    """A step that fails with one of our own texts."""
+    """Return a step that fails with this error text."""
 
     def fail() -> None:
         raise dg.Failure(text, allow_retries=False)
@@ -125,260 +122,264 @@ def fails(text: str) -> Callable[[], None]:
 
 @pytest.fixture
 def desk(warehouse: Warehouse, tmp_path: Path) -> Iterator[Desk]:
-    """Nothing ran yet."""
+    """A warehouse before the first run."""
     with warehouse.writer() as con:
-        ledger.ensure_ledger(con)
+        ensure_ledger(con)
     with dg.DagsterInstance.ephemeral() as instance:
         yield Desk(instance, warehouse, tmp_path / "alerts.sqlite")
 
 
-def test_one_outage_that_fails_five_workflows_is_one_message(desk: Desk) -> None:
-    """Five jobs, each at its own table and after its own number of tries, over three looks."""
+def test_an_outage_that_fails_five_workflows_is_one_notice(desk: Desk) -> None:
+    """Five jobs with different tables and numbers of attempts, over three checks."""
     names = [f"sync_{each}" for each in ("a", "b", "c", "d", "e")]
     for number, name in enumerate(names):
         desk.run(f"job_{number}", {name: fails(OUTAGE.format(f"table {name}", number + 3))})
         if number in {1, 3}:
-            desk.look()
-    last = desk.look()
+            desk.check()
+    last = desk.check()
 
-    assert [each.entries[0].cause for each in desk.told.got] == ["netsuite: HTTP 503 after 3 tries"]
-    assert desk.told.got[0].title == "Millpond: failed: netsuite: HTTP 503 after 3 tries"
-    assert desk.told.got[0].entries[0].affected == ["a", "b"]
-    assert (last.open, last.told) == (1, None)
-    with closing(Memory(desk.path)) as memory:
-        ((problem, _),) = memory.open_problems().values()
-    assert problem.affected == ("a", "b", "c", "d", "e")
-
-
-def test_it_is_over_when_every_step_went_well_again_in_whatever_job(desk: Desk) -> None:
-    """A person runs another group by hand; half of it mended is not over."""
-    desk.run("night", {"sync_customers": fails(OUTAGE.format("x", 3)), "raw": fails(OUTAGE.format("y", 3))})
-    desk.look()
-    desk.run("by_hand", {"raw": fine})
-    half = desk.look()
-    desk.run("another", {"sync_customers": fine})
-    whole = desk.look()
-
-    assert (half.told, half.open) == (None, 1)
-    assert whole.told is not None
-    assert whole.told.title == "Millpond: recovered: netsuite: HTTP 503 after 3 tries"
-    assert [each.state for notice in desk.told.got for each in notice.entries] == ["opened", "recovered"]
+    assert [each.entries[0].cause for each in desk.inbox.received] == ["netsuite: HTTP 503 after 3 tries"]
+    assert desk.inbox.received[0].title == "Millpond: failed: netsuite: HTTP 503 after 3 tries"
+    assert desk.inbox.received[0].entries[0].affected == ["a", "b"]
+    assert (last.open, last.notice) == (1, None)
+    with closing(AlertStore(desk.path)) as store:
+        ((alert, _),) = store.open_alerts().values()
+    assert alert.affected == ("a", "b", "c", "d", "e")
 
 
-def test_two_causes_in_one_run_are_two_lines_of_one_message(desk: Desk) -> None:
-    """A person reads one message and sees both."""
+def test_an_alert_recovers_when_every_step_succeeded_in_any_job(desk: Desk) -> None:
+    """Such as in a manual run of another group; one of two steps is not enough."""
+    desk.run("nightly", {"sync_customers": fails(OUTAGE.format("x", 3)), "raw": fails(OUTAGE.format("y", 3))})
+    desk.check()
+    desk.run("manual", {"raw": succeed})
+    half = desk.check()
+    desk.run("another", {"sync_customers": succeed})
+    whole = desk.check()
+
+    assert (half.notice, half.open) == (None, 1)
+    assert whole.notice is not None
+    assert whole.notice.title == "Millpond: recovered: netsuite: HTTP 503 after 3 tries"
+    assert [each.state for notice in desk.inbox.received for each in notice.entries] == ["opened", "recovered"]
+
+
+def test_two_causes_in_one_run_are_two_entries_of_one_notice(desk: Desk) -> None:
+    """One message shows both."""
     steps = {
         "sync_customers": fails("suiteprojects__customers: suiteprojects: send: HTTP 500"),
         "sync_x": fails("precoro: list: HTTP 401"),
     }
-    desk.run("night", steps)
-    desk.look()
+    desk.run("nightly", steps)
+    desk.check()
 
-    (notice,) = desk.told.got
+    (notice,) = desk.inbox.received
     assert notice.title == "Millpond: 2 failed"
     assert [each.cause for each in notice.entries] == ["suiteprojects: HTTP 500", "precoro: HTTP 401"]
     assert notice.text.splitlines()[0] == "failed: suiteprojects: HTTP 500"
     assert notice.text.endswith("https://ops.example")
 
 
-def test_ten_records_held_back_by_one_cause_are_one_line(desk: Desk) -> None:
-    """At the limit nothing is told; beyond it once, however the number moves, until it is down to half of it."""
+def test_records_held_back_for_one_reason_are_one_alert(desk: Desk) -> None:
+    """Above the limit, once, until the number is down to half of the limit."""
     desk.decide("rejected_837", 10)
-    at_limit = desk.look()
+    at_limit = desk.check()
     desk.decide("rejected_837", 11)
     desk.decide("too_long", 2)
-    beyond = desk.look()
+    beyond = desk.check()
     desk.decide("rejected_837", 900)
-    more = desk.look()
+    more = desk.check()
     desk.decide("rejected_837", 6)
-    fewer = desk.look()
+    fewer = desk.check()
     desk.decide("rejected_837", 5)
-    over = desk.look()
+    over = desk.check()
 
-    assert at_limit.told is None
-    assert beyond.told is not None
-    (entry,) = beyond.told.entries
-    assert entry.cause == "customers: 11 records quarantined, all by one cause: rejected_837"
+    assert at_limit.notice is None
+    assert beyond.notice is not None
+    (entry,) = beyond.notice.entries
+    assert entry.cause == "customers: 11 records quarantined for the same reason: rejected_837"
     assert entry.lines == ["NetSuite ids 0, 1, 2, 3, 4"]
-    assert (more.told, fewer.told) == (None, None)
-    assert over.told is not None
-    assert over.told.title.startswith("Millpond: recovered: customers: 6 records")
+    assert (more.notice, fewer.notice) == (None, None)
+    assert over.notice is not None
+    assert over.notice.title.startswith("Millpond: recovered: customers: 6 records")
 
 
-def test_another_cause_in_the_same_workflow_is_told(desk: Desk) -> None:
-    """A workflow that is known to be in trouble may get into more."""
+def test_another_reason_in_the_same_workflow_is_another_alert(desk: Desk) -> None:
+    """A workflow with an open alert may have further problems."""
     desk.decide("rejected_837", 20)
-    desk.look()
+    desk.check()
     desk.decide("too_long", 30)
-    second = desk.look()
+    second = desk.check()
 
-    assert second.told is not None
-    assert [each.cause for each in second.told.entries] == [
-        "customers: 30 records quarantined, all by one cause: too_long"
+    assert second.notice is not None
+    assert [each.cause for each in second.notice.entries] == [
+        "customers: 30 records quarantined for the same reason: too_long"
     ]
 
 
-def test_unknown_fates_count_and_settled_ones_do_not(desk: Desk) -> None:
-    """A lost answer is read back by the next run; until then nobody knows what arrived."""
-    desk.held = 0
+def test_unverified_sends_count_until_they_are_checked(desk: Desk) -> None:
+    """The next run checks the target for lost responses; until then they are unverified."""
+    desk.record_limit = 0
     with desk.warehouse.writer() as con:
         for state in ("intent", "unknown"):
             con.execute(
                 "insert into sync_attempts (attempt_id, state, workflow, source_id) values ('1', ?, 'customers', '7')",
                 [state],
             )
-    lost = desk.look()
+    lost = desk.check()
     with desk.warehouse.writer() as con:
         con.execute(
             "insert into sync_attempts (attempt_id, state, workflow, source_id) values ('1', 'found', 'customers', '7')"
         )
-    settled = desk.look()
+    checked = desk.check()
 
-    assert lost.told is not None
-    assert lost.told.entries[0].cause == "customers: 1 records sent, all by one cause: no answer told their fate"
-    assert settled.told is not None
-    assert settled.told.entries[0].state == "recovered"
+    assert lost.notice is not None
+    assert lost.notice.entries[0].cause == "customers: 1 records sent for the same reason: no usable response"
+    assert checked.notice is not None
+    assert checked.notice.entries[0].state == "recovered"
 
 
-def test_a_plan_that_waits_is_told_once_with_the_way_out(desk: Desk) -> None:
-    """Also when every run makes another one; over when it is sent, dropped or expired."""
+def test_a_plan_that_needs_approval_is_one_alert_with_both_commands(desk: Desk) -> None:
+    """Also when every run makes another plan; it recovers when the plans are sent, rejected or expired."""
     desk.plan("aaa", "waiting")
-    first = desk.look()
+    first = desk.check()
     desk.plan("bbb", "waiting")
-    second = desk.look()
+    second = desk.check()
     desk.plan("aaa", "rejected")
     desk.plan("bbb", "sent")
-    third = desk.look()
+    third = desk.check()
 
-    assert first.told is not None
-    assert first.told.title == "Millpond: waiting: customers: plan aaa of 7 records waits for a person"
-    assert "`millpond apply aaa` sends it" in first.told.text
-    assert second.told is None
-    assert third.told is not None
-    assert third.told.title.startswith("Millpond: recovered: customers: plan")
+    assert first.notice is not None
+    assert first.notice.title == "Millpond: waiting: customers: plan aaa of 7 records needs approval"
+    assert "`millpond apply aaa` sends it" in first.notice.text
+    assert second.notice is None
+    assert third.notice is not None
+    assert third.notice.title.startswith("Millpond: recovered: customers: plan")
 
 
-def test_a_guards_failed_check_is_no_failure_beside_the_plan_that_waits(desk: Desk) -> None:
-    """One fact, one message: the plan's step fails because its check does."""
+def test_a_failed_guard_check_is_no_second_alert(desk: Desk) -> None:
+    """The plan that it stopped is the alert."""
 
     @dg.asset(name="plan_customers", check_specs=[dg.AssetCheckSpec("guard", asset="plan_customers", blocking=True)])
     def plan() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="guard", passed=False)])
 
     dg.materialize([plan], instance=desk.instance, raise_on_error=False, run_config=QUIET)
-    found = desk.look()
+    found = desk.check()
 
-    assert (found.open, found.told) == (0, None)
+    assert (found.open, found.notice) == (0, None)
 
 
-def test_another_blocking_check_is_a_failure_in_its_own_words(desk: Desk) -> None:
-    """Its description counts; it never quotes."""
+def test_another_failed_blocking_check_is_a_failure_with_its_description(desk: Desk) -> None:
+    """Descriptions of checks never quote record contents."""
 
-    @dg.asset(name="mart_x", check_specs=[dg.AssetCheckSpec("no_row_lost", asset="mart_x", blocking=True)])
+    @dg.asset(name="mart_x", check_specs=[dg.AssetCheckSpec("rows_accounted_for", asset="mart_x", blocking=True)])
     def mart() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
-        result = dg.AssetCheckResult(check_name="no_row_lost", passed=False, description="3 rows for 4 source records")
+        result = dg.AssetCheckResult(
+            check_name="rows_accounted_for", passed=False, description="3 rows for 4 source records"
+        )
         return dg.MaterializeResult(check_results=[result])
 
     dg.materialize([mart], instance=desk.instance, raise_on_error=False, run_config=QUIET)
-    found = desk.look()
+    found = desk.check()
 
-    assert found.told is not None
-    assert found.told.entries[0].cause == "mart_x: check no_row_lost: 3 rows for 4 source records"
+    assert found.notice is not None
+    assert found.notice.entries[0].cause == "mart_x: check rows_accounted_for: 3 rows for 4 source records"
 
 
-def test_a_workflow_that_grew_old_is_told_and_its_next_run_ends_it(desk: Desk) -> None:
-    """By the warehouse's clock and the hours that groups.yaml says; a workflow without them never grows old."""
-    desk.fresh_h = {"customers": 26.0}
+def test_a_stale_workflow_is_an_alert_until_its_next_run(desk: Desk) -> None:
+    """By the warehouse's clock and the `freshness_hours` of groups.yaml; without them a workflow is never stale."""
+    desk.freshness_hours = {"customers": 26.0}
     desk.finished("customers", 1)
     desk.finished("projects", 1)
-    young = desk.look()
+    young = desk.check()
     desk.now += timedelta(hours=26)
-    old = desk.look()
+    old = desk.check()
     desk.finished("customers", 0)
-    again = desk.look()
+    again = desk.check()
 
-    assert young.told is None
-    assert old.told is not None
-    assert old.told.title.startswith(
-        "Millpond: stale: customers: last brought up to date at 2026-11-22 01:00 UTC; allowed"
+    assert young.notice is None
+    assert old.notice is not None
+    assert old.notice.title.startswith(
+        "Millpond: stale: customers: last updated at 2026-11-22 01:00 UTC; the limit is 26 hours"
     )
-    assert again.told is not None
-    assert again.told.entries[0].state == "recovered"
+    assert again.notice is not None
+    assert again.notice.entries[0].state == "recovered"
 
 
-def test_what_a_failure_made_old_is_not_told_a_second_time(desk: Desk) -> None:
-    """The outage was told at two; at six everybody knows."""
-    desk.fresh_h = {"customers": 26.0}
+def test_a_failed_workflow_is_no_second_alert_when_it_becomes_stale(desk: Desk) -> None:
+    """It is the same incident."""
+    desk.freshness_hours = {"customers": 26.0}
     desk.finished("customers", 1)
-    desk.run("night", {"sync_customers": fails(OUTAGE.format("x", 3))})
-    desk.look()
+    desk.run("nightly", {"sync_customers": fails(OUTAGE.format("x", 3))})
+    desk.check()
     desk.now += timedelta(hours=30)
 
-    assert desk.look().told is None
-    assert len(desk.told.got) == 1
+    assert desk.check().notice is None
+    assert len(desk.inbox.received) == 1
 
 
-def test_a_dead_receiver_fails_nothing_and_gets_everything_later(desk: Desk) -> None:
-    """In order and once each, also when the process that looked was another one."""
-    desk.told.is_dead = True
-    desk.run("night", {"sync_customers": fails(OUTAGE.format("x", 3))})
-    first = desk.look()
-    desk.run("night", {"sync_customers": fine})
-    second = desk.look()
-    desk.told.is_dead = False
-    third, fourth = desk.look(), desk.look()
+def test_an_unreachable_receiver_gets_its_notices_later(desk: Desk) -> None:
+    """In order and once each, also by another process."""
+    desk.inbox.is_unreachable = True
+    desk.run("nightly", {"sync_customers": fails(OUTAGE.format("x", 3))})
+    first = desk.check()
+    desk.run("nightly", {"sync_customers": succeed})
+    second = desk.check()
+    desk.inbox.is_unreachable = False
+    third, fourth = desk.check(), desk.check()
 
-    assert first.text == "1 open; told: Millpond: failed: netsuite: HTTP 503 after 3 tries; waits: memory: ConnectError"
-    assert second.told is not None
+    assert first.text == (
+        "1 open; new notice: Millpond: failed: netsuite: HTTP 503 after 3 tries; not delivered: memory: ConnectError"
+    )
+    assert second.notice is not None
     assert (third.delivered, fourth.delivered) == (2, 0)
-    assert [each.entries[0].state for each in desk.told.got] == ["opened", "recovered"]
+    assert [each.entries[0].state for each in desk.inbox.received] == ["opened", "recovered"]
     assert third.text == "0 open; nothing changed; 2 delivered"
 
 
-def test_a_look_that_dies_is_made_again(desk: Desk) -> None:
-    """What changed is noted together with the message that tells it, or not at all."""
-    desk.run("night", {"sync_customers": fails(OUTAGE.format("x", 3))})
-    flows = [Workflow("customers", one_source())]
+def test_a_check_that_dies_is_repeated(desk: Desk) -> None:
+    """Changes and their notice are stored together or not at all."""
+    desk.run("nightly", {"sync_customers": fails(OUTAGE.format("x", 3))})
+    workflows = [Workflow("customers", one_source())]
 
     def die() -> datetime:
         raise KeyboardInterrupt
 
     class Dying(datetime):
-        def replace(self, **_parts: object) -> datetime:  # type: ignore[override]  # the look dies where it asks for time
+        def replace(self, **_parts: object) -> datetime:  # type: ignore[override]  # the check dies where it uses the time
             return die()
 
     with pytest.raises(KeyboardInterrupt):
-        look(
-            desk.instance, desk.warehouse, desk.path, {"memory": desk.told}, flows, Limits(10, {}),
+        check(
+            desk.instance, desk.warehouse, desk.path, {"memory": desk.inbox}, workflows, Limits(10, {}),
             warehouse_time=Dying(2026, 11, 22, tzinfo=UTC),
         )  # fmt: skip
-    after = desk.look()
+    after = desk.check()
 
-    assert after.told is not None
-    assert len(desk.told.got) == 1
+    assert after.notice is not None
+    assert len(desk.inbox.received) == 1
 
 
-def test_a_pond_that_cannot_be_read_ends_nothing_and_is_told(desk: Desk) -> None:
-    """Not to see a problem is not to be rid of it."""
+def test_an_unreadable_warehouse_is_an_alert_and_closes_none(desk: Desk) -> None:
+    """An alert that cannot be checked has not recovered."""
     desk.decide("rejected_837", 20)
-    desk.look()
-    content = desk.warehouse.stage.read_bytes()
-    desk.warehouse.stage.write_bytes(b"no warehouse at all" * 1000)
-    blind = desk.look()
-    desk.warehouse.stage.write_bytes(content)
-    seeing = desk.look()
+    desk.check()
+    content = desk.warehouse.file.read_bytes()
+    desk.warehouse.file.write_bytes(b"not a database" * 1000)
+    unreadable = desk.check()
+    desk.warehouse.file.write_bytes(content)
+    readable = desk.check()
 
-    assert blind.told is not None
-    assert blind.told.title == "Millpond: failed: the warehouse cannot be read: WarehouseError"
-    assert blind.open == 2
-    assert seeing.told is not None
-    assert [each.state for each in seeing.told.entries] == ["recovered"]
+    assert unreadable.notice is not None
+    assert unreadable.notice.title == "Millpond: failed: the warehouse cannot be read: WarehouseError"
+    assert unreadable.open == 2
+    assert readable.notice is not None
+    assert [each.state for each in readable.notice.entries] == ["recovered"]
 
 
-def test_no_secret_and_nobodys_name_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reasons of targets quote values, exceptions quote anything: neither reaches a message, nor alerting's file."""
+def test_no_secret_and_no_name_is_reported(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Targets' reasons quote values and exceptions quote anything: neither reaches a notice."""
     monkeypatch.setenv("SUITEPROJECTS_PASSWORD", TOKEN)
-    desk.held = 0
+    desk.record_limit = 0
     desk.decide("rejected_837", 3)
     desk.plan("aaa", "waiting")
 
@@ -386,59 +387,60 @@ def test_no_secret_and_nobodys_name_is_told(desk: Desk, monkeypatch: pytest.Monk
         raise ValueError(f"could not convert {CANARY} <anna@example.com>")
 
     desk.run(
-        "night", {"sync_customers": crash, "sync_x": fails(f"netsuite: sign in: {TOKEN} for anna@example.com refused")}
+        "nightly",
+        {"sync_customers": crash, "sync_x": fails(f"netsuite: sign in: {TOKEN} for anna@example.com refused")},
     )
-    desk.look()
+    desk.check()
 
-    told = json.dumps([each.text + each.title for each in desk.told.got])
-    assert "sync_customers: ValueError; the run's log in the UI has the rest" in told
-    assert "netsuite: *** for *** refused" in told
-    everything = [told.encode(), json.dumps([str(each) for each in desk.told.got]).encode()]
+    sent = json.dumps([each.text + each.title for each in desk.inbox.received])
+    assert "sync_customers: ValueError; see the run's log in the UI" in sent
+    assert "netsuite: *** for *** refused" in sent
+    everything = [sent.encode(), json.dumps([str(each) for each in desk.inbox.received]).encode()]
     assert [text for text in (CANARY, TOKEN, "anna@") if any(text.encode() in each for each in everything)] == []
 
 
-def test_a_run_that_ends_without_a_word_is_told_and_its_next_end_mends_it(desk: Desk) -> None:
-    """Killed, out of memory, a power cut: there is no failed step to name."""
+def test_a_run_that_ends_without_an_error_is_an_alert(desk: Desk) -> None:
+    """Killed, out of memory, a power failure: no step failed. The job's next success is the recovery."""
     run = desk.instance.create_run_for_job(
-        dg.Definitions(assets=[_asset("raw", fine)], jobs=[dg.define_asset_job("night", "raw")]).resolve_job_def(
-            "night"
+        dg.Definitions(assets=[_asset("raw", succeed)], jobs=[dg.define_asset_job("nightly", "raw")]).resolve_job_def(
+            "nightly"
         )
     )
     desk.instance.report_run_failed(run, message=f"terminated {CANARY}")
-    dead = desk.look()
-    desk.run("night", {"raw": fine})
-    again = desk.look()
+    dead = desk.check()
+    desk.run("nightly", {"raw": succeed})
+    again = desk.check()
 
-    assert dead.told is not None
-    assert dead.told.entries[0].cause == "the run ended without a word: its process was killed or could not start"
-    assert again.told is not None
-    assert again.told.entries[0].state == "recovered"
+    assert dead.notice is not None
+    assert dead.notice.entries[0].cause == "the run ended without an error: its process was killed or could not start"
+    assert again.notice is not None
+    assert again.notice.entries[0].state == "recovered"
 
 
-def test_a_check_that_is_only_planned_leaves_its_last_answer_standing(desk: Desk) -> None:
-    """The nightly job is under way: what it will say nobody knows."""
-    answers = [False]
+def test_a_planned_check_keeps_its_last_result(desk: Desk) -> None:
+    """While the nightly job is in progress, or after it died."""
+    results = [False]
 
     @dg.asset_check(asset="sync_customers", name="reconciled")
     def reconciled() -> dg.AssetCheckResult:
-        if not answers:
+        if not results:
             raise dg.Failure("netsuite: read: HTTP 500", allow_retries=False)
-        return dg.AssetCheckResult(passed=answers.pop(), description="compared up to now: 1 unexplained differences")
+        return dg.AssetCheckResult(passed=results.pop(), description="compared up to now: 1 unexplained differences")
 
     made = dg.Definitions(
-        assets=[_asset("sync_customers", fine)], asset_checks=[reconciled],
+        assets=[_asset("sync_customers", succeed)], asset_checks=[reconciled],
         jobs=[dg.define_asset_job("reconcile", dg.AssetSelection.all_asset_checks())],
     )  # fmt: skip
     job = made.resolve_job_def("reconcile")
     job.execute_in_process(instance=desk.instance, run_config=QUIET)
-    first = desk.look()
+    first = desk.check()
     job.execute_in_process(instance=desk.instance, raise_on_error=False, run_config=QUIET)
-    second = desk.look()
+    second = desk.check()
 
-    assert first.told is not None
-    assert first.told.title == "Millpond: unreconciled: customers: compared up to now: 1 unexplained differences"
-    assert second.told is not None
-    assert [(each.kind, each.state) for each in second.told.entries] == [("failed", "opened")]
+    assert first.notice is not None
+    assert first.notice.title == "Millpond: unreconciled: customers: compared up to now: 1 unexplained differences"
+    assert second.notice is not None
+    assert [(each.kind, each.state) for each in second.notice.entries] == [("failed", "opened")]
 
 
 @pytest.mark.parametrize(
@@ -448,17 +450,17 @@ def test_a_check_that_is_only_planned_leaves_its_last_answer_standing(desk: Desk
         ("suiteprojects__customers: suiteprojects: send: HTTP 500", "suiteprojects: HTTP #"),
         ("precoro: list options: HTTP 429: day limiter", "precoro: HTTP #: day limiter"),
         (
-            "precoro__options: another run is sending to precoro since an hour",
-            "another run is sending to precoro since an hour",
+            "precoro__options: another run has been writing to precoro for over an hour",
+            "another run has been writing to precoro for over an hour",
         ),
         ("something else", "something else"),
     ],
 )
 def test_a_root_cause_is_the_system_and_its_reason(text: str, key: str) -> None:
-    """Not what was asked of it, nor how often."""
+    """Without the operation and with numbers masked."""
     assert cause_of(text).key == key
 
 
-def test_secrets_are_blotted_out_of_any_text() -> None:
-    """The longer one first; a value too short to be a secret would blot out words."""
-    assert Scrub(["abcdef", "abcdef-ghi", "on"])("abcdef-ghi and abcdef on me@x.se") == "*** and *** on ***"
+def test_secrets_are_removed_from_text() -> None:
+    """Longer ones first; values that are too short would match ordinary words."""
+    assert Redactor(["abcdef", "abcdef-ghi", "on"])("abcdef-ghi and abcdef on me@x.se") == "*** and *** on ***"

@@ -1,16 +1,16 @@
-"""Full synchronisation: NetSuite is read again, and nothing runs without what it needs."""
+"""Full refresh: NetSuite is read again, and no workflow runs without those it needs."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from assets.netsuite.extract.extract import ExtractionSettings, extract
-from orchestration.automation.full_refresh import missing_needs, read_again
-from orchestration.automation.jobs import Group
-from orchestration.cli.run import synchronise_group
-from resources.netsuite.resource import open_netsuite
+from assets.netsuite.extract.extract import extract
+from assets.netsuite.extract.settings import ExtractionSettings
+from orchestration.automation.full_refresh import missing_needs, reset_watermarks
+from orchestration.automation.groups import Group
+from orchestration.cli.run import run
+from resources.netsuite.connect import open_netsuite
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.account import shipped
@@ -21,19 +21,17 @@ FLAG = ("custentity_oa_export_to_openair",)
 NAMES = ("suiteprojects__customer_department", CUSTOMERS, PROJECTS)
 
 
-def test_projects_without_customers_are_refused_and_nothing_runs(
-    home: Home, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The message names what is missing; no warehouse is made."""
-    code = synchronise_group(PROJECTS, None, Console(width=200))
+def test_a_full_refresh_without_a_needed_workflow_is_an_error(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error names the missing workflow; nothing runs."""
+    code = run(PROJECTS, full=True)
 
     assert code == 2
     assert f"{PROJECTS} needs {CUSTOMERS} in the same run" in capsys.readouterr().out
-    assert not home.warehouse.stage.exists()
+    assert not home.warehouse.file.exists()
 
 
-def test_a_group_that_has_what_it_needs_may_run() -> None:
-    """The shipped group has all; what is switched off needs nothing."""
+def test_a_group_with_all_needed_workflows_may_run() -> None:
+    """The shipped group is complete; an inactive workflow needs nothing."""
     workflows = {name: shipped(name) for name in NAMES}
 
     assert list(missing_needs(Group(workflows=list(NAMES)), workflows)) == []
@@ -42,30 +40,30 @@ def test_a_group_that_has_what_it_needs_may_run() -> None:
 
 
 @pytest.mark.parametrize("days", [None, 3], ids=["all", "since a date"])
-def test_what_an_ordinary_run_does_not_see_is_read_again(
+def test_a_full_refresh_reads_records_that_a_normal_run_misses(
     sandbox: Sandbox, warehouse: Warehouse, days: int | None
 ) -> None:
-    """A record that changed without its date moving as far as the watermark, as an import may leave it."""
+    """A record whose modification date stays before the watermark, as after an import."""
     long_ago = sandbox.clock.now() - timedelta(days=2)
-    run: dict[str, Any] = {"settings": ExtractionSettings(custom_columns={"customers": FLAG}), "run_id": "run"}
+    arguments: dict[str, Any] = {"settings": ExtractionSettings(custom_columns={"customers": FLAG}), "run_id": "run"}
     sandbox.netsuite.insert("customer", [{"entityid": "C1", "companyname": "Before", "searchstage": "Customer"}])
     (key,) = [row["id"] for row in sandbox.netsuite.rows("customer")]
     with open_netsuite(sandbox=str(sandbox.folder)) as client:
-        extract(warehouse, client, "customers", **run)
+        extract(warehouse, client, "customers", **arguments)
         sandbox.clock.sleep(3600)
         sandbox.netsuite.update("customer", key, companyname="After", lastmodifieddate=long_ago)
-        extract(warehouse, client, "customers", **run)
+        extract(warehouse, client, "customers", **arguments)
         assert names(warehouse) == ["Before"]
 
         since: datetime | None = (
             None if days is None else (sandbox.clock.now() - timedelta(days=days)).replace(tzinfo=None)
         )
-        assert "customer" in read_again(warehouse, [shipped(CUSTOMERS)], since)
-        extract(warehouse, client, "customers", **run)
+        assert "customer" in reset_watermarks(warehouse, [shipped(CUSTOMERS)], since)
+        extract(warehouse, client, "customers", **arguments)
 
     assert names(warehouse) == ["After"]
 
 
 def names(warehouse: Warehouse) -> list[str]:
-    """Company names as they came."""
+    """Return the raw company names."""
     return warehouse.table("raw_netsuite__customers")["companyname"].to_list()

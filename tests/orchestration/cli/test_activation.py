@@ -1,4 +1,4 @@
-"""Workflows are switched while everything runs: a run asks when it comes to it, and the UI shows the state."""
+"""Workflows are activated and deactivated without a restart: a run checks the state, and the UI shows it."""
 
 import json
 from pathlib import Path
@@ -6,131 +6,134 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.delivery.spec.switches import FILE, Said, Switches
-from orchestration.cli.activation import OP, SWITCH
+from assets.delivery.spec.switches import FILE, Override, Switches
 from orchestration.cli.main import app
-from orchestration.definitions import definitions, load_workflows
+from orchestration.definitions import definitions
+from orchestration.operator_jobs.activation import ACTIVATE, OPS
 from orchestration.settings import ROOT
+from orchestration.workflow_files import load_workflows
 from tests.orchestration.conftest import QUIET, Home
 
 OPTIONS, CLASSES, PROJECTS = "precoro__options", "suiteprojects__customer_class", "suiteprojects__projects"
 
 
-def say(*words: str) -> int:
-    """One command; its exit code."""
+def run_command(*arguments: str) -> int:
+    """Run a command and return its exit code."""
     with pytest.raises(SystemExit) as end:
-        app(words)
+        app(arguments)
     return int(end.value.code or 0)
 
 
 def assets_of(job: str) -> set[str]:
-    """The assets of one job, as loaded now."""
+    """Return the assets of a job, as loaded now."""
     found = definitions().resolve_job_def(job)
     return {key.to_user_string() for key in found.asset_layer.executable_asset_keys}
 
 
-def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
-    """The metadata of what an asset showed."""
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    """Return the metadata of an asset's materialization."""
     event = next(each for each in result.get_asset_materialization_events() if each.asset_key == dg.AssetKey(asset))
     return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
-def test_a_group_goes_on_without_what_is_switched_off(settled: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """The definitions were loaded before; nothing is read of or sent to the target, and the sink says why."""
-    runs = settled.warehouse.read("select count(*) from sync_runs").item()
+def test_a_group_skips_a_deactivated_workflow(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """Even with definitions loaded before; nothing is read from or sent to the target, and the assets say why."""
+    runs = synced.warehouse.read("select count(*) from sync_runs").item()
     job = definitions().resolve_job_def("precoro_update")
 
-    assert say("deactivate", OPTIONS, "--why", "the year is being closed") == 0
+    assert run_command("deactivate", OPTIONS, "--reason", "the year is being closed") == 0
     with dg.DagsterInstance.ephemeral() as instance:
-        off = job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
-    assert say("activate", OPTIONS) == 0
+        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
+    assert run_command("activate", OPTIONS) == 0
 
-    assert off.success
+    assert result.success
     for layer in ("mart", "target", "plan", "sync"):
-        told = shown(off, f"{layer}_{OPTIONS}")
-        assert told["did"] == "nothing"
-        assert str(told["switch"]).startswith("off, real time off (since 20")
-        assert "the year is being closed" in str(told["switch"])
-    assert settled.warehouse.read("select count(*) from sync_runs").item() == runs
+        metadata = metadata_of(result, f"{layer}_{OPTIONS}")
+        assert str(metadata["action"]).startswith("nothing was done")
+        assert str(metadata["switch"]).startswith("off, real time off (since 20")
+        assert "the year is being closed" in str(metadata["switch"])
+    assert synced.warehouse.read("select count(*) from sync_runs").item() == runs
     assert f"{OPTIONS} is off, real time off" in capsys.readouterr().out
 
 
-def test_who_asks_for_it_alone_is_told_that_it_is_off(home: Home) -> None:
-    """Materialized by hand, it fails with the way to switch it on."""
-    Switches(home.warehouse.folder).say(OPTIONS, active=False)
+def test_an_asset_of_a_deactivated_workflow_names_the_command_that_activates_it(home: Home) -> None:
+    """A switch never fails a run: the asset does nothing, and its metadata says what to do."""
+    Switches(home.warehouse.folder).override(OPTIONS, active=False)
 
     result = home.materialize(f"target_{OPTIONS}")
 
-    assert not result.success
-    failure = result.filter_events(lambda event: event.is_step_failure)[0].step_failure_data
-    assert failure.user_failure_data is not None
-    assert f"`millpond activate {OPTIONS}` switches it on" in str(failure.user_failure_data.description)
+    assert result.success
+    action = str(metadata_of(result, f"target_{OPTIONS}")["action"])
+    assert f"`millpond activate {OPTIONS}` switches the workflow on" in action
+    assert home.sandbox.precoro.calls_made() == 0
 
 
-@pytest.mark.usefixtures("home")
-def test_what_its_file_has_off_is_in_the_jobs_once_it_was_switched_on(home: Home) -> None:
-    """The daemon loads its definitions anew every minute; switched off again it stays and does nothing."""
+def test_an_activated_workflow_joins_the_jobs(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The daemon reloads its definitions every minute; a workflow that is deactivated again stays and does nothing."""
     before = assets_of("all")
-    assert say("activate", CLASSES) == 0
+    assert run_command("activate", CLASSES) == 0
+    assert "the UI after a reload of the definitions" in " ".join(capsys.readouterr().out.split())
     on = assets_of("all")
-    assert say("deactivate", CLASSES) == 0
+    assert run_command("deactivate", CLASSES) == 0
 
     assert f"sync_{CLASSES}" not in before
     assert {f"sync_{CLASSES}"} | before <= on
     assert assets_of("all") == on
     workflows, _ = load_workflows(ROOT / "orchestration" / "workflows")
-    own = next(each for each in workflows if each.name == CLASSES)
-    assert not Switches(home.warehouse.folder).state(own).active
+    workflow = next(each for each in workflows if each.name == CLASSES)
+    assert not Switches(home.warehouse.folder).state(workflow).active
 
 
-def test_real_time_is_a_switch_of_its_own(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """It leaves the workflow as it is; each word leaves what the other said."""
-    assert say("activate", OPTIONS, "--realtime", "--why", "go live") == 0
-    assert say("deactivate", OPTIONS, "--realtime") == 0
+def test_real_time_updates_are_switched_separately(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The workflow's own state is not affected."""
+    assert run_command("activate", OPTIONS, "--realtime", "--reason", "go live") == 0
+    assert run_command("deactivate", OPTIONS, "--realtime") == 0
 
-    told = capsys.readouterr().out
-    assert f"{OPTIONS} is on, real time on (since 20" in told
-    assert f"{OPTIONS} is on, real time off (since 20" in told
-    said = Switches(home.warehouse.folder).said()[OPTIONS]
-    assert (said.active, said.realtime) == (None, False)
+    printed = capsys.readouterr().out
+    assert f"{OPTIONS} is on, real time on (since 20" in printed
+    assert f"{OPTIONS} is on, real time off (since 20" in printed
+    override = Switches(home.warehouse.folder).overrides()[OPTIONS]
+    assert (override.active, override.realtime) == (None, False)
 
 
-def test_the_sinks_page_shows_a_switch_at_once(home: Home) -> None:
-    """As an observation in Dagster's records; the same by the command and by the job."""
-    config = {"ops": {OP: {"config": {"workflow": OPTIONS, "realtime": True, "why": "asked for in the UI"}}}}
-    job = next(each for each in definitions().resolve_all_job_defs() if each.name == SWITCH)
+def test_the_sync_assets_page_shows_the_state_at_once(home: Home) -> None:
+    """As an observation in Dagster's storage; the same by command and by job."""
+    config = {"workflow": OPTIONS, "realtime": True, "reason": "asked for in the UI"}
+    job = definitions().resolve_job_def(ACTIVATE)
     with dg.DagsterInstance.ephemeral() as instance:
-        assert job.execute_in_process(instance=instance, run_config={**QUIET, **config}).success
+        run_config = {**QUIET, "ops": {OPS[ACTIVATE]: {"config": config}}}
+        assert job.execute_in_process(instance=instance, run_config=run_config).success
         records = instance.fetch_observations(dg.AssetKey(f"sync_{OPTIONS}"), limit=1).records
 
     observed = records[0].asset_observation
     assert observed is not None
     assert observed.metadata["realtime"].value is True
-    assert "asked for in the UI" in str(observed.metadata["switch"].value)
-    assert Switches(home.warehouse.folder).said()[OPTIONS].realtime is True
+    assert "asked for in the UI" in str(observed.metadata["state"].value)
+    assert Switches(home.warehouse.folder).overrides()[OPTIONS].realtime is True
 
 
 @pytest.mark.usefixtures("home")
-def test_what_cannot_be_switched_says_why(capsys: pytest.CaptureFixture[str], home: Home) -> None:
-    """An unknown workflow, one whose need is off, a file that somebody broke; who needs it is named."""
-    assert say("activate", "nothing_of_that_name") == 2
-    assert say("deactivate", "suiteprojects__customers") == 0
-    assert say("activate", PROJECTS) == 2
-    told = " ".join(capsys.readouterr().out.split())
+def test_an_activation_that_is_not_possible_is_an_error(capsys: pytest.CaptureFixture[str], home: Home) -> None:
+    """An unknown workflow, one whose need is not active, a damaged file; workflows that need it are named."""
+    assert run_command("activate", "nothing_of_that_name") == 2
+    assert run_command("deactivate", "suiteprojects__customers") == 0
+    assert run_command("activate", PROJECTS) == 2
+    printed = " ".join(capsys.readouterr().out.split())
 
-    assert "no usable workflow nothing_of_that_name; there are" in told
-    assert f"{PROJECTS} needs it and goes by what was there last" in told
-    assert f"{PROJECTS} needs suiteprojects__customers, which is off; activate that first" in told
+    assert "no usable workflow nothing_of_that_name; known are" in printed
+    assert f"{PROJECTS} needs it and continues with its last results" in printed
+    assert f"{PROJECTS} needs suiteprojects__customers, which is not active; activate that first" in printed
     (home.warehouse.folder / FILE).write_text("[")
-    assert say("activate", OPTIONS) == 2
+    assert run_command("activate", OPTIONS) == 2
 
 
-def test_what_is_left_out_stays_as_it_was_said(tmp_path: Path) -> None:
-    """Two people switch two things at once; the file is replaced whole."""
+def test_an_override_keeps_what_it_does_not_set(tmp_path: Path) -> None:
+    """Two operators may switch two things at once; the file is replaced atomically."""
     switches = Switches(tmp_path)
-    switches.say("one", active=False, why="first")
-    switches.say("one", realtime=True)
-    switches.say("two", active=True)
+    switches.override("one", active=False, reason="first")
+    switches.override("one", realtime=True)
+    switches.override("two", active=True)
 
-    assert switches.said()["one"] == Said(active=False, realtime=True, at=switches.said()["one"].at, why="")
+    set_at = switches.overrides()["one"].at
+    assert switches.overrides()["one"] == Override(active=False, realtime=True, at=set_at, reason="")
     assert json.loads((tmp_path / FILE).read_text()).keys() == {"one", "two"}

@@ -1,4 +1,4 @@
-"""`millpond import-mapping`: a connector's export becomes workflow files, and what cannot is told with its place."""
+"""`millpond import-mapping`: an export becomes workflow files; what cannot be converted is reported with its place."""
 
 import json
 from collections.abc import Iterator
@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.delivery.component.component import load_workflow
-from assets.delivery.mart.transform import shape
-from assets.delivery.plan.planner import Workflow
-from assets.delivery.spec.field_mapping import LookUp
-from assets.suiteprojects.connector_import.mapping_export import ExportError, read_export
+from assets.delivery.spec.field_mapping import Lookup
+from assets.delivery.spec.workflow import Workflow
+from assets.suiteprojects.connector_import.conditions import Column, ConditionError, as_sql
+from assets.suiteprojects.connector_import.export_file import ExportError
+from assets.suiteprojects.connector_import.mapping_export import read_export
 from assets.suiteprojects.connector_import.notation import NotationError, parse
-from assets.suiteprojects.connector_import.relations import Column, RelationError, as_sql
 from assets.warehouse.staging_schemas import staging_schemas
 from orchestration.cli.connector_import import as_yaml
-from tests.orchestration.cli.test_main import ask
+from tests.assets.delivery.builders import mart_of
+from tests.orchestration.cli.test_main import run_command
 
 EXPORT = Path(__file__).parent / "connector_export.json"
 MODIFIED = {"stage": "customer", "is_inactive": False, "is_deleted": False, "is_person": False}
@@ -29,14 +30,14 @@ MODIFIED = {"stage": "customer", "is_inactive": False, "is_deleted": False, "is_
 
 @pytest.fixture(autouse=True, scope="module")
 def _a_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The command asks for no warehouse, but finds its own settings."""
+    """Set a home: the command needs settings, but no warehouse."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLPOND_HOME", str(tmp_path_factory.mktemp("home")))
         yield
 
 
 def customers(*rows: dict[str, Any]) -> pl.DataFrame:
-    """stg_netsuite__customers with custom fields."""
+    """Return stg_netsuite__customers with custom fields."""
     custom = dict.fromkeys(("custentity_oa_export_to_openair", "custentity_region", "custentity_tier"), pl.String)
     schema = {**staging_schemas()["stg_netsuite__customers"].schema, **custom}
     full = [{**MODIFIED, "custentity_oa_export_to_openair": "T", "subsidiary_id": "1", **row} for row in rows]
@@ -44,25 +45,25 @@ def customers(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Workflow, str]:
-    """The workflow of the example export as a run would load it, and what was printed."""
-    said = ask(capsys, "import-mapping", str(EXPORT), "--into", str(tmp_path))
-    assert said.code == 1  # something was left out
-    return load_workflow(tmp_path / "suiteprojects__customers" / "defs.yaml"), said.out
+    """Return the workflow of the example export as a run would load it, and the output."""
+    output = run_command(capsys, "import-mapping", str(EXPORT), "--into", str(tmp_path))
+    assert output.code == 1  # not everything was converted
+    return load_workflow(tmp_path / "suiteprojects__customers" / "defs.yaml"), output.out
 
 
 def one_row(row: dict[str, Any], declared: str = "") -> tuple[list[dict[str, Any]], list[str]]:
-    """Our rows for one row of an export, without the key's, and why something was left out."""
+    """Return the converted rows of one row of an export, without the key's, and the reasons for what is missing."""
     text = {**row, **({"advanced": f"{declared}\n{row['advanced']}"} if "advanced" in row and declared else {})}
     tab = {"filter": "", "label": "x", "value": "CUSTOMER_TO_CUSTOMER", "mapping": [text]}
     chapters = {"from_ns": [{"active": 1, "label": "x", "name": "customer", "tabs": [tab]}]}
     (found,), _ = read_export(json.dumps({"data": {"chapters": chapters}}))
-    return found.attributes["fields"][1:], [each.why for each in found.left]
+    return found.attributes["fields"][1:], [each.reason for each in found.not_converted]
 
 
-def test_an_imported_mapping_does_what_the_connectors_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every construct of the notation, from the export through the file to the shaped record."""
+def test_an_imported_mapping_gives_the_connectors_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every construct of the notation, from the export through the file to the mart."""
     workflow, _ = imported(tmp_path, capsys)
-    users = LookUp.model_validate({"table": "suiteprojects.User", "by": "netsuite_user_id__c", "return": "id"})
+    users = Lookup.model_validate({"table": "suiteprojects.User", "by": "netsuite_user_id__c", "return": "id"})
     assert workflow.spec.lookups == [users]
     row = {
         "customer_id": "7", "entity_number": "C7000", "company_name": "Acme", "alt_name": "Acme AB", "email": "a@b.c",
@@ -70,11 +71,10 @@ def test_an_imported_mapping_does_what_the_connectors_did(tmp_path: Path, capsys
         "stage": "lead", "sales_rep_id": "12", "custentity_tier": "4",
     }  # fmt: skip
 
-    mart = shape(
+    mart = mart_of(
         workflow.spec,
-        "imported",
-        {"stg_netsuite__customers": customers(row)},
-        looked_up={users: pl.DataFrame({"by": ["12"], "return": ["1012"]})},
+        customers=customers(row),
+        lookups={users: pl.DataFrame({"by": ["12"], "return": ["1012"]})},
         today=date(2026, 11, 22),
     ).to_dicts()[0]
 
@@ -90,7 +90,7 @@ def test_an_imported_mapping_does_what_the_connectors_did(tmp_path: Path, capsys
     assert not rows["addr_phone"].active
 
 
-def test_an_imported_filter_lets_the_same_records_through(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_imported_filter_selects_the_same_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A list of references, a negation that keeps blanks, a boolean, a number and the export box."""
     workflow, _ = imported(tmp_path, capsys)
     good = {"entity_number": "2000", "stage": "customer"}
@@ -102,20 +102,22 @@ def test_an_imported_filter_lets_the_same_records_through(tmp_path: Path, capsys
     table = customers(*({"customer_id": str(number), "sales_rep_id": None, **row} for number, row in enumerate(rows)))
     empty = dict.fromkeys(workflow.spec.lookups, pl.DataFrame(schema={"by": pl.String, "return": pl.String}))
 
-    mart = shape(workflow.spec, "imported", {"stg_netsuite__customers": table}, looked_up=empty)
+    mart = mart_of(workflow.spec, customers=table, lookups=empty)
 
     assert mart.filter(pl.col("disposition") == "deliver")["source_id"].to_list() == ["0", "1"]
     assert mart["reason_code"].to_list()[2:] == [*["filtered_out"] * 4, "flag_not_set"]
 
 
-def test_what_cannot_be_carried_over_is_told_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Printed, and kept as a comment in the file for whoever opens it later."""
+def test_what_cannot_be_converted_is_reported_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Printed, and kept as a comment in the file."""
     _, printed = imported(tmp_path, capsys)
 
     expected = {
-        "from_ns[0].tabs[0]": "no workflow of ours does EMPLOYEE_TO_USER",
+        "from_ns[0].tabs[0]": "no workflow for EMPLOYEE_TO_USER",
         "mapping[14]": "`code` is not declared under OA_FIELDS",
-        "mapping[15]": "`NetSuite account currency` is no field",
+        "mapping[15]": "`NetSuite account currency` is not a field",
         "mapping[16]": "the target is blank",
         "mapping[17]": "the target is a constant",
         "mapping[18]": "no column for NetSuite's `balance`",
@@ -128,21 +130,21 @@ def test_what_cannot_be_carried_over_is_told_with_its_place(tmp_path: Path, caps
     assert all(why in file for place, why in expected.items() if place.startswith("mapping"))
 
 
-def test_files_that_are_there_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A person may have worked on them."""
+def test_existing_files_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Someone may have edited them."""
     imported(tmp_path, capsys)
     file = tmp_path / "suiteprojects__customers" / "defs.yaml"
     file.write_text("mine")
 
-    refused = ask(capsys, "import-mapping", str(EXPORT), "--into", str(tmp_path))
+    existing = run_command(capsys, "import-mapping", str(EXPORT), "--into", str(tmp_path))
 
-    assert (refused.code, file.read_text()) == (2, "mine")
-    assert ask(capsys, "import-mapping", str(EXPORT), "--into", str(tmp_path), "--replace").code == 1
+    assert (existing.code, file.read_text()) == (2, "mine")
+    assert run_command(capsys, "import-mapping", str(EXPORT), "--into", str(tmp_path), "--replace").code == 1
     assert file.read_text() != "mine"
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "line 1, column 1: not JSON"),
         (b'{"data": {', "not JSON"),
@@ -155,22 +157,22 @@ def test_files_that_are_there_are_kept(tmp_path: Path, capsys: pytest.CaptureFix
         (b"[" * 200_000, "nested too deep"),
     ],
 )
-def test_a_broken_file_is_told_with_its_place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, told: str
+def test_an_invalid_export_is_reported_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, message: str
 ) -> None:
-    """Nothing is written, and nobody reads a traceback."""
+    """Nothing is written, and there is no traceback."""
     file = tmp_path / "export.json"
     file.write_bytes(content)
 
-    said = ask(capsys, "import-mapping", str(file), "--into", str(tmp_path / "out"))
+    output = run_command(capsys, "import-mapping", str(file), "--into", str(tmp_path / "out"))
 
-    assert said.code == 2
-    assert told in said.out
+    assert output.code == 2
+    assert message in output.out
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"value": ["CUSTOMER_TO_CUSTOMER"]}, "tabs[0].value: a text is expected"),
         ({"filter": {}}, "tabs[0].filter: a text is expected"),
@@ -179,26 +181,26 @@ def test_a_broken_file_is_told_with_its_place(
         ({"mapping": [{"oa_value": []}]}, "mapping[0].oa_value: a text is expected"),
     ],
 )
-def test_a_strange_shape_is_told_with_its_place(changes: dict[str, Any], told: str) -> None:
+def test_an_unexpected_structure_is_reported_with_its_place(changes: dict[str, Any], message: str) -> None:
     """The path names the group, the row and the key."""
     tab = {"filter": "", "value": "CUSTOMER_TO_CUSTOMER", "mapping": [], **changes}
     text = json.dumps({"data": {"chapters": {"from_ns": [{"active": 1, "tabs": [tab]}]}}})
 
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(ExportError) as raised:
         read_export(text)
 
-    assert told in str(refused.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        ({"oa_value": "Customer.name", "advanced": "OA_FIELDS name\nname _NOW"}, "the macro _NOW is not known"),
+        ({"oa_value": "Customer.name", "advanced": "OA_FIELDS name\nname _NOW"}, "the macro _NOW is not supported"),
         ({"oa_value": "Customer.name", "advanced": "name 'x'"}, "`name` is not declared under OA_FIELDS"),
         ({"oa_value": "Customer.name", "advanced": "OA_FIELDS Name\nName 'x'"}, "no field for `Name`"),
         ({"oa_value": "Customer.name", "advanced": "NS_FIELDS custentity_x\nOA_FIELDS name\nname custentity_x"},
          "`custentity_x` is not declared under NS_CUSTOM_FIELDS"),
-        ({"oa_value": "Customer.company", "advanced": "OA_FIELDS name\nname 'x'"}, "its notation fills `name`"),
+        ({"oa_value": "Customer.company", "advanced": "OA_FIELDS name\nname 'x'"}, "its notation sets `name`"),
         ({"oa_value": "Project.name", "ns_value": "Customer.entityId"}, "of table `Project`"),
         ({"oa_value": "Customer.name", "ns_value": "Customer.EntityId"}, "no column for NetSuite's `EntityId`"),
         ({"oa_value": "", "advanced": "OA_FIELDS name\nIF <<END\nELSE name 'x'\nEND"}, "ELSE without IF"),
@@ -206,8 +208,8 @@ def test_a_strange_shape_is_told_with_its_place(changes: dict[str, Any], told: s
          "`project.x` is not declared"),
     ],
 )  # fmt: skip
-def test_a_row_without_an_equal_is_left_out_with_its_reason(row: dict[str, Any], why: str) -> None:
-    """Case counts, every name is declared, and nothing is guessed."""
+def test_a_row_without_an_equivalent_is_omitted_with_its_reason(row: dict[str, Any], why: str) -> None:
+    """Names are case-sensitive and must be declared; nothing is guessed."""
     fields, left = one_row(row)
 
     assert fields == []
@@ -215,44 +217,44 @@ def test_a_row_without_an_equal_is_left_out_with_its_reason(row: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("IF <<END\nIF (a='1') THEN b 'x'", "line 1: IF <<END is not closed"),
         ("FILTER <<END\n(a='1')\n  end", "line 1: FILTER <<END is not closed"),
-        ("FILTER <<END\nEND", "holds nothing"),
+        ("FILTER <<END\nEND", "is empty"),
         ("IF <<END\nif (a='1') THEN b 'x'\nEND", "line 2"),
-        ("OA_FIELDS a,,b", "line 1: OA_FIELDS: `` is no field name"),
+        ("OA_FIELDS a,,b", "line 1: OA_FIELDS: `` is not a field name"),
         ("OA_FIELDS a, a", "twice"),
         ("<a b> 'x' </a>", "pairs"),
         ("<a b> 'x' 'y' 'x' 'z' </a>", "twice"),
         ("<a b> x y </a>", "pairs"),
         ("a b,", "comma"),
-        ("a lookup=b:lookup_table=c", "a look-up needs"),
+        ("a lookup=b:lookup_table=c", "a lookup needs"),
         ("lonely", "neither a declaration nor"),
         ("a 'open", "character 1"),
     ],
 )
-def test_broken_notation_is_told_with_its_line(text: str, told: str) -> None:
-    """Tags and blocks are closed, keywords are capitals."""
-    with pytest.raises(NotationError, match=r"^line \d+: ") as refused:
+def test_invalid_notation_is_reported_with_its_line(text: str, message: str) -> None:
+    """Tags and blocks must be closed, keywords are upper case."""
+    with pytest.raises(NotationError, match=r"^line \d+: ") as raised:
         parse(text)
 
-    assert told in str(refused.value)
+    assert message in str(raised.value)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="abIF <>=()'\",\\\n_ENDTHLSO1#", max_size=60))
-def test_no_text_breaks_the_reader(text: str) -> None:
-    """Whatever somebody typed, it is read or refused in words."""
+def test_no_text_crashes_the_parser(text: str) -> None:
+    """Any text is parsed, or rejected with an error text."""
     for read in (parse, lambda given: as_sql(given, Column)):
-        with suppress(NotationError, RelationError):
+        with suppress(NotationError, ConditionError):
             read(text)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_any_text_survives_the_way_through_the_file(constant: str, key: str) -> None:
-    """Quotes, braces, line breaks and YAML's own words are data in an export, and stay data."""
+def test_any_text_survives_the_round_trip_through_the_file(constant: str, key: str) -> None:
+    """Quotes, braces, line breaks and YAML keywords stay data."""
     import tempfile
 
     from assets.delivery.spec.loader import read_workflow

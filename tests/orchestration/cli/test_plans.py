@@ -1,4 +1,4 @@
-"""A plan that waits is listed, released, dropped or undone: by command, and by a job in the UI."""
+"""Plans that need approval are listed, applied, rejected and undone: by command, and by a job in the UI."""
 
 import os
 import pwd
@@ -7,35 +7,34 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 from cryptography.fernet import Fernet
-from rich.console import Console
 
-from orchestration.cli.main import explain, links, plans
+from orchestration.cli import links, plans
+from orchestration.cli.explain import NOT_KEPT, end_of, explain
 from orchestration.definitions import definitions
-from orchestration.operator_jobs.apply_plan import OP, RELEASE
+from orchestration.operator_jobs.apply_plan import APPLY, APPLY_OP, REJECT, REJECT_OP
 from orchestration.settings import ROOT
-from resources.sandbox.simulation.day import day
+from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import QUIET, Home, at_home, edited_workflows
 
 CUSTOMERS = "suiteprojects__customers"
 MILLPOND = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
 
 
-def strict(text: str) -> str:
-    """The workflow with a guard that lets three creates through."""
+def guarded(text: str) -> str:
+    """Return the workflow file with a guard that allows three creates."""
     return text + "  guards:\n    create: {percent: 0, rows: 3}\n" if "guards:" not in text else re.sub(
         r"guards:\n", "guards:\n    create: {percent: 0, rows: 3}\n", text
     )  # fmt: skip
 
 
-class Held:
-    """A home where a first run was stopped by a guard, with a plan that waits."""
+class Guarded:
+    """A home whose first run was stopped by a guard, with a plan that needs approval."""
 
     def __init__(self, home: Home, result: dg.ExecuteInProcessResult) -> None:
         self.home = home
@@ -43,7 +42,7 @@ class Held:
 
     @property
     def plan_id(self) -> str:
-        """The plan that waits."""
+        """The plan that needs approval."""
         waiting = self.home.warehouse.read("select plan_id from sync_plans where state = 'waiting'")
         return str(waiting["plan_id"][0])
 
@@ -51,50 +50,49 @@ class Held:
         """A plan's row."""
         return self.home.warehouse.read("select * from sync_plans where plan_id = ?", [plan_id]).to_dicts()[0]
 
-    def ours(self) -> int:
-        """Records of ours in the target."""
+    def delivered(self) -> int:
+        """Number of our records in the target."""
         return sum("externalid" in row for row in self.home.sandbox.suiteprojects.rows("Customer"))
 
 
 @pytest.fixture(scope="module")
-def held_home(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Any]]:
-    """Made once; tests copy it."""
-    folder = tmp_path_factory.mktemp("held")
+def guarded_home(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Any]]:
+    """Prepared once; tests copy it."""
+    folder = tmp_path_factory.mktemp("guarded")
     shutil.copytree(seeded_home, folder / "home")
     with (
         at_home(folder / "home") as home,
-        edited_workflows(folder / "workflows", **{CUSTOMERS: strict}) as workflows,
+        edited_workflows(folder / "workflows", **{CUSTOMERS: guarded}) as workflows,
     ):
         yield folder / "home", workflows, home.run(CUSTOMERS)
 
 
 @pytest.fixture
-def held(held_home: tuple[Path, Path, Any], tmp_path: Path) -> Iterator[Held]:
-    """A plan waits."""
-    folder, workflows, result = held_home
+def stopped(guarded_home: tuple[Path, Path, Any], tmp_path: Path) -> Iterator[Guarded]:
+    """A plan needs approval."""
+    folder, workflows, result = guarded_home
     shutil.copytree(folder, tmp_path / "home")
     with at_home(tmp_path / "home") as home, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLPOND_WORKFLOWS", str(workflows))
-        yield Held(home, result)
+        yield Guarded(home, result)
 
 
-@pytest.fixture
-def console() -> Console:
-    """What is printed is kept."""
-    return Console(width=160, record=True, file=StringIO())
-
-
-def release(**config: Any) -> dg.ExecuteInProcessResult:
-    """Run the job as from the launchpad."""
-    job = next(each for each in definitions().resolve_all_job_defs() if each.name == RELEASE)
+def run_job(job: str, op: str, **config: Any) -> dg.ExecuteInProcessResult:
+    """Run a job as from the Launchpad."""
+    found = definitions().resolve_job_def(job)
     with dg.DagsterInstance.ephemeral() as instance:
-        return job.execute_in_process(
-            instance=instance, raise_on_error=False, run_config={**QUIET, "ops": {OP: {"config": config}}}
+        return found.execute_in_process(
+            instance=instance, raise_on_error=False, run_config={**QUIET, "ops": {op: {"config": config}}}
         )
 
 
+def apply_by_job(**config: Any) -> dg.ExecuteInProcessResult:
+    """Apply a plan in the UI."""
+    return run_job(APPLY, APPLY_OP, **config)
+
+
 def failure(result: dg.ExecuteInProcessResult) -> str:
-    """What the failed step says to a person."""
+    """Return the error text of the failed step."""
     (event,) = [each for each in result.all_events if each.is_step_failure]
     assert event.step_failure_data.user_failure_data is not None
     return str(event.step_failure_data.user_failure_data.description)
@@ -103,155 +101,157 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
 # --- the guard ------------------------------------------------------------------------------------------------------
 
 
-def test_the_guards_check_names_the_plan_and_both_ways_to_release_it(held: Held) -> None:
-    """Who sees the red check in the UI needs neither the shell's history nor this repository."""
-    (check,) = [each for each in held.result.get_asset_check_evaluations() if each.check_name == "guard"]
+def test_a_failed_guard_check_names_the_plan_and_both_ways_to_apply_it(stopped: Guarded) -> None:
+    """The check in the UI is enough to act on."""
+    (check,) = [each for each in stopped.result.get_asset_check_evaluations() if each.check_name == "guard"]
 
-    assert not held.result.success
+    assert not stopped.result.success
     assert not check.passed
-    plan_id = held.plan_id
+    plan_id = stopped.plan_id
     assert check.metadata["plan_id"].value == plan_id
-    for words in (
-        "would be created; allowed are 3",
+    for text in (
+        "would be created; the limit is 3",
         f"`millpond apply {plan_id}`",
-        f"job release_plan with `plan_id: {plan_id}`",
+        f"jobs apply_plan and reject_plan do the same, with `plan_id: {plan_id}`",
     ):
-        assert words in (check.description or "")
-    assert held.ours() == 0
+        assert text in (check.description or "")
+    assert stopped.delivered() == 0
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
 
 
-def test_waiting_plans_are_listed_with_their_guard(held: Held, console: Console) -> None:
-    """Id, size, how long it takes, until when, and why it waits."""
-    assert plans.print_plans(console, every=False) == 0
+def test_plans_that_need_approval_are_listed_with_their_guard(
+    stopped: Guarded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Id, size, duration, expiry, and the reason."""
+    assert plans.plans() == 0
 
-    printed = console.export_text()
-    assert held.plan_id in printed
-    assert re.search(rf"{held.plan_id}: \d+ records would be created; allowed are 3", printed)
+    printed = capsys.readouterr().out
+    assert stopped.plan_id in printed
+    assert re.search(rf"{stopped.plan_id}: \d+ records would be created; the limit is 3", printed)
 
 
-def test_apply_sends_and_says_what(held: Held, console: Console) -> None:
-    """Exit code 0, counts, and the snapshot for analysts is new."""
-    plan_id, before = held.plan_id, held.home.warehouse.snapshot.exists()
+def test_apply_sends_the_plan_and_prints_the_results(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0, counts, and a new snapshot for analysts."""
+    plan_id, before = stopped.plan_id, stopped.home.warehouse.snapshot.exists()
 
-    assert plans.print_applied(plan_id[:7], (), console) == 0
+    assert plans.apply(plan_id[:7]) == 0
 
-    assert held.ours() == held.plan(plan_id)["writes"] > 3
-    assert held.plan(plan_id)["state"] == "sent"
-    assert held.plan(plan_id)["decided_by"] == pwd.getpwuid(os.getuid()).pw_name
-    assert re.search(r"│ created +│ +\d+ │", console.export_text())
+    assert stopped.delivered() == stopped.plan(plan_id)["writes"] > 3
+    assert stopped.plan(plan_id)["state"] == "sent"
+    assert stopped.plan(plan_id)["decided_by"] == pwd.getpwuid(os.getuid()).pw_name
+    assert re.search(r"│ created +│ +\d+ │", capsys.readouterr().out)
     assert not before
-    assert held.home.warehouse.snapshot.exists()
+    assert stopped.home.warehouse.snapshot.exists()
 
 
-def test_apply_in_part(held: Held, console: Console) -> None:
-    """One record first, to look at it in the target."""
-    rows = held.home.warehouse.read("select source_id from plan_suiteprojects__customers where action = 'create'")
+def test_a_part_of_a_plan_is_applied(stopped: Guarded) -> None:
+    """Such as one record first, to check it in the target."""
+    rows = stopped.home.warehouse.read("select source_id from plan_suiteprojects__customers where action = 'create'")
     key = str(rows["source_id"][0])
 
-    assert plans.print_applied(held.plan_id, (f"record={key}",), console) == 0
+    assert plans.apply(stopped.plan_id, only=(f"record={key}",)) == 0
 
-    assert held.ours() == 1
-
-
-def test_apply_twice_is_refused_with_words(held: Held, console: Console) -> None:
-    """Exit code 2, no traceback."""
-    plan_id = held.plan_id
-    plans.print_applied(plan_id, (), console)
-
-    assert plans.print_applied(plan_id, (), console) == 2
-
-    assert f"✗ {CUSTOMERS}: plan {plan_id} is sent" in console.export_text()
+    assert stopped.delivered() == 1
 
 
-def test_reject_drops_and_remembers_why(held: Held, console: Console) -> None:
-    """It is no longer listed, and cannot be sent."""
-    plan_id = held.plan_id
+def test_a_plan_is_applied_once(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second time is exit code 2 and an error text, no traceback."""
+    plan_id = stopped.plan_id
+    plans.apply(plan_id)
 
-    assert plans.print_rejected(plan_id, "wrong subsidiary", console) == 0
-    assert plans.print_applied(plan_id, (), console) == 2
-    assert plans.print_rejected(plan_id, "again", console) == 2
+    assert plans.apply(plan_id) == 2
 
-    row = held.plan(plan_id)
-    assert (row["state"], row["note"], held.ours()) == ("rejected", "wrong subsidiary", 0)
-    listed = Console(width=160, record=True, file=console.file)
-    plans.print_plans(listed, every=False)
-    assert "no plan waits" in listed.export_text()
-    plans.print_plans(listed, every=True)
-    assert plan_id in listed.export_text()
+    assert f"✗ {CUSTOMERS}: plan {plan_id} is sent" in capsys.readouterr().out
 
 
-def test_who_decides_is_written_down_and_may_be_limited(held: Held, console: Console) -> None:
-    """By the account that the process runs under: a variable with another name changes nothing."""
-    plan_id, me = held.plan_id, pwd.getpwuid(os.getuid()).pw_name
+def test_a_rejected_plan_keeps_its_reason(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no longer listed as open, and cannot be applied or rejected again."""
+    plan_id = stopped.plan_id
+
+    assert plans.reject(plan_id, reason="wrong subsidiary") == 0
+    assert plans.apply(plan_id) == 2
+    assert plans.reject(plan_id, reason="again") == 2
+
+    row = stopped.plan(plan_id)
+    assert (row["state"], row["note"], stopped.delivered()) == ("rejected", "wrong subsidiary", 0)
+    capsys.readouterr()
+    plans.plans()
+    assert "no open plan" in capsys.readouterr().out
+    plans.plans(show_all=True)
+    assert plan_id in capsys.readouterr().out
+
+
+def test_the_approver_is_recorded_and_can_be_restricted(stopped: Guarded) -> None:
+    """By the user of the process: a variable with another name changes nothing."""
+    plan_id, me = stopped.plan_id, pwd.getpwuid(os.getuid()).pw_name
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MILLPOND_RELEASERS", "ada, somebody")
+        patch.setenv("MILLPOND_APPROVERS", "ada, somebody")
         patch.setenv("LOGNAME", "ada")
-        refused = [
-            plans.print_applied(plan_id, (), console),
-            plans.print_rejected(plan_id, "no", console),
-            plans.print_undo("a", (), console),
-            links.print_linked("1", "1", console, workflow=CUSTOMERS, why=""),
-            links.print_unlinked("1", console, workflow=CUSTOMERS),
+        denied = [
+            plans.apply(plan_id),
+            plans.reject(plan_id),
+            plans.undo("a"),
+            links.link("1", "1", workflow=CUSTOMERS),
+            links.unlink("1", workflow=CUSTOMERS),
         ]
-        by_job = release(plan_id=plan_id, why="urgent")
-        before = held.plan(plan_id)
-        patch.setenv("MILLPOND_RELEASERS", f"ada, {me}")
-        allowed = plans.print_rejected(plan_id, "no", console)
+        by_job = apply_by_job(plan_id=plan_id, reason="urgent")
+        before = stopped.plan(plan_id)
+        patch.setenv("MILLPOND_APPROVERS", f"ada, {me}")
+        allowed = plans.reject(plan_id, reason="no")
 
-    assert refused == [2] * 5
-    assert "may not decide this; MILLPOND_RELEASERS names who may: ada, somebody" in failure(by_job)
-    assert (before["state"], before["decided_by"], held.ours()) == ("waiting", None, 0)
-    assert (allowed, held.plan(plan_id)["decided_by"]) == (0, me)
-
-
-def test_an_expired_plan_is_not_listed_as_open(held: Held, console: Console) -> None:
-    """Who would release it in vain looks for another way at once."""
-    held.home.sandbox.clock.sleep(25 * 3600)
-
-    plans.print_plans(console, every=False)
-
-    assert "no plan waits" in console.export_text()
+    assert denied == [2] * 5
+    assert "may not decide this; MILLPOND_APPROVERS allows ada, somebody" in failure(by_job)
+    assert (before["state"], before["decided_by"], stopped.delivered()) == ("waiting", None, 0)
+    assert (allowed, stopped.plan(plan_id)["decided_by"]) == (0, me)
 
 
-def test_a_plan_of_a_workflow_that_is_gone_is_dropped(held: Held, console: Console, tmp_path: Path) -> None:
-    """Its file was deleted; what waited must not wait for ever."""
-    plan_id = held.plan_id
+def test_an_expired_plan_is_not_listed_as_open(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
+    """It could not be applied."""
+    stopped.home.sandbox.clock.sleep(25 * 3600)
+
+    plans.plans()
+
+    assert "no open plan" in capsys.readouterr().out
+
+
+def test_a_plan_of_a_deleted_workflow_can_be_rejected(stopped: Guarded, tmp_path: Path) -> None:
+    """Otherwise it would stay open forever."""
+    plan_id = stopped.plan_id
     (tmp_path / "none").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLPOND_WORKFLOWS", str(tmp_path / "none"))
 
-        assert plans.print_rejected(plan_id, "gone", console) == 0
+        assert plans.reject(plan_id, reason="gone") == 0
 
-    assert held.plan(plan_id)["state"] == "rejected"
+    assert stopped.plan(plan_id)["state"] == "rejected"
 
 
-def test_undo_plans_what_takes_a_run_back(settled: Home, console: Console) -> None:
-    """For every workflow of the run; what was changed in a day goes back when it is applied."""
-    before = companies(settled)
-    day(settled.sandbox, seed=5)
-    assert settled.run(CUSTOMERS).success
-    run_id = settled.warehouse.read(
+def test_undo_plans_the_reversal_of_a_run(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """For every workflow of the run; applying the plan restores the earlier values."""
+    before = companies(synced)
+    simulate_day(synced.sandbox, seed=5)
+    assert synced.run(CUSTOMERS).success
+    run_id = synced.warehouse.read(
         "select run_id from sync_runs where state = 'finished' order by finished_at desc limit 1"
     )["run_id"][0]
-    changed = companies(settled)
+    changed = companies(synced)
 
-    assert plans.print_undo(run_id[:8], (), console, where="source = 'nothing'") == 2
-    assert plans.print_undo(run_id[:8], (), console) == 0
-    plan_id = settled.warehouse.read("select plan_id from sync_plans where state = 'waiting'")["plan_id"][0]
-    assert f"`millpond apply {plan_id}` sends it" in console.export_text()
-    assert plans.print_applied(plan_id, (), console) == 0
+    assert plans.undo(run_id[:8], where="source = 'nothing'") == 2
+    assert plans.undo(run_id[:8]) == 0
+    plan_id = synced.warehouse.read("select plan_id from sync_plans where state = 'waiting'")["plan_id"][0]
+    assert f"`millpond apply {plan_id}` sends it" in capsys.readouterr().out
+    assert plans.apply(plan_id) == 0
 
-    after = companies(settled)
+    after = companies(synced)
     assert changed != before
     assert {key: after[key] for key in before} == before
-    assert plans.print_undo("nonsense", (), console) == 2
+    assert plans.undo("nonsense") == 2
 
 
 def companies(home: Home) -> dict[str, tuple[str | None, ...]]:
-    """Name, company and switch of our customers in the target."""
+    """Return name, company and active flag of our customers in the target."""
     return {
         row["externalid"]: (row.get("name"), row.get("company"), row.get("active"))
         for row in home.sandbox.suiteprojects.rows("Customer")
@@ -259,9 +259,9 @@ def companies(home: Home) -> dict[str, tuple[str | None, ...]]:
     }
 
 
-def test_two_processes_that_apply_at_once(held: Held) -> None:
-    """As two people on one machine type it: one sends, the other is told, and nothing is there twice."""
-    plan_id = held.plan_id
+def test_only_one_of_two_concurrent_applies_sends(stopped: Guarded) -> None:
+    """Two operators apply the same plan: one sends, the other gets an error, and nothing is duplicated."""
+    plan_id = stopped.plan_id
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     both = [
         subprocess.Popen(
@@ -269,91 +269,92 @@ def test_two_processes_that_apply_at_once(held: Held) -> None:
         )
         for _ in range(2)
     ]
-    said = [each.communicate(timeout=120) for each in both]
+    outputs = [each.communicate(timeout=120) for each in both]
 
-    assert sorted(each.returncode for each in both) == [0, 2], said
-    assert any(f"plan {plan_id} is sent" in out for out, _ in said)
-    keys = [row["externalid"] for row in held.home.sandbox.suiteprojects.rows("Customer") if "externalid" in row]
-    assert len(keys) == len(set(keys)) == held.plan(plan_id)["writes"]
+    assert sorted(each.returncode for each in both) == [0, 2], outputs
+    assert any(f"plan {plan_id} is sent" in out for out, _ in outputs)
+    keys = [row["externalid"] for row in stopped.home.sandbox.suiteprojects.rows("Customer") if "externalid" in row]
+    assert len(keys) == len(set(keys)) == stopped.plan(plan_id)["writes"]
 
 
-def test_a_sealed_plan_is_printed_with_its_values_by_who_has_the_key(settled: Home) -> None:
-    """And with names of fields alone by who has not; never as if fields were blank."""
-    sealed = {**os.environ, "PYTHONPATH": str(ROOT), "MILLPOND_SEAL_KEY": Fernet.generate_key().decode()}
-    day(settled.sandbox, seed=5)
+def test_an_encrypted_plan_is_printed_with_values_if_the_key_is_set(synced: Home) -> None:
+    """Without the key only field names are printed, never blank values."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MILLPOND_ENCRYPTION_KEY": Fernet.generate_key().decode()}
+    simulate_day(synced.sandbox, seed=5)
 
-    said = subprocess.run(
-        [*MILLPOND, "plan", CUSTOMERS], env=sealed, capture_output=True, text=True, timeout=120, check=False
+    done = subprocess.run(
+        [*MILLPOND, "plan", CUSTOMERS], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
 
-    assert said.returncode == 0, said.stdout
-    assert re.search(r"^    \w+: .* → ", said.stdout, re.MULTILINE)
-    assert "∅ → ∅" not in said.stdout
-    frame = settled.warehouse.read(
-        "select payload from plan_suiteprojects__customers where payload is not null limit 1"
-    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^    \w+: .* → ", done.stdout, re.MULTILINE)
+    assert "∅ → ∅" not in done.stdout
+    frame = synced.warehouse.read("select payload from plan_suiteprojects__customers where payload is not null limit 1")
     assert frame["payload"][0].startswith("sealed:")
 
 
-# --- the job --------------------------------------------------------------------------------------------------------
+# --- the jobs -------------------------------------------------------------------------------------------------------
 
 
-def test_the_job_releases_a_plan(held: Held) -> None:
-    """Counts stand on the plan's asset, beside the check that failed."""
-    plan_id = held.plan_id
+def test_the_job_applies_a_plan(stopped: Guarded) -> None:
+    """Its counts are shown on the page of the plan's asset, beside the failed check."""
+    plan_id = stopped.plan_id
 
-    result = release(plan_id=plan_id, why="asked Ann")
-
-    assert result.success
-    assert held.ours() == held.plan(plan_id)["writes"]
-    assert held.plan(plan_id)["sent_by"] == result.run_id
-    (seen,) = result.get_asset_observation_events()
-    told = {name: value.value for name, value in seen.asset_observation_data.asset_observation.metadata.items()}
-    assert seen.asset_key == dg.AssetKey(f"plan_{CUSTOMERS}")
-    assert (told["created"], told["writes"], told["why"]) == (held.ours(), held.ours(), "asked Ann")
-    assert (told["plan"], told["left_out_as_stale"], told["stopped"]) == (plan_id, 0, "no")
-
-
-def test_the_job_releases_a_part(held: Held) -> None:
-    """The same words as the command's."""
-    result = release(plan_id=held.plan_id, only=["action=deactivate"], why="test")
+    result = apply_by_job(plan_id=plan_id, reason="asked Ann")
 
     assert result.success
-    assert held.ours() == 0
+    assert stopped.delivered() == stopped.plan(plan_id)["writes"]
+    assert stopped.plan(plan_id)["sent_by"] == result.run_id
+    (event,) = result.get_asset_observation_events()
+    metadata = {name: value.value for name, value in event.asset_observation_data.asset_observation.metadata.items()}
+    assert event.asset_key == dg.AssetKey(f"plan_{CUSTOMERS}")
+    assert (metadata["created"], metadata["writes"], metadata["reason"]) == (
+        stopped.delivered(), stopped.delivered(), "asked Ann",
+    )  # fmt: skip
+    assert (metadata["plan"], metadata["left_out_as_stale"], metadata["stopped"]) == (plan_id, 0, "no")
 
 
-def test_the_job_drops_a_plan(held: Held) -> None:
+def test_the_job_applies_a_part_of_a_plan(stopped: Guarded) -> None:
+    """With the same syntax as the command."""
+    result = apply_by_job(plan_id=stopped.plan_id, only=["action=deactivate"], reason="test")
+
+    assert result.success
+    assert stopped.delivered() == 0
+
+
+def test_the_job_rejects_a_plan(stopped: Guarded) -> None:
     """Nothing is sent."""
-    plan_id = held.plan_id
+    plan_id = stopped.plan_id
 
-    result = release(plan_id=plan_id, reject=True, why="wrong file")
+    result = run_job(REJECT, REJECT_OP, plan_id=plan_id, reason="wrong file")
 
     assert result.success
-    row = held.plan(plan_id)
-    assert (row["state"], row["note"], held.ours()) == ("rejected", "wrong file", 0)
+    row = stopped.plan(plan_id)
+    assert (row["state"], row["note"], stopped.delivered()) == ("rejected", "wrong file", 0)
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "text"),
     [
         ({"plan_id": "zzz"}, "no plans begin with zzz; `millpond plans` lists them"),
-        ({"plan_id": "", "only": ["nonsense"]}, "--only nonsense: say action=…"),
+        ({"plan_id": "", "only": ["nonsense"]}, "--only nonsense: "),
     ],
 )
-def test_the_job_fails_with_words(held: Held, config: dict[str, Any], words: str) -> None:
-    """No stack of Dagster's around a mistake in typing, and no second try."""
-    result = release(**{**config, "plan_id": config["plan_id"] or held.plan_id}, why="test")
+def test_the_job_fails_with_the_error_text(stopped: Guarded, config: dict[str, Any], text: str) -> None:
+    """Without a stack trace around a typing error, and without a retry."""
+    result = apply_by_job(**{**config, "plan_id": config["plan_id"] or stopped.plan_id}, reason="test")
 
     assert not result.success
-    assert failure(result).startswith(words)
+    assert failure(result).startswith(text)
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
 @pytest.mark.usefixtures("home")
-def test_the_job_asks_for_a_reason() -> None:
-    """The launchpad shows what is missing before anything starts."""
-    with pytest.raises(dg.DagsterInvalidConfigError, match="why"):
-        release(plan_id="abc")
+@pytest.mark.parametrize(("job", "op"), [(APPLY, APPLY_OP), (REJECT, REJECT_OP)])
+def test_the_jobs_require_a_reason(job: str, op: str) -> None:
+    """The Launchpad shows what is missing before anything starts."""
+    with pytest.raises(dg.DagsterInvalidConfigError, match="reason"):
+        run_job(job, op, plan_id="abc")
 
 
 # --- the past -------------------------------------------------------------------------------------------------------
@@ -371,27 +372,27 @@ def test_the_job_asks_for_a_reason() -> None:
         ("2026-11-17 06:04:31.5", "2026-11-17 06:04:31.500000"),
     ],
 )
-def test_a_moment_reaches_to_its_end(text: str, moment: str) -> None:
-    """What is printed to the second can be typed again and finds what happened in it."""
-    assert f"{explain.moment_named(text):%Y-%m-%d %H:%M:%S.%f}" == moment
+def test_a_past_time_extends_to_the_end_of_its_unit(text: str, moment: str) -> None:
+    """A time that was printed to the second can be entered again and includes events within it."""
+    assert f"{end_of(text):%Y-%m-%d %H:%M:%S.%f}" == moment
 
 
-def test_a_record_is_explained_as_of_a_moment(settled: Home, console: Console) -> None:
-    """With what cannot be told of the past named, not shown as absent."""
-    row = settled.warehouse.read(
+def test_a_record_is_explained_as_of_a_past_time(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not kept for the past is named, not shown as missing."""
+    row = synced.warehouse.read(
         "select source_id, from_at, target_id from sync_decisions where action = 'create' and source = 'customers'"
         " and workflow = 'suiteprojects__customers' limit 1"
     ).to_dicts()[0]
-    with settled.warehouse.writer() as con:
+    with synced.warehouse.writer() as con:
         con.execute("update sync_decisions set to_run = 'later', to_at = from_at + interval 1 day")
 
-    assert explain.print_story(row["source_id"], console, f"{row['from_at']:%Y-%m-%d %H:%M:%S}") == 0
+    assert explain(row["source_id"], as_of=f"{row['from_at']:%Y-%m-%d %H:%M:%S}") == 0
 
-    printed = console.export_text()
-    assert explain.NOT_KEPT in printed
+    printed = capsys.readouterr().out
+    assert NOT_KEPT in printed
     assert f"target id: {row['target_id']}" in printed
-    assert "still so" in printed
+    assert "; current; rule" in printed
     assert re.search(r"rule new of workflow version \w+", printed)
     assert "the target does not have it" not in printed
-    assert explain.print_story(row["source_id"], console, "yesterday") == 2
-    assert "write a moment like `2026-11-17 06:04`, UTC" in console.export_text()
+    assert explain(row["source_id"], as_of="yesterday") == 2
+    assert "write one such as `2026-11-17 06:04`, UTC" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The report of a run: what it tells, in a real browser, with names that try to break it."""
+"""The report of a run: its content, in a real browser, with names that try to break it."""
 
 import json
 import re
@@ -11,27 +11,29 @@ import polars as pl
 import pytest
 
 from assets.warehouse.run_report.page import render, write_report
-from assets.warehouse.run_report.queries import RunReport, gather
+from assets.warehouse.run_report.queries import RunReport, collect_report
 from tests.orchestration.conftest import Home, at_home
-from tests.orchestration.web.browser import pictures_in
+from tests.orchestration.web.browser import screenshot_folder
 
-EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"&amp;{{7*7}}"
+HOSTILE = (
+    "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"&amp;{{7*7}}"
+)
 
 
 @pytest.fixture(scope="module")
-def reported(settled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A second run that renames a customer to something hostile, and one that it only reads."""
+def reported(synced_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A second run that gives a customer a hostile name."""
     folder = tmp_path_factory.mktemp("reported") / "home"
-    copytree(settled_home, folder)
+    copytree(synced_home, folder)
     with at_home(folder) as home:
-        ids = sent(home)
-        home.sandbox.netsuite.update("customer", int(ids[0]), companyname=EVIL, url="www.oerebro.example")
+        ids = delivered(home)
+        home.sandbox.netsuite.update("customer", int(ids[0]), companyname=HOSTILE, url="www.oerebro.example")
         assert home.run("all").success
         return home
 
 
-def sent(home: Home) -> list[str]:
-    """NetSuite ids of the customers in SuiteProjects Pro."""
+def delivered(home: Home) -> list[str]:
+    """Return the NetSuite ids of the customers in SuiteProjects Pro."""
     links = home.warehouse.read(
         "select source_id from sync_links where workflow = 'suiteprojects__customers' order by all"
     )
@@ -39,42 +41,42 @@ def sent(home: Home) -> list[str]:
 
 
 def newest(home: Home, *, hides: bool = False) -> RunReport:
-    """The newest run's report."""
-    report = gather(home.warehouse, hides=hides)
+    """Return the newest run's report."""
+    report = collect_report(home.warehouse, hides=hides)
     assert report
     return report
 
 
-def browsed(page: Path, fragment: str, name: str) -> str:
-    """What a browser makes of the page, its script run; and a picture of it for people."""
+def browse(page: Path, fragment: str, name: str) -> str:
+    """Return the page's DOM after its script ran, and save a screenshot."""
     chromium = shutil.which("chromium")
     assert chromium
-    pictures = pictures_in(page.parent)
+    screenshots = screenshot_folder(page.parent)
     command = [
         chromium, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / 'profile'}",
-        f"--screenshot={pictures / name}.png", "--window-size=1200,2400", "--virtual-time-budget=5000", "--dump-dom",
+        f"--screenshot={screenshots / name}.png", "--window-size=1200,2400", "--virtual-time-budget=5000", "--dump-dom",
         page.as_uri() + fragment,
     ]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=90).stdout
 
 
-def test_it_tells_what_the_ledger_tells(reported: Home) -> None:
+def test_the_report_matches_the_ledger(reported: Home) -> None:
     """Counts, changes with both values, and every record once."""
     report = newest(reported)
     run = reported.warehouse.read("select * from sync_runs where run_id = ? order by started_at", [report.run_id])
-    changed = sent(reported)[0]
+    changed = delivered(reported)[0]
 
     assert [each["workflow"] for each in report.workflows] == run["workflow"].to_list()
-    for told, row in zip(report.workflows, run.iter_rows(named=True), strict=True):
-        assert sum(count for _, count in told["counts"]) == row["source_records"]
+    for summary, row in zip(report.workflows, run.iter_rows(named=True), strict=True):
+        assert sum(count for _, count in summary["counts"]) == row["source_records"]
     mine = [each for each in report.changes if each["id"] == changed and each["workflow"] == "suiteprojects__customers"]
     assert ("web", "www.oerebro.example") in [(field, after) for field, _, after in mine[0]["fields"]]
     decisions = reported.warehouse.read("select distinct source, source_id from sync_decisions")
     assert sorted((each["source"], each["id"]) for each in report.records) == sorted(decisions.rows())
 
 
-def test_the_run_wrote_it_and_the_ui_links_to_it(reported: Home) -> None:
-    """One file for each run, for its owner alone."""
+def test_every_run_writes_its_report(reported: Home) -> None:
+    """One file per run, readable by its owner only."""
     written = sorted((reported.warehouse.folder / "reports").glob("*.html"))
 
     assert len(written) == 2
@@ -84,11 +86,11 @@ def test_the_run_wrote_it_and_the_ui_links_to_it(reported: Home) -> None:
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
-def test_a_hostile_name_stays_a_name(reported: Home, tmp_path: Path) -> None:
-    """It is shown letter by letter and runs nothing, neither in the page nor by way of its data."""
+def test_a_hostile_name_is_shown_as_text(reported: Home, tmp_path: Path) -> None:
+    """It runs nothing, neither in the page nor through its data."""
     page = tmp_path / "report.html"
     page.write_text(render(newest(reported)))
-    dom = browsed(page, "", "report_hostile_name")
+    dom = browse(page, "", "report_hostile_name")
 
     assert "<title>Millpond" in dom
     assert "owned'" in dom
@@ -99,20 +101,20 @@ def test_a_hostile_name_stays_a_name(reported: Home, tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
-def test_changes_are_shown_and_a_record_is_found(reported: Home, tmp_path: Path) -> None:
-    """The script runs under the page's own policy, and a link leads to one record."""
+def test_the_report_shows_changes_and_finds_a_record(reported: Home, tmp_path: Path) -> None:
+    """The script runs under the page's own content security policy, and a link opens one record."""
     page = tmp_path / "report.html"
     page.write_text(render(newest(reported)))
-    dom = browsed(page, f"#record={sent(reported)[0]}", "report_record")
+    dom = browse(page, f"#record={delivered(reported)[0]}", "report_record")
 
     assert "<ins>www.oerebro.example</ins>" in dom
     found = dom[dom.index('id="record-list"') :]
-    assert f"<b>customers {sent(reported)[0]}</b>" in found
+    assert f"<b>customers {delivered(reported)[0]}</b>" in found
     assert "suiteprojects__customers" in found
 
 
-def test_nothing_is_loaded_from_anywhere(reported: Home) -> None:
-    """It is read by mail and years later."""
+def test_the_report_loads_nothing(reported: Home) -> None:
+    """It can be read offline and years later."""
     page = render(newest(reported))
     shell = re.sub(r'<script type="application/json".*?</script>', "", page, flags=re.DOTALL)
 
@@ -120,8 +122,8 @@ def test_nothing_is_loaded_from_anywhere(reported: Home) -> None:
     assert "default-src 'none'" in shell
 
 
-def test_values_are_left_out_when_the_snapshot_is_masked(reported: Home) -> None:
-    """Which field changed is told, not what it says."""
+def test_values_are_omitted_if_the_snapshot_is_masked(reported: Home) -> None:
+    """Only the names of changed fields are shown."""
     names = reported.warehouse.read(
         "select coalesce(company_name, last_name) as name from stg_netsuite__customers where company_name is not null"
     ).filter(pl.col("name").str.len_chars() > 5)
@@ -133,7 +135,7 @@ def test_values_are_left_out_when_the_snapshot_is_masked(reported: Home) -> None
     ] == []
 
 
-def test_old_reports_go(reported: Home, tmp_path: Path) -> None:
+def test_old_reports_are_deleted(reported: Home, tmp_path: Path) -> None:
     """A run every few minutes would fill the disk."""
     report = newest(reported)
     tmp_path.joinpath("2020-01-01T000000-aaaaaaaa.html").touch()
@@ -143,6 +145,6 @@ def test_old_reports_go(reported: Home, tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["2020-01-02T000000-aaaaaaaa.html", page.name]
 
 
-def test_there_is_no_report_of_a_run_that_never_was(reported: Home) -> None:
-    """Instead of somebody else's."""
-    assert gather(reported.warehouse, "no-such-run") is None
+def test_an_unknown_run_has_no_report(reported: Home) -> None:
+    """Another run's report would be wrong."""
+    assert collect_report(reported.warehouse, "no-such-run") is None

@@ -1,15 +1,15 @@
-"""`millpond sandbox …` as a person or another program types it."""
+"""`millpond sandbox …` as a person or another program calls it."""
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from orchestration.cli.sandbox import SystemName, app
+from orchestration.cli.sandbox import app
 from orchestration.cli.sandbox_folder import state_folder
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.sandbox import SYSTEMS, Sandbox
+from resources.sandbox.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -18,34 +18,34 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What a command prints."""
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return the output of a command."""
     capsys.readouterr()
-    app(words, result_action="return_value")
+    app(arguments, result_action="return_value")
     return capsys.readouterr().out
 
 
-def run_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    """What a command prints with --json: one document."""
-    return json.loads(run(capsys, *words, "--json"))
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """Return the JSON output of a command."""
+    return json.loads(run(capsys, *arguments, "--json"))
 
 
-def test_seed_day_and_show_work_on_one_folder(capsys: pytest.CaptureFixture[str], state: Path) -> None:
-    """The folder is all that the commands share."""
+def test_seed_day_and_show_share_a_folder(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """The commands share nothing else."""
     seeded = run_json(capsys, "seed", "--customers", "60", "--seed", "2", "--state", str(state))
     events = run_json(capsys, "day", "--seed", "5", "--days", "2", "--state", str(state))
     customers = run_json(capsys, "show", "netsuite", "customers", "--state", str(state))
-    gone = run_json(capsys, "show", "netsuite", "deleted", "--state", str(state))
+    deleted = run_json(capsys, "show", "netsuite", "deleted", "--state", str(state))
 
     assert seeded["rows"]["customer"] == 60
     assert {event["kind"] for event in events} >= {"merged", "renamed", "lead_to_prospect"}
     assert {row["searchstage"] for row in customers} == {"Customer"}
-    deleted = {"merged", "customer_deleted", "project_deleted", "contact_deleted"}
-    assert len(gone) == sum(event["kind"] in deleted for event in events)
+    deletions = {"merged", "customer_deleted", "project_deleted", "contact_deleted"}
+    assert len(deleted) == sum(event["kind"] in deletions for event in events)
 
 
-def test_a_companies_file_is_taken(capsys: pytest.CaptureFixture[str], state: Path, tmp_path: Path) -> None:
-    """A file with a name column is enough."""
+def test_companies_are_read_from_a_file(capsys: pytest.CaptureFixture[str], state: Path, tmp_path: Path) -> None:
+    """A CSV with a name column is enough."""
     file = tmp_path / "companies.csv"
     file.write_text("name\n" + "".join(f"Firm {number}\n" for number in range(40)))
 
@@ -55,21 +55,21 @@ def test_a_companies_file_is_taken(capsys: pytest.CaptureFixture[str], state: Pa
     assert all(name.startswith("Firm") for name in names)
 
 
-def test_tables_are_printed_for_people(capsys: pytest.CaptureFixture[str], state: Path) -> None:
-    """Without --json the same rows come as a table, a limited number of them; markup in names is only text."""
+def test_records_are_printed_as_tables(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """Without --json, with a limited number of rows; markup in names is printed as text."""
     Sandbox(state).precoro.add_option("Brackets [bold]Ltd[/bold]")
     run(capsys, "seed", "--customers", "30", "--state", str(state))
 
-    leads = run(capsys, "show", "netsuite", "departments", "--limit", "2", "--state", str(state))
+    departments = run(capsys, "show", "netsuite", "departments", "--limit", "2", "--state", str(state))
     options = run(capsys, "show", "precoro", "options", "--state", str(state))
 
-    assert "netsuite departments: 2 of 10" in leads
-    assert "Sales : Inside Sales" in leads
+    assert "netsuite departments: 2 of 10" in departments
+    assert "Sales : Inside Sales" in departments
     assert "Brackets [bold]Ltd[/bold]" in options
 
 
 @pytest.mark.parametrize(
-    ("system", "thing"),
+    ("system", "record_type"),
     [
         ("netsuite", "leads"),
         ("netsuite", "prospects"),
@@ -83,23 +83,23 @@ def test_tables_are_printed_for_people(capsys: pytest.CaptureFixture[str], state
         ("precoro", "options"),
     ],
 )
-def test_everything_can_be_shown(
+def test_every_record_type_can_be_shown(
     capsys: pytest.CaptureFixture[str], state: Path, system: str, record_type: str
 ) -> None:
-    """An empty stand-in shows an empty list, not an error."""
+    """An empty system shows an empty list, not an error."""
     assert isinstance(run_json(capsys, "show", system, record_type, "--state", str(state)), list)
     assert f"{system} {record_type}" in run(capsys, "show", system, record_type, "--state", str(state))
 
 
-def test_switches_tell_what_they_mean_and_can_be_set(capsys: pytest.CaptureFixture[str], state: Path) -> None:
-    """Whoever knows how their account behaves sets the stand-in to it; values are read by the switch's type."""
+def test_switches_are_documented_and_can_be_set(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """A switch adapts a system to a real account's behavior; values are parsed by the switch's type."""
     settings = ("name_limit=255", "strict_put=true", "created_status=200")
 
     rows = run_json(capsys, "switches", "precoro", *settings, "--state", str(state))
     hidden = run_json(capsys, "switches", "netsuite", "hidden_tables=job,contact", "--state", str(state))
 
-    told = {row["name"]: row for row in rows}
-    assert (told["name_limit"]["value"], told["name_limit"]["default"]) == (255, 256)
+    by_name = {row["name"]: row for row in rows}
+    assert (by_name["name_limit"]["value"], by_name["name_limit"]["default"]) == (255, 256)
     assert all(row["meaning"] and row["source"] for row in rows + hidden)
     loaded = Sandbox(state).switches.load("precoro", PrecoroSwitches)
     assert (loaded.name_limit, loaded.strict_put, loaded.created_status) == (255, True, 200)
@@ -111,34 +111,33 @@ def test_every_system_lists_its_switches(capsys: pytest.CaptureFixture[str], sta
     rows = run_json(capsys, "switches", "--state", str(state))
 
     assert {row["system"] for row in rows} == {"netsuite", "suiteprojects", "precoro"}
-    assert get_args(SystemName) == SYSTEMS
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "text"),
     [
-        (("show", "netsuite", "foo"), "netsuite has no 'foo'; there are customers, leads"),
-        (("switches", "precoro", "nonsense=1"), "no switch 'nonsense'; there are"),
+        (("show", "netsuite", "foo"), "'foo'"),
+        (("switches", "precoro", "nonsense=1"), "no switch 'nonsense'; known are"),
         (("switches", "precoro", "name_limit=many"), "name_limit takes"),
         (("switches", "precoro", "pagination=none"), "pagination takes"),
         (("seed", "--customers", "5", "--companies", "no-such-file.csv"), "no-such-file.csv"),
     ],
 )
-def test_mistakes_are_answered_in_one_line(
-    capsys: pytest.CaptureFixture[str], state: Path, words: tuple[str, ...], told: str
+def test_a_user_error_is_one_line(
+    capsys: pytest.CaptureFixture[str], state: Path, arguments: tuple[str, ...], text: str
 ) -> None:
-    """What a person can put right is said without a traceback, with exit code 2."""
+    """On stderr, without a traceback, with exit code 2."""
     with pytest.raises(SystemExit) as ended:
-        run(capsys, *words, "--state", str(state))
+        run(capsys, *arguments, "--state", str(state))
 
     error = capsys.readouterr().err
     assert ended.value.code == 2
-    assert told in error
+    assert text in error
     assert error.count("\n") == 1
 
 
 def test_the_default_folder_is_in_millponds_home(tmp_path: Path) -> None:
-    """$MILLPOND_HOME, or .millpond where the command runs."""
+    """$MILLPOND_HOME, or .millpond in the current folder."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MILLPOND_HOME", str(tmp_path))
         assert state_folder(None) == tmp_path / "sandbox"

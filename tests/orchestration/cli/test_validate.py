@@ -1,25 +1,25 @@
-"""Workflow files with mistakes: file, line, field and mend, wherever one looks; what is not broken goes on."""
+"""Invalid workflow files: file, line, field and fix in every place; valid workflows are not affected."""
 
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from rich.console import Console
 
 from orchestration.automation.jobs import GROUPS_ASSET
-from orchestration.cli.validate import validate_folder
+from orchestration.cli.validate import validate
 from orchestration.definitions import definitions
-from tests.orchestration.bad_day import OF_PRECORO, OF_SUITEPROJECTS, failures, held
 from tests.orchestration.conftest import Home, edited_workflows
+from tests.orchestration.home_state import CUSTOMERS, OPTIONS, failures, target_records
 
 GROUPS = "groups:\n  customers:\n    workflows: [suiteprojects__customers, precoro__options]\n"
 
 
-def instead(before: str, after: str) -> Callable[[str], str]:
-    """An edit: one text for another that stands there once."""
+def replace(before: str, after: str) -> Callable[[str], str]:
+    """Return an edit that replaces a text that occurs once."""
 
     def edit(text: str) -> str:
         assert text.count(before) == 1, before
@@ -29,25 +29,25 @@ def instead(before: str, after: str) -> Callable[[str], str]:
 
 
 def line_of(file: Path, text: str) -> int:
-    """The line on which a text stands for the first time."""
+    """Return the first line that contains a text."""
     return next(number for number, line in enumerate(file.read_text().splitlines(), 1) if text in line)
 
 
 def validated(folder: Path) -> tuple[int, str]:
-    """What `millpond validate` answers and prints."""
-    printed = StringIO()
-    code = validate_folder(folder, Console(file=printed, width=200))
+    """Return the exit code and the output of `millpond validate`."""
+    with redirect_stdout(StringIO()) as printed:
+        code = validate(folder)
     return code, printed.getvalue()
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One edit of a good file; `line` is a text on the line that must be named, `told` begins after it."""
+    """One edit of a valid file; `line` is a text on the reported line, and `problem` the start of the problem."""
 
     before: str
     after: str
     line: str
-    told: str
+    problem: str
 
 
 NAME = "coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name))"
@@ -57,10 +57,12 @@ MISTAKES = {
     "bad YAML": Mistake(
         "target: suite", "target: [suite", "active: true", "expected ',' or ']', but got ':'; check quotes"
     ),
-    "unknown key": Mistake("  active: true\n", "  actve: true\n", "actve", "actve: no such key here"),
+    "unknown key": Mistake(
+        "  active: true\n", "  actve: true\n", "actve", "actve: unknown key; did you mean `active`?"
+    ),
     "unknown target": Mistake("suiteprojects.Customer", "suiteprojects.Custmer", "Custmer", "target: no target `suite"),
     "unknown source": Mistake(
-        "source: customers", "source: custmers", "source: custmers", "source: no source `custmers`; there are customers"
+        "source: customers", "source: custmers", "source: custmers", "source: no source `custmers`; known are customers"
     ),
     "unknown column": Mistake(
         "from: currency_code", "from: curency", "curency", "fields.6.from: no column `curency`; did you mean currency_"
@@ -81,74 +83,74 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_is_told_with_file_line_field_and_mend(tmp_path: Path, mistake: Mistake) -> None:
-    """The other workflow is as good as ever."""
-    edit = instead(mistake.before, mistake.after)
-    with edited_workflows(tmp_path / "own", **{OF_SUITEPROJECTS: edit}) as folder:
+def test_a_mistake_is_reported_with_file_line_field_and_fix(tmp_path: Path, mistake: Mistake) -> None:
+    """The other workflows stay valid."""
+    edit = replace(mistake.before, mistake.after)
+    with edited_workflows(tmp_path / "own", **{CUSTOMERS: edit}) as folder:
         code, printed = validated(folder)
 
-    file = folder / OF_SUITEPROJECTS / "defs.yaml"
-    assert f"✗ {file}:{line_of(file, mistake.line)}: {mistake.told}" in printed
-    assert f"✓ {OF_PRECORO}" in printed
+    file = folder / CUSTOMERS / "defs.yaml"
+    assert f"✗ {file}:{line_of(file, mistake.line)}: {mistake.problem}" in printed
+    assert f"✓ {OPTIONS}" in printed
     assert code == 1
 
 
-def test_a_condition_must_be_one(tmp_path: Path) -> None:
-    """What is neither true nor false would select nothing, or everything."""
-    edit = instead("      select: {subsidiary: 2}", "      select: {subsidiary: 2, where: project_name}")
-    with edited_workflows(tmp_path / "own", **{OF_PRECORO: edit}) as folder:
+def test_a_filter_must_be_a_condition(tmp_path: Path) -> None:
+    """Any other expression would select nothing, or everything."""
+    edit = replace("      select: {subsidiary: 2}", "      select: {subsidiary: 2, where: project_name}")
+    with edited_workflows(tmp_path / "own", **{OPTIONS: edit}) as folder:
         code, printed = validated(folder)
 
     assert code == 1
     assert "records.1.select.where: `project_name` is String, not a condition" in printed
 
 
-def test_a_folder_that_cannot_name_an_asset_is_told(tmp_path: Path) -> None:
-    """Dagster takes letters, digits and underscores; the rest of the code location must not fall with it."""
+def test_a_folder_name_must_be_an_asset_name(tmp_path: Path) -> None:
+    """Dagster allows letters, digits and underscores; the rest of the code location still loads."""
     with edited_workflows(tmp_path / "own") as folder:
-        (folder / OF_PRECORO).rename(folder / "precoro-options")
+        (folder / OPTIONS).rename(folder / "precoro-options")
 
         code, printed = validated(folder)
         names = {spec.key.to_user_string() for spec in definitions().resolve_all_asset_specs()}
 
     assert code == 1
     assert "precoro-options/defs.yaml: the folder names the workflow: use letters" in printed
-    assert {f"sync_{OF_SUITEPROJECTS}", "mart_precoro_options"} <= names
+    assert {f"sync_{CUSTOMERS}", "mart_precoro_options"} <= names
 
 
-def test_a_broken_workflow_does_not_stop_the_other(seeded: Home, tmp_path: Path) -> None:
-    """The broken one says so in its description and in the run, also in its group's; mended, the next run sends it."""
-    edit = instead("from: currency_code", "from: curency_code")
+def test_a_broken_workflow_does_not_affect_the_others(seeded: Home, tmp_path: Path) -> None:
+    """Its asset fails in its description and in every run of its groups; once fixed, the next run sends it."""
+    edit = replace("from: currency_code", "from: curency_code")
     groups = GROUPS.replace("precoro__options", "precoro__optons, precoro__options")
-    with edited_workflows(tmp_path / "own", groups, **{OF_SUITEPROJECTS: edit}) as folder:
-        file = folder / OF_SUITEPROJECTS / "defs.yaml"
+    with edited_workflows(tmp_path / "own", groups, **{CUSTOMERS: edit}) as folder:
+        file = folder / CUSTOMERS / "defs.yaml"
         _, printed = validated(folder)
         problem = next(each for each in printed.splitlines() if "curency_code" in each).removeprefix("✗ ")
         in_groups = next(each for each in printed.splitlines() if "precoro__optons" in each).removeprefix("✗ ")
-        asset = definitions().resolve_asset_graph().get(dg.AssetKey(f"mart_{OF_SUITEPROJECTS}"))
-        told = failures(seeded.run("customers"))
+        asset = definitions().resolve_asset_graph().get(dg.AssetKey(f"mart_{CUSTOMERS}"))
+        failed = failures(seeded.run("customers"))
 
         assert in_groups.startswith(f"{folder / 'groups.yaml'}:3: groups.customers.workflows.1: no workflow")
         assert problem in (asset.description or "")
-        assert told == {f"mart_{OF_SUITEPROJECTS}": problem, GROUPS_ASSET: in_groups}
-        found = held(seeded)
-        assert found[OF_SUITEPROJECTS] == []
-        assert len(found[OF_PRECORO]) > 3
+        assert failed == {f"mart_{CUSTOMERS}": problem, GROUPS_ASSET: in_groups}
+        found = target_records(seeded)
+        assert found[CUSTOMERS] == []
+        assert len(found[OPTIONS]) > 3
 
         file.write_text(file.read_text().replace("curency_code", "currency_code"))
         (folder / "groups.yaml").write_text(GROUPS)
         assert validated(folder)[0] == 0
         assert seeded.run("customers").success
-        assert len(held(seeded)[OF_SUITEPROJECTS]) > 3
+        assert len(target_records(seeded)[CUSTOMERS]) > 3
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         ("groups:\n  customers: {workflows: [precoro__options}\n", ":2: "),
         (
             "groups:\n  customers:\n    workfows: [precoro__options]\n",
-            ":3: groups.customers.workfows: no such key here",
+            ":3: groups.customers.workfows: unknown key; did you mean `workflows`?",
         ),
         (GROUPS + "    schedule: {cron: every day}\n", ":4: groups.customers.schedule: cron `every day`"),
         (GROUPS.replace("customers:", "all:"), ":2: groups.all: "),
@@ -157,14 +159,14 @@ def test_a_broken_workflow_does_not_stop_the_other(seeded: Home, tmp_path: Path)
     ],
     ids=["YAML", "key", "cron", "taken", "name", "empty"],
 )
-def test_a_groups_file_that_cannot_be_used_stops_nobody(tmp_path: Path, text: str, told: str) -> None:
-    """Every workflow still has its own job, and `all` says what is wrong."""
+def test_an_invalid_groups_file_does_not_affect_the_workflows(tmp_path: Path, text: str, problem: str) -> None:
+    """Every workflow still has its own job, and `all` fails with the problems."""
     with edited_workflows(tmp_path / "own", text) as folder:
         code, printed = validated(folder)
         jobs = {job.name: job for job in definitions().resolve_all_job_defs()}
 
     assert code == 1
-    assert f"✗ {folder / 'groups.yaml'}{told}" in printed
-    assert {"all", OF_SUITEPROJECTS, OF_PRECORO} <= jobs.keys()
+    assert f"✗ {folder / 'groups.yaml'}{problem}" in printed
+    assert {"all", CUSTOMERS, OPTIONS} <= jobs.keys()
     assert GROUPS_ASSET in jobs["all"].graph.node_dict
-    assert GROUPS_ASSET not in jobs[OF_PRECORO].graph.node_dict
+    assert GROUPS_ASSET not in jobs[OPTIONS].graph.node_dict

@@ -1,23 +1,21 @@
-"""`millpond compact` by hand and every night: what it says, and that a warehouse that is not there is no error."""
+"""`millpond compact`, and the maintenance job's compaction."""
 
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from rich.console import Console
 
-from orchestration.maintenance.compact import compact_warehouse, print_compacted
-from orchestration.maintenance.job import tidy_job
-from orchestration.maintenance.retention import Keep
+from orchestration.cli.compact import compact
+from orchestration.maintenance.compact import compact_warehouse
+from orchestration.maintenance.job import maintenance_job
 from orchestration.settings import MillpondSettings
 from resources.clock import WallClock
-from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
-from tests.orchestration.conftest import QUIET, at_home
+from tests.orchestration.conftest import QUIET, Home, at_home
 
 
 def fill(warehouse: Warehouse) -> None:
-    """A version that ended long ago, one that is still so, and room that is free."""
+    """Add an ended version, a current one, and free space."""
     with warehouse.writer() as con:
         con.execute(
             "create table hist_netsuite__customers as select * from (values"
@@ -29,38 +27,37 @@ def fill(warehouse: Warehouse) -> None:
         con.execute("delete from big")
 
 
-def test_what_it_did_is_told(warehouse: Warehouse, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_its_results(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """Rows by table, and the size before and after."""
-    console = Console(width=100)
-    assert print_compacted(warehouse, 730, sandbox.clock, console) == 2
+    assert compact(keep_days=730) == 2
     assert "nothing has been read yet" in capsys.readouterr().out
 
-    fill(warehouse)
-    assert print_compacted(warehouse, 730, sandbox.clock, console) == 0
-    told = capsys.readouterr().out
-    assert "hist_netsuite__customers" in told
-    assert "MB before" in told
-    assert warehouse.table("hist_netsuite__customers")["is_current"].to_list() == [True]
+    fill(home.warehouse)
+    assert compact(keep_days=730) == 0
+    printed = capsys.readouterr().out
+    assert "hist_netsuite__customers" in printed
+    assert "MB before" in printed
+    assert home.warehouse.table("hist_netsuite__customers")["is_current"].to_list() == [True]
 
 
-def test_nothing_goes_when_everything_is_kept(warehouse: Warehouse) -> None:
-    """0 days is for ever; the room that is free goes all the same."""
+def test_with_zero_days_no_history_is_deleted(warehouse: Warehouse) -> None:
+    """Free space is released all the same."""
     fill(warehouse)
 
     done = compact_warehouse(warehouse, keep_days=0, clock=WallClock())
 
-    assert done.gone == {}
+    assert done.deleted == {}
     assert done.after < done.before
     assert warehouse.table("hist_netsuite__customers").height == 2
 
 
 @pytest.mark.parametrize("filled", [False, True])
-def test_the_night_does_it(tmp_path: Path, *, filled: bool) -> None:
-    """The job that tidies up thins and compacts as well, by the warehouse's own time."""
+def test_the_maintenance_job_compacts(tmp_path: Path, *, filled: bool) -> None:
+    """By the warehouse's own clock."""
     with at_home(tmp_path) as home:
         if filled:
             fill(home.warehouse)
-        job = tidy_job(Keep(runs=1, plans=1, reports=1), MillpondSettings())
+        job = maintenance_job(MillpondSettings())
         with dg.DagsterInstance.ephemeral() as instance:
             result = job.execute_in_process(
                 instance=instance, resources={"warehouse": home.warehouse}, run_config=QUIET

@@ -1,4 +1,4 @@
-"""A record that was just saved reaches the targets by itself, and nothing else is touched."""
+"""Records just saved in NetSuite reach the targets, and nothing else changes."""
 
 import subprocess
 import sys
@@ -13,17 +13,19 @@ import dagster as dg
 import pytest
 
 from assets.delivery.spec.switches import Switches
-from orchestration.definitions import load_workflows, resources
-from orchestration.realtime.job import REALTIME, Outcome, Realtime
+from orchestration.connections import Connections
+from orchestration.realtime.job import REALTIME, Outcome, RealtimeSync
 from orchestration.realtime.queue import NotificationQueue
+from orchestration.resource_wiring import resources
 from orchestration.settings import ROOT, MillpondSettings
+from orchestration.workflow_files import load_workflows
 from resources.failpoints import arm
 from resources.sandbox.faults import Fault, FaultKind
 from tests.orchestration.conftest import Home, at_home
-from tests.orchestration.expected_targets import held_options
+from tests.orchestration.expected_targets import target_options
 
-SUITE, OPTIONS = "suiteprojects__customers", "precoro__options"
-HEARING = (SUITE, "suiteprojects__projects", "suiteprojects__contacts", OPTIONS)
+CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"
+REALTIME_WORKFLOWS = (CUSTOMERS, "suiteprojects__projects", "suiteprojects__contacts", OPTIONS)
 BOTH = """
 select customer_id
 from stg_netsuite__customers
@@ -36,53 +38,49 @@ order by try_cast(customer_id as bigint)
 
 @dataclass
 class Live:
-    """A home whose workflows follow change notifications, after a run of all."""
+    """A home with real-time updates, after a full run."""
 
     home: Home
     numbers: Iterator[int] = field(default_factory=lambda: count(int(time.time())))
 
     @property
-    def notifications(self) -> NotificationQueue:
-        """What waits."""
+    def queue(self) -> NotificationQueue:
+        """The queue."""
         return NotificationQueue(self.home.folder)
 
     def customers(self) -> list[int]:
-        """Customers that both targets have."""
+        """Return the customers that both targets have."""
         return [int(row[0]) for row in self.ledger(BOTH)]
 
-    def notification(self, source: str, record_id: int, *, is_deleted: bool = False) -> None:
-        """As the webhook keeps it."""
+    def notify(self, source: str, record_id: int, *, is_deleted: bool = False) -> None:
+        """Add a notification as the webhook does."""
         nonce, now = f"nonce-{next(self.numbers)}", time.time()
-        assert self.notifications.keep(
-            source, str(record_id), is_deleted=is_deleted, nonce=nonce, now=now, remember_s=600
-        )
+        assert self.queue.add(source, str(record_id), is_deleted=is_deleted, nonce=nonce, now=now, remember_s=600)
 
     def rename(self, customer_id: int, name: str) -> None:
-        """A person renames a customer, and the script tells of it."""
+        """Rename a customer in NetSuite, and add the script's notification."""
         self.home.sandbox.netsuite.update("customer", customer_id, companyname=name)
-        self.notification("customers", customer_id)
+        self.notify("customers", customer_id)
 
-    def bring(self, run_id: str = "") -> Outcome:
-        """What the targeted run does, without Dagster around it."""
+    def sync(self, run_id: str = "") -> Outcome:
+        """Run a real-time update without Dagster."""
         settings = MillpondSettings()
         workflows, _ = load_workflows(settings.workflows)
         made = resources(settings, workflows)
-        connections = {each.spec.connection_name for each in workflows}
+        names = {each.spec.connection_name for each in workflows}
         with dg.build_resources(
-            {name: made[name] for name in ("warehouse", "netsuite", "extraction", *connections)}
+            {name: made[name] for name in ("warehouse", "netsuite", "extraction", *names)}
         ) as opened:
-            clients = {name: getattr(opened, name) for name in connections}
+            connections = Connections.of(opened.warehouse, workflows, opened)
             run_id = run_id or f"change notifications {next(self.numbers)}"
-            return Realtime(
-                opened.warehouse, opened.netsuite, opened.extraction, clients, workflows, self.notifications, run_id
-            ).bring(200)
+            return RealtimeSync(connections, opened.netsuite, opened.extraction, self.queue, run_id).sync_due(200)
 
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of the warehouse."""
+        """Return rows of the warehouse."""
         return self.home.warehouse.read(query).rows()
 
     def confirmed(self, record_id: int) -> set[str]:
-        """The workflows that had a record confirmed by a run that change notifications started."""
+        """Return the workflows that had a record confirmed in a real-time run."""
         return {
             row[0]
             for row in self.ledger(
@@ -93,51 +91,51 @@ class Live:
         }
 
     def in_targets(self, name: str) -> tuple[int, int]:
-        """How many records of that name SuiteProjects Pro and Precoro have."""
+        """Return how many records of this name SuiteProjects Pro and Precoro have."""
         suite = [row for row in self.home.sandbox.suiteprojects.rows("Customer") if row.get("company") == name]
-        options = [row for row in held_options(self.home.sandbox) if row["name"] == name]
+        options = [row for row in target_options(self.home.sandbox) if row["name"] == name]
         return len(suite), len(options)
 
 
 @contextmanager
-def listening(home: Home) -> Iterator[Live]:
-    """Switch real time on."""
-    for name in HEARING:
-        Switches(home.warehouse.folder).say(name, realtime=True)
+def with_realtime(home: Home) -> Iterator[Live]:
+    """Activate real-time updates."""
+    for name in REALTIME_WORKFLOWS:
+        Switches(home.warehouse.folder).override(name, realtime=True)
     yield Live(home)
 
 
 @pytest.fixture
-def live(settled: Home) -> Iterator[Live]:
-    """One run of all went well."""
-    with listening(settled) as made:
+def live(synced: Home) -> Iterator[Live]:
+    """A home after a full run."""
+    with with_realtime(synced) as made:
         yield made
 
 
 def watermarks(live: Live) -> list[tuple[Any, ...]]:
-    """How far each table was read."""
+    """Return the watermarks."""
     return live.ledger("select source_table, watermark_at, reconciled_at, run_id from sync_watermarks order by 1")
 
 
 def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a run of Dagster's: the sinks show what was brought, and what the ordinary run reads stays the same."""
+    """By a Dagster run: the sync assets show the results, and a normal run still reads the same changes."""
     monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0")
     first, second = live.customers()[:2]
     before = watermarks(live)
     live.rename(first, "Renamed just now")
-    live.home.sandbox.netsuite.update("customer", second, companyname="Nobody told of it")
+    live.home.sandbox.netsuite.update("customer", second, companyname="Without notification")
 
     done = live.home.run(REALTIME)
 
     assert done.success
     assert live.in_targets("Renamed just now") == (1, 1)
-    assert live.in_targets("Nobody told of it") == (0, 0)
-    assert live.confirmed(first) == {SUITE, OPTIONS}
+    assert live.in_targets("Without notification") == (0, 0)
+    assert live.confirmed(first) == {CUSTOMERS, OPTIONS}
     assert watermarks(live) == before
-    assert live.notifications.waiting() == 0
+    assert live.queue.pending() == 0
     seen = [each for each in done.all_events if each.event_type_value == "ASSET_OBSERVATION"]
-    shown = {str(each.asset_key.to_user_string()): each for each in seen if each.asset_key}
-    assert {f"sync_{SUITE}", f"sync_{OPTIONS}"} <= shown.keys()
+    observed = {str(each.asset_key.to_user_string()): each for each in seen if each.asset_key}
+    assert {f"sync_{CUSTOMERS}", f"sync_{OPTIONS}"} <= observed.keys()
     versions = live.ledger(
         f"select company_name, is_current from hist_netsuite__customers where customer_id = '{first}'"
     )
@@ -145,8 +143,8 @@ def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, mon
     assert len(versions) == 2
 
 
-def test_a_new_project_of_a_new_customer_is_brought_with_its_parents(live: Live) -> None:
-    """Only the project was hinted: the script of the customer did not get through. A contact waits for its customer."""
+def test_a_new_project_is_synced_with_its_new_customer(live: Live) -> None:
+    """Only the project has a notification: the customer's did not arrive."""
     netsuite = live.home.sandbox.netsuite
     old = next(row for row in netsuite.rows("customer") if row["id"] == live.customers()[0])
     number = netsuite.next_id("customer")
@@ -162,9 +160,9 @@ def test_a_new_project_of_a_new_customer_is_brought_with_its_parents(live: Live)
             | {"id": project, "entityid": "P-new", "companyname": "Its project", "customer": number, "parent": number}
         ],
     )
-    live.notification("projects", project)
+    live.notify("projects", project)
 
-    outcome = live.bring()
+    outcome = live.sync()
 
     assert not outcome.problems
     assert live.in_targets("Brand new") == (1, 1)
@@ -177,43 +175,43 @@ def test_a_new_project_of_a_new_customer_is_brought_with_its_parents(live: Live)
 
 
 @pytest.mark.long
-def test_a_deletion_is_believed_when_netsuite_shows_the_record_no_more(live: Live) -> None:
-    """Said and gone: switched off. Said and there: nothing. Not said and not there, or never there: left alone."""
+def test_a_reported_deletion_is_verified_in_netsuite(live: Live) -> None:
+    """Reported and gone: deactivated. Reported and present: unchanged. Not reported, or never present: unchanged."""
     parents = {row["customer"] for row in live.home.sandbox.netsuite.rows("job")}
-    gone, there, unsaid = [each for each in live.customers() if each not in parents][:3]
+    gone, present, unreported = [each for each in live.customers() if each not in parents][:3]
     live.home.sandbox.netsuite.delete("customer", "customer", gone)
-    live.home.sandbox.netsuite.delete("customer", "customer", unsaid)
-    live.notification("customers", gone, is_deleted=True)
-    live.notification("customers", there, is_deleted=True)
-    live.notification("customers", unsaid)
-    live.notification("customers", 999_999_999)
+    live.home.sandbox.netsuite.delete("customer", "customer", unreported)
+    live.notify("customers", gone, is_deleted=True)
+    live.notify("customers", present, is_deleted=True)
+    live.notify("customers", unreported)
+    live.notify("customers", 999_999_999)
 
-    outcome = live.bring()
+    outcome = live.sync()
 
     assert not outcome.problems
     state = dict(live.ledger("select customer_id, is_deleted from stg_netsuite__customers"))
-    assert (state[str(gone)], state[str(there)], state[str(unsaid)]) == (True, False, False)
+    assert (state[str(gone)], state[str(present)], state[str(unreported)]) == (True, False, False)
     acted = dict(live.ledger("select source_id, action from sync_attempts where action = 'deactivate'"))
     assert acted.keys() == {str(gone)}
-    assert live.notifications.waiting() == 0
+    assert live.queue.pending() == 0
 
 
 @pytest.mark.long
-def test_an_account_that_is_down_keeps_its_hints_and_holds_up_no_other(live: Live) -> None:
-    """Precoro has the record at once; SuiteProjects Pro gets it, and only it, when it answers again."""
+def test_an_unreachable_target_keeps_its_notifications_and_delays_no_other(live: Live) -> None:
+    """Precoro gets the record at once; SuiteProjects Pro gets it when it responds again."""
     first, second = live.customers()[:2]
-    live.home.sandbox.faults.plan("suiteprojects", Fault(FaultKind.REFUSED_500, times=1000))
+    live.home.sandbox.faults.plan("suiteprojects", Fault(FaultKind.NOT_APPLIED_500, times=1000))
     live.rename(first, "While it was down")
-    down = live.bring()
+    down = live.sync()
     assert [text.partition(":")[0] for text in down.problems] == ["suiteprojects"]
     assert live.in_targets("While it was down") == (0, 1)
 
     live.home.sandbox.faults.clear()
     live.rename(second, "After it was down")
-    fresh = live.bring()
+    fresh = live.sync()
     assert not fresh.problems
     assert live.in_targets("After it was down") == (1, 1)
-    again = live.notifications.due(["suiteprojects", "precoro"], time.time() + 60)
+    again = live.queue.due(["suiteprojects", "precoro"], time.time() + 60)
     assert {
         connection: [notification.record_id for notification in notifications]
         for connection, notifications in again.items()
@@ -224,33 +222,33 @@ def test_an_account_that_is_down_keeps_its_hints_and_holds_up_no_other(live: Liv
 
 
 @pytest.mark.long
-def test_while_netsuite_is_down_every_hint_waits(live: Live) -> None:
-    """Values are never taken from the change notification, so there is nothing to send."""
-    live.home.sandbox.faults.plan("netsuite", Fault(FaultKind.REFUSED_500, times=1000))
-    live.notification("customers", live.customers()[0])
+def test_every_notification_is_kept_while_netsuite_is_unreachable(live: Live) -> None:
+    """Values never come from the notification, so there is nothing to send."""
+    live.home.sandbox.faults.plan("netsuite", Fault(FaultKind.NOT_APPLIED_500, times=1000))
+    live.notify("customers", live.customers()[0])
     attempts = live.ledger("select count(*) from sync_attempts")
 
-    outcome = live.bring()
+    outcome = live.sync()
 
     assert len(outcome.problems) == 2
-    assert live.notifications.waiting() == 1
+    assert live.queue.pending() == 1
     assert live.ledger("select count(*) from sync_attempts") == attempts
 
 
 @pytest.mark.long
-def test_what_is_switched_off_is_not_brought(live: Live) -> None:
-    """Looked at when the run decides: no code is loaded anew."""
+def test_an_inactive_workflow_is_not_synced(live: Live) -> None:
+    """The run checks the state when it decides."""
     key = live.customers()[0]
     switches = Switches(live.home.warehouse.folder)
-    switches.say(OPTIONS, realtime=False)
-    switches.say(SUITE, active=False)
+    switches.override(OPTIONS, realtime=False)
+    switches.override(CUSTOMERS, active=False)
     live.rename(key, "Off")
-    live.bring()
+    live.sync()
     assert live.in_targets("Off") == (0, 0)
 
-    switches.say(SUITE, active=True)
-    live.notification("customers", key)
-    live.bring()
+    switches.override(CUSTOMERS, active=True)
+    live.notify("customers", key)
+    live.sync()
     assert live.in_targets("Off") == (1, 0)
 
 
@@ -264,14 +262,14 @@ def test_what_is_switched_off_is_not_brought(live: Live) -> None:
         ),
     ],
 )
-def test_a_run_that_is_killed_is_made_good_by_the_next(live: Live, failpoint: str) -> None:
-    """The change notification is closed after everything else: the record comes, and comes once."""
+def test_a_killed_run_is_completed_by_the_next(live: Live, failpoint: str) -> None:
+    """A notification is completed last, so the record is synced, and only once."""
     netsuite = live.home.sandbox.netsuite
     old = next(row for row in netsuite.rows("customer") if row["id"] == live.customers()[0])
     number = netsuite.next_id("customer")
     netsuite.insert("customer", [old | {"id": number, "entityid": "C-new", "companyname": "Brand new"}])
     netsuite.insert("customersubsidiaryrelationship", [{"entity": number, "subsidiary": 2, "isprimarysub": True}])
-    live.notification("customers", number)
+    live.notify("customers", number)
     script = (
         "import sys; from pathlib import Path; from tests.orchestration.realtime.test_realtime import killed;"
         " killed(Path(sys.argv[1]), sys.argv[2])"
@@ -281,25 +279,25 @@ def test_a_run_that_is_killed_is_made_good_by_the_next(live: Live, failpoint: st
         cwd=ROOT, check=False, capture_output=True,
     )  # fmt: skip
     assert done.returncode == -9, done.stderr.decode()[-2000:]
-    assert live.notifications.waiting() == 1
+    assert live.queue.pending() == 1
 
-    assert not live.bring().problems
+    assert not live.sync().problems
 
     assert live.in_targets("Brand new") == (1, 1)
-    assert live.notifications.waiting() == 0
+    assert live.queue.pending() == 0
     assert live.ledger("select count(*) from sync_runs where state = 'sending'") == [(0,)]
 
 
 def killed(folder: Any, failpoint: str) -> None:
-    """A targeted run in a process of its own, killed there."""
+    """Run a real-time update in this process, killed at the failpoint."""
     with at_home(folder) as home:
         arm(failpoint)
-        Live(home).bring("killed")
+        Live(home).sync("killed")
 
 
 @pytest.mark.long
-def test_a_run_waits_a_little_for_the_next_save(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who saves one record saves another; the second does not wait for a process to begin."""
+def test_a_run_waits_for_the_next_save(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second record does not wait for a new process to start."""
     monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0.5")
     first, second = live.customers()[:2]
     live.rename(first, "The first")
@@ -308,4 +306,4 @@ def test_a_run_waits_a_little_for_the_next_save(live: Live, monkeypatch: pytest.
     assert live.home.run(REALTIME).success
 
     assert live.in_targets("The first") == live.in_targets("The second") == (1, 1)
-    assert live.notifications.waiting() == 0
+    assert live.queue.pending() == 0

@@ -1,4 +1,4 @@
-"""The change notification sensors: a run as soon as something was saved, one at a time, and a run of all after a burst."""
+"""The sensors of change notifications: one real-time run at a time, and a full run after a burst."""
 
 import time
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ import dagster as dg
 import pytest
 
 from assets.delivery.spec.switches import Switches
-from orchestration.automation.jobs import ALL
-from orchestration.definitions import definitions, load_workflows
+from orchestration.automation.groups import ALL
+from orchestration.definitions import definitions
 from orchestration.realtime.job import REALTIME
 from orchestration.realtime.queue import NotificationQueue
-from orchestration.realtime.sensor import BURST_TAG, Watch
+from orchestration.realtime.sensor import BURST_RUNNING, BURST_TAG, NotificationWatch
 from orchestration.settings import ROOT
+from orchestration.workflow_files import load_workflows
 from resources.warehouse.warehouse import Warehouse
 from tests.orchestration.conftest import Home
 
@@ -22,7 +23,7 @@ FAILED, DONE, STARTED = (dg.DagsterRunStatus[name] for name in ("FAILURE", "SUCC
 
 @dataclass
 class Watcher:
-    """The sensors over a folder, and Dagster's own records."""
+    """The sensors on a folder, and a Dagster instance."""
 
     folder: Path
     instance: dg.DagsterInstance
@@ -31,30 +32,30 @@ class Watcher:
     def __post_init__(self) -> None:
         self.warehouse = Warehouse(self.folder / "warehouse")
         workflows, _ = load_workflows(ROOT / "orchestration" / "workflows")
-        self.watch = Watch(self.folder, workflows, self.burst, 0)
+        self.watch = NotificationWatch(self.folder, workflows, self.burst, 0)
 
-    def hear(self, *, realtime: bool = True) -> None:
-        """Switch the real time of one workflow."""
-        Switches(self.warehouse.folder).say("suiteprojects__customers", realtime=realtime)
+    def set_realtime(self, *, realtime: bool = True) -> None:
+        """Switch the real-time updates of one workflow."""
+        Switches(self.warehouse.folder).override("suiteprojects__customers", realtime=realtime)
 
-    def notification(self, *record_ids: int) -> None:
-        """Records were saved."""
+    def notify(self, *record_ids: int) -> None:
+        """Add notifications of saved records."""
         for each in record_ids:
             nonce = f"nonce {each} {time.time_ns()}"
-            NotificationQueue(self.folder).keep(
+            NotificationQueue(self.folder).add(
                 "customers", str(each), is_deleted=False, nonce=nonce, now=time.time(), remember_s=600
             )
 
-    def look(self) -> dg.RunRequest | str:
-        """The sensor `change_notifications`."""
-        return self.watch.look(self.instance, self.warehouse)
+    def check(self) -> dg.RunRequest | str:
+        """Evaluate the sensor `change_notifications`."""
+        return self.watch.check(self.instance, self.warehouse)
 
-    def look_at_burst(self) -> dg.RunRequest | str:
-        """The sensor `change_notifications_burst`."""
-        return self.watch.look_at_burst(self.instance, self.warehouse)
+    def check_burst(self) -> dg.RunRequest | str:
+        """Evaluate the sensor `change_notifications_burst`."""
+        return self.watch.check_burst(self.instance, self.warehouse)
 
-    def note(self, job: str, status: dg.DagsterRunStatus, **tags: str) -> dg.DagsterRun:
-        """A run in some state, without its work."""
+    def add_run(self, job: str, status: dg.DagsterRunStatus, **tags: str) -> dg.DagsterRun:
+        """Add a run in some status, without executing it."""
         named = {name.replace("_", "/", 1): value for name, value in tags.items()}
         run_id = f"{time.time_ns():032x}"
         run_id = "-".join((run_id[:8], run_id[8:12], "4000", "8000", run_id[20:]))
@@ -69,72 +70,72 @@ class Watcher:
 
 @pytest.fixture
 def watcher(tmp_path: Path) -> Watcher:
-    """One workflow follows change notifications."""
+    """One workflow has real-time updates."""
     made = Watcher(tmp_path, dg.DagsterInstance.local_temp(str(tmp_path)))
-    made.hear()
+    made.set_realtime()
     return made
 
 
-def test_without_a_hint_nothing_is_run_and_the_reason_is_told(watcher: Watcher) -> None:
-    """Each of these is what an operator would otherwise look for."""
-    never = watcher.look()
+def test_without_a_notification_the_skip_reason_says_why(watcher: Watcher) -> None:
+    """Each reason names what to do, or that there is nothing to do."""
+    never = watcher.check()
     NotificationQueue(watcher.folder)
-    quiet = watcher.look()
-    watcher.notification(7)
-    watcher.hear(realtime=False)
-    deaf = watcher.look()
+    empty = watcher.check()
+    watcher.notify(7)
+    watcher.set_realtime(realtime=False)
+    inactive = watcher.check()
 
-    assert never == "no change notification was ever kept: start `millpond webhook`"
-    assert quiet == "no change notification waits"
-    assert deaf == "no workflow follows change notifications: `millpond activate WORKFLOW --realtime`"
-    watcher.hear()
-    assert isinstance(watcher.look(), dg.RunRequest)
+    assert never == "no change notification was ever received: start `millpond webhook`"
+    assert empty == "no pending change notification"
+    assert inactive == "no workflow has real-time updates: `millpond activate WORKFLOW --realtime`"
+    watcher.set_realtime()
+    assert isinstance(watcher.check(), dg.RunRequest)
 
 
 def test_saves_are_collected_into_one_run(watcher: Watcher) -> None:
-    """While it is under way no other is asked for; what comes meanwhile is next."""
-    watcher.notification(7, 8, 7)
-    asked = watcher.look()
-    assert isinstance(asked, dg.RunRequest)
-    assert asked.tags["millpond/because"] == "2 records saved in NetSuite"
+    """No second run is requested while it is in progress; later notifications are next."""
+    watcher.notify(7, 8, 7)
+    requested = watcher.check()
+    assert isinstance(requested, dg.RunRequest)
+    assert requested.tags["millpond/reason"] == "2 records saved in NetSuite"
 
-    run = watcher.note(REALTIME, STARTED)
-    assert watcher.look() == "a run brings records just now; what comes meanwhile is next"
+    run = watcher.add_run(REALTIME, STARTED)
+    assert watcher.check() == "a real-time run is in progress; later notifications are next"
     watcher.instance.report_run_failed(run)
-    assert watcher.look() == "the last run failed; again in a moment"
-    watcher.notification(9)
-    assert isinstance(watcher.look(), dg.RunRequest)  # somebody else's save does not wait for it
+    assert watcher.check() == "the last real-time run failed; retried shortly"
+    watcher.notify(9)
+    assert isinstance(watcher.check(), dg.RunRequest)  # a new save does not wait
 
 
-def test_a_burst_is_left_to_one_run_of_all(watcher: Watcher) -> None:
-    """Which answers every change notification from before it was asked for, and none from after."""
-    watcher.notification(*range(1, 7))
-    assert watcher.look() == "6 records wait, more than 5: a run of all takes them"
-    asked = watcher.look_at_burst()
-    assert isinstance(asked, dg.RunRequest)
-    assert asked.tags[BURST_TAG] == "6"
+def test_a_burst_is_left_to_one_full_run(watcher: Watcher) -> None:
+    """It covers the notifications before its request, and none after."""
+    watcher.notify(*range(1, 7))
+    assert watcher.check() == "6 pending records, more than 5: left to a full run"
+    requested = watcher.check_burst()
+    assert isinstance(requested, dg.RunRequest)
+    assert requested.tags[BURST_TAG] == "6"
 
-    watcher.notification(7)
-    run = watcher.note(ALL, STARTED, millpond_hints_up_to="6")
-    assert {watcher.look(), watcher.look_at_burst()} == {"a run of all answers a burst of change notifications"}
+    watcher.notify(7)
+    run = watcher.add_run(ALL, STARTED, millpond_notifications_up_to="6")
+    assert {watcher.check(), watcher.check_burst()} == {BURST_RUNNING}
     watcher.instance.report_dagster_event(dg.DagsterEvent("PIPELINE_SUCCESS", job_name=ALL), run_id=run.run_id)
-    assert watcher.look_at_burst() == "no burst"
-    assert NotificationQueue(watcher.folder).waiting() == 1
-    assert isinstance(watcher.look(), dg.RunRequest)
+    assert watcher.check_burst() == "no burst"
+    assert NotificationQueue(watcher.folder).pending() == 1
+    assert isinstance(watcher.check(), dg.RunRequest)
 
 
-def test_a_burst_whose_run_failed_goes_in_portions(watcher: Watcher) -> None:
-    """A workflow that is broken keeps no saved record of the others waiting for ever."""
-    watcher.notification(*range(1, 7))
-    run = watcher.note(ALL, FAILED, millpond_hints_up_to="6")
+def test_a_burst_whose_full_run_failed_is_synced_in_batches(watcher: Watcher) -> None:
+    """A broken workflow must not block the records of the others forever."""
+    watcher.notify(*range(1, 7))
+    run = watcher.add_run(ALL, FAILED, millpond_notifications_up_to="6")
 
-    told = watcher.look_at_burst()
-    assert told == f"run {run.run_id[:8]} failed on a burst; its records are brought in portions"
-    assert isinstance(watcher.look(), dg.RunRequest)
+    reason = watcher.check_burst()
+    assert reason == f"run {run.run_id[:8]} failed on a burst; its records are synced in batches"
+    assert isinstance(watcher.check(), dg.RunRequest)
 
 
-def test_the_sensors_are_on_from_the_beginning(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They cost nothing as long as nobody sends change notifications; the daemon's own way in is the same."""
+def test_the_sensors_are_on_by_default(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They cost nothing while there are no notifications; evaluated as by the daemon."""
     monkeypatch.setenv("MILLPOND_REALTIME_WAIT_S", "0")
     loaded = definitions()
     repository = loaded.get_repository_def()
@@ -142,12 +143,12 @@ def test_the_sensors_are_on_from_the_beginning(home: Home, monkeypatch: pytest.M
         context = dg.build_sensor_context(
             instance=instance, repository_def=repository, resources=dict(loaded.resources or {})
         )
-        told = {}
+        reasons = {}
         for name in ("change_notifications", "change_notifications_burst"):
             sensor = repository.get_sensor_def(name)
             assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
             with context:
-                told[name] = sensor.evaluate_tick(context).skip_message
+                reasons[name] = sensor.evaluate_tick(context).skip_message
 
-    assert set(told.values()) == {"no change notification was ever kept: start `millpond webhook`"}
+    assert set(reasons.values()) == {"no change notification was ever received: start `millpond webhook`"}
     assert not (home.folder / "notifications.sqlite").exists()

@@ -1,6 +1,7 @@
-"""The webhook: what NetSuite signed is kept before it is answered, everything else is turned away."""
+"""The webhook: signed posts are stored before they are acknowledged, and all others are rejected."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,68 +10,67 @@ from pathlib import Path
 
 import httpx
 import pytest
-from rich.console import Console
 from starlette.testclient import TestClient
 
 from orchestration.cli.main import app as cli
-from orchestration.cli.webhook import serve_webhook
-from orchestration.realtime.queue import TRIES, Notification, NotificationQueue
+from orchestration.cli.webhook import webhook
+from orchestration.realtime.queue import MAX_ATTEMPTS, Notification, NotificationQueue
 from orchestration.realtime.webhook import Gate, Webhook
 from orchestration.settings import ROOT
-from resources.netsuite.webhook_signature import NONCE, PATH, SIGNATURE, TIMESTAMP, signed
+from resources.netsuite.webhook_signature import NONCE, PATH, SIGNATURE, TIMESTAMP, signed_headers
 from resources.sandbox.netsuite.user_event import Deployment
 from resources.sandbox.sandbox import Sandbox
-from tests.resources.notifiers.listening import http_server
+from tests.resources.notifiers.servers import http_server
 
 SECRET, OLD = "new-secret-" + "x" * 32, "old-secret-" + "y" * 32
 NOW = 1_795_000_000.0
-DOORS = ("suiteprojects", "precoro")
-SAID = {"account": "1234567_SB1", "type": "customer", "id": "107", "event": "edit", "context": "USERINTERFACE"}
+CONNECTIONS = ("suiteprojects", "precoro")
+CONTENT = {"account": "1234567_SB1", "type": "customer", "id": "107", "event": "edit", "context": "USERINTERFACE"}
 
 
 @dataclass
-class Hook:
-    """A webhook over a folder, and posts to it."""
+class Client:
+    """A webhook on a folder, and posts to it."""
 
     folder: Path
     seconds: list[float] = field(default_factory=lambda: [NOW])
 
     def __post_init__(self) -> None:
         gate = Gate(
-            secrets=[SECRET, OLD], names=frozenset({"hooks.example.com", "127.0.0.1"}), account="1234567_SB1",
+            secrets=[SECRET, OLD], hosts=frozenset({"hooks.example.com", "127.0.0.1"}), account="1234567_SB1",
             now=lambda: self.seconds[-1],
         )  # fmt: skip
-        self.notifications = NotificationQueue(self.folder)
-        self.client = TestClient(Webhook(gate, self.notifications).app(), base_url="http://hooks.example.com")
+        self.queue = NotificationQueue(self.folder)
+        self.http = TestClient(Webhook(gate, self.queue).app(), base_url="http://hooks.example.com")
 
-    def post(self, secret: str = SECRET, nonce: str = "", at: float = NOW, **said: str) -> httpx.Response:
-        """One signed post."""
-        body = json.dumps(SAID | said).encode()
-        return self.client.post(PATH, content=body, headers=signed(secret, body, at=at, nonce=nonce))
+    def post(self, secret: str = SECRET, nonce: str = "", at: float = NOW, **content: str) -> httpx.Response:
+        """Send a signed post."""
+        body = json.dumps(CONTENT | content).encode()
+        return self.http.post(PATH, content=body, headers=signed_headers(secret, body, at=at, nonce=nonce))
 
-    def waiting(self) -> list[tuple[str, str, bool]]:
-        """Which records wait."""
-        due = self.notifications.due(["suiteprojects"], NOW)["suiteprojects"]
+    def pending(self) -> list[tuple[str, str, bool]]:
+        """Return the pending records."""
+        due = self.queue.due(["suiteprojects"], NOW)["suiteprojects"]
         return [(notification.source, notification.record_id, notification.is_deleted) for notification in due]
 
 
 @pytest.fixture
-def hook(tmp_path: Path) -> Hook:
-    """An empty one."""
-    return Hook(tmp_path)
+def client(tmp_path: Path) -> Client:
+    """A webhook with an empty queue."""
+    return Client(tmp_path)
 
 
-def test_a_signed_post_is_kept_and_answered(hook: Hook) -> None:
-    """One short answer; a lead, a prospect and a customer are one record."""
-    answers = [hook.post(), hook.post(type="lead", id="108"), hook.post(type="job", id="9", event="delete")]
+def test_a_signed_post_is_queued(client: Client) -> None:
+    """A lead, a prospect and a customer are one record."""
+    answers = [client.post(), client.post(type="lead", id="108"), client.post(type="job", id="9", event="delete")]
 
-    assert [(answer.status_code, answer.json()) for answer in answers] == [(202, {"status": "kept"})] * 3
-    assert hook.waiting() == [("customers", "107", False), ("customers", "108", False), ("projects", "9", True)]
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(202, {"status": "queued"})] * 3
+    assert client.pending() == [("customers", "107", False), ("customers", "108", False), ("projects", "9", True)]
 
 
-def test_while_secrets_change_both_are_taken(hook: Hook) -> None:
-    """The new one is set here first, then in NetSuite; no save is lost in between."""
-    assert (hook.post(SECRET).status_code, hook.post(OLD).status_code) == (202, 202)
+def test_during_a_rotation_both_secrets_are_accepted(client: Client) -> None:
+    """The new one is set here first, then in NetSuite; no notification is lost in between."""
+    assert (client.post(SECRET).status_code, client.post(OLD).status_code) == (202, 202)
 
 
 @pytest.mark.parametrize(
@@ -85,21 +85,21 @@ def test_while_secrets_change_both_are_taken(hook: Hook) -> None:
         ({"account": "7654321"}, 422),
     ],
 )
-def test_forged_stale_and_strange_posts_are_turned_away(hook: Hook, change: dict[str, str], status: int) -> None:
-    """And the answer does not say what of it was wrong."""
-    answer = hook.post(**change)  # type: ignore[arg-type]  # a time is a number
+def test_forged_outdated_and_malformed_posts_are_rejected(client: Client, change: dict[str, str], status: int) -> None:
+    """The response does not reveal the reason."""
+    answer = client.post(**change)  # type: ignore[arg-type]  # a time is a number
 
     assert answer.status_code == status
     assert list(answer.json()) == ["error"]
-    assert hook.waiting() == []
+    assert client.pending() == []
 
 
-def test_what_was_signed_cannot_be_changed_on_the_way(hook: Hook) -> None:
-    """Body, time stamp and nonce are all under the signature."""
-    body = json.dumps(SAID).encode()
-    headers = signed(SECRET, body, at=NOW)
-    other = json.dumps(SAID | {"id": "108"}).encode()
-    tries = [
+def test_a_signed_post_cannot_be_modified(client: Client) -> None:
+    """The signature covers body, timestamp and nonce."""
+    body = json.dumps(CONTENT).encode()
+    headers = signed_headers(SECRET, body, at=NOW)
+    other = json.dumps(CONTENT | {"id": "108"}).encode()
+    posts = [
         (other, headers),
         (body, headers | {TIMESTAMP: str(int(NOW) + 1)}),
         (body, headers | {NONCE: "0" * 32}),
@@ -108,40 +108,39 @@ def test_what_was_signed_cannot_be_changed_on_the_way(hook: Hook) -> None:
         (body, {name: value for name, value in headers.items() if name != NONCE}),
     ]
 
-    assert [hook.client.post(PATH, content=sent, headers=shown).status_code for sent, shown in tries] == [401] * 6
-    assert hook.waiting() == []
+    assert [client.http.post(PATH, content=sent, headers=shown).status_code for sent, shown in posts] == [401] * 6
+    assert client.pending() == []
 
 
-def test_hex_in_capitals_is_the_same_signature(hook: Hook) -> None:
-    """Nobody documents in which case NetSuite writes it."""
-    body = json.dumps(SAID).encode()
-    headers = signed(SECRET, body, at=NOW)
-    loud = headers | {SIGNATURE: f"sha256={headers[SIGNATURE].removeprefix('sha256=').upper()}"}
+def test_an_upper_case_signature_is_accepted(client: Client) -> None:
+    """The case of NetSuite's hexadecimal digits is not documented."""
+    body = json.dumps(CONTENT).encode()
+    headers = signed_headers(SECRET, body, at=NOW)
+    upper = headers | {SIGNATURE: f"sha256={headers[SIGNATURE].removeprefix('sha256=').upper()}"}
 
-    assert hook.client.post(PATH, content=body, headers=loud).status_code == 202
+    assert client.http.post(PATH, content=body, headers=upper).status_code == 202
 
 
-def test_a_post_is_taken_once(hook: Hook, tmp_path: Path) -> None:
-    """Also by a webhook that was started anew: nonces are kept as long as a time stamp is good, and longer."""
-    first = hook.post(nonce="a" * 32)
-    replayed = Hook(tmp_path).post(nonce="a" * 32)
-    hook.seconds.append(NOW + 299)
-    late = hook.post(nonce="a" * 32)
-    hook.seconds.append(NOW + 3600)
-    stale = hook.post(nonce="a" * 32)
+def test_a_post_is_accepted_once(client: Client, tmp_path: Path) -> None:
+    """Also after a restart: nonces are kept longer than a timestamp is valid."""
+    first = client.post(nonce="a" * 32)
+    replayed = Client(tmp_path).post(nonce="a" * 32)
+    client.seconds.append(NOW + 299)
+    late = client.post(nonce="a" * 32)
+    client.seconds.append(NOW + 3600)
+    stale = client.post(nonce="a" * 32)
 
     assert [each.status_code for each in (first, replayed, late, stale)] == [202, 409, 409, 401]
 
 
-def test_host_method_type_and_size_are_looked_at_first(hook: Hook) -> None:
-    """Before a signature is computed; a body is read only as far as it may go."""
-    body = json.dumps(SAID | {"context": "x" * 5000}).encode()
-    headers = signed(SECRET, body, at=NOW)
+def test_host_method_type_and_size_are_checked_first(client: Client) -> None:
+    """Before the signature; a body is read only up to the maximum size."""
+    body = json.dumps(CONTENT | {"context": "x" * 5000}).encode()
+    headers = signed_headers(SECRET, body, at=NOW)
 
     def parts() -> Iterator[bytes]:
         yield body
 
-    client = hook.client
     assert client.post(PATH, content=b"", headers=headers | {"host": "evil.example.com"}).status_code == 421
     assert client.post(PATH, content=b"", headers=headers | {"host": "[::1"}).status_code in {400, 421}
     assert client.get(PATH).status_code == 405
@@ -152,159 +151,165 @@ def test_host_method_type_and_size_are_looked_at_first(hook: Hook) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"{}", b"\xff\xfe", b'{"account": null}'])
-def test_a_signed_body_that_is_no_hint_is_told_so(hook: Hook, body: bytes) -> None:
-    """A script of another version; nothing breaks."""
-    assert hook.client.post(PATH, content=body, headers=signed(SECRET, body, at=NOW)).status_code == 422
+def test_a_signed_body_of_another_format_is_rejected(client: Client, body: bytes) -> None:
+    """Such as from another version of the script."""
+    assert client.http.post(PATH, content=body, headers=signed_headers(SECRET, body, at=NOW)).status_code == 422
 
 
-def test_a_type_of_record_that_nothing_follows_is_ignored(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
-    """The script is content, our log says why nothing happens."""
-    answer = hook.post(type="vendor")
+def test_an_unknown_record_type_is_ignored(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """The post is acknowledged, and our log has the reason."""
+    answer = client.post(type="vendor")
 
     assert (answer.status_code, answer.json()) == (202, {"status": "ignored"})
-    assert "nothing here follows records of type vendor" in caplog.text
-    assert hook.waiting() == []
+    assert "no workflow reads records of type vendor" in caplog.text
+    assert client.pending() == []
 
 
-def test_duplicates_and_bursts_are_one_hint_a_record(hook: Hook) -> None:
-    """Saved ten times, looked at once; a hundred records are a hundred."""
+def test_repeated_posts_of_a_record_are_one_notification(client: Client) -> None:
+    """A record saved ten times is synced once; a hundred records are a hundred notifications."""
     for _ in range(10):
-        hook.post()
+        client.post()
     for number in range(1, 100):
-        hook.post(id=str(number))
+        client.post(id=str(number))
 
-    assert len(hook.waiting()) == 100
-    assert hook.notifications.counted() == {"kept": 109, "left": 0}
+    assert len(client.pending()) == 100
 
 
 @pytest.mark.parametrize("events", [("edit", "delete"), ("delete", "edit"), ("delete", "create", "xedit")])
-def test_the_order_of_posts_does_not_matter(hook: Hook, events: tuple[str, ...]) -> None:
-    """Networks turn it round; whether the record is gone is asked of NetSuite as soon as one post says so."""
+def test_the_order_of_posts_does_not_matter(client: Client, events: tuple[str, ...]) -> None:
+    """A network may reorder posts; one reported deletion is enough for the run to ask NetSuite."""
     for event in events:
-        hook.post(event=event)
+        client.post(event=event)
 
-    assert hook.waiting() == [("customers", "107", True)]
-
-
-def test_health_tells_no_more_than_that_it_answers(hook: Hook) -> None:
-    """For who watches it; the host list holds here too."""
-    hook.post()
-
-    assert hook.client.get("/health").json() == {"status": "ok", "waiting": 1}
-    assert hook.client.get("/health", headers={"host": "evil.example.com"}).status_code == 421
+    assert client.pending() == [("customers", "107", True)]
 
 
-def test_a_hint_is_on_disk_before_it_is_answered(tmp_path: Path) -> None:
-    """Killed between the two: NetSuite has no answer, the record is brought all the same."""
+def test_the_health_page_shows_only_the_number_of_pending_records(client: Client) -> None:
+    """For monitoring; the allowed hosts apply here as well."""
+    client.post()
+
+    assert client.http.get("/health").json() == {"status": "ok", "pending": 1}
+    assert client.http.get("/health", headers={"host": "evil.example.com"}).status_code == 421
+
+
+def test_a_notification_is_on_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
+    """Killed in between: NetSuite gets no response, and the record is synced all the same."""
     script = (
-        "import sys; from pathlib import Path; from tests.orchestration.realtime.test_webhook import Hook;"
-        " from resources.failpoints import arm; arm('hint_kept'); Hook(Path(sys.argv[1])).post()"
+        "import sys; from pathlib import Path; from tests.orchestration.realtime.test_webhook import Client;"
+        " from resources.failpoints import arm; arm('hint_kept'); Client(Path(sys.argv[1])).post()"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=False, capture_output=True)
 
     assert done.returncode == -9
-    assert Hook(tmp_path).waiting() == [("customers", "107", False)]
+    assert Client(tmp_path).pending() == [("customers", "107", False)]
 
 
-def taken(notifications: NotificationQueue, connection: str = "precoro", now: float = NOW) -> list[Notification]:
-    """What one account may try now."""
-    return notifications.due([connection], now)[connection]
+def due(queue: NotificationQueue, connection: str = "precoro", now: float = NOW) -> list[Notification]:
+    """Return what one connection may try now."""
+    return queue.due([connection], now)[connection]
 
 
-def test_a_save_while_a_run_looks_is_looked_at_again(hook: Hook) -> None:
-    """What the run had taken is older."""
-    hook.post()
-    before = taken(hook.notifications)
-    hook.post()
-    for connection in DOORS:
-        hook.notifications.done(connection, before, DOORS)
-
-    assert [notification.number for notification in taken(hook.notifications)] == [2]
+def next_retry(queue: NotificationQueue) -> float | None:
+    """Return the time of the next scheduled retry."""
+    with sqlite3.connect(queue.path) as con:
+        found: float | None = con.execute("select min(next_at) from progress where not is_done").fetchone()[0]
+    return found
 
 
-def test_each_account_closes_its_own_hints(hook: Hook) -> None:
-    """One that does not answer keeps waiting, the other is not asked again; then the change notification is forgotten."""
-    hook.post()
-    notification = taken(hook.notifications)
-    hook.notifications.failed("suiteprojects", notification, DOORS, "down", NOW)
-    hook.notifications.done("precoro", notification, DOORS)
+def test_a_save_during_a_run_is_pending_afterwards(client: Client) -> None:
+    """The run had an earlier notification."""
+    client.post()
+    before = due(client.queue)
+    client.post()
+    for connection in CONNECTIONS:
+        client.queue.mark_done(connection, before, CONNECTIONS)
 
-    assert taken(hook.notifications) == []
-    assert taken(hook.notifications, "suiteprojects", NOW) == []
-    again = taken(hook.notifications, "suiteprojects", NOW + 3)
-    assert [notification.tries for notification in again] == [1]
-    hook.notifications.done("suiteprojects", again, DOORS)
-    assert hook.notifications.waiting() == 0
+    assert [notification.number for notification in due(client.queue)] == [2]
 
 
-def test_a_hint_that_fails_and_fails_is_left_to_the_run_of_all(hook: Hook) -> None:
-    """Later and later, eight times, in about an hour; a save in between is tried at once."""
-    hook.post()
+def test_each_connection_completes_its_own_notifications(client: Client) -> None:
+    """A failed one is retried, the other is done; the notification is deleted when both are done."""
+    client.post()
+    notification = due(client.queue)
+    client.queue.mark_failed("suiteprojects", notification, CONNECTIONS, "down", NOW)
+    client.queue.mark_done("precoro", notification, CONNECTIONS)
+
+    assert due(client.queue) == []
+    assert due(client.queue, "suiteprojects", NOW) == []
+    again = due(client.queue, "suiteprojects", NOW + 3)
+    assert [notification.attempts for notification in again] == [1]
+    client.queue.mark_done("suiteprojects", again, CONNECTIONS)
+    assert client.queue.pending() == 0
+
+
+def test_a_notification_that_keeps_failing_is_left_to_the_full_run(client: Client) -> None:
+    """With exponential backoff, eight times within about an hour; a further save is tried at once."""
+    client.post()
     now, waits = NOW, []
-    for _ in range(TRIES):
-        notification = taken(hook.notifications, now=now)
-        given_up = hook.notifications.failed("precoro", notification, ["precoro"], "down", now)
-        next_at = hook.notifications.next_try(["precoro"])
+    for _ in range(MAX_ATTEMPTS):
+        notification = due(client.queue, now=now)
+        abandoned = client.queue.mark_failed("precoro", notification, ["precoro"], "down", now)
+        next_at = next_retry(client.queue)
         waits.append(0.0 if next_at is None else next_at - now)
         now = next_at or now
 
     assert waits == [2, 8, 32, 128, 512, 900, 900, 0]
-    assert [each.record_id for each in given_up] == ["107"]
-    assert (hook.notifications.waiting(), hook.notifications.counted()["left"]) == (0, 1)
+    assert [each.record_id for each in abandoned] == ["107"]
+    assert client.queue.pending() == 0
 
-    hook.post()
-    notification = taken(hook.notifications, now=now)
-    hook.notifications.failed("precoro", notification, ["precoro"], "down", now)
-    hook.post()
-    assert [each.tries for each in taken(hook.notifications, now=now)] == [0]
+    client.post()
+    notification = due(client.queue, now=now)
+    client.queue.mark_failed("precoro", notification, ["precoro"], "down", now)
+    client.post()
+    assert [each.attempts for each in due(client.queue, now=now)] == [0]
 
 
-def test_the_stand_in_posts_as_the_script_does(hook: Hook, sandbox: Sandbox) -> None:
-    """Create, edit and delete; a lead is told as a lead; without a deployment nothing is."""
+def test_the_simulated_netsuite_posts_as_the_script_does(client: Client, sandbox: Sandbox) -> None:
+    """Create, edit and delete; a lead is posted as a lead; nothing is posted without a deployment."""
     sandbox.netsuite.insert("customer", [{"id": 5, "entityid": "C5", "searchstage": "Lead"}])
-    assert hook.waiting() == []
+    assert client.pending() == []
     with http_server() as posted:
-        sandbox.netsuite.user_event.register(Deployment(posted.url, SECRET, "1234567_SB1"))
+        sandbox.netsuite.user_event.deploy(Deployment(posted.url, SECRET, "1234567_SB1"))
         sandbox.netsuite.update("customer", 5, email="a@example.com")
         sandbox.netsuite.insert("job", [{"id": 6, "entityid": "P6", "customer": 5}])
         sandbox.netsuite.delete("job", "job", 6)
-        sandbox.netsuite.user_event.register(None)
+        sandbox.netsuite.user_event.deploy(None)
         sandbox.netsuite.update("customer", 5, email="b@example.com")
 
-    said = [json.loads(body) for _, body in posted.got]
-    assert [(each["type"], each["id"], each["event"]) for each in said] == [
+    contents = [json.loads(body) for _, body in posted.got]
+    assert [(each["type"], each["id"], each["event"]) for each in contents] == [
         ("lead", "5", "edit"), ("job", "6", "create"), ("job", "6", "delete"),
     ]  # fmt: skip
-    for headers, body in posted.got:  # what went over the wire is what the webhook takes
-        hook.seconds.append(float(headers[TIMESTAMP.lower()]))
-        kept = hook.client.post(PATH, content=body, headers={**headers, "host": "hooks.example.com"})
-        assert kept.status_code == 202
-    assert hook.waiting() == [("customers", "5", False), ("projects", "6", True)]
+    for headers, body in posted.got:  # the webhook accepts the very posts
+        client.seconds.append(float(headers[TIMESTAMP.lower()]))
+        response = client.http.post(PATH, content=body, headers={**headers, "host": "hooks.example.com"})
+        assert response.status_code == 202
+    assert client.pending() == [("customers", "5", False), ("projects", "6", True)]
 
 
-@pytest.mark.parametrize(("secrets", "told"), [("", "is not set"), ("short", "32 characters or more")])
-def test_without_a_good_secret_it_does_not_start(
-    secrets: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("secrets", "message"), [("", "is not set"), ("short", "32 characters or more")])
+def test_the_webhook_requires_a_long_secret(
+    secrets: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Anybody could send change notifications then."""
+    """Otherwise anyone could send notifications."""
     monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
     monkeypatch.setenv("MILLPOND_WEBHOOK_SECRETS", secrets)
 
-    assert serve_webhook(Console(width=200)) == 2
-    assert told in capsys.readouterr().out
+    assert webhook() == 2
+    assert message in capsys.readouterr().out
 
 
-def test_the_sandbox_tells_where_its_saves_go(
+def test_the_sandbox_command_deploys_the_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`millpond sandbox hook` deploys the stand-in's user event, with the secret that the webhook knows."""
+    """`millpond sandbox webhook` deploys it in the simulated NetSuite, with the webhook's secret."""
     monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
     monkeypatch.delenv("MILLPOND_WEBHOOK_SECRETS", raising=False)
     codes, deployed = [], []
-    for secrets, words in (("", []), (f"{SECRET},{OLD}", []), (SECRET, ["--off"])):
+    for secrets, options in (("", []), (f"{SECRET},{OLD}", []), (SECRET, ["--off"])):
         monkeypatch.setenv("MILLPOND_WEBHOOK_SECRETS", secrets)
         with pytest.raises(SystemExit) as end:
-            cli(["sandbox", "hook", *words])
+            cli(["sandbox", "webhook", *options])
         codes.append(end.value.code or 0)
         deployed.append(Sandbox(tmp_path / "sandbox").netsuite.user_event.is_deployed("customer"))
 

@@ -1,4 +1,4 @@
-"""Who may come in to the UI: the guard over the wire, before a server that answers everything."""
+"""The sign-in of the UI over HTTP, in front of a server that answers every request."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from orchestration.settings import MillpondSettings
-from orchestration.web.sign_in import COOKIE, SESSION_S, Access, Guard
+from orchestration.web.sign_in import COOKIE, SESSION_S, Access, SignIn
 from orchestration.web.webserver import sign_in_token
 
 TOKEN = "the-token"
@@ -23,12 +23,12 @@ SOCKET = "ws://localhost:3000/graphql"
 
 
 async def inside(request: Request) -> PlainTextResponse:
-    """Whatever Dagster would answer."""
+    """Respond as Dagster would."""
     return PlainTextResponse(f"inside {request.method} {request.url.path}")
 
 
 async def socket(web_socket: WebSocket) -> None:
-    """A subscription."""
+    """Serve a subscription."""
     await web_socket.accept()
     await web_socket.send_text("inside")
     await web_socket.close()
@@ -36,25 +36,25 @@ async def socket(web_socket: WebSocket) -> None:
 
 @pytest.fixture
 def visitor(tmp_path: Path) -> Iterator[TestClient]:
-    """A browser that has not signed in."""
+    """A client that has not signed in."""
     folders = [tmp_path / "acme", tmp_path / "globex", tmp_path / "without any"]
     for folder in folders[:2]:
         folder.mkdir()
     (folders[0] / "2026-run.html").write_text("a report")
     (folders[1] / "2026-11-22T020000-0a1b2c3d.html").write_text("the report of a run")
     routes = [Route("/{path:path}", inside, methods=["GET", "POST"]), WebSocketRoute("/graphql", socket)]
-    guard = Guard(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), folders))
-    with TestClient(guard, base_url=HERE, follow_redirects=False) as client:
+    app = SignIn(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), folders))
+    with TestClient(app, base_url=HERE, follow_redirects=False) as client:
         yield client
 
 
 def sign_in(visitor: TestClient) -> httpx.Response:
-    """As the form does it."""
+    """Sign in as the form does."""
     return visitor.post("/sign-in", data={"token": TOKEN}, headers={"Origin": HERE})
 
 
-def test_a_person_is_led_to_the_form_and_back(visitor: TestClient) -> None:
-    """The page asked for opens after signing in."""
+def test_a_browser_is_redirected_to_the_form_and_back(visitor: TestClient) -> None:
+    """The requested page opens after the sign-in."""
     asked = visitor.get("/assets/x", headers={"Accept": "text/html"})
     form = visitor.get(asked.headers["location"])
     signed = visitor.post(asked.headers["location"], data={"token": TOKEN}, headers={"Origin": HERE})
@@ -65,16 +65,16 @@ def test_a_person_is_led_to_the_form_and_back(visitor: TestClient) -> None:
     assert visitor.get("/assets/x").text == "inside GET /assets/x"
 
 
-def test_a_program_is_told(visitor: TestClient) -> None:
-    """A redirect would look like an answer."""
+def test_a_program_gets_an_error_status(visitor: TestClient) -> None:
+    """A redirect would look like a response."""
     assert visitor.post("/graphql", json={}).status_code == 403
     assert visitor.get("/graphql").status_code == 401
     assert visitor.get("/graphql", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     assert visitor.post("/graphql", json={}, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
-def test_a_link_with_the_token_signs_in_and_forgets_it(visitor: TestClient) -> None:
-    """The address bar, the history and the next site's referrer shall not have it."""
+def test_a_link_with_the_token_signs_in_and_removes_the_token(visitor: TestClient) -> None:
+    """It must not stay in the address bar, the history or a referrer."""
     answer = visitor.get(f"/runs?view=all&token={TOKEN}")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/runs?view=all")
@@ -83,14 +83,14 @@ def test_a_link_with_the_token_signs_in_and_forgets_it(visitor: TestClient) -> N
 
 
 @pytest.mark.parametrize("after", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
-def test_signing_in_leads_nowhere_else(visitor: TestClient, after: str) -> None:
-    """A link of a stranger must not use our form to send people on."""
+def test_the_sign_in_redirects_only_to_this_server(visitor: TestClient, after: str) -> None:
+    """Our form must not be an open redirect."""
     answer = visitor.post("/sign-in", params={"next": after}, data={"token": TOKEN}, headers={"Origin": HERE})
     assert answer.headers["location"] == "/"
 
 
-def test_a_wrong_token_is_answered_slowly_and_sets_nothing(visitor: TestClient) -> None:
-    """A guess a second is too slow to guess."""
+def test_a_wrong_token_is_rejected_slowly_and_sets_no_cookie(visitor: TestClient) -> None:
+    """One guess per second is too slow."""
     began = time.monotonic()
     answer = visitor.post("/sign-in", data={"token": "wrong"}, headers={"Origin": HERE})
 
@@ -99,15 +99,15 @@ def test_a_wrong_token_is_answered_slowly_and_sets_nothing(visitor: TestClient) 
     assert COOKIE not in visitor.cookies
 
 
-def test_a_name_that_is_not_ours_is_turned_away(visitor: TestClient) -> None:
-    """A stranger's page may let its own name lead to this machine; it is signed in nowhere, and answered nothing."""
+def test_a_foreign_host_name_is_rejected(visitor: TestClient) -> None:
+    """Another site may point its own name at this machine (DNS rebinding)."""
     sign_in(visitor)
     for host in ("evil.example", "evil.example:3000", "", "localhost.evil.example"):
         assert visitor.get("/", headers={"Host": host}).status_code == 421, host
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:4000", None])
-def test_a_foreign_page_cannot_use_the_cookie(visitor: TestClient, origin: str | None) -> None:
+def test_a_foreign_origin_cannot_use_the_cookie(visitor: TestClient, origin: str | None) -> None:
     """Neither by a form nor by a web socket."""
     sign_in(visitor)
     headers = {} if origin is None else {"Origin": origin}
@@ -117,8 +117,8 @@ def test_a_foreign_page_cannot_use_the_cookie(visitor: TestClient, origin: str |
         web_socket.receive_text()
 
 
-def test_our_own_page_can(visitor: TestClient) -> None:
-    """Subscriptions and the buttons of the UI."""
+def test_our_own_origin_can_use_the_cookie(visitor: TestClient) -> None:
+    """For subscriptions and buttons of the UI."""
     sign_in(visitor)
 
     assert visitor.post("/graphql", json={}, headers={"Origin": HERE}).text == "inside POST /graphql"
@@ -126,7 +126,7 @@ def test_our_own_page_can(visitor: TestClient) -> None:
         assert web_socket.receive_text() == "inside"
 
 
-def test_without_signing_in_a_web_socket_is_refused(visitor: TestClient) -> None:
+def test_a_web_socket_without_sign_in_is_rejected(visitor: TestClient) -> None:
     """Its handshake is a request like any other."""
     with (
         pytest.raises(WebSocketDisconnect),
@@ -136,31 +136,31 @@ def test_without_signing_in_a_web_socket_is_refused(visitor: TestClient) -> None
 
 
 def test_graphql_is_not_answered_by_get(visitor: TestClient) -> None:
-    """An image's address on a stranger's page is a GET with our cookie, were it not strict."""
+    """An image on another site could otherwise start a mutation."""
     sign_in(visitor)
     assert visitor.get("/graphql", params={"query": "mutation { x }"}).status_code == 405
 
 
-def test_the_cookie_is_hard_to_steal_and_ends(visitor: TestClient) -> None:
-    """Scripts do not see it, other sites do not send it, and nobody can lengthen it."""
-    told = sign_in(visitor).headers["set-cookie"].lower()
-    until, _, seal = visitor.cookies[COOKIE].partition(".")
+def test_the_cookie_is_protected_and_expires(visitor: TestClient) -> None:
+    """Scripts cannot read it, other sites do not send it, and its expiry cannot be forged."""
+    cookie = sign_in(visitor).headers["set-cookie"].lower()
+    until, _, signature = visitor.cookies[COOKIE].partition(".")
 
-    assert "httponly" in told
-    assert "samesite=strict" in told
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
     assert abs(int(until) - time.time() - SESSION_S) < 60
-    for forged in (f"{int(until) + 9999}.{seal}", f"{int(time.time()) - 1}.{seal}", f"{until}.", "", "x.y"):
+    for forged in (f"{int(until) + 9999}.{signature}", f"{int(time.time()) - 1}.{signature}", f"{until}.", "", "x.y"):
         visitor.cookies.clear()
         assert visitor.get("/", headers={"Cookie": f"{COOKIE}={forged}"}).status_code == 401, forged
 
 
-def test_the_form_can_be_sent_by_a_browser(visitor: TestClient) -> None:
-    """A page that may not name itself as referrer sends `Origin: null`, which is nobody's own page."""
+def test_a_browser_sends_the_forms_origin(visitor: TestClient) -> None:
+    """With `no-referrer` it would send `Origin: null`, which is rejected."""
     assert visitor.get("/sign-in").headers["referrer-policy"] == "same-origin"
 
 
-def test_reports_are_shown_to_who_is_signed_in(visitor: TestClient) -> None:
-    """And nothing else of the folder or above it."""
+def test_reports_require_a_sign_in(visitor: TestClient) -> None:
+    """No other file of the folder or above it is served."""
     assert visitor.get("/reports/2026-run.html").status_code == 401
     sign_in(visitor)
 
@@ -177,14 +177,16 @@ def test_reports_are_shown_to_who_is_signed_in(visitor: TestClient) -> None:
         assert visitor.get(f"/reports/{name}").status_code == 404, name
 
 
-def test_an_endless_form_is_not_read(visitor: TestClient) -> None:
-    """Nobody has to sign in to send it."""
+def test_a_large_form_is_rejected(visitor: TestClient) -> None:
+    """It can be sent without a sign-in."""
     answer = visitor.post("/sign-in", content=b"token=" + b"x" * 10_000, headers={"Origin": HERE})
     assert answer.status_code == 413
 
 
-def test_the_token_is_made_once_and_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next start signs in with the same one; a configured one counts instead."""
+def test_the_token_is_generated_once_and_readable_by_its_owner_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next start uses the same one; a configured token takes precedence."""
     monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
     monkeypatch.delenv("MILLPOND_UI_TOKEN", raising=False)
     made = sign_in_token(MillpondSettings())

@@ -1,4 +1,4 @@
-"""The Dagster UI as a person meets it: launched over GraphQL, looked at in a headless browser, stopped by a signal."""
+"""The Dagster UI: runs launched over GraphQL, pages in a headless browser, start and stop."""
 
 import os
 import signal
@@ -18,9 +18,9 @@ import pytest
 from orchestration.settings import ROOT
 from resources.sandbox.generator.seed import seed
 from tests.orchestration.conftest import at_home
-from tests.orchestration.web.browser import Browser, browsing, pictures_in
+from tests.orchestration.web.browser import Browser, open_browser, screenshot_folder
 
-# without a queue the webserver launches runs by itself: no daemon is needed
+# without a queue the webserver launches runs itself, so no daemon is needed
 INSTANCE = """
 telemetry: {enabled: false}
 nux: {enabled: false}
@@ -45,7 +45,7 @@ CHROMIUM = [
 
 @contextmanager
 def running(command: list[str], log: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a session of its own; nothing of it is left behind, whatever happens."""
+    """Run a command in its own session, and kill all of its processes afterwards."""
     environment = {**os.environ, **variables}
     environment.pop("MILLPOND_WORKFLOWS", None)
     with log.open("w") as output:
@@ -55,7 +55,7 @@ def running(command: list[str], log: Path, **variables: str) -> Iterator[subproc
         try:
             yield process
         finally:
-            started = [process.pid, *family(process.pid)]
+            started = [process.pid, *descendants(process.pid)]
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(20)
@@ -66,7 +66,7 @@ def running(command: list[str], log: Path, **variables: str) -> Iterator[subproc
 
 
 def status_of(number: int) -> tuple[str, int]:
-    """A process's state and parent; `Z`, like any that is gone, when it only waits to be taken leave of."""
+    """Return a process's state and parent; `Z` for a zombie and for a process that is gone."""
     try:
         fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -75,12 +75,12 @@ def status_of(number: int) -> tuple[str, int]:
 
 
 def is_alive(number: int) -> bool:
-    """Whether a process still runs."""
+    """Return whether a process is alive."""
     return status_of(number)[0] != "Z"
 
 
-def family(parent: int) -> list[int]:
-    """The living processes below one, by their numbers."""
+def descendants(parent: int) -> list[int]:
+    """Return the ids of a process's live descendants."""
     below: dict[int, list[int]] = {}
     for number in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         state, above = status_of(number)
@@ -92,23 +92,23 @@ def family(parent: int) -> list[int]:
     return found[1:]
 
 
-def until(what: Callable[[], bool], seconds: float, told: str) -> None:
-    """Look again and again until it is so."""
-    give_up = monotonic() + seconds
-    while not what():
-        assert monotonic() < give_up, told
+def wait_until(condition: Callable[[], bool], seconds: float, problem: str) -> None:
+    """Wait until a condition holds."""
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, problem
         sleep(0.1)
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def is_up(http: httpx.Client) -> bool:
-    """Whether the webserver answers."""
+    """Return whether the webserver responds."""
     try:
         return http.get("/server_info").is_success
     except httpx.HTTPError:
@@ -117,15 +117,15 @@ def is_up(http: httpx.Client) -> bool:
 
 @dataclass
 class Page:
-    """What the browser made of a page."""
+    """A rendered page."""
 
     dom: str
-    picture: Path
+    screenshot: Path
 
 
 @dataclass
 class Ui:
-    """A webserver over a home of 60 customers, on which the job `all` ran."""
+    """A webserver on a home with 60 customers, after a run of `all`."""
 
     http: httpx.Client
     folder: Path
@@ -133,45 +133,45 @@ class Ui:
 
     @property
     def address(self) -> str:
-        """Where it is."""
+        """Its base URL."""
         return str(self.http.base_url).rstrip("/")
 
     def materialized(self, asset: str) -> float:
-        """When an asset was last materialized, in seconds; 0 when never."""
-        (node,) = self.ask(MATERIALIZED, key={"path": [asset]})["assetNodes"]
+        """Return when an asset was last materialized, in seconds; 0 for never."""
+        (node,) = self.query(MATERIALIZED, key={"path": [asset]})["assetNodes"]
         return max((float(each["timestamp"]) for each in node["assetMaterializations"]), default=0.0)
 
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """One GraphQL question."""
-        answer = self.http.post("/graphql", json={"query": query, "variables": variables}).json()
-        assert "errors" not in answer, answer
-        found: dict[str, Any] = answer["data"]
-        return found
+    def query(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Send a GraphQL request, and return its data."""
+        response = self.http.post("/graphql", json={"query": query, "variables": variables}).json()
+        assert "errors" not in response, response
+        data: dict[str, Any] = response["data"]
+        return data
 
     def launch(self, job: str) -> str:
-        """Launch a job as the button does, wait for its end, and say which it was."""
+        """Launch a job as the button does, wait until it ends, and return its status."""
         selector = {"repositoryName": "__repository__", "repositoryLocationName": "millpond", "jobName": job}
         execution = {"selector": selector, "runConfigData": {}, "mode": "default"}
-        run_id = self.ask(LAUNCH, p=execution)["launchPipelineExecution"]["run"]["runId"]
+        run_id = self.query(LAUNCH, p=execution)["launchPipelineExecution"]["run"]["runId"]
         ended = {"SUCCESS", "FAILURE", "CANCELED"}
-        until(lambda: self._status(run_id) in ended, 120, "the run does not end")
+        wait_until(lambda: self._status(run_id) in ended, 120, "the run does not end")
         return self._status(run_id)
 
     def _status(self, run_id: str) -> str:
-        return str(self.ask(STATUS, id=run_id)["runOrError"]["status"])
+        return str(self.query(STATUS, id=run_id)["runOrError"]["status"])
 
-    def look(self, path: str, name: str, size: str) -> Page:
-        """Open a page in a headless browser: its text, and a picture for people."""
-        picture = pictures_in(self.folder) / f"{name}.png"
-        options = [f"--window-size={size}", f"--user-data-dir={self.folder / 'browser'}", f"--screenshot={picture}"]
+    def render(self, path: str, name: str, size: str) -> Page:
+        """Render a page in a headless browser, and save a screenshot."""
+        screenshot = screenshot_folder(self.folder) / f"{name}.png"
+        options = [f"--window-size={size}", f"--user-data-dir={self.folder / 'browser'}", f"--screenshot={screenshot}"]
         url = f"{str(self.http.base_url).rstrip('/')}{path}{'&' if '?' in path else '?'}token={TOKEN}"
         done = subprocess.run([*CHROMIUM, *options, url], capture_output=True, text=True, timeout=90, check=True)
-        return Page(done.stdout, picture)
+        return Page(done.stdout, screenshot)
 
 
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
-    """The webserver alone; the run is launched once."""
+    """The webserver without a daemon, after one run."""
     folder = tmp_path_factory.mktemp("home")
     dagster, port = folder / "dagster", free_port()
     dagster.mkdir()
@@ -183,34 +183,34 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
             running(command, folder / "log", DAGSTER_HOME=str(dagster), MILLPOND_UI_TOKEN=TOKEN) as server,
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, headers=SIGNED_IN) as http,
         ):
-            until(lambda: is_up(http) or server.poll() is not None, 60, "the webserver does not answer")
+            wait_until(lambda: is_up(http) or server.poll() is not None, 60, "the webserver does not respond")
             assert server.poll() is None, (folder / "log").read_text()[-2000:]
-            shown = Ui(http, folder)
-            shown.status = shown.launch("all")
-            yield shown
+            served = Ui(http, folder)
+            served.status = served.launch("all")
+            yield served
 
 
 def test_the_job_launched_from_the_ui_succeeds(ui: Ui) -> None:
-    """The code location works in the webserver's own processes, by the way a person starts it."""
+    """The code location works in the webserver's own processes."""
     assert ui.status == "SUCCESS", (ui.folder / "log").read_text()[-3000:]
 
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
-def test_the_graph_shows_the_way_from_netsuite_to_the_targets(ui: Ui) -> None:
-    """Groups in the order in which data goes through them, all of them materialized."""
-    page = ui.look("/asset-groups", "asset_graph", "2200,1400")
+def test_the_graph_shows_the_path_from_netsuite_to_the_targets(ui: Ui) -> None:
+    """Every asset group is shown."""
+    page = ui.render("/asset-groups", "asset_graph", "2200,1400")
 
-    for group in ("netsuite", "warehouse", "suiteprojects__customers", "precoro__options", "analysts"):
+    for group in ("netsuite", "warehouse", "history", "suiteprojects", "hierarchies", "precoro", "analysts"):
         assert f">{group}<" in page.dom, group
-    assert page.picture.stat().st_size > 20_000
+    assert page.screenshot.stat().st_size > 20_000
 
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
 def test_a_workflows_graph_shows_its_assets_as_materialized(ui: Ui) -> None:
-    """Each step with its state, its checks and what it is made with."""
-    page = ui.look(f"/assets/{PLAN}?view=lineage&lineageScope=neighbors", "plan_lineage", "2200,1400")
+    """Every asset with its state and its checks."""
+    page = ui.render(f"/assets/{PLAN}?view=lineage&lineageScope=neighbors", "plan_lineage", "2200,1400")
 
     for layer in ("mart", "target", "plan", "sync"):
         assert f"{layer}_suiteprojects__customers" in page.dom, layer
@@ -220,37 +220,37 @@ def test_a_workflows_graph_shows_its_assets_as_materialized(ui: Ui) -> None:
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
-def test_a_plans_page_tells_what_would_be_done(ui: Ui) -> None:
-    """Description, owner, columns with their meaning, jobs, and the preview as a table that needs no click."""
-    page = ui.look(f"/assets/{PLAN}", "plan", "1600,2800")
+def test_a_plans_page_shows_its_changes(ui: Ui) -> None:
+    """Description, owner, columns with comments, jobs, and the preview as a table."""
+    page = ui.render(f"/assets/{PLAN}", "plan", "1600,2800")
 
     for text in (
-        "one action and one reason per NetSuite record", "integrations", "Latest materialization", "Row count",
+        "one action with its reason per NetSuite record", "integrations", "Latest materialization", "Row count",
         "Why, in words.", "suiteprojects__customers__plan", ">first_records<",
     ):  # fmt: skip
         assert text in page.dom, text
     table = page.dom[page.dom.rindex(">preview<") :]
     assert "<td>create</td>" in table
     assert "<td>new</td>" in table
-    assert page.picture.stat().st_size > 20_000
+    assert page.screenshot.stat().st_size > 20_000
 
 
 @pytest.fixture
 def page(ui: Ui, tmp_path: Path, browser: None) -> Iterator[Browser]:  # noqa: ARG001 - a browser must be there
-    """A page of a browser that knows nothing of this server yet."""
-    with browsing(tmp_path) as made:
+    """A browser page without cookies."""
+    with open_browser(tmp_path) as made:
         yield made
 
 
 @pytest.mark.browser
-def test_who_is_not_signed_in_gets_the_form_and_with_the_token_the_page(ui: Ui, page: Browser) -> None:
-    """By hand: a wrong token gets the form again, the right one the page that was asked for."""
+def test_the_sign_in_form_leads_to_the_requested_page(ui: Ui, page: Browser) -> None:
+    """A wrong token shows the form again, the right one the page."""
     page.open(f"{ui.address}/assets/{PLAN}")
     page.read("Sign-in token")
-    page.picture("sign_in", 900, 700)
+    page.screenshot("sign_in", 900, 700)
     page.type("#token", "a guess")
     page.click("Sign in")
-    page.until("document.querySelector('#token')?.value === ''", "the form does not come back")
+    page.wait_for("document.querySelector('#token')?.value === ''", "the form is not shown again")
     assert page.js("document.cookie") == ""
     page.type("#token", TOKEN)
     page.click("Sign in")
@@ -261,41 +261,41 @@ def test_who_is_not_signed_in_gets_the_form_and_with_the_token_the_page(ui: Ui, 
 
 
 @pytest.mark.browser
-def test_an_asset_is_materialized_from_its_page_until_it_is_green(ui: Ui, page: Browser) -> None:
-    """The button that an operator uses, and what it leads to."""
+def test_an_asset_is_materialized_from_its_page(ui: Ui, page: Browser) -> None:
+    """With the operator's button."""
     asset = "stg_netsuite__currencies"
     page.open(f"{ui.address}/assets/{asset}?token={TOKEN}")
     before = ui.materialized(asset)
     page.click("Materialize")
-    until(lambda: ui.materialized(asset) > before, 120, "the button leads to nothing")
+    wait_until(lambda: ui.materialized(asset) > before, 120, "the asset is not materialized")
 
     page.open(f"{ui.address}/assets/{asset}?view=events")
     page.read("Materialized in run", "dagster/row_count")
     page.open(f"{ui.address}/runs")
     page.read("Success")
-    page.picture("runs", 1600, 800)
+    page.screenshot("runs", 1600, 800)
 
 
 @pytest.mark.browser
-def test_a_sinks_page_tells_what_a_run_did_and_leads_to_its_report(ui: Ui, page: Browser) -> None:
-    """Summary, diff preview, what is held back and why, calls and quota, checks; one click to the report."""
+def test_a_sync_assets_page_shows_the_runs_results_and_its_report(ui: Ui, page: Browser) -> None:
+    """Summary, changes, unsent records with reasons, calls and quota, checks; and a link to the report."""
     page.open(f"{ui.address}/assets/sync_suiteprojects__customers?token={TOKEN}")
     page.read("summary", "changed", "held_back", "quota", "left for the day", "report", "NetSuite id")
-    page.picture("sink", 1600, 3200)
+    page.screenshot("sink", 1600, 3200)
     link = page.js("[...document.querySelectorAll('a')].map(e => e.href).find(e => e.includes('/reports/'))")
     page.open(f"{ui.address}/assets/sync_suiteprojects__customers?view=checks")
-    page.read("rows_accounted_for", "fates_known", "no_lag", "all_sent", "reconciled")
-    page.picture("sink_checks", 1600, 1000)
+    page.read("rows_accounted_for", "outcomes_known", "no_lag", "all_sent", "reconciled")
+    page.screenshot("sink_checks", 1600, 1000)
     page.open(link)
 
     page.read("Millpond", "suiteprojects__customers")
-    page.picture("report", 1200, 1600)
+    page.screenshot("report", 1200, 1600)
 
 
 def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
-    """It says where it is once it answers; SIGTERM ends it and everything that it started, within seconds.
+    """The address is printed once the UI responds; SIGTERM stops all of its processes within seconds.
 
-    SIGINT is ignored when it starts, as behind a shell's `&`: Dagster would then ignore SIGTERM as well.
+    SIGINT is ignored at the start, as after a shell's `&`: Dagster would then ignore SIGTERM as well.
     """
     port = free_port()
     ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *MILLPOND, "ui", "--port", str(port)]
@@ -304,15 +304,15 @@ def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
     client = httpx.Client(base_url=address, timeout=30, headers=SIGNED_IN)
     with running(ignoring, tmp_path / "log", **environment) as process, client as http:
         log = tmp_path / "log"
-        told = f"the Dagster UI is on {address} (stop with Ctrl-C)"
-        until(lambda: told in log.read_text() or process.poll() is not None, 60, "no address is printed")
+        address_line = f"the Dagster UI is on {address} (stop with Ctrl-C)"
+        wait_until(lambda: address_line in log.read_text() or process.poll() is not None, 60, "no address was printed")
         assert is_up(http), log.read_text()
         taken = subprocess.run(
             [*MILLPOND, "ui", "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
         )
         assert (taken.returncode, taken.stdout.strip()) == (2, f"port {port} is in use; choose another one with --port")
 
-        started = family(process.pid)
+        started = descendants(process.pid)
         assert len(started) >= 2
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
@@ -320,14 +320,14 @@ def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_when_the_webserver_dies_the_daemon_goes_too(tmp_path: Path) -> None:
-    """Half of a UI would run on unseen."""
+def test_the_daemon_stops_when_the_webserver_dies(tmp_path: Path) -> None:
+    """A daemon without a UI would run unnoticed."""
     port = free_port()
     command = [*MILLPOND, "ui", "--port", str(port)]
     environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": ""}
     with running(command, tmp_path / "log", **environment) as process:
-        until(lambda: len(family(process.pid)) >= 2, 60, "nothing was started")
-        started = family(process.pid)
+        wait_until(lambda: len(descendants(process.pid)) >= 2, 60, "nothing was started")
+        started = descendants(process.pid)
         webserver = next(
             number for number in started if "orchestration.web.webserver" in Path(f"/proc/{number}/cmdline").read_text()
         )
@@ -339,8 +339,8 @@ def test_when_the_webserver_dies_the_daemon_goes_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_two_processes_may_make_dagsters_home_at_once(tmp_path: Path) -> None:
-    """The first run and the first look at the UI on a new machine: Dagster's SQLite files are made by one of them."""
+def test_concurrent_processes_may_create_dagsters_home(tmp_path: Path) -> None:
+    """Such as the first run and the first start of the UI: one of them creates Dagster's SQLite files."""
     code = (
         "from orchestration.dagster_instance import open_instance\n"
         "from orchestration.settings import MillpondSettings\n"

@@ -1,4 +1,4 @@
-"""The real client with keys of its own choice, and something to listen to what it sends."""
+"""A NetSuite client with given keys, and a transport that records its requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,37 +6,40 @@ from pathlib import Path
 
 import httpx
 
-from resources.http import open_http
+from resources.http_pool import open_http
 from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
-from resources.netsuite.client import NetSuiteClient, open_http_client
-from resources.netsuite.concurrency import Lanes
+from resources.netsuite.client import NetSuiteClient
+from resources.netsuite.concurrency import ConcurrencyLimit
+from resources.netsuite.connect import open_http_client
 from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
 
-class Ear(httpx.BaseTransport):
-    """Hears every request on its way."""
+class RecordingTransport(httpx.BaseTransport):
+    """Records every request."""
 
-    def __init__(self, inner: httpx.BaseTransport, heard: list[httpx.Request]) -> None:
+    def __init__(self, inner: httpx.BaseTransport, requests: list[httpx.Request]) -> None:
         self._inner = inner
-        self._heard = heard
+        self._requests = requests
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Note it and pass it on; a request is signed anew in place, so its headers are copied."""
-        self._heard.append(httpx.Request(request.method, request.url, headers=request.headers, content=request.read()))
+        """Record and forward a request; it may be signed again in place, so its headers are copied."""
+        self._requests.append(
+            httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
+        )
         return self._inner.handle_request(request)
 
 
 @contextmanager
 def with_keys(
-    sandbox: Sandbox, auth: str, heard: list[httpx.Request] | None = None, **changes: str
+    sandbox: Sandbox, auth: str, requests: list[httpx.Request] | None = None, **changes: str
 ) -> Iterator[NetSuiteClient]:
-    """The real client with the stand-in's keys, or others.
+    """Open the real client with the sandbox's keys, or others.
 
     Args:
-        sandbox: The stand-in.
+        sandbox: The sandbox.
         auth: oauth2 or tba.
-        heard: Gets every request.
-        changes: Keys that differ from those that the stand-in knows.
+        requests: Receives every request.
+        changes: Keys that differ from the sandbox's.
     """
     keys = {**sandbox.credentials["netsuite"], **changes}
     base = BASE_URLS["netsuite"]
@@ -52,6 +55,7 @@ def with_keys(
             private_key=Path(keys["private_key_file"]).read_bytes(),
             clock=sandbox.clock,
         )
-    lanes, wire = Lanes(4), Ear(sandbox.transport("netsuite"), [] if heard is None else heard)
-    with open_http(base, auth=signing, transport=wire) as http:
-        yield NetSuiteClient(open_http_client(http, sandbox.clock, lanes), sandbox.clock, lanes)
+    limit = ConcurrencyLimit(4)
+    transport = RecordingTransport(sandbox.transport("netsuite"), [] if requests is None else requests)
+    with open_http(base, auth=signing, transport=transport) as http:
+        yield NetSuiteClient(open_http_client(http, sandbox.clock, limit), sandbox.clock, limit)

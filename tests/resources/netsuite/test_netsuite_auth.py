@@ -1,4 +1,4 @@
-"""Signing NetSuite calls."""
+"""Sign NetSuite calls by OAuth 2.0 and by tokens."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -17,31 +17,31 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class StoppedClock:
-    """A clock that is put forward by hand."""
+    """A clock that moves only on `sleep`."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
 
     def now(self) -> datetime:
-        """The moment."""
+        """Return the moment."""
         return self.moment
 
     def sleep(self, seconds: float) -> None:
-        """Put the clock forward."""
+        """Advance the clock."""
         self.moment += timedelta(seconds=seconds)
 
 
 class TokenHost:
-    """A token endpoint and one resource; counts what it is asked."""
+    """A token endpoint and one resource; counts requests."""
 
     def __init__(self) -> None:
         self.tokens = 0
         self.assertions: list[str] = []
-        self.refuse_next = 0
+        self.reject_next = 0
         self.token_status = 200
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer."""
+        """Answer a request."""
         if request.url.path.endswith("/token"):
             self.tokens += 1
             self.assertions.append(httpx.QueryParams(request.content.decode())["client_assertion"])
@@ -49,14 +49,14 @@ class TokenHost:
             return httpx.Response(
                 self.token_status, json=body if self.token_status == 200 else {"error": "invalid_grant"}
             )
-        if self.refuse_next:
-            self.refuse_next -= 1
+        if self.reject_next:
+            self.reject_next -= 1
             return httpx.Response(401)
         return httpx.Response(200, json={"seen": request.headers["authorization"]})
 
 
 def pem(key: PrivateKey) -> bytes:
-    """A key as the file holds it."""
+    """Return a key in the format of the file."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -64,18 +64,18 @@ def pem(key: PrivateKey) -> bytes:
 
 @pytest.fixture
 def clock() -> StoppedClock:
-    """Noon."""
+    """Return a clock that shows noon."""
     return StoppedClock(datetime(2026, 11, 16, 12, tzinfo=UTC))
 
 
 @pytest.fixture
 def host() -> TokenHost:
-    """Answers at once."""
+    """Return a host that answers at once."""
     return TokenHost()
 
 
 def client(host: TokenHost, clock: StoppedClock, key: PrivateKey | None = None) -> httpx.Client:
-    """An HTTP client that signs with client credentials."""
+    """Return an HTTP client that signs with client credentials."""
     signing = ClientCredentials(
         base_url=BASE,
         client_id="c",
@@ -86,8 +86,8 @@ def client(host: TokenHost, clock: StoppedClock, key: PrivateKey | None = None) 
     return httpx.Client(base_url=BASE, transport=httpx.MockTransport(host), auth=signing)
 
 
-def test_the_signature_is_oracles_published_one() -> None:
-    """NetSuite help, section_1534941295: the sample keys are published, no secret of ours."""
+def test_the_signature_matches_oracles_published_sample() -> None:
+    """NetSuite help, section_1534941295; the sample keys are public."""
     signing = TokenBased(
         account="123456",
         consumer_key="ef40afdd8abaac111b13825dd5e5e2ddddb44f86d5a0dd6dcf38c20aae6b67e4",
@@ -134,10 +134,10 @@ def test_the_realm_is_the_account_in_upper_case() -> None:
         (ec.generate_private_key(ec.SECP384R1()), "ES384"),
     ],
 )
-def test_the_assertion_is_signed_as_the_key_asks(
+def test_the_assertion_is_signed_with_the_keys_algorithm(
     key: PrivateKey, algorithm: str, host: TokenHost, clock: StoppedClock
 ) -> None:
-    """NetSuite takes PS256 for RSA keys and ES… for EC keys, with the certificate's id in the header."""
+    """NetSuite accepts PS256 for RSA keys and ES… for EC keys, with the certificate's id in the header."""
     client(host, clock, key).get("/x")
 
     header = jwt.get_unverified_header(host.assertions[0])
@@ -153,8 +153,8 @@ def test_the_assertion_is_signed_as_the_key_asks(
     assert 0 < claims["exp"] - claims["iat"] <= 3600
 
 
-def test_a_token_is_kept_until_shortly_before_it_expires(host: TokenHost, clock: StoppedClock) -> None:
-    """One token serves a run; an expired one would cost a refusal."""
+def test_a_token_is_reused_until_shortly_before_it_expires(host: TokenHost, clock: StoppedClock) -> None:
+    """One token serves a run; an expired one would cost a 401."""
     http = client(host, clock)
     seen = [http.get("/x").json()["seen"] for _ in range(3)]
 
@@ -165,7 +165,7 @@ def test_a_token_is_kept_until_shortly_before_it_expires(host: TokenHost, clock:
 
 
 def test_many_threads_fetch_one_token(host: TokenHost, clock: StoppedClock) -> None:
-    """Several sign-ins at once would only come closer to the lock."""
+    """Several sign-ins at once would only get closer to the lockout."""
     http = client(host, clock)
     threads = [threading.Thread(target=http.get, args=("/x",)) for _ in range(8)]
 
@@ -177,11 +177,11 @@ def test_many_threads_fetch_one_token(host: TokenHost, clock: StoppedClock) -> N
     assert host.tokens == 1
 
 
-def test_a_refused_token_is_renewed_once(host: TokenHost, clock: StoppedClock) -> None:
-    """A token may be withdrawn before it expires."""
+def test_a_rejected_token_is_renewed_once(host: TokenHost, clock: StoppedClock) -> None:
+    """A token may be revoked before it expires."""
     http = client(host, clock)
     http.get("/x")
-    host.refuse_next = 1
+    host.reject_next = 1
 
     answer = http.get("/x")
 
@@ -191,25 +191,25 @@ def test_a_refused_token_is_renewed_once(host: TokenHost, clock: StoppedClock) -
 def test_a_sign_in_that_was_never_accepted_is_not_repeated(host: TokenHost, clock: StoppedClock) -> None:
     """Five failures lock the user for half an hour."""
     http = client(host, clock)
-    host.refuse_next = 99
+    host.reject_next = 99
 
     assert http.get("/x").status_code == 401
     with pytest.raises(CredentialsError, match="not tried again"):
         http.get("/x")
 
-    assert host.refuse_next == 97
+    assert host.reject_next == 97
 
 
-def test_a_refused_assertion_says_what_to_look_at(host: TokenHost, clock: StoppedClock) -> None:
-    """The token endpoint tells only `invalid_grant`; the reason stands in NetSuite's audit trail."""
+def test_a_rejected_assertion_names_the_audit_trail(host: TokenHost, clock: StoppedClock) -> None:
+    """The token endpoint says only `invalid_grant`; the reason is in NetSuite's audit trail."""
     host.token_status = 400
 
     with pytest.raises(CredentialsError, match=r"HTTP 400 invalid_grant.*Login Audit Trail"):
         client(host, clock).get("/x")
 
 
-def test_a_token_endpoint_that_is_down_may_be_tried_again(host: TokenHost, clock: StoppedClock) -> None:
-    """An outage is no wrong key."""
+def test_a_token_endpoint_that_is_down_is_transient(host: TokenHost, clock: StoppedClock) -> None:
+    """An outage does not mean a wrong key."""
     http = client(host, clock)
     host.token_status = 503
     with pytest.raises(TransientError):
@@ -220,7 +220,7 @@ def test_a_token_endpoint_that_is_down_may_be_tried_again(host: TokenHost, clock
     assert http.get("/x").status_code == 200
 
 
-def test_a_key_file_of_another_kind_is_refused(clock: StoppedClock) -> None:
-    """The certificate instead of the key is a common slip."""
+def test_a_file_that_is_not_a_key_is_rejected(clock: StoppedClock) -> None:
+    """Users often give the certificate instead of the key."""
     with pytest.raises(CredentialsError, match="PEM"):
         ClientCredentials(base_url=BASE, client_id="c", certificate_id="k", private_key=b"no key", clock=clock)

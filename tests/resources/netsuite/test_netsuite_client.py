@@ -1,4 +1,4 @@
-"""Reading NetSuite page by page: what is believed, what is refused."""
+"""Read NetSuite page by page: requests, pages, retries, errors."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,30 +16,33 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
 )
-from resources.netsuite.client import NetSuiteClient, open_http_client
-from resources.netsuite.concurrency import Lanes
+from resources.netsuite.client import NetSuiteClient
+from resources.netsuite.concurrency import ConcurrencyLimit
+from resources.netsuite.connect import open_http_client
 from resources.netsuite.errors import MissingTableError, UnknownColumnError
 
 QUERY = "select c.id from customer c where c.id > ? order by c.id asc"
 
 
 class NoWait(WallClock):
-    """Does not wait."""
+    """A clock that never waits."""
 
     def sleep(self, seconds: float) -> None:
         """Return at once."""
 
 
-def answering(answer: Callable[[httpx.Request], httpx.Response], lanes: Lanes | None = None) -> NetSuiteClient:
-    """The real client before a NetSuite that answers as told."""
+def answering(
+    answer: Callable[[httpx.Request], httpx.Response], limit: ConcurrencyLimit | None = None
+) -> NetSuiteClient:
+    """Return the real client of a NetSuite with these answers."""
     clock: Clock = NoWait()
-    lanes = lanes or Lanes(4)
+    limit = limit or ConcurrencyLimit(4)
     http = httpx.Client(base_url="https://1234567.example", transport=httpx.MockTransport(answer))
-    return NetSuiteClient(open_http_client(http, clock, lanes), clock, lanes)
+    return NetSuiteClient(open_http_client(http, clock, limit), clock, limit)
 
 
 def page(*ids: int, more: bool = False, **changes: Any) -> dict[str, Any]:
-    """A well-formed page."""
+    """Return a well-formed page."""
     items = [{"links": [], "id": str(key)} for key in ids]
     return {
         "links": [],
@@ -52,14 +55,14 @@ def page(*ids: int, more: bool = False, **changes: Any) -> dict[str, Any]:
     }
 
 
-def refusing(status: int, code: str, detail: str) -> NetSuiteClient:
-    """The real client before a NetSuite that refuses."""
+def rejecting(status: int, code: str, detail: str) -> NetSuiteClient:
+    """Return the real client of a NetSuite that answers with this error."""
     body = {"title": "x", "status": status, "o:errorDetails": [{"detail": detail, "o:errorCode": code}]}
     return answering(lambda _: httpx.Response(status, json=body))
 
 
-def test_a_page_asks_as_netsuite_documents() -> None:
-    """Header, limit and bound values; a value is never part of the text."""
+def test_a_query_is_sent_as_netsuite_documents() -> None:
+    """Header, limit and bound values are sent; a value is never part of the text."""
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -78,7 +81,7 @@ def test_a_page_asks_as_netsuite_documents() -> None:
 
 
 def test_a_row_of_nulls_is_a_row_and_names_are_lower_case() -> None:
-    """NetSuite leaves empty columns out; the case of names is not promised."""
+    """NetSuite omits empty columns; the case of names is undocumented."""
     items = [{"links": []}, {"links": [], "EntityId": "A", "n": 3, "b": True, "gone": None}]
 
     rows = answering(lambda _: httpx.Response(200, json=page(1, 2, items=items))).suiteql(QUERY, ["0"])
@@ -89,21 +92,21 @@ def test_a_row_of_nulls_is_a_row_and_names_are_lower_case() -> None:
 @pytest.mark.parametrize(
     "response",
     [
-        pytest.param(httpx.Response(200, content=orjson.dumps(page(1, 2, 3))[:40]), id="cut"),
+        pytest.param(httpx.Response(200, content=orjson.dumps(page(1, 2, 3))[:40]), id="truncated"),
         pytest.param(httpx.Response(200, html="<html>Down for maintenance</html>"), id="html"),
         pytest.param(httpx.Response(200, content=b""), id="empty"),
         pytest.param(httpx.Response(200, json=[]), id="a list"),
         pytest.param(httpx.Response(200, json={"items": []}), id="no hasMore"),
-        pytest.param(httpx.Response(200, json=page(1, 2, count=3)), id="fewer than counted"),
-        pytest.param(httpx.Response(200, json=page(1, 2, more=True)), id="short, and says more"),
-        pytest.param(httpx.Response(200, json=page(1, 2, totalResults=5)), id="last before the total"),
+        pytest.param(httpx.Response(200, json=page(1, 2, count=3)), id="fewer than announced"),
+        pytest.param(httpx.Response(200, json=page(1, 2, more=True)), id="short, but announces more"),
+        pytest.param(httpx.Response(200, json=page(1, 2, totalResults=5)), id="ends before the total"),
         pytest.param(httpx.Response(200, json=page(1, 2, offset=1000)), id="another page"),
         pytest.param(httpx.Response(200, json=page(1, items=[{"id": {"refName": "x"}}])), id="nested"),
-        pytest.param(httpx.Response(200, json=page(1, items=["x"])), id="no object"),
+        pytest.param(httpx.Response(200, json=page(1, items=["x"])), id="not an object"),
     ],
 )
-def test_an_answer_of_another_shape_is_never_taken_for_fewer_rows(response: httpx.Response) -> None:
-    """Whatever is missing here would look deleted later."""
+def test_a_malformed_response_is_never_read_as_fewer_rows(response: httpx.Response) -> None:
+    """Rows missing here would look deleted later."""
     with pytest.raises(ContractError, match="netsuite: query customer"):
         answering(lambda _: response).suiteql(QUERY, ["0"])
 
@@ -112,35 +115,35 @@ UNUSABLE = [
     httpx.Response(200, content=b""),
     httpx.Response(200, html="<html>Down for maintenance</html>"),
     httpx.Response(200, content=orjson.dumps(page(1, 2, 3))[:60]),
-    httpx.Response(200, json=page(1, 2, count=3)),  # half of the rows, and the count of all
+    httpx.Response(200, json=page(1, 2, count=3)),  # half of the rows, with the count of all
 ]
 
 
-@pytest.mark.parametrize("unusable", UNUSABLE, ids=["empty", "html", "cut", "half"])
+@pytest.mark.parametrize("unusable", UNUSABLE, ids=["empty", "html", "truncated", "half"])
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_an_answer_that_makes_no_sense_is_asked_for_again_a_few_times(unusable: httpx.Response, times: int) -> None:
-    """One bad page of a hundred must not cost the table; a wall of them must not cost an hour."""
+def test_an_unreadable_response_is_requested_again_up_to_three_times(unusable: httpx.Response, times: int) -> None:
+    """One bad page in a hundred must not fail the table; many of them must not take an hour."""
     answers = [unusable] * times + [httpx.Response(200, json=page(1, 2, 3))]
-    asked: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        return answers[len(asked) - 1]
+        requests.append(request)
+        return answers[len(requests) - 1]
 
     client = answering(answer)
 
     if times < 3:
-        assert client.page(QUERY, ["0"], "id").last_key == 3
-        assert len(asked) == times + 1
+        assert client.raw_page(QUERY, ["0"], "id").last_key == 3
+        assert len(requests) == times + 1
     else:
         with pytest.raises(ContractError, match="netsuite: query customer"):
-            client.page(QUERY, ["0"], "id")
-        assert len(asked) == 3
+            client.raw_page(QUERY, ["0"], "id")
+        assert len(requests) == 3
 
 
 @pytest.mark.parametrize("ids", [(3, 2), (2, 2), (0, 1)])
-def test_keys_that_do_not_ascend_stop_the_reading(ids: tuple[int, ...]) -> None:
-    """NetSuite was seen to page wrongly without an explicit order; rows would be lost in silence."""
+def test_keys_that_do_not_ascend_raise_an_error(ids: tuple[int, ...]) -> None:
+    """NetSuite was seen to page wrongly without an explicit order; rows would be lost silently."""
     client = answering(lambda _: httpx.Response(200, json=page(*ids)))
 
     with pytest.raises(ContractError, match="does not ascend"):
@@ -148,24 +151,24 @@ def test_keys_that_do_not_ascend_stop_the_reading(ids: tuple[int, ...]) -> None:
 
 
 def test_pages_follow_the_last_key_and_never_an_offset() -> None:
-    """Rows inserted or deleted while reading shift offsets, not keys."""
-    asked: list[str] = []
+    """Rows inserted or deleted meanwhile shift offsets, not keys."""
+    begins: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         after = orjson.loads(request.content)["params"][-1]
-        asked.append(after)
+        begins.append(after)
         low = int(after) + 1
         return httpx.Response(200, json=page(*range(low, min(low + 1000, 2501)), more=low + 1000 <= 2500))
 
     rows = [row for rows in answering(answer).read_keyset(QUERY, after="0") for row in rows]
 
     assert [int(row["id"]) for row in rows] == list(range(1, 2501))
-    assert asked == ["0", "1000", "2000"]
+    assert begins == ["0", "1000", "2000"]
 
 
-def test_a_table_that_is_not_found_names_permission_and_feature() -> None:
-    """NetSuite words a missing permission as a missing table."""
-    client = refusing(400, "INVALID_PARAMETER", "Invalid search query. Record 'subsidiary' was not found.")
+def test_a_missing_table_names_permission_and_feature() -> None:
+    """NetSuite reports a missing permission as a missing table."""
+    client = rejecting(400, "INVALID_PARAMETER", "Invalid search query. Record 'subsidiary' was not found.")
 
     with pytest.raises(MissingTableError, match=r"'Subsidiaries'.*'OneWorld'") as raised:
         client.suiteql(QUERY, ["0"])
@@ -180,9 +183,9 @@ def test_a_table_that_is_not_found_names_permission_and_feature() -> None:
     ],
 )
 def test_an_unknown_column_is_named(detail: str) -> None:
-    """The reader leaves it out or says what to do; both need its name."""
+    """The reader leaves the column out or names the fix; both need its name."""
     with pytest.raises(UnknownColumnError, match="custentity_region") as raised:
-        refusing(400, "INVALID_PARAMETER", detail).suiteql(QUERY, ["0"])
+        rejecting(400, "INVALID_PARAMETER", detail).suiteql(QUERY, ["0"])
     assert raised.value.column == "custentity_region"
 
 
@@ -197,57 +200,57 @@ def test_an_unknown_column_is_named(detail: str) -> None:
         (429, "CONCURRENCY_LIMIT_EXCEEDED", RateLimitedError),
     ],
 )
-def test_refusals_carry_netsuites_code(status: int, code: str, kind: type[RequestRejectedError]) -> None:
+def test_errors_contain_netsuites_code(status: int, code: str, kind: type[RequestRejectedError]) -> None:
     """An operator searches NetSuite's help by this code."""
     with pytest.raises(kind, match=code):
-        refusing(status, code, "…").suiteql(QUERY, ["0"])
+        rejecting(status, code, "…").suiteql(QUERY, ["0"])
 
 
-def test_too_many_calls_narrow_the_lanes() -> None:
-    """The limit belongs to the whole account; others are reading too."""
-    lanes = Lanes(4)
+def test_a_429_reduces_the_slots() -> None:
+    """The limit belongs to the whole account, which other integrations use as well."""
+    limit = ConcurrencyLimit(4)
     answers = iter([429, 200])
 
     def answer(_: httpx.Request) -> httpx.Response:
         status = next(answers)
-        refused = {"o:errorDetails": [{"detail": "…", "o:errorCode": "CONCURRENCY_LIMIT_EXCEEDED"}]}
-        return httpx.Response(status, json=page(1) if status == 200 else refused)
+        error = {"o:errorDetails": [{"detail": "…", "o:errorCode": "CONCURRENCY_LIMIT_EXCEEDED"}]}
+        return httpx.Response(status, json=page(1) if status == 200 else error)
 
-    rows = answering(answer, lanes).suiteql(QUERY, ["0"])
+    rows = answering(answer, limit).suiteql(QUERY, ["0"])
 
-    assert (rows, lanes.open) == ([{"id": "1"}], 2)
+    assert (rows, limit.slots) == ([{"id": "1"}], 2)
 
 
-def test_waits_between_tries_are_drawn_and_grow() -> None:
-    """Callers that were refused together must not come back together."""
+def test_backoff_is_random_and_grows() -> None:
+    """Callers rejected at the same moment must not all return at the same moment."""
 
-    class Noting(NoWait):
-        """Notes how long it would have waited."""
+    class RecordingClock(NoWait):
+        """Records the waits."""
 
         def __init__(self) -> None:
             self.waits: list[float] = []
 
         def sleep(self, seconds: float) -> None:
-            """Note."""
+            """Record the wait."""
             self.waits.append(seconds)
 
     waits = []
     for _ in range(2):
-        clock, lanes = Noting(), Lanes(4)
+        clock, limit = RecordingClock(), ConcurrencyLimit(4)
         http = httpx.Client(
             base_url="https://1234567.example", transport=httpx.MockTransport(lambda _: httpx.Response(503))
         )
         with pytest.raises(TransientError):
-            NetSuiteClient(open_http_client(http, clock, lanes), clock, lanes).suiteql(QUERY, ["0"])
+            NetSuiteClient(open_http_client(http, clock, limit), clock, limit).suiteql(QUERY, ["0"])
         waits.append(clock.waits)
 
     assert waits[0] != waits[1]
-    assert all(wait <= 2**number for tried in waits for number, wait in enumerate(tried))
-    assert max(max(tried) for tried in waits) > 1, "the fifth wait has up to 16 seconds"
+    assert all(wait <= 2**number for attempts in waits for number, wait in enumerate(attempts))
+    assert max(max(attempts) for attempts in waits) > 1, "the fifth wait is up to 16 seconds"
 
 
 @pytest.mark.parametrize(
-    ("answer", "lanes"),
+    ("answer", "slots"),
     [
         ({"accountConcurrencyLimit": 3, "accountUnallocatedConcurrencyLimit": 1}, 2),
         ({"accountConcurrencyLimit": 15, "integrationConcurrencyLimit": 2}, 2),
@@ -256,22 +259,22 @@ def test_waits_between_tries_are_drawn_and_grow() -> None:
         (None, 4),
     ],
 )
-def test_concurrency_stays_one_below_the_accounts_limit(answer: dict[str, int] | None, lanes: int) -> None:
-    """None: only administrators may ask; then the configured number stands."""
+def test_concurrency_stays_one_below_the_accounts_limit(answer: dict[str, int] | None, slots: int) -> None:
+    """None: the role may not read the limits, so the configured number applies."""
     response = httpx.Response(403) if answer is None else httpx.Response(200, json=answer)
 
-    assert answering(lambda _: response).concurrency == lanes
+    assert answering(lambda _: response).max_concurrency() == slots
 
 
 def test_server_time_is_utc_in_whole_seconds() -> None:
-    """It becomes the watermark; NetSuite's time stamps have no fractions."""
+    """It becomes the watermark; NetSuite's timestamps have no fractions."""
     client = answering(lambda _: httpx.Response(200, json={"serverTime": "2025-03-26T16:21:00.987Z"}))
 
     assert client.server_time() == datetime(2025, 3, 26, 16, 21, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("body", [{}, {"serverTime": "soon"}, {"serverTime": "2025-03-26T16:21:00"}])
-def test_a_server_time_that_cannot_be_read_is_no_watermark(body: dict[str, str]) -> None:
+def test_an_unreadable_server_time_raises_an_error(body: dict[str, str]) -> None:
     """A wrong watermark loses every change before it."""
     with pytest.raises(ContractError, match="serverTime"):
         answering(lambda _: httpx.Response(200, json=body)).server_time()
@@ -285,7 +288,7 @@ def test_a_server_time_that_cannot_be_read_is_no_watermark(body: dict[str, str])
         ("2026-11-16 12:00:00", "2026-11-16 12:00:00", 0.0),
     ],
 )
-def test_the_zone_probe_tells_how_far_local_time_is_ahead(local: str, utc: str, hours: float) -> None:
+def test_the_zone_probe_returns_the_offset_from_utc(local: str, utc: str, hours: float) -> None:
     """Literals in a query are read in the integration user's zone."""
     items = [{"links": [], "local_now": local, "utc_now": utc}]
     client = answering(lambda _: httpx.Response(200, json=page(1, items=items)))
@@ -293,15 +296,15 @@ def test_the_zone_probe_tells_how_far_local_time_is_ahead(local: str, utc: str, 
     assert client.session_zone_offset == timedelta(hours=hours)
 
 
-def test_a_zone_that_is_not_told_is_none() -> None:
-    """The caller widens its overlap then."""
-    assert refusing(400, "INVALID_PARAMETER", "Invalid or unsupported search.").session_zone_offset is None
+def test_an_unknown_zone_is_none() -> None:
+    """The caller then widens its overlap."""
+    assert rejecting(400, "INVALID_PARAMETER", "Invalid or unsupported search.").session_zone_offset is None
 
 
-def test_error_texts_carry_no_values() -> None:
-    """Bound values may be names and e-mail addresses."""
+def test_error_texts_contain_no_values() -> None:
+    """Bound values may be names and email addresses."""
     with pytest.raises(RequestRejectedError) as raised:
-        refusing(400, "INVALID_PARAMETER", "Invalid or unsupported search.").suiteql(
+        rejecting(400, "INVALID_PARAMETER", "Invalid or unsupported search.").suiteql(
             "select c.id from customer c where c.email = ?", ["ann@example.com"]
         )
     assert "ann@example.com" not in str(raised.value)

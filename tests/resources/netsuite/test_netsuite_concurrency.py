@@ -1,48 +1,48 @@
-"""How many calls run side by side."""
+"""The number of parallel calls follows NetSuite's responses."""
 
 import threading
 from time import sleep
 
 import pytest
 
-from resources.netsuite.concurrency import CLEAN_ANSWERS, Lanes
+from resources.netsuite.concurrency import SUCCESSES, ConcurrencyLimit
 
 
-def test_a_refusal_halves_and_clean_answers_widen_by_one() -> None:
-    """Additive increase, multiplicative decrease: what a shared limit asks for."""
-    lanes = Lanes(8)
+def test_a_429_halves_the_slots_and_successes_add_one() -> None:
+    """Additive increase, multiplicative decrease, as a shared limit requires."""
+    limit = ConcurrencyLimit(8)
 
-    lanes.narrow()
-    for _ in range(CLEAN_ANSWERS * 4):
-        lanes.widen()
+    limit.decrease()
+    for _ in range(SUCCESSES * 4):
+        limit.increase()
 
-    assert lanes.open == 5
+    assert limit.slots == 5
 
 
-def test_lanes_never_close_and_never_pass_their_limit() -> None:
-    """One lane goes on; more than the account allows only costs refusals."""
-    lanes = Lanes(4)
+def test_slots_stay_between_one_and_the_limit() -> None:
+    """One slot stays; more than the account allows would only be rejected."""
+    limit = ConcurrencyLimit(4)
     for _ in range(9):
-        lanes.narrow()
-    narrowest = lanes.open
+        limit.decrease()
+    fewest = limit.slots
 
-    lanes.grant({"accountConcurrencyLimit": 3})
-    for _ in range(CLEAN_ANSWERS * 100):
-        lanes.widen()
+    limit.apply({"accountConcurrencyLimit": 3})
+    for _ in range(SUCCESSES * 100):
+        limit.increase()
 
-    assert (narrowest, lanes.open) == (1, 2)
+    assert (fewest, limit.slots) == (1, 2)
 
 
-def test_no_more_calls_run_than_lanes_are_open() -> None:
-    """The narrowed limit binds work that is already queued."""
-    lanes = Lanes(6)
-    lanes.narrow()
+def test_no_more_calls_run_than_there_are_slots() -> None:
+    """A decreased limit applies to work that is already queued."""
+    limit = ConcurrencyLimit(6)
+    limit.decrease()
     busy, most, guard = 0, 0, threading.Lock()
     together = threading.Barrier(3)
 
     def work(number: int) -> int:
         nonlocal busy, most
-        with lanes.lane():
+        with limit.slot():
             with guard:
                 busy += 1
                 most = max(most, busy)
@@ -51,13 +51,13 @@ def test_no_more_calls_run_than_lanes_are_open() -> None:
                 busy -= 1
         return number
 
-    assert sorted(lanes.each(work, range(12))) == list(range(12))
+    assert sorted(limit.map_unordered(work, range(12))) == list(range(12))
     assert most == 3
 
 
-def test_the_first_error_ends_the_rest() -> None:
-    """A refused key must not be tried by every worker."""
-    lanes = Lanes(2)
+def test_the_first_error_cancels_the_rest() -> None:
+    """A rejected key must not be tried again by every worker."""
+    limit = ConcurrencyLimit(2)
     done: list[int] = []
 
     def work(number: int) -> None:
@@ -67,5 +67,5 @@ def test_the_first_error_ends_the_rest() -> None:
         done.append(number)
 
     with pytest.raises(ValueError, match="no"):
-        list(lanes.each(work, range(500)))
+        list(limit.map_unordered(work, range(500)))
     assert len(done) < 499

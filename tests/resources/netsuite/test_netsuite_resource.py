@@ -1,11 +1,12 @@
-"""The resource before the sandbox: both ways to sign in, and what a wrong key looks like."""
+"""The resource against the sandbox: both ways to sign in, and errors of wrong or missing keys."""
 
 import dagster as dg
 import pytest
 
 from resources.errors import CredentialsError
 from resources.netsuite.client import NetSuiteClient
-from resources.netsuite.resource import NetSuiteResource, host_of, open_netsuite
+from resources.netsuite.connect import base_url_of, open_netsuite
+from resources.netsuite.resource import NetSuiteResource
 from resources.sandbox.sandbox import Sandbox
 from tests.resources.netsuite.signed import with_keys
 
@@ -14,7 +15,7 @@ COUNT = "select count(*) as n from customer c"
 
 @pytest.mark.parametrize("auth", ["oauth2", "tba"])
 def test_both_ways_to_sign_in_work(sandbox: Sandbox, auth: str) -> None:
-    """Token-based sign-in ends with release 2028.1; until then people have it."""
+    """Token-based authentication ends with release 2028.1; until then it is in use."""
     sandbox.netsuite.insert("customer", [{"id": 1}])
 
     with open_netsuite(sandbox=str(sandbox.folder), auth=auth) as client:
@@ -23,7 +24,7 @@ def test_both_ways_to_sign_in_work(sandbox: Sandbox, auth: str) -> None:
 
 @pytest.mark.parametrize("seconds", [1800, 4000, 90_000])
 def test_a_session_outlives_its_token(sandbox: Sandbox, seconds: int) -> None:
-    """Tokens live an hour, a backfill may take longer."""
+    """Tokens are valid for an hour, a backfill may take longer."""
     with open_netsuite(sandbox=str(sandbox.folder)) as client:
         client.suiteql(COUNT)
         sandbox.clock.sleep(seconds)
@@ -32,7 +33,7 @@ def test_a_session_outlives_its_token(sandbox: Sandbox, seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("auth", "key", "refused"),
+    ("auth", "key", "statuses"),
     [
         ("tba", "token_secret", [401, 401]),
         ("tba", "consumer_key", [401, 401]),
@@ -41,10 +42,10 @@ def test_a_session_outlives_its_token(sandbox: Sandbox, seconds: int) -> None:
         ("oauth2", "certificate_id", [400]),
     ],
 )
-def test_a_wrong_key_says_what_to_do_and_is_tried_once_more_only(
-    sandbox: Sandbox, auth: str, key: str, refused: list[int]
+def test_a_wrong_key_names_the_fix_and_is_retried_once(
+    sandbox: Sandbox, auth: str, key: str, statuses: list[int]
 ) -> None:
-    """Five failures lock the user for half an hour; a person must act, and no secret stands in the text."""
+    """Five failures lock the user for half an hour; a person must act, and the text contains no secret."""
     secret = "0" * 63 + "1"
     with with_keys(sandbox, auth, **{key: secret}) as client:
         for _ in range(3):
@@ -52,11 +53,11 @@ def test_a_wrong_key_says_what_to_do_and_is_tried_once_more_only(
                 client.suiteql(COUNT)
             assert secret not in str(raised.value)
 
-    assert [call["status"] for call in sandbox.netsuite.calls()] == refused
+    assert [call["status"] for call in sandbox.netsuite.call_log()] == statuses
 
 
-def test_the_resource_vends_a_client_that_reads(sandbox: Sandbox) -> None:
-    """As Dagster does it for a run."""
+def test_the_resource_yields_a_client_that_reads(sandbox: Sandbox) -> None:
+    """Dagster does this for each run."""
     seen: list[NetSuiteClient] = []
 
     @dg.asset
@@ -88,12 +89,12 @@ def test_the_resource_vends_a_client_that_reads(sandbox: Sandbox) -> None:
         ),
     ],
 )
-def test_a_missing_key_is_told_before_anything_is_sent(fields: dict[str, str], text: str) -> None:
-    """All missing ones at once, not one a run; and only to those who call, for others can do without NetSuite."""
+def test_missing_keys_are_reported_before_anything_is_sent(fields: dict[str, str], text: str) -> None:
+    """All missing keys are listed at once, and only the steps that call NetSuite fail."""
     with open_netsuite(**fields) as client, pytest.raises(CredentialsError, match=text):
         client.server_time()
 
 
-def test_the_host_follows_from_the_account() -> None:
-    """Lower case and a hyphen in the host, upper case and an underscore in the realm."""
-    assert host_of("1234567_SB1") == "https://1234567-sb1.suitetalk.api.netsuite.com"
+def test_the_base_url_is_derived_from_the_account() -> None:
+    """The host has lower case and a hyphen, the realm upper case and an underscore."""
+    assert base_url_of("1234567_SB1") == "https://1234567-sb1.suitetalk.api.netsuite.com"

@@ -1,4 +1,4 @@
-"""The script that shows the link on NetSuite's form: it runs, it escapes, it writes to no record."""
+"""The script that shows the link on NetSuite's form: it runs, escapes and writes to no record."""
 
 import json
 import re
@@ -15,33 +15,33 @@ from orchestration.settings import ROOT
 PROJECT = ROOT / "resources" / "netsuite" / "suitescript" / "src"
 SCRIPT = PROJECT / "FileCabinet" / "SuiteScripts" / "millpond" / "millpond_link.js"
 NODE = shutil.which("node")
-# NetSuite's modules as far as the script uses them, and a form that remembers what was added to it
-STAGE = """
-const said = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+# the part of NetSuite's modules that the script uses, and a form that records the added fields
+RUNNER = """
+const given = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 const added = [], errors = [];
 let loads = 0;
-const kept = {};
+const cache = {};
 const modules = {
-  'N/cache': { Scope: { PRIVATE: 'PRIVATE' }, getCache: () => ({ get: ({ key, loader }) => kept[key] ??= loader() }) },
+  'N/cache': { Scope: { PRIVATE: 'PRIVATE' }, getCache: () => ({ get: ({ key, loader }) => cache[key] ??= loader() }) },
   'N/file': { load: ({ id }) => {
     loads += 1;
     if (id !== 'links.csv') throw new Error('no file ' + id);
-    return { lines: { iterator: () => ({ each: (f) => said.lines.every((value) => f({ value })) }) } };
+    return { lines: { iterator: () => ({ each: (f) => given.lines.every((value) => f({ value })) }) } };
   } },
   'N/log': { error: (text) => errors.push(text.details) },
   'N/runtime': {
-    executionContext: said.context, ContextType: { USER_INTERFACE: 'USERINTERFACE' },
-    getCurrentScript: () => ({ getParameter: () => said.file }),
+    executionContext: given.context, ContextType: { USER_INTERFACE: 'USERINTERFACE' },
+    getCurrentScript: () => ({ getParameter: () => given.file }),
   },
   'N/ui/serverWidget': { FieldType: { INLINEHTML: 'INLINEHTML' } },
 };
 let script;
 global.define = (names, make) => { script = make(...names.map((name) => modules[name])); };
-require(said.script);
-for (const newRecord of said.records) {
+require(given.script);
+for (const newRecord of given.records) {
   const form = { addField: (field) => { added.push(field); return field; } };
   const UserEventType = { VIEW: 'view', EDIT: 'edit' };
-  script.beforeLoad({ newRecord: Object.freeze(newRecord), type: said.type, form, UserEventType });
+  script.beforeLoad({ newRecord: Object.freeze(newRecord), type: given.type, form, UserEventType });
 }
 console.log(JSON.stringify({ added, errors, loads, points: Object.keys(script) }));
 """
@@ -57,45 +57,45 @@ LINES = [
 ]
 
 
-def shown(*records: tuple[str, int | None], **said: Any) -> dict[str, Any]:
-    """What the script does to the forms of these records."""
+def drawn(*records: tuple[str, int | None], **given: Any) -> dict[str, Any]:
+    """Run the script on the forms of these records; return the added fields and logged errors."""
     if NODE is None:
         pytest.skip("node is not installed")
-    asked = {"lines": LINES, "file": "links.csv", "type": "view", "context": "USERINTERFACE", "script": str(SCRIPT)}
-    asked |= {"records": [{"type": kind, "id": number} for kind, number in records], **said}
+    inputs = {"lines": LINES, "file": "links.csv", "type": "view", "context": "USERINTERFACE", "script": str(SCRIPT)}
+    inputs |= {"records": [{"type": kind, "id": number} for kind, number in records], **given}
     done = subprocess.run(
-        [NODE, "-e", STAGE], input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=60
+        [NODE, "-e", RUNNER], input=json.dumps(inputs), capture_output=True, text=True, check=True, timeout=60
     )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
-def test_a_linked_record_shows_where_it_is() -> None:
-    """As customer, lead or prospect it is one record; a project of the same id is another."""
-    told = shown(("customer", 7), ("prospect", 7), ("lead", 900), ("job", 7))
+def test_a_linked_record_shows_its_link() -> None:
+    """Customer, lead and prospect are one record; a project with the same id is another."""
+    result = drawn(("customer", 7), ("prospect", 7), ("lead", 900), ("job", 7))
 
-    links = [re.findall(r'href="([^"]*)"', each["defaultValue"])[0] for each in told["added"]]
+    links = [re.findall(r'href="([^"]*)"', each["defaultValue"])[0] for each in result["added"]]
     assert links == [
         "https://a.example/?t=customer&#38;id=301",
         "https://a.example/?t=customer&#38;id=301",
         "https://a.example/?id=305",
         "https://a.example/?t=project&#38;id=401",
     ]
-    assert {(each["type"], each["label"]) for each in told["added"]} == {("INLINEHTML", "SuiteProjects Pro")}
-    assert told["loads"] == 3  # once for each bucket of ids
-    assert told["errors"] == []
+    assert {(each["type"], each["label"]) for each in result["added"]} == {("INLINEHTML", "SuiteProjects Pro")}
+    assert result["loads"] == 3  # one per bucket of ids
+    assert result["errors"] == []
 
 
-def test_what_the_file_says_stays_text() -> None:
-    """Quotes cannot end the attribute, and nothing but a web address becomes a link."""
-    told = shown(("customer", 8), ("customer", 9))
+def test_the_content_of_the_file_is_escaped() -> None:
+    """Quotes cannot end the attribute, and only a web address becomes a link."""
+    result = drawn(("customer", 8), ("customer", 9))
 
-    assert len(told["added"]) == 1
-    assert 'href="https://a.example/?x=&#34;1&#34;,2&#38;id=302"' in told["added"][0]["defaultValue"]
+    assert len(result["added"]) == 1
+    assert 'href="https://a.example/?x=&#34;1&#34;,2&#38;id=302"' in result["added"][0]["defaultValue"]
 
 
 @pytest.mark.parametrize(
-    ("record", "said"),
+    ("record", "given"),
     [
         (("customer", 11), {}),
         (("customer", 10), {}),
@@ -105,20 +105,20 @@ def test_what_the_file_says_stays_text() -> None:
         (("customer", 7), {"context": "CSVIMPORT"}),
     ],
 )
-def test_other_forms_stay_as_they_are(record: tuple[str, int | None], said: dict[str, Any]) -> None:
-    """Not linked, another system's, not saved yet, another type, another way in."""
-    assert shown(record, **said)["added"] == []
+def test_other_forms_are_unchanged(record: tuple[str, int | None], given: dict[str, Any]) -> None:
+    """Not linked, linked to another system, not saved yet, another type, another context."""
+    assert drawn(record, **given)["added"] == []
 
 
-def test_a_missing_file_leaves_the_form_alone() -> None:
-    """It is logged; the person sees his form."""
-    told = shown(("customer", 7), file="gone.csv")
+def test_a_missing_file_leaves_the_form_unchanged() -> None:
+    """The error is logged; the form is shown."""
+    result = drawn(("customer", 7), file="gone.csv")
 
-    assert (told["added"], told["errors"]) == ([], ["no file gone.csv"])
+    assert (result["added"], result["errors"]) == ([], ["no file gone.csv"])
 
 
-def test_the_script_only_draws() -> None:
-    """One entry point, and no module that could write a record."""
+def test_the_script_writes_no_record() -> None:
+    """One entry point, and no module that can write a record."""
     text = SCRIPT.read_text()
 
     assert set(re.findall(r"'(N/[\w/]+)'", text)) == {"N/cache", "N/file", "N/log", "N/runtime", "N/ui/serverWidget"}
@@ -129,10 +129,11 @@ def test_the_script_only_draws() -> None:
 
 @pytest.mark.parametrize("path", sorted(PROJECT.rglob("*.xml")), ids=lambda path: path.name)
 def test_the_project_is_well_formed(path: Path) -> None:
-    """And what it names is there."""
+    """The files and parameters that it names exist; NetSuite limits script ids to 40 characters."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     root = etree.fromstring(path.read_bytes(), parser)
 
+    assert all(len(str(each.get("scriptid"))) <= 40 for each in root.iter() if each.get("scriptid"))
     if root.tag == "usereventscript":
         assert root.get("scriptid") == path.stem
         file = (root.findtext("scriptfile") or "").strip("[]")

@@ -1,4 +1,4 @@
-"""Who is told: a webhook, Slack, a mailbox; each on a server of this machine."""
+"""Alerts to a webhook, Slack and a mailbox; each on a server of this machine."""
 
 import hmac
 import json
@@ -10,62 +10,62 @@ from pathlib import Path
 import pytest
 
 from resources.notifiers.mail import Mail
-from resources.notifiers.notice import NotToldError, Receiver
+from resources.notifiers.notice import NotSentError, Receiver
 from resources.notifiers.web import Slack, Webhook
 from resources.sandbox.certificates import tls_files
-from tests.resources.notifiers.listening import http_server, notice, smtp_server
+from tests.resources.notifiers.servers import http_server, notice, smtp_server
 
 KEY = "a-shared-key"
 
 
-def test_a_webhook_gets_json_that_it_can_verify() -> None:
-    """The signature covers time and body, so that neither can be changed or sent again next week."""
+def test_a_webhook_receives_json_that_it_can_verify() -> None:
+    """The signature covers time and body, so neither can be changed or replayed later."""
     with http_server() as server:
-        Webhook(server.url, KEY).tell(notice())
+        Webhook(server.url, KEY).send(notice())
     headers, body = server.got[0]
     seconds, digest = (part.partition("=")[2] for part in headers["x-millpond-signature"].split(","))
 
-    told = json.loads(body)
-    assert (told["title"], told["entries"][0]["cause"]) == ("Millpond: 1 failed", "netsuite: HTTP <503> & more")
-    assert headers["x-millpond-notice"] == told["notice_id"] == "n1"
+    content = json.loads(body)
+    assert (content["title"], content["entries"][0]["cause"]) == ("Millpond: 1 failed", "netsuite: HTTP <503> & more")
+    assert headers["x-millpond-notice"] == content["notice_id"] == "n1"
     assert digest == hmac.new(KEY.encode(), f"{seconds}.".encode() + body, sha256).hexdigest()
     assert hmac.new(b"another", f"{seconds}.".encode() + body, sha256).hexdigest() != digest
 
 
 def test_without_a_key_nothing_is_signed() -> None:
-    """A receiver that needs no proof gets none."""
+    """The key is optional."""
     with http_server() as server:
-        Webhook(server.url).tell(notice())
+        Webhook(server.url).send(notice())
 
     assert "x-millpond-signature" not in server.got[0][0]
 
 
-def test_slack_gets_one_text_in_which_nothing_is_a_command() -> None:
-    """`<!channel>` in a reason would wake everybody."""
+def test_slack_receives_one_escaped_text() -> None:
+    """`<!channel>` in a reason would notify the whole channel."""
     with http_server() as server:
-        Slack(server.url, "127.0.0.1").tell(notice(title="Millpond: <!channel> failed"))
-    told = json.loads(server.got[0][1])
+        Slack(server.url, "127.0.0.1").send(notice(title="Millpond: <!channel> failed"))
+    content = json.loads(server.got[0][1])
 
-    assert set(told) == {"text"}
-    assert told["text"].startswith("*Millpond: &lt;!channel&gt; failed*\n")
-    assert "customers, projects" in told["text"]
-    assert "<" not in told["text"]
+    assert set(content) == {"text"}
+    assert content["text"].startswith("*Millpond: &lt;!channel&gt; failed*\n")
+    assert "customers, projects" in content["text"]
+    assert "<" not in content["text"]
 
 
 @pytest.mark.parametrize(("status", "location"), [(500, ""), (404, ""), (302, "http://127.0.0.1:9/elsewhere")])
-def test_a_refusal_is_told_without_the_address(status: int, location: str) -> None:
-    """Addresses of webhooks are keys; a redirect could lead them anywhere and is not followed."""
+def test_an_error_does_not_contain_the_url(status: int, location: str) -> None:
+    """Webhook URLs are secrets; a redirect could lead anywhere and is not followed."""
     with http_server() as server:
         server.status, server.location = status, location
-        with pytest.raises(NotToldError) as refused:
-            Webhook(server.url).tell(notice())
+        with pytest.raises(NotSentError) as raised:
+            Webhook(server.url).send(notice())
 
-    assert str(refused.value) == f"webhook: HTTP {status}"
+    assert str(raised.value) == f"webhook: HTTP {status}"
     assert len(server.got) == 1
 
 
 @pytest.mark.parametrize(
-    ("build", "told"),
+    ("build", "text"),
     [
         (lambda: Webhook("http://example.com/x"), "MILLPOND_ALERT_WEBHOOK_URL must begin with https://"),
         (lambda: Slack("https://evil.example/services/T/B"), "must be an address of hooks.slack.com"),
@@ -78,30 +78,30 @@ def test_a_refusal_is_told_without_the_address(status: int, location: str) -> No
         ),
     ],
 )
-def test_an_unsafe_setting_is_refused(build: object, told: str) -> None:
-    """Before anything is sent; the text names the setting and not what is in it."""
+def test_an_unsafe_setting_is_rejected(build: object, text: str) -> None:
+    """It is rejected before anything is sent; the text names the setting, not its value."""
     assert callable(build)
-    with pytest.raises(ValueError, match=told) as refused:
+    with pytest.raises(ValueError, match=text) as raised:
         build()
 
-    assert "/services/" not in str(refused.value)
+    assert "/services/" not in str(raised.value)
 
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["starttls", "tls"])
-def test_mail_goes_over_tls_and_signs_in(tmp_path: Path, *, at_once: bool) -> None:
-    """Both ways in which servers speak TLS; everybody on the list gets it."""
+def test_mail_is_sent_over_tls_with_sign_in(tmp_path: Path, *, at_once: bool) -> None:
+    """Servers use either kind of TLS; all recipients get the mail."""
     files = tls_files(tmp_path)
     with smtp_server(files, at_once=at_once) as server:
         Mail(
             "localhost", "millpond@example.com", ("ops@example.com", "me@example.com"), server.port,
             "tls" if at_once else "starttls", "integration", "a password", str(files.ca),
-        ).tell(notice(title="Millpond:\r\nBcc: everybody@example.com"))  # fmt: skip
+        ).send(notice(title="Millpond:\r\nBcc: all@example.com"))  # fmt: skip
     (mail,) = server.mails
 
     assert server.secured == [True]
     assert b64decode(server.signed_in[0]).decode() == "\0integration\0a password"
     assert server.recipients == ["ops@example.com", "me@example.com"]
-    assert mail["Subject"] == "Millpond: Bcc: everybody@example.com"
+    assert mail["Subject"] == "Millpond: Bcc: all@example.com"
     assert mail["Bcc"] is None
     assert mail["Message-ID"] == "<n1@millpond>"
     body = mail.get_payload(decode=True)
@@ -109,30 +109,30 @@ def test_mail_goes_over_tls_and_signs_in(tmp_path: Path, *, at_once: bool) -> No
     assert "failed: netsuite: HTTP <503> & more" in body.decode()
 
 
-def test_mail_is_not_sent_where_the_server_is_not_who_it_says(tmp_path: Path) -> None:
-    """A certificate that nobody vouches for: the password stays here."""
+def test_mail_is_not_sent_to_an_untrusted_server(tmp_path: Path) -> None:
+    """The certificate is not trusted: the password is not sent."""
     with smtp_server(tls_files(tmp_path)) as server:
         mail = Mail("localhost", "a@example.com", ("b@example.com",), server.port, user="me", password="secret")
-        with pytest.raises(NotToldError, match=r"^mail: SSLCertVerificationError"):
-            mail.tell(notice())
+        with pytest.raises(NotSentError, match=r"^mail: SSLCertVerificationError"):
+            mail.send(notice())
 
     assert server.signed_in == []
     assert server.mails == []
 
 
-def test_a_recipient_that_is_refused_is_told_without_the_address() -> None:
-    """Addresses are personal; the server's words repeat them."""
+def test_a_rejected_recipient_is_reported_without_the_address() -> None:
+    """Addresses are personal data; the server's text repeats them."""
     with smtp_server() as server:
-        server.refuses = "ops@example.com"
-        with pytest.raises(NotToldError) as refused:
-            Mail("127.0.0.1", "a@example.com", ("ops@example.com",), server.port, "none").tell(notice())
+        server.rejects = "ops@example.com"
+        with pytest.raises(NotSentError) as raised:
+            Mail("127.0.0.1", "a@example.com", ("ops@example.com",), server.port, "none").send(notice())
 
-    assert "example.com" not in str(refused.value)
-    assert str(refused.value).startswith("mail: SMTPRecipientsRefused")
+    assert "example.com" not in str(raised.value)
+    assert str(raised.value).startswith("mail: SMTPRecipientsRefused")
 
 
 def dead_port() -> int:
-    """A port on which nobody listens."""
+    """Return a port on which no server listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -147,10 +147,10 @@ def dead_port() -> int:
     ],
     ids=lambda receiver: receiver.name,
 )
-def test_a_dead_receiver_is_named_and_nothing_else(receiver: Receiver) -> None:
-    """The caller keeps the notice and tries again."""
-    with pytest.raises(NotToldError) as refused:
-        receiver.tell(notice())
+def test_an_unreachable_receiver_is_reported_by_name_only(receiver: Receiver) -> None:
+    """The caller keeps the notice and sends it again later."""
+    with pytest.raises(NotSentError) as raised:
+        receiver.send(notice())
 
-    assert str(refused.value).startswith(f"{receiver.name}: ")
-    assert "secret-path" not in str(refused.value)
+    assert str(raised.value).startswith(f"{receiver.name}: ")
+    assert "secret-path" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""The real client before the stand-in in its strictest mode: every rate limit on."""
+"""The real client against the sandbox in its strictest mode: every rate limit on."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,6 @@ from resources.sandbox.sandbox import Sandbox
 
 @pytest.fixture
 def precoro(sandbox: Sandbox) -> Iterator[PrecoroClient]:
-    """A client of the sandbox's first company."""
+    """Return a client of the sandbox's first company."""
     with open_precoro(sandbox=sandbox.folder) as client:
         yield client

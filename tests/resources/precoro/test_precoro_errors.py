@@ -1,4 +1,4 @@
-"""What the client reads out of Precoro's refusals."""
+"""Precoro's error responses become errors of our tree."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,43 +7,43 @@ import httpx
 import pytest
 
 from resources.errors import QuotaExhaustedError, RateLimitedError
-from resources.precoro.errors import Refusals, error_text
+from resources.precoro.errors import ErrorTranslator, error_text
 
 NOW = datetime(2025, 12, 16, 9, 0, 0, tzinfo=UTC)
-STAMP = "2025-12-16 09:00:49 UTC"
+TIMESTAMP = "2025-12-16 09:00:49 UTC"
 
 
-class Noon:
-    """A clock that stands."""
+class StoppedClock:
+    """A clock that does not move."""
 
     def now(self) -> datetime:
-        """The time in UTC."""
+        """Return the time in UTC."""
         return NOW
 
     def sleep(self, seconds: float) -> None:
-        """Nothing."""
+        """Return at once."""
 
 
-def refusal(body: Any, headers: dict[str, str] | None = None) -> Exception | None:
-    """What becomes of a 429."""
+def error_for_429(body: Any, headers: dict[str, str] | None = None) -> Exception | None:
+    """Return the error for a 429."""
     request = httpx.Request("GET", "https://api.precoro.com/itemcustomfields")
-    return Refusals(Noon())(httpx.Response(429, json=body, headers=headers, request=request))
+    return ErrorTranslator(StoppedClock())(httpx.Response(429, json=body, headers=headers, request=request))
 
 
 @pytest.mark.parametrize(
     ("body", "headers", "seconds"),
     [
-        ({"RateLimit-Type": "Route based limiter by minute", "RateLimit-Retry-After": STAMP}, {}, 50.0),
-        ({"RateLimit-Retry-After": STAMP}, {"Retry-After": "7"}, 50.0),
+        ({"RateLimit-Type": "Route based limiter by minute", "RateLimit-Retry-After": TIMESTAMP}, {}, 50.0),
+        ({"RateLimit-Retry-After": TIMESTAMP}, {"Retry-After": "7"}, 50.0),
         ({}, {"RateLimit-Retry-After": "2025-12-16T09:00:10+00:00"}, 11.0),
         ({}, {"Retry-After": "7"}, 7.0),
         ({"RateLimit-Retry-After": "soon"}, {"Retry-After": "7"}, 7.0),
         ([], {}, None),
     ],
 )
-def test_the_body_counts_first_then_the_headers(body: Any, headers: dict[str, str], seconds: float | None) -> None:
-    """§3: the details are in the body; whether headers come is unknown."""
-    error = refusal(body, headers)
+def test_the_body_takes_precedence_over_headers(body: Any, headers: dict[str, str], seconds: float | None) -> None:
+    """§3: the details are in the body; whether there are headers is unknown."""
+    error = error_for_429(body, headers)
 
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_s == seconds
@@ -57,17 +57,17 @@ def test_the_body_counts_first_then_the_headers(body: Any, headers: dict[str, st
     ],
 )
 def test_a_wait_until_tomorrow_ends_the_run(body: Any) -> None:
-    """By its name, or because it lasts longer than an hour."""
-    assert isinstance(refusal(body), QuotaExhaustedError)
+    """It is recognized by its name, or because it lasts longer than an hour."""
+    assert isinstance(error_for_429(body), QuotaExhaustedError)
 
 
-def test_an_error_never_repeats_what_was_sent() -> None:
-    """Should the service quote a customer's name, it is taken out; our error texts go into logs."""
+def test_an_error_never_contains_sent_values() -> None:
+    """If the service quotes a customer's name, it is removed; error texts are logged."""
     form = {"name": "Jörg & Söhne", "externalId": "7"}
     request = httpx.Request("POST", "https://api.precoro.com/itemcustomfields/1/options", data=form)
     body = {"errors": {"errors": {"name": "Jörg & Söhne is taken."}}}
 
-    error = Refusals(Noon())(httpx.Response(400, json=body, request=request))
+    error = ErrorTranslator(StoppedClock())(httpx.Response(400, json=body, request=request))
 
     assert str(error) == "precoro: POST /itemcustomfields/1/options: HTTP 400: name: <name> is taken."
 
@@ -85,6 +85,6 @@ def test_an_error_never_repeats_what_was_sent() -> None:
         ({"errors": 5}, ""),
     ],
 )
-def test_the_text_of_any_envelope(body: Any, text: str) -> None:
-    """§4: tolerant, because only one envelope has production evidence."""
+def test_the_text_of_any_envelope_is_found(body: Any, text: str) -> None:
+    """§4: tolerant, because only one envelope was seen in production."""
     assert error_text(body) == text

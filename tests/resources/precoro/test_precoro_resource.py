@@ -1,4 +1,4 @@
-"""The settings for Dagster, and what they open."""
+"""The Dagster resource of Precoro."""
 
 import dagster as dg
 import pytest
@@ -10,8 +10,8 @@ from resources.precoro.resource import PrecoroResource
 from resources.sandbox.sandbox import Sandbox
 
 
-def test_assets_get_the_plain_client(sandbox: Sandbox) -> None:
-    """The asset knows nothing of hosts and tokens."""
+def test_assets_receive_the_plain_client(sandbox: Sandbox) -> None:
+    """The client has no Dagster settings."""
 
     @dg.asset
     def fields(precoro: dg.ResourceParam[PrecoroClient]) -> dg.MaterializeResult[None]:
@@ -23,8 +23,8 @@ def test_assets_get_the_plain_client(sandbox: Sandbox) -> None:
     assert sandbox.precoro.calls_made() == 1
 
 
-def test_the_second_company_needs_its_token_only(sandbox: Sandbox) -> None:
-    """One resource for each Precoro company."""
+def test_a_second_company_needs_only_its_token(sandbox: Sandbox) -> None:
+    """Each Precoro company has a resource."""
     other = sandbox.precoro.add_company("Millpond UK")
 
     with open_precoro(sandbox=sandbox.folder, token=other["token"], email=other["email"]) as client:
@@ -32,14 +32,14 @@ def test_the_second_company_needs_its_token_only(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "text"),
     [
         ({}, "set PRECORO_TOKEN, PRECORO_EMAIL"),
-        ({"token": "t", "email": "e", "region": "eu"}, "PRECORO_REGION is one of"),
-        ({"token": "t", "email": "e", "base_url": "api.precoro.com"}, "PRECORO_BASE_URL is no address"),
+        ({"token": "t", "email": "e", "region": "eu"}, "PRECORO_REGION must be one of"),
+        ({"token": "t", "email": "e", "base_url": "api.precoro.com"}, "PRECORO_BASE_URL is not an address"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_told_to_those_who_call(settings: dict[str, str], told: str) -> None:
-    """A clear text, nothing is sent, and nobody else is held up."""
-    with open_precoro(**settings) as client, pytest.raises(CredentialsError, match=told):
+def test_an_invalid_setting_raises_at_the_first_call(settings: dict[str, str], text: str) -> None:
+    """The text names the setting, nothing is sent, and steps that do not call Precoro run."""
+    with open_precoro(**settings) as client, pytest.raises(CredentialsError, match=text):
         client.fields()

@@ -1,4 +1,4 @@
-"""A served sandbox for tests that need real ports: a child process, ended with the test."""
+"""A served sandbox for tests that need real ports: a child process, stopped with the test."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ class Served:
     folder: Path
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait; the exit code."""
+        """Send a signal, wait, and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(timeout=10)
 

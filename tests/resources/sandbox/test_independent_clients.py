@@ -1,9 +1,8 @@
-"""Clients written by others, unchanged, against the served sandbox: the proof that it speaks the real protocols.
+"""Independent clients work unchanged with the served sandbox: the proof that it speaks the real protocols.
 
-`precoro-sdk` lives in our environment. `netsuite` wants an older httpx than ours and `oaxmlapi` is from 2016, so the
-two are installed once, with what they depend on, into a folder of pytest's cache and run there by `python -S`, which
-shows them nothing of our environment. Where no package index is reachable those tests say so and are skipped;
-with MILLPOND_REQUIRE_CLIENTS=1 they fail instead.
+`precoro-sdk` is in our environment. `netsuite` needs an older httpx than ours and `oaxmlapi` is from 2016, so both are
+installed once, with their dependencies, into a folder of pytest's cache and run there by `python -S`, isolated from our
+environment. Without a package index those tests are skipped; with MILLPOND_REQUIRE_CLIENTS=1 they fail.
 """
 
 import json
@@ -15,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from socket import SHUT_WR, create_connection, socket
 from typing import Any
@@ -24,6 +24,8 @@ import precoro
 import pytest
 from lxml import etree
 
+from resources.clock import SharedClock
+from resources.sandbox.certificates import tls_files
 from resources.sandbox.generator.seed import seed
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
@@ -38,19 +40,25 @@ NETSUITE_SCRIPT = """
 import asyncio, json, sys
 from netsuite import Config, NetSuiteRestApi, TokenAuth
 
-told = json.load(sys.stdin)
+settings = json.load(sys.stdin)
 keys = ("consumer_key", "consumer_secret", "token_id", "token_secret")
-api = NetSuiteRestApi(Config(account=told["account"], auth=TokenAuth(**{key: told[key] for key in keys})))
+api = NetSuiteRestApi(Config(account=settings["account"], auth=TokenAuth(**{key: settings[key] for key in keys})))
 
 async def main():
-    query = "SELECT id, companyname FROM customer ORDER BY id ASC"
-    pages = [await api.suiteql(query, limit=20, offset=offset) for offset in (0, 20)]
-    first = pages[0]["items"][0]["id"]
-    record = await api.get("/record/v1/customer/" + first)
-    schema = await api.jsonschema("customer")
-    print(json.dumps({"pages": pages, "record": record, "schema": schema}))
+    print(json.dumps(await read()))
+
+async def read():
+    %s
 
 asyncio.run(main())
+"""
+QUERY_AND_SCHEMA = """
+    query = "SELECT id, companyname FROM customer ORDER BY id ASC"
+    pages = [await api.suiteql(query, limit=20, offset=offset) for offset in (0, 20)]
+    return {"pages": pages, "schema": await api.jsonschema("customer")}
+"""
+RECORD = """
+    return await api.get("/record/v1/customer/1001")
 """
 
 OAXMLAPI_SCRIPT = """
@@ -60,23 +68,23 @@ from oaxmlapi.commands import Add, Read
 from oaxmlapi.connections import Application, Auth, Request
 from oaxmlapi.datatypes import Datatype
 
-told = json.load(sys.stdin)
-app = Application("independent", "1.2", told["namespace"], told["key"])
-auth = Auth(told["company"], told["user"], told["password"])
+settings = json.load(sys.stdin)
+app = Application("independent", "1.2", settings["namespace"], settings["key"])
+auth = Auth(settings["company"], settings["user"], settings["password"])
 fields = {"name": "CUST-1", "company": "Ångström & Söhne", "externalid": "1001", "currency": "EUR", "city": "Wien"}
 commands = [
     Add("Customer", {}, Datatype("Customer", fields)).add(),
     Read("Customer", "all", {"limit": "0,100"}, [], ["id", "name", "company", "externalid"]).read(),
 ]
 body = ET.tostring(Request(app, auth, commands).request(), "utf-8")
-with urllib.request.urlopen(urllib.request.Request(told["base_url"] + "/api.pl", body)) as answer:
+with urllib.request.urlopen(urllib.request.Request(settings["base_url"] + "/api.pl", body)) as answer:
     print(json.dumps(answer.read().decode()))
 """
 
 
 @pytest.fixture(scope="session")
 def clients(pytestconfig: pytest.Config) -> Path:
-    """The folder that holds the two clients with their own dependencies."""
+    """The folder of the two clients and their dependencies."""
     assert pytestconfig.cache
     folder = pytestconfig.cache.mkdir("independent-clients") / "-".join(CLIENTS)
     if not folder.exists():
@@ -87,8 +95,8 @@ def clients(pytestconfig: pytest.Config) -> Path:
         )
         if ended.returncode:
             shutil.rmtree(partial)
-            tell = pytest.fail if os.environ.get("MILLPOND_REQUIRE_CLIENTS") else pytest.skip
-            tell(f"{', '.join(CLIENTS)} cannot be installed: {ended.stderr.strip().splitlines()[-1]}")
+            stop = pytest.fail if os.environ.get("MILLPOND_REQUIRE_CLIENTS") else pytest.skip
+            stop(f"{', '.join(CLIENTS)} cannot be installed: {ended.stderr.strip().splitlines()[-1]}")
         try:
             partial.rename(folder)
         except OSError:  # another test process was first
@@ -96,11 +104,11 @@ def clients(pytestconfig: pytest.Config) -> Path:
     return folder
 
 
-def run_client(clients: Path, script: str, told: dict[str, Any], **environment: str) -> Any:
-    """Run a script of a client's own environment; what it prints as JSON."""
+def run_client(clients: Path, script: str, settings: dict[str, Any], **environment: str) -> Any:
+    """Run a script in the clients' environment; return its JSON output."""
     ended = subprocess.run(
         [sys.executable, "-S", "-W", "ignore", "-c", script],
-        input=json.dumps(told),
+        input=json.dumps(settings),
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(clients), "PYTHONUTF8": "1", **environment},
         capture_output=True,
         text=True,
@@ -111,10 +119,10 @@ def run_client(clients: Path, script: str, told: dict[str, Any], **environment: 
 
 
 class Tunnel(socketserver.StreamRequestHandler):
-    """One CONNECT: whatever host of NetSuite's is asked for, the stand-in's port is what it gets."""
+    """One CONNECT: every NetSuite host is connected to the sandbox's port."""
 
     def handle(self) -> None:
-        """Open the tunnel and pass bytes both ways until both sides are done."""
+        """Open the tunnel and copy bytes in both directions until both sides are closed."""
         target = self.rfile.readline().split()[1].decode()
         while self.rfile.readline().strip():
             pass
@@ -132,17 +140,17 @@ class Tunnel(socketserver.StreamRequestHandler):
 
 
 def pump(source: socket, sink: socket) -> None:
-    """Pass bytes on until the source ends; then end the sink's input."""
+    """Copy bytes until the source is closed, then close the sink's input."""
     try:
         while chunk := source.recv(65536):
             sink.sendall(chunk)
         sink.shutdown(SHUT_WR)
-    except OSError:  # the other side is gone: so is the tunnel
+    except OSError:  # the other side closed the connection
         return
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """The proxy of netsuite.md §8.1: clients without a setting for the address reach the sandbox unchanged."""
+    """The proxy of netsuite.md §8.1: clients without a setting for the URL reach the sandbox unchanged."""
 
     daemon_threads = True
 
@@ -153,18 +161,19 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 
 @pytest.fixture
-def netsuite_served(serve: Serve, tmp_path: Path) -> dict[str, Any]:
-    """NetSuite behind TLS, with 30 customers."""
-    folder = tmp_path / "filled"
-    seed(Sandbox(folder), customers=30)
-    details: dict[str, Any] = serve("--tls", folder=folder).details
-    return details
+def filled(tmp_path: Path) -> Path:
+    """A sandbox folder with 30 customers, on the machine's clock."""
+    sandbox = Sandbox(tmp_path / "filled")
+    seed(sandbox, customers=30)
+    assert isinstance(sandbox.clock, SharedClock)
+    sandbox.clock.follow_wall()
+    return sandbox.folder
 
 
-@pytest.fixture
-def proxy(netsuite_served: dict[str, Any]) -> Iterator[Proxy]:
-    """A CONNECT proxy in front of it."""
-    url = httpx.URL(netsuite_served["netsuite"]["base_url"])
+@contextmanager
+def proxy_to(base_url: str) -> Iterator[Proxy]:
+    """Run a CONNECT proxy in front of a served NetSuite."""
+    url = httpx.URL(base_url)
     assert url.port
     with Proxy((url.host, url.port)) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
@@ -172,33 +181,49 @@ def proxy(netsuite_served: dict[str, Any]) -> Iterator[Proxy]:
         running.shutdown()
 
 
-def test_netsuite_0_12_reads_suiteql_a_record_and_its_schema(
-    netsuite_served: dict[str, Any], proxy: Proxy, clients: Path
-) -> None:
-    """The best known Python client signs by TBA, pages by offset, and knows no other host than NetSuite's."""
-    port = proxy.server_address[1]
+def run_netsuite(clients: Path, folder: Path, base_url: str, statements: str) -> Any:
+    """Run statements with the `netsuite` client; it connects to NetSuite's own host only."""
+    with proxy_to(base_url) as proxy:
+        result = run_client(
+            clients,
+            NETSUITE_SCRIPT % statements,
+            Sandbox(folder).credentials["netsuite"],
+            HTTPS_PROXY=f"http://127.0.0.1:{proxy.server_address[1]}",
+            NO_PROXY="",
+            SSL_CERT_FILE=str(tls_files(folder).ca),
+        )
+        assert set(proxy.hosts) == {"1234567-sb1.suitetalk.api.netsuite.com:443"}
+    return result
 
-    read = run_client(
-        clients,
-        NETSUITE_SCRIPT,
-        netsuite_served["netsuite"],
-        HTTPS_PROXY=f"http://127.0.0.1:{port}",
-        NO_PROXY="",
-        SSL_CERT_FILE=netsuite_served["ca_file"],
-    )
+
+def test_netsuite_0_12_reads_suiteql_and_a_schema(serve: Serve, filled: Path, clients: Path) -> None:
+    """The best known Python client signs by TBA and pages by offset."""
+    base_url = serve("--tls", folder=filled).details["netsuite"]["base_url"]
+
+    read = run_netsuite(clients, filled, base_url, QUERY_AND_SCHEMA)
 
     rows = [row for page in read["pages"] for row in page["items"]]
-    assert set(proxy.hosts) == {"1234567-sb1.suitetalk.api.netsuite.com:443"}
     assert [page["count"] for page in read["pages"]] == [20, 10]
     assert [page["hasMore"] for page in read["pages"]] == [True, False]
     assert len({row["id"] for row in rows}) == 30
-    assert read["record"]["id"] == rows[0]["id"] == "1001"
-    assert read["record"].get("companyName") == rows[0].get("companyname")
+    assert rows[0]["id"] == "1001"
     assert "companyName" in read["schema"]["properties"]
 
 
+def test_netsuite_0_12_reads_a_record(filled: Path, clients: Path) -> None:
+    """The record API that benches add to the sandbox is the real one as well."""
+    command = [sys.executable, "-m", "tests.bench.extract_served", str(filled), "--tls"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        record = run_netsuite(clients, filled, process.stdout.readline().strip(), RECORD)
+        process.terminate()
+
+    (first, *_) = Sandbox(filled).netsuite.rows("customer")
+    assert (record["id"], record.get("companyName")) == ("1001", first["companyname"])
+
+
 def test_oaxmlapi_1_2_writes_and_reads_a_customer(serve: Serve, clients: Path) -> None:
-    """The only XML client on the package index; it builds the request, urllib carries it."""
+    """The only XML client on the package index; it builds the request, urllib sends it."""
     details = serve().details["suiteprojects"]
 
     text = run_client(clients, OAXMLAPI_SCRIPT, details)
@@ -206,14 +231,14 @@ def test_oaxmlapi_1_2_writes_and_reads_a_customer(serve: Serve, clients: Path) -
     check_customer(etree.fromstring(text.encode(), parser()))
 
 
-def test_an_xml_client_of_that_shape_writes_and_reads_a_customer(serve: Serve) -> None:
-    """The same bytes without the package: API_ver, `_Return`, one `addr` for each part of the address."""
-    told = serve().details["suiteprojects"]
+def test_a_similar_xml_client_writes_and_reads_a_customer(serve: Serve) -> None:
+    """The same request without the package: API_ver, `_Return`, one `addr` per part of the address."""
+    settings = serve().details["suiteprojects"]
     head = {"API_ver": "1.0", "client": "independent", "client_ver": "1.1.1"}
-    request = etree.Element("request", head | {name: told[name] for name in ("namespace", "key")})
+    request = etree.Element("request", head | {name: settings[name] for name in ("namespace", "key")})
     login = etree.SubElement(etree.SubElement(request, "Auth"), "Login")
     for name in ("company", "user", "password"):
-        etree.SubElement(login, name).text = told[name]
+        etree.SubElement(login, name).text = settings[name]
     customer = etree.SubElement(etree.SubElement(request, "Add", type="Customer"), "Customer")
     for name, value in {"name": "CUST-1", "company": "Ångström & Söhne", "externalid": "1001"}.items():
         etree.SubElement(customer, name).text = value
@@ -221,22 +246,22 @@ def test_an_xml_client_of_that_shape_writes_and_reads_a_customer(serve: Serve) -
         address = etree.SubElement(etree.SubElement(customer, "addr"), "Address")
         etree.SubElement(address, name).text = value
     read = etree.SubElement(request, "Read", type="Customer", method="all", limit="0,100")
-    wanted = etree.SubElement(read, "_Return")
+    returned = etree.SubElement(read, "_Return")
     for name in ("id", "name", "company", "externalid"):
-        etree.SubElement(wanted, name)
+        etree.SubElement(returned, name)
 
-    answer = httpx.post(told["base_url"] + "/api.pl", content=etree.tostring(request, encoding="utf-8"))
+    response = httpx.post(settings["base_url"] + "/api.pl", content=etree.tostring(request, encoding="utf-8"))
 
-    check_customer(etree.fromstring(answer.content, parser()))
+    check_customer(etree.fromstring(response.content, parser()))
 
 
 def parser() -> etree.XMLParser:
-    """A parser that fetches and expands nothing."""
+    """Return a parser without network access and entities."""
     return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def check_customer(response: etree._Element) -> None:
-    """Each command is answered in order, and the customer comes back as it was written."""
+    """Check that each command has a block in order, and that the customer is returned as written."""
     auth, added, read = response
     found = read.find("Customer")
 
@@ -252,13 +277,13 @@ def check_customer(response: etree._Element) -> None:
 
 
 def test_precoro_sdk_creates_renames_disables_and_lists_options(serve: Serve) -> None:
-    """The SDK takes a base URL, so it needs no proxy; every write answers the bare option."""
+    """The SDK accepts a base URL, so it needs no proxy; every write returns the option."""
     served = serve()
     SwitchBoard(served.folder / "switches.json").set("precoro", PrecoroSwitches, **NO_LIMITS)
-    told = served.details["precoro"]
-    field = told["item_custom_field_id"]
+    settings = served.details["precoro"]
+    field = settings["item_custom_field_id"]
 
-    with precoro.PrecoroClient(told["token"], told["email"], base_url=told["base_url"]) as client:
+    with precoro.PrecoroClient(settings["token"], settings["email"], base_url=settings["base_url"]) as client:
         before = client.item_custom_fields.get(field)["options"]["data"]
         customer = client.item_custom_fields.add_option(field, "Acme")
         project = client.item_custom_fields.add_option(field, "Refit", parent_id=customer["id"])
@@ -267,9 +292,9 @@ def test_precoro_sdk_creates_renames_disables_and_lists_options(serve: Serve) ->
         client.item_custom_fields.update_option(field, project["id"], name="Refit", enable=False)
         listed = {option["id"]: option for option in client.item_custom_fields.get(field)["options"]["data"]}
 
-    kept = {row["option_id"]: row for row in Sandbox(served.folder).precoro.options()}
+    stored = {row["option_id"]: row for row in Sandbox(served.folder).precoro.options()}
     assert len(listed) == len(before) + 2
     assert listed[customer["id"]]["name"] == "Acme Group"
     assert listed[customer["id"]]["externalId"] == "1001"
     assert listed[project["id"]]["enable"] is False
-    assert kept[project["id"]]["parent_id"] == customer["id"]
+    assert stored[project["id"]]["parent_id"] == customer["id"]

@@ -1,4 +1,4 @@
-"""The served sandbox: three loopback ports in a child process, http and TLS, losses that are real losses."""
+"""The served sandbox: three loopback ports in a child process, http and https, dropped and cut connections."""
 
 import signal
 import socket
@@ -45,19 +45,19 @@ NO_LIMITS = {f"limit_per_{unit}": False for unit in ("second", "minute", "hour",
 
 
 def precoro(details: dict[str, Any], **options: Any) -> httpx.Client:
-    """An HTTP client signed in at the served Precoro."""
-    told = details["precoro"]
-    headers = {"X-AUTH-TOKEN": told["token"], "email": told["email"]}
-    return httpx.Client(base_url=told["base_url"], headers=headers, **options)
+    """Return an HTTP client with the credentials of the served Precoro."""
+    settings = details["precoro"]
+    headers = {"X-AUTH-TOKEN": settings["token"], "email": settings["email"]}
+    return httpx.Client(base_url=settings["base_url"], headers=headers, **options)
 
 
 def options_path(details: dict[str, Any]) -> str:
-    """Where options are created."""
+    """Return the path for creating options."""
     return f"/itemcustomfields/{details['precoro']['item_custom_field_id']}/options"
 
 
-def test_one_line_tells_all_that_a_client_needs(serve: Serve) -> None:
-    """Other programs start the sandbox and read this line; nothing else may come on stdout."""
+def test_the_first_line_has_all_client_settings(serve: Serve) -> None:
+    """Other programs start the sandbox and parse this line; stdout has nothing else."""
     served = serve()
 
     assert {system: set(served.details[system]) for system in KEYS} == KEYS
@@ -71,8 +71,8 @@ def test_one_line_tells_all_that_a_client_needs(serve: Serve) -> None:
     assert served.process.stdout.read() == ""
 
 
-def test_each_port_is_its_own_system(serve: Serve) -> None:
-    """Three stand-ins answer over plain http, each in its own manner, to a stranger."""
+def test_each_port_serves_one_system(serve: Serve) -> None:
+    """Each system responds to a client without credentials in its own way."""
     details = serve().details
 
     netsuite = httpx.post(
@@ -81,19 +81,19 @@ def test_each_port_is_its_own_system(serve: Serve) -> None:
         json={"q": "SELECT id FROM customer"},
     )
     suiteprojects = httpx.post(details["suiteprojects"]["base_url"] + "/api.pl", content=b"<request/>")
-    stranger = httpx.get(details["precoro"]["base_url"] + "/itemcustomfields")
+    unknown = httpx.get(details["precoro"]["base_url"] + "/itemcustomfields")
     with precoro(details) as client:
         known = client.get("/itemcustomfields", params={"per_page": 10})
 
     assert netsuite.status_code == 401
     assert suiteprojects.status_code == 200
     assert b"<response" in suiteprojects.content
-    assert stranger.status_code == 401
+    assert unknown.status_code == 401
     assert known.status_code == 200
 
 
-def test_tls_is_vouched_for_by_the_folders_own_authority(serve: Serve) -> None:
-    """Some clients insist on https; with the CA they connect, by the strictest rules, and without it they do not."""
+def test_tls_certificates_are_signed_by_the_folder_authority(serve: Serve) -> None:
+    """With the authority's certificate clients connect, by the strictest rules; without it they do not."""
     details = serve("--tls").details
     trusting = ssl.create_default_context(cafile=details["ca_file"])
     trusting.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -108,8 +108,8 @@ def test_tls_is_vouched_for_by_the_folders_own_authority(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(("number", "option"), [(signal.SIGTERM, "--tls"), (signal.SIGINT, "--no-tls")])
-def test_a_signal_ends_it_well(serve: Serve, number: int, option: str) -> None:
-    """Supervisors read another exit code than 0 as a crash; an idle connection must not hold it up."""
+def test_a_signal_stops_the_server_cleanly(serve: Serve, number: int, option: str) -> None:
+    """Supervisors treat an exit code other than 0 as a crash; an idle connection must not delay the exit."""
     served = serve(option)
     ca_file = served.details["ca_file"]
     verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
@@ -123,8 +123,8 @@ def test_a_signal_ends_it_well(serve: Serve, number: int, option: str) -> None:
     assert served.process.stderr.read() == ""
 
 
-def test_a_lost_answer_drops_the_connection_after_the_work(serve: Serve) -> None:
-    """The dangerous loss: the option exists, and the client does not know."""
+def test_a_lost_response_drops_the_connection_after_processing(serve: Serve) -> None:
+    """The dangerous case: the option exists, and the client does not know."""
     served = serve()
     Faults(served.folder / "faults.sqlite").plan("precoro", Fault(FaultKind.LOST, "POST"))
 
@@ -135,8 +135,8 @@ def test_a_lost_answer_drops_the_connection_after_the_work(serve: Serve) -> None
     assert names.count("Acme") == 1
 
 
-def test_a_cut_answer_ends_in_the_middle(serve: Serve) -> None:
-    """Half of a body must never pass for a whole one."""
+def test_a_cut_response_is_an_error(serve: Serve) -> None:
+    """Half of a body must never be mistaken for a whole one."""
     served = serve("--tls")
     Faults(served.folder / "faults.sqlite").plan("precoro", Fault(FaultKind.CUT, "GET"))
     context = ssl.create_default_context(cafile=served.details["ca_file"])
@@ -147,8 +147,8 @@ def test_a_cut_answer_ends_in_the_middle(serve: Serve) -> None:
         assert client.get("/legalentities").status_code in {200, 429}
 
 
-def test_many_clients_are_answered_at_once(serve: Serve) -> None:
-    """Extraction reads in parallel; the stand-ins' memory is shared by threads without loss."""
+def test_concurrent_clients_lose_no_writes(serve: Serve) -> None:
+    """Extraction reads in parallel, so the state is shared by threads."""
     served = serve()
     SwitchBoard(served.folder / "switches.json").set("precoro", PrecoroSwitches, **NO_LIMITS)
     before = len(Sandbox(served.folder).precoro.options())
@@ -167,8 +167,8 @@ def test_many_clients_are_answered_at_once(serve: Serve) -> None:
     assert len(Sandbox(served.folder).precoro.options()) == before + 40
 
 
-def test_a_served_folder_follows_the_machines_time(serve: Serve) -> None:
-    """Independent clients sign with the machine's time, which NetSuite compares within five minutes."""
+def test_a_served_folder_follows_the_machine_clock(serve: Serve) -> None:
+    """Clients sign with the machine's time, which NetSuite accepts within five minutes."""
     served = serve()
 
     clock = Sandbox(served.folder).clock
@@ -176,8 +176,8 @@ def test_a_served_folder_follows_the_machines_time(serve: Serve) -> None:
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_the_folders_own_clock_can_be_kept(serve: Serve, tmp_path: Path) -> None:
-    """A client with the sandbox's clock lives through rate limits of a day in seconds."""
+def test_a_served_folder_can_keep_its_own_clock(serve: Serve, tmp_path: Path) -> None:
+    """A client on the sandbox's clock passes through rate limits of a day in seconds."""
     folder = tmp_path / "kept"
     begins = Sandbox(folder).clock.now()
 
@@ -186,33 +186,38 @@ def test_the_folders_own_clock_can_be_kept(serve: Serve, tmp_path: Path) -> None
     assert timedelta(0) <= Sandbox(folder).clock.now() - begins < timedelta(minutes=1)
 
 
-def test_private_files_are_private(serve: Serve) -> None:
-    """Keys of a stand-in deserve no less care than real ones: people copy habits."""
+def test_private_files_are_readable_by_their_owner_only(serve: Serve) -> None:
+    """Keys of a sandbox are protected like real ones, because people copy habits."""
     folder = serve("--tls").folder
-    private = [folder / "credentials.json", folder / "netsuite_private_key.pem"]
-    private += [folder / "tls" / "ca-key.pem", folder / "tls" / "server-key.pem"]
+    private = [folder / "credentials.json", folder / "netsuite_private_key.pem", folder / "tls" / "server-key.pem"]
 
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in private} == dict.fromkeys(
         (path.name for path in private), 0o600
     )
 
 
-def test_the_authority_stays_the_same(tmp_path: Path) -> None:
-    """A client that trusts ca.pem goes on trusting it after a restart."""
+def test_the_authority_is_stable_and_its_key_is_not_stored(tmp_path: Path) -> None:
+    """A client that trusts ca.pem still trusts it after a restart; without the key nothing else can be signed."""
     first = tls_files(tmp_path).ca.read_bytes()
 
     assert tls_files(tmp_path).ca.read_bytes() == first
     assert [path.name for path in tmp_path.iterdir()] == ["tls"]
+    assert sorted(path.name for path in (tmp_path / "tls").iterdir()) == [
+        "ca.pem",
+        "lock",
+        "server-key.pem",
+        "server.pem",
+    ]
 
 
-def test_only_the_loopback_address_listens() -> None:
-    """The keys are printed; nobody else on the network may use them."""
+def test_the_server_listens_on_loopback_only() -> None:
+    """The credentials are printed, and no one else on the network may use them."""
     with listen(0) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
 
 
-def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
-    """A traceback would hide what a person can put right."""
+def test_a_used_port_is_reported_in_one_line(tmp_path: Path) -> None:
+    """A traceback would hide an error that the user can fix."""
     with listen(0) as listener:
         listener.listen()
         options = ["--precoro-port", str(listener.getsockname()[1]), "--state", str(tmp_path / "served")]
@@ -227,7 +232,7 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_answers_do_not_wait_for_nagle() -> None:
-    """Asyncio sets TCP_NODELAY only on sockets that name their protocol; without it each answer took 40 ms."""
+def test_nagles_algorithm_is_disabled() -> None:
+    """Asyncio sets TCP_NODELAY only on sockets that name their protocol; without it a response took 40 ms."""
     with listen(0) as listener:
         assert listener.proto == socket.IPPROTO_TCP

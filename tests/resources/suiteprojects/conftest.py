@@ -1,4 +1,4 @@
-"""The real client over the stand-in."""
+"""The real client against the sandbox."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,6 @@ from resources.suiteprojects.connect import open_suiteprojects
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[SuiteProjectsClient]:
-    """Signed in by password."""
+    """Return a client signed in by password."""
     with open_suiteprojects(sandbox=str(sandbox.folder)) as opened:
         yield opened

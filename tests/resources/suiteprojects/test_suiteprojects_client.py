@@ -1,44 +1,44 @@
-"""Every record once, whatever the pages do meanwhile."""
+"""Reads return every record once, whatever changes between pages; values convert both ways."""
 
 import pytest
 
 from resources.errors import ContractError, RequestRejectedError
-from resources.http import HttpClient
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.suiteprojects.client import SuiteProjectsClient, read_command
+from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.suiteprojects.xml import command, illegal_character, object_element, parse_answer, record_of
+from resources.suiteprojects.paging import read_command
+from resources.suiteprojects.xml import command, illegal_character, object_element, parse_xml, record_of
 
 
 def fill(sandbox: Sandbox, count: int) -> list[str]:
-    """Customers, their ids."""
-    made = [{"name": f"C{n}", "externalid": str(n)} for n in range(count)]
-    return [str(key) for key in sandbox.suiteprojects.add_many("Customer", made)]
+    """Add customers; return their ids."""
+    customers = [{"name": f"C{n}", "externalid": str(n)} for n in range(count)]
+    return [str(key) for key in sandbox.suiteprojects.add_many("Customer", customers)]
 
 
-def test_every_record_comes_once(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
-    """Also in an account that gives rows in any order unless it is told."""
+def test_every_record_is_read_once(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Also in an account that returns rows in any order unless one is requested."""
     keys = fill(sandbox, 2500)
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, unstable_order=True)
 
     assert [record["id"] for record in client.read_all("Customer", ["name"])] == keys
-    assert client.calls == 2  # a page, then the rest of them
+    assert client.calls == 2  # one page, then the others
 
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001])
-def test_the_edge_of_a_page_loses_nothing(sandbox: Sandbox, client: SuiteProjectsClient, count: int) -> None:
-    """Pages overlap by one row, which must come once."""
+def test_no_record_is_lost_at_the_edge_of_a_page(sandbox: Sandbox, client: SuiteProjectsClient, count: int) -> None:
+    """Pages overlap by one row, which is returned once."""
     keys = fill(sandbox, count)
 
     assert [record["id"] for record in client.read_all("Customer", [])] == keys
 
 
 @pytest.mark.parametrize(("limit", "requests"), [(None, 3), (9, 11), (19, 11)])
-def test_a_long_list_comes_in_few_requests(
+def test_a_long_list_takes_few_requests(
     sandbox: Sandbox, client: SuiteProjectsClient, limit: int | None, requests: int
 ) -> None:
-    """One page, then five pages a request; where the account takes no such request, a page each after one refusal."""
+    """One page, then five per request; where the account rejects that, one page per request."""
     keys = fill(sandbox, 82)
     client.page_size = 10
     if limit is not None:
@@ -49,8 +49,8 @@ def test_a_long_list_comes_in_few_requests(
     assert client.calls - before == requests
 
 
-def test_a_record_deleted_between_two_pages_hides_no_other(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
-    """Offsets shift then: the row at the edge would be skipped in silence."""
+def test_a_deletion_between_two_pages_hides_no_other_record(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Offsets shift: the row at the edge would be skipped silently."""
     keys = fill(sandbox, 25)
     client.page_size = 10
     found = []
@@ -62,8 +62,8 @@ def test_a_record_deleted_between_two_pages_hides_no_other(sandbox: Sandbox, cli
     assert sorted(found, key=int) == keys
 
 
-def test_an_account_that_never_rests_is_an_error(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
-    """Better none than a part of the records."""
+def test_rows_that_keep_moving_raise_an_error(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Part of the records would be worse than none."""
     keys = iter(fill(sandbox, 100))
     client.page_size = 10
 
@@ -87,15 +87,15 @@ def test_several_reads_are_one_request(sandbox: Sandbox, client: SuiteProjectsCl
     assert client.calls == 1
 
 
-def test_a_refused_read_is_no_empty_one(client: SuiteProjectsClient) -> None:
-    """An unknown field is an error and not an account without customers."""
-    with pytest.raises(RequestRejectedError) as refused:
+def test_a_rejected_read_is_not_an_empty_list(client: SuiteProjectsClient) -> None:
+    """An unknown field is an error, not an account without customers."""
+    with pytest.raises(RequestRejectedError) as raised:
         list(client.read_all("Customer", ["nonsense"]))
 
-    assert refused.value.code == "602"
+    assert raised.value.code == "602"
 
 
-def test_a_token_sees_what_came_after_it(sandbox: Sandbox) -> None:
+def test_a_token_reads_records_added_after_it_was_issued(sandbox: Sandbox) -> None:
     """The filter-set cache hides new records from reads by token (§1.3)."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, filter_set_cache=True)
     token = sandbox.credentials["suiteprojects"]["access_token"]
@@ -106,8 +106,8 @@ def test_a_token_sees_what_came_after_it(sandbox: Sandbox) -> None:
         assert len(list(client.read_all("Customer", []))) == 3
 
 
-def test_small_questions_have_answers(client: SuiteProjectsClient) -> None:
-    """Server time is Eastern; texts are asked for once."""
+def test_server_time_quota_and_status_texts_are_read(client: SuiteProjectsClient) -> None:
+    """Server time is Eastern; status texts are read once."""
     assert client.server_time().startswith("2026-11-16 01:0")
     assert client.remaining_today() == 100_000 - 2
     calls = client.calls
@@ -115,8 +115,8 @@ def test_small_questions_have_answers(client: SuiteProjectsClient) -> None:
     assert client.calls == calls + 1
 
 
-def test_a_record_is_flat_both_ways() -> None:
-    """Addresses by prefix, dates as text, blanks as None."""
+def test_a_record_has_flat_names_both_ways() -> None:
+    """Addresses have a prefix, dates are text, blanks are None."""
     values = {"name": "A", "notes": None, "addr_city": "X", "addr_zip": None, "billing_addr_city": "Y"}
 
     element = object_element("Customer", values)
@@ -129,21 +129,21 @@ def test_a_record_is_flat_both_ways() -> None:
 
 
 def test_illegal_characters_are_found() -> None:
-    """XML 1.0 has no way to write them."""
+    """XML 1.0 cannot represent them."""
     assert illegal_character("a\x01b") == "U+0001"
     assert illegal_character("\ud800") == "U+D800"
     assert illegal_character("tab\t, line\r\n, 😀 \ufffd") is None
 
 
 def test_entities_are_not_resolved() -> None:
-    """An answer cannot make us read a file."""
+    """A response cannot make us read a file."""
     body = b'<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/hostname">]><response><Auth status="0">&x;</Auth></response>'
 
-    assert parse_answer(body)[0].text is None
+    assert parse_xml(body)[0].text is None
 
 
-def test_a_huge_text_travels(client: SuiteProjectsClient) -> None:
-    """Notes have no known end; many entities are no attack."""
+def test_a_huge_text_is_written_and_read(client: SuiteProjectsClient) -> None:
+    """Notes have no documented limit; many escaped characters are not an attack."""
     text = "a & <b> \r\n" * 200_000
     record = object_element("Customer", {"name": "A", "notes": text})
 
@@ -153,8 +153,7 @@ def test_a_huge_text_travels(client: SuiteProjectsClient) -> None:
     assert found["notes"] == text
 
 
-def test_the_door_counts_every_call(client: SuiteProjectsClient) -> None:
+def test_every_call_is_counted(client: SuiteProjectsClient) -> None:
     """The ledger reports them."""
-    assert isinstance(client._http, HttpClient)
     client.server_time()
     assert client.calls == 1

@@ -1,4 +1,4 @@
-"""What `millpond doctor` says of a SuiteProjects Pro account, for each way in which it can be unready."""
+"""`millpond doctor` on a SuiteProjects Pro account, for each way in which it can be unready."""
 
 from pathlib import Path
 from typing import Any
@@ -9,33 +9,33 @@ from resources.diagnostics import Finding
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.suiteprojects.doctor import examine
+from resources.suiteprojects.doctor import diagnose_suiteprojects
 
 MAPPED = {"customer": {"netsuite_customer_id__c": "suiteprojects__customers"}}
 
 
-def look(sandbox: Sandbox, mapped: dict[str, dict[str, str]] | None = None, **given: Any) -> list[Finding]:
-    """Examine the sandbox's account."""
+def findings(sandbox: Sandbox, mapped: dict[str, dict[str, str]] | None = None, **given: Any) -> list[Finding]:
+    """Diagnose the sandbox's account."""
     with open_suiteprojects(sandbox=str(sandbox.folder), attempts=2, **given) as client:
-        return list(examine(client, MAPPED if mapped is None else mapped))
+        return list(diagnose_suiteprojects(client, MAPPED if mapped is None else mapped))
 
 
-def ill(findings: list[Finding]) -> dict[str, str]:
-    """What is not well."""
-    return {each.what: f"{each.found}; {each.mend}" for each in findings if not each.is_well}
+def failed(found: list[Finding]) -> dict[str, str]:
+    """Return the failed checks with result and fix."""
+    return {each.check: f"{each.found}; {each.fix}" for each in found if not each.passed}
 
 
-def test_an_account_that_is_ready_is_told_so(sandbox: Sandbox) -> None:
-    """Who we are, what is left, which fields are there."""
-    found = look(sandbox)
+def test_a_ready_account_passes_every_check(sandbox: Sandbox) -> None:
+    """User, requests left, custom fields."""
+    found = findings(sandbox)
 
-    assert ill(found) == {}
-    assert [each.what for each in found] == ["sign-in", "requests", "custom fields of customer"]
+    assert failed(found) == {}
+    assert [each.check for each in found] == ["sign-in", "requests", "custom fields of customer"]
     assert "user 1" in found[0].found
 
 
 @pytest.mark.parametrize(
-    ("given", "mend"),
+    ("given", "fix"),
     [
         ({"password": "not this one"}, "user and password"),
         ({"key": "not this one"}, "API key"),
@@ -43,58 +43,58 @@ def test_an_account_that_is_ready_is_told_so(sandbox: Sandbox) -> None:
         ({"access_token": "expired"}, "authorize the application again"),
     ],
 )
-def test_a_refused_sign_in_says_what_to_correct(sandbox: Sandbox, given: dict[str, Any], mend: str) -> None:
-    """And nothing else is asked; the wrong value itself is not shown."""
-    found = look(sandbox, **given)
+def test_a_rejected_sign_in_names_the_fix(sandbox: Sandbox, given: dict[str, Any], fix: str) -> None:
+    """Nothing else is called, and the wrong value is not shown."""
+    found = findings(sandbox, **given)
 
-    assert [each.what for each in found] == ["sign-in"]
-    assert not found[0].is_well
+    assert [each.check for each in found] == ["sign-in"]
+    assert not found[0].passed
     assert "not this one" not in f"{found[0]}"
-    assert any(word in f"{found[0]}" for word in (mend, "correct", "SUITEPROJECTS"))
+    assert any(word in f"{found[0]}" for word in (fix, "correct", "SUITEPROJECTS"))
 
 
-def test_settings_that_are_missing_are_named(sandbox: Sandbox) -> None:
-    """By the names of the environment."""
+def test_missing_settings_are_named(sandbox: Sandbox) -> None:
+    """By their environment variables."""
     with open_suiteprojects(base_url="https://x.example") as client:
-        (found,) = examine(client, MAPPED)
+        (found,) = diagnose_suiteprojects(client, MAPPED)
 
-    assert "SUITEPROJECTS_PASSWORD" in f"{found.found} {found.mend}"
+    assert "SUITEPROJECTS_PASSWORD" in f"{found.found} {found.fix}"
     assert sandbox.suiteprojects.calls_made() == 0
 
 
-def test_a_custom_field_that_is_missing_or_off_is_named(sandbox: Sandbox) -> None:
-    """A write to it would be ignored or refused."""
+def test_a_missing_or_inactive_custom_field_is_named(sandbox: Sandbox) -> None:
+    """A write to it would be ignored or rejected."""
     sandbox.suiteprojects.add_custom_field("customer", "segment", active="0")
     mapped = {"customer": {"segment__c": "a", "region__c": "b", "netsuite_customer_id__c": "a"}}
 
-    found = look(sandbox, mapped)
+    found = findings(sandbox, mapped)
 
-    told = [each.found for each in found if not each.is_well]
-    assert told == ["region__c does not exist", "segment__c is switched off"]
+    results = [each.found for each in found if not each.passed]
+    assert results == ["region__c does not exist", "segment__c is inactive"]
 
 
-def test_a_day_that_is_nearly_used_up_is_told(sandbox: Sandbox) -> None:
-    """A run would stop half-way."""
+def test_few_requests_left_are_reported(sandbox: Sandbox) -> None:
+    """A run would stop halfway."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=100)
 
-    assert list(ill(look(sandbox))) == ["requests"]
+    assert list(failed(findings(sandbox))) == ["requests"]
 
 
-def test_a_service_that_is_down_is_told(sandbox: Sandbox) -> None:
-    """Not as a fault of the credentials."""
+def test_a_service_that_is_down_is_reported(sandbox: Sandbox) -> None:
+    """It is not reported as wrong credentials."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, auth_status=414)
 
-    assert "try again" in ill(look(sandbox))["sign-in"]
+    assert "try again" in failed(findings(sandbox))["sign-in"]
 
 
-def test_the_refresh_tokens_days_are_told(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Where the settings say how long one lives; who never signed in is told how to."""
+def test_the_days_of_the_refresh_token_are_reported(sandbox: Sandbox, tmp_path: Path) -> None:
+    """If the lifetime is configured; without a sign-in the fix names the command."""
     own = sandbox.credentials["suiteprojects"]
     oauth = {"client_id": own["client_id"], "client_secret": own["client_secret"], "refresh_days": 31}
-    nobody = look(sandbox, token_file=str(tmp_path / "none.json"), **oauth)
-    told = look(sandbox, token_file=str(tmp_path / "tokens.json"), refresh_token=own["refresh_token"], **oauth)
+    never_signed_in = findings(sandbox, token_file=str(tmp_path / "none.json"), **oauth)
+    signed_in = findings(sandbox, token_file=str(tmp_path / "tokens.json"), refresh_token=own["refresh_token"], **oauth)
 
-    assert "run `millpond login suiteprojects`" in ill(nobody)["sign-in"]
-    (left,) = (each for each in told if each.what == "refresh token")
-    assert left.found == "31.0 days left if no run renews it"
-    assert left.is_well
+    assert "run `millpond login suiteprojects`" in failed(never_signed_in)["sign-in"]
+    (left,) = (each for each in signed_in if each.check == "refresh token")
+    assert left.found == "31.0 days left unless a run renews it"
+    assert left.passed

@@ -1,4 +1,4 @@
-"""Answers that are none: a write is then unknown, a read is asked again."""
+"""Unusable responses: a write is then uncertain, a read is repeated."""
 
 import pytest
 
@@ -10,30 +10,33 @@ from resources.errors import (
     QuotaExhaustedError,
     TransientError,
 )
-from resources.http import HttpClient, open_http
+from resources.http import HttpClient
+from resources.http_pool import open_http
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.sandbox.transport import Answer, Call, SandboxTransport
+from resources.sandbox.transport import Request, Response, SandboxTransport
 from resources.suiteprojects.auth import TokenSignIn
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.suiteprojects.xml import Element, command, object_element
 
-SPOILED = [FaultKind.TRUNCATED, FaultKind.HTML, FaultKind.EMPTY]
+UNUSABLE = [FaultKind.TRUNCATED, FaultKind.HTML, FaultKind.EMPTY]
 
 
 def add(*names: str) -> list[Element]:
-    """An upsert for each name."""
+    """Return an upsert for each name."""
     attributes = {"type": "Customer", "lookup": "externalid"}
     return [command("Add", attributes, object_element("Customer", {"externalid": n, "name": n})) for n in names]
 
 
-@pytest.mark.parametrize("kind", [*SPOILED, FaultKind.LOST, FaultKind.CUT, FaultKind.DONE_500, FaultKind.REFUSED_500])
-def test_a_write_without_a_usable_answer_is_unknown(
+@pytest.mark.parametrize(
+    "kind", [*UNUSABLE, FaultKind.LOST, FaultKind.CUT, FaultKind.APPLIED_500, FaultKind.NOT_APPLIED_500]
+)
+def test_a_write_without_a_usable_response_is_uncertain(
     sandbox: Sandbox, client: SuiteProjectsClient, kind: FaultKind
 ) -> None:
-    """It is never repeated blindly and never taken for done."""
+    """It is neither repeated blindly nor taken as done."""
     sandbox.faults.plan("suiteprojects", Fault(kind))
 
     with pytest.raises(AnswerLostError):
@@ -42,17 +45,17 @@ def test_a_write_without_a_usable_answer_is_unknown(
     assert client.calls == 1
 
 
-@pytest.mark.parametrize("kind", [*SPOILED, FaultKind.LOST, FaultKind.CUT, FaultKind.REFUSED_500])
-def test_a_read_is_asked_again(sandbox: Sandbox, client: SuiteProjectsClient, kind: FaultKind) -> None:
-    """Reading twice harms nobody."""
+@pytest.mark.parametrize("kind", [*UNUSABLE, FaultKind.LOST, FaultKind.CUT, FaultKind.NOT_APPLIED_500])
+def test_a_read_is_repeated(sandbox: Sandbox, client: SuiteProjectsClient, kind: FaultKind) -> None:
+    """Reading twice does no harm."""
     sandbox.suiteprojects.add("Customer", name="A")
     sandbox.faults.plan("suiteprojects", Fault(kind, times=2))
 
     assert [record["name"] for record in client.read_all("Customer", ["name"])] == ["A"]
 
 
-@pytest.mark.parametrize("kind", SPOILED)
-def test_a_read_that_stays_unusable_is_no_empty_answer(
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_a_read_that_stays_unusable_is_not_an_empty_list(
     sandbox: Sandbox, client: SuiteProjectsClient, kind: FaultKind
 ) -> None:
     """A maintenance page must not look like an account without customers."""
@@ -62,15 +65,15 @@ def test_a_read_that_stays_unusable_is_no_empty_answer(
         list(client.read_all("Customer", ["name"]))
 
 
-class Canned:
-    """A service that always gives one answer."""
+class FixedResponse:
+    """A service that always returns the same response."""
 
     def __init__(self, body: str) -> None:
         self._body = body
 
-    def answer(self, _call: Call) -> Answer:
-        """The one."""
-        return Answer(200, self._body.encode())
+    def handle(self, _request: Request) -> Response:
+        """Return it."""
+        return Response(200, self._body.encode())
 
 
 @pytest.mark.parametrize(
@@ -88,8 +91,8 @@ class Canned:
     ],
 )
 def test_every_command_needs_its_block(sandbox: Sandbox, blocks: str) -> None:
-    """Nothing but their place tells blocks apart, so a missing, extra or moved one spoils the answer."""
-    transport = SandboxTransport(Canned(f"<response>{blocks}</response>"))
+    """Only their position identifies blocks, so a missing, extra or moved one makes the response unusable."""
+    transport = SandboxTransport(FixedResponse(f"<response>{blocks}</response>"))
     with open_http(BASE_URLS["suiteprojects"], transport=transport) as pool:
         http = HttpClient(pool, system="suiteprojects", clock=sandbox.clock)
         client = SuiteProjectsClient(http, namespace="n", key="k", sign_in=TokenSignIn("t"), clock=sandbox.clock)
@@ -98,10 +101,10 @@ def test_every_command_needs_its_block(sandbox: Sandbox, blocks: str) -> None:
             client.execute(add("1", "2"))
 
 
-def test_odd_spacing_is_still_xml(sandbox: Sandbox) -> None:
-    """Oracle's own sample is written so (§1.1)."""
+def test_unusual_spacing_is_valid_xml(sandbox: Sandbox) -> None:
+    """Oracle's own sample looks like this (§1.1)."""
     body = '<?xml version="1.0" standalone="yes"?><response><Auth status = "0"></Auth ><Time status= " 0 "/></response>'
-    with open_http(BASE_URLS["suiteprojects"], transport=SandboxTransport(Canned(body))) as pool:
+    with open_http(BASE_URLS["suiteprojects"], transport=SandboxTransport(FixedResponse(body))) as pool:
         http = HttpClient(pool, system="suiteprojects", clock=sandbox.clock)
         client = SuiteProjectsClient(http, namespace="n", key="k", sign_in=TokenSignIn("t"), clock=sandbox.clock)
 
@@ -109,24 +112,24 @@ def test_odd_spacing_is_still_xml(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"password": "no"}, {"key": "no"}, {"namespace": "no"}, {"access_token": "no"}])
-def test_a_refused_sign_in_tells_what_to_mend(sandbox: Sandbox, wrong: dict[str, str]) -> None:
-    """And is tried once, not until the user is locked: to write as well as to read."""
+def test_a_rejected_sign_in_names_the_fix(sandbox: Sandbox, wrong: dict[str, str]) -> None:
+    """It is tried once, not until the user is locked, for writes and for reads."""
     with open_suiteprojects(sandbox=str(sandbox.folder), **wrong) as client:
-        with pytest.raises(CredentialsError) as refused:
+        with pytest.raises(CredentialsError) as raised:
             client.execute(add("1"))
         assert client.calls == 1
         with pytest.raises(CredentialsError):
             list(client.read_all("Customer", ["name"]))
         assert client.calls == 1 + 1
 
-    assert "status" in str(refused.value)
-    assert sandbox.credentials["suiteprojects"]["password"] not in str(refused.value)
+    assert "status" in str(raised.value)
+    assert sandbox.credentials["suiteprojects"]["password"] not in str(raised.value)
     assert sandbox.suiteprojects.rows("Customer") == []
 
 
 @pytest.mark.parametrize("status", [401, 410, 412, 413, 416, 417, 420, 426, 506])
-def test_the_whole_family_is_about_credentials(sandbox: Sandbox, client: SuiteProjectsClient, status: int) -> None:
-    """Nobody but a person can mend these."""
+def test_auth_statuses_are_credentials_errors(sandbox: Sandbox, client: SuiteProjectsClient, status: int) -> None:
+    """Only a person can fix these."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, auth_status=status)
 
     with pytest.raises(CredentialsError):
@@ -134,19 +137,19 @@ def test_the_whole_family_is_about_credentials(sandbox: Sandbox, client: SuitePr
 
 
 @pytest.mark.parametrize("status", [414, 419])
-def test_a_service_that_is_down_may_come_back(sandbox: Sandbox, client: SuiteProjectsClient, status: int) -> None:
-    """It is asked some times, then the run ends; nothing was done."""
+def test_a_service_that_is_down_is_transient(sandbox: Sandbox, client: SuiteProjectsClient, status: int) -> None:
+    """It is called several times, then the run ends; nothing was written."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, auth_status=status)
 
-    with pytest.raises(TransientError) as refused:
+    with pytest.raises(TransientError) as raised:
         client.execute(add("1"))
 
-    assert not isinstance(refused.value, AnswerLostError)
+    assert not isinstance(raised.value, AnswerLostError)
     assert client.calls == 4
 
 
-def test_the_minutes_limit_is_waited_for(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
-    """556 is on Auth, so nothing was done and sending again is safe."""
+def test_the_limit_per_minute_is_waited_out(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """556 is the status of Auth, so nothing was done and sending again is safe."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_minute=1)
     client.execute(add("1"))
     began = sandbox.clock.now()
@@ -157,8 +160,8 @@ def test_the_minutes_limit_is_waited_for(sandbox: Sandbox, client: SuiteProjects
     assert len(sandbox.suiteprojects.rows("Customer")) == 2
 
 
-def test_the_days_limit_ends_the_run(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
-    """After some minutes it is clear that waiting does not help."""
+def test_the_limit_per_day_ends_the_run(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """After some minutes waiting does not help."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=1)
     client.execute(add("1"))
 
@@ -168,12 +171,12 @@ def test_the_days_limit_ends_the_run(sandbox: Sandbox, client: SuiteProjectsClie
     assert len(sandbox.suiteprojects.rows("Customer")) == 1
 
 
-def test_no_error_tells_a_record(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
-    """Names are personal data; texts name the operation alone."""
+def test_no_error_contains_a_records_values(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """Names are personal data; error texts contain only the operation."""
     sandbox.faults.plan("suiteprojects", Fault(FaultKind.LOST))
 
-    with pytest.raises(IntegrationError) as lost:
+    with pytest.raises(IntegrationError) as raised:
         client.execute(add("Rosa Geheim"))
 
-    assert "Rosa" not in str(lost.value)
-    assert str(lost.value).startswith("suiteprojects: Add: ")
+    assert "Rosa" not in str(raised.value)
+    assert str(raised.value).startswith("suiteprojects: Add: ")

@@ -1,4 +1,4 @@
-"""What Dagster hands to an asset."""
+"""The Dagster resource of SuiteProjects Pro."""
 
 import dagster as dg
 import pytest
@@ -10,23 +10,25 @@ from resources.suiteprojects.connect import open_suiteprojects
 from resources.suiteprojects.resource import SuiteProjectsResource
 
 
-def test_an_asset_gets_the_plain_client(sandbox: Sandbox) -> None:
-    """Settings stay with the resource."""
-    seen: list[str] = []
+def test_an_asset_receives_the_plain_client(sandbox: Sandbox) -> None:
+    """The client has no Dagster settings."""
+    times: list[str] = []
 
     @dg.asset
-    def ask(suiteprojects: dg.ResourceParam[SuiteProjectsClient]) -> None:
-        """Ask for the time."""
-        seen.append(suiteprojects.server_time())
+    def server_time(suiteprojects: dg.ResourceParam[SuiteProjectsClient]) -> None:
+        """Read the server time."""
+        times.append(suiteprojects.server_time())
 
     resource = SuiteProjectsResource(sandbox=str(sandbox.folder))
-    ended = dg.materialize([ask], resources={"suiteprojects": resource}, instance=dg.DagsterInstance.ephemeral())
+    result = dg.materialize(
+        [server_time], resources={"suiteprojects": resource}, instance=dg.DagsterInstance.ephemeral()
+    )
 
-    assert ended.success
-    assert seen[0].startswith("2026-11-16")
+    assert result.success
+    assert times[0].startswith("2026-11-16")
 
 
-def test_an_address_is_needed() -> None:
-    """Accounts have their own domain, so there is no default; only those who call are told."""
+def test_the_base_url_is_required() -> None:
+    """Accounts have their own domain, so there is no default; only a call fails."""
     with open_suiteprojects(key="k") as client, pytest.raises(CredentialsError, match="set SUITEPROJECTS_BASE_URL"):
         client.server_time()

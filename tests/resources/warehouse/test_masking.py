@@ -1,4 +1,4 @@
-"""A snapshot that is handed out holds no personal value, and still answers an analyst's questions."""
+"""A masked snapshot holds no personal value and still answers an analyst's questions."""
 
 from pathlib import Path
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 import duckdb
 import pytest
 
-from assets.warehouse.history import keep
-from assets.warehouse.staging import build
+from assets.warehouse.history import update_history
+from assets.warehouse.staging import stage_table
 from resources.warehouse.masking import Personal
 from resources.warehouse.resource import open_warehouse
 from resources.warehouse.tables import ensure_table
 from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
-from tests.assets.warehouse.test_staging_incremental import Account
+from tests.assets.warehouse.staged_account import StagedAccount
 
 SECRETS = ("Greta", "Persson", "greta@home.example", "+46 70", "Lilla gatan", "Persson, Greta", "in confidence")
 
 
-def warehouse(folder: Path) -> Path:
-    """A warehouse with a person in it, in every layer."""
-    account = Account(folder)
+def build_warehouse(folder: Path) -> Path:
+    """Create a warehouse with a person in every layer; return its folder."""
+    account = StagedAccount(folder)
     account.sandbox.netsuite.insert(
         "customer",
         [{"id": 99, "entityid": "Persson, Greta", "isperson": True, "firstname": "Greta", "lastname": "Persson",
@@ -36,9 +36,9 @@ def warehouse(folder: Path) -> Path:
     warehouse = account.warehouse
     with warehouse.writer() as con:
         for name in names("staging"):
-            build(con, statement("staging", name))
+            stage_table(con, statement("staging", name))
         for name in names("history"):
-            keep(con, statement("history", name))
+            update_history(con, statement("history", name))
         for name in names("ledger"):
             ensure_table(con, statement("ledger", name))
         con.execute(
@@ -59,45 +59,45 @@ def warehouse(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a warehouse with a person in it."""
-    return warehouse(tmp_path_factory.mktemp("masked"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a warehouse with a person in it."""
+    return build_warehouse(tmp_path_factory.mktemp("masked"))
 
 
-def published(folder: Path, personal: Personal) -> duckdb.DuckDBPyConnection:
-    """The snapshot, as an analyst opens it."""
+def published_snapshot(folder: Path, personal: Personal) -> duckdb.DuckDBPyConnection:
+    """Publish the snapshot and open it as an analyst does."""
     open_warehouse(folder, personal=personal).publish()
     return duckdb.connect(str(folder / "analyst.duckdb"), read_only=True)
 
 
 def everything(con: duckdb.DuckDBPyConnection) -> str:
-    """Every cell of every table and view."""
+    """Return every cell of every table and view as text."""
     tables = [row[0] for row in con.execute("select table_name from information_schema.tables").fetchall()]
     cells: list[Any] = [con.execute(f'select * from "{table}"').fetchall() for table in tables]
     return repr(cells)
 
 
-def test_a_plain_snapshot_shows_everything(filled: Path) -> None:
+def test_an_unmasked_snapshot_contains_the_personal_values(folder: Path) -> None:
     """Otherwise the next test would prove nothing."""
-    with published(filled, "show") as con:
-        told = everything(con)
-    assert [each for each in SECRETS if each not in told] == []
+    with published_snapshot(folder, "show") as con:
+        cells = everything(con)
+    assert [each for each in SECRETS if each not in cells] == []
 
 
 @pytest.mark.parametrize("personal", ["mask", "empty"])
-def test_no_personal_value_is_handed_out(filled: Path, personal: Personal) -> None:
-    """In no table, and not in the file's free space either."""
-    with published(filled, personal) as con:
-        told = everything(con)
-        held = (filled / "analyst.duckdb").read_bytes()
+def test_a_masked_snapshot_contains_no_personal_value(folder: Path, personal: Personal) -> None:
+    """No table contains one, and neither does the file's free space."""
+    with published_snapshot(folder, personal) as con:
+        cells = everything(con)
+        file_bytes = (folder / "analyst.duckdb").read_bytes()
 
-    assert [each for each in SECRETS if each in told.replace("Persson & Co", "")] == []
-    assert [each for each in SECRETS if each not in {"Persson"} and each.encode() in held] == []
+    assert [each for each in SECRETS if each in cells.replace("Persson & Co", "")] == []
+    assert [each for each in SECRETS if each not in {"Persson"} and each.encode() in file_bytes] == []
 
 
-def test_questions_are_answered_all_the_same(filled: Path) -> None:
-    """Companies, places, states and reasons are there; equal values have equal tokens; comments and views too."""
-    with published(filled, "mask") as con:
+def test_a_masked_snapshot_still_answers_questions(folder: Path) -> None:
+    """Companies, cities and reasons are readable, equal values have equal tokens, comments and views exist."""
+    with published_snapshot(folder, "mask") as con:
         rows = con.execute(
             "select name, city from customer_360 where customer_id in ('1', '99') order by all"
         ).fetchall()
@@ -106,7 +106,7 @@ def test_questions_are_answered_all_the_same(filled: Path) -> None:
             " join hist_netsuite__customers h using (customer_id) where customer_id = '99'"
         ).fetchall()[0]
         reasons = con.execute("select source_id, reason from not_in_target order by all").fetchall()
-        silent = con.execute(
+        comments = con.execute(
             "select comment from duckdb_tables() where table_name = 'stg_netsuite__customers'"
         ).fetchall()
 
@@ -115,23 +115,23 @@ def test_questions_are_answered_all_the_same(filled: Path) -> None:
     assert one == other
     assert one.startswith("hidden ")
     assert reasons == [("1", "a lead"), ("99", None)]
-    assert silent[0][0]
+    assert comments[0][0]
 
 
-def test_tokens_of_two_snapshots_do_not_agree(filled: Path) -> None:
-    """Nobody can look a value up in a list of hashed names."""
+def test_tokens_differ_between_snapshots(folder: Path) -> None:
+    """A value cannot be looked up in a list of hashed names."""
     tokens = set()
     for _ in range(2):
-        with published(filled, "mask") as con:
+        with published_snapshot(folder, "mask") as con:
             tokens |= set(
                 con.execute("select last_name from stg_netsuite__customers where customer_id = '99'").fetchall()
             )
     assert len(tokens) == 2
 
 
-def test_the_pond_itself_is_unchanged(filled: Path) -> None:
+def test_masking_leaves_the_warehouse_unchanged(folder: Path) -> None:
     """Only the copy is masked."""
-    published(filled, "empty").close()
-    warehouse = Warehouse(filled)
+    published_snapshot(folder, "empty").close()
+    warehouse = Warehouse(folder)
     assert warehouse.read("select last_name from stg_netsuite__customers where customer_id = '99'").item() == "Persson"
-    assert not list(filled.glob(".*.tmp"))
+    assert not list(folder.glob(".*.tmp"))

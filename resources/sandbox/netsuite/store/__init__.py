@@ -1,1 +1,1 @@
-"""The NetSuite stand-in's records in SQLite."""
+"""The records of the simulated NetSuite account in SQLite."""

@@ -1,99 +1,18 @@
-"""The SuiteQL tables that the stand-in holds, and the SQLite schema made from them.
+"""The SuiteQL tables of the simulated account.
 
-Values in SQLite: `timestamp` is UTC text "YYYY-MM-DD HH:MM:SS", `date` the same with midnight, `bool` is 'T' or 'F'.
-So text order is time order, an index on `lastmodifieddate` works, and most answers need no conversion.
-Source: netsuite.md §5 (columns), §7 (none is enforced: the stand-in is only read).
+Source: netsuite.md §5 (columns), §7 (field lengths; not enforced, because clients only read).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
 
-Kind = Literal["int", "number", "text", "bool", "date", "timestamp"]
-
-SQLITE_TYPES: Mapping[Kind, str] = {
-    "int": "integer",
-    "number": "real",
-    "text": "text",
-    "bool": "text",
-    "date": "text",
-    "timestamp": "text",
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column; `refers` is the table whose display value BUILTIN.DF shows."""
-
-    name: str
-    kind: Kind
-    refers: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """One SuiteQL table.
-
-    Attributes:
-        name: As SuiteQL spells it, lower case.
-        columns: By name.
-        key: The primary key.
-        display: The column that BUILTIN.DF shows for a reference to this table.
-        record: The REST record type; empty when REST has none.
-        sequence: Tables with the same sequence share one range of ids (all entities do).
-        owned_by: The column that holds the id of the parent record; children go with their parent.
-        owner: The parent's table.
-    """
-
-    name: str
-    columns: Mapping[str, Column]
-    key: str = "id"
-    display: str = "name"
-    record: str = ""
-    sequence: str = ""
-    owned_by: str = ""
-    owner: str = "customer"
-    indexed: tuple[str, ...] = field(default=())
-
-
-def _table(
-    name: str,
-    *,
-    ints: str = "",
-    numbers: str = "",
-    texts: str = "",
-    bools: str = "",
-    dates: str = "",
-    timestamps: str = "",
-    refers: Mapping[str, str] | None = None,
-    key: str = "id",
-    display: str = "name",
-    record: str = "",
-    sequence: str = "",
-    owned_by: str = "",
-    owner: str = "customer",
-    indexed: tuple[str, ...] = (),
-) -> Table:
-    """Read a table from lists of names; a column in `refers` is an id of another table."""
-    targets = refers or {}
-    names: list[tuple[Kind, str]] = [
-        *(("int", each) for each in (key, *ints.split(), *targets) if each not in texts.split()),
-        *(("number", each) for each in numbers.split()),
-        *(("text", each) for each in texts.split()),
-        *(("bool", each) for each in bools.split()),
-        *(("date", each) for each in dates.split()),
-        *(("timestamp", each) for each in timestamps.split()),
-    ]
-    columns = {each: Column(each, kind, targets.get(each, "")) for kind, each in names}
-    return Table(name, columns, key, display, record, sequence or name, owned_by, owner, indexed)
-
+from resources.sandbox.netsuite.store.table import Table, create_sql, define_table
 
 ADDRESS_TEXTS = "addressee attention addr1 addr2 addr3 addrphone addrtext city state dropdownstate zip country"
 
 
 def _address_book(of: str) -> tuple[Table, Table]:
-    """The entries of a record's address book, and the addresses of these."""
-    entries = _table(
+    """Define the entries of a record's address book, and their addresses."""
+    entries = define_table(
         f"{of}addressbook",
         key="internalid",
         display="label",
@@ -105,7 +24,7 @@ def _address_book(of: str) -> tuple[Table, Table]:
         owner=of,
         indexed=("addressbookaddress",),
     )
-    addresses = _table(
+    addresses = define_table(
         f"{of}addressbookentityaddress",
         key="nkey",
         display="addrtext",
@@ -120,7 +39,7 @@ def _address_book(of: str) -> tuple[Table, Table]:
 
 
 _TABLES = (
-    _table(
+    define_table(
         "customer",
         record="customer",
         sequence="entity",
@@ -145,7 +64,7 @@ _TABLES = (
         dates="dateclosed startdate enddate firstsaledate lastsaledate firstorderdate lastorderdate",
         timestamps="datecreated lastmodifieddate",
     ),
-    _table(
+    define_table(
         "job",
         record="job",
         sequence="entity",
@@ -169,7 +88,7 @@ _TABLES = (
         dates="startdate enddate projectedenddate calculatedenddate lastbaselinedate",
         timestamps="datecreated lastmodifieddate",
     ),
-    _table(
+    define_table(
         "contact",
         record="contact",
         sequence="entity",
@@ -182,7 +101,7 @@ _TABLES = (
         timestamps="datecreated lastmodifieddate",
         indexed=("company",),
     ),
-    _table(
+    define_table(
         "employee",
         record="employee",
         sequence="entity",
@@ -192,7 +111,7 @@ _TABLES = (
         bools="isinactive",
         timestamps="datecreated lastmodifieddate",
     ),
-    _table(
+    define_table(
         "customersubsidiaryrelationship",
         record="customerSubsidiaryRelationship",
         refers={"entity": "customer", "subsidiary": "subsidiary", "primarycurrency": "currency"},
@@ -204,7 +123,7 @@ _TABLES = (
     ),
     *_address_book("customer"),
     *_address_book("contact"),
-    _table(
+    define_table(
         "subsidiary",
         record="subsidiary",
         ints="fiscalcalendar mainaddress shippingaddress returnaddress",
@@ -214,7 +133,7 @@ _TABLES = (
         bools="iselimination isinactive",
         timestamps="lastmodifieddate",
     ),
-    _table(
+    define_table(
         "department",
         record="department",
         refers={"parent": "department"},
@@ -222,7 +141,7 @@ _TABLES = (
         bools="includechildren isinactive",
         timestamps="lastmodifieddate",
     ),
-    _table(
+    define_table(
         "classification",
         record="classification",
         refers={"parent": "classification"},
@@ -230,7 +149,7 @@ _TABLES = (
         bools="includechildren isinactive",
         timestamps="lastmodifieddate",
     ),
-    _table(
+    define_table(
         "location",
         record="location",
         ints="locationtype mainaddress returnaddress",
@@ -240,7 +159,7 @@ _TABLES = (
         bools="includechildren isinactive makeinventoryavailable usebins",
         timestamps="lastmodifieddate",
     ),
-    _table(
+    define_table(
         "currency",
         record="currency",
         ints="currencyprecision",
@@ -249,7 +168,7 @@ _TABLES = (
         bools="isbasecurrency isinactive",
         timestamps="lastmodifieddate",
     ),
-    _table(
+    define_table(
         "entitystatus",
         key="key",
         record="customerStatus",
@@ -257,7 +176,7 @@ _TABLES = (
         texts="name entitytype",
         bools="inactive",
     ),
-    _table(
+    define_table(
         "term",
         record="term",
         ints="daysuntilnetdue",
@@ -266,14 +185,14 @@ _TABLES = (
         bools="isinactive",
         timestamps="lastmodifieddate",
     ),
-    _table(
+    define_table(
         "customercategory",
         record="customerCategory",
         texts="name externalid",
         bools="isinactive",
         timestamps="lastmodifieddate",
     ),
-    _table(
+    define_table(
         "item",
         record="serviceItem",
         display="itemid",
@@ -282,7 +201,7 @@ _TABLES = (
         bools="isinactive",
         timestamps="createddate lastmodifieddate",
     ),
-    _table(
+    define_table(
         "customrecord_service_line",
         record="customrecord_service_line",
         ints="owner",
@@ -292,14 +211,14 @@ _TABLES = (
         dates="custrecord_line_from",
         timestamps="created lastmodified",
     ),
-    _table(
+    define_table(
         "customfield",
         key="internalid",
         texts="scriptid name description fieldtype fieldvaluetype fieldvaluetyperecord recordtype",
         bools="isinactive",
         timestamps="lastmodifieddate",
     ),
-    _table(
+    define_table(
         "deletedrecord",
         key="deletionid",
         ints="recordid recordtypeid deletedby",
@@ -308,13 +227,13 @@ _TABLES = (
         timestamps="deleteddate",
         indexed=("deleteddate", "recordid"),
     ),
-    _table("dual", key="dualid", texts="dummy"),
+    define_table("dual", key="dualid", texts="dummy"),
 )
 
 TABLES: Mapping[str, Table] = {each.name: each for each in _TABLES}
 
-# tables that only show rows of other tables
-_ENTITY = _table(
+# views of other tables
+_ENTITY = define_table(
     "entity",
     ints="customer project contact employee",
     refers={"parent": "entity"},
@@ -330,10 +249,10 @@ VIEWS: Mapping[str, Table] = {"entity": _ENTITY, "entityaddress": _ENTITY_ADDRES
 
 READABLE: Mapping[str, Table] = {**TABLES, **VIEWS}
 
-# columns that exist here and are not columns of SuiteQL
+# columns of the SQLite tables that SuiteQL does not have
 INTERNAL = {("deletedrecord", "deletionid"), ("dual", "dualid")}
 
-# the number NetSuite's system uses for a deleted entity, netsuite.md §5.6
+# NetSuite's record type number of a deleted entity, netsuite.md §5.6
 RECORD_TYPE_IDS = {"customer": -9, "lead": -9, "prospect": -9, "job": -9, "contact": -9, "employee": -9}
 
 _VIEW_SQL = """
@@ -352,18 +271,6 @@ insert into dual (dualid, dummy) values (1, 'X') on conflict do nothing
 """
 
 
-def _create(table: Table) -> str:
-    columns = ", ".join(
-        f'"{each.name}" {SQLITE_TYPES[each.kind]}{" primary key" if each.name == table.key else ""}'
-        for each in table.columns.values()
-    )
-    wanted = {*table.indexed, table.owned_by, *({"lastmodifieddate"} & table.columns.keys())} - {""}
-    indexes = "".join(
-        f'create index if not exists "{table.name}_{each}" on "{table.name}" ("{each}");' for each in sorted(wanted)
-    )
-    return f'create table if not exists "{table.name}" ({columns});{indexes}'
-
-
 def schema() -> str:
-    """Statements that create every table, view and index."""
-    return "".join(map(_create, TABLES.values())) + _VIEW_SQL
+    """Return the statements that create every table, view and index."""
+    return "".join(map(create_sql, TABLES.values())) + _VIEW_SQL

@@ -1,21 +1,21 @@
-"""Python values to SQLite and back, by the kind of column."""
+"""Conversion of Python values to SQLite and back, by the kind of column."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from resources.sandbox.netsuite.store.tables import Kind
+from resources.sandbox.netsuite.store.table import Kind
 
 MIDNIGHT = " 00:00:00"
 
 
 def utc_text(moment: datetime) -> str:
-    """A moment as the tables keep it; NetSuite has no fractions of a second here."""
+    """Return a time as stored in the tables, in whole seconds of UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _text(value: Any) -> str | None:
-    return str(value) or None  # to Oracle an empty text is no value
+    return str(value) or None  # Oracle treats an empty string as null
 
 
 def _bool(value: Any) -> str:

@@ -1,18 +1,18 @@
-"""SuiteQL conditions to SQLite: comparisons, IN, BETWEEN, LIKE, EXISTS, AND, OR, NOT."""
+"""Translation of SuiteQL conditions: comparisons, IN, BETWEEN, LIKE, EXISTS, AND, OR, NOT."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from sqlglot import exp
 
-from resources.sandbox.netsuite.refusal import unsupported
+from resources.sandbox.netsuite.errors import unsupported
 from resources.sandbox.netsuite.suiteql.typed import Typed
 from resources.sandbox.netsuite.suiteql.writer import Write, Writer
 
 
-def _connector(word: str) -> Write:
+def _connector(operator: str) -> Write:
     def write(writer: Writer, node: Any) -> Typed:
-        return Typed(f"{writer.condition(node.left)} {word} {writer.condition(node.right)}", "condition")
+        return Typed(f"{writer.condition(node.left)} {operator} {writer.condition(node.right)}", "condition")
 
     return write
 

@@ -1,4 +1,4 @@
-"""SuiteQL values to SQLite: names, literals, arithmetic, CASE, calls, aggregates, windows."""
+"""Translation of SuiteQL values: names, literals, arithmetic, CASE, calls, aggregates, windows."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,24 +6,24 @@ from typing import Any
 
 from sqlglot import exp
 
-from resources.sandbox.netsuite.refusal import unsupported
+from resources.sandbox.netsuite.errors import unsupported
 from resources.sandbox.netsuite.suiteql.conditions import CONDITIONS
-from resources.sandbox.netsuite.suiteql.oracle_functions import called, concatenated, display_value, now_as
+from resources.sandbox.netsuite.suiteql.oracle_functions import concatenated, current_time, display_value, function_call
+from resources.sandbox.netsuite.suiteql.parser import PREFIX
 from resources.sandbox.netsuite.suiteql.scope import Scope
-from resources.sandbox.netsuite.suiteql.statement import PREFIX
 from resources.sandbox.netsuite.suiteql.typed import NULL, TIMES, Typed, as_local, quoted, unified
 from resources.sandbox.netsuite.suiteql.writer import Nested, Write, Writer
 
 
-def writer_of(scope: Scope, nested: Nested) -> Writer:
-    """A writer for the expressions of one SELECT."""
+def expression_writer(scope: Scope, nested: Nested) -> Writer:
+    """Return a writer for the expressions of one SELECT."""
     return Writer(scope, nested, {**CONDITIONS, **_VALUES})
 
 
 def _column(writer: Writer, node: exp.Column) -> Typed:
     name = node.name.lower()
     if not node.table and name in {"sysdate", "current_date", "current_timestamp", "localtimestamp"}:
-        return now_as(name.upper(), writer.switches)
+        return current_time(name.upper(), writer.switches)
     return writer.scope.column(name, node.table.lower())
 
 
@@ -51,7 +51,7 @@ def _subquery(writer: Writer, node: exp.Subquery) -> Typed:
 
 
 def _arithmetic(sign: str) -> Write:
-    """Numbers, and days added to a time."""
+    """Write arithmetic of numbers, and of a time and days."""
 
     def write(writer: Writer, node: Any) -> Typed:
         left, right = writer.write(node.left), writer.write(node.right)
@@ -94,21 +94,23 @@ def _anonymous(writer: Writer, node: exp.Anonymous) -> Typed:
     name = str(node.this)
     if not name.startswith(PREFIX):
         raise unsupported(f"function {name} is not supported")
-    return called(name.removeprefix(PREFIX).upper(), [writer.write(each) for each in node.expressions], writer.switches)
+    return function_call(
+        name.removeprefix(PREFIX).upper(), [writer.write(each) for each in node.expressions], writer.switches
+    )
 
 
 def _dot(writer: Writer, node: exp.Dot) -> Typed:
-    """BUILTIN.DF and BUILTIN.CF."""
+    """Write BUILTIN.DF and BUILTIN.CF."""
     function = node.expression
     if node.this.name.upper() != "BUILTIN" or not isinstance(function, exp.Anonymous) or not function.expressions:
-        raise unsupported("only BUILTIN.DF and BUILTIN.CF are known here")
+        raise unsupported("only BUILTIN.DF and BUILTIN.CF are simulated")
     value = writer.write(function.expressions[0])
     name = str(function.this).upper()
     if name == "DF":
         return display_value(value)
     if name == "CF":
         return value
-    raise unsupported(f"BUILTIN.{name} is not known here")
+    raise unsupported(f"BUILTIN.{name} is not simulated")
 
 
 def _aggregate(function: str) -> Write:
@@ -136,12 +138,7 @@ _RANKS: Mapping[type[exp.Expr], str] = {
 
 
 def _window(writer: Writer, node: exp.Window) -> Typed:
-    ranks: dict[type[exp.Expr], str] = {
-        exp.Rank: "rank()",
-        exp.DenseRank: "dense_rank()",
-        exp.RowNumber: "row_number()",
-    }
-    function = ranks.get(type(node.this))
+    function = _RANKS.get(type(node.this))
     value = Typed(function, "int") if function else writer.write(node.this)
     by = ", ".join(writer.sql(each) for each in node.args.get("partition_by") or [])
     order: exp.Order | None = node.args.get("order")
@@ -151,7 +148,7 @@ def _window(writer: Writer, node: exp.Window) -> Typed:
 
 
 def ordering(value: Typed, node: exp.Ordered) -> str:
-    """One term of an ORDER BY; to Oracle null is larger than everything."""
+    """Return one term of an ORDER BY; in Oracle null is greater than any value."""
     descending = bool(node.args.get("desc"))
     nulls = "" if value.required else (" NULLS FIRST" if node.args.get("nulls_first") else " NULLS LAST")
     return f"{value.sql}{' DESC' if descending else ''}{nulls}"
@@ -186,7 +183,7 @@ def _trim(writer: Writer, node: exp.Trim) -> Typed:
 def _now(writer: Writer, node: exp.Expr) -> Typed:
     names: dict[type[exp.Expr], str] = {exp.CurrentDate: "CURRENT_DATE", exp.Localtimestamp: "LOCALTIMESTAMP"}
     name = "SYSDATE" if node.args.get("sysdate") else names.get(type(node), "CURRENT_TIMESTAMP")
-    return now_as(name, writer.switches)
+    return current_time(name, writer.switches)
 
 
 _VALUES: Mapping[type[exp.Expr], Write] = {

@@ -1,11 +1,11 @@
-"""FROM clauses: ANSI joins as they are, Oracle's comma and (+) as joins that SQLite knows."""
+"""Translation of FROM clauses: ANSI joins unchanged, Oracle's comma and (+) as SQLite joins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from resources.sandbox.netsuite.refusal import unsupported
+from resources.sandbox.netsuite.errors import unsupported
 from resources.sandbox.netsuite.suiteql.clauses import conjuncts
 from resources.sandbox.netsuite.suiteql.scope import Scope
 from resources.sandbox.netsuite.suiteql.writer import Writer
@@ -13,14 +13,14 @@ from resources.sandbox.netsuite.suiteql.writer import Writer
 
 @dataclass(frozen=True)
 class Joined:
-    """A FROM clause, and the conditions of WHERE that it did not use up."""
+    """A FROM clause, and the WHERE conditions that are not part of its joins."""
 
     sql: str
     rest: list[exp.Expr]
 
 
 def join(select: exp.Select, scope: Scope, writer: Writer) -> Joined:
-    """The FROM clause of a SELECT whose sources are already in the scope."""
+    """Translate the FROM clause of a SELECT whose sources are in the scope."""
     where = select.args.get("where")
     conditions = list(conjuncts(where.this if where else None))
     joins: Sequence[exp.Join] = select.args.get("joins") or []
@@ -43,7 +43,7 @@ def _ansi(joins: Sequence[exp.Join], scope: Scope, writer: Writer) -> str:
 
 
 def _oracle(scope: Scope, writer: Writer, conditions: list[exp.Expr]) -> Joined:
-    """`a.id = b.a(+)` is a LEFT JOIN of b; such a b comes after the tables that its conditions name."""
+    """Translate `a.id = b.a(+)` to a LEFT JOIN of b, after the tables that its conditions name."""
     outer: dict[str, list[exp.Expr]] = {}
     rest = []
     for each in conditions:
@@ -69,4 +69,4 @@ def _next_placeable(outer: dict[str, list[exp.Expr]], placed: list[str]) -> str:
         named = {column.table.lower() for each in conditions for column in each.find_all(exp.Column)}
         if named - {alias, ""} <= set(placed):
             return alias
-    raise unsupported("(+) in a circle")
+    raise unsupported("cycle of (+) joins")

@@ -1,6 +1,6 @@
 """Oracle's date formats and the session's time zone.
 
-Texts here are "YYYY-MM-DD HH:MM:SS": UTC for a moment, wall time for Oracle's DATE and TIMESTAMP.
+Times are text "YYYY-MM-DD HH:MM:SS": UTC for an instant, local time for Oracle's DATE and TIMESTAMP.
 Source: netsuite.md §5.7; `HH` is the 12-hour clock in Oracle.
 """
 
@@ -80,7 +80,7 @@ def _element(text: str) -> str:
 
 
 def to_char(local: str, pattern: str) -> str:
-    """TO_CHAR of a wall time."""
+    """Format a local time as TO_CHAR does."""
     moment = datetime.fromisoformat(local)
     parts = []
     for each in _elements(pattern):
@@ -90,7 +90,7 @@ def to_char(local: str, pattern: str) -> str:
 
 
 def _cased(element: str, written: str) -> str:
-    """`Mon` writes Jan, `mon` jan, `MON` JAN."""
+    """Apply the case of a format element: `Mon` gives Jan, `mon` jan, `MON` JAN."""
     if not element.isalpha() or element.isupper():
         return written
     return written.lower() if element.islower() else written.title()
@@ -102,7 +102,7 @@ def _reader(pattern: str) -> re.Pattern[str]:
 
 
 def _separator(element: str) -> str:
-    """Oracle takes any punctuation for any other."""
+    """Return the pattern of a separator; Oracle accepts any punctuation for any other."""
     return re.escape(element.strip('"')) if element[0] == '"' or element[0].isalnum() else r"[\W]"
 
 
@@ -112,7 +112,7 @@ def _read(text: str, pattern: str) -> tuple[datetime, dict[str, str]]:
         raise ValueError(f"date does not match format {pattern}")
     found = {name: value for name, value in match.groupdict().items() if value is not None}
     month = _MONTHS.index(found["mon"].upper()) + 1 if "mon" in found else int(found.get("month", 1))
-    moment = datetime(  # noqa: DTZ001 - wall time
+    moment = datetime(  # noqa: DTZ001 - local time
         int(found["year"]),
         month,
         int(found.get("day", 1)),
@@ -133,12 +133,12 @@ def _hour(found: Mapping[str, str]) -> int:
 
 
 def to_date(text: str, pattern: str) -> str:
-    """TO_DATE and TO_TIMESTAMP: a wall time."""
+    """Parse text as TO_DATE and TO_TIMESTAMP do; return a local time."""
     return str(_read(text, pattern)[0])
 
 
 def to_timestamp_tz(text: str, pattern: str, zone: str) -> str:
-    """TO_TIMESTAMP_TZ: a moment, in UTC; without a zone in the text, the session's."""
+    """Parse text as TO_TIMESTAMP_TZ does; return UTC. The default time zone is the session's."""
     moment, found = _read(text, pattern)
     if "region" in found:
         return to_utc(str(moment), found["region"])
@@ -156,18 +156,18 @@ def _shift(ten_minutes: str, zone: str) -> timedelta:
 
 
 def to_local(utc: str, zone: str) -> str:
-    """A moment as wall time; zones change at whole ten minutes, so one look-up serves many rows."""
+    """Convert UTC to local time; offsets change at multiples of ten minutes, so lookups are cached."""
     return str(datetime.fromisoformat(utc) + _shift(utc[:15], zone))
 
 
 def to_utc(local: str, zone: str, ambiguous: str = "standard") -> str:
-    """A wall time as a moment; in the hour that an autumn clock change repeats, the second or the first."""
+    """Convert local time to UTC; in the repeated hour of a clock change, by default to its second occurrence."""
     fold = 1 if ambiguous == "standard" else 0
     return utc_text(datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone), fold=fold))
 
 
-def preferred_day(local: str, preference: str) -> str:
-    """A date as the user's preference writes it, such as M/D/YYYY; the time is lost."""
+def format_preferred_date(local: str, preference: str) -> str:
+    """Format a date by the user's preference, such as M/D/YYYY, without its time."""
     moment = datetime.fromisoformat(local)
     written = {
         "MONTH": f"{moment:%B}",
@@ -181,14 +181,3 @@ def preferred_day(local: str, preference: str) -> str:
         "M": str(moment.month),
     }
     return _PREFERENCE.sub(lambda found: written[found[0]], preference)
-
-
-def read_preferred_day(text: str, preference: str) -> datetime:
-    """A date written in the user's preference.
-
-    Raises:
-        ValueError: It is not.
-    """
-    patterns = {"YYYY": "%Y", "MONTH": "%B", "Month": "%B", "MON": "%b", "Mon": "%b"}
-    wanted = _PREFERENCE.sub(lambda found: patterns.get(found[0], f"%{found[0][0].lower()}"), preference)
-    return datetime.strptime(text, wanted)  # noqa: DTZ007 - a wall date

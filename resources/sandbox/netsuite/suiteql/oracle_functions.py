@@ -1,9 +1,9 @@
-"""Oracle's functions by name: typed arguments in, typed SQLite text out (netsuite.md §1.3)."""
+"""Translation of Oracle functions by name: typed arguments to typed SQLite (netsuite.md §1.3)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from resources.sandbox.netsuite.refusal import unsupported
+from resources.sandbox.netsuite.errors import unsupported
 from resources.sandbox.netsuite.store.tables import READABLE
 from resources.sandbox.netsuite.suiteql.oracle_dates import DAY, PACIFIC, STANDARD
 from resources.sandbox.netsuite.suiteql.typed import (
@@ -23,8 +23,8 @@ Arguments = Sequence[Typed]
 Handler = Callable[[Arguments, NetSuiteSwitches], Typed]
 
 
-def _plain(name: str, kind: ValueKind, least: int = 1, most: int = 1) -> Handler:
-    """A function that SQLite has, or that is ours, called as it stands."""
+def _direct(name: str, kind: ValueKind, least: int = 1, most: int = 1) -> Handler:
+    """Return the handler of a function that SQLite or `sqlite_functions` has."""
 
     def handler(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
         if not least <= len(arguments) <= most:
@@ -34,8 +34,8 @@ def _plain(name: str, kind: ValueKind, least: int = 1, most: int = 1) -> Handler
     return handler
 
 
-def _wall(name: str, most: int) -> Handler:
-    """A function of wall times: instants are taken in their zone."""
+def _local(name: str, most: int) -> Handler:
+    """Return the handler of a function of local times; instants are converted to their zone."""
 
     def handler(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
         if not 1 <= len(arguments) <= most:
@@ -62,7 +62,7 @@ def _to_char(arguments: Arguments, switches: NetSuiteSwitches) -> Typed:
 
 def _to_date(arguments: Arguments, switches: NetSuiteSwitches) -> Typed:
     if len(arguments) != 2:  # noqa: PLR2004
-        raise unsupported(f"a date needs its format; the user's is {switches.date_format}")
+        raise unsupported(f"a date without its format; the user's is {switches.date_format}")
     return Typed(f"ns_to_date({arguments[0].sql}, {arguments[1].sql})", "local")
 
 
@@ -107,13 +107,13 @@ def _nvl2(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
 
 
 def _decode(arguments: Arguments, switches: NetSuiteSwitches) -> Typed:
-    """DECODE takes two nulls for equal, so IS and not =."""
+    """Translate DECODE with IS instead of =, because it treats two nulls as equal."""
     searched, rest = arguments[0], list(arguments[1:])
     default = rest.pop() if len(rest) % 2 else NULL
     results, kind = unified([*rest[1::2], default])
     cases = []
-    for wanted, result in zip(rest[::2], results, strict=False):
-        left, right = comparable(searched, wanted, switches.ambiguous_hour)
+    for each, result in zip(rest[::2], results, strict=False):
+        left, right = comparable(searched, each, switches.ambiguous_hour)
         cases.append(f"WHEN {left} IS {right} THEN {result}")
     return replace(kind, sql=f"CASE {' '.join(cases)} ELSE {results[-1]} END")
 
@@ -123,7 +123,7 @@ def _nullif(arguments: Arguments, switches: NetSuiteSwitches) -> Typed:
     return replace(arguments[0], sql=f"nullif({left}, {right})", required=False)
 
 
-def _extreme(function: str) -> Handler:
+def _greatest_or_least(function: str) -> Handler:
     def handler(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
         values, kind = unified(arguments)
         return replace(kind, sql=f"{function}({', '.join(values)})" if len(values) > 1 else values[0])
@@ -132,7 +132,7 @@ def _extreme(function: str) -> Handler:
 
 
 def _substr(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
-    """Oracle counts from 1 and takes 0 for 1; nothing is null."""
+    """Translate SUBSTR: Oracle treats position 0 as 1, and an empty result as null."""
     text, start, *length = (each.sql for each in arguments)
     rest = "".join(f", {each}" for each in length)
     return Typed(f"nullif(substr({text}, CASE {start} WHEN 0 THEN 1 ELSE {start} END{rest}), '')", "text")
@@ -143,13 +143,13 @@ def _concat(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
 
 
 def concatenated(parts: Arguments) -> Typed:
-    """`a || b`: to Oracle a null is an empty text here."""
+    """Translate `a || b`; Oracle treats null as an empty string here."""
     texts = (f"coalesce({'ns_text' if each.kind == 'number' else ''}({as_local(each).sql}), '')" for each in parts)
     return Typed(f"nullif({' || '.join(texts)}, '')", "text")
 
 
-def _replaced(name: str) -> Handler:
-    """Without a new text the old one is taken out."""
+def _replacing(name: str) -> Handler:
+    """Return the handler of a replacing function; without a replacement the matches are removed."""
 
     def handler(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
         text, old, *new = (each.sql for each in arguments)
@@ -158,15 +158,15 @@ def _replaced(name: str) -> Handler:
     return handler
 
 
-def _same(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
+def _unchanged(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
     return arguments[0]
 
 
-def _emptied(name: str) -> Handler:
-    """A text function whose empty result is null."""
+def _trimming(name: str) -> Handler:
+    """Return the handler of a text function whose empty result is null."""
 
     def handler(arguments: Arguments, _: NetSuiteSwitches) -> Typed:
-        if not 1 <= len(arguments) <= 2:  # noqa: PLR2004 - the text, and the characters to take away
+        if not 1 <= len(arguments) <= 2:  # noqa: PLR2004 - the text, and the characters to remove
             raise unsupported(f"{name}: {len(arguments)} arguments")
         return Typed(f"nullif({name}({', '.join(each.sql for each in arguments)}), '')", "text")
 
@@ -174,56 +174,56 @@ def _emptied(name: str) -> Handler:
 
 
 HANDLERS: Mapping[str, Handler] = {
-    "ABS": _plain("abs", "number"),
-    "ADD_MONTHS": _wall("ns_add_months", 2),
-    "CEIL": _plain("ns_ceil", "int"),
+    "ABS": _direct("abs", "number"),
+    "ADD_MONTHS": _local("ns_add_months", 2),
+    "CEIL": _direct("ns_ceil", "int"),
     "COALESCE": _coalesce,
     "CONCAT": _concat,
     "DECODE": _decode,
-    "FLOOR": _plain("ns_floor", "int"),
+    "FLOOR": _direct("ns_floor", "int"),
     "FROM_TZ": _from_tz,
-    "GREATEST": _extreme("max"),
-    "INSTR": _plain("ns_instr", "int", 2, 4),
-    "LAST_DAY": _wall("ns_last_day", 1),
-    "LEAST": _extreme("min"),
-    "LENGTH": _plain("length", "int"),
-    "LOWER": _plain("ns_lower", "text"),
-    "LPAD": _plain("ns_lpad", "text", 2, 3),
-    "LTRIM": _emptied("ltrim"),
+    "GREATEST": _greatest_or_least("max"),
+    "INSTR": _direct("ns_instr", "int", 2, 4),
+    "LAST_DAY": _local("ns_last_day", 1),
+    "LEAST": _greatest_or_least("min"),
+    "LENGTH": _direct("length", "int"),
+    "LOWER": _direct("ns_lower", "text"),
+    "LPAD": _direct("ns_lpad", "text", 2, 3),
+    "LTRIM": _trimming("ltrim"),
     "MOD": lambda arguments, _: Typed(f"({arguments[0].sql} % {arguments[1].sql})", "int"),
-    "MONTHS_BETWEEN": _wall("ns_months_between", 2),
+    "MONTHS_BETWEEN": _local("ns_months_between", 2),
     "NULLIF": _nullif,
     "NVL": _coalesce,
     "NVL2": _nvl2,
-    "ORA_HASH": _plain("ns_ora_hash", "int"),
-    "REGEXP_INSTR": _plain("ns_regexp_instr", "int", 2, 2),
-    "REGEXP_REPLACE": _replaced("ns_regexp_replace"),
-    "REGEXP_SUBSTR": _plain("ns_regexp_substr", "text", 2, 2),
-    "REPLACE": _replaced("replace"),
-    "ROUND": _plain("round", "number", 1, 2),
-    "RPAD": _plain("ns_rpad", "text", 2, 3),
-    "RTRIM": _emptied("rtrim"),
-    "SIGN": _plain("sign", "int"),
+    "ORA_HASH": _direct("ns_ora_hash", "int"),
+    "REGEXP_INSTR": _direct("ns_regexp_instr", "int", 2, 2),
+    "REGEXP_REPLACE": _replacing("ns_regexp_replace"),
+    "REGEXP_SUBSTR": _direct("ns_regexp_substr", "text", 2, 2),
+    "REPLACE": _replacing("replace"),
+    "ROUND": _direct("round", "number", 1, 2),
+    "RPAD": _direct("ns_rpad", "text", 2, 3),
+    "RTRIM": _trimming("rtrim"),
+    "SIGN": _direct("sign", "int"),
     "SUBSTR": _substr,
     "SYS_EXTRACT_UTC": _sys_extract_utc,
     "TO_CHAR": _to_char,
-    "TO_CLOB": _same,
+    "TO_CLOB": _unchanged,
     "TO_DATE": _to_date,
     "TO_NUMBER": lambda arguments, _: Typed(f"CAST({arguments[0].sql} AS NUMERIC)", "number"),
     "TO_TIMESTAMP": _to_date,
     "TO_TIMESTAMP_TZ": _to_timestamp_tz,
-    "TRANSLATE": _plain("ns_translate", "text", 3, 3),
+    "TRANSLATE": _direct("ns_translate", "text", 3, 3),
     "TRUNC": _trunc,
-    "TZ_OFFSET": _plain("ns_tz_offset", "text"),
-    "UPPER": _plain("ns_upper", "text"),
+    "TZ_OFFSET": _direct("ns_tz_offset", "text"),
+    "UPPER": _direct("ns_upper", "text"),
 }
 
 
-def called(name: str, arguments: Arguments, switches: NetSuiteSwitches) -> Typed:
-    """One call of a supported function.
+def function_call(name: str, arguments: Arguments, switches: NetSuiteSwitches) -> Typed:
+    """Translate a function call.
 
     Raises:
-        Refusal: No such function, or not with these arguments.
+        ApiError: The function is not supported, or not with these arguments.
     """
     handler = HANDLERS.get(name)
     if not handler or not arguments:
@@ -234,14 +234,14 @@ def called(name: str, arguments: Arguments, switches: NetSuiteSwitches) -> Typed
         raise unsupported(f"{name}: wrong number of arguments") from error
 
 
-def now_as(name: str, switches: NetSuiteSwitches) -> Typed:
-    """CURRENT_TIMESTAMP and its kin; SYSDATE is the server's, so Pacific."""
+def current_time(name: str, switches: NetSuiteSwitches) -> Typed:
+    """Return CURRENT_TIMESTAMP and the like; SYSDATE is the server's time, which is Pacific."""
     moment = Typed(":now", "instant", zone=PACIFIC if name == "SYSDATE" else switches.session_zone)
     return moment if name == "CURRENT_TIMESTAMP" else as_local(moment)
 
 
 def display_value(value: Typed) -> Typed:
-    """BUILTIN.DF: what a screen shows for a reference or a box."""
+    """Translate BUILTIN.DF: the display value of a reference or checkbox."""
     if value.kind == "bool":
         return Typed(f"CASE {value.sql} WHEN 'T' THEN 'Yes' WHEN 'F' THEN 'No' END", "text")
     if not value.refers:

@@ -1,94 +1,94 @@
-"""Which columns a statement may name, and NetSuite's words for those it may not."""
+"""Columns that a SELECT may name, and NetSuite's errors for others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from resources.sandbox.netsuite.refusal import QUERY_PREFIX, Refusal, bad_query, unsupported
+from resources.sandbox.netsuite.errors import QUERY_PREFIX, ApiError, bad_query, unsupported
 from resources.sandbox.netsuite.suiteql.typed import Typed, identifier
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 
 
 @dataclass(frozen=True)
 class Source:
-    """One table or sub-select of a FROM clause."""
+    """One table or subquery of a FROM clause."""
 
     alias: str
     table: str
     columns: Mapping[str, Typed]
     sql: str
-    key: str = ""  # SQL of the key, for a real table
+    key: str = ""  # SQL of the key, for a table
 
 
 @dataclass
 class Scope:
-    """The sources of one SELECT, and those of the SELECT around it."""
+    """The sources of one SELECT and of its outer SELECT."""
 
     switches: NetSuiteSwitches
     outer: "Scope | None" = None
     sources: dict[str, Source] = field(default_factory=dict)
 
     def add(self, source: Source) -> None:
-        """Take in one more source."""
+        """Add a source."""
         if source.alias in self.sources:
-            raise unsupported(f"alias {source.alias} twice")
+            raise unsupported(f"duplicate alias {source.alias}")
         self.sources[source.alias] = source
 
     def column(self, name: str, table: str = "") -> Typed:
-        """The column that a name means here.
+        """Return the column that a name refers to.
 
         Raises:
-            Refusal: None, or more than one.
+            ApiError: The name is unknown or ambiguous.
         """
         if table and table not in self.sources:
-            if self.outer and self.outer.knows(table):
+            if self.outer and self.outer.has_source(table):
                 return self.outer.column(name, table)
             raise self._unknown(table, "")
-        holders = [self.sources[table]] if table else list(self.sources.values())
-        found = [(each, each.columns[name]) for each in holders if name in each.columns]
+        sources = [self.sources[table]] if table else list(self.sources.values())
+        found = [(each, each.columns[name]) for each in sources if name in each.columns]
         if len(found) > 1:
             raise unsupported(f"column {name} is ambiguous")
         if found:
-            return self.taken(found[0][0], name, found[0][1])
+            return self.use(found[0][0], name, found[0][1])
         if not table and self.outer:
             return self.outer.column(name)
-        raise self._unknown(name, holders[0].table if holders else "")
+        raise self._unknown(name, sources[0].table if sources else "")
 
-    def knows(self, table: str) -> bool:
-        """Whether an alias is a source here or further out."""
-        return table in self.sources or (self.outer is not None and self.outer.knows(table))
+    def has_source(self, table: str) -> bool:
+        """Return whether an alias is a source here or in an outer SELECT."""
+        return table in self.sources or (self.outer is not None and self.outer.has_source(table))
 
-    def taken(self, source: Source, name: str, column: Typed) -> Typed:
-        """A column as expressions write it."""
+    def use(self, source: Source, name: str, column: Typed) -> Typed:
+        """Return a column as expressions write it."""
         del source, name
         return column
 
-    def _unknown(self, name: str, table: str) -> Refusal:
+    def _unknown(self, name: str, table: str) -> ApiError:
         if self.switches.unknown_column_500:
             detail = "An unexpected error occurred. Error ID: mp1ah7ru5f8zv0x2bq4nk"
-            return Refusal(500, "UNEXPECTED_ERROR", detail, reason=f"unknown column {name}")
+            return ApiError(500, "UNEXPECTED_ERROR", detail, reason=f"unknown column {name}")
         if self.switches.unknown_column_text == "field" and table:
             detail = f"{QUERY_PREFIX}Field '{name}' for record '{table}' was not found."
-            return Refusal(400, "INVALID_PARAMETER", detail, place={"o:errorQueryParam": "q"})
+            return ApiError(400, "INVALID_PARAMETER", detail, location={"o:errorQueryParam": "q"})
         known = ", ".join(f"{each.alias}={each.table}" for each in self.sources.values())
         return bad_query(f"Unknown identifier '{name}'. Available identifiers are: {{{known}}}.")
 
 
 @dataclass
 class NumberedScope(Scope):
-    """The same columns after ROWNUM was given out: they come through a sub-select, so they have new names."""
+    """The same columns after ROWNUM was assigned: they come from a subquery, so they have new names."""
 
     used: dict[str, str] = field(default_factory=dict)
 
-    def taken(self, source: Source, name: str, column: Typed) -> Typed:
-        """Note the column, and name it as the sub-select does."""
-        passed = f"{source.alias}.{name}"
-        self.used[passed] = column.sql
+    def use(self, source: Source, name: str, column: Typed) -> Typed:
+        """Record the column, and return it under its name in the subquery."""
+        inner = f"{source.alias}.{name}"
+        self.used[inner] = column.sql
         return Typed(
-            f"ns_source.{identifier(passed)}", column.kind, column.zone, column.refers, column.name, column.required
+            f"ns_source.{identifier(inner)}", column.kind, column.zone, column.refers, column.name, column.required
         )
 
     def column(self, name: str, table: str = "") -> Typed:
-        """ROWNUM is a column here."""
+        """Return the column that a name refers to, ROWNUM included."""
         if name == "rownum" and not table:
             return Typed("ns_source.rownum", "int", name="rownum")
         return Scope.column(self, name, table)

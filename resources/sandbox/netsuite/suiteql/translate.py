@@ -1,6 +1,6 @@
-"""SuiteQL statements to SQLite statements; kept by text, for keyset pages differ only in their parameters.
+"""Translation of SuiteQL statements to SQLite, cached by text: keyset pages differ only in their parameters.
 
-compiled(text, switches)  ->  Statement(page_sql, count_sql, keys)
+translate(text, top, switches)  ->  Statement(page_sql, count_sql, keys)
 """
 
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from functools import lru_cache
 
 from sqlglot import exp
 
-from resources.sandbox.netsuite.refusal import unsupported
+from resources.sandbox.netsuite.errors import unsupported
 from resources.sandbox.netsuite.store.tables import READABLE, TABLES
-from resources.sandbox.netsuite.suiteql.block import STREWN, Block, order_terms, select_block
-from resources.sandbox.netsuite.suiteql.catalogue import columns_of
 from resources.sandbox.netsuite.suiteql.clauses import limit_sql
-from resources.sandbox.netsuite.suiteql.expressions import writer_of
+from resources.sandbox.netsuite.suiteql.expressions import expression_writer
+from resources.sandbox.netsuite.suiteql.parser import parse
+from resources.sandbox.netsuite.suiteql.query_block import SHUFFLED, Block, order_terms, select_block
 from resources.sandbox.netsuite.suiteql.scope import Scope, Source
-from resources.sandbox.netsuite.suiteql.statement import parse
 from resources.sandbox.netsuite.suiteql.typed import Typed, as_local, identifier, quoted
+from resources.sandbox.netsuite.suiteql.visible_columns import columns_of
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What runs for one page; parameters: p0 …, now, shuffle, limit, offset."""
+    """SQLite statements of one page; parameters: p0 …, now, shuffle, limit, offset."""
 
     page_sql: str
     count_sql: str
@@ -30,11 +30,11 @@ class Statement:
 
 
 @lru_cache(maxsize=512)
-def compiled(text: str, top: int, switches: NetSuiteSwitches) -> Statement:
+def translate(text: str, top: int, switches: NetSuiteSwitches) -> Statement:
     """Translate a scanned statement.
 
     Raises:
-        Refusal: It is not SuiteQL, or names something that this account has not.
+        ApiError: It is not SuiteQL, or names something that this account does not have.
     """
     query = parse(text, switches)
     try:
@@ -50,14 +50,14 @@ def _paged(block: Block, top: int, switches: NetSuiteSwitches) -> Statement:
         sql = f"SELECT * FROM ({sql}) LIMIT {top}"
         count_sql = f"SELECT min(count(*), {top}) FROM ({block.sql})"
     if switches.shuffle_unordered and not block.ordered:
-        sql = f"SELECT * FROM ({sql}) ORDER BY {STREWN.format('row_number() OVER ()')}"
+        sql = f"SELECT * FROM ({sql}) ORDER BY {SHUFFLED.format('row_number() OVER ()')}"
     rendered = ", ".join(_rendered(each, switches) for each in block.columns)
     page_sql = f"SELECT {rendered} FROM (SELECT * FROM ({sql}) LIMIT :limit OFFSET :offset)"
     return Statement(page_sql, count_sql, tuple(each.name for each in block.columns))
 
 
 def _rendered(column: Typed, switches: NetSuiteSwitches) -> str:
-    """One output value as text: a bare time loses its hours and follows the user's date preference."""
+    """Return an output value as text; a time is shortened to a date in the user's format, as in NetSuite."""
     local = as_local(column)
     if local.kind == "local":
         return f"ns_day({local.sql}, {quoted(switches.date_format)})"
@@ -65,14 +65,14 @@ def _rendered(column: Typed, switches: NetSuiteSwitches) -> str:
 
 
 class _Translation:
-    """Translates the queries of one statement."""
+    """Translation of one statement."""
 
     def __init__(self, switches: NetSuiteSwitches) -> None:
         self._switches = switches
         self._named: dict[str, Block] = {}
 
     def query(self, node: exp.Expr, outer: Scope | None, *, outermost: bool = False) -> Block:
-        """A SELECT, a set operation, or either in parentheses."""
+        """Translate a SELECT, a set operation, or either in parentheses."""
         if isinstance(node, exp.Subquery):
             return self.query(node.this, outer, outermost=outermost)
         named = node.args.get("with_")
@@ -82,31 +82,31 @@ class _Translation:
             return self._set_operation(node, outer)
         if isinstance(node, exp.Select):
             return select_block(node, self._scope(node, outer), self.nested, outermost=outermost)
-        raise unsupported(f"{type(node).__name__} is no query")
+        raise unsupported(f"{type(node).__name__} is not a query")
 
     def nested(self, node: exp.Expr, outer: Scope) -> Typed:
-        """A SELECT within an expression."""
+        """Translate a SELECT within an expression."""
         block = self.query(node, outer)
         first = block.columns[0]
         return Typed(f"({block.sql})", first.kind, first.zone, first.refers)
 
     def _set_operation(self, node: exp.SetOperation, outer: Scope | None) -> Block:
-        words: dict[type[exp.Expr], str] = {exp.Union: "UNION", exp.Intersect: "INTERSECT", exp.Except: "EXCEPT"}
-        word = words[type(node)] + ("" if node.args.get("distinct") else " ALL")
+        operators: dict[type[exp.Expr], str] = {exp.Union: "UNION", exp.Intersect: "INTERSECT", exp.Except: "EXCEPT"}
+        operator = operators[type(node)] + ("" if node.args.get("distinct") else " ALL")
         left, right = self.query(node.this, outer), self.query(node.expression, outer)
         if len(left.columns) != len(right.columns):
             raise unsupported("the SELECTs have different numbers of columns")
-        sql = f"SELECT * FROM ({left.sql}) {word} SELECT * FROM ({right.sql})"
+        sql = f"SELECT * FROM ({left.sql}) {operator} SELECT * FROM ({right.sql})"
         order = node.args.get("order")
         if order:
             aliases = {each.name: each for each in left.columns}
-            terms = order_terms(order, writer_of(Scope(self._switches), self.nested), left.columns, aliases)
+            terms = order_terms(order, expression_writer(Scope(self._switches), self.nested), left.columns, aliases)
             sql = f"SELECT * FROM ({sql}) ORDER BY {', '.join(terms)}"
         sql += limit_sql(node)
         return Block(sql, left.columns, bool(order), f"SELECT count(*) FROM ({sql})")
 
     def _scope(self, node: exp.Select, outer: Scope | None) -> Scope:
-        """The sources of a SELECT."""
+        """Return the scope with the sources of a SELECT."""
         from_ = node.args.get("from_")
         if from_ is None:
             raise unsupported("SELECT without FROM")
@@ -116,27 +116,27 @@ class _Translation:
         return scope
 
     def _source(self, node: exp.Expr, outer: Scope | None) -> Source:
-        """A table, a sub-select or a name given by WITH."""
+        """Return the source of a table, a subquery or a name of WITH."""
         alias = node.alias_or_name.lower()
         if isinstance(node, exp.Table) and node.name.lower() not in self._named:
             table = node.name.lower()
             if node.args.get("db") or not isinstance(node.this, exp.Identifier):
-                raise unsupported("a table has a plain name")
+                raise unsupported("qualified table name")
             columns = columns_of(table, alias, self._switches)
             key = f"{identifier(alias)}.{identifier(READABLE[table].key)}" if table in TABLES else ""
             rows = identifier(table)
-            if table in self._switches.emptied_tables:
+            if table in self._switches.empty_tables:
                 rows = f"(SELECT * FROM {rows} WHERE false)"
             return Source(alias, table, columns, f"{rows} AS {identifier(alias)}", key)
         if isinstance(node, exp.Table):
             return _derived(alias, self._named[node.name.lower()])
         if isinstance(node, exp.Subquery):
             return _derived(alias or "ns_sub", self.query(node.this, outer))
-        raise unsupported("FROM takes tables and SELECTs")
+        raise unsupported("FROM takes tables and subqueries")
 
 
 def _derived(alias: str, block: Block) -> Source:
-    """A sub-select as a source."""
+    """Return a subquery as a source."""
     columns = {
         each.name: Typed(f"{identifier(alias)}.{each.sql}", each.kind, each.zone, each.refers, each.name)
         for each in block.columns

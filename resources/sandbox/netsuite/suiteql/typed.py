@@ -1,14 +1,14 @@
-"""A translated expression with its Oracle type, and how two of them are compared.
+"""Translated expressions with their Oracle type, and comparisons of them.
 
-`instant` is UTC text with the zone it is shown in; `local` is wall time without a zone. An instant compared with wall
-time leaves the column bare and converts the other side once, so that the index on lastmodifieddate is used.
+`instant` is UTC text with the time zone of its display; `local` is local time without a zone. In a comparison of both,
+the local side is converted to UTC, so that the index on lastmodifieddate is used.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from resources.sandbox.netsuite.refusal import unsupported
+from resources.sandbox.netsuite.errors import unsupported
 
 ValueKind = Literal["text", "int", "number", "bool", "instant", "local", "null", "bind", "condition"]
 TIMES = frozenset({"instant", "local"})
@@ -16,13 +16,13 @@ TIMES = frozenset({"instant", "local"})
 
 @dataclass(frozen=True)
 class Typed:
-    """SQLite text of one expression, and what Oracle would know of it.
+    """One expression in SQLite with its Oracle type.
 
     Attributes:
-        zone: For an instant: the zone in which it is shown and compared.
-        refers: Table whose display value BUILTIN.DF shows.
-        name: Name of the output column when it has no alias.
-        required: Never null, so that "nulls last" need not be said.
+        zone: For an instant: the time zone in which it is displayed and compared.
+        refers: Table of the display value that BUILTIN.DF returns.
+        name: Name of the output column without an alias.
+        required: Never null, so NULLS LAST is unnecessary.
     """
 
     sql: str
@@ -37,17 +37,17 @@ NULL = Typed("NULL", "null")
 
 
 def quoted(text: str) -> str:
-    """A text literal."""
+    """Return a text literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:
-    """A quoted name."""
+    """Return a quoted name."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def as_local(value: Typed) -> Typed:
-    """A time as wall time of its zone."""
+    """Convert an instant to local time of its zone."""
     if value.kind != "instant":
         return value
     sql = value.sql if value.zone == "UTC" else f"ns_local({value.sql}, {quoted(value.zone)})"
@@ -55,23 +55,23 @@ def as_local(value: Typed) -> Typed:
 
 
 def as_utc_sql(value: Typed, zone: str, ambiguous: str) -> str:
-    """A wall time read in a zone, as UTC text."""
+    """Convert a local time of a zone to UTC."""
     if value.kind == "instant" or zone == "UTC":
         return value.sql
     return f"ns_utc({value.sql}, {quoted(zone)}, {quoted(ambiguous)})"
 
 
 def comparable(first: Typed, second: Typed, ambiguous: str) -> tuple[str, str]:
-    """Both sides of a comparison.
+    """Return the SQL of both sides of a comparison.
 
     Raises:
-        Refusal: A time is compared with something that is none.
+        ApiError: A time is compared with another type.
     """
     kinds = {first.kind, second.kind}
     if not kinds & TIMES or "null" in kinds:
         return first.sql, second.sql
     if not kinds <= TIMES:
-        raise unsupported("a date is compared through TO_DATE or TO_TIMESTAMP only")
+        raise unsupported("a date must be compared with TO_DATE or TO_TIMESTAMP")
     if first.kind == "instant" and second.kind == "local":
         return first.sql, as_utc_sql(second, first.zone, ambiguous)
     if first.kind == "local" and second.kind == "instant":
@@ -80,16 +80,16 @@ def comparable(first: Typed, second: Typed, ambiguous: str) -> tuple[str, str]:
 
 
 def unified(values: Sequence[Typed]) -> tuple[list[str], Typed]:
-    """Branches of one value (CASE, COALESCE …) brought to one kind; the second part has that kind."""
-    told = [each for each in values if each.kind != "null"]
-    if not told:
+    """Convert the branches of a value (CASE, COALESCE …) to one kind; return their SQL, and the kind without SQL."""
+    typed = [each for each in values if each.kind != "null"]
+    if not typed:
         return [each.sql for each in values], NULL
-    kinds = {each.kind for each in told}
-    if kinds <= TIMES and len({(each.kind, each.zone) for each in told}) > 1:
+    kinds = {each.kind for each in typed}
+    if kinds <= TIMES and len({(each.kind, each.zone) for each in typed}) > 1:
         return [as_local(each).sql for each in values], Typed("", "local")
     if kinds & TIMES and not kinds <= TIMES:
         raise unsupported("dates and other values in one expression")
-    kind: ValueKind = told[0].kind if len(kinds) == 1 else "text"
+    kind: ValueKind = typed[0].kind if len(kinds) == 1 else "text"
     if kinds <= {"int", "number", "bind"} and len(kinds) > 1:
         kind = "number"
-    return [each.sql for each in values], replace(told[0], sql="", kind=kind, refers="", name="", required=False)
+    return [each.sql for each in values], replace(typed[0], sql="", kind=kind, refers="", name="", required=False)

@@ -1,4 +1,4 @@
-"""What writes one SELECT's expressions: looks up the function for each kind of node, nothing else passes."""
+"""Translation of one SELECT's expressions by a table of node types; other nodes are rejected."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from typing import Any
 
 from sqlglot import exp
 
-from resources.sandbox.netsuite.refusal import unsupported
+from resources.sandbox.netsuite.errors import unsupported
 from resources.sandbox.netsuite.suiteql.scope import Scope
 from resources.sandbox.netsuite.suiteql.typed import Typed, comparable
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 
-# translates a nested SELECT: its SQL and the type of its first column
+# translates a nested SELECT to its SQL with the type of its first column
 Nested = Callable[[exp.Expr, Scope], Typed]
-# translates one node; each takes its own class of node
+# translates one node of a certain class
 Write = Callable[["Writer", Any], Typed]
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes the expressions of one SELECT."""
+    """Translator of one SELECT's expressions."""
 
     scope: Scope
     nested: Nested
@@ -27,14 +27,14 @@ class Writer:
 
     @property
     def switches(self) -> NetSuiteSwitches:
-        """How this account behaves."""
+        """The account's switches."""
         return self.scope.switches
 
     def write(self, node: exp.Expr) -> Typed:
-        """One expression.
+        """Translate an expression.
 
         Raises:
-            Refusal: SuiteQL does not support it, or it names something unknown.
+            ApiError: SuiteQL does not support it, or it names something unknown.
         """
         writer = self.table.get(type(node))
         if not writer:
@@ -42,31 +42,31 @@ class Writer:
         return writer(self, node)
 
     def sql(self, node: exp.Expr) -> str:
-        """One expression, as text."""
+        """Translate an expression to SQL."""
         return self.write(node).sql
 
     def condition(self, node: exp.Expr) -> str:
-        """Something true or false; to Oracle no value is that.
+        """Translate a condition to SQL; in Oracle a value is not a condition.
 
         Raises:
-            Refusal: It is a value.
+            ApiError: The expression is a value.
         """
         written = self.write(node)
         if written.kind != "condition":
-            raise unsupported("a value where a condition belongs")
+            raise unsupported("value instead of a condition")
         return written.sql
 
     def value(self, node: exp.Expr) -> Typed:
-        """A value; to Oracle no condition is one.
+        """Translate a value; in Oracle a condition is not a value.
 
         Raises:
-            Refusal: It is a condition.
+            ApiError: The expression is a condition.
         """
         written = self.write(node)
         if written.kind == "condition":
-            raise unsupported("a condition where a value belongs")
+            raise unsupported("condition instead of a value")
         return written
 
     def pair(self, first: exp.Expr, second: exp.Expr) -> tuple[str, str]:
-        """Both sides of a comparison."""
+        """Translate both sides of a comparison."""
         return comparable(self.value(first), self.value(second), self.switches.ambiguous_hour)

@@ -1,139 +1,142 @@
-"""What becomes of an edit by hand in the target is the workflow file's to say."""
+"""The workflow file decides what happens to manual edits in the target."""
 
 import pytest
 
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import customer, suite_customers
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
 POLICIES = ["restore", "report", "adopt"]
+EDITED = "edited manually"
 
 
 @pytest.fixture
-def edited(suiteprojects: Flow, sandbox: Sandbox) -> Flow:
-    """A customer that was sent and then renamed by hand."""
+def edited(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> WorkflowRunner:
+    """A customer that was sent and then renamed in the target."""
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(customer("1")).run()
-    by_hand(sandbox, company="by hand")
+    edit_customer(sandbox, company=EDITED)
     return suiteprojects
 
 
-def by_hand(sandbox: Sandbox, **values: str) -> None:
-    """A person edits our customer."""
+def edit_customer(sandbox: Sandbox, **values: str) -> None:
+    """Edit our customer in the target, as a person would."""
     key = next(int(row["id"]) for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1")
     sandbox.suiteprojects.modify("Customer", key, **values)
 
 
-def shown(sandbox: Sandbox) -> str:
-    """The company name that the target has."""
+def company(sandbox: Sandbox) -> str:
+    """Return the company name in the target."""
     return next(row["company"] for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1")
 
 
-def say(flow: Flow, sandbox: Sandbox, drift: str) -> Flow:
-    """The file has this policy from the start: the record is sent by it, then edited."""
-    flow.spec = suite_customers(drift=drift)
-    flow.run()
-    by_hand(sandbox, company="by hand")
-    return flow
+def send_and_edit(runner: WorkflowRunner, sandbox: Sandbox, drift: str) -> WorkflowRunner:
+    """Send the record by a file with this policy, then edit it."""
+    runner.spec = suite_customers(drift=drift)
+    runner.run()
+    edit_customer(sandbox, company=EDITED)
+    return runner
 
 
-def test_restore_puts_it_back(edited: Flow, sandbox: Sandbox) -> None:
-    """NetSuite is right; the reason says that somebody edited it."""
+def test_restore_sends_our_value_again(edited: WorkflowRunner, sandbox: Sandbox) -> None:
+    """NetSuite is right; the reason names the edit."""
     assert edited.run() == {"1": ("update", "drift")}
-    assert shown(sandbox) == "Company 1"
+    assert company(sandbox) == "Company 1"
     assert edited.run() == {"1": ("unchanged", "identical")}
 
 
-@pytest.mark.parametrize("edit", [{"company": "by hand"}, {"active": ""}])
-def test_the_same_edit_made_again_is_put_back_again(edited: Flow, sandbox: Sandbox, edit: dict[str, str]) -> None:
-    """A person's second try is no quirk of the target; a customer that is switched off twice would stay off."""
+@pytest.mark.parametrize("edit", [{"company": EDITED}, {"active": ""}])
+def test_a_repeated_edit_is_restored_again(edited: WorkflowRunner, sandbox: Sandbox, edit: dict[str, str]) -> None:
+    """It is no normalization by the target; a customer that was deactivated twice would stay inactive."""
     edited.run()
     for _ in range(3):
-        by_hand(sandbox, **edit)
+        edit_customer(sandbox, **edit)
         assert edited.run()["1"][0] in {"update", "reactivate"}
         assert edited.run() == {"1": ("unchanged", "identical")}
 
 
-def test_an_edit_back_to_what_was_sent_once_is_an_edit(edited: Flow, sandbox: Sandbox) -> None:
-    """NetSuite and a person agreed meanwhile, so nothing was sent; what the target once made of our values is over."""
-    assert edited.stage(customer("1", company_name="by hand")).run() == {"1": ("unchanged", "identical")}
-    by_hand(sandbox, company="Company 1")
+def test_an_edit_back_to_an_earlier_value_is_an_edit(edited: WorkflowRunner, sandbox: Sandbox) -> None:
+    """NetSuite and the target agreed meanwhile, so nothing was sent; the earlier confirmation no longer counts."""
+    assert edited.stage(customer("1", company_name=EDITED)).run() == {"1": ("unchanged", "identical")}
+    edit_customer(sandbox, company="Company 1")
 
     assert edited.run() == {"1": ("update", "drift")}
-    assert shown(sandbox) == "by hand"
+    assert company(sandbox) == EDITED
 
 
-@pytest.mark.parametrize("drift", ["report", "adopt"])
-def test_it_is_left_alone_and_told(edited: Flow, sandbox: Sandbox, drift: str) -> None:
-    """Nothing is sent, at no later run either; the decision names the fields."""
-    flow = say(edited, sandbox, drift)
+@pytest.mark.parametrize(("drift", "outcome"), [("report", "not restored"), ("adopt", "accepted until")])
+def test_other_policies_report_the_edit_and_send_nothing(
+    edited: WorkflowRunner, sandbox: Sandbox, drift: str, outcome: str
+) -> None:
+    """No later run sends anything either; the decision names the fields."""
+    runner = send_and_edit(edited, sandbox, drift)
     writes = sandbox.suiteprojects.write_calls()
 
     for _ in range(3):
-        assert flow.run() == {"1": ("unchanged", f"drift_{drift}ed")}
+        assert runner.run() == {"1": ("unchanged", f"drift_{drift}ed")}
 
-    assert (shown(sandbox), sandbox.suiteprojects.write_calls()) == ("by hand", writes)
-    reason = flow.warehouse.read("select reason from sync_decisions where to_run is null")["reason"][0]
-    assert reason.startswith("edited in the target since, ")
-    assert reason.endswith("1 in the target: company")
+    assert (company(sandbox), sandbox.suiteprojects.write_calls()) == (EDITED, writes)
+    reason = runner.warehouse.read("select reason from sync_decisions where to_run is null")["reason"][0]
+    assert reason.startswith(f"edited in the target and {outcome}")
+    assert reason.endswith(": company")
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("drift", POLICIES)
-def test_a_change_in_netsuite_is_sent_whatever_the_policy(edited: Flow, sandbox: Sandbox, drift: str) -> None:
+def test_a_change_in_netsuite_is_sent_under_every_policy(edited: WorkflowRunner, sandbox: Sandbox, drift: str) -> None:
     """It is newer than the edit."""
-    flow = say(edited, sandbox, drift)
+    runner = send_and_edit(edited, sandbox, drift)
 
-    assert flow.stage(customer("1", company_name="Newest")).run() == {"1": ("update", "source_changed")}
-    assert shown(sandbox) == "Newest"
+    assert runner.stage(customer("1", company_name="Newest")).run() == {"1": ("update", "source_changed")}
+    assert company(sandbox) == "Newest"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("drift", "action"), [("restore", "reactivate"), ("report", "unchanged"), ("adopt", "unchanged")]
 )
-def test_switching_off_by_hand_is_an_edit(edited: Flow, sandbox: Sandbox, drift: str, action: str) -> None:
-    """A person closed the customer for booking; whether that may be is the file's to say."""
-    flow = say(edited, sandbox, drift)
-    by_hand(sandbox, company="Company 1", active="0")
+def test_a_manual_deactivation_is_an_edit(edited: WorkflowRunner, sandbox: Sandbox, drift: str, action: str) -> None:
+    """A person closed the customer for bookings; the file decides whether that may stay."""
+    runner = send_and_edit(edited, sandbox, drift)
+    edit_customer(sandbox, company="Company 1", active="0")
 
-    assert flow.run()["1"][0] == action
+    assert runner.run()["1"][0] == action
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("drift", POLICIES)
-def test_what_is_gone_in_netsuite_is_switched_off_whatever_the_policy(
-    edited: Flow, sandbox: Sandbox, drift: str
+def test_a_deleted_record_is_deactivated_under_every_policy(
+    edited: WorkflowRunner, sandbox: Sandbox, drift: str
 ) -> None:
-    """An edit by hand does not keep a record alive."""
-    flow = say(edited, sandbox, drift)
+    """A manual edit does not keep a record active."""
+    runner = send_and_edit(edited, sandbox, drift)
 
-    assert flow.stage(customer("1", is_deleted=True)).run() == {"1": ("deactivate", "deleted")}
+    assert runner.stage(customer("1", is_deleted=True)).run() == {"1": ("deactivate", "deleted")}
 
 
 @pytest.mark.parametrize("drift", POLICIES)
-@pytest.mark.parametrize("nights", [0, 2])
-def test_what_is_live_again_is_switched_on_whatever_the_policy(
-    suiteprojects: Flow, sandbox: Sandbox, drift: str, nights: int
+@pytest.mark.parametrize("runs", [0, 2])
+def test_a_restored_record_is_reactivated_under_every_policy(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox, drift: str, runs: int
 ) -> None:
-    """We switched it off, not a person; runs that find it off already change nothing of that."""
+    """A run deactivated it, not a person; later runs that find it inactive make no difference."""
     suiteprojects.spec = suite_customers(drift=drift)
     suiteprojects.stage(customer("1")).run()
     suiteprojects.stage(customer("1", is_deleted=True)).run()
-    for _ in range(nights):
+    for _ in range(runs):
         assert suiteprojects.run() == {"1": ("unchanged", "deleted")}
 
     assert suiteprojects.stage(customer("1")).run() == {"1": ("reactivate", "live_again")}
-    assert shown(sandbox) == "Company 1"
+    assert company(sandbox) == "Company 1"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("drift", ["report", "adopt"])
-def test_a_record_of_others_is_taken_over_whatever_the_policy(
-    suiteprojects: Flow, sandbox: Sandbox, drift: str
+def test_a_record_of_others_is_adopted_under_every_policy(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox, drift: str
 ) -> None:
-    """What was never ours cannot have drifted."""
-    sandbox.suiteprojects.add("Customer", name="C1", company="made by hand")
+    """A record that was never ours cannot have drifted."""
+    sandbox.suiteprojects.add("Customer", name="C1", company="Created manually")
     suiteprojects.spec = suite_customers(drift=drift)
 
     assert suiteprojects.stage(customer("1")).run() == {"1": ("adopt", "matched")}

@@ -1,11 +1,11 @@
-"""The lineage is read off the mapping."""
+"""The lineage is derived from the mapping."""
 
 from assets.delivery.mart.lineage import column_lineage
 from tests.assets.delivery.builders import one_source, option_tree
 
 
 def test_every_column_of_an_expression_is_a_row() -> None:
-    """Nobody types the lineage, so it cannot be out of date."""
+    """The lineage is never written by hand, so it cannot be out of date."""
     fields = [
         {"field": "name", "sql": "coalesce(company_name, upper(email), company_name)"},
         {"field": "externalId", "from": "customer_id"},
@@ -29,7 +29,7 @@ def test_every_column_of_an_expression_is_a_row() -> None:
 
 
 def test_each_source_has_its_own_rows() -> None:
-    """Two tables may fill one field."""
+    """Two tables may map to one field."""
     lineage = column_lineage(option_tree(), "flow").filter(target_field="name")
 
     assert lineage.select("source_table", "source_column").rows() == [
@@ -38,7 +38,7 @@ def test_each_source_has_its_own_rows() -> None:
     ]
 
 
-def test_a_row_that_is_switched_off_leaves_no_trace() -> None:
+def test_a_row_that_is_switched_off_has_no_lineage() -> None:
     """It has no effect."""
     fields = [{"field": "a", "from": "email"}, {"field": "b", "from": "stage", "active": False}]
 

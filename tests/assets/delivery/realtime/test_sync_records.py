@@ -1,14 +1,16 @@
-"""A few records, decided and sent by the same engine as all: what a change notification starts."""
+"""Selected records are synced in real time with the same decisions as in a full run."""
 
 import polars as pl
 import pytest
 
-from assets.delivery.ledger import plans
-from assets.delivery.ledger.ledger import proven, proven_whole
-from assets.delivery.ledger.plans import PlanError
+from assets.delivery.errors import PlanError
+from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.plans import PlanState
+from assets.delivery.ledger.runs import is_proven, is_proven_by_full_run
+from assets.delivery.mart.build import update_mart
 from assets.delivery.plan.planner import Planned, make_plan
-from assets.delivery.plan.scope import Few
-from assets.delivery.realtime.sync_records import Targeted, look, renew_mart, sync_few
+from assets.delivery.plan.scope import SelectedRecords
+from assets.delivery.realtime.sync_records import RealtimeResult, refresh_target_state, sync_records
 from assets.delivery.schemas import KEY
 from assets.delivery.send.apply import run_sync
 from assets.delivery.spec.policies import Guards, Limit
@@ -17,240 +19,234 @@ from resources.failpoints import arm, disarm
 from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import customer, project, suite_customers
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
 FIVE = tuple(customer(str(number)) for number in range(1, 6))
 
 
-def few(flow: Flow, *keys: tuple[str, str]) -> Targeted:
-    """Bring these records up to date."""
-    run_id = f"change notifications {next(flow.runs)}"
-    return sync_few(flow.warehouse, flow.workflow, flow.target, frame(*keys), run_id=run_id, clock=flow.clock)
+def sync(runner: WorkflowRunner, *keys: tuple[str, str]) -> RealtimeResult:
+    """Sync these records."""
+    return sync_records(runner.context(f"realtime {next(runner.runs)}"), frame(*keys))
 
 
 def frame(*keys: tuple[str, str]) -> pl.DataFrame:
-    """Which records."""
+    """Return keys as a frame: KEY."""
     return pl.DataFrame(keys, schema=dict.fromkeys(KEY, pl.String), orient="row")
 
 
-def decided(targeted: Targeted) -> dict[str, tuple[str, str]]:
-    """The final action and reason code of each record."""
-    assert targeted.synced is not None
-    return {row["source_id"]: (row["action"], row["reason_code"]) for row in targeted.synced.decisions.to_dicts()}
+def decided(result: RealtimeResult) -> dict[str, tuple[str, str]]:
+    """Return the final action and reason code of each record."""
+    assert result.synced is not None
+    return {row["source_id"]: (row["action"], row["reason_code"]) for row in result.synced.decisions.to_dicts()}
 
 
 @pytest.fixture
-def options(precoro: Flow) -> Flow:
-    """Five customers that a run of all has brought to Precoro."""
+def options(precoro: WorkflowRunner) -> WorkflowRunner:
+    """Five customers that a full run has sent to Precoro."""
     precoro.stage(*FIVE).run()
     return precoro
 
 
 @pytest.fixture
-def suite(suiteprojects: Flow) -> Flow:
-    """Five customers that a run of all has brought to SuiteProjects Pro, where a name is recognised as well."""
+def suite(suiteprojects: WorkflowRunner) -> WorkflowRunner:
+    """Five customers that a full run has sent to SuiteProjects Pro, with a match rule by name."""
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(*FIVE).run()
     return suiteprojects
 
 
-def rest(flow: Flow, but: str) -> list[tuple[object, ...]]:
-    """Mart, target state and decisions of the other records."""
-    decided = f"select source_id, action, from_run from sync_decisions where to_run is null and source_id <> '{but}'"
+def others(runner: WorkflowRunner, key: str) -> list[tuple[object, ...]]:
+    """Return mart, target state and decisions of all records but one."""
+    decided = f"select source_id, action, from_run from sync_decisions where to_run is null and source_id <> '{key}'"
     parts = (
-        f"select source_id, payload_hash, level from mart_flow where source_id <> '{but}' order by all",
-        f"select external_id, target_id, name from target_flow where external_id is distinct from '{but}' order by all",
+        f"select source_id, payload_hash, level from mart_flow where source_id <> '{key}' order by all",
+        f"select external_id, target_id, name from target_flow where external_id is distinct from '{key}' order by all",
         f"{decided} order by all",
     )
-    return [row for part in parts for row in flow.warehouse.read(part).rows()]
+    return [row for part in parts for row in runner.warehouse.read(part).rows()]
 
 
 @pytest.mark.parametrize("name", ["options", "suite"])
-def test_a_saved_record_is_brought_and_no_other_is_touched(name: str, request: pytest.FixtureRequest) -> None:
-    """What the next run of all finds is what it would have made itself."""
-    flow: Flow = request.getfixturevalue(name)
-    flow.stage(customer("1", company_name="New"), customer("2", company_name="Not hinted"), *FIVE[2:])
-    before = rest(flow, "1")
+def test_a_saved_record_is_synced_and_no_other_changes(name: str, request: pytest.FixtureRequest) -> None:
+    """The next full run has nothing left to change in it."""
+    runner: WorkflowRunner = request.getfixturevalue(name)
+    runner.stage(customer("1", company_name="New"), customer("2", company_name="Not notified"), *FIVE[2:])
+    before = others(runner, "1")
 
-    done = few(flow, ("customers", "1"))
+    done = sync(runner, ("customers", "1"))
 
     assert decided(done) == {"1": ("update", "source_changed")}
-    assert rest(flow, "1") == before
-    assert flow.run() == {
+    assert others(runner, "1") == before
+    assert runner.run() == {
         **dict.fromkeys("1345", ("unchanged", "identical")),
         "2": ("update", "source_changed"),
     }
 
 
-def test_a_save_that_changes_nothing_costs_precoro_no_call(options: Flow) -> None:
-    """A day has 3,000 of them; people save a form to close it."""
+def test_a_save_without_a_change_makes_no_precoro_call(options: WorkflowRunner) -> None:
+    """A day has 3,000 calls, and people often save a form without a change."""
     before = options.target.calls
 
-    assert decided(few(options, ("customers", "1"))) == {"1": ("unchanged", "identical")}
+    assert decided(sync(options, ("customers", "1"))) == {"1": ("unchanged", "identical")}
     assert options.target.calls == before
 
 
-def test_a_change_costs_precoro_two_calls_and_no_listing(options: Flow, sandbox: Sandbox) -> None:
-    """One that shows what is there, of which nothing may be blanked, and the change itself.
+def test_a_change_makes_two_precoro_calls_and_no_listing(options: WorkflowRunner, sandbox: Sandbox) -> None:
+    """One reads the option, so that no value is cleared; the other one changes it.
 
-    The process is a new one each time: the field, too, may be listed once a minute only.
+    Each run is a new process, and the custom field may only be listed once a minute.
     """
     for name in ("New", "Newer"):
         options.stage(customer("1", company_name=name), *FIVE[1:])
         with open_precoro(sandbox=sandbox.folder) as client:
             options.target = OptionTarget(client, "5144")
             began = sandbox.clock.now()
-            few(options, ("customers", "1"))
+            sync(options, ("customers", "1"))
             assert client.calls == 2
             assert (sandbox.clock.now() - began).total_seconds() < 10
 
 
-def test_parents_come_first(options: Flow) -> None:
-    """A new customer and its new project, in whatever order they were saved."""
+def test_parents_are_synced_first(options: WorkflowRunner) -> None:
+    """A new customer and its new project were saved in any order."""
     options.stage(*FIVE, customer("6"), below=(project("9", customer_id="6"),))
 
-    done = few(options, ("projects", "9"), ("customers", "6"))
+    done = sync(options, ("projects", "9"), ("customers", "6"))
 
     assert decided(done) == {"6": ("create", "new"), "9": ("create", "new")}
-    there = dict(options.warehouse.read("select external_id, target_id from target_flow").rows())
-    assert options.warehouse.read("select parent_id from target_flow where external_id = '9'").rows() == [(there["6"],)]
+    target_ids = dict(options.warehouse.read("select external_id, target_id from target_flow").rows())
+    assert options.warehouse.read("select parent_id from target_flow where external_id = '9'").rows() == [
+        (target_ids["6"],)
+    ]
 
 
-def test_a_record_whose_parent_nobody_knows_is_blocked(options: Flow) -> None:
-    """It goes by itself with the next run in which the parent is there."""
+def test_a_record_with_an_unknown_parent_is_blocked(options: WorkflowRunner) -> None:
+    """A later run sends it once the parent exists."""
     options.stage(*FIVE, below=(project("9", customer_id="77"),))
 
-    assert decided(few(options, ("projects", "9"))) == {"9": ("blocked", "parent_missing")}
+    assert decided(sync(options, ("projects", "9"))) == {"9": ("blocked", "parent_missing")}
 
 
-def test_a_deleted_record_is_switched_off(options: Flow) -> None:
-    """As a run of all does it."""
+def test_a_deleted_record_is_deactivated(options: WorkflowRunner) -> None:
+    """A full run does the same."""
     options.stage(customer("1", is_deleted=True), *FIVE[1:])
 
-    assert decided(few(options, ("customers", "1"))) == {"1": ("deactivate", "deleted")}
+    assert decided(sync(options, ("customers", "1"))) == {"1": ("deactivate", "deleted")}
 
 
 @pytest.mark.long
-def test_what_two_records_may_be_is_left_to_a_person(suite: Flow, sandbox: Sandbox) -> None:
-    """The other one was not saved just now, and still claims what somebody has typed into the target since."""
-    suite.stage(*FIVE, customer("6", entity_number="Twin"), customer("7", entity_number="twin"))
-    renew_mart(suite.warehouse, suite.workflow, frame(("customers", "7")), clock=suite.clock)
-    sandbox.suiteprojects.add("Customer", name="TWIN", company="By hand")
-    sandbox.suiteprojects.add("Customer", name="Twin", company="By hand")
+def test_a_record_with_a_competing_one_is_ambiguous(suite: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The other record was not saved, and still competes for a record that a person has created in the target."""
+    suite.stage(*FIVE, customer("6", entity_number="Same"), customer("7", entity_number="same"))
+    update_mart(suite.warehouse, suite.workflow, frame(("customers", "7")), clock=suite.clock)
+    sandbox.suiteprojects.add("Customer", name="SAME", company="Created")
+    sandbox.suiteprojects.add("Customer", name="Same", company="Created")
 
-    done = few(suite, ("customers", "6"))
+    done = sync(suite, ("customers", "6"))
 
     assert decided(done) == {"6": ("ambiguous", "several_candidates")}
 
 
 @pytest.mark.long
-def test_a_record_that_somebody_typed_into_the_target_is_recognised(suite: Flow, sandbox: Sandbox) -> None:
-    """A look by name is fresher than the last reading of all."""
-    typed = sandbox.suiteprojects.add("Customer", name="C6", company="By hand")
+def test_a_record_created_in_the_target_meanwhile_is_adopted(suite: WorkflowRunner, sandbox: Sandbox) -> None:
+    """It is looked up by name in the target, not only in the last target state."""
+    created = sandbox.suiteprojects.add("Customer", name="C6", company="Created")
     suite.stage(*FIVE, customer("6"))
 
-    done = few(suite, ("customers", "6"))
+    done = sync(suite, ("customers", "6"))
 
     assert decided(done) == {"6": ("adopt", "matched")}
     rows = suite.warehouse.read("select target_id from sync_links where source_id = '6'").rows()
-    assert rows == [(str(typed),)]
+    assert rows == [(str(created),)]
 
 
 @pytest.mark.long
-def test_a_record_of_ours_is_not_given_to_another_one(suite: Flow) -> None:
-    """The nickname is the same, the record is known to be customer 1's."""
+def test_a_linked_target_record_is_not_adopted_by_another(suite: WorkflowRunner) -> None:
+    """The name is the same, but the target record is linked to customer 1."""
     suite.stage(*FIVE, customer("6", entity_number="c1"))
 
-    done = few(suite, ("customers", "6"))
+    done = sync(suite, ("customers", "6"))
 
     assert decided(done)["6"] != ("adopt", "matched")
     links = dict(suite.warehouse.read("select source_id, target_id from sync_links where workflow = 'flow'").rows())
     assert links.get("6") != links["1"]
 
 
-def test_a_plan_of_all_leaves_out_what_hints_sent_meanwhile(options: Flow) -> None:
-    """It was made from a target that is older; the others of it go."""
+def test_a_plan_plan_id_leaves_out_what_hints_sent_meanwhile(options: WorkflowRunner) -> None:
+    """Its target state is older for that record; the other records are sent."""
     options.stage(customer("1", company_name="Older"), customer("2", company_name="New"), *FIVE[2:])
-    options.plan("run all")
+    options.plan("full")
     options.stage(customer("1", company_name="Newer"), customer("2", company_name="New"), *FIVE[2:])
-    few(options, ("customers", "1"))
+    sync(options, ("customers", "1"))
 
-    synced = options.send("run all")
+    synced = options.send("full")
 
-    told = {row["source_id"]: (row["action"], row["reason_code"]) for row in synced.decisions.to_dicts()}
-    assert (told["1"], told["2"]) == (("skipped", "stale_target"), ("update", "source_changed"))
+    decisions = {row["source_id"]: (row["action"], row["reason_code"]) for row in synced.decisions.to_dicts()}
+    assert (decisions["1"], decisions["2"]) == (("skipped", "stale_target"), ("update", "source_changed"))
     names = dict(options.warehouse.read("select external_id, name from target_flow").rows())
     assert (names["1"], names["2"]) == ("Newer", "New")
     assert set(options.run().values()) == {("unchanged", "identical")}
 
 
-def test_hints_wait_for_a_run_of_all_that_sends(options: Flow) -> None:
-    """What it sent after the look is not known to the plan of a few: the change notifications are tried again."""
+def test_hints_wait_for_a_run_plan_id_that_sends(options: WorkflowRunner) -> None:
+    """The real-time plan does not know what the full run has sent since: it is made again."""
     options.stage(customer("1", company_name="New"), *FIVE[1:])
-    options.plan("run all")
-    made = make_few(options, "change notifications", ("customers", "1"))
-    options.send("run all")
+    options.plan("full")
+    planned = plan_records(options, "realtime", ("customers", "1"))
+    options.send("full")
 
     with pytest.raises(PlanError, match="another run sent records"):
-        run_sync(
-            options.warehouse,
-            options.workflow,
-            options.target,
-            run_id="change notifications",
-            clock=options.clock,
-            kind=plans.REALTIME,
-        )
-    assert made.plan_id
+        run_sync(options.context("realtime"), kind=PlanKind.REALTIME)
+    assert planned.plan_id
 
 
 @pytest.mark.long
-def test_a_plan_of_a_few_does_not_replace_the_plan_of_all(options: Flow) -> None:
-    """A person looks at that one, and a run is about to send it."""
+def test_a_plan_of_a_few_does_not_replace_the_plan_plan_id(options: WorkflowRunner) -> None:
+    """A run is about to send the full plan."""
     options.stage(customer("1", company_name="New"), customer("2", company_name="New"), *FIVE[2:])
-    of_all = options.plan("run all").plan_id
+    plan_id = options.plan("full").plan_id
 
-    few(options, ("customers", "1"))
+    sync(options, ("customers", "1"))
 
-    assert options.states()[of_all] == plans.MADE
-    rows = options.warehouse.read("select count(*) from plan_flow where plan_id = ?", [of_all])
+    assert options.states()[plan_id] == PlanState.READY
+    rows = options.warehouse.read("select count(*) from plan_flow where plan_id = ?", [plan_id])
     assert rows.item() == len(FIVE)
 
 
-def test_a_guard_holds_a_few_back_too(options: Flow) -> None:
-    """The limits are those of a run; the plan waits for a person, as any other."""
+def test_guards_apply_to_realtime_plans(options: WorkflowRunner) -> None:
+    """The limits are those of a full run, and the plan waits for approval."""
     options.spec = options.spec.model_copy(update={"guards": Guards(update=Limit(percent=0, rows=0))})
     options.stage(*FIVE).run()
     options.stage(customer("1", company_name="New"), *FIVE[1:])
 
-    done = few(options, ("customers", "1"))
+    done = sync(options, ("customers", "1"))
 
-    assert [each.guard for each in done.tripped] == ["update"]
     assert done.planned is not None
-    assert options.states()[done.planned.plan_id] == plans.WAITING
-    assert options.release(done.planned.plan_id, "by hand").writes == 1
+    assert [each.guard for each in done.planned.tripped] == ["update"]
+    assert options.states()[done.planned.plan_id] == PlanState.WAITING
+    assert options.release(done.planned.plan_id, "released").writes == 1
 
 
-def test_before_the_first_run_of_all_nothing_is_brought(precoro: Flow) -> None:
-    """Nobody knows what the target has; the first run looks at all of it, beginning carefully."""
+def test_before_the_first_run_plan_id_nothing_is_brought(precoro: WorkflowRunner) -> None:
+    """The first full run reads the whole target and starts with a canary."""
     precoro.stage(*FIVE)
 
-    done = few(precoro, ("customers", "1"))
+    done = sync(precoro, ("customers", "1"))
 
     assert done.synced is None
-    assert done.told.startswith("no run of all records followed this version")
+    assert done.reason.startswith("no full run with this version of the workflow file has finished")
 
 
 @pytest.mark.long
-def test_what_a_run_that_died_left_open_is_looked_for_in_all_of_the_target(options: Flow) -> None:
-    """A create that got no answer is there; a second one would be worse than a long look."""
+def test_after_a_killed_run_the_whole_target_is_read(options: WorkflowRunner) -> None:
+    """A create whose response was lost may exist; a duplicate would be worse than a full read."""
     options.stage(*FIVE, customer("6"))
-    options.plan("run all")
+    options.plan("full")
     arm("request_served", strike=_lost)
     with pytest.raises(KeyboardInterrupt):
-        options.send("run all")
+        options.send("full")
     disarm()
 
-    done = few(options, ("customers", "6"))
+    done = sync(options, ("customers", "6"))
 
     assert decided(done)["6"] == ("unchanged", "identical")
     names = [row[0] for row in options.warehouse.read("select name from target_flow").rows()]
@@ -261,18 +257,18 @@ def _lost() -> None:
     raise KeyboardInterrupt
 
 
-def make_few(flow: Flow, run_id: str, *keys: tuple[str, str]) -> Planned:
-    """Everything up to the plan."""
-    chosen = Few(flow.spec, frame(*keys))
-    renew_mart(flow.warehouse, flow.workflow, chosen.keys, clock=flow.clock)
-    chosen = look(flow.warehouse, flow.workflow, flow.target, chosen, run_id=run_id, clock=flow.clock)
-    return make_plan(flow.warehouse, flow.workflow, flow.target, run_id=run_id, clock=flow.clock, few=chosen)
+def plan_records(runner: WorkflowRunner, run_id: str, *keys: tuple[str, str]) -> Planned:
+    """Sync these records up to the plan."""
+    scope = SelectedRecords(frame(*keys))
+    update_mart(runner.warehouse, runner.workflow, scope.keys, clock=runner.clock)
+    scope = refresh_target_state(runner.context(run_id), scope)
+    return make_plan(runner.context(run_id), scope=scope)
 
 
 @pytest.mark.long
-def test_few_runs_prove_nothing_for_all(options: Flow) -> None:
-    """A changed file begins carefully with its next run of all, whatever a change notification sent by it."""
+def test_realtime_runs_do_not_prove_a_version(options: WorkflowRunner) -> None:
+    """After a change of the workflow file, the next full run starts with a canary in spite of real-time runs."""
     with options.warehouse.writer() as con:
         con.execute("update sync_plans set kind = 'realtime'")
-        assert not proven(con, "flow", options.spec.version)
-        assert not proven_whole(con, "flow", options.spec.version)
+        assert not is_proven(con, "flow", options.spec.version)
+        assert not is_proven_by_full_run(con, "flow", options.spec.version)

@@ -1,4 +1,4 @@
-"""One workflow from warehouse to target, and what is remembered of it."""
+"""One workflow from the warehouse to its target and into the ledger."""
 
 import subprocess
 import sys
@@ -6,28 +6,27 @@ import sys
 import polars as pl
 import pytest
 
-from assets.delivery.ledger.ledger import LEDGER
-from assets.delivery.ledger.plans import SyncError
+from assets.delivery.errors import MappingError, SyncError
+from assets.delivery.ledger.tables import LEDGER_TABLES
 from assets.delivery.mart.build import make_mart
-from assets.delivery.spec.expressions import MappingError
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.connect import open_suiteprojects
 from tests.assets.delivery.builders import customer, one_source, option_tree, project, suite_customers
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
 
-def places(sandbox: Sandbox) -> dict[str, str | None]:
-    """The key of each of our options' parents."""
+def parents_of(sandbox: Sandbox) -> dict[str, str | None]:
+    """Return the key of the parent of each of our options."""
     options = sandbox.precoro.options()
     keys = {option["option_id"]: option["external_id"] for option in options}
     return {option["external_id"]: keys.get(option["parent_id"]) for option in options if option["external_id"]}
 
 
-def test_a_run_leaves_links_and_twin_as_the_target_is(precoro: Flow) -> None:
-    """The next decision starts from there, and so does who looks into the warehouse."""
+def test_a_run_updates_links_and_target_state(precoro: WorkflowRunner) -> None:
+    """The next decision starts from them, and analysts read them."""
     precoro.stage(customer("1"), customer("2", is_inactive=True), below=(project("100"),)).run()
 
     links = precoro.table("sync_links").sort("source_id")
@@ -44,8 +43,8 @@ def test_a_run_leaves_links_and_twin_as_the_target_is(precoro: Flow) -> None:
     assert target_state.select(columns).sort("target_id").equals(read_back)
 
 
-def test_records_of_others_are_in_the_twin_and_untouched(precoro: Flow, sandbox: Sandbox) -> None:
-    """Three options were there before us."""
+def test_foreign_records_are_in_the_target_state_and_unchanged(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Three options existed before ours."""
     before = sandbox.precoro.options()
 
     precoro.stage(customer("1", company_name="Internal")).run()
@@ -54,25 +53,25 @@ def test_records_of_others_are_in_the_twin_and_untouched(precoro: Flow, sandbox:
     assert precoro.table("target_flow").filter(pl.col("external_id").is_null()).height == 3
 
 
-def test_a_plan_is_sent_once(precoro: Flow, sandbox: Sandbox) -> None:
-    """It says what the target was like; afterwards the target is another."""
+def test_a_plan_is_sent_once(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """It was made from a target state that sending changes."""
     precoro.stage(customer("1")).plan("first")
     precoro.send("first")
 
     with pytest.raises(SyncError, match="is sent; materialize plan_flow again"):
         precoro.send("second")
 
-    assert len(places(sandbox)) == 1
+    assert len(parents_of(sandbox)) == 1
 
 
-def test_without_a_plan_nothing_is_sent(precoro: Flow) -> None:
-    """The text says what to do."""
-    with pytest.raises(SyncError, match="there is no plan; materialize plan_flow first"):
+def test_without_a_plan_nothing_is_sent(precoro: WorkflowRunner) -> None:
+    """The error says what to do."""
+    with pytest.raises(SyncError, match="no plan yet; materialize plan_flow first"):
         precoro.send("first")
 
 
-def test_an_unchanged_run_adds_no_rows(precoro: Flow, sandbox: Sandbox) -> None:
-    """Neither decisions nor attempts nor links grow with the number of runs, and the target is not called to write."""
+def test_an_unchanged_run_adds_no_rows(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Decisions, attempts and links do not grow with the number of runs, and nothing is written to the target."""
     precoro.stage(customer("1"), customer("2", company_name="n" * 300)).run()
     precoro.run()  # created becomes unchanged
     sizes = [precoro.table(name).height for name in ("sync_decisions", "sync_attempts", "sync_links")]
@@ -85,22 +84,22 @@ def test_an_unchanged_run_adds_no_rows(precoro: Flow, sandbox: Sandbox) -> None:
     assert precoro.table("sync_links").equals(links)
 
 
-def test_spells_tell_the_history_of_a_record(precoro: Flow) -> None:
-    """Created, unchanged, gone."""
+def test_decisions_are_the_history_of_a_record(precoro: WorkflowRunner) -> None:
+    """Created, unchanged, deleted."""
     for now in ({}, {}, {"is_deleted": True}):
         precoro.stage(customer("1", **now)).run()
 
-    told = precoro.table("sync_decisions").sort("from_at").select("action", "reason_code", "from_run", "to_run").rows()
+    found = precoro.table("sync_decisions").sort("from_at").select("action", "reason_code", "from_run", "to_run").rows()
 
-    assert told == [
+    assert found == [
         ("create", "new", "run 0", "run 1"),
         ("unchanged", "identical", "run 1", "run 2"),
         ("deactivate", "deleted", "run 2", None),
     ]
 
 
-def test_a_run_is_counted(precoro: Flow) -> None:
-    """Counts by final action, calls and state."""
+def test_a_run_is_recorded(precoro: WorkflowRunner) -> None:
+    """Its row has counts by final action, calls, and a state."""
     precoro.stage(customer("1"), customer("2", company_name=None), customer("3", is_inactive=True)).run()
 
     run = precoro.table("sync_runs").to_dicts()[0]
@@ -112,17 +111,17 @@ def test_a_run_is_counted(precoro: Flow) -> None:
 
 
 @pytest.mark.parametrize("system", ["precoro", "suiteprojects"])
-def test_without_its_ledger_nothing_is_made_twice(
-    precoro: Flow, suiteprojects: Flow, sandbox: Sandbox, system: str
+def test_without_its_ledger_nothing_is_created_twice(
+    precoro: WorkflowRunner, suiteprojects: WorkflowRunner, sandbox: Sandbox, system: str
 ) -> None:
-    """The target carries our key; the tables are a memory, not the truth."""
+    """The target has our keys, so the ledger can be rebuilt."""
     flow = {"precoro": precoro, "suiteprojects": suiteprojects}[system]
     flow.spec = flow.spec if system == "precoro" else suite_customers()
     flow.stage(customer("1"), customer("2"), below=(project("100"),)).run()
     links = set(flow.table("sync_links").select("source_id", "target_id").rows())
     before = sandbox.precoro.options(), sandbox.suiteprojects.rows("Customer")
     with flow.warehouse.writer() as con:
-        for name in LEDGER:
+        for name in LEDGER_TABLES:
             con.execute(f"drop table {name}")
 
     decisions = flow.run()
@@ -132,32 +131,32 @@ def test_without_its_ledger_nothing_is_made_twice(
     assert set(flow.table("sync_links").select("source_id", "target_id").rows()) == links
 
 
-def test_a_project_moves_with_its_customer_being_made_in_the_same_run(precoro: Flow, sandbox: Sandbox) -> None:
-    """Precoro does not tell parents: the link remembers, and forgets neither the old place nor the new one."""
+def test_a_project_moves_to_a_customer_created_in_the_same_run(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Precoro does not return parents: the link has the old one, then the new one."""
     precoro.stage(customer("1"), below=(project("100"),)).run()
 
     decisions = precoro.stage(customer("1"), customer("2"), below=(project("100", customer_id="2"),)).run()
 
     assert decisions["100"] == ("update", "source_changed")
-    assert places(sandbox) == {"1": None, "2": None, "100": "2"}
+    assert parents_of(sandbox) == {"1": None, "2": None, "100": "2"}
     assert precoro.run()["100"] == ("unchanged", "identical")
     assert precoro.stage(customer("1"), customer("2"), below=(project("100"),)).run()["100"][0] == "update"
-    assert places(sandbox)["100"] == "1"
+    assert parents_of(sandbox)["100"] == "1"
 
 
-def test_an_edit_by_hand_is_restored_and_called_drift(precoro: Flow, sandbox: Sandbox) -> None:
-    """The target's people ask who changed it back."""
+def test_a_manual_edit_is_restored_as_drift(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The reason code explains to the target's users who changed it back."""
     precoro.stage(customer("1")).run()
     option = sandbox.precoro.options()[-1]
-    sandbox.precoro.edit_option(option["option_id"], name="by hand")
+    sandbox.precoro.edit_option(option["option_id"], name="edited")
     sandbox.clock.sleep(120)
 
     assert precoro.run() == {"1": ("update", "drift")}
     assert sandbox.precoro.options()[-1]["name"] == "Company 1"
 
 
-def test_a_change_of_the_workflow_file_is_called_so(precoro: Flow) -> None:
-    """Nobody edited a record."""
+def test_a_change_of_the_workflow_file_has_its_own_reason(precoro: WorkflowRunner) -> None:
+    """No record was edited."""
     precoro.stage(customer("1")).run()
     rows = [row.model_dump(by_alias=True, exclude_none=True) for row in precoro.spec.records[0].rows]
     precoro.spec = one_source(fields=[*rows, {"field": "code", "from": "entity_number"}])
@@ -165,8 +164,8 @@ def test_a_change_of_the_workflow_file_is_called_so(precoro: Flow) -> None:
     assert precoro.run() == {"1": ("update", "workflow_changed")}
 
 
-def test_a_refused_record_is_tried_again_when_it_changed(precoro: Flow, sandbox: Sandbox) -> None:
-    """Not before: every call counts, and the answer would be the same."""
+def test_a_rejected_record_is_retried_after_it_changed(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Not before: the call would count, and the response would be the same."""
     sandbox.switches.set("precoro", PrecoroSwitches, name_limit=12)
     precoro.stage(customer("1", company_name="much too long")).run()
     writes = sandbox.precoro.write_calls()
@@ -176,8 +175,8 @@ def test_a_refused_record_is_tried_again_when_it_changed(precoro: Flow, sandbox:
     assert precoro.stage(customer("1", company_name="short")).run() == {"1": ("create", "new")}
 
 
-def test_a_refused_record_is_tried_again_when_its_parent_changed(precoro: Flow, sandbox: Sandbox) -> None:
-    """The target took nothing below a closed parent; nobody touched the record itself since."""
+def test_a_rejected_record_is_retried_after_its_parent_changed(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The target rejected it because of its inactive parent; the record itself did not change."""
     sandbox.switches.set("precoro", PrecoroSwitches, parent_must_be_enabled=True)
     precoro.spec = option_tree(drift="report")
     precoro.stage(customer("1")).run()
@@ -200,8 +199,10 @@ def test_a_refused_record_is_tried_again_when_its_parent_changed(precoro: Flow, 
     assert done == ["quarantined", "create"]
 
 
-def test_a_refused_change_is_tried_again_when_the_record_was_edited(suiteprojects: Flow, sandbox: Sandbox) -> None:
-    """The target has another record than the one that it refused to change; once, and not again."""
+def test_a_rejected_update_is_retried_after_an_edit_in_the_target(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The target's record differs from the one that it refused to change: try once, and not again."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, strict_lengths={"Customer.company": 10})
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(customer("1")).run()
@@ -214,12 +215,12 @@ def test_a_refused_change_is_tried_again_when_the_record_was_edited(suiteproject
 
     assert writes() == 0
     (key,) = (int(row["id"]) for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1")
-    sandbox.suiteprojects.modify("Customer", key, company="by hand")
+    sandbox.suiteprojects.modify("Customer", key, company="edited")
     assert [writes(), writes()] == [1, 0]
 
 
-def test_two_workflows_do_not_see_each_others_memory(precoro: Flow) -> None:
-    """Each has its own links, decisions and tables."""
+def test_two_workflows_have_separate_ledgers(precoro: WorkflowRunner) -> None:
+    """Each workflow has its own links, decisions and tables."""
     precoro.stage(customer("1")).run()
     precoro.name = "other"
 
@@ -229,8 +230,8 @@ def test_two_workflows_do_not_see_each_others_memory(precoro: Flow) -> None:
     assert links.select("workflow", "matched_by").rows() == [("flow", "created"), ("other", "external_id")]
 
 
-def test_a_mart_needs_its_tables(precoro: Flow) -> None:
-    """The first run of a new installation, or a typo in `source:`."""
+def test_a_mart_needs_its_tables(precoro: WorkflowRunner) -> None:
+    """They are missing before the first run, or after a typo in `source:`."""
     with pytest.raises(MappingError, match="flow: there is no table stg_netsuite__customers yet"):
         make_mart(precoro.warehouse, precoro.workflow)
 
@@ -239,20 +240,20 @@ def test_a_mart_needs_its_tables(precoro: Flow) -> None:
         make_mart(precoro.warehouse, precoro.workflow)
 
 
-def test_tables_and_columns_are_described(precoro: Flow) -> None:
-    """Analysts read the comments; none is missing."""
+def test_tables_and_columns_have_comments(precoro: WorkflowRunner) -> None:
+    """Analysts read the comments, so none may be missing."""
     precoro.stage(customer("1")).run()
 
-    silent = precoro.warehouse.read(
+    uncommented = precoro.warehouse.read(
         "select table_name, column_name from duckdb_columns() where comment is null"
         " and regexp_matches(table_name, '^(mart|target|plan|sync)_flow$')"
     )
 
-    assert silent.rows() == []
+    assert uncommented.rows() == []
 
 
-def test_one_sender_at_a_time(precoro: Flow) -> None:
-    """The lock is the kernel's: another process holds it, then dies, and nobody has to clean up."""
+def test_a_run_waits_for_the_writer_lock(precoro: WorkflowRunner) -> None:
+    """The kernel releases the lock of a process that dies."""
     path = precoro.warehouse.folder / "precoro.lock"
     holder = (
         "import fcntl, os, sys, time\n"
@@ -281,12 +282,12 @@ SUITE_ROWS = [
 ]
 
 
-def test_customers_are_adopted_updated_and_switched_off(suiteprojects: Flow, sandbox: Sandbox) -> None:
-    """The same engine before the other target: a batch is one request, and the record made by hand becomes ours."""
+def test_customers_are_adopted_updated_and_deactivated(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """A batch is one request, and a record that a person created is adopted."""
     suiteprojects.spec = one_source(
         target="suiteprojects.Customer", fields=SUITE_ROWS, match=[{"field": "name", "ignore_case": True}]
     )
-    by_hand = sandbox.suiteprojects.add("Customer", name="c2", company="Company 2", notes="keep")
+    manual = sandbox.suiteprojects.add("Customer", name="c2", company="Company 2", notes="keep")
     rows = [customer("1"), customer("2"), customer("3")]
 
     first = suiteprojects.stage(*rows).run()
@@ -301,13 +302,13 @@ def test_customers_are_adopted_updated_and_switched_off(suiteprojects: Flow, san
     }
     kept = {row["externalid"]: row for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid")}
     assert (kept["1"]["company"], kept["1"]["notes"]) == ("New", "From NetSuite")
-    assert (kept["2"]["id"], kept["2"]["name"], kept["2"]["notes"]) == (str(by_hand), "C2", "keep")
+    assert (kept["2"]["id"], kept["2"]["name"], kept["2"]["notes"]) == (str(manual), "C2", "keep")
     assert kept["2"].get("active", "0") in {"0", ""}
     assert {action for action, _ in suiteprojects.run().values()} == {"unchanged"}
 
 
-def test_a_project_moves_to_another_customer(suiteprojects: Flow, sandbox: Sandbox) -> None:
-    """Its customer is another workflow's record there; the parent's id goes along under the target's own name."""
+def test_a_project_moves_to_another_customer(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Its customer belongs to another workflow; the parent's id is sent in the target's own field."""
     owner = [str(sandbox.suiteprojects.add("Customer", name=f"C{number}")) for number in (1, 2)]
     fields = [
         {"field": "externalid", "from": "project_id", "locked": True},
@@ -321,17 +322,17 @@ def test_a_project_moves_to_another_customer(suiteprojects: Flow, sandbox: Sandb
         suiteprojects.stage(below=(project("100", customer_id=owner[0]),)).run()
 
         moved = suiteprojects.stage(below=(project("100", customer_id=owner[1]),)).run()
-        settled = suiteprojects.run()
+        again = suiteprojects.run()
 
     assert moved == {"100": ("update", "source_changed")}
-    assert settled == {"100": ("unchanged", "identical")}
+    assert again == {"100": ("unchanged", "identical")}
     kept = next(row for row in sandbox.suiteprojects.rows("Project") if row.get("externalid") == "100")
     assert kept["customerid"] == owner[1]
 
 
-def test_a_run_tells_what_is_left_of_the_day(precoro: Flow, sandbox: Sandbox) -> None:
-    """Precoro allows so many calls a day; a target without an allowance tells nothing."""
+def test_a_run_records_the_calls_left_of_the_day(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Precoro limits the calls of a day; a target without a limit reports none."""
     precoro.stage(customer("1"), customer("2")).run()
 
-    told = precoro.table("sync_runs").select("calls", "calls_left").row(0)
-    assert told == (len(sandbox.precoro.log()), 3000 - len(sandbox.precoro.log()))
+    found = precoro.table("sync_runs").select("calls", "calls_left").row(0)
+    assert found == (len(sandbox.precoro.call_log()), 3000 - len(sandbox.precoro.call_log()))

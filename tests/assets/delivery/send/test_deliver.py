@@ -1,4 +1,4 @@
-"""A plan is sent once, whatever happens on the way."""
+"""A plan is sent once, whatever goes wrong."""
 
 import subprocess
 import sys
@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from assets.delivery.diff.decide import decide
+from assets.delivery.diff.records import Records
 from assets.delivery.send.batches import batches, plan_steps
-from assets.delivery.target import Sent, Write
+from assets.delivery.target import SendResult, Write
 from assets.precoro.target import OptionTarget
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
@@ -29,48 +30,48 @@ from tests.assets.delivery.builders import (
     project,
     target_state,
 )
-from tests.assets.delivery.run_workflow import Flow
+from tests.assets.delivery.run_workflow import WorkflowRunner
 
 ROOT = Path(__file__).parents[4]
 
 
 def ours(sandbox: Sandbox) -> dict[str, str]:
-    """The options that carry our keys, each key once."""
+    """Return key and name of our options; each key exists once."""
     found = [option for option in sandbox.precoro.options() if option["external_id"]]
     assert len({option["external_id"] for option in found}) == len(found)
     return {option["external_id"]: option["name"] for option in found}
 
 
-# --- the order -------------------------------------------------------------------------------------------------
+# --- order ------------------------------------------------------------------------------------------------------
 
 
-def test_parents_are_sent_first_and_switched_off_last() -> None:
-    """A child needs its place; a place is closed when it is empty."""
+def test_parents_are_sent_first_and_deactivated_last() -> None:
+    """A child needs its parent, and a parent is deactivated after its children."""
     gone = {"disposition": "retire", "reason_code": "deleted", "reason": "deleted in NetSuite"}
-    wanted = [desired("1"), below("100", "1"), desired("2", **gone), below("200", "2")]
+    rows = [desired("1"), below("100", "1"), desired("2", **gone), below("200", "2")]
     there = target_state(actual("902", "2"), actual("920", "200"))
 
-    steps = plan_steps(decide(option_tree(), OPTIONS, mart(*reversed(wanted)), there, links()))
+    steps = plan_steps(decide(option_tree(), OPTIONS, Records(mart(*reversed(rows)), there, links())))
 
     assert [(step.action, step.key[1]) for step in steps] == [
         ("create", "1"), ("create", "100"), ("deactivate", "200"), ("deactivate", "2"),
     ]  # fmt: skip
 
 
-def test_a_batch_is_as_large_as_allowed_and_of_one_level() -> None:
-    """A child in its parent's batch would not know where to go; families come before those who have nobody."""
-    wanted = [*(desired(str(number)) for number in range(1, 6)), below("100", "1")]
+def test_a_batch_has_the_allowed_size_and_one_level() -> None:
+    """A child in its parent's batch would not know the parent's id; whole hierarchies come before unrelated records."""
+    rows = [*(desired(str(number)) for number in range(1, 6)), below("100", "1")]
 
-    steps = plan_steps(decide(option_tree(), OPTIONS, mart(*wanted), target_state(), links()))
+    steps = plan_steps(decide(option_tree(), OPTIONS, Records(mart(*rows), target_state(), links())))
 
     assert [[step.key[1] for step in batch] for batch in batches(steps, 2)] == [["1"], ["100"], ["2", "3"], ["4", "5"]]
 
 
-# --- one record's trouble ----------------------------------------------------------------------------------------
+# --- rejected records ---------------------------------------------------------------------------------------------
 
 
-def test_a_refused_record_does_not_stop_the_others(precoro: Flow, sandbox: Sandbox) -> None:
-    """It is quarantined with the target's own words; its children wait, everybody else is delivered."""
+def test_a_rejected_record_does_not_stop_the_others(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """It is quarantined with the target's message; its children are blocked, all others are delivered."""
     sandbox.switches.set("precoro", PrecoroSwitches, name_limit=12)
     precoro.stage(
         customer("1", company_name="much too long a name"),
@@ -84,30 +85,30 @@ def test_a_refused_record_does_not_stop_the_others(precoro: Flow, sandbox: Sandb
     assert decisions["1"][1].startswith("rejected")
     assert decisions["100"] == ("blocked", "parent_missing")
     assert ours(sandbox) == {"2": "Company 2", "200": "Project 200"}
-    told = precoro.table("sync_flow").filter(pl.col("source_id") == "1")["reason"][0]
-    assert told.startswith("the target refused it: ")
-    assert "too long" in told
+    reason = precoro.table("sync_flow").filter(pl.col("source_id") == "1")["reason"][0]
+    assert reason.startswith("the target rejected it: ")
+    assert "too long" in reason
     assert precoro.attempts("1") == [("1", "create", "intent"), ("1", "create", "rejected")]
     assert precoro.attempts("100") == []
 
 
-def test_children_find_the_place_that_was_made_for_their_parent(precoro: Flow, sandbox: Sandbox) -> None:
-    """Three levels in one run."""
+def test_children_are_created_below_parents_of_the_same_run(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Three levels are created in one run."""
     precoro.stage(customer("1"), below=(project("100"), project("101", parent_project_id="100")))
 
     precoro.run()
 
-    made = {option["external_id"]: option for option in sandbox.precoro.options()}
-    assert made["100"]["parent_id"] == made["1"]["option_id"]
-    assert made["101"]["parent_id"] == made["100"]["option_id"]
-    assert made["101"]["level"] == 3
+    created = {option["external_id"]: option for option in sandbox.precoro.options()}
+    assert created["100"]["parent_id"] == created["1"]["option_id"]
+    assert created["101"]["parent_id"] == created["100"]["option_id"]
+    assert created["101"]["level"] == 3
 
 
-def test_switching_off_goes_from_the_leaves_to_the_root(precoro: Flow, sandbox: Sandbox) -> None:
-    """Some targets refuse to close what is not empty."""
+def test_deactivation_goes_from_the_leaves_to_the_root(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Some targets refuse to deactivate a record with active children."""
     rows = (project("100"), project("101", parent_project_id="100"))
     precoro.stage(customer("1"), below=rows).run()
-    calls = len(sandbox.precoro.log())
+    calls = len(sandbox.precoro.call_log())
 
     decisions = precoro.stage(customer("1", is_inactive=True), below=rows).run()
 
@@ -117,13 +118,13 @@ def test_switching_off_goes_from_the_leaves_to_the_root(precoro: Flow, sandbox: 
         "101": ("deactivate", "parent_inactive"),
     }
     ids = {str(option["option_id"]): option["external_id"] for option in sandbox.precoro.options()}
-    sent = [each["path"].rpartition("/")[2] for each in sandbox.precoro.log()[calls:] if each["method"] == "PUT"]
+    sent = [each["path"].rpartition("/")[2] for each in sandbox.precoro.call_log()[calls:] if each["method"] == "PUT"]
     assert [ids[option] for option in sent] == ["101", "100", "1"]
     assert not any(option["enable"] for option in sandbox.precoro.options() if option["external_id"])
 
 
-def test_what_is_switched_off_needs_no_parent(precoro: Flow, sandbox: Sandbox) -> None:
-    """The customer is gone from the sources; its deleted project is still closed."""
+def test_a_deactivation_needs_no_parent(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The customer is no longer in the source, and its deleted project is deactivated nevertheless."""
     precoro.stage(customer("1"), below=(project("100"),)).run()
 
     decisions = precoro.stage(below=(project("100", is_deleted=True),)).run()
@@ -132,12 +133,12 @@ def test_what_is_switched_off_needs_no_parent(precoro: Flow, sandbox: Sandbox) -
     assert [option["enable"] for option in sandbox.precoro.options() if option["external_id"] == "100"] == [False]
 
 
-# --- lost answers ------------------------------------------------------------------------------------------------
+# --- lost responses -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.CUT, FaultKind.DONE_500, FaultKind.REFUSED_500])
-def test_a_lost_answer_ends_in_one_record(precoro: Flow, sandbox: Sandbox, kind: FaultKind) -> None:
-    """Whether the work was done or not: the target is read back before anything is sent again."""
+@pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.CUT, FaultKind.APPLIED_500, FaultKind.NOT_APPLIED_500])
+def test_a_lost_response_leaves_one_record(precoro: WorkflowRunner, sandbox: Sandbox, kind: FaultKind) -> None:
+    """Whether or not the write was applied, the target is read before it is sent again."""
     sandbox.faults.plan("precoro", Fault(kind, "POST"))
 
     decisions = precoro.stage(customer("1"), customer("2")).run()
@@ -147,16 +148,16 @@ def test_a_lost_answer_ends_in_one_record(precoro: Flow, sandbox: Sandbox, kind:
     assert precoro.attempts("1") == [("1", "create", state) for state in ("intent", "unknown", "confirmed")]
 
 
-def test_a_lost_batch_of_suiteprojects_ends_in_one_record_each(suiteprojects: Flow, sandbox: Sandbox) -> None:
-    """One answer for many records: all are unknown until the target was read back."""
+def test_a_lost_batch_response_leaves_one_record_each(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """One lost response leaves all records of the batch unknown until the target is read."""
     suiteprojects.spec = CUSTOMERS
     sandbox.faults.plan("suiteprojects", Fault(FaultKind.LOST, "POST", "<Add "))
 
     decisions = suiteprojects.stage(*(customer(str(number)) for number in range(1, 6))).run()
 
     assert set(decisions.values()) == {("create", "new")}
-    made = sandbox.suiteprojects.rows("Customer")
-    assert sorted(row["externalid"] for row in made if row.get("externalid")) == ["1", "2", "3", "4", "5"]
+    rows = sandbox.suiteprojects.rows("Customer")
+    assert sorted(row["externalid"] for row in rows if row.get("externalid")) == ["1", "2", "3", "4", "5"]
     assert {state for _, _, state in suiteprojects.attempts()} == {"intent", "unknown", "confirmed"}
 
 
@@ -171,8 +172,8 @@ CUSTOMERS = one_source(
 )
 
 
-def test_a_lost_update_is_confirmed_by_its_values(precoro: Flow, sandbox: Sandbox) -> None:
-    """The record was there before; only what it now says tells whether the write arrived."""
+def test_a_lost_update_is_confirmed_by_its_values(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The record existed before, so only its values show whether the write was applied."""
     precoro.stage(customer("1")).run()
     sandbox.faults.plan("precoro", Fault(FaultKind.LOST, "PUT", times=2))
 
@@ -182,24 +183,24 @@ def test_a_lost_update_is_confirmed_by_its_values(precoro: Flow, sandbox: Sandbo
     assert ours(sandbox) == {"1": "New"}
 
 
-class Edited(OptionTarget):
-    """Somebody edits the option between the lost answer and the read-back."""
+class EditedTarget(OptionTarget):
+    """Its option is edited between the lost response and the read-back."""
 
     sandbox: Sandbox
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
-        """Edit, then look."""
+        """Edit, then read."""
         for option in self.sandbox.precoro.options():
             if option["external_id"] in external_ids:
                 self.sandbox.precoro.edit_option(option["option_id"], name="edited")
         return super().find(external_ids, fields)
 
 
-def test_a_lost_create_has_arrived_when_its_key_has(precoro: Flow, sandbox: Sandbox) -> None:
-    """Another spelling of a value is a difference for the next run; a second record would be there for good."""
+def test_a_lost_create_is_confirmed_by_its_key(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """A different value is left to the next run; a duplicate record would stay forever."""
     sandbox.faults.plan("precoro", Fault(FaultKind.LOST, "POST"))
     with open_precoro(sandbox=sandbox.folder) as client:
-        precoro.target = Edited(client, 5144)
+        precoro.target = EditedTarget(client, 5144)
         precoro.target.sandbox = sandbox
 
         precoro.stage(customer("1")).run()
@@ -207,27 +208,27 @@ def test_a_lost_create_has_arrived_when_its_key_has(precoro: Flow, sandbox: Sand
     assert ours(sandbox) == {"1": "edited"}
 
 
-# --- the end of a process ------------------------------------------------------------------------------------------
+# --- killed runs --------------------------------------------------------------------------------------------------
 
 
-class Watched(OptionTarget):
-    """Looks into the ledger at the moment of sending."""
+class WatchingTarget(OptionTarget):
+    """Reads the ledger when it sends."""
 
-    flow: Flow
+    runner: WorkflowRunner
     seen: list[tuple[str, str, str]]
 
-    def send(self, batch: Sequence[Write]) -> Sent:
-        """Note what an outsider reads, then send."""
-        self.seen = self.flow.attempts()
+    def send(self, batch: Sequence[Write]) -> SendResult:
+        """Read the committed attempts, then send."""
+        self.seen = self.runner.attempts()
         return super().send(batch)
 
 
-def test_the_intents_are_committed_before_anything_is_sent(precoro: Flow, sandbox: Sandbox) -> None:
-    """What may have happened must be in the ledger, or nobody looks for it."""
+def test_intents_are_committed_before_anything_is_sent(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """A possible write must be in the ledger, or no later run would look for it."""
     with open_precoro(sandbox=sandbox.folder) as client:
-        watched = Watched(client, 5144)
+        watched = WatchingTarget(client, 5144)
         precoro.target = watched
-        watched.flow = precoro
+        watched.runner = precoro
 
         precoro.stage(customer("1"), customer("2")).run()
 
@@ -235,10 +236,10 @@ def test_the_intents_are_committed_before_anything_is_sent(precoro: Flow, sandbo
 
 
 @pytest.mark.parametrize(("moment", "first_state"), [("BEFORE", "absent"), ("AFTER", "found")])
-def test_a_killed_run_is_repaired_by_the_next(
-    precoro: Flow, sandbox: Sandbox, tmp_path: Path, moment: str, first_state: str
+def test_a_killed_run_is_repaired_by_the_next_one(
+    precoro: WorkflowRunner, sandbox: Sandbox, tmp_path: Path, moment: str, first_state: str
 ) -> None:
-    """The process dies between the intents and the outcomes; nothing is made twice, every attempt gets its end."""
+    """The process dies between intents and outcomes: nothing is created twice, every attempt gets an outcome."""
     precoro.stage(customer("1"), customer("2"), below=(project("100"), project("200", customer_id="2")))
     command = [sys.executable, "-m", "tests.assets.delivery.dying_run", str(tmp_path), moment]
 
@@ -252,15 +253,17 @@ def test_a_killed_run_is_repaired_by_the_next(
 
     assert ours(sandbox) == {"1": "Company 1", "2": "Company 2", "100": "Project 100", "200": "Project 200"}
     assert precoro.attempts("1")[:2] == [("1", "create", "intent"), ("1", "create", first_state)]
-    open_ones = precoro.warehouse.read(
+    unresolved = precoro.warehouse.read(
         "select attempt_id from sync_attempts group by attempt_id having bool_and(state in ('intent', 'unknown'))"
     )
-    assert open_ones.is_empty()
+    assert unresolved.is_empty()
     assert {action for action, _ in precoro.run().values()} == {"unchanged"}
 
 
-def test_when_the_target_stops_the_rest_is_not_sent_and_comes_next_time(precoro: Flow, sandbox: Sandbox) -> None:
-    """Three answers in a row are lost: the connection is gone, not the records."""
+def test_after_lost_responses_in_a_row_the_rest_is_sent_by_the_next_run(
+    precoro: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """Three lost responses in a row mean that the connection failed, not the records."""
     sandbox.faults.plan("precoro", Fault(FaultKind.LOST, "POST", skip=1, times=3))
     precoro.stage(*(customer(str(number)) for number in range(1, 7)))
 
@@ -271,7 +274,7 @@ def test_when_the_target_stops_the_rest_is_not_sent_and_comes_next_time(precoro:
     ]  # fmt: skip
     run = precoro.table("sync_runs").to_dicts()[0]
     assert (run["state"], run["created"], run["failed"]) == ("partial", 1, 5)
-    assert "3 answers in a row were lost" in run["note"]
+    assert "3 responses in a row were lost" in run["note"]
 
     again = precoro.run()
 

@@ -1,27 +1,27 @@
-"""A released plan: the parts that were asked for, without what changed since."""
+"""A released plan: the selected part of it, without rows that are out of date."""
 
 from collections.abc import Sequence
 
 import pytest
 
-from assets.delivery.ledger.plans import SyncError
+from assets.delivery.errors import SyncError
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import OPTION_ROWS, customer, one_source, option_tree, project, suite_customers
-from tests.assets.delivery.run_workflow import Flow
-from tests.assets.delivery.send.test_apply import places
+from tests.assets.delivery.run_workflow import WorkflowRunner
+from tests.assets.delivery.send.test_apply import parents_of
 
 CODE = {"field": "code", "from": "entity_number"}
 
 
 def names(sandbox: Sandbox) -> dict[str, str]:
-    """The name of each of our options."""
+    """Return the name of each of our options."""
     return {each["external_id"]: each["name"] for each in sandbox.precoro.options() if each["external_id"]}
 
 
 @pytest.fixture
-def mixed(precoro: Flow) -> Flow:
-    """Records 1 and 2 are there; then 1 is renamed with a new number, 2 is gone, 3 and 4 are new."""
+def mixed(precoro: WorkflowRunner) -> WorkflowRunner:
+    """Records 1 and 2 exist; then 1 gets a new name and number, 2 is inactive, 3 and 4 are new."""
     precoro.spec = one_source(fields=[*OPTION_ROWS, CODE], canary=[])
     precoro.stage(customer("1"), customer("2")).run()
     renamed = customer("1", company_name="New", entity_number="N1")
@@ -40,8 +40,8 @@ def mixed(precoro: Flow) -> Flow:
         ((), {"1", "2", "3", "4"}),
     ],
 )
-def test_a_plan_is_released_in_part(mixed: Flow, only: Sequence[str], touched: set[str]) -> None:
-    """Several words of one kind are any of them, several kinds all of them."""
+def test_a_plan_is_released_in_part(mixed: WorkflowRunner, only: Sequence[str], touched: set[str]) -> None:
+    """Several values of one filter mean any of them, several filters mean all of them."""
     plan_id = mixed.plan("planned").plan_id
 
     synced = mixed.release(plan_id, "released", *only)
@@ -52,8 +52,8 @@ def test_a_plan_is_released_in_part(mixed: Flow, only: Sequence[str], touched: s
 
 
 @pytest.mark.long
-def test_a_key_that_is_not_the_source_id(precoro: Flow, sandbox: Sandbox) -> None:
-    """The number of one record is the id of another: what is there already is told by the key alone."""
+def test_the_key_need_not_be_the_source_id(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The number of one record is the id of another, so only the key decides whether a record exists."""
     rows = [{**OPTION_ROWS[0], "from": "entity_number"}, *OPTION_ROWS[1:]]
     precoro.spec = one_source(fields=rows)
     precoro.stage(customer("1", entity_number="2"), customer("2", entity_number="3")).run()
@@ -67,24 +67,24 @@ def test_a_key_that_is_not_the_source_id(precoro: Flow, sandbox: Sandbox) -> Non
     sandbox.precoro.add_option("meanwhile", external_id="5")
     sandbox.clock.sleep(120)
 
-    done = {row["source_id"]: row["action"] for row in precoro.release(plan_id, "released").decisions.to_dicts()}
+    actions = {row["source_id"]: row["action"] for row in precoro.release(plan_id, "released").decisions.to_dicts()}
 
-    assert (done["3"], done["5"]) == ("create", "skipped")
+    assert (actions["3"], actions["5"]) == ("create", "skipped")
     assert sorted(names(sandbox)) == ["2", "3", "4", "5"]
 
 
 @pytest.mark.parametrize("word", ["name", "name=x", "record=", "=create"])
-def test_a_word_that_means_nothing_is_refused(mixed: Flow, word: str) -> None:
+def test_an_unknown_filter_is_rejected(mixed: WorkflowRunner, word: str) -> None:
     """A typo must not release the whole plan."""
     plan_id = mixed.plan("planned").plan_id
 
-    with pytest.raises(SyncError, match="say action=…, record=…, field=…"):
+    with pytest.raises(SyncError, match="use action=…, record=…, field=…"):
         mixed.release(plan_id, "released", word)
 
 
 @pytest.mark.long
-def test_a_mistyped_word_does_not_spend_the_plan(mixed: Flow) -> None:
-    """The person types it again."""
+def test_a_mistyped_filter_does_not_use_up_the_plan(mixed: WorkflowRunner) -> None:
+    """The plan can still be released."""
     plan_id = mixed.plan("planned").plan_id
     with pytest.raises(SyncError):
         mixed.release(plan_id, "released", "nonsense")
@@ -92,22 +92,22 @@ def test_a_mistyped_word_does_not_spend_the_plan(mixed: Flow) -> None:
     assert mixed.release(plan_id, "again", "record=3").counts["created"] == 1
 
 
-def test_a_field_alone_is_written_alone(mixed: Flow, sandbox: Sandbox) -> None:
-    """Precoro takes whole options; the other fields go along as they are, and the next run sends them."""
+def test_only_the_selected_field_is_written(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Precoro takes whole options: the other fields keep their values, and the next run updates them."""
     mixed.release(mixed.plan("planned").plan_id, "released", "field=name")
     option = next(each for each in sandbox.precoro.options() if each["external_id"] == "1")
     assert (option["name"], option["code"]) == ("New", "C1")
 
     decisions = mixed.run()
 
-    assert decisions["1"] == ("update", "source_changed")  # nobody edited it by hand
+    assert decisions["1"] == ("update", "source_changed")  # not drift
     option = next(each for each in sandbox.precoro.options() if each["external_id"] == "1")
     assert (option["name"], option["code"]) == ("New", "N1")
 
 
 @pytest.mark.long
-def test_a_field_of_a_record_that_wakes_up_does_not_wake_it(suiteprojects: Flow, sandbox: Sandbox) -> None:
-    """Switching on is a field of its own."""
+def test_a_field_of_an_inactive_record_does_not_reactivate_it(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The active field is a field of its own."""
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(customer("1")).run()
     suiteprojects.stage(customer("1", is_inactive=True)).run()
@@ -122,8 +122,8 @@ def test_a_field_of_a_record_that_wakes_up_does_not_wake_it(suiteprojects: Flow,
 
 
 @pytest.mark.long
-def test_a_child_alone_goes_below_its_parent(precoro: Flow, sandbox: Sandbox) -> None:
-    """The parent is not among what is released, and is there all the same."""
+def test_a_selected_child_is_created_below_its_parent(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Its parent is not part of the release, and exists in the target."""
     precoro.spec = option_tree()
     precoro.stage(customer("1")).run()
     plan_id = precoro.stage(customer("1"), below=(project("100"), project("200"))).plan("planned").plan_id
@@ -131,41 +131,41 @@ def test_a_child_alone_goes_below_its_parent(precoro: Flow, sandbox: Sandbox) ->
     synced = precoro.release(plan_id, "released", "record=100")
 
     assert (synced.counts["created"], synced.counts["blocked"]) == (1, 0)
-    assert places(sandbox) == {"1": None, "100": "1"}
+    assert parents_of(sandbox) == {"1": None, "100": "1"}
 
 
 @pytest.mark.long
-def test_a_child_without_its_new_parent_waits(precoro: Flow, sandbox: Sandbox) -> None:
-    """Its parent was left out of what is released."""
+def test_a_selected_child_without_its_new_parent_is_blocked(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Its parent is new and not part of the release."""
     plan_id = precoro.stage(customer("1"), below=(project("100"),)).plan("planned").plan_id
 
     synced = precoro.release(plan_id, "released", "record=100")
 
     assert synced.counts["blocked"] == 1
-    assert places(sandbox) == {}
+    assert parents_of(sandbox) == {}
 
 
-# --- what changed since ---------------------------------------------------------------------------------------------
+# --- out of date ----------------------------------------------------------------------------------------------------
 
 
-def told(flow: Flow) -> dict[str, tuple[str, str]]:
-    """Reason code and reason of what the last release left out."""
-    rows = flow.table("sync_flow").to_dicts()
+def excluded(runner: WorkflowRunner) -> dict[str, tuple[str, str]]:
+    """Return reason code and reason of the records that the last release excluded."""
+    rows = runner.table("sync_flow").to_dicts()
     return {row["source_id"]: (row["reason_code"], row["reason"]) for row in rows if row["action"] == "skipped"}
 
 
-def plan_then(flow: Flow, *later: dict[str, object]) -> str:
-    """A plan of what is staged; then NetSuite is read again and shaped, and another plan is made."""
-    plan_id = flow.plan("planned").plan_id
-    with flow.warehouse.writer() as con:
+def plan_then(runner: WorkflowRunner, *later: dict[str, object]) -> str:
+    """Plan the staged records; then stage others and plan again."""
+    plan_id = runner.plan("planned").plan_id
+    with runner.warehouse.writer() as con:
         con.execute("update sync_plans set state = 'waiting' where plan_id = ?", [plan_id])
     if later:
-        flow.stage(*later).plan("later")
+        runner.stage(*later).plan("later")
     return plan_id
 
 
-def test_what_changed_in_netsuite_since_is_left_out(mixed: Flow, sandbox: Sandbox) -> None:
-    """The approved values are old ones; the rest of the plan goes."""
+def test_a_record_changed_in_netsuite_is_excluded(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The approved values are outdated; the rest of the plan is sent."""
     plan_id = plan_then(
         mixed,
         customer("1", company_name="Newer", entity_number="N1"),
@@ -176,47 +176,47 @@ def test_what_changed_in_netsuite_since_is_left_out(mixed: Flow, sandbox: Sandbo
 
     synced = mixed.release(plan_id, "released")
 
-    assert told(mixed) == {
-        "1": ("stale_source", "not sent: the NetSuite record changed since the plan was made"),
-        "4": ("stale_source", "not sent: the NetSuite record changed since the plan was made"),
+    assert excluded(mixed) == {
+        "1": ("stale_source", "not sent: the NetSuite record changed after the plan was made"),
+        "4": ("stale_source", "not sent: the NetSuite record changed after the plan was made"),
     }
     assert (synced.counts["created"], synced.counts["deactivated"], synced.counts["updated"]) == (1, 1, 0)
     assert names(sandbox) == {"1": "Company 1", "2": "Company 2", "3": "Company 3"}
 
 
 @pytest.mark.long
-def test_what_is_live_again_in_netsuite_is_not_switched_off(mixed: Flow, sandbox: Sandbox) -> None:
-    """Its mapped values are the same as before; only that it lives has changed."""
-    live = [customer("1", company_name="New", entity_number="N1"), *(customer(key) for key in ("2", "3", "4"))]
-    plan_id = plan_then(mixed, *live)
+def test_a_record_reactivated_in_netsuite_is_not_deactivated(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Its mapped values are the same; only its status changed."""
+    current = [customer("1", company_name="New", entity_number="N1"), *(customer(key) for key in ("2", "3", "4"))]
+    plan_id = plan_then(mixed, *current)
 
     mixed.release(plan_id, "released")
 
-    assert set(told(mixed)) == {"2"}
+    assert set(excluded(mixed)) == {"2"}
     assert all(option["enable"] for option in sandbox.precoro.options() if option["external_id"])
 
 
-def test_what_was_edited_in_the_target_since_is_left_out(mixed: Flow, sandbox: Sandbox) -> None:
-    """The person who approved had seen other values."""
+def test_a_record_edited_in_the_target_is_excluded(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The approver saw other values."""
     plan_id = plan_then(mixed)
     option = next(each for each in sandbox.precoro.options() if each["external_id"] == "1")
-    sandbox.precoro.edit_option(option["option_id"], name="by hand")
-    sandbox.precoro.add_option("made by hand", external_id="3")
+    sandbox.precoro.edit_option(option["option_id"], name="edited")
+    sandbox.precoro.add_option("created", external_id="3")
     sandbox.clock.sleep(120)
 
     synced = mixed.release(plan_id, "released")
 
-    assert told(mixed) == {
-        "1": ("stale_target", "not sent: edited in precoro since the plan was made: name"),
+    assert excluded(mixed) == {
+        "1": ("stale_target", "not sent: edited in precoro after the plan was made: name"),
         "3": ("stale_target", "not sent: the target has it by now"),
     }
     assert (synced.counts["created"], synced.counts["deactivated"], synced.counts["updated"]) == (1, 1, 0)
-    assert names(sandbox)["1"] == "by hand"
+    assert names(sandbox)["1"] == "edited"
 
 
 @pytest.mark.long
-def test_a_record_that_is_gone_is_left_out(suiteprojects: Flow, sandbox: Sandbox) -> None:
-    """Somebody deleted it in the target."""
+def test_a_record_deleted_in_the_target_is_excluded(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Nothing is left to update."""
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(customer("1"), customer("2")).run()
     suiteprojects.stage(customer("1", company_name="New"), customer("2", company_name="New 2"))
@@ -226,13 +226,13 @@ def test_a_record_that_is_gone_is_left_out(suiteprojects: Flow, sandbox: Sandbox
 
     synced = suiteprojects.release(plan_id, "released")
 
-    assert told(suiteprojects) == {"1": ("stale_target", "not sent: the target's record is gone")}
+    assert excluded(suiteprojects) == {"1": ("stale_target", "not sent: the target's record is gone")}
     assert synced.counts["updated"] == 1
 
 
 @pytest.mark.long
-def test_decisions_of_untouched_records_stay(mixed: Flow) -> None:
-    """A part of a plan says nothing about the others, and an old plan nothing new."""
+def test_decisions_on_unselected_records_are_kept(mixed: WorkflowRunner) -> None:
+    """A part of a plan decides nothing about the other records."""
     before = open_decisions(mixed)
     mixed.release(mixed.plan("planned").plan_id, "released", "action=create")
 
@@ -242,14 +242,14 @@ def test_decisions_of_untouched_records_stay(mixed: Flow) -> None:
     assert mixed.table("sync_flow").height == 2
 
 
-def open_decisions(flow: Flow) -> dict[str, str]:
-    """The decision that holds for each record."""
-    return dict(flow.warehouse.read("select source_id, action from sync_decisions where to_run is null").rows())
+def open_decisions(runner: WorkflowRunner) -> dict[str, str]:
+    """Return the current decision on each record."""
+    return dict(runner.warehouse.read("select source_id, action from sync_decisions where to_run is null").rows())
 
 
 @pytest.mark.long
-def test_a_put_that_resets_keeps_what_was_not_asked_for(mixed: Flow, sandbox: Sandbox) -> None:
-    """Whatever PUT does with fields that are not named."""
+def test_unselected_fields_survive_a_put_that_resets(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
+    """PUT may reset fields that the request does not name."""
     sandbox.switches.set("precoro", PrecoroSwitches, strict_put=True)
 
     mixed.release(mixed.plan("planned").plan_id, "released", "field=code")

@@ -1,12 +1,12 @@
-"""What people do in a NetSuite account, drawn from chance; and what of it NetSuite tells nobody.
+"""Random edits in a NetSuite account, including those that NetSuite does not report.
 
-Edits(world)  ->  .one()  ->  the stand-in changed; `silent` has the records whose change carries no time stamp
+Edits(account)  ->  .one()  ->  a change in the sandbox; `unstamped` has the records whose change left no timestamp
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from tests.assets.netsuite.extract.lossless_world import World
+from tests.assets.netsuite.extract.lossless_account import SimulatedAccount
 
 STAGES = ("Lead", "Prospect", "Customer")
 TEXTS = (
@@ -30,23 +30,23 @@ ADDRESS_FIELDS = ("addr1", "addr2", "city", "zip", "country", "state")
 
 
 class Edits:
-    """One account's people."""
+    """Edits of one account."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._random = world.random
-        self._netsuite = world.sandbox.netsuite
-        self.silent: set[tuple[str, int]] = set()  # changed, and no time stamp tells
+    def __init__(self, account: SimulatedAccount) -> None:
+        self._account = account
+        self._random = account.random
+        self._netsuite = account.sandbox.netsuite
+        self.unstamped: set[tuple[str, int]] = set()  # changed without a timestamp
         self.restored_ids: set[int] = set()
-        self.silent_deletions = False  # children may be gone without anybody telling
-        self._next = world.random.choice((1, 900, 4_000_000))
+        self.unreported_deletions = False  # children may have been deleted without a trace
+        self._next = account.random.choice((1, 900, 4_000_000))
         self._serial = 0
 
-    # --- at hand -------------------------------------------------------------------------------------------------
+    # --- helpers -------------------------------------------------------------------------------------------------
 
     def ids(self, table: str, key: str = "id", where: str = "true") -> list[int]:
-        """Keys of a table's rows."""
-        with self._netsuite._store.read() as connection:
+        """Return the keys of a table's rows."""
+        with self._netsuite.store.read() as connection:
             rows = connection.execute(f'select "{key}" from "{table}" where {where} order by "{key}"').fetchall()
         return [int(row[0]) for row in rows]
 
@@ -59,46 +59,46 @@ class Edits:
         return self._next
 
     def text(self) -> str | None:
-        """Some text, awkward more often than not; most are new ones."""
+        """Return a text, often an awkward one, mostly unique."""
         self._serial += 1
         chosen = self._random.choice(TEXTS)
         return chosen if chosen is None or self._random.random() < 0.3 else f"{chosen} {self._serial}"
 
     def _child_saved(self, owner: int | None, *, stamped: bool, of: str = "customer") -> None:
-        """A child was saved; NetSuite's screens save its parent with it, an import may not."""
+        """Record the save of a child; NetSuite's screens save its parent with it, an import may not."""
         if owner is None:
             return
-        if self._world.fate.loud:
+        if self._account.scenario.saves_parents:
             if owner in self.ids(of):
                 self._netsuite.update(of, owner)
         elif not stamped:
-            self.silent.add((f"{of}'s addresses", owner))
+            self.unstamped.add((f"{of}'s addresses", owner))
 
-    # --- people at work ------------------------------------------------------------------------------------------
+    # --- edits ---------------------------------------------------------------------------------------------------
 
     def one(self) -> str:
-        """Do something; its name."""
+        """Make one edit; return its name and record."""
         act = self._random.choices(self.KINDS, weights=self.WEIGHTS)[0]
         try:
             return f"{act.__name__} {act(self)}"
-        except KeyError:  # a late deletion came to light between the look and the edit
+        except KeyError:  # a late deletion became visible between the query and the edit
             return f"{act.__name__} -"
 
     def populate(self) -> None:
-        """The account's first records."""
+        """Insert the first records."""
         for table, names in (("department", 3), ("currency", 2), ("subsidiary", 4)):
             self._netsuite.insert(table, [{"id": each + 1, "name": f"{table} {each}"} for each in range(names)])
         for currency in self.ids("currency"):
             self._netsuite.update("currency", currency, symbol=("SEK", "EUR")[currency - 1])
         statuses = [{"key": each, "name": f"status {each}", "entitytype": STAGES[each % 3]} for each in range(6)]
         self._netsuite.insert("entitystatus", statuses)
-        if self._world.fate.customers > 100:
-            rows = [self._customer() for _ in range(self._world.fate.customers)]
+        if self._account.scenario.customers > 100:
+            rows = [self._customer() for _ in range(self._account.scenario.customers)]
             self._netsuite.insert("customer", rows)
             return
-        for _ in range(self._world.fate.customers):
+        for _ in range(self._account.scenario.customers):
             self.customer_created()
-        for _ in range(self._world.fate.customers // 2):
+        for _ in range(self._account.scenario.customers // 2):
             self.project_created()
             self.contact_created()
 
@@ -118,7 +118,7 @@ class Edits:
         }
 
     def customer_created(self) -> int:
-        """A customer, lead or prospect, often with subsidiary and address."""
+        """Create a customer, lead or prospect, often with a subsidiary and an address."""
         row = self._customer()
         self._netsuite.insert("customer", [row])
         key: int = row["id"]
@@ -150,7 +150,7 @@ class Edits:
         return key
 
     def customer_edited(self) -> int | None:
-        """Some fields get another value, or none."""
+        """Change or clear some fields."""
         key = self._some("customer")
         if key is not None:
             names = self._random.sample(FIELDS, self._random.randrange(1, 4))
@@ -158,7 +158,7 @@ class Edits:
         return key
 
     def customer_reparented(self) -> int | None:
-        """A customer gets another parent, currency, department or mark."""
+        """Change parent, currency, department and flags of a customer."""
         key, parent = self._some("customer"), self._some("customer")
         if key is not None:
             self._netsuite.update(
@@ -173,17 +173,17 @@ class Edits:
         return key
 
     def converted(self) -> int | None:
-        """Lead, prospect, customer; and back, for people make mistakes."""
+        """Convert to another stage, in any direction."""
         key = self._some("customer")
         if key is not None:
             stage = self._random.choice(STAGES)
             self._netsuite.update("customer", key, searchstage=stage, entitystatus=self._random.randrange(6))
-            if not self._world.fate.switches["conversion_moves_date"]:
-                self.silent.add(("customer", key))
+            if not self._account.scenario.switches["conversion_moves_date"]:
+                self.unstamped.add(("customer", key))
         return key
 
     def merged(self) -> str:
-        """Two customers turn out to be one."""
+        """Merge two customers."""
         loser, winner = self._some("customer"), self._some("customer")
         if loser is None or winner is None or loser == winner:
             return "-"
@@ -194,39 +194,41 @@ class Edits:
         for child in self.ids("customer", where=f"parent = {loser}"):
             self._netsuite.update("customer", child, parent=winner)
         self._netsuite.update("customer", winner, comments=f"merged with {loser}")
-        self._gone(loser)
+        self._delete_customer(loser)
         return f"{loser} into {winner}"
 
     def customer_deleted(self) -> int | None:
-        """A record is deleted with its children."""
+        """Delete a customer with its projects."""
         key = self._some("customer")
         if key is not None:
             for job in self.ids("job", where=f"customer = {key}"):
                 self._netsuite.delete("job", "job", job)
-            self._gone(key)
+            self._delete_customer(key)
         return key
 
-    def _gone(self, customer: int) -> None:
-        with self._netsuite._store.read() as connection:
+    def _delete_customer(self, customer: int) -> None:
+        with self._netsuite.store.read() as connection:
             found = connection.execute("select searchstage from customer where id = ?", (customer,)).fetchone()
         if found is None:
             raise KeyError(customer)
         self._netsuite.delete(str(found[0]).lower(), "customer", customer)
 
     def restored(self) -> int | None:
-        """A deleted customer comes back under its id."""
-        with self._netsuite._store.read() as connection:
-            gone = [row[0] for row in connection.execute("select key from gone where tab = 'customer' order by key")]
-        gone = [each for each in gone if each not in self.ids("customer")]
-        if not gone:
+        """Restore a deleted customer under its id."""
+        with self._netsuite.store.read() as connection:
+            deleted = [
+                row[0] for row in connection.execute("select key from deletions where tab = 'customer' order by key")
+            ]
+        deleted = [each for each in deleted if each not in self.ids("customer")]
+        if not deleted:
             return None
-        key: int = self._random.choice(gone)
+        key: int = self._random.choice(deleted)
         self._netsuite.insert("customer", [{**self._customer(), "id": key}])
         self.restored_ids.add(key)
         return key
 
     def project_created(self) -> int | None:
-        """A project of a customer, or below another project."""
+        """Create a project of a customer, or a sub-project."""
         customer, above = self._some("customer"), self._some("job")
         if customer is None:
             return None
@@ -234,12 +236,12 @@ class Edits:
         row = {"id": key, "entityid": f"P{key}", "companyname": self.text(), "customer": customer, "currency": 1}
         if above is not None and self._random.random() < 0.3:
             row["parent"] = above
-        moment = self._world.clock.now()
+        moment = self._account.clock.now()
         self._netsuite.insert("job", [{"parent": customer, **row, "startdate": moment.date()}])
         return key
 
     def project_edited(self) -> int | None:
-        """A project is renamed, moved to another customer, or switched off."""
+        """Rename a project, move it to another customer, or make it inactive."""
         key, customer = self._some("job"), self._some("customer")
         if key is not None:
             self._netsuite.update(
@@ -248,20 +250,20 @@ class Edits:
                 companyname=self.text(),
                 customer=customer,
                 parent=customer,
-                enddate=self._random.choice((None, self._world.clock.now().date())),
+                enddate=self._random.choice((None, self._account.clock.now().date())),
                 isinactive=self._random.random() < 0.3,
             )
         return key
 
     def project_deleted(self) -> int | None:
-        """A project is deleted."""
+        """Delete a project."""
         key = self._some("job")
         if key is not None:
             self._netsuite.delete("job", "job", key)
         return key
 
     def contact_created(self) -> int | None:
-        """A contact of a customer or a project."""
+        """Create a contact of a customer or a project."""
         company = self._some(self._random.choice(("customer", "customer", "job")))
         key = self._new_id()
         row = {"id": key, "entityid": f"K{key}", "company": company, "lastname": self.text(), "title": self.text()}
@@ -271,21 +273,21 @@ class Edits:
         return key
 
     def contact_edited(self) -> int | None:
-        """A contact changes its company or its name."""
+        """Change company and name of a contact."""
         key = self._some("contact")
         if key is not None:
             self._netsuite.update("contact", key, company=self._some("customer"), firstname=self.text())
         return key
 
     def contact_deleted(self) -> int | None:
-        """A contact is deleted."""
+        """Delete a contact."""
         key = self._some("contact")
         if key is not None:
             self._netsuite.delete("contact", "contact", key)
         return key
 
     def subsidiary_edited(self) -> int | None:
-        """Another subsidiary, or one more."""
+        """Change or add a subsidiary of a customer."""
         key, customer = self._some("customersubsidiaryrelationship"), self._some("customer")
         if self._random.random() < 0.4 and customer is not None:
             key = self._relate(customer, primary=False)
@@ -297,11 +299,11 @@ class Edits:
         return key
 
     def _owner_kind(self) -> str:
-        """Whose address book somebody is at."""
+        """Return the type of record whose address book is edited."""
         return self._random.choice(("customer", "customer", "contact"))
 
     def address_edited(self) -> str:
-        """Another street, or one more address."""
+        """Change or add an address."""
         of = self._owner_kind()
         table = f"{of}addressbookentityaddress"
         key, owner = self._some(table, "nkey"), self._some(of)
@@ -315,19 +317,19 @@ class Edits:
         return f"{of} {key}"
 
     def default_moved(self) -> str:
-        """Another address is the default one: the entry carries no time stamp."""
+        """Change the default address: the entry has no timestamp."""
         of = self._owner_kind()
         key = self._some(f"{of}addressbook", "internalid")
         if key is not None:
             owner = self._owner(f"{of}addressbook", "internalid", "entity", key)
             values = {"defaultbilling": self._random.random() < 0.5, "label": self.text()}
             self._netsuite.update(f"{of}addressbook", key, **values)
-            stamped = of == "customer" and self._world.fate.switches["address_moves_parent"]
+            stamped = of == "customer" and self._account.scenario.switches["address_moves_parent"]
             self._child_saved(owner, stamped=stamped, of=of)
         return f"{of} {key}"
 
     def child_deleted(self) -> str:
-        """An address or a subsidiary is taken away from its owner: no note of it anywhere."""
+        """Remove an address or a subsidiary, which leaves no trace."""
         of = self._owner_kind()
         address = of == "contact" or self._random.random() < 0.5
         table, key_name = (f"{of}addressbook", "internalid") if address else ("customersubsidiaryrelationship", "id")
@@ -336,12 +338,12 @@ class Edits:
             return "-"
         owner = self._owner(table, key_name, "entity", key)
         self._netsuite.delete("", table, key)
-        self.silent_deletions |= not self._world.fate.loud
+        self.unreported_deletions |= not self._account.scenario.saves_parents
         self._child_saved(owner, stamped=False, of=of)
         return f"{table} {key}"
 
     def list_edited(self) -> str:
-        """A department, currency or status is renamed; a department comes or goes."""
+        """Rename a department, currency or status; create or delete a department."""
         table, key = self._random.choice((("department", "id"), ("currency", "id"), ("entitystatus", "key")))
         some = self._some(table, key)
         if some is not None:
@@ -353,7 +355,7 @@ class Edits:
         return table
 
     def imported(self) -> str:
-        """A CSV import saves many records in one second."""
+        """Save many records in one second, as a CSV import does."""
         ids = self.ids("customer")
         value = f"import {self._serial}"
         for key in ids[self._random.randrange(len(ids) + 1) :]:
@@ -361,7 +363,7 @@ class Edits:
         return value
 
     def saved_twice(self) -> int | None:
-        """Two edits of one record in one second: the second one carries the same stamp."""
+        """Edit a record twice in one second: both edits have the same timestamp."""
         key = self._some("customer")
         if key is not None:
             self._netsuite.update("customer", key, phone="first")
@@ -369,7 +371,7 @@ class Edits:
         return key
 
     def _owner(self, table: str, key_name: str, column: str, key: int) -> int | None:
-        with self._netsuite._store.read() as connection:
+        with self._netsuite.store.read() as connection:
             found = connection.execute(f'select "{column}" from "{table}" where "{key_name}" = ?', (key,)).fetchone()
         return int(found[0]) if found and found[0] is not None else None
 

@@ -1,9 +1,9 @@
-"""A walk from one seed: edits, trouble and extraction runs in any order, then quiet, then the truth.
+"""A random walk from one seed: edits, disturbances and extraction runs in any order, then a comparison with the truth.
 
-walk(seed)  ->  Walked(seed, story, problems); no problem means that nothing was lost, deleted or blanked
+walk(seed)  ->  WalkResult(seed, log, problems); without problems, nothing was lost, deleted or cleared
 
-Three looks at the end: after an ordinary run (all that NetSuite tells of is there), after a reconciliation (every id),
-after a full read (every value).
+Three comparisons at the end: after an ordinary run (everything that NetSuite reports), after a reconciliation (every
+id), after a full read (every value).
 """
 
 import tempfile
@@ -15,26 +15,31 @@ from typing import Any
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.sandbox.faults import Fault, FaultKind
+from tests.assets.netsuite.extract.lossless_account import (
+    HIDEABLE_COLUMNS,
+    RECORD_TYPES,
+    KilledError,
+    SimulatedAccount,
+)
 from tests.assets.netsuite.extract.lossless_edits import Edits
-from tests.assets.netsuite.extract.lossless_model import Judge
-from tests.assets.netsuite.extract.lossless_world import HIDEABLE_COLUMNS, RECORD_TYPES, KilledError, World
+from tests.assets.netsuite.extract.lossless_model import Model
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a walk is all small commits; memory spares the disk
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a walk is many small commits, which are faster in memory
 HIDEABLE = (
     "customer", "job", "contact", "customersubsidiaryrelationship", "customeraddressbook", "contactaddressbook",
     "deletedrecord",
 )  # fmt: skip
-TROUBLES = (
-    "fault", "fault", "hidden", "emptied", "column", "burst", "foreign", "moving", "half", "token", "slow",
+DISTURBANCES = (
+    "fault", "fault", "hidden", "emptied", "column", "burst", "occupied", "edited", "half", "token", "slow",
     "slow", "401",
 )  # fmt: skip
 PAUSES = (1, 20, 200, 900, 3600, 6 * 3600, 26 * 3600, 3 * 86400)
-QUIET = {
+UNDISTURBED = {
     "hidden_tables": [],
-    "emptied_tables": [],
+    "empty_tables": [],
     "hidden_columns": [],
     "burst_every": 0,
-    "foreign_slots": 0,
+    "occupied_slots": 0,
     "edit_every": 0,
     "half_page_every": 0,
     "token_calls": 0,
@@ -44,32 +49,32 @@ QUIET = {
 
 
 @dataclass(frozen=True)
-class Walked:
-    """How a walk ended."""
+class WalkResult:
+    """The result of a walk."""
 
     seed: int
-    story: tuple[str, ...]
+    log: tuple[str, ...]
     problems: tuple[str, ...]
     runs: int
     short: bool = False
 
     @property
-    def again(self) -> str:
-        """The line that walks it once more."""
+    def replay(self) -> str:
+        """The command that repeats the walk."""
         if self.short:
             return f"MILLPOND_SEED={self.seed} python -m pytest -k lossless"
-        return f"python -m tests.bench.lossless --stories --seeds 1 --first {self.seed}"
+        return f"python -m tests.bench.lossless --logs --seeds 1 --first {self.seed}"
 
     def __str__(self) -> str:
-        lines = [f"seed {self.seed}: {len(self.problems)} problems", *self.problems[:12], "", "what happened:"]
-        return "\n".join([*lines, *self.story, "", f"again: {self.again}"])
+        lines = [f"seed {self.seed}: {len(self.problems)} problems", *self.problems[:12], "", "log:"]
+        return "\n".join([*lines, *self.log, "", f"replay: {self.replay}"])
 
 
-def walk(seed: int, *, short: bool = False) -> Walked:
-    """Walk once; a short walk has few things and steps, and the same end."""
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+def walk(seed: int, *, short: bool = False) -> WalkResult:
+    """Walk once; a short walk has few record types and steps, and the same comparisons."""
+    with tempfile.TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as folder:
         try:
-            return _Walk(World.of(seed, Path(folder), short=short), short=short).all()
+            return _Walk(SimulatedAccount.of(seed, Path(folder), short=short), short=short).run()
         except Exception as error:
             error.add_note(f"in the walk of seed {seed}{', short' if short else ''}")
             raise
@@ -78,87 +83,89 @@ def walk(seed: int, *, short: bool = False) -> Walked:
 class _Walk:
     """One walk."""
 
-    def __init__(self, world: World, *, short: bool) -> None:
-        self._world = world
+    def __init__(self, account: SimulatedAccount, *, short: bool) -> None:
+        self._account = account
         self._short = short
-        self._random = world.random
-        self._things = world.fate.record_types
-        self._judge = Judge(world)
-        self._edits = Edits(world)
+        self._random = account.random
+        self._record_types = account.scenario.record_types
+        self._model = Model(account)
+        self._edits = Edits(account)
         self._problems: list[str] = []
-        self._troubled = False
+        self._is_disturbed = False
         self._deletions_hidden = False
         self._columns_hidden = False
         self._customers_emptied = False
 
-    def all(self) -> Walked:
+    def run(self) -> WalkResult:
         """Walk to the end."""
-        world = self._world
+        account = self._account
         self._edits.populate()
-        world.tell(f"{world.fate}")
+        account.record(f"{account.scenario}")
         if self._random.random() < 0.6:
-            self._run(self._things)
-        steps: tuple[Callable[[], None], ...] = (self._work, self._pause, self._trouble, self._peace, self._some_run)
-        few = (2, 5) if self._short else (4, 9) if world.fate.customers > 100 else (8, 18)
-        for _ in range(self._random.randrange(*few)):
+            self._extract_all(self._record_types)
+        steps: tuple[Callable[[], None], ...] = (
+            self._edit, self._wait, self._disturb, self._end_disturbance, self._extract_some,
+        )  # fmt: skip
+        bounds = (2, 5) if self._short else (4, 9) if account.scenario.customers > 100 else (8, 18)
+        for _ in range(self._random.randrange(*bounds)):
             self._random.choices(steps, weights=(6, 4, 3, 2, 6))[0]()
             if self._problems:
                 break
         if not self._problems:
-            self._end()
-        return Walked(world.fate.seed, tuple(world.story), tuple(self._problems), world.runs, self._short)
+            self._compare()
+        return WalkResult(account.scenario.seed, tuple(account.log), tuple(self._problems), account.runs, self._short)
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _edit(self) -> None:
         for _ in range(self._random.randrange(1, 7)):
-            self._world.tell(f"people: {self._edits.one()}")
+            self._account.record(f"edit: {self._edits.one()}")
             if self._random.random() < 0.3:
-                self._world.clock.sleep(self._random.uniform(0, 5))
+                self._account.clock.sleep(self._random.uniform(0, 5))
 
-    def _pause(self) -> None:
+    def _wait(self) -> None:
         seconds = self._random.choice(PAUSES) * self._random.uniform(0.5, 1)
-        self._world.clock.sleep(seconds)
-        self._world.tell(f"{seconds:.0f} s pass")
+        self._account.clock.sleep(seconds)
+        self._account.record(f"{seconds:.0f} s pass")
 
-    def _trouble(self) -> None:
+    def _disturb(self) -> None:
         random = self._random
-        kind = random.choice(TROUBLES)
+        kind = random.choice(DISTURBANCES)
         if kind == "fault":
             for _ in range(random.randrange(1, 4)):
-                self._fault()
+                self._plan_fault()
             return
-        troubles: dict[str, dict[str, Any]] = {
+        disturbances: dict[str, dict[str, Any]] = {
             "hidden": {"hidden_tables": random.sample(HIDEABLE, random.randrange(1, 3))},
-            "emptied": {"emptied_tables": random.sample(HIDEABLE, random.randrange(1, 3))},
+            "emptied": {"empty_tables": random.sample(HIDEABLE, random.randrange(1, 3))},
             "column": {"hidden_columns": random.sample(HIDEABLE_COLUMNS, 2)},
             "burst": {"burst_every": random.choice((5, 9)), "burst_calls": random.choice((1, 3))},
-            "foreign": {"foreign_slots": random.choice((2, 5)), "foreign_every_s": 600, "foreign_for_s": 200},
-            "moving": {"edit_every": random.choice((1, 2, 5)), "edit_seed": random.randrange(1000)},
-            "half": {"half_page_every": random.choice((3, 7)), "half_page_tells": random.choice(("count", "total"))},
+            "occupied": {"occupied_slots": random.choice((2, 5)), "occupied_every_s": 600, "occupied_for_s": 200},
+            "edited": {"edit_every": random.choice((1, 2, 5)), "edit_seed": random.randrange(1000)},
+            "half": {"half_page_every": random.choice((3, 7)), "half_page_reports": random.choice(("count", "total"))},
             "token": {"token_calls": random.choice((2, 5))},
-            # rows are saved while a reading takes its time: longer than the overlap, now and then
+            # rows are saved during a slow read, which may take longer than the overlap
             "slow": {
                 "latency_ms": random.choice((5_000, 60_000, 500_000)),
                 "latency_clock": "sandbox",
                 "edit_every": random.choice((0, 1)),
                 "edit_seed": random.randrange(1000),
             },
-            "401": {"foreign_slots": 5, "foreign_every_s": 600, "foreign_for_s": 200, "concurrency_as_401": True},
+            "401": {"occupied_slots": 5, "occupied_every_s": 600, "occupied_for_s": 200, "concurrency_as_401": True},
         }
-        values = troubles[kind]
-        self._hides_deletions(values)
+        values = disturbances[kind]
+        self._note_hidden(values)
         self._columns_hidden |= kind == "column"
-        self._world.switch(**values)
-        self._troubled = True
-        self._world.tell(f"trouble: {values}")
+        self._account.switch(**values)
+        self._is_disturbed = True
+        self._account.record(f"disturbance: {values}")
 
-    def _hides_deletions(self, values: Mapping[str, Any]) -> None:
-        emptied = values.get("emptied_tables", [])
+    def _note_hidden(self, values: Mapping[str, Any]) -> None:
+        emptied = values.get("empty_tables", [])
         self._deletions_hidden |= "deletedrecord" in [*values.get("hidden_tables", []), *emptied]
         self._customers_emptied |= "customer" in emptied
 
-    def _fault(self) -> None:
+    def _plan_fault(self) -> None:
         random = self._random
         fault = Fault(
             random.choice(list(FaultKind)),
@@ -166,120 +173,117 @@ class _Walk:
             skip=random.randrange(8),
             times=random.choice((1, 1, 2, 7)),
         )
-        self._world.sandbox.faults.plan("netsuite", fault)
-        self._troubled = True
-        self._world.tell(f"trouble: {fault}")
+        self._account.sandbox.faults.plan("netsuite", fault)
+        self._is_disturbed = True
+        self._account.record(f"disturbance: {fault}")
 
-    def _peace(self) -> None:
-        self._world.sandbox.faults.clear()
-        self._world.switch(**QUIET)
-        self._troubled = False
-        self._world.tell("peace")
+    def _end_disturbance(self) -> None:
+        self._account.sandbox.faults.clear()
+        self._account.switch(**UNDISTURBED)
+        self._is_disturbed = False
+        self._account.record("disturbances end")
         if self._random.random() < 0.1:
             zone = self._random.choice(("UTC", "Asia/Kolkata", "America/Los_Angeles", "America/Phoenix"))
-            self._world.switch(session_zone=zone)
-            self._world.tell(f"the integration user moves to {zone}")
+            self._account.switch(session_zone=zone)
+            self._account.record(f"the integration user's zone becomes {zone}")
 
     # --- runs ----------------------------------------------------------------------------------------------------
 
-    def _some_run(self) -> None:
-        """Some things or all, as an operator or a schedule would; now and then something happens in the middle."""
+    def _extract_some(self) -> None:
+        """Run an extraction of one or all record types, as an operator or a schedule would, perhaps interrupted."""
         random = self._random
-        record_types = self._things if random.random() < 0.4 else tuple(random.sample(self._things, 1))
+        record_types = self._record_types if random.random() < 0.4 else tuple(random.sample(self._record_types, 1))
         mode = random.choices(("changes", "full", "reconcile"), weights=(7, 1, 2))[0]
-        mishap = random.choices(("none", "killed", "killed at commit", "two at once", "edited"), (6, 1, 1, 2, 2))[0]
-        self._run(record_types, mode=mode, mishap=mishap)
+        event = random.choices(("none", "killed", "killed at commit", "second run", "edited"), (6, 1, 1, 2, 2))[0]
+        self._extract_all(record_types, mode=mode, event=event)
 
-    def _run(self, record_types: tuple[str, ...], *, mode: str = "changes", mishap: str = "none") -> None:
-        world = self._world
-        world.queries, nth = 0, self._random.randrange(1, 9)
-        if mishap == "killed":
-            world.plan = {nth: self._die}
-        elif mishap == "two at once":
-            others = tuple(self._random.sample(self._things, 2))
-            world.plan = {nth: lambda: self._other_run(others)}
-        elif mishap == "edited":
-            world.plan = {nth: self._work}
-        elif mishap == "killed at commit":
-            world.warehouse.before_commit = self._die
-        world.tell(f"run of {', '.join(record_types)}: {mode}, {mishap} at {nth}")
+    def _extract_all(self, record_types: tuple[str, ...], *, mode: str = "changes", event: str = "none") -> None:
+        account = self._account
+        account.queries, nth = 0, self._random.randrange(1, 9)
+        if event == "killed":
+            account.hooks = {nth: self._kill}
+        elif event == "second run":
+            others = tuple(self._random.sample(self._record_types, 2))
+            account.hooks = {nth: lambda: self._second_run(others)}
+        elif event == "edited":
+            account.hooks = {nth: self._edit}
+        elif event == "killed at commit":
+            account.warehouse.before_commit = self._kill
+        account.record(f"run of {', '.join(record_types)}: {mode}, {event} at {nth}")
         try:
             self._extract(record_types, mode)
         except KilledError:
-            world.tell("  killed")
-        world.plan, world.warehouse.before_commit = {}, lambda: None
-        self._problems += self._judge.wronged()
+            account.record("  killed")
+        account.hooks, account.warehouse.before_commit = {}, lambda: None
+        self._problems += self._model.wrong_values()
 
     def _extract(self, record_types: tuple[str, ...], mode: str) -> None:
         try:
-            with self._world.client() as client:
+            with self._account.client() as client:
                 for record_type in record_types:
-                    self._one(record_type, mode, client)
-        except IntegrationError as error:  # before the first thing: signing in
-            self._failed("client", error)
+                    self._extract_one(record_type, mode, client)
+        except IntegrationError as error:  # at sign-in, before the first record type
+            self._handle("client", error)
 
-    def _one(self, record_type: str, mode: str, client: NetSuiteClient) -> None:
-        world = self._world
+    def _extract_one(self, record_type: str, mode: str, client: NetSuiteClient) -> None:
+        account = self._account
         try:
-            if mode == "reconcile":
-                report = world.reconcile(record_type, client)
-            else:
-                report = world.extract(record_type, client, full=mode == "full")
+            report = account.extract(record_type, client, full=mode == "full", reconcile=mode == "reconcile")
         except IntegrationError as error:
-            self._failed(record_type, error)
+            self._handle(record_type, error)
         else:
-            told = f"{report.mode}: {report.read} read, +{report.inserted} ~{report.updated} -{report.deleted}"
-            world.tell(f"  run {world.runs} {record_type} {told}")
+            counts = f"{report.mode}: {report.read} read, +{report.inserted} ~{report.updated} -{report.deleted}"
+            account.record(f"  run {account.runs} {record_type} {counts}")
 
-    def _failed(self, record_type: str, error: IntegrationError) -> None:
-        self._world.tell(f"  {record_type} failed: {error}")
-        allowed = self._troubled or "would vanish" in str(error) or "another run wrote" in str(error)
-        if not allowed:
+    def _handle(self, record_type: str, error: IntegrationError) -> None:
+        self._account.record(f"  {record_type} failed: {error}")
+        is_expected = self._is_disturbed or "would vanish" in str(error) or "another run wrote" in str(error)
+        if not is_expected:
             self._problems.append(f"{record_type} failed without cause: {error}")
 
-    def _other_run(self, record_types: tuple[str, ...]) -> None:
-        """Another process runs to its end while this one waits for an answer."""
-        self._world.tell(f"  meanwhile a run of {', '.join(record_types)}")
+    def _second_run(self, record_types: tuple[str, ...]) -> None:
+        """Run another process from start to end during a call of this one."""
+        self._account.record(f"  second run of {', '.join(record_types)}")
         self._extract(record_types, self._random.choice(("changes", "changes", "reconcile")))
 
-    def _die(self) -> None:
+    def _kill(self) -> None:
         raise KilledError
 
-    # --- the end -------------------------------------------------------------------------------------------------
+    # --- comparison ----------------------------------------------------------------------------------------------
 
-    def _end(self) -> None:
-        """Trouble ends; an ordinary run, a reconciliation, a full read: each must keep its promise."""
-        world, edits = self._world, self._edits
-        self._peace()
-        world.clock.sleep(self._random.choice((1, 300, 4000)) + world.fate.switches["late_s"])
-        if self._columns_hidden:  # which columns an account has is remembered for some hours
-            world.clock.sleep(world.settings.probe_hours * 3600 + 60)
-        if world.fate.late and self._random.random() < 0.5:  # late writes have a run between them and the end
-            self._run(self._things)
-        # an operator who knows that many records were deleted says so
-        world.settings = replace(world.settings, vanish_share=1)
-        self._run(self._things)
-        silent = set(edits.silent)
+    def _compare(self) -> None:
+        """End all disturbances; then an ordinary run, a reconciliation and a full read must each find its share."""
+        account, edits = self._account, self._edits
+        self._end_disturbance()
+        account.clock.sleep(self._random.choice((1, 300, 4000)) + account.scenario.switches["late_s"])
+        if self._columns_hidden:  # the account's columns are cached for some hours
+            account.clock.sleep(account.settings.capability_hours * 3600 + 60)
+        if account.scenario.has_late_writes and self._random.random() < 0.5:  # another run before the last one
+            self._extract_all(self._record_types)
+        # as an operator does who knows that many records were deleted
+        account.settings = replace(account.settings, vanish_share=1)
+        self._extract_all(self._record_types)
+        unstamped = set(edits.unstamped)
         if self._customers_emptied:
-            # a deletion is believed when the record is not shown, and here none is: one that came back under its id
-            # may be taken for deleted until the next comparison of ids (NetSuite itself never gives an id again)
-            silent |= {("customer", key) for key in edits.restored_ids}
-        told = self._judge.differences(
-            silent=silent,
-            silent_deletions=edits.silent_deletions,
+            # a deletion is confirmed if NetSuite does not show the record, and an empty table shows none: a customer
+            # restored under its id may count as deleted until the next reconciliation (NetSuite never reuses an id)
+            unstamped |= {("customer", key) for key in edits.restored_ids}
+        found = self._model.differences(
+            unstamped=unstamped,
+            unreported_deletions=edits.unreported_deletions,
             hidden_deletions=self._deletions_hidden,
         )
-        self._problems += [f"after the last run: {each}" for each in told]
+        self._problems += [f"after the last run: {each}" for each in found]
         if self._problems:
             return
-        self._run(self._things, mode="reconcile")
-        told = self._judge.differences(silent=edits.silent, silent_deletions=False, hidden_deletions=False)
-        self._problems += [f"after reconciliation: {each}" for each in told]
+        self._extract_all(self._record_types, mode="reconcile")
+        found = self._model.differences(unstamped=edits.unstamped)
+        self._problems += [f"after reconciliation: {each}" for each in found]
         if self._problems:
             return
-        if edits.silent:
-            self._run(self._things, mode="full")
-            told = self._judge.differences(silent=set(), silent_deletions=False, hidden_deletions=False)
-        if self._things == RECORD_TYPES:
-            told += self._judge.staging()
-        self._problems += [f"after a full read: {each}" for each in told]
+        if edits.unstamped:
+            self._extract_all(self._record_types, mode="full")
+            found = self._model.differences()
+        if self._record_types == RECORD_TYPES:
+            found += self._model.staging_differences()
+        self._problems += [f"after a full read: {each}" for each in found]

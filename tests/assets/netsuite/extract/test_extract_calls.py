@@ -1,25 +1,25 @@
-"""What each call of a run is for; a call that is not on these lists must say why it is needed."""
+"""The calls of a run: each call that is not listed here must be justified."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 import orjson
 
 from assets.netsuite.record_types import RECORD_TYPES
-from resources.http import open_http
+from resources.http_pool import open_http
 from resources.netsuite.auth import TokenBased
-from resources.netsuite.client import NetSuiteClient, open_door
-from resources.netsuite.concurrency import Lanes
+from resources.netsuite.client import NetSuiteClient
+from resources.netsuite.concurrency import ConcurrencyLimit
+from resources.netsuite.connect import open_http_client
 from resources.sandbox.sandbox import BASE_URLS
-from tests.assets.netsuite.conftest import Play
+from tests.assets.netsuite.conftest import NetSuiteAccount
 
 LISTS = ["subsidiary", "department", "classification", "location", "currency", "entitystatus"]
-QUIET = [
+WITHOUT_CHANGES = [
     "serverTime",  # the next watermark
-    "dual",  # the session's time zone: literals are read in it
+    "dual",  # the session's time zone, in which literals are read
     "customer",
     "deletedrecord",  # of customers, projects and contacts together
     "job",
@@ -27,129 +27,129 @@ QUIET = [
     "customersubsidiaryrelationship",
     "customeraddressbook",
     "contactaddressbook",
-    *LISTS,  # small, read whole: a deleted row leaves no other trace
+    *LISTS,  # small and read in full: a deleted row leaves no other trace
 ]
 
 
-class Noted(httpx.BaseTransport):
-    """The way to NetSuite; what is asked is written down."""
+class RecordingTransport(httpx.BaseTransport):
+    """A transport that records the table of each query, or the last part of the path."""
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
         self._inner = inner
-        self.asked: list[str] = []
+        self.calls: list[str] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Note the table, or the last part of the path."""
+        """Record the call and pass it on."""
         body = request.read()
         found = re.search(r"\bfrom (\w+)", orjson.loads(body)["q"]) if body else None
-        self.asked.append(found[1] if found else request.url.path.rpartition("/")[2])
+        self.calls.append(found[1] if found else request.url.path.rpartition("/")[2])
         return self._inner.handle_request(request)
 
 
 @contextmanager
-def noted(play: Play) -> Iterator[list[str]]:
-    """A new client, as each run has one."""
-    keys, lanes, clock = play.sandbox.credentials["netsuite"], Lanes(), play.sandbox.clock
+def recorded(account: NetSuiteAccount) -> Iterator[list[str]]:
+    """Use a new client, as each run does, and record its calls."""
+    keys, limit, clock = account.sandbox.credentials["netsuite"], ConcurrencyLimit(), account.sandbox.clock
     names = ("account", "consumer_key", "consumer_secret", "token_id", "token_secret")
-    wire = Noted(play.sandbox.transport("netsuite"))
-    sign_in = TokenBased(clock=clock, **{name: keys[name] for name in names})
-    with open_http(BASE_URLS["netsuite"], auth=sign_in, transport=wire) as http:
-        play.client = NetSuiteClient(open_door(http, clock, lanes), clock, lanes)
-        yield wire.asked
+    transport = RecordingTransport(account.sandbox.transport("netsuite"))
+    auth = TokenBased(clock=clock, **{name: keys[name] for name in names})
+    with open_http(BASE_URLS["netsuite"], auth=auth, transport=transport) as http:
+        account.client = NetSuiteClient(open_http_client(http, clock, limit), clock, limit)
+        yield transport.calls
 
 
-def run(play: Play) -> list[str]:
-    """Everything once; what was asked."""
-    with noted(play) as asked:
+def run(account: NetSuiteAccount) -> list[str]:
+    """Extract every record type once and return the calls."""
+    with recorded(account) as calls:
         for record_type in RECORD_TYPES:
-            play.extract(record_type)
-    return asked
+            account.extract(record_type)
+    return calls
 
 
-def filled(play: Play) -> None:
-    """Two hundred customers with children, read once a while ago."""
-    play.customers(*range(1, 201))
+def fill(account: NetSuiteAccount) -> None:
+    """Create 200 customers with children, and extract them once."""
+    account.customers(*range(1, 201))
     for key in range(1, 201):
-        play.address(key, key)
+        account.address(key, key)
     rows = [{"id": key, "entity": key, "subsidiary": 1, "isprimarysub": True} for key in range(1, 201)]
-    play.add("customersubsidiaryrelationship", *rows)
-    play.add("job", *({"id": key, "entityid": f"P{key}", "customer": key} for key in range(301, 331)))
-    play.later(3600)
-    run(play)
-    play.later(1800)
+    account.add("customersubsidiaryrelationship", *rows)
+    account.add("job", *({"id": key, "entityid": f"P{key}", "customer": key} for key in range(301, 331)))
+    account.later(3600)
+    run(account)
+    account.later(1800)
 
 
-def test_a_run_that_finds_nothing_asks_once_for_each_table(play: Any) -> None:
-    """Most runs; each call costs a slot that others wait for."""
-    filled(play)
+def test_a_run_without_changes_takes_one_call_per_table(account: NetSuiteAccount) -> None:
+    """Most runs find nothing, and each call uses a concurrency slot that others need."""
+    fill(account)
 
-    assert run(play) == QUIET
+    assert run(account) == WITHOUT_CHANGES
 
 
-def test_a_hundred_changes_cost_four_calls_more_at_most(play: Any) -> None:
-    """Children of changed customers are read again, and ids that were deleted are looked up before they are marked."""
-    filled(play)
+def test_a_hundred_changes_take_at_most_four_more_calls(account: NetSuiteAccount) -> None:
+    """Children of changed customers are read again, and reported deletions are looked up before they are marked."""
+    fill(account)
     for key in range(1, 101):
-        play.sandbox.netsuite.update("customer", key, phone=str(key))
-    play.sandbox.netsuite.delete("customer", "customer", 150)
-    play.sandbox.netsuite.delete("job", "job", 301)
+        account.sandbox.netsuite.update("customer", key, phone=str(key))
+    account.sandbox.netsuite.delete("customer", "customer", 150)
+    account.sandbox.netsuite.delete("job", "job", 301)
 
-    asked = run(play)
+    calls = run(account)
 
-    again = ["customer", "job", "customersubsidiaryrelationship", "customeraddressbook"]
-    assert sorted(asked) == sorted([*QUIET, *again])
-    assert "150" not in play.live("customers")
-    assert "301" not in play.live("projects")
-
-
-def test_tables_that_were_read_at_other_times_miss_no_deletion(play: Any) -> None:
-    """They share one question; each must find in it what was deleted since it was read itself."""
-    filled(play)
-    play.later(2 * 86_400)
-    play.sandbox.netsuite.delete("job", "job", 301)
-    play.later(86_400 / 2)
-    with noted(play):
-        play.sandbox.netsuite.update("customer", 1, phone="1")
-        play.extract("customers")  # its watermark moves on, the projects' stays
-    play.later(2 * 86_400)
-
-    asked = run(play)
-
-    assert "301" not in play.live("projects")
-    assert asked.count("deletedrecord") == 1
+    more = ["customer", "job", "customersubsidiaryrelationship", "customeraddressbook"]
+    assert sorted(calls) == sorted([*WITHOUT_CHANGES, *more])
+    assert "150" not in account.live("customers")
+    assert "301" not in account.live("projects")
 
 
-def test_more_deletions_than_a_page_are_all_found(play: Any) -> None:
-    """Two types may share an id, so such a page has no key to go on from: then each type is asked for itself."""
-    play.customers(*range(1, 1206))
-    play.customers(2000, stage="Lead")
-    play.extract()
-    play.later(3600)
+def test_tables_with_different_watermarks_miss_no_deletion(account: NetSuiteAccount) -> None:
+    """They share one query, which must cover the deletions after each table's own watermark."""
+    fill(account)
+    account.later(2 * 86_400)
+    account.sandbox.netsuite.delete("job", "job", 301)
+    account.later(86_400 / 2)
+    with recorded(account):
+        account.sandbox.netsuite.update("customer", 1, phone="1")
+        account.extract("customers")  # its watermark moves, that of the projects stays
+    account.later(2 * 86_400)
+
+    calls = run(account)
+
+    assert "301" not in account.live("projects")
+    assert calls.count("deletedrecord") == 1
+
+
+def test_more_deletions_than_a_page_are_all_found(account: NetSuiteAccount) -> None:
+    """Two types may share an id, so a joint page has no key to continue from: each type is then queried separately."""
+    account.customers(*range(1, 1206))
+    account.customers(2000, stage="Lead")
+    account.extract()
+    account.later(3600)
     for key in range(1, 1205):
-        play.sandbox.netsuite.delete("customer", "customer", key)
-    play.sandbox.netsuite.delete("lead", "customer", 2000)
-    play.settings = type(play.settings)(reconcile_hours=0)
+        account.sandbox.netsuite.delete("customer", "customer", key)
+    account.sandbox.netsuite.delete("lead", "customer", 2000)
+    account.configure(reconcile_hours=0)
 
-    assert play.extract().deleted == 1205
-    assert play.live("customers") == {"1205"}
-
-
-def test_what_a_reading_took_is_kept(play: Play) -> None:
-    """Calls as NetSuite counted them, and rows as they were written, beside the run."""
-    play.customers(1, 2, 3)
-    play.extract()
-    first = len(asked(play))
-    play.later()
-    play.customers(4)
-    play.sandbox.netsuite.update("customer", 1, phone="1")
-    play.extract()
-
-    told = play.warehouse.read("select * exclude (read_at, seconds) from netsuite_reads order by read_at")
-    assert told["calls"].to_list() == [first, len(asked(play)) - first]
-    assert told["run_id"].to_list() == ["run 1", "run 2"]
-    assert told.select("inserted", "updated").rows() == [(3, 0), (1, 1)]
+    assert account.extract().deleted == 1205
+    assert account.live("customers") == {"1205"}
 
 
-def asked(play: Play) -> list[str]:
-    """Paths of the calls that NetSuite served, sign-in not counted."""
-    return [call["path"] for call in play.sandbox.netsuite.calls() if not call["path"].endswith("/token")]
+def test_each_read_is_recorded_with_its_calls_and_rows(account: NetSuiteAccount) -> None:
+    """Calls as NetSuite counted them, and rows as they were written."""
+    account.customers(1, 2, 3)
+    account.extract()
+    first = len(served(account))
+    account.later()
+    account.customers(4)
+    account.sandbox.netsuite.update("customer", 1, phone="1")
+    account.extract()
+
+    reads = account.warehouse.read("select * exclude (read_at, seconds) from netsuite_reads order by read_at")
+    assert reads["calls"].to_list() == [first, len(served(account)) - first]
+    assert reads["run_id"].to_list() == ["run 1", "run 2"]
+    assert reads.select("inserted", "updated").rows() == [(3, 0), (1, 1)]
+
+
+def served(account: NetSuiteAccount) -> list[str]:
+    """Return the paths of the calls that NetSuite served, without sign-in."""
+    return [call["path"] for call in account.sandbox.netsuite.call_log() if not call["path"].endswith("/token")]

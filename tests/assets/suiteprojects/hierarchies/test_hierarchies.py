@@ -49,7 +49,7 @@ def departments(account: Account, *given: tuple[str, str, str | None], **changed
     stage(account.warehouse, departments=tree("department_id", *(given or START), **changed))
     account.runs += 1
     account.deliver(DEPARTMENTS)
-    return {key: action for key, (action, _) in account.decided(DEPARTMENTS).items()}
+    return {key: action for key, (action, _) in account.decisions(DEPARTMENTS).items()}
 
 
 def customers(account: Account, *rows: dict[str, Any]) -> dict[str, str]:
@@ -57,7 +57,7 @@ def customers(account: Account, *rows: dict[str, Any]) -> dict[str, str]:
     stage(account.warehouse, customers=list(rows))
     account.runs += 1
     account.deliver(CUSTOMERS)
-    return {key: action for key, (action, _) in account.decided(CUSTOMERS).items()}
+    return {key: action for key, (action, _) in account.decisions(CUSTOMERS).items()}
 
 
 def test_a_classification_is_mirrored_with_its_levels(account: Account) -> None:
@@ -161,7 +161,7 @@ def test_a_hand_edit_of_a_node_is_put_back(account: Account) -> None:
     account.other.write("Modify", "Hierarchy", id=account.other.read("Hierarchy")[0]["id"], name="Our departments")
 
     assert departments(account)["4"] == "update"
-    assert account.decided(DEPARTMENTS)["4"][1].startswith("edited in the target since")
+    assert account.decisions(DEPARTMENTS)["4"][1].startswith("edited in the target")
     assert nodes(account, "Our departments").keys() == {"Sales", "Inside", "Services", "Consulting"}
     assert len(account.other.read("Hierarchy")) == 1
 
@@ -293,7 +293,12 @@ def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: 
 
     def placed(given: dict[str, Any]) -> None:
         given["fields"].append(
-            {"field": "hierarchy:Region", "from": "custentity_department", "links": DEPARTMENTS, "otherwise": "blank"}
+            {
+                "field": "hierarchy:Region",
+                "from": "custentity_department",
+                "reference": DEPARTMENTS,
+                "on_unmapped": "blank",
+            }
         )
         given["fields"] = [row for row in given["fields"] if row["field"] != "hierarchy:Customer Department"]
 
@@ -304,7 +309,7 @@ def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: 
     customers(account, customer("10", custentity_department="1"), customer("11", custentity_department="3"))
 
     assert done == {"1": "unchanged", "2": "unchanged", "3": "skipped", "4": "skipped"}
-    assert account.decided(DEPARTMENTS)["3"][1] == "the target has no such record, and this workflow adds none"
+    assert account.decisions(DEPARTMENTS)["3"][1] == "not in the target, and this workflow creates no records"
     assert [row for row in other.read("HierarchyNode") if row.get("isanode") or row.get("isalevel")] == before
     assert attached(account) == {"10": ["North"], "11": []}
 
@@ -337,9 +342,9 @@ def test_a_customer_whose_node_is_refused_does_not_stop_the_others(account: Acco
 
     account.deliver(CUSTOMERS)
 
-    action, reason = account.decided(CUSTOMERS)["11"]
+    action, reason = account.decisions(CUSTOMERS)["11"]
     assert (action, "1050" in reason) == ("quarantined", True)
-    assert account.decided(CUSTOMERS)["12"][0] == "create"
+    assert account.decisions(CUSTOMERS)["12"][0] == "create"
     departments(account)
     assert customers(account, customer("11", custentity_department="4"))["11"] == "create"
     assert attached(account)["11"] == ["Consulting"]

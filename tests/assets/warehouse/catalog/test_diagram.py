@@ -1,73 +1,90 @@
-"""The picture of the tables shows each of them, and each line stands for something that is read."""
+"""The diagram of the tables shows each of them, and each arrow stands for a table that is read."""
 
-import shutil
-import subprocess
-from pathlib import Path
+import re
+from dataclasses import replace
 
-import pytest
-from lxml import etree
+from assets.warehouse.catalog.catalog import Entry, page
+from assets.warehouse.catalog.diagram import ENGINE_READS, mermaid
 
-from assets.warehouse.catalog.catalog import Entry
-from assets.warehouse.catalog.diagram import ENGINE, picture
-
-SVG = "{http://www.w3.org/2000/svg}"
 ENTRIES = [
-    Entry("raw_netsuite__things", "table", "", "As they came & as <they> are", (), 7),
-    Entry("stg_netsuite__things", "table", "", "Ours", ("raw_netsuite__things",), 7),
-    Entry("mart_one", "table", "", "Wanted", ("stg_netsuite__things",)),
-    Entry("mart_two", "table", "", "Wanted", ("stg_netsuite__things",)),
-    Entry("target_one", "table", "", "There", ()),
+    Entry("raw_netsuite__records", "table", "", "Extracted & <raw>", (), 7),
+    Entry("stg_netsuite__records", "table", "", "Staged", ("raw_netsuite__records",), 7),
+    Entry("mart_one", "table", "", "Desired", ("stg_netsuite__records",)),
+    Entry("mart_two", "table", "", "Desired", ("stg_netsuite__records",)),
+    Entry("target_one", "table", "", "Target state", ()),
     Entry("plan_one", "table", "", "Planned", ()),
-    Entry("sync_one", "table", "", "Done", ()),
-    Entry("sync_links", "table", "", "Which is which", ()),
-    Entry("question", "view", "question", "Asked", ("sync_links", "stg_netsuite__things", "not_there")),
+    Entry("sync_one", "table", "", "Sent", ()),
+    Entry("sync_links", "table", "", "Links", ()),
+    Entry("question", "view", "question", "Analytics", ("sync_links", "stg_netsuite__records", "missing_table")),
 ]
+# every line that Mermaid has to understand: header, group, node, end of group, arrow
+LINE = re.compile(r'flowchart LR|  subgraph \w+\["[^"]+"\]|    \w+(\["[^"]+"\])?|  end|  \w+ --> \w+')
+RESERVED = {"end", "default", "graph", "flowchart", "subgraph", "style", "class", "click", "linkStyle"}
+MAX_EDGES = 500  # Mermaid renders no more by default
 
 
-def test_each_table_is_a_box_and_each_reading_a_line() -> None:
-    """Tables of workflows are one box a kind; what is not there is no line."""
-    drawn = etree.fromstring(picture(ENTRIES, rows=True).encode())
-
-    boxes = [box.findall(f"{SVG}text")[0].text for box in drawn.findall(f"{SVG}g")]
-    assert sorted(boxes) == sorted(
-        [
-            "raw_netsuite__things",
-            "stg_netsuite__things",
-            "mart_…",
-            "target_…",
-            "plan_…",
-            "sync_…",
-            "sync_links",
-            "question",
-        ]
-    )
-    told = {text.text for text in drawn.iter(f"{SVG}text")}
-    assert {"7", "2 tables"} <= told
-    there = {name for name in ENGINE if name in boxes}
-    by_engine = sum(read in boxes for name in there for read in ENGINE[name])
-    assert len(drawn.findall(f"{SVG}path")) == 1 + 1 + 2 + by_engine
-    assert next(drawn.iter(f"{SVG}title")).text == "As they came & as <they> are"
+def nodes(diagram: str) -> dict[str, str]:
+    """Return the nodes of a diagram: label by id."""
+    found = re.findall(r'^    (\w+)(?:\["([^"]+)"\])?$', diagram, re.MULTILINE)
+    return {name: label or name for name, label in found}
 
 
-def test_without_rows_it_belongs_to_no_pond() -> None:
+def arrows(diagram: str) -> list[tuple[str, str]]:
+    """Return the arrows of a diagram: from a table to the table that reads it."""
+    return re.findall(r"^  (\w+) --> (\w+)$", diagram, re.MULTILINE)
+
+
+def test_each_table_is_a_node() -> None:
+    """The tables of workflows are one node per kind."""
+    assert nodes(mermaid(ENTRIES)) == {
+        "raw_netsuite__records": "raw_netsuite__records",
+        "stg_netsuite__records": "stg_netsuite__records",
+        "mart_all": "mart_… (2 tables)",
+        "target_all": "target_… (1 table)",
+        "plan_all": "plan_… (1 table)",
+        "sync_all": "sync_… (1 table)",
+        "sync_links": "sync_links",
+        "question": "question",
+    }
+
+
+def test_each_arrow_is_a_table_that_is_read() -> None:
+    """SQL headers and the engine list the reads; tables that do not exist have no arrow."""
+    diagram = mermaid(ENTRIES)
+    ids = {label.partition(" ")[0]: name for name, label in nodes(diagram).items()}
+
+    expected = {("raw_netsuite__records", "stg_netsuite__records"), ("stg_netsuite__records", "mart_all")}
+    expected |= {("sync_links", "question"), ("stg_netsuite__records", "question")}
+    expected |= {
+        (ids[read], ids[name]) for name in ENGINE_READS for read in ENGINE_READS[name] if {name, read} <= set(ids)
+    }
+
+    assert sorted(arrows(diagram)) == sorted(expected)
+
+
+def test_the_diagram_does_not_depend_on_row_counts() -> None:
     """The page in the project does not change with the data."""
-    more = [Entry(each.name, each.kind, each.call, each.meaning, each.reads, 99) for each in ENTRIES]
-
-    assert picture(ENTRIES) == picture(more)
-    assert picture(ENTRIES, rows=True) != picture(more, rows=True)
+    assert mermaid(ENTRIES) == mermaid([replace(each, rows=99) for each in ENTRIES])
 
 
-@pytest.mark.browser
-def test_a_browser_draws_it(tmp_path: Path) -> None:
-    """The text is where it can be read; a picture that nobody can open proves nothing."""
-    if shutil.which("chromium") is None:
-        pytest.skip("there is no chromium: the picture was not looked at")
-    file = tmp_path / "tables.svg"
-    file.write_text(picture(ENTRIES), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom"]
+def test_the_diagram_is_valid_mermaid() -> None:
+    """Each line has one of the forms that Mermaid's flowchart grammar allows; groups are closed."""
+    diagram = mermaid(ENTRIES)
+    lines = diagram.splitlines()
 
-    shown = subprocess.run(
-        ["chromium", *options, file.as_uri()], check=True, capture_output=True, text=True, timeout=90
-    )
+    assert [line for line in lines if not LINE.fullmatch(line)] == []
+    assert sum("subgraph" in line for line in lines) == lines.count("  end")
+    assert not RESERVED & nodes(diagram).keys()
+    assert {name for arrow in arrows(diagram) for name in arrow} <= nodes(diagram).keys()
+    assert len(arrows(diagram)) < MAX_EDGES
 
-    assert "raw_netsuite__things" in shown.stdout
+
+def test_the_page_contains_the_diagram_and_each_table() -> None:
+    """GitHub and the documentation site render the fenced block."""
+    diagram = mermaid(ENTRIES)
+    written = page(ENTRIES, diagram)
+
+    assert f"```mermaid\n{diagram}```\n" in written
+    assert [line.removeprefix("### ") for line in written.splitlines() if line.startswith("### ")] == [
+        each.call for each in ENTRIES
+    ]

@@ -1,4 +1,4 @@
-"""The generator: repeatable, in the proportions that it promises, dirty where real data is dirty."""
+"""The generator: repeatable, with the documented proportions, and with the defects of real data."""
 
 import gzip
 from pathlib import Path
@@ -26,7 +26,7 @@ SMALL = HEADER + (
 
 @pytest.fixture
 def csv_file(tmp_path: Path) -> Path:
-    """A small CSV with the faults that real ones have."""
+    """A small CSV with the defects of real ones."""
     path = tmp_path / "companies.csv"
     path.write_text(SMALL, encoding="utf-8")
     return path
@@ -34,27 +34,27 @@ def csv_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def companies_file(csv_file: Path) -> Path:
-    """The real companies where they lie beside the project, else the small file."""
+    """The real companies if the file exists beside the project, otherwise the small file."""
     return REAL if REAL.exists() else csv_file
 
 
-def everything(sandbox: Sandbox, report: SeedReport) -> dict[str, list[dict[str, object]]]:
+def all_rows(sandbox: Sandbox, report: SeedReport) -> dict[str, list[dict[str, object]]]:
     """Every row of every table."""
     return {table: sandbox.netsuite.rows(table) for table in report.rows}
 
 
 def test_the_same_seed_gives_the_same_rows(tmp_path: Path, companies_file: Path) -> None:
-    """A benchmark or a bug report names a seed, and everybody else must get the same records."""
+    """A benchmark or a bug report that names a seed must be reproducible."""
     first, second = Sandbox(tmp_path / "first"), Sandbox(tmp_path / "second")
 
     reports = [seed(each, customers=300, companies=companies_file, seed=7) for each in (first, second)]
 
     assert reports[0] == reports[1]
-    assert everything(first, reports[0]) == everything(second, reports[1])
+    assert all_rows(first, reports[0]) == all_rows(second, reports[1])
 
 
-def test_another_seed_gives_other_rows(tmp_path: Path) -> None:
-    """Otherwise the test above would prove nothing."""
+def test_different_seeds_give_different_rows(tmp_path: Path) -> None:
+    """The previous test would pass for constant data."""
     first, second = Sandbox(tmp_path / "first"), Sandbox(tmp_path / "second")
 
     seed(first, customers=50, seed=1)
@@ -63,8 +63,8 @@ def test_another_seed_gives_other_rows(tmp_path: Path) -> None:
     assert first.netsuite.rows("customer") != second.netsuite.rows("customer")
 
 
-def test_proportions_are_those_promised(sandbox: Sandbox, companies_file: Path) -> None:
-    """A workflow's rules are worth testing only where every kind of record occurs."""
+def test_generated_proportions_match_the_documentation(sandbox: Sandbox, companies_file: Path) -> None:
+    """Workflow rules can be tested only if every kind of record occurs."""
     count = 4000
     report = seed(sandbox, customers=count, companies=companies_file, seed=3)
     customers = sandbox.netsuite.rows("customer")
@@ -84,9 +84,9 @@ def test_proportions_are_those_promised(sandbox: Sandbox, companies_file: Path) 
     assert 0.08 < len(sub_projects(jobs)) / len(jobs) < 0.16
     seconds = [row for row in sandbox.netsuite.rows("customersubsidiaryrelationship") if not row["isprimarysub"]]
     assert share(seconds) == pytest.approx(0.1, abs=0.02)
-    for stage, wanted in (("Customer", 0.8), ("Lead", 0.5), ("Prospect", 0.5)):
+    for stage, expected in (("Customer", 0.8), ("Lead", 0.5), ("Prospect", 0.5)):
         ticked = [row["custentity_oa_export_to_openair"] for row in customers if row["searchstage"] == stage]
-        assert sum(ticked) / len(ticked) == pytest.approx(wanted, abs=0.06)
+        assert sum(ticked) / len(ticked) == pytest.approx(expected, abs=0.06)
 
 
 def sub_projects(jobs: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -95,8 +95,8 @@ def sub_projects(jobs: list[dict[str, object]]) -> list[dict[str, object]]:
     return [row for row in jobs if row["parent"] in ids]
 
 
-def test_references_lead_somewhere(sandbox: Sandbox, companies_file: Path) -> None:
-    """A dangling id would be a fault of the sandbox that the pipeline would be blamed for."""
+def test_references_resolve(sandbox: Sandbox, companies_file: Path) -> None:
+    """A dangling id of the sandbox would look like an error of the pipeline."""
     seed(sandbox, customers=500, companies=companies_file)
     rows = {table: sandbox.netsuite.rows(table) for table in ("customer", "job", "contact", "employee")}
     ids = {table: {row["id"] for row in each} for table, each in rows.items()}
@@ -117,7 +117,7 @@ def test_references_lead_somewhere(sandbox: Sandbox, companies_file: Path) -> No
 
 
 def test_every_customer_has_one_primary_subsidiary_and_one_default_address(sandbox: Sandbox) -> None:
-    """Both are what NetSuite guarantees and staging relies on."""
+    """NetSuite guarantees both, and staging relies on them."""
     seed(sandbox, customers=300)
     customers = {row["id"] for row in sandbox.netsuite.rows("customer")}
     primary = [row["entity"] for row in sandbox.netsuite.rows("customersubsidiaryrelationship") if row["isprimarysub"]]
@@ -128,8 +128,8 @@ def test_every_customer_has_one_primary_subsidiary_and_one_default_address(sandb
     assert sorted(row["entity"] for row in book if row["defaultshipping"]) == sorted(customers)
 
 
-def test_dates_lie_in_the_past_and_in_order(sandbox: Sandbox) -> None:
-    """A record of tomorrow would never be seen by a watermark of today."""
+def test_dates_are_ordered_and_in_the_past(sandbox: Sandbox) -> None:
+    """A record dated tomorrow would never be seen with a watermark of today."""
     seed(sandbox, customers=300)
     customers = sandbox.netsuite.rows("customer")
     created = [row["datecreated"] for row in customers]
@@ -139,8 +139,8 @@ def test_dates_lie_in_the_past_and_in_order(sandbox: Sandbox) -> None:
     assert len({moment.year for moment in created}) >= 5
 
 
-def test_a_handful_of_names_is_too_long_and_reported(sandbox: Sandbox, companies_file: Path) -> None:
-    """Length checks of the targets need something to refuse; everything else fits NetSuite."""
+def test_five_names_are_too_long_and_are_reported(sandbox: Sandbox, companies_file: Path) -> None:
+    """Length checks of the targets need rejected names; all other names fit NetSuite."""
     report = seed(sandbox, customers=400, companies=companies_file)
     long = [row["id"] for row in sandbox.netsuite.rows("customer") if len(row["companyname"] or "") > NAME_LIMIT]
 
@@ -148,8 +148,8 @@ def test_a_handful_of_names_is_too_long_and_reported(sandbox: Sandbox, companies
     assert len(long) == 5
 
 
-def test_a_chain_of_three_projects_is_always_there(sandbox: Sandbox) -> None:
-    """Precoro takes two levels of projects; the third must meet its rule in the smallest sandbox."""
+def test_a_chain_of_three_projects_always_exists(sandbox: Sandbox) -> None:
+    """Precoro supports two levels of projects; the third level must be tested in the smallest sandbox."""
     seed(sandbox, customers=30)
     jobs = {row["id"]: row for row in sandbox.netsuite.rows("job")}
 
@@ -159,8 +159,8 @@ def test_a_chain_of_three_projects_is_always_there(sandbox: Sandbox) -> None:
     assert deep[0]["customer"] == jobs[deep[0]["parent"]]["customer"]
 
 
-def test_a_file_keeps_its_dirt_and_the_generator_goes_on(sandbox: Sandbox, csv_file: Path) -> None:
-    """Leading blanks, gaps and odd currencies are what real imports look like."""
+def test_a_csv_is_not_cleaned_and_is_extended(sandbox: Sandbox, csv_file: Path) -> None:
+    """Leading blanks, gaps and unusual currencies are typical of real imports."""
     report = seed(sandbox, customers=200, companies=csv_file)
     customers = sandbox.netsuite.rows("customer")
     names = {row["companyname"]: row for row in customers if row["companyname"]}
@@ -173,8 +173,8 @@ def test_a_file_keeps_its_dirt_and_the_generator_goes_on(sandbox: Sandbox, csv_f
     assert {symbols[row["currency"]] for row in customers} >= {"ILS", "SEK", "XTS"}
 
 
-def test_a_file_is_read_as_it_is(csv_file: Path, tmp_path: Path) -> None:
-    """Cleaning is the pipeline's work; a packed file reads alike, whatever its name."""
+def test_a_csv_is_read_without_changes(csv_file: Path, tmp_path: Path) -> None:
+    """Cleaning is the pipeline's work; a gzip file gives the same rows, whatever its name."""
     packed = tmp_path / "companies.csv.gz"
     packed.write_bytes(gzip.compress(csv_file.read_bytes()))
 
@@ -186,8 +186,8 @@ def test_a_file_is_read_as_it_is(csv_file: Path, tmp_path: Path) -> None:
     assert read_companies(packed) == rows
 
 
-def test_a_file_without_names_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The message says what the file should have had."""
+def test_a_csv_without_names_is_rejected(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The message lists the expected columns."""
     path = tmp_path / "other.csv"
     path.write_text("title,land\nA,B\n")
 
@@ -195,16 +195,16 @@ def test_a_file_without_names_is_refused(sandbox: Sandbox, tmp_path: Path) -> No
         seed(sandbox, customers=5, companies=path)
 
 
-def test_a_filled_sandbox_is_not_filled_twice(sandbox: Sandbox) -> None:
-    """Two generations in one account would give entity numbers twice."""
+def test_a_filled_sandbox_cannot_be_seeded_again(sandbox: Sandbox) -> None:
+    """Two runs of the generator in one account would produce duplicate entity numbers."""
     seed(sandbox, customers=5)
 
-    with pytest.raises(ValueError, match="holds customers already"):
+    with pytest.raises(ValueError, match="already has customers"):
         seed(sandbox, customers=5)
 
 
-def test_invented_names_never_repeat() -> None:
-    """A duplicate name would make matching by name ambiguous without anybody meaning it."""
+def test_invented_names_are_unique() -> None:
+    """A duplicate name would make matching by name ambiguous."""
     names = [each.name.strip() for each in companies(Random(1), None, 20_000)]
 
     assert len(set(names)) == len(names)

@@ -1,14 +1,13 @@
-"""A NetSuite account, its switches, and a caller that is signed in."""
+"""A simulated NetSuite account, its switches, and an authenticated client."""
 
 from typing import Any
 
-import httpx
 import pytest
 
 from resources.sandbox.netsuite.server import NetSuiteSandbox
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
-from resources.sandbox.sandbox import BASE_URLS, Sandbox
-from tests.resources.sandbox.netsuite.caller import Caller, Switch
+from resources.sandbox.sandbox import Sandbox
+from tests.resources.sandbox.netsuite.api_client import ApiClient, SetSwitches, authenticated
 
 
 @pytest.fixture
@@ -18,8 +17,8 @@ def account(sandbox: Sandbox) -> NetSuiteSandbox:
 
 
 @pytest.fixture
-def switch(sandbox: Sandbox) -> Switch:
-    """Change how the account behaves: `switch(session_zone="GMT")`."""
+def switch(sandbox: Sandbox) -> SetSwitches:
+    """A function that changes the account's behavior: `switch(session_zone="GMT")`."""
 
     def change(**values: Any) -> None:
         sandbox.switches.set("netsuite", NetSuiteSwitches, **values)
@@ -28,10 +27,6 @@ def switch(sandbox: Sandbox) -> Switch:
 
 
 @pytest.fixture
-def caller(sandbox: Sandbox, account: NetSuiteSandbox) -> Caller:
-    """A caller with an access token that lives for the whole test."""
-    token = account.journal.issue_token(["rest_webservices"], sandbox.clock.now(), 10**8)
-    headers = {"Authorization": f"Bearer {token}", "Prefer": "transient"}
-    return Caller(
-        httpx.Client(transport=sandbox.transport("netsuite"), base_url=BASE_URLS["netsuite"], headers=headers)
-    )
+def client(sandbox: Sandbox) -> ApiClient:
+    """A client with an access token that is valid for the whole test."""
+    return authenticated(sandbox)

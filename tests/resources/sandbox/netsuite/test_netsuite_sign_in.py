@@ -1,4 +1,4 @@
-"""Who is let in: OAuth 1 signatures, OAuth 2 assertions and tokens, locks."""
+"""Authentication: OAuth 1 signatures, OAuth 2 assertions and tokens, locks."""
 
 import base64
 import hashlib
@@ -14,9 +14,9 @@ from oauthlib.common import generate_nonce
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA1, SIGNATURE_HMAC_SHA256, Client
 
 from resources.sandbox.netsuite.server import NetSuiteSandbox
-from resources.sandbox.netsuite.signature import parameters_of, sign
+from resources.sandbox.netsuite.signature import oauth_parameters, sign
 from resources.sandbox.sandbox import BASE_URLS, Sandbox
-from tests.resources.sandbox.netsuite.caller import SUITEQL, Caller, Switch
+from tests.resources.sandbox.netsuite.api_client import SUITEQL, ApiClient, SetSwitches
 
 TOKEN = "/services/rest/auth/oauth2/v1/token"
 TIME = "/services/rest/system/v1/serverTime"
@@ -39,7 +39,7 @@ ORACLE_SECRETS = (
 
 @pytest.fixture
 def http(sandbox: Sandbox) -> httpx.Client:
-    """A caller that is not signed in."""
+    """A client without authentication."""
     return httpx.Client(transport=sandbox.transport("netsuite"), base_url=BASE)
 
 
@@ -48,7 +48,7 @@ Sign = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def signed(sandbox: Sandbox) -> Sign:
-    """Headers of a signed call, made by oauthlib: an independent implementation."""
+    """A function that returns the headers of a signed request, made by oauthlib."""
 
     def headers(
         url: str = f"{BASE}{TIME}", method: Literal["GET", "POST"] = "GET", *, age_s: int = 0, **options: Any
@@ -63,38 +63,38 @@ def signed(sandbox: Sandbox) -> Sign:
             "timestamp": str(int(sandbox.clock.now().timestamp()) - age_s),
             "nonce": generate_nonce(),
         }
-        made = Client(keys["consumer_key"], **{**defaults, **options}).sign(url, http_method=method)[1]
-        return dict(made)
+        signed_headers = Client(keys["consumer_key"], **{**defaults, **options}).sign(url, http_method=method)[1]
+        return dict(signed_headers)
 
     return headers
 
 
 def test_oracles_test_vector_is_reproduced() -> None:
-    """The published example of the documentation."""
+    """The example that the documentation publishes."""
     url = "https://123456.suitetalk.api.netsuite.com/services/rest/record/v1/employee/40"
 
     assert sign("GET", url, ORACLE, *ORACLE_SECRETS) == "B5OIWznZ2YP0OB7VrJrGkYsTh+8H+5T9Hag+o92q0zY="
 
 
 def test_query_parameters_are_part_of_the_signature() -> None:
-    """`limit` and `offset` sort in among the oauth_ parameters."""
+    """`limit` and `offset` are sorted among the oauth_ parameters."""
     url = "https://123456.suitetalk.api.netsuite.com/services/rest/query/v1/suiteql?limit=1000&offset=0"
 
     assert sign("POST", url, ORACLE, *ORACLE_SECRETS) == "K77GAJRnfr1XDIXWkDNFBb1G343XzZc397WHGpnHFF8="
 
 
 def test_a_malformed_header_has_no_parameters() -> None:
-    """It is refused, not half read."""
-    assert parameters_of('OAuth realm="x", rubbish') == {}
-    assert parameters_of('OAuth oauth_nonce="a", oauth_nonce="b"') == {}
+    """It is rejected, not partly parsed."""
+    assert oauth_parameters('OAuth realm="x", invalid') == {}
+    assert oauth_parameters('OAuth oauth_nonce="a", oauth_nonce="b"') == {}
 
 
-def test_a_signed_call_is_let_in(http: httpx.Client, signed: Sign) -> None:
-    """Token-based sign-in still works."""
+def test_a_signed_request_is_accepted(http: httpx.Client, signed: Sign) -> None:
+    """Token-based authentication still works."""
     assert http.get(TIME, headers=signed()).status_code == 200
 
 
-def test_a_signed_query_is_let_in(http: httpx.Client, signed: Sign) -> None:
+def test_a_signed_query_is_accepted(http: httpx.Client, signed: Sign) -> None:
     """With a query string and a JSON body, which is not signed."""
     path = f"{SUITEQL}?limit=10&offset=20"
     headers = {**signed(f"{BASE}{path}", "POST"), "Prefer": "transient"}
@@ -102,7 +102,7 @@ def test_a_signed_query_is_let_in(http: httpx.Client, signed: Sign) -> None:
     assert http.post(path, headers=headers, json={"q": "SELECT id FROM customer"}).status_code == 200
 
 
-def test_any_oauth_parameter_that_was_sent_is_signed(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_every_oauth_parameter_is_signed(sandbox: Sandbox, http: httpx.Client) -> None:
     """Some libraries add oauth_body_hash."""
     keys = sandbox.credentials["netsuite"]
     oauth = {
@@ -139,7 +139,7 @@ def test_any_oauth_parameter_that_was_sent_is_signed(sandbox: Sandbox, http: htt
 def test_a_wrong_signature_is_an_invalid_login(
     http: httpx.Client, signed: Sign, options: dict[str, Any], reason: str
 ) -> None:
-    """Always the same answer; the cause is in NetSuite's audit trail only."""
+    """The response is always the same; NetSuite shows the reason in its audit trail only."""
     response = http.get(TIME, headers=signed(**options))
 
     assert response.status_code == 401
@@ -148,14 +148,14 @@ def test_a_wrong_signature_is_an_invalid_login(
     assert response.headers["x-sandbox-reason"].startswith(reason)
 
 
-def test_a_signature_is_good_once(http: httpx.Client, signed: Sign) -> None:
-    """So every retry needs a new nonce."""
+def test_a_signature_is_valid_once(http: httpx.Client, signed: Sign) -> None:
+    """Every retry needs a new nonce."""
     headers = signed()
 
     assert [http.get(TIME, headers=headers).status_code for _ in range(2)] == [200, 401]
 
 
-def test_a_signature_is_good_for_its_own_address(http: httpx.Client, signed: Sign) -> None:
+def test_a_signature_is_valid_for_its_own_url(http: httpx.Client, signed: Sign) -> None:
     """Another path or page needs another signature."""
     headers = {**signed(f"{BASE}{SUITEQL}?limit=10", "POST"), "Prefer": "transient"}
 
@@ -163,12 +163,12 @@ def test_a_signature_is_good_for_its_own_address(http: httpx.Client, signed: Sig
 
 
 def test_no_authorization_is_an_invalid_login(http: httpx.Client) -> None:
-    """Nothing is answered to strangers."""
+    """A request without authentication is rejected."""
     assert http.get(TIME).status_code == 401
 
 
-def test_five_failures_lock_for_half_an_hour(sandbox: Sandbox, http: httpx.Client, signed: Sign) -> None:
-    """Even the right signature is refused then."""
+def test_five_failures_lock_the_user_for_half_an_hour(sandbox: Sandbox, http: httpx.Client, signed: Sign) -> None:
+    """The right signature is rejected as well."""
     for _ in range(5):
         http.get(TIME, headers=signed(client_secret="wrong"))
     assert http.get(TIME, headers=signed()).status_code == 401
@@ -178,7 +178,7 @@ def test_five_failures_lock_for_half_an_hour(sandbox: Sandbox, http: httpx.Clien
     assert http.get(TIME, headers=signed()).status_code == 200
 
 
-def test_the_lock_can_be_shorter(sandbox: Sandbox, http: httpx.Client, signed: Sign, switch: Switch) -> None:
+def test_the_lock_can_be_shorter(sandbox: Sandbox, http: httpx.Client, signed: Sign, switch: SetSwitches) -> None:
     """One failure, one minute."""
     switch(lock_after=1, lock_s=60)
     http.get(TIME, headers=signed(client_secret="wrong"))
@@ -189,15 +189,15 @@ def test_the_lock_can_be_shorter(sandbox: Sandbox, http: httpx.Client, signed: S
     assert http.get(TIME, headers=signed()).status_code == 200
 
 
-def test_a_good_sign_in_forgets_earlier_failures(http: httpx.Client, signed: Sign) -> None:
-    """Four failures, a success, four failures: not locked."""
+def test_a_successful_sign_in_resets_the_failures(http: httpx.Client, signed: Sign) -> None:
+    """Four failures, a success, four failures: the user is not locked."""
     for _ in range(2):
         for _ in range(4):
             http.get(TIME, headers=signed(client_secret="wrong"))
         assert http.get(TIME, headers=signed()).status_code == 200
 
 
-def test_the_lock_can_be_switched_off(http: httpx.Client, signed: Sign, switch: Switch) -> None:
+def test_the_lock_can_be_disabled(http: httpx.Client, signed: Sign, switch: SetSwitches) -> None:
     """For tests that fail on purpose."""
     switch(lock_after=0)
     for _ in range(6):
@@ -206,8 +206,8 @@ def test_the_lock_can_be_switched_off(http: httpx.Client, signed: Sign, switch: 
     assert http.get(TIME, headers=signed()).status_code == 200
 
 
-def test_token_based_sign_in_can_be_gone(http: httpx.Client, signed: Sign, switch: Switch) -> None:
-    """It is planned to stop at 2028.1."""
+def test_token_based_authentication_can_be_disabled(http: httpx.Client, signed: Sign, switch: SetSwitches) -> None:
+    """It is scheduled to end with release 2028.1."""
     switch(tba_allowed=False)
 
     assert http.get(TIME, headers=signed()).status_code == 401
@@ -219,27 +219,27 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def public_pem(key: PrivateKey) -> str:
-    """The public half, as the set-up page takes it."""
+    """Return the public key as the setup page accepts it."""
     form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return key.public_key().public_bytes(*form).decode()
 
 
 @pytest.fixture
 def key(sandbox: Sandbox) -> PrivateKey:
-    """The private key that the account trusts."""
-    made = ec.generate_private_key(ec.SECP256R1())
-    sandbox.credentials["netsuite"]["public_key"] = public_pem(made)
-    return made
+    """The private key whose public key the account has."""
+    private_key = ec.generate_private_key(ec.SECP256R1())
+    sandbox.credentials["netsuite"]["public_key"] = public_pem(private_key)
+    return private_key
 
 
-Ask = Callable[..., httpx.Response]
+RequestToken = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def ask(sandbox: Sandbox, http: httpx.Client, key: PrivateKey) -> Ask:
-    """Ask for a token with a good assertion, but for the given claims."""
+def request_token(sandbox: Sandbox, http: httpx.Client, key: PrivateKey) -> RequestToken:
+    """A function that requests a token with a valid assertion, changed by the given claims."""
 
-    def asked(
+    def send(
         *, signing_key: PrivateKey = key, algorithm: str = "ES256", kid: str = "", **claims: Any
     ) -> httpx.Response:
         keys = sandbox.credentials["netsuite"]
@@ -262,24 +262,24 @@ def ask(sandbox: Sandbox, http: httpx.Client, key: PrivateKey) -> Ask:
         }
         return http.post(TOKEN, data=form)
 
-    return asked
+    return send
 
 
-def test_an_assertion_signed_with_es256_gets_a_token(ask: Ask, http: httpx.Client) -> None:
-    """The token lives an hour, and opens the API."""
-    answer = ask().json()
+def test_an_assertion_signed_with_es256_gets_a_token(request_token: RequestToken, http: httpx.Client) -> None:
+    """The token is valid for an hour, and the API accepts it."""
+    token = request_token().json()
 
-    assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 3600)
-    assert http.get(TIME, headers={"Authorization": f"Bearer {answer['access_token']}"}).status_code == 200
+    assert (token["token_type"], token["expires_in"]) == ("Bearer", 3600)
+    assert http.get(TIME, headers={"Authorization": f"Bearer {token['access_token']}"}).status_code == 200
 
 
-def test_an_assertion_signed_with_ps256_gets_a_token(sandbox: Sandbox, ask: Ask) -> None:
+def test_an_assertion_signed_with_ps256_gets_a_token(sandbox: Sandbox, request_token: RequestToken) -> None:
     """RSA keys sign with PSS."""
-    made = rsa.generate_private_key(public_exponent=65537, key_size=3072)
-    sandbox.credentials["netsuite"]["public_key"] = public_pem(made)
+    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    sandbox.credentials["netsuite"]["public_key"] = public_pem(rsa_key)
 
-    assert ask(signing_key=made, algorithm="PS256").status_code == 200
-    assert ask(signing_key=made, algorithm="RS256").json() == {"error": "invalid_grant"}
+    assert request_token(signing_key=rsa_key, algorithm="PS256").status_code == 200
+    assert request_token(signing_key=rsa_key, algorithm="RS256").json() == {"error": "invalid_grant"}
 
 
 @pytest.mark.parametrize(
@@ -295,40 +295,42 @@ def test_an_assertion_signed_with_ps256_gets_a_token(sandbox: Sandbox, ask: Ask)
         {"signing_key": rsa.generate_private_key(public_exponent=65537, key_size=2048), "algorithm": "PS256"},
     ],
 )
-def test_a_wrong_assertion_gets_no_token(ask: Ask, claims: dict[str, Any]) -> None:
-    """invalid_grant, whatever the cause."""
-    response = ask(**claims)
+def test_an_invalid_assertion_gets_no_token(request_token: RequestToken, claims: dict[str, Any]) -> None:
+    """The error is invalid_grant, whatever the reason."""
+    response = request_token(**claims)
 
     assert (response.status_code, response.json()) == (400, {"error": "invalid_grant"})
 
 
-def test_an_assertion_lives_at_most_an_hour(sandbox: Sandbox, ask: Ask) -> None:
+def test_an_assertion_is_valid_for_at_most_an_hour(sandbox: Sandbox, request_token: RequestToken) -> None:
     """60 minutes are allowed, one second more is not."""
     now = int(sandbox.clock.now().timestamp())
 
-    assert ask(exp=now + 3600).status_code == 200
-    assert ask(iat=now, exp=now + 3601).status_code == 400
+    assert request_token(exp=now + 3600).status_code == 200
+    assert request_token(iat=now, exp=now + 3601).status_code == 400
 
 
 @pytest.mark.parametrize("scope", [["restlets", "rest_webservices"], "rest_webservices", "restlets,rest_webservices"])
-def test_scopes_come_as_array_or_text(ask: Ask, scope: Any) -> None:
-    """The documents show both."""
-    assert ask(scope=scope).status_code == 200
+def test_scopes_may_be_an_array_or_text(request_token: RequestToken, scope: Any) -> None:
+    """The documentation shows both."""
+    assert request_token(scope=scope).status_code == 200
 
 
-def test_the_audience_may_name_the_restlets_host(ask: Ask) -> None:
-    """As Oracle's own sample does."""
-    assert ask(aud=f"https://1234567-sb1.restlets.api.netsuite.com{TOKEN}").status_code == 200
+def test_the_audience_may_name_the_restlets_host(request_token: RequestToken) -> None:
+    """As in Oracle's sample."""
+    assert request_token(aud=f"https://1234567-sb1.restlets.api.netsuite.com{TOKEN}").status_code == 200
 
 
 def test_another_grant_is_an_invalid_request(http: httpx.Client) -> None:
-    """Only client credentials here."""
+    """Only client credentials are supported."""
     assert http.post(TOKEN, data={"grant_type": "password"}).json() == {"error": "invalid_request"}
 
 
-def test_a_token_expires_by_the_accounts_clock(sandbox: Sandbox, ask: Ask, http: httpx.Client) -> None:
+def test_a_token_expires_by_the_accounts_clock(
+    sandbox: Sandbox, request_token: RequestToken, http: httpx.Client
+) -> None:
     """After an hour: 401 with the documented challenge."""
-    headers = {"Authorization": f"Bearer {ask().json()['access_token']}"}
+    headers = {"Authorization": f"Bearer {request_token().json()['access_token']}"}
     sandbox.clock.sleep(3590)
     assert http.get(TIME, headers=headers).status_code == 200
 
@@ -341,18 +343,18 @@ def test_a_token_expires_by_the_accounts_clock(sandbox: Sandbox, ask: Ask, http:
     )
 
 
-def test_expires_in_may_be_a_text(ask: Ask, switch: Switch) -> None:
-    """Some samples show it so."""
+def test_expires_in_may_be_a_text(request_token: RequestToken, switch: SetSwitches) -> None:
+    """As in some samples."""
     switch(expires_in_text=True, token_lifetime_s=60)
 
-    assert ask().json()["expires_in"] == "60"
+    assert request_token().json()["expires_in"] == "60"
 
 
-def test_calls_leave_a_trace_without_personal_data(account: NetSuiteSandbox, caller: Caller) -> None:
-    """Method, path and status, so that a test can prove that nothing was written; no query, no body."""
-    caller.get("/record/v1/customer", q='email IS "ann@example.com"')
+def test_the_call_log_has_no_personal_data(account: NetSuiteSandbox, client: ApiClient) -> None:
+    """It has method, path and status, so that tests can prove the absence of writes; no query, no body."""
+    client.get("/record/v1/metadata-catalog", select="ann@example.com")
 
-    last = account.calls()[-1]
+    last = account.call_log()[-1]
 
-    assert (last["method"], last["path"], last["status"]) == ("GET", "/services/rest/record/v1/customer", 200)
-    assert "ann@example.com" not in str(account.calls())
+    assert (last["method"], last["path"], last["status"]) == ("GET", "/services/rest/record/v1/metadata-catalog", 200)
+    assert "ann@example.com" not in str(account.call_log())

@@ -1,4 +1,4 @@
-"""Precoro's stand-in without rate limits, and a bare HTTP client for it."""
+"""A simulated Precoro without rate limits, and an HTTP client for it."""
 
 from collections.abc import Iterator
 
@@ -13,15 +13,15 @@ LIMITS = ("limit_per_second", "limit_per_minute", "limit_per_hour", "limit_per_d
 
 
 @pytest.fixture
-def stand_in(sandbox: Sandbox) -> PrecoroSandbox:
-    """The stand-in, unlimited."""
+def service(sandbox: Sandbox) -> PrecoroSandbox:
+    """The simulated Precoro without rate limits."""
     sandbox.switches.set("precoro", PrecoroSwitches, **dict.fromkeys(LIMITS, False))
     return sandbox.precoro
 
 
 @pytest.fixture
-def http(sandbox: Sandbox, stand_in: PrecoroSandbox) -> Iterator[httpx.Client]:
-    """A client that sends both headers and nothing else of its own."""
-    headers = {"X-AUTH-TOKEN": stand_in.credentials["token"], "email": stand_in.credentials["email"]}
+def http(sandbox: Sandbox, service: PrecoroSandbox) -> Iterator[httpx.Client]:
+    """A client that sends both authentication headers."""
+    headers = {"X-AUTH-TOKEN": service.credentials["token"], "email": service.credentials["email"]}
     with httpx.Client(transport=sandbox.transport("precoro"), base_url=BASE_URLS["precoro"], headers=headers) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The stand-in's rate limits, by its clock (precoro.md §3)."""
+"""Rate limits on the sandbox's clock (precoro.md §3)."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -9,129 +9,129 @@ import pytest
 
 from resources.clock import Clock
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.sandbox import BASE_URLS, BEGINS, Sandbox
+from resources.sandbox.sandbox import BASE_URLS, START_TIME, Sandbox
 
 OPTIONS = "/itemcustomfields/5144/options"
 
 
-class StillClock:
-    """A clock that only moves when told."""
+class FrozenClock:
+    """A clock that moves only with `sleep`."""
 
     def __init__(self) -> None:
-        self._now = BEGINS
+        self._now = START_TIME
 
     def now(self) -> datetime:
-        """The time in UTC."""
+        """Return the time in UTC."""
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Move."""
+        """Advance the clock."""
         self._now += timedelta(seconds=seconds)
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Time stands still."""
-    return StillClock()
+    """A frozen clock."""
+    return FrozenClock()
 
 
 @pytest.fixture
 def limited(sandbox: Sandbox, clock: Clock) -> Iterator[httpx.Client]:
-    """A client of the strict stand-in."""
-    world = Sandbox(sandbox.folder, clock=clock)
-    keys = world.credentials["precoro"]
+    """A client of a Precoro with all limits."""
+    frozen = Sandbox(sandbox.folder, clock=clock)
+    keys = frozen.credentials["precoro"]
     headers = {"X-AUTH-TOKEN": keys["token"], "email": keys["email"]}
-    with httpx.Client(transport=world.transport("precoro"), base_url=BASE_URLS["precoro"], headers=headers) as http:
+    with httpx.Client(transport=frozen.transport("precoro"), base_url=BASE_URLS["precoro"], headers=headers) as http:
         yield http
 
 
 def only(sandbox: Sandbox, **values: Any) -> None:
-    """Switch every limit off but those named."""
+    """Disable every limit except the given ones."""
     limits = ("limit_per_second", "limit_per_minute", "limit_per_hour", "limit_per_day", "limit_identical")
     sandbox.switches.set("precoro", PrecoroSwitches, **(dict.fromkeys(limits, False) | values))
 
 
 def write(http: httpx.Client) -> httpx.Response:
-    """A call that is exempt from the identical-GET rule."""
+    """Send a request to which the rule for identical GETs does not apply."""
     return http.post(OPTIONS, data={"name": "x"})
 
 
-def test_one_request_a_second(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
-    """The second call in the same second is refused, the next second's is not."""
-    answers = [write(limited).status_code, write(limited).status_code]
+def test_one_request_per_second(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
+    """The second request in the same second is rejected, one in the next second is not."""
+    statuses = [write(limited).status_code, write(limited).status_code]
     clock.sleep(1.0)
-    answers.append(write(limited).status_code)
+    statuses.append(write(limited).status_code)
 
-    assert answers == [201, 429, 201]
-    assert (sandbox.precoro.refusals(), sandbox.precoro.write_calls()) == (1, 2)
+    assert statuses == [201, 429, 201]
+    assert (sandbox.precoro.rate_limited_calls(), sandbox.precoro.write_calls()) == (1, 2)
 
 
 @pytest.mark.parametrize(
-    ("limit", "calls", "kind", "wait_s"),
+    ("limit", "calls", "name", "wait_s"),
     [
         ("limit_per_minute", "calls_per_minute", "Minute limiter", 60),
         ("limit_per_hour", "calls_per_hour", "Hourly limiter", 3600),
         ("limit_per_day", "calls_per_day", "Daily limiter", 86400),
     ],
 )
-def test_longer_windows(
-    limited: httpx.Client, sandbox: Sandbox, clock: Clock, limit: str, calls: str, kind: str, wait_s: int
+def test_requests_per_minute_hour_and_day_are_limited(
+    limited: httpx.Client, sandbox: Sandbox, clock: Clock, limit: str, calls: str, name: str, wait_s: int
 ) -> None:
-    """The call after the last is refused under the window's own name until the first has left the window."""
+    """Requests are rejected under the name of the window until the first one is outside of it."""
     only(sandbox, **{limit: True, calls: 3})
 
-    answers = [write(limited) for _ in range(4)]
-    body = answers[-1].json()
+    responses = [write(limited) for _ in range(4)]
+    body = responses[-1].json()
     clock.sleep(wait_s)
 
-    assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
-    assert (body["RateLimit-Type"], body["RateLimit-Limit"]) == (kind, 3)
+    assert [response.status_code for response in responses] == [201, 201, 201, 429]
+    assert (body["RateLimit-Type"], body["RateLimit-Limit"]) == (name, 3)
     assert write(limited).status_code == 201
 
 
-def test_the_documented_answer_to_the_same_get(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
-    """§7.9: word for word; another address, or a write, is not the same GET."""
+def test_an_identical_get_has_the_documented_response(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
+    """§7.9: verbatim; another URL, or a write, is not an identical GET."""
     only(sandbox, limit_identical=True)
     limited.get("/itemcustomfields", params={"page": 1, "per_page": 100})
 
     clock.sleep(40)
-    refused = limited.get("/itemcustomfields", params={"page": 1, "per_page": 100})
+    rejected = limited.get("/itemcustomfields", params={"page": 1, "per_page": 100})
 
-    assert refused.status_code == 429
-    assert refused.json() == {
+    assert rejected.status_code == 429
+    assert rejected.json() == {
         "error": "Too many requests for this endpoint",
         "RateLimit-Type": "Route based limiter by minute",
         "RateLimit-Retry-After": "2026-11-16 06:01:00 UTC",
         "RateLimit-Limit": 1,
     }
-    assert refused.headers["retry-after"] == "20"
+    assert rejected.headers["retry-after"] == "20"
     assert limited.get("/itemcustomfields", params={"page": 2, "per_page": 100}).status_code == 200
     assert limited.get(OPTIONS).status_code == 200
     assert [write(limited).status_code for _ in range(2)] == [201, 201]
 
 
-def test_the_same_get_30_times_an_hour(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
+def test_an_identical_get_is_allowed_30_times_per_hour(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
     """§3: even a minute apart."""
     only(sandbox, limit_identical=True)
-    answers = []
+    statuses = []
     for _ in range(31):
-        answers.append(limited.get("/users").status_code)
+        statuses.append(limited.get("/users").status_code)
         clock.sleep(61)
 
-    assert answers == [200] * 30 + [429]
+    assert statuses == [200] * 30 + [429]
 
 
-def test_the_header_is_a_switch(limited: httpx.Client, sandbox: Sandbox) -> None:
-    """§3: whether the service sends any header is unknown; the body always tells."""
+def test_the_retry_after_header_is_a_switch(limited: httpx.Client, sandbox: Sandbox) -> None:
+    """§3: it is unknown whether the service sends the header; the body always has the time."""
     sandbox.switches.set("precoro", PrecoroSwitches, retry_after_header=False)
     write(limited)
 
     assert "retry-after" not in write(limited).headers
 
 
-def test_refused_calls_may_count(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
-    """Unknown: a client that hammers may keep itself locked out."""
-    only(sandbox, limit_per_minute=True, calls_per_minute=1, refused_calls_count=True)
+def test_rejected_requests_may_count(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
+    """Unknown: a client that retries without waiting may keep itself locked out."""
+    only(sandbox, limit_per_minute=True, calls_per_minute=1, rejected_calls_count=True)
     write(limited)
     clock.sleep(40)
     write(limited)
@@ -140,20 +140,20 @@ def test_refused_calls_may_count(limited: httpx.Client, sandbox: Sandbox, clock:
     assert write(limited).status_code == 429
 
 
-def test_fixed_windows_begin_with_the_clock(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
-    """Unknown: counted from the full hour, two bursts may touch."""
+def test_fixed_windows_start_at_the_full_hour(limited: httpx.Client, sandbox: Sandbox, clock: Clock) -> None:
+    """Unknown: with fixed windows two bursts may be adjacent."""
     only(sandbox, limit_per_hour=True, calls_per_hour=1, windows="fixed")
     clock.sleep(3599)
 
-    answers = [write(limited).status_code, write(limited).status_code]
+    statuses = [write(limited).status_code, write(limited).status_code]
     clock.sleep(1)
-    answers.append(write(limited).status_code)
+    statuses.append(write(limited).status_code)
 
-    assert answers == [201, 429, 201]
+    assert statuses == [201, 429, 201]
 
 
-def test_each_company_has_its_own_allowance(limited: httpx.Client, sandbox: Sandbox) -> None:
-    """§1: one token for each company."""
+def test_each_company_has_its_own_limits(limited: httpx.Client, sandbox: Sandbox) -> None:
+    """§1: each company has its own token."""
     other = sandbox.precoro.add_company("Millpond UK")
     limited.get("/users")
 

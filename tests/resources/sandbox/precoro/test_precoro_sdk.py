@@ -1,4 +1,4 @@
-"""The independent client `precoro-sdk` works against the served stand-in, unchanged (precoro.md §8)."""
+"""The independent client `precoro-sdk` works unchanged with the served sandbox (precoro.md §8)."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from resources.precoro.connect import open_precoro
 from resources.sandbox.precoro.server import PrecoroSandbox
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
-from resources.sandbox.server import HOST, Front, Quiet, _config, listen
+from resources.sandbox.server import HOST, AsgiApp, EmbeddedServer, listen, uvicorn_config
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.precoro.company import Company, customer, project
 
@@ -21,12 +21,12 @@ FIELD = 5144
 
 
 @pytest.fixture
-def sdk(sandbox: Sandbox, stand_in: PrecoroSandbox) -> Iterator[precoro.PrecoroClient]:
-    """The SDK, pointed at a free port."""
-    keys, listener = stand_in.credentials, listen(0)
-    listener.listen()  # from now on a connection waits until the server takes it
+def sdk(sandbox: Sandbox, service: PrecoroSandbox) -> Iterator[precoro.PrecoroClient]:
+    """The SDK, connected to a free port."""
+    keys, listener = service.credentials, listen(0)
+    listener.listen()  # a connection now waits until the server accepts it
     with ThreadPoolExecutor(4) as pool:
-        server = Quiet(_config(Front(sandbox.system("precoro"), pool), None))
+        server = EmbeddedServer(uvicorn_config(AsgiApp(sandbox.system("precoro"), pool), None))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
         base_url = f"http://{HOST}:{listener.getsockname()[1]}"
@@ -36,8 +36,8 @@ def sdk(sandbox: Sandbox, stand_in: PrecoroSandbox) -> Iterator[precoro.PrecoroC
         thread.join()
 
 
-def test_the_sdk_lists_creates_updates_and_patches(sdk: precoro.PrecoroClient, stand_in: PrecoroSandbox) -> None:
-    """Every call of its custom field resource that touches options."""
+def test_the_sdk_lists_creates_updates_and_patches(sdk: precoro.PrecoroClient, service: PrecoroSandbox) -> None:
+    """All methods of its custom field resource that concern options."""
     fields = sdk.item_custom_fields.list_all(per_page=10)
     top = sdk.item_custom_fields.add_option(FIELD, "Acme", code="A")
     child = sdk.item_custom_fields.add_option(FIELD, "Refit", enable=False, parent_id=top["id"])
@@ -45,22 +45,20 @@ def test_the_sdk_lists_creates_updates_and_patches(sdk: precoro.PrecoroClient, s
     sdk.item_custom_fields.patch_option(FIELD, child["id"], externalId="ns:123")
     sdk.item_custom_fields.add_option_dependency(child["id"], top["id"])
 
-    kept = stand_in.options()[-1]
+    stored = service.options()[-1]
     nested: Any = sdk.item_custom_fields.get(FIELD)["options"]  # typed as a list; documented as {"data": [...]}
     assert fields[0]["id"] == FIELD
-    assert (kept["name"], kept["enable"], kept["external_id"]) == ("Refit 2027", True, "ns:123")
-    assert (kept["parent_id"], kept["level"]) == (top["id"], 2)
-    assert stand_in.dependencies()
+    assert (stored["name"], stored["enable"], stored["external_id"]) == ("Refit 2027", True, "ns:123")
+    assert (stored["parent_id"], stored["level"]) == (top["id"], 2)
+    assert service.dependencies()
     assert nested["data"][-1]["name"] == "Refit 2027"
     assert sdk.legal_entities.list_all()
     assert sdk.users.list()["data"]
 
 
-def test_the_sdk_sees_the_tree_that_was_synced(
-    sdk: precoro.PrecoroClient, sandbox: Sandbox, warehouse: Warehouse
-) -> None:
-    """What another client finds after our run: names, levels, parents, switches and our keys."""
-    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_answers=True)
+def test_the_sdk_reads_the_synced_hierarchy(sdk: precoro.PrecoroClient, sandbox: Sandbox, warehouse: Warehouse) -> None:
+    """Another client finds names, levels, parents, statuses and our keys after a run."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
     with open_precoro(sandbox=sandbox.folder) as client:
         company = Company(warehouse, sandbox, client)
         below = (project("11", "1"), project("12", "1", "11"), project("13", "1", is_inactive=True))
@@ -70,13 +68,13 @@ def test_the_sdk_sees_the_tree_that_was_synced(
 
     nested: Any = sdk.item_custom_fields.get(FIELD)["options"]
     options = {row["id"]: row for row in nested["data"]}
-    parents = {key: (row["parent"] or {}).get("id") for key, row in options.items()}  # at the top it is []
-    seen = {
+    parents = {key: (row["parent"] or {}).get("id") for key, row in options.items()}  # [] at the top level
+    found = {
         row["externalId"]: (row["name"], row["level"], row["enable"], options.get(parents[key], {}).get("externalId"))
         for key, row in options.items()
         if row["externalId"]
     }
-    assert seen == {
+    assert found == {
         "1": ("Ärlig & Söner", 1, True, None),
         "2": ("Company 2", 1, False, None),
         "11": ("Project 11", 2, True, "1"),
@@ -84,26 +82,26 @@ def test_the_sdk_sees_the_tree_that_was_synced(
     }
 
 
-def test_the_sdk_reads_every_page(sdk: precoro.PrecoroClient, stand_in: PrecoroSandbox) -> None:
-    """It needs total_pages, which is therefore there by default."""
+def test_the_sdk_reads_every_page(sdk: precoro.PrecoroClient, service: PrecoroSandbox) -> None:
+    """It needs total_pages, which is therefore included by default."""
     for number in range(20):
-        stand_in.add_field(f"field {number}")
+        service.add_field(f"field {number}")
 
     assert len(sdk.item_custom_fields.list_all(per_page=10)) == 22
 
 
-def test_the_sdk_understands_our_refusals(sdk: precoro.PrecoroClient, sandbox: Sandbox) -> None:
-    """401, validation and rate limits arrive as its own exceptions."""
-    with pytest.raises(precoro.PrecoroClientError) as refused:
+def test_the_sdk_parses_error_responses(sdk: precoro.PrecoroClient, sandbox: Sandbox) -> None:
+    """401, validation errors and rate limits are its own exceptions."""
+    with pytest.raises(precoro.PrecoroClientError) as rejected:
         sdk.item_custom_fields.add_option(FIELD, "x" * 257)
     sandbox.switches.set("precoro", PrecoroSwitches, limit_per_minute=True, calls_per_minute=1)
     with pytest.raises(precoro.PrecoroRateLimitError) as limited:
         sdk.users.list()
     with (
         pytest.raises(precoro.PrecoroAuthenticationError),
-        precoro.PrecoroClient("wrong", "nobody@example.com", base_url=sdk._base_url) as stranger,
+        precoro.PrecoroClient("wrong", "unknown@example.com", base_url=sdk._base_url) as unknown,
     ):
-        stranger.users.list()
+        unknown.users.list()
 
-    assert refused.value.status_code == 400
+    assert rejected.value.status_code == 400
     assert 0 < (limited.value.retry_after or 0) <= 60

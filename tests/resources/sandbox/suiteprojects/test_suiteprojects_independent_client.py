@@ -1,6 +1,6 @@
-"""A client that shares no code with ours, of the shape of oaxmlapi: it must work against the stand-in unchanged."""
+"""A client without our code, modeled on oaxmlapi, works unchanged with the simulated SuiteProjects Pro."""
 
-import xml.etree.ElementTree as ET  # noqa: TID251 the other client's own choice
+import xml.etree.ElementTree as ET  # noqa: TID251 - the other client's choice
 
 import httpx
 
@@ -8,7 +8,7 @@ from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
 
 class OtherClient:
-    """Builds its XML by the standard library, writes `API_ver`, one address element per part, form content type."""
+    """A client with the standard library's XML, `API_ver`, one address element per part, and form content type."""
 
     def __init__(self, http: httpx.Client, own: dict[str, str]) -> None:
         self._http = http
@@ -32,7 +32,7 @@ class OtherClient:
     def _post(self, request: ET.Element) -> ET.Element:
         body = ET.tostring(request, encoding="utf-8", xml_declaration=True)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return ET.fromstring(self._http.post("/api.pl", content=body, headers=headers).text)  # noqa: S314 own sandbox
+        return ET.fromstring(self._http.post("/api.pl", content=body, headers=headers).text)  # noqa: S314 - our own sandbox
 
     def add(self, type_name: str, fields: dict[str, str], address: dict[str, str]) -> ET.Element:
         """Add a record."""
@@ -45,16 +45,16 @@ class OtherClient:
         return self._post(request)
 
     def read(self, type_name: str, fields: list[str], **attributes: str) -> ET.Element:
-        """Read records, newest first."""
+        """Read records."""
         request = self._envelope()
         read = ET.SubElement(request, "Read", {"type": type_name, "method": "all", "limit": "0, 1000", **attributes})
-        wanted = ET.SubElement(read, "_Return")
+        returned = ET.SubElement(read, "_Return")
         for name in fields:
-            ET.SubElement(wanted, name)
+            ET.SubElement(returned, name)
         return self._post(request)
 
     def error(self, code: str) -> ET.Element:
-        """The text of a status, without signing in."""
+        """Read the text of a status without a sign-in."""
         request = self._envelope()
         request.remove(request[0])
         read = ET.SubElement(request, "Read", {"type": "Error", "method": "equal to"})
@@ -62,8 +62,8 @@ class OtherClient:
         return self._post(request)
 
 
-def test_another_client_writes_and_reads(sandbox: Sandbox) -> None:
-    """It never saw our code; what it wrote comes back."""
+def test_an_independent_client_writes_and_reads(sandbox: Sandbox) -> None:
+    """It reads back what it wrote."""
     http = httpx.Client(transport=sandbox.transport("suiteprojects"), base_url=BASE_URLS["suiteprojects"])
     client = OtherClient(http, sandbox.credentials["suiteprojects"])
 
@@ -77,8 +77,8 @@ def test_another_client_writes_and_reads(sandbox: Sandbox) -> None:
     assert [customer.findtext(f"addr/Address/{part}") for part in ("addr1", "city")] == ["Ring 5", "Wien"]
 
 
-def test_another_client_learns_what_went_wrong(sandbox: Sandbox) -> None:
-    """Only the number is in the block; the text is read beside."""
+def test_an_independent_client_reads_error_texts(sandbox: Sandbox) -> None:
+    """A block has the number only; the text is read separately."""
     http = httpx.Client(transport=sandbox.transport("suiteprojects"), base_url=BASE_URLS["suiteprojects"])
     client = OtherClient(http, sandbox.credentials["suiteprojects"])
 

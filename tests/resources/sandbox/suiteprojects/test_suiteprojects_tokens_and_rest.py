@@ -1,4 +1,4 @@
-"""OAuth 2 with rotating refresh tokens, and the reading half of REST."""
+"""OAuth 2 with rotating refresh tokens, and reads by REST."""
 
 import httpx
 import pytest
@@ -12,7 +12,7 @@ TOKEN = "/login/oauth2/v1/token"
 
 @pytest.fixture
 def http(sandbox: Sandbox) -> httpx.Client:
-    """Any HTTP client."""
+    """An HTTP client without authentication."""
     return httpx.Client(transport=sandbox.transport("suiteprojects"), base_url=BASE_URLS["suiteprojects"])
 
 
@@ -24,12 +24,12 @@ def refresh(sandbox: Sandbox, http: httpx.Client, token: str) -> httpx.Response:
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header."""
+    """Return the Authorization header."""
     return {"Authorization": f"Bearer {token}"}
 
 
 def test_a_refresh_token_works_once(sandbox: Sandbox, http: httpx.Client) -> None:
-    """A new one comes with each refresh and must be stored (§3)."""
+    """Each refresh returns a new one, which must be stored (§3)."""
     first = refresh(sandbox, http, sandbox.credentials["suiteprojects"]["refresh_token"]).json()
 
     again = refresh(sandbox, http, sandbox.credentials["suiteprojects"]["refresh_token"])
@@ -40,7 +40,7 @@ def test_a_refresh_token_works_once(sandbox: Sandbox, http: httpx.Client) -> Non
     assert http.get("/rest/v1/customers/", headers=bearer(second.json()["access_token"])).status_code == 200
 
 
-def test_tokens_end(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_tokens_expire(sandbox: Sandbox, http: httpx.Client) -> None:
     """An access token after an hour, a refresh token after a day; the sandbox's own access token never."""
     issued = refresh(sandbox, http, sandbox.credentials["suiteprojects"]["refresh_token"]).json()
     sandbox.clock.sleep(3601)
@@ -53,28 +53,28 @@ def test_tokens_end(sandbox: Sandbox, http: httpx.Client) -> None:
 
 
 def test_a_code_is_exchanged_for_tokens_once(sandbox: Sandbox, http: httpx.Client) -> None:
-    """The only grant that is supported; the address must be the same (§3)."""
+    """The only supported grant; the redirect URI must be the same (§3)."""
     own = sandbox.credentials["suiteprojects"]
-    asked = {
+    parameters = {
         "response_type": "code",
         "client_id": own["client_id"],
         "redirect_uri": CALLBACK,
         "state": "s",
         "scope": "xml",
     }
-    back = http.get("/login/oauth2/v1/authorize", params=asked)
-    answered = dict(httpx.URL(back.headers["location"]).params)
-    form = {"grant_type": "authorization_code", "code": answered["code"], "redirect_uri": CALLBACK}
+    back = http.get("/login/oauth2/v1/authorize", params=parameters)
+    redirected = dict(httpx.URL(back.headers["location"]).params)
+    form = {"grant_type": "authorization_code", "code": redirected["code"], "redirect_uri": CALLBACK}
     auth = (own["client_id"], own["client_secret"])
 
     wrong = http.post(TOKEN, data=form | {"redirect_uri": "https://elsewhere.example"}, auth=auth)
     right, again = (http.post(TOKEN, data=form, auth=auth) for _ in range(2))
 
-    assert (back.status_code, answered["state"]) == (302, "s")
+    assert (back.status_code, redirected["state"]) == (302, "s")
     assert [wrong.status_code, right.status_code, again.status_code] == [400, 200, 400]
 
 
-def test_an_unknown_application_gets_nothing(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_an_unknown_application_is_rejected(sandbox: Sandbox, http: httpx.Client) -> None:
     """HTTP Basic with the application's id and secret; no client credentials grant (§3)."""
     own = sandbox.credentials["suiteprojects"]
 
@@ -84,24 +84,24 @@ def test_an_unknown_application_gets_nothing(sandbox: Sandbox, http: httpx.Clien
 
 
 def test_lists_have_pages(sandbox: Sandbox, http: httpx.Client) -> None:
-    """`offset` must be a multiple of `limit`; the envelope tells how many there are (§3)."""
+    """`offset` must be a multiple of `limit`; the response has the total (§3)."""
     sandbox.suiteprojects.add_many(
         "Customer", [{"name": f"C{n}", "company": f"C{n}", "externalid": str(n)} for n in range(5)]
     )
     headers = bearer(sandbox.credentials["suiteprojects"]["access_token"])
-    asked = {"fields": "id,company,externalId,isActive", "limit": 2}
+    parameters = {"fields": "id,company,externalId,isActive", "limit": 2}
 
-    page = http.get("/rest/v1/customers/", params=asked | {"offset": 2}, headers=headers).json()
-    odd = http.get("/rest/v1/customers/", params=asked | {"offset": 1}, headers=headers)
+    page = http.get("/rest/v1/customers/", params=parameters | {"offset": 2}, headers=headers).json()
+    misaligned = http.get("/rest/v1/customers/", params=parameters | {"offset": 1}, headers=headers)
 
     assert page["data"][0] == {"id": 3, "company": "C2", "externalId": "2", "isActive": True}
     assert (page["meta"]["rowsPerPage"], page["meta"]["totalPages"], page["meta"]["totalRows"]) == (2, 3, 5)
     assert {link["rel"] for link in page["meta"]["links"]} == {"first", "prev", "self", "next", "last"}
-    assert odd.status_code == 400
+    assert misaligned.status_code == 400
 
 
 def test_customers_cannot_be_written_by_rest(sandbox: Sandbox, http: httpx.Client) -> None:
-    """GET and OPTIONS only: why the XML API is needed at all (§3)."""
+    """Only GET and OPTIONS are supported, so the XML API is necessary (§3)."""
     headers = bearer(sandbox.credentials["suiteprojects"]["access_token"])
 
     assert http.post("/rest/v1/customers/", json={"company": "A"}, headers=headers).status_code == 405
@@ -113,10 +113,10 @@ def test_customers_cannot_be_written_by_rest(sandbox: Sandbox, http: httpx.Clien
 
 
 def test_rest_and_xml_share_the_quota(sandbox: Sandbox, http: httpx.Client) -> None:
-    """429 here, 556 there (§1.6)."""
+    """The status is 429 in REST and 556 in XML (§1.6)."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_minute=1)
     headers = bearer(sandbox.credentials["suiteprojects"]["access_token"])
 
-    answers = [http.get(f"/rest/v1/{each}/", headers=headers).status_code for each in ("contacts", "projects")]
+    statuses = [http.get(f"/rest/v1/{each}/", headers=headers).status_code for each in ("contacts", "projects")]
 
-    assert answers == [200, 429]
+    assert statuses == [200, 429]

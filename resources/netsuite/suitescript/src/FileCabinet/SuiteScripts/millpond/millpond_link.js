@@ -1,5 +1,5 @@
 /**
- * Shows on a NetSuite form where the record's SuiteProjects Pro record is.
+ * Shows a link to the SuiteProjects Pro record on a NetSuite form.
  *
  * links.csv (written by `millpond links --csv`)  ->  cache  ->  one inline HTML field; no record is written.
  *
@@ -13,16 +13,16 @@ define(['N/cache', 'N/file', 'N/log', 'N/runtime', 'N/ui/serverWidget'], (cache,
   const FIELD = 'custpage_millpond_suiteprojects';
   const LABEL = 'SuiteProjects Pro';
   const CACHE_S = 3600;
-  const BUCKET = 500; // ids of one cache entry: one look through the file serves all of them
+  const BUCKET = 500; // ids of one cache entry, all found in one pass over the file
   const SOURCES = { customer: 'customers', lead: 'customers', prospect: 'customers', job: 'projects', contact: 'contacts' };
 
-  /** The cells of one line of CSV; a quoted cell may hold commas and doubled quotes. */
+  /** Splits a line of CSV; a quoted cell may contain commas and doubled quotes. */
   const cells = (line) =>
     [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain]) =>
       quoted === undefined ? plain : quoted.replace(/""/g, '"'),
     );
 
-  /** Links of one bucket, by internal id. */
+  /** Reads the links of one bucket, by internal id. */
   const read = (path, source, bucket) => {
     const found = {};
     let names = null;
@@ -61,9 +61,9 @@ define(['N/cache', 'N/file', 'N/log', 'N/runtime', 'N/ui/serverWidget'], (cache,
 
   const beforeLoad = (context) => {
     const source = SOURCES[context.newRecord.type];
-    const shown = [context.UserEventType.VIEW, context.UserEventType.EDIT].includes(context.type);
+    const isForm = [context.UserEventType.VIEW, context.UserEventType.EDIT].includes(context.type);
     const inBrowser = runtime.executionContext === runtime.ContextType.USER_INTERFACE;
-    if (!source || !shown || !inBrowser || !context.newRecord.id) {
+    if (!source || !isForm || !inBrowser || !context.newRecord.id) {
       return;
     }
     try {
@@ -76,7 +76,7 @@ define(['N/cache', 'N/file', 'N/log', 'N/runtime', 'N/ui/serverWidget'], (cache,
         `<span class="smallgraytextnolink">${LABEL}</span><br/>` +
         `<a href="${escaped(link.url)}" target="_blank" rel="noopener noreferrer">${escaped(link.id)}</a>`;
     } catch (error) {
-      // a missing file must not keep anybody from his form
+      // a missing file must not block the form
       log.error({ title: 'millpond_link', details: error.message });
     }
   };

@@ -1,0 +1,113 @@
+"""The table of cases that gives every record its action, reason code and reason.
+
+compared records  ->  choose_actions()  ->  action, reason_code, reason
+"""
+
+import polars as pl
+
+from assets.delivery.cases import Case, SqlCase, first_match, sql_first_match
+from assets.delivery.schemas import MANUAL, OURS, QUARANTINE, REJECTED_REASON, RETIRE, SKIP, TOUCHED, TargetShape
+from assets.delivery.spec.workflow_spec import WorkflowSpec
+from assets.delivery.target import Action
+
+# The cases in which nothing is written, in order; the prefilter evaluates the same text in DuckDB.
+NOT_SELECTED = SqlCase(f"disposition = '{SKIP}'", Action.SKIPPED)
+QUARANTINED = SqlCase(f"disposition = '{QUARANTINE}'", Action.QUARANTINED)
+NEVER_CREATED = SqlCase(f"disposition = '{RETIRE}' and target_id is null", Action.SKIPPED)
+INACTIVE = SqlCase(f"disposition = '{RETIRE}'", Action.UNCHANGED, reason="reason || '; already inactive in the target'")
+IDENTICAL = SqlCase("true", Action.UNCHANGED, "'identical'", "'the target already has these values'")
+NO_WRITE_SQL = sql_first_match([NOT_SELECTED, QUARANTINED, NEVER_CREATED, INACTIVE, IDENTICAL])
+
+EXISTS = pl.col("target_id").is_not_null()
+DIFFERS = pl.col("changes").list.len() > 0
+FIELDS = TOUCHED.list.join(", ")
+
+
+def choose_actions(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
+    """Add the action, and the reason with its code, of every record."""
+    undone = "undone (run {}); not sent again until the NetSuite record or the workflow changes"
+    unmonitored = pl.format("differs only in fields that are not monitored: {}", pl.col("unmonitored").list.join(", "))
+    cases = [
+        NOT_SELECTED.case,
+        QUARANTINED.case,
+        Case(pl.col("candidates") > 0, Action.AMBIGUOUS, "several_candidates", _ambiguity()),
+        Case(pl.col("held"), Action.SKIPPED, "undone", pl.format(undone, pl.col("undone_run").str.head(8))),
+        *_retired(target),
+        Case(pl.col("blocked_by").is_not_null(), Action.BLOCKED, "parent_missing", pl.col("blocked_by")),
+        *_not_ours_yet(spec),
+        *_differing(target, spec),
+        Case(pl.col("unmonitored").list.len() > 0, Action.UNCHANGED, "not_monitored", unmonitored),
+    ]
+    action, code, reason = first_match(cases, IDENTICAL.case)
+    return compared.with_columns(action.alias("action"), code.alias("reason_code"), reason.alias("reason"))
+
+
+def _retired(target: TargetShape) -> list[Case]:
+    retired, code, reason = pl.col("disposition") == RETIRE, pl.col("reason_code"), pl.col("reason")
+    unmapped = pl.format("{}, but cannot be deactivated: map the field {}", reason, pl.lit(target.active_field))
+    active = retired & pl.col("target_state.is_active")
+    return [
+        NEVER_CREATED.case,
+        Case(retired & DIFFERS, Action.DEACTIVATE, code, reason),
+        Case(active, Action.QUARANTINED, "cannot_deactivate", unmapped),
+        INACTIVE.case,
+    ]
+
+
+def _not_ours_yet(spec: WorkflowSpec) -> list[Case]:
+    """Return the cases of records that the target rejected, does not have, or has without our key."""
+    code = pl.concat_str(
+        pl.lit("rejected"), pl.col("rejected_code").replace("", None), separator="_", ignore_nulls=True
+    )
+    rejected = pl.col("rejected_before") & (~EXISTS | DIFFERS)
+    by_rule = pl.format("already in the target, matched by {}", pl.col("matched_by"))
+    how = pl.when(pl.col("matched_by") == MANUAL).then(pl.lit("linked manually")).otherwise(by_rule)
+    uncreated = "not in the target, and this workflow creates no records"
+    return [
+        Case(rejected, Action.QUARANTINED, code, pl.format(REJECTED_REASON, pl.col("rejected_reason"))),
+        Case(~EXISTS & pl.lit(not spec.create), Action.SKIPPED, "no_match", uncreated),
+        Case(~EXISTS, Action.CREATE, "new", "not in the target yet"),
+        Case(~OURS, Action.ADOPT, "matched", how),
+    ]
+
+
+def _differing(target: TargetShape, spec: WorkflowSpec) -> list[Case]:
+    """Return the cases of records of ours that differ, with the cause."""
+    confirmed = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
+    drifted = DIFFERS & OURS & confirmed & pl.col("confirmed_version").eq_missing(pl.lit(spec.version))
+    inactive = pl.col("target_state.is_active") == pl.lit(value=False)
+    reactivates = DIFFERS & TOUCHED.list.contains(target.active_field) & inactive
+    edited = DIFFERS & pl.col("confirmed_version").is_not_null() & (pl.col("confirmed_version") != spec.version)
+    return [
+        Case(pl.col("normalized"), Action.UNCHANGED, "kept_so", pl.format("normalized by the target: {}", FIELDS)),
+        *_unrestored(spec, drifted),
+        Case(reactivates, Action.REACTIVATE, "live_again", pl.format("active in NetSuite; differs in: {}", FIELDS)),
+        Case(drifted, Action.UPDATE, "drift", pl.format("edited in the target: {}", FIELDS)),
+        Case(edited, Action.UPDATE, "workflow_changed", pl.format("the workflow changed; differs in: {}", FIELDS)),
+        Case(DIFFERS, Action.UPDATE, "source_changed", pl.format("differs in: {}", FIELDS)),
+    ]
+
+
+def _unrestored(spec: WorkflowSpec, drifted: pl.Expr) -> list[Case]:
+    """Return the case of an edit in the target that the workflow does not undo."""
+    if spec.drift == "restore":
+        return []
+    outcome = {"report": "not restored", "adopt": "accepted until the NetSuite record changes"}[spec.drift]
+    reason = pl.format("edited in the target and {}: {}", pl.lit(outcome), FIELDS)
+    return [Case(drifted, Action.UNCHANGED, f"drift_{spec.drift}ed", reason)]
+
+
+def _ambiguity() -> pl.Expr:
+    # joined by +, not by pl.format: nested in itself it fails on some frames (polars 2.1)
+    claimants = (pl.lit(" (") + pl.col("claimants") + pl.lit(")")).fill_null("")
+    same = pl.lit(" the same ") + pl.col("matched_by") + claimants
+    other_id = pl.lit(" has a different NetSuite id; confirm the match with `millpond link`")
+    several = pl.lit("; choose one with `millpond link`")
+    invalid = "the manually linked record is missing or linked twice; link another one with `millpond link`"
+    return (
+        pl.when(pl.col("matched_by") == MANUAL)
+        .then(pl.lit(invalid))
+        .when(pl.col("candidates") == 1)
+        .then(pl.lit("a target record with") + same + other_id)
+        .otherwise(pl.col("candidates").cast(pl.String) + pl.lit(" records share") + same + several)
+    )

@@ -1,0 +1,107 @@
+"""The ledger's runs: counts and states, and whether a version of a workflow file is proven.
+
+update_run()  ->  sync_runs  ->  is_proven(), canary_halts()
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import duckdb
+import polars as pl
+
+from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.target import Action
+from resources.warehouse.tables import has_table, quoted
+
+# the column of sync_runs that counts an action
+COUNT_COLUMNS = {
+    Action.CREATE: "created",
+    Action.ADOPT: "adopted",
+    Action.UPDATE: "updated",
+    Action.DEACTIVATE: "deactivated",
+    Action.REACTIVATE: "reactivated",
+    Action.UNCHANGED: "unchanged",
+    Action.SKIPPED: "skipped",
+    Action.BLOCKED: "blocked",
+    Action.QUARANTINED: "quarantined",
+    Action.AMBIGUOUS: "ambiguous",
+    Action.DEFERRED: "deferred",
+    Action.FAILED: "failed",
+}
+
+
+def counts_of(decisions: pl.DataFrame, counted: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Count decisions by action, under the column names of sync_runs.
+
+    Args:
+        decisions: One row per record, with its `action`.
+        counted: Records by action to add.
+    """
+    found = Counter(counted or {}) + Counter(dict(decisions.group_by("action").len().iter_rows()))
+    return {column: found[action] for action, column in COUNT_COLUMNS.items()}
+
+
+def update_run(
+    con: duckdb.DuckDBPyConnection, run_id: str, workflow: str, values: Mapping[str, object], *, calls: int = 0
+) -> None:
+    """Set columns of a run's row in sync_runs, inserting the row if it is missing; `calls` are added up."""
+    known = con.execute("select 1 from sync_runs where run_id = ? and workflow = ?", [run_id, workflow]).fetchall()
+    if not known:
+        con.execute("insert into sync_runs (run_id, workflow, calls) values (?, ?, 0)", [run_id, workflow])
+    sets = ", ".join([*(f"{quoted(name)} = ?" for name in values), "calls = calls + ?"])
+    con.execute(
+        f"update sync_runs set {sets} where run_id = ? and workflow = ?", [*values.values(), calls, run_id, workflow]
+    )
+
+
+def last_run_size(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
+    """Return how many source records the last finished full run decided on; 0 before the first run."""
+    rows = con.execute(
+        "select run.source_records from sync_runs as run"
+        " join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = ?"
+        " where run.workflow = ? and run.finished_at is not null order by run.finished_at desc limit 1",
+        [PlanKind.SYNC, workflow],
+    ).fetchall()
+    return int(rows[0][0] or 0) if rows else 0
+
+
+def is_proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str, canary: int = 0) -> bool:
+    """Return whether a run with this version of the workflow file wrote records and finished, or passed its canary.
+
+    Real-time runs do not count: their few records prove nothing about the others.
+    """
+    rows = con.execute(
+        "select 1 from sync_runs where workflow = ? and workflow_version = ? and state in ('finished', 'partial')"
+        " and created + adopted + updated + deactivated + reactivated > if(state = 'finished', 0, ?)"
+        " and plan_id not in (select plan_id from sync_plans where workflow = ? and kind = ?) limit 1",
+        [workflow, version, canary, workflow, PlanKind.REALTIME],
+    ).fetchall()
+    return bool(rows)
+
+
+def is_proven_by_full_run(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
+    """Return whether a run of all records with this version of the workflow file finished."""
+    if not has_table(con, "sync_runs"):
+        return False
+    rows = con.execute(
+        "select 1 from sync_runs as run join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = ?"
+        " where run.workflow = ? and run.workflow_version = ? and run.state in ('finished', 'partial') limit 1",
+        [PlanKind.SYNC, workflow, version],
+    ).fetchall()
+    return bool(rows)
+
+
+def canary_halts(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> list[tuple[str, bool]]:
+    """Return (finding, accepted) of each run of this version that its canary halted, newest first.
+
+    A halt is accepted once a later plan of the same version was sent: such a plan needs a manual release.
+    """
+    rows = con.execute(
+        "select run.note, exists (select 1 from sync_plans as plan where plan.workflow = run.workflow"
+        " and plan.workflow_version = run.workflow_version and plan.plan_id <> run.plan_id"
+        " and plan.kind = ? and plan.writes > 0 and plan.sent_by is not null and plan.made_at >= run.finished_at)"
+        " from sync_runs as run where run.workflow = ? and run.workflow_version = ? and run.state = 'halted'"
+        " order by run.finished_at desc",
+        [PlanKind.SYNC, workflow, version],
+    ).fetchall()
+    return [(str(note), bool(accepted)) for note, accepted in rows]

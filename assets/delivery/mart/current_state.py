@@ -1,0 +1,44 @@
+"""Read the current state of a target: every record that it holds, ours and others'.
+
+Target.read()  ->  read_target_state()  ->  target_<workflow>
+"""
+
+import polars as pl
+
+from assets.delivery.ledger.runs import update_run
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.locks import builder_lock
+from assets.delivery.run_context import RunContext
+from assets.delivery.target import TARGET_STATE_COMMENTS
+from resources.failpoints import reach
+from resources.warehouse.tables import describe_table, replace_table
+
+
+def read_target_state(run: RunContext) -> pl.DataFrame:
+    """Read all records of the target into target_<workflow>.
+
+    Returns:
+        TARGET_STATE_COLUMNS and the workflow's target fields (str).
+
+    Raises:
+        IntegrationError: The target did not answer completely; the table is unchanged.
+        SyncError: Another run has been building the table for an hour.
+    """
+    workflow, spec = run.workflow, run.workflow.spec
+    with builder_lock(run.warehouse, workflow.target_state):
+        started_at, calls_before = run.now, run.target.calls
+        target_state = run.target.read(spec.target_fields)
+        reach("twin_read")
+        with run.warehouse.writer() as con:
+            replace_table(con, workflow.target_state, target_state)
+            fields = {name: f"{name} in the target." for name in target_state.columns}
+            comments = {**fields, **TARGET_STATE_COMMENTS}
+            description = (
+                f"The {spec.target} records in the target when last read, including records that are not ours."
+            )
+            columns = [(name, comments[name]) for name in target_state.columns]
+            describe_table(con, workflow.target_state, description, columns)
+            ensure_ledger(con)
+            state = {"state": "read", "started_at": started_at, "workflow_version": spec.version}
+            update_run(con, run.run_id, workflow.name, state, calls=run.target.calls - calls_before)
+        return target_state

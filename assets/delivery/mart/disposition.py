@@ -1,0 +1,102 @@
+"""Decide which source records are delivered, and give every other one a reason.
+
+record map, mapped values, staging table  ->  disposition_cases()  ->  disposition, reason code and reason by record
+"""
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from assets.delivery.cases import Case
+from assets.delivery.mart.hierarchy import CYCLE
+from assets.delivery.schemas import QUARANTINE, RETIRE, SKIP
+from assets.delivery.spec.expressions import canonical, parse, source_expression, value_list
+from assets.delivery.spec.field_mapping import FieldRow
+from assets.delivery.spec.policies import Select
+from assets.delivery.spec.record_map import RecordMap
+
+CHECKED = ("T", "true")  # a checked box in NetSuite's text, and in a boolean column that was cast to text
+DISPOSITIONS = {"deactivate": RETIRE, "report": SKIP}
+LEVEL = "_level"  # a column that every source has during the transformation: the record's depth in the hierarchy
+
+
+def disposition_cases(
+    record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFrame, max_level: int | None
+) -> list[Case]:
+    """Return the cases in which a record is not delivered, in order of precedence.
+
+    Args:
+        record: The record map, its lookups and references resolved to value lists.
+        mapped: The value of each target field, over the columns of the table.
+        table: The staging table, with LEVEL.
+        max_level: The target's deepest level.
+    """
+    return [
+        *_retired(record),
+        *_out_of_scope(record),
+        *(case for row in record.rows for case in _invalid(row, mapped[row.field], table)),
+        *_misplaced(record, max_level),
+    ]
+
+
+def _retired(record: RecordMap) -> Iterator[Case]:
+    lifecycle = record.lifecycle
+    yield Case(pl.col("is_deleted"), DISPOSITIONS[lifecycle.deleted], "deleted", "deleted in NetSuite")
+    yield Case(pl.col("is_inactive"), DISPOSITIONS[lifecycle.inactive], "inactive", "inactive in NetSuite")
+
+
+def _out_of_scope(record: RecordMap) -> Iterator[Case]:
+    disposition, select = DISPOSITIONS[record.lifecycle.out_of_scope], record.select
+    for stage, choice in (select.stages or {}).items():
+        if choice == "skip":
+            text = f"{stage}s are not part of this workflow"
+            yield Case(pl.col("stage") == stage, disposition, f"stage_{stage}", text)
+    if select.subsidiary:
+        text = f"does not belong to subsidiary {select.subsidiary}"
+        yield Case(_is_not(_in_subsidiary(record.source, select)), disposition, "out_of_subsidiary", text)
+    if select.require_flag:
+        checked = pl.col(select.require_flag).cast(pl.String).is_in(CHECKED)
+        yield Case(_is_not(checked), disposition, "flag_not_set", f"{select.require_flag} is not checked")
+    if select.where:
+        met = parse(select.where, f"{record.source}.where")
+        yield Case(_is_not(met), disposition, "filtered_out", f"does not meet the condition: {select.where}")
+
+
+def _in_subsidiary(source: str, select: Select) -> pl.Expr:
+    primary = pl.col("subsidiary_id") == select.subsidiary
+    if source == "customers" and select.subsidiary_scope == "any":
+        return primary.fill_null(value=False) | pl.col("subsidiary_ids").list.contains(select.subsidiary)
+    return primary
+
+
+def _is_not(condition: pl.Expr) -> pl.Expr:
+    """Negate a condition; null counts as false, as in an SQL `where`."""
+    return ~condition.fill_null(value=False)
+
+
+def _invalid(row: FieldRow, value: pl.Expr, table: pl.DataFrame) -> Iterator[Case]:
+    if row.values is not None and row.on_unmapped == "error":
+        given = canonical(source_expression(row), table)
+        unmapped = given.is_not_null() & ~given.is_in(list(value_list(row.values)))
+        code, text = "value_not_in_list", "the source value is not in the value list"
+        if row.lookup:
+            code, text = "not_looked_up", f"{row.lookup.description} has no value for the source value, or several"
+        elif row.reference:
+            text = f"{row.reference} has not delivered the record"
+        yield Case(unmapped, QUARANTINE, code, f"{row.field}: {text}")
+    if row.required or row.locked:
+        yield Case(value.is_null(), QUARANTINE, "required_blank", f"{row.field} is required but blank")
+    if row.max_length:
+        text = f"{row.field} is longer than {row.max_length} characters"
+        yield Case(value.str.len_chars() > row.max_length, QUARANTINE, "too_long", text)
+
+
+def _misplaced(record: RecordMap, max_level: int | None) -> Iterator[Case]:
+    if record.parent_required:
+        orphan = pl.all_horizontal(pl.col(column).is_null() for column in (record.parent or {}).values())
+        yield Case(orphan, QUARANTINE, "no_parent", "has no parent record in NetSuite")
+    level = pl.col(LEVEL)
+    yield Case(level == CYCLE, QUARANTINE, "parent_ring", "cycle in the parent hierarchy")
+    if max_level is not None:
+        text = pl.format("level {} is deeper than the target's maximum of {}", level, pl.lit(max_level))
+        yield Case(level > max_level, QUARANTINE, "too_deep", text)

@@ -1,0 +1,41 @@
+"""Check a record map against its staging table before the mart is made."""
+
+import duckdb
+
+from assets.delivery.errors import MappingError
+from assets.delivery.spec.expressions import TODAY, source_columns
+from assets.delivery.spec.record_map import RecordMap
+from assets.delivery.spec.sources import key_column
+from resources.warehouse.tables import columns_of, has_table, quoted
+
+MIN_RECORDS = 10  # with fewer, a check box without any value may just be unchecked everywhere
+
+
+def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, workflow: str) -> None:
+    """Check that the staging table exists, has every column that is read, and has values in the required flag.
+
+    Raises:
+        MappingError: It does not.
+    """
+    key_column(record.source)
+    if not has_table(con, record.table):
+        raise MappingError(f"{workflow}: there is no table {record.table} yet; materialize it first")
+    where, known = f"{workflow}.{record.source}", columns_of(con, record.table).keys()
+    missing = sorted(set(source_columns(record, where)) - known - {TODAY})
+    if missing:
+        raise MappingError(
+            f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file, or add the"
+            f" custom field to the extraction. The columns are: {', '.join(sorted(known))}"
+        )
+    flag = record.select.require_flag
+    if flag and not _has_values(con, record.table, flag):
+        raise MappingError(
+            f"{where}: {flag} is blank in every record, so none would be delivered; correct require_flag in the"
+            " workflow file, or give NetSuite's role access to the field"
+        )
+
+
+def _has_values(con: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    counted = con.execute(f"select count(*), count({quoted(column)}) from {quoted(table)}").fetchall()
+    records, filled = counted[0]
+    return bool(filled or records < MIN_RECORDS)

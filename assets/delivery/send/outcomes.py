@@ -1,0 +1,63 @@
+"""The outcomes of sending a plan, and the decisions that they correct.
+
+deliver  ->  Delivery  ->  .decisions(plan)  ->  sync_<workflow>, sync_decisions
+"""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from assets.delivery.schemas import KEY, REJECTED_REASON, SourceKey
+from assets.delivery.target import Action, Outcome, Verdict, Write
+from resources.errors import QuotaExhaustedError
+
+PARENT_MISSING = "parent_missing"  # code of an outcome: not sent, because its parent is not in the target
+
+_CORRECTION = dict.fromkeys([*KEY, "_action", "_code", "_reason", "_target_id"], pl.String)
+
+
+@dataclass
+class Delivery:
+    """The result of sending a plan: an outcome per record that was due, and the write of each that was sent."""
+
+    outcomes: dict[SourceKey, Outcome] = field(default_factory=dict)
+    writes: dict[SourceKey, Write] = field(default_factory=dict)
+    stop: Exception | None = None  # the reason why sending stopped early
+    halted: bool = False  # by its canary
+
+    def confirmed(self) -> dict[SourceKey, Outcome]:
+        """Return the outcomes that the target confirmed."""
+        return {key: outcome for key, outcome in self.outcomes.items() if outcome.verdict is Verdict.CONFIRMED}
+
+    def decisions(self, plan: pl.DataFrame) -> pl.DataFrame:
+        """Return the plan's decisions, corrected by the outcomes.
+
+        Returns:
+            source, source_id, action, reason_code, reason, target_id; one row per row of the plan.
+        """
+        corrections = pl.DataFrame(
+            [(*key, *self._correction(outcome)) for key, outcome in self.outcomes.items()],
+            schema=_CORRECTION,
+            orient="row",
+        )
+        planned = plan.select(*KEY, "action", "reason_code", "reason", "target_id")
+        return planned.join(corrections, on=KEY, how="left", maintain_order="left").select(
+            *KEY,
+            pl.coalesce("_action", "action").alias("action"),
+            pl.coalesce("_code", "reason_code").alias("reason_code"),
+            pl.coalesce("_reason", "reason").alias("reason"),
+            pl.coalesce("_target_id", "target_id").alias("target_id"),
+        )
+
+    def _correction(self, outcome: Outcome) -> tuple[str | None, str | None, str | None, str | None]:
+        """Return action, reason code, reason and target id that replace the planned ones; None keeps a planned one."""
+        if outcome.verdict is Verdict.CONFIRMED:
+            return None, None, None, outcome.target_id
+        if outcome.code == PARENT_MISSING:
+            return Action.BLOCKED, outcome.code, outcome.reason, None
+        if outcome.verdict is Verdict.REJECTED:
+            code = f"rejected_{outcome.code}" if outcome.code else "rejected"
+            return Action.QUARANTINED, code, REJECTED_REASON.format(outcome.reason), outcome.target_id
+        if outcome.verdict is Verdict.NOT_SENT and isinstance(self.stop, QuotaExhaustedError):
+            return Action.DEFERRED, "quota_exhausted", outcome.reason, outcome.target_id
+        return Action.FAILED, outcome.verdict, outcome.reason, outcome.target_id

@@ -1,0 +1,127 @@
+"""Groups of workflows, and the schedules of everything: `groups.yaml`.
+
+groups.yaml  ->  GroupsFile: Group by name, schedules of the maintenance jobs, problems with file and line
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from assets.delivery.plan.mode import Mode
+from assets.delivery.spec.base import Strict
+from assets.delivery.spec.yaml_file import WorkflowFileError, YamlFile
+from orchestration.automation.schedule_spec import Timing
+
+ALL = "all"  # the group of all workflows
+EVERY_WORKFLOW = "All"  # in `workflows: [All]`
+RECONCILE, MAINTENANCE = "reconcile", "maintenance"
+OPERATOR_JOBS = ("apply_plan", "reject_plan", "activate_workflow", "deactivate_workflow")
+OWN_JOBS = (*OPERATOR_JOBS, "realtime", RECONCILE, MAINTENANCE)
+
+
+class ChangeSensor(Strict):
+    """How often NetSuite is asked for changes."""
+
+    every_seconds: int = Field(300, ge=30)
+    on: bool = False
+
+
+class Group(Strict):
+    """Workflows that run together."""
+
+    workflows: list[str]
+    mode: Mode = Field(Mode.SYNC, description="`import` only creates, `update` only changes, `sync` does both.")
+    schedule: Timing | None = None
+    schedules: list[Timing] = Field([], description="Several schedules, such as other hours on other days.")
+    sensor: ChangeSensor | None = None
+    freshness_hours: float | None = Field(
+        None, gt=0, description="Hours after which the UI and alerts report these workflows as stale."
+    )
+
+    @property
+    def timings(self) -> list[Timing]:
+        """Every schedule of the group."""
+        return [*([self.schedule] if self.schedule else []), *self.schedules]
+
+
+class _Content(Strict):
+    reconcile: Timing | None = None
+    maintenance: Timing | None = None
+    # the name becomes a job's name; two underscores separate suffixes such as `__plan`
+    groups: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$")], Group]
+
+
+@dataclass(frozen=True)
+class GroupsFile:
+    """The usable content of groups.yaml.
+
+    Attributes:
+        groups: Groups by name, with `all` and one group per workflow.
+        schedules: Schedules of the jobs `reconcile` and `maintenance`, by job name.
+        problems: One line `file:line: field: problem` for everything else.
+    """
+
+    groups: Mapping[str, Group]
+    schedules: Mapping[str, Timing] = field(default_factory=dict)
+    problems: Sequence[str] = ()
+
+    @property
+    def freshness_hours(self) -> dict[str, float]:
+        """The strictest `freshness_hours` of each workflow's groups."""
+        found: dict[str, float] = {}
+        for group in self.groups.values():
+            for workflow in group.workflows if group.freshness_hours else ():
+                found[workflow] = min(group.freshness_hours or 0, found.get(workflow, float("inf")))
+        return found
+
+
+def load_groups(folder: Path, known: Sequence[str]) -> GroupsFile:
+    """Read `groups.yaml` of a folder of workflow files.
+
+    Args:
+        folder: The folder; a missing groups.yaml is no problem.
+        known: Names of all workflows, including those whose file cannot be used.
+    """
+    path = folder / "groups.yaml"
+    built_in = {ALL: Group(workflows=list(known)), **{name: Group(workflows=[name]) for name in known}}
+    if not path.exists():
+        return GroupsFile(built_in)
+    try:
+        content, file = _read(path)
+    except WorkflowFileError as error:
+        return GroupsFile(built_in, problems=str(error).splitlines())
+    named, problems = {}, []
+    for name, group in content.groups.items():
+        if name in built_in or name in OWN_JOBS:
+            text = f"the name is taken (`all`, every workflow's name and {', '.join(OWN_JOBS)}); choose another one"
+            problems.append(file.line(("groups", name), text))
+        else:
+            named[name] = _with_all_workflows(group, known)
+            problems += [file.line(("groups", name, *place), text) for place, text in _unknown(group, known)]
+    schedules = {RECONCILE: content.reconcile, MAINTENANCE: content.maintenance}
+    return GroupsFile(
+        {**built_in, **named}, {name: timing for name, timing in schedules.items() if timing}, tuple(problems)
+    )
+
+
+def _with_all_workflows(group: Group, known: Sequence[str]) -> Group:
+    return group.model_copy(update={"workflows": list(known)}) if EVERY_WORKFLOW in group.workflows else group
+
+
+def _unknown(group: Group, known: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Workflow names without a file, with their place in the group."""
+    if EVERY_WORKFLOW in group.workflows:
+        return
+    for number, workflow in enumerate(group.workflows):
+        if workflow not in known:
+            text = f"no workflow `{workflow}`; known are {', '.join(known)}. The group runs without it"
+            yield ("workflows", number), text
+
+
+def _read(path: Path) -> tuple[_Content, YamlFile]:
+    """Parse the file, and return it with the file, which knows the lines."""
+    file = YamlFile.read(path)
+    return file.validate(_Content, file.content), file

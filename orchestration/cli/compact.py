@@ -1,0 +1,35 @@
+"""`millpond compact`: delete old history and shrink the warehouse."""
+
+from rich.table import Table
+
+from orchestration.cli.output import NOTHING_READ, console, print_line, print_problems
+from orchestration.maintenance.compact import compact_warehouse
+from orchestration.resource_wiring import warehouse_clock, warehouse_of
+from orchestration.settings import MillpondSettings
+from resources.warehouse.warehouse import WarehouseError
+
+
+def compact(*, keep_days: int | None = None) -> int:
+    """Delete old history and shrink the warehouse.
+
+    Args:
+        keep_days: Days to keep ended history; MILLPOND_KEEP_HISTORY_DAYS when omitted, 0 keeps everything.
+    """
+    settings = MillpondSettings()
+    warehouse, days = warehouse_of(settings), settings.keep_history_days if keep_days is None else keep_days
+    try:
+        if not warehouse.exists():
+            print_problems([NOTHING_READ])
+            return 2
+        done = compact_warehouse(warehouse, keep_days=days, clock=warehouse_clock(settings))
+    except WarehouseError as error:
+        print_problems([str(error)])
+        return 1
+    table = Table("table", "rows deleted")
+    for name, rows in done.deleted.items():
+        if rows:
+            table.add_row(name, f"{rows:,}")
+    if table.row_count:
+        console.print(table)
+    print_line(f"{done.before / 1e6:,.1f} MB before, {done.after / 1e6:,.1f} MB now")
+    return 0

@@ -1,0 +1,76 @@
+"""The warehouse, the workflows and the clients of all targets: what an operator's action needs.
+
+open_connections() outside a run, or a job's own resources  ->  Connections
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from assets.delivery.errors import SyncError
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import Target
+from assets.target_registry import TARGETS
+from orchestration.resource_wiring import resources
+from orchestration.settings import MillpondSettings
+from orchestration.workflow_files import load_workflows
+from resources.clock import Clock, utc_now
+from resources.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Connections:
+    """An open warehouse, workflows by name, and clients by connection name."""
+
+    warehouse: Warehouse
+    workflows: Mapping[str, Workflow]
+    clients: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, warehouse: Warehouse, workflows: Sequence[Workflow], resources: Any) -> "Connections":
+        """Collect the clients that workflows use from a context's resources."""
+        names = {each.spec.connection_name for each in workflows}
+        return cls(
+            warehouse, {each.name: each for each in workflows}, {name: getattr(resources, name) for name in names}
+        )
+
+    def workflow(self, name: str) -> Workflow:
+        """Return a workflow by name.
+
+        Raises:
+            SyncError: No usable file has that name.
+        """
+        if name not in self.workflows:
+            raise SyncError(f"no usable workflow {name}; `millpond validate` checks the workflow files")
+        return self.workflows[name]
+
+    def client(self, workflow: Workflow) -> Any:
+        """Return the client of a workflow's target."""
+        return self.clients[workflow.spec.connection_name]
+
+    def target(self, workflow: Workflow) -> tuple[Target, Clock]:
+        """Return a workflow's target and its system's clock."""
+        client = self.client(workflow)
+        return TARGETS[workflow.spec.target].build(client, workflow.spec.options), client.clock
+
+    @property
+    def now(self) -> datetime:
+        """The time in UTC without a zone; all clients share one clock."""
+        return utc_now(next(iter(self.clients.values())).clock)
+
+
+@contextmanager
+def open_connections() -> Iterator[Connections]:
+    """Open the warehouse and the clients of the selected account; clients connect when they are first used."""
+    settings = MillpondSettings()
+    workflows, _ = load_workflows(settings.workflows)
+    made = resources(settings, workflows)
+    # NetSuite's client provides the clock even when no workflow is left
+    names = {"netsuite", *(each.spec.connection_name for each in workflows)}
+    with dg.build_resources({name: made[name] for name in ("warehouse", *names)}) as opened:
+        clients = {name: getattr(opened, name) for name in names}
+        yield Connections(opened.warehouse, {each.name: each for each in workflows}, clients)

@@ -1,0 +1,124 @@
+"""Activate and deactivate workflows, or only their real-time updates, without a restart.
+
+`millpond activate | deactivate` and the jobs of the same names  ->  <warehouse>/switches.json  ->  runs read it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from pydantic import Field
+
+from assets.delivery.spec.switches import State, Switches
+from assets.delivery.spec.workflow import Workflow
+from orchestration.account_partitions import account_of, partitions_of
+from orchestration.settings import MillpondSettings
+
+ACTIVATE, DEACTIVATE = "activate_workflow", "deactivate_workflow"
+RELOAD = "its file has `active: false`: schedules include it within a minute, the UI after a reload of the definitions"
+OPS = {ACTIVATE: "activate", DEACTIVATE: "deactivate"}  # an op must not share its job's name
+
+
+class ActivationError(Exception):
+    """The workflow cannot be activated; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An operator's decision about one workflow.
+
+    Attributes:
+        workflow: The workflow's name.
+        on: Whether it is activated or deactivated.
+        realtime: Whether only its real-time updates are.
+        reason: A note for the ledger of switches.
+    """
+
+    workflow: str
+    on: bool
+    realtime: bool = False
+    reason: str = ""
+
+
+def set_activation(
+    switches: Switches, workflows: Sequence[Workflow], activation: Activation
+) -> tuple[State, list[str]]:
+    """Store the decision.
+
+    Returns:
+        The workflow's new state, and what the operator should know: active workflows that need it, or a reload.
+
+    Raises:
+        ActivationError: There is no such workflow, or a workflow that it needs is not active.
+    """
+    known = {each.name: each for each in workflows}
+    name, workflow = activation.workflow, known.get(activation.workflow)
+    if workflow is None:
+        raise ActivationError(f"no usable workflow {name}; known are {', '.join(known)}")
+    active = {other for other, each in known.items() if switches.state(each).active}
+    if activation.realtime:
+        switches.override(name, realtime=activation.on, reason=activation.reason)
+        return switches.state(workflow), []
+    missing = [need for need in workflow.spec.upstream if need not in active]
+    if activation.on and missing:
+        raise ActivationError(f"{name} needs {', '.join(missing)}, which is not active; activate that first")
+    switches.override(name, active=activation.on, reason=activation.reason)
+    if activation.on:
+        return switches.state(workflow), [] if workflow.spec.active else [RELOAD]
+    needing = [each for each in sorted(active) if name in known[each].spec.upstream]
+    return switches.state(workflow), [f"{each} needs it and continues with its last results" for each in needing]
+
+
+def observation(activation: Activation, state: State, account: str) -> dg.AssetObservation:
+    """Return the event that shows the new state on the page of the workflow's sync asset."""
+    return dg.AssetObservation(
+        asset_key=f"sync_{activation.workflow}",
+        description=f"activation changed: {state.description}",
+        metadata={
+            "active": state.active, "realtime": state.realtime, "state": state.description, "reason": activation.reason,
+        },
+        partition=account or None,
+    )  # fmt: skip
+
+
+class ActivationConfig(dg.Config):
+    """The workflow to activate or deactivate."""
+
+    workflow: str = Field(description="The workflow's name.")
+    realtime: bool = Field(default=False, description="Only its real-time updates; scheduled runs are not affected.")
+    reason: str = Field(default="", description="Who decided, and why; kept with the run and with the state.")
+
+
+def activation_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list[dg.JobDefinition]:
+    """Return the jobs `activate_workflow` and `deactivate_workflow`."""
+    return [_job(name, workflows, settings) for name in OPS]
+
+
+def _job(name: str, workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
+    verb = OPS[name].capitalize()
+
+    @dg.op(
+        name=OPS[name],
+        description=f"{verb}s a workflow, or only its real-time updates; runs check the state when they decide.",
+        required_resource_keys={"warehouse"},
+        out=dg.Out(dg.Nothing),
+    )
+    def change(context: dg.OpExecutionContext, config: ActivationConfig) -> None:
+        activation = Activation(config.workflow, name == ACTIVATE, config.realtime, config.reason)
+        try:
+            state, warnings = set_activation(Switches(context.resources.warehouse.folder), workflows, activation)
+        except (ActivationError, ValueError) as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        for line in warnings:
+            context.log.warning(line)
+        context.log_event(observation(activation, state, account_of(context.run, settings).account))
+
+    @dg.job(
+        name=name,
+        description=f"{verb} a workflow or its real-time updates, without a restart.",
+        partitions_def=partitions_of(settings),
+    )
+    def job() -> None:
+        change()
+
+    return job

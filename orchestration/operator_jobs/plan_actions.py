@@ -1,0 +1,100 @@
+"""An operator's decisions about plans: apply whole or in part, reject, and undo a run.
+
+`millpond apply | reject | undo` and the jobs `apply_plan`, `reject_plan`  ->  ledger, target
+"""
+
+import uuid
+from collections.abc import Sequence
+
+import polars as pl
+
+from assets.delivery.errors import SyncError
+from assets.delivery.ledger import plans
+from assets.delivery.ledger.plans import StoredPlan
+from assets.delivery.ledger.runs import update_run
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.plan.undo import PlannedUndo, make_undo, runs_to_undo
+from assets.delivery.run_context import RunContext
+from assets.delivery.send.apply import SyncResult, run_sync
+from orchestration.authorization import require_approver
+from orchestration.connections import Connections
+from resources.errors import IntegrationError
+from resources.warehouse.warehouse import Warehouse
+
+
+def find_plan(warehouse: Warehouse, plan_id: str) -> StoredPlan:
+    """Return the plan whose id starts with the given characters.
+
+    Raises:
+        SyncError: No plan matches, or several do.
+    """
+    with warehouse.writer() as con:
+        return plans.find(con, plan_id)
+
+
+def apply_plan(connections: Connections, plan_id: str, only: Sequence[str], run_id: str) -> SyncResult:
+    """Send a plan, whole or in part, and record the approver.
+
+    Raises:
+        SyncError: The user may not decide, or the plan cannot be sent.
+        IntegrationError: The target cannot be reached.
+    """
+    approver, kept = require_approver(), find_plan(connections.warehouse, plan_id)
+    workflow = connections.workflow(kept.workflow)
+    target, clock = connections.target(workflow)
+    with connections.warehouse.writer() as con:
+        ensure_ledger(con)
+        if kept.state in plans.OPEN_STATES:
+            plans.set_decided_by(con, kept.plan_id, approver)
+        update_run(con, run_id, kept.workflow, {"account": connections.client(workflow).base_url})
+    return run_sync(
+        RunContext(connections.warehouse, workflow, target, run_id, clock), plan_id=kept.plan_id, only=tuple(only)
+    )
+
+
+def stale_records(synced: SyncResult) -> pl.DataFrame:
+    """Return the decisions about records that changed after the plan was made and were not sent."""
+    return synced.decisions.filter(pl.col("reason_code").fill_null("").str.starts_with("stale_"))
+
+
+def reject_plan(connections: Connections, plan_id: str, reason: str) -> StoredPlan:
+    """Reject an open plan, and record the approver.
+
+    Raises:
+        SyncError: The user may not decide, or the plan is not open.
+    """
+    approver, kept = require_approver(), find_plan(connections.warehouse, plan_id)
+    with connections.warehouse.writer() as con:
+        ensure_ledger(con)
+        plans.reject(con, kept, connections.now, reason)
+        plans.set_decided_by(con, kept.plan_id, approver)
+    return kept
+
+
+def undo_run(
+    connections: Connections, run: str, records: Sequence[str], where: str
+) -> tuple[list[tuple[str, PlannedUndo]], list[str]]:
+    """Make a plan per workflow that reverts what a run sent.
+
+    Returns:
+        The plans by workflow, and the problems of the workflows without one.
+    """
+    made, problems = [], []
+    try:
+        require_approver()
+        for undone_run, name in runs_to_undo(connections.warehouse, run):
+            try:
+                workflow = connections.workflow(name)
+                target, clock = connections.target(workflow)
+                undone = make_undo(
+                    RunContext(connections.warehouse, workflow, target, str(uuid.uuid4()), clock),
+                    undone_run,
+                    records=records,
+                    where=where,
+                )
+                made.append((name, undone))
+            except (SyncError, IntegrationError) as error:
+                problems.append(str(error))
+    except SyncError as error:
+        problems.append(str(error))
+    return made, problems

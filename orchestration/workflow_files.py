@@ -1,0 +1,52 @@
+"""Load the user's files; a file that cannot be used is reported and does not affect the others.
+
+workflows/<workflow>/defs.yaml, workflows/groups.yaml  ->  UserFiles
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.delivery.component.component import load_workflow
+from assets.delivery.spec.dependencies import unmet_dependencies
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.spec.yaml_file import WorkflowFileError
+from orchestration.automation.groups import GroupsFile, load_groups
+
+
+@dataclass(frozen=True)
+class UserFiles:
+    """One folder of workflow files.
+
+    Attributes:
+        workflows: The workflows that can be used.
+        broken: The problems of every other file, by workflow name: one line `file:line: field: problem` each.
+        groups: The content of groups.yaml.
+    """
+
+    workflows: Sequence[Workflow]
+    broken: Mapping[str, str]
+    groups: GroupsFile
+
+    @property
+    def problems(self) -> list[str]:
+        """Every problem of every file, one line each."""
+        return [*(line for text in self.broken.values() for line in text.splitlines()), *self.groups.problems]
+
+
+def load_user_files(folder: Path) -> UserFiles:
+    """Load all workflow files of a folder and its groups.yaml."""
+    workflows, broken = load_workflows(folder)
+    return UserFiles(workflows, broken, load_groups(folder, [*(each.name for each in workflows), *broken]))
+
+
+def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
+    """Load all workflow files of a folder; return the usable workflows, and the problems of the others by name."""
+    workflows, broken = [], {}
+    for path in sorted(folder.glob("*/defs.yaml")):
+        try:
+            workflows.append(load_workflow(path))
+        except WorkflowFileError as error:
+            broken[path.parent.name] = str(error)
+    unmet = unmet_dependencies(workflows, folder)
+    return [each for each in workflows if each.name not in unmet], {**broken, **unmet}

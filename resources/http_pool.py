@@ -1,0 +1,104 @@
+"""Connection pools that call one host and no other.
+
+base URL, auth  ->  open_http()  ->  httpx.Client over PinnedTransport (network, or the sandbox in process)
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from resources.errors import CredentialsError
+
+TIMEOUT_S = 120.0
+CONNECT_TIMEOUT_S = 15.0  # a reachable host accepts a connection at once
+NOWHERE = "https://not-configured.invalid"
+
+
+class PinnedTransport(httpx.BaseTransport):
+    """Refuses every host but the configured one: an address in a response never takes our credentials elsewhere."""
+
+    def __init__(self, base_url: str, inner: httpx.BaseTransport) -> None:
+        self._origin = httpx.URL(base_url)
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Forward requests to the configured scheme, host and port."""
+        url, allowed = request.url, self._origin
+        if (url.scheme, url.host, url.port) != (allowed.scheme, allowed.host, allowed.port):
+            raise httpx.UnsupportedProtocol(f"not sent to {url.host}: only {allowed.host} is configured")
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        """Close the connection pool."""
+        self._inner.close()
+
+
+class ClosedTransport(httpx.BaseTransport):
+    """Sends nothing and says why: a system that is not configured stops only the steps that call it."""
+
+    def __init__(self, system: str, reason: str) -> None:
+        self._system = system
+        self._reason = reason
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Raise CredentialsError."""
+        raise CredentialsError(self._system, "sign in", f"{self._reason}; {request.method} was not sent")
+
+
+def missing_settings(system: str, **settings: str) -> str:
+    """Return which environment variables must be set before a system can be called; empty if none is missing."""
+    missing = [f"{system}_{name}".upper() for name, value in settings.items() if not value]
+    return f"not configured: set {', '.join(missing)}" if missing else ""
+
+
+def invalid_base_url(system: str, base_url: str) -> str:
+    """Return why this cannot be the root of a service; empty if it can."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme in {"http", "https"} and url.host:
+        return ""
+    return f"{system.upper()}_BASE_URL is not an address of the form https://host: correct it"
+
+
+@contextmanager
+def open_http(
+    base_url: str,
+    *,
+    auth: httpx.Auth | None = None,
+    headers: dict[str, str] | None = None,
+    transport: httpx.BaseTransport | None = None,
+    timeout_s: float = TIMEOUT_S,
+    connections: int = 20,
+    ca_file: Path | None = None,
+    around: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
+) -> Iterator[httpx.Client]:
+    """Open one connection pool for the block.
+
+    Args:
+        base_url: Scheme, host and port of the system; every request is pinned to it.
+        auth: Signs each request.
+        headers: Sent with each request.
+        transport: The sandbox in process; None for the network.
+        timeout_s: Seconds to wait for one response.
+        connections: Pool size.
+        ca_file: An additional certificate authority, for the sandbox behind TLS.
+        around: Wraps the transport, for example with a budget that counts each request.
+    """
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    verify: Any = httpx.create_ssl_context(verify=str(ca_file)) if ca_file else True
+    inner = transport or httpx.HTTPTransport(verify=verify, limits=limits)
+    with httpx.Client(
+        base_url=base_url,
+        auth=auth,
+        headers=headers,
+        timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+        transport=PinnedTransport(base_url, around(inner) if around else inner),
+        follow_redirects=False,
+        trust_env=False,
+    ) as http:
+        yield http

@@ -1,0 +1,73 @@
+"""Responses of the XML API: one block per command, in order, each with a number for a status.
+
+Only their position identifies blocks, so a response counts when every block is present and nothing else is.
+"""
+
+from collections.abc import Sequence
+
+from resources.errors import ContractError
+from resources.suiteprojects.errors import NO_ROWS, OK, SYSTEM, status_error
+from resources.suiteprojects.xml import Element, Record, parse_xml, record_of
+
+
+def parse_response(body: bytes) -> tuple[int, list[Element]]:
+    """Return the status of Auth, and the blocks after it.
+
+    Raises:
+        ValueError: The body is not a response of the API.
+    """
+    root = parse_xml(body)
+    if root.tag != "response":
+        raise ValueError("it is not a response of the API")
+    blocks = list(root)
+    if not blocks or blocks[0].tag != "Auth":
+        raise ValueError("it does not begin with Auth")
+    return status_of(blocks[0]), blocks[1:]
+
+
+def status_of(block: Element) -> int:
+    """Return a block's status.
+
+    Raises:
+        ValueError: It has none.
+    """
+    text = block.get("status", "").strip()
+    if not text.isascii() or not text.isdigit():
+        raise ValueError("a block has no status")
+    return int(text)
+
+
+def check_blocks(blocks: Sequence[Element], commands: Sequence[Element]) -> None:
+    """Check that each command has its block.
+
+    Raises:
+        ValueError: A block is missing, extra, in another order, or without a status.
+    """
+    names = [str(each.tag) for each in blocks]
+    if len(names) != len(commands):
+        raise ValueError(f"{len(names)} blocks for {len(commands)} commands")
+    if names != [str(each.tag) for each in commands]:
+        raise ValueError("its blocks are in another order than the commands")
+    for each in blocks:
+        status_of(each)
+
+
+def records_of(block: Element, read: Element) -> list[Record]:
+    """Return the records in the block of a Read.
+
+    Raises:
+        IntegrationError: The Read was rejected, or the block contains other records than requested.
+    """
+    type_name = read.get("type", "")
+    operation = f"Read {type_name}"
+    status = status_of(block)
+    if status not in {OK, NO_ROWS}:
+        raise status_error(status, operation)
+    children = list(block)
+    if any(child.tag != type_name for child in children) or (status == NO_ROWS and children):
+        raise ContractError(SYSTEM, operation, "the response contains other records than requested")
+    size = int(read.get("limit", "").rpartition(",")[2])
+    records = [record_of(child) for child in children]
+    if len(records) > size or any(not record.get("id") for record in records):
+        raise ContractError(SYSTEM, operation, "the response contains more records than requested, or one without id")
+    return records

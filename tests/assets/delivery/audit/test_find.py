@@ -1,0 +1,46 @@
+"""A record is found by NetSuite id, number, name, or the target's id."""
+
+import pytest
+
+from assets.delivery.audit.find import Record, find_records
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.audit.conftest import target_id
+from tests.assets.delivery.run_workflow import WorkflowRunner
+
+
+@pytest.mark.parametrize("text", ["1", "C1", "Acme 2", "ACME 2"])
+def test_a_record_is_found_by_id_number_and_name(delivered: WorkflowRunner, text: str) -> None:
+    """People know one of these; case does not matter in a name."""
+    assert find_records(delivered.warehouse, text) == [Record("customers", "1", "C1", "Acme 2")]
+
+
+def test_a_record_is_found_by_the_targets_id(delivered: WorkflowRunner) -> None:
+    """Users of the target know only that id."""
+    found = find_records(delivered.warehouse, target_id(delivered, "100"))
+
+    assert found == [Record("projects", "100", "P100", "Project 100")]
+
+
+def test_an_exact_id_wins_over_a_name(delivered: WorkflowRunner) -> None:
+    """The text 100 means project 100, not the company of that name."""
+    assert [record.source for record in find_records(delivered.warehouse, "100")] == ["projects"]
+
+
+def test_an_unknown_text_finds_nothing(delivered: WorkflowRunner) -> None:
+    """Neither a guess nor an error."""
+    assert find_records(delivered.warehouse, "unknown") == []
+
+
+def test_an_empty_warehouse_has_no_records(warehouse: Warehouse) -> None:
+    """Its tables do not exist either."""
+    assert find_records(warehouse, "1") == []
+
+
+def test_a_target_id_of_an_unsearchable_source_finds_nothing(delivered: WorkflowRunner) -> None:
+    """Departments have links too, but cannot be searched by name."""
+    with delivered.warehouse.writer() as con:
+        con.execute(
+            "insert into sync_links (workflow, source, source_id, target_id) values ('x', 'departments', '1', '4711')"
+        )
+
+    assert find_records(delivered.warehouse, "4711") == []

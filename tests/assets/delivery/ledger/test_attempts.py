@@ -1,0 +1,63 @@
+"""Attempts without an outcome are found, and so is the last rejection of each record."""
+
+from datetime import timedelta
+
+import pytest
+
+from assets.delivery.ledger.attempts import open_intents, read_rejected, write_attempts
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.schemas import REJECTED_SCHEMA
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.ledger.ledger_rows import MOMENT, attempt
+
+
+@pytest.mark.parametrize(
+    ("states", "is_open"),
+    [
+        (["intent"], True),
+        (["intent", "unknown"], True),
+        (["intent", "confirmed"], False),
+        (["intent", "unknown", "confirmed"], False),
+        (["intent", "rejected"], False),
+        (["intent", "not_sent"], False),
+        (["intent", "absent"], False),
+    ],
+)
+def test_an_attempt_is_open_until_its_outcome_is_known(warehouse: Warehouse, states: list[str], is_open: bool) -> None:  # noqa: FBT001
+    """The next run looks in the target for the attempts of a killed run."""
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        write_attempts(con, [attempt(state) for state in states])
+
+        found = open_intents(con, "flow")
+        assert open_intents(con, "other") == []
+
+    assert found == [attempt("intent")] * is_open
+
+
+@pytest.mark.parametrize(
+    ("states", "since_s", "is_rejected"),
+    [
+        (["intent", "rejected"], 0, True),
+        (["intent", "rejected"], 5, False),
+        (["intent", "rejected", "intent", "confirmed"], 0, False),
+        (["intent", "confirmed", "intent", "rejected"], 0, True),
+        (["intent", "unknown"], 0, False),
+    ],
+)
+def test_only_the_last_outcome_counts_as_a_rejection(
+    warehouse: Warehouse,
+    states: list[str],
+    since_s: int,
+    is_rejected: bool,  # noqa: FBT001
+) -> None:
+    """An old rejection is ignored, and so is one before a success."""
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        rows = [attempt(state, seconds=place, attempt_id=f"a{place // 2}") for place, state in enumerate(states)]
+        write_attempts(con, rows)
+
+        found = read_rejected(con, "flow", MOMENT + timedelta(seconds=since_s))
+
+    assert found.columns == list(REJECTED_SCHEMA)
+    assert [row["rejected_reason"] for row in found.to_dicts()] == ["too odd"] * is_rejected

@@ -1,0 +1,181 @@
+"""Accounts differ in columns, tables and features: whatever is missing is reported, not guessed."""
+
+import pytest
+
+from assets.netsuite.suiteql_file import Query
+from resources.errors import RequestRejectedError
+from resources.netsuite.errors import MissingTableError
+from tests.assets.netsuite.conftest import NetSuiteAccount
+
+
+@pytest.mark.parametrize("wording", ["identifier", "field"])
+def test_a_missing_optional_column_is_skipped_and_reported(account: NetSuiteAccount, wording: str) -> None:
+    """The raw table still has the column, so that the staging table works."""
+    account.switch(hidden_columns=["customer.fax", "customer.comments"], unknown_column_text=wording)
+    account.customers(1)
+
+    report = account.extract()
+
+    assert report.inserted == 1
+    assert account.raw("customers")["1"]["fax"] is None
+    assert sorted(report.warnings) == [
+        "column customer.comments does not exist in NetSuite; skipped",
+        "column customer.fax does not exist in NetSuite; skipped",
+    ]
+
+
+def test_the_error_for_a_missing_required_column_names_the_fix(account: NetSuiteAccount) -> None:
+    """Without a customer's number nothing downstream makes sense."""
+    account.switch(hidden_columns=["customer.entityid"])
+
+    with pytest.raises(RequestRejectedError, match=r"table customer has no column .*entityid.*let the role see"):
+        account.extract()
+
+
+def test_a_column_that_disappears_keeps_its_last_values(account: NetSuiteAccount) -> None:
+    """A lost permission must not clear a field in every target."""
+    account.customers(1, fax="5")
+    account.extract()
+    account.switch(hidden_columns=["customer.fax"])
+
+    report = account.extract()
+
+    assert (report.mode, account.raw("customers")["1"]["fax"]) == ("full", "5")
+
+
+def test_a_column_that_reappears_is_read_at_once(account: NetSuiteAccount) -> None:
+    """Its values become outdated while it is missing; one call per run checks whether it is back."""
+    account.customers(1, fax="5", comments="a")
+    account.extract()
+    account.switch(hidden_columns=["customer.fax", "customer.comments"])
+    account.extract()
+    account.sandbox.netsuite.update("customer", 1, fax="6", comments="b", phone="7")
+    account.later()
+
+    without = account.extract()
+    row = account.raw("customers")["1"]
+    assert (row["phone"], row["fax"], row["comments"]) == ("7", "5", "a")
+    account.switch(hidden_columns=["customer.comments"])
+    one_back = account.extract()
+    account.switch(hidden_columns=[])
+    all_back = account.extract()
+
+    assert [report.mode for report in (without, one_back, all_back)] == ["incremental", "full", "full"]
+    assert (account.raw("customers")["1"]["fax"], account.raw("customers")["1"]["comments"]) == ("6", "b")
+    assert all_back.warnings == ()
+
+
+def test_a_column_that_never_existed_costs_no_call_per_run(account: NetSuiteAccount) -> None:
+    """Most accounts lack one or another; only columns with values in the warehouse can become outdated."""
+    account.switch(hidden_columns=["customer.fax"])
+    account.customers(1)
+    account.extract()
+    account.later()
+    calls = account.extract().calls
+    account.switch(hidden_columns=[])
+    account.later(3600)
+    appeared = account.extract()
+    account.later()
+
+    assert (appeared.mode, calls) == ("full", account.extract().calls)
+
+
+def test_a_date_column_that_reappears_is_read_as_a_date(account: NetSuiteAccount) -> None:
+    """The format belongs to the column, not to the first read of the catalog."""
+    account.switch(custom_fields=["customer.custentity_end:date"], date_format="D/M/YYYY")
+    account.custom_columns("custentity_end")
+    account.customers(1, custentity_end="2027-04-03")
+    account.extract()
+    account.switch(hidden_columns=["customer.custentity_end"])
+    account.later(7200)
+    account.extract()
+    account.switch(hidden_columns=[])
+
+    assert account.extract().mode == "full"
+    assert account.raw("customers")["1"]["custentity_end"] == "2027-04-03"
+
+
+def test_a_new_custom_column_is_filled_for_every_row(account: NetSuiteAccount) -> None:
+    """Rows that have not changed get their values as well."""
+    account.customers(1, 2, custentity_region="North")
+    account.later(3600)
+    account.extract()
+    account.later(3600)
+    account.custom_columns("custentity_region")
+
+    report = account.extract()
+
+    assert (report.mode, report.updated) == ("full", 2)
+    assert {row["custentity_region"] for row in account.raw("customers").values()} == {"North"}
+    assert account.extract().mode == "incremental"
+
+
+@pytest.mark.parametrize("name", ["custentity_a, (select 1)", "email", "custentity_x from customer", ""])
+def test_only_custom_field_ids_enter_the_query_text(name: str) -> None:
+    """People write settings: values are bound, names are validated."""
+    with pytest.raises(ValueError, match="custom field"):
+        Query.of("customers").with_columns([name])
+
+
+def test_a_missing_table_stops_only_its_own_record_type(account: NetSuiteAccount) -> None:
+    """Accounts without OneWorld have customers but no subsidiaries."""
+    account.switch(hidden_tables=["subsidiary"])
+    account.customers(1)
+
+    with pytest.raises(MissingTableError, match=r"'Subsidiaries'.*'OneWorld'"):
+        account.extract("subsidiaries")
+
+    assert account.extract("customers").inserted == 1
+
+
+def test_an_optional_table_stays_empty_until_it_appears(account: NetSuiteAccount) -> None:
+    """A disabled feature is no error if the operator said so; once enabled, the table is read in full."""
+    account.switch(hidden_tables=["customersubsidiaryrelationship"])
+    account.configure(optional_tables=frozenset({"customer_subsidiaries"}))
+    account.customers(1)
+    account.add("customersubsidiaryrelationship", {"id": 1, "entity": 1, "subsidiary": 1})
+
+    missing = account.extract("customer_subsidiaries")
+    account.later(3600)
+    account.switch(hidden_tables=[])
+    appeared = account.extract("customer_subsidiaries")
+
+    assert (missing.mode, missing.read) == ("missing", 0)
+    assert any("OneWorld" in warning for warning in missing.warnings)
+    assert (appeared.mode, appeared.inserted) == ("full", 1)
+
+
+def test_an_optional_table_that_disappears_is_an_error(account: NetSuiteAccount) -> None:
+    """A lost permission is not a feature that was never enabled."""
+    account.configure(optional_tables=frozenset({"departments"}))
+    account.add("department", {"id": 1, "name": "Sales"})
+    account.extract("departments")
+    account.switch(hidden_tables=["department"])
+
+    with pytest.raises(MissingTableError):
+        account.extract("departments")
+
+
+@pytest.mark.parametrize(
+    ("record_type", "table", "key"),
+    [
+        ("subsidiaries", "subsidiary", "id"),
+        ("departments", "department", "id"),
+        ("classifications", "classification", "id"),
+        ("locations", "location", "id"),
+        ("currencies", "currency", "id"),
+        ("entity_statuses", "entitystatus", "key"),
+    ],
+)
+def test_small_tables_are_read_in_full_each_time(
+    account: NetSuiteAccount, record_type: str, table: str, key: str
+) -> None:
+    """One call, and deleted rows are noticed."""
+    account.add(table, *({key: each, "name": f"N{each}"} for each in (1, 2, 3)))
+    first = account.extract(record_type)
+    account.sandbox.netsuite.delete(table, table, 2)
+
+    second = account.extract(record_type)
+
+    assert (first.mode, first.inserted, first.warnings) == ("full_table", 3, ())
+    assert (second.unchanged, second.deleted, second.calls) == (2, 1, 1)

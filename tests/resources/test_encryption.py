@@ -1,0 +1,48 @@
+"""Encryption at rest: readable only with a key, and keys can be rotated."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+from resources.encryption import PREFIX, Cipher, EncryptionError
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+
+
+def test_text_is_unreadable_without_its_key() -> None:
+    """The error names the setting."""
+    encrypted = Cipher(OLD).encrypt("Ada Lovelace")
+
+    assert encrypted.startswith(PREFIX)
+    assert "Ada" not in encrypted
+    assert Cipher(OLD).decrypt(encrypted) == "Ada Lovelace"
+    for keys in ("", NEW):
+        with pytest.raises(EncryptionError, match="MILLPOND_ENCRYPTION_KEY"):
+            Cipher(keys).decrypt(encrypted)
+
+
+def test_the_first_key_encrypts_and_each_decrypts() -> None:
+    """A new key is put in front of the old one until nothing needs the old one."""
+    both = Cipher(f"{NEW}, {OLD}")
+
+    assert both.decrypt(Cipher(OLD).encrypt("x")) == "x"
+    assert Cipher(NEW).decrypt(both.encrypt("x")) == "x"
+
+
+def test_text_written_before_a_key_was_set_stays_readable() -> None:
+    """Without a key text is stored as it is."""
+    assert (Cipher().encrypt("x"), Cipher().has_key) == ("x", False)
+    assert Cipher(OLD).decrypt("x") == "x"
+
+
+def test_a_modified_text_is_rejected() -> None:
+    """Encryption is authenticated."""
+    encrypted = Cipher(OLD).encrypt("x")
+
+    with pytest.raises(EncryptionError, match="modified"):
+        Cipher(OLD).decrypt(encrypted[:-2] + ("AA" if encrypted[-2:] != "AA" else "BB"))
+
+
+def test_a_malformed_key_is_rejected() -> None:
+    """The error says what a key looks like."""
+    with pytest.raises(EncryptionError, match="32 bytes in URL-safe base64"):
+        Cipher("secret")
