@@ -42,6 +42,7 @@ class TargetKind:
         may_look_up: Returns whether a table and column can be looked up.
         max_level: The deepest level that the system accepts; None: unlimited.
         connections: Whether a workflow may name one of several accounts.
+        part_options: The options that name the part of an account that is written to.
     """
 
     name: str
@@ -54,6 +55,7 @@ class TargetKind:
     may_look_up: Callable[[str, str], bool] = lambda _table, _column: False
     max_level: int | None = None
     connections: bool = False
+    part_options: tuple[str, ...] = ()
 
 
 def _option(client: Any, options: Options) -> Target:
@@ -108,11 +110,11 @@ def _suiteprojects_field(kind: RecordKind, name: str) -> bool:
 _KINDS = (
     TargetKind(
         OptionTarget.name, OptionTarget.system, OptionTarget.key_field, "precoro", _option, FIELDS.__contains__,
-        max_level=MAX_LEVEL, connections=True,
+        max_level=MAX_LEVEL, connections=True, part_options=("item_custom_field",),
     ),
     TargetKind(
         NodeTarget.name, "suiteprojects", "externalid", "hierarchies", _node,
-        partial(_suiteprojects_field, NODE),
+        partial(_suiteprojects_field, NODE), part_options=("hierarchy", "type"),
     ),
     *(
         TargetKind(

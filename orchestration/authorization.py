@@ -1,4 +1,4 @@
-"""Who decides about plans and links, and who may.
+"""The users who decide about plans and links.
 
 user of this process  ->  MILLPOND_APPROVERS  ->  decided_by in the ledger
 

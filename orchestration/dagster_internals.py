@@ -14,6 +14,7 @@ from dagster._core.execution.plan.step import ExecutionStep
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.stats import StepEventStatus
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.scheduler.instigation import InstigatorState
 from dagster._serdes import serialize_value
 from dagster._utils.error import serializable_error_info_from_exc_info
 
@@ -35,6 +36,12 @@ def open_workspace(instance: dg.DagsterInstance, file: Path, *, read_only: bool)
         yield context
 
 
+def renamed_instigator(state: InstigatorState, name: str) -> InstigatorState:
+    """Return the state of a schedule or sensor, on or off and with its cursor, under another name."""
+    origin = state.origin._replace(instigator_name=name)
+    return InstigatorState(origin, state.instigator_type, state.status, state.instigator_data)
+
+
 __all__ = [
     "DAEMON_MODULE",
     "MAX_RETRIES_TAG",
@@ -44,6 +51,7 @@ __all__ = [
     "DefaultRunLauncher",
     "ExecutionPlan",
     "ExecutionStep",
+    "InstigatorState",
     "KnownExecutionState",
     "PlanOrchestrationContext",
     "RetryMode",
@@ -51,6 +59,7 @@ __all__ = [
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",
     "open_workspace",
+    "renamed_instigator",
     "serializable_error_info_from_exc_info",
     "serialize_value",
 ]

@@ -3,6 +3,7 @@
 workflow files  ->  assets; groups.yaml  ->  jobs, schedules, sensors; settings  ->  resources
 """
 
+import logging
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 
@@ -32,12 +33,14 @@ from orchestration.realtime.sensor import notification_sensors
 from orchestration.resource_wiring import resources
 from orchestration.scale.executors import executor_of
 from orchestration.settings import MillpondSettings
+from orchestration.upgrade.ensure import ensure_current
 from orchestration.workflow_files import UserFiles, load_user_files
 
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """Return the code location."""
+    """Return the code location, after an upgrade of files that an earlier version made."""
+    ensure_current(logging.getLogger("dagster").info)
     settings = MillpondSettings()
     files = load_user_files(settings.workflows)
     workflows, groups, freshness = files.workflows, files.groups, files.groups.freshness_hours

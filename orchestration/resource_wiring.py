@@ -43,6 +43,7 @@ def writes_to_precoro(workflow: Workflow) -> bool:
 def warehouse_resource(settings: MillpondSettings) -> WarehouseResource:
     """Return the warehouse for Dagster; secrets stay EnvVars."""
     return WarehouseResource(
+        memory_mb=settings.memory_mb,
         folder=str(settings.warehouse),
         encryption_key=secret("MILLPOND_ENCRYPTION_KEY"),
         personal=settings.personal_data,
@@ -60,7 +61,12 @@ def warehouse_of(settings: MillpondSettings, *, any_version: bool = False) -> Wa
     """Return the warehouse outside a run; of any schema version only to upgrade it."""
     encryption_key = secret_value("MILLPOND_ENCRYPTION_KEY")
     return open_warehouse(
-        settings.warehouse, encryption_key, settings.personal_data, _lake(settings), any_version=any_version
+        settings.warehouse,
+        encryption_key,
+        settings.personal_data,
+        _lake(settings),
+        any_version=any_version,
+        memory_mb=settings.memory_mb,
     )
 
 
@@ -138,6 +144,7 @@ def extraction_settings(settings: MillpondSettings, workflows: Sequence[Workflow
         overlap_s=settings.overlap_s,
         vanish_share=settings.max_missing_percent / 100,
         optional_tables=settings.optional_table_names,
+        memory_mb=settings.memory_mb // 2,
     )
 
 

@@ -57,6 +57,9 @@ class MillpondSettings(BaseSettings):
     max_missing_percent: float = Field(
         20, ge=0, le=100, description="Share of a table's ids that may disappear from NetSuite before its load stops."
     )
+    memory_mb: int = Field(
+        512, ge=128, description="Megabytes that DuckDB may use in a step; larger tables spill to disk."
+    )
     personal_data: Literal["show", "mask", "empty"] = Field(
         "show",
         description="Personal data in analyst.duckdb: shown, masked by tokens, or emptied. With mask and empty, plans"
@@ -206,7 +209,7 @@ class AlertSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MILLPOND_ALERT_", env_ignore_empty=True)
 
     record_limit: int = Field(
-        10, ge=0, description="Alert when more than this many records are held back for the same reason."
+        10, ge=0, description="Alert when more than this many records are not sent for the same reason."
     )
     ui_url: str = Field("", description="Address of the UI for links in alerts, such as https://ops.example.com.")
     slack_host: str = Field("hooks.slack.com", description="Host that MILLPOND_ALERT_SLACK_URL must belong to.")
@@ -234,6 +237,11 @@ class NetSuiteSettings(BaseSettings):
     private_key_file: str = Field("", description="PEM file of the certificate's private key.")
     concurrency: int = Field(
         4, ge=1, description="Maximum concurrent requests; set it one below the account's concurrency limit."
+    )
+    language: str = Field(
+        "",
+        description="Code of the company's default language, such as de, if the integration user has a different one."
+        " Blank: not sent.",
     )
 
 

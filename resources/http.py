@@ -5,8 +5,6 @@ client method  ->  HttpClient.send(…)  ->  httpx.Client of `http_pool.open_htt
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import httpx
@@ -32,28 +30,18 @@ from resources.errors import (
     UnreachableError,
 )
 from resources.failpoints import reach
+from resources.http_refusals import TEXT_LENGTH, advice_on, host_of, refusal_of, retry_after_s
 
 ATTEMPTS = 6
 PARSE_ATTEMPTS = 3  # for a response that arrived but cannot be parsed
 MAX_BACKOFF_S = 60.0
+MAX_WAIT_S = 300.0  # for a limit; a service that asks for more is asked once more after this, then given up
 BACKOFF = wait_random_exponential(multiplier=1.0, max=MAX_BACKOFF_S)  # full jitter
+
+SERVICE_UNAVAILABLE = httpx.codes.SERVICE_UNAVAILABLE
 
 Translate = Callable[[httpx.Response], IntegrationError | None]
 Parsed = TypeVar("Parsed")
-
-
-def retry_after_s(response: httpx.Response, now: datetime) -> float | None:
-    """Return the seconds of the Retry-After header, which holds seconds or a date (RFC 9110 §10.2.3)."""
-    text = response.headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    if text.isdigit():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, (moment.astimezone(UTC) - now).total_seconds())
 
 
 class HttpClient:
@@ -67,6 +55,8 @@ class HttpClient:
         clock: Clock | None = None,
         attempts: int = ATTEMPTS,
         patience_s: float = 0.0,
+        max_wait_s: float = MAX_WAIT_S,
+        address_settings: str = "",
         translate: Translate | None = None,
         before_send: Callable[[], None] | None = None,
         slot: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -79,6 +69,8 @@ class HttpClient:
             clock: Time for waiting; wall time by default.
             attempts: Maximum attempts per request.
             patience_s: Seconds for which a rate-limited request is retried beyond its attempts.
+            max_wait_s: Longest single wait, whatever the service asks for.
+            address_settings: The settings that contain the address, for errors; `<SYSTEM>_BASE_URL` by default.
             translate: Returns the error of a response in this system's own wording; None leaves it to the HTTP status.
             before_send: Called before each attempt, for rate limits and for counting calls.
             slot: Held during each attempt until its response is read, but not while waiting for the next one.
@@ -88,6 +80,8 @@ class HttpClient:
         self._clock = clock or WallClock()
         self._attempts = attempts
         self._patience_s = patience_s
+        self._max_wait_s = max_wait_s
+        self._address_settings = address_settings or f"{system.upper()}_BASE_URL"
         self._translate = translate
         self._before_send = before_send
         self._slot = slot
@@ -124,7 +118,7 @@ class HttpClient:
         """
         retrying = Retrying(
             retry=retry_if_exception(_is_worth_retrying),
-            wait=_wait_s,
+            wait=self._wait_s,
             stop=lambda state: self._is_over(state, attempts or self._attempts),
             sleep=self._clock.sleep,
             reraise=True,
@@ -137,9 +131,19 @@ class HttpClient:
         self._unreachable = False
         return response
 
+    def _wait_s(self, state: RetryCallState) -> float:
+        error = _error_of(state)
+        if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
+            return min(max(error.retry_after_s, 0.0), self._max_wait_s)
+        return BACKOFF(state)
+
     def _is_over(self, state: RetryCallState, attempts: int) -> bool:
-        if isinstance(_error_of(state), RateLimitedError) and state.idle_for < self._patience_s:
-            return False
+        error = _error_of(state)
+        if isinstance(error, RateLimitedError):
+            if (error.retry_after_s or 0.0) > self._max_wait_s and state.attempt_number > 1:
+                return True
+            if state.idle_for < self._patience_s:
+                return False
         return state.attempt_number >= (1 if self._unreachable else attempts)
 
     def read(
@@ -176,51 +180,57 @@ class HttpClient:
                 reach("request_begins")
                 response = self._http.request(method, path, **request)
                 reach("request_served")
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            reason = (
-                f"no connection to {self._http.base_url.netloc.decode()} ({type(error).__name__}); check the address"
-                f" ({self._system.upper()}_BASE_URL), the network and the firewall"
-            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            reason = advice_on(error, str(self._http.base_url), self._address_settings)
             raise UnreachableError(self._system, operation, reason) from error
         except httpx.UnsupportedProtocol as error:  # another host than the configured one: retrying cannot help
             raise RequestRejectedError(self._system, operation, str(error)) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # lost, cut, or compressed in a way that cannot be undone
             lost = TransientError if safe_to_repeat else AnswerLostError
-            raise lost(self._system, operation, f"no response ({type(error).__name__})") from error
+            raise lost(self._system, operation, f"no usable response ({type(error).__name__})") from error
         found = (self._translate and self._translate(response)) or self._by_status(
             response, operation, safe_to_repeat=safe_to_repeat
         )
+        if type(found) is TransientError and not safe_to_repeat:  # it may have been processed
+            found = AnswerLostError(self._system, operation, found.reason)
         if found:
             raise found
         return response
 
     def _by_status(self, response: httpx.Response, operation: str, *, safe_to_repeat: bool) -> IntegrationError | None:
-        status = response.status_code
-        reason = f"HTTP {status}"
         if response.is_success:
             return None
-        if status in {401, 403}:
-            return CredentialsError(self._system, operation, f"{reason}: the credentials or the role were rejected")
-        if status == httpx.codes.TOO_MANY_REQUESTS:
-            after = retry_after_s(response, self._clock.now())
+        return self._passing(response, operation, safe_to_repeat=safe_to_repeat) or self._final(response, operation)
+
+    def _passing(self, response: httpx.Response, operation: str, *, safe_to_repeat: bool) -> TransientError | None:
+        """Return the error of a refusal that passes, by its status or its words; None if it does not."""
+        status, reason = response.status_code, f"HTTP {response.status_code}"
+        after = retry_after_s(response, self._clock.now())
+        if status == httpx.codes.TOO_MANY_REQUESTS or (status == SERVICE_UNAVAILABLE and after and safe_to_repeat):
             return RateLimitedError(self._system, operation, reason, retry_after_s=after)
         if status == httpx.codes.REQUEST_TIMEOUT or response.is_server_error:
             lost = TransientError if safe_to_repeat else AnswerLostError
             return lost(self._system, operation, reason)
+        if not response.is_client_error or status == httpx.codes.UNAUTHORIZED:
+            return None
+        return refusal_of(self._system, operation, reason, response.text[:TEXT_LENGTH], after_s=after)
+
+    def _final(self, response: httpx.Response, operation: str) -> IntegrationError:
+        status, reason = response.status_code, f"HTTP {response.status_code}"
+        if status in {401, 403}:
+            return CredentialsError(self._system, operation, f"{reason}: the credentials or the role were rejected")
         if status in {400, 409, 422}:
             return RecordRejectedError(self._system, operation, reason, code=str(status))
+        if response.is_redirect:
+            there = host_of(response.headers.get("location", "")) or "another page"
+            reason = (
+                f"{reason}: sent on to {there}, so the address is not the account's: check {self._address_settings}"
+            )
         return RequestRejectedError(self._system, operation, reason, code=str(status))
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
-
-
-def _wait_s(state: RetryCallState) -> float:
-    error = _error_of(state)
-    if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
-        return error.retry_after_s
-    return BACKOFF(state)
 
 
 def _is_worth_retrying(error: BaseException) -> bool:

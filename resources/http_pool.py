@@ -3,14 +3,16 @@
 base URL, auth  ->  open_http()  ->  httpx.Client over PinnedTransport (network, or the sandbox in process)
 """
 
+import os
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from resources.errors import CredentialsError
+from resources.http_refusals import proxy_of
 
 TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 15.0  # a reachable host accepts a connection at once
@@ -65,6 +67,28 @@ def invalid_base_url(system: str, base_url: str) -> str:
     return f"{system.upper()}_BASE_URL is not an address of the form https://host: correct it"
 
 
+def ssl_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Return the trusted authorities: of the file, else of SSL_CERT_FILE or SSL_CERT_DIR, else the public ones.
+
+    Raises:
+        OSError: The file is missing or not a PEM file.
+    """
+    return ssl.create_default_context(cafile=str(ca_file)) if ca_file else httpx.create_ssl_context()
+
+
+def _network(base_url: str, ca_file: Path | None, limits: httpx.Limits) -> httpx.BaseTransport:
+    """Return the transport to the network; an unusable setting of the environment stops only the steps that call."""
+    try:
+        verify = ssl_context(ca_file)
+    except OSError as error:
+        name = ca_file or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        return ClosedTransport("network", f"SSL_CERT_FILE: {name} cannot be used ({error.strerror or error})")
+    try:
+        return httpx.HTTPTransport(verify=verify, limits=limits, proxy=proxy_of(base_url) or None)
+    except (ValueError, ImportError, httpx.InvalidURL):
+        return ClosedTransport("network", "HTTPS_PROXY is not an address of the form http://host:port: correct it")
+
+
 @contextmanager
 def open_http(
     base_url: str,
@@ -77,7 +101,7 @@ def open_http(
     ca_file: Path | None = None,
     around: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
 ) -> Iterator[httpx.Client]:
-    """Open one connection pool for the block.
+    """Open one connection pool for the block, through the proxy and with the authorities of the environment.
 
     Args:
         base_url: Scheme, host and port of the system; every request is pinned to it.
@@ -90,8 +114,7 @@ def open_http(
         around: Wraps the transport, for example with a budget that counts each request.
     """
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    verify: Any = httpx.create_ssl_context(verify=str(ca_file)) if ca_file else True
-    inner = transport or httpx.HTTPTransport(verify=verify, limits=limits)
+    inner = transport or _network(base_url, ca_file, limits)
     with httpx.Client(
         base_url=base_url,
         auth=auth,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from resources.clock import Clock, WallClock
+
 # a machine that vanishes keeps its locks no longer than 30 s
 KEEPALIVE = "set tcp_keepalives_idle = 15; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3"
 
@@ -151,3 +153,9 @@ class PostgresLog:
 
             yield execute  # an exception closes the session, which rolls back
             cursor.execute("commit")
+
+    def now(self, execute: Callable[..., Any], clock: Clock) -> float:
+        """Return PostgreSQL's time, since the machines' clocks may differ; a simulated clock is shared already."""
+        if not isinstance(clock, WallClock):
+            return clock.now().timestamp()
+        return float(execute("select extract(epoch from clock_timestamp())").fetchone()[0])

@@ -43,6 +43,10 @@ class CallLog(Protocol):
         """Yield `execute(statement, values)` to one writer at a time, over all threads and processes."""
         ...
 
+    def now(self, execute: Callable[..., Any], clock: Clock) -> float:
+        """Return the time that all processes with this log agree on, in seconds since 1970."""
+        ...
+
 
 class SqliteLog:
     """One file, for the processes of one machine."""
@@ -56,6 +60,10 @@ class SqliteLog:
         """Lock the file before reading, so that check and record are one step."""
         with self._file.write() as connection:
             yield connection.execute
+
+    def now(self, execute: Callable[..., Any], clock: Clock) -> float:  # noqa: ARG002
+        """Return the clock's time: the processes of one machine share it."""
+        return clock.now().timestamp()
 
 
 class CallBudget:
@@ -119,7 +127,7 @@ class CallBudget:
         """
         while True:
             with self._log.transaction() as execute:
-                now = self._clock.now().timestamp()
+                now = self._now(execute, account)
                 ready, name = self._ready_at(execute, account, identity)
                 if ready <= now:
                     call = execute(
@@ -137,12 +145,21 @@ class CallBudget:
     def answered(self, call: int) -> None:
         """Count a call from now on: it arrived before its response, after an unknown travel time."""
         with self._log.transaction() as execute:
-            execute("update calls set at = ? where rowid = ?", (self._clock.now().timestamp(), call))
+            execute("update calls set at = ? where rowid = ?", (self._log.now(execute, self._clock), call))
 
     def release(self, call: int) -> None:
         """Remove a call that never reached the other system."""
         with self._log.transaction() as execute:
             execute("delete from calls where rowid = ?", (call,))
+
+    def _now(self, execute: Callable[..., Any], account: str) -> float:
+        """Return the time; calls that appear to be later were made before the clock was set back, and count as of now.
+
+        So no window is exceeded, and none stays closed for longer than it lasts.
+        """
+        now = self._log.now(execute, self._clock)
+        execute("update calls set at = ? where account = ? and at > ?", (now, account, now))
+        return now
 
     def _ready_at(self, execute: Callable[..., Any], account: str, identity: str | None) -> tuple[float, str]:
         """Return when every window has room, and the window that has it last."""
@@ -163,7 +180,7 @@ class CallBudget:
     def remaining(self, account: str) -> dict[str, int]:
         """Return the calls that each window currently has left."""
         with self._log.transaction() as execute:
-            now = self._clock.now().timestamp()
+            now = self._now(execute, account)
             statement = "select count(*) from calls where account = ? and at > ?"
             return {
                 window.name: max(

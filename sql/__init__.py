@@ -12,9 +12,9 @@ _FIELD = re.compile(r"^(?P<name>[a-z]+) {2,}(?P<text>.+(?:\n {4,}.+)*)", re.MULT
 # column comments: `expression as column,  -- text` in a select, `column type,  -- text` in a table definition
 _SELECTED = re.compile(r"^ +(?!--)(?:.*\W)?(?P<column>\w+),? +-- (?P<text>.+)$", re.MULTILINE)
 _DEFINED = re.compile(r"^ +(?P<column>\w+) [^\n]*?,? +-- (?P<text>.+)$", re.MULTILINE)
-# a type of custom record: customrecord_region if a developer named it, customrecord12 if NetSuite did
-_CUSTOM_RECORD = re.compile(r"customrecord[0-9_][a-z0-9_]*")
-_TEMPLATE = "customrecord_any"  # the template for all types of custom records, in file names and texts
+# a type of custom record or a custom list: customrecord_region if a developer named it, customrecord12 if NetSuite did
+_CUSTOM_RECORD = re.compile(r"custom(?:record|list)[0-9_][a-z0-9_]*")
+_TEMPLATE = "customrecord_any"  # the template for all of them, in file names and texts
 
 
 @dataclass(frozen=True)
@@ -81,5 +81,5 @@ def names(layer: str) -> list[str]:
 
 
 def is_on_demand(name: str) -> bool:
-    """Return whether a record type is read only if a workflow uses it: service items and types of custom records."""
+    """Return whether a record type is read only if a workflow uses it: service items, custom records, custom lists."""
     return name == SERVICE_ITEMS or (_CUSTOM_RECORD.fullmatch(name) is not None and name != _TEMPLATE)

@@ -23,11 +23,14 @@ from orchestration.secret_settings import SECRETS
 from orchestration.settings import ROOT, SETTINGS
 
 FOLDERS = ("orchestration", "assets", "resources", "sql")  # each may import those to its right
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+# docs/upgrade.md names commands and files of earlier versions
+GUIDES = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if path.stem != "upgrade")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *GUIDES)
 DECISIONS = ROOT / "docs" / "decisions.md"
 MAY_IMPORT_DAGSTER = (
     "orchestration/*.py",
     "orchestration/*/*.py",
+    "orchestration/upgrade/*/instance.py",
     "assets/components.py",
     "assets/delivery/component/*.py",
     "assets/netsuite/assets.py",
@@ -56,6 +59,7 @@ MAY_NOT_IMPORT_DAGSTER = (
     "orchestration/scale/celery_heartbeat.py",
     "orchestration/web/sign_in.py",
 )
+ARCHIVES = {".xz"}
 PRIVATE_DAGSTER = Path("orchestration/dagster_internals.py")
 # a connect module opens the real system or the simulated one, which implements the real one's formats
 OPENS_EITHER = "connect"
@@ -69,7 +73,8 @@ COMES_WITH = {
 }
 # compared by the benches, in separate environments
 PEERS = {"dlt", "drt", "netsuite", "pandas"}
-FOREIGN_VARIABLES = {"CI", "DAGSTER_HOME", "DEMO_UI"}  # read, but no settings of Millpond
+# read, but no settings of Millpond
+FOREIGN_VARIABLES = {"CI", "DAGSTER_HOME", "DEMO_UI", "SSL_CERT_DIR", "SSL_CERT_FILE"}
 # the brackets keep a pattern from matching itself
 UNWANTED = {
     "a path of one machine": re.compile(r"(?<![\w.:])/(?:work|tmp|root|home|opt)\b(?![-.\w])"),
@@ -80,9 +85,10 @@ UNWANTED = {
 
 
 def project_files() -> list[Path]:
-    """Return every file of the project, without caches and the personal .env."""
+    """Return every text file of the project, without caches and the personal .env."""
     tops = [ROOT / name for name in (*FOLDERS, "tests", "docs", ".ci")]
     below = [path for top in tops for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    below = [path for path in below if path.suffix not in ARCHIVES]
     return sorted([*below, *(path for path in ROOT.iterdir() if path.is_file() and path.name != ".env")])
 
 
@@ -233,7 +239,7 @@ def test_only_the_edges_import_dagster_and_httpx() -> None:
 
 
 def may_import_dagster(module: Path) -> bool:
-    """Whether a module defines assets, jobs or resources, or operates Dagster."""
+    """Return whether a module defines assets, jobs or resources, or operates Dagster."""
     return str(module) not in MAY_NOT_IMPORT_DAGSTER and any(map(module.match, MAY_IMPORT_DAGSTER))
 
 

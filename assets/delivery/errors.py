@@ -11,3 +11,11 @@ class PlanError(SyncError):
 
 class MappingError(Exception):
     """The mapping does not fit the tables; the text names the workflow, the field, and the fix."""
+
+
+class InterruptedDeliveryError(Exception):
+    """Ctrl-C or a stop signal ended a delivery between two records; `cause` is raised once the outcomes are stored."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__("interrupted; the next run checks in the target what was sent")
+        self.cause = cause

@@ -25,15 +25,17 @@ def keys_frame(keys: Iterable[SourceKey]) -> pl.DataFrame:
 
 UNCERTAIN = "uncertain"  # parent_target_id of a link whose record may have moved in a send without a response
 MANUAL = "manual"  # matched_by of records that a person linked
+LOST_CREATE = "lost_create"  # matched_by of records that a create without a response may have made
 PARENT = "(parent)"  # name of the parent among the changed fields
 
-DELIVER, RETIRE, SKIP, QUARANTINE = "deliver", "retire", "skip", "quarantine"  # dispositions
+# dispositions; `block`: a value is unknown, because what it is looked up in was not read
+DELIVER, RETIRE, SKIP, QUARANTINE, BLOCK = "deliver", "retire", "skip", "quarantine", "block"
 
 # Columns of every mart, before the target's own fields.
 MART_COMMENTS = {
     "source": "Staging table of the record, without its prefix.",
     "source_id": "NetSuite internal id.",
-    "disposition": "deliver, retire (deactivate the target's record, if there is one), skip or quarantine.",
+    "disposition": "deliver, retire (deactivate the target's record, if there is one), skip, quarantine or block.",
     "reason_code": "Code of the reason; null if the record is delivered.",
     "reason": "The reason in words.",
     "parent_source": "Source of the parent record.",
@@ -66,12 +68,17 @@ PLAN_COLUMNS = list(PLAN_COMMENTS)
 OURS = pl.col("matched_by").is_in(["external_id", "link"])
 TOUCHED = pl.col("changes").list.eval(pl.element().struct.field("field"))
 
+# reason codes of an unchanged record whose mapped values are in the target; any other means that it is inactive there
+AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported", "drift_adopted"})
+
 REJECTED_REASON = "the target rejected it: {}"
 
 LINK_SCHEMA = dict.fromkeys(
-    [*KEY, "target_id", "parent_target_id", "payload_hash", "workflow_version", "target_hash"], pl.String
+    [*KEY, "target_id", "parent_target_id", "payload_hash", "workflow_version", "target_hash", "value_hashes"],
+    pl.String,
 )
 MANUAL_LINK_SCHEMA = dict.fromkeys([*KEY, "manual_target_id"], pl.String)
+LOST_CREATE_SCHEMA = dict.fromkeys([*KEY, "lost_create"], pl.String)
 UNDO_HOLD_SCHEMA = dict.fromkeys([*KEY, "hold_hash", "hold_disposition", "hold_version", "undone_run"], pl.String)
 # records of upstream workflows: their target_id, or null and the reason
 UPSTREAM_SCHEMA = dict.fromkeys([*KEY, "target_id", "reason"], pl.String)

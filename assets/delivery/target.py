@@ -13,6 +13,8 @@ from typing import Protocol
 
 import polars as pl
 
+from resources.account import UNKNOWN, Account
+
 
 class Action(StrEnum):
     """The decision about one source record; every run makes exactly one."""
@@ -101,6 +103,7 @@ class SendResult:
     stop: Exception | None = None
 
 
+UNEXPLAINED = "unexplained"  # code of an unknown outcome: the target refused this record and gave no reason
 UNFINISHED = "unfinished"  # code of a confirmed create whose second call may not have arrived
 
 
@@ -151,6 +154,7 @@ class Target(Protocol):
     batch_size: int  # writes per `send`: one commit of intents, one of outcomes
     creates_in_two_calls: bool = False  # whether a create is only complete after a second call
     lists_all: bool = True  # whether `read` is known to return every record, inactive ones included
+    name_field: str = ""  # the name of a record that a create left without our key; blank: a create never does
 
     @property
     def calls(self) -> int:
@@ -161,6 +165,11 @@ class Target(Protocol):
     def calls_left(self) -> int | None:
         """Requests left for today; None if there is no limit, or it is not known yet."""
         return None
+
+    @property
+    def account(self) -> Account:
+        """The account, and the part of it, that the records belong to; empty if nothing is known of it."""
+        return UNKNOWN
 
     def fields(self) -> Mapping[str, TargetField]:
         """Return the fields that may be mapped."""
@@ -201,6 +210,14 @@ class Target(Protocol):
         A record that this run could not reach is confirmed with the code UNFINISHED.
         """
         return SendResult([Outcome(Verdict.CONFIRMED, target_id) for target_id in target_ids])
+
+    def find_unkeyed(self, creates: Sequence[Write]) -> Sequence[Sequence[str]]:
+        """Return for each create the target ids of all records without our key that it may have made.
+
+        Raises:
+            IntegrationError: They cannot be read.
+        """
+        return [()] * len(creates)
 
     def read_unlisted(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:  # noqa: ARG002 - nothing is unlisted here
         """Read by target id the records that existed before and that `read` did not return.

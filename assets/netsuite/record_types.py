@@ -16,7 +16,7 @@ STAGES = MappingProxyType({"CUSTOMER": "customers", "LEAD": "leads", "PROSPECT":
 
 @dataclass(frozen=True, kw_only=True)
 class RecordType:
-    """How one NetSuite table is read.
+    """The way in which one NetSuite table is read.
 
     Attributes:
         name: Stem of its SQL file.

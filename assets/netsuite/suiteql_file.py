@@ -16,12 +16,12 @@ _PARTS = re.compile(
     r"\Aselect\n(?P<columns>.*?)\nfrom (?P<source>.*?)\nwhere (?P<where>.*?)\norder by (?P<key>\S+) asc\Z", re.DOTALL
 )
 _COLUMN = re.compile(r"^    (?P<expression>\S.*?),?(?:\s+--\s+(?P<comment>.*))?$")
-# custentity_region if a developer named it, custentity12 if NetSuite did
-_CUSTOM = re.compile(r"cust(?:entity|record|item)[0-9_][a-z0-9_]*")
+# custentity_region if a developer named it, custentity12 if NetSuite did; cseg_brand is a custom segment
+_CUSTOM = re.compile(r"(?:cust(?:entity|record|item)|cseg)[0-9_][a-z0-9_]*")
 
 
 def is_custom_field(name: str) -> bool:
-    """Return whether a name is the id of a custom field of an entity, a custom record or an item."""
+    """Return whether a name is the id of a custom segment, or of a custom field of an entity, custom record or item."""
     return _CUSTOM.fullmatch(name) is not None
 
 

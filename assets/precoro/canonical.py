@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import polars as pl
 
 from assets.delivery.target import TARGET_STATE_COLUMNS, TargetField
-from resources.precoro.client import Option
+from resources.precoro.records import Option
 
 FIELDS: Mapping[str, TargetField] = {
     each.name: each

@@ -1,15 +1,11 @@
-"""The options that one process has seen and written, and the creates whose response was lost."""
+"""The options that one process has seen and written."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from assets.delivery.schemas import PARENT
 from assets.delivery.target import Action, Write
 from assets.precoro.canonical import canonical
-from resources.precoro.client import Option
-
-Signature = tuple[str, int]  # name and level
+from resources.precoro.records import Option
 
 
 class OptionState:
@@ -19,8 +15,6 @@ class OptionState:
         self.listing: tuple[datetime, list[Option]] | None = None  # the last one, unless something was sent since
         self._options: dict[str, Option] = {}
         self._parents: dict[str, str | None] = {}
-        self._lost_creates: dict[str, Write] = {}
-        self._existing: set[str] = set()  # ids that existed when the first create was lost
 
     def record_listing(self, read_at: datetime, options: list[Option]) -> None:
         """Record a complete listing."""
@@ -34,24 +28,8 @@ class OptionState:
         """Record the response to a write, and the parent that was sent."""
         key = str(option.option_id)
         self._options[key] = option
-        self._existing.add(key)
-        if option.external_id:
-            self._lost_creates.pop(option.external_id, None)
         if parent:
             self._parents[key] = parent
-
-    def record_lost_create(self, write: Write) -> None:
-        """Record a create without a response."""
-        if not self._lost_creates:
-            self._existing = set(self._options)
-        key = write.values.get("externalId")
-        if key:
-            self._lost_creates[key] = write
-
-    def record_found(self, options: Iterable[Option]) -> None:
-        """Record options that exist; creates of theirs are no longer lost."""
-        for option in options:
-            self._lost_creates.pop(option.external_id or "", None)
 
     def level_of(self, write: Write) -> int:
         """Return the level of the option: one below its parent, which counts as level 1 if unknown."""
@@ -84,23 +62,17 @@ class OptionState:
             form["parent[id]"] = parent
         return form
 
-    def match_lost_creates(
-        self, options: Sequence[Option], external_ids: Iterable[str]
-    ) -> Iterator[tuple[Option, str]]:
-        """Yield options that must be lost creates of ours, with their external ids.
+    def could_be(self, option: Option, write: Write) -> bool:
+        """Return whether a create may have made this option: it has its name and, if that is shown, its place."""
+        if option.external_id is not None or _plain(option.name) != _plain(write.values.get("name") or ""):
+            return False
+        if option.has_parent_info:
+            return write.parent_id == (None if option.parent_id is None else str(option.parent_id))
+        parent = self._options.get(write.parent_id or "")
+        above = 0 if write.parent_id is None else parent.level if parent else None
+        return option.level is None or above is None or option.level == above + 1
 
-        Such an option is new, has no external id, and is the only one of its name and level, as is the create.
-        """
-        missing = {key: self._lost_creates[key] for key in external_ids if key in self._lost_creates}
-        lost = Counter(self._signature(write) for write in self._lost_creates.values())
-        new = [
-            option for option in options if option.external_id is None and str(option.option_id) not in self._existing
-        ]
-        found = Counter((option.name, option.level or 1) for option in new)
-        for key, write in missing.items():
-            signature = self._signature(write)
-            if lost[signature] == found[signature] == 1:
-                yield next(option for option in new if (option.name, option.level or 1) == signature), key
 
-    def _signature(self, write: Write) -> Signature:
-        return write.values.get("name") or "", self.level_of(write)
+def _plain(name: str) -> str:
+    """Return a name without what a service may change in it: spaces and case."""
+    return " ".join(name.split()).casefold()

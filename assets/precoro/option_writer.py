@@ -19,7 +19,8 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
 )
-from resources.precoro.client import Option, PrecoroClient
+from resources.precoro.client import PrecoroClient
+from resources.precoro.records import Option
 
 # the native integration uses three levels, the import five: precoro.md §5 and §9
 MAX_LEVEL = 5
@@ -68,8 +69,6 @@ class OptionWriter:
         except (RecordRejectedError, RequestRejectedError) as error:
             return _rejected(error)
         except AnswerLostError as error:
-            if creating:
-                self.state.record_lost_create(write)
             return WriteResult(Outcome(Verdict.UNKNOWN, write.target_id, reason=error.reason))
         except TransientError as error:
             # a repeated PUT may have arrived once; a POST that could have arrived is an AnswerLostError
@@ -107,7 +106,8 @@ class OptionWriter:
         keyed = restricted = WriteResult(Outcome(Verdict.CONFIRMED, target_id))
         try:
             if external_id and option.external_id != external_id:
-                option = self.client.set_external_id(field_id, option.option_id, external_id)
+                keyed_option = self.client.set_external_id(field_id, option.option_id, external_id)
+                option = keyed_option if keyed_option.is_whole else replace(option, external_id=external_id)
         except IntegrationError as error:
             keyed = _incomplete(target_id, error)
         if write.action is Action.CREATE and self.legal_entity_ids:
@@ -115,7 +115,7 @@ class OptionWriter:
         parent = values.get("parent[id]") or None
         self.state.record_write(option, parent)
         reason = restricted.outcome.reason or keyed.outcome.reason
-        outcome = replace(restricted.outcome, reason=reason, echo=echo(option, parent))
+        outcome = replace(restricted.outcome, reason=reason, echo=echo(option, parent) if option.is_whole else None)
         return WriteResult(outcome, restricted.stop or keyed.stop)
 
     def restrict(self, target_id: str) -> WriteResult:
@@ -137,7 +137,7 @@ def _rejected(error: RecordRejectedError | RequestRejectedError) -> WriteResult:
 def _incomplete(target_id: str, error: IntegrationError) -> WriteResult:
     """Return a written option whose next call was rejected, or may not have arrived."""
     rejected = isinstance(error, RecordRejectedError | RequestRejectedError) and _rejected(error).stop is None
-    goes_on = rejected or isinstance(error, ContractError | AnswerLostError)
+    continues = rejected or isinstance(error, ContractError | AnswerLostError)
     reason = f"option {target_id} is written, but: {error}"
     outcome = Outcome(Verdict.CONFIRMED, target_id, UNTIED if rejected else UNFINISHED, reason)
-    return WriteResult(outcome, None if goes_on else error)
+    return WriteResult(outcome, None if continues else error)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import polars as pl
 
+from assets.delivery.errors import InterruptedDeliveryError
 from assets.delivery.target import (
     UNFINISHED,
     Action,
@@ -23,11 +24,12 @@ from assets.delivery.target import (
 from assets.precoro.canonical import FIELDS, frame
 from assets.precoro.estimate import seconds_for
 from assets.precoro.option_state import OptionState
-from assets.precoro.option_writer import MAX_LEVEL, OptionWriter
+from assets.precoro.option_writer import MAX_LEVEL, OptionWriter, WriteResult
+from resources.account import Account
 from resources.errors import RecordRejectedError, RequestRejectedError, TransientError
-from resources.precoro.client import CustomField, Option, PrecoroClient
+from resources.precoro.client import PrecoroClient
+from resources.precoro.records import CustomField, Option, candidates
 
-DROP_DOWN = "drop-down"
 # a listing is reused for as long as the service rejects the same GET: precoro.md §3
 LISTING_AGE = timedelta(seconds=60)
 # lost responses in a row after which the connection counts as down
@@ -45,6 +47,7 @@ class OptionTarget:
     system = "precoro"
     key_field = "externalId"
     active_field = "enable"
+    name_field = "name"  # a create may ignore the external id: precoro.md §7.2 [U]
     batch_size = 50
     lists_all = False  # precoro.md §12.2 [U]
     max_single_reads = 500  # options read one by one in a run: a sixth of the daily quota
@@ -81,6 +84,11 @@ class OptionTarget:
         """Requests made so far, reads and writes."""
         return self._client.calls
 
+    @property
+    def account(self) -> Account:
+        """The account and the field."""
+        return {**self._client.account, "field": str(self.field.field_id)}
+
     def fields(self) -> Mapping[str, TargetField]:
         """Return the fields that may be mapped."""
         return FIELDS
@@ -100,23 +108,17 @@ class OptionTarget:
 
         A listing of the last minute is reused if nothing was sent since.
         """
-        listing = self._state.listing
-        recent = listing and self._client.clock.now() - listing[0] <= LISTING_AGE
-        return frame(listing[1] if listing and recent else self._list(), fields)
+        return frame(self._listed(), fields)
 
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
-        """Read the options that currently have these external ids.
+        """Read the options that currently have these external ids."""
+        wanted = set(external_ids)
+        return frame([option for option in self._list() if option.external_id in wanted], fields)
 
-        An option whose create was lost, and which the service left without its external id, is recognized as new, by
-        name and by level, and gets its external id. An ambiguous one is left alone.
-        """
-        options = self._list()
-        found = [option for option in options if option.external_id in set(external_ids)]
-        missing = set(external_ids) - {option.external_id for option in found}
-        for option, external_id in self._state.match_lost_creates(options, missing):
-            found.append(self._client.set_external_id(self.field.field_id, option.option_id, external_id))
-        self._state.record_found(found)
-        return frame(found, fields)
+    def find_unkeyed(self, creates: Sequence[Write]) -> Sequence[Sequence[str]]:
+        """Return the options without an external id that have the name and the place of each create."""
+        options = self._listed()
+        return [[str(each.option_id) for each in options if self._state.could_be(each, write)] for write in creates]
 
     def read_unlisted(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
         """Read by id the options that the listing does not contain, because it may omit disabled ones.
@@ -128,7 +130,9 @@ class OptionTarget:
         read, unread, existing = list(keys)[:limit], set(list(keys)[limit:]), []
         for target_id in read:
             try:
-                existing.append(self._client.set_external_id(self.field.field_id, int(target_id), keys[target_id]))
+                option = self._client.set_external_id(self.field.field_id, int(target_id), keys[target_id])
+                existing += [option] if option.is_whole else []
+                unread |= set() if option.is_whole else {target_id}  # the answer does not contain its values
             except RecordRejectedError:
                 unread.add(target_id)
             except RequestRejectedError as error:
@@ -145,6 +149,12 @@ class OptionTarget:
         """
         self._selected_only = True
         return self.read_unlisted(query.known, fields)
+
+    def _listed(self) -> list[Option]:
+        """Return the listing of the last minute, or a new one if something was sent since."""
+        listing = self._state.listing
+        recent = listing and timedelta(0) <= self._client.clock.now() - listing[0] <= LISTING_AGE
+        return listing[1] if listing and recent else self._list()
 
     def _list(self) -> list[Option]:
         field_id, read_at = self.field.field_id, self._client.clock.now()
@@ -174,13 +184,23 @@ class OptionTarget:
             if stop:
                 outcomes.append(Outcome(Verdict.NOT_SENT, reason=f"not sent, because the run stopped: {stop}"))
                 continue
-            result = self._writer.write(write)
+            result = self._write(write)
             outcomes.append(result.outcome)
             lost_in_a_row = lost_in_a_row + 1 if result.outcome.verdict is Verdict.UNKNOWN else 0
             stop = result.stop
             if lost_in_a_row >= LOST_IN_A_ROW and not stop:
                 stop = TransientError("precoro", "send options", f"{lost_in_a_row} responses in a row were lost")
         return SendResult(outcomes, stop)
+
+    def _write(self, write: Write) -> WriteResult:
+        """Send one write; an interrupt leaves its outcome unknown and keeps those before it."""
+        try:
+            return self._writer.write(write)
+        except BaseException as interrupt:
+            if isinstance(interrupt, Exception):
+                raise
+            error = InterruptedDeliveryError(interrupt)
+            return WriteResult(Outcome(Verdict.UNKNOWN, write.target_id, reason=str(error)), error)
 
     def finish_creates(self, target_ids: Sequence[str]) -> SendResult:
         """Restrict options to the legal entities, even if they are already; a rejection is final for that option."""
@@ -203,14 +223,14 @@ def _usable_field(fields: Sequence[CustomField], id_or_name: str) -> CustomField
     Raises:
         RequestRejectedError: None or several match, or the field cannot contain options.
     """
-    found = [each for each in fields if id_or_name in {str(each.field_id), each.name}]
+    found = candidates(fields, id_or_name)
     code, reason = "", ""
     if len(found) != 1:
         code = "field_missing"
         reason = f"{len(found) or 'no'} items custom fields are called {id_or_name!r}; set the field's id"
     elif not found[0].enable:
         code, reason = "field_disabled", f"field {found[0].field_id} is disabled"
-    elif found[0].type_text and DROP_DOWN not in found[0].type_text.lower():
+    elif not found[0].takes_options:
         code, reason = (
             "field_type",
             f"field {found[0].field_id} is of type {found[0].type_text!r}, not a drop-down list",

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from assets.delivery.target import Action, Outcome, TargetField, Verdict, Write
+from assets.delivery.target import UNEXPLAINED, Action, Outcome, TargetField, Verdict, Write
 from assets.suiteprojects.canonical import state_row
-from assets.suiteprojects.record_types import KEY_FIELD, RecordKind
-from resources.suiteprojects.errors import BAD_SESSION, BUSY, OK, RATE_LIMIT
+from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, RecordKind
+from resources.suiteprojects.errors import BAD_SESSION, BUSY, OK, RATE_LIMIT, UNKNOWN_ERROR
 from resources.suiteprojects.responses import status_of
 from resources.suiteprojects.xml import Element, Record, address_of, record_of
 
@@ -35,6 +35,9 @@ def outcome_of(
     if status in NOT_PROCESSED:
         reason = f"the service did not process it (status {status})"
         return Outcome(Verdict.NOT_SENT, write.target_id, str(status), reason)
+    if status == UNKNOWN_ERROR:
+        reason = f"the service answered with an unknown error (status {status})"
+        return Outcome(Verdict.UNKNOWN, write.target_id, UNEXPLAINED, reason)
     if status != OK:
         text = status_text(status)
         reason = f"{text} (status {status})" if text else f"status {status}"
@@ -44,9 +47,10 @@ def outcome_of(
     if not _matches(write, record):
         return Outcome(Verdict.UNKNOWN, write.target_id, reason="the response does not identify its record")
     target_id = record.get("id") or write.target_id
-    if not record.keys() >= {KEY_FIELD, "updated"}:  # too short to serve as the next before-image
+    record = decode(record) if record else record
+    needed = {KEY_FIELD, ACTIVE_FIELD, "updated", *([kind.parent_field] if kind.parent_field else [])}
+    if not record.keys() >= needed:  # too short to serve as the next before-image
         return Outcome(Verdict.CONFIRMED, target_id)
-    record = decode(record)
     echoed = [name for name in write.values if name in record or address_of(kind.record_type.name, name)]
     return Outcome(Verdict.CONFIRMED, target_id, echo=state_row(kind, known, record, echoed))
 

@@ -1,34 +1,37 @@
 """Records of the service as the engine sees them: canonical text and the columns of the target state."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import polars as pl
 
 from assets.delivery.target import TARGET_STATE_COLUMNS, TargetField
 from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, RecordKind
 from resources.errors import ContractError
+from resources.scalars import FALSE_WORDS
 from resources.suiteprojects.xml import Record, address_of
 
+OFF = FALSE_WORDS | {""}
 IDS = "ids"  # a comma-separated list of ids, in the data dictionary
 
 
 def canonical(kind: RecordKind, field: TargetField, value: str | None) -> str | None:
     """Return a value as the engine compares it: a blank boolean is off, a date has no time, a list of ids is sorted."""
     if field.kind == "boolean":
-        return "0" if value in {None, "", "0"} else "1"
+        return "0" if (value or "").strip().lower() in OFF else "1"
     if not value:
         return None
     if field.kind == "date":
         return value[:10]
     known = kind.record_type.properties.get(field.name)
     if known and known.kind == IDS:
-        return join_ids(value.split(","))
+        return join_ids(value.split(",")) or None
     return value
 
 
 def join_ids(ids: Iterable[str]) -> str:
     """Return ids as a list in numeric order."""
-    return ",".join(sorted((each.strip() for each in ids), key=lambda each: (len(each), each)))
+    known = {each.strip() for each in ids} - {"", "0"}
+    return ",".join(sorted(known, key=lambda each: (len(each), each)))
 
 
 def requested_fields(kind: RecordKind, fields: Sequence[str]) -> list[str]:
@@ -53,21 +56,33 @@ def state_row(
 
 
 def frame(
-    kind: RecordKind, known: Mapping[str, TargetField], records: Iterable[Record], fields: Sequence[str]
+    kind: RecordKind,
+    known: Mapping[str, TargetField],
+    records: Iterable[Record],
+    fields: Sequence[str],
+    leaves_out_blanks: Callable[[], bool],
 ) -> pl.DataFrame:
     """Return one row per record: TARGET_STATE_COLUMNS and these fields (String).
 
+    Args:
+        kind: The type of record.
+        known: Its fields.
+        records: Its records, with the engine's fields.
+        fields: The fields to return.
+        leaves_out_blanks: Returns whether a property that a record lacks is blank.
+
     Raises:
-        ContractError: A record lacks a requested field, which is not the same as a blank.
+        ContractError: Records lack a requested field, which is not the same as a blank.
     """
     type_name = kind.record_type.name
     needed = {name for name in requested_fields(kind, fields) if address_of(type_name, name) is None}
-    rows = []
+    rows, missing = [], set[str]()
     for record in records:
-        if not needed <= record.keys():
-            missing = ", ".join(sorted(needed - record.keys()))
-            raise ContractError("suiteprojects", f"Read {type_name}", f"records without {missing}")
+        missing |= needed - record.keys()
         values = state_row(kind, known, record, fields)
         own = [values["is_active"] == "1" if name == "is_active" else values[name] for name in TARGET_STATE_COLUMNS]
         rows.append((*own, *(values[name] for name in fields)))
+    if missing and not leaves_out_blanks():
+        reason = f"records without {', '.join(sorted(missing))}, which may not be visible to this user"
+        raise ContractError("suiteprojects", f"Read {type_name}", reason)
     return pl.DataFrame(rows, schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)}, orient="row")

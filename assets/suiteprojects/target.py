@@ -20,6 +20,7 @@ from assets.suiteprojects.custom_fields import custom_fields
 from assets.suiteprojects.encode import UnsendableError, Values, encode, values_of
 from assets.suiteprojects.hierarchies.memberships import LIST_FIELD, Memberships, hierarchy_fields
 from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, KINDS, RecordKind
+from resources.account import Account
 from resources.errors import IntegrationError
 from resources.suiteprojects.client import PAGE, SuiteProjectsClient
 from resources.suiteprojects.paging import read_command
@@ -81,6 +82,11 @@ class SuiteProjectsTarget(Target):
         """Requests made so far, reads and writes."""
         return self._client.calls
 
+    @property
+    def account(self) -> Account:
+        """The account."""
+        return self._client.account
+
     # --- reading ----------------------------------------------------------------------------------------------
 
     def fields(self) -> Mapping[str, TargetField]:
@@ -132,7 +138,12 @@ class SuiteProjectsTarget(Target):
         return [*requested, *([LIST_FIELD] if assigned else [])]
 
     def _frame(self, records: Iterable[Record], fields: Sequence[str]) -> pl.DataFrame:
-        return frame(self._kind, self._known(fields), (self._decoded(record, fields) for record in records), fields)
+        def leaves_out_blanks() -> bool:
+            custom = _has_custom(fields)
+            return self._client.leaves_out_blanks(self._type_name, self._requested(fields), custom=custom)
+
+        decoded = (self._decoded(record, fields) for record in records)
+        return frame(self._kind, self._known(fields), decoded, fields, leaves_out_blanks)
 
     def _known(self, fields: Iterable[str]) -> dict[str, TargetField]:
         return {

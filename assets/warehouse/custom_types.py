@@ -3,10 +3,10 @@
 netsuite_fields (type of each custom field)  ->  cast_custom_fields()  ->  the same statement, with casts
 
 A field of unknown type stays text. So does a field with a value that its type cannot hold: a failed cast would clear
-the field in every target.
+the field in every target. A number with a fraction or more digits than its type keeps gives the field a wider type.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -24,10 +24,35 @@ CASTS: Mapping[str, str] = MappingProxyType(
         "boolean": "case {} when 'T' then true when 'F' then false end",
         "integer": "try_cast({} as bigint)",
         "number": "try_cast({} as double)",
+        "decimal": "try_cast({} as decimal(38, 18))",
         "date": "try_cast({} as date)",
         "date-time": "try_cast({} as timestamp)",
         "references": r"string_split_regex({}, ',\s*')",  # "1, 3, 4", netsuite.md §5.4
     }
+)
+# types that are tried in turn, until one holds every value
+WIDER: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"integer": ("integer", "number", "decimal"), "number": ("number", "decimal")}
+)
+_DIGITS = r"[+-]?(\d+(\.\d{{0,18}})?|\.\d{{1,18}})"
+_NUMBER = (
+    "(regexp_full_match(trim({0}), '" + _DIGITS + r"([eE][+-]?\d+)?') and abs(try_cast({0} as double)) < 1e19"
+    " and try_cast({0} as decimal(38, 18)) = try_cast(try_cast({0} as double)::varchar as decimal(38, 18)))"
+)
+# whether a cast keeps every digit; for the other types, whether there is a value
+KEEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "integer": r"regexp_full_match(trim({0}), '[+-]?\d+(\.0*)?') and try_cast({0} as bigint) is not null",
+        "number": _NUMBER,
+        "decimal": "(regexp_full_match(trim({0}), '" + _DIGITS + "') and try_cast({0} as decimal(38, 18)) is not null)"
+        " or " + _NUMBER,
+    }
+)
+# a number in a field that stays text, because no type holds all of its values, is not in scientific notation either
+PLAIN = (
+    r"case when not regexp_full_match(trim({0}), '[+-]?[\d.]+[eE][+-]?\d+') or try_cast({0} as double) is null then {0}"
+    " else rtrim(rtrim(case when " + _NUMBER + " then try_cast({0} as decimal(38, 18))::varchar"
+    " else format('{{:.40f}}', try_cast({0} as double)) end, '0'), '.') end"
 )
 
 
@@ -52,8 +77,11 @@ def cast_custom_fields(
     con: duckdb.DuckDBPyConnection, definition: Statement, types: Mapping[str, str]
 ) -> CastStatement:
     """Add casts for custom fields of these types."""
-    uncast = _uncastable(con, record_type_of(definition.name.removeprefix(PREFIX)), types) if types else ()
-    casts = [f"{_cast(name, kind)} as {quoted(name)}" for name, kind in types.items() if name not in uncast]
+    chosen = _castable(con, record_type_of(definition.name.removeprefix(PREFIX)), types) if types else {}
+    casts = [f"{_cast(name, chosen[name] or kind)} as {quoted(name)}" for name, kind in types.items() if chosen[name]]
+    plain = [name for name, kind in types.items() if not chosen[name] and kind in WIDER]
+    casts += [f"{PLAIN.format(quoted(name))} as {quoted(name)}" for name in plain]
+    uncast = tuple(sorted(name for name in types if not chosen[name]))
     if not casts:
         return CastStatement(definition, uncast)
     text = f"select * replace ({', '.join(casts)}) from (\n{definition.text}\n)"
@@ -64,13 +92,25 @@ def _cast(name: str, kind: str) -> str:
     return CASTS[kind].format(quoted(name))
 
 
-def _uncastable(con: duckdb.DuckDBPyConnection, record_type: RecordType, types: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the fields with a value in a raw table that a cast would lose."""
-    uncastable = set[str]()
+def _castable(
+    con: duckdb.DuckDBPyConnection, record_type: RecordType, types: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Return for each field the first type that keeps every value of the raw tables; None: no type does."""
+    tried = [(name, kind) for name, declared in types.items() for kind in WIDER.get(declared, (declared,))]
+    losing = set[tuple[str, str]]()
     for table in record_type.raw_tables:
-        present = [name for name in types if name in columns_of(con, table)]
+        present = [each for each in tried if each[0] in columns_of(con, table)]
         if present:
-            lost = (f"count({quoted(name)}) > count({_cast(name, types[name])})" for name in present)
-            row = con.execute(f"select {', '.join(lost)} from {quoted(table)}").fetchall()[0]
-            uncastable |= {name for name, is_lost in zip(present, row, strict=True) if is_lost}
-    return tuple(sorted(uncastable))
+            lost = ", ".join(
+                f"count(nullif({quoted(name)}, '')) > count_if({_keeps(name, kind)})" for name, kind in present
+            )
+            row = con.execute(f"select {lost} from {quoted(table)}").fetchall()[0]
+            losing |= {each for each, is_lost in zip(present, row, strict=True) if is_lost}
+    return {
+        name: next((kind for kind in WIDER.get(declared, (declared,)) if (name, kind) not in losing), None)
+        for name, declared in types.items()
+    }
+
+
+def _keeps(name: str, kind: str) -> str:
+    return KEEPS[kind].format(quoted(name)) if kind in KEEPS else f"{_cast(name, kind)} is not null"

@@ -55,13 +55,14 @@ def update_history(con: duckdb.DuckDBPyConnection, definition: Statement) -> His
     changed_columns = _follow_columns(con, definition)
     result = _merge(con, definition, read_at) if read_at else HistoryResult()  # never read: an empty table
     if is_new or changed_columns:
-        describe_table(con, name, definition.description, _comments(con, definition).items())
+        describe_table(con, name, definition.description, history_comments(con, definition).items())
     con.execute("delete from stg_builds where staging_table = ?", [name])
     con.executemany("insert into stg_builds values (?, ?, ?, ?)", [[name, *build] for build in builds])
     return result
 
 
-def _comments(con: duckdb.DuckDBPyConnection, definition: Statement) -> dict[str, str]:
+def history_comments(con: duckdb.DuckDBPyConnection, definition: Statement) -> dict[str, str]:
+    """Return the comments of a history table's columns."""
     own = {name: text for name, (_, text) in OWN_COLUMNS.items()}
     staging = statement("staging", definition.reads[0])
     return column_comments(staging, list(columns_of(con, definition.name))) | own
@@ -142,7 +143,7 @@ def history_asset(name: str) -> dg.AssetsDefinition:
         with dagster_failure(), warehouse.writer() as con:
             result = update_history(con, definition)
             bad_rows = bad_keys(con, definition) if result.opened else 0
-            metadata = table_metadata(con, name, _comments(con, definition))
+            metadata = table_metadata(con, name, history_comments(con, definition))
         metadata |= {"versions_opened": result.opened, "versions_closed": result.closed}
         return dg.MaterializeResult(metadata=metadata, check_results=[key_check_result(bad_rows)])
 

@@ -20,9 +20,11 @@ _ATTEMPTS = """
 seen_at < $cut
 and attempt_id not in (
     select attempt_id from sync_attempts
-    qualify row_number() over (partition by workflow, source, source_id order by seen_at desc, attempt_id desc) = 1
+    qualify row_number() over (partition by workflow, source, source_id order by position desc) = 1
 )
-and attempt_id in (select attempt_id from sync_attempts where state not in ('intent', 'unknown', 'unverifiable'))
+and attempt_id in (
+    select attempt_id from sync_attempts where state not in ('intent', 'unknown', 'unverifiable', 'ambiguous')
+)
 and attempt_id not in (
     select attempt_id from sync_attempts where code = 'unfinished' and attempt_id not in
         (select attempt_id from sync_attempts where state = 'finished')
@@ -32,7 +34,9 @@ and attempt_id not in (select attempt_id from sync_attempts where seen_at >= $cu
 _IMAGES = """
 update sync_attempts set image = null
 where image is not null and seen_at < $cut
-and attempt_id in (select attempt_id from sync_attempts where state not in ('intent', 'unknown', 'unverifiable'))
+and attempt_id in (
+    select attempt_id from sync_attempts where state not in ('intent', 'unknown', 'unverifiable', 'ambiguous')
+)
 and attempt_id not in (select attempt_id from sync_attempts where seen_at >= $cut)
 """
 # a halted canary blocks the next plan until an operator has sent a later plan of the same version
@@ -42,13 +46,13 @@ and (run_id, workflow) not in (
     select (run_id, workflow) from sync_runs
     qualify row_number() over (
         partition by workflow, workflow_version, state, created + adopted + updated + deactivated + reactivated > 0
-        order by started_at desc nulls last
+        order by position desc nulls last
     ) = 1 and state <> 'halted'
 )
 and (state <> 'halted' or exists (
     select 1 from sync_plans as plan where plan.workflow = sync_runs.workflow
     and plan.workflow_version = sync_runs.workflow_version and plan.plan_id <> sync_runs.plan_id
-    and plan.kind = 'sync' and plan.writes > 0 and plan.sent_by is not null and plan.made_at >= sync_runs.finished_at
+    and plan.kind = 'sync' and plan.writes > 0 and plan.sent_by is not null and plan.position > sync_runs.position
 ))
 """
 _PLANS = """

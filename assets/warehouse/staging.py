@@ -29,7 +29,9 @@ ROWS_CHECK = "rows_accounted_for"
 
 def column_comments(definition: Statement, columns: Sequence[str]) -> dict[str, str]:
     """Return the comments of columns: from the SQL file, or standard texts for keys and custom fields."""
-    comments = {name: "custom field, with NetSuite's type if known" for name in columns if name.startswith("cust")}
+    comments = {
+        name: "custom field, with NetSuite's type if known" for name in columns if name.startswith(("cust", "cseg"))
+    }
     comments |= dict.fromkeys(definition.key, "NetSuite internal id; the key of this table")
     comments |= definition.column_comments
     return {name: comments[name] for name in columns if name in comments}

@@ -15,7 +15,7 @@ from resources.warehouse.tables import quoted, read_frame
 from sql import names, statement
 
 # placeholders: a staging table that has one of them passes custom fields of that kind on
-CUSTOM = ("custentity_any", "custrecord_any", "custitem_any")
+CUSTOM = ("custentity_any", "custrecord_any", "custitem_any", "cseg_any")
 
 
 @cache

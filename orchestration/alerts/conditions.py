@@ -1,4 +1,4 @@
-"""Alert conditions in the warehouse: records held back, plans that need approval, stale workflows.
+"""Alert conditions in the warehouse: unsent records, plans that need approval, stale workflows.
 
 sync_decisions, sync_attempts, sync_plans, sync_runs  ->  Alert, one per root cause
 
@@ -59,7 +59,7 @@ class Limits:
     """Thresholds.
 
     Attributes:
-        records: More records than this, held back or unverified for the same reason, raise an alert.
+        records: More records than this, unsent or unverified for the same reason, raise an alert.
         freshness_hours: Workflow to the hours after which it is stale.
     """
 
@@ -127,7 +127,8 @@ select workflow, action, code, count(*), (list(source_id order by try_cast(sourc
 group by all order by all
 """
 _WAITING = """
-select workflow, arg_max(plan_id, made_at), count(*), arg_max(writes, made_at) from sync_plans
+select workflow, arg_max(plan_id, coalesce(position, epoch_us(made_at))), count(*),
+    arg_max(writes, coalesce(position, epoch_us(made_at))) from sync_plans
 where state = 'waiting' and kind = 'sync' and expires_at > ? group by workflow order by workflow
 """
 _LAST_RUNS = """

@@ -40,7 +40,7 @@ class Cause(NamedTuple):
 def record_runs(instance: dg.DagsterInstance, store: AlertStore, now: float, account: str = "") -> None:
     """Store the step outcomes of an account's runs that ended after the last check."""
     last = store.last_run_end()
-    since = now - FIRST_CHECK_S if last is None else last - OVERLAP_S
+    since = now - FIRST_CHECK_S if last is None else min(last, now) - OVERLAP_S  # the clock may have been set back
     records = instance.get_run_records(
         filters=dg.RunsFilter(
             statuses=FINISHED, updated_after=datetime.fromtimestamp(since, UTC), tags=run_tags(account)
@@ -175,6 +175,6 @@ def last_result(
 
 
 def _is_of(instance: dg.DagsterInstance, run_id: str, account: str) -> bool:
-    """Whether a run belongs to an account; partitions of Dagster's checks are still in preview."""
+    """Return whether a run belongs to an account; partitions of Dagster's checks are still in preview."""
     run = instance.get_run_by_id(run_id) if account else None
     return not account or (run is not None and run_tags(account).items() <= run.tags.items())

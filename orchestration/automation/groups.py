@@ -23,7 +23,7 @@ OWN_JOBS = (*OPERATOR_JOBS, "realtime", RECONCILE, MAINTENANCE)
 
 
 class ChangeSensor(Strict):
-    """How often NetSuite is asked for changes."""
+    """The interval at which NetSuite is polled for changes."""
 
     every_seconds: int = Field(300, ge=30)
     on: bool = False

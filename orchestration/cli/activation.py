@@ -14,7 +14,7 @@ def activate(workflow: str, *, realtime: bool = False, reason: str = "") -> int:
     Args:
         workflow: The workflow.
         realtime: Only real-time updates of records that NetSuite reports as saved.
-        reason: A note that is kept with the state.
+        reason: A note that is recorded with the state.
     """
     return _change(Activation(workflow, on=True, realtime=realtime, reason=reason))
 
@@ -25,7 +25,7 @@ def deactivate(workflow: str, *, realtime: bool = False, reason: str = "") -> in
     Args:
         workflow: The workflow.
         realtime: Only its real-time updates; scheduled runs are not affected.
-        reason: A note that is kept with the state.
+        reason: A note that is recorded with the state.
     """
     return _change(Activation(workflow, on=False, realtime=realtime, reason=reason))
 

@@ -12,6 +12,7 @@ from orchestration.cli.output import console, print_line
 from orchestration.cli.run import run_job
 from orchestration.resource_wiring import warehouse_of
 from orchestration.settings import ROOT, MillpondSettings
+from orchestration.upgrade.ensure import ensure_current
 from orchestration.web.serve_ui import serve_ui
 from resources.sandbox.generator.seed import seed as fill
 from resources.sandbox.sandbox import Sandbox
@@ -28,6 +29,7 @@ def demo(*, customers: int = 5000, seed: int = 1) -> int:
     """
     os.environ.setdefault("MILLPOND_HOME", str(Path(".millpond/demo").absolute()))
     os.environ["MILLPOND_MODE"] = "sandbox"
+    ensure_current(print_line)
     settings, began = MillpondSettings(), monotonic()
     _fill(settings, customers, seed)
     code = run_job("all")
@@ -71,7 +73,7 @@ def _print_suggestions(settings: MillpondSettings) -> None:
         ("Explain one record: its source, the decisions, what was sent.", f"{millpond} explain {record}"),
         (
             "Simulate a day of edits in NetSuite and in the targets; then `plan all` and `run all`.",
-            f"{millpond} sandbox day --target-edits",
+            f"{millpond} sandbox day --manual-edits",
         ),
         (
             "Query the analysts' snapshot: records that are in no target, with the reason.",

@@ -32,8 +32,9 @@ from resources.encryption import Cipher, EncryptionError
 from resources.netsuite.doctor import TableNeed, diagnose_netsuite
 from resources.netsuite.key_file import check_key_file
 from resources.precoro.doctor import diagnose_precoro
+from resources.suiteprojects.custom_fields import SUFFIX
 from resources.suiteprojects.dictionary import RECORD_TYPES as SUITEPROJECTS_RECORD_TYPES
-from resources.suiteprojects.doctor import SUFFIX, diagnose_suiteprojects
+from resources.suiteprojects.doctor import diagnose_suiteprojects
 from resources.warehouse.warehouse import WarehouseError
 
 MILLPOND = "millpond"
@@ -136,6 +137,7 @@ def _need(record_type: RecordType, custom: Mapping[str, str], optional: Collecti
     query = record_type.query.with_columns(custom)
     return TableNeed(
         table=record_type.table,
+        key=query.key,
         columns=frozenset(query.names),
         required=record_type.required,
         mapped_by=custom,

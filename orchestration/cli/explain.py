@@ -32,6 +32,7 @@ OUTCOMES = {
     "not_sent": "not sent",
     "found": "checked: the target has it",
     "absent": "checked: the target does not have it",
+    "ambiguous": "checked: one of several records of the target may be it",
 }
 
 
@@ -105,7 +106,7 @@ def _last_runs(warehouse: Warehouse, as_of: datetime | None = None) -> dict[str,
     runs = warehouse.read(
         "select workflow, run_id, state, coalesce(finished_at, started_at) as seen_at from sync_runs"
         " where ? is null or coalesce(finished_at, started_at) <= ?"
-        " qualify row_number() over (partition by workflow order by started_at desc) = 1",
+        " qualify row_number() over (partition by workflow order by position desc nulls last) = 1",
         [as_of, as_of],
     )
     return {row["workflow"]: row for row in runs.iter_rows(named=True)}

@@ -101,7 +101,7 @@ def deselect(workflow: str, *ids: str) -> int:
 
 
 def _has_imports(workflow: str) -> bool:
-    """Whether a workflow has `imports`; a problem is printed otherwise."""
+    """Return whether a workflow has `imports`; print a problem otherwise."""
     workflows, _ = load_workflows(MillpondSettings().workflows)
     importing = [each.name for each in workflows if each.spec.imports]
     if workflow in importing:

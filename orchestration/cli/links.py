@@ -57,9 +57,9 @@ def _planned(connections: Connections, name: str) -> list[Workflow]:
     Raises:
         SyncError: Nothing was planned.
     """
-    asked = [connections.workflow(name)] if name else list(connections.workflows.values())
+    selected = [connections.workflow(name)] if name else list(connections.workflows.values())
     warehouse = connections.warehouse
-    planned = [each for each in asked if warehouse.has(each.plan) and warehouse.has(each.target_state)]
+    planned = [each for each in selected if warehouse.has(each.plan) and warehouse.has(each.target_state)]
     if not planned:
         raise SyncError(f"nothing was planned yet; run `millpond plan {name or 'all'}` first")
     return planned

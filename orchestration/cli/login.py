@@ -23,7 +23,7 @@ LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class LoginError(Exception):
-    """The sign-in failed; the text says why and what to do."""
+    """The sign-in failed; the text has the reason and a fix."""
 
 
 def login(system: str, *, paste: bool = False) -> int:
@@ -55,16 +55,18 @@ def _sign_in(settings: MillpondSettings, *, paste: bool) -> Path:
         redirect_uri=resource.redirect_uri,
         attempts=resource.attempts,
         sandbox=resource.sandbox,
-    ) as way:
-        application, state = way.application, secrets.token_urlsafe(16)
+    ) as connection:
+        application, state = connection.application, secrets.token_urlsafe(16)
         host = urlsplit(application.redirect_uri).hostname
         listener = None if paste or host not in LOOPBACK else _Listener(application.redirect_uri)
         print_line("open this address in a browser, sign in and agree:")
-        print_line(application.authorize_url(way.http.base_url, state))
+        print_line(application.authorize_url(connection.http.base_url, state))
         code = code_of(listener.wait() if listener else _pasted(), state)
         with file.locked():
             try:
-                tokens = application.exchange(way.http, way.clock, grant_type="authorization_code", code=code)
+                tokens = application.exchange(
+                    connection.http, connection.clock, grant_type="authorization_code", code=code
+                )
             except RecordRejectedError as error:
                 reason = (
                     "the code was rejected: it was used before, it expired, or the redirect URI is not the"

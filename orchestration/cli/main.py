@@ -3,11 +3,15 @@
 A command is imported when it is called: Dagster takes most of a second to load, and `--help` should not.
 """
 
+import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, CycloptsPanel, Group, UnknownCommandError
 from rich.panel import Panel
+
+from orchestration.upgrade.errors import UpgradeError
 
 # panel -> command -> its function and its summary, which is the first line of the function's docstring
 COMMANDS = {
@@ -43,12 +47,14 @@ COMMANDS = {
         "import-mapping": ("connector_import:import_mapping", "Convert a mapping export of Oracle's connector."),
         "activate": ("activation:activate", "Activate a workflow or its real-time updates."),
         "deactivate": ("activation:deactivate", "Deactivate a workflow or its real-time updates."),
+        "rebind": ("rebind:rebind", "Let a workflow or NetSuite's tables belong to another account."),
         "login": ("login:login", "Sign in to SuiteProjects Pro in the browser, once."),
     },
     "Services": {
         "ui": ("ui:ui", "Serve the Dagster UI, behind a sign-in, and its daemon."),
         "webhook": ("webhook:webhook", "Receive NetSuite's change notifications."),
         "compact": ("compact:compact", "Delete old history and shrink the warehouse."),
+        "upgrade": ("upgrade:upgrade", "Bring files and warehouses of an earlier version to this one."),
     },
     "Sandbox": {
         "demo": ("demo:demo", "Fill a sandbox, run everything, and open the UI."),
@@ -80,14 +86,24 @@ for order, (panel, commands) in enumerate(COMMANDS.items()):
 
 
 def main() -> None:
-    """Run the console command."""
+    """Run the console command, after an upgrade of files that an earlier version made."""
     try:
+        if _uses_home(sys.argv[1:]):
+            from orchestration.upgrade.ensure import ensure_current
+
+            ensure_current(lambda line: sys.stderr.write(f"{line}\n"))  # stdout may go into a file
         app()
-    except ValueError as error:
+    except (ValueError, UpgradeError) as error:
         from orchestration.cli.output import print_problems
         from orchestration.settings import AccountError
 
-        if not isinstance(error, AccountError):
+        if not isinstance(error, AccountError | UpgradeError):
             raise
-        print_problems([str(error)])
+        print_problems(str(error).splitlines())
         raise SystemExit(2) from None
+
+
+def _uses_home(tokens: Sequence[str]) -> bool:
+    """Return whether a command reads files of a home; `upgrade` and `demo` check them themselves."""
+    commands = {name for panel in COMMANDS.values() for name in panel} - {"upgrade", "demo"}
+    return bool(tokens) and tokens[0] in commands and not {"--help", "-h", "--version"} & set(tokens)

@@ -51,8 +51,9 @@ def _plans(connections: Connections, *, show_all: bool) -> pl.DataFrame:
         ledger.expire(con, connections.now)
     condition = "true" if show_all else "state in ('ready', 'waiting')"
     return connections.warehouse.read(
-        "select plan_id, workflow, kind, state, writes, calls_needed, seconds_needed, made_at, expires_at, note"
-        f" from sync_plans where {condition} order by made_at desc limit {SHOWN_PLANS}"
+        "select plan_id, workflow, concat_ws(' ', kind, left(undone_run, 8)) as kind, state, writes, calls_needed,"
+        " seconds_needed, made_at, expires_at, note"
+        f" from sync_plans where {condition} order by position desc nulls last limit {SHOWN_PLANS}"
     )
 
 

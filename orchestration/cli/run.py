@@ -4,6 +4,7 @@ GROUP  ->  job <group> or <group>__plan  ->  sync_runs  ->  summary
 """
 
 import logging
+import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from orchestration.automation.full_refresh import missing_needs, reset_watermark
 from orchestration.automation.groups import OPERATOR_JOBS, OWN_JOBS
 from orchestration.automation.jobs import PLAN_SUFFIX
 from orchestration.cli.output import console, print_problems
+from orchestration.cli.signals import INTERRUPTED, SIGNAL_EXIT, stop_signals
 from orchestration.cli.summary import print_plan, print_summary, print_unsent, workflows_of_run
 from orchestration.dagster_instance import open_instance
 from orchestration.dagster_internals import MAX_RETRIES_TAG
@@ -114,7 +116,7 @@ def _execute(
         close_dead_runs(instance)  # otherwise the run would wait for their pool slots
         run_id = str(uuid.uuid4())
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
-        with _progress(instance, run_id, len(job.graph.node_dict)):
+        with stop_signals() as received, _progress(instance, run_id, len(job.graph.node_dict)):
             result = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
@@ -123,12 +125,15 @@ def _execute(
                 run_config={**QUIET, "ops": ops or {}},
                 tags={**LAUNCHED_BY_CLI, MAX_RETRIES_TAG: "0"},  # the operator sees how it ends
             )
-        problems = _problems(result)
+        signals = received()
+        problems = _problems(result) + [INTERRUPTED.format(signal.Signals(each).name) for each in signals]
     try:
         print_results(warehouse_of(settings), run_id, problems)
     except WarehouseError as error:  # one more problem, without a traceback that hides the others
         problems.append(str(error))
     print_problems(problems)
+    if signals:
+        return SIGNAL_EXIT + signals[0]
     return 1 if problems else 0
 
 
@@ -182,6 +187,8 @@ def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data
+            if failure.error and failure.error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+                continue  # the signal is reported
             user = failure.user_failure_data
             text = (user.description if user else None) or _root_cause(failure.error)
             problems.append(f"{event.step_key}: {text.strip()}")

@@ -9,6 +9,7 @@ from rich.table import Table
 from assets.asset_metadata import PREVIEW_ROWS, duration
 from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.ledger.sealing import unseal
+from assets.netsuite.extract.metrics import latest_warnings
 from orchestration.cli.output import console, print_line
 from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import quoted
@@ -48,6 +49,10 @@ def print_summary(warehouse: Warehouse, run_id: str) -> None:
     for row in rows:
         if row["note"]:
             print_line(f"{row['workflow']} stopped: {row['note']}", "yellow")
+    with warehouse.writer(transaction=False) as con:
+        warnings = latest_warnings(con)
+    for record_type, text in warnings:
+        print_line(f"NetSuite {record_type}: {text}", "yellow")
 
 
 def _number(value: Any) -> str:
@@ -90,7 +95,7 @@ def print_plan(warehouse: Warehouse, workflow: str, *, plan_id: str = "", values
     """
     found = warehouse.read(
         "select plan_id, state, writes, calls_needed, seconds_needed, calls_left, expires_at from sync_plans"
-        " where workflow = ? and (plan_id = ? or ? = '') order by made_at desc limit 1",
+        " where workflow = ? and (plan_id = ? or ? = '') order by position desc nulls last limit 1",
         [workflow, plan_id, plan_id],
     ).to_dicts()
     if not found:

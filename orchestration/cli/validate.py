@@ -6,8 +6,10 @@ from pathlib import Path
 import yaml
 
 from assets.delivery.spec.loader import read_workflow, workflow_file_error
+from assets.delivery.spec.overlaps import overlaps
 from assets.delivery.spec.validation import duplicate_fields
 from assets.delivery.spec.workflow import Workflow
+from assets.target_registry import TARGETS
 from orchestration.cli.output import print_line, print_problems
 from orchestration.settings import ROOT, MillpondSettings
 from orchestration.workflow_files import load_user_files
@@ -33,9 +35,16 @@ def validate(folder: Path | None = None, *, defaults: bool = False) -> int:
             print_line(f"~ {workflow.name}: lacks a row of the shipped file; to add it: - {row}", "cyan")
         fields = len(workflow.spec.target_fields)
         print_line(f"✓ {workflow.name}: {fields} fields to {workflow.spec.target}", "green")
+    for warning in overlaps(files.workflows, _part):
+        print_line(f"! {warning}", "yellow")
     if not files.workflows and not files.problems:
         print_problems([f"no workflow files in {folder}; pass their folder or set MILLPOND_WORKFLOWS"])
     return 1 if files.problems or not files.workflows else 0
+
+
+def _part(workflow: Workflow) -> tuple[str, ...]:
+    """Return the part of an account that a workflow writes to."""
+    return tuple(workflow.spec.options.get(name, "") for name in TARGETS[workflow.spec.target].part_options)
 
 
 def _missing_defaults(workflow: Workflow) -> Iterator[str]:

@@ -24,7 +24,7 @@ EVERY_S = 30
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Mark runs whose process died as failed, and return their ids; only on Linux, where /proc tells."""
+    """Mark runs whose process died as failed, and return their ids; only on Linux, which has /proc."""
     if not Path("/proc/self/stat").exists():
         return []
     closed = []
@@ -41,12 +41,12 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _is_local(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether the run's process is one of this machine."""
+    """Return whether the run's process is one of this machine."""
     return LAUNCHED_BY_CLI.items() <= run.tags.items() or isinstance(instance.run_launcher, DefaultRunLauncher)
 
 
 def _is_dead(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether every logged process of the run is gone; a run that is only starting has logged none."""
+    """Return whether every logged process of the run is gone; a run that is only starting has logged none."""
     processes = list(_processes(instance, run_id))
     return bool(processes) and not any(_is_alive(number, at) for number, at in processes)
 
@@ -61,7 +61,7 @@ def _processes(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[int,
 
 
 def _is_alive(number: int, at: float) -> bool:
-    """Whether a process with this id is alive that started before the given time."""
+    """Return whether a process with this id is alive that started before the given time."""
     try:
         fields = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         uptime_s = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])

@@ -65,8 +65,8 @@ def clear_plans(warehouse: Warehouse, now: datetime, keep: timedelta) -> dict[st
         done["expired"] = before - con.execute(count_open).fetchall()[0][0]
         con.execute(
             "create or replace temp table _closed as select plan_id, plan_id = first(plan_id) over (partition by"
-            " workflow, kind = 'sync' order by made_at desc) and kind = 'sync' as is_newest from sync_plans"
-            " qualify state not in ('ready', 'waiting', 'sending') and state_at < ?",
+            " workflow, kind = 'sync' order by coalesce(position, epoch_us(made_at)) desc) and kind = 'sync'"
+            " as is_newest from sync_plans qualify state not in ('ready', 'waiting', 'sending') and state_at < ?",
             [now - keep],
         )
         for table in sorted(name for name in tables_of(con) if name.startswith("plan_")):

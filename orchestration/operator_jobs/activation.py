@@ -20,7 +20,7 @@ OPS = {ACTIVATE: "activate", DEACTIVATE: "deactivate"}  # an op must not share i
 
 
 class ActivationError(Exception):
-    """The workflow cannot be activated; the text says why and what to do."""
+    """The workflow cannot be activated; the text has the reason and a fix."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ class ActivationConfig(dg.Config):
 
     workflow: str = Field(description="The workflow's name.")
     realtime: bool = Field(default=False, description="Only its real-time updates; scheduled runs are not affected.")
-    reason: str = Field(default="", description="Who decided, and why; kept with the run and with the state.")
+    reason: str = Field(
+        default="", description="Author and reason of the decision, recorded with the run and the state."
+    )
 
 
 def activation_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list[dg.JobDefinition]:

@@ -31,14 +31,14 @@ class Apply(dg.Config):
     only: list[str] = Field(
         default=[], description="Parts of it: `action=create`, `record=107`, `field=name`; empty: the whole plan."
     )
-    reason: str = Field(description="Who decided, and why; kept with the run.")
+    reason: str = Field(description="Author and reason of the decision, recorded with the run.")
 
 
 class Reject(dg.Config):
     """The plan to reject."""
 
     plan_id: str = Field(description="The plan's id or its first characters; the failed guard check names it.")
-    reason: str = Field(description="Who decided, and why; kept with the run and the plan.")
+    reason: str = Field(description="Author and reason of the decision, recorded with the run and the plan.")
 
 
 def plan_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list[dg.JobDefinition]:
@@ -73,10 +73,10 @@ def plan_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list
     def reject_op(context: dg.OpExecutionContext, config: Reject) -> None:
         connections = Connections.of(context.resources.warehouse, workflows, context.resources)
         with dagster_failure(SyncError):
-            kept = reject_plan(connections, config.plan_id, config.reason)
+            plan = reject_plan(connections, config.plan_id, config.reason)
             connections.warehouse.publish()
-        metadata = {"plan": kept.plan_id, "workflow": kept.workflow, "reason": config.reason, "state": "rejected"}
-        _observe(context, metadata, f"plan {kept.plan_id} rejected: {config.reason}", settings)
+        metadata = {"plan": plan.plan_id, "workflow": plan.workflow, "reason": config.reason, "state": "rejected"}
+        _observe(context, metadata, f"plan {plan.plan_id} rejected: {config.reason}", settings)
 
     @dg.job(
         name=APPLY,
@@ -95,11 +95,11 @@ def plan_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list
 
 
 def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply) -> dict[str, Any]:
-    kept = find_plan(connections.warehouse, config.plan_id)
-    synced = apply_plan(connections, kept.plan_id, config.only, context.run_id)
+    plan = find_plan(connections.warehouse, config.plan_id)
+    synced = apply_plan(connections, plan.plan_id, config.only, context.run_id)
     return {
-        "plan": kept.plan_id,
-        "workflow": kept.workflow,
+        "plan": plan.plan_id,
+        "workflow": plan.workflow,
         "reason": config.reason,
         "only": ", ".join(config.only) or "everything",
         **{name: count for name, count in synced.counts.items() if count},

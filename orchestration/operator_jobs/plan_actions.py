@@ -39,16 +39,16 @@ def apply_plan(connections: Connections, plan_id: str, only: Sequence[str], run_
         SyncError: The user may not decide, or the plan cannot be sent.
         IntegrationError: The target cannot be reached.
     """
-    approver, kept = require_approver(), find_plan(connections.warehouse, plan_id)
-    workflow = connections.workflow(kept.workflow)
+    approver, plan = require_approver(), find_plan(connections.warehouse, plan_id)
+    workflow = connections.workflow(plan.workflow)
     target, clock = connections.target(workflow)
     with connections.warehouse.writer() as con:
         ensure_ledger(con)
-        if kept.state in plans.OPEN_STATES:
-            plans.set_decided_by(con, kept.plan_id, approver)
-        update_run(con, run_id, kept.workflow, {"account": connections.client(workflow).base_url})
+        if plan.state in plans.OPEN_STATES:
+            plans.set_decided_by(con, plan.plan_id, approver)
+        update_run(con, run_id, plan.workflow, {"account": connections.client(workflow).base_url})
     return run_sync(
-        RunContext(connections.warehouse, workflow, target, run_id, clock), plan_id=kept.plan_id, only=tuple(only)
+        RunContext(connections.warehouse, workflow, target, run_id, clock), plan_id=plan.plan_id, only=tuple(only)
     )
 
 
@@ -63,12 +63,12 @@ def reject_plan(connections: Connections, plan_id: str, reason: str) -> StoredPl
     Raises:
         SyncError: The user may not decide, or the plan is not open.
     """
-    approver, kept = require_approver(), find_plan(connections.warehouse, plan_id)
+    approver, plan = require_approver(), find_plan(connections.warehouse, plan_id)
     with connections.warehouse.writer() as con:
         ensure_ledger(con)
-        plans.reject(con, kept, connections.now, reason)
-        plans.set_decided_by(con, kept.plan_id, approver)
-    return kept
+        plans.reject(con, plan, connections.now, reason)
+        plans.set_decided_by(con, plan.plan_id, approver)
+    return plan
 
 
 def undo_run(

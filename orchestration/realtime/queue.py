@@ -129,15 +129,19 @@ class NotificationQueue:
 
 
 def _due(con: sqlite3.Connection, connection: str, moment: float) -> list[Notification]:
-    """A record that failed and was saved again is due at once: the save may be the fix."""
+    """A record that failed and was saved again is due at once: the save may be the fix.
+
+    So is one whose retry is further away than any delay: the clock was set back.
+    """
     rows = con.execute(
         "select notification.source, notification.record_id, notification.number, is_deleted, first_at,"
         " iif(progress.number = notification.number, coalesce(attempts, 0), 0)"
         " from notification left join progress on progress.source = notification.source"
         " and progress.record_id = notification.record_id and progress.connection = ?"
-        " where progress.number is null or progress.number < notification.number or (is_done = 0 and next_at <= ?)"
+        " where progress.number is null or progress.number < notification.number or (is_done = 0"
+        " and (next_at <= ? or next_at > ?))"
         " order by notification.number",
-        [connection, moment],
+        [connection, moment, moment + MAX_RETRY_S],
     ).fetchall()
     return [Notification(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]
 

@@ -51,7 +51,7 @@ class NotificationWatch:
 
     @property
     def has_queue(self) -> bool:
-        """Whether a notification was ever received."""
+        """Return whether a notification was ever received."""
         return (self.folder / FILE).exists()
 
     def check(self, instance: dg.DagsterInstance, warehouse: Warehouse) -> dg.RunRequest | str:
@@ -67,7 +67,7 @@ class NotificationWatch:
         if len(due) > self.burst and (full_run is None or full_run.is_success):
             return f"{len(due)} pending records, more than {self.burst}: left to a full run"
         failed_at = self._failed_at(instance)
-        if failed_at and time.time() - failed_at < RETRY_AFTER_S and max(due.values()) < failed_at:
+        if failed_at and 0 <= time.time() - failed_at < RETRY_AFTER_S and max(due.values()) < failed_at:
             return "the last real-time run failed; retried shortly"
         return self._request({REASON_TAG: f"{len(due)} records saved in NetSuite"})
 

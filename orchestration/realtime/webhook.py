@@ -166,7 +166,7 @@ class Webhook:
 
 
 def _refuse(error: RefusedError) -> Response:
-    log.warning("refused with %d: %s", error.status, error.reason)
+    log.warning("rejected with %d: %s", error.status, error.reason)
     return JSONResponse({"error": ERRORS[error.status]}, error.status)
 
 

@@ -80,6 +80,8 @@ def edits_of(text: str, names: Names) -> list[Edit]:
     Raises:
         yaml.YAMLError: The text is not YAML.
     """
+    if names == Names():
+        return []
     root = yaml.compose(text, Loader=PlainLoader)
     return sorted(set(_edits(root, names))) if root else []
 

@@ -91,7 +91,7 @@ def _is_taken(port: int) -> bool:
 
 
 def _responds(port: int) -> bool:
-    """Whether a request gets a response: on a busy machine the port is open well before that."""
+    """Return whether a request gets a response: on a busy machine the port is open well before that."""
     connection = http.client.HTTPConnection(HOST, port, timeout=RESPONSE_TIMEOUT_S)
     try:
         connection.request("GET", SIGN_IN)
@@ -118,7 +118,7 @@ def _stop(started: Sequence[Process]) -> None:
 
 
 def _is_alive(process: Process) -> bool:
-    """Whether the process or one that it started is alive: all are in its session."""
+    """Return whether the process or one that it started is alive: all are in its session."""
     process.poll()  # reaps it; otherwise it would count as alive
     try:
         os.killpg(process.pid, 0)

@@ -2,8 +2,8 @@
 
 request  ->  known host?  own origin?  signed in?  ->  Dagster
 
-A token signs in once; a cookie lasts twelve hours. Other web pages cannot use it: foreign hosts and origins are refused
-(a page may point its own name at this machine), and GraphQL over GET is not answered.
+A token signs in once; a cookie lasts twelve hours. Other web pages cannot use it: foreign hosts and origins are
+rejected (a page may point its own name at this machine), and GraphQL over GET gets no response.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ min-height:90vh}form{display:grid;gap:.8rem;width:min(22rem,90vw)}input,button{f
 
 @dataclass(frozen=True)
 class Access:
-    """Who may use the UI, and the names of this server.
+    """The credentials of the UI, and the names of this server.
 
     Attributes:
         token: The sign-in token.
@@ -93,7 +93,7 @@ class SignIn:
         return self._report(path.removeprefix(REPORTS)) if path.startswith(REPORTS) else None
 
     def _is_same_origin(self, headers: Mapping[str, str]) -> bool:
-        """Whether the request comes from a page of this server, or from a program with the token."""
+        """Return whether the request comes from a page of this server, or from a program with the token."""
         origin = headers.get("origin")
         if origin is None:
             return self._has_token(headers)

@@ -16,6 +16,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import NoReturn
 
 import httpx
 import jwt
@@ -26,7 +27,9 @@ from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256, Client
 
 from resources.clock import Clock
 from resources.errors import CredentialsError, RateLimitedError, TransientError
-from resources.http import retry_after_s
+from resources.http_refusals import refusal_of, retry_after_s
+from resources.netsuite.sign_in_errors import FIX, cause_of, oauth_error
+from resources.scalars import as_whole, required_text
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -34,12 +37,8 @@ ASSERTION_LIFETIME_S = 300  # NetSuite allows 60 minutes
 MAX_REJECTIONS = 4  # in a row; the fifth locks
 EARLY_S = 60  # a token is renewed this long before it expires
 EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-FIX = (
-    "sign-in rejected; compare NETSUITE_ACCOUNT and the keys (NETSUITE_CLIENT_ID, NETSUITE_CERTIFICATE_ID,"
-    " NETSUITE_PRIVATE_KEY_FILE; token-based: NETSUITE_CONSUMER_KEY, NETSUITE_CONSUMER_SECRET, NETSUITE_TOKEN_ID,"
-    " NETSUITE_TOKEN_SECRET) with Setup > Integration, check that the role may use REST web services, and see"
-    " Setup > Users/Roles > View Login Audit Trail for NetSuite's reason"
-)
+UNKNOWN_LIFE_S = 600  # of a token whose lifetime is unreadable; one that expires earlier is rejected, then renewed
+MAX_LIFE_S = 86_400
 
 Flow = Generator[httpx.Request, httpx.Response, None]
 
@@ -133,6 +132,7 @@ class ClientCredentials(NetSuiteAuth):
         self._client_id = client_id
         self._certificate_id = certificate_id
         self._key, self._algorithm = _signing_key(private_key)
+        self._pem = private_key
         self._clock = clock
         self._token_lock = threading.Lock()
         self._token = ""
@@ -172,21 +172,37 @@ class ClientCredentials(NetSuiteAuth):
         return httpx.Request("POST", self._token_url, data=form)
 
     def _store(self, response: httpx.Response) -> None:
+        now = self._clock.now()
+        after = retry_after_s(response, now)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            after = retry_after_s(response, self._clock.now())
             raise RateLimitedError("netsuite", "sign in", "HTTP 429", retry_after_s=after)
-        if response.is_server_error:
+        if response.is_server_error or response.status_code == httpx.codes.REQUEST_TIMEOUT:
             raise TransientError("netsuite", "sign in", f"HTTP {response.status_code}")
         if not response.is_success:
-            self._locked_out = not self._accepted
-            raise CredentialsError("netsuite", "sign in", f"{_oauth_error(response)}: {FIX}")
+            self._refuse(response, after)
         try:
             answer = response.json()
-            self._token = str(answer["access_token"])
-            lifetime_s = int(answer["expires_in"])
+            self._token = required_text(answer["access_token"])
         except (ValueError, KeyError, TypeError) as error:
-            raise TransientError("netsuite", "sign in", "the token response is not the documented JSON") from error
-        self._expires_at = self._clock.now() + timedelta(seconds=lifetime_s - EARLY_S)
+            kind = response.headers.get("content-type", "no content type")[:60]
+            reason = (
+                f"the token response of {response.request.url.host} is not the documented JSON ({kind}); check"
+                " NETSUITE_ACCOUNT and NETSUITE_BASE_URL, or a proxy has answered"
+            )
+            raise TransientError("netsuite", "sign in", reason) from error
+        lifetime_s = as_whole(answer.get("expires_in")) or UNKNOWN_LIFE_S
+        self._expires_at = now + timedelta(seconds=min(max(lifetime_s, 0), MAX_LIFE_S) - EARLY_S)
+
+    def _refuse(self, response: httpx.Response, after_s: float | None) -> NoReturn:
+        """Raise the error of a refused token request."""
+        reason = oauth_error(response)
+        if response.status_code != httpx.codes.UNAUTHORIZED:
+            refusal = refusal_of("netsuite", "sign in", reason, response.text, after_s=after_s)
+            if refusal:
+                raise refusal
+        self._locked_out = not self._accepted
+        cause = cause_of(response, self._clock.now(), self._pem)
+        raise CredentialsError("netsuite", "sign in", f"{reason}: {cause}{FIX}")
 
 
 def _signing_key(pem: bytes) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, str]:
@@ -202,15 +218,6 @@ def _signing_key(pem: bytes) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivat
         return key, EC_ALGORITHMS[key.curve.name]
     reason = "NETSUITE_PRIVATE_KEY_FILE: the key must be RSA or EC (P-256, P-384, P-521)"
     raise CredentialsError("netsuite", "sign in", reason)
-
-
-def _oauth_error(response: httpx.Response) -> str:
-    """Return the error code of RFC 6749 §5.2 and nothing else of the response."""
-    try:
-        code = str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        code = "no error code"
-    return f"HTTP {response.status_code} {code[:40]}"
 
 
 class TokenBased(NetSuiteAuth):

@@ -13,7 +13,13 @@ def field_kind(schema: Any) -> str:
     parts = schema.get("properties")
     if isinstance(parts, dict):
         return "references" if "items" in parts else "reference"
-    kind, form = schema.get("type"), schema.get("format")
+    kind, form = _first(schema.get("type")), _first(schema.get("format"))
     if kind == "array":
         return "references"
     return str(form if form in {"date", "date-time"} else kind if kind in {"boolean", "integer", "number"} else "text")
+
+
+def _first(value: Any) -> str:
+    """Return a keyword of a schema; a list of types, such as of a nullable one, stands for its first."""
+    listed = value if isinstance(value, list) else [value]
+    return next((each for each in listed if isinstance(each, str) and each != "null"), "")

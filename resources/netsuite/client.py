@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 import httpx
 import orjson
 
+from resources.account import UNKNOWN, Account
 from resources.clock import Clock
 from resources.errors import ContractError, CredentialsError, RequestRejectedError
 from resources.http import HttpClient, Parsed
 from resources.netsuite.catalog import field_kind
 from resources.netsuite.concurrency import ConcurrencyLimit
-from resources.netsuite.errors import SYSTEM, UnexpectedError
+from resources.netsuite.errors import SYSTEM, PermissionRefusedError, UnexpectedError
 from resources.netsuite.pages import PAGE, Page, RawPage, Row, json_object, last_ascending, parse_page, scan_page
 
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
@@ -45,7 +46,10 @@ Answer = TypeVar("Answer")
 class NetSuiteClient:
     """SuiteQL and three system calls, typed; knows nothing of Dagster, DuckDB or the meaning of the tables."""
 
-    def __init__(self, http: HttpClient, clock: Clock, concurrency: ConcurrencyLimit | None = None) -> None:
+    def __init__(
+        self, http: HttpClient, clock: Clock, concurrency: ConcurrencyLimit | None = None, *, account: Account = UNKNOWN
+    ) -> None:
+        self.account = account
         self._http = http
         self.clock = clock
         self.concurrency = concurrency or ConcurrencyLimit()
@@ -96,7 +100,7 @@ class NetSuiteClient:
         """Return the concurrency limits; None when the role may not read them (only an administrator may)."""
         try:
             return self._get(f"{SYSTEM_PATH}/governanceLimits", "read the concurrency limits")
-        except RequestRejectedError:
+        except (RequestRejectedError, ContractError):  # they are not needed
             return None
 
     def apply_limits(self, limits: Mapping[str, Any] | None) -> None:
@@ -208,9 +212,9 @@ class NetSuiteClient:
         """Return whether NetSuite runs a query; any error but a failed sign-in means that it does not."""
         try:
             self._query(query, params, f"try a query on {_table(query)}", lambda _: None, attempts=PROBE_ATTEMPTS)
-        except CredentialsError:
-            raise
-        except (RequestRejectedError, UnexpectedError):
+        except (RequestRejectedError, UnexpectedError) as error:
+            if isinstance(error, CredentialsError) and not isinstance(error, PermissionRefusedError):
+                raise
             return False
         return True
 

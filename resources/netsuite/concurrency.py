@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, TypeVar
 
+from resources.scalars import as_whole
+
 DEFAULT_CONCURRENCY = 4  # of the 5 that the smallest account has
 SUCCESSES = 10  # per slot, before one slot is added
 
@@ -44,11 +46,11 @@ class ConcurrencyLimit:
 
         Source: netsuite.md §2.6 and §4; a limit that is missing or not a positive number is ignored.
         """
-        own, account = limits.get("integrationConcurrencyLimit"), limits.get("accountConcurrencyLimit")
+        own, account = (as_whole(limits.get(f"{name}ConcurrencyLimit")) or 0 for name in ("integration", "account"))
         allowed = [self.maximum]
-        if isinstance(own, int) and own > 0:
+        if own > 0:
             allowed.append(own)
-        if isinstance(account, int) and account > 0:
+        if account > 0:
             allowed.append(account - 1)
         with self._changed:
             self.maximum = max(1, min(allowed))

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from resources.account import account_of
 from resources.clock import Clock, WallClock
 from resources.errors import CredentialsError, RateLimitedError
 from resources.http import ATTEMPTS, HttpClient
@@ -47,6 +48,7 @@ def open_http_client(
         patience_s=PATIENCE_S,
         translate=translate,
         slot=concurrency.slot,
+        address_settings="NETSUITE_ACCOUNT, NETSUITE_BASE_URL",
     )
 
 
@@ -64,6 +66,7 @@ def open_netsuite(
     token_id: str = "",
     token_secret: str = "",
     concurrency: int = DEFAULT_CONCURRENCY,
+    language: str = "",
     attempts: int = ATTEMPTS,
     sandbox: str = "",
 ) -> Iterator[NetSuiteClient]:
@@ -91,6 +94,7 @@ def open_netsuite(
         opened = Sandbox(Path(sandbox))
         keys.update({name: str(opened.credentials["netsuite"][name]) for name in keys})
         base_url, clock, transport = BASE_URLS["netsuite"], opened.clock, opened.transport("netsuite")
+    identity = account_of("" if keys["account"] else base_url, account=keys["account"].replace("-", "_"))
     base_url = base_url or (base_url_of(keys["account"]) if keys["account"] else NOWHERE)
     signing: NetSuiteAuth | None = None
     try:
@@ -98,8 +102,9 @@ def open_netsuite(
     except CredentialsError as error:
         base_url, transport = NOWHERE, ClosedTransport("netsuite", error.reason)
     limit = ConcurrencyLimit(concurrency)
-    with open_http(base_url, auth=signing, transport=transport, connections=concurrency + 1) as http:
-        yield NetSuiteClient(open_http_client(http, clock, limit, attempts), clock, limit)
+    headers = {"Accept-Language": language} if language else None
+    with open_http(base_url, auth=signing, headers=headers, transport=transport, connections=concurrency + 1) as http:
+        yield NetSuiteClient(open_http_client(http, clock, limit, attempts), clock, limit, account=identity)
 
 
 def _auth(kind: str, base_url: str, keys: Mapping[str, str], clock: Clock) -> NetSuiteAuth:

@@ -13,9 +13,10 @@ from datetime import timedelta
 from resources.diagnostics import Finding, findings_of
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
-from resources.netsuite.errors import SYSTEM, MissingTableError, UnexpectedError, UnknownColumnError
+from resources.netsuite.errors import SYSTEM, MissingTableError
+from resources.netsuite.rejected_columns import AFTER_ALL, REJECTIONS, QueriedColumns, rejected_columns
+from resources.scalars import as_whole
 
-AFTER_ALL = str(10**15)  # above every id: the query returns nothing and still shows whether it is accepted
 BEFORE_ALL = str(-(10**9))
 MAX_SKEW = timedelta(seconds=60)  # sign-in fails at five minutes
 DELETED = "select d.recordid from deletedrecord d where d.recordid > ?"
@@ -28,17 +29,19 @@ class TableNeed:
 
     Attributes:
         table: NetSuite's name.
+        key: The key column.
         columns: Our names of the columns.
         required: Columns without which the table is useless.
         mapped_by: Custom fields that a workflow maps, each with the workflow's name.
         is_optional: The operator listed it as optional.
         requires_rows: Every account has rows of it.
-        page: Returns the SuiteQL of a page with some of the columns.
+        page: Returns the SuiteQL of a page with the key and some other columns.
         count: SuiteQL that counts the rows, as `n`.
         columns_with: Returns our columns that contain an identifier, such as one that NetSuite rejected.
     """
 
     table: str
+    key: str
     columns: frozenset[str]
     required: frozenset[str]
     mapped_by: Mapping[str, str]
@@ -99,19 +102,19 @@ def _limits(client: NetSuiteClient, concurrency: int) -> Iterator[Finding]:
         found = f"only an administrator may see the limits; up to {concurrency} parallel calls"
         yield Finding(SYSTEM, "concurrency", found)
         return
-    account, own = limits.get("accountConcurrencyLimit"), limits.get("integrationConcurrencyLimit")
-    free = limits.get("accountUnallocatedConcurrencyLimit")
-    found = (
-        f"the account has {account} slots, {free} of them unallocated, {own or 'none'} allocated to this integration"
-    )
+    account, own = (as_whole(limits.get(f"{name}ConcurrencyLimit")) for name in ("account", "integration"))
+    free = as_whole(limits.get("accountUnallocatedConcurrencyLimit"))
+    slots, unallocated = ("an unknown number of" if each is None else each for each in (account, free))
+    ours = f"{own or 'none'} allocated to this integration"
+    found = f"the account has {slots} slots, {unallocated} of them unallocated, {ours}"
     fix = ""
     if not own and free == 0:
         fix = (
             "all slots are allocated to other integrations: allocate some to this one, Setup > Integration > Governance"
         )
-    elif isinstance(own, int) and concurrency > own:
+    elif own and concurrency > own:
         fix = f"set NETSUITE_CONCURRENCY to {own} or less, or allocate more slots to this integration"
-    elif not own and isinstance(account, int) and concurrency >= account > 1:
+    elif not own and account and concurrency >= account > 1:
         fix = f"set NETSUITE_CONCURRENCY to {account - 1} or less: the limit is shared with every other integration"
     yield Finding(SYSTEM, "concurrency", f"{found}; we use up to {concurrency}", fix)
 
@@ -133,7 +136,7 @@ def _catalog(client: NetSuiteClient) -> Iterator[Finding]:
         found = "not visible: custom fields stay text, and their dates follow the integration user's date format"
         yield Finding(SYSTEM, "metadata catalog", f"{found}; set that preference to YYYY-MM-DD")
     else:
-        own = sum(name.startswith("cust") for name in fields)
+        own = sum(name.startswith(("cust", "cseg")) for name in fields)
         yield Finding(SYSTEM, "metadata catalog", f"it has the types of {own} custom fields of customers")
 
 
@@ -157,7 +160,7 @@ def _table(client: NetSuiteClient, need: TableNeed) -> Iterator[Finding]:
         names = [f"{name} (workflow {need.mapped_by[name]})" if name in need.mapped_by else name for name in missing]
         fix = "give the role access to them (to the field or its record type), or remove them from the workflow"
         yield Finding(SYSTEM, check, f"missing columns: {', '.join(names)}", fix)
-    rows = int(client.suiteql(need.count, [BEFORE_ALL])[0].get("n", "0"))
+    rows = as_whole(client.suiteql(need.count, [BEFORE_ALL])[0].get("n")) or 0
     found = f"{rows:,} rows, {len(need.columns - unknown)} of {len(need.columns)} columns"
     if unknown - set(missing):
         found += f" (without {', '.join(sorted(unknown - set(missing)))})"
@@ -173,26 +176,15 @@ def _unknown_columns(client: NetSuiteClient, need: TableNeed) -> set[str]:
     """Return our columns that the account does not have.
 
     Raises:
-        MissingTableError: The whole table was not found.
+        IntegrationError: The columns are not the cause, or the whole table was not found.
     """
     unknown: set[str] = set()
     while True:
-        queried = need.columns - unknown
-        more: Collection[str]
+        optional = sorted(need.columns - unknown - {need.key})
         try:
-            client.suiteql(need.page(queried), [AFTER_ALL])
-        except UnknownColumnError as error:
-            more = queried & set(need.columns_with(error.column))
-            if not more:
-                raise
-            unknown.update(more)
-        except (MissingTableError, CredentialsError):
-            raise
-        except (UnexpectedError, RequestRejectedError):  # the column is not named: netsuite.md §1.5 [L], §10.10 [U]
-            more = {name for name in queried if not client.accepts(need.page({name}), [AFTER_ALL])}
-            if not more:
-                raise
-            unknown.update(more)
+            client.suiteql(need.page(optional), [AFTER_ALL])
+        except REJECTIONS as error:
+            unknown.update(rejected_columns(client, QueriedColumns(optional, need.page, need.columns_with), error))
         else:
             return unknown
 

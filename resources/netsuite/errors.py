@@ -20,20 +20,22 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
 )
-from resources.http import retry_after_s
-from resources.netsuite.auth import FIX
+from resources.http_refusals import refusal_of, retry_after_s
+from resources.netsuite.sign_in_errors import FIX, cause_of, host_hint
+from resources.scalars import as_text
 
 SYSTEM = "netsuite"
 DETAIL_LENGTH = 300
 _UNKNOWN_COLUMN = re.compile(
-    r"Unknown identifier '(?P<column>[^']+)'|Field '(?P<field>[^']+)' for record", re.IGNORECASE
+    r"Unknown identifier '(?P<column>[^']+)'|Field '(?P<field>[^']+)' for record(?: '(?P<record>[^']+)')?",
+    re.IGNORECASE,
 )
 _UNKNOWN_TABLE = re.compile(
     r"Record '(?P<record>[^']+)' was not found|Invalid search type: (?P<type>\w+)", re.IGNORECASE
 )
 _REQUEST_IS_WRONG = {400, 404, 405, 409, 422}
-_UNEXPECTED = "UNEXPECTED_ERROR"
 _RATE_LIMITED = {"CONCURRENCY_LIMIT_EXCEEDED", "SSS_REQUEST_LIMIT_EXCEEDED"}
+_LANGUAGE = re.compile(r"language value '?(?P<language>[\w-]+)")
 
 # table: the permission of the role and the feature without which NetSuite reports that the table does not exist
 NEEDS = {
@@ -54,7 +56,11 @@ NEEDS = {
 
 
 class UnexpectedError(TransientError):
-    """HTTP 500 UNEXPECTED_ERROR: transient, or caused by a field that does not exist (netsuite.md §1.5)."""
+    """HTTP 500: transient, or caused by a field that does not exist (netsuite.md §1.5)."""
+
+
+class PermissionRefusedError(CredentialsError):
+    """HTTP 403: the role lacks a permission, for the whole request or for one of its columns."""
 
 
 class MissingTableError(RequestRejectedError):
@@ -71,12 +77,13 @@ class MissingTableError(RequestRejectedError):
 
 
 class UnknownColumnError(RequestRejectedError):
-    """The account does not have this column."""
+    """The account does not have this column; `record` is the table that the answer names, if any."""
 
-    def __init__(self, operation: str, column: str) -> None:
+    def __init__(self, operation: str, column: str, record: str = "") -> None:
         reason = f"column {column} is unknown: remove it from the settings, or give the role access to the field"
         super().__init__(SYSTEM, operation, reason, code="INVALID_PARAMETER")
         self.column = column
+        self.record = record
 
 
 def error_of(response: httpx.Response, now: datetime) -> IntegrationError | None:
@@ -85,30 +92,62 @@ def error_of(response: httpx.Response, now: datetime) -> IntegrationError | None
         return None
     operation = str(response.request.extensions.get("operation", response.request.url.path))
     code, detail = _error_details(response)
-    reason = f"HTTP {response.status_code} {code} {detail}".strip()
+    reason = " ".join(each for each in (f"HTTP {response.status_code}", code, detail) if each)
     if response.is_server_error:
-        return UnexpectedError(SYSTEM, operation, reason) if code == _UNEXPECTED else None
-    if code in _RATE_LIMITED:
-        return RateLimitedError(SYSTEM, operation, reason, retry_after_s=retry_after_s(response, now))
-    if response.status_code == httpx.codes.UNAUTHORIZED:
-        return CredentialsError(SYSTEM, operation, f"HTTP 401 {code}: {FIX}", code=code)
-    if response.status_code == httpx.codes.FORBIDDEN:
-        return CredentialsError(SYSTEM, operation, f"{reason}: the role lacks a permission", code=code)
-    return _query_error(operation, code, detail, reason) if response.status_code in _REQUEST_IS_WRONG else None
+        is_internal = response.status_code == httpx.codes.INTERNAL_SERVER_ERROR
+        return UnexpectedError(SYSTEM, operation, reason) if is_internal else None
+    if response.status_code == httpx.codes.UNAUTHORIZED and code not in _RATE_LIMITED:
+        return CredentialsError(SYSTEM, operation, f"{reason}: {cause_of(response, now)}{FIX}", code=code)
+    if fix := _language_fix(code, detail) or ("" if code else host_hint(response)):
+        return CredentialsError(SYSTEM, operation, f"{reason}: {fix}", code=code or "wrong_host")
+    passing = _passing_refusal(operation, code, detail, reason, retry_after_s(response, now))
+    return passing or _final_refusal(response.status_code, operation, code, detail, reason)
+
+
+def _final_refusal(status: int, operation: str, code: str, detail: str, reason: str) -> RequestRejectedError | None:
+    if status == httpx.codes.FORBIDDEN:
+        return PermissionRefusedError(SYSTEM, operation, f"{reason}: the role lacks a permission", code=code)
+    return _query_error(operation, code, detail, reason) if status in _REQUEST_IS_WRONG else None
 
 
 def _error_details(response: httpx.Response) -> tuple[str, str]:
-    """Return NetSuite's error code and text; empty when the body is not its envelope."""
+    """Return NetSuite's error code and text, also in the envelope of RESTlets; empty when the body is neither."""
     try:
-        details: Any = orjson.loads(response.content)["o:errorDetails"][0]
-        return str(details.get("o:errorCode", "")), str(details.get("detail", ""))[:DETAIL_LENGTH]
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
+        body: Any = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
         return "", ""
+    details = body.get("o:errorDetails") or body.get("error") if isinstance(body, dict) else None
+    first = details[0] if isinstance(details, list) else details
+    if not isinstance(first, dict):
+        return "", as_text(body.get("title")) or "" if isinstance(body, dict) else ""
+    code = as_text(first.get("o:errorCode")) or as_text(first.get("code")) or ""
+    text = as_text(first.get("detail")) or as_text(first.get("message")) or ""
+    return code, " ".join(text.split())[:DETAIL_LENGTH]
+
+
+def _passing_refusal(
+    operation: str, code: str, detail: str, reason: str, after_s: float | None
+) -> TransientError | None:
+    """Return the error of a limit or a time-out, whatever its status; a column of such a name is none."""
+    if code in _RATE_LIMITED:
+        return RateLimitedError(SYSTEM, operation, reason, retry_after_s=after_s)
+    if _UNKNOWN_COLUMN.search(detail) or _UNKNOWN_TABLE.search(detail):
+        return None
+    return refusal_of(SYSTEM, operation, reason, f"{code} {detail}", after_s=after_s)
+
+
+def _language_fix(code: str, detail: str) -> str:
+    """Return what to do about a rejected language; blank if it is another refusal."""
+    if code != "INVALID_HEADER" or "language" not in detail.lower():
+        return ""
+    named = _LANGUAGE.search(detail)
+    value = named["language"] if named else "the code of the company's default language, such as de"
+    return f"the integration user has another language: set NETSUITE_LANGUAGE to {value}"
 
 
 def _query_error(operation: str, code: str, detail: str, reason: str) -> RequestRejectedError:
     if column := _UNKNOWN_COLUMN.search(detail):
-        return UnknownColumnError(operation, (column["column"] or column["field"]).lower())
+        return UnknownColumnError(operation, (column["column"] or column["field"]).lower(), column["record"] or "")
     if table := _UNKNOWN_TABLE.search(detail):
         return MissingTableError(operation, (table["record"] or table["type"]).lower())
     return RequestRejectedError(SYSTEM, operation, reason, code=code)

@@ -6,10 +6,14 @@ body  ->  scan_page()   ->  RawPage: the rows as bytes, and the little that the 
 A page has up to a megabyte, so threads that fetch pages in parallel must not parse them in between: `scan_page` reads
 the envelope and the last key and leaves the cells to assets/netsuite/extract/spool.py. A page that it cannot scan is
 parsed, which reports the cause.
+
+One bad value does not stop a page: bytes that are not UTF-8, halves of surrogate pairs and NUL become U+FFFD, a
+byte-order mark is skipped, and each repaired value is named.
 """
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -18,6 +22,8 @@ from typing import Any
 import orjson
 
 from resources.errors import ContractError
+from resources.plain_numbers import plain_number
+from resources.scalars import as_flag, as_whole
 
 PAGE = 1000  # rows; NetSuite's maximum
 LAST_ROW_BYTES = 65_536  # at the end of a page, searched for the last key
@@ -25,7 +31,11 @@ ENVELOPE_BYTES = 4096  # within which the rows must begin
 _ITEMS = re.compile(rb'"items"\s*:\s*\[')
 _LINKS = b'"links":[]'  # one in each row; inside a text its quotation marks would be escaped
 
+_NO_TEXT = re.compile("[\ud800-\udfff\x00]")  # no text that DuckDB, XML or another system accepts
+_NUL = b"\\u0000"
+
 Row = dict[str, str]
+Repaired = tuple[Row, str]  # a row, and the column whose value was repaired
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class Page:
 
     rows: list[Row]
     has_more: bool
+    repaired: tuple[Repaired, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class RawPage:
         last_key: Key of the last row; None without rows.
         has_more: NetSuite has more rows after these.
         operation: Operation for error texts.
+        repaired: Values that were repaired, known once the cells are parsed.
     """
 
     body: bytes
@@ -57,6 +69,7 @@ class RawPage:
     last_key: int | None
     has_more: bool
     operation: str
+    repaired: tuple[Repaired, ...] = ()
 
     @property
     def items(self) -> memoryview:
@@ -68,8 +81,10 @@ class RawPage:
         """Number of texts in the rows; None when they hold anything but texts and each row's empty `links`.
 
         A colon after a quotation mark ends a name, unless the mark is escaped and part of a text, or begins a text
-        that begins with a colon.
+        that begins with a colon. None with NUL too: it is repaired when the cells are parsed.
         """
+        if self.begin and self.body.find(_NUL, self.begin, self.end) >= 0:
+            return None
         texts = self._count(b'":"') - self._count(b'\\":"')
         others = self._count(b'":') - self._count(b'\\":') - texts - self._count(_LINKS)
         return texts if not others or others == self._count(b'":":') else None
@@ -85,13 +100,12 @@ class RawPage:
         """
         if not self.begin:
             return self  # `_page_of` made it, from parsed rows
-        page = parse_page(self.body, self.operation)
-        return _page_of(page.rows, self.last_key, self.operation, has_more=self.has_more)
+        return _page_of(parse_page(self.body, self.operation), self.last_key, self.operation)
 
 
-def _page_of(rows: Sequence[Row], last_key: int | None, operation: str, *, has_more: bool) -> RawPage:
-    body = orjson.dumps(rows)
-    return RawPage(body, 0, len(body), len(rows), last_key, has_more, operation)
+def _page_of(page: Page, last_key: int | None, operation: str) -> RawPage:
+    body = orjson.dumps(page.rows)
+    return RawPage(body, 0, len(body), len(page.rows), last_key, page.has_more, operation, page.repaired)
 
 
 def scan_page(body: bytes, key: str, operation: str) -> RawPage:
@@ -120,7 +134,7 @@ def scan_page(body: bytes, key: str, operation: str) -> RawPage:
             return RawPage(body, begin.end() - 1, end, int(count), last_key, has_more, operation)
     page = parse_page(body, operation)
     last = int_key(page.rows[-1], key) if page.rows else None
-    return _page_of(page.rows, last, operation, has_more=page.has_more)
+    return _page_of(page, last, operation)
 
 
 @cache
@@ -141,8 +155,8 @@ def json_object(body: bytes, content_type: str, operation: str) -> dict[str, Any
         ContractError: It is not one.
     """
     try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        answer = _loads(body)
+    except ValueError as error:
         reason = (
             f"the response is not JSON ({content_type[:60] or 'no content type'}, {len(body)} bytes): truncated, or a"
             " maintenance page"
@@ -153,6 +167,19 @@ def json_object(body: bytes, content_type: str, operation: str) -> dict[str, Any
     return answer
 
 
+def _loads(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _loads_exactly(body)
+
+
+def _loads_exactly(body: bytes) -> Any:
+    """Parse JSON with every digit of its numbers, and with bytes that are not UTF-8 as lone surrogates."""
+    text = body.decode("utf-8-sig", "surrogateescape")
+    return json.loads(text, parse_float=plain_number, strict=False)
+
+
 def parse_page(body: bytes, operation: str, content_type: str = "") -> Page:
     """Parse a response and check every cell.
 
@@ -161,22 +188,42 @@ def parse_page(body: bytes, operation: str, content_type: str = "") -> Page:
     """
     answer = json_object(body, content_type, operation)
     items = answer.get("items")
+    items = [] if items is None and as_whole(answer.get("count")) == 0 else items
     if not isinstance(items, list):
         raise ContractError("netsuite", operation, "the response has no items or no hasMore")
     has_more = _has_more(answer, len(items), operation)
-    return Page([_row(item, operation) for item in items], has_more)
+    rows = [_row(item, operation) for item in items]
+    if any(isinstance(value, float) for item in items for value in item.values()):
+        rows = [_row(item, operation) for item in _loads_exactly(body)["items"]]
+    return Page(rows, has_more, tuple(_repair(rows, operation)))
+
+
+def _repair(rows: Sequence[Row], operation: str) -> Iterator[Repaired]:
+    """Replace what is no text by U+FFFD, and yield where."""
+    for row in rows:
+        for name, value in row.items():
+            if not name.isascii() and _NO_TEXT.search(name):
+                raise ContractError("netsuite", operation, "the name of a column is no text")
+            if not value.isprintable() and _NO_TEXT.search(value):
+                row[name] = _NO_TEXT.sub("\ufffd", value)
+                yield row, name
 
 
 def _has_more(answer: dict[str, Any], rows: int, operation: str) -> bool:
     """Return hasMore, after checking that the envelope fits the rows."""
-    count, has_more = answer.get("count"), answer.get("hasMore")
-    if not isinstance(has_more, bool):
+    has_more, total = as_flag(answer.get("hasMore")), as_whole(answer.get("totalResults"))
+    count, offset = (as_whole(answer[name]) if answer.get(name) is not None else None for name in ("count", "offset"))
+    if has_more is None:
         raise ContractError("netsuite", operation, "the response has no items or no hasMore")
-    if count != rows or answer.get("offset", 0) != 0:
-        raise ContractError("netsuite", operation, f"the response announces {count} rows and holds {rows}")
+    if answer.get("count") is None and total is None:
+        raise ContractError("netsuite", operation, "the response has neither a count nor a total")
+    if (answer.get("count") is not None and count != rows) or (offset or 0) != 0:
+        raise ContractError(
+            "netsuite", operation, f"the response announces {answer.get('count')} rows and holds {rows}"
+        )
     if has_more and rows < PAGE:
         raise ContractError("netsuite", operation, f"a page of {rows} rows announces more")
-    if not has_more and int(answer.get("totalResults", rows)) > rows:
+    if not has_more and total is not None and total > rows:
         raise ContractError("netsuite", operation, "the last page came before the announced total")
     return has_more
 

@@ -14,7 +14,7 @@ from queue import Empty, Full, Queue
 from resources.netsuite.id_ranges import IdRange, IdRangeQueue
 from resources.netsuite.pages import RawPage
 
-QUEUE_PAGES = 12  # about as many megabytes
+QUEUE_PAGES, QUEUE_BYTES = 12, 16 * 1024 * 1024  # whichever is reached first; one page may be larger
 TICK_S = 0.2
 
 
@@ -58,6 +58,8 @@ class _ParallelFetch:
     def __init__(self, ranges: IdRangeQueue, fetch: Fetch) -> None:
         self._ranges, self._fetch = ranges, fetch
         self._fetched: Queue[FetchedPage | None] = Queue(QUEUE_PAGES)
+        self._bytes = 0  # in the queue
+        self._taken = threading.Condition()
         self._stopped = threading.Event()
         self._error: BaseException | None = None
 
@@ -80,12 +82,20 @@ class _ParallelFetch:
             self._put(FetchedPage(page, after, last))
 
     def _put(self, page: FetchedPage | None) -> None:
+        if page:
+            self._wait_for_space(len(page.page.items))
         while not self._stopped.is_set():
             try:
                 self._fetched.put(page, timeout=TICK_S)
             except Full:
                 continue
             return
+
+    def _wait_for_space(self, size: int) -> None:
+        with self._taken:
+            while self._bytes and self._bytes + size > QUEUE_BYTES and not self._stopped.is_set():
+                self._taken.wait(TICK_S)
+            self._bytes += size
 
     def pages(self, threads: int) -> Generator[FetchedPage]:
         """Yield pages until every thread has finished."""
@@ -97,6 +107,9 @@ class _ParallelFetch:
             if page is None:
                 threads -= 1
             else:
+                with self._taken:
+                    self._bytes -= len(page.page.items)
+                    self._taken.notify()
                 yield page
 
     def stop(self) -> None:

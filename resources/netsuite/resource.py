@@ -33,6 +33,9 @@ class NetSuiteResource(dg.ConfigurableResource[NetSuiteClient]):
     concurrency: int = Field(
         default=DEFAULT_CONCURRENCY, description="Maximum parallel calls; one less than the account's limit."
     )
+    language: str = Field(
+        default="", description="Code of the company's default language, where the integration user has another one."
+    )
     attempts: int = Field(default=ATTEMPTS, description="Maximum attempts per request, with exponential backoff.")
     sandbox: str = Field(default="", description="Folder of a sandbox to read instead; empty: the real NetSuite.")
 

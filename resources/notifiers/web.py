@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from resources.http_pool import ssl_context
+from resources.http_refusals import proxy_of
 from resources.notifiers.notice import Notice, NotSentError
 
 TIMEOUT_S = 10.0
@@ -81,10 +83,11 @@ def _escaped(text: str) -> str:
 def _post(name: str, url: str, body: bytes, headers: Mapping[str, str]) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "millpond", **headers}
     try:
-        response = httpx.post(
-            url, content=body, headers=headers, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
-        )
-    except httpx.HTTPError as error:
+        http = httpx.Client(timeout=TIMEOUT_S, verify=ssl_context(), proxy=proxy_of(url) or None, trust_env=False)
+        # the status alone decides: a body that is cut or garbled must not send the notice a second time
+        with http, http.stream("POST", url, content=body, headers=headers, follow_redirects=False) as response:
+            is_success, status = response.is_success, response.status_code
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
         raise NotSentError(f"{name}: {type(error).__name__}") from error
-    if not response.is_success:
-        raise NotSentError(f"{name}: HTTP {response.status_code}")
+    if not is_success:
+        raise NotSentError(f"{name}: HTTP {status}")

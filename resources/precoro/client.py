@@ -5,44 +5,20 @@ The client relies on the `id` in each response to a write, and not on `parent` i
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import orjson
 
+from resources.account import Account, account_of
 from resources.clock import Clock
 from resources.errors import AnswerLostError, ContractError, RequestRejectedError
 from resources.http import HttpClient
 from resources.precoro.field_cache import FieldCache
 from resources.precoro.pages import PER_PAGE, read_all, records_of
+from resources.precoro.records import CustomField, Option, custom_field, options_of, written_option
 
 LEGAL_ENTITIES = 1  # depend_type: precoro.md §5 row 7 [C]
-
-
-@dataclass(frozen=True, slots=True)
-class CustomField:
-    """One field definition; `type_text` is Precoro's name of its type, empty if missing."""
-
-    field_id: int
-    name: str
-    enable: bool
-    type_text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option; `parent_id` is None at the top level, and always when `has_parent_info` is false."""
-
-    option_id: int
-    name: str
-    code: str | None
-    enable: bool
-    external_id: str | None
-    level: int | None
-    parent_id: int | None = None
-    has_parent_info: bool = False
-    updated_at: str | None = None
 
 
 class PrecoroClient:
@@ -75,6 +51,11 @@ class PrecoroClient:
         return self._http.base_url
 
     @property
+    def account(self) -> Account:
+        """The service's address: nothing that Precoro returns names the company, and its keys are renewed."""
+        return account_of(self.base_url)
+
+    @property
     def calls(self) -> int:
         """Requests made so far, reads and writes."""
         return self._http.calls
@@ -90,7 +71,7 @@ class PrecoroClient:
     def fields(self) -> list[CustomField]:
         """List every items custom field."""
         operation = "list item custom fields"
-        fields = [_field(each, operation) for each in self._list("/itemcustomfields", operation)]
+        fields = [custom_field(each) for each in self._list("/itemcustomfields", operation)]
         if self._field_cache:
             self._field_cache.write(fields)
         return fields
@@ -116,7 +97,7 @@ class PrecoroClient:
             body = self._get(f"/itemcustomfields/{field_id}", operation)
             nested = body.get("options") if isinstance(body, dict) else None
             records = records_of(nested, operation)
-        return [_option(each, operation) for each in records]
+        return options_of(records, operation)
 
     def create_option(self, field_id: int, values: Mapping[str, str]) -> Option:
         """Create one option.
@@ -170,7 +151,7 @@ class PrecoroClient:
     ) -> Option:
         response = self._http.send(method, path, operation, safe_to_repeat=safe_to_repeat, data=dict(values))
         try:
-            return _option(_json(response, operation), operation)
+            return written_option(_json(response, operation), values, operation)
         except ContractError as error:  # the status was 2xx, so the write probably succeeded
             raise AnswerLostError("precoro", operation, error.reason) from error
 
@@ -182,42 +163,3 @@ def _json(response: httpx.Response, operation: str) -> Any:
         kind = response.headers.get("content-type", "no type")
         reason = f"the response is not JSON ({kind}, {len(response.content)} bytes)"
         raise ContractError("precoro", operation, reason) from error
-
-
-def _field(record: Mapping[str, Any], operation: str) -> CustomField:
-    if not isinstance(record.get("name"), str):
-        raise ContractError("precoro", operation, "a field without a name")
-    kind = record.get("typeString")
-    return CustomField(
-        record["id"], record["name"], _is_enabled(record, operation), kind if isinstance(kind, str) else ""
-    )
-
-
-def _option(record: Any, operation: str) -> Option:
-    if not isinstance(record, dict) or not isinstance(record.get("id"), int):
-        raise ContractError("precoro", operation, "an option without an id")
-    if not isinstance(record.get("name"), str):
-        raise ContractError("precoro", operation, "an option without a name")
-    level, parent = record.get("level"), record.get("parent")
-    return Option(
-        option_id=record["id"],
-        name=record["name"],
-        code=_text(record.get("code")),
-        enable=_is_enabled(record, operation),
-        external_id=_text(record.get("externalId")),
-        level=level if isinstance(level, int) else None,
-        parent_id=parent.get("id") if isinstance(parent, dict) else None,  # no parent is null or []
-        has_parent_info="parent" in record,
-        updated_at=_text(record.get("updateDate")),
-    )
-
-
-def _text(value: Any) -> str | None:
-    """Return a text or number as text; blank becomes None."""
-    return str(value) if isinstance(value, str | int) and value != "" else None
-
-
-def _is_enabled(record: Mapping[str, Any], operation: str) -> bool:
-    if record.get("enable") not in (True, False):  # 1 and 0 are equal to these
-        raise ContractError("precoro", operation, "a record without `enable`")
-    return bool(record["enable"])

@@ -12,7 +12,7 @@ from resources.http import ATTEMPTS, HttpClient
 from resources.http_pool import NOWHERE, ClosedTransport, invalid_base_url, missing_settings, open_http
 from resources.postgres import PostgresLog
 from resources.precoro.client import PrecoroClient
-from resources.precoro.errors import ErrorTranslator
+from resources.precoro.errors import MAX_WAIT_S, ErrorTranslator
 from resources.precoro.field_cache import FieldCache
 from resources.rate_limit import CallBudget, Window
 
@@ -107,7 +107,10 @@ def open_precoro(
         around=lambda inner: BudgetedTransport(inner, budget, account),
     ) as pool:
         translate = ErrorTranslator(time, system)
-        http = HttpClient(pool, system="precoro", clock=time, attempts=attempts, translate=translate)
+        http = HttpClient(
+            pool, system="precoro", clock=time, attempts=attempts, translate=translate, max_wait_s=MAX_WAIT_S,
+            address_settings=f"{system.upper()}_REGION, {system.upper()}_BASE_URL",
+        )  # fmt: skip
         yield PrecoroClient(http, clock=time, remaining=lambda: budget.remaining(account), field_cache=field_cache)
 
 

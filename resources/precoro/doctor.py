@@ -6,10 +6,10 @@ diagnose_precoro(client, mapped)  ->  Findings; two calls
 from collections.abc import Iterator, Mapping
 
 from resources.diagnostics import Finding, findings_of
-from resources.precoro.client import CustomField, PrecoroClient
+from resources.precoro.client import PrecoroClient
+from resources.precoro.records import CustomField, candidates
 
 SYSTEM = "precoro"
-DROP_DOWN = "drop-down"
 MIN_CALLS = {"hour": 20, "day": 50}
 
 
@@ -37,7 +37,7 @@ def _fields(client: PrecoroClient, mapped: Mapping[str, str]) -> Iterator[Findin
         return
     fields = client.fields()
     for name, workflow in sorted(mapped.items()):
-        yield _field(name, workflow, [each for each in fields if name in {str(each.field_id), each.name}])
+        yield _field(name, workflow, candidates(fields, name))
 
 
 def _field(name: str, workflow: str, found: list[CustomField]) -> Finding:
@@ -51,7 +51,7 @@ def _field(name: str, workflow: str, found: list[CustomField]) -> Finding:
     field = found[0]
     if not field.enable:
         return Finding(SYSTEM, check, f"{field.field_id} is disabled", "enable it in Precoro's configuration")
-    if field.type_text and DROP_DOWN not in field.type_text.lower():
+    if not field.takes_options:
         fix = f"options need a drop-down list: correct item_custom_field in workflow {workflow}"
         return Finding(SYSTEM, check, f"{field.field_id} has the type {field.type_text!r}", fix)
     return Finding(SYSTEM, check, f"{field.field_id} is enabled")

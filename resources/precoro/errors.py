@@ -3,7 +3,6 @@
 Source: precoro.md §3 (429 body) and §4 (error envelope).
 """
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,13 +18,14 @@ from resources.errors import (
     RecordRejectedError,
     RequestRejectedError,
 )
-from resources.http import retry_after_s
+from resources.http_refusals import refusal_of, retry_after_s
+from resources.scalars import as_moment, as_number
 
 FIX = (
     "the token or its user was rejected; renew {0}_TOKEN, check that {0}_EMAIL is the user of the token and that this"
     " user may view and edit custom fields, and that {0}_REGION is the account's region"
 )
-TIMESTAMP = "%Y-%m-%d %H:%M:%S UTC"
+FIRST_TIMESTAMP = 1e8  # a larger number is no number of seconds to wait
 MAX_TEXT = 300
 # a timestamp in full seconds may be up to one second too early
 ROUNDING_S = 1.0
@@ -46,13 +46,18 @@ class ErrorTranslator:
         if not response.is_client_error or status == httpx.codes.REQUEST_TIMEOUT:
             return None
         operation = f"{response.request.method} {response.request.url.path}"
-        if status in {401, 403}:
-            return CredentialsError("precoro", operation, f"HTTP {status}: {self._fix}", code=str(status))
         body = _json(response)
         if status == httpx.codes.TOO_MANY_REQUESTS:
             return self._rate_limit(response, body, operation)
         text = _without_values(error_text(body), response.request)
         reason = f"HTTP {status}: {text}" if text else f"HTTP {status}"
+        after_s = retry_after_s(response, self._clock.now())
+        refusal = refusal_of("precoro", operation, reason, text or response.text, after_s=after_s)
+        if refusal:
+            return refusal
+        if status in {401, 403}:
+            words = f" ({text})" if text else ""
+            return CredentialsError("precoro", operation, f"HTTP {status}{words}: {self._fix}", code=str(status))
         rejected = RecordRejectedError if status in {400, 409, 422} else RequestRejectedError
         return rejected("precoro", operation, reason, code=str(status))
 
@@ -60,7 +65,7 @@ class ErrorTranslator:
         details = body if isinstance(body, dict) else {}
         kind = str(details.get("RateLimit-Type") or "unnamed limiter")
         timestamp = details.get("RateLimit-Retry-After") or response.headers.get("ratelimit-retry-after")
-        seconds = self._until(str(timestamp)) if timestamp else None
+        seconds = self._until(str(timestamp).strip()) if timestamp else None
         if seconds is None:
             seconds = retry_after_s(response, self._clock.now())
         if "daily" in kind.lower() or (seconds or 0.0) > MAX_WAIT_S:
@@ -69,15 +74,13 @@ class ErrorTranslator:
         return RateLimitedError("precoro", operation, f"HTTP 429: {kind}", retry_after_s=seconds)
 
     def _until(self, timestamp: str) -> float | None:
-        """Return the seconds until a timestamp, in the documented form or in ISO 8601."""
-        try:
-            moment = datetime.strptime(timestamp, TIMESTAMP).replace(tzinfo=UTC)
-        except ValueError:
-            try:
-                moment = datetime.fromisoformat(timestamp)
-            except ValueError:
-                return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        """Return the seconds until a timestamp, in the documented form, as an HTTP date, in ISO 8601, or as seconds."""
+        seconds = as_number(timestamp)
+        if seconds is not None:
+            return max(0.0, seconds) if seconds < FIRST_TIMESTAMP else None
+        moment = as_moment(timestamp.removesuffix(" UTC"))
+        if moment is None:
+            return None
         return max(0.0, (moment - self._clock.now()).total_seconds()) + ROUNDING_S
 
 
@@ -114,7 +117,9 @@ def _first_text(node: Any, path: str = "") -> str:
 
 
 def _without_values(text: str, request: httpx.Request) -> str:
-    """Return the text without the values that we sent: names are personal data."""
+    """Return the text without the values that we sent: names are personal data, and the token is a secret."""
+    for header in ("x-auth-token", "email"):
+        text = text.replace(request.headers.get(header) or "\0", f"<{header}>")
     if request.method != "GET":
         for key, value in parse_qsl(request.content.decode("utf-8", "replace")):
             if key in {"name", "code"} and value:

@@ -6,7 +6,7 @@ Sandbox(folder)  ->  .transport("netsuite" | "suiteprojects" | "precoro")  ->  a
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -54,35 +54,29 @@ class Sandbox:
         """The folder's credentials, `{system: {name: value}}`."""
         return folder_credentials(self.folder)
 
+    def settings(self, name: SystemName) -> dict[str, Any]:
+        """Return the constructor arguments of one simulated system."""
+        return {
+            "path": self.folder / f"{name}.sqlite",
+            "clock": self.clock,
+            "switches": self.switches,
+            "credentials": self.credentials[name],
+        }
+
     @cached_property
     def netsuite(self) -> NetSuiteSandbox:
         """The simulated NetSuite account."""
-        return NetSuiteSandbox(
-            self.folder / "netsuite.sqlite",
-            clock=self.clock,
-            switches=self.switches,
-            credentials=self.credentials["netsuite"],
-        )
+        return NetSuiteSandbox(**self.settings("netsuite"))
 
     @cached_property
     def suiteprojects(self) -> SuiteProjectsSandbox:
         """The simulated SuiteProjects Pro account."""
-        return SuiteProjectsSandbox(
-            self.folder / "suiteprojects.sqlite",
-            clock=self.clock,
-            switches=self.switches,
-            credentials=self.credentials["suiteprojects"],
-        )
+        return SuiteProjectsSandbox(**self.settings("suiteprojects"))
 
     @cached_property
     def precoro(self) -> PrecoroSandbox:
         """The simulated Precoro."""
-        return PrecoroSandbox(
-            self.folder / "precoro.sqlite",
-            clock=self.clock,
-            switches=self.switches,
-            credentials=self.credentials["precoro"],
-        )
+        return PrecoroSandbox(**self.settings("precoro"))
 
     def system(self, name: SystemName) -> System:
         """Return one simulated system with its planned faults."""

@@ -128,6 +128,7 @@ def uvicorn_config(app: AsgiApp, files: TlsFiles | None) -> uvicorn.Config:
         log_level="warning",
         access_log=False,  # URLs may carry names
         server_header=False,
+        date_header=False,  # NetSuite's has its own clock
         timeout_graceful_shutdown=SHUTDOWN_S,
         ssl_certfile=files.certificate if files else None,
         ssl_keyfile=files.key if files else None,

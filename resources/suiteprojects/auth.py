@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from resources.clock import Clock
 from resources.errors import ContractError, CredentialsError, RecordRejectedError, UnreachableError
 from resources.http import HttpClient
+from resources.scalars import as_number, as_text, required_text
 from resources.suiteprojects.tokens import LOGIN, TokenFile, Tokens
 from resources.suiteprojects.xml import Element, command, text_element
 
@@ -20,6 +21,7 @@ AUTHORIZE_PATH = "/login/oauth2/v1/authorize"
 SCOPE = "xml"
 DAY_S = 86_400.0
 TOKEN_PATH = "/login/oauth2/v1/token"  # noqa: S105 - a path
+UNKNOWN_LIFE_S = 600.0  # of an access token; one that expires earlier is rejected and then renewed
 EARLY_S = 60.0  # a token is renewed this long before it expires: a request may take a while
 
 
@@ -40,6 +42,11 @@ class SignIn(ABC):
         """Return the days until a person must sign in again; None if unknown."""
         return None
 
+    @property
+    def company_name(self) -> str:
+        """The company; blank where the sign-in does not name it."""
+        return ""
+
 
 @dataclass(frozen=True)
 class PasswordSignIn(SignIn):
@@ -49,6 +56,11 @@ class PasswordSignIn(SignIn):
     user: str
     password: str = field(repr=False)
     uses_token = False
+
+    @property
+    def company_name(self) -> str:
+        """The company."""
+        return self.company
 
     def login(self) -> Element:
         """Return all three."""
@@ -99,10 +111,11 @@ class Application:
         try:
             issued: dict[str, Any] = response.json()
             now = clock.now().timestamp()
+            # whatever else is unreadable: the refresh token that was sent is spent, so the next one must be saved
             return Tokens(
-                access_token=str(issued["access_token"]),
-                refresh_token=str(issued.get("refresh_token") or grant.get("refresh_token") or ""),
-                expires_at=now + float(issued.get("expires_in", 0)),
+                access_token=required_text(issued["access_token"]),
+                refresh_token=as_text(issued.get("refresh_token")) or grant.get("refresh_token") or "",
+                expires_at=now + min(max(as_number(issued.get("expires_in")) or UNKNOWN_LIFE_S, 0.0), DAY_S),
                 refreshed_at=now,
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -9,6 +9,7 @@ is repeated, and a write raises AnswerLostError: check the target before sending
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 
+from resources.account import Account, account_of
 from resources.clock import Clock, WallClock
 from resources.errors import (
     AnswerLostError,
@@ -21,10 +22,20 @@ from resources.errors import (
     TransientError,
 )
 from resources.http import HttpClient
+from resources.scalars import as_whole
 from resources.suiteprojects.auth import SignIn
-from resources.suiteprojects.errors import BAD_SESSION, MINUTE_S, OK, SYSTEM, TOO_MUCH, status_error
+from resources.suiteprojects.blanks import Blanks
+from resources.suiteprojects.errors import (
+    BAD_SESSION,
+    MINUTE_S,
+    OK,
+    SYSTEM,
+    TOO_MUCH,
+    UNKNOWN_ERROR,
+    status_error,
+)
 from resources.suiteprojects.paging import MAX_PAGES, PagedRead, read_command
-from resources.suiteprojects.responses import check_blocks, parse_response, records_of
+from resources.suiteprojects.responses import check_blocks, parse_response, records_of, status_of
 from resources.suiteprojects.xml import Element, Record, command, date_of, request, summary, text_element
 
 PATH = "/api.pl"
@@ -75,11 +86,18 @@ class SuiteProjectsClient:
         self._quota: tuple[int, int] | None = None  # requests left in 24 hours, and our calls when that was read
         self._texts: dict[int, str] = {}
         self._texts_lock = Lock()
+        self._blanks = Blanks()
+        self._sampled: set[str] = set()
 
     @property
     def base_url(self) -> str:
         """The service's address."""
         return self._http.base_url
+
+    @property
+    def account(self) -> Account:
+        """The account: its address, and the company if that is part of the sign-in."""
+        return account_of(self.base_url, company=self._sign_in.company_name)
 
     @property
     def calls(self) -> int:
@@ -209,7 +227,21 @@ class SuiteProjectsClient:
             self._record_quota(left)
         else:
             blocks = self.execute(reads)
-        return [records_of(block, read) for block, read in zip(blocks, reads, strict=True)]
+        doubtful = [place for place, block in enumerate(blocks) if status_of(block) == UNKNOWN_ERROR]
+        if doubtful:  # an error that passes, or this account's answer for no rows: it is then the same again
+            answers = self.execute([reads[place] for place in doubtful])
+            blocks = [dict(zip(doubtful, answers, strict=True)).get(place, each) for place, each in enumerate(blocks)]
+        found = [records_of(block, read) for block, read in zip(blocks, reads, strict=True)]
+        for read, records in zip(reads, found, strict=True):
+            self._blanks.learn(read, records)
+        return found
+
+    def leaves_out_blanks(self, type_name: str, fields: Sequence[str], *, custom: bool = False) -> bool:
+        """Return whether a property that records lack is blank (`blanks.py`); reads a page if that is not known yet."""
+        if not self._blanks.are_left_out and type_name not in self._sampled:
+            self._sampled.add(type_name)
+            self.read_many([read_command(type_name, fields, limit=str(self.page_size), custom=custom, order="id,asc")])
+        return self._blanks.are_left_out
 
     # --- small calls ------------------------------------------------------------------------------------------
 
@@ -238,20 +270,16 @@ class SuiteProjectsClient:
             raise ContractError(SYSTEM, "Time", "the response has no date")
         return text
 
-    def remaining_today(self) -> int:
-        """Return the requests left in 24 hours; the call costs one."""
+    def remaining_today(self) -> int | None:
+        """Return the requests left in 24 hours, None if unknown; the call costs one."""
         (block,) = self.execute([_rate_limit()])
-        left = self._record_quota(block)
-        if left is None:
-            raise ContractError(SYSTEM, "Read RateLimit", "the response has no number")
-        return left
+        return self._record_quota(block)
 
     def _record_quota(self, block: Element) -> int | None:
-        text = (block.findtext("RateLimit/remain_24h_error") or "").strip()
-        if not text.isdigit():
-            return None
-        self._quota = int(text), self.calls
-        return int(text)
+        left = as_whole(block.findtext("RateLimit/remain_24h_error"))
+        if left is not None:
+            self._quota = max(0, left), self.calls
+        return None if left is None else max(0, left)
 
 
 def _rate_limit() -> Element:

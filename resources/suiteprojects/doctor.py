@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from resources.diagnostics import Finding, findings_of
 from resources.suiteprojects.client import SuiteProjectsClient
+from resources.suiteprojects.custom_fields import SUFFIX, read_definitions
 from resources.suiteprojects.errors import OK, SYSTEM, status_error
 from resources.suiteprojects.responses import status_of
 from resources.suiteprojects.tokens import LOGIN
@@ -14,7 +15,6 @@ from resources.suiteprojects.xml import command
 
 MIN_REQUESTS = 200  # fewer than one ordinary run of some thousand records needs
 SOON_DAYS = 0.5  # a refresh token may be valid for one day only
-SUFFIX = "__c"
 
 
 def diagnose_suiteprojects(client: SuiteProjectsClient, mapped: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
@@ -48,14 +48,16 @@ def _user(client: SuiteProjectsClient) -> Iterator[Finding]:
 
 def _quota(client: SuiteProjectsClient) -> Iterator[Finding]:
     left = client.remaining_today()
+    if left is None:
+        yield Finding(SYSTEM, "requests", "the service does not report how many are left in these 24 hours")
+        return
     fix = "wait until the 24 hours have passed, or ask Oracle for a higher limit" if left < MIN_REQUESTS else ""
     yield Finding(SYSTEM, "requests", f"{left:,} left in these 24 hours", fix)
 
 
 def _fields(client: SuiteProjectsClient, association: str, fields: Mapping[str, str]) -> Iterator[Finding]:
     check = f"custom fields of {association}"
-    records = client.read_all("CustField", ["name", "active"], query={"association": association})
-    active = {f"{record['name']}{SUFFIX}": record["active"] == "1" for record in records}
+    active = {name: each.active for name, each in read_definitions(client, association).items()}
     usable = sorted(name for name in fields if active.get(name))
     for name in sorted(fields.keys() - set(usable)):
         state = "is inactive" if name in active else "does not exist"

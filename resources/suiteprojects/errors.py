@@ -14,7 +14,8 @@ from resources.errors import (
 
 SYSTEM = "suiteprojects"
 OK = 0
-NO_ROWS = 601
+UNKNOWN_ERROR = 1
+NO_ROWS = frozenset({601, UNKNOWN_ERROR, 910})  # statuses of an empty Read, beside 0 (suiteprojects_api.md §1.3 [C])
 RATE_LIMIT = 556
 MINUTE_S = 60.0
 BUSY = frozenset({414, 419, 606})  # temporarily down, try again, projections running
@@ -51,7 +52,7 @@ def status_error(status: int, operation: str) -> IntegrationError:
     if status == RATE_LIMIT:
         reason = f"status {status}: the account's request limit is reached"
         return RateLimitedError(SYSTEM, operation, reason, retry_after_s=MINUTE_S)
-    if status in BUSY:
+    if status in BUSY or status == UNKNOWN_ERROR:
         reason = f"status {status}: the service is temporarily unavailable; try again later"
         return TransientError(SYSTEM, operation, reason)
     if status in FIXES:

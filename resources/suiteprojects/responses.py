@@ -6,6 +6,7 @@ Only their position identifies blocks, so a response counts when every block is 
 from collections.abc import Sequence
 
 from resources.errors import ContractError
+from resources.suiteprojects.dictionary import RECORD_TYPES
 from resources.suiteprojects.errors import NO_ROWS, OK, SYSTEM, status_error
 from resources.suiteprojects.xml import Element, Record, parse_xml, record_of
 
@@ -53,7 +54,7 @@ def check_blocks(blocks: Sequence[Element], commands: Sequence[Element]) -> None
 
 
 def records_of(block: Element, read: Element) -> list[Record]:
-    """Return the records in the block of a Read.
+    """Return the records in the block of a Read; elements that are no records are ignored.
 
     Raises:
         IntegrationError: The Read was rejected, or the block contains other records than requested.
@@ -61,10 +62,14 @@ def records_of(block: Element, read: Element) -> list[Record]:
     type_name = read.get("type", "")
     operation = f"Read {type_name}"
     status = status_of(block)
-    if status not in {OK, NO_ROWS}:
+    children = [child for child in block if child.tag in RECORD_TYPES]
+    if status in NO_ROWS and any(len(child) for child in children):
+        raise ContractError(SYSTEM, operation, f"the response has records and status {status}, which has none")
+    if status in NO_ROWS:
+        return []
+    if status != OK:
         raise status_error(status, operation)
-    children = list(block)
-    if any(child.tag != type_name for child in children) or (status == NO_ROWS and children):
+    if any(child.tag != type_name for child in children):
         raise ContractError(SYSTEM, operation, "the response contains other records than requested")
     size = int(read.get("limit", "").rpartition(",")[2])
     records = [record_of(child) for child in children]

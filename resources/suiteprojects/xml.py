@@ -17,6 +17,17 @@ Element = etree._Element  # noqa: SLF001 lxml has no public name for its element
 Record = dict[str, str | None]
 
 CLIENT = {"client": "millpond", "client_ver": "1"}
+# other spellings of properties in responses (suiteprojects_api.md §4 [U])
+ALIASES = {
+    "is_a_node": "isanode",
+    "is_a_level": "isalevel",
+    "sold_to_contactid": "sold_to_contact_id",
+    "external_id": "externalid",
+}
+MAX_CHARACTER = 0x10FFFF
+_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,9}));")
+_PROLOG = re.compile(r"^<\?xml[^>]*\?>")
+_MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PREFIXES = {prefix: element for element, prefix in ADDRESSES.items()}
 _ADDRESS_FIELD = re.compile(rf"({'|'.join(_PREFIXES)})(\w+)")
@@ -124,9 +135,23 @@ def request(namespace: str, key: str, login: Element, commands: Sequence[Element
 def parse_xml(body: bytes) -> Element:
     """Return the root of a response; entities, network access and DTDs are off.
 
+    One bad character does not hide a thousand records: if the body is not well-formed, it is read once more with
+    U+FFFD for what XML cannot represent, and as Latin-1 if it is no UTF-8 (suiteprojects_api.md §1.1).
+
     Raises:
         ValueError: The body is not well-formed XML.
     """
+    try:
+        return _parse(body.strip())
+    except etree.XMLSyntaxError:
+        pass
+    try:
+        return _parse(_repaired(body))
+    except etree.XMLSyntaxError as error:
+        raise ValueError("not well-formed XML") from error
+
+
+def _parse(body: bytes) -> Element:
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -135,25 +160,45 @@ def parse_xml(body: bytes) -> Element:
         remove_comments=True,
         remove_pis=True,
     )
+    return etree.fromstring(body, parser)
+
+
+def _repaired(body: bytes) -> bytes:
     try:
-        return etree.fromstring(body, parser)
-    except etree.XMLSyntaxError as error:
-        raise ValueError("not well-formed XML") from error
+        text = body.decode()
+    except UnicodeDecodeError:
+        is_utf8 = _MULTIBYTE.search(body) is not None
+        text = body.decode("utf-8", "replace") if is_utf8 else body.decode("latin-1")
+    text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_checked_reference, text))
+    return _PROLOG.sub("", text.strip().lstrip("\ufeff")).encode()
+
+
+def _checked_reference(reference: re.Match[str]) -> str:
+    """Return a reference to a character, or U+FFFD if XML cannot represent the character."""
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    return "\ufffd" if number > MAX_CHARACTER or _ILLEGAL.match(chr(number)) else reference[0]
 
 
 def record_of(element: Element) -> Record:
-    """Return a record of a response with flat names."""
+    """Return a record of a response with flat names; of a repeated element the first value that is not blank."""
     record: Record = {}
     for child in element:
         name = str(child.tag)
         if name in ADDRESSES:
             for part in child.iterfind("Address/*"):
-                record[f"{ADDRESSES[name]}{part.tag}"] = part.text or None
-        elif len(child):  # most are plain text: searching each for a date costs more than all the rest
+                flat = f"{ADDRESSES[name]}{part.tag}"
+                record[flat] = record.get(flat) or part.text or None
+            continue
+        value = child.text or None
+        if len(child):  # most are plain text: searching each for a date costs more than all the rest
             date = child.find("Date")
-            record[name] = date_of(date) if date is not None else child.text or None
-        else:
-            record[name] = child.text or None
+            value = date_of(date) if date is not None else value
+        record[name] = record.get(name) or value
+    for alias, name in ALIASES.items():
+        if alias in record:
+            record[name] = record.get(name) or record[alias]
+    if record.get("id"):
+        record["id"] = str(record["id"]).strip()
     return record
 
 

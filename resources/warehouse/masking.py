@@ -36,6 +36,7 @@ FREE_TEXT = {
     "sync_plans": ("note", "decided_by"),
     "sync_runs": ("note",),
     "sync_manual_links": ("decided_by", "note"),
+    "sync_links": ("value_hashes",),  # of single values: whoever has a list of names could look them up
 }
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from resources.warehouse.ducklake import DuckLake, DuckLakeSettings
 from resources.warehouse.masking import Personal, masked_copy
-from resources.warehouse.warehouse import Warehouse
+from resources.warehouse.warehouse import MEMORY_MB, Warehouse
 
 
 def open_warehouse(
@@ -19,12 +19,19 @@ def open_warehouse(
     ducklake: DuckLakeSettings | None = None,
     *,
     any_version: bool = False,
+    memory_mb: int = MEMORY_MB,
 ) -> Warehouse:
     """Return the warehouse of a folder or of a DuckLake; see `WarehouseResource`."""
     copy = None if personal == "show" and ducklake is None else masked_copy(personal)
     backend = DuckLake(ducklake) if ducklake else None
     return Warehouse(
-        folder, encryption_key, copy, backend=backend, hides_personal=personal != "show", any_version=any_version
+        folder,
+        encryption_key,
+        copy,
+        backend=backend,
+        hides_personal=personal != "show",
+        any_version=any_version,
+        memory_mb=memory_mb,
     )
 
 
@@ -42,10 +49,13 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     s3_key: str = Field(default="", description="Access key of the object store; a secret, so give dg.EnvVar.")
     s3_secret: str = Field(default="", description="Secret key of the object store; a secret, so give dg.EnvVar.")
 
+    memory_mb: int = Field(default=MEMORY_MB, description="Megabytes that DuckDB may use.")
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Warehouse]:  # noqa: ARG002
         """Yield the plain warehouse, which is open only while it reads or writes."""
-        yield open_warehouse(Path(self.folder), self.encryption_key, self.personal, self._ducklake())
+        folder, lake = Path(self.folder), self._ducklake()
+        yield open_warehouse(folder, self.encryption_key, self.personal, lake, memory_mb=self.memory_mb)
 
     def _ducklake(self) -> DuckLakeSettings | None:
         if not self.catalog:

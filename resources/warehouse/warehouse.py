@@ -25,7 +25,7 @@ from resources.warehouse.snapshot import TableCopy, copy_file, copy_tables, remo
 from resources.warehouse.tables import has_table, literal, quoted, read_frame, replace_table
 
 LOCK_TIMEOUT_S = 300.0
-MEMORY_LIMIT = "512MB"  # of a section that processes whole tables; beyond it DuckDB spills to disk
+MEMORY_MB = 512  # of a section that processes whole tables; beyond it DuckDB spills to disk
 
 # errors of the storage, not of a query
 _STORAGE_ERRORS = (
@@ -55,6 +55,7 @@ class Warehouse:
         backend: Backend | None = None,
         hides_personal: bool = False,
         any_version: bool = False,
+        memory_mb: int = MEMORY_MB,
     ) -> None:
         """Use the warehouse of this folder; files are created on the first write.
 
@@ -65,6 +66,7 @@ class Warehouse:
             backend: Storage other than `millpond.duckdb`.
             hides_personal: No personal value leaves the warehouse.
             any_version: Open a warehouse of any schema version, to upgrade it.
+            memory_mb: Megabytes that DuckDB may use where whole tables are processed.
         """
         self.folder = folder
         self.encryption_key = encryption_key
@@ -72,7 +74,7 @@ class Warehouse:
         self.file = folder / "millpond.duckdb"
         self.snapshot = folder / "analyst.duckdb"
         self.backend: Backend = backend or DuckDBFile(self.file)
-        self._copy, self._is_version_known = copy, any_version
+        self._copy, self._is_version_known, self._memory_mb = copy, any_version, memory_mb
 
     def exists(self) -> bool:
         """Return whether anything was ever written.
@@ -138,7 +140,7 @@ class Warehouse:
     def limit_memory(self, con: duckdb.DuckDBPyConnection) -> None:
         """Make a tuned section spill to disk beside the warehouse instead of using the machine's memory."""
         con.execute(f"set temp_directory = {literal(str(self.folder / '.spill'))}")  # first: the limit may need it
-        con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+        con.execute(f"set memory_limit = '{self._memory_mb}MB'")
 
     @contextmanager
     def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -1,20 +1,21 @@
 /*
 why: The origin of one value of a target record: NetSuite's column, the rule, the request and its outcome.
 
-grain   one row per step, from NetSuite to the target
-key     position, what, happened_at
+grain   one row per record and step, from NetSuite to the target
+key     source, position, what, happened_at
 reads   lineage_columns, sync_links, sync_attempts, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
-notes   `from why('suiteprojects__customers', '107', 'addr_city')`: a workflow, a NetSuite or target id, and a target field.
+notes   `from why('suiteprojects__customers', '107', 'addr_city')`: a workflow, a NetSuite id, and a target field. The same
+        number may be the id of another record in the target: `why(…, id_of := 'target')` reads it as the target's id.
         Times are UTC.
 */
-create or replace macro why(workflow_name, record, field_name) as table (
+create or replace macro why(workflow_name, record, field_name, id_of := 'netsuite') as table (
 with
 
 mart as (
     select source, source_id, to_json(mart) ->> field_name as value
     from query_table('mart_' || workflow_name) as mart
-    where source_id = cast(record as varchar)
-        or (source, source_id) in (
+    where id_of = 'netsuite' and source_id = cast(record as varchar)
+        or id_of = 'target' and (source, source_id) in (
             select (source, source_id) from sync_links
             where workflow = workflow_name and target_id = cast(record as varchar)
         )
@@ -44,25 +45,25 @@ rules as (
 links as (select * from sync_links semi join mart using (source, source_id) where workflow = workflow_name),
 
 steps as (
-    select 1 as position, 'NetSuite' as step, source_table || '.' || source_column as what, staged ->> source_column as value,
+    select source, source_id, 1 as position, 'NetSuite' as step, source_table || '.' || source_column as what, staged ->> source_column as value,
         modified_at as happened_at
     from rules join seen using (source, source_id)
     where source_column is not null
     union all
-    select distinct 2, 'rule', 'workflow version ' || workflow_version, expression, null from rules
+    select distinct source, source_id, 2, 'rule', 'workflow version ' || workflow_version, expression, null from rules
     union all
-    select 3, 'mapped', field_name, value, null from mart
+    select source, source_id, 3, 'mapped', field_name, value, null from mart
     union all
-    select 4, case state when 'intent' then 'sent' else 'answered' end,
+    select source, source_id, 4, case state when 'intent' then 'sent' else 'answered' end,
         case state when 'intent' then action else state end, reason, seen_at
     from sync_attempts semi join mart using (source, source_id)
     where workflow = workflow_name
     union all
-    select 5, 'target', target_id, to_json(target_state) ->> field_name, links.confirmed_at
+    select source, source_id, 5, 'target', target_id, to_json(target_state) ->> field_name, links.confirmed_at
     from links join query_table('target_' || workflow_name) as target_state using (target_id)
 )
 
-select position, step, what, value, happened_at
+select source, source_id, position, step, what, value, happened_at
 from steps
-order by position, happened_at, what
+order by source, source_id, position, happened_at, what
 )

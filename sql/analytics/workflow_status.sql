@@ -1,15 +1,21 @@
 /*
-workflow_status: The state of each workflow: its last run, the records in the target, and plans that wait.
+workflow_status: The state of each workflow: its last delivery, the records in the target, and plans that wait.
 
 grain   one row per workflow
 key     workflow
 reads   sync_runs, sync_decisions, sync_links, sync_plans
-notes   `waiting_plan` is the guard's text if a plan waits for approval.
+notes   A run that only planned is no delivery: its time is `planned_at`. `waiting_plan` is the guard's text if a plan
+        waits for approval.
 */
 create or replace view workflow_status as
 with
 
-last_run as (select * from sync_runs qualify row_number() over (partition by workflow order by started_at desc) = 1),
+last_delivery as (
+    select * from sync_runs where plan_id is not null
+    qualify row_number() over (partition by workflow order by position desc nulls last) = 1
+),
+
+runs as (select workflow, max(started_at) filter (plan_id is null) as planned_at from sync_runs group by workflow),
 
 decided as (
     select
@@ -22,21 +28,33 @@ decided as (
     group by workflow
 ),
 
-linked as (select workflow, count(*) as in_target from sync_links group by workflow),
+-- a link to a record that was left inactive has no fingerprint of sent values
+linked as (
+    select
+        workflow,
+        count(*) filter (payload_hash is not null or target_hash is not null) as in_target,
+        count(*) filter (payload_hash is null and target_hash is null) as switched_off
+    from sync_links
+    where target_id is not null
+    group by workflow
+),
 
 waiting as (select workflow, any_value(note) as note from sync_plans where state = 'waiting' group by workflow)
 
 select
     workflow,  -- the workflow
-    last_run.state,  -- state of its last run
-    last_run.started_at,  -- start, UTC
-    last_run.finished_at,  -- end, UTC
+    last_delivery.state,  -- state of its last delivery; null: nothing was delivered yet
+    last_delivery.started_at,  -- its start, UTC
+    last_delivery.finished_at,  -- its end, UTC
+    runs.planned_at,  -- start of the last run that only planned, UTC
     decided.records,  -- number of source records decided on
-    coalesce(linked.in_target, 0) as in_target,  -- number of its records in the target
+    coalesce(linked.in_target, 0) as in_target,  -- number of its records in the target, as last confirmed; without those switched off
+    coalesce(linked.switched_off, 0) as switched_off,  -- number of its records that are in the target and inactive
     decided.held_back,  -- number of records that need attention
     decided.deferred,  -- records that the next run sends: the daily call quota was used up
     waiting.note as waiting_plan  -- the guard that stopped a plan; null: no plan waits
-from last_run
+from runs
+left join last_delivery using (workflow)
 left join decided using (workflow)
 left join linked using (workflow)
 left join waiting using (workflow)

@@ -3,7 +3,7 @@ candidates: The records that are not in the target, and whether each can be impo
 
 grain   one row per source record that the target does not have
 key     source, source_id
-reads   sync_decisions, sync_links, {mart}, {plan}, {selection}
+reads   sync_decisions, sync_links, sync_plans, {mart}, {plan}, {selection}
 notes   As of the newest plan and the outcomes of sending it.
 */
 with
@@ -16,8 +16,9 @@ decided as (
         if(later.action is null, plan.reason, later.reason) as last_reason,
         coalesce(later.target_id, plan.target_id) as known_target_id
     from {plan} as plan
+    join sync_plans as known using (plan_id)
     left join sync_decisions as later
-        on later.workflow = $workflow and later.to_run is null and later.from_at >= plan.decided_at
+        on later.workflow = $workflow and later.to_run is null and later.from_position > known.position
         and later.source = plan.source and later.source_id = plan.source_id
     where plan.plan_id = $plan_id
 )

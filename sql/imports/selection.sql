@@ -41,7 +41,7 @@ select
         when not records.is_selected then 'ancestor'
         else coalesce(selected.selected_by, 'all')
     end as selected_by,  -- id, search or all: how it was selected; ancestor: selected with a record below it
-    mart.disposition  -- deliver, retire, skip or quarantine: the mapping's result
+    mart.disposition  -- deliver, retire, skip, quarantine or block: the mapping's result
 from records
 inner join {mart} as mart on mart.source = records.source and mart.source_id = records.source_id
 left join sync_import_selection as selected

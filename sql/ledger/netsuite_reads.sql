@@ -16,5 +16,6 @@ create table if not exists netsuite_reads (
     unchanged bigint,  -- rows that were read without a change
     deleted bigint,  -- deleted rows
     calls bigint,  -- requests to NetSuite, without sign-in
-    seconds double  -- seconds until the rows were written
+    seconds double,  -- seconds until the rows were written
+    warnings varchar[]  -- what did not stop the read: missing columns, repaired values, unknown stages
 )

@@ -6,13 +6,14 @@ key     attempt_id, state
 reads   nothing
 notes   Append-only. An attempt begins with the state intent, committed before anything is sent, and ends with
         confirmed, rejected, unknown or not_sent. After a lost response or a dead run, the target is read and the
-        attempt gets another row: found, absent, or unverifiable if the target does not expose what was sent. A create
+        attempt gets another row: found, absent, unverifiable if the target does not expose what was sent, or ambiguous
+        if a create may have made one of several records; every plan looks at an ambiguous one again. A create
         that takes a second call has the code `unfinished` until that call is known to have arrived; the next run makes
         it and adds the state finished.
 */
 create table if not exists sync_attempts (
     attempt_id varchar,  -- one send of one record
-    state varchar,  -- intent; confirmed, rejected, unknown or not_sent; found, absent or unverifiable; finished
+    state varchar,  -- intent; confirmed, rejected, unknown or not_sent; found, absent, unverifiable or ambiguous; finished
     run_id varchar,  -- Dagster run
     workflow varchar,  -- workflow name
     source varchar,  -- staging table without its prefix
@@ -26,5 +27,8 @@ create table if not exists sync_attempts (
     code varchar,  -- the target's own code
     reason varchar,  -- the target's own message
     image varchar,  -- changes before and after, as JSON; only with the intent; encrypted if a key is set
-    seen_at timestamp  -- when, UTC
+    seen_at timestamp,  -- when, UTC
+    position bigint,  -- place in the ledger's sequence: a later row has a higher number, whatever the clocks showed
+    parent_target_id varchar,  -- target id of the parent that was sent; only with the intent
+    existing_ids varchar  -- of a create: target ids of records of this name without our key that existed before, as JSON
 )

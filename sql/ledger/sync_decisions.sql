@@ -20,5 +20,6 @@ create table if not exists sync_decisions (
     from_run varchar,  -- first run with this decision
     from_at timestamp,  -- start of the period, UTC
     to_run varchar,  -- run that decided otherwise; null: still open
-    to_at timestamp  -- end of the period, UTC
+    to_at timestamp,  -- end of the period, UTC
+    from_position bigint  -- place of the start in the ledger's sequence: a later one has a higher number
 )

@@ -18,5 +18,6 @@ create table if not exists sync_links (
     target_hash varchar,  -- fingerprint of the target's record right after these values were written
     workflow_version varchar,  -- fingerprint of the workflow file that wrote it
     run_id varchar,  -- run that last confirmed it
-    confirmed_at timestamp  -- when, UTC
+    confirmed_at timestamp,  -- when, UTC
+    value_hashes varchar  -- fingerprint of each field of the target's record at that time, as JSON: what differs was edited
 )

@@ -26,5 +26,6 @@ create table if not exists sync_plans (
     calls_left bigint,  -- requests that the target still allowed that day; null: unknown
     checksum varchar,  -- hash of all its rows: only what was approved is sent
     decided_by varchar,  -- user name of the person who released or rejected it
-    note varchar  -- guard that holds it back, or reason of the rejection
+    note varchar,  -- guard that holds it back, or reason of the rejection
+    position bigint  -- place in the ledger's sequence: a later row has a higher number, whatever the clocks showed
 )

@@ -31,5 +31,7 @@ create table if not exists sync_runs (
     calls bigint,  -- requests to the target, reads and writes
     calls_left bigint,  -- requests left of the target's daily quota at the end; null: it has none
     seconds double,  -- seconds of sending
-    account varchar  -- address of the account that was written to
+    account varchar,  -- address of the account that was written to
+    position bigint,  -- place of the last change of this row in the ledger's sequence; a later one has a higher number
+    read_position bigint  -- place in that sequence when the run began to read the target
 )

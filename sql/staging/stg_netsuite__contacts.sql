@@ -41,7 +41,7 @@ addresses as (
 renamed as (
     select
         -- ids
-        columns('^(id|custentity.*)$'),
+        columns('^(id|custentity.*|cseg.*)$'),
         entityid as entity_number,  -- display name in NetSuite
         externalid as external_id,  -- external id, set by another system
         case when company in (select id from customers) then company end as customer_id,  -- its customer; null if it belongs to another record

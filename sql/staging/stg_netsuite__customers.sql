@@ -5,7 +5,8 @@ grain   one row per NetSuite customer internal id; leads, prospects and deleted 
 key     customer_id
 reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, raw_netsuite__customer_subsidiaries,
         raw_netsuite__addresses, raw_netsuite__currencies, raw_netsuite__entity_statuses
-notes   `stage` comes from the raw table: a conversion moves the row.
+notes   `stage` comes from the raw table: a conversion moves the row. If NetSuite's `searchstage` is empty or another text,
+        the type of the status decides; if that is unknown too, `stage` is null, and workflows that use it hold the row.
         The address is the default billing address, else the default shipping address, else the first one; `shipping_…`
         is the default shipping address only. A deleted customer keeps its last addresses and subsidiaries.
         Custom fields keep NetSuite's names. If the metadata catalog lists their types, check boxes are booleans,
@@ -15,7 +16,16 @@ notes   `stage` comes from the raw table: a conversion moves the row.
 with
 
 source as (
-    select 'customer' as stage, * from raw_netsuite__customers
+    select
+        -- rows of an unknown stage are in this raw table too
+        case
+            when upper(trim(customers.searchstage)) = 'CUSTOMER' then 'customer'
+            when lower(trim(statuses.entitytype)) in ('customer', 'lead', 'prospect')
+                then lower(trim(statuses.entitytype))
+        end as stage,
+        customers.*
+    from raw_netsuite__customers as customers
+    left join raw_netsuite__entity_statuses as statuses on statuses.key = customers.entitystatus
     union all by name
     select 'lead' as stage, * from raw_netsuite__leads
     union all by name
@@ -55,7 +65,7 @@ subsidiaries as (
 renamed as (
     select
         -- ids
-        columns('^(id|custentity.*)$'),
+        columns('^(id|custentity.*|cseg.*)$'),
         parent as parent_customer_id,  -- NetSuite internal id of the parent customer
         entityid as entity_number,  -- display number or name in NetSuite
         externalid as external_id,  -- external id, set by another system
@@ -65,7 +75,7 @@ renamed as (
         terms as terms_id,  -- NetSuite internal id of the payment terms
         salesrep as sales_rep_id,  -- NetSuite internal id of the sales representative
         -- descriptions
-        stage,  -- customer, lead or prospect
+        stage,  -- customer, lead or prospect; null if unknown
         companyname as company_name,  -- company name; empty for most individuals
         altname as alt_name,  -- name without the number
         salutation,  -- form of address

@@ -13,7 +13,7 @@ source as (select * from raw_netsuite__customrecord_any),
 renamed as (
     select
         -- ids
-        columns('^(id|custrecord.*)$'),
+        columns('^(id|custrecord.*|cseg.*)$'),
         externalid as external_id,  -- external id, set by another system
         owner as owner_id,  -- NetSuite internal id of the owner, an employee
         -- descriptions

@@ -34,7 +34,7 @@ subsidiaries as (
 renamed as (
     select
         -- ids
-        columns('^(id|custentity.*)$'),
+        columns('^(id|custentity.*|cseg.*)$'),
         entityid as entity_number,  -- display number or name in NetSuite
         externalid as external_id,  -- external id, set by another system
         customer as customer_id,  -- NetSuite internal id of the customer

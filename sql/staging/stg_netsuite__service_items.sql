@@ -13,7 +13,7 @@ source as (select * from raw_netsuite__service_items),
 renamed as (
     select
         -- ids
-        columns('^(id|custitem.*)$'),
+        columns('^(id|custitem.*|cseg.*)$'),
         externalid as external_id,  -- external id, set by another system
         parent as parent_id,  -- NetSuite internal id of the parent item
         class as classification_id,  -- NetSuite internal id of the class

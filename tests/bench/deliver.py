@@ -85,7 +85,7 @@ def measured(name: str, count: int, latency_ms: int, command: list[str], batch: 
         service = sandbox.suiteprojects
         requests = service.calls_made()
         with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
-            quota = requests / (client.remaining_today() + service.calls_made())
+            quota = requests / ((client.remaining_today() or 0) + service.calls_made())
         return Measured(
             name, count, requests, service.write_calls(), quota, figures["sending_s"],
             figures.get("total_s"), figures["rejected"], len(service.rows("Customer")),

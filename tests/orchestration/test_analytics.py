@@ -124,9 +124,9 @@ def test_why_follows_one_value_from_netsuite_to_the_target(analyst: duckdb.DuckD
         "select source_id, target_id, city from sync_links join stg_netsuite__customers on customer_id = source_id"
         " where workflow = 'suiteprojects__customers' and city is not null order by all limit 1"
     ).fetchall()[0]
-    for key in (source_id, target_id):
+    for key, kind in ((source_id, "netsuite"), (target_id, "target")):
         steps = analyst.execute(
-            "select step, value from why('suiteprojects__customers', ?, 'addr_city')", [key]
+            "select step, value from why('suiteprojects__customers', ?, 'addr_city', id_of := ?)", [key, kind]
         ).fetchall()
         assert [value for step, value in steps if step in {"NetSuite", "mapped", "target"}] == [city] * 3
         assert ("rule", "from: city") in steps

@@ -62,7 +62,7 @@ def test_missing_rows_of_the_shipped_file_are_listed(tmp_path: Path, capsys: pyt
          "no table `stg_netsuite__currency`; did you mean"),
         ({"lookup": {**LOOKUP, "by": "currencyid"}}, "no column `currencyid`; did you mean currency_id"),
         ({"lookup": {**LOOKUP, "return": "nope"}}, "no column `nope`"),
-        ({"lookup": {**LOOKUP, "table": "suiteprojects.Nobody"}}, "`suiteprojects.Nobody` has no `currency_id`"),
+        ({"lookup": {**LOOKUP, "table": "suiteprojects.Nothing"}}, "`suiteprojects.Nothing` has no `currency_id`"),
         ({"lookup": {"table": "suiteprojects.User", "by": "nope", "return": "id"}}, "has no `nope`"),
         ({"lookup": {"table": LOOKUP["table"], "by": "x"}}, "Field required"),
         ({"lookup": LOOKUP, "values": {"1": "2"}}, "give `values` or `lookup`, not both"),

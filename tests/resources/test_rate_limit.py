@@ -202,3 +202,41 @@ def test_processes_share_one_quota(tmp_path: Path) -> None:
         moments = [row[0] for row in execute("select at from calls order by at")]
     assert len(moments) == 24
     assert busiest(moments, 3600.0) == 10
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    jumps=st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(-200_000.0, 0.0)), min_size=1, max_size=15),
+    spacing_s=st.floats(0.0, 3.0),
+)
+def test_a_clock_that_is_set_back_neither_blocks_nor_exceeds_a_window(
+    jumps: list[tuple[float, float]], spacing_s: float
+) -> None:
+    """In true time the limits hold, and no call waits for longer than its longest window."""
+    window, clock, set_back, moments = Window("minute", 3, 60.0), StepClock(), 0.0, []
+    with TemporaryDirectory() as folder:
+        budget = CallBudget(Path(folder, "calls.sqlite"), [window], clock, spacing_s=spacing_s, identical_get_s=60.0)
+        for pause_s, jump_s in jumps:
+            clock.sleep(pause_s)
+            clock.moment += timedelta(seconds=jump_s)
+            set_back += jump_s
+            before = clock.now().timestamp() - set_back
+            budget.answered(budget.acquire("account", identity="x" if pause_s > 15 else None))
+            moments.append(clock.now().timestamp() - set_back)
+            assert moments[-1] - before <= window.seconds + 1
+
+    assert busiest(moments, window.seconds) <= window.calls
+
+
+def test_after_a_clock_was_ahead_calls_go_on(tmp_path: Path) -> None:
+    """A clock that showed tomorrow for a moment does not use up the spacing until tomorrow."""
+    clock = StepClock()
+    budget = CallBudget(tmp_path / "calls.sqlite", [Window("day", 100, 86_400.0)], clock, spacing_s=1.0)
+    clock.moment += timedelta(days=1)
+    budget.answered(budget.acquire("account"))
+    clock.moment -= timedelta(days=1)
+
+    budget.acquire("account")
+
+    assert clock.now() - BEGINS < timedelta(seconds=3)
+    assert budget.remaining("account") == {"day": 98}

@@ -162,7 +162,7 @@ _DIFFERING = f"""
 with link as (select * from sync_links where workflow = $workflow),
 decided as (select * from sync_decisions where workflow = $workflow and to_run is null),
 newest as (
-    select plan_id, state from sync_plans where workflow = $workflow and kind = 'sync' order by made_at desc limit 1
+    select plan_id, state from sync_plans where workflow = $workflow and kind = 'sync' order by position desc limit 1
 ),
 planned as (select plan.*, newest.state as plan_state from {{plan}} as plan join newest using (plan_id)),
 others as (

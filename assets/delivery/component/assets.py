@@ -60,7 +60,13 @@ def mart_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
 
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         warehouse, client = context.resources.warehouse, client_of(context, workflow)
-        records = make_mart(warehouse, workflow, clock=client.clock, read_system=partial(kind.records, client))
+        records = make_mart(
+            warehouse,
+            workflow,
+            clock=client.clock,
+            read_system=partial(kind.records, client),
+            run_id=context.run.run_id,
+        )
         comments = {**MART_COMMENTS, **workflow.field_comments()}
         with warehouse.writer(transaction=False) as con:
             dispositions = con.execute(_DISPOSITIONS.format(quoted(workflow.mart))).fetchall()

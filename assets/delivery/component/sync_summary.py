@@ -16,6 +16,7 @@ from assets.delivery.ledger.attempts import open_intents
 from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import HELD, WRITING
+from assets.netsuite.extract.metrics import latest_warnings
 from resources.warehouse.tables import quoted
 
 REPORT_URL = "/reports/run-{}.html"  # served by the sign-in proxy before the webserver
@@ -31,6 +32,7 @@ class SyncSummary:
         changed: Source, NetSuite id, action, changed fields, reason code of the first records sent.
         unknown: Requests of any run whose outcome is not known.
         read_at: NetSuite's time up to which every table was read, UTC.
+        warnings: Record type and text of what the latest reads of NetSuite could not read as declared.
     """
 
     run: Mapping[str, Any]
@@ -38,6 +40,7 @@ class SyncSummary:
     changed: Sequence[tuple[str, str, str, list[str], str]]
     unknown: int
     read_at: datetime | None
+    warnings: Sequence[tuple[str, str]]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -61,6 +64,7 @@ def read_summary(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str
         changed=con.execute(_CHANGED.format(plan=quoted(workflow.plan)), [run_id, workflow.name]).fetchall(),
         unknown=len(open_intents(con, workflow.name)),
         read_at=con.execute("select min(watermark_at) from sync_watermarks").fetchall()[0][0],
+        warnings=latest_warnings(con),
     )
 
 
@@ -89,6 +93,7 @@ def sync_metadata(summary: SyncSummary, run_id: str, calls_left: int | None) -> 
         "summary": _table(["outcome", "records"], list(summary.counts.items()), "no records"),
         "changed": _table(["source", "NetSuite id", "action", "fields", "why"], changed, "nothing"),
         "held_back": _table(["state", "cause", "records", "first NetSuite ids"], summary.held, "nothing"),
+        "netsuite_warnings": _table(["table", "warning"], summary.warnings, "none"),
         "quota": _table(["requests", ""], calls, "none"),
         "as_of": dg.MetadataValue.timestamp(read_at.replace(tzinfo=UTC)) if read_at else "not known",
     }

@@ -6,17 +6,30 @@ compared records  ->  choose_actions()  ->  action, reason_code, reason
 import polars as pl
 
 from assets.delivery.cases import Case, SqlCase, first_match, sql_first_match
-from assets.delivery.schemas import MANUAL, OURS, QUARANTINE, REJECTED_REASON, RETIRE, SKIP, TOUCHED, TargetShape
+from assets.delivery.diff.edits import EDITED
+from assets.delivery.schemas import (
+    BLOCK,
+    LOST_CREATE,
+    MANUAL,
+    OURS,
+    QUARANTINE,
+    REJECTED_REASON,
+    RETIRE,
+    SKIP,
+    TOUCHED,
+    TargetShape,
+)
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
 
 # The cases in which nothing is written, in order; the prefilter evaluates the same text in DuckDB.
 NOT_SELECTED = SqlCase(f"disposition = '{SKIP}'", Action.SKIPPED)
 QUARANTINED = SqlCase(f"disposition = '{QUARANTINE}'", Action.QUARANTINED)
+UNREAD = SqlCase(f"disposition = '{BLOCK}'", Action.BLOCKED)
 NEVER_CREATED = SqlCase(f"disposition = '{RETIRE}' and target_id is null", Action.SKIPPED)
 INACTIVE = SqlCase(f"disposition = '{RETIRE}'", Action.UNCHANGED, reason="reason || '; already inactive in the target'")
 IDENTICAL = SqlCase("true", Action.UNCHANGED, "'identical'", "'the target already has these values'")
-NO_WRITE_SQL = sql_first_match([NOT_SELECTED, QUARANTINED, NEVER_CREATED, INACTIVE, IDENTICAL])
+NO_WRITE_SQL = sql_first_match([NOT_SELECTED, QUARANTINED, UNREAD, NEVER_CREATED, INACTIVE, IDENTICAL])
 
 EXISTS = pl.col("target_id").is_not_null()
 DIFFERS = pl.col("changes").list.len() > 0
@@ -30,6 +43,7 @@ def choose_actions(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSp
     cases = [
         NOT_SELECTED.case,
         QUARANTINED.case,
+        UNREAD.case,
         Case(pl.col("candidates") > 0, Action.AMBIGUOUS, "several_candidates", _ambiguity()),
         Case(pl.col("held"), Action.SKIPPED, "undone", pl.format(undone, pl.col("undone_run").str.head(8))),
         *_retired(target),
@@ -39,7 +53,12 @@ def choose_actions(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSp
         Case(pl.col("unmonitored").list.len() > 0, Action.UNCHANGED, "not_monitored", unmonitored),
     ]
     action, code, reason = first_match(cases, IDENTICAL.case)
-    return compared.with_columns(action.alias("action"), code.alias("reason_code"), reason.alias("reason"))
+    decided = compared.with_columns(action.alias("action"), code.alias("reason_code"), reason.alias("reason"))
+    told = pl.col("reason_code").is_in(["drift", "drift_reported", "drift_adopted"])
+    as_well = pl.format("{}; {}{}", "reason", pl.lit(EDITED), "edited")
+    return decided.with_columns(
+        pl.when(pl.col("edited").is_not_null() & ~told).then(as_well).otherwise("reason").alias("reason")
+    )
 
 
 def _retired(target: TargetShape) -> list[Case]:
@@ -107,6 +126,8 @@ def _ambiguity() -> pl.Expr:
     return (
         pl.when(pl.col("matched_by") == MANUAL)
         .then(pl.lit(invalid))
+        .when(pl.col("matched_by") == LOST_CREATE)
+        .then(pl.col("claimants") + pl.lit("; choose one with `millpond link`, or `new` if none"))
         .when(pl.col("candidates") == 1)
         .then(pl.lit("a target record with") + same + other_id)
         .otherwise(pl.col("candidates").cast(pl.String) + pl.lit(" records share") + same + several)

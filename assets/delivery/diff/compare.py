@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.delivery.cases import set_where
 from assets.delivery.diff.compared_fields import kept_when_blank, unowned_fields
+from assets.delivery.diff.edits import with_edited
 from assets.delivery.diff.parents import MOVED
 from assets.delivery.diff.records import Records
 from assets.delivery.ledger.normalization import target_hashes
@@ -28,7 +29,7 @@ def compare(
 
     Returns:
         The records with changes (list of field, before, after), payload (JSON), unmonitored (list of fields that
-        differ without counting) and normalized (bool).
+        differ without counting), normalized (bool) and edited (fields that somebody edited in the target, as text).
     """
     live = pl.col("disposition").is_in([DELIVER, RETIRE])
     exists = pl.col("target_id").is_not_null() & live
@@ -45,11 +46,13 @@ def compare(
     payload = pl.struct([value.alias(name) for name, value in desired.items()] or [pl.lit(None)])
     rows = _with_changes(rows, changes).with_columns(payload.struct.json_encode().alias("payload"))
     rows = _with_normalized(_monitored(rows, target, spec), target.key_field, fields, spec.version)
+    rows = with_edited(rows, target, spec)
     equal = matched.filter(~differing).with_columns(
         pl.lit([], dtype=rows.schema["changes"]).alias("changes"),
         pl.lit(None, dtype=pl.String).alias("payload"),
         NO_NAMES.alias("unmonitored"),
         pl.lit(value=False).alias("normalized"),
+        pl.lit(None, dtype=pl.String).alias("edited"),
     )
     return pl.concat([rows.select(equal.columns), equal])
 

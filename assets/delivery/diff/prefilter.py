@@ -7,7 +7,7 @@ A record is unchanged when both sides have its key once, every field that is our
 the ledger says otherwise, and its parent is unchanged as well; or when it should not be in the target and is not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -127,6 +127,26 @@ class Prefilter:
             [self._comparison.workflow.name],
         ).fetchall()
         return int(rows[0][0])
+
+    def count_linked(self) -> int:
+        """Return the number of target records that links of the workflow point at, whatever is compared."""
+        query = "select count(distinct target_id) from sync_links where workflow = ?"
+        return int(self._con.execute(query, [self._comparison.workflow.name]).fetchall()[0][0])
+
+    def count_values(self, plan: pl.DataFrame, names: Sequence[str]) -> dict[str, int]:
+        """Return how many of our records have a value in these fields of the target state."""
+        workflow, known = self._comparison.workflow, columns_of(self._con, self._comparison.target_state)
+        counted = [name for name in names if name in known]
+        if not counted:
+            return {}
+        self._insert("_planned", ("target_id",), plan.select("target_id").drop_nulls())
+        values = self._con.execute(
+            f"select {', '.join(f'count({quoted(name)})' for name in counted)} from {quoted(workflow.target_state)}"
+            " where target_id in (select target_id from sync_links where workflow = ? union all"
+            f" select target_id from _planned union all select target_id from {self.unchanged})",
+            [workflow.name],
+        ).fetchall()[0]
+        return dict(zip(counted, values, strict=True))
 
     def keep(self, keys: str) -> None:
         """Drop the unchanged records whose key (KEY) is not in a table."""

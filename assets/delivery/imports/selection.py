@@ -36,7 +36,7 @@ class ImportSelection:
 
     @property
     def selected_by(self) -> str:
-        """How the records were selected, as stored: id, search or all."""
+        """The way in which the records were selected, as stored: id, search or all."""
         return "id" if self.ids else "search" if self.search else "all"
 
 
@@ -47,7 +47,7 @@ def read_selection(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> pl.Dat
 
 
 def unselected(con: duckdb.DuckDBPyConnection, workflow: Workflow, records: pl.DataFrame) -> pl.DataFrame:
-    """Return the records (KEY) that nobody selected for import; none where the workflow imports all."""
+    """Return the records (KEY) that no one selected for import; none where the workflow imports all."""
     if workflow.imports_all:
         return records.clear()
     return records.join(read_selection(con, workflow), on=KEY, how="anti")

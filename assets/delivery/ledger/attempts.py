@@ -11,8 +11,9 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from assets.delivery.schemas import KEY, REJECTED_SCHEMA
-from assets.delivery.target import UNFINISHED
+from assets.delivery.ledger.sequence import next_position
+from assets.delivery.schemas import KEY, LOST_CREATE_SCHEMA, REJECTED_SCHEMA, SourceKey
+from assets.delivery.target import UNEXPLAINED, UNFINISHED, Action
 from resources.warehouse.tables import has_table, insert_frame, quoted, read_frame
 
 
@@ -27,6 +28,7 @@ class AttemptState(StrEnum):
     FOUND = "found"  # read back after a lost response or a dead run: the target has it
     ABSENT = "absent"  # read back: the target does not have it
     UNVERIFIABLE = "unverifiable"  # read back: the target does not expose what was sent
+    AMBIGUOUS = "ambiguous"  # read back: one of several records may be the one that was created
     FINISHED = "finished"  # the second call of a create was made
 
 
@@ -34,7 +36,7 @@ class Attempt(NamedTuple):
     """One row of sync_attempts: one send of one record, in one state.
 
     `image` is JSON of the changed fields before and after, encrypted when a key is set, and stored with the intent
-    only; `seen_at` is UTC.
+    only, as are `parent_target_id` and `existing_ids`; `seen_at` is UTC.
     """
 
     attempt_id: str
@@ -52,6 +54,8 @@ class Attempt(NamedTuple):
     reason: str
     image: str | None
     seen_at: datetime
+    parent_target_id: str | None = None
+    existing_ids: str | None = None
 
 
 ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -61,9 +65,12 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def write_attempts(con: duckdb.DuckDBPyConnection, attempts: Iterable[Attempt]) -> None:
-    """Append attempts."""
+    """Append attempts, in this order."""
     con.execute("create or replace temp table _attempts as select * exclude (source_number) from sync_attempts limit 0")
-    insert_frame(con, "_attempts", pl.DataFrame(list(attempts), schema=ATTEMPT_SCHEMA, orient="row"))
+    rows = pl.DataFrame(list(attempts), schema=ATTEMPT_SCHEMA, orient="row")
+    insert_frame(
+        con, "_attempts", rows.with_columns(position=next_position(con) + pl.int_range(rows.height, dtype=pl.Int64))
+    )
     con.execute(
         "insert into sync_attempts by name select *, try_cast(source_id as bigint) as source_number from _attempts"
     )
@@ -79,15 +86,53 @@ def open_intents(con: duckdb.DuckDBPyConnection, workflow: str) -> list[Attempt]
     )
 
 
+_IS_AMBIGUOUS = "bool_or(state = 'ambiguous') and not bool_or(state in ('found', 'absent'))"
+
+
+def ambiguous_creates(con: duckdb.DuckDBPyConnection, workflow: str) -> list[Attempt]:
+    """Return the intents of creates that may have made one of several records."""
+    return _read(
+        con,
+        "workflow = ? and state = 'intent' and attempt_id in"
+        f" (select attempt_id from sync_attempts where workflow = ? group by attempt_id having {_IS_AMBIGUOUS})",
+        [workflow, workflow],
+    )
+
+
+def read_lost_creates(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """Return the records of ambiguous creates, with the possible target records: LOST_CREATE_SCHEMA."""
+    query = (
+        "select source, source_id, any_value(reason) filter (state = 'ambiguous') as lost_create from sync_attempts"
+        f" where workflow = ? group by attempt_id, source, source_id having {_IS_AMBIGUOUS}"
+    )
+    return pl.DataFrame(read_frame(con, query, [workflow]), LOST_CREATE_SCHEMA).unique(KEY, keep="last")
+
+
+def creates_without_outcome(con: duckdb.DuckDBPyConnection, workflow: str) -> set[SourceKey]:
+    """Return the records that an earlier create may have made."""
+    attempts = (*open_intents(con, workflow), *ambiguous_creates(con, workflow))
+    return {SourceKey(each.source, each.source_id) for each in attempts if each.action == Action.CREATE}
+
+
 def unfinished_creates(con: duckdb.DuckDBPyConnection, workflow: str) -> list[Attempt]:
     """Return creates that arrived but whose second call is not known to have been made, oldest first."""
     return _read(
         con,
         "workflow = ? and code = ? and target_id is not null"
         " and attempt_id not in (select attempt_id from sync_attempts where workflow = ? and state = 'finished')"
-        " order by seen_at, attempt_id",
+        " order by position",
         [workflow, UNFINISHED, workflow],
     )
+
+
+def refused_unexplained(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> set[SourceKey]:
+    """Return the records that the target refused without a reason when an earlier run last sent them."""
+    query = (
+        "select source, source_id from sync_attempts where workflow = ? and run_id <> ?"
+        " and state in ('confirmed', 'found', 'rejected', 'unknown') qualify code = ? and state = 'unknown'"
+        " and row_number() over (partition by source, source_id order by position desc) = 1"
+    )
+    return {SourceKey(*row) for row in con.execute(query, [workflow, run_id, UNEXPLAINED]).fetchall()}
 
 
 def _read(con: duckdb.DuckDBPyConnection, condition: str, values: list[str]) -> list[Attempt]:
@@ -107,16 +152,16 @@ select
     reason as rejected_reason
 from sync_attempts
 where workflow = ? and seen_at >= ? and state not in ('intent', 'finished')
-qualify row_number() over (partition by source, source_id order by seen_at desc) = 1 and state = 'rejected'
+qualify row_number() over (partition by source, source_id order by position desc) = 1 and state = 'rejected'
 """
 
 _PARENT_CHANGED = """
 select distinct child.source, child.source_id
 from (
-    select source, source_id, run_id, seen_at
+    select source, source_id, run_id, position
     from sync_attempts
-    where workflow = ? and state = 'rejected' and seen_at is not null
-    qualify row_number() over (partition by source, source_id order by seen_at desc) = 1
+    where workflow = ? and state = 'rejected'
+    qualify row_number() over (partition by source, source_id order by position desc) = 1
 ) as rejected
 join {mart} as child using (source, source_id)
 join sync_decisions as parent
@@ -124,7 +169,7 @@ join sync_decisions as parent
     and parent.source_id = child.parent_source_id
     and parent.to_run is null
     and parent.from_run <> rejected.run_id
-    and parent.from_at > rejected.seen_at
+    and parent.from_position > rejected.position
 """
 
 

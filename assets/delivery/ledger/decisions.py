@@ -9,6 +9,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
+from assets.delivery.ledger.sequence import next_position
 from assets.delivery.schemas import KEY, UPSTREAM_SCHEMA
 from resources.warehouse.tables import has_table, insert_frame, quoted, read_frame
 
@@ -54,9 +55,9 @@ def write_decisions(
     )
     con.execute(
         f"insert into sync_decisions by name select ? as workflow, new.*, {_NUMBER}, ? as workflow_version,"
-        " ? as from_run, ?::timestamp as from_at from _decisions as new"
+        " ? as from_run, ?::timestamp as from_at, ?::bigint as from_position from _decisions as new"
         f" where not exists (select 1 from sync_decisions as open where {_SAME})",
-        [workflow, version, run_id, moment, workflow],
+        [workflow, version, run_id, moment, next_position(con), workflow],
     )
 
 

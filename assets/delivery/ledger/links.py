@@ -3,11 +3,16 @@
 sync_links, sync_manual_links, sync_record_urls
 """
 
+import hashlib
+
 import duckdb
 import polars as pl
 
-from assets.delivery.schemas import LINK_SCHEMA, MANUAL_LINK_SCHEMA
-from resources.warehouse.tables import read_frame
+from assets.delivery.schemas import KEY, LINK_SCHEMA, MANUAL_LINK_SCHEMA
+from assets.delivery.target import TARGET_STATE_COLUMNS
+from resources.warehouse.tables import columns_of, insert_frame, literal, quoted, read_frame
+
+_HASH_LENGTH = 8
 
 
 def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
@@ -22,6 +27,35 @@ def read_manual_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataF
     query = "select source, source_id, target_id as manual_target_id from sync_manual_links where workflow = ?"
     links = read_frame(con, query, [workflow])
     return links if links.height else pl.DataFrame(schema=MANUAL_LINK_SCHEMA)
+
+
+def value_hash(value: str | None) -> str:
+    """Return the fingerprint of one value; blank and null are the same."""
+    return hashlib.md5((value or "").encode(), usedforsecurity=False).hexdigest()[:_HASH_LENGTH]
+
+
+def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state: str, keys: pl.DataFrame) -> None:
+    """Store the fingerprint of every value that the target state shows of linked records: `value_hash`.
+
+    Args:
+        con: An open writer section.
+        workflow: The workflow.
+        target_state: Its table of the target's records, with what was just confirmed.
+        keys: KEY.
+    """
+    fields = [name for name in columns_of(con, target_state) if name not in TARGET_STATE_COLUMNS]
+    if keys.is_empty() or not fields:
+        return
+    con.execute("create or replace temp table _remembered (source varchar, source_id varchar)")
+    insert_frame(con, "_remembered", keys.select(KEY))
+    hashes = ", ".join(f"{literal(name)}: left(md5(coalesce({quoted(name)}, '')), {_HASH_LENGTH})" for name in fields)
+    con.execute(
+        f"update sync_links set value_hashes = shown.hashes from (select target_id, cast(to_json({{{hashes}}}) as"
+        f" varchar) as hashes from {quoted(target_state)}) as shown where sync_links.workflow = ? and"
+        " sync_links.target_id = shown.target_id"
+        " and (source, source_id) in (select (source, source_id) from _remembered)",
+        [workflow],
+    )
 
 
 def save_record_url(con: duckdb.DuckDBPyConnection, workflow: str, target: str, template: str) -> None:

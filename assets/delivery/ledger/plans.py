@@ -11,18 +11,22 @@ from enum import StrEnum
 import duckdb
 import polars as pl
 
-import sql
 from assets.delivery.errors import PlanError
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.sealing import checksum
+from assets.delivery.ledger.sequence import next_position
+from assets.delivery.ledger.tables import ensure_ledger
 from resources.warehouse.tables import (
     columns_of,
     describe_table,
-    ensure_table,
     insert_frame,
     quoted,
     read_frame,
     replace_table,
+)
+
+PLAN_DESCRIPTION = (
+    "One row per NetSuite record and plan: its change and reason. The newest plan and waiting plans are kept."
 )
 
 
@@ -55,6 +59,7 @@ class StoredPlan:
     made_at: datetime
     expires_at: datetime
     state: str
+    writes: int
     checksum: str
     note: str | None
 
@@ -75,7 +80,7 @@ def save(
         row: The columns of sync_plans.
         comments: Column comments of the plan's table.
     """
-    ensure_table(con, sql.statement("ledger", "sync_plans"))
+    ensure_ledger(con)
     expire(con, row["made_at"])
     _replace_ready(con, row)
     table = f"plan_{row['workflow']}"
@@ -84,12 +89,10 @@ def save(
         insert_frame(con, table, plan)
     else:
         replace_table(con, table, plan)
-        description = (
-            "One row per NetSuite record and plan: its change and reason. The newest plan and waiting plans are kept."
-        )
-        describe_table(con, table, description, [(name, comments[name]) for name in plan.columns])
-    names, marks = ", ".join(map(quoted, row)), ", ".join("?" for _ in row)
-    con.execute(f"insert into sync_plans ({names}) values ({marks})", list(row.values()))
+        describe_table(con, table, PLAN_DESCRIPTION, [(name, comments[name]) for name in plan.columns])
+    numbered = {**row, "position": next_position(con)}
+    names, marks = ", ".join(map(quoted, numbered)), ", ".join("?" for _ in numbered)
+    con.execute(f"insert into sync_plans ({names}) values ({marks})", list(numbered.values()))
 
 
 def _replace_ready(con: duckdb.DuckDBPyConnection, row: Mapping[str, object]) -> None:
@@ -125,7 +128,7 @@ def find(con: duckdb.DuckDBPyConnection, plan_id: str) -> StoredPlan:
     Raises:
         PlanError: None or several match.
     """
-    ensure_table(con, sql.statement("ledger", "sync_plans"))
+    ensure_ledger(con)
     found = _read(con, "starts_with(plan_id, ?)", [plan_id])
     exact = [each for each in found if each.plan_id == plan_id] or found
     if len(exact) != 1:
@@ -139,7 +142,7 @@ def newest(con: duckdb.DuckDBPyConnection, workflow: str, kind: PlanKind = PlanK
     Raises:
         PlanError: There is none.
     """
-    ensure_table(con, sql.statement("ledger", "sync_plans"))
+    ensure_ledger(con)
     found = _read(con, "workflow = ? and kind = ?", [workflow, kind])
     if not found:
         raise PlanError(f"{workflow}: no plan yet; materialize plan_{workflow} first")
@@ -149,7 +152,7 @@ def newest(con: duckdb.DuckDBPyConnection, workflow: str, kind: PlanKind = PlanK
 def _read(con: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object]) -> list[StoredPlan]:
     names = ", ".join(StoredPlan.__annotations__)
     rows = con.execute(
-        f"select {names} from sync_plans where {condition} order by made_at desc limit 20", list(values)
+        f"select {names} from sync_plans where {condition} order by position desc nulls last limit 20", list(values)
     ).fetchall()
     return [StoredPlan(*row) for row in rows]
 
@@ -180,7 +183,7 @@ def take(
         )
     if plan.state not in OPEN_STATES:
         raise PlanError(f"{name} is {plan.state}; materialize {plan.table} again")
-    if plan.expires_at < moment:
+    if plan.expires_at < moment and plan.made_by != run_id:
         raise PlanError(f"{name} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; make a new one")
     rows = read_frame(con, f"select * from {quoted(plan.table)} where plan_id = ?", [plan.plan_id])
     if checksum(rows) != plan.checksum:

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.sequence import next_position
 from assets.delivery.target import Action
 from resources.warehouse.tables import has_table, quoted
 
@@ -48,9 +49,10 @@ def update_run(
     known = con.execute("select 1 from sync_runs where run_id = ? and workflow = ?", [run_id, workflow]).fetchall()
     if not known:
         con.execute("insert into sync_runs (run_id, workflow, calls) values (?, ?, 0)", [run_id, workflow])
-    sets = ", ".join([*(f"{quoted(name)} = ?" for name in values), "calls = calls + ?"])
+    sets = ", ".join([*(f"{quoted(name)} = ?" for name in values), "calls = calls + ?", "position = ?"])
     con.execute(
-        f"update sync_runs set {sets} where run_id = ? and workflow = ?", [*values.values(), calls, run_id, workflow]
+        f"update sync_runs set {sets} where run_id = ? and workflow = ?",
+        [*values.values(), calls, next_position(con), run_id, workflow],
     )
 
 
@@ -59,7 +61,7 @@ def last_run_size(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
     rows = con.execute(
         "select run.source_records from sync_runs as run"
         " join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = ?"
-        " where run.workflow = ? and run.finished_at is not null order by run.finished_at desc limit 1",
+        " where run.workflow = ? and run.finished_at is not null order by run.position desc limit 1",
         [PlanKind.SYNC, workflow],
     ).fetchall()
     return int(rows[0][0] or 0) if rows else 0
@@ -99,9 +101,9 @@ def canary_halts(con: duckdb.DuckDBPyConnection, workflow: str, version: str) ->
     rows = con.execute(
         "select run.note, exists (select 1 from sync_plans as plan where plan.workflow = run.workflow"
         " and plan.workflow_version = run.workflow_version and plan.plan_id <> run.plan_id"
-        " and plan.kind = ? and plan.writes > 0 and plan.sent_by is not null and plan.made_at >= run.finished_at)"
+        " and plan.kind = ? and plan.writes > 0 and plan.sent_by is not null and plan.position > run.position)"
         " from sync_runs as run where run.workflow = ? and run.workflow_version = ? and run.state = 'halted'"
-        " order by run.finished_at desc",
+        " order by run.position desc",
         [PlanKind.SYNC, workflow, version],
     ).fetchall()
     return [(str(note), bool(accepted)) for note, accepted in rows]

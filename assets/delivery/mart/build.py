@@ -5,24 +5,28 @@ stg_netsuite__<source>  ->  make_mart(), or update_mart() for some records  ->  
 
 from collections.abc import Iterator
 from datetime import date
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 
-from assets.delivery.ledger.decisions import target_ids_of
+from assets.delivery.ledger.freshness import record_input, sources_of
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.locks import builder_lock
 from assets.delivery.mart.hierarchy import FAMILY_SCHEMA, family_columns, levels_of
 from assets.delivery.mart.lineage import column_lineage, write_lineage
-from assets.delivery.mart.lookup import SystemReader, ValueLists, read_lookups
-from assets.delivery.mart.staging_check import check_table
+from assets.delivery.mart.lookup import Lookups, SystemReader, read_lookups
+from assets.delivery.mart.references import read_references
+from assets.delivery.mart.staging_check import check_shown, check_table
 from assets.delivery.mart.transform import Transform
+from assets.delivery.mart.unread import Unread
 from assets.delivery.schemas import KEY, MART_COLUMNS, MART_COMMENTS
+from assets.delivery.spec.expressions import custom_fields
+from assets.delivery.spec.field_mapping import Lookup
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.workflow import Workflow
-from assets.delivery.spec.workflow_spec import WorkflowSpec
 from resources.clock import Clock, WallClock
 from resources.failpoints import reach
 from resources.warehouse.tables import describe_table, insert_frame, quoted, read_frame, replace_table
@@ -32,8 +36,9 @@ PART_ROWS = 122_880  # transformed at once: the size of DuckDB's row groups
 
 
 def make_mart(
-    warehouse: Warehouse, workflow: Workflow, *, clock: Clock | None = None, read_system: SystemReader | None = None
-) -> int:
+    warehouse: Warehouse, workflow: Workflow, *, clock: Clock | None = None, read_system: SystemReader | None = None,
+    run_id: str = "",
+) -> int:  # fmt: skip
     """Transform all source records into mart_<workflow>, in parts, so that memory does not grow with the table.
 
     Args:
@@ -41,6 +46,7 @@ def make_mart(
         workflow: The workflow.
         clock: Time, for `_today`; by default the machine's.
         read_system: Reads records of the target system for lookups.
+        run_id: The run; its plan takes this mart as current, whatever other runs stage meanwhile.
 
     Returns:
         The number of records.
@@ -50,25 +56,27 @@ def make_mart(
         SyncError: Another run has been building the mart for an hour.
     """
     with builder_lock(warehouse, workflow.mart):
-        lists, today = read_lookups(warehouse, workflow, read_system), _today(workflow, clock or WallClock())
+        with warehouse.writer() as con:
+            ensure_ledger(con)
+            sources = sources_of(con, workflow)
+        lookups, today = read_lookups(warehouse, workflow, read_system), _today(workflow, clock or WallClock())
         with warehouse.writer(tuned=True) as con:
             warehouse.limit_memory(con)
-            ensure_ledger(con)
-            records = write_mart(con, workflow, lists, today)
+            record_input(con, workflow.mart, workflow.name, run_id, sources=sources)
+            records = write_mart(con, workflow, lookups, today)
             write_lineage(con, workflow.name, column_lineage(workflow.spec, workflow.name))
         reach("mart_made")
         return records
 
 
-def write_mart(con: duckdb.DuckDBPyConnection, workflow: Workflow, lists: ValueLists, today: date) -> int:
+def write_mart(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Lookups, today: date) -> int:
     """Replace mart_<workflow>; returns the number of records."""
-    spec, records = _checked(con, workflow), 0
-    family = [_family(con, record) for record in spec.records if record.parent]
-    levels = levels_of(pl.concat([pl.DataFrame(schema=FAMILY_SCHEMA), *family]))
-    transform = Transform(con, workflow.name, spec, lists, levels, today)
+    _check(con, workflow)
+    spec, records = workflow.spec, 0
+    transform = _transform(con, workflow, lookups, today)
     fields = dict.fromkeys(spec.target_fields, pl.String)
     replace_table(con, workflow.mart, pl.DataFrame(schema={**MART_COLUMNS, **fields}))
-    for record in spec.records:
+    for record in transform.spec.records:
         for part in _parts(con, record.table):
             transformed = transform.apply(record, part)
             insert_frame(con, workflow.mart, transformed)
@@ -97,15 +105,14 @@ def update_mart(
         SyncError: Another run has been building the mart for an hour.
     """
     with builder_lock(warehouse, workflow.mart):
-        lists, today = read_lookups(warehouse, workflow, read_system), _today(workflow, clock)
+        lookups, today = read_lookups(warehouse, workflow, read_system), _today(workflow, clock)
         with warehouse.writer() as con:
             con.execute("create or replace temp table _updated (source varchar, source_id varchar)")
             insert_frame(con, "_updated", keys.select(KEY))
-            spec = _checked(con, workflow)
-            staged = [(record, _updated(con, record)) for record in spec.records]
-            levels = levels_of(pl.concat([rows.select(family_columns(record)) for record, rows in staged]))
-            transform = Transform(con, workflow.name, spec, lists, levels, today)
-            rows = pl.concat([transform.apply(record, rows) for record, rows in staged])
+            _check(con, workflow)
+            staged = {record.source: _updated(con, record) for record in workflow.spec.records}
+            transform = _transform(con, workflow, lookups, today)
+            rows = pl.concat([transform.apply(record, staged[record.source]) for record in transform.spec.records])
             mart = quoted(workflow.mart)
             con.execute(f"delete from {mart} where (source, source_id) in (select (source, source_id) from _updated)")
             insert_frame(con, workflow.mart, rows)
@@ -115,12 +122,23 @@ def _today(workflow: Workflow, clock: Clock) -> date:
     return clock.now().astimezone(ZoneInfo(workflow.spec.timezone)).date()
 
 
-def _checked(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> WorkflowSpec:
-    """Check the staging tables, and return the spec with its references resolved."""
-    spec = workflow.spec
-    for record in spec.records:
+def _check(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> None:
+    """Check the staging tables."""
+    for record in workflow.spec.records:
         check_table(con, record, workflow.name)
-    return spec.with_references({name: target_ids_of(con, name) for name in spec.upstream})
+    for source, names in custom_fields(workflow.spec, workflow.name).items():
+        check_shown(con, source, names, f"{workflow.name}.{source}")
+
+
+def _transform(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Lookups, today: date) -> Transform:
+    """Return the transformation: of a few records it is that of all, so that both give them the same values."""
+    family = [_family(con, record) for record in workflow.spec.records if record.parent]
+    levels = levels_of(pl.concat([pl.DataFrame(schema=FAMILY_SCHEMA), *family]))
+    rows = [row for record in workflow.spec.records for row in record.rows]
+    references = read_references(con, {row.reference for row in rows if row.reference})
+    unread: dict[Lookup | str, Unread] = dict(chain(lookups.unread.items(), references.unread.items()))
+    spec = workflow.spec.with_references(references.ids)
+    return Transform(con, workflow.name, spec, lookups.lists, unread, levels, today)
 
 
 def _family(con: duckdb.DuckDBPyConnection, record: RecordMap) -> pl.DataFrame:

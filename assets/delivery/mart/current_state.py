@@ -5,7 +5,10 @@ Target.read()  ->  read_target_state()  ->  target_<workflow>
 
 import polars as pl
 
+from assets.delivery.ledger.account import check_account
+from assets.delivery.ledger.freshness import record_input
 from assets.delivery.ledger.runs import update_run
+from assets.delivery.ledger.sequence import last_position
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.locks import builder_lock
 from assets.delivery.run_context import RunContext
@@ -26,6 +29,10 @@ def read_target_state(run: RunContext) -> pl.DataFrame:
     """
     workflow, spec = run.workflow, run.workflow.spec
     with builder_lock(run.warehouse, workflow.target_state):
+        check_account(run)
+        with run.warehouse.writer() as con:
+            ensure_ledger(con)
+            read_position = last_position(con)
         started_at, calls_before = run.now, run.target.calls
         target_state = run.target.read(spec.target_fields)
         reach("twin_read")
@@ -38,7 +45,10 @@ def read_target_state(run: RunContext) -> pl.DataFrame:
             )
             columns = [(name, comments[name]) for name in target_state.columns]
             describe_table(con, workflow.target_state, description, columns)
-            ensure_ledger(con)
-            state = {"state": "read", "started_at": started_at, "workflow_version": spec.version}
+            state = {
+                "state": "read", "started_at": started_at, "read_position": read_position,
+                "workflow_version": spec.version,
+            }  # fmt: skip
+            record_input(con, workflow.target_state, workflow.name, run.run_id, position=read_position)
             update_run(con, run.run_id, workflow.name, state, calls=run.target.calls - calls_before)
         return target_state

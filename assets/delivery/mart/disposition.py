@@ -9,8 +9,9 @@ import polars as pl
 
 from assets.delivery.cases import Case
 from assets.delivery.mart.hierarchy import CYCLE
+from assets.delivery.mart.unread import Unread
 from assets.delivery.schemas import QUARANTINE, RETIRE, SKIP
-from assets.delivery.spec.expressions import canonical, parse, source_expression, value_list
+from assets.delivery.spec.expressions import canonical, parse, source_columns, source_expression, value_list
 from assets.delivery.spec.field_mapping import FieldRow
 from assets.delivery.spec.policies import Select
 from assets.delivery.spec.record_map import RecordMap
@@ -21,7 +22,11 @@ LEVEL = "_level"  # a column that every source has during the transformation: th
 
 
 def disposition_cases(
-    record: RecordMap, mapped: Mapping[str, pl.Expr], table: pl.DataFrame, max_level: int | None
+    record: RecordMap,
+    mapped: Mapping[str, pl.Expr],
+    table: pl.DataFrame,
+    max_level: int | None,
+    unread: Mapping[str, Unread],
 ) -> list[Case]:
     """Return the cases in which a record is not delivered, in order of precedence.
 
@@ -30,10 +35,12 @@ def disposition_cases(
         mapped: The value of each target field, over the columns of the table.
         table: The staging table, with LEVEL.
         max_level: The target's deepest level.
+        unread: What is unknown of the lookup or reference of a target field.
     """
     return [
         *_retired(record),
         *_out_of_scope(record),
+        *(unread[row.field].case(row.field, _given(row, table)) for row in record.rows if row.field in unread),
         *(case for row in record.rows for case in _invalid(row, mapped[row.field], table)),
         *_misplaced(record, max_level),
     ]
@@ -57,6 +64,9 @@ def _out_of_scope(record: RecordMap) -> Iterator[Case]:
     if select.require_flag:
         checked = pl.col(select.require_flag).cast(pl.String).is_in(CHECKED)
         yield Case(_is_not(checked), disposition, "flag_not_set", f"{select.require_flag} is not checked")
+    if record.source == "customers" and "stage" in source_columns(record, ""):
+        text = "neither the stage nor the type of the status says whether this is a lead, a prospect or a customer"
+        yield Case(pl.col("stage").is_null(), QUARANTINE, "stage_unknown", text)
     if select.where:
         met = parse(select.where, f"{record.source}.where")
         yield Case(_is_not(met), disposition, "filtered_out", f"does not meet the condition: {select.where}")
@@ -74,9 +84,14 @@ def _is_not(condition: pl.Expr) -> pl.Expr:
     return ~condition.fill_null(value=False)
 
 
+def _given(row: FieldRow, table: pl.DataFrame) -> pl.Expr:
+    """Return the row's value before its value list."""
+    return canonical(source_expression(row), table)
+
+
 def _invalid(row: FieldRow, value: pl.Expr, table: pl.DataFrame) -> Iterator[Case]:
     if row.values is not None and row.on_unmapped == "error":
-        given = canonical(source_expression(row), table)
+        given = _given(row, table)
         unmapped = given.is_not_null() & ~given.is_in(list(value_list(row.values)))
         code, text = "value_not_in_list", "the source value is not in the value list"
         if row.lookup:

@@ -4,10 +4,12 @@ lookup  ->  read_lookups()  ->  value list by lookup  ->  with_value_lists()  ->
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import polars as pl
 
 from assets.delivery.errors import MappingError
+from assets.delivery.mart.unread import Unread, is_made_by_runs, was_read
 from assets.delivery.spec.field_mapping import Lookup, OnMultiple
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.workflow import Workflow
@@ -16,12 +18,20 @@ from resources.warehouse.warehouse import Warehouse
 
 ValueLists = Mapping[Lookup, Mapping[str, str]]
 
+
+class Lookups(NamedTuple):
+    """The value list of each lookup, and what is unknown of those whose table was not read."""
+
+    lists: ValueLists
+    unread: Mapping[Lookup, Unread] = {}
+
+
 # reads live records of the target system, by record type: the columns asked for, each as text
 SystemReader = Callable[[str, Sequence[str]], pl.DataFrame]
 
 
-def read_lookups(warehouse: Warehouse, workflow: Workflow, read_system: SystemReader | None = None) -> ValueLists:
-    """Read every lookup of a workflow as a value list.
+def read_lookups(warehouse: Warehouse, workflow: Workflow, read_system: SystemReader | None = None) -> Lookups:
+    """Read every lookup of a workflow as a value list; one whose table was not read is empty.
 
     Args:
         warehouse: The warehouse.
@@ -31,13 +41,19 @@ def read_lookups(warehouse: Warehouse, workflow: Workflow, read_system: SystemRe
     Raises:
         MappingError: There is no such table, or it has no such column.
     """
-    return {
-        each: as_value_list(_read(warehouse, workflow, each, read_system), each.on_multiple)
-        for each in workflow.spec.lookups
-    }
+    found = {each: _read(warehouse, workflow, each, read_system) for each in workflow.spec.lookups}
+    return Lookups(
+        {
+            each: {} if isinstance(rows, Unread) else as_value_list(rows, each.on_multiple)
+            for each, rows in found.items()
+        },
+        {each: rows for each, rows in found.items() if isinstance(rows, Unread)},
+    )
 
 
-def _read(warehouse: Warehouse, workflow: Workflow, lookup: Lookup, read_system: SystemReader | None) -> pl.DataFrame:
+def _read(
+    warehouse: Warehouse, workflow: Workflow, lookup: Lookup, read_system: SystemReader | None
+) -> pl.DataFrame | Unread:
     """Return the columns `by` and `return` of the table that a lookup names."""
     columns = [lookup.by, lookup.return_]
     where = f"{workflow.name}: lookup of {lookup.description}"
@@ -47,9 +63,11 @@ def _read(warehouse: Warehouse, workflow: Workflow, lookup: Lookup, read_system:
                 f"{where}: records of {workflow.spec.system} can only be read in a run; name a table of the warehouse"
             )
         table = read_system(lookup.table.partition(".")[2], list(dict.fromkeys(columns)))
-        return table.select(pl.col(lookup.by).alias("by"), pl.col(lookup.return_).alias("return"))
+        return _shown(table.select(pl.col(lookup.by).alias("by"), pl.col(lookup.return_).alias("return")), lookup)
     with warehouse.writer(transaction=False) as con:
         if not has_table(con, lookup.table):
+            if is_made_by_runs(lookup.table):
+                return Unread(f"{lookup.table} has not been read")
             raise MappingError(f"{where}: the warehouse has no table {lookup.table} yet; materialize it first")
         known = columns_of(con, lookup.table)
         missing = sorted(set(columns) - known.keys())
@@ -57,7 +75,18 @@ def _read(warehouse: Warehouse, workflow: Workflow, lookup: Lookup, read_system:
             raise MappingError(f"{where}: the table has no column {', '.join(missing)}; correct the workflow file")
         live = "where not is_deleted" if "is_deleted" in known else ""
         by, value = map(quoted, columns)
-        return read_frame(con, f'select {by} as "by", {value} as "return" from {quoted(lookup.table)} {live}')
+        rows = read_frame(con, f'select {by} as "by", {value} as "return" from {quoted(lookup.table)} {live}')
+        if rows.is_empty():
+            unknown = is_made_by_runs(lookup.table) and not was_read(con, lookup.table)
+            return Unread(f"{lookup.table} has not been read") if unknown else rows
+        return _shown(rows, lookup)
+
+
+def _shown(rows: pl.DataFrame, lookup: Lookup) -> pl.DataFrame | Unread:
+    """Return the rows, unless none has both values: a role without permission may be shown blank ones, or no rows."""
+    if rows.drop_nulls().is_empty():
+        return Unread(f"no record of {lookup.table} shows {lookup.by} and {lookup.return_}")
+    return rows
 
 
 def as_value_list(table: pl.DataFrame, on_multiple: OnMultiple = "none") -> dict[str, str]:

@@ -1,11 +1,14 @@
 """Check a record map against its staging table before the mart is made."""
 
+from collections.abc import Iterable
+
 import duckdb
 
 from assets.delivery.errors import MappingError
 from assets.delivery.spec.expressions import TODAY, source_columns
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
+from assets.netsuite.extract.capabilities import missing_columns
 from resources.warehouse.tables import columns_of, has_table, quoted
 
 MIN_RECORDS = 10  # with fewer, a check box without any value may just be unchecked everywhere
@@ -32,6 +35,20 @@ def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, workflow: str
         raise MappingError(
             f"{where}: {flag} is blank in every record, so none would be delivered; correct require_flag in the"
             " workflow file, or give NetSuite's role access to the field"
+        )
+
+
+def check_shown(con: duckdb.DuckDBPyConnection, source: str, columns: Iterable[str], where: str) -> None:
+    """Check that NetSuite shows every custom field that is read; its last values would be sent for ever.
+
+    Raises:
+        MappingError: It does not, or no longer.
+    """
+    missing = sorted(set(columns) & missing_columns(con, source))
+    if missing:
+        raise MappingError(
+            f"{where}: NetSuite shows no {', '.join(missing)} of {source} to this role; give it access to the field,"
+            " correct its name, or remove the row from the workflow file. `millpond doctor` checks it"
         )
 
 

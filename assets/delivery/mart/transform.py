@@ -3,7 +3,7 @@
 rows of stg_netsuite__<source>  ->  Transform.apply()  ->  rows of mart_<workflow>
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +15,7 @@ from assets.delivery.errors import MappingError
 from assets.delivery.mart.disposition import LEVEL, disposition_cases
 from assets.delivery.mart.hierarchy import family_columns
 from assets.delivery.mart.lookup import ValueLists, with_value_lists
+from assets.delivery.mart.unread import Unread
 from assets.delivery.schemas import DELIVER, KEY, MART_COLUMNS
 from assets.delivery.spec.expressions import (
     TODAY,
@@ -23,6 +24,7 @@ from assets.delivery.spec.expressions import (
     row_expression,
     source_columns,
 )
+from assets.delivery.spec.field_mapping import Lookup
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from resources.warehouse.tables import Arrow
@@ -40,6 +42,7 @@ class Transform:
         workflow: Name of the workflow, for error texts.
         spec: The workflow, its references resolved to value lists.
         lists: The value list of each lookup.
+        unread: What is unknown of a lookup, or of a workflow that rows refer to.
         levels: See `levels_of`, over all sources of the workflow.
         today: The date of the run.
     """
@@ -48,6 +51,7 @@ class Transform:
     workflow: str
     spec: WorkflowSpec
     lists: ValueLists
+    unread: Mapping[Lookup | str, Unread]
     levels: pl.DataFrame
     today: date
 
@@ -87,7 +91,7 @@ class Transform:
         """Return the mart's columns; the fingerprints are still the texts that they are computed from."""
         place, null = self._place(record), pl.lit(None, dtype=pl.String)
         values = {row.field: canonical(row_expression(row, place, table), table) for row in record.rows}
-        cases = disposition_cases(record, values, table, self.spec.max_level)
+        cases = disposition_cases(record, values, table, self.spec.max_level, self._unread(record))
         disposition = first_match(cases, Case(ALWAYS, DELIVER, None, None))
         read = (name for name in source_columns(record, place) if name != TODAY)
         date_dependent = date_dependent_fields(self.spec)
@@ -101,6 +105,12 @@ class Transform:
             _serialized(read).alias("source_hash"),
             *(values.get(name, null).alias(name) for name in self.spec.target_fields),
         ).with_columns(_serialized(("parent_source", "parent_source_id", *sent)).alias("payload_hash"))
+
+    def _unread(self, record: RecordMap) -> Mapping[str, Unread]:
+        """Return what is unknown of each row's lookup, chained, or reference, by target field."""
+        read = {row.field: [*(row.lookup.chain if row.lookup else ()), row.reference] for row in record.rows}
+        found = {name: [self.unread[each] for each in names if each in self.unread] for name, names in read.items()}
+        return {name: unread[0] for name, unread in found.items() if unread}
 
     def _hashed(self, mapped: pl.DataFrame) -> pl.DataFrame:
         _texts = Arrow(mapped.select(HASHES))  # DuckDB finds it by its name

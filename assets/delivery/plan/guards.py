@@ -3,7 +3,7 @@
 plan, target state  ->  check()  ->  the limits that it exceeds
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,8 +12,11 @@ from assets.delivery.schemas import MANUAL, PARENT
 from assets.delivery.spec.policies import Guards, Limit
 from assets.delivery.target import Action
 
-# a smaller source loses half of its records easily
-SMALL_SOURCE = 20
+# a small source loses half of its records easily
+FEW_RECORDS = 5
+
+# counts the values that fields of our records have in the target
+CountValues = Callable[[Sequence[str]], Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,20 @@ def check(
     records: int,
     size_before: int = 0,
     key_field: str = "",
+    of: int = 0,
+    count_values: CountValues | None = None,
 ) -> list[Tripped]:
     """Compare a plan with the workflow's limits.
 
     Args:
         guards: The limits.
         plan: PLAN_COLUMNS; all rows that write.
-        ours: The number of our records in the target.
+        ours: The number of our records in the target that take part.
         records: The number of source records that were decided on.
         size_before: The same number of the last finished run; 0 if there was none.
         key_field: The target's field with our key.
+        of: The number of all our records, of which percentages are taken, if it is larger than `ours`.
+        count_values: Counts the values of fields before the plan; without it a plan is taken to hold all of them.
 
     Returns:
         The limits that the plan exceeds; empty when it may be sent.
@@ -52,14 +59,19 @@ def check(
     counts = dict(plan.group_by("action").len().iter_rows())
     limits: list[tuple[str, Limit, int, str]] = [
         ("deactivate", guards.deactivate, counts.get(Action.DEACTIVATE.value, 0), "be deactivated"),
+        ("reactivate", guards.reactivate, counts.get(Action.REACTIVATE.value, 0), "be reactivated"),
         ("update", guards.update, counts.get(Action.UPDATE.value, 0), "be updated"),
         ("create", guards.create, counts.get(Action.CREATE.value, 0), "be created"),
         ("clear_values", guards.clear_values, _count_changing(plan, _CLEARED), "lose the value of a field"),
         ("key_change", guards.key_change, _count_changing(by_rule, _replaced(key_field)), "get another key"),
         ("reparent", guards.reparent, _count_changing(plan, _replaced(PARENT)), "move to another parent"),
     ]
-    tripped = [_compare(name, limit, rows, ours, effect) for name, limit, rows, effect in limits]
-    return [*(each for each in tripped if each), *_source_guards(guards, records, ours, size_before)]
+    total = max(ours, of) + counts.get(Action.ADOPT.value, 0)
+    tripped = [
+        _compare(name, limit, rows, total, f"{rows} records would {effect}") for name, limit, rows, effect in limits
+    ]
+    found = [*tripped, *_emptied_fields(guards.emptied_field, plan, count_values)]
+    return [*(each for each in found if each), *_source_guards(guards, records, ours, size_before)]
 
 
 def canary_guard(plan: pl.DataFrame, halts: Sequence[tuple[str, bool]]) -> list[Tripped]:
@@ -90,21 +102,37 @@ def _count_changing(plan: pl.DataFrame, change: pl.Expr) -> int:
     return int(writes.select(pl.col("changes").list.eval(change).list.any().sum()).item() or 0)
 
 
+def _emptied_fields(limit: Limit, plan: pl.DataFrame, count_values: CountValues | None) -> list[Tripped | None]:
+    """Find the fields that lose their values as a whole: a permission was lost, or a column has another name now."""
+    writes = plan.filter(pl.col("payload").is_not_null())
+    cleared = writes.select(pl.col("changes").list.eval(pl.element().filter(_CLEARED)).explode()).drop_nulls()
+    lost = dict(cleared.select(pl.col("changes").struct.field("field")).group_by("field").len().sort("field").rows())
+    suspects = {name: rows for name, rows in lost.items() if rows > (limit.allowed(0) or 0)}
+    before = count_values(list(suspects)) if suspects and count_values else {}
+    totals = {name: max(rows, before.get(name, 0)) for name, rows in suspects.items()}
+    return [
+        _compare(
+            "emptied_field", limit, rows, totals[name], f"the field `{name}` would lose {rows} of {totals[name]} values"
+        )
+        for name, rows in suspects.items()
+    ]
+
+
 def _source_guards(guards: Guards, records: int, ours: int, size_before: int) -> list[Tripped]:
     if guards.empty_source and records == 0 and ours > 0:
         return [Tripped("empty_source", 0, 0, f"the source has no records, but the target has {ours} of ours")]
-    if guards.source_shrunk and size_before >= SMALL_SOURCE and records * 2 < size_before:
+    if guards.source_shrunk and size_before - records > FEW_RECORDS and records * 2 < size_before:
         reason = f"the source has {records} records, down from {size_before} in the last run"
         return [Tripped("source_shrunk", records, size_before, reason)]
     return []
 
 
-def _compare(guard: str, limit: Limit, rows: int, ours: int, effect: str) -> Tripped | None:
-    allowed = max(limit.rows, int(ours * limit.percent / 100))
-    if rows <= allowed:
+def _compare(guard: str, limit: Limit, rows: int, total: int, effect: str) -> Tripped | None:
+    allowed = limit.allowed(total)
+    if allowed is None or rows <= allowed:
         return None
     reason = (
-        f"{rows} records would {effect}; the limit is {allowed} ({limit.rows} rows or {limit.percent:g} % of {ours})."
+        f"{effect}; the limit is {allowed} ({limit.describe(total)})."
         f" If this is intended, release the plan, or raise guards.{guard} in the workflow file and run again"
     )
     return Tripped(guard, rows, allowed, reason)

@@ -13,7 +13,7 @@ from assets.delivery.target import Action
 
 
 class Mode(StrEnum):
-    """What a run may do."""
+    """Actions that a run may take."""
 
     SYNC = "sync"  # create and change
     IMPORT = "import"  # create selected records that are not in the target; change nothing

@@ -4,6 +4,7 @@ mart_<workflow>, target_<workflow>, ledger  ->  make_plan()  ->  plan_<workflow>
 """
 
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import polars as pl
 
@@ -11,13 +12,15 @@ from assets.delivery.diff.decide import decide
 from assets.delivery.diff.ledger_facts import read_ledger_facts
 from assets.delivery.diff.prefilter import Prefilter
 from assets.delivery.imports.selection import unselected
+from assets.delivery.ledger.account import delivered_by_others
 from assets.delivery.ledger.links import save_record_url
 from assets.delivery.ledger.plan_kind import PlanKind
-from assets.delivery.ledger.recovery import close_dead, resolve_intents
+from assets.delivery.ledger.recovery import close_dead
+from assets.delivery.ledger.resolution import resolve_intents
 from assets.delivery.ledger.runs import canary_halts, counts_of, last_run_size, update_run
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.locks import builder_lock, try_writer_lock
-from assets.delivery.plan.exclude import exclude_all
+from assets.delivery.plan.exclude import Exclusion, exclude_all
 from assets.delivery.plan.existence_check import unverified_creates
 from assets.delivery.plan.guards import Tripped, canary_guard, check
 from assets.delivery.plan.keep import Stamp, data_version, keep_plan
@@ -26,6 +29,8 @@ from assets.delivery.plan.scope import EVERYTHING, Scope
 from assets.delivery.run_context import RunContext
 from assets.delivery.target import Estimate
 from resources.failpoints import reach
+
+OTHERS = pl.format("left as it is: {} delivers the record", pl.col("other"))
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,9 @@ def make_plan(run: RunContext, *, mode: Mode = Mode.SYNC, scope: Scope = EVERYTH
 
 
 def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
-    _close_interrupted(run)
     calls = run.target.calls
+    current = scope.require_current(run)
+    _close_interrupted(run)
     unverified = scope.find_unverified(run)
     stamp = Stamp.new(run)
     reach("plan_begins")
@@ -87,6 +93,7 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
         exclusions = [
             *mode_exclusions(plan, mode, undecided.links, unselected(con, run.workflow, creates_of(plan))),
             unverified_creates(plan, undecided.links, unverified),
+            Exclusion(delivered_by_others(con, run, plan), "other_workflow", OTHERS),
         ]
         plan = scope.restrict(exclude_all(plan, exclusions), prefilter)
         unchanged = prefilter.count_unchanged()
@@ -95,7 +102,8 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
             *check(
                 run.workflow.spec.guards, plan, ours=prefilter.count_ours(), records=records,
                 size_before=last_run_size(con, run.workflow.name) if scope.kind is PlanKind.SYNC else 0,
-                key_field=run.target.key_field,
+                key_field=run.target.key_field, of=prefilter.count_linked(),
+                count_values=partial(prefilter.count_values, plan),
             ),
             *canary_guard(plan, canary_halts(con, run.workflow.name, stamp.workflow_version)),
         ]  # fmt: skip
@@ -103,7 +111,7 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
         version = data_version(con, comparison.mart)
         estimate = keep_plan(con, run, plan, stamp, scope.kind, tripped=tripped, data_version=version)
         prefilter.write_unchanged(run.workflow.plan, asdict(stamp))
-        values = {"state": "planned", "source_records": records, **counts_of(plan, unchanged)}
+        values = {"state": "planned", "source_records": records, **current, **counts_of(plan, unchanged)}
         update_run(con, run.run_id, run.workflow.name, values, calls=run.target.calls - calls)
     reach("plan_kept")
     return Planned(stamp.plan_id, plan, records, tripped, estimate)
@@ -111,8 +119,10 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
 
 def _close_interrupted(run: RunContext) -> None:
     """Resolve what a killed run left open, unless another run is sending at the moment."""
-    with try_writer_lock(run.warehouse, run.workflow.spec.connection_name) as alone, run.warehouse.writer() as con:
-        ensure_ledger(con)
+    with try_writer_lock(run.warehouse, run.workflow.spec.connection_name) as alone:
+        with run.warehouse.writer() as con:
+            ensure_ledger(con)
+            if alone:
+                close_dead(con, run.workflow.name, run.now)
         if alone:
-            close_dead(con, run.workflow.name, run.now)
-            resolve_intents(con, run)
+            resolve_intents(run)

@@ -3,7 +3,7 @@
 scope  ->  comparison()  ->  the tables to compare  ->  decide()  ->  restrict()  ->  the decisions on the scope
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,9 @@ import duckdb
 import polars as pl
 
 from assets.delivery.diff.prefilter import Comparison, Prefilter
+from assets.delivery.ledger.freshness import require_current
 from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.existence_check import find_unlisted
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import DELIVER, KEY, RETIRE, TargetShape
@@ -22,6 +24,16 @@ class Everything:
     """All records of the workflow."""
 
     kind = PlanKind.SYNC
+
+    def require_current(self, run: RunContext) -> Mapping[str, object]:
+        """Return the columns of sync_runs that say from which state of the target this run plans.
+
+        Raises:
+            PlanError: Mart or target state is missing or out of date.
+        """
+        with run.warehouse.writer() as con:
+            ensure_ledger(con)
+            return {"read_position": require_current(con, run.workflow, run.run_id)}
 
     def find_unverified(self, run: RunContext) -> Collection[str]:
         """Return the target ids of records that may exist, but could not be looked up in this run."""
@@ -50,6 +62,10 @@ class SelectedRecords:
     unverified: Collection[str] = ()
     kind: ClassVar = PlanKind.REALTIME
     table: ClassVar = "_selected"
+
+    def require_current(self, run: RunContext) -> Mapping[str, object]:  # noqa: ARG002
+        """Return nothing: mart and target state of the selected records were just read."""
+        return {}
 
     def find_unverified(self, run: RunContext) -> Collection[str]:  # noqa: ARG002
         """Return the ids that the look-up left out."""

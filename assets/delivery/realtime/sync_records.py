@@ -14,10 +14,12 @@ import polars as pl
 from assets.delivery.diff.ledger_facts import read_ledger_facts
 from assets.delivery.diff.prefilter import Prefilter
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.account import check_account
 from assets.delivery.ledger.attempts import open_intents
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.recovery import close_dead
 from assets.delivery.ledger.runs import is_proven_by_full_run, update_run
+from assets.delivery.ledger.sequence import last_position
 from assets.delivery.locks import builder_lock, try_writer_lock
 from assets.delivery.mart.build import update_mart
 from assets.delivery.mart.current_state import read_target_state
@@ -108,16 +110,22 @@ def refresh_target_state(run: RunContext, scope: SelectedRecords) -> SelectedRec
     with builder_lock(run.warehouse, workflow.target_state):
         started_at, calls_before = run.now, run.target.calls
         with run.warehouse.writer(transaction=False) as con:
+            read_position = last_position(con)
             query = _query(con, run, scope)
             fields = [name for name in columns_of(con, workflow.target_state) if name not in TARGET_STATE_COLUMNS]
         records, unverified = run.target.read_records(query, fields) if query.keys else (None, ())
+        if records is not None:
+            check_account(run)
         with run.warehouse.writer() as con:
             if records is not None:
                 gone = [*(query.known.keys() - set(unverified)), *records["target_id"]]
                 table = quoted(workflow.target_state)
                 con.execute(f"delete from {table} where list_contains(?, target_id)", [gone])
                 insert_frame(con, workflow.target_state, records)
-            state = {"state": "read", "started_at": started_at, "workflow_version": workflow.spec.version}
+            state = {
+                "state": "read", "started_at": started_at, "read_position": read_position,
+                "workflow_version": workflow.spec.version,
+            }  # fmt: skip
             update_run(con, run.run_id, workflow.name, state, calls=run.target.calls - calls_before)
     return replace(scope, unverified=unverified)
 

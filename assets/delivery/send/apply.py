@@ -4,6 +4,7 @@ plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, target_<work
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -12,17 +13,21 @@ import polars as pl
 
 from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger import plans
+from assets.delivery.ledger.account import bind_account
+from assets.delivery.ledger.attempts import creates_without_outcome
 from assets.delivery.ledger.decisions import read_upstream, write_decisions
-from assets.delivery.ledger.links import read_links
+from assets.delivery.ledger.freshness import advance_target_state, require_tables, updated_in_real_time
+from assets.delivery.ledger.links import read_links, remember_values
 from assets.delivery.ledger.normalization import record_normalizations
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState, StoredPlan
-from assets.delivery.ledger.recovery import close_dead, finish_creates, updated_in_real_time
+from assets.delivery.ledger.recovery import close_dead, finish_creates
 from assets.delivery.ledger.runs import canary_halts, counts_of, is_proven, update_run
 from assets.delivery.ledger.sealing import unseal
 from assets.delivery.ledger.tables import ensure_ledger, upsert
 from assets.delivery.ledger.undo_holds import end_undo_holds
 from assets.delivery.locks import writer_lock
+from assets.delivery.plan.exclude import exclude
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, keys_frame
 from assets.delivery.send.batches import parent_ids
@@ -36,15 +41,18 @@ from assets.delivery.send.confirm import (
 from assets.delivery.send.deliver import Progress, deliver
 from assets.delivery.send.outcomes import Delivery
 from assets.delivery.send.staleness import (
+    MAY_EXIST,
     STALE,
     exclude_stale,
     exclude_updated_in_real_time,
     only_parts,
     parse_filters,
 )
+from assets.delivery.target import Action
 from resources.encryption import EncryptionError
 from resources.failpoints import reach
 from resources.warehouse.tables import describe_table, quoted, read_frame, replace_table
+from resources.warehouse.warehouse import WarehouseError
 
 SYNC_COMMENTS = {
     "source": "Staging table of the record, without its prefix.",
@@ -93,12 +101,12 @@ class _Taken:
 
     @property
     def covers_all_records(self) -> bool:
-        """Whether it decides on every source record, as of now: not one that waited, nor a part."""
+        """True if it decides on every source record as of now: neither a part of a plan nor one that waited."""
         return self.stored.state == PlanState.READY and self.stored.kind == PlanKind.SYNC and not self.filters
 
     @property
     def is_current(self) -> bool:
-        """Whether its decisions are as of now for all of its records."""
+        """True if its decisions are current for all of its records."""
         return self.covers_all_records or (
             self.stored.state == PlanState.READY and self.stored.kind == PlanKind.REALTIME
         )
@@ -127,17 +135,31 @@ def run_sync(
     filters = parse_filters(only)
     with writer_lock(run.warehouse, run.workflow.spec.connection_name):
         calls_before, started = run.target.calls, monotonic()
+        if _writes(run, plan_id, kind):
+            bind_account(run)
         taken = _take(run, plan_id, kind, filters)
-        if plan_id:
+        if plan_id or taken.stored.made_by != run.run_id:
             taken = replace(taken, plan=_still_valid(run, taken))
-        delivery = _deliver(run, taken, progress)
-        decisions = delivery.decisions(taken.plan)
-        _record(run, taken, delivery, decisions)
+        try:
+            delivery = _deliver(run, taken, progress)
+            decisions = delivery.decisions(taken.plan)
+            _record(run, taken, delivery, decisions)
+        except BaseException:
+            with suppress(WarehouseError), run.warehouse.writer() as con:  # else the next run closes it
+                close_dead(con, run.workflow.name, run.now)
+            raise
         counts, calls, seconds = counts_of(decisions), run.target.calls - calls_before, monotonic() - started
         with run.warehouse.writer() as con:
             values = {"seconds": seconds, "calls_left": run.target.calls_left, **counts}
             update_run(con, run.run_id, run.workflow.name, values, calls=calls)
         return SyncResult(decisions, counts, len(delivery.writes), calls, seconds, delivery.stop)
+
+
+def _writes(run: RunContext, plan_id: str, kind: PlanKind) -> bool:
+    """Return whether there is a plan to send that writes anything."""
+    with run.warehouse.writer() as con:
+        stored = plans.find(con, plan_id) if plan_id else plans.newest(con, run.workflow.name, kind)
+        return stored.workflow == run.workflow.name and stored.writes > 0 and stored.state in plans.OPEN_STATES
 
 
 def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, Sequence[str]]) -> _Taken:
@@ -150,6 +172,7 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
         stored = plans.find(con, plan_id) if plan_id else plans.newest(con, workflow.name, kind)
         if stored.workflow != workflow.name:
             raise SyncError(f"plan {stored.plan_id} belongs to {stored.workflow}, not to {workflow.name}")
+        require_tables(con, workflow, workflow.plan, workflow.mart, workflow.target_state)
         rows = plans.take(con, stored, run.run_id, began, released=bool(plan_id))
         try:
             plan = unseal(rows, run.cipher)  # inside the transaction: without the right key the plan is not taken
@@ -167,9 +190,12 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
 
 
 def _still_valid(run: RunContext, taken: _Taken) -> pl.DataFrame:
-    """Return the selected part of a released plan, without the rows whose source or target changed since."""
+    """Return the selected part of another run's plan, without the rows whose source or target changed since."""
     plan = only_parts(taken.plan, taken.filters, run.target.active_field)
     mart, target_state = run.warehouse.table(run.workflow.mart), run.target.read(run.workflow.spec.target_fields)
+    with run.warehouse.writer(transaction=False) as con:
+        lost = keys_frame(creates_without_outcome(con, run.workflow.name))
+    plan = exclude(plan, lost.join(plan.filter(action=Action.CREATE), on=KEY, how="semi"), *MAY_EXIST)
     return exclude_stale(plan, mart, target_state, run.target)
 
 
@@ -213,8 +239,10 @@ def _record(run: RunContext, taken: _Taken, delivery: Delivery, decisions: pl.Da
         write_decisions(
             con, name, stored.workflow_version, run.run_id, run.now, decisions, complete=taken.covers_all_records
         )
-        _write_links(con, run, taken, delivery)
+        confirmed = _write_links(con, run, taken, delivery)
         update_target_state(con, run, delivery)
+        remember_values(con, name, run.workflow.target_state, confirmed)
+        advance_target_state(con, run.workflow, run.run_id)
         record_normalizations(con, name, run.run_id, run.now, normalizations_of(delivery))
         plans.set_state(con, stored.plan_id, PlanState.PARTIAL if note else PlanState.SENT, run.now, note)
         state = "halted" if delivery.halted else "partial" if note else "finished"
@@ -229,8 +257,8 @@ def _write_results(con: duckdb.DuckDBPyConnection, run: RunContext, decisions: p
     describe_table(con, run.workflow.sync, description, SYNC_COMMENTS.items())
 
 
-def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken, delivery: Delivery) -> None:
-    """Write the links that changed, and start or end undo holds."""
+def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken, delivery: Delivery) -> pl.DataFrame:
+    """Write the links that changed, and start or end undo holds; return KEY of those whose values are confirmed."""
     links = links_of(
         run, taken.plan, delivery, taken.links, version=taken.stored.workflow_version,
         as_mapped=not taken.is_undo and "field" not in taken.filters,
@@ -241,3 +269,12 @@ def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken,
         upsert(con, "sync_undo_holds", undo_holds_of(run, taken.stored, taken.plan, delivery, mart))
     else:
         end_undo_holds(con, run.workflow.name, delivery.confirmed())
+    return _without_baseline(taken, links)
+
+
+def _without_baseline(taken: _Taken, links: pl.DataFrame) -> pl.DataFrame:
+    """Return KEY of the links whose values are those of the target from now on; edits that stay there do not count."""
+    same = taken.links.filter(pl.col("value_hashes").is_not_null())
+    edited = taken.plan.filter(pl.col("reason_code").is_in(["drift_reported", "drift_adopted"]))
+    changed = links.join(same, on=LINK_KEY, how="anti", nulls_equal=True)
+    return changed.join(edited, on=KEY, how="anti").select(KEY)

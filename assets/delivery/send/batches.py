@@ -5,7 +5,8 @@ plan  ->  plan_steps()  ->  batches()  ->  deliver
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -92,15 +93,32 @@ def with_parent(image: str, parent_id: str | None) -> str:
     return json.dumps([{**each, "after": parent_id} if each["field"] == PARENT else each for each in changes])
 
 
-def batches(steps: Sequence[Step], size: int, canary: Sequence[int] = ()) -> Iterator[list[Step]]:
-    """Yield batches of at most `size` steps, never a parent together with its child; the canary's sizes come first."""
+def batches(
+    steps: Sequence[Step], size: int, canary: Sequence[int] = (), *, name_field: str = ""
+) -> Iterator[list[Step]]:
+    """Yield batches of at most `size` steps, never a parent together with its child; the canary's sizes come first.
+
+    With a `name_field`, no two creates of a batch have the same name: what a batch may have left without our key can
+    then be told apart.
+    """
     small = list(canary)
     for _, group in groupby(steps, key=lambda step: (step.action is Action.DEACTIVATE, step.level)):
-        rest = list(group)
-        while rest:
-            most = min(size, small.pop(0)) if small else size
-            yield rest[:most]
-            rest = rest[most:]
+        for rest in _turns(group, name_field):
+            while rest:
+                most = min(size, small.pop(0)) if small else size
+                yield rest[:most]
+                rest = rest[most:]  # noqa: PLW2901 - what is left of it
+
+
+def _turns(steps: Iterable[Step], name_field: str) -> Iterable[list[Step]]:
+    """Return the steps in turns: each create of a name in another one, all other steps in the first."""
+    turns: defaultdict[int, list[Step]] = defaultdict(list)
+    seen: Counter[str] = Counter()
+    for step in steps:
+        name = (step.values.get(name_field) or "").casefold() if step.action is Action.CREATE else ""
+        turns[seen[name] if name else 0].append(step)
+        seen[name] += 1
+    return [turns[number] for number in sorted(turns)]
 
 
 def parent_ids(records: pl.DataFrame, plan: pl.DataFrame) -> dict[SourceKey, str]:

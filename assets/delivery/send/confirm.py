@@ -11,18 +11,16 @@ import polars as pl
 from assets.delivery.ledger.normalization import differences, target_hash
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import KEY, SourceKey, keys_frame
+from assets.delivery.schemas import AS_MAPPED, KEY, SourceKey, keys_frame
 from assets.delivery.send.outcomes import Delivery
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action
 from resources.warehouse.tables import columns_of, insert_frame, quoted
 
 # a link that is equal in these was confirmed again and is not rewritten
 LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "target_hash", "workflow_version"]
-# reason codes of an unchanged record whose mapped values are in the target; any other means that it is inactive there
-AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported", "drift_adopted"})
 
 _SENT_COLUMNS = (*KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "target_hash")
-_LINK_COLUMNS = ("workflow", "target", *_SENT_COLUMNS, "workflow_version", "run_id", "confirmed_at")
+_LINK_COLUMNS = ("workflow", "target", *_SENT_COLUMNS, "workflow_version", "run_id", "confirmed_at", "value_hashes")
 
 
 def links_of(
@@ -60,6 +58,7 @@ def links_of(
     unchanged = _unchanged_links(plan.join(confirmed, on=KEY, how="anti"), known, as_mapped=as_mapped)
     return (
         pl.concat([links, unchanged])
+        .join(known.select(*KEY, "value_hashes"), on=KEY, how="left", maintain_order="left")
         .with_columns(
             pl.lit(run.workflow.name).alias("workflow"),
             pl.lit(run.workflow.spec.target).alias("target"),

@@ -13,13 +13,16 @@ from typing import Any
 
 import polars as pl
 
+from assets.delivery.errors import InterruptedDeliveryError
 from assets.delivery.ledger.attempts import Attempt, AttemptState, write_attempts
+from assets.delivery.ledger.unkeyed import LostCreate, Possible, existing_by_name, match_unkeyed, parse_existing
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT, SourceKey
 from assets.delivery.send.batches import Step, batches, parent_ids, plan_steps, with_parent
-from assets.delivery.send.outcomes import PARENT_MISSING, Delivery
+from assets.delivery.send.outcomes import PARENT_MISSING, SEVERAL, Delivery
 from assets.delivery.send.read_back import confirmation_of, mismatches, read_back
-from assets.delivery.target import Action, Outcome, Verdict, Write
+from assets.delivery.send.unexplained import judge_unexplained
+from assets.delivery.target import Action, Outcome, Target, Verdict, Write
 from resources.errors import ContractError, IntegrationError
 from resources.failpoints import reach
 
@@ -53,16 +56,11 @@ def deliver(
         The outcome of every step; `stop` is set if the target accepts nothing more for now.
     """
     steps = plan_steps(plan)
-    sender = _Sender(run, version, {**(parents or {}), **parent_ids(plan, plan)})
-    done = 0
-    for number, batch in enumerate(batches(steps, run.target.batch_size, canary)):
-        sender.send(batch)
-        if number < len(canary):
-            sender.verify(batch)
-        done += len(batch)
-        if progress:
-            progress(done, len(steps))
-    sender.flush()
+    sender = _Sender(run, version, {**(parents or {}), **parent_ids(plan, plan)}, _existing(run, steps))
+    try:
+        _send_all(sender, steps, canary, progress)
+    finally:  # an interrupt keeps the outcomes that are known
+        sender.flush()
     reach("answers_kept")
     if verify_restored and not sender.delivery.stop:
         with suppress(IntegrationError):  # the next run restores and verifies them again
@@ -70,14 +68,38 @@ def deliver(
     return sender.delivery
 
 
+def _send_all(sender: "_Sender", steps: Sequence[Step], canary: Sequence[int], progress: Progress | None) -> None:
+    """Send the steps batch by batch, and verify the canary's."""
+    done = 0
+    in_order = batches(steps, sender.target.batch_size, canary, name_field=sender.target.name_field)
+    for number, batch in enumerate(in_order):
+        sender.send(batch)
+        if number < len(canary):
+            sender.verify(batch)
+        done += len(batch)
+        if progress:
+            progress(done, len(steps))
+
+
+def _existing(run: RunContext, steps: Sequence[Step]) -> Mapping[str, str]:
+    """Return the records without our key that the target has already, by the names that are to be created."""
+    field = run.target.name_field
+    names = {step.values.get(field) for step in steps if step.action is Action.CREATE} - {None}
+    if not field or not names:
+        return {}
+    with run.warehouse.writer(transaction=False) as con:
+        return existing_by_name(con, run.workflow.target_state, field, [name for name in names if name])
+
+
 class _Sender:
     """The sending of one plan: the known target ids, and the attempts that are not in the ledger yet."""
 
-    def __init__(self, run: RunContext, version: str, ids: dict[SourceKey, str]) -> None:
+    def __init__(self, run: RunContext, version: str, ids: dict[SourceKey, str], existing: Mapping[str, str]) -> None:
         self._run = run
-        self._target = run.target
+        self.target = run.target
         self._version = version
         self._ids = ids
+        self._existing = existing
         self._pending: list[Attempt] = []
         self.delivery = Delivery()
 
@@ -91,12 +113,16 @@ class _Sender:
         self._close([(step, _ORPHAN) for step in orphans])
         if not ready:
             return
-        self._intend(step for step, _ in ready)
+        self._intend(ready)
         outcomes = self._send([write for _, write in ready])
         reach("answers_read")
         self.delivery.writes |= {step.key: write for step, write in ready}
         outcomes = self._resolve_unknown(ready, outcomes)
+        outcomes = judge_unexplained(self._run, [step.key for step, _ in ready], outcomes)
         self._log(self._close([(step, outcome) for (step, _), outcome in zip(ready, outcomes, strict=True)]))
+        if isinstance(self.delivery.stop, InterruptedDeliveryError):
+            self.flush()
+            raise self.delivery.stop.cause
 
     def verify(self, batch: Sequence[Step]) -> None:
         """Read a canary batch back; a record that is missing or differs stops the run."""
@@ -114,7 +140,7 @@ class _Sender:
                 " difference by releasing the next plan; nothing more is sent until then"
             )
             self.delivery.halted = True
-            self.delivery.stop = ContractError(self._target.system, "canary", reason)
+            self.delivery.stop = ContractError(self.target.system, "canary", reason)
 
     def read_confirmed(self, steps: Iterable[Step]) -> list[tuple[Write, dict[str, Any] | None]]:
         """Read confirmed records back, and take them as the response: the first one may only repeat our values.
@@ -125,12 +151,12 @@ class _Sender:
         Raises:
             IntegrationError: They cannot be read.
         """
-        key_field, confirmed = self._target.key_field, self.delivery.confirmed()
+        key_field, confirmed = self.target.key_field, self.delivery.confirmed()
         writes = {step.key: self.delivery.writes[step.key] for step in steps if step.key in confirmed}
         writes = {key: write for key, write in writes.items() if write.values.get(key_field)}  # an undo may clear it
         if not writes:
             return []
-        rows = read_back(self._target, list(writes.values())).iter_rows(named=True)
+        rows = read_back(self.target, list(writes.values())).iter_rows(named=True)
         found, pairs = {row["external_id"]: row for row in rows}, []
         for key, write in writes.items():
             row = found.get(write.values[key_field])
@@ -155,7 +181,7 @@ class _Sender:
 
     def _send(self, writes: Sequence[Write]) -> list[Outcome]:
         try:
-            sent = self._target.send(writes)
+            sent = self.target.send(writes)
         except IntegrationError as error:
             # a target reports errors of single records as outcomes; an exception concerns the whole batch
             self.delivery.stop = error
@@ -169,18 +195,40 @@ class _Sender:
         if not unknown or self.delivery.stop:
             return outcomes
         try:
-            found = read_back(self._target, [ready[place][1] for place in unknown])
+            found = read_back(self.target, [ready[place][1] for place in unknown])
         except IntegrationError as error:
             self.delivery.stop = error
             return outcomes
-        confirmations = {place: confirmation_of(ready[place][1], found, self._target) for place in unknown}
-        absent = [place for place, confirmation in confirmations.items() if confirmation is None]
-        again = self._send([ready[place][1] for place in absent]) if absent else []
-        resolved = {**confirmations, **dict(zip(absent, again, strict=True))}
+        confirmations = {place: confirmation_of(ready[place][1], found, self.target) for place in unknown}
+        missing = [place for place, confirmation in confirmations.items() if confirmation is None]
+        resolved = {**confirmations, **self._send_again({place: ready[place][1] for place in missing})}
         outcomes = [resolved.get(place) or outcome for place, outcome in enumerate(outcomes)]
         ended = [place for place in unknown if outcomes[place].verdict is not Verdict.UNKNOWN]
         self._log([(ready[place][0], unknown[place]) for place in ended])
         return outcomes
+
+    def _send_again(self, writes: Mapping[int, Write]) -> Mapping[int, Outcome]:
+        """Send writes that did not arrive; a create that arrived without our key gets it, unless several may be it."""
+        creates = {place: write for place, write in writes.items() if write.action is Action.CREATE}
+        lost = [LostCreate(write, parse_existing(self._existing_ids(write))) for write in creates.values()]
+        try:
+            possible = dict(zip(creates, match_unkeyed(self.target, lost, self._ids.values()), strict=True))
+        except IntegrationError as error:
+            self.delivery.stop = error
+            return {}
+        unclear = {place: each for place, each in possible.items() if each.target_ids and not each.is_certain}
+        due = {
+            place: _with_key(write, self.target, possible[place]) if place in possible else write
+            for place, write in writes.items()
+            if place not in unclear
+        }
+        sent = dict(zip(due, self._send(list(due.values())) if due else [], strict=True))
+        return sent | {place: Outcome(Verdict.UNKNOWN, None, SEVERAL, each.reason) for place, each in unclear.items()}
+
+    def _existing_ids(self, write: Write) -> str | None:
+        """Return the records without our key that had the name of a create before; null for other writes."""
+        name = write.values.get(self.target.name_field)
+        return self._existing.get(name) if name and write.action is Action.CREATE else None
 
     def _close(self, ends: Sequence[tuple[Step, Outcome]]) -> Sequence[tuple[Step, Outcome]]:
         """Store the outcomes of steps, with the target ids that are known."""
@@ -194,9 +242,14 @@ class _Sender:
     def _log(self, ends: Sequence[tuple[Step, Outcome]]) -> None:
         self._pending += [self._attempt(step, AttemptState(outcome.verdict), outcome) for step, outcome in ends]
 
-    def _intend(self, steps: Iterable[Step]) -> None:
+    def _intend(self, ready: Iterable[tuple[Step, Write]]) -> None:
         """Commit the intents of this batch together with the outcomes of the previous one."""
-        self._pending += [self._attempt(step, AttemptState.INTENT, Outcome(Verdict.UNKNOWN)) for step in steps]
+        self._pending += [
+            self._attempt(step, AttemptState.INTENT, Outcome(Verdict.UNKNOWN))._replace(
+                parent_target_id=write.parent_id, existing_ids=self._existing_ids(write)
+            )
+            for step, write in ready
+        ]
         reach("intents_begin")
         self.flush()
         reach("intents_kept")
@@ -227,3 +280,11 @@ class _Sender:
         with self._run.warehouse.writer() as con:
             write_attempts(con, self._pending)
         self._pending = []
+
+
+def _with_key(write: Write, target: Target, possible: Possible) -> Write:
+    """Return the update that gives our key to the record that a create made; without such a record the create."""
+    if not possible.target_ids:
+        return write
+    changed = frozenset({target.key_field})
+    return replace(write, action=Action.UPDATE, target_id=possible.target_ids[0], changed=changed)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from assets.delivery.diff.edits import EDITED
 from assets.delivery.schemas import KEY, REJECTED_REASON, SourceKey
 from assets.delivery.target import Action, Outcome, Verdict, Write
 from resources.errors import QuotaExhaustedError
 
 PARENT_MISSING = "parent_missing"  # code of an outcome: not sent, because its parent is not in the target
+SEVERAL = "several_candidates"  # code of an outcome: sent without a response, and one of several records may be it
 
 _CORRECTION = dict.fromkeys([*KEY, "_action", "_code", "_reason", "_target_id"], pl.String)
 
@@ -41,11 +43,13 @@ class Delivery:
             orient="row",
         )
         planned = plan.select(*KEY, "action", "reason_code", "reason", "target_id")
+        # an edit in the target is told whatever became of the record
+        told = pl.col("reason").str.extract(f"(; {EDITED}.*)$").fill_null("")
         return planned.join(corrections, on=KEY, how="left", maintain_order="left").select(
             *KEY,
             pl.coalesce("_action", "action").alias("action"),
             pl.coalesce("_code", "reason_code").alias("reason_code"),
-            pl.coalesce("_reason", "reason").alias("reason"),
+            pl.coalesce(pl.col("_reason") + told, "reason").alias("reason"),
             pl.coalesce("_target_id", "target_id").alias("target_id"),
         )
 
@@ -58,6 +62,8 @@ class Delivery:
         if outcome.verdict is Verdict.REJECTED:
             code = f"rejected_{outcome.code}" if outcome.code else "rejected"
             return Action.QUARANTINED, code, REJECTED_REASON.format(outcome.reason), outcome.target_id
+        if outcome.code == SEVERAL:
+            return Action.AMBIGUOUS, outcome.code, outcome.reason, None
         if outcome.verdict is Verdict.NOT_SENT and isinstance(self.stop, QuotaExhaustedError):
             return Action.DEFERRED, "quota_exhausted", outcome.reason, outcome.target_id
         return Action.FAILED, outcome.verdict, outcome.reason, outcome.target_id

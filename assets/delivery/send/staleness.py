@@ -16,6 +16,11 @@ from assets.delivery.target import Action, Target
 
 FILTERS = ("action", "record", "field")
 STALE = ("stale_source", "stale_target")  # reason codes
+# reason code and reason of a create that an earlier run may have made
+MAY_EXIST = (
+    "stale_target",
+    "not sent: an earlier create without a response may have made it; the next plan looks for it in the target",
+)
 
 Row = Mapping[str, Any]
 

@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from resources.plain_numbers import plain_number
+
 
 def _as_text(value: Any) -> Any:
     """Return YAML's own scalars as canonical text: see assets/delivery/target.py."""
     if isinstance(value, bool):
         return "1" if value else "0"
-    return str(value) if isinstance(value, int | float) else value
+    return plain_number(str(value)) if isinstance(value, int | float) else value
 
 
 # the schema for editors accepts YAML's own scalars

@@ -5,6 +5,7 @@ field row  ->  row_expression()  ->  a Polars expression over the staging table
 Expressions are SQL over the staging columns, parsed by Polars: no home-made language, no templates, no eval.
 """
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -15,8 +16,11 @@ from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.netsuite.suiteql_file import is_custom_field
+from resources.plain_numbers import plain_number
 
 TODAY = "_today"  # a column that every source has during the transformation: the date of the run
+_TEXT = re.compile(r"'[^']*'")
+_CLOCK = re.compile(r"\b(?:current_(?:date|time|timestamp)\b|(?:now|today)\s*\()", re.IGNORECASE)
 
 
 def parse(expression: str, where: str = "") -> pl.Expr:
@@ -27,7 +31,8 @@ def parse(expression: str, where: str = "") -> pl.Expr:
         where: Its place, for error texts.
 
     Raises:
-        MappingError: Polars cannot parse it, or it reads another table.
+        MappingError: Polars cannot parse it, or its value depends on more than the record: on another table, on other
+            records, or on the clock.
     """
     place = f"{where}: " if where else ""
     try:
@@ -36,7 +41,20 @@ def parse(expression: str, where: str = "") -> pl.Expr:
         raise MappingError(f"{place}`{expression}`: {error}; see Polars' SQL functions") from error
     if ".subplan(" in str(parsed):
         raise MappingError(f"{place}`{expression}`: subqueries are not supported; use the table's own columns")
+    if not _is_row_by_row(parsed):
+        raise MappingError(
+            f"{place}`{expression}`: the value depends on other records; use columns of this record only"
+        )
+    if _CLOCK.search(_TEXT.sub("", expression)):
+        raise MappingError(f"{place}`{expression}`: the value depends on the clock; use {TODAY}, the date of the run")
     return parsed
+
+
+def _is_row_by_row(expression: pl.Expr) -> bool:
+    """Return whether each record has the same value whichever records it is evaluated with."""
+    inputs = expression.meta.pop()
+    keeps_rows = not inputs or expression.meta.is_length_preserving() or expression.meta.is_scalar()
+    return expression.meta.is_row_separable() and keeps_rows and all(map(_is_row_by_row, inputs))
 
 
 def row_expression(row: FieldRow, where: str, table: pl.DataFrame | None = None) -> pl.Expr:
@@ -70,17 +88,24 @@ def value_list(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def as_text(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
-    """Return a value as text: 42 rather than 42.0, seconds without fractions, ids joined as NetSuite does: 1, 3, 4."""
+    """Return a value as text: 42 rather than 42.0 or 4.2e1, seconds without fractions, ids joined: 1, 3, 4."""
     kind = table.lazy().select(expression.alias("value")).collect_schema()["value"]
     if kind == pl.Boolean:
         return expression.cast(pl.Int8).cast(pl.String)
     if kind.is_float():
-        return expression.cast(pl.String).str.strip_suffix(".0")
+        text = expression.cast(pl.String).str.strip_suffix(".0")
+        return pl.when(text.str.contains("e")).then(text.map_elements(_plain, pl.String)).otherwise(text)
+    if kind.is_decimal():
+        return expression.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
     if kind == pl.List(pl.String):
         return expression.list.join(", ")
     if kind == pl.Datetime:
         return expression.dt.strftime("%Y-%m-%d %H:%M:%S")
     return expression.cast(pl.String)
+
+
+def _plain(text: str) -> str:
+    return plain_number(text) if text[-1].isdigit() else text
 
 
 def canonical(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:

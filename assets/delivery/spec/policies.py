@@ -48,20 +48,41 @@ class MatchRule(Strict):
 
 
 class Limit(Strict):
-    """A guard's limit: the guard trips when both numbers are exceeded."""
+    """A guard's limit: the guard trips when either number is exceeded; `floor` records are within any percentage."""
 
-    percent: float = Field(ge=0, le=100, description="Share of our records in the target.")
-    rows: int = Field(ge=0)
+    percent: float | None = Field(
+        None, ge=0, le=100, description="Share of our records in the target; null: a share is no limit."
+    )
+    rows: int | None = Field(None, ge=0, description="Number of records; null: a number is no limit.")
+    floor: int = Field(5, ge=0, description="So many records are within `percent`, however small the target is.")
+
+    def allowed(self, total: int) -> int | None:
+        """Return how many of so many records may change in one run; None if any number may."""
+        share = None if self.percent is None else max(self.floor, int(total * self.percent / 100 + 1e-9))
+        return min((each for each in (share, self.rows) if each is not None), default=None)
+
+    def describe(self, total: int) -> str:
+        """Return the limit as people read it: `5 % of 40, at least 5, at most 50`."""
+        rows = "" if self.rows is None else f"at most {self.rows}"
+        least = "" if self.rows is not None and self.floor >= self.rows else f", at least {self.floor}"
+        share = "" if self.percent is None else f"{self.percent:g} % of {total}{least}"
+        return ", ".join(filter(None, (share, rows)))
 
 
 class Guards(Strict):
     """Limits on the changes of one run; a plan beyond them needs approval."""
 
     deactivate: Limit = Limit(percent=5, rows=50)
-    update: Limit = Limit(percent=100, rows=1_000_000)
-    create: Limit = Limit(percent=0, rows=1_000_000)
+    reactivate: Limit = Limit(percent=20, rows=200)
+    update: Limit = Field(Limit(), description="Records that would be updated; by default any number.")
+    create: Limit = Field(Limit(), description="Records that would be created; by default any number.")
     clear_values: Limit = Field(Limit(percent=1, rows=20), description="Records that would lose the value of a field.")
-    key_change: Limit = Field(Limit(percent=0, rows=0), description="Records whose key in the target would change.")
+    emptied_field: Limit = Field(
+        Limit(percent=75, floor=2), description="Values of one field that would become blank, of those it has."
+    )
+    key_change: Limit = Field(
+        Limit(percent=0, rows=0, floor=0), description="Records whose key in the target would change."
+    )
     reparent: Limit = Field(Limit(percent=5, rows=50), description="Records that would move to another parent.")
     empty_source: bool = Field(default=True, description="Stop if the source lost all of its records.")
     source_shrunk: bool = Field(

@@ -27,6 +27,7 @@ def key_column(source: str) -> str:
     if source not in KEY_COLUMNS:
         known = ", ".join((*KEY_COLUMNS, SERVICE_ITEMS))
         raise MappingError(
-            f"no source `{source}`; known are {known}, and customrecord_<type> in lower case for custom records"
+            f"no source `{source}`; known are {known}, customrecord_<type> in lower case for custom records"
+            " and customlist_<name> for custom lists"
         )
     return KEY_COLUMNS[source]

@@ -21,7 +21,7 @@ from assets.netsuite.suiteql_file import is_custom_field
 
 Texts = Iterator[str]  # problems of one value
 
-ANY_CUSTOM_FIELD = ("custentity_any", "custrecord_any", "custitem_any")  # a table with one has all fields of that kind
+ANY_CUSTOM_FIELD = ("custentity_any", "custrecord_any", "custitem_any", "cseg_any")  # one stands for all of its kind
 UNCHECKED_TABLES = ("target_", "mart_", "raw_", "map_")  # their columns are only known when the mart is made
 
 

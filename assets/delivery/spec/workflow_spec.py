@@ -5,8 +5,8 @@ orchestration/workflows/<workflow>/defs.yaml  ->  loader.read_workflow()  ->  Wo
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
@@ -20,11 +20,6 @@ from sql import is_on_demand
 
 EXTERNAL_ID = "external_id"  # in `match`: our own key
 SHORT_FORM = ("source", "select", "fields", "parent", "parent_required", "lifecycle")
-
-
-def fingerprint(content: Mapping[str, Any], parents: Sequence[Sequence[str]]) -> str:
-    """Return the fingerprint of `WorkflowSpec.versioned_content`."""
-    return hashlib.sha256(json.dumps([content, parents], sort_keys=True).encode()).hexdigest()[:12]
 
 
 class WorkflowSpec(Strict):
@@ -173,18 +168,13 @@ class WorkflowSpec(Strict):
         return self.model_copy(update={"records": records})
 
     @property
-    def versioned_content(self) -> tuple[dict[str, Any], list[list[str]]]:
-        """What the fingerprint covers: the content, and the parents of each record map in their order.
-
-        The short form is in `records` already; of all mappings only `parent` has a meaningful order.
-        """
-        content = self.model_dump(mode="json", by_alias=True, exclude={*SHORT_FORM, "realtime"})
-        return content, [list(record.parent or {}) for record in self.records]
-
-    @property
     def version(self) -> str:
         """Fingerprint of the content, which decisions and plans record; formatting and comments do not change it."""
-        return fingerprint(*self.versioned_content)
+        # the short form is in `records` already; of all mappings only `parent` has a meaningful order
+        content = self.model_dump(mode="json", by_alias=True, exclude={*SHORT_FORM, "realtime"})
+        parents = [list(record.parent or {}) for record in self.records]
+        text = json.dumps([content, parents], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def match_rules(self) -> list[MatchRule]:

@@ -23,7 +23,7 @@ LIMITS = "limits"
 
 @dataclass
 class ColumnFindings:
-    """How the columns of one record type are read in this account; stored as JSON.
+    """The readable columns of one record type in this account; stored as JSON.
 
     Attributes:
         requested: Fingerprint of the columns that were requested.
@@ -42,7 +42,7 @@ class ColumnFindings:
 
 @dataclass(frozen=True)
 class KnownColumns:
-    """What the warehouse holds about the columns of one record type.
+    """The columns of one record type that the warehouse already holds.
 
     Attributes:
         findings: `ColumnFindings` of an earlier run, as JSON; None: no earlier run.
@@ -57,6 +57,15 @@ class KnownColumns:
     field_types: Mapping[str, str] = field(default_factory=dict)
 
 
+def missing_columns(con: duckdb.DuckDBPyConnection, record_type: str) -> set[str]:
+    """Return the columns of a record type that NetSuite did not show at the last check."""
+    if not has_table(con, "netsuite_capabilities"):
+        return set()
+    query = "select answer from netsuite_capabilities where capability = ?"
+    rows = con.execute(query, [f"columns {record_type}"]).fetchall()
+    return {name for (answer,) in rows for name in (orjson.loads(answer) or {}).get("missing", [])}
+
+
 class Capabilities:
     """Answers of earlier runs, and those that this run adds."""
 
@@ -66,8 +75,8 @@ class Capabilities:
         self._fresh: set[str] = set()
         self._new: set[str] = set()
         if has_table(con, "netsuite_capabilities"):
-            query = "select capability, answer, checked_at > ? from netsuite_capabilities"
-            rows = con.execute(query, [naive_utc(now - timedelta(hours=hours))]).fetchall()
+            query = "select capability, answer, checked_at > ? and checked_at <= ? from netsuite_capabilities"
+            rows = con.execute(query, [naive_utc(now - timedelta(hours=hours)), naive_utc(now)]).fetchall()
             self._answers = {name: orjson.loads(answer) for name, answer, _ in rows}
             self._fresh = {name for name, _, is_fresh in rows if is_fresh}
 

@@ -2,10 +2,10 @@
 
 declared query  ->  (findings of earlier runs)  ->  first page: rejected?  ->  drop, substitute, or raise
 
-NetSuite names an unknown column in a 400, one at a time; some accounts answer 500 without a name, and the optional
-columns are bisected (netsuite.md §1.5). Where SYS_EXTRACT_UTC does not work, local times are read instead (netsuite.md
-§10.10 [U]). Findings are kept (see `capabilities.py`) and checked again after an hour. A missing column of which the
-warehouse holds values is tried in every run, because these values become outdated.
+NetSuite names an unknown column in a 400, one at a time, or rejects the query in other words; then the optional columns
+are halved (`resources/netsuite/rejected_columns.py`). Where SYS_EXTRACT_UTC does not work, local times are read instead
+(netsuite.md §10.10 [U]). Findings are kept (see `capabilities.py`) and checked again after an hour. A missing column of
+which the warehouse holds values is tried in every run, because these values become outdated.
 """
 
 import re
@@ -14,15 +14,20 @@ from collections.abc import Callable, Mapping, Sequence
 from assets.netsuite.extract.capabilities import ColumnFindings, KnownColumns
 from assets.netsuite.record_types import RecordType
 from assets.netsuite.suiteql_file import Query
-from resources.errors import CredentialsError, RequestRejectedError
+from resources.errors import RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
-from resources.netsuite.errors import MissingTableError, UnexpectedError, UnknownColumnError
+from resources.netsuite.errors import UnexpectedError, UnknownColumnError
 from resources.netsuite.pages import RawPage
+from resources.netsuite.rejected_columns import (
+    REJECTIONS,
+    QueriedColumns,
+    accepts,
+    may_be_a_column,
+    rejected_columns,
+)
 
 # expressions that may hold the same value as a missing column; netsuite.md §5.1 [U]
 ALTERNATIVES = {"searchstage": ("c.stage",)}
-MAX_BISECT_CALLS = 40
-AFTER_ALL = str(10**15)  # higher than any id: the query returns nothing but still shows whether its columns exist
 # a bare date arrives in the integration user's preferred format, a bare time without its hours: netsuite.md §5.7
 FORMATS = {
     "date": "to_char({}, 'YYYY-MM-DD')",
@@ -107,20 +112,42 @@ class ColumnProbe:
         while True:
             try:
                 page = ask(self.query)
-            except UnknownColumnError as error:
-                unknown = [column.name for column in self.query.columns if column.mentions(error.column)]
-                if not (set(unknown) & set(self._custom) and self._drop_uncataloged()):
-                    self._drop(unknown, error)
-            except UnexpectedError as error:
-                if not self._drop_uncataloged():
-                    self._bisect(error)
-            except (MissingTableError, CredentialsError):
-                raise
-            except RequestRejectedError as error:
-                self._use_local_time(error)
+            except REJECTIONS as error:
+                self._adapt(error)
             else:
                 self.is_final = True
                 return page
+
+    def _adapt(self, error: RequestRejectedError | UnexpectedError) -> None:
+        """After a rejection, change the query: other expressions or fewer columns.
+
+        Raises:
+            IntegrationError: Neither the optional columns nor SYS_EXTRACT_UTC are the cause.
+        """
+        if not may_be_a_column(error, self.query.page()):
+            raise error
+        named = set(self._queried.columns_with(error.column)) if isinstance(error, UnknownColumnError) else set()
+        if (not named or named & set(self._custom)) and self._drop_uncataloged():
+            return
+        if (not named or named & self._record_type.required) and self._needs_local_time():
+            return
+        try:
+            self._drop(rejected_columns(self._client, self._queried, error))
+        except UnknownColumnError as unknown:
+            reason = (
+                f"table {self._record_type.table} has no column {unknown.column}, which is required; let the role see"
+                " the field, or correct the SQL file of this table"
+            )
+            raise RequestRejectedError("netsuite", f"query {self._record_type.table}", reason) from error
+
+    @property
+    def _queried(self) -> QueriedColumns:
+        query, required = self.query, self._record_type.required
+        return QueriedColumns(
+            optional=[name for name in query.names if name not in required],
+            page=lambda names: query.without(set(query.names) - required - set(names)).page(),
+            columns_with=lambda identifier: [each.name for each in query.columns if each.mentions(identifier)],
+        )
 
     def _begin(self) -> None:
         if not self.is_final and not self._is_fresh:
@@ -167,16 +194,8 @@ class ColumnProbe:
             self._catalog, self._catalog_read = self._client.custom_fields(self._record_type.rest_name), True
         return self._catalog
 
-    def _drop(self, names: Sequence[str], error: UnknownColumnError | UnexpectedError) -> None:
-        """Leave columns out, or read them from an alternative expression; raise if one is required."""
-        required = self._record_type.required & set(names)
-        if not names or required:
-            named = error.column if isinstance(error, UnknownColumnError) else ", ".join(sorted(required))
-            reason = (
-                f"table {self._record_type.table} has no column {named}, which is required; let the role see the field,"
-                " or correct the SQL file of this table"
-            )
-            raise RequestRejectedError("netsuite", f"query {self._record_type.table}", reason) from error
+    def _drop(self, names: Sequence[str]) -> None:
+        """Leave columns out, or read them from an alternative expression."""
         for name in names:
             if self._alternatives.get(name):
                 self.findings.expressions[name] = self._alternatives[name].pop(0)
@@ -198,49 +217,16 @@ class ColumnProbe:
         self.findings.missing += unlisted
         return True
 
-    def _bisect(self, error: UnexpectedError) -> None:
-        """Find the columns that make NetSuite answer 500, in a bounded number of calls.
-
-        Raises:
-            UnexpectedError: The columns are not the cause, or too many are missing.
-        """
-        calls = 0
-        optional = [name for name in self.query.names if name not in self._record_type.required]
-
-        def rejected(names: Sequence[str]) -> list[str]:
-            nonlocal calls
-            if calls >= MAX_BISECT_CALLS:
-                raise error
-            calls += 1
-            if self._accepts(names):
-                return []
-            if len(names) == 1:
-                return list(names)
-            middle = len(names) // 2
-            return [*rejected(names[:middle]), *rejected(names[middle:])]
-
-        if not self._accepts(()):
-            raise error
-        names = rejected(optional)
-        if not names:
-            raise error  # the failure has passed; the next run may succeed
-        self._drop(names, error)
-
     def _accepts(self, names: Sequence[str]) -> bool:
         """Return whether NetSuite accepts a query with the required columns and these."""
-        others = set(self.query.names) - self._record_type.required - set(names)
-        return self._client.accepts(self.query.without(others).page(), [AFTER_ALL])
+        return accepts(self._client, self._queried, names)
 
-    def _use_local_time(self, error: RequestRejectedError) -> None:
-        """After a rejection without a cause, find out whether SYS_EXTRACT_UTC fails in this account.
-
-        Raises:
-            RequestRejectedError: That is not the cause; the rejection itself.
-        """
-        uses_utc = any(_UTC.search(column.expression) for column in self.query.columns)
-        if not self.findings.local_time and uses_utc:
-            self.findings.local_time = True
-            if self._accepts(()):
-                return
-            self.findings.local_time = False
-        raise error
+    def _needs_local_time(self) -> bool:
+        """After a rejection that names no column, find out whether SYS_EXTRACT_UTC fails in this account."""
+        required = self._record_type.required
+        uses_utc = any(_UTC.search(each.expression) for each in self.query.columns if each.name in required)
+        if not uses_utc or self._accepts(()):
+            return False
+        self.findings.local_time = True
+        self.findings.local_time = self._accepts(())
+        return self.findings.local_time

@@ -6,6 +6,7 @@ The spelling of the type is undocumented, and a deletion that is seen twice (the
 record that came back, so each candidate is looked up before it is marked.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -16,9 +17,12 @@ from assets.netsuite.extract.reader import Reader
 from assets.netsuite.record_types import RECORD_TYPES
 from resources.netsuite.client import TIMESTAMP, NetSuiteClient
 from resources.netsuite.errors import MissingTableError
+from resources.netsuite.pages import Row
+from resources.scalars import as_whole
 
 # deleteddate is shown in Pacific time, netsuite.md §5.5 [D]
 DELETION_ZONE = ZoneInfo("America/Los_Angeles")
+_TIME = re.compile(r"\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d")
 DELETIONS = pl.Schema({"key": pl.String(), "deleted_at": pl.Datetime("us")})
 
 # all types in one page, shared by the tables of a run
@@ -82,13 +86,22 @@ def _reported(client: NetSuiteClient, since: str, shared_since: str, types: froz
     if recent is not None:
         return {key: _utc(at) for key, kind, at in recent if kind in types and at >= since}
     pages = (page for kind in sorted(types) for page in client.read_keyset(BY_TYPE, [since, kind], key="recordid"))
-    return {row["recordid"]: _utc(row["deleteddate"]) for page in pages for row in page}
+    found = (_deletion(row) for page in pages for row in page)
+    return {each[0]: _utc(each[2]) for each in found if each}
 
 
 def _recent(client: NetSuiteClient, since: str) -> list[tuple[str, str, str]] | None:
     """Return id, type and time of each deletion; None if they do not fit on one page."""
     page = client.page(RECENT.format(marks=", ".join("?" * len(TYPES))), [since, *TYPES])
-    return None if page.has_more else [(row["recordid"], row["kind"], row["deleteddate"]) for row in page.rows]
+    return None if page.has_more else [each for row in page.rows if (each := _deletion(row))]
+
+
+def _deletion(row: Row) -> tuple[str, str, str] | None:
+    """Return id, type and time; None for a note without a readable id or time, which says nothing of any record."""
+    record_id, moment = as_whole(row.get("recordid")), row.get("deleteddate", "").partition(".")[0].strip()
+    if record_id is None or not _TIME.fullmatch(moment):
+        return None
+    return str(record_id), row.get("kind", "").strip().lower(), moment
 
 
 def _utc(text: str) -> datetime:

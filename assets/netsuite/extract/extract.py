@@ -27,14 +27,16 @@ from assets.netsuite.extract.spool import scratch, spool_query
 from assets.netsuite.extract.strategy import Extracted, SourceState, Strategy
 from assets.netsuite.extract.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermarks, write_watermark
 from assets.netsuite.record_types import RECORD_TYPES, record_type_of
-from resources.errors import TransientError
+from resources.errors import ContractError, TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.errors import MissingTableError
+from resources.warehouse.bindings import NETSUITE, bind, find_conflict
 from resources.warehouse.tables import literal, quoted
 from resources.warehouse.warehouse import Warehouse
 
-MIN_MEMORY_MB, ROWS_PER_MB = 64, 4000  # of DuckDB's memory during a load
+MIN_MEMORY_MB, ROWS_PER_MB, MB_PER_MB = 64, 4000, 4  # of DuckDB's memory during a load, by rows and by megabytes read
 LOCK_TIMEOUT_S = 3600.0
+NAMED_REPAIRS = 20  # in a warning
 DEFAULTS = ExtractionSettings()
 NONE_DELETED: Mapping[str, datetime] = MappingProxyType({})
 
@@ -51,6 +53,9 @@ class Extraction:
         self._findings_key = f"columns {name}"
         now = client.clock.now()
         with warehouse.writer(transaction=False) as con:
+            conflict = find_conflict(con, NETSUITE, client.account)
+            if conflict:
+                raise ContractError("netsuite", f"read {name}", conflict)
             self._capabilities = Capabilities(con, now, settings.capability_hours)
             self._known_columns = self._read_known_columns(con)
             self._read_after = latest_extracted_at(con, self._record_type)
@@ -144,6 +149,7 @@ class Extraction:
             if extracted.mode != "selected":
                 self._ensure_not_overtaken(con)
             counts = load(con, batch, self._settings, now=clock.now(), run_id=self._run_id)
+            bind(con, NETSUITE, self._client.account, clock.now().replace(tzinfo=None), self._run_id)
             self._capabilities.save(con, clock.now(), self._run_id)
             write_field_types(con, name, reader.columns.field_types, clock.now(), self._run_id)
             if watermark is not None:
@@ -153,10 +159,12 @@ class Extraction:
         return report
 
     def _memory_mb(self, extracted: Extracted) -> int:
-        """Return the memory limit of the load; it grows with the number of rows."""
+        """Return the memory limit of the load; it grows with the number of rows and their size."""
         seen = extracted.coverage.seen if extracted.coverage else ()
         rows = max((spool.rows for spool in (*extracted.spools, *seen)), default=0)
-        limit = min(self._settings.memory_mb, MIN_MEMORY_MB + rows // ROWS_PER_MB)
+        megabytes = sum(spool.bytes for spool in extracted.spools) // 2**20
+        needed = MIN_MEMORY_MB + rows // ROWS_PER_MB + megabytes * MB_PER_MB
+        limit = min(self._settings.memory_mb, needed)
         return max(limit, self._warehouse.backend.min_memory_mb)
 
     def _record_capabilities(self, reader: Reader) -> None:
@@ -174,7 +182,9 @@ class Extraction:
     def _report(self, reader: Reader, extracted: Extracted, counts: LoadCounts, read_s: float) -> ExtractionReport:
         unrouted = sum(spool.unrouted for spool in extracted.spools)
         if unrouted:
-            reader.warn(f"{unrouted} rows have no known stage and are treated as customers")
+            reader.warn(f"{unrouted} rows have no known stage; their status decides, and rows without one are held")
+        if repaired := sorted({each for spool in extracted.spools for each in spool.repaired}):
+            reader.warn(_repair_warning(repaired))
         limit = self._client.concurrency
         return ExtractionReport(
             **vars(counts),
@@ -186,6 +196,14 @@ class Extraction:
             reconciled=extracted.is_complete,
             slot_utilization=round((limit.used_s - self._used_s) / (read_s * limit.maximum), 3),
         )
+
+
+def _repair_warning(repaired: Sequence[tuple[str, str]]) -> str:
+    named = ", ".join(f"{column} of {key}" for key, column in repaired[:NAMED_REPAIRS])
+    more = f" and {len(repaired) - NAMED_REPAIRS} more" if len(repaired) > NAMED_REPAIRS else ""
+    return (
+        f"values with bytes that are no text, read with U+FFFD in their place; correct them in NetSuite: {named}{more}"
+    )
 
 
 def extract(

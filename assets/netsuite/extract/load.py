@@ -29,7 +29,7 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class RawBatch:
-    """What was read of one record type.
+    """The rows that were read of one record type.
 
     Attributes:
         record_type: The record type.

@@ -1,6 +1,6 @@
 """Rows on their way into the warehouse: verified, hashed and kept on disk, so that memory does not grow with them.
 
-pages as bytes  ->  DuckDB reads the JSON, 4 pages at a time  ->  Parquet files  ->  load, in one transaction
+pages as bytes  ->  DuckDB reads the JSON, a few megabytes at a time  ->  Parquet files  ->  load, in one transaction
 
 No cell passes through Python. What a page announced is compared with what DuckDB found in it: rows, cells, last key,
 ascending order. If they differ, the page is parsed in Python, which normalizes it or says what is wrong.
@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -24,7 +23,7 @@ ROW_HASH = "_row_hash"
 TABLE = "_table"  # raw table of the row
 TABLE_KNOWN = "_table_known"  # false: NetSuite gave no stage, the default table was used
 SEQUENCE = "_sequence"  # if a row was read twice, the later reading counts
-BATCH_PAGES = 4
+BATCH_PAGES, BATCH_BYTES = 4, 8 * 1024 * 1024  # whichever is reached first; a larger page is a batch of its own
 MEMORY = "256MB"  # the JSON reader reserves 32 MB for each file of a batch
 MAX_ROW_BYTES = 4 * 1024 * 1024  # DuckDB reserves twice as much
 SMALL_PAGE_BYTES = 256 * 1024  # smaller pages use a connection per thread: a new one costs 40 ms
@@ -76,7 +75,9 @@ class Spool:
         self._folder, self.layout, self._sequence = folder, layout, sequence
         self.files: list[Path] = []
         self.rows = 0
+        self.bytes = 0  # of the rows as received
         self.unrouted = 0  # rows that went to the default table
+        self.repaired: list[tuple[str, str]] = []  # key and column of values that were no text
 
     def add(self, pages: Iterable[FetchedPage]) -> None:
         """Write the rows of pages.
@@ -84,15 +85,14 @@ class Spool:
         Raises:
             ContractError: A page does not hold what it announced, or its keys do not ascend.
         """
-        remaining = iter(pages)
-        while batch := list(islice(remaining, BATCH_PAGES)):
-            filled = [page for page in batch if page.page.count]
-            if len(filled) == 1 and len(filled[0].page.items) <= SMALL_PAGE_BYTES:
-                self._write(_thread_connection(), filled)
-            elif filled:
+        for batch in _batches(page for page in pages if page.page.count):
+            self.bytes += sum(len(each.page.items) for each in batch)
+            if len(batch) == 1 and len(batch[0].page.items) <= SMALL_PAGE_BYTES:
+                self._write(_thread_connection(), batch)
+            else:
                 with duckdb.connect() as con:
                     con.execute(f"set temp_directory = {literal(str(self._folder))}")
-                    self._write(con, filled)
+                    self._write(con, batch)
 
     def _write(self, con: duckdb.DuckDBPyConnection, batch: list[FetchedPage]) -> None:
         con.execute(f"set memory_limit = '{MEMORY}'")
@@ -102,6 +102,7 @@ class Spool:
             if not self._load(con, batch):
                 reason = "a page holds other rows or cells than it announced, or its keys do not ascend"
                 raise ContractError("netsuite", batch[0].page.operation, f"{reason}: rows could be lost or repeated")
+        self.repaired += [(row[self.layout.key], name) for each in batch for row, name in each.page.repaired]
         path = self._folder / f"{len(self.files):06}.parquet"
         con.execute(f"copy ({self._selected()}) to {literal(str(path))} (format parquet)")
         counts = f"select count(*) filter (not {TABLE_KNOWN}), count(*) from read_parquet({literal(str(path))})"
@@ -172,6 +173,19 @@ class Spool:
             from batch inner join expected on expected.page = batch.filename
             where expected.range_end is null or cast({quoted(layout.key)} as bigint) <= expected.range_end
         """
+
+
+def _batches(pages: Iterable[FetchedPage]) -> Iterator[list[FetchedPage]]:
+    """Group pages by number and bytes."""
+    batch: list[FetchedPage] = []
+    for page in pages:
+        size = sum(len(each.page.items) for each in (*batch, page))
+        if batch and (len(batch) == BATCH_PAGES or size > BATCH_BYTES):
+            yield batch
+            batch = []
+        batch.append(page)
+    if batch:
+        yield batch
 
 
 def _thread_connection() -> duckdb.DuckDBPyConnection:

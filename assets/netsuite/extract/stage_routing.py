@@ -2,7 +2,8 @@
 
 searchstage (any case)  ->  raw_netsuite__customers | __leads | __prospects
 
-If an account has no stage column, the type of the record's status decides (netsuite.md §5.1 [U]).
+If an account has no stage column, the type of the record's status decides (netsuite.md §5.1 [U]). A row whose stage is
+unknown goes to raw_netsuite__customers; its stage is decided in staging, by its status, or stays unknown.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ def raw_table_sql(record_type: RecordType, query: Query, client: NetSuiteClient)
     if not record_type.has_stages:
         return literal(record_type.raw_tables[0])
     if "searchstage" in query.names:
-        return raw_table_by_value('upper("searchstage")', STAGES)
+        return raw_table_by_value('upper(trim("searchstage"))', STAGES)
     if "entitystatus" not in query.names:
         return UNKNOWN
     pages = client.read_keyset(STATUS_TYPES, key="key")

@@ -42,7 +42,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Extracted:
-    """What was read from NetSuite.
+    """The part of a table that was read from NetSuite.
 
     Attributes:
         mode: How it was read.
@@ -69,7 +69,7 @@ class Extracted:
 
 @dataclass(frozen=True)
 class SourceState:
-    """What the warehouse holds before a read.
+    """The state of the warehouse before a read.
 
     Attributes:
         watermark: How far the table was read; None before its first load.
@@ -160,7 +160,7 @@ class Strategy:
         if not hours or watermark is None:
             return False
         last = watermark.reconciled_at
-        return last is None or self._state.began_at - last >= timedelta(hours=hours)
+        return last is None or not timedelta(0) <= self._state.began_at - last < timedelta(hours=hours)
 
     def _compare_ids(self, extracted: Extracted) -> Extracted:
         """Compare all ids with NetSuite's: read rows that were missed; rows that it no longer lists have vanished."""

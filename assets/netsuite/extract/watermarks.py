@@ -1,4 +1,4 @@
-"""How far each NetSuite table has been read, and the time from which the next run reads.
+"""Watermarks: the time up to which each NetSuite table was read, and from which the next run reads.
 
 sync_watermarks  ->  Watermark  ->  .changed_from(…), a time in the session's time zone
 """

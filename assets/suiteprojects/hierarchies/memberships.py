@@ -15,7 +15,9 @@ from itertools import chain
 from assets.delivery.target import Action, Outcome, Verdict, Write
 from assets.suiteprojects.canonical import join_ids
 from assets.suiteprojects.hierarchies.trees import NODE, PREFIX, Trees
+from resources.errors import ContractError
 from resources.suiteprojects.client import PAGE, SuiteProjectsClient
+from resources.suiteprojects.errors import SYSTEM
 from resources.suiteprojects.paging import read_command
 from resources.suiteprojects.xml import Record, command, object_element
 
@@ -48,6 +50,7 @@ class Memberships:
         requested = hierarchy_fields(names)
         if not requested or LIST_FIELD not in record:
             return record
+        self.trees.check_names(requested)
         nodes = self.trees.fields_of(record[LIST_FIELD])
         return {**record, **{name: nodes.get(name) for name in requested}}
 
@@ -56,9 +59,11 @@ class Memberships:
         ids = [write.target_id for write in writes if _reassigns(write) and write.target_id]
         reads = [read_command(self._type_name, [LIST_FIELD], limit="1", query={"id": each}) for each in ids]
         for record in chain.from_iterable(self._client.read_many(reads, fresh=True) if reads else ()):
-            listed = [part.strip() for part in (record[LIST_FIELD] or "").split(",")]
+            if LIST_FIELD not in record and not self._client.leaves_out_blanks(self._type_name, [LIST_FIELD]):
+                raise ContractError(SYSTEM, f"Read {self._type_name}", f"records without {LIST_FIELD}: nodes unknown")
+            listed = [part.strip() for part in (record.get(LIST_FIELD) or "").split(",")]
             unknown = {each: each for each in listed if each and each not in self.trees.hierarchy_of}
-            self._current[str(record["id"])] = self.trees.fields_of(record[LIST_FIELD]) | unknown
+            self._current[str(record["id"])] = self.trees.fields_of(record.get(LIST_FIELD)) | unknown
 
     def with_list(self, write: Write, values: Mapping[str, str | None]) -> dict[str, str | None]:
         """Return the values to send, with the list instead of the fields."""
@@ -82,7 +87,7 @@ class Memberships:
 
     def detach(self, writes: Sequence[Write]) -> None:
         """Delete the associations of these records with nodes that they should no longer have."""
-        hierarchy_ids = {f"{PREFIX}{each['name']}": str(each["id"]) for each in self.trees.hierarchies}
+        hierarchy_ids = {f"{PREFIX}{each.get('name')}": str(each["id"]) for each in self.trees.hierarchies}
         changes = [
             (write, name)
             for write in writes
@@ -98,7 +103,7 @@ class Memberships:
             str(association["id"])
             for (write, name), associations in zip(changes, found, strict=True)
             for association in associations
-            if association["parentid"] != write.values.get(name)
+            if association.get("parentid") != write.values.get(name)
         ]
         if obsolete:
             self._client.execute(

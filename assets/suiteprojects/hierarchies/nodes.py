@@ -85,7 +85,7 @@ class NodeTarget(SuiteProjectsTarget):
     def _find_tree(self, trees: Trees) -> Tree | None:
         """Return the hierarchy with our key, even if it was renamed, else the one of the name."""
         for name in (KEY_FIELD, "name"):
-            found = [str(each["id"]) for each in trees.hierarchies if each[name] == self._hierarchy]
+            found = [str(each["id"]) for each in trees.hierarchies if each.get(name) == self._hierarchy]
             if len(found) > 1:
                 reason = f"{len(found)} hierarchies are called {self._hierarchy}; rename all but the right one"
                 raise RequestRejectedError(SYSTEM, f"Read {HIERARCHY}", reason)
@@ -97,7 +97,7 @@ class NodeTarget(SuiteProjectsTarget):
     def _decoded(self, record: Record, fields: Iterable[str]) -> Record:  # noqa: ARG002 - a node has all fields
         if self._tree:
             self._tree.nodes[str(record["id"])] = record  # a new one is needed for the paths of its children
-        name = record["name"] or ""
+        name = record.get("name") or ""
         return {
             **record,
             KEY_FIELD: record.get(self._id_field),

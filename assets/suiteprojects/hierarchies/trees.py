@@ -2,15 +2,19 @@
 
 SuiteProjectsClient  ->  Trees  ->  the hierarchy of a node, its depth and path; the nodes of a record
 
-One table holds levels, nodes and the associations of records with nodes (suiteprojects_api.md §4). There are as many
+One table contains levels, nodes and the associations of records with nodes (suiteprojects_api.md §4). There are as many
 associations as records, so they are never listed.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from resources.errors import RequestRejectedError
+from resources.scalars import as_flag
 from resources.suiteprojects.client import SuiteProjectsClient
+from resources.suiteprojects.errors import SYSTEM
 from resources.suiteprojects.paging import read_command
 from resources.suiteprojects.xml import Record
 
@@ -32,12 +36,12 @@ class Tree:
 
     def depth(self, node: Record) -> str | None:
         """Return the level of a node, 1 at the top."""
-        level = node["levelid"]
+        level = node.get("levelid")
         return str(self.levels.index(level) + 1) if level in self.levels else None
 
     def path(self, node: Record) -> str:
         """Return the names from the top to the node."""
-        return PATH_SEPARATOR.join(str(each["name"]) for each in reversed(_with_ancestors(self.nodes, node)))
+        return PATH_SEPARATOR.join(each.get("name") or "" for each in reversed(_with_ancestors(self.nodes, node)))
 
 
 class Trees:
@@ -53,7 +57,7 @@ class Trees:
         """
         fields = [*_FIELDS, *custom]
         parts = {
-            "hierarchies": (HIERARCHY, ["name", "type", "externalid"], None),
+            "hierarchies": (HIERARCHY, ["name", "type", "active", "externalid"], None),
             "levels": (NODE, fields, {"isalevel": "1"}),
             "nodes": (NODE, fields, {"isanode": "1"}),
         }
@@ -65,26 +69,39 @@ class Trees:
         for part, (name, properties, query) in parts.items():
             if len(found[part]) == _LIMITS[part]:
                 found[part] = list(client.read_all(name, properties, custom=bool(custom), query=query))
-        self.hierarchies = [each for each in found["hierarchies"] if each["type"] == association]
+        self.hierarchies = _candidates(found["hierarchies"], association)
         self._levels, self._nodes = found["levels"], found["nodes"]
 
     def tree(self, hierarchy_id: str) -> Tree:
         """Return one hierarchy."""
-        nodes = {str(each["id"]): each for each in self._nodes if each["hierarchyid"] == hierarchy_id}
-        levels = [str(each["id"]) for each in self._levels if each["hierarchyid"] == hierarchy_id]
+        nodes = {str(each["id"]): each for each in self._nodes if each.get("hierarchyid") == hierarchy_id}
+        levels = [str(each["id"]) for each in self._levels if each.get("hierarchyid") == hierarchy_id]
         highest: dict[str, int] = {}
         for node in nodes.values():
-            level, depth = str(node["levelid"]), len(_with_ancestors(nodes, node))
+            level, depth = node.get("levelid") or "", len(_with_ancestors(nodes, node))
             highest[level] = min(depth, highest.get(level, depth))
         # levels have no number: their nodes determine the order, and the ids that of levels without nodes
-        order = sorted(levels, key=lambda level: (highest.get(level, len(nodes) + 1), int(level)))
+        order = sorted(levels, key=lambda level: (highest.get(level, len(nodes) + 1), len(level), level))
         return Tree(hierarchy_id, order, nodes)
 
     @cached_property
     def hierarchy_of(self) -> dict[str, str]:
         """Node id to the name of its hierarchy."""
-        names = {each["id"]: str(each["name"]) for each in self.hierarchies}
-        return {str(each["id"]): names[each["hierarchyid"]] for each in self._nodes if each["hierarchyid"] in names}
+        names = {each["id"]: each["name"] or "" for each in self.hierarchies if each.get("name")}
+        found = ((str(each["id"]), names.get(each.get("hierarchyid"))) for each in self._nodes)
+        return {node: name for node, name in found if name}
+
+    def check_names(self, fields: Iterable[str]) -> None:
+        """Check that each field stands for one hierarchy.
+
+        Raises:
+            RequestRejectedError: Several active hierarchies have its name.
+        """
+        names = Counter(f"{PREFIX}{each.get('name')}" for each in self.hierarchies)
+        for field in fields:
+            if names[field] > 1:
+                reason = f"{names[field]} hierarchies are called {field.removeprefix(PREFIX)}; rename all but one"
+                raise RequestRejectedError(SYSTEM, f"Read {HIERARCHY}", reason)
 
     def fields_of(self, node_ids: str | None) -> dict[str, str]:
         """Return a record's list of nodes as fields: `hierarchy:<name>` to node id."""
@@ -92,10 +109,17 @@ class Trees:
         return {f"{PREFIX}{self.hierarchy_of[each]}": each for each in ids if each in self.hierarchy_of}
 
 
+def _candidates(found: Sequence[Record], association: str) -> list[Record]:
+    """Return the hierarchies of this type, or of none; without those disabled ones whose name an active one has."""
+    ours = [each for each in found if (each.get("type") or association).strip().lower() == association]
+    active = {each.get("name") for each in ours if as_flag(each.get("active")) is True}
+    return [each for each in ours if each.get("name") not in active or as_flag(each.get("active")) is True]
+
+
 def _with_ancestors(nodes: dict[str, Record], node: Record) -> list[Record]:
     """Return a node and its ancestors, each once even if there is a cycle."""
     line, seen = [node], {node["id"]}
-    while (parent := nodes.get(line[-1]["parentid"] or TOP)) and parent["id"] not in seen:
+    while (parent := nodes.get(line[-1].get("parentid") or TOP)) and parent["id"] not in seen:
         line.append(parent)
         seen.add(parent["id"])
     return line

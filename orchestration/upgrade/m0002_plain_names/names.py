@@ -1,4 +1,4 @@
-"""The renames of tables, columns, stored values, files, settings and YAML keys; `reference.py` documents all of them."""
+"""Renames of tables, columns, stored values, settings, YAML keys and switches; `reference.py` documents them."""
 
 from types import MappingProxyType
 from typing import NamedTuple
@@ -26,11 +26,31 @@ COLUMNS = MappingProxyType({
     "tree_": {"has_namesake": "has_duplicate_name"},
 })  # fmt: skip
 
-# also columns that warehouses of early 0.1 lack
-ADDED_COLUMNS = MappingProxyType({
-    "sync_plans": {"calls_left": "bigint", "decided_by": "varchar", "undone_run": "varchar"},
-    "sync_runs": {"account": "varchar", "calls_left": "bigint", "deferred": "bigint"},
-})  # fmt: skip
+# new columns, and those that warehouses of early 0.1 lack: type, and the value in the rows that are there
+ADDED_COLUMNS = MappingProxyType(
+    {
+        "sync_plans": {
+            "calls_left": ("bigint", "null"),
+            "decided_by": ("varchar", "null"),
+            "undone_run": ("varchar", "null"),
+            "position": ("bigint", "epoch_us(made_at)"),
+        },
+        "sync_runs": {
+            "account": ("varchar", "null"),
+            "calls_left": ("bigint", "null"),
+            "deferred": ("bigint", "0"),
+            "position": ("bigint", "epoch_us(coalesce(finished_at, started_at))"),
+            "read_position": ("bigint", "epoch_us(started_at)"),
+        },
+        "sync_attempts": {
+            "position": ("bigint", "epoch_us(seen_at)"),
+            "parent_target_id": ("varchar", "null"),
+            "existing_ids": ("varchar", "null"),
+        },
+        "sync_decisions": {"from_position": ("bigint", "epoch_us(from_at)")},
+        "netsuite_reads": {"warnings": ("varchar[]", "null")},
+    }
+)
 
 
 class Value(NamedTuple):
@@ -99,7 +119,11 @@ WORKFLOW = Names(
         "select": _SELECT,
         "fields": _FIELD,
         "match": Names(keys={"other_id": "on_id_conflict", "stored_id": "id_field"}),
-        "guards": Names(keys={"blank": "clear_values", "rekey": "key_change", "halved_source": "source_shrunk"}),
+        "guards": Names(
+            keys={"blank": "clear_values", "rekey": "key_change", "halved_source": "source_shrunk"},
+            # 0.1 allowed the larger of both numbers, 0.2 allows no more than `rows`
+            every=Names(keys={"rows": "floor"}),
+        ),
         "imports": Names(values={"select": {"picked": "selected"}}),
     },
 )

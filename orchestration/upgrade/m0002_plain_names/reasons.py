@@ -5,9 +5,15 @@ from collections.abc import Sequence
 
 from resources.warehouse.tables import literal
 
+CANARY = (
+    r"nothing more is sent before the mapping is mended, or somebody accepts it by releasing the next plan",
+    "fix the mapping, or accept the difference by releasing the next plan; nothing more is sent until then",
+)
+
 # pattern and replacement, applied in order; `^` also matches behind `is not in the target: `, where a child quotes the
 # reason of its parent
 REASONS = (
+    CANARY,
     # of the mapping
     (r" is not ticked\b", " is not checked"),
     (r"does not meet: ", "does not meet the condition: "),
@@ -79,11 +85,12 @@ REASONS = (
 
 # of sync_plans and sync_runs
 NOTES = (
+    CANARY,
     (r"^a newer plan was made$", "replaced by a newer plan"),
     (r"^the run ended without a word; what it sent was read back from the target by the next one$",
      "the run died; the next run checked in the target what it had sent"),
     (r"; allowed are (\d+) \((\d+) rows or (\S+) % of (\d+)\)\. If that is meant, release",
-     r"; the limit is \1 (\2 rows or \3 % of \4). If this is intended, release"),
+     r"; the limit is \1 (\3 % of \4, at least \2). If this is intended, release"),
     (r"raise guards\.blank ", "raise guards.clear_values "),
     (r"raise guards\.rekey ", "raise guards.key_change "),
     (r" in the workflow file and run again\.", " in the workflow file and run again"),
@@ -91,8 +98,6 @@ NOTES = (
      r"the source has no records, but the target has \1 of ours"),
     (r"the source has (\d+) records, last time it had (\d+)",
      r"the source has \1 records, down from \2 in the last run"),
-    (r"nothing more is sent before the mapping is mended, or somebody accepts it by releasing the next plan",
-     "fix the mapping, or accept the difference by releasing the next plan; nothing more is sent until then"),
 )  # fmt: skip
 
 

@@ -67,10 +67,12 @@ def _tables(con: duckdb.DuckDBPyConnection, name: str) -> list[str]:
 
 def _rename_tables(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     states = {old: NEW_STATE + old.removeprefix(OLD_STATE) for old in _tables(con, OLD_STATE)}
-    for old, new in {**TABLES, **states}.items():
-        if has_table(con, old):
-            con.execute(f"alter table {quoted(old)} rename to {quoted(new)}")
-            yield f"table {old} -> {new}"
+    renamed = {old: new for old, new in {**TABLES, **states}.items() if has_table(con, old)}
+    for old, new in renamed.items():
+        con.execute(f"alter table {quoted(old)} rename to {quoted(new)}")
+    yield from (f"table {old} -> {new}" for old, new in TABLES.items() if old in renamed)
+    if states:
+        yield f"{len(states)} tables {OLD_STATE}<workflow> -> {NEW_STATE}<workflow>"
 
 
 def _rename_columns(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -84,11 +86,16 @@ def _rename_columns(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def _add_columns(con: duckdb.DuckDBPyConnection) -> None:
+    """Add columns, all of them before any is filled: see `convert_tables`."""
+    filled = []
     for table, columns in ADDED_COLUMNS.items():
         present = columns_of(con, table)
-        for name, kind in columns.items():
+        for name, (kind, value) in columns.items():
             if present and name not in present:
                 con.execute(f"alter table {table} add column {name} {kind}")
+                filled += [f"update {table} set {name} = {value}"] if value != "null" else []
+    for statement in filled:
+        con.execute(statement)
 
 
 def _rename_values(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -97,8 +104,6 @@ def _rename_values(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             rows = _update(con, table, value.column, value.old, value.new)
             if rows:
                 yield f"value {table}.{value.column} {value.old} -> {value.new}: {rows} rows"
-    if has_table(con, "sync_runs"):
-        con.execute("update sync_runs set deferred = 0 where deferred is null")
 
 
 def _update(con: duckdb.DuckDBPyConnection, table: str, column: str, old: str, new: str) -> int:
@@ -137,9 +142,10 @@ def _rename_in_lineage(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _renew_texts(con: duckdb.DuckDBPyConnection) -> None:
-    for table in _tables(con, "plan_") + _tables(con, "sync_") + _tables(con, "mart_"):
+    prefixes = ("mart_", "plan_", "sync_", "selection_", "candidates_")
+    for table in [each for prefix in prefixes for each in _tables(con, prefix)]:
         columns = columns_of(con, table)
-        for column, texts in {"reason": REASONS, "note": NOTES}.items():
+        for column, texts in {"reason": REASONS, "why_not": REASONS, "note": NOTES}.items():
             if column in columns and table != "sync_manual_links":  # a person's own note
                 _renew_text(con, table, column, texts)
 

@@ -7,6 +7,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import orjson
@@ -46,6 +47,12 @@ def half_page(response: Response, switches: NetSuiteSwitches) -> Response:
     if switches.half_page_reports == "total":
         changed["count"] = len(half)
     return json_response({**page, **changed}, media_type=COLLECTION_TYPE)
+
+
+def damaged(response: Response, switches: NetSuiteSwitches) -> Response:
+    """Return the response with bytes that no JSON should contain."""
+    body = response.body.replace(b"<bad>", bytes.fromhex(switches.bad_text)) if switches.bad_text else response.body
+    return replace(response, body=b"\xef\xbb\xbf" + body if switches.byte_order_mark else body)
 
 
 def save_one_row(request: Request, seed: str, connection: sqlite3.Connection, update: Callable[..., None]) -> None:

@@ -81,9 +81,26 @@ def bad_query(text: str, reason: str = "") -> ApiError:
     return ApiError(400, "INVALID_PARAMETER", QUERY_PREFIX + text, location={"o:errorQueryParam": "q"}, reason=reason)
 
 
+def unknown_column(detail: str, status: int) -> ApiError:
+    """Return the error of a statement with a column that this account does not have."""
+    codes = {403: "INSUFFICIENT_PERMISSION", 404: "NONEXISTENT_ID", 500: "UNEXPECTED_ERROR"}
+    location = {"o:errorQueryParam": "q"}
+    return ApiError(status, codes.get(status, "INVALID_PARAMETER"), detail, location=location)
+
+
 def unsupported(reason: str) -> ApiError:
     """Return the error of a statement outside SuiteQL; NetSuite does not report the reason."""
     return bad_query("Invalid or unsupported search.", reason)
+
+
+def wrong_language(language: str) -> ApiError:
+    """Return the error of a request in the user's language, where the company's is another one."""
+    detail = (
+        "Invalid language. REST web services currently only support the default company language, and do not support"
+        " the language specified in your user preferences. Provide the Accept-Language header with your default company"
+        f" language value '{language}'."
+    )
+    return ApiError(400, "INVALID_HEADER", detail, location={"o:errorHeader": "Accept-Language"})
 
 
 def invalid_login(headers: dict[str, str] | None = None, reason: str = "") -> ApiError:

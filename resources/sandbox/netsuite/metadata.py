@@ -91,7 +91,7 @@ def _property(column: Column, custom_kind: str = "") -> dict[str, Any]:
         content = _reference()
     elif custom_kind == "multi":
         content = {"type": "object", "properties": {"items": {"type": "array", "items": _reference()}}}
-    is_custom = column.name.startswith(("custentity_", "custrecord_", "custitem_"))
+    is_custom = column.name.startswith(("custentity_", "custrecord_", "custitem_", "cseg_"))
     content["title"] = (column.name.partition("_")[2] if is_custom else column.name).replace("_", " ").title()
     if is_custom:
         content["x-ns-custom-field"] = True

@@ -7,6 +7,8 @@ The anomalies of anomalies.py are off by default.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from resources.clock import Clock
 from resources.sandbox.netsuite import anomalies, governance
 from resources.sandbox.netsuite.account_clock import AccountClock
 from resources.sandbox.netsuite.auth import TOKEN_PATH, Authenticator
-from resources.sandbox.netsuite.errors import ApiError
+from resources.sandbox.netsuite.errors import ApiError, wrong_language
 from resources.sandbox.netsuite.metadata import CATALOG_PATH, handle_catalog
 from resources.sandbox.netsuite.query import handle_query
 from resources.sandbox.netsuite.store.journal import Journal
@@ -61,7 +63,9 @@ class NetSuiteSandbox(RecordStore):
             response = self._authenticated(request, switches)
         except ApiError as error:
             response = error.response(switches)
-        self.journal.log(self._clock.now(), request, response.status)
+        now = self._clock.now()
+        self.journal.log(now, request, response.status)
+        response = replace(response, headers={"Date": format_datetime(now, usegmt=True), **response.headers})
         if switches.edit_every and request.path == SUITEQL_PATH:
             self._edit_between_queries(request, switches)
         return response
@@ -76,6 +80,8 @@ class NetSuiteSandbox(RecordStore):
         if request.path == TOKEN_PATH:
             return self._authenticator.issue_token(request, switches)
         self._authenticator.authenticate(request, switches)
+        if switches.company_language not in {"", request.headers.get("accept-language")}:
+            raise wrong_language(switches.company_language)
         with self.limiter.slot(switches):
             if switches.latency_ms or switches.latency_mean_ms:
                 anomalies.delay(request, switches, self._sandbox_clock)
@@ -91,7 +97,7 @@ class NetSuiteSandbox(RecordStore):
             response = handle_query(request, self.store, self._clock.now(), switches)
             if switches.half_page_every and anomalies.is_due(switches.half_page_every, self.journal.count()):
                 return anomalies.half_page(response, switches)
-            return response
+            return anomalies.damaged(response, switches) if switches.bad_text or switches.byte_order_mark else response
         if request.method == "GET" and f"{request.path}/".startswith(f"{CATALOG_PATH}/"):
             return handle_catalog(request, request.path.removeprefix(CATALOG_PATH).strip("/"), switches)
         if request.method == "GET" and request.path == TIME_PATH:

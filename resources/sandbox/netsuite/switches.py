@@ -71,9 +71,11 @@ class NetSuiteSwitches:
     top_allowed: bool = switch(True, "SELECT TOP n works.", "netsuite.md §1.3 [C]")
     unknown_column_text: str = switch(
         "identifier",
-        "Error text for an unknown column: identifier ('Unknown identifier') or field ('Field … was not found').",
+        "Error text for an unknown column: identifier ('Unknown identifier'), field ('Field … was not found'), or the"
+        " text itself, such as 'Invalid or unsupported search.'",
         "netsuite.md §1.5 [L]",
     )
+    unknown_column_status: int = switch(400, "HTTP status of that error: 400, 403, 404 or 500.", "netsuite.md §1.5 [L]")
     unknown_column_500: bool = switch(
         False, "An unknown column is answered with 500 UNEXPECTED_ERROR.", "netsuite.md §1.5 [L]"
     )
@@ -90,6 +92,13 @@ class NetSuiteSwitches:
         "Fields of such a response that still report the whole page: count and totalResults, or totalResults alone.",
         "netsuite.md §1.2 [U]",
     )
+    bad_text: str = switch(
+        "",
+        "Bytes, in hexadecimal, that replace the text '<bad>' in every response: a byte that is not UTF-8, or the"
+        " escape of a lone surrogate; empty: none.",
+        "netsuite.md §1.2 [U]",
+    )
+    byte_order_mark: bool = switch(False, "A response begins with a UTF-8 byte-order mark.", "netsuite.md §1.2 [U]")
     between_half_open: bool = switch(False, "BETWEEN excludes its upper bound.", "netsuite.md §1.4 [C]")
     session_zone: str = switch(
         "America/Los_Angeles", "Time zone of the integration user's session.", "netsuite.md §5.7 [L]"
@@ -126,6 +135,13 @@ class NetSuiteSwitches:
     edit_seed: int = switch(1, "Seed of the selection of that row.", "netsuite.md §1.4 [D]")
     clock_skew_s: int = switch(
         0, "Seconds by which NetSuite's clock is ahead; negative: behind.", "netsuite.md §3.3 [D]"
+    )
+
+    company_language: str = switch(
+        "",
+        "The company's default language, such as zh, where the user has another one: other requests are rejected with"
+        " 400 INVALID_HEADER; empty: any language is accepted.",
+        "github.com/airbytehq/airbyte/issues/34137 [L]",
     )
 
     # sign-in

@@ -28,6 +28,23 @@ def option_json(row: Row, switches: PrecoroSwitches) -> dict[str, Any]:
     }
     if switches.parent_in_responses:
         content["parent"] = {"id": row["parent_id"]} if row["parent_id"] else []  # null objects may be []
+    return _in_dialect(content, switches)
+
+
+def written_json(row: Row, switches: PrecoroSwitches) -> dict[str, Any]:
+    """Return the answer to a write of an option."""
+    content = option_json(row, switches)
+    return content if switches.write_answer == "whole" else {"id": content["id"]}
+
+
+def _in_dialect(content: dict[str, Any], switches: PrecoroSwitches) -> dict[str, Any]:
+    """Return the content in the types that the switches select."""
+    if switches.null_values == "absent":
+        content = {name: value for name, value in content.items() if value is not None}
+    if switches.value_types == "digits":
+        return {name: int(value) if isinstance(value, bool) else value for name, value in content.items()}
+    if switches.value_types == "text":
+        return {name: str(value).lower() if isinstance(value, bool | int) else value for name, value in content.items()}
     return content
 
 
@@ -36,7 +53,7 @@ def field_json(row: Row, options: Iterable[Row], switches: PrecoroSwitches) -> d
     nested = [
         option_json(option, switches) for option in options if option["enable"] or switches.nested_disabled == "include"
     ]
-    return {
+    content = {
         "id": row["field_id"],
         "createDate": row["created_at"],
         "updateDate": row["updated_at"],
@@ -49,6 +66,7 @@ def field_json(row: Row, options: Iterable[Row], switches: PrecoroSwitches) -> d
         "position": row["position"],
         "options": {"data": nested},
     }
+    return _in_dialect(content, switches)
 
 
 def entity_json(row: sqlite3.Row) -> dict[str, Any]:
@@ -77,7 +95,7 @@ def page(
         paging |= {"total": len(records), "current_page": number, "total_pages": pages, "links": {}}
     if switches.pagination != "old":
         paging["has_next_page"] = number < pages
-    return json_response({"data": data, "meta": {"pagination": paging}})
+    return json_response({"data": data, "meta": {"pagination": _in_dialect(paging, switches)}})
 
 
 def _per_page(text: str | None, switches: PrecoroSwitches) -> int:

@@ -162,13 +162,13 @@ class _RequestHandler:
         self._require("PUT", "PATCH")  # no known client deletes or reads a single option
         writer = self._writer(field)
         change = writer.replace if self._request.method == "PUT" else writer.patch
-        return json_response(responses.option_json(change(option_id, self._form()), self._switches))
+        return json_response(responses.written_json(change(option_id, self._form()), self._switches))
 
     def _options(self, match: re.Match[str]) -> Response:
         field = self._field(match)
         if self._request.method == "POST":
             row = self._writer(field).create(self._form())
-            return json_response(responses.option_json(row, self._switches), self._switches.created_status)
+            return json_response(responses.written_json(row, self._switches), self._switches.created_status)
         self._require("GET")
         rows = self._option_rows(field["field_id"])
         if self._switches.listed_disabled == "omit":

@@ -35,6 +35,15 @@ class PrecoroSwitches:
     parent_in_responses: bool = switch(
         False, "Options have a `parent` key: an object, or [] at the top level.", "precoro.md §5 [U]"
     )
+    value_types: Literal["json", "text", "digits"] = switch(
+        "json", "Ids, numbers and flags as JSON types, as texts, or flags as 1 and 0.", "precoro.md §1 and §5 [S, U]"
+    )
+    null_values: Literal["null", "absent"] = switch(
+        "null", "A blank value is null, or left out of the record.", "precoro.md §5 [S, U]"
+    )
+    write_answer: Literal["whole", "id"] = switch(
+        "whole", "A write returns the whole option, or its id alone.", "precoro.md §5 rows 4 to 6 [C: id]"
+    )
     created_status: int = switch(201, "Status of a create: 200 or 201.", "precoro.md §7.2 [U]")
     validation_status: int = switch(400, "Status of a validation error: 400 or 422.", "precoro.md §4 [U]")
     strict_put: bool = switch(

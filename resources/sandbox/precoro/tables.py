@@ -119,34 +119,10 @@ def add_field(
     )
 
 
-def add_option(
-    connection: sqlite3.Connection,
-    field_id: int,
-    *,
-    name: str,
-    timestamp: str,
-    code: str | None = None,
-    enable: int = 1,
-    external_id: str | None = None,
-    parent_id: int | None = None,
-    level: int = 1,
-    option_id: int | None = None,
-) -> int:
-    """Add an option; return its id."""
-    return _insert(
-        connection,
-        "options",
-        option_id=option_id,
-        field_id=field_id,
-        name=name,
-        code=code,
-        enable=enable,
-        external_id=external_id,
-        parent_id=parent_id,
-        level=level,
-        created_at=timestamp,
-        updated_at=timestamp,
-    )
+def add_option(connection: sqlite3.Connection, field_id: int, *, timestamp: str, **values: Any) -> int:
+    """Add an option with these columns, by default enabled and at the top level; return its id."""
+    columns = {"enable": 1, "level": 1} | values
+    return _insert(connection, "options", field_id=field_id, **columns, created_at=timestamp, updated_at=timestamp)
 
 
 def _insert(connection: sqlite3.Connection, table: str, **values: Any) -> int:

@@ -7,6 +7,7 @@ class Status(IntEnum):
     """Status codes that the simulated account returns."""
 
     OK = 0
+    UNKNOWN_ERROR = 1
     NOT_SIGNED_IN = 2
     TOO_MANY_ARGUMENTS = 3
     TOO_FEW_ARGUMENTS = 4

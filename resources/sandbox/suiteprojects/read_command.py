@@ -72,7 +72,7 @@ def read(tx: Transaction, element: etree._Element, remaining: int, requested_bef
         content = _Query(tx, element, record_type).objects_xml(requested_before)
     except ApiError as error:
         return response_block("Read", error.status)
-    return response_block("Read", Status.OK if content else Status.NOT_FOUND, content)
+    return response_block("Read", Status.OK if content else tx.switches.empty_read_status, content)
 
 
 def refresh_cache(tx: Transaction) -> None:

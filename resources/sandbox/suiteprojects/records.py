@@ -113,6 +113,9 @@ class Transaction:
     def custom_fields(self, association: str) -> dict[str, Row]:
         """Return the custom field definitions of one record type, by property name (`xxx__c`)."""
         if association and association not in self.definitions:
-            rows = self.find("CustField", association=association)
+            # of two fields with one name the active one counts
+            rows = sorted(
+                self.find("CustField", association=association), key=lambda row: row.values.get("active") == "1"
+            )
             self.definitions[association] = {f"{row.values['name']}__c": row for row in rows}
         return self.definitions.get(association, {})

@@ -70,6 +70,22 @@ class SuiteProjectsSwitches:
     false_as: Literal["empty", "zero"] = switch(
         "empty", "Representation of false: an empty element or 0.", "suiteprojects_api.md §1.4 [C both]"
     )
+    flag_style: Literal["digits", "words"] = switch(
+        "digits",
+        "Flags in responses are 1 and blank or 0, or the words true and false.",
+        "suiteprojects_api.md §1.4 [C]",
+    )
+    blank_properties: Literal["element", "absent"] = switch(
+        "element",
+        "A blank property is an empty element, or left out of the record.",
+        "suiteprojects_api.md §1.4 [C, U]",
+    )
+    empty_read_status: int = switch(
+        601, "Status of a Read without rows: 601, 0, 1 or 910.", "suiteprojects_api.md §1.3 [C]"
+    )
+    unknown_errors: Sequence[str] = switch(
+        (), "External ids of records whose writes are answered with 1, unknown error.", "suiteprojects_api.md §1.7 [C]"
+    )
     node_flags: Literal["isanode", "is_a_node", "both"] = switch(
         "isanode", "Names of a hierarchy node's two flags in responses.", "suiteprojects_api.md §4 [U]"
     )

@@ -45,6 +45,9 @@ def _write_one(tx: Transaction, element: etree._Element, record_type: RecordType
             return response_block(command, Status.OK)
         values = resolve_references(tx, record_type, parsed)
         _check_names(tx, record_type, values, with_custom=with_custom)
+        row = tx.get(record_type.name, values.get("id"))
+        if (values.get("externalid") or (row.values.get("externalid") if row else "")) in tx.switches.unknown_errors:
+            return response_block(command, Status.UNKNOWN_ERROR)
         if not with_custom:
             values = {name: value for name, value in values.items() if not name.endswith("__c")}
         row = _ACTIONS[command](tx, element, record_type, values)

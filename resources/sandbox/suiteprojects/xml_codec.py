@@ -144,20 +144,26 @@ def object_xml(
 ) -> str:
     """Return one record with the requested properties."""
     plain, addresses = _layout(record_type.name, returned, custom, switches.node_flags)
-    false = "" if switches.false_as == "empty" else "0"
+    false = "false" if switches.flag_style == "words" else "" if switches.false_as == "empty" else "0"
+    leaves_out = switches.blank_properties == "absent"
     values = row.values
     parts = [f"<{record_type.name}>"]
     for name, tag, kind in plain:
         value = str(row.id) if name == "id" else values.get(name, "")
         if kind == "boolean" and value == "0":
             value = false
+        elif kind == "boolean" and value == "1" and switches.flag_style == "words":
+            value = "true"
+        if leaves_out and not value:
+            continue
         if kind in {"date", "timestamp"}:
             parts.append(f"<{tag}>{date_xml(value)}</{tag}>")
         else:
             parts.append(f"<{tag}>{escaped(value)}</{tag}>" if value else f"<{tag}/>")
     for tag, fields in addresses:
         content = "".join(
-            f"<{part}>{escaped(values[name])}</{part}>" if name in values else f"<{part}/>" for name, part in fields
+            f"<{part}>{escaped(values[name])}</{part}>" if name in values else "" if leaves_out else f"<{part}/>"
+            for name, part in fields
         )
         parts.append(f"<{tag}><Address>{content}</Address></{tag}>")
     parts.append(f"</{record_type.name}>")

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from assets.delivery.mart.build import write_mart
-from assets.delivery.mart.lookup import as_value_list
+from assets.delivery.mart.lookup import Lookups, as_value_list
 from assets.delivery.schemas import LINK_SCHEMA, MART_COLUMNS, TargetShape
 from assets.delivery.spec.field_mapping import Lookup
 from assets.delivery.spec.workflow import Workflow
@@ -116,7 +116,7 @@ def mart_of(
     with duckdb.connect() as con:
         for name, table in sources.items():
             replace_table(con, f"stg_netsuite__{name}", table)
-        write_mart(con, workflow, lists, today)
+        write_mart(con, workflow, Lookups(lists), today)
         return read_frame(con, f"from {workflow.mart}")
 
 

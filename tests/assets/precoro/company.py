@@ -1,4 +1,4 @@
-"""One Precoro company: what NetSuite has, and runs of the shipped workflow between the two."""
+"""One Precoro company: staged NetSuite records, and runs of the shipped workflow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,35 +28,42 @@ from resources.warehouse.tables import replace_table
 from resources.warehouse.warehouse import Warehouse
 
 SHIPPED = ROOT / "orchestration" / "workflows" / "precoro__options" / "defs.yaml"
-LIVE = {"is_person": False, "is_inactive": False, "is_deleted": False}
+ACTIVE = {"is_person": False, "is_inactive": False, "is_deleted": False}
 
 Row = Mapping[str, Any]
 
 
 def customer(customer_id: str, **changes: Any) -> dict[str, Any]:
-    """A live customer of subsidiary 2."""
+    """Return an active customer of subsidiary 2."""
     row = {"customer_id": customer_id, "stage": "customer", "company_name": f"Company {customer_id}"}
-    return {**LIVE, **row, "entity_number": f"C{customer_id}", "subsidiary_id": "2", "subsidiary_ids": ["2"], **changes}
+    return {
+        **ACTIVE,
+        **row,
+        "entity_number": f"C{customer_id}",
+        "subsidiary_id": "2",
+        "subsidiary_ids": ["2"],
+        **changes,
+    }
 
 
 def project(project_id: str, customer_id: str | None, parent: str | None = None, **changes: Any) -> dict[str, Any]:
-    """A live project of a customer, or below another project of his."""
+    """Return an active project of a customer, or below another project."""
     row = {"project_id": project_id, "project_name": f"Project {project_id}", "customer_id": customer_id}
-    place = {"parent_project_id": parent, "subsidiary_id": "2", "entity_number": f"P{project_id}"}
-    return {**LIVE, **row, **place, **changes}
+    more = {"parent_project_id": parent, "subsidiary_id": "2", "entity_number": f"P{project_id}"}
+    return {**ACTIVE, **row, **more, **changes}
 
 
 def shipped(customers: Row | None = None, projects: Row | None = None, **changes: Any) -> WorkflowSpec:
-    """The shipped workflow, with some of its settings changed."""
-    said = read_workflow(SHIPPED).model_dump(by_alias=True)
-    for record, edits in zip(said["records"], (customers, projects), strict=True):
+    """Return the shipped workflow, with some of its settings changed."""
+    attributes = read_workflow(SHIPPED).model_dump(by_alias=True)
+    for record, edits in zip(attributes["records"], (customers, projects), strict=True):
         record.update(edits or {})
-    return WorkflowSpec.model_validate(said | changes)
+    return WorkflowSpec.model_validate(attributes | changes)
 
 
 @dataclass
 class Company:
-    """A warehouse, a client, and a workflow; every run is one of `sync`, `import` and `update`."""
+    """A warehouse, a client and a workflow."""
 
     warehouse: Warehouse
     sandbox: Sandbox
@@ -68,11 +75,11 @@ class Company:
 
     @property
     def workflow(self) -> Workflow:
-        """The workflow as it is now."""
+        """The workflow with its current spec."""
         return Workflow(self.name, self.spec)
 
     def netsuite(self, *customers: Row, projects: tuple[Row, ...] = ()) -> "Company":
-        """What NetSuite has, as the staging tables show it."""
+        """Replace the staged NetSuite records."""
         tables = {"stg_netsuite__customers": customers, "stg_netsuite__projects": projects}
         with self.warehouse.writer() as con:
             for name, rows in tables.items():
@@ -80,15 +87,15 @@ class Company:
         return self
 
     def plan(
-        self, mode: Mode = Mode.SYNC, *ids: str, search: str = "", everything: bool = False, run_id: str = ""
+        self, mode: Mode = Mode.SYNC, *ids: str, search: str = "", all_records: bool = False, run_id: str = ""
     ) -> Planned:
-        """Shape, pick, read back, decide."""
+        """Make the mart, select records for import, read the target, and plan."""
         run_id = run_id or f"run {next(self.runs)}"
         target, clock = self._target(), self.sandbox.clock
         make_mart(self.warehouse, self.workflow)
         if self.spec.imports:
-            pick = ImportSelection(ids, search, everything)
-            make_selection(self.warehouse, self.workflow, pick, run_id=run_id, clock=clock)
+            selection = ImportSelection(ids, search, all_records)
+            make_selection(self.warehouse, self.workflow, selection, run_id=run_id, clock=clock)
         read_target_state(RunContext(self.warehouse, self.workflow, target, run_id, clock))
         planned = make_plan(RunContext(self.warehouse, self.workflow, target, run_id, clock), mode=mode)
         if self.spec.imports:
@@ -96,11 +103,11 @@ class Company:
         return planned
 
     def run(
-        self, mode: Mode = Mode.SYNC, *ids: str, search: str = "", everything: bool = False
+        self, mode: Mode = Mode.SYNC, *ids: str, search: str = "", all_records: bool = False
     ) -> dict[str, tuple[str, str]]:
-        """A whole run; action and reason code of every record that had one other than unchanged."""
+        """Make a whole run and return action and reason code of every record."""
         run_id = f"run {next(self.runs)}"
-        planned = self.plan(mode, *ids, search=search, everything=everything, run_id=run_id)
+        planned = self.plan(mode, *ids, search=search, all_records=all_records, run_id=run_id)
         assert not planned.tripped
         decisions = self.send(run_id).decisions
         if self.spec.imports:
@@ -116,7 +123,7 @@ class Company:
         return TARGETS[self.spec.target].build(self.client, self.spec.options)
 
     def options(self) -> dict[str, dict[str, Any]]:
-        """What Precoro has of ours, by NetSuite id, the parent by its NetSuite id; a key that is there twice fails."""
+        """Return our options by NetSuite id, with the parent's NetSuite id; a duplicate key fails."""
         rows = self.sandbox.precoro.options(self.field_id)
         keys = {row["option_id"]: row["external_id"] for row in rows}
         ours = [row | {"parent": keys.get(row["parent_id"])} for row in rows if row["external_id"]]
@@ -124,14 +131,14 @@ class Company:
         return {row["external_id"]: row for row in ours}
 
     def tree(self) -> dict[str, tuple[int, str | None]]:
-        """NetSuite id to level and the parent's NetSuite id, of what can be picked in Precoro."""
+        """Return level and parent's NetSuite id of our enabled options, by NetSuite id."""
         return {key: (row["level"], row["parent"]) for key, row in self.options().items() if row["enable"]}
 
-    def written(self) -> list[tuple[str, dict[str, str]]]:
-        """Every write so far: verb and form."""
+    def writes(self) -> list[tuple[str, dict[str, str]]]:
+        """Return method and form of every write so far."""
         calls = [call for call in self.sandbox.precoro.call_log() if call["method"] != "GET"]
         return [(call["method"], dict(parse_qsl(call["body"], keep_blank_values=True))) for call in calls]
 
     def table(self, layer: str) -> pl.DataFrame:
-        """One of the workflow's tables."""
+        """Return one of the workflow's tables."""
         return self.warehouse.table(f"{layer}_{self.name}")

@@ -1,4 +1,4 @@
-"""The adapter before the stand-in in its strictest mode."""
+"""The client, the target and a company of the sandbox in its strictest mode."""
 
 from collections.abc import Iterator
 
@@ -14,18 +14,18 @@ from tests.assets.precoro.company import Company
 
 @pytest.fixture
 def precoro(sandbox: Sandbox) -> Iterator[PrecoroClient]:
-    """A client of the sandbox's first company."""
+    """Return a client of the sandbox's first company."""
     with open_precoro(sandbox=sandbox.folder) as client:
         yield client
 
 
 @pytest.fixture
 def target(precoro: PrecoroClient) -> OptionTarget:
-    """The field for customers and projects."""
+    """Return the target of the field for customers and projects."""
     return OptionTarget(precoro, 5144)
 
 
 @pytest.fixture
 def company(precoro: PrecoroClient, sandbox: Sandbox, warehouse: Warehouse) -> Company:
-    """The shipped workflow over one company of Precoro."""
+    """Return one company with the shipped workflow."""
     return Company(warehouse, sandbox, precoro)

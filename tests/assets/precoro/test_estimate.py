@@ -1,4 +1,4 @@
-"""How long Precoro takes is told before anything is sent."""
+"""The duration of a plan is estimated before anything is sent."""
 
 import math
 from collections import deque
@@ -13,8 +13,8 @@ from resources.precoro.connect import SPACING_S, WINDOWS
 DAY_S = 86_400
 
 
-def walked(calls: int) -> float:
-    """The last call's second when each call goes as soon as every window has room: one after the other, by hand."""
+def simulated(calls: int) -> float:
+    """Return the time of the last call, in seconds, if each call is sent as soon as every window allows it."""
     recent = {window.name: deque[float]() for window in WINDOWS}
     at = -SPACING_S
     for _ in range(calls):
@@ -30,13 +30,13 @@ def walked(calls: int) -> float:
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2, 60, 61, 1500, 1501, 3000, 3001, 4501, 6001, 10_000])
-def test_the_estimate_is_what_the_windows_allow(calls: int) -> None:
-    """By a formula and by walking through every call: within the day's own spread."""
-    assert seconds_for(calls) == pytest.approx(walked(calls), rel=0.01, abs=1.0)
+def test_the_estimate_equals_a_simulation_of_the_windows(calls: int) -> None:
+    """The formula agrees with a simulation of every call, within one percent."""
+    assert seconds_for(calls) == pytest.approx(simulated(calls), rel=0.01, abs=1.0)
 
 
 def test_ten_thousand_options_take_four_days(target: OptionTarget) -> None:
-    """3,000 calls a day: the fourth day brings the last thousand."""
+    """At 3,000 calls a day, the last thousand are sent on the fourth day."""
     estimate = target.estimate({"create": 10_000})
 
     assert estimate.calls == 10_000
@@ -44,13 +44,13 @@ def test_ten_thousand_options_take_four_days(target: OptionTarget) -> None:
     assert math.ceil(estimate.seconds / DAY_S) == 4
 
 
-def test_a_tie_to_legal_entities_costs_a_call_more(precoro: PrecoroClient) -> None:
-    """For new options only."""
-    tied = OptionTarget(precoro, 5144, legal_entity_ids=["7"])
+def test_a_restriction_to_legal_entities_costs_one_more_call(precoro: PrecoroClient) -> None:
+    """This applies to new options only."""
+    restricted = OptionTarget(precoro, 5144, legal_entity_ids=["7"])
 
-    assert tied.estimate({"create": 10, "update": 5}).calls == 25
+    assert restricted.estimate({"create": 10, "update": 5}).calls == 25
 
 
 def test_nothing_to_send_takes_no_time(target: OptionTarget) -> None:
-    """The usual night."""
+    """This is the usual nightly run."""
     assert (target.estimate({}).calls, target.estimate({}).seconds) == (0, 0.0)

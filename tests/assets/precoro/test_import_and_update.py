@@ -1,4 +1,4 @@
-"""Import, Update, and what a person picks: one scenario per row of the feature table, on the shipped workflow."""
+"""Import, Update and the import selection: one scenario per row of the feature table, with the shipped workflow."""
 
 import polars as pl
 import pytest
@@ -8,23 +8,23 @@ from assets.delivery.plan.mode import Mode
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from tests.assets.precoro.company import Company, customer, project, shipped
 
-PICKED = {"imports": {"select": "selected"}}
+SELECTED_ONLY = {"imports": {"select": "selected"}}
 FAMILY = (project("11", "1"), project("12", "1", "11"), project("13", "1"))
 
 
 @pytest.fixture
-def picky(company: Company) -> Company:
-    """Only what people pick is imported: two customers, one of them with a project and one below that."""
-    company.spec = shipped(**PICKED)
+def selective(company: Company) -> Company:
+    """Return a company that imports selected records only, with two customers, one of them with projects."""
+    company.spec = shipped(**SELECTED_ONLY)
     return company.netsuite(customer("1"), customer("2", company_name="Acme Bolts"), projects=FAMILY)
 
 
-# --- candidates, picking, import ----------------------------------------------------------------------------------
+# --- candidates, selection, import -------------------------------------------------------------------------------
 
 
-def test_candidates_are_what_is_not_there_with_name_level_parent_and_why_not(company: Company) -> None:
-    """F12: the page lists what is in scope; ours also says why the rest is not offered."""
-    company.spec = shipped(**PICKED)
+def test_candidates_are_the_missing_records_with_name_level_parent_and_reason(company: Company) -> None:
+    """F12: the SuiteApp lists records in scope; our candidates also say why others cannot be imported."""
+    company.spec = shipped(**SELECTED_ONLY)
     company.netsuite(
         customer("1"),
         customer("2", subsidiary_id="3", subsidiary_ids=["3"]),
@@ -49,59 +49,59 @@ def test_candidates_are_what_is_not_there_with_name_level_parent_and_why_not(com
 
 
 @pytest.mark.long
-def test_nothing_is_imported_before_somebody_picks_it(picky: Company) -> None:
-    """Neither by an import nor by the whole job."""
+def test_nothing_is_imported_before_it_is_selected(selective: Company) -> None:
+    """Neither an import nor a sync creates it."""
     for mode in (Mode.IMPORT, Mode.SYNC):
-        assert set(picky.run(mode).values()) == {("skipped", "not_picked")}
+        assert set(selective.run(mode).values()) == {("skipped", "not_picked")}
 
-    assert picky.sandbox.precoro.write_calls() == 0
+    assert selective.sandbox.precoro.write_calls() == 0
 
 
-def test_a_pick_brings_its_ancestors_in_order(picky: Company) -> None:
-    """F09, F13: a project on level 3 is picked; its chain comes along, its sibling and the other customer do not."""
-    picky.run(Mode.IMPORT, "12")
+def test_ancestors_of_a_selected_record_are_imported_first(selective: Company) -> None:
+    """F09, F13: with a project on level 3 come its ancestors, but not its sibling or another customer."""
+    selective.run(Mode.IMPORT, "12")
 
-    assert [form["externalId"] for _, form in picky.written()] == ["1", "11", "12"]
-    assert picky.tree() == {"1": (1, None), "11": (2, "1"), "12": (3, "11")}
-    assert dict(picky.table("selection").select("source_id", "selected_by").rows()) == {
+    assert [form["externalId"] for _, form in selective.writes()] == ["1", "11", "12"]
+    assert selective.tree() == {"1": (1, None), "11": (2, "1"), "12": (3, "11")}
+    assert dict(selective.table("selection").select("source_id", "selected_by").rows()) == {
         "1": "ancestor", "11": "ancestor", "12": "id",
     }  # fmt: skip
 
 
 @pytest.mark.long
-def test_what_was_picked_stays_picked(picky: Company) -> None:
-    """The warehouse keeps the picks; a later import picks more and takes nothing back."""
-    picky.run(Mode.IMPORT, "2")
-    picky.run(Mode.IMPORT, "1")
+def test_selected_records_stay_selected(selective: Company) -> None:
+    """The warehouse stores the selection; a later import adds to it."""
+    selective.run(Mode.IMPORT, "2")
+    selective.run(Mode.IMPORT, "1")
 
-    assert set(picky.tree()) == {"1", "2"}
-    assert set(picky.warehouse.table("sync_import_selection")["source_id"]) == {"1", "2"}
+    assert set(selective.tree()) == {"1", "2"}
+    assert set(selective.warehouse.table("sync_import_selection")["source_id"]) == {"1", "2"}
 
 
 @pytest.mark.long
-def test_a_search_is_part_of_the_name_in_any_case(picky: Company) -> None:
-    """F15: what is typed is text, not a pattern."""
-    picky.run(Mode.IMPORT, search="ACME")
-    assert set(picky.tree()) == {"2"}
+def test_a_search_matches_part_of_the_name_in_any_case(selective: Company) -> None:
+    """F15: the search is text, not a pattern."""
+    selective.run(Mode.IMPORT, search="ACME")
+    assert set(selective.tree()) == {"2"}
 
-    picky.run(Mode.IMPORT, search="a.me b")
-    assert set(picky.tree()) == {"2"}
+    selective.run(Mode.IMPORT, search="a.me b")
+    assert set(selective.tree()) == {"2"}
 
 
-def test_a_search_limits_what_is_picked_by_id(picky: Company) -> None:
-    """F15: what the search hides cannot be ticked; nothing is sent then."""
+def test_a_search_narrows_a_selection_by_id(selective: Company) -> None:
+    """F15: an id that the search does not match is an error, and nothing is sent."""
     with pytest.raises(SelectionError, match="1: not found by the search 'acme'"):
-        picky.run(Mode.IMPORT, "1", "2", search="acme")
+        selective.run(Mode.IMPORT, "1", "2", search="acme")
 
-    assert picky.sandbox.precoro.write_calls() == 0
+    assert selective.sandbox.precoro.write_calls() == 0
 
 
 def test_select_all_covers_every_page(company: Company) -> None:
-    """F14: the SuiteApp marks one page at a time; 450 records are 450 options."""
-    company.spec = shipped(**PICKED)
+    """F14: the SuiteApp selects one page at a time; here 450 records are 450 options."""
+    company.spec = shipped(**SELECTED_ONLY)
     company.netsuite(*(customer(str(number)) for number in range(1, 451)))
 
-    company.run(Mode.IMPORT, everything=True)
+    company.run(Mode.IMPORT, all_records=True)
 
     assert len(company.options()) == 450
     company.netsuite(*(customer(str(number)) for number in range(1, 452)))
@@ -109,19 +109,19 @@ def test_select_all_covers_every_page(company: Company) -> None:
 
 
 @pytest.mark.long
-def test_what_cannot_be_imported_cannot_be_picked(picky: Company) -> None:
-    """The reason is told for each, and nothing of the pick is kept."""
-    picky.netsuite(customer("1"), customer("2", is_inactive=True))
+def test_records_that_cannot_be_imported_cannot_be_selected(selective: Company) -> None:
+    """Each is reported with its reason, and nothing is selected."""
+    selective.netsuite(customer("1"), customer("2", is_inactive=True))
 
     with pytest.raises(SelectionError, match="2: inactive in NetSuite; 99: this workflow has no record with this id"):
-        picky.run(Mode.IMPORT, "1", "2", "99")
+        selective.run(Mode.IMPORT, "1", "2", "99")
 
-    assert picky.warehouse.table("sync_import_selection").is_empty()
+    assert selective.warehouse.table("sync_import_selection").is_empty()
 
 
 @pytest.mark.long
-def test_picking_needs_a_workflow_that_waits_for_it(company: Company) -> None:
-    """Where everything is imported anyway a pick would be a misunderstanding."""
+def test_a_selection_needs_a_workflow_that_imports_selected_records(company: Company) -> None:
+    """A selection in a workflow that imports all records would be a misunderstanding."""
     company.netsuite(customer("1"))
 
     with pytest.raises(SelectionError, match=r"set `imports\.select: selected`"):
@@ -129,92 +129,97 @@ def test_picking_needs_a_workflow_that_waits_for_it(company: Company) -> None:
 
 
 @pytest.mark.long
-def test_a_pick_can_be_taken_back(picky: Company) -> None:
-    """As long as nothing was imported; what was imported stays and is updated."""
-    picky.run(Mode.IMPORT, "2")
-    with picky.warehouse.writer() as con:
-        assert deselect_records(con, picky.name, ["2", "99"]) == 1
-    picky.netsuite(customer("1"), customer("2", company_name="Renamed"))
+def test_a_record_can_be_deselected(selective: Company) -> None:
+    """This affects records that were not imported yet; imported ones stay and are updated."""
+    selective.run(Mode.IMPORT, "2")
+    with selective.warehouse.writer() as con:
+        assert deselect_records(con, selective.name, ["2", "99"]) == 1
+    selective.netsuite(customer("1"), customer("2", company_name="Renamed"))
 
-    picky.run(Mode.UPDATE)
+    selective.run(Mode.UPDATE)
 
-    assert picky.options()["2"]["name"] == "Renamed"
+    assert selective.options()["2"]["name"] == "Renamed"
 
 
 def test_new_records_need_an_import(company: Company) -> None:
-    """F16: Update: no POST; Import: one."""
+    """F16: an update sends no POST, an import one."""
     company.netsuite(customer("1")).run(Mode.IMPORT)
     company.netsuite(customer("1"), customer("2"))
 
     assert company.run(Mode.UPDATE)["2"] == ("skipped", "not_imported")
-    assert len(company.written()) == 1
+    assert len(company.writes()) == 1
     assert company.run(Mode.IMPORT)["2"] == ("create", "new")
-    assert [verb for verb, _ in company.written()] == ["POST", "POST"]
+    assert [method for method, _ in company.writes()] == ["POST", "POST"]
 
 
 @pytest.mark.long
-def test_an_import_changes_nothing(company: Company) -> None:
-    """A rename waits for the update."""
+def test_an_import_changes_no_existing_option(company: Company) -> None:
+    """A rename is left for the update."""
     company.netsuite(customer("1")).run(Mode.IMPORT)
     company.netsuite(customer("1", company_name="Renamed"))
 
     assert company.run(Mode.IMPORT)["1"] == ("skipped", "left_for_update")
-    assert len(company.written()) == 1
+    assert len(company.writes()) == 1
     assert company.run(Mode.UPDATE)["1"] == ("update", "source_changed")
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_a_second_run_of_a_kind_writes_nothing(company: Company, mode: Mode) -> None:
-    """F17, F34: repeatable."""
+def test_a_second_run_in_any_mode_writes_nothing(company: Company, mode: Mode) -> None:
+    """F17, F34: runs are repeatable."""
     company.netsuite(customer("1"), projects=FAMILY).run(Mode.SYNC)
-    writes = len(company.written())
+    writes = len(company.writes())
 
     company.run(mode)
 
-    assert len(company.written()) == writes
+    assert len(company.writes()) == writes
 
 
-# --- what happens in Precoro --------------------------------------------------------------------------------------
+# --- changes in Precoro -------------------------------------------------------------------------------------------
 
 
-def test_an_option_deleted_by_hand_is_reported_by_an_update_and_made_anew_by_an_import(company: Company) -> None:
-    """F18, F26: NetSuite is not touched; the mapping follows the new option."""
+def test_a_manually_deleted_option_is_reported_by_an_update_and_recreated_by_an_import(company: Company) -> None:
+    """F18, F26: NetSuite is not changed, and the link leads to the new option."""
     company.netsuite(customer("1"), customer("2"), projects=FAMILY).run(Mode.SYNC)
-    gone = company.options()
-    company.sandbox.precoro.remove_option(gone["1"]["option_id"])  # with everything below it
-    writes = len(company.written())
+    before = company.options()
+    company.sandbox.precoro.remove_option(before["1"]["option_id"])  # with its children
+    writes = len(company.writes())
 
-    told = company.run(Mode.UPDATE)
+    decisions = company.run(Mode.UPDATE)
     candidates = company.table("candidates").filter("can_be_imported", "was_imported")
-    assert {key for key, each in told.items() if each == ("skipped", "deleted_in_target")} == {"1", "11", "12", "13"}
-    assert len(company.written()) == writes
+    assert {key for key, each in decisions.items() if each == ("skipped", "deleted_in_target")} == {
+        "1",
+        "11",
+        "12",
+        "13",
+    }
+    assert len(company.writes()) == writes
     assert set(candidates["source_id"]) == {"1", "11", "12", "13"}
 
     company.run(Mode.IMPORT)
     links = dict(company.warehouse.table("sync_links").select("source_id", "target_id").rows())
     assert company.tree() == {"1": (1, None), "2": (1, None), "11": (2, "1"), "12": (3, "11"), "13": (2, "1")}
-    assert links["1"] == str(company.options()["1"]["option_id"]) != str(gone["1"]["option_id"])
+    assert links["1"] == str(company.options()["1"]["option_id"]) != str(before["1"]["option_id"])
     assert set(company.run(Mode.SYNC).values()) == {("unchanged", "identical")}
 
 
-def test_an_option_edited_by_hand_is_restored_and_counted_as_drift(company: Company) -> None:
-    """F25: renamed and disabled in Precoro; NetSuite's value wins at the next update."""
+def test_a_manually_edited_option_is_restored_as_drift(company: Company) -> None:
+    """F25: options renamed and disabled in Precoro get NetSuite's values with the next update."""
     company.netsuite(customer("1"), customer("2")).run(Mode.IMPORT)
     options = company.options()
-    company.sandbox.precoro.edit_option(options["1"]["option_id"], name="by hand")
+    company.sandbox.precoro.edit_option(options["1"]["option_id"], name="edited")
     company.sandbox.precoro.edit_option(options["2"]["option_id"], enable=0)
 
-    told = company.run(Mode.UPDATE)
+    decisions = company.run(Mode.UPDATE)
 
-    assert told == {"1": ("update", "drift"), "2": ("reactivate", "live_again")}
+    assert decisions == {"1": ("update", "drift"), "2": ("reactivate", "live_again")}
     assert [(row["name"], row["enable"]) for row in company.options().values()] == [
         ("Company 1", True),
         ("Company 2", True),
     ]
 
 
-def test_foreign_options_stay_as_they_are(company: Company) -> None:
-    """F23: byte for byte, also one of the same name."""
+def test_foreign_options_are_not_changed(company: Company) -> None:
+    """F23: not even one with the same name."""
     company.sandbox.precoro.add_option("Company 1")
     foreign = [row for row in company.sandbox.precoro.options() if not row["external_id"]]
     company.netsuite(customer("1"), projects=FAMILY)
@@ -225,55 +230,55 @@ def test_foreign_options_stay_as_they_are(company: Company) -> None:
     assert [row for row in company.sandbox.precoro.options() if not row["external_id"]] == foreign
 
 
-# --- what happens in NetSuite -------------------------------------------------------------------------------------
+# --- changes in NetSuite ------------------------------------------------------------------------------------------
 
 
-def test_a_rename_is_one_call_and_children_stay(company: Company) -> None:
-    """F19: one PUT with the whole option, the same option id."""
+def test_a_rename_takes_one_call_and_children_stay(company: Company) -> None:
+    """F19: one PUT with the whole option and the same option id."""
     company.netsuite(customer("1"), projects=FAMILY).run(Mode.SYNC)
-    before, writes = company.options(), len(company.written())
+    before, writes = company.options(), len(company.writes())
     company.netsuite(customer("1", company_name="Renamed"), projects=FAMILY)
 
     company.run(Mode.UPDATE)
 
-    (verb, form) = company.written()[-1]
-    assert len(company.written()) == writes + 1
-    assert (verb, form) == ("PUT", {"name": "Renamed", "enable": "1", "externalId": "1", "code": ""})
+    (method, form) = company.writes()[-1]
+    assert len(company.writes()) == writes + 1
+    assert (method, form) == ("PUT", {"name": "Renamed", "enable": "1", "externalId": "1", "code": ""})
     assert company.options()["1"]["option_id"] == before["1"]["option_id"]
     assert company.options()["11"] == before["11"]
 
 
-def test_inactive_and_live_again(company: Company) -> None:
-    """F20, F21: the option is disabled with its children, deepest first, and comes back parent first."""
+def test_an_inactive_customer_is_disabled_with_its_children_and_enabled_again(company: Company) -> None:
+    """F20, F21: disabled deepest first, enabled parent first."""
     company.netsuite(customer("1"), projects=FAMILY[:2]).run(Mode.SYNC)
     company.netsuite(customer("1", is_inactive=True), projects=FAMILY[:2])
 
-    told = company.run(Mode.UPDATE)
-    off = [(form["externalId"], form["enable"]) for _, form in company.written()[3:]]
-    assert told == {"1": ("deactivate", "inactive"), "11": ("deactivate", "parent_inactive"),
+    decisions = company.run(Mode.UPDATE)
+    disabled = [(form["externalId"], form["enable"]) for _, form in company.writes()[3:]]
+    assert decisions == {"1": ("deactivate", "inactive"), "11": ("deactivate", "parent_inactive"),
                     "12": ("deactivate", "parent_inactive")}  # fmt: skip
-    assert off == [("12", "0"), ("11", "0"), ("1", "0")]
+    assert disabled == [("12", "0"), ("11", "0"), ("1", "0")]
 
     company.netsuite(customer("1"), projects=FAMILY[:2]).run(Mode.UPDATE)
-    assert [(form["externalId"], form["enable"]) for _, form in company.written()[6:]] == [
+    assert [(form["externalId"], form["enable"]) for _, form in company.writes()[6:]] == [
         ("1", "1"), ("11", "1"), ("12", "1"),
     ]  # fmt: skip
     assert set(company.tree()) == {"1", "11", "12"}
 
 
 @pytest.mark.long
-def test_deleted_in_netsuite_is_disabled_and_never_removed(company: Company) -> None:
-    """F22: one vanishes, its option stays and is off."""
+def test_a_record_deleted_in_netsuite_is_disabled_and_never_removed(company: Company) -> None:
+    """F22: its option is kept."""
     company.netsuite(customer("1"), customer("2")).run(Mode.SYNC)
 
-    told = company.netsuite(customer("1"), customer("2", is_deleted=True)).run(Mode.UPDATE)
+    decisions = company.netsuite(customer("1"), customer("2", is_deleted=True)).run(Mode.UPDATE)
 
-    assert told["2"] == ("deactivate", "deleted")
+    assert decisions["2"] == ("deactivate", "deleted")
     assert not company.options()["2"]["enable"]
 
 
-def test_a_mass_disable_is_held_back(company: Company) -> None:
-    """F22: sixty of a hundred vanish; nothing is sent, and the plan waits for a person."""
+def test_a_mass_disable_trips_the_guard(company: Company) -> None:
+    """F22: sixty of a hundred records disappear; nothing is sent, and the plan waits for approval."""
     company.netsuite(*(customer(str(number)) for number in range(100))).run(Mode.SYNC)
     company.netsuite(*(customer(str(number), is_deleted=number < 60) for number in range(100)))
 
@@ -283,13 +288,13 @@ def test_a_mass_disable_is_held_back(company: Company) -> None:
     assert all(row["enable"] for row in company.options().values())
 
 
-def test_leaving_the_subsidiary_disables(company: Company) -> None:
-    """F44: with its own reason."""
+def test_a_record_that_leaves_the_subsidiary_is_disabled(company: Company) -> None:
+    """F44: it has its own reason."""
     company.netsuite(customer("1"), customer("2")).run(Mode.SYNC)
 
-    told = company.netsuite(customer("1", subsidiary_id="3", subsidiary_ids=["3"]), customer("2")).run(Mode.UPDATE)
+    decisions = company.netsuite(customer("1", subsidiary_id="3", subsidiary_ids=["3"]), customer("2")).run(Mode.UPDATE)
 
-    assert told["1"] == ("deactivate", "out_of_subsidiary")
+    assert decisions["1"] == ("deactivate", "out_of_subsidiary")
     assert set(company.tree()) == {"2"}
 
 
@@ -297,10 +302,10 @@ def test_leaving_the_subsidiary_disables(company: Company) -> None:
 
 
 @pytest.mark.parametrize(("subsidiary_scope", "inside"), [("any", {"1", "3"}), ("primary", {"1"})])
-def test_a_customer_belongs_to_the_subsidiary_as_primary_or_by_its_list(
+def test_a_customer_belongs_to_its_primary_subsidiary_or_to_all_of_them(
     company: Company, subsidiary_scope: str, inside: set[str]
 ) -> None:
-    """F04: in, out, and in two subsidiaries."""
+    """F04: inside, outside, and in two subsidiaries."""
     select = {"stages": {"customer": "include"}, "subsidiary": "2", "subsidiary_scope": subsidiary_scope}
     company.spec = shipped(customers={"select": select})
     company.netsuite(
@@ -309,100 +314,106 @@ def test_a_customer_belongs_to_the_subsidiary_as_primary_or_by_its_list(
         customer("3", subsidiary_id="3", subsidiary_ids=["2", "3"]),
     )
 
-    told = company.run()
+    decisions = company.run()
 
     assert set(company.tree()) == inside
-    assert told["2"] == ("skipped", "out_of_subsidiary")
+    assert decisions["2"] == ("skipped", "out_of_subsidiary")
 
 
-@pytest.mark.parametrize(("deepest", "held"), [(3, {"14", "15", "16"}), (5, {"16"})])
-def test_deeper_chains_are_quarantined_and_siblings_go_on(company: Company, deepest: int, held: set[str]) -> None:
-    """F05 to F08: levels 1, 2, 3 as Precoro's own integration, and up to 5 by setting."""
-    company.spec = shipped(max_level=deepest)
+@pytest.mark.parametrize(("max_level", "quarantined"), [(3, {"14", "15", "16"}), (5, {"16"})])
+def test_records_below_the_deepest_level_are_quarantined(
+    company: Company, max_level: int, quarantined: set[str]
+) -> None:
+    """F05 to F08: levels 1 to 3 as in Precoro's own integration, and up to 5 by a setting."""
+    company.spec = shipped(max_level=max_level)
     deeper = (project("14", "1", "12"), project("15", "1", "14"), project("16", "1", "15"))
     company.netsuite(customer("1"), projects=(*FAMILY, *deeper))
 
-    told = company.run()
+    decisions = company.run()
 
-    posted = [form for _, form in company.written()]
-    assert {key for key, each in told.items() if each == ("quarantined", "too_deep")} == held
+    posted = [form for _, form in company.writes()]
+    assert {key for key, each in decisions.items() if each == ("quarantined", "too_deep")} == quarantined
     assert {key: level for key, (level, _) in company.tree().items()} == {
-        key: level for key, level in {"1": 1, "11": 2, "13": 2, "12": 3, "14": 4, "15": 5}.items() if key not in held
+        key: level
+        for key, level in {"1": 1, "11": 2, "13": 2, "12": 3, "14": 4, "15": 5}.items()
+        if key not in quarantined
     }
     assert "parent[id]" not in posted[0]
     assert [form["parent[id]"] for form in posted[1:3]] == [str(company.options()["1"]["option_id"])] * 2
 
 
 def test_parents_are_always_sent_before_their_children(company: Company) -> None:
-    """F10: by level, and families before customers who have nothing below them."""
+    """F10: by level, and customers with projects before those without."""
     company.netsuite(customer("9"), customer("1"), customer("2"), projects=(*FAMILY, project("21", "2")))
 
     company.run()
 
-    assert [form["externalId"] for _, form in company.written()] == ["1", "2", "11", "13", "21", "12", "9"]
+    assert [form["externalId"] for _, form in company.writes()] == ["1", "2", "11", "13", "21", "12", "9"]
 
 
-def test_without_projects_there_are_customers_only(company: Company) -> None:
-    """F11: the feature is off in NetSuite and the table is empty."""
+def test_without_projects_only_customers_are_synced(company: Company) -> None:
+    """F11: the feature is disabled in NetSuite, and the table is empty."""
     assert company.netsuite(customer("1"), customer("2")).run() == {"1": ("create", "new"), "2": ("create", "new")}
     assert {level for level, _ in company.tree().values()} == {1}
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("nested", "places"), [(False, [(1, None), (2, "2")]), (True, [(2, "1"), (3, "2")])])
-def test_sub_customers_stand_beside_or_below_by_setting(
-    company: Company, *, nested: bool, places: list[tuple[int, str | None]]
+@pytest.mark.parametrize(("nested", "positions"), [(False, [(1, None), (2, "2")]), (True, [(2, "1"), (3, "2")])])
+def test_sub_customers_are_nested_by_a_setting(
+    company: Company, *, nested: bool, positions: list[tuple[int, str | None]]
 ) -> None:
-    """A customer's customer, and a project of it."""
+    """A sub-customer, and a project of it."""
     company.spec = shipped(customers={"parent": {"customers": "parent_customer_id"} if nested else None})
     company.netsuite(customer("1"), customer("2", parent_customer_id="1"), projects=(project("21", "2"),))
 
     company.run()
 
-    assert [company.tree()[key] for key in ("2", "21")] == places
+    assert [company.tree()[key] for key in ("2", "21")] == positions
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("required", [True, False])
-def test_a_project_without_a_customer_is_held_back_or_on_top_by_setting(company: Company, *, required: bool) -> None:
-    """Nothing is hung below somebody else's customer."""
+def test_a_project_without_a_customer_is_quarantined_or_at_the_top_level_by_a_setting(
+    company: Company, *, required: bool
+) -> None:
+    """It is never attached to another customer."""
     company.spec = shipped(projects={"parent_required": required})
 
-    told = company.netsuite(customer("1"), projects=(project("11", None),)).run()
+    decisions = company.netsuite(customer("1"), projects=(project("11", None),)).run()
 
-    assert told["11"] == (("quarantined", "no_parent") if required else ("create", "new"))
+    assert decisions["11"] == (("quarantined", "no_parent") if required else ("create", "new"))
     assert company.tree() == {"1": (1, None)} | ({} if required else {"11": (1, None)})
 
 
-def test_lengths_count_characters_and_nothing_is_cut(company: Company) -> None:
-    """F30, F31: 83 and 256 go, 84 and 257 are held back; two bytes a letter make no difference."""
+def test_lengths_count_characters_and_nothing_is_truncated(company: Company) -> None:
+    """F30, F31: 83 and 256 characters are sent, 84 and 257 quarantined; bytes do not count."""
     company.netsuite(
         customer("1", company_name="ü" * 83),
         customer("2", company_name="ü" * 84),
         projects=(project("11", "1", project_name="ж" * 256), project("12", "1", project_name="ж" * 257)),
     )
 
-    told = company.run()
+    decisions = company.run()
 
     assert {key: len(row["name"]) for key, row in company.options().items()} == {"1": 83, "11": 256}
-    assert told["2"] == told["12"] == ("quarantined", "too_long")
+    assert decisions["2"] == decisions["12"] == ("quarantined", "too_long")
 
 
-def test_a_service_that_takes_less_refuses_one_record(company: Company) -> None:
-    """F31, F36: 255 characters on the other side; its own words are kept, the rest is written."""
+def test_a_record_that_the_service_rejects_is_quarantined_with_its_text(company: Company) -> None:
+    """F31, F36: the service accepts 255 characters; the other records are written."""
     company.sandbox.switches.set("precoro", PrecoroSwitches, name_limit=255)
     company.netsuite(customer("1"), projects=(project("11", "1", project_name="p" * 256), project("12", "1")))
 
-    told = company.run()
+    decisions = company.run()
 
     reasons = company.warehouse.read("select reason from sync_decisions where source_id = '11' and to_run is null")
-    assert told["11"] == ("quarantined", "rejected_400")
+    assert decisions["11"] == ("quarantined", "rejected_400")
     assert set(company.tree()) == {"1", "12"}
     assert "This value is too long." in reasons["reason"][0]
 
 
-def test_people_are_named_by_what_they_have(company: Company) -> None:
-    """F28: company name, else the alternative name, else first and last name."""
+def test_individuals_have_their_alternative_name_or_first_and_last_name(company: Company) -> None:
+    """F28: the company name comes first."""
     company.netsuite(
         customer("1"),
         customer("2", company_name=None, alt_name="Ada L.", is_person=True),
@@ -415,8 +426,8 @@ def test_people_are_named_by_what_they_have(company: Company) -> None:
 
 
 @pytest.mark.parametrize("number", [False, True])
-def test_the_projects_number_is_the_code_when_it_is_wanted(company: Company, *, number: bool) -> None:
-    """F29, F27: off as in Precoro's own integration; nothing but the known keys is ever sent."""
+def test_the_projects_number_is_the_code_by_a_setting(company: Company, *, number: bool) -> None:
+    """F29, F27: off by default, as in Precoro's own integration; only known keys are ever sent."""
     rows = [row | {"active": True} if row["field"] == "code" and number else row
             for row in shipped().model_dump(by_alias=True)["records"][1]["fields"]]  # fmt: skip
     company.spec = shipped(projects={"fields": rows})
@@ -424,14 +435,14 @@ def test_the_projects_number_is_the_code_when_it_is_wanted(company: Company, *, 
     company.netsuite(customer("1"), projects=FAMILY).run()
 
     assert company.options()["11"]["code"] == ("P11" if number else None)
-    assert {key for _, form in company.written() for key in form} <= {
+    assert {key for _, form in company.writes() for key in form} <= {
         "name", "code", "enable", "externalId", "parent[id]",
     }  # fmt: skip
 
 
 @pytest.mark.long
-def test_namesakes_below_one_parent_are_allowed_and_told(company: Company) -> None:
-    """Told apart by the external id; the tree marks them."""
+def test_duplicate_names_below_one_parent_are_allowed_and_marked(company: Company) -> None:
+    """The external id distinguishes them; the tree marks them."""
     company.netsuite(customer("1"), projects=(*FAMILY[:1], project("13", "1", project_name="Project 11")))
 
     company.run()
@@ -443,32 +454,32 @@ def test_namesakes_below_one_parent_are_allowed_and_told(company: Company) -> No
 # --- identity, plan, lineage --------------------------------------------------------------------------------------
 
 
-def test_the_map_is_rebuilt_from_precoro(company: Company) -> None:
-    """F41: the warehouse is lost; every option is known again by its external id, and nothing is written."""
+def test_links_are_rebuilt_from_precoro(company: Company) -> None:
+    """F41: after a loss of the ledger, every option is matched by its external id, and nothing is written."""
     company.netsuite(customer("1"), projects=FAMILY).run()
     with company.warehouse.writer() as con:
         for table in ("sync_links", "sync_decisions", "sync_attempts", "sync_runs", "sync_plans"):
             con.execute(f"drop table {table}")
     company.sandbox.clock.sleep(90)
-    writes = len(company.written())
+    writes = len(company.writes())
 
-    told = company.run()
+    decisions = company.run()
 
-    assert set(told.values()) == {("unchanged", "identical")}
-    assert len(company.written()) == writes
+    assert set(decisions.values()) == {("unchanged", "identical")}
+    assert len(company.writes()) == writes
     assert company.warehouse.table("sync_links").height == 4
 
 
 def test_a_plan_sends_nothing(company: Company) -> None:
-    """F43."""
+    """F43: it only reads."""
     planned = company.netsuite(customer("1"), projects=FAMILY).plan()
 
     assert planned.plan.filter(pl.col("action") == "create").height == 4
     assert company.sandbox.precoro.write_calls() == 0
 
 
-def test_the_tree_leads_from_every_option_to_netsuite_and_the_run(company: Company) -> None:
-    """F45: paths, levels and foreign options as well."""
+def test_the_tree_links_every_option_to_netsuite_and_the_run(company: Company) -> None:
+    """F45: it has paths and levels, and contains foreign options."""
     company.netsuite(customer("1"), projects=FAMILY).run()
 
     rows = company.table("tree").select("path", "level", "source", "source_id", "run_id").rows()
@@ -484,8 +495,8 @@ def test_the_tree_leads_from_every_option_to_netsuite_and_the_run(company: Compa
     ]
 
 
-def test_the_runs_numbers_are_those_of_the_request_log(company: Company) -> None:
-    """F35: what the summary claims is what was sent."""
+def test_the_counts_of_a_run_agree_with_the_request_log(company: Company) -> None:
+    """F35: the summary equals the requests that were sent."""
     company.netsuite(customer("1"), customer("2"), customer("3")).run()
     before = len(company.sandbox.precoro.call_log())
     company.netsuite(
@@ -493,25 +504,25 @@ def test_the_runs_numbers_are_those_of_the_request_log(company: Company) -> None
         customer("5", company_name="x" * 84),
     ).run()  # fmt: skip
 
-    told = company.warehouse.table("sync_runs").filter(pl.col("run_id") == "run 1").to_dicts()[0]
+    run = company.warehouse.table("sync_runs").filter(pl.col("run_id") == "run 1").to_dicts()[0]
     sent = company.sandbox.precoro.call_log()[before:]
-    assert [told[name] for name in ("created", "updated", "deactivated", "unchanged", "quarantined", "failed")] == [
+    assert [run[name] for name in ("created", "updated", "deactivated", "unchanged", "quarantined", "failed")] == [
         1, 1, 1, 1, 1, 0,
     ]  # fmt: skip
-    assert told["calls"] == len(sent)
+    assert run["calls"] == len(sent)
     assert [call["method"] for call in sent if call["method"] != "GET"] == ["PUT", "POST", "PUT"]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("entities", ["", "27377", "27377, 27378"])
-def test_new_options_are_restricted_to_legal_entities_when_asked(company: Company, entities: str) -> None:
+def test_new_options_are_restricted_to_legal_entities_by_a_setting(company: Company, entities: str) -> None:
     """F42: off by default; one more call for each new option, none for a renamed one."""
     company.spec = shipped(options={"item_custom_field": "5144", "legal_entity_ids": entities})
     company.netsuite(customer("1")).run()
     company.netsuite(customer("1", company_name="New")).run()
 
-    ties = [form for verb, form in company.written() if verb == "PATCH"]
-    tied = {row["entity_id"] for row in company.sandbox.precoro.dependencies()}
-    assert tied == {each.strip() for each in entities.split(",") if each}
-    assert len(ties) == bool(entities)
-    assert all(form["depend_type"] == "1" for form in ties)
+    restrictions = [form for method, form in company.writes() if method == "PATCH"]
+    entity_ids = {row["entity_id"] for row in company.sandbox.precoro.dependencies()}
+    assert entity_ids == {each.strip() for each in entities.split(",") if each}
+    assert len(restrictions) == bool(entities)
+    assert all(form["depend_type"] == "1" for form in restrictions)

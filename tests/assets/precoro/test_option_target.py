@@ -1,4 +1,4 @@
-"""Options as the delivery engine sees them."""
+"""Precoro options as a target of the engine: reads, writes and their outcomes."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ FIELDS = ["name", "code", "enable", "externalId"]
 
 
 def write(source_id: str, action: Action = Action.CREATE, **changes: Any) -> Write:
-    """One plausible write."""
+    """Return one plausible write."""
     values = {"name": f"Customer {source_id}", "enable": "1", "externalId": source_id} | changes.pop("values", {})
     plain: dict[str, Any] = {
         "source": "customers",
@@ -39,29 +39,29 @@ def write(source_id: str, action: Action = Action.CREATE, **changes: Any) -> Wri
 
 
 def switch(sandbox: Sandbox, **values: Any) -> None:
-    """Change switches of Precoro's stand-in."""
+    """Change switches of the Precoro sandbox."""
     sandbox.switches.set("precoro", PrecoroSwitches, **values)
 
 
 def ours(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
-    """The options that carry our key; a key that occurs twice fails."""
+    """Return the options with our key, by key; a duplicate key fails."""
     rows = [row for row in sandbox.precoro.options() if row["external_id"]]
     assert len({row["external_id"] for row in rows}) == len(rows)
     return {row["external_id"]: row for row in rows}
 
 
-def test_it_is_a_target(target: OptionTarget) -> None:
-    """The type checker compares the signatures; the engine reads these names."""
-    seen: Target = target
+def test_it_implements_the_target_protocol(target: OptionTarget) -> None:
+    """The type checker compares the signatures; the engine uses these names."""
+    typed: Target = target
 
-    assert (seen.name, seen.key_field, seen.active_field, seen.batch_size) == (
+    assert (typed.name, typed.key_field, typed.active_field, typed.batch_size) == (
         "precoro.Option",
         "externalId",
         "enable",
         50,
     )
-    assert seen.fields()["name"].required
-    assert seen.fields()["name"].max_length == 256
+    assert typed.fields()["name"].required
+    assert typed.fields()["name"].max_length == 256
 
 
 @pytest.mark.parametrize("field", [5144, "5144", "Customers/Projects"])
@@ -72,7 +72,7 @@ def test_the_field_is_found_by_id_or_exact_name(precoro: PrecoroClient, field: i
 
 @pytest.mark.parametrize("field", ["customers/projects", "Nothing", "Off", "Note", "Twice"])
 def test_a_wrong_field_fails_before_any_write(precoro: PrecoroClient, sandbox: Sandbox, field: str) -> None:
-    """F02: missing, disabled, not a drop-down, or two of the name."""
+    """F02: missing, disabled, not a drop-down, or two with the same name."""
     sandbox.precoro.add_field("Off", enable=False)
     sandbox.precoro.add_field("Note", type_string="Text")
     sandbox.precoro.add_field("Twice")
@@ -88,8 +88,8 @@ def test_a_wrong_field_fails_before_any_write(precoro: PrecoroClient, sandbox: S
     assert sandbox.precoro.write_calls() == 0
 
 
-def test_the_twin_holds_everything_in_canonical_text(target: OptionTarget, sandbox: Sandbox) -> None:
-    """Foreign options are there, with external_id null, so that they can be matched and left alone."""
+def test_read_returns_every_option_as_canonical_text(target: OptionTarget, sandbox: Sandbox) -> None:
+    """Foreign options are included, with external_id null, so that they can be matched and left alone."""
     option_id = sandbox.precoro.add_option("Acme", external_id="7", code="", enable=False)
 
     target_state = target.read(FIELDS)
@@ -112,14 +112,14 @@ def test_the_twin_holds_everything_in_canonical_text(target: OptionTarget, sandb
     ]
 
 
-def test_a_field_that_does_not_exist_is_told(target: OptionTarget) -> None:
-    """A typing error in a workflow."""
+def test_a_missing_field_is_named(target: OptionTarget) -> None:
+    """This is a typo in a workflow."""
     with pytest.raises(ValueError, match="colour"):
         target.read(["colour"])
 
 
-def test_a_listing_serves_for_its_minute_and_not_after_a_write(target: OptionTarget, sandbox: Sandbox) -> None:
-    """F38: a second look in the same minute costs nothing; a write makes it stale."""
+def test_a_listing_is_reused_for_a_minute_but_not_after_a_write(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F38: a second read within a minute costs no call; a write invalidates the listing."""
     target.read(FIELDS)
     calls = target.calls
     target.read(["name"])
@@ -133,7 +133,7 @@ def test_a_listing_serves_for_its_minute_and_not_after_a_write(target: OptionTar
 
 
 def test_a_tree_is_created_level_by_level(target: OptionTarget, sandbox: Sandbox) -> None:
-    """F05-F07: customer, project, sub-project; the echo shows the parent that was sent."""
+    """F05-F07: customer, project, sub-project; the echo contains the parent that was sent."""
     customer = target.send([write("1")]).outcomes[0]
     project = target.send([write("2", parent_id=customer.target_id)]).outcomes[0]
     phase = target.send([write("3", parent_id=project.target_id, values={"code": "P-3"})]).outcomes[0]
@@ -147,7 +147,7 @@ def test_a_tree_is_created_level_by_level(target: OptionTarget, sandbox: Sandbox
 
 
 def test_an_update_sends_the_whole_record(target: OptionTarget, sandbox: Sandbox) -> None:
-    """§5: a service that replaces would otherwise disable the option and move it to the top."""
+    """§5: a service that replaces records would otherwise disable the option and move it to the top level."""
     switch(sandbox, strict_put=True)
     parent = target.send([write("1")]).outcomes[0].target_id
     child = target.send([write("2", parent_id=parent, values={"code": "C"})]).outcomes[0].target_id
@@ -170,8 +170,8 @@ def test_an_update_sends_the_whole_record(target: OptionTarget, sandbox: Sandbox
     assert ours(sandbox)["2"] | {"updated_at": ""} == before | {"name": "Renamed", "updated_at": ""}
 
 
-def test_what_a_write_leaves_out_stays(target: OptionTarget, sandbox: Sandbox) -> None:
-    """Only mapped fields are in a write; an unmapped code, enable or parent is not ours to reset."""
+def test_unmapped_values_are_kept(target: OptionTarget, sandbox: Sandbox) -> None:
+    """A write contains mapped fields only; an unmapped code, enable or parent must not be reset."""
     switch(sandbox, strict_put=True, parent_in_responses=True)
     top = sandbox.precoro.add_option("Top")
     option_id = sandbox.precoro.add_option("Acme", external_id="7", code="C", enable=False, parent_id=top)
@@ -183,8 +183,8 @@ def test_what_a_write_leaves_out_stays(target: OptionTarget, sandbox: Sandbox) -
     assert (kept["name"], kept["code"], kept["enable"], kept["parent_id"]) == ("New", "C", False, top)
 
 
-def test_a_record_moves_and_returns_to_the_top(target: OptionTarget, sandbox: Sandbox) -> None:
-    """A parent is sent whenever it is known; an empty one only for a move to the top."""
+def test_an_option_moves_below_a_parent_and_back_to_the_top_level(target: OptionTarget, sandbox: Sandbox) -> None:
+    """A known parent is always sent; an empty one only for a move to the top level."""
     first, second = (outcome.target_id for outcome in target.send([write("1"), write("2")]).outcomes)
     child = target.send([write("3", parent_id=first)]).outcomes[0].target_id
 
@@ -196,19 +196,19 @@ def test_a_record_moves_and_returns_to_the_top(target: OptionTarget, sandbox: Sa
     assert ours(sandbox)["3"]["level"] == 1
 
 
-def test_switching_off_and_on(target: OptionTarget, sandbox: Sandbox) -> None:
-    """F20, F21: the option stays, only `enable` moves."""
+def test_options_are_disabled_and_enabled(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F20, F21: the option stays, only `enable` changes."""
     option_id = target.send([write("1")]).outcomes[0].target_id
 
     target.send([write("1", Action.DEACTIVATE, target_id=option_id)])
-    off = ours(sandbox)["1"]["enable"]
+    disabled = ours(sandbox)["1"]["enable"]
     target.send([write("1", Action.REACTIVATE, target_id=option_id)])
 
-    assert (off, ours(sandbox)["1"]["enable"]) == (False, True)
+    assert (disabled, ours(sandbox)["1"]["enable"]) == (False, True)
 
 
 def test_an_adopted_option_gets_our_key(target: OptionTarget, sandbox: Sandbox) -> None:
-    """An option made by hand becomes ours without becoming two."""
+    """A manually created option becomes ours without a second one."""
     option_id = sandbox.precoro.add_option("Customer 1")
 
     sent = target.send([write("1", Action.ADOPT, target_id=str(option_id))])
@@ -218,8 +218,8 @@ def test_an_adopted_option_gets_our_key(target: OptionTarget, sandbox: Sandbox) 
 
 
 @pytest.mark.parametrize("action", [Action.CREATE, Action.ADOPT])
-def test_an_ignored_external_id_is_patched(target: OptionTarget, sandbox: Sandbox, action: Action) -> None:
-    """§7.2: the answer tells whether the POST's external id was taken."""
+def test_an_ignored_external_id_is_repaired(target: OptionTarget, sandbox: Sandbox, action: Action) -> None:
+    """§7.2: the response contains the external id if the service stored it."""
     switch(sandbox, post_external_id="ignore")
     option_id = str(sandbox.precoro.add_option("Customer 1")) if action is Action.ADOPT else None
 
@@ -230,8 +230,8 @@ def test_an_ignored_external_id_is_patched(target: OptionTarget, sandbox: Sandbo
     assert len(ours(sandbox)) == 1
 
 
-def test_one_refused_record_does_not_stop_the_others(target: OptionTarget, sandbox: Sandbox) -> None:
-    """F36: the service's own words are kept, the record's name is not."""
+def test_one_rejected_record_does_not_stop_the_others(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F36: the reason has the service's own text, but not the record's name."""
     switch(sandbox, name_limit=255)
     long = "Very Secret " + "x" * 244
 
@@ -245,8 +245,8 @@ def test_one_refused_record_does_not_stop_the_others(target: OptionTarget, sandb
     assert sent.stop is None
 
 
-def test_an_option_that_is_gone_is_the_records_own_fault(target: OptionTarget) -> None:
-    """Deleted by hand since the last look: 404, and the next record goes on."""
+def test_a_deleted_option_is_a_rejected_record(target: OptionTarget) -> None:
+    """It was deleted manually after the last read: 404, and the next record is sent."""
     sent = target.send([write("1", Action.UPDATE, target_id="999999"), write("2")])
 
     assert [(outcome.verdict, outcome.code) for outcome in sent.outcomes] == [
@@ -255,7 +255,7 @@ def test_an_option_that_is_gone_is_the_records_own_fault(target: OptionTarget) -
     ]
 
 
-def test_limits_are_held_without_a_call(precoro: PrecoroClient, sandbox: Sandbox) -> None:
+def test_known_limits_are_enforced_without_a_call(precoro: PrecoroClient, sandbox: Sandbox) -> None:
     """F30, F31, F08: 83 characters for customers, 256 for projects, three levels; characters, not bytes."""
     target = OptionTarget(precoro, 5144, max_level=3, level_limits={1: 83})
     fits = target.send([write("1", values={"name": "ü" * 83})]).outcomes[0]
@@ -263,7 +263,7 @@ def test_limits_are_held_without_a_call(precoro: PrecoroClient, sandbox: Sandbox
     phase = target.send([write("3", parent_id=project.target_id)]).outcomes[0]
     before = sandbox.precoro.calls_made()
 
-    refused = target.send(
+    rejected = target.send(
         [
             write("4", values={"name": "ü" * 84}),
             write("5", parent_id=fits.target_id, values={"name": "p" * 257}),
@@ -272,13 +272,13 @@ def test_limits_are_held_without_a_call(precoro: PrecoroClient, sandbox: Sandbox
         ]
     )
 
-    assert [outcome.code for outcome in refused.outcomes] == [
+    assert [outcome.code for outcome in rejected.outcomes] == [
         "name_too_long",
         "name_too_long",
         "too_deep",
         "name_missing",
     ]
-    assert {outcome.verdict for outcome in refused.outcomes} == {Verdict.REJECTED}
+    assert {outcome.verdict for outcome in rejected.outcomes} == {Verdict.REJECTED}
     assert sandbox.precoro.calls_made() == before
 
 
@@ -287,7 +287,7 @@ def test_limits_are_held_without_a_call(precoro: PrecoroClient, sandbox: Sandbox
 def test_a_lost_create_ends_in_exactly_one_option(
     target: OptionTarget, sandbox: Sandbox, kind: FaultKind, mode: str
 ) -> None:
-    """F40, I2: looked up before it is sent again; even where the service left it without its external id."""
+    """F40, I2: it is looked up before a resend, even if the service left it without its external id."""
     switch(sandbox, post_external_id=mode)
     target.read(FIELDS)
     sandbox.faults.plan("precoro", Fault(kind, method="POST", pattern="Customer\\+1"))
@@ -295,7 +295,8 @@ def test_a_lost_create_ends_in_exactly_one_option(
     sent = target.send([write("1"), write("2")])
     found = target.find(["1"], FIELDS)
     if found.is_empty():
-        target.send([write("1")])
+        ((option_id,),) = target.find_unkeyed([write("1")])
+        target.send([write("1", Action.UPDATE, target_id=option_id)])
 
     assert [outcome.verdict for outcome in sent.outcomes] == [Verdict.UNKNOWN, Verdict.CONFIRMED]
     assert sent.stop is None
@@ -305,34 +306,35 @@ def test_a_lost_create_ends_in_exactly_one_option(
 
 
 def test_a_create_that_never_arrived_is_not_found(target: OptionTarget, sandbox: Sandbox) -> None:
-    """HTTP 500 before the work looks the same from outside; sent again, it is there once."""
+    """An HTTP 500 before the create looks the same; after a resend there is one option."""
     sandbox.faults.plan("precoro", Fault(FaultKind.NOT_APPLIED_500, method="POST"))
 
     lost = target.send([write("1")]).outcomes[0]
-    absent = target.find(["1"], FIELDS)
+    missing = target.find(["1"], FIELDS)
     target.send([write("1")])
 
     assert lost.verdict is Verdict.UNKNOWN
-    assert absent.is_empty()
+    assert missing.is_empty()
     assert list(ours(sandbox)) == ["1"]
 
 
-def test_somebody_elses_option_is_not_taken_for_a_lost_one(target: OptionTarget, sandbox: Sandbox) -> None:
-    """I4: the same name is no proof while two new options have it, or when the option was there before."""
+def test_every_option_that_a_lost_create_may_have_made_is_a_candidate(target: OptionTarget, sandbox: Sandbox) -> None:
+    """I4: the name and the level tell; the ledger knows which options existed before, the target does not."""
     switch(sandbox, post_external_id="ignore")
     before = sandbox.precoro.add_option("Customer 1")
-    target.read(FIELDS)
     sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="POST"))
     target.send([write("1")])
-    sandbox.precoro.add_option("Customer 1")
+    after = sandbox.precoro.add_option("customer  1")
+    sandbox.precoro.add_option("Customer 1", parent_id=before)
 
-    assert target.find(["1"], FIELDS).is_empty()
-    assert not ours(sandbox)
-    assert before in {row["option_id"] for row in sandbox.precoro.options()}
+    (found,) = target.find_unkeyed([write("1")])
+
+    assert len(found) == 3
+    assert {str(before), str(after)} < set(found)
 
 
-def test_a_dead_connection_stops_the_run(target: OptionTarget, sandbox: Sandbox) -> None:
-    """Some lost answers in a row: the rest is not sent."""
+def test_repeated_lost_responses_stop_the_run(target: OptionTarget, sandbox: Sandbox) -> None:
+    """The remaining writes are not sent."""
     sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="POST", times=100))
 
     sent = target.send([write(str(number)) for number in range(10)])
@@ -342,8 +344,8 @@ def test_a_dead_connection_stops_the_run(target: OptionTarget, sandbox: Sandbox)
     assert isinstance(sent.stop, TransientError)
 
 
-def test_a_lost_update_that_stays_lost_is_unknown(target: OptionTarget, sandbox: Sandbox) -> None:
-    """It was tried again, because a PUT may arrive twice; then it may or may not have arrived."""
+def test_an_update_that_is_lost_repeatedly_is_unknown(target: OptionTarget, sandbox: Sandbox) -> None:
+    """It was retried, because a PUT is safe to repeat; whether it arrived is not known."""
     option_id = target.send([write("1")]).outcomes[0].target_id
     sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="PUT", times=100))
 
@@ -353,8 +355,8 @@ def test_a_lost_update_that_stays_lost_is_unknown(target: OptionTarget, sandbox:
     assert isinstance(sent.stop, TransientError)
 
 
-def test_the_days_allowance_ends_the_run_as_partial(target: OptionTarget, sandbox: Sandbox) -> None:
-    """F39: what is written stays, what is left is not sent, the next day goes on without doubles."""
+def test_the_daily_quota_ends_the_run_as_partial(target: OptionTarget, sandbox: Sandbox) -> None:
+    """F39: written options stay, the others are not sent, and the next day continues without duplicates."""
     target.read(FIELDS)
     switch(sandbox, calls_per_day=5)
     batch = [write(str(number)) for number in range(6)]
@@ -370,23 +372,23 @@ def test_the_days_allowance_ends_the_run_as_partial(target: OptionTarget, sandbo
 
 
 def test_a_stop_between_create_and_patch_keeps_the_new_option(target: OptionTarget, sandbox: Sandbox) -> None:
-    """The option exists: it must come back as confirmed with its id, or the next run would make a second one."""
+    """The option must be confirmed with its id, or the next run would create a second one."""
     switch(sandbox, post_external_id="ignore", calls_per_day=3)
     target.read(FIELDS)
 
     sent = target.send([write("1"), write("2")])
 
-    made = sent.outcomes[0]
-    assert made.verdict is Verdict.CONFIRMED
-    assert made.echo
-    assert made.echo["external_id"] is None
-    assert "is written, but" in made.reason
+    created = sent.outcomes[0]
+    assert created.verdict is Verdict.CONFIRMED
+    assert created.echo
+    assert created.echo["external_id"] is None
+    assert "is written, but" in created.reason
     assert sent.outcomes[1].verdict is Verdict.NOT_SENT
     assert isinstance(sent.stop, QuotaExhaustedError)
 
 
-def test_refused_credentials_stop_at_once(sandbox: Sandbox) -> None:
-    """No record is blamed for a wrong token."""
+def test_rejected_credentials_stop_the_run(sandbox: Sandbox) -> None:
+    """No record is rejected for a wrong token."""
     with open_precoro(sandbox=sandbox.folder, token="wrong") as client:
         sent = OptionTarget(client, 5144).send([write("1"), write("2")])
 
@@ -394,27 +396,27 @@ def test_refused_credentials_stop_at_once(sandbox: Sandbox) -> None:
     assert {outcome.verdict for outcome in sent.outcomes} == {Verdict.NOT_SENT}
 
 
-def test_new_options_are_tied_to_legal_entities(precoro: PrecoroClient, sandbox: Sandbox) -> None:
-    """F42: by setting only; an update does not tie again."""
+def test_new_options_are_restricted_to_legal_entities(precoro: PrecoroClient, sandbox: Sandbox) -> None:
+    """F42: by a setting only; an update does not repeat it."""
     target = OptionTarget(precoro, 5144, legal_entity_ids=["27377"])
 
-    made = target.send([write("1")]).outcomes[0]
-    target.send([write("1", Action.UPDATE, target_id=made.target_id)])
+    created = target.send([write("1")]).outcomes[0]
+    target.send([write("1", Action.UPDATE, target_id=created.target_id)])
 
-    assert [row["option_id"] for row in sandbox.precoro.dependencies()] == [int(made.target_id or 0)]
+    assert [row["option_id"] for row in sandbox.precoro.dependencies()] == [int(created.target_id or 0)]
     assert sum("depend_add" in row["path"] for row in sandbox.precoro.call_log()) == 1
 
 
-def test_a_spoiled_listing_is_no_shorter_twin(target: OptionTarget, sandbox: Sandbox) -> None:
-    """An empty frame would look like everything deleted by hand."""
+def test_an_invalid_listing_is_an_error(target: OptionTarget, sandbox: Sandbox) -> None:
+    """An empty frame would mean that every option was deleted manually."""
     sandbox.faults.plan("precoro", Fault(FaultKind.EMPTY, method="GET", pattern="options"))
 
     with pytest.raises(IntegrationError):
         target.read(FIELDS)
 
 
-def test_the_days_last_call_makes_no_option_that_stays_untied(precoro: PrecoroClient, sandbox: Sandbox) -> None:
-    """An option and its tie take two calls; with one left it waits for tomorrow."""
+def test_the_last_call_of_the_day_creates_no_unrestricted_option(precoro: PrecoroClient, sandbox: Sandbox) -> None:
+    """An option and its restriction take two calls; with one call left the option is deferred."""
     target = OptionTarget(precoro, 5144, legal_entity_ids=["7"])
     target.read(FIELDS)
     for number in range(3000 - sandbox.precoro.calls_made() - 3):

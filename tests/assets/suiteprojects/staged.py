@@ -39,7 +39,7 @@ def contact(key: str, customer_id: str | None, **changed: Any) -> Row:
 
 
 def tree(key_column: str, *nodes: tuple[str, str, str | None], **changed: Row) -> list[Row]:
-    """Return a classification from (id, name, parent id), parents first; more values by id: `_2={"is_inactive": True}`."""
+    """Return a classification from (id, name, parent id), parents first; more by id: `_2={"is_inactive": True}`."""
     paths: dict[str, str] = {}
     rows = []
     for key, name, parent in nodes:

@@ -120,7 +120,7 @@ def test_values_are_looked_up_in_custom_records(account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "line", "told"),
+    ("source", "line", "message"),
     [
         ("source: customrecord_Service", 5, "customrecord_<type> in lower case"),
         ("source: customrecord", 5, "no source `customrecord`"),
@@ -153,7 +153,7 @@ def without_hierarchies(given: dict[str, object]) -> None:
 @pytest.mark.long
 def test_service_items_are_a_source(account: Account, tmp_path: Path) -> None:
     """Oracle's custom import workflows have them too; other types of items are omitted."""
-    file = lines(
+    workflow = service_lines(
         tmp_path,
         """\
 type: assets.components.SyncWorkflow
@@ -167,7 +167,7 @@ attributes:
     - {field: active, value: true}
 """,
     )
-    account.workflows = {file.name: file}
+    account.workflows = {workflow.name: workflow}
     item = {"itemtype": "Service", "isinactive": False, "custitem_unit": "hour"}
     account.sandbox.netsuite.insert(
         "item", [{**item, "id": 1, "itemid": "Audit"}, {**item, "id": 2, "itemid": "Paper", "itemtype": "InvtPart"}]

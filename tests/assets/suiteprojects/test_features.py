@@ -1,4 +1,4 @@
-"""FEATURES.md against the fact sheet, and against the tests that it names."""
+"""FEATURES.md agrees with the fact sheet, and the tests and settings that it names exist."""
 
 import re
 
@@ -16,23 +16,23 @@ EVIDENCE = dict(re.findall(r"^\| (F\d\d) \| .* \| ([^|]+) \| [^|]*\|$", SHEET, r
 NOT_YET, OUT_OF_SCOPE = "not yet", "out of scope"
 
 
-def test_every_row_of_the_sheet_is_there_once_and_in_order() -> None:
-    """Eighty rows, none forgotten."""
+def test_every_row_of_the_sheet_occurs_once_and_in_order() -> None:
+    """There are eighty rows."""
     assert list(EVIDENCE) == [f"F{number:02}" for number in range(1, 81)]
     assert [row[0] for row in ROW.findall(PAGE)] == list(EVIDENCE)
 
 
 @pytest.mark.parametrize("row", EVIDENCE)
-def test_what_oracle_leaves_open_is_called_ours(row: str) -> None:
-    """Inferred, unknown or only partly verified: nobody shall take our behaviour for Oracle's."""
+def test_undocumented_behavior_is_marked_as_our_definition(row: str) -> None:
+    """Inferred, unknown or partly verified behavior must not be mistaken for Oracle's."""
     left_open = re.search(r"\b[IUP]\b", EVIDENCE[row])
 
     assert FEATURES[row][1] == ("our definition" if left_open else "documented")
 
 
 @pytest.mark.parametrize("row", EVIDENCE)
-def test_every_row_names_a_test_that_exists_or_says_that_there_is_none(row: str) -> None:
-    """A test that was renamed or removed fails here; one that only the long lane runs would be noticed too late."""
+def test_every_row_names_an_existing_test_or_none(row: str) -> None:
+    """A renamed or removed test fails here; a test that runs only with the long ones would be noticed too late."""
     shown_by = FEATURES[row][3]
     if shown_by in {NOT_YET, OUT_OF_SCOPE}:
         return
@@ -43,17 +43,17 @@ def test_every_row_names_a_test_that_exists_or_says_that_there_is_none(row: str)
     assert not re.search(r"^pytestmark = pytest\.mark\.long", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_what_is_missing_is_counted() -> None:
-    """The number at the top of the page is the number of rows below; a row that is finished changes both."""
-    told = re.search(r"Not yet: (\d+) rows", PAGE)
+def test_missing_features_are_counted() -> None:
+    """The number at the top of the page equals the number of rows."""
+    stated = re.search(r"Not yet: (\d+) rows", PAGE)
 
-    assert told
-    assert int(told[1]) == sum(row[3] == NOT_YET for row in FEATURES.values())
-    assert {row for row, told in FEATURES.items() if told[3] == OUT_OF_SCOPE} == {"F72", "F73"}
+    assert stated
+    assert int(stated[1]) == sum(row[3] == NOT_YET for row in FEATURES.values())
+    assert {row for row, cells in FEATURES.items() if cells[3] == OUT_OF_SCOPE} == {"F72", "F73"}
 
 
-def test_a_setting_that_the_page_names_exists() -> None:
-    """Keys of workflow files and of groups.yaml, as they are written there."""
+def test_every_setting_that_the_page_names_exists() -> None:
+    """They are keys of workflow files and of groups.yaml."""
     from assets.delivery.spec.field_mapping import FieldRow, Lookup
     from assets.delivery.spec.policies import Lifecycle, MatchRule, Select
     from assets.delivery.spec.workflow_spec import WorkflowSpec
@@ -71,7 +71,7 @@ def test_a_setting_that_the_page_names_exists() -> None:
 
 
 def test_nothing_is_ever_written_to_netsuite(account: Account) -> None:
-    """Neither by a run that delivers nor by one that finds an edit over there: NetSuite is as it was."""
+    """Neither a run that creates a record nor one that finds a manual edit in the target changes NetSuite."""
     netsuite = account.sandbox.netsuite
     netsuite.insert("currency", [{"id": 1, "symbol": "USD", "name": "USD"}])
     netsuite.insert(
@@ -83,7 +83,7 @@ def test_nothing_is_ever_written_to_netsuite(account: Account) -> None:
 
     account.run()
     (row,) = account.sandbox.suiteprojects.rows("Customer")
-    account.sandbox.suiteprojects.modify("Customer", int(row["id"]), company="edited over there")
+    account.sandbox.suiteprojects.modify("Customer", int(row["id"]), company="edited manually")
     account.run()
 
     assert row["externalid"] == "1"

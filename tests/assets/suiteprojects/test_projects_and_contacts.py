@@ -1,4 +1,4 @@
-"""Projects and contacts: they follow their customer, wait for it, and are recognised where another tool made them."""
+"""Projects and contacts follow their customer, wait for it, and are matched if another tool created them."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ PROJECTS, CONTACTS = "suiteprojects__projects", "suiteprojects__contacts"
 
 
 def run(account: Account, *names: str, **tables: list[dict[str, Any]]) -> None:
-    """Stage what is given and deliver these workflows in this order; all of them when none is named."""
+    """Stage these tables and sync these workflows in this order; all of them if none is named."""
     stage(account.warehouse, **tables)
     account.runs += 1
     for name in names or (DEPARTMENTS, CUSTOMERS, PROJECTS, CONTACTS):
@@ -30,7 +30,7 @@ def run(account: Account, *names: str, **tables: list[dict[str, Any]]) -> None:
 
 
 def start(account: Account) -> None:
-    """Two customers, of which one is marked; a project and a contact of each, and a contact of a vendor."""
+    """Sync two customers, one of them marked, with a project and a contact each; and one of each without a customer."""
     run(
         account,
         departments=tree("department_id", ("1", "Sales", None)),
@@ -40,8 +40,8 @@ def start(account: Account) -> None:
     )
 
 
-def test_projects_and_contacts_come_with_their_documented_content(account: Account) -> None:
-    """Project: name, customer, currency, start date; contact: customer, name, mail, telephone, address."""
+def test_projects_and_contacts_have_their_documented_content(account: Account) -> None:
+    """Project: name, customer, currency, start date; contact: customer, name, email, phone, address."""
     from datetime import date
 
     run(
@@ -66,15 +66,15 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
     )
 
     owner = account.records("Customer")["10"]["id"]
-    made = account.records("Project")["20"]
-    assert {name: made.get(name) for name in ("name", "customerid", "currency", "start_date", "active")} == {
+    created = account.records("Project")["20"]
+    assert {name: created.get(name) for name in ("name", "customerid", "currency", "start_date", "active")} == {
         "name": "Project 20", "customerid": owner, "currency": "USD", "start_date": "2026-12-01", "active": "1",
     }  # fmt: skip
-    assert made["netsuite_project_id__c"] == "20"
+    assert created["netsuite_project_id__c"] == "20"
     person = account.records("Contact")["30"]
-    told = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone", "addr_addr1", "addr_city",
+    sent = ("customerid", "addr_last", "addr_first", "addr_email", "addr_phone", "addr_addr1", "addr_city",
             "addr_zip", "addr_country")  # fmt: skip
-    assert {name: person.get(name) for name in told} == {
+    assert {name: person.get(name) for name in sent} == {
         "customerid": owner, "addr_last": "Last 30", "addr_first": "Ada", "addr_email": "a@example.org",
         "addr_phone": "+46 8", "addr_addr1": "Storgatan 1", "addr_city": "Lund", "addr_zip": "222",
         "addr_country": "Sweden",
@@ -83,8 +83,8 @@ def test_projects_and_contacts_come_with_their_documented_content(account: Accou
 
 
 @pytest.mark.long
-def test_contacts_of_projects_may_be_taken_as_well(account: Account) -> None:
-    """They hang below the project's customer; without the setting they stay out."""
+def test_contacts_of_projects_may_be_included(account: Account) -> None:
+    """They belong to the project's customer; without the setting they are skipped."""
 
     def of_projects(given: dict[str, Any]) -> None:
         given["parent"] = {"customers": "through_customer_id"}
@@ -101,8 +101,8 @@ def test_contacts_of_projects_may_be_taken_as_well(account: Account) -> None:
     assert {key: row["customerid"] for key, row in account.records("Contact").items()} == {"30": owner, "31": owner}
 
 
-def test_what_has_no_customer_there_waits_and_says_why(account: Account) -> None:
-    """Blocked with the customer's own reason; without any customer it is another matter."""
+def test_records_without_their_customer_in_the_target_are_blocked(account: Account) -> None:
+    """The reason is that of the customer; a project that has no customer at all is quarantined."""
     start(account)
 
     missing = "parent customers 11 is not in the target: custentity_oa_export_to_openair is not checked"
@@ -114,8 +114,8 @@ def test_what_has_no_customer_there_waits_and_says_why(account: Account) -> None
 
 
 @pytest.mark.long
-def test_they_go_by_themselves_once_the_customer_is_there(account: Account) -> None:
-    """Nothing of their own has changed."""
+def test_they_are_created_once_the_customer_is(account: Account) -> None:
+    """They themselves did not change."""
     start(account)
 
     run(account, customers=[customer("10"), customer("11")])
@@ -126,22 +126,22 @@ def test_they_go_by_themselves_once_the_customer_is_there(account: Account) -> N
 
 
 @pytest.mark.long
-def test_a_customer_that_vanished_from_the_target_blocks_its_children_until_it_is_back(account: Account) -> None:
-    """What the target shows counts, not what was sent once."""
+def test_a_customer_deleted_in_the_target_blocks_its_children_until_it_is_recreated(account: Account) -> None:
+    """The target's current records count, not those that were sent once."""
     start(account)
     run(account, CUSTOMERS, customers=[customer("10"), customer("11")])
     account.other.write("Delete", "Customer", id=account.records("Customer")["11"]["id"])
     projects = [project("20", "10", currency_code="USD"), project("21", "11")]
 
-    run(account, PROJECTS, projects=projects)  # alone: the customers' last run knows nothing of it
-    assert account.decisions(PROJECTS)["21"][0] == "quarantined"  # the service itself refuses (859)
+    run(account, PROJECTS, projects=projects)  # alone: the last run of the customers did not see the deletion
+    assert account.decisions(PROJECTS)["21"][0] == "quarantined"  # the service itself rejects it (859)
     run(account, projects=[projects[0], project("21", "11", project_name="Later")])
 
     assert account.records("Project")["21"]["customerid"] == account.records("Customer")["11"]["id"]
 
 
 def test_a_merged_customers_project_and_contact_move_to_the_survivor(account: Account) -> None:
-    """NetSuite gives them to the survivor; the records there keep their ids."""
+    """NetSuite moves them to the survivor; the target's records keep their ids."""
     start(account)
     before = {name: account.records(name) for name in ("Project", "Contact")}
 
@@ -160,24 +160,27 @@ def test_a_merged_customers_project_and_contact_move_to_the_survivor(account: Ac
 
 
 @pytest.mark.long
-def test_an_inactive_customers_projects_are_left_to_netsuite(account: Account) -> None:
-    """A record follows what NetSuite says of it; its customer is switched off, not gone."""
+def test_projects_of_an_inactive_customer_follow_their_own_status(account: Account) -> None:
+    """Each record has the status that it has in NetSuite; its customer is inactive, but exists."""
     start(account)
 
     run(
         account,
         customers=[customer("10", is_inactive=True)],
-        projects=[project("20", "10", currency_code="USD", project_name="Still on")],
+        projects=[project("20", "10", currency_code="USD", project_name="Still active")],
         contacts=[contact("30", "10", email="a@example.org", is_inactive=True)],
     )
 
-    assert (account.records("Project")["20"]["name"], account.records("Project")["20"]["active"]) == ("Still on", "1")
+    assert (account.records("Project")["20"]["name"], account.records("Project")["20"]["active"]) == (
+        "Still active",
+        "1",
+    )
     assert "active" not in account.records("Contact")["30"]
 
 
 @pytest.mark.long
-def test_a_run_can_be_taken_back_below_a_parent_of_another_workflow(account: Account) -> None:
-    """The plan of an undo needs the customer as well."""
+def test_a_run_can_be_undone_below_a_parent_of_another_workflow(account: Account) -> None:
+    """The plan of the undo needs the customer as well."""
     start(account)
     run(account, PROJECTS, projects=[project("20", "10", currency_code="USD", project_name="Wrong")])
 
@@ -187,16 +190,16 @@ def test_a_run_can_be_taken_back_below_a_parent_of_another_workflow(account: Acc
 
 
 @pytest.mark.long
-def test_what_oracles_connector_made_is_adopted_and_nothing_is_twice(account: Account) -> None:
-    """Same id fields, same hierarchy name: customers, projects, contacts and nodes are recognised."""
+def test_records_of_oracles_connector_are_adopted_without_duplicates(account: Account) -> None:
+    """Customers, projects, contacts and nodes are matched by the connector's id fields and hierarchy name."""
     other = account.other
-    made = other.write("Add", "Hierarchy", name="Customer Department", type="customer")
+    hierarchy = other.write("Add", "Hierarchy", name="Customer Department", type="customer")
     top, below = (
-        other.write("Add", "HierarchyNode", hierarchyid=made, name=name, isalevel="1") for name in ("Top", "Below")
+        other.write("Add", "HierarchyNode", hierarchyid=hierarchy, name=name, isalevel="1") for name in ("Top", "Below")
     )
-    sales = other.write("Add", "HierarchyNode", hierarchyid=made, levelid=top, name="Sales", isanode="1")
+    sales = other.write("Add", "HierarchyNode", hierarchyid=hierarchy, levelid=top, name="Sales", isanode="1")
     inside = other.write(
-        "Add", "HierarchyNode", hierarchyid=made, levelid=below, parentid=sales, name="Inside", isanode="1"
+        "Add", "HierarchyNode", hierarchyid=hierarchy, levelid=below, parentid=sales, name="Inside", isanode="1"
     )
     owner = other.write(
         "Add", "Customer", name="C10", company="Company 10", netsuite_customer_id__c="10", hierarchy_node_ids=sales
@@ -224,7 +227,7 @@ def test_what_oracles_connector_made_is_adopted_and_nothing_is_twice(account: Ac
 
 
 def test_companies_people_sub_customers_and_currencies(account: Account) -> None:
-    """A person has no company name; a sub-customer is a customer of its own; each keeps its own currency."""
+    """A person has no company name; a sub-customer is a separate customer; each keeps its own currency."""
     run(
         account,
         CUSTOMERS,
@@ -237,19 +240,19 @@ def test_companies_people_sub_customers_and_currencies(account: Account) -> None
         ],
     )
 
-    held = account.records("Customer")
-    assert {key: (row["company"], row["currency"]) for key, row in held.items()} == {
+    records = account.records("Customer")
+    assert {key: (row["company"], row["currency"]) for key, row in records.items()} == {
         "10": ("Company 10", "SEK"), "11": ("Ada Ek", "EUR"), "12": ("Company 12", "USD"),
     }  # fmt: skip
-    assert [held["10"][f"addr_{part}"] for part in ("addr1", "city", "zip", "country")] == [
+    assert [records["10"][f"addr_{part}"] for part in ("addr1", "city", "zip", "country")] == [
         "Storgatan 1", "Lund", "222", "Sweden",
     ]  # fmt: skip
     assert "currency is not enabled in the account" in account.decisions(CUSTOMERS)["13"][1]
 
 
 @pytest.mark.long
-def test_values_that_the_account_cannot_keep_are_told_and_never_cut(account: Account) -> None:
-    """Characters that XML or the account's character set lacks, and values longer than a field: with their reason."""
+def test_values_that_the_account_cannot_store_are_reported_and_never_truncated(account: Account) -> None:
+    """Characters that XML or the account's character set lacks, and values longer than their field."""
     workflow = shipped(CUSTOMERS, lambda given: given.update(options={"charset": "latin-1"}))
     account.use(workflow)
     account.sandbox.suiteprojects.add_custom_field("customer", "short", maxlength="5")
@@ -277,17 +280,19 @@ def test_values_that_the_account_cannot_keep_are_told_and_never_cut(account: Acc
 
 
 @pytest.mark.long
-def test_a_workflow_falls_with_what_it_needs(account: Account) -> None:
-    """Projects need the customers' workflow to be switched on; so do the contacts, and customers their hierarchy."""
-    on = list(account.workflows.values())
-    off = {name: shipped(name, lambda given: given.update(active=False)) for name in (DEPARTMENTS, CUSTOMERS)}
+def test_a_workflow_depends_on_its_upstream_workflows(account: Account) -> None:
+    """Projects and contacts need the workflow of the customers, and customers that of their hierarchy, to be active."""
+    active = list(account.workflows.values())
+    inactive = {name: shipped(name, lambda given: given.update(active=False)) for name in (DEPARTMENTS, CUSTOMERS)}
 
     without_customers = unmet_dependencies(
-        [off.get(each.name, each) if each.name == CUSTOMERS else each for each in on], WORKFLOWS
+        [inactive[each.name] if each.name == CUSTOMERS else each for each in active], WORKFLOWS
     )
-    without_tree = unmet_dependencies([off[each.name] if each.name == DEPARTMENTS else each for each in on], WORKFLOWS)
+    without_tree = unmet_dependencies(
+        [inactive[each.name] if each.name == DEPARTMENTS else each for each in active], WORKFLOWS
+    )
 
-    assert unmet_dependencies(on, WORKFLOWS) == {}
+    assert unmet_dependencies(active, WORKFLOWS) == {}
     assert without_customers.keys() == {PROJECTS, CONTACTS}
     assert "suiteprojects__customers is switched off (active: false in its defs.yaml)" in without_customers[PROJECTS]
     assert Path(without_customers[PROJECTS].partition(":")[0]).name == "defs.yaml"
@@ -296,33 +301,33 @@ def test_a_workflow_falls_with_what_it_needs(account: Account) -> None:
 
 
 @pytest.mark.long
-def test_workflows_that_need_each_other_are_refused(account: Account) -> None:
-    """There would be no order to run them in."""
+def test_workflows_that_depend_on_each_other_are_rejected(account: Account) -> None:
+    """They could not be run in any order."""
     customers = shipped(CUSTOMERS, lambda given: given.update(needs=[PROJECTS]))
 
     unmet = unmet_dependencies([account.workflows[DEPARTMENTS], customers, account.workflows[PROJECTS]], WORKFLOWS)
 
-    assert "circle" in unmet[CUSTOMERS]
+    assert "cycle" in unmet[CUSTOMERS]
 
 
 def test_a_plan_keeps_the_version_of_the_file_that_made_it(account: Account) -> None:
-    """An edit of the workflow file does not reach a plan under way: what was planned is sent, under its version."""
+    """An edit of the workflow file does not affect an existing plan, which is sent with its own version."""
     stage(account.warehouse, departments=[], customers=[customer("10", url="planned.example")])
-    made = account.workflows[CUSTOMERS]
-    target = TARGETS[made.spec.target].build(account.client, {})
+    original = account.workflows[CUSTOMERS]
+    target = TARGETS[original.spec.target].build(account.client, {})
     warehouse, clock = account.warehouse, account.sandbox.clock
-    make_mart(warehouse, made)
-    read_target_state(RunContext(warehouse, made, target, "plan", clock))
-    planned = make_plan(RunContext(warehouse, made, target, "plan", clock))
+    make_mart(warehouse, original)
+    read_target_state(RunContext(warehouse, original, target, "plan", clock))
+    planned = make_plan(RunContext(warehouse, original, target, "plan", clock))
 
     def edit(given: dict[str, Any]) -> None:
         given["fields"] = [row for row in given["fields"] if row["field"] != "web"]
         given["fields"].append({"field": "terms", "value": "edited"})
 
     edited = shipped(CUSTOMERS, edit)
-    run_sync(RunContext(warehouse, edited, target, "release", clock), plan_id=planned.plan_id)
+    run_sync(RunContext(warehouse, edited, target, "apply", clock), plan_id=planned.plan_id)
 
-    held = account.records("Customer")["10"]
-    assert (held["web"], "terms" in held) == ("planned.example", False)
+    record = account.records("Customer")["10"]
+    assert (record["web"], "terms" in record) == ("planned.example", False)
     versions = warehouse.read("select distinct workflow_version as v from sync_attempts")["v"].to_list()
-    assert versions == [made.spec.version] != [edited.spec.version]
+    assert versions == [original.spec.version] != [edited.spec.version]

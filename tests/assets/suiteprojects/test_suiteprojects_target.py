@@ -1,4 +1,4 @@
-"""The engine's view of SuiteProjects Pro: what is read, what is sent, how each write ends."""
+"""SuiteProjects Pro as a target of the engine: reads, writes and their outcomes."""
 
 import polars as pl
 import pytest
@@ -17,26 +17,26 @@ FIELDS = ["externalid", "name", "company", "active", "addr_city", "netsuite_cust
 
 
 def create(key: str, **changed: str | None) -> Write:
-    """A new customer."""
+    """Return the create of a customer."""
     values = {"externalid": key, "name": f"C{key}", "active": "1", "addr_city": "Wien", **changed}
     return Write("customers", key, Action.CREATE, None, values, frozenset(values))
 
 
 def change(target_id: str | None, action: Action = Action.UPDATE, **changed: str | None) -> Write:
-    """Some fields of a customer that is there."""
+    """Return a change of some fields of an existing customer."""
     values: dict[str, str | None] = {"externalid": "1", "name": "C1", "active": "1", "addr_city": "Wien"}
     return Write("customers", "1", action, target_id, {**values, **changed}, frozenset(changed))
 
 
-def test_it_is_a_target(customers: SuiteProjectsTarget) -> None:
-    """The engine asks for nothing more than the contract."""
+def test_it_implements_the_target_protocol(customers: SuiteProjectsTarget) -> None:
+    """The engine uses nothing beyond the protocol."""
     target: Target = customers
 
     assert (target.name, target.system, target.batch_size) == ("suiteprojects.Customer", "suiteprojects", 500)
 
 
-def test_fields_are_documented_or_defined_in_the_account(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """Lengths come from the account's definitions and from nowhere else; computed fields cannot be mapped."""
+def test_fields_are_the_documented_and_the_accounts_own(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """Lengths come from the account's definitions only; computed fields cannot be mapped."""
     sandbox.suiteprojects.add_custom_field("customer", "region", title="Region", maxlength="0", picker="checkbox")
 
     fields = customers.fields()
@@ -48,36 +48,36 @@ def test_fields_are_documented_or_defined_in_the_account(sandbox: Sandbox, custo
     assert not {"id", "created", "updated", "picklist_label"} & fields.keys()
 
 
-def test_read_shows_every_live_record_as_canonical_text(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """Ours and others'; blanks are null, booleans 1 and 0, deleted ones are gone."""
+def test_read_returns_every_live_record_as_canonical_text(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """Ours and foreign ones; blanks are null, booleans 1 and 0, deleted records are omitted."""
     spp = sandbox.suiteprojects
     spp.add("Customer", externalid="1", name="A", addr_city="Wien", netsuite_customer_id__c="1")
-    spp.add("Customer", name="theirs", active="0")
-    spp.delete("Customer", spp.add("Customer", name="dead"))
+    spp.add("Customer", name="foreign", active="0")
+    spp.delete("Customer", spp.add("Customer", name="deleted"))
 
     target_state = customers.read(FIELDS)
 
     assert list(target_state.columns) == [*TARGET_STATE_COLUMNS, *FIELDS]
     assert target_state.drop("updated_at").rows() == [
         ("1", "1", True, None, "1", "A", None, "1", "Wien", "1"),
-        ("2", None, False, None, None, "theirs", None, "0", None, None),
+        ("2", None, False, None, None, "foreign", None, "0", None, None),
     ]
     assert target_state["updated_at"][0].startswith("2026-11-16 01:")
 
 
-def test_an_empty_account_has_an_empty_twin(customers: SuiteProjectsTarget) -> None:
-    """With its columns."""
+def test_an_empty_account_has_an_empty_target_state(customers: SuiteProjectsTarget) -> None:
+    """It has all columns."""
     assert dict(customers.read(["name"]).schema) == {**TARGET_STATE_COLUMNS, "name": pl.String}
 
 
-def test_a_field_that_is_not_there_is_named(customers: SuiteProjectsTarget) -> None:
-    """Before anything is read or sent."""
+def test_a_missing_field_is_named(customers: SuiteProjectsTarget) -> None:
+    """This happens before anything is read or sent."""
     with pytest.raises(ValueError, match="region__c"):
         customers.read(["region__c"])
 
 
-def test_create_confirms_with_what_the_service_now_shows(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """One request for the batch, ids and echoes by position."""
+def test_a_create_is_confirmed_with_the_services_record(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """The batch is one request; ids and echoes correspond by position."""
     sent = customers.send([create("1"), create("2", company="B & <C>", addr_city=None)])
 
     assert [outcome.verdict for outcome in sent.outcomes] == [Verdict.CONFIRMED] * 2
@@ -87,8 +87,8 @@ def test_create_confirms_with_what_the_service_now_shows(sandbox: Sandbox, custo
     assert sandbox.suiteprojects.write_calls() == 1
 
 
-def test_a_create_that_is_sent_again_makes_no_second_record(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """The look-up by external id makes it an update."""
+def test_a_create_that_is_sent_again_creates_no_second_record(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """The lookup by external id turns it into an update."""
     first = customers.send([create("1")])
 
     again = customers.send([create("1", name="Later")])
@@ -97,19 +97,21 @@ def test_a_create_that_is_sent_again_makes_no_second_record(sandbox: Sandbox, cu
     assert [row["name"] for row in sandbox.suiteprojects.rows("Customer")] == ["Later"]
 
 
-def test_an_update_sends_what_changed_and_null_clears(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """What others wrote meanwhile into other fields stays."""
-    key = sandbox.suiteprojects.add("Customer", externalid="1", name="A", company="Co", notes="theirs")
+def test_an_update_sends_changed_fields_and_null_clears(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """Other fields keep what others wrote in the meantime."""
+    key = sandbox.suiteprojects.add("Customer", externalid="1", name="A", company="Co", notes="foreign")
 
     sent = customers.send([change(str(key), company=None, name="B")])
 
     (row,) = sandbox.suiteprojects.rows("Customer")
-    assert (row["name"], row["notes"], "company" in row) == ("B", "theirs", False)
+    assert (row["name"], row["notes"], "company" in row) == ("B", "foreign", False)
     assert (sent.outcomes[0].echo or {})["company"] is None
 
 
-def test_a_part_of_an_address_takes_the_known_rest_along(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """In an account where an address is replaced as a whole, the city must not vanish with a new zip."""
+def test_a_changed_address_part_is_sent_with_the_other_known_parts(
+    sandbox: Sandbox, customers: SuiteProjectsTarget
+) -> None:
+    """A new zip must not erase the city in an account that replaces addresses as a whole."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, address_modify="replace")
     key = sandbox.suiteprojects.add("Customer", externalid="1", name="C1", addr_city="Wien")
 
@@ -119,8 +121,8 @@ def test_a_part_of_an_address_takes_the_known_rest_along(sandbox: Sandbox, custo
     assert (row["addr_city"], row["addr_zip"]) == ("Wien", "1010")
 
 
-def test_switching_off_and_on(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """Never deleted: inactive keeps the history."""
+def test_records_are_deactivated_and_reactivated(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """They are never deleted, so that their history is kept."""
     key = str(sandbox.suiteprojects.add("Customer", externalid="1", name="A"))
 
     off = customers.send([change(key, Action.DEACTIVATE, active="0")])
@@ -129,18 +131,18 @@ def test_switching_off_and_on(sandbox: Sandbox, customers: SuiteProjectsTarget) 
     assert [(each.outcomes[0].echo or {})["is_active"] for each in (off, on)] == ["0", "1"]
 
 
-def test_adopting_writes_our_key_into_their_record(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """So that the next run finds it by the key."""
-    key = sandbox.suiteprojects.add("Customer", name="C1", notes="theirs")
+def test_adopting_writes_our_key_into_the_record(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """The next run matches it by the key."""
+    key = sandbox.suiteprojects.add("Customer", name="C1", notes="foreign")
 
     customers.send([change(str(key), Action.ADOPT)])
 
     (row,) = sandbox.suiteprojects.rows("Customer")
-    assert (row["externalid"], row["notes"]) == ("1", "theirs")
+    assert (row["externalid"], row["notes"]) == ("1", "foreign")
 
 
-def test_one_bad_record_does_not_stop_the_good_ones(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """Its reason is the service's own text; texts are asked for once per code."""
+def test_one_rejected_record_does_not_stop_the_others(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """The reason is the service's own text, which is read once per code."""
     batch = [
         create("1"),
         create("2", currency="XXX"),
@@ -176,10 +178,10 @@ def test_one_bad_record_does_not_stop_the_good_ones(sandbox: Sandbox, customers:
         (FaultKind.NOT_APPLIED_500, 0),
     ],
 )
-def test_a_lost_answer_is_unknown_and_the_record_exists_once_in_the_end(
+def test_a_lost_response_is_unknown_and_the_record_exists_once_in_the_end(
     sandbox: Sandbox, customers: SuiteProjectsTarget, kind: FaultKind, arrived: int
 ) -> None:
-    """Whether it arrived is read back, and a resend makes no second record either way."""
+    """The target is read before a resend, which creates no second record in any case."""
     batch = [create("1"), create("2")]
     sandbox.faults.plan("suiteprojects", Fault(kind, pattern="<Add"))
 
@@ -194,21 +196,21 @@ def test_a_lost_answer_is_unknown_and_the_record_exists_once_in_the_end(
 
 
 def test_find_reads_many_keys_in_few_requests(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """A key that two records carry shows both of them."""
+    """A key of two records returns both."""
     made = [{"externalid": str(n), "name": "A"} for n in range(250)]
-    sandbox.suiteprojects.add_many("Customer", [*made, {"externalid": "7", "name": "twice"}])
+    sandbox.suiteprojects.add_many("Customer", [*made, {"externalid": "7", "name": "second"}])
     customers.fields()
     calls = customers.calls
 
     found = customers.find([*(str(n) for n in range(250)), "missing"], ["name"])
 
     assert found.height == 251
-    assert found.filter(found["external_id"] == "7")["name"].to_list() == ["A", "twice"]
+    assert found.filter(found["external_id"] == "7")["name"].to_list() == ["A", "second"]
     assert customers.calls - calls == 3
 
 
-def test_the_days_quota_stops_the_run(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """Nothing was sent, and nothing more should be."""
+def test_the_daily_quota_stops_the_run(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """Nothing was sent, and nothing else is."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=0)
 
     sent = customers.send([create("1"), create("2")])
@@ -218,7 +220,7 @@ def test_the_days_quota_stops_the_run(sandbox: Sandbox, customers: SuiteProjects
 
 
 def test_wrong_credentials_stop_the_run(sandbox: Sandbox) -> None:
-    """A person must act."""
+    """A person must correct them."""
     with open_suiteprojects(sandbox=str(sandbox.folder), password="wrong") as client:
         sent = SuiteProjectsTarget(client).send([create("1")])
 
@@ -226,8 +228,8 @@ def test_wrong_credentials_stop_the_run(sandbox: Sandbox) -> None:
     assert isinstance(sent.stop, CredentialsError)
 
 
-def test_a_batch_that_is_too_large_is_halved(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """555 refuses the request as a whole; a smaller one passes."""
+def test_a_batch_that_is_too_large_is_bisected(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """Status 555 rejects the request as a whole; a smaller one passes."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, max_objects=3)
 
     sent = customers.send([create(str(n)) for n in range(10)])
@@ -236,8 +238,8 @@ def test_a_batch_that_is_too_large_is_halved(sandbox: Sandbox, customers: SuiteP
     assert [outcome.target_id for outcome in sent.outcomes] == [str(n) for n in range(1, 11)]
 
 
-def test_a_short_echo_is_still_a_confirmation(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """With the id, and without claiming what the record looks like."""
+def test_a_short_echo_is_a_confirmation(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """It has the id, but no echo of the record."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, write_echo="id")
 
     (outcome,) = customers.send([create("1")]).outcomes
@@ -245,8 +247,8 @@ def test_a_short_echo_is_still_a_confirmation(sandbox: Sandbox, customers: Suite
     assert (outcome.verdict, outcome.target_id, outcome.echo) == (Verdict.CONFIRMED, "1", None)
 
 
-def test_a_key_that_is_not_unique_is_refused(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """Which of them is meant is never guessed."""
+def test_a_key_that_is_not_unique_is_rejected(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """The record is never guessed."""
     sandbox.suiteprojects.add_many("Customer", [{"externalid": "1", "name": "A"}, {"externalid": "1", "name": "B"}])
 
     (outcome,) = customers.send([create("1")]).outcomes
@@ -254,8 +256,8 @@ def test_a_key_that_is_not_unique_is_refused(sandbox: Sandbox, customers: SuiteP
     assert (outcome.verdict, outcome.code) == (Verdict.REJECTED, "852")
 
 
-def test_projects_hang_below_their_customer(sandbox: Sandbox, projects: SuiteProjectsTarget) -> None:
-    """The engine names the parent by the target's own id; dates are days."""
+def test_projects_are_created_below_their_customer(sandbox: Sandbox, projects: SuiteProjectsTarget) -> None:
+    """The engine gives the parent's target id; dates have no time."""
     customer = str(sandbox.suiteprojects.add("Customer", name="A"))
     values: dict[str, str | None] = {"externalid": "P1", "name": "Rollout", "start_date": "2026-12-01"}
     write = Write("projects", "P1", Action.CREATE, None, values, frozenset(values), parent_id=customer)
@@ -268,8 +270,8 @@ def test_projects_hang_below_their_customer(sandbox: Sandbox, projects: SuitePro
     assert target_state.select("parent_id", "start_date").rows() == [(customer, "2026-12-01")]
 
 
-def test_hierarchy_nodes_compare_in_any_order(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """A list of ids is a set: another order is no change."""
+def test_lists_of_hierarchy_nodes_are_equal_in_any_order(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
+    """A list of ids is a set, so another order is no change."""
     spp = sandbox.suiteprojects
     nodes = []
     for name in ("Department", "Region"):
@@ -282,10 +284,10 @@ def test_hierarchy_nodes_compare_in_any_order(sandbox: Sandbox, customers: Suite
 
 
 def test_an_unknown_outcome_names_no_record(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
-    """Reasons end up in logs; names are personal data."""
+    """Reasons are logged, and names are personal data."""
     sandbox.faults.plan("suiteprojects", Fault(FaultKind.LOST))
 
-    (outcome,) = customers.send([create("1", name="Rosa Geheim")]).outcomes
+    (outcome,) = customers.send([create("1", name="Rosa Secret")]).outcomes
 
     assert outcome.verdict is Verdict.UNKNOWN
     assert "Rosa" not in outcome.reason
@@ -304,8 +306,8 @@ LEGAL = st.text(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=LEGAL)
-def test_any_legal_text_comes_back_as_it_was(customers: SuiteProjectsTarget, text: str) -> None:
-    """Through Add, its echo and Read: line ends, blanks, quotes and all of Unicode."""
+def test_any_legal_text_survives_the_round_trip(customers: SuiteProjectsTarget, text: str) -> None:
+    """Line ends, blanks, quotes and all of Unicode, through Add, its echo and Read."""
     (outcome,) = customers.send([create("1", company=text, addr_city=text)]).outcomes
 
     assert outcome.echo is not None

@@ -23,6 +23,7 @@ from resources.warehouse.warehouse import Warehouse
 from sql import statement
 
 NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
+STAGE_TEXTS = ("Customer", "Lead", "PROSPECT")
 
 
 class RawTables:
@@ -83,11 +84,38 @@ def address(key: str, entity: str, **fields: str) -> dict[str, str]:
 
 def test_leads_prospects_and_customers_are_one_table_with_a_stage(raw: RawTables) -> None:
     """One row per NetSuite id, whichever raw table it is in."""
-    raw.put("customers", {"id": "1"}, {"id": "2", "searchstage": "Lead"}, {"id": "3", "searchstage": "PROSPECT"})
+    customer, lead, prospect = ({"id": str(key + 1), "searchstage": each} for key, each in enumerate(STAGE_TEXTS))
+    raw.put("customers", customer, lead, prospect)
 
     stages = {row["customer_id"]: row["stage"] for row in raw.staged("customers")}
 
     assert stages == {"1": "customer", "2": "lead", "3": "prospect"}
+
+
+@pytest.mark.parametrize("stage", [None, "", "Suspect", "Kund", "-5"])
+def test_an_unknown_stage_is_decided_by_the_status(raw: RawTables, stage: str | None) -> None:
+    """A status applies to leads, prospects or customers; without it the stage stays unknown."""
+    types = ("LEAD", "prospect", "Customer", "JOB", "")
+    statuses = [{"key": str(key), "name": "S", "entitytype": kind} for key, kind in enumerate(types)]
+    raw.put("entity_statuses", *statuses)
+    given = {} if stage is None else {"searchstage": stage}
+    raw.put(
+        "customers", *({"id": str(key), "entitystatus": str(key), **given} for key in range(6)), {"id": "9", **given}
+    )
+
+    stages = {row["customer_id"]: row["stage"] for row in raw.staged("customers")}
+
+    assert stages == {"0": "lead", "1": "prospect", "2": "customer", "3": None, "4": None, "5": None, "9": None}
+
+
+def test_a_corrected_status_corrects_an_unknown_stage(raw: RawTables) -> None:
+    """The staging table follows its sources, whichever of them changes."""
+    raw.put("entity_statuses", {"key": "7", "name": "S", "entitytype": "LEAD"})
+    raw.put("customers", {"id": "1", "entitystatus": "7"})
+    before = raw.staged("customers")[0]["stage"]
+    raw.put("entity_statuses", {"key": "7", "name": "S", "entitytype": "CUSTOMER"})
+
+    assert (before, raw.staged("customers")[0]["stage"]) == ("lead", "customer")
 
 
 def test_a_customer_is_staged_with_our_names_and_types(raw: RawTables) -> None:

@@ -17,8 +17,8 @@ from tests.bench.record_api.records import BASE, RecordApi, RecordApiOptions
 class NetSuiteWithRecords(NetSuiteSandbox):
     """A simulated NetSuite account with the record API."""
 
-    def __init__(self, path: Path, *, options: RecordApiOptions, **settings: Any) -> None:
-        super().__init__(path, **settings)
+    def __init__(self, *, options: RecordApiOptions, **settings: Any) -> None:
+        super().__init__(**settings)
         self._records = RecordApi(self.store, options)
 
     def route(self, request: Request, switches: NetSuiteSwitches) -> Response:
@@ -39,10 +39,4 @@ class RecordApiSandbox(Sandbox):
     @cached_property
     def netsuite(self) -> NetSuiteSandbox:
         """The simulated NetSuite account with the record API."""
-        return NetSuiteWithRecords(
-            self.folder / "netsuite.sqlite",
-            options=self.options,
-            clock=self.clock,
-            switches=self.switches,
-            credentials=self.credentials["netsuite"],
-        )
+        return NetSuiteWithRecords(options=self.options, **self.settings("netsuite"))

@@ -30,14 +30,14 @@ OUTAGE = "netsuite: read {}: HTTP 503 after {} tries"
 
 @dataclass
 class Inbox:
-    """A receiver that keeps its notices, or is unreachable."""
+    """A receiver that records its notices, or is unreachable."""
 
     name: str = "memory"
     is_unreachable: bool = False
     received: list[Notice] = field(default_factory=list)
 
     def send(self, notice: Notice) -> None:
-        """Keep a notice."""
+        """Record a notice."""
         if self.is_unreachable:
             raise NotSentError(f"{self.name}: ConnectError")
         self.received.append(notice)
@@ -72,7 +72,7 @@ class Desk:
         return found.execute_in_process(instance=self.instance, raise_on_error=False, run_config=QUIET).success
 
     def decide(self, code: str, records: int, workflow: str = "customers", action: str = "quarantined") -> None:
-        """Set the number of records that are held back for a reason."""
+        """Set the number of records that are not sent for a reason."""
         with self.warehouse.writer() as con:
             con.execute("delete from sync_decisions where workflow = ? and reason_code = ?", [workflow, code])
             con.execute(

@@ -180,7 +180,7 @@ def test_a_schedule_requests_its_groups_job() -> None:
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        ("nobody: {workflows: [precoro__nothing]}", "no workflow `precoro__nothing`"),
+        ("missing: {workflows: [precoro__nothing]}", "no workflow `precoro__nothing`"),
         ("precoro__options: {workflows: [suiteprojects__customers]}", "groups.precoro__options"),
         (
             "x: {workflows: [precoro__options], shedule: {cron: '0 5 * * 1'}}",

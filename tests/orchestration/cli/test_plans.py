@@ -187,7 +187,7 @@ def test_the_approver_is_recorded_and_can_be_restricted(stopped: Guarded) -> Non
     """By the user of the process: a variable with another name changes nothing."""
     plan_id, me = stopped.plan_id, pwd.getpwuid(os.getuid()).pw_name
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MILLPOND_APPROVERS", "ada, somebody")
+        patch.setenv("MILLPOND_APPROVERS", "ada, grace")
         patch.setenv("LOGNAME", "ada")
         denied = [
             plans.apply(plan_id),
@@ -202,7 +202,7 @@ def test_the_approver_is_recorded_and_can_be_restricted(stopped: Guarded) -> Non
         allowed = plans.reject(plan_id, reason="no")
 
     assert denied == [2] * 5
-    assert "may not decide this; MILLPOND_APPROVERS allows ada, somebody" in failure(by_job)
+    assert "may not decide this; MILLPOND_APPROVERS allows ada, grace" in failure(by_job)
     assert (before["state"], before["decided_by"], stopped.delivered()) == ("waiting", None, 0)
     assert (allowed, stopped.plan(plan_id)["decided_by"]) == (0, me)
 
@@ -336,7 +336,7 @@ def test_the_job_rejects_a_plan(stopped: Guarded) -> None:
 @pytest.mark.parametrize(
     ("config", "text"),
     [
-        ({"plan_id": "zzz"}, "no plans begin with zzz; `millpond plans` lists them"),
+        ({"plan_id": "zzz"}, "no plans begin with zzz; list them with `millpond plans`"),
         ({"plan_id": "", "only": ["nonsense"]}, "--only nonsense: "),
     ],
 )
@@ -378,7 +378,7 @@ def test_a_past_time_extends_to_the_end_of_its_unit(text: str, moment: str) -> N
 
 
 def test_a_record_is_explained_as_of_a_past_time(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is not kept for the past is named, not shown as missing."""
+    """Data that is not kept for the past is named, not shown as missing."""
     row = synced.warehouse.read(
         "select source_id, from_at, target_id from sync_decisions where action = 'create' and source = 'customers'"
         " and workflow = 'suiteprojects__customers' limit 1"

@@ -170,3 +170,32 @@ def test_an_invalid_groups_file_does_not_affect_the_workflows(tmp_path: Path, te
     assert {"all", CUSTOMERS, OPTIONS} <= jobs.keys()
     assert GROUPS_ASSET in jobs["all"].graph.node_dict
     assert GROUPS_ASSET not in jobs[OPTIONS].graph.node_dict
+
+
+def test_workflows_that_may_want_the_same_records_are_named(tmp_path: Path) -> None:
+    """Two subsidiaries on one Precoro field: a customer of both would be written by both in turn."""
+    with edited_workflows(tmp_path / "workflows", None) as folder:
+        text = (folder / OPTIONS / "defs.yaml").read_text()
+        second = folder / "precoro__second"
+        second.mkdir()
+
+        def output(edit: Callable[[str], str]) -> str:
+            (second / "defs.yaml").write_text(edit(text))
+            return " ".join(validated(folder)[1].split())
+
+        other_subsidiary = output(lambda given: given.replace("subsidiary: 2", "subsidiary: 3"))
+        elsewhere = output(
+            lambda given: given.replace("target: precoro.Option", "target: precoro.Option\n  connection: uk")
+        )
+        other_field = output(
+            lambda given: given.replace("item_custom_field: Customers/Projects", "item_custom_field: 77")
+        )
+        primary = "subsidiary_scope: primary, subsidiary: "
+        (folder / OPTIONS / "defs.yaml").write_text(text.replace("subsidiary: 2", f"{primary}2"))
+        disjoint = output(lambda given: given.replace("subsidiary: 2", f"{primary}3"))
+
+    assert (
+        f"{OPTIONS} and precoro__second both write to precoro.Option and may want the same customers"
+        in other_subsidiary
+    )
+    assert not any("may want the same" in each for each in (elsewhere, other_field, disjoint))

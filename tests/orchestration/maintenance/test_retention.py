@@ -53,11 +53,15 @@ def add_plans(warehouse: Warehouse, now: datetime) -> None:
     states = {"expired": "waiting", "sent": "sent", "newest": "sent", "waiting": "waiting"}
     table = pl.DataFrame(
         [
-            ("flow", name, "sync", now - timedelta(days=20 - number), state, now - timedelta(days=9),
+            ("flow", name, "sync", None, now - timedelta(days=20 - number), state, now - timedelta(days=9),
              now + timedelta(hours=1 if name == "waiting" else -1))
             for number, (name, state) in enumerate(states.items())
         ],
-        schema=["workflow", "plan_id", "kind", "made_at", "state", "state_at", "expires_at"], orient="row",
+        schema={
+            "workflow": pl.String, "plan_id": pl.String, "kind": pl.String, "position": pl.Int64,
+            "made_at": pl.Datetime, "state": pl.String, "state_at": pl.Datetime, "expires_at": pl.Datetime,
+        },
+        orient="row",
     )  # fmt: skip
     warehouse.replace(
         "sync_plans", table.with_columns(made_at=pl.when(plan_id="newest").then(now).otherwise("made_at"))

@@ -122,13 +122,13 @@ def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, mon
     monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0")
     first, second = live.customers()[:2]
     before = watermarks(live)
-    live.rename(first, "Renamed just now")
+    live.rename(first, "Renamed a moment ago")
     live.home.sandbox.netsuite.update("customer", second, companyname="Without notification")
 
     done = live.home.run(REALTIME)
 
     assert done.success
-    assert live.in_targets("Renamed just now") == (1, 1)
+    assert live.in_targets("Renamed a moment ago") == (1, 1)
     assert live.in_targets("Without notification") == (0, 0)
     assert live.confirmed(first) == {CUSTOMERS, OPTIONS}
     assert watermarks(live) == before
@@ -139,7 +139,7 @@ def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, mon
     versions = live.ledger(
         f"select company_name, is_current from hist_netsuite__customers where customer_id = '{first}'"
     )
-    assert ("Renamed just now", True) in versions
+    assert ("Renamed a moment ago", True) in versions
     assert len(versions) == 2
 
 

@@ -136,18 +136,18 @@ def test_a_post_is_accepted_once(client: Client, tmp_path: Path) -> None:
 def test_host_method_type_and_size_are_checked_first(client: Client) -> None:
     """Before the signature; a body is read only up to the maximum size."""
     body = json.dumps(CONTENT | {"context": "x" * 5000}).encode()
-    headers = signed_headers(SECRET, body, at=NOW)
+    headers, http = signed_headers(SECRET, body, at=NOW), client.http
 
     def parts() -> Iterator[bytes]:
         yield body
 
-    assert client.post(PATH, content=b"", headers=headers | {"host": "evil.example.com"}).status_code == 421
-    assert client.post(PATH, content=b"", headers=headers | {"host": "[::1"}).status_code in {400, 421}
-    assert client.get(PATH).status_code == 405
-    assert client.post(PATH, content=b"{}", headers=headers | {"content-type": "text/plain"}).status_code == 415
-    assert client.post(PATH, content=body, headers=headers).status_code == 413
-    assert client.post(PATH, content=parts(), headers=headers).status_code == 413
-    assert client.get("/other").status_code == 404
+    assert http.post(PATH, content=b"", headers=headers | {"host": "evil.example.com"}).status_code == 421
+    assert http.post(PATH, content=b"", headers=headers | {"host": "[::1"}).status_code in {400, 421}
+    assert http.get(PATH).status_code == 405
+    assert http.post(PATH, content=b"{}", headers=headers | {"content-type": "text/plain"}).status_code == 415
+    assert http.post(PATH, content=body, headers=headers).status_code == 413
+    assert http.post(PATH, content=parts(), headers=headers).status_code == 413
+    assert http.get("/other").status_code == 404
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"{}", b"\xff\xfe", b'{"account": null}'])
@@ -262,6 +262,15 @@ def test_a_notification_that_keeps_failing_is_left_to_the_full_run(client: Clien
     client.queue.mark_failed("precoro", notification, ["precoro"], "down", now)
     client.post()
     assert [each.attempts for each in due(client.queue, now=now)] == [0]
+
+
+def test_a_retry_is_due_although_the_clock_was_set_back(client: Client) -> None:
+    """No delay is longer than a quarter of an hour, so a retry of tomorrow comes from a clock that was ahead."""
+    client.post()
+    client.queue.mark_failed("precoro", due(client.queue, now=NOW), ["precoro"], "down", NOW + 86_400)
+
+    assert [each.attempts for each in due(client.queue, now=NOW)] == [1]
+    assert next_retry(client.queue) == NOW + 86_402
 
 
 def test_the_simulated_netsuite_posts_as_the_script_does(client: Client, sandbox: Sandbox) -> None:

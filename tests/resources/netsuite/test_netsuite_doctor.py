@@ -142,12 +142,22 @@ def test_an_optional_table_may_be_missing(account: Sandbox) -> None:
     assert any("optional" in each.found for each in found)
 
 
-@pytest.mark.parametrize("wording", ["identifier", "field", "500"])
-def test_a_missing_column_is_found_in_any_wording(account: Sandbox, wording: str) -> None:
-    """Some accounts answer 500 without naming the column."""
-    text = {"unknown_column_500": True} if wording == "500" else {"unknown_column_text": wording}
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (400, "identifier"),
+        (400, "field"),
+        (400, "Invalid or unsupported search."),
+        (400, "Record 'customercategory' was not found."),
+        (403, "Åtkomst nekad."),
+        (500, "Ett oväntat fel uppstod."),
+    ],
+)
+def test_a_missing_column_is_found_in_any_wording(account: Sandbox, status: int, text: str) -> None:
+    """Some accounts answer without naming the column; the run finds it by the same steps."""
+    hidden = ["customer.entityid", "customer.fax"]
 
-    found = findings(account, hidden_columns=["customer.entityid", "customer.fax"], **text)
+    found = findings(account, hidden_columns=hidden, unknown_column_text=text, unknown_column_status=status)
 
     assert list(failed(found)) == ["table customer"]
     assert "entityid" in failed(found)["table customer"]

@@ -38,7 +38,16 @@ def test_the_last_key_is_found_in_any_valid_response(answer: bytes) -> None:
     assert page.normalized().cells is not None
 
 
-@given(st.lists(st.one_of(st.text(max_size=30), st.text(alphabet=':"\\,[]', max_size=6)), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.one_of(
+            st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30),
+            st.text(alphabet=':"\\,[]', max_size=6),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
 def test_cells_are_counted_whatever_the_texts_contain(texts: list[str]) -> None:
     """DuckDB's count is compared with it: a wrong one would make each page be parsed in Python."""
     rows = [{"links": [], "id": str(number), "text": text} for number, text in enumerate(texts)]
@@ -69,7 +78,7 @@ def test_a_page_with_other_values_than_texts_is_parsed(value: Any) -> None:
         orjson.dumps(body(ROWS, hasMore=True)),
         orjson.dumps(body(ROWS, totalResults=5)),
         orjson.dumps(body(ROWS, offset=1000)),
-        orjson.dumps(body(ROWS, hasMore="no")),
+        orjson.dumps(body(ROWS, hasMore="perhaps")),
     ],
 )
 def test_scanning_rejects_what_parsing_rejects(answer: bytes) -> None:
@@ -85,3 +94,55 @@ def test_a_normalized_page_is_not_parsed_again() -> None:
 
     assert (page.count, page.last_key, page.cells) == (1, 1, 2)
     assert page.normalized() is page
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("99999999999999.99", "99999999999999.99"),
+        ("12345678901234567.89", "12345678901234567.89"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ("1E+2", "100"),
+        ("1e-7", "0.0000001"),
+        ("1.50", "1.50"),
+    ],
+)
+def test_a_number_keeps_its_digits(number: str, expected: str) -> None:
+    """The documentation promises texts; a number is read digit by digit, and never by way of binary fractions."""
+    answer = orjson.dumps(body([{"links": [], "id": "1", "x": "@"}])).replace(b'"@"', number.encode())
+
+    assert parse_page(answer, "query").rows == [{"id": "1", "x": expected}]
+    assert orjson.loads(scan_page(answer, "id", "query").normalized().items)[0]["x"] == expected
+
+
+BAD_TEXTS = {
+    "half of a pair": b"a\\ud83d",
+    "the other half": b"\\ude00a",
+    "halves in reverse": b"\\ude00\\ud83d",
+    "a Latin-1 byte": "Ö".encode("latin-1"),
+    "a cut character": "Ö".encode()[:1],
+    "a surrogate in UTF-8": b"\xed\xa0\xbd",
+    "NUL": b"a\\u0000b",
+}
+
+
+@pytest.mark.parametrize("bad", BAD_TEXTS.values(), ids=BAD_TEXTS)
+def test_a_value_that_is_no_text_is_repaired_and_named(bad: bytes) -> None:
+    """The other values of the page are unchanged."""
+    items = [{"links": [], "id": "1", "x": "fine \U0001f600"}, {"links": [], "id": "2", "x": "@", "y": "Ö"}]
+    answer = orjson.dumps(body(items)).replace(b"@", bad)
+
+    page = scan_page(answer, "id", "query").normalized()
+
+    first, second = orjson.loads(page.items)
+    assert (first["x"], second["y"]) == ("fine \U0001f600", "Ö")
+    assert set(second["x"]) <= {"a", "b", "\ufffd"}
+    assert "\ufffd" in second["x"]
+    assert [(row["id"], column) for row, column in page.repaired] == [("2", "x")]
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    """Some proxies add it."""
+    page = scan_page(b"\xef\xbb\xbf" + orjson.dumps(body(ROWS)), "id", "query").normalized()
+
+    assert (page.count, page.last_key, page.repaired) == (2, 9, ())

@@ -14,6 +14,7 @@ from resources.notifiers.notice import NotSentError, Receiver
 from resources.notifiers.web import Slack, Webhook
 from resources.sandbox.certificates import tls_files
 from tests.resources.notifiers.servers import http_server, notice, smtp_server
+from tests.resources.raw_server import raw_server
 
 KEY = "a-shared-key"
 
@@ -154,3 +155,18 @@ def test_an_unreachable_receiver_is_reported_by_name_only(receiver: Receiver) ->
 
     assert str(raised.value).startswith(f"{receiver.name}: ")
     assert "secret-path" not in str(raised.value)
+
+
+def test_a_notice_is_accepted_by_its_status_alone() -> None:
+    """A body that is cut or garbled must not send it again."""
+    answers = (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\nplaintext",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    )
+    with raw_server(*answers) as url:
+        for _ in answers[:-1]:
+            Webhook(url).send(notice())
+        with pytest.raises(NotSentError, match="HTTP 500"):
+            Webhook(url).send(notice())

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.precoro.client import CustomField
 from resources.precoro.field_cache import FieldCache
+from resources.precoro.records import CustomField
 from resources.sandbox.sandbox import Sandbox
 
 FIELD = CustomField(5144, "Customers/Projects", enable=True, type_text="Drop-down list")

@@ -77,8 +77,8 @@ commands = [
     Read("Customer", "all", {"limit": "0,100"}, [], ["id", "name", "company", "externalid"]).read(),
 ]
 body = ET.tostring(Request(app, auth, commands).request(), "utf-8")
-with urllib.request.urlopen(urllib.request.Request(settings["base_url"] + "/api.pl", body)) as answer:
-    print(json.dumps(answer.read().decode()))
+with urllib.request.urlopen(urllib.request.Request(settings["base_url"] + "/api.pl", body)) as response:
+    print(json.dumps(response.read().decode()))
 """
 
 

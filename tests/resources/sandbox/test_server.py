@@ -99,12 +99,12 @@ def test_tls_certificates_are_signed_by_the_folder_authority(serve: Serve) -> No
     trusting.verify_flags |= ssl.VERIFY_X509_STRICT
 
     with precoro(details, verify=trusting) as client:
-        answer = client.get("/itemcustomfields", params={"per_page": 10})
+        response = client.get("/itemcustomfields", params={"per_page": 10})
     with precoro(details) as client, pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         client.get("/itemcustomfields")
 
     assert details["precoro"]["base_url"].startswith("https://127.0.0.1:")
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(("number", "option"), [(signal.SIGTERM, "--tls"), (signal.SIGINT, "--no-tls")])
@@ -155,10 +155,10 @@ def test_concurrent_clients_lose_no_writes(serve: Serve) -> None:
 
     def add(number: int) -> int:
         with precoro(served.details) as client:
-            answers = [
+            responses = [
                 client.post(options_path(served.details), data={"name": f"Option {number}.{each}"}) for each in range(5)
             ]
-        return sum(answer.is_success for answer in answers)
+        return sum(response.is_success for response in responses)
 
     with ThreadPoolExecutor(8) as pool:
         done = sum(pool.map(add, range(8)))
@@ -178,7 +178,7 @@ def test_a_served_folder_follows_the_machine_clock(serve: Serve) -> None:
 
 def test_a_served_folder_can_keep_its_own_clock(serve: Serve, tmp_path: Path) -> None:
     """A client on the sandbox's clock passes through rate limits of a day in seconds."""
-    folder = tmp_path / "kept"
+    folder = tmp_path / "shared"
     begins = Sandbox(folder).clock.now()
 
     serve("--clock", "shared", folder=folder)

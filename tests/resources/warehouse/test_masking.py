@@ -54,6 +54,7 @@ def build_warehouse(folder: Path) -> Path:
             " ('w__x', 'customers', '99', 'quarantined', 'rejected_9', 'no Persson'),"
             " ('w__x', 'customers', '1', 'skipped', 'stage', 'a lead')"
         )
+        con.execute("insert into sync_links (source_id, value_hashes) values ('99', 'fingerprint of Persson')")
         con.execute("create table candidates as select 'Persson' as name")
     return warehouse.folder
 

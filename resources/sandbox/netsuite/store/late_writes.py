@@ -44,7 +44,7 @@ class LateWrites:
 
     @property
     def is_pending(self) -> bool:
-        """Whether any write is late."""
+        """True while a write is late."""
         return self._marker.exists()
 
     def defer(

@@ -211,6 +211,7 @@ _TABLES = (
         dates="custrecord_line_from",
         timestamps="created lastmodified",
     ),
+    define_table("customlist_tier", record="", texts="name scriptid", ints="recordid", bools="isinactive"),
     define_table(
         "customfield",
         key="internalid",

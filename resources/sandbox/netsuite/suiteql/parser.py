@@ -15,6 +15,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from resources.sandbox.netsuite.errors import unsupported
+from resources.sandbox.netsuite.suiteql.oracle_functions import HANDLERS
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 
 PREFIX = "ns_"
@@ -25,15 +26,6 @@ def _word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# parsed as plain functions, so that Oracle's formats reach the translation unchanged
-FUNCTIONS = _word_set(
-    """
-    ABS ADD_MONTHS CEIL COALESCE CONCAT DECODE FLOOR FROM_TZ GREATEST INSTR LAST_DAY LEAST LENGTH LOWER LPAD
-    LTRIM MOD MONTHS_BETWEEN NULLIF NVL NVL2 ORA_HASH REGEXP_INSTR REGEXP_REPLACE REGEXP_SUBSTR REPLACE ROUND RPAD
-    RTRIM SIGN SUBSTR SYS_EXTRACT_UTC TO_CHAR TO_CLOB TO_DATE TO_NUMBER TO_TIMESTAMP TO_TIMESTAMP_TZ TRANSLATE TRUNC
-    TZ_OFFSET UPPER
-    """
-)
 PARSED_FUNCTIONS = _word_set(
     "AVG COUNT MAX MEDIAN MIN SUM RANK DENSE_RANK ROW_NUMBER TRIM CAST EXTRACT DF CF CONSOLIDATE HIERARCHY"
     " RELATIVE_RANGES"
@@ -128,7 +120,7 @@ class _Scanner:
             raise unsupported("FETCH FIRST is not supported")
         if not paren or after_dot:
             return token[0]
-        if name in FUNCTIONS:
+        if name in HANDLERS:  # renamed, so that sqlglot parses it as a plain function and leaves its formats unchanged
             return f"{PREFIX}{name}{paren}"
         if name not in PARSED_FUNCTIONS and name not in _KEYWORDS and not self._names_a_cte(token):
             raise unsupported(f"function {name} is not supported")

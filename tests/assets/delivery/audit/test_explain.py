@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import duckdb
+import pytest
 
 import sql
 from assets.delivery.audit.explain import Explanation, explain_record
@@ -109,11 +110,11 @@ def test_an_explanation_before_the_first_run_is_empty(precoro: WorkflowRunner) -
 # --- for analysts ---------------------------------------------------------------------------------------------------
 
 
-def published(runner: WorkflowRunner, text: str) -> list[tuple[str, ...]]:
-    """Return the rows of `from explain(…)` in the snapshot: source, workflow, step, what, detail."""
+def published(runner: WorkflowRunner, text: str, id_of: str = "netsuite") -> list[tuple[str, ...]]:
+    """Return the rows of `from explain(…)` in the snapshot: source, source_id, workflow, step, what, detail."""
     runner.warehouse.publish()
     with duckdb.connect(str(runner.warehouse.snapshot), read_only=True) as con:
-        return con.execute("select * exclude (happened_at) from explain(?)", [text]).fetchall()
+        return con.execute("select * exclude (happened_at) from explain(?, id_of := ?)", [text, id_of]).fetchall()
 
 
 def test_the_snapshot_explains_a_record(precoro: WorkflowRunner) -> None:
@@ -125,16 +126,16 @@ def test_the_snapshot_explains_a_record(precoro: WorkflowRunner) -> None:
 
     ours = target_id(precoro, "1")
     assert steps == [
-        ("customers", None, "seen", "C1", "Acme 2"),
-        ("customers", "flow", "sent", "create", None),
-        ("customers", "flow", "answered", "confirmed", None),
-        ("customers", "flow", "decided", "create", "not in the target yet"),
-        ("customers", "flow", "sent", "update", None),
-        ("customers", "flow", "answered", "confirmed", None),
-        ("customers", "flow", "decided", "update", "differs in: name"),
-        ("customers", "flow", "linked", ours, "external_id"),
+        ("customers", "1", None, "seen", "C1", "Acme 2"),
+        ("customers", "1", "flow", "sent", "create", None),
+        ("customers", "1", "flow", "answered", "confirmed", None),
+        ("customers", "1", "flow", "decided", "create", "not in the target yet"),
+        ("customers", "1", "flow", "sent", "update", None),
+        ("customers", "1", "flow", "answered", "confirmed", None),
+        ("customers", "1", "flow", "decided", "update", "differs in: name"),
+        ("customers", "1", "flow", "linked", ours, "external_id"),
     ]
-    assert published(precoro, ours) == steps
+    assert published(precoro, ours, "target") == steps
     assert published(precoro, "unknown") == []
 
 
@@ -148,7 +149,27 @@ def test_an_id_of_two_sources_explains_both_records(precoro: WorkflowRunner) -> 
         )
 
     assert {row[0] for row in published(precoro, "1")} == {"customers", "projects"}
-    assert {row[0] for row in published(precoro, "4711")} == {"projects"}
+    assert {row[0] for row in published(precoro, "4711", "target")} == {"projects"}
+
+
+@pytest.mark.parametrize("macro", ["explain(?, id_of := ?)", "why('flow', ?, 'name', id_of := ?)"])
+def test_a_number_that_is_two_ids_means_the_one_that_was_asked_for(precoro: WorkflowRunner, macro: str) -> None:
+    """The target gave one customer the number that NetSuite gave another one."""
+    precoro.stage(customer("1")).run()
+    number = target_id(precoro, "1")
+    precoro.stage(customer("1"), customer(number)).run()
+    precoro.warehouse.replace(
+        "stg_netsuite__contacts", precoro.table("stg_netsuite__customers").rename({"customer_id": "contact_id"}).clear()
+    )
+    precoro.warehouse.publish()
+
+    with duckdb.connect(str(precoro.warehouse.snapshot), read_only=True) as con:
+        found = {
+            id_of: con.execute(f"select distinct source_id from {macro}", [number, id_of]).fetchall()
+            for id_of in ("netsuite", "target")
+        }
+
+    assert found == {"netsuite": [(number,)], "target": [("1",)]}
 
 
 def test_the_macro_has_a_comment_and_needs_its_tables(precoro: WorkflowRunner) -> None:

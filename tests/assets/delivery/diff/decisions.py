@@ -14,6 +14,7 @@ Rows = list[dict[str, Any]]
 INACTIVE: dict[str, Any] = {"is_active": False, "enable": "0"}
 RETIRE = {"disposition": "retire", "reason_code": "deleted", "reason": "deleted in NetSuite"}
 SKIP = {"disposition": "skip", "reason_code": "stage_lead", "reason": "leads are not selected"}
+BLOCK = {"disposition": "block", "reason_code": "not_read", "reason": "name: nodes has not run"}
 QUARANTINE = {"disposition": "quarantine", "reason_code": "too_long", "reason": "name is too long"}
 
 

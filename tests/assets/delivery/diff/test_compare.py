@@ -35,7 +35,7 @@ def test_a_field_written_on_creation_only_is_left_alone_afterwards() -> None:
 
 
 def test_a_field_that_the_source_does_not_map_is_left_alone() -> None:
-    """The mart has it for the other source; clearing it would be an edit that nobody asked for."""
+    """The mart has it for the other source; clearing it would be an edit that no one requested."""
     tree = option_tree()
     without_name = [row for row in OPTION_ROWS if row["field"] != "name"]
     projects = tree.records[1].model_dump(by_alias=True)

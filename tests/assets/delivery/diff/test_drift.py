@@ -2,6 +2,7 @@
 
 import pytest
 
+import sql
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import customer, suite_customers
 from tests.assets.delivery.run_workflow import WorkflowRunner
@@ -140,3 +141,65 @@ def test_a_record_of_others_is_adopted_under_every_policy(
     suiteprojects.spec = suite_customers(drift=drift)
 
     assert suiteprojects.stage(customer("1")).run() == {"1": ("adopt", "matched")}
+
+
+def drift(runner: WorkflowRunner) -> list[tuple[str, str]]:
+    """Return policy and fields of the drift that the last run found, as the view shows them."""
+    with runner.warehouse.writer() as con:
+        con.execute(sql.statement("analytics", "drift").text)
+        rows = con.execute("select policy, fields, reason from drift where ended_at is null").fetchall()
+    assert all("edited in the target" in row[2] for row in rows)
+    return [(row[0], row[1]) for row in rows]
+
+
+def test_a_record_that_was_switched_off_by_hand_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
+    """It is reactivated, which says nothing about who switched it off."""
+    edit_customer(sandbox, company="Company 1", active="")
+
+    assert edited.run() == {"1": ("reactivate", "live_again")}
+    assert drift(edited) == [("restored", "active")]
+
+
+def test_an_edit_of_a_record_that_becomes_inactive_is_drift(edited: WorkflowRunner) -> None:
+    """The record is switched off with the name that a person gave it."""
+    assert edited.stage(customer("1", is_inactive=True)).run() == {"1": ("deactivate", "inactive")}
+    assert drift(edited) == [("deactivated", "company")]
+
+
+@pytest.mark.parametrize("changed", [{"entity_number": "C1 new"}, {"company_name": "New as well"}])
+def test_an_edit_of_a_record_that_changed_in_netsuite_is_drift(edited: WorkflowRunner, changed: dict[str, str]) -> None:
+    """NetSuite changed another field, or the same one to a third value: our last write explains neither."""
+    assert edited.stage(customer("1", **changed)).run() == {"1": ("update", "source_changed")}
+    assert drift(edited) == [("restored", "company")]
+
+
+def test_a_change_in_netsuite_alone_is_no_drift(suiteprojects: WorkflowRunner) -> None:
+    """Nor are those of later runs: what we write becomes what the target is expected to show."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+
+    for changed in ({"company_name": "New"}, {"company_name": "Newer"}, {"is_inactive": True}, {"entity_number": "C9"}):
+        suiteprojects.stage(customer("1", **changed)).run()
+        assert drift(suiteprojects) == []
+
+
+def test_an_edit_is_drift_after_a_plan_that_was_not_sent(edited: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Looking at it does not make it ours; and the workflow file has changed meanwhile."""
+    edited.plan("only planned")
+    edited.spec = suite_customers(timezone="Europe/Stockholm")
+
+    assert edited.run() == {"1": ("update", "workflow_changed")}
+    assert drift(edited) == [("restored", "company")]
+    edit_customer(sandbox, active="")
+    edited.stage(customer("1", is_deleted=True)).run()
+    assert drift(edited) == []  # inactive as NetSuite wants it
+
+
+def test_an_inactive_record_that_was_switched_on_by_hand_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Our last write switched it off."""
+    edited.run()
+    edited.stage(customer("1", is_inactive=True)).run()
+    edit_customer(sandbox, active="1")
+
+    assert edited.run() == {"1": ("deactivate", "inactive")}
+    assert drift(edited) == [("deactivated", "active")]

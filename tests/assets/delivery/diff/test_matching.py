@@ -52,7 +52,7 @@ def test_several_candidates_are_ambiguous() -> None:
 
 
 def test_two_source_records_with_one_key_are_ambiguous_before_either_is_created() -> None:
-    """Both would be created under one key, and no later run could tell them apart."""
+    """Both would be created under one key, and no later run could distinguish them."""
     assert actions(plan_rows([desired("1"), desired("2", externalId="1")])) == [("ambiguous", "several_candidates")] * 2
 
 

@@ -43,7 +43,7 @@ from tests.assets.delivery.builders import (
     option_tree,
     target_state,
 )
-from tests.assets.delivery.diff.decisions import INACTIVE, RETIRE, SKIP, Rows
+from tests.assets.delivery.diff.decisions import BLOCK, INACTIVE, RETIRE, SKIP, Rows
 
 # a target that accepts a blank name, for workflows in which a blank one keeps the target's
 NAMELESS = replace(OPTIONS, fields={**OPTIONS.fields, "name": TargetField("name", max_length=20)})
@@ -126,6 +126,7 @@ def test_limits_of_fields_that_are_written_on_creation_only_count(con: duckdb.Du
         (desired(**RETIRE), None, None, 1),
         (desired(**SKIP), actual(), None, 1),
         (desired(**SKIP), None, None, 1),
+        (desired(**BLOCK, name=None), actual(), link(), 1),
         (desired(), None, None, 0),
         (desired(name="New"), actual(), link(), 0),
         (desired(name="n" * 21), actual(name="n" * 21), link(), 0),
@@ -165,6 +166,8 @@ CHILD = below("2", "1")
         ([desired(name="New"), CHILD], [PARENT, actual("902", "2", parent_id="901")], [], ["update", "unchanged"]),
         ([desired(**RETIRE), CHILD], [actual(**INACTIVE), actual("902", "2")], [], [True, "deactivate"]),
         ([desired(**SKIP), CHILD], [actual("902", "2")], [], [True, "blocked"]),
+        ([desired(**BLOCK), CHILD], [PARENT, actual("902", "2", parent_id="901")], [], [True, True]),
+        ([desired(**BLOCK), CHILD], [], [], [True, "blocked"]),
         ([desired(**SKIP), below("2", "1", **SKIP)], [], [], [True, True]),
         ([desired(), CHILD], [PARENT], [], [True, "create"]),
         ([desired(), below("2", "1", level=1)], [PARENT, actual("902", "2")], [], [True, "blocked"]),
@@ -251,7 +254,7 @@ SPECS = [
 ]
 IDS = ["1", "2", "3", "4", "5", "6"]
 NAMES = st.sampled_from(["same", "same", "same", "same", "Same", "other", "n" * 21, None])
-DISPOSITIONS = st.sampled_from([{}, {}, {}, {}, RETIRE, SKIP])
+DISPOSITIONS = st.sampled_from([{}, {}, {}, {}, RETIRE, SKIP, BLOCK])
 RARE = st.integers(0, 4).map(lambda number: number == 0)
 
 

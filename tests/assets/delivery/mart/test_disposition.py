@@ -106,3 +106,35 @@ def test_a_condition_that_is_null_is_not_met() -> None:
     mart = customer_mart({"value": "x"}, customer(email=None), select={"where": "email = 'a'"})
 
     assert outcomes(mart) == [("skip", "filtered_out")]
+
+
+STAGES = {"customer": "include", "lead": "skip"}
+
+
+@pytest.mark.parametrize(
+    ("select", "field", "source", "expected"),
+    [
+        ({"stages": STAGES}, {"value": "x"}, {}, ("quarantine", "stage_unknown")),
+        ({"where": "stage = 'lead'"}, {"value": "x"}, {}, ("quarantine", "stage_unknown")),
+        (
+            {},
+            {"from": "stage", "values": {"customer": "C"}, "on_unmapped": "blank"},
+            {},
+            ("quarantine", "stage_unknown"),
+        ),
+        ({}, {"sql": "case when stage = 'lead' then 'L' else 'C' end"}, {}, ("quarantine", "stage_unknown")),
+        ({}, {"value": "x"}, {}, ("deliver", None)),
+        ({"stages": STAGES, "subsidiary": 2}, {"value": "x"}, {"subsidiary_ids": ["1"]}, ("skip", "out_of_subsidiary")),
+        ({"stages": STAGES}, {"value": "x"}, {"is_deleted": True}, ("retire", "deleted")),
+    ],
+)
+def test_an_unknown_stage_is_never_a_customer(
+    select: dict[str, Any], field: dict[str, Any], source: dict[str, Any], expected: tuple[str, str | None]
+) -> None:
+    """It is held if the workflow depends on the stage, and neither delivered nor retired."""
+    lifecycle = {"out_of_scope": "deactivate"} if "where" in select else {}
+    row = customer(**{"stage": None, "subsidiary_id": "1", **source})
+
+    mart = customer_mart(field, row, select=select, lifecycle=lifecycle)
+
+    assert outcomes(mart) == [expected]

@@ -5,7 +5,7 @@ from tests.assets.delivery.builders import one_source, option_tree
 
 
 def test_every_column_of_an_expression_is_a_row() -> None:
-    """The lineage is never written by hand, so it cannot be out of date."""
+    """The lineage is never maintained manually, so it cannot be out of date."""
     fields = [
         {"field": "name", "sql": "coalesce(company_name, upper(email), company_name)"},
         {"field": "externalId", "from": "customer_id"},

@@ -2,6 +2,8 @@
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assets.delivery.errors import SyncError
 from assets.delivery.plan.guards import Tripped, check
@@ -27,41 +29,90 @@ def plan(**counts: int) -> pl.DataFrame:
 
 def tripped_by(guards: Guards, rows: pl.DataFrame, *, ours: int, key_field: str = "") -> list[Tripped]:
     """Return the limits that a plan of these rows exceeds."""
-    return check(guards, rows, ours=ours, records=rows.height, key_field=key_field)
+    return check(guards, rows, ours=ours, records=max(rows.height, 1), key_field=key_field)
 
 
 @pytest.mark.parametrize(
     ("deactivated", "ours", "tripped"),
-    [(50, 100, False), (51, 100, True), (51, 2000, False), (100, 2000, False), (101, 2000, True), (0, 0, False)],
-)
-def test_both_limits_must_be_exceeded(deactivated: int, ours: int, tripped: bool) -> None:  # noqa: FBT001
-    """Five percent of a small target are few records, and so are fifty rows of a large one."""
+    [
+        (5, 30, False), (6, 30, True), (18, 30, True), (31, 160, True), (8, 160, False), (9, 160, True),
+        (50, 2000, False), (51, 2000, True), (0, 0, False), (6, 0, True),
+    ],
+)  # fmt: skip
+def test_rows_and_percent_each_limit_a_run_above_the_floor(deactivated: int, ours: int, tripped: bool) -> None:  # noqa: FBT001
+    """Fifty rows protect a large target, five percent a small one; a few records are always allowed."""
     found = tripped_by(
-        Guards(deactivate=Limit(percent=5, rows=50)), plan(deactivate=deactivated, unchanged=9), ours=ours
+        Guards(deactivate=Limit(percent=5, rows=50, floor=5)), plan(deactivate=deactivated, unchanged=9), ours=ours
     )
 
     assert bool(found) == tripped
 
 
+LIMITED = {
+    "deactivate": lambda rows: plan(deactivate=rows),
+    "reactivate": lambda rows: plan(reactivate=rows),
+    "clear_values": lambda rows: changing(("notes", "text", None), rows=rows),
+    "key_change": lambda rows: changing(("externalid", "1", "2"), rows=rows),
+    "reparent": lambda rows: changing((PARENT, "901", "902"), rows=rows),
+}
+
+
+@pytest.mark.parametrize("guard", LIMITED)
+@given(ours=st.integers(1, 100_000), share=st.floats(0, 1), data=st.data())
+def test_by_default_no_size_of_target_loses_more_than_a_share(
+    guard: str, ours: int, share: float, data: st.DataObject
+) -> None:
+    """The limits hold for thirty records as for a hundred thousand."""
+    limit: Limit = getattr(Guards(), guard)
+    assert limit.percent is not None
+    assert limit.rows is not None
+    assert limit.percent <= 20
+    assert limit.floor <= 5
+    edge = max(limit.floor, ours * limit.percent / 100)
+    rows = min(data.draw(st.sampled_from([round(ours * share), int(edge), int(edge) + 1, limit.rows, 1])), 300)
+
+    found = tripped_by(Guards(), LIMITED[guard](rows), ours=ours, key_field="externalid")
+
+    found = [each for each in found if each.guard != "emptied_field"]
+    exceeded = rows > limit.rows or (rows > limit.floor and rows * 100 > limit.percent * ours)
+    assert [each.guard for each in found] == ([guard] if exceeded else [])
+
+
+def test_a_limit_of_rows_holds_below_the_floor() -> None:
+    """A person who writes `rows: 0` wants to see each one."""
+    guards = Guards(deactivate=Limit(percent=5, rows=0, floor=5))
+
+    assert tripped_by(guards, plan(deactivate=1), ours=1000)[0].allowed == 0
+
+
+def test_records_of_others_that_are_adopted_count_as_ours() -> None:
+    """The first run into a filled target clears a few values of many records."""
+    rows = pl.concat([plan(adopt=1000), changing(("notes", "text", None), rows=8)])
+
+    guards = Guards(emptied_field=Limit())
+    assert not tripped_by(guards, rows, ours=0)
+    assert tripped_by(guards, changing(("notes", "text", None), rows=8), ours=0)
+
+
 def test_the_reason_explains_what_to_do() -> None:
     """The person who decides needs the numbers and the options."""
-    (found,) = tripped_by(Guards(deactivate=Limit(percent=5, rows=1)), plan(deactivate=3), ours=40)
+    (found,) = tripped_by(Guards(deactivate=Limit(percent=5, rows=9, floor=1)), plan(deactivate=3), ours=40)
 
     assert (found.guard, found.rows, found.allowed) == ("deactivate", 3, 2)
     assert found.reason == (
-        "3 records would be deactivated; the limit is 2 (1 rows or 5 % of 40). If this is intended, release the plan,"
-        " or raise guards.deactivate in the workflow file and run again"
+        "3 records would be deactivated; the limit is 2 (5 % of 40, at least 1, at most 9). If this is intended,"
+        " release the plan, or raise guards.deactivate in the workflow file and run again"
     )
 
 
 def test_each_kind_of_write_has_a_limit() -> None:
     """A wrong mapping updates everything, a wrong filter creates everything."""
     none = Limit(percent=0, rows=0)
-    guards = Guards(deactivate=none, update=none, create=none)
+    guards = Guards(deactivate=none, reactivate=none, update=none, create=none)
 
-    found = tripped_by(guards, plan(create=1, update=1, deactivate=1, adopt=1, unchanged=1), ours=10)
+    found = tripped_by(guards, plan(create=1, update=1, deactivate=1, reactivate=1, adopt=1, unchanged=1), ours=10)
 
-    assert sorted(each.guard for each in found) == ["create", "deactivate", "update"]
+    assert sorted(each.guard for each in found) == ["create", "deactivate", "reactivate", "update"]
 
 
 def test_the_default_limits_allow_an_initial_load() -> None:
@@ -143,6 +194,35 @@ def test_cleared_values_stop_a_run(precoro: WorkflowRunner, sandbox: Sandbox) ->
     assert sandbox.precoro.options() == before
 
 
+WITH_CODE = [*OPTION_ROWS, {"field": "code", "from": "entity_number"}]
+# limits that clearing the code of a few records does not reach
+GENEROUS = {"clear_values": {"percent": 100, "rows": 1000}, "update": {"rows": 1000}}
+
+
+@pytest.mark.parametrize(
+    ("lost", "blank_before", "tripped"),
+    [(3, 0, []), (3, 27, ["emptied_field"]), (2, 28, []), (23, 0, ["emptied_field"]), (22, 0, [])],
+)
+def test_a_field_that_empties_as_a_whole_stops_a_run(
+    precoro: WorkflowRunner, lost: int, blank_before: int, tripped: list[str]
+) -> None:
+    """NetSuite's role lost the permission to one field; few records or many, its values do not come back.
+
+    Three of thirty values are everyday work; the only three of an account are all that it has.
+    """
+    precoro.spec = one_source(fields=WITH_CODE, guards=GENEROUS)
+
+    def numbered(key: int, blanks: int) -> dict[str, object]:
+        return customer(str(key), entity_number=None if key < blanks else f"C{key}")
+
+    precoro.stage(*(numbered(key, blank_before) for key in range(30))).run()
+
+    planned = precoro.stage(*(numbered(key, blank_before + lost) for key in range(30))).plan("emptied")
+
+    assert [each.guard for each in planned.tripped] == tripped
+    assert not tripped or f"`code` would lose {lost} of {30 - blank_before} values" in planned.tripped[0].reason
+
+
 def test_moved_records_stop_a_run(precoro: WorkflowRunner) -> None:
     """A broken join puts every project under one customer."""
     precoro.spec = option_tree(guards={"reparent": {"percent": 0, "rows": 0}})
@@ -173,15 +253,19 @@ def test_a_source_that_lost_half_of_its_records_stops_a_run(suiteprojects: Workf
     assert sandbox.suiteprojects.rows("Customer") == before
 
 
-def test_losing_exactly_half_or_part_of_a_small_source_is_allowed(suiteprojects: WorkflowRunner) -> None:
-    """Three of five customers may well be deleted."""
+def test_losing_exactly_half_or_a_few_records_is_allowed(suiteprojects: WorkflowRunner) -> None:
+    """Three of five customers may well be deleted, but not ten of twelve."""
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(*customers(40)).run()
     assert suiteprojects.stage(*customers(20)).plan("half").tripped == []
 
     suiteprojects.name = "small"
-    suiteprojects.stage(*customers(19)).run()
+    suiteprojects.stage(*customers(5)).run()
     assert suiteprojects.stage(*customers(2)).plan("few").tripped == []
+
+    suiteprojects.name = "twelve"
+    suiteprojects.stage(*customers(12)).run()
+    assert [each.guard for each in suiteprojects.stage(*customers(2)).plan("lost").tripped] == ["source_shrunk"]
 
 
 def test_a_released_plan_sets_the_new_size(suiteprojects: WorkflowRunner) -> None:

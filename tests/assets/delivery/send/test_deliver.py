@@ -138,7 +138,7 @@ def test_a_deactivation_needs_no_parent(precoro: WorkflowRunner, sandbox: Sandbo
 
 @pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.CUT, FaultKind.APPLIED_500, FaultKind.NOT_APPLIED_500])
 def test_a_lost_response_leaves_one_record(precoro: WorkflowRunner, sandbox: Sandbox, kind: FaultKind) -> None:
-    """Whether or not the write was applied, the target is read before it is sent again."""
+    """The target is read before a write is repeated, applied or not."""
     sandbox.faults.plan("precoro", Fault(kind, "POST"))
 
     decisions = precoro.stage(customer("1"), customer("2")).run()

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from assets.netsuite.extract.column_probe import MAX_BISECT_CALLS
 from resources.clock import utc_now
 from resources.errors import RequestRejectedError, TransientError
 from resources.netsuite.connect import open_netsuite
@@ -95,7 +94,7 @@ def test_columns_that_netsuite_does_not_name_are_found_by_bisection(
     empty = {f"customer.{name}" for name, value in account.raw("customers")["1"].items() if value is None}
     assert {name for name in missing if name != "customer.stage"} <= empty
     assert account.raw("customers")["1"]["phone"] == "1"
-    assert report.calls <= 2 * MAX_BISECT_CALLS
+    assert report.calls <= 80
     assert cached.calls <= 4, "server time, changes, types of deletions; without a stage the statuses too"
     assert checked_again.calls <= 10 + 2 * len(missing), "each column is tried once more, together and alone"
     assert (cached.mode, checked_again.mode) == ("incremental", "incremental")

@@ -1,9 +1,12 @@
 """Accounts differ in columns, tables and features: whatever is missing is reported, not guessed."""
 
+import re
+
 import pytest
 
+from assets.netsuite.record_types import record_type_of
 from assets.netsuite.suiteql_file import Query
-from resources.errors import RequestRejectedError
+from resources.errors import IntegrationError, RequestRejectedError
 from resources.netsuite.errors import MissingTableError
 from tests.assets.netsuite.conftest import NetSuiteAccount
 
@@ -22,6 +25,72 @@ def test_a_missing_optional_column_is_skipped_and_reported(account: NetSuiteAcco
         "column customer.comments does not exist in NetSuite; skipped",
         "column customer.fax does not exist in NetSuite; skipped",
     ]
+
+
+# refusals that name no column, or another one than the unknown one
+REFUSALS: list[tuple[int, str]] = [
+    (400, "Invalid or unsupported search."),
+    (400, "Ogiltig sökning: fältet finns inte."),
+    (400, "Unbekannter Bezeichner 'fax'"),
+    (400, "Unknown identifier 'c'. Available identifiers are: {c=customer}."),
+    (400, "Field 'name' for record 'customercategory' was not found."),
+    (400, "Field 'id' for record 'customercategory' was not found."),
+    (400, "Record 'customercategory' was not found."),
+    (400, ""),
+    (403, "You do not have permission to view this field."),
+    (404, "Not found."),
+    (500, "Ett oväntat fel uppstod."),
+]
+
+
+@pytest.mark.parametrize(("status", "text"), REFUSALS)
+def test_a_refused_column_is_found_whatever_the_words(account: NetSuiteAccount, status: int, text: str) -> None:
+    """A refusal that names nothing, or something else, costs a few more calls and never the table."""
+    hidden = ["customer.fax", "customer.terms", "customer.searchstage"]
+    account.switch(hidden_columns=hidden, unknown_column_text=text, unknown_column_status=status)
+    account.customers(1, phone="1")
+
+    report = account.extract()
+
+    skipped = {warning.split()[1] for warning in report.warnings if "skipped" in warning}
+    assert skipped == set(hidden)
+    assert (report.inserted, account.raw("customers")["1"]["phone"]) == (1, "1")
+
+
+def test_many_refused_columns_are_found(account: NetSuiteAccount) -> None:
+    """The number of missing columns has no limit, as long as the required ones are there."""
+    optional = set(Query.of("customers").names) - record_type_of("customers").required
+    hidden = sorted(optional - {"phone", "comments"})
+    account.switch(
+        hidden_columns=[f"customer.{name}" for name in hidden], unknown_column_text="Invalid or unsupported search."
+    )
+    account.customers(1, phone="1")
+
+    account.extract()
+
+    row = account.raw("customers")["1"]
+    assert {name for name in optional if row[name] is not None} == {"phone"}
+
+
+@pytest.mark.parametrize("text", ["Invalid or unsupported search.", "Unknown identifier 'sys_extract_utc'."])
+def test_a_refused_column_is_found_where_utc_does_not_work(account: NetSuiteAccount, text: str) -> None:
+    """Both are refused in the same words."""
+    account.switch(hidden_columns=["customer.fax"], unknown_column_text=text, sys_extract_utc_works=False)
+    account.customers(1, phone="1")
+
+    report = account.extract()
+
+    assert account.raw("customers")["1"]["phone"] == "1"
+    assert [warning.split()[0] for warning in report.warnings] == ["column", "SYS_EXTRACT_UTC"]
+
+
+@pytest.mark.parametrize(("status", "text"), [(400, "Invalid or unsupported search."), (403, "No."), (500, "No.")])
+def test_a_refused_required_column_is_netsuites_error(account: NetSuiteAccount, status: int, text: str) -> None:
+    """The optional columns are not the cause; NetSuite's sentence is passed on."""
+    account.switch(hidden_columns=["customer.entityid"], unknown_column_text=text, unknown_column_status=status)
+
+    with pytest.raises(IntegrationError, match=f"query customer: HTTP {status} .*{re.escape(text)}"):
+        account.extract()
 
 
 def test_the_error_for_a_missing_required_column_names_the_fix(account: NetSuiteAccount) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from assets.delivery.errors import MappingError
+from assets.delivery.mart.staging_check import check_shown
 from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.staging import stage_table
 from orchestration.settings import ROOT
@@ -266,6 +268,49 @@ def test_custom_fields_are_staged_with_their_types(account: NetSuiteAccount, dat
         "multi": ["1", "3", "4"],
     }
     assert {customers["2"][name] for kind, name in names_of.items() if kind != "bool"} == {None}
+
+
+def test_custom_segments_and_lists_are_staged(account: NetSuiteAccount) -> None:
+    """A segment is a custom field with another prefix; a list is read as a custom record with fewer columns."""
+    account.switch(custom_fields=["customer.cseg_brand:list"])
+    account.custom_columns("cseg_brand")
+    account.customers(1, cseg_brand=7)
+    account.add("customlist_tier", {"id": 7, "name": "Gold", "isinactive": True})
+    extract_and_stage(account)
+    account.extract("customlist_tier")
+    with account.warehouse.writer() as con:
+        stage_table(con, statement("staging", "stg_netsuite__customlist_tier"))
+
+    (tier,) = account.warehouse.table("stg_netsuite__customlist_tier").rows(named=True)
+    assert staged(account, "customers", "customer_id")["1"]["cseg_brand"] == "7"
+    assert (tier["record_id"], tier["record_name"], tier["is_inactive"]) == ("7", "Gold", True)
+
+
+def test_a_mapped_field_that_netsuite_does_not_show_stops_the_plan(account: NetSuiteAccount) -> None:
+    """At first, and when it disappears later: its last values would be sent for ever."""
+    account.switch(custom_fields=["customer.cseg_brand:text"], hidden_columns=["customer.cseg_brand"])
+    account.custom_columns("cseg_brand")
+    account.customers(1)
+
+    def problem() -> str:
+        account.extract()
+        with account.warehouse.writer() as con:
+            try:
+                check_shown(con, "customers", ["cseg_brand", "email"], "flow.customers")
+            except MappingError as error:
+                return str(error)
+        return ""
+
+    at_first = problem()
+    account.switch(hidden_columns=[])
+    account.later(7200)
+    given = problem()
+    account.switch(hidden_columns=["customer.cseg_brand"])
+    account.later(7200)
+
+    assert "NetSuite shows no cseg_brand of customers" in at_first
+    assert given == ""
+    assert problem() == at_first
 
 
 def test_a_field_stays_text_if_a_value_does_not_fit_its_type(account: NetSuiteAccount) -> None:

@@ -179,3 +179,19 @@ def test_the_status_gives_the_stage_if_there_is_no_stage_column(account: NetSuit
 
     assert (account.live("leads"), account.live("customers")) == ({"1"}, {"2"})
     assert any("no known stage" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("bad", [b"\xd6", b"\\ud83d", b"\\u0000"], ids=["a byte", "half of a pair", "NUL"])
+def test_a_value_that_is_no_text_stops_nothing_and_is_named(account: NetSuiteAccount, bad: bytes) -> None:
+    """The value is read with U+FFFD in its place, all others as they are."""
+    account.customers(1, 3, comments="fine")
+    account.customers(2, comments="before <bad> after", phone="1")
+    account.switch(bad_text=bad.hex(), byte_order_mark=True)
+
+    report = account.extract()
+
+    rows = account.raw("customers")
+    assert (report.inserted, rows["2"]["comments"], rows["2"]["phone"]) == (3, "before \ufffd after", "1")
+    assert {rows["1"]["comments"], rows["3"]["comments"]} == {"fine"}
+    (warning,) = report.warnings
+    assert warning.endswith("correct them in NetSuite: comments of 2")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import httpx
 import orjson
 
+from assets.netsuite.extract.metrics import latest_warnings
 from assets.netsuite.record_types import RECORD_TYPES
 from resources.http_pool import open_http
 from resources.netsuite.auth import TokenBased
@@ -148,6 +149,24 @@ def test_each_read_is_recorded_with_its_calls_and_rows(account: NetSuiteAccount)
     assert reads["calls"].to_list() == [first, len(served(account)) - first]
     assert reads["run_id"].to_list() == ["run 1", "run 2"]
     assert reads.select("inserted", "updated").rows() == [(3, 0), (1, 1)]
+
+
+def test_the_warnings_of_the_latest_read_of_each_table_are_kept(account: NetSuiteAccount) -> None:
+    """The summary of a run and the page of the sync asset show them."""
+
+    def warnings() -> list[tuple[str, str]]:
+        account.extract()
+        account.extract("departments")
+        with account.warehouse.writer(transaction=False) as con:
+            return latest_warnings(con)
+
+    account.switch(hidden_columns=["customer.fax"])
+    missing = warnings()
+    account.switch(hidden_columns=[])
+    account.later(7200)
+
+    assert missing == [("customers", "column customer.fax does not exist in NetSuite; skipped")]
+    assert warnings() == []
 
 
 def served(account: NetSuiteAccount) -> list[str]:

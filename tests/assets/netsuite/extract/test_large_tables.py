@@ -78,6 +78,20 @@ def test_the_concurrency_limit_is_read_once_per_run(account: NetSuiteAccount) ->
     assert len(limits) == 1
 
 
+@pytest.mark.parametrize(("count", "length"), [(2_000, 15_000), (800, 60_000)])
+def test_memory_is_bounded_by_bytes_not_by_rows(account: NetSuiteAccount, count: int, length: int) -> None:
+    """Few customers with long comments need as much memory as many with short ones: 30 MB and 48 MB here."""
+    rows = (
+        {"id": key, "searchstage": "Lead", "comments": f"{key} " * (length // 5)} for key in range(1001, 1001 + count)
+    )
+    account.sandbox.netsuite.insert("customer", rows)
+
+    first, again = account.extract(), account.extract(full=True)
+
+    assert (first.inserted, again.unchanged) == (count, count)
+    assert len(account.raw("leads")["1001"]["comments"]) == length
+
+
 def test_a_load_with_little_memory_spills_to_disk(account: NetSuiteAccount) -> None:
     """DuckDB's memory is limited; the rows of a large table spill to disk."""
     account.configure(memory_mb=40)

@@ -18,7 +18,7 @@ from resources.netsuite.pages import RawPage, scan_page
 from resources.netsuite.parallel_fetch import FetchedPage
 
 LAYOUT = SpoolLayout("id", ("id", "name", "note"), "'raw_x'", "raw_x")
-TEXT = st.one_of(st.none(), st.text(alphabet=st.characters(codec="utf-8"), max_size=20))
+TEXT = st.one_of(st.none(), st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
 
 
 def page(*rows: dict[str, Any]) -> RawPage:

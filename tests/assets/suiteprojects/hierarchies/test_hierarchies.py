@@ -1,5 +1,6 @@
-"""Classifications as hierarchies: levels, nodes and who belongs to them, read back by a client of another make."""
+"""Classifications as hierarchies: levels, nodes and memberships, checked with an independent client."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from assets.suiteprojects.hierarchies.nodes import NodeTarget
 from resources.errors import RequestRejectedError
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.account import Account, shipped, switched_on
 from tests.assets.suiteprojects.staged import customer, project, stage, tree
 
@@ -17,7 +19,7 @@ HIERARCHY = "Customer Department"
 
 
 def nodes(account: Account, hierarchy: str = HIERARCHY) -> dict[str, tuple[str, str | None, str]]:
-    """Every node of a hierarchy: name to the name above it, the name of its level, and its external id."""
+    """Return every node of a hierarchy: name to its parent's name, the name of its level, and its external id."""
     (tree_id,) = [row["id"] for row in account.other.read("Hierarchy") if row["name"] == hierarchy]
     rows = {row["id"]: row for row in account.other.read("HierarchyNode") if row["hierarchyid"] == tree_id}
     return {
@@ -28,24 +30,24 @@ def nodes(account: Account, hierarchy: str = HIERARCHY) -> dict[str, tuple[str, 
 
 
 def ids(account: Account) -> dict[str, str]:
-    """External id of each node to its id."""
+    """Return the id of each node by its external id."""
     return {row["externalid"]: row["id"] for row in account.other.read("HierarchyNode") if row.get("isanode") == "1"}
 
 
 def attached(account: Account) -> dict[str, list[str]]:
-    """External id of each customer to the names of its nodes, as the record tells and as the associations tell."""
+    """Return the names of each customer's nodes by external id; record and associations must agree."""
     rows = {row["id"]: row for row in account.other.read("HierarchyNode")}
     found = {}
     for each in account.other.read("Customer"):
         listed = sorted(rows[key]["name"] for key in each.get("hierarchy_node_ids", "").split(",") if key)
-        leaves = [row for row in rows.values() if row.get("recordid") == each["id"]]
-        assert sorted(rows[leaf["parentid"]]["name"] for leaf in leaves) == listed
+        associations = [row for row in rows.values() if row.get("recordid") == each["id"]]
+        assert sorted(rows[row["parentid"]]["name"] for row in associations) == listed
         found[each["externalid"]] = listed
     return found
 
 
 def departments(account: Account, *given: tuple[str, str, str | None], **changed: dict[str, Any]) -> dict[str, str]:
-    """Deliver these departments; the action of each."""
+    """Sync these departments and return the action of each."""
     stage(account.warehouse, departments=tree("department_id", *(given or START), **changed))
     account.runs += 1
     account.deliver(DEPARTMENTS)
@@ -53,15 +55,34 @@ def departments(account: Account, *given: tuple[str, str, str | None], **changed
 
 
 def customers(account: Account, *rows: dict[str, Any]) -> dict[str, str]:
-    """Deliver these customers; the action of each."""
+    """Sync these customers and return the action of each."""
     stage(account.warehouse, customers=list(rows))
     account.runs += 1
     account.deliver(CUSTOMERS)
     return {key: action for key, (action, _) in account.decisions(CUSTOMERS).items()}
 
 
+def test_a_new_warehouse_clears_no_node_before_the_departments_have_run(account: Account, tmp_path: Path) -> None:
+    """The targets are filled; who runs the customers alone sends nothing about records that have a department."""
+    departments(account)
+    rows = [customer("1", custentity_department="2"), customer("2")]
+    customers(account, *rows)
+    before = attached(account)
+    account.warehouse = Warehouse(tmp_path / "new")
+    stage(account.warehouse, departments=tree("department_id", *START))
+
+    alone = customers(account, *rows)
+
+    assert alone == {"1": "blocked", "2": "unchanged"}
+    reason = f"hierarchy:Customer Department: {DEPARTMENTS} has not run"
+    assert account.decisions(CUSTOMERS)["1"] == ("blocked", reason)
+    assert attached(account) == before == {"1": ["Inside"], "2": []}
+    departments(account)
+    assert customers(account, *rows) == {"1": "unchanged", "2": "unchanged"}
+
+
 def test_a_classification_is_mirrored_with_its_levels(account: Account) -> None:
-    """One hierarchy named as the connector names it; a second run sends nothing."""
+    """There is one hierarchy, with the connector's name; a second run sends nothing."""
     departments(account)
     writes = account.sandbox.suiteprojects.write_calls()
 
@@ -73,14 +94,14 @@ def test_a_classification_is_mirrored_with_its_levels(account: Account) -> None:
         "Services": (None, "Level 1", "Customer Department 3"),
         "Consulting": ("Services", "Level 2", "Customer Department 4"),
     }
-    (made,) = account.other.read("Hierarchy")
-    assert (made["name"], made["type"], made["active"]) == ("Customer Department", "customer", "1")
+    (hierarchy,) = account.other.read("Hierarchy")
+    assert (hierarchy["name"], hierarchy["type"], hierarchy["active"]) == ("Customer Department", "customer", "1")
     assert set(again.values()) == {"unchanged"}
     assert account.sandbox.suiteprojects.write_calls() == writes
 
 
-def test_only_what_changed_is_sent(account: Account) -> None:
-    """Renamed in place: the node keeps its id and with it its records."""
+def test_only_changed_nodes_are_sent(account: Account) -> None:
+    """A renamed node keeps its id and its records."""
     departments(account)
     before = ids(account)
 
@@ -94,8 +115,8 @@ def test_only_what_changed_is_sent(account: Account) -> None:
 
 
 @pytest.mark.long
-def test_a_node_moves_with_what_hangs_below_it(account: Account) -> None:
-    """From the top below another, and the other way round; levels follow, and a new one is added for the deepest."""
+def test_a_node_moves_with_its_children(account: Account) -> None:
+    """Nodes move from the top level and to it; their levels follow, and a level is added for the deepest."""
     departments(account)
     before = ids(account)
 
@@ -114,7 +135,7 @@ def test_a_node_moves_with_what_hangs_below_it(account: Account) -> None:
 
 
 def test_an_inactive_department_is_marked_and_keeps_its_customers(account: Account) -> None:
-    """Nodes have no switch: the name says it where people choose. Deleted ones stay as well, for their records."""
+    """Nodes cannot be deactivated, so the name is marked. Deleted ones stay as well, for their records."""
     departments(account)
     customers(account, customer("10", custentity_department="4"))
 
@@ -129,8 +150,8 @@ def test_an_inactive_department_is_marked_and_keeps_its_customers(account: Accou
 
 
 @pytest.mark.long
-def test_a_run_that_changed_nodes_can_be_taken_back(account: Account) -> None:
-    """Names, places and marks are again what they were; a node that the run made is marked, for none is deleted."""
+def test_a_run_that_changed_nodes_can_be_undone(account: Account) -> None:
+    """Names, parents and marks are restored; a node that the run created is marked, because none is deleted."""
     departments(account)
     before = nodes(account), ids(account)
     customers(account, customer("10", custentity_department="2"))
@@ -145,19 +166,19 @@ def test_a_run_that_changed_nodes_can_be_taken_back(account: Account) -> None:
 
     of_customers, of_nodes = account.undo(CUSTOMERS, 4), account.undo(DEPARTMENTS, 3)
 
-    after, made = nodes(account), ("Services", "Level 2", "Customer Department 5")
+    after, created = nodes(account), ("Services", "Level 2", "Customer Department 5")
     assert changed["Consulting (inactive)"][0] == "Delivery"
     assert (of_customers.conflicts, of_nodes.conflicts) == (0, 0)
-    assert after.pop("Training (inactive)") == made
+    assert after.pop("Training (inactive)") == created
     assert (after, {key: value for key, value in ids(account).items() if not key.endswith("5")}) == before
     assert attached(account) == {"10": ["Inside"]}
 
 
 @pytest.mark.long
-def test_a_hand_edit_of_a_node_is_put_back(account: Account) -> None:
-    """NetSuite is primary; the hierarchy itself may be called as people like."""
+def test_a_manual_edit_of_a_node_is_restored(account: Account) -> None:
+    """NetSuite is primary; but the hierarchy itself may be renamed."""
     departments(account)
-    account.other.write("Modify", "HierarchyNode", id=ids(account)["Customer Department 4"], name="Mine")
+    account.other.write("Modify", "HierarchyNode", id=ids(account)["Customer Department 4"], name="Edited")
     account.other.write("Modify", "Hierarchy", id=account.other.read("Hierarchy")[0]["id"], name="Our departments")
 
     assert departments(account)["4"] == "update"
@@ -167,7 +188,7 @@ def test_a_hand_edit_of_a_node_is_put_back(account: Account) -> None:
 
 
 def test_a_customer_is_attached_moved_and_detached(account: Account) -> None:
-    """The record's list and the association rows always tell the same."""
+    """The record's list and the associations always agree."""
     departments(account)
 
     customers(account, customer("10", custentity_department="2"), customer("11"))
@@ -184,7 +205,7 @@ def test_a_customer_is_attached_moved_and_detached(account: Account) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("node_ids", ["replace", "add"])
 def test_nodes_of_other_hierarchies_stay(account: Account, node_ids: str) -> None:
-    """Somebody's region is nobody's business, however the account takes a written list (1051 where it adds)."""
+    """A region that is not mapped stays, whether the account replaces the list or adds to it (1051)."""
     account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, node_ids=node_ids)
     departments(account)
     customers(account, customer("10", custentity_department="2"))
@@ -192,8 +213,8 @@ def test_nodes_of_other_hierarchies_stay(account: Account, node_ids: str) -> Non
     region = other.write("Add", "Hierarchy", name="Region", type="customer")
     level = other.write("Add", "HierarchyNode", hierarchyid=region, name="Level 1", isalevel="1")
     north = other.write("Add", "HierarchyNode", hierarchyid=region, levelid=level, name="North", isanode="1")
-    (held,) = other.read("Customer")
-    other.write("Add", "HierarchyNode", hierarchyid=region, parentid=north, recordid=held["id"])
+    (record,) = other.read("Customer")
+    other.write("Add", "HierarchyNode", hierarchyid=region, parentid=north, recordid=record["id"])
 
     assert customers(account, customer("10", custentity_department="4")) == {"10": "update"}
     assert attached(account) == {"10": ["Consulting", "North"]}
@@ -203,8 +224,8 @@ def test_nodes_of_other_hierarchies_stay(account: Account, node_ids: str) -> Non
     assert customers(account, customer("10")) == {"10": "unchanged"}
 
 
-def test_several_classifications_at_once(account: Account) -> None:
-    """Department, class, location and subsidiary, each its own hierarchy; one moves and the others stay."""
+def test_a_customer_has_several_classifications(account: Account) -> None:
+    """Department, class, location and subsidiary are separate hierarchies; two change and the others stay."""
     names = {"Class": "classifications", "Location": "locations", "Subsidiary": "subsidiaries"}
     for name, source in names.items():
         workflow = shipped(f"suiteprojects__customer_{name.lower()}", lambda given: given.update(active=True))
@@ -227,8 +248,8 @@ def test_several_classifications_at_once(account: Account) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("node_ids", ["replace", "add"])
-def test_projects_have_hierarchies_of_their_own(account: Account, node_ids: str) -> None:
-    """The same departments, another hierarchy, other keys: a customer and a project of one id never mix."""
+def test_projects_have_their_own_hierarchies(account: Account, node_ids: str) -> None:
+    """They have other keys, so a customer and a project with the same id are not confused."""
     account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, node_ids=node_ids)
     tree_of_projects = shipped("suiteprojects__project_department", switched_on(active=True))
     projects = shipped("suiteprojects__projects", switched_on("hierarchy:Project Department"))
@@ -241,18 +262,18 @@ def test_projects_have_hierarchies_of_their_own(account: Account, node_ids: str)
         stage(account.warehouse, projects=[project("20", "10", custentity_department=number)])
         account.deliver(projects.name)
 
-    (owner,), (made,) = account.other.read("Customer"), account.other.read("Project")
-    assert owner["id"] == made["id"] == "1"
+    (owner,), (created,) = account.other.read("Customer"), account.other.read("Project")
+    assert owner["id"] == created["id"] == "1"
     assert owner["hierarchy_node_ids"] == ids(account)["Customer Department 2"]
-    assert made["hierarchy_node_ids"] == ids(account)["Project Department 4"]
+    assert created["hierarchy_node_ids"] == ids(account)["Project Department 4"]
     assert {row["name"]: row["type"] for row in account.other.read("Hierarchy")} == {
         "Customer Department": "customer", "Project Department": "project",
     }  # fmt: skip
 
 
 @pytest.mark.long
-def test_a_project_is_in_all_four_hierarchies_of_projects(account: Account) -> None:
-    """From NetSuite's own tables: its department, class and location, and its customer's subsidiary."""
+def test_a_project_has_a_node_in_all_four_project_hierarchies(account: Account) -> None:
+    """They come from NetSuite's tables: its department, class and location, and its customer's subsidiary."""
     names, netsuite = ("Department", "Class", "Location", "Subsidiary"), account.sandbox.netsuite
     for table in ("department", "classification", "location", "subsidiary"):
         netsuite.insert(table, [{"id": key, "name": f"{table} {key}", "isinactive": False} for key in (1, 2)])
@@ -262,21 +283,23 @@ def test_a_project_is_in_all_four_hierarchies_of_projects(account: Account) -> N
     netsuite.insert("customersubsidiaryrelationship", [{"entity": 1, "subsidiary": 2, "isprimarysub": True}])
     classified = {"custentity_department": 1, "custentity_class": 2, "custentity_location": 1}
     netsuite.insert("job", [{**marked, "id": 2, "customer": 1, "parent": 1, **classified}])
-    on = [shipped(f"suiteprojects__project_{name.lower()}", lambda given: given.update(active=True)) for name in names]
+    active = [
+        shipped(f"suiteprojects__project_{name.lower()}", lambda given: given.update(active=True)) for name in names
+    ]
     rows = switched_on(*(f"hierarchy:Project {name}" for name in names))
-    account.use(*on, shipped("suiteprojects__projects", rows))
+    account.use(*active, shipped("suiteprojects__projects", rows))
 
     account.run()
 
     nodes_of = {row["id"]: row["name"] for row in account.other.read("HierarchyNode") if row.get("isanode") == "1"}
-    (made,) = account.other.read("Project")
-    assert {nodes_of[key] for key in made["hierarchy_node_ids"].split(",")} == {
+    (created,) = account.other.read("Project")
+    assert {nodes_of[key] for key in created["hierarchy_node_ids"].split(",")} == {
         "department 1", "classification 2", "location 1", "subsidiary 2",
     }  # fmt: skip
 
 
-def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: Account) -> None:
-    """Map instead of mirror: nothing of the hierarchy is written, and the typed ids are followed."""
+def test_existing_nodes_are_matched_by_a_manually_entered_netsuite_id(account: Account) -> None:
+    """With `create: false` nothing is written to the hierarchy, and changed ids take effect."""
     account.sandbox.suiteprojects.add_custom_field("hierarchy_node", "ns_id")
     other = account.other
     region = other.write("Add", "Hierarchy", name="Region", type="customer")
@@ -291,7 +314,7 @@ def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: 
         given.update(fields=[{"field": "externalid", "from": "department_id", "locked": True}], match=["external_id"])
         del given["parent"]
 
-    def placed(given: dict[str, Any]) -> None:
+    def with_region(given: dict[str, Any]) -> None:
         given["fields"].append(
             {
                 "field": "hierarchy:Region",
@@ -302,7 +325,7 @@ def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: 
         )
         given["fields"] = [row for row in given["fields"] if row["field"] != "hierarchy:Customer Department"]
 
-    account.use(shipped(DEPARTMENTS, mapped), shipped(CUSTOMERS, placed))
+    account.use(shipped(DEPARTMENTS, mapped), shipped(CUSTOMERS, with_region))
     before = other.read("HierarchyNode")
 
     done = departments(account)
@@ -321,9 +344,9 @@ def test_existing_nodes_are_found_by_the_netsuite_id_that_people_typed(account: 
 
 
 @pytest.mark.long
-def test_what_the_service_would_refuse_is_said_before(account: Account) -> None:
-    """868: only customers, projects and users have hierarchies; two of one name are not guessed between."""
-    with pytest.raises(ValueError, match="customer, project and user"):
+def test_invalid_hierarchies_are_reported_before_a_write(account: Account) -> None:
+    """Only customers, projects and users have hierarchies (868); two with the same name are ambiguous."""
+    with pytest.raises(ValueError, match="customer, project or user"):
         NodeTarget(account.client, hierarchy="X", association="contact")
     for _ in range(2):
         account.other.write("Add", "Hierarchy", name="Customer Department", type="customer")
@@ -332,13 +355,13 @@ def test_what_the_service_would_refuse_is_said_before(account: Account) -> None:
         departments(account)
 
 
-def test_a_customer_whose_node_is_refused_does_not_stop_the_others(account: Account) -> None:
-    """1050 concerns one record; with a node that exists it goes by itself."""
+def test_a_customer_with_a_rejected_node_does_not_stop_the_others(account: Account) -> None:
+    """Status 1050 concerns one record, which is created once its node exists."""
     departments(account)
     customers(account, customer("10", custentity_department="2"))
-    gone = ids(account)["Customer Department 4"]
+    deleted = ids(account)["Customer Department 4"]
     stage(account.warehouse, customers=[customer("11", custentity_department="4"), customer("12")])
-    account.sandbox.suiteprojects.delete("HierarchyNode", int(gone))  # after the ledger was told of it
+    account.sandbox.suiteprojects.delete("HierarchyNode", int(deleted))  # after the ledger recorded it
 
     account.deliver(CUSTOMERS)
 

@@ -1,0 +1,68 @@
+"""Find the fields that somebody edited in the target: what differs there from what our last write left behind.
+
+compared records, fingerprints of the last confirmed values  ->  with_edited()  ->  edited
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from assets.delivery.diff.compared_fields import unowned_fields
+from assets.delivery.ledger.links import value_hash
+from assets.delivery.schemas import OURS, PARENT, RETIRE, UNCERTAIN, TargetShape
+from assets.delivery.spec.expressions import date_dependent_fields
+from assets.delivery.spec.workflow_spec import WorkflowSpec
+
+EDITED = "edited in the target: "
+
+
+def with_edited(rows: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
+    """Add edited: the fields that differ from NetSuite by an edit in the target, or null.
+
+    What else happens to the record does not matter: NetSuite may have changed other fields, or the same ones.
+
+    Args:
+        rows: Records that differ somewhere: the mart's and the target's fields, and the link's columns.
+        target: The target's fields.
+        spec: The workflow.
+    """
+    moving, monitored = date_dependent_fields(spec), spec.monitored_fields
+    fields = [
+        name
+        for name in spec.target_fields
+        if name in rows.columns and name not in moving and (monitored == "mapped" or name in monitored)
+    ]
+    numbered = rows.with_row_index("_row")
+    ours = numbered.filter(OURS & pl.col("target_id").is_not_null() & ~pl.col("normalized"))
+    unowned = unowned_fields(spec)
+    edited = {
+        row["_row"]: ", ".join(found)
+        for row in ours.iter_rows(named=True)
+        if (
+            found := [
+                *_edited(row, [each for each in fields if row["source"] not in unowned.get(each, ())], target, spec)
+            ]
+        )
+    }
+    texts = pl.DataFrame(
+        {"_row": edited.keys(), "edited": edited.values()}, schema={"_row": pl.UInt32, "edited": pl.String}
+    )
+    return numbered.join(texts, on="_row", how="left", maintain_order="left").drop("_row")
+
+
+def _edited(row: Mapping[str, Any], fields: Sequence[str], target: TargetShape, spec: WorkflowSpec) -> Iterator[str]:
+    is_retired = row["disposition"] == RETIRE
+    confirmed = json.loads(row["value_hashes"] or "{}")
+    # without fingerprints, from before they were stored: nothing changed in NetSuite, so what differs was edited
+    is_same = row["confirmed_hash"] == row["payload_hash"] and row["confirmed_version"] == spec.version
+    for name in fields:
+        switches_off = is_retired and name == target.active_field
+        wanted, actual = "0" if switches_off else row[name], row[f"target_state.{name}"]
+        by_hand = confirmed[name] != value_hash(actual) if name in confirmed else is_same and not switches_off
+        if wanted != actual and by_hand:
+            yield name
+    was_below, is_below = row["linked_parent"], row["target_state.parent_id"]
+    if row["_moved"] and is_below and was_below not in (None, UNCERTAIN, is_below):
+        yield PARENT

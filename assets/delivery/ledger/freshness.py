@@ -1,0 +1,150 @@
+"""Nothing is planned or sent from a mart or a target state that is out of date.
+
+make_mart(), read_target_state(), run_sync()  ->  sync_inputs  ->  require_current(), updated_in_real_time()
+
+Order comes from the ledger's sequence. A mart is compared with what was staged and delivered since, unless the run made
+it itself: whatever another run stages meanwhile belongs to the next run.
+"""
+
+import json
+from collections.abc import Iterable
+
+import duckdb
+
+from assets.delivery.errors import PlanError
+from assets.delivery.ledger.attempts import open_intents
+from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.plans import StoredPlan
+from assets.delivery.ledger.sequence import last_position
+from assets.delivery.schemas import SourceKey
+from assets.delivery.spec.workflow import Workflow
+from resources.warehouse.tables import has_table
+
+# rows that report what was read back; they change nothing in the target
+_READ_BACK = "('found', 'absent', 'unverifiable', 'ambiguous', 'finished')"
+
+
+def record_input(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    workflow: str,
+    run_id: str,
+    *,
+    position: int | None = None,
+    sources: str | None = None,
+) -> None:
+    """Record what a table was made from, in the transaction that makes it; the arguments are columns of sync_inputs."""
+    con.execute("delete from sync_inputs where table_name = ?", [table])
+    con.execute("insert into sync_inputs values (?, ?, ?, ?, ?)", [table, workflow, run_id, position, sources])
+
+
+def advance_target_state(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str) -> None:
+    """Record that the target state shows all that was sent, in the transaction that adds what this run sent.
+
+    It does not if an attempt is open, or if another run sent records after the target was read.
+    """
+    if not open_intents(con, workflow.name):
+        con.execute(
+            "update sync_inputs set position = ? where table_name = ? and not exists (select 1 from sync_attempts as"
+            f" sent where sent.workflow = ? and run_id <> ? and state not in {_READ_BACK}"
+            " and sent.position > sync_inputs.position)",
+            [last_position(con), workflow.target_state, workflow.name, run_id],
+        )
+
+
+def sources_of(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> str:
+    """Return a fingerprint of what a mart is made from: staged rows, decisions of other workflows, looked-up tables."""
+    looked_up = {lookup.table for lookup in workflow.spec.lookups} - {workflow.mart, workflow.target_state}
+    tables = sorted({*(record.table for record in workflow.spec.records), *looked_up})
+    staged = _rows(con, "stg_builds", "staging_table, raw_table, through, statement_hash", "staging_table", tables)
+    inputs = _rows(con, "sync_inputs", "table_name, run_id, position, sources", "table_name", tables)
+    decided = _rows(con, "sync_decisions", "workflow, max(from_position)", "workflow", workflow.spec.upstream)
+    return json.dumps([staged, inputs, decided], default=str)
+
+
+def _rows(
+    con: duckdb.DuckDBPyConnection, table: str, columns: str, key: str, values: Iterable[str]
+) -> list[tuple[object, ...]]:
+    if not has_table(con, table):
+        return []
+    groups = "group by 1" if "max(" in columns else ""
+    query = f"select {columns} from {table} where {key} in (select unnest(?::varchar[])) {groups} order by all"
+    return con.execute(query, [list(values)]).fetchall()
+
+
+def require_tables(con: duckdb.DuckDBPyConnection, workflow: Workflow, *names: str) -> None:
+    """Raise if tables of a workflow do not exist.
+
+    Raises:
+        PlanError: They do not; it names the assets to materialize.
+    """
+    missing = [name for name in names if not has_table(con, name)]
+    if missing:
+        raise PlanError(f"{workflow.name}: there is no table {', '.join(missing)} yet; materialize {_assets(missing)}")
+
+
+def require_current(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str) -> int:
+    """Return the place in the ledger's sequence up to which the target state is current.
+
+    Raises:
+        PlanError: Mart or target state is missing or out of date; it names the assets to materialize.
+    """
+    require_tables(con, workflow, workflow.mart, workflow.target_state)
+    rows = con.execute("select run_id, sources from sync_inputs where table_name = ?", [workflow.mart]).fetchall()
+    if not rows or (rows[0][0] != run_id and rows[0][1] != sources_of(con, workflow)):
+        raise PlanError(
+            f"{workflow.name}: {workflow.mart} is older than the records that it is made from; materialize"
+            f" {workflow.mart}, {workflow.target_state} and {workflow.plan}"
+        )
+    return require_current_target_state(con, workflow)
+
+
+def require_current_target_state(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> int:
+    """Return the place in the ledger's sequence up to which the target state is current.
+
+    Raises:
+        PlanError: A run sent records after the target was read.
+    """
+    rows = con.execute("select position from sync_inputs where table_name = ?", [workflow.target_state]).fetchall()
+    position = int(rows[0][0]) if rows else 0
+    query = f"select 1 from sync_attempts where workflow = ? and state not in {_READ_BACK} and position > ? limit 1"
+    if con.execute(query, [workflow.name, position]).fetchall():
+        raise PlanError(
+            f"{workflow.name}: a run sent records after the target was read; materialize {workflow.target_state} and"
+            f" {workflow.plan} again"
+        )
+    return position
+
+
+_SENT_SINCE = f"""
+select distinct attempt.source, attempt.source_id, coalesce(plan.kind = ?, false)
+from sync_attempts as attempt
+left join sync_runs as run on run.run_id = attempt.run_id and run.workflow = attempt.workflow
+left join sync_plans as plan on plan.plan_id = run.plan_id
+where attempt.workflow = ? and attempt.state not in {_READ_BACK} and attempt.position > coalesce((
+    select made.read_position from sync_runs as made where made.workflow = ? and made.run_id = ?
+), 0)
+"""
+
+
+def updated_in_real_time(con: duckdb.DuckDBPyConnection, plan: StoredPlan) -> set[SourceKey]:
+    """Return the records of a full plan that real-time runs sent after its target was read.
+
+    Raises:
+        PlanError: Another run sent records since, or the outcome of some is unknown: the plan is outdated.
+    """
+    values = [PlanKind.REALTIME, plan.workflow, plan.workflow, plan.made_by]
+    rows = con.execute(_SENT_SINCE, values).fetchall()
+    updated = {SourceKey(source, source_id) for source, source_id, realtime in rows if realtime}
+    if plan.kind != PlanKind.SYNC:
+        updated = set()
+    if len(rows) > len(updated) or open_intents(con, plan.workflow):
+        raise PlanError(
+            f"{plan.workflow}: another run sent records after this plan's target was read; materialize"
+            f" target_{plan.workflow} and plan_{plan.workflow} again"
+        )
+    return updated
+
+
+def _assets(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) + " first"

@@ -1,0 +1,54 @@
+"""Give a workflow another account: what the ledger knows of the old account's records no longer applies.
+
+`millpond rebind`  ->  forget_account()  ->  the next delivery records its account; records are matched by key again
+"""
+
+from datetime import datetime
+
+import duckdb
+
+from assets.delivery.ledger.plans import OPEN_STATES, PlanState
+from assets.delivery.ledger.sequence import next_position
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.spec.workflow import Workflow
+from resources.warehouse.tables import has_table, quoted
+
+NOTE = "the workflow was given another account"
+
+# an open attempt, an unfinished create and a rejection say nothing about the new account
+_END_ATTEMPTS = """
+insert into sync_attempts by name
+select * replace (
+    if(state = 'rejected', 'not_sent', if(code = 'unfinished', 'finished', 'absent')) as state,
+    '' as code, $note as reason, null as image, $moment as seen_at, $position as position
+)
+from sync_attempts
+where workflow = $workflow
+qualify row_number() over (partition by attempt_id order by position desc) = 1
+    and (state in ('intent', 'unknown', 'rejected') or code = 'unfinished')
+"""
+
+
+def forget_account(con: duckdb.DuckDBPyConnection, workflow: Workflow, moment: datetime, run_id: str) -> int:
+    """Forget the links of a workflow and what follows from them, in the caller's transaction; runs and attempts stay.
+
+    Returns:
+        The number of links.
+    """
+    ensure_ledger(con)
+    name = workflow.name
+    links = int(con.execute("select count(*) from sync_links where workflow = ?", [name]).fetchall()[0][0])
+    for table in ("sync_links", "sync_manual_links", "sync_undo_holds", "sync_normalizations"):
+        con.execute(f"delete from {table} where workflow = ?", [name])
+    con.execute(
+        "update sync_decisions set to_run = ?, to_at = ? where workflow = ? and to_run is null", [run_id, moment, name]
+    )
+    con.execute(
+        "update sync_plans set state = ?, state_at = ?, note = ? where workflow = ? and state in (?, ?)",
+        [PlanState.REJECTED, moment, NOTE, name, *OPEN_STATES],
+    )
+    values = {"workflow": name, "note": NOTE, "moment": moment, "position": next_position(con)}
+    con.execute(_END_ATTEMPTS, values)
+    if has_table(con, workflow.target_state):
+        con.execute(f"delete from {quoted(workflow.target_state)}")
+    return links

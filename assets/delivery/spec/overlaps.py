@@ -1,0 +1,51 @@
+"""Find workflows that may want the same records of a target, from their files alone.
+
+workflow files  ->  overlaps()  ->  one warning per pair that writes to the same place and reads the same source
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+
+from assets.delivery.spec.record_map import RecordMap
+from assets.delivery.spec.workflow import Workflow
+
+
+def overlaps(workflows: Sequence[Workflow], part_of: Callable[[Workflow], object]) -> Iterator[str]:
+    """Yield a warning for each pair of workflows whose selections may have records in common.
+
+    Args:
+        workflows: The workflows.
+        part_of: Returns the part of an account that a workflow writes to, such as a Precoro field.
+    """
+    for one, other in combinations(workflows, 2):
+        if (one.spec.target, one.spec.connection_name, part_of(one)) != (
+            other.spec.target, other.spec.connection_name, part_of(other),
+        ):  # fmt: skip
+            continue
+        shared = [
+            mine.source
+            for mine in one.spec.records
+            for theirs in other.spec.records
+            if mine.source == theirs.source and not _are_disjoint(mine, theirs)
+        ]
+        names = ", ".join(shared)
+        if shared:
+            yield (
+                f"{one.name} and {other.name} both write to {one.spec.target} and may want the same {names}:"
+                " records that both select would be written by both in turn; give them other subsidiaries with"
+                " `subsidiary_scope: primary`, or other stages"
+            )
+
+
+def _are_disjoint(one: RecordMap, other: RecordMap) -> bool:
+    """Return whether no record can be selected by both."""
+    mine, theirs = one.select, other.select
+    primary = mine.subsidiary_scope == theirs.subsidiary_scope == "primary"
+    if primary and mine.subsidiary and theirs.subsidiary and mine.subsidiary != theirs.subsidiary:
+        return True
+    if mine.stages is None or theirs.stages is None:
+        return False
+    included = [
+        {stage for stage, policy in each.items() if policy == "include"} for each in (mine.stages, theirs.stages)
+    ]
+    return not included[0] & included[1]

@@ -1,0 +1,61 @@
+"""`millpond rebind`: let a workflow, or NetSuite's tables, belong to another account from now on."""
+
+import uuid
+
+from assets.delivery.errors import SyncError
+from assets.delivery.ledger.rebind import forget_account
+from assets.delivery.locks import writer_lock
+from orchestration.authorization import require_approver
+from orchestration.cli.output import print_line, print_problems
+from orchestration.connections import Connections, open_connections
+from resources.account import describe
+from resources.warehouse.bindings import NETSUITE, read_binding, unbind
+from resources.warehouse.tables import has_table
+
+
+def rebind(name: str, *, same_account: bool = False) -> int:
+    """Let a workflow, or NetSuite's tables, belong to another account from now on.
+
+    Args:
+        name: The workflow, or `netsuite`. A workflow forgets which target records are its own, and recognizes those of
+            the new account by key and match rules; NetSuite's tables are read completely again.
+        same_account: Only the address or the name of the account changed: nothing is forgotten.
+    """
+    with open_connections() as connections:
+        try:
+            require_approver()
+            lines = _rebind_netsuite(connections) if name == NETSUITE else _rebind(connections, name, same_account)
+        except SyncError as error:
+            print_problems([str(error)])
+            return 2
+    for line in lines:
+        print_line(line)
+    return 0
+
+
+def _rebind_netsuite(connections: Connections) -> list[str]:
+    with connections.warehouse.writer() as con:
+        bound = read_binding(con, NETSUITE)
+        if bound is None:
+            return ["no NetSuite account is recorded yet; the next extraction records it"]
+        unbind(con, NETSUITE)
+        if has_table(con, "sync_watermarks"):
+            con.execute("delete from sync_watermarks")
+    return [
+        f"netsuite no longer belongs to {describe(bound)}; the next extraction reads everything and records another",
+        "an account with other records needs a home of its own (MILLPOND_HOME): internal ids would mean other records",
+    ]
+
+
+def _rebind(connections: Connections, name: str, same_account: bool) -> list[str]:  # noqa: FBT001
+    workflow = connections.workflow(name)
+    with (
+        writer_lock(connections.warehouse, workflow.spec.connection_name),
+        connections.warehouse.writer() as con,
+    ):
+        bound = unbind(con, name)
+        if bound is None:
+            return [f"{name}: no account is recorded yet; the next delivery records it"]
+        kept = same_account or forget_account(con, workflow, connections.now, f"rebind {uuid.uuid4().hex[:8]}")
+    forgotten = "nothing is forgotten" if same_account else f"{kept} links are forgotten"
+    return [f"{name} no longer belongs to {describe(bound)}; {forgotten}, and the next delivery records its account"]

@@ -1,0 +1,170 @@
+"""A warehouse belongs to one NetSuite account and, per workflow, to one account of the target."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets.delivery.errors import SyncError
+from assets.delivery.ledger.attempts import AttemptState, write_attempts
+from assets.delivery.ledger.rebind import forget_account
+from assets.precoro.target import OptionTarget
+from assets.suiteprojects.target import SuiteProjectsTarget
+from resources.account import Account, account_of, describe, is_same
+from resources.precoro.connect import open_precoro
+from resources.sandbox.sandbox import Sandbox
+from resources.suiteprojects.connect import open_suiteprojects
+from resources.warehouse.bindings import unbind
+from tests.assets.delivery.builders import customer, one_source, suite_customers
+from tests.assets.delivery.ledger.ledger_rows import attempt
+from tests.assets.delivery.run_workflow import WorkflowRunner
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (account_of("https://a.example.com/x"), account_of("https://A.example.com"), True),
+        (account_of("https://a.example.com"), account_of("https://a.sandbox.example.com"), False),
+        (
+            account_of("http://127.0.0.1:4000", company="Acme"),
+            account_of("http://127.0.0.1:5000", company="acme"),
+            True,
+        ),
+        (account_of("https://a.example.com:1"), account_of("https://a.example.com:2"), False),
+        (account_of("https://a.example.com", company="x"), account_of("https://a.example.com", company="y"), False),
+        (account_of("https://a.example.com", company="x"), account_of("https://a.example.com"), True),
+        (account_of("", account="1234567_SB1"), account_of("", account="1234567_sb1"), True),
+        (account_of("", account="1234567_SB1"), account_of("", account="1234567"), False),
+    ],
+)
+def test_an_account_is_the_same_unless_a_known_part_differs(one: Account, other: Account, same: bool) -> None:  # noqa: FBT001
+    """A sign-in of another kind names less; that alone is no other account."""
+    assert is_same(one, other) is is_same(other, one) is same
+
+
+@given(st.dictionaries(st.sampled_from(["host", "company", "field"]), st.text(min_size=1)))
+def test_every_account_is_itself(account: Account) -> None:
+    """Whatever is known of it."""
+    assert is_same(account, dict(account))
+    assert all(value in describe(account) for value in account.values())
+
+
+@pytest.fixture
+def elsewhere(sandbox: Sandbox) -> Iterator[OptionTarget]:
+    """The field of another Precoro company."""
+    field = int(sandbox.precoro.company("uk")["item_custom_field_id"])
+    with open_precoro(sandbox=sandbox.folder, connection="uk") as client:
+        yield OptionTarget(client, field)
+
+
+def test_another_precoro_field_is_refused(precoro: WorkflowRunner, elsewhere: OptionTarget, sandbox: Sandbox) -> None:
+    """Before anything is read into the warehouse or sent; the error says what to do."""
+    precoro.spec = one_source()
+    precoro.stage(customer("1"), customer("2")).run()
+    before, state = sandbox.precoro.options(), precoro.table("target_flow")
+    precoro.target = elsewhere
+
+    with pytest.raises(SyncError, match=r"flow: its records were sent to field 5144 at .*millpond rebind flow"):
+        precoro.plan("elsewhere")
+
+    assert sandbox.precoro.options() == before
+    assert precoro.table("target_flow").equals(state)
+
+
+def test_a_plan_for_one_account_is_not_sent_to_another(
+    precoro: WorkflowRunner, elsewhere: OptionTarget, sandbox: Sandbox
+) -> None:
+    """The settings changed between plan and send."""
+    precoro.spec = one_source()
+    precoro.stage(customer("1")).run()
+    planned = precoro.stage(customer("1", company_name="New")).plan("planned")
+    before, own = sandbox.precoro.options(), precoro.target
+    precoro.target = elsewhere
+
+    for send in (lambda: precoro.send("sent"), lambda: precoro.release(planned.plan_id, "released")):
+        with pytest.raises(SyncError, match="its records were sent to field 5144"):
+            send()
+
+    assert sandbox.precoro.options() == before
+    precoro.target = own
+    assert precoro.send("sent").writes == 1
+
+
+def test_another_company_is_refused(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The same address may serve several companies."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    with open_suiteprojects(sandbox=str(sandbox.folder), company="globex", user="u", password="p") as client:
+        suiteprojects.target = SuiteProjectsTarget(client, "Customer")
+        with pytest.raises(SyncError, match=r"company millpond at .* but the settings name company globex"):
+            suiteprojects.plan("elsewhere")
+        assert client.calls == 0
+
+
+def test_planning_alone_binds_nothing_and_an_earlier_version_is_bound_at_its_next_delivery(
+    precoro: WorkflowRunner, elsewhere: OptionTarget
+) -> None:
+    """Nothing belongs to an account before the first delivery."""
+    precoro.spec, own = one_source(), precoro.target
+    precoro.target = elsewhere
+    precoro.stage(customer("1")).plan("planned")
+    precoro.target = own
+    precoro.run()
+    with precoro.warehouse.writer() as con:
+        con.execute("drop table sync_accounts")
+
+    precoro.stage(customer("1", company_name="New")).run()
+
+    assert precoro.table("sync_accounts").select("name", "account").rows()[0][0] == "flow"
+    assert '"field": "5144"' in precoro.table("sync_accounts")["account"][0]
+
+
+def test_two_workflows_on_one_field_leave_each_other_alone(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """One file per subsidiary: what the other file delivers is not out of scope but somebody else's."""
+    everything = [customer("1"), customer("2"), customer("3", subsidiary_id="3", subsidiary_ids=["3"])]
+    retire = {"inactive": "deactivate", "deleted": "deactivate", "out_of_scope": "deactivate"}
+    specs = {
+        f"of_{subsidiary}": one_source(select={"subsidiary": subsidiary}, lifecycle=retire) for subsidiary in ("2", "3")
+    }
+
+    def run_both(*records: dict[str, object]) -> list[dict[str, tuple[str, str]]]:
+        precoro.stage(*records)
+        found = []
+        for precoro.name, precoro.spec in specs.items():
+            found.append(precoro.run())
+        return found
+
+    run_both(*everything)
+    assert all(row["enable"] for row in sandbox.precoro.options() if row["external_id"])
+    first, second = run_both(*everything)
+    assert first["3"] == ("skipped", "other_workflow")
+    assert {second["1"], second["2"]} == {("skipped", "other_workflow")}
+
+    moved = [customer("1"), customer("2", subsidiary_id="3", subsidiary_ids=["3"]), everything[2]]
+    run_both(*moved)
+    first, second = run_both(*moved)
+    assert (first["2"], second["2"][0]) == (("skipped", "other_workflow"), "unchanged")
+    assert all(row["enable"] for row in sandbox.precoro.options() if row["external_id"])
+
+    first, _ = run_both(customer("1", is_inactive=True), *moved[1:])
+    assert first["1"][0] == "deactivate"
+
+
+def test_after_a_rebind_the_old_links_mean_nothing(
+    precoro: WorkflowRunner, elsewhere: OptionTarget, sandbox: Sandbox
+) -> None:
+    """Records are created in the new account; in the old one everything stays."""
+    precoro.spec = one_source()
+    precoro.stage(customer("1"), customer("2")).run()
+    before = sandbox.precoro.options()
+    with precoro.warehouse.writer() as con:
+        write_attempts(con, [attempt(AttemptState.INTENT, source_id="1", attempt_id="open")])
+        write_attempts(con, [attempt(AttemptState.REJECTED, source_id="2", attempt_id="refused")])
+        unbind(con, "flow")
+        assert forget_account(con, precoro.workflow, precoro.context("rebound").now, "rebound") == 2
+    precoro.target = elsewhere
+
+    assert {action for action, _ in precoro.run().values()} == {"create"}
+    assert {action for action, _ in precoro.run().values()} == {"unchanged"}
+    assert sandbox.precoro.options() == before

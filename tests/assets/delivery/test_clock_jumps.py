@@ -1,0 +1,147 @@
+"""A clock that is set back or forward, between runs or within one, blocks nothing and changes no order."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assets.delivery.errors import PlanError, SyncError
+from assets.delivery.ledger.attempts import AttemptState, write_attempts
+from assets.delivery.ledger.sequence import last_position
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
+from assets.delivery.plan.planner import make_plan
+from resources.sandbox.sandbox import Sandbox
+from tests.assets.delivery.builders import customer, one_source
+from tests.assets.delivery.jumping_clock import JumpingClock
+from tests.assets.delivery.ledger.ledger_rows import attempt
+from tests.assets.delivery.run_workflow import WorkflowRunner
+
+DAY = timedelta(days=1)
+STAGES = ("mart", "target", "plan", "sync")
+
+
+def names(sandbox: Sandbox) -> list[str]:
+    """Return the names of our options in Precoro."""
+    return sorted(option["name"] for option in sandbox.precoro.options() if option["external_id"])
+
+
+@pytest.fixture
+def jumping(precoro: WorkflowRunner) -> tuple[WorkflowRunner, JumpingClock]:
+    """A workflow that ran once, and its clock."""
+    clock = JumpingClock(precoro.clock)
+    precoro.clock, precoro.spec = clock, one_source()
+    precoro.stage(customer("1"), customer("2")).run()
+    return precoro, clock
+
+
+@pytest.mark.parametrize("days", [-400, -1, 1])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_clock_that_is_set_before_a_stage_changes_nothing(
+    jumping: tuple[WorkflowRunner, JumpingClock], sandbox: Sandbox, stage: str, days: int
+) -> None:
+    """The run sends what changed, the next one sends the next change, and the one after that nothing."""
+    runner, clock = jumping
+    runner.stage(customer("1", company_name="Second"), customer("2"), customer("3", company_name="Third"))
+
+    def step(name: str) -> None:
+        clock.offset += timedelta(days=days) if name == stage else timedelta()
+
+    step("mart")
+    make_mart(runner.warehouse, runner.workflow)
+    step("target")
+    read_target_state(runner.context("jumped"))
+    step("plan")
+    make_plan(runner.context("jumped"))
+    step("sync")
+    assert runner.send("jumped").writes == 2
+    runner.stage(customer("1", company_name="Fourth"), customer("2"), customer("3", company_name="Third"))
+    assert runner.run()["1"][0] == "update"
+    assert {action for action, _ in runner.run().values()} == {"unchanged"}
+
+    assert [name for name in names(sandbox) if name in {"Second", "Third", "Fourth"}] == ["Fourth", "Third"]
+
+
+@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 1000))
+def test_machines_whose_clocks_are_days_apart_deliver_in_turn(
+    precoro: WorkflowRunner, sandbox: Sandbox, seed: int
+) -> None:
+    """Every reading of the clock shows another day."""
+    steady = precoro.clock
+    precoro.spec, precoro.clock = one_source(), JumpingClock(steady, -DAY, timedelta(), DAY, seed=seed)
+    try:
+        for change in range(3):
+            rows = [customer(str(key), company_name=f"{seed}.{change}.{key}") for key in range(3)]
+            precoro.stage(*rows).run()
+            assert names(sandbox) == sorted(str(row["company_name"]) for row in rows)
+        assert {action for action, _ in precoro.run().values()} == {"unchanged"}
+    finally:
+        precoro.clock = steady
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_an_intent_that_was_left_open_is_resolved_by_a_later_read_only(
+    jumping: tuple[WorkflowRunner, JumpingClock], days: int
+) -> None:
+    """A read before the send does not show its result, whatever the times say."""
+    runner, clock = jumping
+    make_mart(runner.warehouse, runner.workflow)
+    read_target_state(runner.context("read before"))
+    with runner.warehouse.writer() as con:
+        write_attempts(con, [attempt(AttemptState.INTENT, source_id="2", seen_at=runner.context("sent").now)])
+    clock.offset += timedelta(days=days)
+    with pytest.raises(PlanError, match="a run sent records after the target was read"):
+        make_plan(runner.context("read before"))
+
+    assert {action for action, _ in runner.run().values()} == {"unchanged"}
+    assert runner.attempts("2")[-1][2] == AttemptState.FOUND
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_plan_is_outdated_once_another_run_has_sent(jumping: tuple[WorkflowRunner, JumpingClock], days: int) -> None:
+    """Its target state shows what was there before."""
+    runner, clock = jumping
+    runner.stage(customer("1", company_name="Second"), customer("2"))
+    runner.plan("first machine")
+    clock.offset += timedelta(days=days)
+    with runner.warehouse.writer() as con:
+        sent = attempt(AttemptState.CONFIRMED, source_id="2", seen_at=runner.context("second machine").now)
+        write_attempts(con, [sent])
+
+    with pytest.raises(SyncError, match="another run sent records after this plan's target was read"):
+        runner.send("first machine")
+
+
+def test_the_last_rejection_counts(jumping: tuple[WorkflowRunner, JumpingClock], sandbox: Sandbox) -> None:
+    """A record that was rejected, then corrected and delivered, is not held back by the rejection of a later date."""
+    runner, clock = jumping
+    clock.offset += DAY
+    with runner.warehouse.writer() as con:
+        write_attempts(con, [attempt(AttemptState.REJECTED, source_id="2", seen_at=runner.context("rejected").now)])
+    clock.offset -= DAY
+    runner.stage(customer("1"), customer("2", company_name="Corrected")).run()
+    runner.stage(customer("1"), customer("2", company_name="Again"))
+
+    assert runner.run()["2"][0] == "update"
+    assert "Again" in names(sandbox)
+
+
+def test_the_sequence_of_an_earlier_version_follows_its_times(jumping: tuple[WorkflowRunner, JumpingClock]) -> None:
+    """Rows without positions get them once, and new rows come after them."""
+    runner, _ = jumping
+    with runner.warehouse.writer() as con:
+        for table, column in (
+            ("sync_attempts", "position"),
+            ("sync_runs", "read_position"),
+            ("sync_plans", "position"),
+        ):
+            con.execute(f"alter table {table} drop column {column}")
+
+    runner.stage(customer("1", company_name="Second"), customer("2")).run()
+
+    times = runner.warehouse.read("select seen_at from sync_attempts order by position")["seen_at"]
+    assert times.is_sorted()
+    with runner.warehouse.writer() as con:
+        assert last_position(con) > times.dt.epoch("us").to_list()[0]

@@ -1,0 +1,241 @@
+"""A create may leave a record without our key while its process dies: it is found again, or a person is asked.
+
+Precoro may set the external id of an option only by a second call (`post_external_id`). A kill or a lost response
+between the two calls leaves an option that only its name and its place show to be ours.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.delivery.imports.manual_links import ManualLink, save_manual_link
+from resources import failpoints
+from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.precoro.switches import PrecoroSwitches
+from resources.sandbox.sandbox import Sandbox
+from tests.assets.delivery.builders import customer, project
+from tests.assets.delivery.killed_runs import opened
+from tests.assets.delivery.run_workflow import WorkflowRunner
+
+RECORDS = (customer("1"), customer("2"))
+BELOW = (project("100", project_name="Phase"), project("200", customer_id="2", project_name="Phase"))
+OURS = {"1": ("Company 1", None), "2": ("Company 2", None), "100": ("Phase", "1"), "200": ("Phase", "2")}
+PATCH_OF_CUSTOMER, PATCH_OF_PROJECT = 1, 6  # requests before: POST and PATCH of each option, and the canary's listing
+
+
+def switch(sandbox: Sandbox, **values: Any) -> None:
+    """Let a create ignore the external id, and set other switches."""
+    sandbox.switches.set("precoro", PrecoroSwitches, **({"post_external_id": "ignore"} | values))
+
+
+def ours(sandbox: Sandbox) -> dict[str, tuple[str, str | None]]:
+    """Return name and parent's key of our options by key.
+
+    Raises:
+        AssertionError: A key exists twice.
+    """
+    options = sandbox.precoro.options()
+    keys = {option["option_id"]: option["external_id"] for option in options}
+    keyed = [option for option in options if option["external_id"]]
+    assert max(Counter(option["external_id"] for option in keyed).values(), default=0) <= 1
+    return {option["external_id"]: (option["name"], keys.get(option["parent_id"])) for option in keyed}
+
+
+def unkeyed(sandbox: Sandbox) -> list[str]:
+    """Return the names of the options without a key that the sandbox did not have at first."""
+    return [option["name"] for option in sandbox.precoro.options()[3:] if not option["external_id"]]
+
+
+def killed(folder: Path, skip: int, *below: Mapping[str, Any]) -> None:
+    """Let a run end at a request of its delivery, and leave the ledger as a kill does: without any outcome."""
+    with opened(folder, "precoro") as runner:
+        runner.stage(*RECORDS, below=below or BELOW).plan("killed")
+        failpoints.arm("request_begins", skip=skip, strike=_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            runner.send("killed")
+        with runner.warehouse.writer() as con:
+            con.execute("delete from sync_attempts where state <> 'intent'")
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def states(runner: WorkflowRunner, source_id: str) -> list[str]:
+    """Return the states of a record's attempts."""
+    return [state for _, _, state in runner.attempts(source_id)]
+
+
+@pytest.mark.parametrize("skip", [PATCH_OF_CUSTOMER, PATCH_OF_PROJECT])
+@pytest.mark.parametrize("parents", [False, True])
+@pytest.mark.parametrize("disabled", ["include", "omit"])
+def test_an_option_without_its_key_is_found_by_the_next_process(
+    sandbox: Sandbox, tmp_path: Path, skip: int, *, parents: bool, disabled: str
+) -> None:
+    """Killed between POST and PATCH: the option gets its key, and none exists twice."""
+    switch(sandbox, parent_in_responses=parents, listed_disabled=disabled)
+    killed(tmp_path, skip)
+    assert len(unkeyed(sandbox)) == 1
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.run()
+        record = "1" if skip == PATCH_OF_CUSTOMER else "100"
+        assert states(runner, record)[:2] == ["intent", "found"]
+    with opened(tmp_path, "precoro") as runner:
+        runner.runs = iter([7])
+        assert {action for action, _ in runner.run().values()} == {"unchanged"}
+
+    assert ours(sandbox) == OURS
+    assert unkeyed(sandbox) == []
+
+
+@pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.CUT, FaultKind.APPLIED_500])
+def test_lost_responses_of_a_run_that_stops_are_found_by_the_next_process(
+    sandbox: Sandbox, tmp_path: Path, kind: FaultKind
+) -> None:
+    """The connection is down from one POST on, so the run cannot look either."""
+    switch(sandbox)
+    sandbox.faults.plan("precoro", Fault(kind, method="POST"))
+    sandbox.faults.plan("precoro", Fault(kind, method="GET", times=50, skip=2))
+    with opened(tmp_path, "precoro") as runner:
+        runner.stage(*RECORDS, below=BELOW).run()
+    sandbox.faults.clear()
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.runs = iter([7])
+        runner.run()
+
+    assert ours(sandbox) == OURS
+    assert unkeyed(sandbox) == []
+
+
+@pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.CUT, FaultKind.APPLIED_500])
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_lost_response_is_completed_in_the_same_run(
+    sandbox: Sandbox, tmp_path: Path, kind: FaultKind, method: str
+) -> None:
+    """The run lists the options before it sends anything again."""
+    switch(sandbox)
+    sandbox.faults.plan("precoro", Fault(kind, method=method, times=1))
+    with opened(tmp_path, "precoro") as runner:
+        assert {action for action, _ in runner.stage(*RECORDS, below=BELOW).run().values()} == {"create"}
+
+    assert ours(sandbox) == OURS
+    assert unkeyed(sandbox) == []
+
+
+def test_an_option_that_existed_before_is_nobodys_create(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Killed before the POST arrived: the same name is no proof."""
+    switch(sandbox)
+    before = sandbox.precoro.add_option("Company 1")
+    killed(tmp_path, 0)
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.run()
+        assert states(runner, "1")[:2] == ["intent", "absent"]
+
+    assert ours(sandbox) == OURS
+    assert [option["external_id"] for option in sandbox.precoro.options() if option["option_id"] == before] == [None]
+
+
+def test_an_option_of_another_place_is_nobodys_create(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The level shows it, even if the parent is not returned."""
+    switch(sandbox)
+    killed(tmp_path, PATCH_OF_PROJECT - 1)
+    sandbox.precoro.add_option("Phase")
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.run()
+
+    assert ours(sandbox) == OURS
+    assert unkeyed(sandbox) == ["Phase"]
+
+
+@pytest.mark.parametrize("answer", ["one of them", "new"])
+def test_options_that_cannot_be_told_apart_wait_for_a_person(sandbox: Sandbox, tmp_path: Path, answer: str) -> None:
+    """Somebody added the same name meanwhile: never made again, reported with both ids, and settled by a link."""
+    switch(sandbox)
+    killed(tmp_path, PATCH_OF_CUSTOMER)
+    lost = sandbox.precoro.options()[-1]["option_id"]
+    other = sandbox.precoro.add_option("Company 1")
+
+    for attempt in range(3):
+        with opened(tmp_path, "precoro") as runner:
+            runner.runs = iter([attempt])
+            told = runner.run()
+            assert told["1"] == ("ambiguous", "several_candidates")
+            assert told["100"][0] == "blocked"
+            decisions = runner.table("sync_precoro")
+            (reason,) = decisions.filter(decisions["source_id"] == "1")["reason"]
+            assert str(lost) in reason
+            assert str(other) in reason
+    assert unkeyed(sandbox) == ["Company 1", "Company 1"]
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.runs = iter([7, 8])
+        chosen = None if answer == "new" else str(lost)
+        link = ManualLink("precoro", "customers", "1", chosen, "tester", runner.context("x").now, "")
+        with runner.warehouse.writer() as con:
+            save_manual_link(con, link)
+        runner.run()
+        assert {action for action, _ in runner.run().values()} == {"unchanged"}
+    assert ours(sandbox) == OURS
+    assert len(unkeyed(sandbox)) == (2 if answer == "new" else 1)
+
+
+def test_a_person_who_removes_one_of_the_two_answers_as_well(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The next run looks again."""
+    switch(sandbox)
+    killed(tmp_path, PATCH_OF_CUSTOMER)
+    other = sandbox.precoro.add_option("Company 1")
+    with opened(tmp_path, "precoro") as runner:
+        assert runner.run()["1"][0] == "ambiguous"
+    sandbox.precoro.remove_option(other)
+    sandbox.clock.sleep(61)
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.runs = iter([7])
+        runner.run()
+
+    assert ours(sandbox) == OURS
+    assert unkeyed(sandbox) == []
+
+
+def test_a_released_plan_makes_nothing_that_an_unfinished_run_may_have_made(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The plan is older than the killed run and does not know of the option without a key."""
+    switch(sandbox)
+    with opened(tmp_path, "precoro") as runner:
+        planned = runner.stage(*RECORDS, below=BELOW).plan("waits")
+        with runner.warehouse.writer() as con:
+            con.execute("update sync_plans set state = 'waiting'")
+    killed(tmp_path, PATCH_OF_CUSTOMER)
+
+    with opened(tmp_path, "precoro") as runner:
+        decisions = runner.release(planned.plan_id, "released").decisions
+        codes = dict(decisions.select("source_id", "reason_code").rows())
+        assert codes["1"] == "stale_target"
+        runner.runs = iter([7])
+        runner.run()
+
+    assert ours(sandbox) == OURS
+    assert unkeyed(sandbox) == []
+
+
+def test_records_of_one_name_are_never_open_together(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Phases of many projects share a name: what one kill leaves behind must still be told apart."""
+    switch(sandbox)
+    below = tuple(
+        project(str(number), customer_id="12"[number % 2], project_name="Phase") for number in range(100, 106)
+    )
+
+    killed(tmp_path, PATCH_OF_PROJECT + 3, *below)
+    assert unkeyed(sandbox) == ["Phase"]
+
+    with opened(tmp_path, "precoro") as runner:
+        assert "ambiguous" not in {action for action, _ in runner.run().values()}
+
+    assert len(ours(sandbox)) == 8
+    assert unkeyed(sandbox) == []

@@ -1,0 +1,167 @@
+"""An upgrade that dies at any moment is finished by the next start; of two at once, one waits."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from filelock import FileLock
+
+from orchestration.settings import ROOT
+from orchestration.upgrade.account_home import JOURNAL, MARKER
+from orchestration.upgrade.ensure import ensure_current
+from orchestration.upgrade.errors import UpgradeError
+from orchestration.upgrade.perform import upgrade_all
+from orchestration.workflow_files import load_user_files
+from resources.failpoints import UPGRADE
+from tests.orchestration.upgrade.conftest import Installation, in_use
+
+KEPT = ("sync_runs", "sync_plans", "sync_links", "sync_holds", "sync_decisions", "netsuite_probes")
+OF_WORKFLOWS = ("plan_precoro__services", "twin_precoro__services", "mart_precoro__services", "sync_precoro__services")
+UPGRADE_AND_DIE = (
+    "import sys; from resources import failpoints; from orchestration.upgrade.ensure import ensure_current;"
+    " failpoints.arm(sys.argv[1]) if sys.argv[1] else None; ensure_current(print)"
+)
+
+
+@pytest.fixture(scope="module")
+def small(unpacked: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The home with some of its tables: an upgrade of it takes a fraction of a second."""
+    made = unpacked.copy(tmp_path_factory.mktemp("small") / "home")
+    stage = made.home / "pond" / "stage.duckdb"
+    whole = stage.rename(stage.with_name("whole.duckdb"))
+    with duckdb.connect() as con:
+        con.execute(f"attach '{whole}' as whole (read_only)")
+        con.execute(f"attach '{stage}' as stage (storage_version 'v1.5.0')")
+        for table in (*KEPT, *OF_WORKFLOWS):
+            con.execute(f"create table stage.{table} as from whole.{table}")
+    whole.unlink()
+    return made
+
+
+@pytest.fixture(scope="module")
+def finished(small: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The small home after an upgrade that nothing interrupted."""
+    made = small.copy(tmp_path_factory.mktemp("finished") / "home")
+    with in_use(made):
+        upgrade_all(lambda _: None)
+    return made
+
+
+def start(point: str = "") -> subprocess.Popen[str]:
+    """Start a process that upgrades, and dies at a failpoint."""
+    command = [sys.executable, "-c", UPGRADE_AND_DIE, point]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def tables(installation: Installation) -> dict[str, list[tuple[object, ...]]]:
+    """The rows of every table but the one with times."""
+    with installation.warehouse.writer(transaction=False) as con:
+        names = con.execute("select table_name from duckdb_tables() where database_name = 'warehouse' order by 1")
+        return {
+            name: con.execute(f"select * from {name} order by all").fetchall()
+            for (name,) in names.fetchall()
+            if name != "schema_version"
+        }
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """The workflow files."""
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.yaml")}
+
+
+@pytest.mark.parametrize("point", UPGRADE)
+def test_a_killed_upgrade_is_finished(small: Installation, finished: Installation, tmp_path: Path, point: str) -> None:
+    """Whatever was done and what was not, the next start leaves what one without a death leaves."""
+    made = small.copy(tmp_path / "home")
+    with in_use(made):
+        killed = start(point)
+        output, errors = killed.communicate(timeout=120)
+        assert killed.returncode == -signal.SIGKILL, output + errors
+        assert not (made.home / MARKER).exists()
+        ensure_current(lambda _: None)
+
+        assert (made.home / MARKER).exists()
+        assert not (made.home / JOURNAL).exists()
+        assert tables(made) == tables(finished)
+        assert texts(made.workflows) == texts(finished.workflows)
+        assert (made.home / "warehouse" / "analyst.duckdb").exists()
+        copy = made.copies / "pond" / "stage.duckdb"
+        assert copy.read_bytes() == (small.home / "pond" / "stage.duckdb").read_bytes()
+        assert texts(made.copies / "workflows") == texts(small.workflows)
+        lines: list[str] = []
+        ensure_current(lines.append)
+        assert lines == []
+
+
+def test_two_processes_upgrade_once(small: Installation, finished: Installation, tmp_path: Path) -> None:
+    """Both go on with an upgraded home; one has done the work."""
+    made = small.copy(tmp_path / "home")
+    with in_use(made):
+        outputs = [process.communicate(timeout=120) for process in [start(), start()]]
+
+        assert not [errors for _, errors in outputs if errors]
+        assert sorted(bool(output) for output, _ in outputs) == [False, True]
+        assert tables(made) == tables(finished)
+
+
+def test_a_running_process_of_the_old_version_stops_the_upgrade(small: Installation, tmp_path: Path) -> None:
+    """It is in the middle of sending; nothing is changed under it."""
+    made = small.copy(tmp_path / "home")
+    with in_use(made), FileLock(made.home / "pond" / "suiteprojects.lock"):
+        with pytest.raises(UpgradeError, match="stop its UI, webhook and runs"):
+            upgrade_all(lambda _: None)
+
+        assert (made.home / "pond" / "stage.duckdb").exists()
+        assert not made.copies.exists()
+        assert texts(made.workflows) == texts(small.workflows)
+
+
+def test_a_full_disk_changes_nothing(small: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy cannot be written: the home stays as it is, and the next start tries again."""
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    made = small.copy(tmp_path / "home")
+    with in_use(made):
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "copy2", fail)
+            with pytest.raises(UpgradeError, match="No space left"):
+                upgrade_all(lambda _: None)
+        assert (made.home / "pond" / "stage.duckdb").exists()
+        assert texts(made.workflows) == texts(small.workflows)
+
+        upgrade_all(lambda _: None)
+        assert len(load_user_files(made.workflows).workflows) == 16
+
+
+def test_two_warehouses_are_not_mixed(small: Installation, tmp_path: Path) -> None:
+    """A person says which of them is in use."""
+    made = small.copy(tmp_path / "home")
+    (made.home / "warehouse").mkdir()
+    (made.home / "warehouse" / "millpond.duckdb").touch()
+    with in_use(made), pytest.raises(UpgradeError, match="both exist; move away the one"):
+        upgrade_all(lambda _: None)
+
+
+def test_files_that_were_put_back_are_upgraded_again(small: Installation, tmp_path: Path) -> None:
+    """After a return to the old version for a while; the copies of the first upgrade stay."""
+    made = small.copy(tmp_path / "home")
+    with in_use(made):
+        upgrade_all(lambda _: None)
+        shutil.rmtree(made.home / "warehouse")
+        (made.home / "notifications.sqlite").unlink()
+        (made.home / "pond").unlink()
+        shutil.copytree(made.copies / "pond", made.home / "pond")
+        shutil.copy(made.copies / "hints.sqlite", made.home)
+        ensure_current(lambda _: None)
+
+        assert (made.home / "before-0.2.0-2" / "pond" / "stage.duckdb").exists()
+        assert (made.copies / "pond" / "stage.duckdb").exists()
+        assert made.warehouse.read("select count(*) from sync_links").item() == 146

@@ -1,0 +1,73 @@
+"""The upgraded home goes on where version 0.1 stopped: nothing is sent twice, and nothing that waited is lost."""
+
+from typing import Any
+
+import pytest
+
+from orchestration.cli.run import run_job
+from tests.orchestration.upgrade.conftest import Installation, answer_of
+
+PLAN, UNDO_PLAN = "d744965e9654", "162189233133"
+
+
+def test_the_next_run_sends_nothing(upgraded: Installation, answers: dict[str, Any]) -> None:
+    """The run of everything comes to the decisions of version 0.1, reopens none, and writes to neither target."""
+    writes = upgraded.writes
+    code = run_job("all")
+    expected = answers["next_run_all"]
+    warehouse = upgraded.warehouse
+    (run_id,) = warehouse.read("select run_id from sync_runs order by started_at desc limit 1").row(0)
+    columns = ", ".join(expected["runs"]["columns"][3:])
+    runs = warehouse.read(f"select workflow, state, {columns} from sync_runs where run_id = ? order by 1", [run_id])
+    decisions = warehouse.read(
+        "select workflow, action, reason_code, count(*) as n from sync_decisions where to_run is null"
+        " group by all order by all"
+    )
+    opened = warehouse.read("select workflow, source_id from sync_decisions where from_run = ? order by 1", [run_id])
+    closed = warehouse.read("select count(*) from sync_decisions where to_run = ?", [run_id]).item()
+    reads = warehouse.read("select distinct mode from netsuite_reads where run_id = ? order by 1", [run_id])
+
+    assert code == 1  # a guard held back the plan of one workflow, as in version 0.1
+    assert upgraded.writes == writes
+    assert runs.rows() == [(workflow, state, *rest) for workflow, state, _, *rest in expected["runs"]["rows"]]
+    assert [list(row) for row in decisions.rows()] == expected["open_decisions"]["rows"]
+    # only the record of the run that was killed after its send, which version 0.1 also decided on in its next run
+    assert set(opened["source_id"]) == {"1071"}
+    assert closed == 0
+    assert reads["mode"].to_list() == ["full_table", "incremental"]
+
+
+@pytest.mark.parametrize(("plan_id", "again"), [(PLAN, "is sent"), (UNDO_PLAN, "is sent")])
+def test_a_waiting_plan_sends_what_it_would_have_sent(
+    upgraded: Installation, answers: dict[str, Any], capsys: pytest.CaptureFixture[str], plan_id: str, again: str
+) -> None:
+    """A plan of version 0.1 that waits for approval, and one that undoes a run: one write each, once."""
+    before, expected = upgraded.writes, answers["applied"][plan_id]
+    code, _ = answer_of(["apply", plan_id], capsys)
+    after = upgraded.writes
+
+    assert code == expected["exit"]
+    assert (after[0] - before[0], after[1] - before[1]) == (expected["suiteprojects"], expected["precoro"])
+    assert answer_of(["apply", plan_id], capsys)[0] == 2
+    assert upgraded.writes == after
+    assert again
+
+
+def test_a_run_of_before_can_be_undone(upgraded: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before-images of version 0.1, which are encrypted, make the same undo plan: its record was undone already."""
+    run = upgraded.warehouse.read(
+        "select undone_run from sync_plans where undone_run is not null and state = 'waiting'"
+    ).item()
+    code, text = answer_of(["undo", run], capsys)
+    (kind, undone, writes) = upgraded.warehouse.read(
+        "select kind, undone_run, writes from sync_plans order by made_at desc, plan_id limit 1"
+    ).row(0)
+
+    assert code == 0, text
+    assert (kind, undone) == ("undo", run)
+    assert writes >= 1
+
+
+def test_a_rejected_plan_keeps_its_reason(upgraded: Installation) -> None:
+    """A person's words are not touched."""
+    assert upgraded.warehouse.read("select note from sync_plans where state = 'rejected'").item() == "wrong subsidiary"

@@ -1,0 +1,231 @@
+"""The small answers of SuiteProjects Pro in any form: user, time, requests left, tokens, refused requests."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from resources.errors import ContractError, CredentialsError, QuotaExhaustedError, TransientError
+from resources.http import HttpClient
+from resources.sandbox.sandbox import Sandbox
+from resources.suiteprojects.auth import UNKNOWN_LIFE_S, Application, PasswordSignIn, RefreshingSignIn
+from resources.suiteprojects.client import SuiteProjectsClient
+from resources.suiteprojects.doctor import diagnose_suiteprojects
+from resources.suiteprojects.tokens import TokenFile
+from resources.suiteprojects.xml import command, parse_xml, record_of
+from tests.resources.altered import suiteprojects_with
+
+
+def replacing(pattern: str, by: str) -> Any:
+    """Return a change of responses."""
+    return lambda body: re.sub(pattern.encode(), by.encode(), body, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("number", "left"),
+    [
+        ("<remain_24h_error>99949</remain_24h_error>", 99949),
+        ("<remain_24h_error> 99949.0 </remain_24h_error>", 99949),
+        ("<remain_24h_error>-3</remain_24h_error>", 0),
+        ("<remain_24h_error>unlimited</remain_24h_error>", None),
+        ("<remain_24h_error>²</remain_24h_error>", None),
+        ("<remain_24h_error/>", None),
+        ("<other>1</other>", None),
+        ("", None),
+    ],
+)
+def test_requests_left_in_any_form_are_read(sandbox: Sandbox, number: str, left: int | None) -> None:
+    """An unknown number stops neither the doctor nor a run."""
+    change = replacing("<remain_24h_error>.*?</remain_24h_error>", number)
+
+    with suiteprojects_with(sandbox, change) as client:
+        assert client.remaining_today() == left
+        assert list(client.read_all("Customer", ["name"])) == []
+        (requests,) = (each for each in diagnose_suiteprojects(client, {}) if each.check == "requests")
+    assert requests.passed is (left is None or left > 200)
+
+
+@pytest.mark.parametrize(
+    "user", ["<User><id>7</id></User>", "<User><id/></User>", "<User/>", "", "<x/><User><id>7</id></User>"]
+)
+def test_the_user_in_any_form_is_read(sandbox: Sandbox, user: str) -> None:
+    """The status says whether the sign-in worked; the id is for people."""
+    with suiteprojects_with(sandbox, replacing("<User>.*</User>", user)) as client:
+        assert all(each.passed for each in diagnose_suiteprojects(client, {}))
+
+
+@pytest.mark.parametrize(
+    ("date", "text"),
+    [
+        ("<Date><year>2026</year><month>3</month><day>9</day><hour>1</hour></Date>", "2026-03-09 01:00:00"),
+        (
+            "<Date><timezone>-0500</timezone><year> 2026 </year><month>03</month><day>09</day><new/></Date>",
+            "2026-03-09",
+        ),
+        ("<Date><year/><month/><day/></Date>", None),
+        ("<Date><year>0000</year><month>00</month><day>00</day></Date>", None),
+        ("<Date/>", None),
+        ("", None),
+    ],
+)
+def test_the_time_in_any_form_is_read(sandbox: Sandbox, date: str, text: str | None) -> None:
+    """Parts in any order, with or without zeros, or missing."""
+    with suiteprojects_with(sandbox, replacing("<Date>.*</Date>", date)) as client:
+        if text:
+            assert client.server_time() == text
+        else:
+            with pytest.raises(ContractError):
+                client.server_time()
+
+
+@pytest.mark.parametrize(
+    ("xml", "record"),
+    [
+        ("<A><name>x</name><name/></A>", {"name": "x"}),
+        ("<A><name/><name>x</name></A>", {"name": "x"}),
+        ("<A><name>x</name><name>y</name></A>", {"name": "x"}),
+        ("<A><id> 7 </id></A>", {"id": "7"}),
+        ("<A><external_id>7</external_id></A>", {"external_id": "7", "externalid": "7"}),
+        ("<A><externalid/><external_id>7</external_id></A>", {"external_id": "7", "externalid": "7"}),
+        ("<A><externalid>8</externalid><external_id>7</external_id></A>", {"external_id": "7", "externalid": "8"}),
+        ("<A><addr/></A>", {}),
+        ("<A><addr><Address/></addr></A>", {}),
+        ("<A><addr><Address><city>X</city></Address></addr><addr><Address><zip>1</zip><city/></Address></addr></A>",
+         {"addr_city": "X", "addr_zip": "1"}),
+        ("<A><flags><flag>1</flag></flags></A>", {"flags": None}),
+        ("<A/>", {}),
+    ],
+)  # fmt: skip
+def test_a_record_in_any_form_is_read(xml: str, record: dict[str, str | None]) -> None:
+    """Repeated elements, other spellings, containers that are unknown or empty."""
+    assert record_of(parse_xml(xml.encode())) == record
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b"<A><name>J\xc3\xb6rg</name></A>", "Jörg"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?><A><name>J\xc3\xb6rg</name></A>", "Jörg"),
+        (b"\r\n <?xml version='1.0'?><A><name>x</name></A>\n", "x"),
+        (b"<?xml version='1.0' encoding='ISO-8859-1'?><A><name>J\xf6rg</name></A>", "Jörg"),
+        (b"<?xml version='1.0' standalone='yes'?><A><name>J\xf6rg</name></A>", "Jörg"),
+        (b"<A><name>\xc3\xb6 and \xff</name></A>", "ö and �"),
+        (b"<A><name>a\x01b</name></A>", "a�b"),
+        (b"<A><name>a&#1;b&#x1F;c&#10;&#xe9;</name></A>", "a�b�c\né"),
+        (b"<A><name>&#xD800;&#x110000;</name></A>", "��"),
+        (b"<A><name>a\xef\xbf\xbfb</name></A>", "a�b"),
+    ],
+)
+def test_one_bad_character_does_not_hide_the_records(body: bytes, name: str) -> None:
+    """In any character set of an account."""
+    assert record_of(parse_xml(body)) == {"name": name}
+
+
+@pytest.mark.parametrize("body", [b"", b"<A>", b"<A><name>x</A>", b"<A>&unknown;</A>", b"\x01", b"plain", b"<A/><B/>"])
+def test_a_body_that_is_no_xml_is_not_repaired(body: bytes) -> None:
+    """A cut one must not look like fewer records."""
+    with pytest.raises(ValueError, match="not well-formed"):
+        parse_xml(body)
+
+
+TOKEN = {"access_token": "a2", "refresh_token": "r2", "expires_in": 3600}
+
+
+@pytest.mark.parametrize(
+    ("changes", "refresh_token", "life_s"),
+    [
+        ({}, "r2", 3600),
+        ({"expires_in": "3600"}, "r2", 3600),
+        ({"expires_in": None}, "r2", UNKNOWN_LIFE_S),
+        ({"expires_in": ""}, "r2", UNKNOWN_LIFE_S),
+        ({"expires_in": "soon"}, "r2", UNKNOWN_LIFE_S),
+        ({"expires_in": [1]}, "r2", UNKNOWN_LIFE_S),
+        ({"expires_in": 10**30}, "r2", 86_400),
+        ({"expires_in": -5}, "r2", 0),
+        ({"refresh_token": None}, "r1", 3600),
+        ({"refresh_token": ""}, "r1", 3600),
+        ({"token_type": "Bearer", "scope": ["xml"]}, "r2", 3600),
+    ],
+)
+def test_a_refreshed_token_in_any_form_is_saved(
+    sandbox: Sandbox, tmp_path: Path, changes: dict[str, Any], refresh_token: str, life_s: float
+) -> None:
+    """The old refresh token is spent by then: an unreadable lifetime must not lose the new one."""
+    body = {**TOKEN, **changes}
+    http = httpx.Client(
+        base_url="https://s.example", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+    )
+    file = TokenFile(tmp_path / "tokens.json")
+    client = HttpClient(http, system="suiteprojects", clock=sandbox.clock)
+    application = Application("id", "secret")
+    began = sandbox.clock.now().timestamp()
+
+    login = RefreshingSignIn(client, application, file, clock=sandbox.clock, refresh_token="r1").login()
+
+    saved = json.loads(file.path.read_text())
+    assert login.findtext("access_token") == saved["access_token"] == "a2"
+    assert saved["refresh_token"] == refresh_token
+    assert saved["expires_at"] - began == pytest.approx(life_s, abs=2)
+
+
+@pytest.mark.parametrize("body", [[], {}, {"access_token": None}, {"access_token": ""}, {"access_token": 5}, "text"])
+def test_an_answer_without_a_token_is_no_token(sandbox: Sandbox, tmp_path: Path, body: Any) -> None:
+    """The word None signs nothing."""
+    http = httpx.Client(
+        base_url="https://s.example", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+    )
+    client = HttpClient(http, system="suiteprojects", clock=sandbox.clock)
+    sign_in = RefreshingSignIn(
+        client, Application("id", "secret"), TokenFile(tmp_path / "t.json"), clock=sandbox.clock, refresh_token="r1"
+    )
+
+    with pytest.raises(ContractError, match="contains no tokens"):
+        sign_in.login()
+
+
+def answering_once(sandbox: Sandbox, *answers: httpx.Response) -> SuiteProjectsClient:
+    """Return the real client of a service that gives these answers, then reaches the sandbox."""
+    given = list(answers)
+    inner = sandbox.transport("suiteprojects")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return given.pop(0) if given else inner.handle_request(request)
+
+    own = sandbox.credentials["suiteprojects"]
+    http = httpx.Client(base_url="https://s.example", transport=httpx.MockTransport(answer))
+    sign_in = PasswordSignIn(own["company"], own["user"], own["password"])
+    client = HttpClient(http, system="suiteprojects", clock=sandbox.clock)
+    return SuiteProjectsClient(client, namespace=own["namespace"], key=own["key"], sign_in=sign_in, clock=sandbox.clock)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(403, text="Request Limit Exceeded."),
+        httpx.Response(400, text="The request timed out"),
+        httpx.Response(429),
+        httpx.Response(503, headers={"retry-after": "3"}),
+        httpx.Response(200, text='<response><Auth status="1"/></response>'),
+        httpx.Response(200, text='<response><Auth status="414"/></response>'),
+    ],
+)
+def test_a_refusal_that_passes_is_tried_again(sandbox: Sandbox, answer: httpx.Response) -> None:
+    """Whatever its status."""
+    assert len(answering_once(sandbox, answer).execute([command("Time")])) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx.Response(403, text="Forbidden"), CredentialsError),
+        (httpx.Response(200, text='<response><Auth status="1"/></response>'), TransientError),
+        (httpx.Response(200, text='<response><Auth status="556"/></response>'), QuotaExhaustedError),
+    ],
+)
+def test_a_refusal_that_stays_ends_the_run(sandbox: Sandbox, answer: httpx.Response, kind: type[Exception]) -> None:
+    """By what to do about it."""
+    with pytest.raises(kind):
+        answering_once(sandbox, *[answer] * 20).execute([command("Time")])
