@@ -18,7 +18,7 @@ INTERRUPTED = (
 def stop_signals() -> Iterator[Callable[[], list[int]]]:
     """Yield a function that returns the signals received so far that end a run; Dagster's own handlers stay.
 
-    Dagster maps SIGTERM to its handler of SIGINT, so a handler cannot tell one from the other.
+    Dagster maps SIGTERM to its handler of SIGINT, so a handler cannot distinguish them.
     """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)

@@ -77,7 +77,7 @@ def print_unsent(warehouse: Warehouse, workflow: str) -> None:
         [workflow],
     )
     if unsent.height:
-        print_line(f"{workflow}: {unsent.height} need attention; `millpond explain ID` explains one", "bold")
+        print_line(f"{workflow}: records that need attention: {unsent.height} (`millpond explain ID`)", "bold")
     for row in unsent.head(SHOWN_RECORDS).iter_rows(named=True):
         print_line(f"  {row['source']} {row['source_id']}: {row['action']}, {row['reason']}")
     if unsent.height > SHOWN_RECORDS:

@@ -1,8 +1,8 @@
 """`millpond upgrade`: bring files and warehouses of an earlier version to this one."""
 
 from orchestration.cli.output import print_line, print_problems
-from orchestration.upgrade.ensure import current_settings
 from orchestration.upgrade.errors import UpgradeError
+from orchestration.upgrade.installation import current_settings
 from orchestration.upgrade.perform import needed_upgrade, upgrade_all
 from resources.warehouse.schema_version import SCHEMA_VERSION
 from resources.warehouse.warehouse import WarehouseError

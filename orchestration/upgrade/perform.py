@@ -7,7 +7,7 @@ Every part can be repeated: a process that dies leaves upgrade.json behind, and 
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,9 @@ from orchestration.settings import MillpondSettings
 from orchestration.upgrade.account_home import AccountHome
 from orchestration.upgrade.comments import renew_comments
 from orchestration.upgrade.copies import Copies
-from orchestration.upgrade.ensure import Report, account_homes, current_settings, refuse_newer
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.fingerprints import renew_fingerprints
+from orchestration.upgrade.installation import account_homes, current_settings, refuse_newer
 from orchestration.upgrade.migration import Migration
 from orchestration.upgrade.migrations import MIGRATIONS
 from orchestration.upgrade.user_files import FileChange, refuse_read_only, user_changes, write_changes
@@ -32,6 +32,7 @@ from resources.warehouse.schema_version import SCHEMA_VERSION, read_version, sta
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 LOCK, LOCK_TIMEOUT_S = "upgrade.lock", 3600.0
+Report = Callable[[str], object]
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_an_account_without_subsidiaries_lists_them_as_optional(seeded: Home) ->
         (
             ("job", "subsidiary"),
             ("customer.entityid", "customersubsidiaryrelationship.subsidiary"),
-            ["permission 'Projects (Jobs)'", "permission 'Subsidiaries'", "entityid, which is needed"],
+            ["permission 'Projects (Jobs)'", "permission 'Subsidiaries'", "entityid, which is required"],
         ),
         ((), (f"customer.{FLAG}", "customer.email", "customer.companyname", "currency.symbol", "job.parent"), []),
     ],

@@ -54,10 +54,10 @@ def choose_actions(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSp
     ]
     action, code, reason = first_match(cases, IDENTICAL.case)
     decided = compared.with_columns(action.alias("action"), code.alias("reason_code"), reason.alias("reason"))
-    told = pl.col("reason_code").is_in(["drift", "drift_reported", "drift_adopted"])
+    says_drift = pl.col("reason_code").is_in(["drift", "drift_reported", "drift_adopted"])
     as_well = pl.format("{}; {}{}", "reason", pl.lit(EDITED), "edited")
     return decided.with_columns(
-        pl.when(pl.col("edited").is_not_null() & ~told).then(as_well).otherwise("reason").alias("reason")
+        pl.when(pl.col("edited").is_not_null() & ~says_drift).then(as_well).otherwise("reason").alias("reason")
     )
 
 

@@ -60,8 +60,8 @@ def _edited(row: Mapping[str, Any], fields: Sequence[str], target: TargetShape, 
     for name in fields:
         switches_off = is_retired and name == target.active_field
         wanted, actual = "0" if switches_off else row[name], row[f"target_state.{name}"]
-        by_hand = confirmed[name] != value_hash(actual) if name in confirmed else is_same and not switches_off
-        if wanted != actual and by_hand:
+        edited = confirmed[name] != value_hash(actual) if name in confirmed else is_same and not switches_off
+        if wanted != actual and edited:
             yield name
     was_below, is_below = row["linked_parent"], row["target_state.parent_id"]
     if row["_moved"] and is_below and was_below not in (None, UNCERTAIN, is_below):

@@ -29,11 +29,11 @@ def read_target_state(run: RunContext) -> pl.DataFrame:
     """
     workflow, spec = run.workflow, run.workflow.spec
     with builder_lock(run.warehouse, workflow.target_state):
+        started_at, calls_before = run.now, run.target.calls
         check_account(run)
         with run.warehouse.writer() as con:
             ensure_ledger(con)
             read_position = last_position(con)
-        started_at, calls_before = run.now, run.target.calls
         target_state = run.target.read(spec.target_fields)
         reach("twin_read")
         with run.warehouse.writer() as con:

@@ -1,4 +1,4 @@
-"""What a mapping needs and nobody has read: such a value is unknown, which is not the same as blank.
+"""Values that a mapping needs and that were never read: they are unknown, which is not the same as blank.
 
 lookup, reference  ->  Unread  ->  the disposition `block`, with the reason
 """

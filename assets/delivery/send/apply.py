@@ -138,9 +138,9 @@ def run_sync(
         if _writes(run, plan_id, kind):
             bind_account(run)
         taken = _take(run, plan_id, kind, filters)
-        if plan_id or taken.stored.made_by != run.run_id:
-            taken = replace(taken, plan=_still_valid(run, taken))
         try:
+            if plan_id or taken.stored.made_by != run.run_id:
+                taken = replace(taken, plan=_still_valid(run, taken))
             delivery = _deliver(run, taken, progress)
             decisions = delivery.decisions(taken.plan)
             _record(run, taken, delivery, decisions)

@@ -99,7 +99,7 @@ def batches(
     """Yield batches of at most `size` steps, never a parent together with its child; the canary's sizes come first.
 
     With a `name_field`, no two creates of a batch have the same name: what a batch may have left without our key can
-    then be told apart.
+    then be distinguished.
     """
     small = list(canary)
     for _, group in groupby(steps, key=lambda step: (step.action is Action.DEACTIVATE, step.level)):

@@ -59,8 +59,11 @@ def deliver(
     sender = _Sender(run, version, {**(parents or {}), **parent_ids(plan, plan)}, _existing(run, steps))
     try:
         _send_all(sender, steps, canary, progress)
-    finally:  # an interrupt keeps the outcomes that are known
-        sender.flush()
+    except BaseException as error:
+        if not isinstance(error, Exception):  # an interrupt keeps the outcomes that are known
+            sender.flush()
+        raise
+    sender.flush()
     reach("answers_kept")
     if verify_restored and not sender.delivery.stop:
         with suppress(IntegrationError):  # the next run restores and verifies them again

@@ -43,13 +43,13 @@ class Delivery:
             orient="row",
         )
         planned = plan.select(*KEY, "action", "reason_code", "reason", "target_id")
-        # an edit in the target is told whatever became of the record
-        told = pl.col("reason").str.extract(f"(; {EDITED}.*)$").fill_null("")
+        # an edit in the target is reported whatever the outcome of the record
+        edit = pl.col("reason").str.extract(f"(; {EDITED}.*)$").fill_null("")
         return planned.join(corrections, on=KEY, how="left", maintain_order="left").select(
             *KEY,
             pl.coalesce("_action", "action").alias("action"),
             pl.coalesce("_code", "reason_code").alias("reason_code"),
-            pl.coalesce(pl.col("_reason") + told, "reason").alias("reason"),
+            pl.coalesce(pl.col("_reason") + edit, "reason").alias("reason"),
             pl.coalesce("_target_id", "target_id").alias("target_id"),
         )
 

@@ -43,7 +43,7 @@ def parse(expression: str, where: str = "") -> pl.Expr:
         raise MappingError(f"{place}`{expression}`: subqueries are not supported; use the table's own columns")
     if not _is_row_by_row(parsed):
         raise MappingError(
-            f"{place}`{expression}`: the value depends on other records; use columns of this record only"
+            f"{place}`{expression}`: each record must have one value, which depends on its own columns only"
         )
     if _CLOCK.search(_TEXT.sub("", expression)):
         raise MappingError(f"{place}`{expression}`: the value depends on the clock; use {TODAY}, the date of the run")

@@ -155,7 +155,7 @@ def test_an_option_of_another_place_is_nobodys_create(sandbox: Sandbox, tmp_path
 
 
 @pytest.mark.parametrize("answer", ["one of them", "new"])
-def test_options_that_cannot_be_told_apart_wait_for_a_person(sandbox: Sandbox, tmp_path: Path, answer: str) -> None:
+def test_options_that_are_indistinguishable_wait_for_a_person(sandbox: Sandbox, tmp_path: Path, answer: str) -> None:
     """Somebody added the same name meanwhile: never made again, reported with both ids, and settled by a link."""
     switch(sandbox)
     killed(tmp_path, PATCH_OF_CUSTOMER)
@@ -165,9 +165,9 @@ def test_options_that_cannot_be_told_apart_wait_for_a_person(sandbox: Sandbox, t
     for attempt in range(3):
         with opened(tmp_path, "precoro") as runner:
             runner.runs = iter([attempt])
-            told = runner.run()
-            assert told["1"] == ("ambiguous", "several_candidates")
-            assert told["100"][0] == "blocked"
+            decisions = runner.run()
+            assert decisions["1"] == ("ambiguous", "several_candidates")
+            assert decisions["100"][0] == "blocked"
             decisions = runner.table("sync_precoro")
             (reason,) = decisions.filter(decisions["source_id"] == "1")["reason"]
             assert str(lost) in reason
@@ -225,7 +225,7 @@ def test_a_released_plan_makes_nothing_that_an_unfinished_run_may_have_made(sand
 
 
 def test_records_of_one_name_are_never_open_together(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Phases of many projects share a name: what one kill leaves behind must still be told apart."""
+    """Phases of many projects share a name: what one kill leaves behind must still be distinguished."""
     switch(sandbox)
     below = tuple(
         project(str(number), customer_id="12"[number % 2], project_name="Phase") for number in range(100, 106)

@@ -319,7 +319,7 @@ def test_a_create_that_never_arrived_is_not_found(target: OptionTarget, sandbox:
 
 
 def test_every_option_that_a_lost_create_may_have_made_is_a_candidate(target: OptionTarget, sandbox: Sandbox) -> None:
-    """I4: the name and the level tell; the ledger knows which options existed before, the target does not."""
+    """I4: the name and the level decide; the ledger knows which options existed before, the target does not."""
     switch(sandbox, post_external_id="ignore")
     before = sandbox.precoro.add_option("Customer 1")
     sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="POST"))

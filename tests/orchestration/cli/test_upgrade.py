@@ -66,7 +66,7 @@ def test_upgrade_prints_what_it_changed_and_where_the_copies_are(
 def test_any_command_upgrades_first(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What it did goes to stderr: a command's output may be a file."""
+    """Its report goes to stderr: a command's output may be a file."""
     assert run(monkeypatch, "validate") == 0
     printed = capsys.readouterr()
     assert str(file) in printed.err

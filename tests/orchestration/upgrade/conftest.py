@@ -20,6 +20,7 @@ from resources.warehouse.warehouse import Warehouse
 
 ARCHIVE = Path(__file__).parent / "home_0_1.tar.xz"
 KEY = "bWlsbHBvbmQtdXBncmFkZS1maXh0dXJlLTAuMS1rZXk="
+LEDGER = ("sync_runs", "sync_plans", "sync_links", "sync_holds", "sync_decisions", "netsuite_probes")
 SETTINGS = {
     "MILLPOND_MODE": "sandbox",
     "MILLPOND_ENCRYPTION_KEY": KEY,
@@ -138,10 +139,25 @@ def upgraded_once(unpacked: Installation, tmp_path_factory: pytest.TempPathFacto
     return Installation(made.folder, tuple(lines))
 
 
+@pytest.fixture(scope="session")
+def small(unpacked: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The home of 0.1 with some of its tables: an upgrade of it takes a fraction of a second; not to be changed."""
+    made = unpacked.copy(tmp_path_factory.mktemp("small") / "home")
+    stage = made.home / "pond" / "stage.duckdb"
+    whole = stage.rename(stage.with_name("whole.duckdb"))
+    with duckdb.connect() as con:
+        con.execute(f"attach '{whole}' as whole (read_only)")
+        con.execute(f"attach '{stage}' as stage (storage_version 'v1.5.0')")
+        for table in (*LEDGER, *(f"{layer}_precoro__services" for layer in ("plan", "twin", "mart", "sync"))):
+            con.execute(f"create table stage.{table} as from whole.{table}")
+    whole.unlink()
+    return made
+
+
 @pytest.fixture
-def old(unpacked: Installation, tmp_path: Path) -> Iterator[Installation]:
-    """A copy of the home of 0.1, in use."""
-    with in_use(unpacked.copy(tmp_path / "old")) as made:
+def old(small: Installation, tmp_path: Path) -> Iterator[Installation]:
+    """A copy of the small home of 0.1, in use."""
+    with in_use(small.copy(tmp_path / "old")) as made:
         yield made
 
 

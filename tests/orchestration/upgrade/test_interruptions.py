@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 from filelock import FileLock
 
@@ -20,27 +19,10 @@ from orchestration.workflow_files import load_user_files
 from resources.failpoints import UPGRADE
 from tests.orchestration.upgrade.conftest import Installation, in_use
 
-KEPT = ("sync_runs", "sync_plans", "sync_links", "sync_holds", "sync_decisions", "netsuite_probes")
-OF_WORKFLOWS = ("plan_precoro__services", "twin_precoro__services", "mart_precoro__services", "sync_precoro__services")
 UPGRADE_AND_DIE = (
     "import sys; from resources import failpoints; from orchestration.upgrade.ensure import ensure_current;"
     " failpoints.arm(sys.argv[1]) if sys.argv[1] else None; ensure_current(print)"
 )
-
-
-@pytest.fixture(scope="module")
-def small(unpacked: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The home with some of its tables: an upgrade of it takes a fraction of a second."""
-    made = unpacked.copy(tmp_path_factory.mktemp("small") / "home")
-    stage = made.home / "pond" / "stage.duckdb"
-    whole = stage.rename(stage.with_name("whole.duckdb"))
-    with duckdb.connect() as con:
-        con.execute(f"attach '{whole}' as whole (read_only)")
-        con.execute(f"attach '{stage}' as stage (storage_version 'v1.5.0')")
-        for table in (*KEPT, *OF_WORKFLOWS):
-            con.execute(f"create table stage.{table} as from whole.{table}")
-    whole.unlink()
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from assets.delivery.ledger.sealing import checksum, unseal
 from assets.delivery.spec.loader import read_workflow
 from orchestration.upgrade.m0002_plain_names import names
+from orchestration.upgrade.perform import upgrade_all
 from resources.encryption import Cipher
 from resources.warehouse.schema_version import SCHEMA_VERSION
 from resources.warehouse.tables import quoted
@@ -186,8 +187,6 @@ def test_a_waiting_plan_keeps_its_values_and_gets_a_new_checksum(upgraded: Insta
 
 def test_a_plan_that_was_modified_stays_rejected(old: Installation) -> None:
     """The upgrade must not approve rows that nobody saw."""
-    from orchestration.upgrade.perform import upgrade_all
-
     with duckdb.connect(str(old.home / "pond" / "stage.duckdb")) as con:
         con.execute("update plan_precoro__services set target_id = '99' where action = 'update'")
     upgrade_all(lambda _: None)

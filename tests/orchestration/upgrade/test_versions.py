@@ -8,6 +8,7 @@ import pytest
 from orchestration.upgrade.account_home import MARKER
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.upgrade.errors import UpgradeError
+from orchestration.upgrade.installation import current_settings
 from orchestration.upgrade.migrations import MIGRATIONS
 from orchestration.upgrade.perform import needed_upgrade, upgrade_all
 from resources.warehouse.schema_version import SCHEMA_VERSION, stamp
@@ -112,8 +113,6 @@ def test_each_account_is_upgraded(unpacked: Installation, empty: Installation, m
 
 def test_what_is_needed_can_be_listed(old: Installation) -> None:
     """Without changing anything."""
-    from orchestration.upgrade.ensure import current_settings
-
     needed = needed_upgrade(*current_settings())
 
     assert f"{old.home}: schema version 1, needs {SCHEMA_VERSION}" in needed.lines

@@ -15,7 +15,7 @@ def status(runner: WorkflowRunner) -> dict[str, object]:
 
 
 def test_records_that_were_switched_off_are_counted_apart(precoro: WorkflowRunner) -> None:
-    """They are in the target, but nobody can select them; later runs that send nothing to them change nothing."""
+    """They are in the target, but no one can select them; later runs that send nothing to them change nothing."""
     precoro.stage(customer("1"), customer("2")).run()
     precoro.stage(customer("1"), customer("2", is_inactive=True)).run()
 

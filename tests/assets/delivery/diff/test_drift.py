@@ -152,7 +152,7 @@ def drift(runner: WorkflowRunner) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def test_a_record_that_was_switched_off_by_hand_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
+def test_a_record_that_was_switched_off_manually_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
     """It is reactivated, which says nothing about who switched it off."""
     edit_customer(sandbox, company="Company 1", active="")
 
@@ -195,7 +195,7 @@ def test_an_edit_is_drift_after_a_plan_that_was_not_sent(edited: WorkflowRunner,
     assert drift(edited) == []  # inactive as NetSuite wants it
 
 
-def test_an_inactive_record_that_was_switched_on_by_hand_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
+def test_an_inactive_record_that_was_switched_on_manually_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
     """Our last write switched it off."""
     edited.run()
     edited.stage(customer("1", is_inactive=True)).run()

@@ -1,4 +1,4 @@
-"""A value that is looked up in what nobody has read is unknown: its record waits, and is never sent with a blank."""
+"""Values looked up in a table that was never read are unknown: the record waits and is never sent blank."""
 
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ WAITS_FOR_NODES = {
 
 @pytest.mark.parametrize("on_unmapped", ["blank", "keep", "error"])
 def test_a_reference_to_a_workflow_that_never_ran_blocks_the_record(warehouse: Warehouse, on_unmapped: str) -> None:
-    """Whatever the row does with values that have no entry: nobody knows whether this one has."""
+    """Whatever the row does with values that have no entry: whether this one has is unknown."""
     rows = made(warehouse, referring(on_unmapped=on_unmapped))
 
     assert {key: row[:2] for key, row in rows.items()} == {key: row[:2] for key, row in WAITS_FOR_NODES.items()}
@@ -99,7 +99,7 @@ def test_a_reference_is_read_from_the_target_state_and_the_ledger(warehouse: War
 
 
 def test_a_reference_without_the_target_state_of_its_workflow_blocks(warehouse: Warehouse) -> None:
-    """The ledger alone does not tell whether the record is still there."""
+    """The ledger alone does not show whether the record is still there."""
     deliver_nodes(warehouse, {"source_id": "2", "target_id": "70"}, shown=("70",))
     with warehouse.writer() as con:
         con.execute("drop table target_nodes")

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.delivery.diff.decide import decide
@@ -68,7 +68,7 @@ def with_ancestors(mart: pl.DataFrame, ids: set[str]) -> pl.DataFrame:
     return mart.filter(pl.col("source_id").is_in(found)).select(KEY)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate])
+@settings(max_examples=40, deadline=None)
 @given(scenarios(), st.sets(st.sampled_from(IDS), min_size=1))
 def test_a_plan_of_selected_records_decides_as_the_plan_of_all(
     con: duckdb.DuckDBPyConnection, target: OptionTarget, scenario: Any, selected: set[str]
