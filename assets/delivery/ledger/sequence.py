@@ -8,14 +8,13 @@ time, so reading the last position and writing the next one cannot interleave.
 
 import duckdb
 
-# the columns with positions, and the times that stand for them in rows of earlier versions
-POSITIONS = {
-    ("sync_attempts", "position"): "seen_at",
-    ("sync_plans", "position"): "made_at",
-    ("sync_runs", "position"): "coalesce(finished_at, started_at)",
-    ("sync_runs", "read_position"): "started_at",
-    ("sync_decisions", "from_position"): "from_at",
-}
+POSITIONS = (
+    ("sync_attempts", "position"),
+    ("sync_plans", "position"),
+    ("sync_runs", "position"),
+    ("sync_runs", "read_position"),
+    ("sync_decisions", "from_position"),
+)
 
 _LAST = "select coalesce(max(last), 0) from ({})".format(
     " union all ".join(f"select max({column}) as last from {table}" for table, column in POSITIONS)
@@ -30,8 +29,3 @@ def last_position(con: duckdb.DuckDBPyConnection) -> int:
 def next_position(con: duckdb.DuckDBPyConnection) -> int:
     """Return a position after every row that was written; the caller writes it in the open transaction."""
     return last_position(con) + 1
-
-
-def number_earlier_rows(con: duckdb.DuckDBPyConnection, table: str, column: str) -> None:
-    """Order the rows of an earlier version by their times, in microseconds; the sequence continues from there."""
-    con.execute(f"update {table} set {column} = epoch_us({POSITIONS[table, column]}) where {column} is null")

@@ -1,4 +1,4 @@
-"""The ledger's tables: create them, add columns of later versions, replace rows by key.
+"""The ledger's tables: create them, replace rows by key.
 
 sql/ledger/*.sql  ->  ensure_ledger()  ->  sync_*, lineage_columns, netsuite_reads
 """
@@ -7,8 +7,7 @@ import duckdb
 import polars as pl
 
 import sql
-from assets.delivery.ledger.sequence import POSITIONS, number_earlier_rows
-from resources.warehouse.tables import columns_of, describe_table, ensure_table, insert_frame
+from resources.warehouse.tables import ensure_table, insert_frame
 
 LEDGER_TABLES = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_undo_holds",
@@ -16,35 +15,10 @@ LEDGER_TABLES = (
     "netsuite_reads", "sync_inputs",
 )  # fmt: skip
 
-# columns that warehouses of earlier versions lack
-ADDED_COLUMNS = {
-    "sync_plans": {"calls_left": "bigint", "decided_by": "varchar", "undone_run": "varchar", "position": "bigint"},
-    "sync_runs": {
-        "account": "varchar",
-        "calls_left": "bigint",
-        "deferred": "bigint",
-        "position": "bigint",
-        "read_position": "bigint",
-    },
-    "sync_attempts": {"existing_ids": "varchar", "parent_target_id": "varchar", "position": "bigint"},
-    "sync_decisions": {"from_position": "bigint"},
-    "sync_links": {"value_hashes": "varchar"},
-    "netsuite_reads": {"warnings": "varchar[]"},
-}
-
 
 def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
-    """Create missing ledger tables and columns, with their comments."""
+    """Create missing ledger tables, with their comments; new columns are a migration (`orchestration/upgrade`)."""
     ensure_table(con, *(sql.statement("ledger", name) for name in LEDGER_TABLES))
-    for table, columns in ADDED_COLUMNS.items():
-        missing = columns.keys() - columns_of(con, table).keys()
-        for name in sorted(missing):
-            con.execute(f"alter table {table} add column {name} {columns[name]}")
-            if (table, name) in POSITIONS:
-                number_earlier_rows(con, table, name)
-        if missing:
-            definition = sql.statement("ledger", table)
-            describe_table(con, table, definition.description, definition.column_comments.items())
 
 
 def upsert(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:

@@ -48,8 +48,7 @@ ADDED_COLUMNS = MappingProxyType(
             "existing_ids": ("varchar", "null"),
         },
         "sync_decisions": {"from_position": ("bigint", "epoch_us(from_at)")},
-    "sync_links": {"value_hashes": ("varchar", "null")},
-    "netsuite_reads": {"warnings": ("varchar[]", "null")},
+        "sync_links": {"value_hashes": ("varchar", "null")},
         "netsuite_reads": {"warnings": ("varchar[]", "null")},
     }
 )

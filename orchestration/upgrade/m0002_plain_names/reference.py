@@ -56,7 +56,10 @@ NEW_COLUMNS: tuple[Row, ...] = (
         "position, from_position, read_position",
         "sync_runs, sync_plans, sync_attempts, sync_decisions: their order",
     ),
-    ("(new)", "schema_version", "table: the version of the warehouse"),
+    ("(new)", "warnings", "netsuite_reads"),
+    ("(new)", "parent_target_id, existing_ids", "sync_attempts"),
+    ("(new)", "value_hashes", "sync_links"),
+    ("(new)", "schema_version, sync_inputs, sync_accounts", "tables"),
 )
 OTHER_VALUES: tuple[Row, ...] = (
     ("undo <run>", "undo", "sync_plans.kind; the run is in sync_plans.undone_run"),
@@ -70,6 +73,9 @@ VIEWS: tuple[Row, ...] = (
     ("whole_seconds", "total_seconds", "run_costs"),
     ("waiting", "waiting_plan", "workflow_status"),
     ("(new)", "deferred", "run_costs, workflow_status"),
+    ("(new)", "planned_at, switched_off", "workflow_status"),
+    ("(new)", "fields", "drift"),
+    ("(new)", "source_id", "explain()"),
 )
 COMMANDS: tuple[Row, ...] = (
     ("millpond adopt", "millpond match", ""),
@@ -78,7 +84,7 @@ COMMANDS: tuple[Row, ...] = (
     ("--every", "--all", "candidates, plans, match"),
     ("--everything", "--all", "import"),
     ("--why", "--reason", "reject, link, activate, deactivate"),
-    ("--by-hand", "--target-edits", "sandbox day"),
+    ("--by-hand", "--manual-edits", "sandbox day"),
     ("--picture FILE", "(gone: --page FILE includes a diagram)", "tables"),
 )
 DAGSTER: tuple[Row, ...] = (

@@ -84,6 +84,14 @@ def place_key_file(home: Path) -> None:
     file.write_text(json.dumps(credentials, indent=1))
 
 
+def unpack(folder: Path) -> Installation:
+    """Unpack the archive."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    place_key_file(folder / "home_0_1")
+    return Installation(folder)
+
+
 @contextmanager
 def in_use(installation: Installation) -> Iterator[Installation]:
     """Point the settings of this process at an installation within the block."""
@@ -115,11 +123,7 @@ def answer_of(tokens: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tupl
 @pytest.fixture(scope="session")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """The archive, unpacked; not to be changed."""
-    folder = tmp_path_factory.mktemp("old")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    place_key_file(folder / "home_0_1")
-    return Installation(folder)
+    return unpack(tmp_path_factory.mktemp("old"))
 
 
 @pytest.fixture(scope="session")

@@ -211,8 +211,7 @@ def test_locks_of_old_names_are_gone(old: Installation) -> None:
     assert "precoro.lock" in left
 
 
-@pytest.mark.parametrize("folder", ["pond"])
-def test_the_old_version_does_not_begin_anew(upgraded: Installation, folder: str) -> None:
+def test_the_old_version_does_not_begin_anew(upgraded: Installation) -> None:
     """Version 0.1 would make an empty warehouse in the folder of its name, and match every record again."""
     with pytest.raises(FileExistsError):
-        (upgraded.home / folder).mkdir(parents=True, exist_ok=True)
+        (upgraded.home / "pond").mkdir(parents=True, exist_ok=True)

@@ -123,6 +123,25 @@ def test_a_full_disk_changes_nothing(small: Installation, tmp_path: Path, monkey
         assert len(load_user_files(made.workflows).workflows) == 16
 
 
+WRITE_AND_DIE = (
+    "import duckdb, os, sys; con = duckdb.connect(); con.execute(f\"attach '{sys.argv[1]}' as stage\");"
+    " con.execute(\"insert into stage.sync_links (workflow, source_id) values ('late', '7')\"); os.kill(os.getpid(), 9)"
+)
+
+
+def test_the_log_of_a_killed_process_is_not_lost(small: Installation, tmp_path: Path) -> None:
+    """Version 0.1 was killed after a commit: the last rows are in the log beside the file."""
+    made = small.copy(tmp_path / "home")
+    stage = made.home / "pond" / "stage.duckdb"
+    subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(stage)], check=False)
+    assert stage.with_name("stage.duckdb.wal").exists()
+    with in_use(made):
+        upgrade_all(lambda _: None)
+
+        assert (made.copies / "pond" / "stage.duckdb.wal").exists()
+        assert made.warehouse.read("select source_id from sync_links where workflow = 'late'").item() == "7"
+
+
 def test_two_warehouses_are_not_mixed(small: Installation, tmp_path: Path) -> None:
     """A person says which of them is in use."""
     made = small.copy(tmp_path / "home")

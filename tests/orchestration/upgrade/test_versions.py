@@ -90,9 +90,9 @@ def test_a_damaged_warehouse_is_left_to_its_user(empty: Installation) -> None:
         assert not (empty.home / MARKER).exists()
 
 
-def test_each_account_is_upgraded(unpacked: Installation, empty: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_account_is_upgraded(small: Installation, empty: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """With copies of its own; workflow files are shared."""
-    one = unpacked.copy(empty.folder / "one")
+    one = small.copy(empty.folder / "one")
     accounts = empty.home / "accounts"
     accounts.mkdir(parents=True)
     one.home.rename(accounts / "acme")

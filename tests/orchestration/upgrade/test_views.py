@@ -17,9 +17,11 @@ from tests.orchestration.upgrade.conftest import Installation, answer_of, attrib
 COLUMNS = {
     "run_costs": {"whole_seconds": "total_seconds"},
     "suspected_duplicates": {"same": "matched_on", "likeness": "matched_value"},
-    "workflow_status": {"waiting": "waiting_plan"},
+    "workflow_status": {"waiting": "waiting_plan", "in_target": "in_target + switched_off"},
     "why('suiteprojects__customers', '1001', 'addr_city')": {"place": "position"},
 }
+# 0.2 shows the last delivery instead, since a run that only plans delivers nothing
+OF_LAST_RUN = {"workflow_status": ("state", "started_at", "finished_at")}
 VIEWS = [
     "customer_360", "customer_funnel", "data_quality", "drift", "not_in_target", "quarantine_by_cause",
     "record_freshness", "run_costs", "suspected_duplicates", "target_links", "workflow_status",
@@ -68,8 +70,10 @@ def test_a_view_answers_as_before(sides: tuple[Any, Any], fingerprints: Mapping[
     """Same rows in renamed columns; nothing that an analyst knew is gone."""
     before, after = sides
     rows = before.execute(f"from {view}").fetchall()
-    names = [COLUMNS.get(view, {}).get(each[0], each[0]) for each in before.description]
-    expected = [tuple(in_new_words(value, fingerprints) for value in row) for row in rows]
+    columns = [each[0] for each in before.description]
+    compared = [number for number, name in enumerate(columns) if name not in OF_LAST_RUN.get(view, ())]
+    names = [COLUMNS.get(view, {}).get(columns[number], columns[number]) for number in compared]
+    expected = [tuple(in_new_words(row[number], fingerprints) for number in compared) for row in rows]
     found = after.execute(f"select {', '.join(names)} from {view}").fetchall()
 
     assert _sorted(found) == _sorted(expected)

@@ -1,10 +1,10 @@
-"""The ledger's tables are created once, extended, and replaced by key."""
+"""The ledger's tables are created once and replaced by key."""
 
 import polars as pl
 
 from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.runs import update_run
-from assets.delivery.ledger.tables import ADDED_COLUMNS, LEDGER_TABLES, ensure_ledger, upsert
+from assets.delivery.ledger.tables import LEDGER_TABLES, ensure_ledger, upsert
 from assets.delivery.schemas import LINK_SCHEMA
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
@@ -23,24 +23,6 @@ def test_the_ledger_is_created_once_with_comments(warehouse: Warehouse) -> None:
 
     assert runs == [("r1",)]
     assert all(text for (text,) in comments)
-
-
-def test_a_warehouse_of_an_earlier_version_gets_the_missing_columns(warehouse: Warehouse) -> None:
-    """The columns get their comments; existing rows are kept."""
-    with warehouse.writer() as con:
-        ensure_ledger(con)
-        for table, columns in ADDED_COLUMNS.items():
-            for name in columns:
-                con.execute(f"alter table {table} drop column {name}")
-        con.execute("insert into sync_runs (run_id, workflow) values ('r1', 'flow')")
-
-    with warehouse.writer() as con:
-        ensure_ledger(con)
-
-        query = "select table_name, column_name from duckdb_columns() where comment is not null"
-        commented = set(con.execute(query).fetchall())
-        assert {(table, name) for table, columns in ADDED_COLUMNS.items() for name in columns} <= commented
-        assert con.execute("select run_id, account from sync_runs").fetchall() == [("r1", None)]
 
 
 def test_a_link_is_replaced_and_others_are_kept(warehouse: Warehouse) -> None:
