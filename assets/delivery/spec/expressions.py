@@ -53,8 +53,19 @@ def parse(expression: str, where: str = "") -> pl.Expr:
 def _is_row_by_row(expression: pl.Expr) -> bool:
     """Return whether each record has the same value whichever records it is evaluated with."""
     inputs = expression.meta.pop()
-    keeps_rows = not inputs or expression.meta.is_length_preserving() or expression.meta.is_scalar()
-    return expression.meta.is_row_separable() and keeps_rows and all(map(_is_row_by_row, inputs))
+    return (
+        expression.meta.is_row_separable()
+        and (not inputs or _keeps_rows(expression))
+        and all(map(_is_row_by_row, inputs))
+    )
+
+
+def _keeps_rows(expression: pl.Expr) -> bool:
+    """Return whether an expression has one value per row, or one for all; its inputs are checked apart."""
+    try:
+        return expression.meta.is_length_preserving() or expression.meta.is_scalar()
+    except pl.exceptions.ColumnNotFoundError:
+        return True  # Polars looks up the column's type for `x in (…)`, which has one value per row
 
 
 def row_expression(row: FieldRow, where: str, table: pl.DataFrame | None = None) -> pl.Expr:
