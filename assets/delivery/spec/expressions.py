@@ -53,19 +53,14 @@ def parse(expression: str, where: str = "") -> pl.Expr:
 def _is_row_by_row(expression: pl.Expr) -> bool:
     """Return whether each record has the same value whichever records it is evaluated with."""
     inputs = expression.meta.pop()
-    return (
-        expression.meta.is_row_separable()
-        and (not inputs or _keeps_rows(expression))
-        and all(map(_is_row_by_row, inputs))
-    )
-
-
-def _keeps_rows(expression: pl.Expr) -> bool:
-    """Return whether an expression has one value per row, or one for all; its inputs are checked apart."""
+    if expression.meta.is_literal():
+        return True
     try:
-        return expression.meta.is_length_preserving() or expression.meta.is_scalar()
+        keeps_rows = not inputs or expression.meta.is_length_preserving() or expression.meta.is_scalar()
+        by_itself = expression.meta.is_row_separable() and keeps_rows
     except pl.exceptions.ColumnNotFoundError:
-        return True  # Polars looks up the column's type for `x in (…)`, which has one value per row
+        by_itself = True  # Polars looks up the column's type for `x in (…)`, which has one value per row
+    return by_itself and all(map(_is_row_by_row, inputs))
 
 
 def row_expression(row: FieldRow, where: str, table: pl.DataFrame | None = None) -> pl.Expr:
