@@ -14,7 +14,7 @@ from resources.warehouse.tables import has_table
 
 
 def rebind(name: str, *, same_account: bool = False) -> int:
-    """Let a workflow, or NetSuite's tables, belong to another account from now on.
+    """Let a workflow or NetSuite's tables belong to another account.
 
     Args:
         name: The workflow, or `netsuite`. A workflow forgets which target records are its own, and recognizes those of

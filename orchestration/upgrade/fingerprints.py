@@ -1,4 +1,4 @@
-"""Fingerprints of workflow files, which change with the names in the files although nobody edited them.
+"""Fingerprints of workflow files, which change with the names in the files although no one edited them.
 
 workflow file  ->  its attributes as earlier versions read them  ->  old fingerprints, replaced in the ledger
 

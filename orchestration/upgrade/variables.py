@@ -45,6 +45,6 @@ def _set(names: Mapping[str, str]) -> list[str]:
 
 
 def _is_from(file: Path | None, old: str, new: str) -> bool:
-    """Whether a value is from .env, which another process may have renamed meanwhile."""
+    """Return whether a value is from .env, in which another process may have renamed it meanwhile."""
     values = dotenv_values(file) if file else {}
     return os.environ[old] in {values.get(old), values.get(new)}

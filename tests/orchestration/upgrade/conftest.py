@@ -128,7 +128,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture(scope="session")
 def answers(unpacked: Installation) -> dict[str, Any]:
-    """What version 0.1 said about the home."""
+    """Answers of version 0.1 about the home."""
     found: dict[str, Any] = json.loads((unpacked.folder / "answers_0_1.json").read_text())
     return found
 

@@ -52,7 +52,7 @@ def test_a_second_upgrade_changes_nothing(upgraded: Installation) -> None:
 
 
 def test_every_changed_file_has_a_copy(unpacked: Installation, upgraded_once: Installation) -> None:
-    """What an upgrade changes or moves can be put back as it was."""
+    """Files that an upgrade changes or moves can be put back as they were."""
     before, after, copies = (contents(each) for each in (unpacked.home, upgraded_once.home, upgraded_once.copies))
     changed = {name for name, digest in before.items() if after.get(name) != digest}
     key_file = "sandbox/credentials.json"  # its path differs between the two folders
@@ -125,7 +125,7 @@ def test_the_progress_of_each_connection_is_kept(old: Installation) -> None:
 
 
 def test_open_alerts_stay_open(unpacked: Installation, upgraded: Installation) -> None:
-    """Under the keys by which the next check finds them, so that nobody is told that they recovered."""
+    """Under the keys by which the next check finds them, so that no notice reports their recovery."""
     opened = dict(rows(unpacked.home / "alerts.sqlite", "select name, since from problems"))
     with closing(AlertStore(upgraded.home / "alerts.sqlite")) as store:
         alerts = store.open_alerts()
@@ -155,7 +155,7 @@ def test_failed_steps_have_the_names_of_assets(old: Installation) -> None:
 
 
 def test_switched_workflows_stay_switched(unpacked: Installation, upgraded: Installation) -> None:
-    """What operators switched on or off, when, and why."""
+    """State, time and reason of every override."""
     before = json.loads((unpacked.home / "pond" / "switches.json").read_text())
     after = Switches(upgraded.home / "warehouse").overrides()
 
@@ -201,7 +201,7 @@ def test_switches_of_the_sandbox_are_renamed(tmp_path: Path) -> None:
 
 
 def test_locks_of_old_names_are_gone(old: Installation) -> None:
-    """Nobody takes them any more."""
+    """No process takes them any more."""
     for name in ("stage.duckdb", "twin_acme__leads", "precoro"):
         (old.home / "pond" / f"{name}.lock").touch()
     upgrade_all(lambda _: None)

@@ -61,5 +61,5 @@ def test_names_of_the_code_location_exist() -> None:
 
 
 def test_every_table_of_the_page_has_rows() -> None:
-    """Titles without content would be a section that nobody filled."""
+    """No section is empty."""
     assert all(rows for _, _, rows in sections())

@@ -198,7 +198,7 @@ def test_a_waiting_plan_keeps_its_values_and_gets_a_new_checksum(upgraded: Insta
 
 
 def test_a_plan_that_was_modified_stays_rejected(old: Installation) -> None:
-    """The upgrade must not approve rows that nobody saw."""
+    """The upgrade must not approve rows that no one reviewed."""
     with duckdb.connect(str(old.home / "pond" / "stage.duckdb")) as con:
         con.execute("update plan_precoro__services set target_id = '99' where action = 'update'")
     upgrade_all(lambda _: None)

@@ -125,7 +125,7 @@ def test_every_rename_is_in_the_example() -> None:
 
 
 def test_a_file_of_this_version_is_left_as_it_is(tmp_path: Path) -> None:
-    """Its component tells it from one of 0.1: `rows` of a guard is a name of both."""
+    """Its component distinguishes it from one of 0.1: `rows` of a guard is a name of both."""
     file = tmp_path / "acme__leads" / "defs.yaml"
     file.parent.mkdir()
     file.write_text(NEW_FILE.replace("{percent: 1, floor: 20}", "{percent: 1, rows: 20}"))
@@ -252,7 +252,7 @@ def test_settings_are_renamed(tmp_path: Path) -> None:
 
 
 def test_every_new_setting_exists() -> None:
-    """A setting under a name that nobody reads would be its default."""
+    """A setting under an unknown name would be ignored."""
     known = {
         f"{settings.model_config['env_prefix']}{name.upper()}"
         for settings in SETTINGS
