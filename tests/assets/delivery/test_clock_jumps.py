@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger.attempts import AttemptState, write_attempts
-from assets.delivery.ledger.sequence import last_position
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
@@ -126,22 +125,3 @@ def test_the_last_rejection_counts(jumping: tuple[WorkflowRunner, JumpingClock],
 
     assert runner.run()["2"][0] == "update"
     assert "Again" in names(sandbox)
-
-
-def test_the_sequence_of_an_earlier_version_follows_its_times(jumping: tuple[WorkflowRunner, JumpingClock]) -> None:
-    """Rows without positions get them once, and new rows come after them."""
-    runner, _ = jumping
-    with runner.warehouse.writer() as con:
-        for table, column in (
-            ("sync_attempts", "position"),
-            ("sync_runs", "read_position"),
-            ("sync_plans", "position"),
-        ):
-            con.execute(f"alter table {table} drop column {column}")
-
-    runner.stage(customer("1", company_name="Second"), customer("2")).run()
-
-    times = runner.warehouse.read("select seen_at from sync_attempts order by position")["seen_at"]
-    assert times.is_sorted()
-    with runner.warehouse.writer() as con:
-        assert last_position(con) > times.dt.epoch("us").to_list()[0]

@@ -212,3 +212,13 @@ def test_the_warehouse_has_the_version(upgraded: Installation) -> None:
     """The next start needs no look at the tables."""
     assert upgraded.warehouse.read("select max(version) from schema_version").item() == SCHEMA_VERSION
     assert json.loads((upgraded.home / "version.json").read_text()) == {"version": SCHEMA_VERSION}
+
+
+def test_rows_of_the_old_version_get_positions_in_the_order_of_their_times(upgraded_once: Installation) -> None:
+    """New rows come after them: positions are microseconds of their times, and a later position is one higher."""
+    with duckdb.connect(str(upgraded_once.home / "warehouse" / "millpond.duckdb"), read_only=True) as con:
+        rows = con.execute("select seen_at from sync_attempts order by position, seen_at").fetchall()
+        unnumbered = con.execute("select count(*) from sync_attempts where position is null").fetchall()
+
+    assert unnumbered == [(0,)]
+    assert rows == sorted(rows)
