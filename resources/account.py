@@ -17,6 +17,8 @@ def account_of(url: str, **parts: str) -> Account:
     """
     address = urlsplit(url)
     host = address.hostname or ""
+    if host.endswith(".invalid"):  # RFC 2606: the address of a system that is not configured
+        return UNKNOWN
     port = "" if address.port is None or _is_local(host) else f":{address.port}"
     given = {"host": f"{host}{port}", **{name: value.strip().lower() for name, value in parts.items()}}
     return {name: value for name, value in given.items() if value}
