@@ -226,7 +226,7 @@ def test_an_unreachable_host_is_named_and_fails_fast(synced: Home) -> None:
         ("raw_netsuite__customers", "netsuite"),
     ):
         assert f"no connection to {address}" in failed[step]
-        assert f"check the address ({system.upper()}_BASE_URL), the network" in failed[step]
+        assert re.search(rf"check the address \([A-Z_, ]*{system.upper()}_BASE_URL\), the network", failed[step])
     assert retried(read) == set()
     assert took < 30
     assert (row_counts(synced), target_records(synced)) == before
