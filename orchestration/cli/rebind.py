@@ -1,4 +1,4 @@
-"""`millpond rebind`: let a workflow, or NetSuite's tables, belong to another account from now on."""
+"""`millpond rebind`: let a workflow or NetSuite's tables belong to another account."""
 
 import uuid
 

