@@ -1,7 +1,8 @@
 """Fixtures of all tests: an empty sandbox, an empty warehouse, and a counter of generated cases."""
 
+import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 sums.update({name: number for name, number in report.user_properties if name.startswith(COUNTED)})
         for name, number in sorted(sums.items()):
             terminalreporter.write_line(f"{number} {name.removeprefix(COUNTED)} {outcome}")
+
+
+@pytest.fixture(autouse=True)
+def _same_environment() -> Iterator[None]:
+    """Restore the environment after each test: commands set variables for the processes that they start."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 import sql
 from orchestration.cli.main import COMMANDS
 from orchestration.definitions import definitions
@@ -43,6 +45,7 @@ def test_commands_of_the_page_exist() -> None:
             assert new.split()[1] in commands
 
 
+@pytest.mark.usefixtures("home")
 def test_names_of_the_code_location_exist() -> None:
     """Jobs, checks, schedules, sensors and groups of the page are those that Dagster loads."""
     repository = definitions().get_repository_def()
