@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or run make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test test-all lossless bench bench-plan bench-explain bench-extract bench-deliver bench-realtime services bench-year bench-scale test-scale lock clean
+.PHONY: help setup dev demo lint types test test-all lossless bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory services bench-year bench-scale test-scale lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ lossless: $(READY) ## count random walks through extraction (make lossless ARGS=
 bench: $(READY) ## measure time and memory of the main job, as ratios within one run
 	$(BIN)/python -m tests.bench.main_job
 
+bench-everyday: $(READY) ## compare everyday commands with another commit (make bench-everyday ARGS="--against HEAD^")
+	$(BIN)/python -m tests.bench.everyday $(ARGS)
+
 bench-plan: $(READY) ## measure time and memory of one plan (make bench-plan ARGS="--records 1000000")
 	$(BIN)/python -m tests.bench.plan $(ARGS)
 
@@ -71,6 +74,9 @@ bench-deliver: $(READY) ## compare delivery with drt-core (make bench-deliver AR
 
 bench-realtime: $(READY) ## measure the time from a save to both targets (make bench-realtime ARGS="--saves 30")
 	$(BIN)/python -m tests.bench.realtime $(ARGS)
+
+bench-memory: $(READY) ## measure the peak memory of every step with long texts (make bench-memory ARGS="--long 3:30000")
+	$(BIN)/python -m tests.bench.memory $(ARGS)
 
 bench-year: $(READY) ## measure a year of runs (make bench-year ARGS="--customers 100000 --days 365")
 	$(BIN)/python -m tests.bench.year $(ARGS)

@@ -1,17 +1,14 @@
 """Metadata that the Dagster UI shows: a table's rows and columns, column lineage, a preview of a plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 import duckdb
 import polars as pl
 
+from assets.result_texts import PREVIEW_ROWS, changed_fields, markdown_table
 from resources.warehouse.tables import columns_of, quoted
-
-PREVIEW_ROWS = 20
-NAMED_FIELDS = 4
-DAY_S = 86_400
 
 
 def table_metadata(
@@ -46,20 +43,6 @@ def column_lineage_metadata(lineage: pl.DataFrame) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(deps_by_column=deps)
 
 
-def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table; cells are escaped, so that no text is rendered as markup."""
-    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
-    lines += [" | ".join(_cell(value) for value in row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    for sign, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("\n", " ")):
-        text = text.replace(sign, safe)
-    return text
-
-
 def plan_metadata(counts: pl.DataFrame, plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
     """Return the counts of a plan and its first changes: ids and field names, never values.
 
@@ -82,20 +65,3 @@ def plan_metadata(counts: pl.DataFrame, plan: pl.DataFrame) -> dict[str, dg.Mark
         "preview": dg.MetadataValue.md(markdown_table(["action", "reason", "records"], sorted_counts.rows())),
         "first_records": dg.MetadataValue.md(first if rows else "no record changes"),
     }
-
-
-def changed_fields(names: Sequence[str]) -> str:
-    """Return the names, or their number when there are many."""
-    return ", ".join(names) if len(names) <= NAMED_FIELDS else f"{len(names)} fields"
-
-
-def duration(seconds: float | None) -> str:
-    """Return a readable duration; work that takes over a day is spread over daily runs."""
-    if seconds is None:
-        return "time depends on the account"
-    if seconds >= DAY_S:
-        return f"one run a day for {int(seconds // DAY_S) + 1} days"
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"

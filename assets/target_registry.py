@@ -13,8 +13,8 @@ from assets.precoro.canonical import FIELDS
 from assets.precoro.option_writer import MAX_LEVEL
 from assets.precoro.target import OptionTarget
 from assets.suiteprojects.hierarchies.memberships import LIST_FIELD
-from assets.suiteprojects.hierarchies.nodes import NodeTarget
 from assets.suiteprojects.hierarchies.trees import PREFIX
+from assets.suiteprojects.node_target import NodeTarget
 from assets.suiteprojects.record_types import KINDS, NODE, RecordKind
 from assets.suiteprojects.target import BATCH, SuiteProjectsTarget
 from resources.suiteprojects.client import SuiteProjectsClient

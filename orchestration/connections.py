@@ -4,18 +4,17 @@ open_connections() outside a run, or a job's own resources  ->  Connections
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-import dagster as dg
 
 from assets.delivery.errors import SyncError
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Target
 from assets.target_registry import TARGETS
-from orchestration.resource_wiring import resources
+from orchestration.clients import TARGET_CLIENTS, netsuite_client
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.settings import MillpondSettings
 from orchestration.workflow_files import load_workflows
 from resources.clock import Clock, utc_now
@@ -58,9 +57,15 @@ class Connections:
         return TARGETS[workflow.spec.target].build(client, workflow.spec.options), client.clock
 
     @property
+    def clock(self) -> Clock:
+        """The clock that all clients share."""
+        clock: Clock = next(iter(self.clients.values())).clock
+        return clock
+
+    @property
     def now(self) -> datetime:
-        """The time in UTC without a zone; all clients share one clock."""
-        return utc_now(next(iter(self.clients.values())).clock)
+        """The time in UTC without a zone."""
+        return utc_now(self.clock)
 
 
 @contextmanager
@@ -68,9 +73,10 @@ def open_connections() -> Iterator[Connections]:
     """Open the warehouse and the clients of the selected account; clients connect when they are first used."""
     settings = MillpondSettings()
     workflows, _ = load_workflows(settings.workflows)
-    made = resources(settings, workflows)
-    # NetSuite's client provides the clock even when no workflow is left
-    names = {"netsuite", *(each.spec.connection_name for each in workflows)}
-    with dg.build_resources({name: made[name] for name in ("warehouse", *names)}) as opened:
-        clients = {name: getattr(opened, name) for name in names}
-        yield Connections(opened.warehouse, {each.name: each for each in workflows}, clients)
+    specs = {each.spec.connection_name: each.spec for each in workflows}
+    with ExitStack() as stack:
+        # NetSuite's client provides the clock even when no workflow is left
+        clients: dict[str, Any] = {"netsuite": stack.enter_context(netsuite_client(settings))}
+        for name, spec in specs.items():
+            clients[name] = stack.enter_context(TARGET_CLIENTS[spec.system](settings, spec.connection))
+        yield Connections(warehouse_of(settings), {each.name: each for each in workflows}, clients)

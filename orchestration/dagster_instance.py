@@ -13,8 +13,10 @@ LOCK_TIMEOUT_S = 60.0
 
 def prepare_home(settings: MillpondSettings) -> None:
     """Set DAGSTER_HOME to `<home>/dagster`, unless the operator has set it."""
-    # webserver, daemon and code server start in other folders, so they need an absolute path
+    # webserver, daemon and code server start in other folders, so they need absolute paths
     os.environ["MILLPOND_HOME"] = str(settings.home.absolute())
+    if os.environ.get("MILLPOND_WORKFLOWS"):
+        os.environ["MILLPOND_WORKFLOWS"] = str(settings.workflows.absolute())
     if os.environ.get("DAGSTER_HOME"):
         return
     settings.dagster_home.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,15 @@ from dagster._core.execution.plan.step import ExecutionStep
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.stats import StepEventStatus
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
-from dagster._core.scheduler.instigation import InstigatorState
-from dagster._serdes import serialize_value
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickData
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    SqliteEventLogStorage,
+    SqliteEventLogStorageWatchdog,
+)
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_value
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 DAEMON_MODULE = "dagster._daemon"  # `python -m`: the command `dagster-daemon` may not be on PATH
@@ -48,16 +55,25 @@ __all__ = [
     "PARTITION_TAG",
     "RETRY_STRATEGY_TAG",
     "CheckRunHealthResult",
+    "ConfigurableClassData",
+    "DagsterSqliteStorage",
     "DefaultRunLauncher",
     "ExecutionPlan",
     "ExecutionStep",
     "InstigatorState",
+    "InstigatorTick",
     "KnownExecutionState",
     "PlanOrchestrationContext",
     "RetryMode",
+    "SqliteEventLogStorage",
+    "SqliteEventLogStorageWatchdog",
+    "SqliteRunStorage",
+    "SqliteScheduleStorage",
     "StepEventStatus",
+    "TickData",
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",
+    "deserialize_value",
     "open_workspace",
     "renamed_instigator",
     "serializable_error_info_from_exc_info",

@@ -6,12 +6,12 @@ workflow files  ->  assets; groups.yaml  ->  jobs, schedules, sensors; settings 
 import logging
 from collections.abc import Collection, Iterator
 from datetime import timedelta
+from itertools import chain
 
 import dagster as dg
 
 from assets.delivery.component.component import broken_asset, broken_asset_name, workflow_assets
 from assets.delivery.spec.sources import STAGING_PREFIX
-from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.assets import RAW_ASSETS, raw_asset
 from assets.warehouse.history import HISTORY_ASSETS
@@ -28,61 +28,73 @@ from orchestration.maintenance.job import maintenance_job
 from orchestration.operator_jobs.activation import activation_jobs
 from orchestration.operator_jobs.apply_plan import plan_jobs
 from orchestration.operator_jobs.reconcile import reconcile_jobs, reconciled_checks
+from orchestration.private_files import make_private
 from orchestration.realtime.job import realtime_job
 from orchestration.realtime.sensor import notification_sensors
+from orchestration.redaction import install
 from orchestration.resource_wiring import resources
 from orchestration.scale.executors import executor_of
+from orchestration.secret_check import check_secrets
 from orchestration.settings import MillpondSettings
 from orchestration.upgrade.ensure import ensure_current
-from orchestration.workflow_files import UserFiles, load_user_files
+from orchestration.workflow_files import UserFiles, load_user_files, runnable_workflows
 
 
 @dg.definitions
 def definitions() -> dg.Definitions:
     """Return the code location, after an upgrade of files that an earlier version made."""
+    install()
+    check_secrets()
     ensure_current(logging.getLogger("dagster").info)
     settings = MillpondSettings()
+    make_private(settings)
     files = load_user_files(settings.workflows)
-    workflows, groups, freshness = files.workflows, files.groups, files.groups.freshness_hours
-    # a workflow that an operator ever activated or deactivated stays in the jobs: a run checks its state in time
-    switched = {
-        name
-        for account in settings.per_account
-        for name, override in Switches(account.warehouse).overrides().items()
-        if override.active is not None
-    }
-    runnable = switched | {each.name for each in workflows if each.spec.active}
-    jobs: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
-        *group_jobs(
-            groups.groups,
-            [each for each in workflows if each.name in runnable],
-            {name: broken_asset_name(name) for name in files.broken},
-            [GROUPS_ASSET] if groups.problems else [],
-        ),
-        *reconcile_jobs(workflows),
-        maintenance_job(settings),
-        *plan_jobs(workflows, settings),
-        *activation_jobs(workflows, settings),
-        realtime_job(workflows, settings),
-    ]
+    workflows, runnable = files.workflows, runnable_workflows(files.workflows, settings)
+    jobs = _jobs(files, runnable, settings)
     names = {job.name for job in jobs}
     return dg.Definitions(
         assets=partitioned(_assets(files, runnable), settings),
         asset_checks=reconciled_checks(workflows),
         jobs=jobs,
-        schedules=schedules(groups, names, settings),
-        sensors=[
-            *group_sensors(groups.groups, names, settings),
-            *(alert_sensor(each, workflows, freshness) for each in settings.per_account),
-            *(sensor for each in settings.per_account for sensor in notification_sensors(each, workflows, names)),
-            dead_runs,
-            publish_after_failure(settings),
-        ],
+        schedules=schedules(files.groups, names, settings),
+        sensors=_sensors(files, names, settings),
         resources=resources_per_run(
             {each.account: resources(each, workflows) for each in settings.per_account}, settings
         ),
         executor=executor_of(settings),
     )
+
+
+def _jobs(
+    files: UserFiles, runnable: Collection[str], settings: MillpondSettings
+) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
+    return [
+        *group_jobs(
+            files.groups.groups,
+            [each for each in files.workflows if each.name in runnable],
+            {name: broken_asset_name(name) for name in files.broken},
+            [GROUPS_ASSET] if files.groups.problems else [],
+        ),
+        *reconcile_jobs(files.workflows),
+        maintenance_job(settings),
+        *plan_jobs(files.workflows, settings),
+        *activation_jobs(files.workflows, settings),
+        realtime_job(files.workflows, settings),
+    ]
+
+
+def _sensors(files: UserFiles, jobs: Collection[str], settings: MillpondSettings) -> list[dg.SensorDefinition]:
+    freshness = files.groups.freshness_hours
+    of_accounts = [
+        [alert_sensor(each, files.workflows, freshness), *notification_sensors(each, files.workflows, jobs)]
+        for each in settings.per_account
+    ]
+    return [
+        *group_sensors(files.groups.groups, jobs, settings),
+        *chain.from_iterable(of_accounts),
+        dead_runs,
+        publish_after_failure(settings),
+    ]
 
 
 def _assets(files: UserFiles, runnable: Collection[str]) -> Iterator[dg.AssetsDefinition]:

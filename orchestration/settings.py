@@ -5,19 +5,23 @@ Secrets are not read here: see `secret_settings.py`.
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal
 
-from dotenv import find_dotenv, load_dotenv
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic_settings import SettingsConfigDict
 
-load_dotenv(find_dotenv(usecwd=True))
+from orchestration.env_file import load_env_file
+from orchestration.settings_base import Settings, account_id, usable_home
+from orchestration.settings_error import SettingsError
+
+load_env_file()
 
 ROOT = Path(__file__).parent.parent
+MAX_DAYS = 36_500
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9]*")  # part of variable, folder, schema and sensor names
 
 
-class AccountError(ValueError):
+class AccountError(SettingsError):
     """Several accounts are configured and none was selected; the text names the setting."""
 
 
@@ -35,12 +39,14 @@ def env_name(name: str, *scopes: str) -> str:
     return "_".join([system, *(scope.upper() for scope in scopes if scope), rest])
 
 
-class MillpondSettings(BaseSettings):
+class MillpondSettings(Settings):
     """Settings of Millpond itself."""
 
-    model_config = SettingsConfigDict(env_prefix="MILLPOND_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="MILLPOND_")
 
-    home: Path = Field(Path(".millpond"), description="Folder of the warehouse, the sandbox and Dagster's storage.")
+    home: Annotated[Path, AfterValidator(usable_home)] = Field(
+        Path(".millpond"), description="Folder of the warehouse, the sandbox and Dagster's storage."
+    )
     accounts: str = Field(
         "",
         description="Names of several NetSuite accounts, such as acme,globex: each is a partition with its own home and"
@@ -49,21 +55,39 @@ class MillpondSettings(BaseSettings):
     account: str = Field("", description="The account that a command applies to, when there are several.")
     mode: Literal["sandbox", "live"] = Field("sandbox", description="`live` connects to the real systems.")
     workflows: Path = Field(ROOT / "orchestration" / "workflows", description="Folder of the workflow files.")
-    overlap_s: int = Field(900, ge=0, description="Seconds by which each incremental read overlaps the one before it.")
-    attempts: int = Field(6, ge=1, description="Maximum attempts per request, with exponential backoff.")
+    overlap_s: int = Field(
+        900, ge=0, le=31_536_000, description="Seconds by which each incremental read overlaps the one before it."
+    )
+    attempts: int = Field(6, ge=1, le=100, description="Maximum attempts per request, with exponential backoff.")
     optional_tables: str = Field(
         "", description="NetSuite tables that may be missing in this account, such as subsidiary,department."
     )
     max_missing_percent: float = Field(
         20, ge=0, le=100, description="Share of a table's ids that may disappear from NetSuite before its load stops."
     )
+    verify_days: float = Field(
+        7,
+        ge=0,
+        le=MAX_DAYS,
+        description="Days within which the values of every NetSuite row are read again, a share each night, because a"
+        " value may change without its date; 0: never.",
+    )
+    verify_calls: int = Field(
+        200,
+        ge=1,
+        le=1_000_000,
+        description="Maximum number of calls for that, per night and NetSuite table; a call reads 1000 rows.",
+    )
     memory_mb: int = Field(
-        512, ge=128, description="Megabytes that DuckDB may use in a step; larger tables spill to disk."
+        512, ge=128, le=16_777_216, description="Megabytes that DuckDB may use in a step; larger tables spill to disk."
     )
     personal_data: Literal["show", "mask", "empty"] = Field(
         "show",
         description="Personal data in analyst.duckdb: shown, masked by tokens, or emptied. With mask and empty, plans"
         " are printed without values.",
+    )
+    share_group: str = Field(
+        "", description="Group of this machine that may read analyst.duckdb. Blank: only the user of Millpond."
     )
     approvers: str = Field(
         "",
@@ -72,11 +96,12 @@ class MillpondSettings(BaseSettings):
     keep_history_days: int = Field(
         730,
         ge=0,
+        le=MAX_DAYS,
         description="Days to keep ended record versions, decisions and attempts; 0 keeps them forever.",
     )
-    keep_runs_days: float = Field(30, gt=0, description="Days to keep Dagster's runs and their events.")
-    keep_plans_days: float = Field(7, gt=0, description="Days to keep the values of closed plans.")
-    keep_reports_days: float = Field(90, gt=0, description="Days to keep run reports, 50 at most.")
+    keep_runs_days: float = Field(30, gt=0, le=MAX_DAYS, description="Days to keep Dagster's runs and their events.")
+    keep_plans_days: float = Field(7, gt=0, le=MAX_DAYS, description="Days to keep the values of closed plans.")
+    keep_reports_days: float = Field(90, gt=0, le=MAX_DAYS, description="Days to keep run reports, 50 at most.")
     warehouse_catalog: str = Field(
         "",
         description="PostgreSQL catalog of a DuckLake, such as `host=db dbname=millpond user=millpond`; give the"
@@ -94,7 +119,7 @@ class MillpondSettings(BaseSettings):
     )
     celery_broker: str = Field("", description="Celery broker, such as `redis://queue:6379/0`.")
     ui_allowed_hosts: str = Field("", description="Host names of the UI besides localhost, such as ops.example.com.")
-    webhook_port: int = Field(8378, description="Port of `millpond webhook`.")
+    webhook_port: int = Field(8378, ge=0, le=65535, description="Port of `millpond webhook`.")
     webhook_host: str = Field(
         "127.0.0.1", description="Address that `millpond webhook` listens on; put a TLS proxy in front of it."
     )
@@ -104,9 +129,9 @@ class MillpondSettings(BaseSettings):
     webhook_window_s: float = Field(
         300, gt=0, le=3600, description="Maximum difference in seconds between a notification's timestamp and now."
     )
-    webhook_max_bytes: int = Field(4096, ge=256, description="Maximum size of a change notification.")
+    webhook_max_bytes: int = Field(4096, ge=256, le=1_048_576, description="Maximum size of a change notification.")
     realtime_burst: int = Field(
-        200, ge=1, description="Pending records above which one full run replaces real-time updates."
+        200, ge=1, le=1_000_000, description="Pending records above which one full run replaces real-time updates."
     )
     realtime_wait_s: float = Field(
         14.3,
@@ -126,11 +151,13 @@ class MillpondSettings(BaseSettings):
             raise ValueError("use distinct names of lower-case letters and digits, such as acme,globex")
         return given
 
-    @model_validator(mode="after")
-    def _is_known_account(self) -> Self:
-        if self.account and self.account not in self.account_names:
-            raise ValueError(f"MILLPOND_ACCOUNT: no account {self.account} in MILLPOND_ACCOUNTS ({self.accounts})")
-        return self
+    @field_validator("account")
+    @classmethod
+    def _is_known_account(cls, given: str, info: ValidationInfo) -> str:
+        known = info.data.get("accounts", given)  # missing if it is itself invalid
+        if given and given not in split_list(known):
+            raise ValueError(f"no account {given} in MILLPOND_ACCOUNTS ({known})")
+        return given
 
     @property
     def account_names(self) -> tuple[str, ...]:
@@ -147,13 +174,18 @@ class MillpondSettings(BaseSettings):
         return self.model_copy(update={"account": account})
 
     @property
+    def is_account_selected(self) -> bool:
+        """True if there is only one account, or one of several is selected."""
+        return bool(self.account) or not self.account_names
+
+    @property
     def account_home(self) -> Path:
         """Folder of one account's files.
 
         Raises:
             AccountError: There are several accounts and none was selected.
         """
-        if self.account_names and not self.account:
+        if not self.is_account_selected:
             raise AccountError(f"select an account: set MILLPOND_ACCOUNT to one of {', '.join(self.account_names)}")
         return self.home.absolute() / "accounts" / self.account if self.account else self.home.absolute()
 
@@ -203,13 +235,16 @@ class MillpondSettings(BaseSettings):
         return self.home.absolute() / "dagster"
 
 
-class AlertSettings(BaseSettings):
+class AlertSettings(Settings):
     """Settings of alerts and their receivers, without secrets."""
 
-    model_config = SettingsConfigDict(env_prefix="MILLPOND_ALERT_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="MILLPOND_ALERT_")
 
     record_limit: int = Field(
-        10, ge=0, description="Alert when more than this many records are not sent for the same reason."
+        10,
+        ge=0,
+        le=1_000_000_000,
+        description="Alert when more than this many records are not sent for the same reason.",
     )
     ui_url: str = Field("", description="Address of the UI for links in alerts, such as https://ops.example.com.")
     slack_host: str = Field("hooks.slack.com", description="Host that MILLPOND_ALERT_SLACK_URL must belong to.")
@@ -224,19 +259,21 @@ class AlertSettings(BaseSettings):
     mail_to: str = Field("", description="Recipient addresses, such as ops@example.com,me@example.com.")
 
 
-class NetSuiteSettings(BaseSettings):
+class NetSuiteSettings(Settings):
     """NetSuite's address and sign-in, without secrets."""
 
-    model_config = SettingsConfigDict(env_prefix="NETSUITE_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="NETSUITE_")
 
-    account: str = Field("", description="Account id, such as 1234567 or 1234567_SB1.")
+    account: Annotated[str, AfterValidator(account_id)] = Field(
+        "", description="Account id, such as 1234567 or 1234567_SB1."
+    )
     base_url: str = Field("", description="Base URL. Blank: derived from the account id.")
     auth: Literal["oauth2", "tba"] = Field(
         "oauth2", description="OAuth 2.0 client credentials (oauth2) or token-based authentication (tba)."
     )
     private_key_file: str = Field("", description="PEM file of the certificate's private key.")
     concurrency: int = Field(
-        4, ge=1, description="Maximum concurrent requests; set it one below the account's concurrency limit."
+        4, ge=1, le=1000, description="Maximum concurrent requests; set it one below the account's concurrency limit."
     )
     language: str = Field(
         "",
@@ -245,10 +282,10 @@ class NetSuiteSettings(BaseSettings):
     )
 
 
-class SuiteProjectsSettings(BaseSettings):
+class SuiteProjectsSettings(Settings):
     """SuiteProjects Pro's address and sign-in, without secrets."""
 
-    model_config = SettingsConfigDict(env_prefix="SUITEPROJECTS_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="SUITEPROJECTS_")
 
     base_url: str = Field("", description="Base URL: https://<company>.app.netsuitesuiteprojectspro.com")
     company: str = Field("", description="Company id of the account.")
@@ -259,21 +296,24 @@ class SuiteProjectsSettings(BaseSettings):
     )
     redirect_uri: str = Field("http://127.0.0.1:8377/", description="Registered redirect URI of the application.")
     refresh_days: float = Field(
-        0, ge=0, description="Lifetime of a refresh token in days, as configured in the account. 0: unknown."
+        0,
+        ge=0,
+        le=MAX_DAYS,
+        description="Lifetime of a refresh token in days, as configured in the account. 0: unknown.",
     )
     token_file: str = Field("", description="File of the OAuth tokens. Blank: in MILLPOND_HOME.")
 
 
-class PrecoroSettings(BaseSettings):
+class PrecoroSettings(Settings):
     """Precoro's address and sign-in, without secrets."""
 
-    model_config = SettingsConfigDict(env_prefix="PRECORO_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="PRECORO_")
 
     region: Literal["com", "us"] = Field("com", description="Region of the account: com or us.")
     base_url: str = Field("", description="Base URL. Blank: derived from the region.")
     email: str = Field("", description="E-mail address of the token's user.")
     spacing_s: float = Field(
-        1.1, ge=1.0, description="Minimum seconds between two requests; Precoro allows one per second."
+        1.1, ge=1.0, le=3600, description="Minimum seconds between two requests; Precoro allows one per second."
     )
 
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.delivery.component.component import load_workflow
+from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.spec.dependencies import unmet_dependencies
+from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.yaml_file import WorkflowFileError
 from orchestration.automation.groups import GroupsFile, load_groups
+from orchestration.settings import MillpondSettings
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,17 @@ def load_workflows(folder: Path) -> tuple[list[Workflow], dict[str, str]]:
             broken[path.parent.name] = str(error)
     unmet = unmet_dependencies(workflows, folder)
     return [each for each in workflows if each.name not in unmet], {**broken, **unmet}
+
+
+def runnable_workflows(workflows: Sequence[Workflow], settings: MillpondSettings) -> set[str]:
+    """Return the workflows that runs include: those active in their file, and those that an operator ever switched.
+
+    The latter stay in the jobs also while they are off: a run checks their state in time.
+    """
+    switched = {
+        name
+        for account in settings.per_account
+        for name, override in Switches(account.warehouse).overrides().items()
+        if override.active is not None
+    }
+    return switched | {each.name for each in workflows if each.spec.active}

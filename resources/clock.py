@@ -5,9 +5,10 @@ opens the same folder sees the same time.
 """
 
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from resources.sqlite_file import SqliteFile
 
@@ -30,6 +31,39 @@ class Clock(Protocol):
         ...
 
 
+class Reading(NamedTuple):
+    """A reading of a clock that cannot be set; the difference of two readings of one origin is the time between."""
+
+    origin: str
+    seconds: float
+
+
+@runtime_checkable
+class SteadyClock(Protocol):
+    """A clock that also counts seconds, whatever it is set to."""
+
+    def steady(self) -> Reading:
+        """Return the seconds since its origin, which is another one after a restart and on another machine."""
+        ...
+
+
+def steady(clock: Clock) -> Reading:
+    """Return a steady reading; of a clock without one, its time."""
+    return clock.steady() if isinstance(clock, SteadyClock) else Reading("time", clock.now().timestamp())
+
+
+def _boot() -> str:
+    """Return an id of the machine's last start; where there is none, of this process."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return str(uuid.uuid4())
+
+
+_BOOT = _boot()
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts while the machine sleeps, where it exists
+
+
 def utc_now(clock: Clock) -> datetime:
     """Return the clock's time as naive UTC, as the warehouse's timestamps are."""
     return clock.now().replace(tzinfo=None)
@@ -41,6 +75,10 @@ class WallClock:
     def now(self) -> datetime:
         """Return the time in UTC."""
         return datetime.now(UTC)
+
+    def steady(self) -> Reading:
+        """Return the seconds since the machine's last start."""
+        return Reading(_BOOT, time.clock_gettime(_SINCE_BOOT))
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -83,6 +121,10 @@ class SharedClock:
     def now(self) -> datetime:
         """Return the time in UTC."""
         return datetime.fromtimestamp(self._read()[0], UTC)
+
+    def steady(self) -> Reading:
+        """Return its time: it is never set back."""
+        return Reading(str(self._file.path), self._read()[0])
 
     def sleep(self, seconds: float) -> None:
         """Wait, or advance the clock; two parallel sleeps of one second advance it by one second."""

@@ -1,8 +1,11 @@
-"""Encryption of text at rest with the keys of MILLPOND_ENCRYPTION_KEY.
+"""Encryption and signatures of text at rest with the keys of MILLPOND_ENCRYPTION_KEY.
 
 Several keys are separated by commas: the first encrypts, each decrypts. To rotate, put the new key in front of the old
 one and drop the old one when nothing encrypted with it is left.
 """
+
+import hashlib
+import hmac
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -11,6 +14,7 @@ PREFIX = "sealed:"  # marks encrypted text; text written before a key was set ha
 MALFORMED = "MILLPOND_ENCRYPTION_KEY must be 32 bytes in URL-safe base64; see .env.example"
 NO_KEY = "encrypted, but no key is set: set MILLPOND_ENCRYPTION_KEY to the key that encrypted it"
 WRONG_KEY = "encrypted with another MILLPOND_ENCRYPTION_KEY, or modified: set the key that encrypted it"
+PLAIN = "not encrypted, so it was stored before MILLPOND_ENCRYPTION_KEY was set, or modified"
 
 
 class EncryptionError(Exception):
@@ -29,8 +33,10 @@ class Cipher:
         Raises:
             EncryptionError: A key has another form.
         """
+        given = [key.strip() for key in keys.split(",")] if keys.strip() else []
+        self._signing = [hmac.digest(key.encode(), b"millpond: signatures", "sha256") for key in given]
         try:
-            self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")]) if keys else None
+            self._fernet = MultiFernet([Fernet(key) for key in given]) if given else None
         except ValueError as error:
             raise EncryptionError(MALFORMED) from error
 
@@ -43,13 +49,19 @@ class Cipher:
         """Return the text encrypted and marked with PREFIX, or unchanged without a key."""
         return PREFIX + self._fernet.encrypt(text.encode()).decode() if self._fernet else text
 
-    def decrypt(self, text: str) -> str:
+    def decrypt(self, text: str, *, allow_plain: bool = True) -> str:
         """Return the original of what `encrypt` returned.
+
+        Args:
+            text: The text.
+            allow_plain: Whether text that was stored before a key was set is returned as it is.
 
         Raises:
             EncryptionError: No key is set, no key fits, or the text was modified.
         """
         if not text.startswith(PREFIX):
+            if self.has_key and not allow_plain:
+                raise EncryptionError(PLAIN)
             return text
         if self._fernet is None:
             raise EncryptionError(NO_KEY)
@@ -57,3 +69,15 @@ class Cipher:
             return self._fernet.decrypt(text.removeprefix(PREFIX)).decode()
         except InvalidToken as error:
             raise EncryptionError(WRONG_KEY) from error
+
+    def sign(self, checksum: str, facts: str) -> str:
+        """Return a signature of a checksum and of facts that belong to it; without a key, the checksum."""
+        return self._signature(self._signing[0], checksum, facts) if self._signing else checksum
+
+    def is_signed(self, checksum: str, facts: str, signature: str) -> bool:
+        """Return whether `sign` returned this signature, with any of the keys; without a key, compare the checksum."""
+        own = [self._signature(key, checksum, facts) for key in self._signing] or [checksum]
+        return any(hmac.compare_digest(each.encode(), signature.encode()) for each in own)
+
+    def _signature(self, key: bytes, checksum: str, facts: str) -> str:
+        return "hmac:" + hmac.new(key, f"{checksum}\n{facts}".encode(), hashlib.sha256).hexdigest()

@@ -8,15 +8,19 @@ IntegrationError
 ├── QuotaExhaustedError     stop this run as partial; the next one continues (daily limits)
 ├── RecordRejectedError     skip this record, keep the others, report it (400, 409, 422)
 ├── RequestRejectedError    do not retry: the request itself is wrong (other 4xx)
-│   └── CredentialsError    do not retry: a person must renew a key (401, 403)
+│   ├── CredentialsError    do not retry: a person must renew a key (401, 403)
+│   └── UntrustedError      do not retry: the certificate is expired, of another host, or not trusted
 └── ContractError           stop: the response is not as documented
 """
 
+from resources.redaction import redact
+
 
 class IntegrationError(Exception):
-    """An error of another system; `str()` is `system: operation: reason`, never a record's contents."""
+    """An error of another system; `str()` is `system: operation: reason`, never a record's contents or a secret."""
 
     def __init__(self, system: str, operation: str, reason: str) -> None:
+        reason = redact(reason)
         super().__init__(f"{system}: {operation}: {reason}")
         self.system = system
         self.operation = operation
@@ -65,6 +69,10 @@ class RequestRejectedError(IntegrationError):
 
 class CredentialsError(RequestRejectedError):
     """A key, token or permission was rejected; a person must renew it."""
+
+
+class UntrustedError(RequestRejectedError):
+    """The other side could not prove who it is; nothing was sent."""
 
 
 class ContractError(IntegrationError):

@@ -28,14 +28,17 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
     UnreachableError,
+    UntrustedError,
 )
 from resources.failpoints import reach
-from resources.http_refusals import TEXT_LENGTH, advice_on, host_of, refusal_of, retry_after_s
+from resources.http_failures import TEXT_LENGTH, advice_on, host_of, is_untrusted, retry_after_s, temporary_failure
+from resources.http_limits import AnswerLimitError
+from resources.http_pool import UNSENDABLE
 
 ATTEMPTS = 6
 PARSE_ATTEMPTS = 3  # for a response that arrived but cannot be parsed
 MAX_BACKOFF_S = 60.0
-MAX_WAIT_S = 300.0  # for a limit; a service that asks for more is asked once more after this, then given up
+MAX_WAIT_S = 300.0  # for a limit; if a service asks for more, the call is repeated once after this, then given up
 BACKOFF = wait_random_exponential(multiplier=1.0, max=MAX_BACKOFF_S)  # full jitter
 
 SERVICE_UNAVAILABLE = httpx.codes.SERVICE_UNAVAILABLE
@@ -58,7 +61,6 @@ class HttpClient:
         max_wait_s: float = MAX_WAIT_S,
         address_settings: str = "",
         translate: Translate | None = None,
-        before_send: Callable[[], None] | None = None,
         slot: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Wrap an httpx client.
@@ -72,7 +74,6 @@ class HttpClient:
             max_wait_s: Longest single wait, whatever the service asks for.
             address_settings: The settings that contain the address, for errors; `<SYSTEM>_BASE_URL` by default.
             translate: Returns the error of a response in this system's own wording; None leaves it to the HTTP status.
-            before_send: Called before each attempt, for rate limits and for counting calls.
             slot: Held during each attempt until its response is read, but not while waiting for the next one.
         """
         self._http = http
@@ -83,7 +84,6 @@ class HttpClient:
         self._max_wait_s = max_wait_s
         self._address_settings = address_settings or f"{system.upper()}_BASE_URL"
         self._translate = translate
-        self._before_send = before_send
         self._slot = slot
         self._unreachable = False
         self.calls = 0
@@ -172,8 +172,6 @@ class HttpClient:
         safe_to_repeat: bool,  # noqa: FBT001 - tenacity passes it by position
         request: dict[str, Any],
     ) -> httpx.Response:
-        if self._before_send:
-            self._before_send()
         self.calls += 1
         try:
             with self._slot():
@@ -182,12 +180,20 @@ class HttpClient:
                 reach("request_served")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             reason = advice_on(error, str(self._http.base_url), self._address_settings)
-            raise UnreachableError(self._system, operation, reason) from error
+            failed = UntrustedError if is_untrusted(error) else UnreachableError
+            raise failed(self._system, operation, reason) from None  # it may quote a proxy's password
         except httpx.UnsupportedProtocol as error:  # another host than the configured one: retrying cannot help
-            raise RequestRejectedError(self._system, operation, str(error)) from error
+            raise RequestRejectedError(self._system, operation, str(error)) from None
+        except (httpx.LocalProtocolError, UnicodeEncodeError):  # nothing was sent; the error quotes the header
+            raise CredentialsError(self._system, operation, UNSENDABLE) from None
+        except AnswerLimitError as error:  # the next one would be no better
+            over = ContractError if safe_to_repeat else AnswerLostError
+            raise over(self._system, operation, str(error)) from None
         except httpx.RequestError as error:  # lost, cut, or compressed in a way that cannot be undone
             lost = TransientError if safe_to_repeat else AnswerLostError
-            raise lost(self._system, operation, f"no usable response ({type(error).__name__})") from error
+            raise lost(
+                self._system, operation, f"no usable response ({type(error).__name__})"
+            ) from None  # it may quote
         found = (self._translate and self._translate(response)) or self._by_status(
             response, operation, safe_to_repeat=safe_to_repeat
         )
@@ -200,10 +206,10 @@ class HttpClient:
     def _by_status(self, response: httpx.Response, operation: str, *, safe_to_repeat: bool) -> IntegrationError | None:
         if response.is_success:
             return None
-        return self._passing(response, operation, safe_to_repeat=safe_to_repeat) or self._final(response, operation)
+        return self._temporary(response, operation, safe_to_repeat=safe_to_repeat) or self._final(response, operation)
 
-    def _passing(self, response: httpx.Response, operation: str, *, safe_to_repeat: bool) -> TransientError | None:
-        """Return the error of a refusal that passes, by its status or its words; None if it does not."""
+    def _temporary(self, response: httpx.Response, operation: str, *, safe_to_repeat: bool) -> TransientError | None:
+        """Return the error of a temporary failure, by its status or its words; None for a final one."""
         status, reason = response.status_code, f"HTTP {response.status_code}"
         after = retry_after_s(response, self._clock.now())
         if status == httpx.codes.TOO_MANY_REQUESTS or (status == SERVICE_UNAVAILABLE and after and safe_to_repeat):
@@ -213,7 +219,7 @@ class HttpClient:
             return lost(self._system, operation, reason)
         if not response.is_client_error or status == httpx.codes.UNAUTHORIZED:
             return None
-        return refusal_of(self._system, operation, reason, response.text[:TEXT_LENGTH], after_s=after)
+        return temporary_failure(self._system, operation, reason, response.text[:TEXT_LENGTH], after_s=after)
 
     def _final(self, response: httpx.Response, operation: str) -> IntegrationError:
         status, reason = response.status_code, f"HTTP {response.status_code}"

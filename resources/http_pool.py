@@ -12,10 +12,12 @@ from pathlib import Path
 import httpx
 
 from resources.errors import CredentialsError
-from resources.http_refusals import proxy_of
+from resources.http_failures import LOOPBACK, proxy_of
+from resources.http_limits import BoundedTransport
 
 TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 15.0  # a reachable host accepts a connection at once
+UNSENDABLE = "a credential or header has characters that cannot be sent: check the settings of the sign-in"
 NOWHERE = "https://not-configured.invalid"
 
 
@@ -62,6 +64,8 @@ def invalid_base_url(system: str, base_url: str) -> str:
         url = httpx.URL(base_url)
     except httpx.InvalidURL:
         url = httpx.URL()
+    if url.scheme == "http" and url.host and url.host not in LOOPBACK:
+        return f"{system.upper()}_BASE_URL begins with http://, so that anyone on the way could read it: use https://"
     if url.scheme in {"http", "https"} and url.host:
         return ""
     return f"{system.upper()}_BASE_URL is not an address of the form https://host: correct it"
@@ -96,7 +100,6 @@ def open_http(
     auth: httpx.Auth | None = None,
     headers: dict[str, str] | None = None,
     transport: httpx.BaseTransport | None = None,
-    timeout_s: float = TIMEOUT_S,
     connections: int = 20,
     ca_file: Path | None = None,
     around: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
@@ -108,19 +111,21 @@ def open_http(
         auth: Signs each request.
         headers: Sent with each request.
         transport: The sandbox in process; None for the network.
-        timeout_s: Seconds to wait for one response.
         connections: Pool size.
         ca_file: An additional certificate authority, for the sandbox behind TLS.
         around: Wraps the transport, for example with a budget that counts each request.
     """
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     inner = transport or _network(base_url, ca_file, limits)
+    if any(not value.isascii() or not value.isprintable() for value in (headers or {}).values()):
+        headers, inner = {}, ClosedTransport("network", UNSENDABLE)  # httpx would quote the value in its error
+    bounded = BoundedTransport(around(inner) if around else inner)
     with httpx.Client(
         base_url=base_url,
         auth=auth,
         headers=headers,
-        timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
-        transport=PinnedTransport(base_url, around(inner) if around else inner),
+        timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+        transport=PinnedTransport(base_url, bounded),
         follow_redirects=False,
         trust_env=False,
     ) as http:

@@ -7,24 +7,25 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from resources.clock import Clock
+from resources.clock import Clock, steady
 from resources.errors import QuotaExhaustedError
 from resources.sqlite_file import SqliteFile
 
 SCHEMA = """
 create table if not exists calls (account text not null, at real not null, identity text);
 create index if not exists calls_by_time on calls (account, at);
-create index if not exists calls_by_identity on calls (account, identity, at)
+create index if not exists calls_by_identity on calls (account, identity, at);
+create table if not exists timeline (origin text primary key, ahead real not null)
 """
 
 # longer than an hourly limit can last, much shorter than a daily one
 PATIENCE_S = 3700.0
 # a call may arrive a little later than it was recorded, the one before it at once
-SLACK_S = 0.5
+SLACK_S = 0.5  # added to each window for the travel time of a call
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,12 @@ class SqliteLog:
         with self._file.write() as connection:
             yield connection.execute
 
-    def now(self, execute: Callable[..., Any], clock: Clock) -> float:  # noqa: ARG002
-        """Return the clock's time: the processes of one machine share it."""
-        return clock.now().timestamp()
+    def now(self, execute: Callable[..., Any], clock: Clock) -> float:
+        """Return the clock's time, counted on since the machine started: setting it has no effect."""
+        reading = steady(clock)
+        values = (reading.origin, clock.now().timestamp() - reading.seconds)
+        execute("insert or ignore into timeline values (?, ?)", values)
+        return reading.seconds + float(execute("select ahead from timeline where origin = ?", values[:1]).fetchone()[0])
 
 
 class CallBudget:
@@ -80,7 +84,6 @@ class CallBudget:
         identical_per_hour: int | None = None,
         spacing_s: float = 0.0,
         patience_s: float = PATIENCE_S,
-        slack_s: float = SLACK_S,
     ) -> None:
         """Open or create the log.
 
@@ -93,7 +96,6 @@ class CallBudget:
             identical_per_hour: Maximum calls with the same identity per hour.
             spacing_s: Seconds between any two calls of an account.
             patience_s: Longest single wait; a longer one raises instead.
-            slack_s: Added to each window for the travel time of a call.
         """
         self._log = SqliteLog(log) if isinstance(log, Path) else log
         self._windows = tuple(windows)
@@ -109,8 +111,7 @@ class CallBudget:
         ]
         self._spacing_s = spacing_s
         self._patience_s = patience_s
-        self._slack_s = slack_s
-        self._kept_s = max((each.seconds for each in (*self._windows, *self._identical)), default=0.0) + slack_s
+        self._kept_s = max((each.seconds for each in (*self._windows, *self._identical)), default=0.0) + SLACK_S
 
     def acquire(self, account: str, *, identity: str | None = None) -> int:
         """Wait until every window has room for one more call, and record it.
@@ -137,7 +138,7 @@ class CallBudget:
                     execute("delete from calls where account = ? and at < ?", (account, now - self._kept_s))
                     return int(call[0][0])
             if ready - now > self._patience_s:
-                moment = datetime.fromtimestamp(math.ceil(ready), UTC)
+                moment = self._clock.now() + timedelta(seconds=math.ceil(ready - now))
                 reason = f"the {name} quota is used up; continues at {moment:%Y-%m-%d %H:%M:%S} UTC"
                 raise QuotaExhaustedError(self._system, "call budget", reason)
             self._clock.sleep(max(ready - now, 0.001))  # a shorter wait may be lost in rounding
@@ -170,11 +171,11 @@ class CallBudget:
         for window in self._windows:
             at = _nth_latest(execute, "account = ?", (account,), window.calls)
             if at is not None:
-                moments.append((at + window.seconds + self._slack_s, window.name))
+                moments.append((at + window.seconds + SLACK_S, window.name))
         for window in self._identical if identity is not None else ():
             at = _nth_latest(execute, "account = ? and identity = ?", (account, identity), window.calls)
             if at is not None:
-                moments.append((at + window.seconds + self._slack_s, window.name))
+                moments.append((at + window.seconds + SLACK_S, window.name))
         return max(moments)
 
     def remaining(self, account: str) -> dict[str, int]:
@@ -185,7 +186,7 @@ class CallBudget:
             return {
                 window.name: max(
                     0,
-                    window.calls - execute(statement, (account, now - window.seconds - self._slack_s)).fetchone()[0],
+                    window.calls - execute(statement, (account, now - window.seconds - SLACK_S)).fetchone()[0],
                 )
                 for window in self._windows
             }

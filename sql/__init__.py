@@ -54,7 +54,8 @@ def statement(layer: str, name: str) -> Statement:
     """
     path = FOLDER / layer / f"{_CUSTOM_RECORD.sub(_TEMPLATE, name)}.sql"
     custom = _CUSTOM_RECORD.search(name)
-    match = _HEADER.match(path.read_text().replace(_TEMPLATE, custom[0]) if custom else path.read_text())
+    text = path.read_text(encoding="utf-8")
+    match = _HEADER.match(text.replace(_TEMPLATE, custom[0]) if custom else text)
     if match is None:
         raise ValueError(f"{path}: the file must begin with a /* header */")
     title, _, rest = match["header"].partition("\n")

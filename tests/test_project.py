@@ -19,7 +19,8 @@ from packaging.utils import canonicalize_name
 import sql
 from orchestration.cli.main import app
 from orchestration.cli.sandbox import app as sandbox_app
-from orchestration.secret_settings import SECRETS
+from orchestration.known_names import DEPLOYMENT, setting_names
+from orchestration.secret_names import SECRETS
 from orchestration.settings import ROOT, SETTINGS
 
 FOLDERS = ("orchestration", "assets", "resources", "sql")  # each may import those to its right
@@ -41,23 +42,42 @@ MAY_IMPORT_DAGSTER = (
     "assets/asset_metadata.py",
     "resources/*/resource.py",
 )
-# under orchestration/: plain Python, which the command line, the webhook and the sign-in import without Dagster
+# plain Python among them, which the command line, the webhook and the sign-in import without Dagster
 MAY_NOT_IMPORT_DAGSTER = (
-    "orchestration/settings.py",
+    "assets/delivery/component/workflow_file.py",
     "orchestration/alerts/conditions.py",
     "orchestration/alerts/notify.py",
     "orchestration/alerts/store.py",
-    "orchestration/automation/groups.py",
     "orchestration/automation/full_refresh.py",
+    "orchestration/automation/groups.py",
+    "orchestration/cli/doctor.py",
+    "orchestration/cli/explain.py",
+    "orchestration/cli/link_list.py",
+    "orchestration/cli/links.py",
     "orchestration/cli/main.py",
     "orchestration/cli/output.py",
+    "orchestration/cli/plan_list.py",
+    "orchestration/cli/plans.py",
+    "orchestration/cli/report.py",
+    "orchestration/cli/run.py",
+    "orchestration/cli/start.py",
     "orchestration/cli/summary.py",
+    "orchestration/cli/tables.py",
+    "orchestration/cli/validate.py",
+    "orchestration/clients.py",
+    "orchestration/connections.py",
     "orchestration/maintenance/compact.py",
+    "orchestration/opened_warehouse.py",
     "orchestration/operator_jobs/plan_actions.py",
     "orchestration/realtime/queue.py",
+    "orchestration/realtime/sync_pending.py",
     "orchestration/realtime/webhook.py",
     "orchestration/scale/celery_heartbeat.py",
+    "orchestration/secret_settings.py",
+    "orchestration/settings.py",
+    "orchestration/table_needs.py",
     "orchestration/web/sign_in.py",
+    "orchestration/workflow_files.py",
 )
 ARCHIVES = {".xz"}
 PRIVATE_DAGSTER = Path("orchestration/dagster_internals.py")
@@ -69,6 +89,8 @@ COMES_WITH = {
     "dagster-shared": "dagster",
     "packaging": "pytest",
     "psycopg2": "psycopg2-binary",
+    "sqlalchemy": "dagster",
+    "watchdog": "dagster",
     "websockets": "uvicorn",
 }
 # compared by the benches, in separate environments
@@ -375,6 +397,27 @@ def test_a_documented_file_exists(document: str) -> None:
     assert not missing | {path for path in paths if not (ROOT / path).exists()}
 
 
+def markdown_files() -> list[Path]:
+    """Return every Markdown file but those that quote: earlier versions, and facts about other systems."""
+    quoting = {"upgrade.md", "CHANGELOG.md"}
+    return [
+        path for path in project_files()
+        if path.suffix == ".md" and path.name not in quoting and path.parent.name != "facts"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", markdown_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_documented_setting_exists(path: Path) -> None:
+    """A setting that was renamed has no effect; those of an account or connection have its name in the middle."""
+    known = setting_names() | set(DEPLOYMENT)
+    scoped = (name.partition("_") for name in known if not name.startswith("MILLPOND_"))
+    pattern = re.compile("|".join([*known, *(rf"{system}_([A-Z0-9]+_){{1,2}}{rest}" for system, _, rest in scoped)]))
+    prefixes = "|".join({name.partition("_")[0] for name in known})
+    named = re.findall(rf"\b(?:{prefixes})_[A-Z0-9_]*[A-Z0-9]\b", path.read_text(encoding="utf-8"))
+
+    assert {name for name in named if not pattern.fullmatch(name)} == set()
+
+
 def test_every_dependency_has_its_reason() -> None:
     """The decisions document lists each one."""
     names = re.findall(r"`([A-Za-z0-9_.-]+)(?:\[\w+\])?`", DECISIONS.read_text())
@@ -390,8 +433,9 @@ def test_every_make_target_has_a_help_text() -> None:
     assert {name for name in phony if not re.search(rf"^{name}:.*## \w", text, re.MULTILINE)} == set()
 
 
-def test_dagster_accepts_its_settings(tmp_path: Path) -> None:
+def test_dagster_accepts_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Telemetry is off, the warehouse has one writer, and a killed run releases its slot."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         pools = instance.get_concurrency_config().pool_config

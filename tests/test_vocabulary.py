@@ -21,7 +21,7 @@ REPLACED = {
     r"unpick\w*": "deselect",
     r"stray": "orphaned",
     r"wakes": "reactivates",
-    r"nobody|everybody|anybody": "no one, everyone, anyone",
+    r"nobody|everybody|anybody|somebody": "no one, everyone, anyone, someone",
     r"by hand": "manually",
     r"just now": "currently",
     r"under way": "in progress",

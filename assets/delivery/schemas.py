@@ -28,14 +28,17 @@ MANUAL = "manual"  # matched_by of records that a person linked
 LOST_CREATE = "lost_create"  # matched_by of records that a create without a response may have made
 PARENT = "(parent)"  # name of the parent among the changed fields
 
-# dispositions; `block`: a value is unknown, because what it is looked up in was not read
-DELIVER, RETIRE, SKIP, QUARANTINE, BLOCK = "deliver", "retire", "skip", "quarantine", "block"
+# dispositions; `block`: a value is unknown, because what it is looked up in was not read; `hold`: whether the record
+# still exists is unknown, so that its target record stays as it is
+DELIVER, RETIRE, SKIP, QUARANTINE, BLOCK, HOLD = "deliver", "retire", "skip", "quarantine", "block", "hold"
+
+MISSING = "missing_without_note"  # reason code of a record that NetSuite no longer shows, without saying why
 
 # Columns of every mart, before the target's own fields.
 MART_COMMENTS = {
     "source": "Staging table of the record, without its prefix.",
     "source_id": "NetSuite internal id.",
-    "disposition": "deliver, retire (deactivate the target's record, if there is one), skip, quarantine or block.",
+    "disposition": "deliver, retire (deactivate the target's record, if any), hold, skip, quarantine or block.",
     "reason_code": "Code of the reason; null if the record is delivered.",
     "reason": "The reason in words.",
     "parent_source": "Source of the parent record.",

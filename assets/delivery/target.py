@@ -79,7 +79,7 @@ class Verdict(StrEnum):
     """The outcome of one send."""
 
     CONFIRMED = "confirmed"
-    REJECTED = "rejected"  # the target rejected this record; the batch goes on
+    REJECTED = "rejected"  # the target rejected this record; the batch continues
     UNKNOWN = "unknown"  # sent, but the response was lost: read back before sending again
     NOT_SENT = "not_sent"  # the run stopped before this record (quota, no connection)
 
@@ -103,8 +103,9 @@ class SendResult:
     stop: Exception | None = None
 
 
-UNEXPLAINED = "unexplained"  # code of an unknown outcome: the target refused this record and gave no reason
+UNEXPLAINED = "unexplained"  # code of an unknown outcome: the target rejected this record without a reason
 UNFINISHED = "unfinished"  # code of a confirmed create whose second call may not have arrived
+KEYED = "keyed"  # code of a confirmed create whose response had our key, so it needed no second call for it
 
 
 # Columns of every target state, before the target's own fields.
@@ -141,6 +142,14 @@ class RecordQuery:
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Unkeyed:
+    """The records without our key: all of them, and for each create those with its name and its place."""
+
+    target_ids: Collection[str] = ()
+    alike: Sequence[Sequence[str]] = ()
+
+
 class Target(Protocol):
     """One type of record in one target system, as the engine sees it.
 
@@ -155,6 +164,7 @@ class Target(Protocol):
     creates_in_two_calls: bool = False  # whether a create is only complete after a second call
     lists_all: bool = True  # whether `read` is known to return every record, inactive ones included
     name_field: str = ""  # the name of a record that a create left without our key; blank: a create never does
+    settle_s: float = 0.0  # seconds after a create in which a read may not show the record yet
 
     @property
     def calls(self) -> int:
@@ -211,13 +221,13 @@ class Target(Protocol):
         """
         return SendResult([Outcome(Verdict.CONFIRMED, target_id) for target_id in target_ids])
 
-    def find_unkeyed(self, creates: Sequence[Write]) -> Sequence[Sequence[str]]:
-        """Return for each create the target ids of all records without our key that it may have made.
+    def find_unkeyed(self, creates: Sequence[Write]) -> Unkeyed:
+        """Return the records without our key.
 
         Raises:
             IntegrationError: They cannot be read.
         """
-        return [()] * len(creates)
+        return Unkeyed(alike=[()] * len(creates))
 
     def read_unlisted(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:  # noqa: ARG002 - nothing is unlisted here
         """Read by target id the records that existed before and that `read` did not return.

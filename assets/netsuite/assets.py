@@ -73,11 +73,12 @@ def raw_asset(name: str, *, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
     return raw
 
 
-# children follow their parents: children of changed parents are read again in the same run
+# children follow their parents: children of changed parents are read again in the same run, as are projects and
+# contacts of a customer that was merged or deleted
 _PARENT_TABLES: Mapping[str, Sequence[str]] = {
     name: RECORD_TYPES[record_type.parent_type].raw_tables
     for name, record_type in RECORD_TYPES.items()
-    if record_type.parent
+    if record_type.parent or (record_type.links and name != record_type.parent_type)
 }
 
 RAW_ASSETS: Mapping[str, dg.AssetsDefinition] = {

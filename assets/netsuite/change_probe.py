@@ -8,9 +8,10 @@ from typing import NamedTuple
 from assets.netsuite.extract.deletions import DELETION_ZONE
 from assets.netsuite.extract.watermarks import UNKNOWN_ZONE_OVERLAP
 from assets.netsuite.record_types import RECORD_TYPES
-from resources.errors import CredentialsError, RequestRejectedError
+from resources.errors import CredentialsError
 from resources.netsuite.client import TIMESTAMP, NetSuiteClient
-from resources.netsuite.errors import MissingTableError
+from resources.netsuite.errors import MissingTableError, PermissionRefusedError
+from resources.netsuite.rejected_columns import REJECTIONS, missing_if_rejected
 
 POLLED = ("customers", "projects", "contacts")
 DELETED = "deletedrecord"
@@ -55,12 +56,12 @@ def changed_since(client: NetSuiteClient, watermark: datetime) -> dict[str, Chan
     questions[DELETED] = _Question(text, watermark.astimezone(DELETION_ZONE))
     try:
         rows = _ask(client, list(questions.values()))
-    except CredentialsError:
-        raise
-    except RequestRejectedError:
+    except REJECTIONS as error:
+        if isinstance(error, CredentialsError) and not isinstance(error, PermissionRefusedError):
+            raise
         rows = []
-        for question in questions.values():
-            with suppress(MissingTableError):
+        for table, question in questions.items():
+            with suppress(MissingTableError), missing_if_rejected(client, table):
                 rows += _ask(client, [question])
     found = {row["which"]: Change(int(row.get("n") or 0), row.get("latest") or "") for row in rows}
     return {table: found[table] for table in questions if table in found and found[table].rows}

@@ -4,7 +4,7 @@ sql/extract/<record type>.sql lists the columns; a `RecordType` says how changes
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
@@ -23,9 +23,12 @@ class RecordType:
         table: NetSuite's table; also the key of its watermark.
         required: Columns without which the rows are useless.
         modified: Timestamp column by which changes are found; empty: the table is read in full each time.
-        deleted_types: Values of `deletedrecord.type`, in lower case, that may mean this record type.
+        deleted_types: Values of `deletedrecord.type`, in lower case, that may mean this record type; empty: NetSuite
+            leaves no deletion note of its rows.
         parent: Column with the id of the record that a row belongs to; rows are read again when that record changes.
         parent_type: Record type of the parent.
+        links: Columns with the id of another record, and the record types that it may be of; rows are read again when
+            that record is deleted.
         optional: The account may lack the table; the raw table then stays empty.
         has_stages: Rows are split over the raw tables of leads, prospects and customers.
         rest_name: Name in the metadata catalog, for record types with custom fields.
@@ -38,9 +41,16 @@ class RecordType:
     deleted_types: frozenset[str] = frozenset()
     parent: str = ""
     parent_type: str = "customers"
+    links: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     optional: bool = False
     has_stages: bool = False
     rest_name: str = ""
+
+    @property
+    def references(self) -> Mapping[str, tuple[str, ...]]:
+        """Every column of the raw table with the id of another record, and the record types that it may be of."""
+        parent = self.parent.rpartition(".")[2]
+        return {**self.links, parent: (self.parent_type,)} if parent else self.links
 
     @property
     def query(self) -> Query:
@@ -62,6 +72,7 @@ _ALL = (
         modified="c.lastmodifieddate",
         # custjob: possible type of a deleted customer or project, netsuite.md §5.5
         deleted_types=frozenset({"customer", "lead", "prospect", "custjob"}),
+        links=MappingProxyType({"parent": ("customers",)}),
         has_stages=True,
         rest_name="customer",
     ),
@@ -71,6 +82,7 @@ _ALL = (
         required=frozenset({"id", "entityid", "customer", "isinactive", "lastmodifieddate"}),
         modified="j.lastmodifieddate",
         deleted_types=frozenset({"job", "project", "custjob"}),
+        links=MappingProxyType({"customer": ("customers",), "parent": ("customers", "projects")}),
         rest_name="job",
     ),
     RecordType(
@@ -79,6 +91,7 @@ _ALL = (
         required=frozenset({"id", "company", "isinactive", "lastmodifieddate"}),
         modified="c.lastmodifieddate",
         deleted_types=frozenset({"contact"}),
+        links=MappingProxyType({"company": ("customers", "projects")}),
         rest_name="contact",
     ),
     RecordType(
@@ -104,12 +117,18 @@ _ALL = (
         parent_type="contacts",
         optional=True,
     ),
-    RecordType(name="subsidiaries", table="subsidiary"),
-    RecordType(name="departments", table="department"),
-    RecordType(name="classifications", table="classification"),
-    RecordType(name="locations", table="location"),
-    RecordType(name="currencies", table="currency"),
-    RecordType(name="entity_statuses", table="entitystatus", required=frozenset({"key", "name"})),
+    # spellings of the types below: netsuite.md §5.5 [U]
+    RecordType(name="subsidiaries", table="subsidiary", deleted_types=frozenset({"subsidiary"})),
+    RecordType(name="departments", table="department", deleted_types=frozenset({"department"})),
+    RecordType(name="classifications", table="classification", deleted_types=frozenset({"classification", "class"})),
+    RecordType(name="locations", table="location", deleted_types=frozenset({"location"})),
+    RecordType(name="currencies", table="currency", deleted_types=frozenset({"currency"})),
+    RecordType(
+        name="entity_statuses",
+        table="entitystatus",
+        required=frozenset({"key", "name"}),
+        deleted_types=frozenset({"entitystatus", "customerstatus"}),
+    ),
 )
 
 RECORD_TYPES: Mapping[str, RecordType] = MappingProxyType({record_type.name: record_type for record_type in _ALL})
@@ -125,5 +144,13 @@ def record_type_of(name: str) -> RecordType:
     if not is_on_demand(name):
         return RECORD_TYPES[name]
     if name == SERVICE_ITEMS:
-        return RecordType(name=name, table="item", required=frozenset({"id", "itemid"}), rest_name="serviceItem")
-    return RecordType(name=name, table=name, required=frozenset({"id"}), rest_name=name)
+        return RecordType(
+            name=name,
+            table="item",
+            required=frozenset({"id", "itemid"}),
+            deleted_types=frozenset({"item", "service", "serviceitem"}),
+            rest_name="serviceItem",
+        )
+    return RecordType(
+        name=name, table=name, required=frozenset({"id"}), deleted_types=frozenset({name}), rest_name=name
+    )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from assets.delivery.ledger.unkeyed import plain_name
 from assets.delivery.schemas import PARENT
 from assets.delivery.target import Action, Write
 from assets.precoro.canonical import canonical
@@ -64,15 +65,10 @@ class OptionState:
 
     def could_be(self, option: Option, write: Write) -> bool:
         """Return whether a create may have made this option: it has its name and, if that is shown, its place."""
-        if option.external_id is not None or _plain(option.name) != _plain(write.values.get("name") or ""):
+        if option.external_id is not None or plain_name(option.name) != plain_name(write.values.get("name")):
             return False
         if option.has_parent_info:
             return write.parent_id == (None if option.parent_id is None else str(option.parent_id))
         parent = self._options.get(write.parent_id or "")
         above = 0 if write.parent_id is None else parent.level if parent else None
         return option.level is None or above is None or option.level == above + 1
-
-
-def _plain(name: str) -> str:
-    """Return a name without what a service may change in it: spaces and case."""
-    return " ".join(name.split()).casefold()

@@ -6,7 +6,7 @@ Write  ->  OptionWriter.write  ->  WriteResult(outcome, stop)
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from assets.delivery.target import UNFINISHED, Action, Outcome, Verdict, Write
+from assets.delivery.target import KEYED, UNFINISHED, Action, Outcome, Verdict, Write
 from assets.precoro.canonical import FIELDS, echo
 from assets.precoro.option_state import OptionState
 from resources.errors import (
@@ -103,6 +103,7 @@ class OptionWriter:
     def _complete(self, field_id: int, write: Write, values: Mapping[str, str], option: Option) -> WriteResult:
         """Repair the external id if the service did not store it, and restrict a new option."""
         target_id, external_id = str(option.option_id), values.get("externalId")
+        carried = write.action is Action.CREATE and bool(external_id) and option.external_id == external_id
         keyed = restricted = WriteResult(Outcome(Verdict.CONFIRMED, target_id))
         try:
             if external_id and option.external_id != external_id:
@@ -115,7 +116,9 @@ class OptionWriter:
         parent = values.get("parent[id]") or None
         self.state.record_write(option, parent)
         reason = restricted.outcome.reason or keyed.outcome.reason
-        outcome = replace(restricted.outcome, reason=reason, echo=echo(option, parent) if option.is_whole else None)
+        code = restricted.outcome.code or (KEYED if carried else "")
+        seen = echo(option, parent) if option.is_whole else None
+        outcome = replace(restricted.outcome, code=code, reason=reason, echo=seen)
         return WriteResult(outcome, restricted.stop or keyed.stop)
 
     def restrict(self, target_id: str) -> WriteResult:

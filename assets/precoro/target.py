@@ -18,6 +18,7 @@ from assets.delivery.target import (
     RecordQuery,
     SendResult,
     TargetField,
+    Unkeyed,
     Verdict,
     Write,
 )
@@ -48,6 +49,7 @@ class OptionTarget:
     key_field = "externalId"
     active_field = "enable"
     name_field = "name"  # a create may ignore the external id: precoro.md §7.2 [U]
+    settle_s = LISTING_AGE.total_seconds()  # whether a listing shows a new option at once: precoro.md §12.2 [U]
     batch_size = 50
     lists_all = False  # precoro.md §12.2 [U]
     max_single_reads = 500  # options read one by one in a run: a sixth of the daily quota
@@ -115,10 +117,11 @@ class OptionTarget:
         wanted = set(external_ids)
         return frame([option for option in self._list() if option.external_id in wanted], fields)
 
-    def find_unkeyed(self, creates: Sequence[Write]) -> Sequence[Sequence[str]]:
-        """Return the options without an external id that have the name and the place of each create."""
-        options = self._listed()
-        return [[str(each.option_id) for each in options if self._state.could_be(each, write)] for write in creates]
+    def find_unkeyed(self, creates: Sequence[Write]) -> Unkeyed:
+        """Return the options without an external id."""
+        options = [each for each in self._listed() if each.external_id is None]
+        alike = [[str(each.option_id) for each in options if self._state.could_be(each, write)] for write in creates]
+        return Unkeyed([str(each.option_id) for each in options], alike)
 
     def read_unlisted(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
         """Read by id the options that the listing does not contain, because it may omit disabled ones.

@@ -28,6 +28,7 @@ from resources.suiteprojects.xml import Element, Record
 
 BATCH, MAX_BATCH = 500, 1000  # suiteprojects_api.md §7: typically 500; at most 1000
 DAY_S = 86_400.0  # a plan that needs more requests than are left is continued on the next day
+NODES_UNREAD = "the record was not shown when its hierarchy nodes were read again; they would be lost"
 MAX_MATCHES = 10  # rows to read per key; more than one means that the key is not unique
 
 
@@ -180,6 +181,9 @@ class SuiteProjectsTarget(Target):
         except IntegrationError as error:
             return not_sent(batch, error)
         for position, write in enumerate(batch):
+            if self._memberships.are_unread(write):
+                outcomes[position] = Outcome(Verdict.NOT_SENT, write.target_id, reason=NODES_UNREAD)
+                continue
             try:
                 values = self._encoded(write, values_of(self._kind, write))
                 commands[position] = encode(self._kind, write, values, self._charset)

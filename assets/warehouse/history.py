@@ -17,7 +17,15 @@ import duckdb
 from assets.asset_metadata import table_metadata
 from assets.failures import RETRY, dagster_failure
 from assets.warehouse.custom_types import CASTS
-from assets.warehouse.staging import KINDS, OWNERS, bad_keys, column_comments, key_check_result, key_check_spec
+from assets.warehouse.staging import (
+    KINDS,
+    OWNERS,
+    bad_keys,
+    column_comments,
+    key_check_result,
+    key_check_spec,
+    require_reads,
+)
 from resources.warehouse.tables import columns_of, describe_table, ensure_table, has_table, quoted
 from resources.warehouse.warehouse import Warehouse
 from sql import Statement, names, statement
@@ -141,6 +149,7 @@ def history_asset(name: str) -> dg.AssetsDefinition:
     )
     def table(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with dagster_failure(), warehouse.writer() as con:
+            require_reads(con, definition)
             result = update_history(con, definition)
             bad_rows = bad_keys(con, definition) if result.opened else 0
             metadata = table_metadata(con, name, history_comments(con, definition))

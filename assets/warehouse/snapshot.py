@@ -9,12 +9,11 @@ from typing import Any
 import dagster as dg
 
 from assets.failures import dagster_failure
-from assets.warehouse.run_report.page import write_report
+from assets.warehouse.run_report.page import KEPT_REPORTS, REPORTS, write_report
 from assets.warehouse.run_report.queries import collect_report
 from resources.warehouse.warehouse import Warehouse
 
 SNAPSHOT = "analyst_snapshot"
-REPORTS, KEPT_REPORTS = "reports", 50
 
 
 def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:

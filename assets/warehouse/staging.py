@@ -13,6 +13,7 @@ import duckdb
 
 from assets.asset_metadata import table_metadata
 from assets.failures import RETRY, dagster_failure
+from assets.netsuite.extract.raw_queries import ensure_own_columns
 from assets.netsuite.record_types import record_type_of
 from assets.warehouse.incremental import StagingResult, stage_incrementally
 from resources.warehouse.tables import columns_of, describe_table, has_table, quoted
@@ -39,6 +40,8 @@ def column_comments(definition: Statement, columns: Sequence[str]) -> dict[str, 
 
 def stage_table(con: duckdb.DuckDBPyConnection, definition: Statement) -> StagingResult:
     """Bring the table up to date, in the caller's transaction; comments are written when it is rebuilt."""
+    for table in definition.reads:
+        ensure_own_columns(con, table)
     result = stage_incrementally(con, definition)
     if result.mode == "all rows":
         comments = column_comments(definition, list(columns_of(con, definition.name)))
@@ -80,6 +83,18 @@ def row_counts(con: duckdb.DuckDBPyConnection, definition: Statement) -> tuple[i
     return sum(counts[:-1]), counts[-1]
 
 
+def require_reads(con: duckdb.DuckDBPyConnection, definition: Statement) -> None:
+    """Raise if tables that an SQL file reads do not exist.
+
+    Raises:
+        Failure: They do not; it names the assets to materialize.
+    """
+    missing = [each for each in definition.reads if not has_table(con, each)]
+    if missing:
+        reason = f"{definition.name} reads {', '.join(missing)}, which do not exist yet; materialize them first"
+        raise dg.Failure(reason, allow_retries=False)
+
+
 def staging_asset(name: str) -> dg.AssetsDefinition:
     """Return the asset of one SQL file."""
     definition = statement(LAYER, name)
@@ -100,10 +115,7 @@ def staging_asset(name: str) -> dg.AssetsDefinition:
     )
     def table(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
         with dagster_failure(), warehouse.writer() as con:
-            missing = [each for each in definition.reads if not has_table(con, each)]
-            if missing:
-                reason = f"{name} reads {', '.join(missing)}, which do not exist yet; materialize them first"
-                raise dg.Failure(reason, allow_retries=False)
+            require_reads(con, definition)
             result = stage_table(con, definition)
             bad_rows = bad_keys(con, definition)
             raw_rows, rows = row_counts(con, definition)

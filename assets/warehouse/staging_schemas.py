@@ -6,11 +6,11 @@ sql/extract (columns)  ->  empty raw_netsuite__*  ->  sql/staging  ->  empty stg
 from collections.abc import Mapping
 from functools import cache
 
-import duckdb
 import polars as pl
 
 from assets.netsuite.extract.raw_queries import OWN_COLUMNS
 from assets.netsuite.record_types import RECORD_TYPES, record_type_of
+from resources.warehouse.connection import connect
 from resources.warehouse.tables import quoted, read_frame
 from sql import names, statement
 
@@ -25,7 +25,7 @@ def staging_schemas(*on_demand: str) -> Mapping[str, pl.DataFrame]:
     Args:
         on_demand: Record types that are read on demand, to be included.
     """
-    with duckdb.connect() as con:
+    with connect() as con:
         for record_type in (*RECORD_TYPES.values(), *map(record_type_of, on_demand)):
             columns = dict.fromkeys((*record_type.query.names, *CUSTOM), "varchar")
             columns |= {name: kind for name, (kind, _) in OWN_COLUMNS.items()}

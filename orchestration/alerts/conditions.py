@@ -1,6 +1,6 @@
-"""Alert conditions in the warehouse: unsent records, plans that need approval, stale workflows.
+"""Alert conditions in the warehouse: warnings of NetSuite's reads, unsent records, plans that need approval, staleness.
 
-sync_decisions, sync_attempts, sync_plans, sync_runs  ->  Alert, one per root cause
+netsuite_reads, sync_decisions, sync_attempts, sync_plans, sync_runs  ->  Alert, one per root cause
 
 Texts contain codes, counts and our own ids only: a target's reason may quote a person's name.
 """
@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import duckdb
 
+from assets.delivery.schemas import MISSING
+from assets.netsuite.extract.read_warnings import latest_warnings
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
 
@@ -20,7 +22,7 @@ class Kind(StrEnum):
     """The kind of an alert, by what an operator does about it."""
 
     FAILED = "failed"  # check the run
-    DEGRADED = "degraded"  # check the records
+    DEGRADED = "degraded"  # check the records, or what NetSuite shows
     WAITING = "waiting"  # approve or reject the plan
     STALE = "stale"  # find out why nothing runs
     UNRECONCILED = "unreconciled"  # check the drift report
@@ -28,6 +30,10 @@ class Kind(StrEnum):
 
 OF_WAREHOUSE = frozenset({Kind.DEGRADED, Kind.WAITING, Kind.STALE})
 EXAMPLE_IDS = 5
+DECIDE_ON_MISSING = (
+    "NetSuite no longer shows them and has no deletion note: give the role access to them again; or, if they were"
+    " deleted, deactivate them in the target, or all at once by lifecycle.missing in the workflow file"
+)
 
 
 @dataclass(frozen=True)
@@ -82,18 +88,31 @@ def warehouse_alerts(
     if not warehouse.exists():
         return []
     with warehouse.writer(transaction=False) as con:
+        reads = list(_warned(con))
         if not all(has_table(con, name) for name in ("sync_runs", "sync_plans", "sync_decisions", "sync_attempts")):
-            return []
+            return reads
         found = [*_degraded(con, limits.records, known), *_waiting(con, now), *_stale(con, limits.freshness_hours, now)]
-    return [each for each in found if set(each.affected) & set(active)]
+    return [*reads, *(each for each in found if set(each.affected) & set(active))]
+
+
+def _warned(con: duckdb.DuckDBPyConnection) -> Iterator[Alert]:
+    """One alert per record type whose last read left something out."""
+    texts: dict[str, list[str]] = {}
+    for record_type, text in latest_warnings(con):
+        texts.setdefault(record_type, []).append(text)
+    for record_type, lines in texts.items():
+        cause = f"NetSuite {record_type}: the last read has warnings"
+        yield Alert(Kind.DEGRADED, f"netsuite {record_type}", cause, lines=tuple(lines))
 
 
 def _degraded(con: duckdb.DuckDBPyConnection, limit: int, known: Collection[str]) -> Iterator[Alert]:
     for workflow, action, code, records, ids in con.execute(_HELD_BACK, [EXAMPLE_IDS]).fetchall():
-        name = f"{workflow} {action} {code}"
-        if records > (limit // 2 if f"{Kind.DEGRADED}:{name}" in known else limit):
-            cause = f"{workflow}: {records} records {action} for the same reason: {code}"
-            yield Alert(Kind.DEGRADED, name, cause, (workflow,), (f"NetSuite ids {', '.join(ids)}",))
+        name, lines = f"{workflow} {action} {code}", [f"NetSuite ids {', '.join(ids)}"]
+        cause = f"{workflow}: {records} records {action} for the same reason: {code}"
+        if code == MISSING:  # whatever their number: access was lost, or a person knows that they were deleted
+            yield Alert(Kind.DEGRADED, name, cause, (workflow,), (*lines, DECIDE_ON_MISSING))
+        elif records > (limit // 2 if f"{Kind.DEGRADED}:{name}" in known else limit):
+            yield Alert(Kind.DEGRADED, name, cause, (workflow,), tuple(lines))
 
 
 def _waiting(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[Alert]:
@@ -132,6 +151,8 @@ select workflow, arg_max(plan_id, coalesce(position, epoch_us(made_at))), count(
 where state = 'waiting' and kind = 'sync' and expires_at > ? group by workflow order by workflow
 """
 _LAST_RUNS = """
-select workflow, max(finished_at) from sync_runs where state in ('finished', 'partial') and finished_at is not null
-group by workflow order by workflow
+select run.workflow, arg_max(finished_at, coalesce(run.position, epoch_us(finished_at)))
+from sync_runs as run left join sync_plans as plan using (plan_id)
+where run.state in ('finished', 'partial') and finished_at is not null and coalesce(plan.kind, 'sync') = 'sync'
+group by run.workflow order by run.workflow
 """

@@ -15,13 +15,13 @@ from datetime import datetime
 
 from orchestration.alerts.conditions import Alert, Kind
 from orchestration.alerts.store import AlertStore
+from orchestration.secret_settings import redact
 from resources.notifiers.notice import Entry, Notice, NotSentError, Receiver
 
 OPENED, RECOVERED = "opened", "recovered"
 KEEP_NOTICES_S = 3 * 24 * 3600.0  # a receiver that was unreachable for longer misses older notices
 MAX_TITLE = 200
 MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-MIN_SECRET = 6
 
 
 @dataclass
@@ -48,30 +48,21 @@ class CheckResult:
         return "; ".join([*parts, *(f"not delivered: {each}" for each in self.undelivered)])
 
 
-class Redactor:
-    """Removes secrets and mail addresses from text."""
-
-    def __init__(self, secrets: Collection[str]) -> None:
-        self._secrets = sorted((each for each in secrets if len(each) >= MIN_SECRET), key=len, reverse=True)
-
-    def __call__(self, text: str) -> str:
-        """Return the text without them."""
-        for each in self._secrets:
-            text = text.replace(each, "***")
-        return MAIL_ADDRESS.sub("***", text)
-
-
 def update_alerts(
-    store: AlertStore, current: Sequence[Alert], moment: datetime, redact: Redactor, *,
-    unchecked: Collection[Kind] = (), link: str = "", account: str = "",
-) -> Notice | None:  # fmt: skip
+    store: AlertStore,
+    current: Sequence[Alert],
+    moment: datetime,
+    *,
+    unchecked: Collection[Kind] = (),
+    link: str = "",
+    account: str = "",
+) -> Notice | None:
     """Store which alerts opened and which recovered; return one notice of both, or None if nothing changed.
 
     Args:
         store: The open alerts.
         current: The alerts found by this check.
         moment: The time of the check, UTC.
-        redact: Removes what no text may contain.
         unchecked: Kinds that could not be checked: none of their alerts recovers.
         link: Address of the UI.
         account: The account, for the title; blank: the only one.
@@ -87,19 +78,24 @@ def update_alerts(
     for key, alert in found.items():
         store.save_alert(alert, known[key][1] if key in known else at)
         if key not in known:
-            entries.append(_entry(alert, OPENED, at, redact))
+            entries.append(_entry(alert, OPENED, at))
     for key, (alert, since) in known.items():
         if key not in found and alert.kind not in unchecked:
             store.delete_alert(key)
-            entries.append(_entry(alert, RECOVERED, since, redact))
+            entries.append(_entry(alert, RECOVERED, since))
     if not entries:
         return None
     return Notice(uuid.uuid4().hex, at, _title(entries, account), entries, link)
 
 
-def _entry(alert: Alert, state: str, since: str, redact: Redactor) -> Entry:
-    lines = [redact(line) for line in alert.lines] if state == OPENED else [f"since {since}"]
-    return Entry(redact(alert.key), state, alert.kind.value, redact(alert.cause), alert.affected, lines, since)
+def _entry(alert: Alert, state: str, since: str) -> Entry:
+    lines = [_printable(line) for line in alert.lines] if state == OPENED else [f"since {since}"]
+    return Entry(_printable(alert.key), state, alert.kind.value, _printable(alert.cause), alert.affected, lines, since)
+
+
+def _printable(text: str) -> str:
+    """The text without secrets and mail addresses."""
+    return MAIL_ADDRESS.sub("<address>", redact(text))
 
 
 def _title(entries: Sequence[Entry], account: str) -> str:

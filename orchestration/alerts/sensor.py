@@ -3,7 +3,6 @@
 settings  ->  receivers;  every 30 seconds: Dagster's runs and the warehouse  ->  changes  ->  receivers
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,12 +14,12 @@ from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
 from orchestration.account_partitions import account_scoped
 from orchestration.alerts.conditions import OF_WAREHOUSE, Alert, Kind, Limits, warehouse_alerts
-from orchestration.alerts.notify import CheckResult, Redactor, deliver, update_alerts
+from orchestration.alerts.notify import CheckResult, deliver, update_alerts
 from orchestration.alerts.run_failures import check_alerts, record_runs, run_alerts
 from orchestration.alerts.store import AlertStore
+from orchestration.opened_warehouse import warehouse_clock
 from orchestration.operator_jobs.reconcile import check_key
-from orchestration.resource_wiring import warehouse_clock
-from orchestration.secret_settings import secret_value, secret_variables
+from orchestration.secret_settings import secret_value
 from orchestration.settings import AlertSettings, MillpondSettings, split_list
 from resources.notifiers.mail import Mail
 from resources.notifiers.notice import Receiver
@@ -91,9 +90,8 @@ def check(
                 unchecked |= OF_WAREHOUSE
                 text = f"the warehouse cannot be read: {type(error).__name__}"
                 current.append(Alert(Kind.FAILED, "the warehouse", text))
-            redact = Redactor([os.environ[name] for name in secret_variables()])
             result.notice = update_alerts(
-                store, current, warehouse_time, redact, unchecked=unchecked, link=link, account=account
+                store, current, warehouse_time, unchecked=unchecked, link=link, account=account
             )
             result.open = len(store.open_alerts())
             if result.notice:

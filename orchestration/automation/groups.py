@@ -17,9 +17,13 @@ from orchestration.automation.schedule_spec import Timing
 
 ALL = "all"  # the group of all workflows
 EVERY_WORKFLOW = "All"  # in `workflows: [All]`
-RECONCILE, MAINTENANCE = "reconcile", "maintenance"
-OPERATOR_JOBS = ("apply_plan", "reject_plan", "activate_workflow", "deactivate_workflow")
-OWN_JOBS = (*OPERATOR_JOBS, "realtime", RECONCILE, MAINTENANCE)
+PLAN_SUFFIX = "__plan"  # of the job that reads and plans only
+# jobs besides those of groups, whose names no group may have
+APPLY_PLAN, REJECT_PLAN = "apply_plan", "reject_plan"
+ACTIVATE, DEACTIVATE = "activate_workflow", "deactivate_workflow"
+OPERATOR_JOBS = (APPLY_PLAN, REJECT_PLAN, ACTIVATE, DEACTIVATE)
+REALTIME, RECONCILE, MAINTENANCE = "realtime", "reconcile", "maintenance"
+OWN_JOBS = (*OPERATOR_JOBS, REALTIME, RECONCILE, MAINTENANCE)
 
 
 class ChangeSensor(Strict):

@@ -13,10 +13,9 @@ from assets.delivery.imports.candidates import table_of
 from assets.delivery.plan.mode import Mode
 from assets.delivery.spec.workflow import Workflow
 from assets.warehouse.snapshot import SNAPSHOT
-from orchestration.automation.groups import ALL, Group
+from orchestration.automation.groups import ALL, PLAN_SUFFIX, Group
 from orchestration.dagster_internals import RETRY_STRATEGY_TAG, UnresolvedAssetJobDefinition
 
-PLAN_SUFFIX = "__plan"
 RECONCILED = "reconciled"  # the nightly check of a sync asset; only the job `reconcile` runs it
 GROUPS_ASSET = "groups_yaml"  # fails with the problems of groups.yaml; exists only while there are any
 SOURCE_GROUPS = ("netsuite", "warehouse", "history")  # asset groups of NetSuite's tables

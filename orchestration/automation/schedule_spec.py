@@ -1,17 +1,15 @@
 """The timing of a schedule: a cron line, or weekdays and hours as in Oracle's connector.
 
-weekdays: [mon, tue], hours: [06:00, 13]  ->  Timing.crons  ->  a Dagster schedule
+weekdays: [mon, tue], hours: [06:00, 13]  ->  Timing.crons  ->  a schedule of `schedules.py`
 
 Each time of day becomes its own cron line. Only for such lines, not for those with several hours, is Dagster's iterator
 right when clocks change: a skipped hour runs at the next existing one, a repeated hour runs once.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-import dagster as dg
 from pydantic import BeforeValidator, Field, model_validator
 
 from assets.delivery.spec.base import Strict
@@ -20,6 +18,28 @@ DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FULL_NAMES = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 _HOURS_PER_DAY = 24
+# minute, hour, day of month, month, weekday; from the 29th on a date may not exist, which Dagster judges
+CRON_LIMITS = ((0, 59), (0, 23), (1, 28), (1, 12), (0, 6))
+_CRON_ITEM = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
+
+
+def is_plain_cron(cron: str) -> bool:
+    """Return whether a cron line is one of numbers, `*`, ranges and steps that Dagster certainly accepts."""
+    fields = cron.split(" ")
+    return len(fields) == len(CRON_LIMITS) and all(
+        _is_plain_item(item, *limits)
+        for field, limits in zip(fields, CRON_LIMITS, strict=True)
+        for item in field.split(",")
+    )
+
+
+def _is_plain_item(item: str, lowest: int, highest: int) -> bool:
+    found = _CRON_ITEM.fullmatch(item)
+    if not found:
+        return False
+    first, last = int(found[1] or lowest), int(found[2] or found[1] or highest)
+    is_step = found[3] is None or (1 <= int(found[3]) <= highest and (found[1] is None or found[2] is not None))
+    return lowest <= first <= last <= highest and is_step
 
 
 def _as_day(given: object) -> str:
@@ -67,6 +87,10 @@ class Timing(Strict):
 
     @model_validator(mode="after")
     def _is_valid_in_dagster(self) -> Self:
+        if self.cron is None or (is_plain_cron(self.cron) and self.timezone in available_timezones()):
+            return self
+        import dagster as dg  # late: few cron lines need it, and every command reads groups.yaml
+
         try:
             dg.ScheduleDefinition(
                 name="check", job_name="check", cron_schedule=self.crons, execution_timezone=self.timezone
@@ -88,18 +112,3 @@ class Timing(Strict):
         times = sorted({(int(time[:2]), int(time[3:])) for time in self.hours or ()})
         lines = [f"{minute} {hour} * * {on_days}" for hour, minute in times]
         return lines[0] if len(lines) == 1 else lines
-
-    def schedule(
-        self, name: str, job: str, description: str, requests: Sequence[dg.RunRequest]
-    ) -> dg.ScheduleDefinition:
-        """Return the schedule, on or off at first; each tick requests these runs."""
-        status = dg.DefaultScheduleStatus.RUNNING if self.on else dg.DefaultScheduleStatus.STOPPED
-        return dg.ScheduleDefinition(
-            name=name,
-            job_name=job,
-            cron_schedule=self.crons,
-            execution_timezone=self.timezone,
-            default_status=status,
-            description=description,
-            execution_fn=lambda _: (each for each in requests),
-        )

@@ -1,11 +1,12 @@
 """The schedules of groups.yaml."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 
 from orchestration.account_partitions import run_requests
 from orchestration.automation.groups import GroupsFile
+from orchestration.automation.schedule_spec import Timing
 from orchestration.settings import MillpondSettings
 
 
@@ -21,5 +22,19 @@ def schedules(groups: GroupsFile, jobs: Collection[str], settings: MillpondSetti
         number = 1 + sum(each.job_name == job for each in found)
         suffix = f"_{number}" if number > 1 else ""
         if job in jobs:
-            found.append(timing.schedule(f"{job}_schedule{suffix}", job, f"Runs {job}.", requests))
+            found.append(schedule_of(timing, f"{job}_schedule{suffix}", job, requests))
     return found
+
+
+def schedule_of(timing: Timing, name: str, job: str, requests: Sequence[dg.RunRequest]) -> dg.ScheduleDefinition:
+    """Return the schedule of a job, on or off at first; each tick requests these runs."""
+    status = dg.DefaultScheduleStatus.RUNNING if timing.on else dg.DefaultScheduleStatus.STOPPED
+    return dg.ScheduleDefinition(
+        name=name,
+        job_name=job,
+        cron_schedule=timing.crons,
+        execution_timezone=timing.timezone,
+        default_status=status,
+        description=f"Runs {job}.",
+        execution_fn=lambda _: (each for each in requests),
+    )

@@ -1,10 +1,8 @@
 """`millpond compact`: delete old history and shrink the warehouse."""
 
-from rich.table import Table
-
-from orchestration.cli.output import NOTHING_READ, console, print_line, print_problems
+from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
 from orchestration.maintenance.compact import compact_warehouse
-from orchestration.resource_wiring import warehouse_clock, warehouse_of
+from orchestration.opened_warehouse import warehouse_clock, warehouse_of
 from orchestration.settings import MillpondSettings
 from resources.warehouse.warehouse import WarehouseError
 
@@ -25,7 +23,7 @@ def compact(*, keep_days: int | None = None) -> int:
     except WarehouseError as error:
         print_problems([str(error)])
         return 1
-    table = Table("table", "rows deleted")
+    table = open_table("table", "rows deleted", right={"rows deleted"})
     for name, rows in done.deleted.items():
         if rows:
             table.add_row(name, f"{rows:,}")

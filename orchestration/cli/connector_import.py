@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from assets.delivery.component.component import load_workflow
+from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.spec.yaml_file import WorkflowFileError
 from assets.suiteprojects.connector_import.export_file import ExportError
 from assets.suiteprojects.connector_import.mapping_export import ConvertedWorkflow, read_export

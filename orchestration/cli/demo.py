@@ -10,7 +10,8 @@ from time import monotonic
 
 from orchestration.cli.output import console, print_line
 from orchestration.cli.run import run_job
-from orchestration.resource_wiring import warehouse_of
+from orchestration.cli.start import announce
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.settings import ROOT, MillpondSettings
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.web.serve_ui import serve_ui
@@ -29,8 +30,9 @@ def demo(*, customers: int = 5000, seed: int = 1) -> int:
     """
     os.environ.setdefault("MILLPOND_HOME", str(Path(".millpond/demo").absolute()))
     os.environ["MILLPOND_MODE"] = "sandbox"
-    ensure_current(print_line)
     settings, began = MillpondSettings(), monotonic()
+    announce(settings)
+    ensure_current(print_line)
     _fill(settings, customers, seed)
     code = run_job("all")
     print_line(f"done in {monotonic() - began:.0f} s")

@@ -1,10 +1,12 @@
 """`millpond explain`: the history of one record as a tree, from NetSuite to the target."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 from rich.markup import escape
 from rich.tree import Tree
 
@@ -13,15 +15,16 @@ from assets.delivery.audit.find import Record
 from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from assets.netsuite.record_types import record_type_of
+from assets.result_texts import change_text
 from orchestration.cli.output import NOTHING_READ, console, print_line, print_problems
-from orchestration.cli.summary import change_text
-from orchestration.resource_wiring import warehouse_of
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.settings import MillpondSettings
+from resources.warehouse.tables import has_table, read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 SOURCE_FIELDS = (
     "stage", "company_name", "project_name", "first_name", "last_name", "entity_number", "subsidiary_id",
-    "is_inactive", "is_deleted", "modified_at",
+    "is_inactive", "is_deleted", "is_missing", "modified_at",
 )  # fmt: skip
 NOT_KEPT = "past values in NetSuite, the mart, the plan and the target are not kept"
 OUTCOMES = {
@@ -64,7 +67,7 @@ def explain(record: str, *, as_of: str = "") -> int:
     if explanation is None:
         print_choices(records)
         return 1
-    tree = _tree(explanation, _read_at(warehouse, records[0]), _last_runs(warehouse, moment))
+    tree = _tree(explanation, _dates(warehouse, records[0], moment))
     console.print(tree, soft_wrap=not console.is_terminal)
     return 0
 
@@ -90,42 +93,54 @@ def print_choices(records: Iterable[Record]) -> None:
         print_line(f"  {record.source_id:>8}  {record.source:<10} {record.number or '':<12} {record.name or ''}")
 
 
-def _read_at(warehouse: Warehouse, record: Record) -> datetime | None:
-    """The time up to which NetSuite was read for such records, UTC."""
-    if not warehouse.has("sync_watermarks"):
-        return None
-    table = record_type_of(record.source).table
-    marks = warehouse.read("select watermark_at from sync_watermarks where source_table = ?", [table])
-    return marks["watermark_at"][0] if marks.height else None
+@dataclass(frozen=True)
+class Dates:
+    """When the parts of an explanation were seen.
+
+    Attributes:
+        read_at: The time up to which NetSuite was read for such records, UTC.
+        runs: The newest run of each workflow: run_id, state and seen_at (UTC).
+    """
+
+    read_at: datetime | None = None
+    runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def _last_runs(warehouse: Warehouse, as_of: datetime | None = None) -> dict[str, dict[str, Any]]:
-    """The newest run of each workflow up to a moment: run_id, state and seen_at (UTC)."""
-    if not warehouse.has("sync_runs"):
-        return {}
-    runs = warehouse.read(
-        "select workflow, run_id, state, coalesce(finished_at, started_at) as seen_at from sync_runs"
-        " where ? is null or coalesce(finished_at, started_at) <= ?"
-        " qualify row_number() over (partition by workflow order by position desc nulls last) = 1",
-        [as_of, as_of],
-    )
-    return {row["workflow"]: row for row in runs.iter_rows(named=True)}
+def _dates(warehouse: Warehouse, record: Record, as_of: datetime | None) -> Dates:
+    """Read the dates, of the runs up to a moment."""
+    with warehouse.writer(transaction=False) as con:
+        marks, runs = [], pl.DataFrame()
+        if has_table(con, "sync_watermarks"):
+            query = "select watermark_at from sync_watermarks where source_table = ?"
+            marks = con.execute(query, [record_type_of(record.source).table]).fetchall()
+        if has_table(con, "sync_runs"):
+            runs = read_frame(con, _LAST_RUNS, [as_of, as_of])
+    return Dates(marks[0][0] if marks else None, {row["workflow"]: row for row in runs.iter_rows(named=True)})
 
 
-def _tree(explanation: Explanation, read_at: datetime | None, runs: dict[str, dict[str, Any]]) -> Tree:
-    """The explanation as a tree; `read_at` and `runs` date its parts."""
+_LAST_RUNS = """
+select workflow, run_id, state, coalesce(finished_at, started_at) as seen_at from sync_runs
+where ? is null or coalesce(finished_at, started_at) <= ?
+qualify row_number() over (partition by workflow order by position desc nulls last) = 1
+"""
+
+
+def _tree(explanation: Explanation, dates: Dates) -> Tree:
+    """The explanation as a tree, its parts with their dates."""
     record, is_past = explanation.record, explanation.as_of is not None
     tree = Tree(f"[b]{escape(record.source)} {record.source_id}[/b]  {escape(record.name or record.number or '')}")
     if explanation.as_of:
         tree.add(f"as of {_moment(explanation.as_of)}; {NOT_KEPT}")
     else:
-        source = tree.add(f"read from NetSuite, as of {_moment(read_at)}" if read_at else "read from NetSuite")
+        source = tree.add(
+            f"read from NetSuite, as of {_moment(dates.read_at)}" if dates.read_at else "read from NetSuite"
+        )
         source.add(f"NetSuite id: {record.source_id}")
         for name in SOURCE_FIELDS:
             if explanation.seen.get(name) is not None:
                 source.add(_pair(name, explanation.seen[name]))
     for history in explanation.histories:
-        branch = tree.add(f"[b]{escape(history.workflow)}[/b]{_as_of(runs.get(history.workflow))}")
+        branch = tree.add(f"[b]{escape(history.workflow)}[/b]{_as_of(dates.runs.get(history.workflow))}")
         if is_past:
             _add_past(branch, history)
         else:
@@ -135,7 +150,7 @@ def _tree(explanation: Explanation, read_at: datetime | None, runs: dict[str, di
     return tree
 
 
-def _as_of(run: dict[str, Any] | None) -> str:
+def _as_of(run: Mapping[str, Any] | None) -> str:
     return f", as of {_moment(run['seen_at'])} (run {run['run_id'][:8]}: {run['state']})" if run else ""
 
 

@@ -11,9 +11,9 @@ from assets.delivery.imports.selection import deselect_records
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.mode import Mode
 from orchestration.cli.options import All
-from orchestration.cli.output import console, print_line, print_problems
+from orchestration.cli.output import console, open_table, print_line, print_problems
 from orchestration.cli.run import run_job
-from orchestration.resource_wiring import warehouse_of
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.settings import MillpondSettings
 from orchestration.workflow_files import load_workflows
 from resources.warehouse.tables import quoted
@@ -51,7 +51,7 @@ def candidates(workflow: str, *, search: str = "", show_all: All = False) -> int
 
 
 def _candidate_table(found: pl.DataFrame) -> Table:
-    table = Table("NetSuite id", "level", "name", "parent", "selected", "why not")
+    table = open_table("NetSuite id", "level", "name", "parent", "selected", "why not")
     for row in found.iter_rows(named=True):
         note = row["why_not"] or ("imported before, and deleted in the target" if row["was_imported"] else "")
         cells = (row["source_id"], str(row["level"]), row["label"], row["parent_label"])

@@ -1,7 +1,5 @@
-"""`millpond match`, `link`, `unlink` and `links`: which target record a NetSuite record is."""
+"""`millpond match`, `link` and `unlink`: which target record a NetSuite record is."""
 
-import csv
-import sys
 from typing import Any
 
 import polars as pl
@@ -10,7 +8,6 @@ from assets.delivery.audit.explain import workflows_of
 from assets.delivery.audit.find import Record, find_records
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, possible_matches, save_manual_link
-from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
@@ -20,8 +17,6 @@ from orchestration.cli.options import All
 from orchestration.cli.output import print_line, print_problems
 from orchestration.connections import Connections, open_connections
 from resources.clock import utc_now
-from resources.warehouse.snapshot import add_analytics
-from resources.warehouse.tables import read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 NEW = "new"  # instead of a target id: the record is none of the target's records
@@ -159,41 +154,6 @@ def unlink(record: str, *, workflow: str = "") -> int:
     )
     print_line("target's record in the meantime, that key still links it; clear the key there to separate the records")
     return 0
-
-
-def links(workflow: str = "", *, csv: bool = False) -> int:
-    """List all links with the URLs of the target records.
-
-    Args:
-        workflow: One workflow; all when omitted.
-        csv: CSV, for a spreadsheet or for NetSuite's file cabinet.
-    """
-    with open_connections() as connections:
-        try:
-            rows = _links(connections.warehouse)
-        except WarehouseError as error:
-            print_problems([str(error)])
-            return 2
-    rows = rows.filter(pl.col("workflow") == workflow) if workflow else rows
-    if csv:
-        _write_csv(rows)
-        return 0
-    for row in rows.iter_rows(named=True):
-        print_line(f"{row['source']} {row['source_id']}: {row['target']} {row['target_id']}  {row['target_url'] or ''}")
-    if rows.is_empty():
-        print_line("there are no links yet")
-    return 0
-
-
-def _write_csv(rows: pl.DataFrame) -> None:
-    csv.writer(sys.stdout).writerows([rows.columns, *rows.rows()])
-
-
-def _links(warehouse: Warehouse) -> pl.DataFrame:
-    with warehouse.writer(transaction=False) as con:
-        ensure_ledger(con)
-        add_analytics(con)
-        return read_frame(con, "from target_links")
 
 
 def _find(connections: Connections, text: str, name: str) -> tuple[Record, Workflow]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from orchestration.cli.output import print_line, print_problems
-from orchestration.resource_wiring import suiteprojects_resource
+from orchestration.clients import suiteprojects_fields
 from orchestration.secret_settings import secret_value
 from orchestration.settings import MillpondSettings
 from resources.errors import CredentialsError, IntegrationError, RecordRejectedError
@@ -46,20 +46,20 @@ def login(system: str, *, paste: bool = False) -> int:
 
 
 def _sign_in(settings: MillpondSettings, *, paste: bool) -> Path:
-    resource = suiteprojects_resource(settings)
-    file = TokenFile(Path(resource.token_file), secret_value("MILLPOND_ENCRYPTION_KEY"))
+    fields = suiteprojects_fields(settings)
+    file = TokenFile(Path(fields["token_file"]), secret_value("MILLPOND_ENCRYPTION_KEY"))
     with open_authorization(
-        base_url=resource.base_url,
-        client_id=resource.client_id,
+        base_url=fields.get("base_url", ""),
+        client_id=fields.get("client_id", ""),
         client_secret="" if settings.sandbox else secret_value("SUITEPROJECTS_CLIENT_SECRET", settings.account),
-        redirect_uri=resource.redirect_uri,
-        attempts=resource.attempts,
-        sandbox=resource.sandbox,
+        redirect_uri=fields["redirect_uri"],
+        attempts=fields["attempts"],
+        sandbox=fields["sandbox"],
     ) as connection:
         application, state = connection.application, secrets.token_urlsafe(16)
         host = urlsplit(application.redirect_uri).hostname
         listener = None if paste or host not in LOOPBACK else _Listener(application.redirect_uri)
-        print_line("open this address in a browser, sign in and agree:")
+        print_line("open this address in a browser, sign in and approve access:")
         print_line(application.authorize_url(connection.http.base_url, state))
         code = code_of(listener.wait() if listener else _pasted(), state)
         with file.locked():
@@ -90,10 +90,12 @@ def code_of(answer: str, state: str) -> str:
     """
     values = {name: found[0] for name, found in parse_qs(urlsplit(answer).query).items()}
     if "error" in values:
-        raise LoginError(f"the service denied the sign-in ({values['error'][:40]}); start again and agree")
+        fix = "run `millpond login suiteprojects` again and approve access"
+        raise LoginError(f"the service denied the sign-in ({values['error'][:40]}); {fix}")
     if "code" in values:
         if not secrets.compare_digest(values.get("state", "").encode(), state.encode()):
-            raise LoginError("the address belongs to another sign-in; start again and use the address shown last")
+            fix = "run the command again and use the address that it prints"
+            raise LoginError(f"the address belongs to another sign-in; {fix}")
         return values["code"]
     if not answer or "?" in answer or "/" in answer:
         raise LoginError("the address has no code; paste the whole address, with code=… in it")

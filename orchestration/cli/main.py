@@ -11,6 +11,9 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, CycloptsPanel, Group, UnknownCommandError
 from rich.panel import Panel
 
+from orchestration.cli.signals import exit_on_signals
+from orchestration.cli.terminal import prepare_terminal
+from orchestration.settings_error import SettingsError
 from orchestration.upgrade.errors import UpgradeError
 
 # panel -> command -> its function and its summary, which is the first line of the function's docstring
@@ -21,7 +24,7 @@ COMMANDS = {
         "report": ("report:report", "Write the HTML report of a run."),
     },
     "Plans": {
-        "plans": ("plans:plans", "List the open plans: awaiting approval, or just made."),
+        "plans": ("plan_list:plans", "List the open plans: awaiting approval, or just made."),
         "apply": ("plans:apply", "Send a plan exactly as it was made, whole or in part."),
         "reject": ("plans:reject", "Reject an open plan."),
         "undo": ("plans:undo", "Make a plan that reverts what a run sent."),
@@ -34,7 +37,7 @@ COMMANDS = {
         "match": ("links:match", "List possible matches of existing target records."),
         "link": ("links:link", "Link a NetSuite record to a target record."),
         "unlink": ("links:unlink", "Remove a manual link."),
-        "links": ("links:links", "List all links with the URLs of the target records."),
+        "links": ("link_list:links", "List all links with the URLs of the target records."),
     },
     "Inspection": {
         "explain": ("explain:explain", "Explain the history and the current state of one record."),
@@ -47,7 +50,7 @@ COMMANDS = {
         "import-mapping": ("connector_import:import_mapping", "Convert a mapping export of Oracle's connector."),
         "activate": ("activation:activate", "Activate a workflow or its real-time updates."),
         "deactivate": ("activation:deactivate", "Deactivate a workflow or its real-time updates."),
-        "rebind": ("rebind:rebind", "Let a workflow or NetSuite's tables belong to another account."),
+        "rebind": ("rebind:rebind", "Assign a workflow or NetSuite's tables to another account."),
         "login": ("login:login", "Sign in to SuiteProjects Pro in the browser, once."),
     },
     "Services": {
@@ -86,24 +89,23 @@ for order, (panel, commands) in enumerate(COMMANDS.items()):
 
 
 def main() -> None:
-    """Run the console command, after an upgrade of files that an earlier version made."""
-    try:
-        if _uses_home(sys.argv[1:]):
-            from orchestration.upgrade.ensure import ensure_current
+    """Run the console command: with the account's line first, and problems of the settings as lines."""
+    with exit_on_signals():
+        prepare_terminal()
+        try:
+            if _is_command(sys.argv[1:]):
+                from orchestration.cli.start import begin  # late: `--help` needs no settings
 
-            ensure_current(lambda line: sys.stderr.write(f"{line}\n"))  # stdout may go into a file
-        app()
-    except (ValueError, UpgradeError) as error:
-        from orchestration.cli.output import print_problems
-        from orchestration.settings import AccountError
+                begin(sys.argv[1:])
+            app(sys.argv[1:])
+        except (SettingsError, UpgradeError) as error:
+            from orchestration.cli.output import print_problems
 
-        if not isinstance(error, AccountError | UpgradeError):
-            raise
-        print_problems(str(error).splitlines())
-        raise SystemExit(2) from None
+            print_problems(str(error).splitlines())
+            raise SystemExit(2) from None
 
 
-def _uses_home(tokens: Sequence[str]) -> bool:
-    """Return whether a command reads files of a home; `upgrade` and `demo` check them themselves."""
-    commands = {name for panel in COMMANDS.values() for name in panel} - {"upgrade", "demo"}
+def _is_command(tokens: Sequence[str]) -> bool:
+    """Return whether a command is run, and not only described."""
+    commands = {name for panel in COMMANDS.values() for name in panel}
     return bool(tokens) and tokens[0] in commands and not {"--help", "-h", "--version"} & set(tokens)

@@ -1,60 +1,14 @@
-"""`millpond plans`, `apply`, `reject` and `undo`: an operator's decisions about plans, printed."""
+"""`millpond apply`, `reject` and `undo`: an operator's decisions about plans, printed."""
 
 import uuid
 
-import polars as pl
-from rich.table import Table
-
-from assets.asset_metadata import duration
 from assets.delivery.errors import SyncError
-from assets.delivery.ledger import plans as ledger
-from assets.delivery.ledger.plans import PlanState
-from assets.delivery.ledger.tables import ensure_ledger
-from orchestration.cli.options import All
-from orchestration.cli.output import console, print_line, print_problems
+from orchestration.cli.output import print_line, print_problems
 from orchestration.cli.summary import print_plan, print_summary
-from orchestration.connections import Connections, open_connections
+from orchestration.connections import open_connections
 from orchestration.operator_jobs.plan_actions import apply_plan, reject_plan, stale_records, undo_run
 from orchestration.settings import MillpondSettings
 from resources.errors import IntegrationError
-
-SHOWN_PLANS = 50
-
-
-def plans(*, show_all: All = False) -> int:
-    """List the open plans: awaiting approval, or just made.
-
-    Args:
-        show_all: Also those that were sent, rejected or expired.
-    """
-    with open_connections() as connections:
-        rows = _plans(connections, show_all=show_all)
-    table = Table(
-        "plan", "workflow", "kind", "state", "writes", "calls", "takes", "made", "expires", title_justify="left"
-    )
-    for row in rows.iter_rows(named=True):
-        table.add_row(
-            row["plan_id"], row["workflow"], row["kind"], row["state"], f"{row['writes']:,}",
-            f"{row['calls_needed']:,}", duration(row["seconds_needed"]), f"{row['made_at']:%m-%d %H:%M}",
-            f"{row['expires_at']:%m-%d %H:%M}",
-        )  # fmt: skip
-    console.print(table if rows.height else "no open plan; `millpond plan GROUP` makes one")
-    for row in rows.iter_rows(named=True):
-        if row["state"] == PlanState.WAITING and row["note"]:
-            print_line(f"{row['plan_id']}: {row['note']}")
-    return 0
-
-
-def _plans(connections: Connections, *, show_all: bool) -> pl.DataFrame:
-    with connections.warehouse.writer() as con:
-        ensure_ledger(con)
-        ledger.expire(con, connections.now)
-    condition = "true" if show_all else "state in ('ready', 'waiting')"
-    return connections.warehouse.read(
-        "select plan_id, workflow, concat_ws(' ', kind, left(undone_run, 8)) as kind, state, writes, calls_needed,"
-        " seconds_needed, made_at, expires_at, note"
-        f" from sync_plans where {condition} order by position desc nulls last limit {SHOWN_PLANS}"
-    )
 
 
 def apply(plan: str, *, only: tuple[str, ...] = ()) -> int:

@@ -1,4 +1,4 @@
-"""`millpond rebind`: let a workflow or NetSuite's tables belong to another account."""
+"""`millpond rebind`: assign a workflow or NetSuite's tables to another account."""
 
 import uuid
 
@@ -14,7 +14,7 @@ from resources.warehouse.tables import has_table
 
 
 def rebind(name: str, *, same_account: bool = False) -> int:
-    """Let a workflow or NetSuite's tables belong to another account.
+    """Assign a workflow or NetSuite's tables to another account.
 
     Args:
         name: The workflow, or `netsuite`. A workflow forgets which target records are its own, and recognizes those of

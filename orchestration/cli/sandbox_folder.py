@@ -1,25 +1,26 @@
 """The folder of `millpond sandbox …`, and switches as text."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from orchestration.cli.start import write_line
+from orchestration.settings import MillpondSettings
 from resources.clock import SharedClock, WallClock
 from resources.sandbox.sandbox import Sandbox
 
 
 def state_folder(state: Path | None) -> Path:
     """Return the given folder, or that of the account which the environment selects."""
-    home, account = Path(os.environ.get("MILLPOND_HOME") or ".millpond"), os.environ.get("MILLPOND_ACCOUNT")
-    return state or (home / "accounts" / account if account else home) / "sandbox"
+    return state or MillpondSettings().account_home / "sandbox"
 
 
 def open_folder(state: Path | None, clock: Literal["wall", "shared"] = "shared") -> Sandbox:
     """Open the sandbox of a folder; with `wall` its clock follows the machine's from now on."""
     sandbox = Sandbox(state_folder(state).resolve())
+    write_line(f"sandbox: stand-ins in {sandbox.folder}")
     if clock == "wall" and isinstance(sandbox.clock, SharedClock):
         ahead = (sandbox.clock.now() - WallClock().now()).total_seconds()
         if sandbox.clock.jumps and ahead > 60 and sandbox.netsuite.next_id("customer") > 1:  # noqa: PLR2004 - a minute

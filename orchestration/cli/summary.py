@@ -1,28 +1,29 @@
 """Print the results of runs and plans: summary, unsent records, and a plan's rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 from rich.table import Table
 
-from assets.asset_metadata import PREVIEW_ROWS, duration
+from assets.delivery.audit.damaged import damage_of
 from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.ledger.sealing import unseal
-from assets.netsuite.extract.metrics import latest_warnings
-from orchestration.cli.output import console, print_line
+from assets.delivery.target import HELD
+from assets.netsuite.extract.read_warnings import latest_warnings
+from assets.result_texts import PREVIEW_ROWS, change_text, duration
+from orchestration.cli.output import console, open_table, print_line
 from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import quoted
 from resources.warehouse.warehouse import Warehouse
 
-COUNTS = list(COUNT_COLUMNS.values())
 SHOWN_RECORDS = 10
 # nothing was sent for these records and someone must look at them; blocked records resolve by themselves
 NEEDS_ATTENTION = ("quarantined", "ambiguous", "failed")
 
 
 def print_summary(warehouse: Warehouse, run_id: str) -> None:
-    """Print a table with a column per workflow: state, counts per action, calls, seconds."""
+    """Print a row per workflow, the accounts, and what a person should know about the run."""
     if not warehouse.has("sync_runs"):
         return
     rows = warehouse.read("select * from sync_runs where run_id = ? order by started_at, workflow", [run_id]).to_dicts()
@@ -31,32 +32,37 @@ def print_summary(warehouse: Warehouse, run_id: str) -> None:
     only_planned = all(row["plan_id"] is None for row in rows)
     # a line of its own: rich breaks a title that is wider than its table
     print_line(f"run {run_id[:8]}: planned, nothing was sent" if only_planned else f"run {run_id[:8]}", "italic")
-    table = Table()
-    table.add_column("")
-    for row in rows:
-        table.add_column(row["workflow"], justify="right")
-    table.add_row("state", *(str(row["state"]) for row in rows), end_section=True)
-    for action, name in COUNT_COLUMNS.items():
-        label = action.value if only_planned else name
-        table.add_row(label, *(_number(row[name]) for row in rows), end_section=name == COUNTS[-1])
-    table.add_row("calls", *(_number(row["calls"]) for row in rows))
-    if not only_planned:
-        table.add_row("seconds", *("·" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows))
-    console.print(table)
+    console.print(_summary_table(rows, only_planned=only_planned))
     for account in dict.fromkeys(row["account"] for row in rows if row["account"]):
         workflows = ", ".join(row["workflow"] for row in rows if row["account"] == account)
         print_line(f"account {account}: {workflows}", "dim")
     for row in rows:
         if row["note"]:
             print_line(f"{row['workflow']} stopped: {row['note']}", "yellow")
+    _print_warnings(warehouse, [row["workflow"] for row in rows])
+
+
+def _summary_table(rows: Sequence[Mapping[str, Any]], *, only_planned: bool) -> Table:
+    """A row per workflow: state, records by action, calls, seconds."""
+    table = open_table("workflow", "state", "records", "calls", "seconds", right={"records", "calls", "seconds"})
+    words = {name: action.value if only_planned else name for action, name in COUNT_COLUMNS.items()}
+    for row in rows:
+        counts = "\n".join(f"{row[name]:,} {word:<11}" for name, word in words.items() if row[name])
+        seconds = "·" if row["seconds"] is None or only_planned else f"{row['seconds']:.1f}"
+        table.add_row(row["workflow"], row["state"], counts or f"{'none':<11}", f"{row['calls'] or 0:,}", seconds)
+    return table
+
+
+def _print_warnings(warehouse: Warehouse, workflows: Sequence[str]) -> None:
+    """Print what the latest reads of NetSuite and of the targets could not read as it should be."""
     with warehouse.writer(transaction=False) as con:
         warnings = latest_warnings(con)
+        damaged = {workflow: damage_of(con, workflow) for workflow in workflows}
+    for workflow, damage in damaged.items():
+        if damage:
+            print_line(f"{workflow}: {damage}", "yellow")
     for record_type, text in warnings:
         print_line(f"NetSuite {record_type}: {text}", "yellow")
-
-
-def _number(value: Any) -> str:
-    return f"{value:,}" if value else "·"
 
 
 def workflows_of_run(warehouse: Warehouse, run_id: str) -> list[str]:
@@ -113,20 +119,21 @@ def print_plan(warehouse: Warehouse, workflow: str, *, plan_id: str = "", values
         table.add_row(action, code or "", f"{records:,}")
     console.print(table)
     if plan["writes"]:
-        left = "" if plan["calls_left"] is None else f" of {plan['calls_left']:,} left today"
+        left = "" if plan["calls_left"] is None else f" ({plan['calls_left']:,} left today)"
         print_line(
-            f"{plan['writes']:,} records to write, {plan['calls_needed']:,} requests{left},"
-            f" {duration(plan['seconds_needed'])}; `millpond apply {plan_id}` sends it until"
+            f"records to write: {plan['writes']:,}; requests: {plan['calls_needed']:,}{left};"
+            f" time: {duration(plan['seconds_needed'])}; `millpond apply {plan_id}` sends it until"
             f" {plan['expires_at']:%Y-%m-%d %H:%M} UTC"
         )
     _print_changes(warehouse, table_name, plan_id, values=values)
 
 
 def _print_changes(warehouse: Warehouse, table_name: str, plan_id: str, *, values: bool) -> None:
+    """Print the first records of a plan: what it would write before what is held back."""
     changed = warehouse.read(
         f"select source, source_id, action, changes, reason, payload from {table_name}"
         " where plan_id = ? and (action not in ('unchanged', 'skipped', 'create') or reason_code = 'conflict')"
-        " order by source, try_cast(source_id as bigint)",
+        f" order by action in {HELD}, source, try_cast(source_id as bigint)",
         [plan_id],
     )
     for row in _decrypted(warehouse, changed.head(PREVIEW_ROWS)).iter_rows(named=True):
@@ -143,10 +150,3 @@ def _decrypted(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
         return unseal(rows, Cipher(warehouse.encryption_key))
     except EncryptionError:
         return rows
-
-
-def change_text(change: Mapping[str, str | None]) -> str:
-    """Return one change as text; an encrypted one has neither value."""
-    if change["before"] is None and change["after"] is None:
-        return f"{change['field']}: encrypted"
-    return f"{change['field']}: {change['before'] or '∅'} → {change['after'] or '∅'}"

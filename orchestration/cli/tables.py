@@ -7,8 +7,8 @@ from rich.table import Table
 from assets.warehouse.catalog import catalog
 from assets.warehouse.catalog.catalog import LAYERS, Entry
 from assets.warehouse.catalog.diagram import mermaid
-from orchestration.cli.output import NOTHING_READ, console, print_line, print_problems
-from orchestration.resource_wiring import warehouse_of
+from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.settings import MillpondSettings
 from resources.warehouse.snapshot import add_analytics
 from resources.warehouse.warehouse import WarehouseError
@@ -70,9 +70,7 @@ def _print_one(entry: Entry) -> None:
     console.print(entry.meaning, markup=False, highlight=False)
     if entry.reads:
         console.print(f"\nReads {', '.join(entry.reads)}.", markup=False, highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for title in ("column", "type", "meaning", "from"):
-        table.add_column(title, overflow="fold")
+    table = open_table("column", "type", "meaning", "from")
     for column in entry.columns:
         table.add_row(column.name, column.kind, column.meaning, ", ".join(column.origin))
     if entry.columns:

@@ -1,6 +1,6 @@
-"""`millpond validate`: check the workflow files; nothing outside them is read or changed."""
+"""`millpond validate`: check the workflow files, and the columns that they map if NetSuite can be asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -11,14 +11,19 @@ from assets.delivery.spec.validation import duplicate_fields
 from assets.delivery.spec.workflow import Workflow
 from assets.target_registry import TARGETS
 from orchestration.cli.output import print_line, print_problems
+from orchestration.clients import is_configured, netsuite_client
 from orchestration.settings import ROOT, MillpondSettings
+from orchestration.table_needs import missing_in_netsuite, table_needs
 from orchestration.workflow_files import load_user_files
+from resources.errors import IntegrationError
 
 SHIPPED = ROOT / "orchestration" / "workflows"
 
 
 def validate(folder: Path | None = None, *, defaults: bool = False) -> int:
     """Check every workflow file and groups.yaml.
+
+    Mapped columns are looked up in NetSuite if the settings name an account.
 
     Args:
         folder: Folder of the workflow files; MILLPOND_WORKFLOWS when omitted. Every problem is printed with file, line,
@@ -39,7 +44,23 @@ def validate(folder: Path | None = None, *, defaults: bool = False) -> int:
         print_line(f"! {warning}", "yellow")
     if not files.workflows and not files.problems:
         print_problems([f"no workflow files in {folder}; pass their folder or set MILLPOND_WORKFLOWS"])
-    return 1 if files.problems or not files.workflows else 0
+    missing = _missing_columns([each for each in files.workflows if each.spec.active])
+    return 1 if files.problems or missing or not files.workflows else 0
+
+
+def _missing_columns(workflows: Sequence[Workflow]) -> bool:
+    """Print the mapped columns that the account lacks, or why it was not asked; return whether there are any."""
+    settings = MillpondSettings()
+    if not is_configured(settings):
+        return False
+    try:
+        with netsuite_client(settings, attempts=1) as client:
+            missing = list(missing_in_netsuite(client, table_needs(workflows, settings.optional_table_names)))
+    except IntegrationError as error:
+        print_line(f"! the columns were not checked in NetSuite: {error}", "yellow")
+        return False
+    print_problems(missing)
+    return bool(missing)
 
 
 def _part(workflow: Workflow) -> tuple[str, ...]:

@@ -9,9 +9,8 @@ from orchestration.account_partitions import account_of, partitions_of
 from orchestration.automation.groups import MAINTENANCE
 from orchestration.maintenance.compact import compact_warehouse
 from orchestration.maintenance.retention import clear_plans, delete_files, delete_runs
-from orchestration.resource_wiring import warehouse_clock
+from orchestration.opened_warehouse import warehouse_clock
 from orchestration.settings import MillpondSettings
-from resources.clock import utc_now
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -29,8 +28,8 @@ def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
 
     @dg.op(description="Clear plans that can no longer be sent.", out=dg.Out(dg.Nothing), pool="duckdb")
     def old_plans(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
-        now = utc_now(warehouse_clock(account_of(context.run, settings)))
-        context.add_output_metadata(clear_plans(warehouse, now, timedelta(days=settings.keep_plans_days)))
+        clock = warehouse_clock(account_of(context.run, settings))
+        context.add_output_metadata(clear_plans(warehouse, clock, timedelta(days=settings.keep_plans_days)))
 
     @dg.op(
         description="Delete old history from the warehouse, and release its free space.",

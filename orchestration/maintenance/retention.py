@@ -11,7 +11,8 @@ from pathlib import Path
 import dagster as dg
 
 from assets.delivery.ledger import plans
-from assets.warehouse.snapshot import REPORTS
+from assets.warehouse.run_report.page import REPORTS
+from resources.clock import Clock, steady, utc_now
 from resources.warehouse.tables import columns_of, has_table, quoted, tables_of
 from resources.warehouse.warehouse import Warehouse
 
@@ -47,7 +48,7 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def clear_plans(warehouse: Warehouse, now: datetime, keep: timedelta) -> dict[str, int]:
+def clear_plans(warehouse: Warehouse, clock: Clock, keep: timedelta) -> dict[str, int]:
     """Expire overdue plans, and delete the rows of closed plans.
 
     The newest plan of each workflow keeps its rows without values: they document each decision.
@@ -55,13 +56,13 @@ def clear_plans(warehouse: Warehouse, now: datetime, keep: timedelta) -> dict[st
     Returns:
         The number of expired plans, of deleted rows, and of rows whose values were cleared.
     """
-    done = {"expired": 0, "deleted": 0, "cleared": 0}
+    done, now = {"expired": 0, "deleted": 0, "cleared": 0}, utc_now(clock)
     with warehouse.writer() as con:
         if not has_table(con, "sync_plans"):
             return done
         count_open = "select count(*) from sync_plans where state in ('ready', 'waiting')"
         before = con.execute(count_open).fetchall()[0][0]
-        plans.expire(con, now)
+        plans.expire(con, now, steady(clock))
         done["expired"] = before - con.execute(count_open).fetchall()[0][0]
         con.execute(
             "create or replace temp table _closed as select plan_id, plan_id = first(plan_id) over (partition by"

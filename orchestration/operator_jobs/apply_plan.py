@@ -9,17 +9,18 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from assets.delivery.component.asset_spec import POOL
 from assets.delivery.errors import SyncError
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
+from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.connections import Connections
 from orchestration.dagster_internals import MAX_RETRIES_TAG
 from orchestration.operator_jobs.plan_actions import apply_plan, find_plan, reject_plan, stale_records
 from orchestration.settings import MillpondSettings
 from resources.errors import QuotaExhaustedError
 
-APPLY, REJECT = "apply_plan", "reject_plan"
 APPLY_OP, REJECT_OP = "apply", "reject"  # an op must not share its job's name
 ONCE = {MAX_RETRIES_TAG: "0"}  # a decision is carried out once
 
@@ -43,14 +44,15 @@ class Reject(dg.Config):
 
 def plan_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list[dg.JobDefinition]:
     """Return the jobs that apply and reject a plan of any of these workflows."""
-    needed = {"warehouse", *(workflow.spec.connection_name for workflow in workflows)}
-    partitions = partitions_of(settings)
+    return [_apply_job(workflows, settings), _reject_job(workflows, settings)]
 
+
+def _apply_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     @dg.op(
         name=APPLY_OP,
         description="Sends a plan exactly as it was made, whole or in part, once.",
-        required_resource_keys=needed,
-        pool="duckdb",
+        required_resource_keys=_resource_keys(workflows),
+        pool=POOL,
         out=dg.Out(dg.Nothing),
     )
     def apply_op(context: dg.OpExecutionContext, config: Apply) -> None:
@@ -63,11 +65,24 @@ def plan_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list
             text = f"plan {metadata['plan']}: {metadata['stopped']}"
             raise dg.Failure(text, metadata=metadata, allow_retries=False)
 
+    @dg.job(
+        name=APPLY_PLAN,
+        description="Apply a plan that a guard stopped; see the failed guard check.",
+        partitions_def=partitions_of(settings),
+        tags=ONCE,
+    )
+    def job() -> None:
+        apply_op()
+
+    return job
+
+
+def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     @dg.op(
         name=REJECT_OP,
         description="Rejects a plan; nothing is sent.",
-        required_resource_keys=needed,
-        pool="duckdb",
+        required_resource_keys=_resource_keys(workflows),
+        pool=POOL,
         out=dg.Out(dg.Nothing),
     )
     def reject_op(context: dg.OpExecutionContext, config: Reject) -> None:
@@ -79,19 +94,19 @@ def plan_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list
         _observe(context, metadata, f"plan {plan.plan_id} rejected: {config.reason}", settings)
 
     @dg.job(
-        name=APPLY,
-        description="Apply a plan that a guard stopped; see the failed guard check.",
-        partitions_def=partitions,
+        name=REJECT_PLAN,
+        description="Reject a plan that a guard stopped.",
+        partitions_def=partitions_of(settings),
         tags=ONCE,
     )
-    def apply_job() -> None:
-        apply_op()
-
-    @dg.job(name=REJECT, description="Reject a plan that a guard stopped.", partitions_def=partitions, tags=ONCE)
-    def reject_job() -> None:
+    def job() -> None:
         reject_op()
 
-    return [apply_job, reject_job]
+    return job
+
+
+def _resource_keys(workflows: Sequence[Workflow]) -> set[str]:
+    return {"warehouse", *(workflow.spec.connection_name for workflow in workflows)}
 
 
 def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply) -> dict[str, Any]:

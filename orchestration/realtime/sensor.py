@@ -16,10 +16,10 @@ import dagster as dg
 
 from assets.delivery.spec.workflow import Workflow
 from orchestration.account_partitions import account_scoped, run_tags
-from orchestration.automation.groups import ALL
+from orchestration.automation.groups import ALL, REALTIME
 from orchestration.automation.sensors import REASON_TAG, UNFINISHED
-from orchestration.realtime.job import REALTIME, by_connection, realtime_workflows
 from orchestration.realtime.queue import FILE, Notification, NotificationQueue
+from orchestration.realtime.sync_pending import by_connection, realtime_workflows
 from orchestration.settings import MillpondSettings
 from resources.warehouse.warehouse import Warehouse
 

@@ -5,10 +5,12 @@ POST /hooks/netsuite  ->  host, method, size, signature, time, shape, nonce  -> 
 A post only says that NetSuite saved a record; a real-time run reads the record itself.
 """
 
+import asyncio
 import json
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -33,6 +35,8 @@ SOURCES = {
 }
 DELETED = "delete"
 MIN_SECRET = 32  # characters
+BODY_TIMEOUT_S = 10.0  # of a few hundred bytes
+LOG_PAUSE_S = 60.0
 RECORD_ID = re.compile(r"[1-9][0-9]{0,17}")
 NAME = re.compile(r"[A-Za-z_]{1,40}")
 NONCE_FORMAT = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -40,6 +44,7 @@ EPOCH = re.compile(r"[0-9]{10}")
 ERRORS = {
     401: "invalid signature",
     405: "use POST",
+    408: "too slow",
     409: "duplicate",
     413: "too large",
     415: "use application/json",
@@ -98,10 +103,14 @@ class Webhook:
             return _refuse(RefusedError(421, "unknown host"))
         return JSONResponse({"status": "ok", "pending": await run_in_threadpool(self.queue.pending)})
 
-    async def receive(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:  # noqa: PLR0911 - one for each way to refuse
         """Handle one post."""
         try:
-            content = self._checked(request, await self._body(request))
+            content = self._checked(request, await asyncio.wait_for(self._body(request), BODY_TIMEOUT_S))
+        except TimeoutError:
+            return _refuse(RefusedError(408, "the body did not arrive in time"))
+        except ClientDisconnect:
+            return _refuse(RefusedError(408, "the sender went away"))
         except RefusedError as error:
             return _refuse(error)
         source = SOURCES.get(content["type"])
@@ -165,8 +174,28 @@ class Webhook:
         return values
 
 
+class _Refusals:
+    """Log lines of refused posts: one a minute for each reason, with the number of those before it."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now, self._last, self._unlogged = now, dict[str, float](), Counter[str]()
+
+    def log(self, error: RefusedError) -> None:
+        """Log a refusal, or count it."""
+        kind = f"{error.status} {re.sub(r'[0-9]+', '#', error.reason)}"
+        if self._now() - self._last.get(kind, -LOG_PAUSE_S) < LOG_PAUSE_S:
+            self._unlogged[kind] += 1
+            return
+        more = f" (and {self._unlogged.pop(kind)} more before)" if kind in self._unlogged else ""
+        self._last[kind] = self._now()
+        log.warning("rejected with %d: %s%s", error.status, error.reason, more)
+
+
+_refusals = _Refusals()
+
+
 def _refuse(error: RefusedError) -> Response:
-    log.warning("rejected with %d: %s", error.status, error.reason)
+    _refusals.log(error)
     return JSONResponse({"error": ERRORS[error.status]}, error.status)
 
 

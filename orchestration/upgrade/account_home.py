@@ -39,7 +39,7 @@ class AccountHome:
         return bool(self.settings.warehouse_catalog)
 
     def is_known_current(self) -> bool:
-        """Return whether the files alone prove that nothing is to do; the warehouse is not opened."""
+        """Return whether the files alone prove that no upgrade is needed; the warehouse is not opened."""
         if not self.folder.exists():
             return not self.is_shared
         is_marked = self.marked_version == self._current and self.interrupted_from is None
@@ -61,7 +61,7 @@ class AccountHome:
         return next((each.version - 1 for each in self._migrations if each.finds_old_files(self.folder)), None)
 
     def _version_of_warehouse(self) -> int | None:
-        from orchestration.resource_wiring import warehouse_of  # late: most commands need only the marker
+        from orchestration.opened_warehouse import warehouse_of  # late: most commands need only the marker
         from resources.warehouse.schema_version import read_version
 
         warehouse = warehouse_of(self.settings, any_version=True)

@@ -16,7 +16,7 @@ class Copies:
     """The folder of copies that one upgrade of one home makes."""
 
     def __init__(self, home: Path, release: str) -> None:
-        """Choose the folder; an interrupted upgrade goes on with the one that it began.
+        """Choose the folder; a resumed upgrade uses the one that it began with.
 
         Args:
             home: Folder in which the copies are kept.

@@ -5,8 +5,6 @@ environment, .env, workflow files, version.json  ->  ensure_current()  ->  nothi
 
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
 from orchestration.upgrade.installation import account_homes, current_settings
 from orchestration.upgrade.migrations import MIGRATIONS
 from orchestration.upgrade.user_files import user_changes
@@ -20,11 +18,9 @@ def ensure_current(report: Callable[[str], object]) -> None:
 
     Raises:
         UpgradeError: Something cannot be upgraded, or a newer version made it; the text says what to do.
+        SettingsError: A setting cannot be used.
     """
-    try:
-        settings, file = current_settings()
-    except ValidationError:
-        return  # reported by whatever uses the settings
+    settings, file = current_settings()
     homes = account_homes(settings)
     if all(home.is_known_current() for home in homes) and not user_changes(settings.workflows, file, MIGRATIONS):
         return

@@ -1,15 +1,16 @@
-"""The settings and homes that an upgrade looks at.
+"""The settings and homes that an upgrade checks.
 
 environment, .env  ->  current_settings()  ->  account_homes()
 """
 
 from pathlib import Path
 
+from orchestration.env_file import find_env_file
 from orchestration.settings import MillpondSettings
 from orchestration.upgrade.account_home import AccountHome
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.migrations import MIGRATIONS
-from orchestration.upgrade.variables import adopt, env_file, refuse_old_variables
+from orchestration.upgrade.variables import adopt, refuse_old_variables
 
 
 def current_settings() -> tuple[MillpondSettings, Path | None]:
@@ -18,7 +19,7 @@ def current_settings() -> tuple[MillpondSettings, Path | None]:
     Raises:
         UpgradeError: The environment itself has old names.
     """
-    names, file = {old: new for each in MIGRATIONS for old, new in each.variables.items()}, env_file()
+    names, file = {old: new for each in MIGRATIONS for old, new in each.variables.items()}, find_env_file()
     refuse_old_variables(names, file)
     adopt(names, file)
     return MillpondSettings(), file

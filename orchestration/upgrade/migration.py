@@ -14,7 +14,7 @@ Attributes = Mapping[str, Any]
 class Migration:
     """One numbered step; each part can be repeated after an interruption and then changes nothing.
 
-    The converters of tables and of the instance import DuckDB and Dagster when they are called: every command looks at
+    The converters of tables and of the instance import DuckDB and Dagster when they are called: every command checks
     the migrations, and few run one.
 
     Attributes:

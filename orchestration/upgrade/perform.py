@@ -16,7 +16,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from orchestration.dagster_instance import open_instance
-from orchestration.resource_wiring import warehouse_of
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.settings import MillpondSettings
 from orchestration.upgrade.account_home import AccountHome
 from orchestration.upgrade.comments import renew_comments
@@ -145,7 +145,7 @@ def _upgrade(settings: MillpondSettings, needed: Needed, report: Report) -> None
 
 
 def _copy_files(home: AccountHome, version: int, copies: Copies) -> None:
-    """Copy every file that will change; an upgrade that was interrupted has done so."""
+    """Copy every file that will change; an interrupted upgrade already did."""
     if home.interrupted_from is not None:
         return
     home.folder.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,6 @@ def _upgrade_home(home: AccountHome, version: int, report: Report) -> None:
 def _upgrade_warehouse(warehouse: Warehouse, workflows: Path) -> Iterator[str]:
     """Bring the tables to the current version, in one transaction."""
     with warehouse.writer(tuned=True) as con:
-        warehouse.limit_memory(con)
         migrations = _after(read_version(con))
         if migrations and warehouse.backend.is_shared:
             snapshot = con.execute("select max(snapshot_id) from ducklake_snapshots('warehouse')").fetchall()[0][0]

@@ -5,17 +5,13 @@
 
 import os
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
-from dotenv import dotenv_values, find_dotenv
+from dotenv import dotenv_values
 
+from orchestration.env_file import read_env_file
 from orchestration.upgrade.errors import UpgradeError
-
-
-def env_file() -> Path | None:
-    """Return the .env file that the settings were read from; None if there is none."""
-    found = find_dotenv(usecwd=True)
-    return Path(found) if found else None
 
 
 def refuse_old_variables(names: Mapping[str, str], file: Path | None) -> None:
@@ -46,5 +42,5 @@ def _set(names: Mapping[str, str]) -> list[str]:
 
 def _is_from(file: Path | None, old: str, new: str) -> bool:
     """Return whether a value is from .env, in which another process may have renamed it meanwhile."""
-    values = dotenv_values(file) if file else {}
+    values = dotenv_values(stream=StringIO(read_env_file(file))) if file else {}
     return os.environ[old] in {values.get(old), values.get(new)}

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from assets.delivery.spec.yaml_file import PlainLoader
+from assets.delivery.spec.yaml_tree import compose
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def edits_of(text: str, names: Names) -> list[Edit]:
     """
     if names == Names():
         return []
-    root = yaml.compose(text, Loader=PlainLoader)
+    root = compose(text, PlainLoader)
     return sorted(set(_edits(root, names))) if root else []
 
 

@@ -27,8 +27,10 @@ from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256, Client
 
 from resources.clock import Clock
 from resources.errors import CredentialsError, RateLimitedError, TransientError
-from resources.http_refusals import refusal_of, retry_after_s
+from resources.http_failures import retry_after_s, temporary_failure
+from resources.json_body import load_json
 from resources.netsuite.sign_in_errors import FIX, cause_of, oauth_error
+from resources.redaction import know
 from resources.scalars import as_whole, required_text
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105
@@ -179,10 +181,11 @@ class ClientCredentials(NetSuiteAuth):
         if response.is_server_error or response.status_code == httpx.codes.REQUEST_TIMEOUT:
             raise TransientError("netsuite", "sign in", f"HTTP {response.status_code}")
         if not response.is_success:
-            self._refuse(response, after)
+            self._raise_rejection(response, after)
         try:
-            answer = response.json()
+            answer = load_json(response.content)
             self._token = required_text(answer["access_token"])
+            know("NETSUITE_ACCESS_TOKEN", self._token)
         except (ValueError, KeyError, TypeError) as error:
             kind = response.headers.get("content-type", "no content type")[:60]
             reason = (
@@ -193,13 +196,13 @@ class ClientCredentials(NetSuiteAuth):
         lifetime_s = as_whole(answer.get("expires_in")) or UNKNOWN_LIFE_S
         self._expires_at = now + timedelta(seconds=min(max(lifetime_s, 0), MAX_LIFE_S) - EARLY_S)
 
-    def _refuse(self, response: httpx.Response, after_s: float | None) -> NoReturn:
-        """Raise the error of a refused token request."""
+    def _raise_rejection(self, response: httpx.Response, after_s: float | None) -> NoReturn:
+        """Raise the error of a rejected token request."""
         reason = oauth_error(response)
         if response.status_code != httpx.codes.UNAUTHORIZED:
-            refusal = refusal_of("netsuite", "sign in", reason, response.text, after_s=after_s)
-            if refusal:
-                raise refusal
+            failure = temporary_failure("netsuite", "sign in", reason, response.text, after_s=after_s)
+            if failure:
+                raise failure
         self._locked_out = not self._accepted
         cause = cause_of(response, self._clock.now(), self._pem)
         raise CredentialsError("netsuite", "sign in", f"{reason}: {cause}{FIX}")

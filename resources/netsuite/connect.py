@@ -16,12 +16,14 @@ from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.concurrency import DEFAULT_CONCURRENCY, ConcurrencyLimit
 from resources.netsuite.errors import SYSTEM, error_of
+from resources.redaction import know
 
 PATIENCE_S = 300.0  # a one-minute window may be full of calls, other integrations' included: netsuite.md §4 [U]
 REQUIRED = {
     "oauth2": ("account", "client_id", "certificate_id", "private_key_file"),
     "tba": ("account", "consumer_key", "consumer_secret", "token_id", "token_secret"),
 }
+SECRET_KEYS = ("client_id", "certificate_id", "consumer_key", "consumer_secret", "token_id", "token_secret")
 
 
 def base_url_of(account: str) -> str:
@@ -89,11 +91,15 @@ def open_netsuite(
     transport: httpx.BaseTransport | None = None
     if sandbox:
         # imported late: production does not load the sandbox
+        from resources.sandbox.filled import FilledSandbox
         from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
         opened = Sandbox(Path(sandbox))
         keys.update({name: str(opened.credentials["netsuite"][name]) for name in keys})
-        base_url, clock, transport = BASE_URLS["netsuite"], opened.clock, opened.transport("netsuite")
+        base_url, clock = BASE_URLS["netsuite"], opened.clock
+        transport = FilledSandbox(opened.folder, opened.transport("netsuite"))
+    for name in SECRET_KEYS:
+        know(f"NETSUITE_{name.upper()}", keys[name])
     identity = account_of("" if keys["account"] else base_url, account=keys["account"].replace("-", "_"))
     base_url = base_url or (base_url_of(keys["account"]) if keys["account"] else NOWHERE)
     signing: NetSuiteAuth | None = None

@@ -14,7 +14,13 @@ from resources.diagnostics import Finding, findings_of
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.errors import SYSTEM, MissingTableError
-from resources.netsuite.rejected_columns import AFTER_ALL, REJECTIONS, QueriedColumns, rejected_columns
+from resources.netsuite.rejected_columns import (
+    AFTER_ALL,
+    REJECTIONS,
+    QueriedColumns,
+    missing_if_rejected,
+    rejected_columns,
+)
 from resources.scalars import as_whole
 
 BEFORE_ALL = str(-(10**9))
@@ -32,7 +38,7 @@ class TableNeed:
         key: The key column.
         columns: Our names of the columns.
         required: Columns without which the table is useless.
-        mapped_by: Custom fields that a workflow maps, each with the workflow's name.
+        mapped_by: Columns that a workflow maps, each with the workflow's name.
         is_optional: The operator listed it as optional.
         requires_rows: Every account has rows of it.
         page: Returns the SuiteQL of a page with the key and some other columns.
@@ -122,7 +128,8 @@ def _limits(client: NetSuiteClient, concurrency: int) -> Iterator[Finding]:
 def _one_world(client: NetSuiteClient) -> Iterator[Finding]:
     """Report it without a verdict: the tables' own findings say whether anything is missing."""
     try:
-        row = client.suiteql("select count(*) as n from subsidiary s where s.id > ?", [BEFORE_ALL])[0]
+        with missing_if_rejected(client, "subsidiary"):
+            row = client.suiteql("select count(*) as n from subsidiary s where s.id > ?", [BEFORE_ALL])[0]
     except MissingTableError:
         yield Finding(SYSTEM, "OneWorld", "no, or the role may not see subsidiaries")
     else:
@@ -143,7 +150,7 @@ def _catalog(client: NetSuiteClient) -> Iterator[Finding]:
 def _table(client: NetSuiteClient, need: TableNeed) -> Iterator[Finding]:
     check = f"table {need.table}"
     try:
-        unknown = _unknown_columns(client, need)
+        unknown = unknown_columns(client, need)
     except MissingTableError as error:
         if need.is_optional:
             yield Finding(SYSTEM, check, "was not found; it is optional")
@@ -172,7 +179,7 @@ def _table(client: NetSuiteClient, need: TableNeed) -> Iterator[Finding]:
     yield Finding(SYSTEM, check, found, fix if need.requires_rows else "")
 
 
-def _unknown_columns(client: NetSuiteClient, need: TableNeed) -> set[str]:
+def unknown_columns(client: NetSuiteClient, need: TableNeed) -> set[str]:
     """Return our columns that the account does not have.
 
     Raises:
@@ -192,7 +199,8 @@ def _unknown_columns(client: NetSuiteClient, need: TableNeed) -> set[str]:
 def _deletions(client: NetSuiteClient) -> Iterator[Finding]:
     check = "table deletedrecord"
     try:
-        client.suiteql(DELETED, [AFTER_ALL])
+        with missing_if_rejected(client, "deletedrecord"):
+            client.suiteql(DELETED, [AFTER_ALL])
     except MissingTableError as error:
         found = "was not found: deletions are noticed by reconciliation only"
         yield Finding(SYSTEM, check, found, error.reason.partition(": ")[2])

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-import orjson
 
 from resources.errors import (
     CredentialsError,
@@ -20,7 +19,8 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
 )
-from resources.http_refusals import refusal_of, retry_after_s
+from resources.http_failures import retry_after_s, temporary_failure
+from resources.json_body import load_json, repaired
 from resources.netsuite.sign_in_errors import FIX, cause_of, host_hint
 from resources.scalars import as_text
 
@@ -33,6 +33,7 @@ _UNKNOWN_COLUMN = re.compile(
 _UNKNOWN_TABLE = re.compile(
     r"Record '(?P<record>[^']+)' was not found|Invalid search type: (?P<type>\w+)", re.IGNORECASE
 )
+_BY_STATUS = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}  # whoever answers, and in whatever form
 _REQUEST_IS_WRONG = {400, 404, 405, 409, 422}
 _RATE_LIMITED = {"CONCURRENCY_LIMIT_EXCEEDED", "SSS_REQUEST_LIMIT_EXCEEDED"}
 _LANGUAGE = re.compile(r"language value '?(?P<language>[\w-]+)")
@@ -64,15 +65,19 @@ class PermissionRefusedError(CredentialsError):
 
 
 class MissingTableError(RequestRejectedError):
-    """The table does not exist for this role: a permission is missing, or a feature is disabled."""
+    """The table does not exist for this role: a permission is missing, or a feature is disabled.
 
-    def __init__(self, operation: str, table: str) -> None:
+    `words` are NetSuite's own, if they do not say so.
+    """
+
+    def __init__(self, operation: str, table: str, words: str = "") -> None:
         permission, feature = NEEDS.get(table, (table, ""))
         fix = f"give the role the permission {permission!r}"
         if feature:
             fix += f", or enable the feature {feature!r}; for an account without it, list the table in"
             fix += " MILLPOND_OPTIONAL_TABLES"
-        super().__init__(SYSTEM, operation, f"table {table} was not found: {fix}", code="INVALID_PARAMETER")
+        said = f" ({words})" if words else ""
+        super().__init__(SYSTEM, operation, f"table {table} was not found{said}: {fix}", code="INVALID_PARAMETER")
         self.table = table
 
 
@@ -98,13 +103,15 @@ def error_of(response: httpx.Response, now: datetime) -> IntegrationError | None
         return UnexpectedError(SYSTEM, operation, reason) if is_internal else None
     if response.status_code == httpx.codes.UNAUTHORIZED and code not in _RATE_LIMITED:
         return CredentialsError(SYSTEM, operation, f"{reason}: {cause_of(response, now)}{FIX}", code=code)
+    temporary = _temporary_failure(operation, code, detail or response.text, reason, retry_after_s(response, now))
+    if temporary or (response.status_code in _BY_STATUS and not code):
+        return temporary
     if fix := _language_fix(code, detail) or ("" if code else host_hint(response)):
         return CredentialsError(SYSTEM, operation, f"{reason}: {fix}", code=code or "wrong_host")
-    passing = _passing_refusal(operation, code, detail, reason, retry_after_s(response, now))
-    return passing or _final_refusal(response.status_code, operation, code, detail, reason)
+    return _final_rejection(response.status_code, operation, code, detail, reason)
 
 
-def _final_refusal(status: int, operation: str, code: str, detail: str, reason: str) -> RequestRejectedError | None:
+def _final_rejection(status: int, operation: str, code: str, detail: str, reason: str) -> RequestRejectedError | None:
     if status == httpx.codes.FORBIDDEN:
         return PermissionRefusedError(SYSTEM, operation, f"{reason}: the role lacks a permission", code=code)
     return _query_error(operation, code, detail, reason) if status in _REQUEST_IS_WRONG else None
@@ -113,11 +120,11 @@ def _final_refusal(status: int, operation: str, code: str, detail: str, reason: 
 def _error_details(response: httpx.Response) -> tuple[str, str]:
     """Return NetSuite's error code and text, also in the envelope of RESTlets; empty when the body is neither."""
     try:
-        body: Any = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
+        body: Any = repaired(load_json(response.content))
+    except ValueError:
         return "", ""
     details = body.get("o:errorDetails") or body.get("error") if isinstance(body, dict) else None
-    first = details[0] if isinstance(details, list) else details
+    first = details[0] if isinstance(details, list) and details else details
     if not isinstance(first, dict):
         return "", as_text(body.get("title")) or "" if isinstance(body, dict) else ""
     code = as_text(first.get("o:errorCode")) or as_text(first.get("code")) or ""
@@ -125,19 +132,19 @@ def _error_details(response: httpx.Response) -> tuple[str, str]:
     return code, " ".join(text.split())[:DETAIL_LENGTH]
 
 
-def _passing_refusal(
+def _temporary_failure(
     operation: str, code: str, detail: str, reason: str, after_s: float | None
 ) -> TransientError | None:
-    """Return the error of a limit or a time-out, whatever its status; a column of such a name is none."""
+    """Return the error of a limit or a time-out, whatever its status; an unknown column of such a name is neither."""
     if code in _RATE_LIMITED:
         return RateLimitedError(SYSTEM, operation, reason, retry_after_s=after_s)
     if _UNKNOWN_COLUMN.search(detail) or _UNKNOWN_TABLE.search(detail):
         return None
-    return refusal_of(SYSTEM, operation, reason, f"{code} {detail}", after_s=after_s)
+    return temporary_failure(SYSTEM, operation, reason, f"{code} {detail}", after_s=after_s)
 
 
 def _language_fix(code: str, detail: str) -> str:
-    """Return what to do about a rejected language; blank if it is another refusal."""
+    """Return what to do about a rejected language; blank for any other error."""
     if code != "INVALID_HEADER" or "language" not in detail.lower():
         return ""
     named = _LANGUAGE.search(detail)

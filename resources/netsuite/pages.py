@@ -7,13 +7,13 @@ A page has up to a megabyte, so threads that fetch pages in parallel must not pa
 the envelope and the last key and leaves the cells to assets/netsuite/extract/spool.py. A page that it cannot scan is
 parsed, which reports the cause.
 
-One bad value does not stop a page: bytes that are not UTF-8, halves of surrogate pairs and NUL become U+FFFD, a
-byte-order mark is skipped, and each repaired value is named.
+One bad value does not stop a page: bytes that are not UTF-8, halves of surrogate pairs and NUL become U+FFFD, a nested
+value becomes its JSON, a byte-order mark is skipped, and each repaired value is named. A column that was not asked for
+is left out and named.
 """
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from resources.errors import ContractError
-from resources.plain_numbers import plain_number
+from resources.json_body import is_text, load_exactly, repaired
 from resources.scalars import as_flag, as_whole
 
 PAGE = 1000  # rows; NetSuite's maximum
@@ -31,8 +31,8 @@ ENVELOPE_BYTES = 4096  # within which the rows must begin
 _ITEMS = re.compile(rb'"items"\s*:\s*\[')
 _LINKS = b'"links":[]'  # one in each row; inside a text its quotation marks would be escaped
 
-_NO_TEXT = re.compile("[\ud800-\udfff\x00]")  # no text that DuckDB, XML or another system accepts
 _NUL = b"\\u0000"
+_EMPTY: tuple[Any, ...] = (None, [], {})
 
 Row = dict[str, str]
 Repaired = tuple[Row, str]  # a row, and the column whose value was repaired
@@ -60,6 +60,7 @@ class RawPage:
         has_more: NetSuite has more rows after these.
         operation: Operation for error texts.
         repaired: Values that were repaired, known once the cells are parsed.
+        left_out: Columns that were not asked for, known once the cells are parsed.
     """
 
     body: bytes
@@ -70,6 +71,7 @@ class RawPage:
     has_more: bool
     operation: str
     repaired: tuple[Repaired, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     @property
     def items(self) -> memoryview:
@@ -92,20 +94,30 @@ class RawPage:
     def _count(self, pattern: bytes) -> int:
         return self.body.count(pattern, self.begin, self.end)
 
-    def normalized(self) -> "RawPage":
+    def normalized(self, columns: Collection[str] = ()) -> "RawPage":
         """Return the same rows with every cell parsed: names in lower case, every value a text.
 
+        Args:
+            columns: The columns that were asked for; any, if there are none.
+
         Raises:
-            ContractError: The response is not JSON or announces other rows, a row is not an object, a value is nested.
+            ContractError: The response is not JSON or announces other rows, or a row is not an object.
         """
-        if not self.begin:
+        if self.begin:
+            return _page_of(parse_page(self.body, self.operation), self.last_key, self.operation, columns)
+        if not columns:
             return self  # `_page_of` made it, from parsed rows
-        return _page_of(parse_page(self.body, self.operation), self.last_key, self.operation)
+        page = Page(orjson.loads(self.body), self.has_more, self.repaired)
+        return _page_of(page, self.last_key, self.operation, columns)
 
 
-def _page_of(page: Page, last_key: int | None, operation: str) -> RawPage:
-    body = orjson.dumps(page.rows)
-    return RawPage(body, 0, len(body), len(page.rows), last_key, page.has_more, operation, page.repaired)
+def _page_of(page: Page, last_key: int | None, operation: str, columns: Collection[str] = ()) -> RawPage:
+    rows, left_out = page.rows, frozenset(name for row in page.rows for name in row if columns and name not in columns)
+    if left_out:
+        rows = [{name: value for name, value in row.items() if name in columns} for row in rows]
+    found = tuple((row, name) for row, name in page.repaired if name not in left_out)
+    body = orjson.dumps(rows)
+    return RawPage(body, 0, len(body), len(rows), last_key, page.has_more, operation, found, left_out)
 
 
 def scan_page(body: bytes, key: str, operation: str) -> RawPage:
@@ -171,13 +183,7 @@ def _loads(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _loads_exactly(body)
-
-
-def _loads_exactly(body: bytes) -> Any:
-    """Parse JSON with every digit of its numbers, and with bytes that are not UTF-8 as lone surrogates."""
-    text = body.decode("utf-8-sig", "surrogateescape")
-    return json.loads(text, parse_float=plain_number, strict=False)
+        return load_exactly(body)
 
 
 def parse_page(body: bytes, operation: str, content_type: str = "") -> Page:
@@ -193,20 +199,30 @@ def parse_page(body: bytes, operation: str, content_type: str = "") -> Page:
         raise ContractError("netsuite", operation, "the response has no items or no hasMore")
     has_more = _has_more(answer, len(items), operation)
     rows = [_row(item, operation) for item in items]
-    if any(isinstance(value, float) for item in items for value in item.values()):
-        rows = [_row(item, operation) for item in _loads_exactly(body)["items"]]
-    return Page(rows, has_more, tuple(_repair(rows, operation)))
+    values = [value for item in items for value in item.values()]
+    if any(isinstance(value, float) for value in values):
+        items = load_exactly(body)["items"]
+        rows = [_row(item, operation) for item in items]
+    nested = any(isinstance(value, dict | list) and value for value in values)
+    return Page(rows, has_more, (*_repair(rows), *(_nested(items, rows) if nested else ())))
 
 
-def _repair(rows: Sequence[Row], operation: str) -> Iterator[Repaired]:
+def _repair(rows: Sequence[Row]) -> Iterator[Repaired]:
     """Replace what is no text by U+FFFD, and yield where."""
     for row in rows:
-        for name, value in row.items():
-            if not name.isascii() and _NO_TEXT.search(name):
-                raise ContractError("netsuite", operation, "the name of a column is no text")
-            if not value.isprintable() and _NO_TEXT.search(value):
-                row[name] = _NO_TEXT.sub("\ufffd", value)
+        for name, value in list(row.items()):
+            if not (name.isascii() and is_text(name)):
+                row[repaired(name)] = row.pop(name)
+            elif not is_text(value):
+                row[name] = repaired(value)
                 yield row, name
+
+
+def _nested(items: Sequence[Any], rows: Sequence[Row]) -> Iterator[Repaired]:
+    for item, row in zip(items, rows, strict=True):
+        for name, value in item.items():
+            if isinstance(value, dict | list) and name.lower() in row:
+                yield row, name.lower()
 
 
 def _has_more(answer: dict[str, Any], rows: int, operation: str) -> bool:
@@ -232,19 +248,19 @@ def _row(item: Any, operation: str) -> Row:
     if not isinstance(item, dict):
         raise ContractError("netsuite", operation, "a row is not an object")
     return {
-        name.lower(): value if isinstance(value, str) else _text(value, name, operation)
+        name.lower(): value if isinstance(value, str) else _text(value)
         for name, value in item.items()
-        if name != "links" and value is not None
+        if name != "links" and value not in _EMPTY
     }
 
 
-def _text(value: Any, name: str, operation: str) -> str:
-    """Return a scalar as text: the documentation promises text, and a number or a boolean does no harm."""
+def _text(value: Any) -> str:
+    """Return any value as text: the documentation promises text, and nothing else does harm."""
     if isinstance(value, bool):
         return "T" if value else "F"
     if isinstance(value, int | float):
         return str(value)
-    raise ContractError("netsuite", operation, f"column {name.lower()} is not a scalar")
+    return orjson.dumps(repaired(value)).decode()
 
 
 def int_key(row: Row, key: str) -> int:

@@ -1,13 +1,15 @@
-"""Find the columns because of which NetSuite rejects a query, whatever the words of its answer.
+"""Find the columns, or the table, because of which NetSuite rejects a query, whatever the words of its answer.
 
 rejection  ->  rejected_columns()  ->  the columns that it names, else those found by halving, else the rejection itself
+rejection  ->  as_missing_table()  ->  MissingTableError if every query of this table is rejected, and others are not
 
 The texts are not documented, depend on the user's language, and may name another record's field (netsuite.md §1.5), so
 a name is believed only if it is a column of the query. `doctor` and the extraction both use this module.
 """
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from resources.errors import CredentialsError, RequestRejectedError
@@ -21,6 +23,8 @@ from resources.netsuite.errors import (
 
 AFTER_ALL = str(10**15)  # higher than any id: the query returns nothing but still shows whether its columns exist
 REJECTIONS = (RequestRejectedError, UnexpectedError)
+ANY_TABLE = "select count(*) as n from dual"  # accepted wherever queries are
+_FROM = re.compile(r"\bfrom\s+(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,36 @@ def rejected_columns(
     named = _named(columns, error)
     if named:
         return named
-    if not may_be_a_column(error, columns.page(())) or not accepts(client, columns, ()):
+    if not may_be_a_column(error, columns.page(())):
         raise error
+    if not accepts(client, columns, ()):
+        table = _FROM.search(columns.page(()))
+        raise as_missing_table(client, table[1].lower(), error) if table else error
     found = _halve(client, columns, columns.optional)
     if not found:
         raise error  # the failure has passed; the next run may succeed
     return found
+
+
+def as_missing_table(
+    client: NetSuiteClient, table: str, error: RequestRejectedError | UnexpectedError
+) -> RequestRejectedError | UnexpectedError:
+    """Return a rejection as MissingTableError, if NetSuite rejects any query of the table but not of others."""
+    if not may_be_a_column(error, f"from {table}"):
+        return error
+    if client.accepts(f"select count(*) as n from {table}") or not client.accepts(ANY_TABLE):
+        return error
+    says_other = isinstance(error, MissingTableError | UnknownColumnError)  # about another table, or a column
+    return MissingTableError(error.operation, table, "" if says_other else error.reason)
+
+
+@contextmanager
+def missing_if_rejected(client: NetSuiteClient, table: str) -> Iterator[None]:
+    """Raise a rejection of the block's query of one table as MissingTableError, if it is one."""
+    try:
+        yield
+    except REJECTIONS as error:
+        raise as_missing_table(client, table, error) from error
 
 
 def accepts(client: NetSuiteClient, columns: QueriedColumns, names: Collection[str]) -> bool:

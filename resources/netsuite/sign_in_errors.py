@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 from cryptography import x509
 
-from resources.http_refusals import host_of
+from resources.http_failures import host_of
+from resources.json_body import load_json, repaired
 from resources.scalars import as_moment, as_text
 
 MAX_SKEW = timedelta(minutes=5)  # netsuite.md §3.3 [D]
@@ -30,7 +31,7 @@ def cause_of(response: httpx.Response, now: datetime, private_key: bytes = b"") 
     """Return the cause of a rejected sign-in and its fix, ending in a semicolon; blank if it is unknown.
 
     Args:
-        response: The refused answer; its Date is NetSuite's clock.
+        response: The error response; its Date is NetSuite's clock.
         now: This machine's time.
         private_key: The key file, which may contain the certificate.
     """
@@ -41,7 +42,7 @@ def cause_of(response: httpx.Response, now: datetime, private_key: bytes = b"") 
 def oauth_error(response: httpx.Response) -> str:
     """Return code and description of RFC 6749 §5.2, without anything that looks like a key."""
     try:
-        body: Any = response.json()
+        body: Any = repaired(load_json(response.content))
     except ValueError:
         body = None
     answer = body if isinstance(body, dict) else {}

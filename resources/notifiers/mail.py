@@ -11,6 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Literal
 
+from resources.http_pool import ssl_context
 from resources.notifiers.notice import Notice, NotSentError
 
 TIMEOUT_S = 15.0
@@ -75,7 +76,7 @@ class Mail:
         return server
 
     def _ssl_context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(Path(self.ca_file)) if self.ca_file else None)
+        return ssl_context(Path(self.ca_file) if self.ca_file else None)
 
     def _message(self, notice: Notice) -> EmailMessage:
         message = EmailMessage()

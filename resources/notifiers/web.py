@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from resources.http_failures import proxy_of
 from resources.http_pool import ssl_context
-from resources.http_refusals import proxy_of
 from resources.notifiers.notice import Notice, NotSentError
 
 TIMEOUT_S = 10.0

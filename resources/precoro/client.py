@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
-import orjson
 
 from resources.account import Account, account_of
 from resources.clock import Clock
 from resources.errors import AnswerLostError, ContractError, RequestRejectedError
 from resources.http import HttpClient
+from resources.json_body import load_json, repaired
 from resources.precoro.field_cache import FieldCache
 from resources.precoro.pages import PER_PAGE, read_all, records_of
 from resources.precoro.records import CustomField, Option, custom_field, options_of, written_option
@@ -137,8 +137,8 @@ class PrecoroClient:
         return read_all(lambda page: self._get(path, operation, page=page, per_page=PER_PAGE), operation)
 
     def _get(self, path: str, operation: str, **query: int) -> Any:
-        response = self._http.send("GET", path, operation, safe_to_repeat=True, params=query)
-        return _json(response, operation)
+        """Return a body; an unusable one is asked for again, like an error of the network."""
+        return self._http.read("GET", path, operation, lambda response: _json(response, operation), params=query)
 
     def _write(
         self,
@@ -157,9 +157,10 @@ class PrecoroClient:
 
 
 def _json(response: httpx.Response, operation: str) -> Any:
+    """Return a body; what is no text in it is U+FFFD, so that one bad name does not hide a list."""
     try:
-        return orjson.loads(response.content)
-    except orjson.JSONDecodeError as error:
+        return repaired(load_json(response.content))
+    except ValueError as error:
         kind = response.headers.get("content-type", "no type")
         reason = f"the response is not JSON ({kind}, {len(response.content)} bytes)"
         raise ContractError("precoro", operation, reason) from error

@@ -15,6 +15,7 @@ from resources.precoro.client import PrecoroClient
 from resources.precoro.errors import MAX_WAIT_S, ErrorTranslator
 from resources.precoro.field_cache import FieldCache
 from resources.rate_limit import CallBudget, Window
+from resources.redaction import know
 
 REGIONS = {"com": "https://api.precoro.com", "us": "https://api.precoro.us"}
 SPACING_S = 1.1
@@ -85,6 +86,7 @@ def open_precoro(
         own = opened.precoro.company(connection) if connection else opened.credentials["precoro"]
         token, email = token or own["token"], email or own["email"]
         budget_file = budget_file or opened.folder / BUDGET_FILE
+    know("PRECORO_TOKEN", token)
     host = (base_url or REGIONS.get(region, "")).rstrip("/")
     time = clock or WallClock()
     system = f"precoro_{connection}" if connection else "precoro"

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
-import orjson
 
 from resources.clock import Clock
 from resources.errors import (
@@ -18,7 +17,8 @@ from resources.errors import (
     RecordRejectedError,
     RequestRejectedError,
 )
-from resources.http_refusals import refusal_of, retry_after_s
+from resources.http_failures import retry_after_s, temporary_failure
+from resources.json_body import load_json, repaired
 from resources.scalars import as_moment, as_number
 
 FIX = (
@@ -52,9 +52,9 @@ class ErrorTranslator:
         text = _without_values(error_text(body), response.request)
         reason = f"HTTP {status}: {text}" if text else f"HTTP {status}"
         after_s = retry_after_s(response, self._clock.now())
-        refusal = refusal_of("precoro", operation, reason, text or response.text, after_s=after_s)
-        if refusal:
-            return refusal
+        failure = temporary_failure("precoro", operation, reason, text or response.text, after_s=after_s)
+        if failure:
+            return failure
         if status in {401, 403}:
             words = f" ({text})" if text else ""
             return CredentialsError("precoro", operation, f"HTTP {status}{words}: {self._fix}", code=str(status))
@@ -86,8 +86,8 @@ class ErrorTranslator:
 
 def _json(response: httpx.Response) -> Any:
     try:
-        return orjson.loads(response.content)
-    except orjson.JSONDecodeError:
+        return repaired(load_json(response.content))
+    except ValueError:
         return None  # the status alone decides
 
 

@@ -45,7 +45,7 @@ class FieldCache:
 
     def _entries(self) -> dict[str, Any]:
         try:
-            entries: dict[str, Any] = json.loads(self.path.read_text())
+            entries: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return entries

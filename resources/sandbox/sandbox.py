@@ -3,16 +3,16 @@
 Sandbox(folder)  ->  .transport("netsuite" | "suiteprojects" | "precoro")  ->  an httpx transport for any client
 """
 
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
 
-from resources.clock import Clock, SharedClock
+from resources.clock import Clock
 from resources.sandbox.credentials import Credentials, folder_credentials
 from resources.sandbox.faults import FaultInjector, Faults
+from resources.sandbox.folder_clock import folder_clock
 from resources.sandbox.netsuite.server import NetSuiteSandbox
 from resources.sandbox.precoro.server import PrecoroSandbox
 from resources.sandbox.suiteprojects.server import SuiteProjectsSandbox
@@ -21,9 +21,6 @@ from resources.sandbox.transport import SandboxTransport, System
 
 SystemName = Literal["netsuite", "suiteprojects", "precoro"]
 SYSTEMS: tuple[SystemName, ...] = ("netsuite", "suiteprojects", "precoro")
-
-# the first moment of a sandbox's clock: a Monday morning, because the weekly update runs on Mondays
-START_TIME = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 
 BASE_URLS = {
     "netsuite": "https://1234567-sb1.suitetalk.api.netsuite.com",
@@ -45,7 +42,7 @@ class Sandbox:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.clock = clock or SharedClock(folder / "clock.sqlite", start=START_TIME, jumps=jumps)
+        self.clock = clock or folder_clock(folder, jumps=jumps)
         self.switches = SwitchBoard(folder / "switches.json")
         self.faults = Faults(folder / "faults.sqlite")
 

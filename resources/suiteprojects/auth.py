@@ -11,8 +11,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from resources.clock import Clock
-from resources.errors import ContractError, CredentialsError, RecordRejectedError, UnreachableError
+from resources.errors import ContractError, CredentialsError, RecordRejectedError, UnreachableError, UntrustedError
 from resources.http import HttpClient
+from resources.json_body import load_json
+from resources.redaction import know
 from resources.scalars import as_number, as_text, required_text
 from resources.suiteprojects.tokens import LOGIN, TokenFile, Tokens
 from resources.suiteprojects.xml import Element, command, text_element
@@ -74,6 +76,9 @@ class TokenSignIn(SignIn):
 
     access_token: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        know("SUITEPROJECTS_ACCESS_TOKEN", self.access_token)
+
     def login(self) -> Element:
         """Return the token."""
         return _token_login(self.access_token)
@@ -109,7 +114,7 @@ class Application:
         operation = grant["grant_type"].replace("_", " ")
         response = http.send("POST", TOKEN_PATH, operation, safe_to_repeat=False, data=form, auth=client)
         try:
-            issued: dict[str, Any] = response.json()
+            issued: dict[str, Any] = load_json(response.content)
             now = clock.now().timestamp()
             # whatever else is unreadable: the refresh token that was sent is spent, so the next one must be saved
             return Tokens(
@@ -187,7 +192,7 @@ class RefreshingSignIn(SignIn):
             fresh = self._application.exchange(self._http, self._clock, grant_type="refresh_token", refresh_token=spent)
         except RecordRejectedError as error:
             raise CredentialsError("suiteprojects", "refresh token", _why_lost(tokens)) from error
-        except (CredentialsError, UnreachableError):
+        except (CredentialsError, UnreachableError, UntrustedError):
             self._file.save(replace(before, spending_since=tokens.spending_since))  # certainly not spent
             raise
         self._file.save(fresh)

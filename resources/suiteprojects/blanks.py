@@ -1,7 +1,7 @@
 """Evidence whether a property that a record lacks is blank or was not read, from what the service was seen to do.
 
 A blank property is an empty element (suiteprojects_api.md §1.4), so one that is missing may not be visible to this
-user, and must not be taken for a blank. If some records of a Read have a property and others lack it, the service
+user, and must not count as a blank. If some records of a Read have a property and others lack it, the service
 leaves blanks out.
 """
 

@@ -9,9 +9,12 @@ from resources.clock import Clock, WallClock
 from resources.errors import CredentialsError
 from resources.http import ATTEMPTS, HttpClient
 from resources.http_pool import NOWHERE, ClosedTransport, invalid_base_url, missing_settings, open_http
+from resources.redaction import know
 from resources.suiteprojects.auth import Application, PasswordSignIn, RefreshingSignIn, SignIn, TokenSignIn
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.tokens import TokenFile
+
+SECRET_KEYS = ("password", "key", "client_secret")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def _open_session(
         own = {"base_url": BASE_URLS["suiteprojects"], **opened.credentials["suiteprojects"]}
         settings = {name: value or (own.get(name, "") if name in required else "") for name, value in settings.items()}
         transport, clock = opened.transport("suiteprojects"), clock or opened.clock
+    for name in SECRET_KEYS:
+        know(f"SUITEPROJECTS_{name.upper()}", settings.get(name, ""))
     problem = missing_settings("suiteprojects", **{name: settings[name] for name in required})
     problem = problem or invalid_base_url("suiteprojects", settings["base_url"])
     if problem:

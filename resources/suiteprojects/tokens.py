@@ -16,6 +16,7 @@ from filelock import FileLock
 from resources.atomic_file import write_atomically
 from resources.encryption import Cipher, EncryptionError
 from resources.errors import CredentialsError
+from resources.redaction import know
 
 SYSTEM = "suiteprojects"
 LOGIN = "run `millpond login suiteprojects`"
@@ -31,6 +32,10 @@ class Tokens:
     expires_at: float = 0.0
     refreshed_at: float = 0.0
     spending_since: float = 0.0  # when the refresh token was sent, as long as no response is saved
+
+    def __post_init__(self) -> None:
+        know("SUITEPROJECTS_ACCESS_TOKEN", self.access_token)
+        know("SUITEPROJECTS_REFRESH_TOKEN", self.refresh_token)
 
 
 class TokenFile:
@@ -66,7 +71,7 @@ class TokenFile:
             CredentialsError: The file cannot be read or decrypted.
         """
         try:
-            return Tokens(**json.loads(self._cipher.decrypt(self.path.read_text())))
+            return Tokens(**json.loads(self._cipher.decrypt(self.path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             return Tokens()
         except OSError as error:

@@ -1,6 +1,6 @@
 """The accounts that a warehouse belongs to: NetSuite's, and the target's of each workflow.
 
-first extraction, first delivery  ->  bind()  ->  sync_accounts  ->  find_conflict()  ->  another account is refused
+first extraction, first delivery  ->  bind()  ->  sync_accounts  ->  find_conflict()  ->  another account is an error
 """
 
 import json

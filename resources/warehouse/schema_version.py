@@ -5,11 +5,11 @@ SCHEMA_VERSION (of this code)  ->  stamp() on a new warehouse  ->  table schema_
 Every change of schema gets a number and a migration (`orchestration/upgrade/migrations.py`).
 """
 
-from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 
 import duckdb
 
+from resources.clock import WallClock, utc_now
 from resources.warehouse.tables import ensure_table, has_table, tables_of
 from sql import statement
 
@@ -28,8 +28,8 @@ def read_version(con: duckdb.DuckDBPyConnection) -> int | None:
 def stamp(con: duckdb.DuckDBPyConnection, version: int = SCHEMA_VERSION) -> None:
     """Record that the warehouse has a version from now on."""
     ensure_table(con, statement("ledger", "schema_version"))
-    moment = datetime.now(UTC).replace(tzinfo=None)
-    con.execute("insert into schema_version values (?, ?, ?)", [version, moment, installed_version("millpond")])
+    row = [version, utc_now(WallClock()), installed_version("millpond")]
+    con.execute("insert into schema_version values (?, ?, ?)", row)
 
 
 def mismatch(name: str, version: int) -> str:

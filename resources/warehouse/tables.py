@@ -1,5 +1,6 @@
 """Tables of the warehouse over an open connection: existence, columns, frames in and out, comments."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ import duckdb
 import polars as pl
 
 from sql import Statement
+
+_NAME = re.compile(r"[\w-]+")
 
 Params = Sequence[Any] | Mapping[str, Any]
 
@@ -65,8 +68,10 @@ def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Return whether a table, or a view that can be read, exists.
 
     Seven times as fast as `duckdb_tables()`, which lists every table; a run checks hundreds of times. Unlike a failing
-    query it does not end the transaction.
+    query it does not end the transaction. DuckDB would open a file or an address of that name: tables have none.
     """
+    if not _NAME.fullmatch(name):
+        return False
     try:
         con.table(quoted(name))
     except duckdb.CatalogException:

@@ -6,6 +6,7 @@ backend stores the tables: a file, or a DuckLake that many machines share (`back
 """
 
 import os
+import stat
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,12 +21,14 @@ from resources.atomic_file import fsync, replace_durably
 from resources.failpoints import reach
 from resources.postgres import CatalogError
 from resources.warehouse.backend import Backend, Check, DuckDBFile, wal_of
+from resources.warehouse.connection import connect
 from resources.warehouse.schema_version import mismatch, read_version, stamp
 from resources.warehouse.snapshot import TableCopy, copy_file, copy_tables, remove_abandoned_copies
-from resources.warehouse.tables import has_table, literal, quoted, read_frame, replace_table
+from resources.warehouse.spill import limit_memory, remove_abandoned_spills
+from resources.warehouse.tables import has_table, quoted, read_frame, replace_table
 
 LOCK_TIMEOUT_S = 300.0
-MEMORY_MB = 512  # of a section that processes whole tables; beyond it DuckDB spills to disk
+MEMORY_MB = 512
 
 # errors of the storage, not of a query
 _STORAGE_ERRORS = (
@@ -66,7 +69,7 @@ class Warehouse:
             backend: Storage other than `millpond.duckdb`.
             hides_personal: No personal value leaves the warehouse.
             any_version: Open a warehouse of any schema version, to upgrade it.
-            memory_mb: Megabytes that DuckDB may use where whole tables are processed.
+            memory_mb: Megabytes that DuckDB may use in a section; beyond it DuckDB spills to disk.
         """
         self.folder = folder
         self.encryption_key = encryption_key
@@ -74,7 +77,8 @@ class Warehouse:
         self.file = folder / "millpond.duckdb"
         self.snapshot = folder / "analyst.duckdb"
         self.backend: Backend = backend or DuckDBFile(self.file)
-        self._copy, self._is_version_known, self._memory_mb = copy, any_version, memory_mb
+        self._copy, self._is_version_known = copy, any_version
+        self._limits = folder, max(memory_mb, self.backend.min_memory_mb)
 
     def exists(self) -> bool:
         """Return whether anything was ever written.
@@ -137,20 +141,10 @@ class Warehouse:
             raise WarehouseError(problem)
         return version is not None or writes
 
-    def limit_memory(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make a tuned section spill to disk beside the warehouse instead of using the machine's memory."""
-        con.execute(f"set temp_directory = {literal(str(self.folder / '.spill'))}")  # first: the limit may need it
-        con.execute(f"set memory_limit = '{self._memory_mb}MB'")
-
     @contextmanager
     def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """Attach the warehouse to this thread's connection, which is kept: a new one costs 40 ms."""
-        kept, attached = getattr(_thread, "connection", None) or (duckdb.connect(), "")
-        con: duckdb.DuckDBPyConnection = kept
-        _thread.connection = None
-        if attached == self.backend.name and not self.backend.is_alive(con):
-            con.close()
-            con, attached = duckdb.connect(), ""
+        con, attached = self._connection()
         try:
             if attached != self.backend.name:
                 _detach(con, attached)
@@ -164,9 +158,22 @@ class Warehouse:
             con.close()
             raise
         if keep:
-            _thread.connection = con, self.backend.name if self.backend.is_shared else ""
+            _thread.connection = con, self.backend.name if self.backend.is_shared else "", self._limits
         else:
             con.close()
+
+    def _connection(self) -> tuple[duckdb.DuckDBPyConnection, str]:
+        """Return this thread's connection and what is attached to it, or a new one; its memory is limited."""
+        con: duckdb.DuckDBPyConnection
+        con, attached, limits = getattr(_thread, "connection", None) or (connect(), "", None)
+        _thread.connection = None
+        if limits == self._limits and (attached != self.backend.name or self.backend.is_alive(con)):
+            return con, attached
+        if limits is not None:  # of another folder, or no longer alive
+            con.close()
+            con = connect()
+        limit_memory(con, *self._limits)
+        return con, ""
 
     @contextmanager
     def _storage_errors(self) -> Iterator[None]:
@@ -234,6 +241,7 @@ class Warehouse:
         reach("publish_begins")
         with self.writer(transaction=False) as con:
             remove_abandoned_copies(self.snapshot)
+            remove_abandoned_spills(self.folder)
             try:
                 if self._copy:
                     copy_tables(con, partial, self._copy, in_transaction=self.backend.is_shared)
@@ -243,7 +251,8 @@ class Warehouse:
                 partial.unlink(missing_ok=True)
                 reason = "the copy cannot be written; check that the disk has space"
                 raise WarehouseError(f"{self.snapshot}: {reason}") from error
-        partial.chmod(0o444)  # no program writes into it, so no log appears beside it
+        is_shared = bool(self.folder.stat().st_mode & stat.S_ISGID)  # with a group, whose the copy already is
+        partial.chmod(0o440 if is_shared else 0o400)  # no program writes into it, so no log appears beside it
         fsync(partial)
         reach("publish_copied")
         wal_of(self.snapshot).unlink(missing_ok=True)

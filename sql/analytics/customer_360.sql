@@ -4,7 +4,8 @@ customer_360: Everything about a customer, lead or prospect in one row.
 grain   one row per NetSuite customer, lead and prospect that is not deleted
 key     customer_id
 reads   stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__subsidiaries, sync_decisions, sync_links
-notes   `targets` has one entry per workflow that delivers customers; unnest it to filter by target.
+notes   `targets` has one entry per workflow that delivers customers; unnest it to filter by target. `in_targets` leaves out
+        targets that have it switched off.
 */
 create or replace view customer_360 as
 with
@@ -33,15 +34,20 @@ decided as (
     where source = 'customers' and to_run is null
 ),
 
-linked as (select workflow, source_id, target_id, confirmed_at from sync_links where source = 'customers'),
+-- a link to a record that was left inactive has no fingerprint of sent values
+linked as (
+    select workflow, source_id, target_id, confirmed_at, payload_hash is null and target_hash is null as switched_off
+    from sync_links
+    where source = 'customers' and target_id is not null
+),
 
 targets as (
     select
         source_id as customer_id,
-        count(target_id) as in_targets,
+        count(target_id) filter (not switched_off) as in_targets,
         list(
             {'workflow': workflow, 'target_id': target_id, 'action': action, 'reason': reason,
-             'since': from_at, 'confirmed_at': confirmed_at}
+             'since': from_at, 'confirmed_at': confirmed_at, 'switched_off': switched_off}
             order by workflow
         ) as targets
     from decided full join linked using (workflow, source_id)
@@ -66,8 +72,8 @@ select
     customers.city,  -- city of its address
     coalesce(projects.projects, 0) as projects,  -- number of projects, inactive ones included
     coalesce(projects.active_projects, 0) as active_projects,  -- number of active projects
-    coalesce(targets.in_targets, 0) as in_targets,  -- number of targets that have it
-    targets.targets,  -- by workflow: target_id, action, reason, since, confirmed_at
+    coalesce(targets.in_targets, 0) as in_targets,  -- number of targets that have it, without those in which it is switched off
+    targets.targets,  -- by workflow: target_id, action, reason, since, confirmed_at, switched_off
     customers.created_at,  -- time of creation in NetSuite, UTC
     customers.modified_at  -- time of the last change in NetSuite, UTC
 from customers

@@ -33,6 +33,6 @@ select
     decided.reason,  -- reason, as text
     decided.from_at as since  -- time of that decision, UTC
 from sync_decisions as decided
-anti join sync_links using (workflow, source, source_id)
+anti join (select * from sync_links where target_id is not null) as links using (workflow, source, source_id)
 left join records on decided.source = records.source and decided.source_id = records.source_id
 where decided.to_run is null

@@ -3,8 +3,9 @@ record_freshness: The delay of each record in a target behind NetSuite.
 
 grain   one row per workflow and source record that the target has
 key     workflow, source, source_id
-reads   sync_links, sync_decisions, sync_runs, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
-notes   A record that equals NetSuite's is as fresh as the run that compared it.
+reads   sync_links, sync_decisions, sync_runs, sync_plans, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
+notes   A record that equals NetSuite's is as fresh as the run that compared it. Runs for change notifications and undo runs
+        compare some records only, so `compared_at` leaves them out.
 */
 create or replace view record_freshness as
 with
@@ -18,10 +19,11 @@ records as (
 ),
 
 compared as (
-    select workflow, max(finished_at) as compared_at
-    from sync_runs
-    where state in ('finished', 'partial')
-    group by workflow
+    select runs.workflow, arg_max(runs.finished_at, runs.position) as compared_at
+    from sync_runs as runs
+    left join sync_plans as plans using (plan_id)
+    where runs.state in ('finished', 'partial') and coalesce(plans.kind, 'sync') = 'sync'
+    group by runs.workflow
 ),
 
 decided as (select workflow, source, source_id, action from sync_decisions where to_run is null)
@@ -32,6 +34,7 @@ select
     links.source_id,  -- NetSuite internal id
     links.target_id,  -- internal id of the target's record
     records.modified_at,  -- time of the last change in NetSuite, UTC
+    links.payload_hash is not null or links.target_hash is not null as is_active,  -- whether it is active in the target; false: switched off
     links.confirmed_at,  -- time at which the target last confirmed the values sent, UTC
     compared.compared_at,  -- end of the workflow's last complete run, UTC
     decided.action in ('quarantined', 'blocked', 'ambiguous', 'failed') as is_held_back,  -- whether a newer version needs attention
@@ -43,3 +46,4 @@ left join records on links.source = records.source and links.source_id = records
 left join compared on links.workflow = compared.workflow
 left join decided
     on links.workflow = decided.workflow and links.source = decided.source and links.source_id = decided.source_id
+where links.target_id is not null

@@ -22,7 +22,8 @@ reading as (
 lines as (
     select
         run_id, workflow, started_at, finished_at, state, source_records,
-        created + adopted + updated + deactivated + reactivated as written,
+        -- a run that only planned counts what it would write
+        case when state = 'planned' then 0 else created + adopted + updated + deactivated + reactivated end as written,
         blocked + quarantined + ambiguous + failed as held_back, deferred, calls, calls_left, seconds
     from sync_runs
     union all

@@ -4,7 +4,7 @@ sync_accounts: The account that NetSuite's records came from, and per workflow t
 grain   one row per workflow, and one named netsuite
 key     name
 reads   nothing
-notes   Written with the first extraction and with the first delivery. Another account stops both until somebody corrects
+notes   Written with the first extraction and with the first delivery. Another account stops both until someone corrects
         the settings or runs `millpond rebind`.
 */
 create table if not exists sync_accounts (

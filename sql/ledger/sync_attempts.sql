@@ -7,7 +7,7 @@ reads   nothing
 notes   Append-only. An attempt begins with the state intent, committed before anything is sent, and ends with
         confirmed, rejected, unknown or not_sent. After a lost response or a dead run, the target is read and the
         attempt gets another row: found, absent, unverifiable if the target does not expose what was sent, or ambiguous
-        if a create may have made one of several records; every plan looks at an ambiguous one again. A create
+        if a create may have made one of several records; every plan checks an ambiguous one again. A create
         that takes a second call has the code `unfinished` until that call is known to have arrived; the next run makes
         it and adds the state finished.
 */
@@ -30,5 +30,5 @@ create table if not exists sync_attempts (
     seen_at timestamp,  -- when, UTC
     position bigint,  -- place in the ledger's sequence: a later row has a higher number, whatever the clocks showed
     parent_target_id varchar,  -- target id of the parent that was sent; only with the intent
-    existing_ids varchar  -- of a create: target ids of records of this name without our key that existed before, as JSON
+    existing_ids varchar  -- with the first create of a delivery: target ids of the records without our key before it, as JSON
 )

@@ -25,7 +25,9 @@ create table if not exists sync_plans (
     seconds_needed double,  -- estimated seconds, from the target's limits
     calls_left bigint,  -- requests that the target still allowed that day; null: unknown
     checksum varchar,  -- hash of all its rows: only what was approved is sent
-    decided_by varchar,  -- user name of the person who released or rejected it
+    decided_by varchar,  -- user name of the person who applied or rejected it
     note varchar,  -- guard that holds it back, or reason of the rejection
+    clock_origin varchar,  -- the clock that clock_s was read from: of the machine since its last start
+    clock_s double,  -- seconds of that clock when it was made; it cannot be set, so it shows the plan's age
     position bigint  -- place in the ledger's sequence: a later row has a higher number, whatever the clocks showed
 )

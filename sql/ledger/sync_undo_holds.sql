@@ -1,5 +1,5 @@
 /*
-sync_undo_holds: Records that an undo put back and that are left unchanged until something changes.
+sync_undo_holds: Records that an undo reverted and that are left unchanged until something changes.
 
 grain   one row per workflow and source record
 key     workflow, source, source_id

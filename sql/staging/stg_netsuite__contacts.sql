@@ -35,7 +35,7 @@ addresses as (
         ) as place
     from raw_netsuite__contact_addresses as child
     inner join source as parent on parent.id = child.entity
-    where child._deleted_at is null or parent._deleted_at is not null
+    where child._deleted_at is null or parent._deleted_at is not null or child._deletion_evidence = 'absent'
 ),
 
 renamed as (
@@ -60,7 +60,8 @@ renamed as (
         comments,  -- comments
         -- booleans
         coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
-        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
+        coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)
         try_cast(datecreated as timestamp) as created_at,  -- created in NetSuite, UTC
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC

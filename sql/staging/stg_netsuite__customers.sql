@@ -8,7 +8,9 @@ reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, r
 notes   `stage` comes from the raw table: a conversion moves the row. If NetSuite's `searchstage` is empty or another text,
         the type of the status decides; if that is unknown too, `stage` is null, and workflows that use it hold the row.
         The address is the default billing address, else the default shipping address, else the first one; `shipping_…`
-        is the default shipping address only. A deleted customer keeps its last addresses and subsidiaries.
+        is the default shipping address only. A deleted customer keeps its last addresses and subsidiaries, as does one
+        that NetSuite no longer shows. NetSuite leaves no note of a subsidiary that was taken from a customer, and a role
+        may have stopped seeing it: the primary one is the last that was shown, the others are `missing_subsidiary_ids`.
         Custom fields keep NetSuite's names. If the metadata catalog lists their types, check boxes are booleans,
         numbers, dates and times (UTC) are typed, a multi-select is a list of ids, and lists and records are ids as
         text. Otherwise, or if a value does not fit the type, a field is text as NetSuite sends it.
@@ -48,18 +50,25 @@ addresses as (
         ) as shipping_place
     from raw_netsuite__addresses as child
     inner join source as parent on parent.id = child.entity
-    where child._deleted_at is null or parent._deleted_at is not null
+    where child._deleted_at is null or parent._deleted_at is not null or child._deletion_evidence = 'absent'
 ),
 
 subsidiaries as (
     select
-        child.entity,
-        max(child.subsidiary) filter (child.isprimarysub = 'T') as subsidiary_id,
-        list(distinct child.subsidiary order by child.subsidiary) as subsidiary_ids
-    from raw_netsuite__customer_subsidiaries as child
-    inner join source as parent on parent.id = child.entity
-    where child._deleted_at is null or parent._deleted_at is not null
-    group by child.entity
+        entity,
+        coalesce(
+            max(subsidiary) filter (is_shown and isprimarysub = 'T'),
+            max_by(subsidiary, _deleted_at) filter (isprimarysub = 'T')
+        ) as subsidiary_id,
+        list(distinct subsidiary order by subsidiary) filter (is_shown) as subsidiary_ids,
+        list(distinct subsidiary order by subsidiary) filter (not is_shown) as missing_subsidiary_ids
+    from (
+        select child.*, child._deleted_at is null or parent._deleted_at is not null as is_shown
+        from raw_netsuite__customer_subsidiaries as child
+        inner join source as parent on parent.id = child.entity
+    ) as relations
+    where is_shown or _deletion_evidence is not null
+    group by entity
 ),
 
 renamed as (
@@ -90,7 +99,8 @@ renamed as (
         -- booleans
         coalesce(isperson = 'T', false) as is_person,  -- an individual, not a company
         coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
-        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
+        coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)
         try_cast(datecreated as timestamp) as created_at,  -- created in NetSuite, UTC
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC
@@ -105,6 +115,7 @@ joined as (
         currencies.symbol as currency_code,  -- ISO 4217 code of the primary currency
         subsidiaries.subsidiary_id,  -- NetSuite internal id of the primary subsidiary
         subsidiaries.subsidiary_ids,  -- internal ids of all its subsidiaries, sorted as text
+        subsidiaries.missing_subsidiary_ids,  -- internal ids of subsidiaries that NetSuite no longer shows for it
         addresses.addr1 as address_line1,  -- first address line
         addresses.addr2 as address_line2,  -- second address line
         addresses.addr3 as address_line3,  -- third address line

@@ -18,9 +18,10 @@ renamed as (
         entitytype as entity_type,  -- type of record that it applies to
         -- booleans
         coalesce(inactive = 'T', false) as is_inactive,  -- inactive in NetSuite
-        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
+        coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)
-        _deleted_at as deleted_at  -- found missing in NetSuite, UTC
+        _deleted_at as deleted_at  -- deleted in NetSuite, or found missing, UTC
     from source
 )
 

@@ -24,10 +24,15 @@ customers as (
 ),
 
 subsidiaries as (
-    select child.entity, max(child.subsidiary) as subsidiary_id
+    select
+        child.entity,
+        coalesce(
+            max(child.subsidiary) filter (child._deleted_at is null or parent._deleted_at is not null),
+            max_by(child.subsidiary, child._deleted_at) filter (child._deletion_evidence is not null)
+        ) as subsidiary_id
     from raw_netsuite__customer_subsidiaries as child
     inner join customers as parent on parent.id = child.entity
-    where child.isprimarysub = 'T' and (child._deleted_at is null or parent._deleted_at is not null)
+    where child.isprimarysub = 'T'
     group by child.entity
 ),
 
@@ -51,7 +56,8 @@ renamed as (
         try_cast(enddate as date) as end_date,  -- last day
         -- booleans
         coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
-        _deleted_at is not null as is_deleted,  -- deleted in NetSuite
+        _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
+        coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)
         try_cast(datecreated as timestamp) as created_at,  -- created in NetSuite, UTC
         try_cast(lastmodifieddate as timestamp) as modified_at,  -- last changed in NetSuite, UTC

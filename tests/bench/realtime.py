@@ -30,8 +30,8 @@ from rich.console import Console
 from rich.table import Table
 
 from assets.delivery.spec.switches import Switches
+from orchestration.automation.groups import REALTIME
 from orchestration.dagster_instance import open_instance
-from orchestration.realtime.job import REALTIME
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.settings import ROOT, MillpondSettings
 from resources.netsuite.webhook_signature import PATH

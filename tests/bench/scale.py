@@ -29,7 +29,7 @@ from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from resources.clock import WallClock
 from resources.warehouse.ducklake import DuckLakeSettings
-from resources.warehouse.resource import open_warehouse
+from resources.warehouse.open import open_warehouse
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
 from tests.bench.plan import MemoryTarget
@@ -58,7 +58,6 @@ def work(warehouse: Warehouse, records: int) -> dict[str, float]:
 
     def stage() -> None:
         with warehouse.writer(tuned=True) as con:
-            warehouse.limit_memory(con)
             con.execute(
                 f"create or replace table stg_netsuite__customers as select i::varchar as customer_id, {values},"
                 f" false as is_inactive, false as is_deleted from range({records}) as r(i)"

@@ -20,7 +20,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from assets.delivery.component.component import load_workflow
+from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
@@ -42,8 +42,8 @@ from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.history import update_history
 from assets.warehouse.incremental import stage_incrementally
+from orchestration.clients import custom_columns
 from orchestration.maintenance.compact import compact_warehouse
-from orchestration.resource_wiring import custom_columns
 from orchestration.settings import ROOT
 from resources.clock import utc_now
 from resources.netsuite.connect import open_netsuite
@@ -61,7 +61,7 @@ DAY_S = 86_400.0
 
 @dataclass
 class MemoryTarget(Target):
-    """A target that keeps what it is sent in memory."""
+    """A target in memory, which keeps what it is sent."""
 
     workflow: Workflow
     key_field: str

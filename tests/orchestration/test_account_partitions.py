@@ -11,15 +11,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pydantic import ValidationError
 
 from orchestration.account_partitions import account_of
 from orchestration.alerts.run_failures import last_result
+from orchestration.clients import precoro_budget
 from orchestration.dagster_instance import open_instance
 from orchestration.dagster_internals import PARTITION_TAG
 from orchestration.definitions import definitions
 from orchestration.realtime.queue import NotificationQueue
-from orchestration.resource_wiring import precoro_budget, suiteprojects_resource
+from orchestration.resource_wiring import suiteprojects_resource
 from orchestration.secret_settings import secret_variables
 from orchestration.settings import (
     AccountError,
@@ -27,6 +27,7 @@ from orchestration.settings import (
     netsuite_settings,
     precoro_settings,
 )
+from orchestration.settings_error import SettingsError
 from resources.sandbox.generator.seed import seed
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from tests.orchestration.cli.test_main import MILLPOND
@@ -280,7 +281,7 @@ def test_an_account_name_must_fit_folders_and_variables(given: str, monkeypatch:
     """It is part of both."""
     monkeypatch.setenv("MILLPOND_ACCOUNTS", given)
 
-    with pytest.raises(ValidationError, match="use distinct names of lower-case letters and digits"):
+    with pytest.raises(SettingsError, match="use distinct names of lower-case letters and digits"):
         MillpondSettings()
 
 
@@ -307,5 +308,5 @@ def test_a_command_applies_to_one_account(two: Two, monkeypatch: pytest.MonkeyPa
     assert names(two.home("globex"))[1]
     assert names(two.home("acme"))[1] == set()
     monkeypatch.setenv("MILLPOND_ACCOUNT", "initech")
-    with pytest.raises(ValidationError, match="no account initech in MILLPOND_ACCOUNTS"):
+    with pytest.raises(SettingsError, match="no account initech in MILLPOND_ACCOUNTS"):
         MillpondSettings()

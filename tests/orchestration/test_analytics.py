@@ -43,6 +43,7 @@ def add_problems(home: Home) -> None:
     for _, key, _ in options[1:3]:
         netsuite.update("customer", int(key), companyname="Duplicate AB")
     home.sandbox.suiteprojects.modify("Customer", int(customers[-1][2]), company="Edited")
+    netsuite.update("customer", int(options[3][1]), isinactive=True)
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +142,15 @@ def test_customer_360_has_the_counts_of_the_staging_tables(analyst: duckdb.DuckD
         " (select count(*) from stg_netsuite__projects p where not p.is_deleted and exists"
         "   (from stg_netsuite__customers c where c.customer_id = p.customer_id and not c.is_deleted)),"
         " (select count(*) from sync_links where source = 'customers'"
+        "   and coalesce(payload_hash, target_hash) is not null"
         "   and source_id in (select customer_id from stg_netsuite__customers where not is_deleted))"
     ).fetchall()
     assert totals == counted
+    switched_off = "select count(*) from customer_360, unnest(targets) as each(t) where t.switched_off"
+    ((off, shown),) = analyst.execute(
+        f"select ({switched_off}), (select sum(switched_off) from workflow_status)"
+    ).fetchall()
+    assert 0 < off <= shown
 
 
 def test_an_outdated_table_hides_only_its_own_views(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

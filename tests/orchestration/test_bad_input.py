@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from orchestration.secret_settings import SECRETS
+from orchestration.secret_names import SECRETS
 from orchestration.settings import ROOT, SETTINGS
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.orchestration.conftest import Home

@@ -88,7 +88,7 @@ def test_no_option_is_lost_or_duplicated_in_precoro(seeded: Home) -> None:
 def test_an_unusable_list_of_precoro_is_not_an_empty_one(synced: Home, kind: FaultKind) -> None:
     """With an empty target state, everything would be created again."""
     sent = writes(synced)
-    plan(synced, "precoro", Fault(kind, method="GET", pattern="/options"))
+    plan(synced, "precoro", Fault(kind, method="GET", pattern="/options", times=PARSE_ATTEMPTS))
 
     failed = failures(synced.materialize(f"target_{OPTIONS}"))
 

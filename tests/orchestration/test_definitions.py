@@ -414,7 +414,7 @@ def test_a_workflow_switched_on_while_running_is_runnable(synced: Home) -> None:
 
 
 def test_a_workflow_switched_off_while_running_does_nothing_and_fails_nothing(synced: Home) -> None:
-    """Runs of definitions loaded earlier still include it: its steps report that it is off, and the others go on."""
+    """Runs of definitions loaded earlier still include it: its steps report that it is off, and the others continue."""
     Switches(synced.warehouse.folder).override(OPTIONS, active=False, reason="year-end closing")
     calls = synced.sandbox.precoro.calls_made()
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from orchestration.secret_settings import SECRETS
+from orchestration.secret_names import SECRETS
 from orchestration.settings import ROOT, SETTINGS
 
 DEPLOY = ROOT / "orchestration" / "deploy"
@@ -49,6 +50,64 @@ def test_compose_names_existing_services_and_volumes() -> None:
     assert named == read(COMPOSE)["volumes"].keys()
 
 
+def test_the_image_has_no_secret_and_no_data() -> None:
+    """Everything is left out but what is listed, and of that every file that holds secrets or records."""
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+
+    assert ignored[0] == "*"
+    for name in (".env", "home/.env", "assets/.env", "key.pem", "resources/key.pem", ".millpond/ui_token",
+                 "x.duckdb", "orchestration/x.sqlite", "tests/x", ".git/config",
+                 "assets/suiteprojects_tokens.json"):  # fmt: skip
+        assert not _is_copied(name, ignored), name
+    for name in ("assets/failures.py", "orchestration/workflows/groups.yaml", "sql/__init__.py", "requirements.lock"):
+        assert _is_copied(name, ignored), name
+
+
+def _is_copied(name: str, ignored: list[str]) -> bool:
+    """Return whether a file enters the image: the last line that matches it, or a folder above it, decides."""
+    copied = True
+    for line in ignored:
+        pattern, keeps = line.removeprefix("!").rstrip("/").removeprefix("**/"), line.startswith("!")
+        parts = name.split("/")
+        paths = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+        matched = fnmatch(paths[0], pattern) if "**/" not in line else any(fnmatch(part, pattern) for part in parts)
+        copied = keeps if matched else copied
+    return copied
+
+
+def test_the_image_is_not_root_and_every_base_is_pinned() -> None:
+    """`latest` is another program tomorrow."""
+    recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    bases = [re.search(r"PYTHON_IMAGE=(\S+)", recipe)[1]]  # type: ignore[index]
+    bases += [each["image"] for each in read(COMPOSE)["services"].values() if each["image"] != "millpond"]
+
+    assert re.search(r"^USER 10001$", recipe, re.MULTILINE)
+    assert all(re.fullmatch(r"[\w/]+:\d+\.\d+[\w.-]*|.*@sha256:[0-9a-f]{64}", base) for base in bases), bases
+
+
+def test_the_ui_of_compose_is_behind_the_sign_in() -> None:
+    """Dagster's own webserver lets anyone start runs; a port is open on this machine only."""
+    services = read(COMPOSE)["services"]
+    commands = [
+        " ".join(each.get("command", [])) for each in services.values() if isinstance(each.get("command"), list)
+    ]
+
+    assert not any("dagster-webserver" in command for command in commands)
+    assert "orchestration.web.webserver" in " ".join(services["webserver"]["command"])
+    assert services["webserver"]["environment"]["MILLPOND_UI_TOKEN"].endswith(":?}")
+    assert all(port.startswith("127.0.0.1:") for each in services.values() for port in each.get("ports", []))
+
+
+def test_every_locked_package_has_hashes() -> None:
+    """A package that was replaced on its index is not installed, and an audit can read the list."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    pinned = re.findall(r"^([A-Za-z0-9_.\[\],-]+)==\S+ (\\?)", lock, re.MULTILINE)
+
+    assert len(pinned) > 50
+    assert all(continued for _, continued in pinned), [name for name, continued in pinned if not continued]
+    assert "--require-hashes" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
 def test_the_image_installs_the_tested_versions() -> None:
     """The image and `make test-scale` install from the same lock."""
     recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
@@ -58,7 +117,7 @@ def test_the_image_installs_the_tested_versions() -> None:
     assert pattern
     assert pattern[1] in makefile.replace("$$", "$")
     assert "[scale]" in recipe
-    assert "USER millpond" in recipe
+    assert "--uid 10001" in recipe
 
 
 @pytest.mark.long

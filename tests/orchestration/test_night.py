@@ -16,10 +16,10 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from assets.delivery.spec.switches import Switches
 from orchestration.alerts.run_failures import last_result
+from orchestration.automation.groups import APPLY_PLAN, REALTIME
 from orchestration.automation.sensors import REASON_TAG
 from orchestration.definitions import definitions
-from orchestration.operator_jobs.apply_plan import APPLY, APPLY_OP
-from orchestration.realtime.job import REALTIME
+from orchestration.operator_jobs.apply_plan import APPLY_OP
 from orchestration.realtime.queue import NotificationQueue
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.generator.seed import seed
@@ -174,7 +174,7 @@ def approve(daemon: Daemon) -> None:
         " order by made_at desc limit 1"
     )["plan_id"]
     config = {"ops": {APPLY_OP: {"config": {"plan_id": plan, "reason": "they have left"}}}}
-    assert daemon.run(APPLY, config) == "success"
+    assert daemon.run(APPLY_PLAN, config) == "success"
 
 
 def reject_long_names(daemon: Daemon) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from orchestration.cli.doctor import doctor
-from orchestration.cli.plans import apply, plans, reject, undo
+from orchestration.cli.plan_list import plans
+from orchestration.cli.plans import apply, reject, undo
 from orchestration.cli.run import plan, run
 from resources import failpoints
 from resources.http import PARSE_ATTEMPTS

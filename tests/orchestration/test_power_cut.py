@@ -38,6 +38,7 @@ import dagster as dg
 from orchestration.account_partitions import partitions_of, run_requests
 from orchestration.settings import MillpondSettings
 from orchestration.automation.schedule_spec import Timing
+from orchestration.automation.schedules import schedule_of
 
 settings = MillpondSettings()
 
@@ -46,7 +47,7 @@ def nightly_job():
     pass
 
 timing = Timing(weekdays=["mon", "tue"], hours=["02:00"], on=True)
-nightly = timing.schedule("nightly", "nightly_job", "", run_requests(settings))
+nightly = schedule_of(timing, "nightly", "nightly_job", run_requests(settings))
 defs = dg.Definitions(jobs=[nightly_job], schedules=[nightly])
 """
 ITERATE = """
@@ -128,9 +129,10 @@ def test_after_a_power_failure_the_run_is_closed_and_retried(tmp_path: Path) -> 
 @pytest.mark.parametrize("accounts", ["", "acme,globex"])
 @pytest.mark.parametrize("crash", ["TICK_CREATED", "TICK_HELD", "RUN_CREATED", "RUN_LAUNCHED", "TICK_SUCCESS"])
 def test_a_daemon_that_dies_during_a_tick_neither_loses_nor_repeats_runs(
-    tmp_path: Path, crash: str, accounts: str
+    tmp_path: Path, crash: str, accounts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At each crash point of Dagster's scheduler; the next daemon continues the tick."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "location.py").write_text(LOCATION)
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
     before, due, after = "2026-11-16T01:00:00+00:00", "2026-11-16T02:00:05+00:00", "2026-11-16T02:01:00+00:00"

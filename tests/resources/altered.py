@@ -7,6 +7,8 @@ import httpx
 
 from resources.http import HttpClient
 from resources.http_pool import open_http
+from resources.precoro.client import PrecoroClient
+from resources.precoro.errors import ErrorTranslator
 from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from resources.suiteprojects.auth import PasswordSignIn
 from resources.suiteprojects.client import SuiteProjectsClient
@@ -40,3 +42,15 @@ def suiteprojects_with(sandbox: Sandbox, change: Change) -> Iterator[SuiteProjec
         yield SuiteProjectsClient(
             http, namespace=own["namespace"], key=own["key"], sign_in=sign_in, clock=sandbox.clock
         )
+
+
+@contextmanager
+def precoro_with(sandbox: Sandbox, change: Change) -> Iterator[PrecoroClient]:
+    """Open the real client of the sandbox's company, with altered responses."""
+    own = sandbox.credentials["precoro"]
+    transport = AlteringTransport(sandbox.transport("precoro"), change)
+    headers = {"X-AUTH-TOKEN": own["token"], "email": own["email"]}
+    with open_http(BASE_URLS["precoro"], transport=transport, headers=headers) as pool:
+        translate = ErrorTranslator(sandbox.clock)
+        http = HttpClient(pool, system="precoro", clock=sandbox.clock, translate=translate)
+        yield PrecoroClient(http, clock=sandbox.clock)

@@ -19,10 +19,11 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
     UnreachableError,
+    UntrustedError,
 )
 from resources.http import ATTEMPTS, MAX_WAIT_S, HttpClient
+from resources.http_failures import proxy_of, retry_after_s, temporary_failure
 from resources.http_pool import open_http
-from resources.http_refusals import proxy_of, refusal_of, retry_after_s
 from resources.precoro.client import PrecoroClient
 from resources.precoro.errors import ErrorTranslator
 from resources.sandbox.certificates import tls_files
@@ -110,7 +111,7 @@ def test_retry_after_never_raises(header: str) -> None:
 @pytest.mark.parametrize("header", ["86400", "100000000000", "Tue, 17 Nov 2026 12:00:00 GMT"])
 @pytest.mark.parametrize("recovers", [True, False])
 def test_a_long_retry_after_is_bounded(header: str, recovers: bool) -> None:  # noqa: FBT001 - a case
-    """It is asked once more after some minutes; then the next run continues."""
+    """The call is repeated once after some minutes; then the next run continues."""
     answers: list[int] = []
 
     def answer(_: httpx.Request) -> httpx.Response:
@@ -130,7 +131,7 @@ def test_a_long_retry_after_is_bounded(header: str, recovers: bool) -> None:  # 
 
 @pytest.mark.parametrize("header", ["-1", "nan", "soon", "Mon, 99 Nov 2026 12:00:30 GMT"])
 def test_a_nonsensical_retry_after_is_no_wait_of_its_own(header: str) -> None:
-    """Backoff goes on as without it."""
+    """Backoff continues as without the header."""
     client, clock = client_of(lambda _: httpx.Response(429, headers={"retry-after": header}))
 
     with pytest.raises(RateLimitedError):
@@ -161,8 +162,8 @@ FINAL = ["Invalid or unsupported search.", "name: This value is too long", "Inva
 
 @pytest.mark.parametrize("status", [400, 403, 409, 422])
 @pytest.mark.parametrize("words", [*LIMITS, *TIME_OUTS, *FINAL])
-def test_a_refusal_is_classified_by_what_to_do_next(status: int, words: str) -> None:
-    """Whatever the status: a limit and a time-out pass, everything else does not; a lost write is looked up."""
+def test_a_failure_is_classified_by_what_to_do_next(status: int, words: str) -> None:
+    """Whatever the status: limits and time-outs are temporary, all else is final; a lost write is looked up."""
     passes = words not in FINAL
     answers: list[int] = []
 
@@ -190,7 +191,7 @@ def test_a_refusal_is_classified_by_what_to_do_next(status: int, words: str) -> 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "SSS_TIME_LIMIT_EXCEEDED"), (403, "WS_REQUEST_BLOCKED")])
 def test_netsuites_codes_under_other_statuses_are_tried_again(status: int, code: str) -> None:
-    """Three refusals, then rows."""
+    """Three failures, then rows."""
     answers = [1, 2, 3]
     body = {"o:errorDetails": [{"detail": "x", "o:errorCode": code}]}
 
@@ -200,7 +201,7 @@ def test_netsuites_codes_under_other_statuses_are_tried_again(status: int, code:
     assert answering(answer).suiteql("select c.id from customer c") == [{"id": "7"}]
 
 
-def test_a_column_whose_name_is_like_a_refusal_is_a_column() -> None:
+def test_a_column_named_like_a_limit_is_a_column() -> None:
     """NetSuite quotes it."""
     detail = "Unknown identifier 'timed out'. Available identifiers are: {request limit exceeded}."
 
@@ -208,7 +209,7 @@ def test_a_column_whose_name_is_like_a_refusal_is_a_column() -> None:
         rejecting(400, "INVALID_PARAMETER", detail).suiteql("select c.id from customer c")
 
 
-def test_precoros_refusals_are_read_without_the_names_that_were_sent() -> None:
+def test_precoros_errors_are_read_without_the_names_that_were_sent() -> None:
     """A customer may be called 'Timed Out Ltd'."""
     clock = JumpingClock()
     http = httpx.Client(
@@ -295,7 +296,8 @@ def test_the_cause_of_a_failed_connection_is_named(words: str, advice: str) -> N
         raise httpx.ProxyError(words) if "Proxy" in words else httpx.ConnectError(words)
 
     client, _ = client_of(answer)
-    with pytest.raises(UnreachableError, match="SERVICE_BASE_URL") as raised:
+    error = UntrustedError if "certificate" in words else UnreachableError
+    with pytest.raises(error, match="SERVICE_BASE_URL") as raised:
         client.send("GET", "/", "read", safe_to_repeat=True)
     assert advice in str(raised.value)
 
@@ -335,7 +337,7 @@ def test_the_environments_proxy_is_honoured(
 
 
 def test_requests_go_through_the_proxy(clean_environment: pytest.MonkeyPatch) -> None:
-    """The proxy refuses: it is named, its password is not."""
+    """The proxy rejects the request: it is named, its password is not."""
     with raw_server(*[b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"] * ATTEMPTS) as proxy:
         clean_environment.setenv("HTTPS_PROXY", proxy.replace("//", "//user:geheim@"))
         with open_http("https://service.example") as pool:
@@ -382,7 +384,7 @@ def test_a_private_authority_is_trusted_by_its_file(clean_environment: pytest.Mo
     files = tls_files(tmp_path)
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     with raw_server(b"", *[good] * ATTEMPTS, files=files) as url:
-        with open_http(url) as pool, pytest.raises(UnreachableError, match="set SSL_CERT_FILE"):
+        with open_http(url) as pool, pytest.raises(UntrustedError, match="set SSL_CERT_FILE"):
             HttpClient(pool, system="service", clock=JumpingClock(), attempts=1).send(
                 "GET", "/", "read", safe_to_repeat=True
             )
@@ -395,4 +397,4 @@ def test_a_private_authority_is_trusted_by_its_file(clean_environment: pytest.Mo
 @given(st.text(max_size=80))
 def test_words_are_classified_without_raising(words: str) -> None:
     """Whatever they are."""
-    assert refusal_of("service", "read", "HTTP 400", words) is None or words
+    assert temporary_failure("service", "read", "HTTP 400", words) is None or words

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.clock import SharedClock
+from resources.clock import Reading, SharedClock
 from resources.errors import QuotaExhaustedError
 from resources.rate_limit import CallBudget, Window
 
@@ -33,6 +33,23 @@ class StepClock:
     def sleep(self, seconds: float) -> None:
         """Advance the clock."""
         self.moment += timedelta(seconds=max(seconds, 1e-6))
+
+
+class SetClock(StepClock):
+    """A machine's clock, which is set while the machine counts on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by = timedelta()
+
+    def set_by(self, by: timedelta) -> None:
+        """Set it forward or back."""
+        self.moment += by
+        self._by += by
+
+    def steady(self) -> Reading:
+        """Return the seconds since the start."""
+        return Reading("machine", (self.moment - self._by).timestamp() - BEGINS.timestamp())
 
 
 def busiest(moments: Sequence[float], seconds: float) -> int:
@@ -181,7 +198,7 @@ PROCESS = """
 import sys
 from pathlib import Path
 from resources.rate_limit import CallBudget, Window
-from resources.clock import SharedClock
+from resources.clock import Reading, SharedClock
 folder = Path(sys.argv[1])
 clock = SharedClock(folder / "clock.sqlite", jumps=True)
 budget = CallBudget(folder / "calls.sqlite", [Window("hour", 10, 3600.0), Window("day", 100, 86400.0)], clock)
@@ -240,3 +257,22 @@ def test_after_a_clock_was_ahead_calls_go_on(tmp_path: Path) -> None:
 
     assert clock.now() - BEGINS < timedelta(seconds=3)
     assert budget.remaining("account") == {"day": 98}
+
+
+@pytest.mark.parametrize("days", [-400, -1, 1, 400])
+def test_a_machine_whose_clock_is_set_keeps_its_windows(tmp_path: Path, days: int) -> None:
+    """In the middle of a window, by any process: no call too many, and the window opens when it would have."""
+    clock = SetClock()
+    windows = [Window("day", 2, 86_400.0)]
+    budget = CallBudget(tmp_path / "calls", windows, clock, spacing_s=1.0)
+    for _ in range(2):
+        budget.acquire("acme")
+    clock.set_by(timedelta(days=days))
+    other = CallBudget(tmp_path / "calls", windows, clock, spacing_s=1.0)
+
+    assert budget.remaining("acme") == other.remaining("acme") == {"day": 0}
+    with pytest.raises(QuotaExhaustedError, match=f"continues at {clock.now() + timedelta(days=1):%Y-%m-%d %H:%M}"):
+        other.acquire("acme")
+    clock.sleep(86_401)
+    assert other.remaining("acme") == {"day": 2}
+    other.acquire("acme")

@@ -15,7 +15,7 @@ from orchestration.account_partitions import run_tags
 from orchestration.settings import ROOT
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.ducklake import DuckLakeSettings
-from resources.warehouse.resource import open_warehouse
+from resources.warehouse.open import open_warehouse
 from resources.warehouse.warehouse import Warehouse
 from tests.scale.services import Services, process
 

@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from orchestration.resource_wiring import warehouse_of
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.settings import ROOT, MillpondSettings
 from resources.clock import WallClock
 from resources.errors import QuotaExhaustedError

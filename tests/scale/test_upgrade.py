@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.resource_wiring import warehouse_of
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.settings import MillpondSettings
 from orchestration.upgrade.ensure import ensure_current
 from resources.failpoints import arm, disarm

@@ -101,9 +101,13 @@ def _delivers(con: duckdb.DuckDBPyConnection, tables: AbstractSet[str], workflow
 
 
 # each further column costs a millisecond
-_DECIDED = "workflow, action, reason_code, reason, target_id, workflow_version, from_run, from_at, to_run, to_at"
-_ATTEMPTED = "workflow, action, state, code, reason, target_id, run_id, seen_at"
-_BY_START, _BY_TIME = "order by from_at", "order by seen_at, state <> 'intent'"
+_DECIDED = (
+    "workflow, action, reason_code, reason, target_id, workflow_version, from_run, from_at, to_run, to_at,"
+    " from_position"
+)
+_ATTEMPTED = "workflow, action, state, code, reason, target_id, run_id, seen_at, position"
+# the ledger's order, whatever the clock was set to
+_BY_START, _BY_TIME = "order by from_position nulls first, from_at", "order by position nulls first, seen_at"
 
 
 def _current_queries(con: duckdb.DuckDBPyConnection, record: Record, workflows: Sequence[str]) -> dict[str, RowQuery]:

@@ -1,6 +1,8 @@
 """Compare a target with NetSuite, record by record, independently of the engine that wrote it.
 
-mart (desired) + links + target state (current)  ->  reconcile()  ->  identical, explained by cause, unexplained
+mart (desired) + links + target state (current)  ->  reconcile()  ->  equal, explained by cause, unexplained
+
+Equality is claimed only of what was read: see `verification.py`.
 
 A difference is explained by a cause that can be looked up: the ledger holds the record back, a plan waits, NetSuite
 changed after the last plan, the target was edited after our last write. A difference without a cause is a defect, of
@@ -13,11 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from assets.delivery.audit.verification import Verification, read_verification
 from assets.delivery.diff.compared_fields import unowned_fields
 from assets.delivery.ledger.normalization import target_hash
 from assets.delivery.ledger.plans import PlanState
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.schemas import DELIVER, PARENT, RETIRE
+from assets.delivery.schemas import DELIVER, HOLD, PARENT, RETIRE
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import HELD, Action
@@ -39,18 +42,20 @@ class Reconciliation:
 
     Attributes:
         records: Number of records compared: those to deliver, and linked ones to deactivate.
-        identical: Number of records of which every field is as desired.
+        equal: Number of records of which every field is as desired, by the values that were read of NetSuite.
         explained: Number of records that differ, by cause.
         unexplained: NetSuite ids that differ without a cause, by field.
-        upto: NetSuite's time up to which the source was read, UTC; None when unknown.
+        upto: NetSuite's time up to which reported changes were read, UTC; None when unknown.
+        verification: What of NetSuite's records was read by value, and what was not.
         examples: Some NetSuite ids by cause.
     """
 
     records: int
-    identical: int
+    equal: int
     explained: Mapping[str, int]
     unexplained: Mapping[str, list[str]]
     upto: datetime | None
+    verification: Verification
     examples: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -59,31 +64,53 @@ class Reconciliation:
         return {each for ids in self.unexplained.values() for each in ids}
 
     @property
+    def is_identical(self) -> bool:
+        """Every record is equal, and every value was read."""
+        return self.equal == self.records and not self.unexplained and self.verification.is_complete
+
+    @property
+    def is_passed(self) -> bool:
+        """No difference is unexplained, every column is shown, and both sides are current."""
+        return not (self.unexplained or self.verification.columns or self.verification.outdated)
+
+    @property
     def summary(self) -> str:
-        """One line of counts, for the check."""
-        upto = f"{self.upto:%Y-%m-%d %H:%M:%S} UTC" if self.upto else "an unknown time"
+        """One line of counts, for the check, with what was not verified."""
         causes = ", ".join(f"{count} {cause}" for cause, count in sorted(self.explained.items()))
-        unexplained = len(self.unexplained_ids)
-        compared = "compared up to" if unexplained else "identical up to"
         explained = f"{sum(self.explained.values())} explained ({causes})" if causes else "0 explained"
-        counts = f"{self.identical} of {self.records} records, {explained}, {unexplained} unexplained differences"
-        return f"{compared} {upto}: {counts}"
+        unexplained = f"{len(self.unexplained_ids)} unexplained differences"
+        counts = f"{self.equal} of {self.records} records equal, {explained}, {unexplained}"
+        through, gaps = _at(self.verification.through), self.verification.gaps
+        if self.is_identical:
+            head = f"identical, by values read through {through}"
+        else:
+            head = f"compared; changes read up to {_at(self.upto)}, values through {through}"
+        not_verified = f"; not verified: {', '.join(gaps)}" if gaps else ""
+        uncompared = ", ".join(f"{name} ({reason})" for name, reason in sorted(self.verification.uncompared.items()))
+        return f"{head}: {counts}{not_verified}{f'; not compared: {uncompared}' if uncompared else ''}"
 
 
-def reconcile(warehouse: Warehouse, workflow: Workflow, *, key_field: str) -> Reconciliation:
+def _at(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "an unknown time"
+
+
+def reconcile(warehouse: Warehouse, workflow: Workflow, *, key_field: str, verify_days: float) -> Reconciliation:
     """Compare mart and target state, both made just before.
 
     Args:
         warehouse: The warehouse.
         workflow: The workflow.
         key_field: The target's field that carries our key.
+        verify_days: Days within which the values of every NetSuite row are read again; 0: never.
     """
     with warehouse.writer() as con:
         ensure_ledger(con)
         records = int(con.execute(_COUNT.format(mart=quoted(workflow.mart)), [workflow.name]).fetchall()[0][0])
+        verification = read_verification(con, workflow, verify_days)
         upto = con.execute("select min(watermark_at) from sync_watermarks").fetchall()[0][0]
         if not has_table(con, workflow.plan):  # switched on after the last run: everything is still to be sent
-            return Reconciliation(records, 0, {NEVER_RAN: records} if records else {}, {}, upto, {NEVER_RAN: []})
+            waiting = {NEVER_RAN: records} if records else {}
+            return Reconciliation(records, 0, waiting, {}, upto, verification, {NEVER_RAN: []})
         differing = read_frame(con, _query(workflow, key_field), {"workflow": workflow.name})
     explained: Counter[str] = Counter()
     unexplained: dict[str, list[str]] = {}
@@ -97,7 +124,8 @@ def reconcile(warehouse: Warehouse, workflow: Workflow, *, key_field: str) -> Re
             explained[cause] += 1
             examples.setdefault(cause, []).append(row["source_id"])
     first = {cause: ids[:EXAMPLES] for cause, ids in examples.items()}
-    return Reconciliation(records, records - differing.height, dict(explained), unexplained, upto, first)
+    equal = records - differing.height
+    return Reconciliation(records, equal, dict(explained), unexplained, upto, verification, first)
 
 
 def _cause(row: Mapping[str, Any], workflow: Workflow) -> str | None:
@@ -153,7 +181,7 @@ def _tests(workflow: Workflow) -> Iterator[tuple[str, str]]:
 
 _COUNT = f"""
 select count(*) from {{mart}} as mart
-where disposition = '{DELIVER}' or (disposition = '{RETIRE}' and exists (
+where disposition = '{DELIVER}' or (disposition in ('{RETIRE}', '{HOLD}') and exists (
     select 1 from sync_links as link where link.workflow = ? and link.source = mart.source
         and link.source_id = mart.source_id and link.target_id is not null))
 """
@@ -179,9 +207,9 @@ compared as (
                 and hold.source_id = mart.source_id
         ) as is_held,
         planned.source_id is null or planned.payload_hash is distinct from mart.payload_hash
-            or (mart.disposition = '{RETIRE}' and planned.reason_code is distinct from mart.reason_code)
+            or (mart.disposition in ('{RETIRE}', '{HOLD}') and planned.reason_code is distinct from mart.reason_code)
             or (mart.disposition = '{DELIVER}' and planned.action = 'deactivate') as is_pending,
-        case when mart.disposition = '{RETIRE}' then [case when target_state.is_active then '{ACTIVE}' end]
+        case when mart.disposition in ('{RETIRE}', '{HOLD}') then [case when target_state.is_active then '{ACTIVE}' end]
             else [{{differences}}] end as tested,
         {{target_fields}}
     from {{mart}} as mart
@@ -192,7 +220,7 @@ compared as (
     left join planned using (source, source_id)
     left join (select source, source_id, target_id from sync_links where workflow in ({{parents}})) as above
         on above.source = mart.parent_source and above.source_id = mart.parent_source_id
-    where mart.disposition in ('{DELIVER}', '{RETIRE}')
+    where mart.disposition in ('{DELIVER}', '{RETIRE}', '{HOLD}')
 )
 select * exclude (tested), [each for each in tested if each is not null] as differs
 from compared where len(differs) > 0

@@ -79,7 +79,7 @@ def workflow_asset(
 
 
 def _no_operation(metadata: Mapping[str, str], checks: Sequence[dg.AssetCheckSpec]) -> dg.MaterializeResult[Any]:
-    """Return the result of a step whose workflow is off: the run goes on, and downstream steps use existing tables."""
+    """Return the result of a step whose workflow is off: the run continues, and later steps use existing tables."""
     passed = [dg.AssetCheckResult(check_name=each.name, passed=True, description="switched off") for each in checks]
     return dg.MaterializeResult(metadata=metadata, check_results=passed)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.asset_metadata import column_lineage_metadata, duration, markdown_table, plan_metadata, table_metadata
+from assets.asset_metadata import column_lineage_metadata, plan_metadata, table_metadata
+from assets.delivery.audit.damaged import damage_of
 from assets.delivery.component.asset_spec import MODE_TAG, client_of, layer_spec, workflow_asset
 from assets.delivery.component.checks import (
     MART_CHECKS,
@@ -35,6 +36,7 @@ from assets.delivery.send.apply import SYNC_COMMENTS, SyncResult, run_sync
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import TARGET_STATE_COMMENTS
 from assets.failures import dagster_failure
+from assets.result_texts import duration, markdown_table
 from assets.target_registry import TargetKind
 from resources.errors import QuotaExhaustedError
 from resources.warehouse.tables import quoted, read_frame
@@ -108,7 +110,12 @@ def target_state_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinit
         comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TARGET_STATE_COMMENTS}
         with run.warehouse.writer(transaction=False) as con:
             metadata = table_metadata(con, workflow.target_state, comments, frame.height)
-        return dg.MaterializeResult(metadata={**metadata, "calls": run.target.calls})
+            damage = damage_of(con, workflow.name)
+        if damage:
+            context.log.warning("%s: %s", workflow.name, damage)
+        return dg.MaterializeResult(
+            metadata={**metadata, "calls": run.target.calls, **({"damaged_values": damage} if damage else {})}
+        )
 
     return workflow_asset(workflow, spec, materialize)
 

@@ -11,13 +11,13 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from assets.asset_metadata import duration
 from assets.delivery.component.sync_summary import SyncSummary
 from assets.delivery.plan.guards import Tripped
 from assets.delivery.plan.planner import Planned
 from assets.delivery.schemas import DELIVER
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Action
+from assets.result_texts import duration
 from resources.warehouse.tables import quoted
 
 PARENTS, LENGTHS = ("parent_missing", "no_parent"), ("too_long",)

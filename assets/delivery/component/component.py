@@ -4,8 +4,6 @@ orchestration/workflows/<workflow>/defs.yaml  ->  SyncWorkflow  ->  mart, target
 """
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Self
 
 import dagster as dg
@@ -14,15 +12,9 @@ from pydantic import BaseModel
 from assets.delivery.component.asset_spec import as_inactive
 from assets.delivery.component.assets import mart_asset, plan_asset, sync_asset, target_state_asset
 from assets.delivery.component.import_assets import import_assets
-from assets.delivery.spec.loader import read_workflow, workflow_file_error
-from assets.delivery.spec.validation import Schemas, mismatches
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from assets.delivery.spec.yaml_file import WorkflowFileError
-from assets.target_registry import TARGETS, TargetKind
-from assets.warehouse.staging_schemas import staging_schemas
-
-_NAME = re.compile(r"[A-Za-z0-9_]+")
+from assets.target_registry import TARGETS
 
 
 class SyncWorkflow(dg.Component):
@@ -59,39 +51,6 @@ def workflow_assets(workflow: Workflow, *, runnable: bool) -> list[dg.AssetsDefi
     builders = (mart_asset, target_state_asset, plan_asset, sync_asset)
     assets = [*(build(workflow, kind) for build in builders), *import_assets(workflow)]
     return assets if runnable else [as_inactive(asset, workflow) for asset in assets]
-
-
-def load_workflow(path: Path) -> Workflow:
-    """Read and validate `<folder>/<workflow>/defs.yaml`.
-
-    Raises:
-        WorkflowFileError: The file is not valid.
-    """
-    name = path.parent.name
-    if not _NAME.fullmatch(name):
-        raise WorkflowFileError(f"{path}: the folder names the workflow: use letters, digits and underscores only")
-    spec = read_workflow(path)
-    kind = TARGETS.get(spec.target)
-    if kind is None:
-        text = f"no target `{spec.target}`; targets are {', '.join(sorted(TARGETS))}"
-        raise workflow_file_error(path, [(("target",), text)])
-    keyless = [each.source for each in spec.records if kind.key_field not in {row.field for row in each.rows}]
-    if keyless:
-        text = f"no active row of {', '.join(keyless)} fills `{kind.key_field}`, our key in the target"
-        raise workflow_file_error(path, [(("fields" if spec.source else "records",), text)])
-    tables = staging_schemas(*spec.on_demand_sources)
-    found = [*_unsupported(spec, kind), *mismatches(spec, Schemas(tables, kind.may_have, kind.may_look_up))]
-    if found:
-        raise workflow_file_error(path, found)
-    return Workflow(name, spec)
-
-
-def _unsupported(spec: WorkflowSpec, kind: TargetKind) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield what the file asks of the target that it cannot do."""
-    if kind.max_level and (spec.max_level or 0) > kind.max_level:
-        yield ("max_level",), f"{kind.system} has at most {kind.max_level} levels; lower it"
-    if spec.connection and not kind.connections:
-        yield ("connection",), f"{kind.system} has a single account; leave `connection` out"
 
 
 def broken_asset_name(name: str) -> str:

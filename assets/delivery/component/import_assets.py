@@ -9,12 +9,13 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from assets.asset_metadata import PREVIEW_ROWS, markdown_table, table_metadata
+from assets.asset_metadata import table_metadata
 from assets.delivery.component.asset_spec import client_of, layer_spec, workflow_asset
 from assets.delivery.component.checks import check_result, check_specs
 from assets.delivery.imports.candidates import column_comments, make_candidates, make_selection, make_tree, table_of
 from assets.delivery.imports.selection import ImportSelection
 from assets.delivery.spec.workflow import Workflow
+from assets.result_texts import PREVIEW_ROWS, markdown_table
 
 # columns of the preview: ids and reasons, no names
 PREVIEWED = (

@@ -11,12 +11,13 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from assets.asset_metadata import PREVIEW_ROWS, changed_fields, markdown_table
+from assets.delivery.audit.damaged import damage_of
 from assets.delivery.ledger.attempts import open_intents
 from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import HELD, WRITING
-from assets.netsuite.extract.metrics import latest_warnings
+from assets.netsuite.extract.read_warnings import latest_warnings
+from assets.result_texts import PREVIEW_ROWS, changed_fields, markdown_table
 from resources.warehouse.tables import quoted
 
 REPORT_URL = "/reports/run-{}.html"  # served by the sign-in proxy before the webserver
@@ -33,6 +34,7 @@ class SyncSummary:
         unknown: Requests of any run whose outcome is not known.
         read_at: NetSuite's time up to which every table was read, UTC.
         warnings: Record type and text of what the latest reads of NetSuite could not read as declared.
+        damage: Which values of the target are damaged; blank for none.
     """
 
     run: Mapping[str, Any]
@@ -41,6 +43,7 @@ class SyncSummary:
     unknown: int
     read_at: datetime | None
     warnings: Sequence[tuple[str, str]]
+    damage: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -65,6 +68,7 @@ def read_summary(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str
         unknown=len(open_intents(con, workflow.name)),
         read_at=con.execute("select min(watermark_at) from sync_watermarks").fetchall()[0][0],
         warnings=latest_warnings(con),
+        damage=damage_of(con, workflow.name),
     )
 
 
@@ -94,6 +98,7 @@ def sync_metadata(summary: SyncSummary, run_id: str, calls_left: int | None) -> 
         "changed": _table(["source", "NetSuite id", "action", "fields", "why"], changed, "nothing"),
         "held_back": _table(["state", "cause", "records", "first NetSuite ids"], summary.held, "nothing"),
         "netsuite_warnings": _table(["table", "warning"], summary.warnings, "none"),
+        **({"damaged_values": summary.damage} if summary.damage else {}),
         "quota": _table(["requests", ""], calls, "none"),
         "as_of": dg.MetadataValue.timestamp(read_at.replace(tzinfo=UTC)) if read_at else "not known",
     }

@@ -9,6 +9,7 @@ from assets.delivery.cases import Case, SqlCase, first_match, sql_first_match
 from assets.delivery.diff.edits import EDITED
 from assets.delivery.schemas import (
     BLOCK,
+    HOLD,
     LOST_CREATE,
     MANUAL,
     OURS,
@@ -26,8 +27,11 @@ from assets.delivery.target import Action
 NOT_SELECTED = SqlCase(f"disposition = '{SKIP}'", Action.SKIPPED)
 QUARANTINED = SqlCase(f"disposition = '{QUARANTINE}'", Action.QUARANTINED)
 UNREAD = SqlCase(f"disposition = '{BLOCK}'", Action.BLOCKED)
-NEVER_CREATED = SqlCase(f"disposition = '{RETIRE}' and target_id is null", Action.SKIPPED)
-INACTIVE = SqlCase(f"disposition = '{RETIRE}'", Action.UNCHANGED, reason="reason || '; already inactive in the target'")
+# of a held record, the prefilter has only those that are not in the target, or inactive there
+NEVER_CREATED = SqlCase(f"disposition in ('{RETIRE}', '{HOLD}') and target_id is null", Action.SKIPPED)
+INACTIVE = SqlCase(
+    f"disposition in ('{RETIRE}', '{HOLD}')", Action.UNCHANGED, reason="reason || '; already inactive in the target'"
+)
 IDENTICAL = SqlCase("true", Action.UNCHANGED, "'identical'", "'the target already has these values'")
 NO_WRITE_SQL = sql_first_match([NOT_SELECTED, QUARANTINED, UNREAD, NEVER_CREATED, INACTIVE, IDENTICAL])
 
@@ -65,8 +69,10 @@ def _retired(target: TargetShape) -> list[Case]:
     retired, code, reason = pl.col("disposition") == RETIRE, pl.col("reason_code"), pl.col("reason")
     unmapped = pl.format("{}, but cannot be deactivated: map the field {}", reason, pl.lit(target.active_field))
     active = retired & pl.col("target_state.is_active")
+    held = (pl.col("disposition") == HOLD) & pl.col("target_state.is_active").ne_missing(pl.lit(value=False))
     return [
         NEVER_CREATED.case,
+        Case(held, Action.QUARANTINED, code, reason),
         Case(retired & DIFFERS, Action.DEACTIVATE, code, reason),
         Case(active, Action.QUARANTINED, "cannot_deactivate", unmapped),
         INACTIVE.case,

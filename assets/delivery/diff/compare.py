@@ -29,13 +29,17 @@ def compare(
 
     Returns:
         The records with changes (list of field, before, after), payload (JSON), unmonitored (list of fields that
-        differ without counting), normalized (bool) and edited (fields that somebody edited in the target, as text).
+        differ without counting), normalized (bool) and edited (fields that someone edited in the target, as text).
     """
     live = pl.col("disposition").is_in([DELIVER, RETIRE])
     exists = pl.col("target_id").is_not_null() & live
     desired = _desired(target, fields, spec, exists)
     matched = matched.with_columns(pl.coalesce("target_state.parent_id", "linked_parent").alias("known_parent"))
     matched = matched.with_columns(_moved(spec, exists).alias("_moved"))
+    stays = exists & (pl.col("disposition") == RETIRE) & pl.col("known_parent").ne_missing(pl.lit(UNCERTAIN))
+    matched = set_where(  # a record that is switched off does not move, wherever it belongs by now
+        matched, stays, parent_target_id=pl.coalesce("known_parent", "parent_target_id")
+    )
     differing = _differing(matched, records, desired, live, exists)
     rows = records.fields_of(matched.filter(differing), fields)
     changes = [

@@ -1,4 +1,4 @@
-"""Find the fields that somebody edited in the target: what differs there from what our last write left behind.
+"""Find the fields that someone edited in the target: what differs there from what our last write left behind.
 
 compared records, fingerprints of the last confirmed values  ->  with_edited()  ->  edited
 """

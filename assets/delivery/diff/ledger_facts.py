@@ -58,9 +58,9 @@ NO_FACTS = LedgerFacts()
 
 def read_ledger_facts(con: duckdb.DuckDBPyConnection, workflow: Workflow, now: datetime) -> LedgerFacts:
     """Read the facts of a workflow; rejections that are old enough for another attempt are left out."""
-    retry_before = now - timedelta(hours=workflow.spec.retry_rejected_after_hours)
+    wait = timedelta(hours=workflow.spec.retry_rejected_after_hours)
     return LedgerFacts(
-        read_rejected(con, workflow.name, retry_before),
+        read_rejected(con, workflow.name, now - wait, now + wait),
         read_undo_holds(con, workflow.name),
         read_manual_links(con, workflow.name),
         read_upstream(con, workflow.spec.upstream),

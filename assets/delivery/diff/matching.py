@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.delivery.cases import set_where
 from assets.delivery.diff.records import Records
-from assets.delivery.schemas import BLOCK, DELIVER, KEY, LINK_SCHEMA, MANUAL, QUARANTINE, RETIRE, SKIP
+from assets.delivery.schemas import BLOCK, DELIVER, HOLD, KEY, LINK_SCHEMA, MANUAL, QUARANTINE, RETIRE, SKIP
 from assets.delivery.spec.policies import MatchRule
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 
@@ -39,7 +39,7 @@ def match(records: Records, manual_links: pl.DataFrame, key_field: str, spec: Wo
         "target_id": "linked_id", "payload_hash": "confirmed_hash", "workflow_version": "confirmed_version",
         "parent_target_id": "linked_parent",
     })  # fmt: skip
-    live, other = [DELIVER, RETIRE], [SKIP, QUARANTINE, BLOCK]
+    live, other = [DELIVER, RETIRE], [SKIP, QUARANTINE, BLOCK, HOLD]
     key, linked = pl.col(key_field), pl.col("linked_id")
     matched = _shared_keys(mart.join(links, on=KEY, how="left", maintain_order="left"), key)
     matched = _by_manual_link(matched, target_state, key_field, manual_links)

@@ -1,7 +1,7 @@
 """The prefilter's queries; names in braces stand for its tables and for conditions that it shares with `decide`."""
 
 from assets.delivery.diff.parents import ABSENT, PRESENT, RETIRED
-from assets.delivery.schemas import BLOCK, DELIVER, QUARANTINE, RETIRE, SKIP
+from assets.delivery.schemas import BLOCK, DELIVER, HOLD, QUARANTINE, RETIRE, SKIP
 
 SELECT_UNCHANGED = f"""
 with
@@ -38,6 +38,8 @@ where
         then desired.is_valid and {{confirmed}} and actual.target_id is not null and coalesce({{equal}}, false)
         when '{RETIRE}'
         then actual.target_id is null or (actual.is_active = false and coalesce(actual.is_switched_off, false))
+        when '{HOLD}'
+        then actual.target_id is null or actual.is_active = false
         else desired.disposition in ('{SKIP}', '{QUARANTINE}', '{BLOCK}')
     end
 """

@@ -14,6 +14,7 @@ import polars as pl
 import sql
 from assets.delivery.imports.selection import ImportSelection, read_selection, select_records
 from assets.delivery.ledger import plans
+from assets.delivery.ledger.freshness import require_tables
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.spec.workflow import Workflow
 from resources.clock import Clock, utc_now
@@ -43,9 +44,11 @@ def make_selection(
 
     Raises:
         SelectionError: The selection cannot be imported; nothing was selected.
+        PlanError: There is no mart yet.
     """
     with warehouse.writer() as con:
         ensure_ledger(con)
+        require_tables(con, workflow, workflow.mart)
         added = select_records(con, workflow, selection, run_id, utc_now(clock)) if selection else 0
         frame = read_selection(con, workflow)
         _write(con, "selection", workflow, frame)
@@ -55,7 +58,9 @@ def make_selection(
 def make_candidates(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
     """Write candidates_<workflow>: the records that the target lacks after the newest plan."""
     with warehouse.writer() as con:
-        frame = _read(con, "candidates", workflow, plan_id=plans.newest(con, workflow.name).plan_id)
+        plan_id = plans.newest(con, workflow.name).plan_id
+        require_tables(con, workflow, workflow.mart, table_of("selection", workflow), workflow.plan)
+        frame = _read(con, "candidates", workflow, plan_id=plan_id)
         _write(con, "candidates", workflow, frame)
     return frame
 
@@ -63,6 +68,7 @@ def make_candidates(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
 def make_tree(warehouse: Warehouse, workflow: Workflow) -> pl.DataFrame:
     """Write tree_<workflow>: the target's records under their parents."""
     with warehouse.writer() as con:
+        require_tables(con, workflow, workflow.target_state)
         frame = _read(con, "tree", workflow)
         _write(con, "tree", workflow, frame)
     return frame

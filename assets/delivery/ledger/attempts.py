@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.schemas import KEY, LOST_CREATE_SCHEMA, REJECTED_SCHEMA, SourceKey
-from assets.delivery.target import UNEXPLAINED, UNFINISHED, Action
+from assets.delivery.target import KEYED, UNEXPLAINED, UNFINISHED, Action
 from resources.warehouse.tables import has_table, insert_frame, quoted, read_frame
 
 
@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
     """One row of sync_attempts: one send of one record, in one state.
 
     `image` is JSON of the changed fields before and after, encrypted when a key is set, and stored with the intent
-    only, as are `parent_target_id` and `existing_ids`; `seen_at` is UTC.
+    only, as is `parent_target_id`; `existing_ids` is stored with the first create of a delivery; `seen_at` is UTC.
     """
 
     attempt_id: str
@@ -114,6 +114,44 @@ def creates_without_outcome(con: duckdb.DuckDBPyConnection, workflow: str) -> se
     return {SourceKey(each.source, each.source_id) for each in attempts if each.action == Action.CREATE}
 
 
+def existing_before(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, str]:
+    """Return by attempt the `existing_ids` of the delivery that it belongs to."""
+    query = (
+        "select attempt.attempt_id, arg_max(first.existing_ids, first.position) from sync_attempts as attempt"
+        " join sync_attempts as first on first.workflow = attempt.workflow and first.run_id = attempt.run_id"
+        " and first.position <= attempt.position and first.existing_ids is not null"
+        " where attempt.workflow = ? and attempt.state = 'intent' and attempt.action = 'create' group by all"
+    )
+    return dict(con.execute(query, [workflow]).fetchall())
+
+
+def creates_carry_key(con: duckdb.DuckDBPyConnection, workflow: str) -> bool:
+    """Return whether the response to the last create had our key, so that creates leave no record without it."""
+    query = (
+        "select code from sync_attempts where workflow = ? and action = 'create' and state = 'confirmed'"
+        " order by position desc limit 1"
+    )
+    return con.execute(query, [workflow]).fetchall() == [(KEYED,)]
+
+
+def last_create(con: duckdb.DuckDBPyConnection, workflow: str) -> tuple[datetime | None, bool]:
+    """Return when a record was last created, None if never, and whether any create has no outcome yet."""
+    rows = con.execute(
+        "select seen_at from sync_attempts where workflow = ? and action = 'create' order by position desc limit 1",
+        [workflow],
+    ).fetchall()
+    return (rows[0][0] if rows else None), any(each.action == Action.CREATE for each in open_intents(con, workflow))
+
+
+def created_since(con: duckdb.DuckDBPyConnection, workflow: str, plan_id: str) -> set[SourceKey]:
+    """Return the records that were created after a plan was made."""
+    query = (
+        "select source, source_id from sync_attempts where workflow = ? and action = 'create'"
+        " and state in ('confirmed', 'found') and position > (select position from sync_plans where plan_id = ?)"
+    )
+    return {SourceKey(*row) for row in con.execute(query, [workflow, plan_id]).fetchall()}
+
+
 def unfinished_creates(con: duckdb.DuckDBPyConnection, workflow: str) -> list[Attempt]:
     """Return creates that arrived but whose second call is not known to have been made, oldest first."""
     return _read(
@@ -125,8 +163,8 @@ def unfinished_creates(con: duckdb.DuckDBPyConnection, workflow: str) -> list[At
     )
 
 
-def refused_unexplained(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> set[SourceKey]:
-    """Return the records that the target refused without a reason when an earlier run last sent them."""
+def rejected_unexplained(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> set[SourceKey]:
+    """Return the records that the target rejected without a reason when an earlier run last sent them."""
     query = (
         "select source, source_id from sync_attempts where workflow = ? and run_id <> ?"
         " and state in ('confirmed', 'found', 'rejected', 'unknown') qualify code = ? and state = 'unknown'"
@@ -151,7 +189,7 @@ select
     code as rejected_code,
     reason as rejected_reason
 from sync_attempts
-where workflow = ? and seen_at >= ? and state not in ('intent', 'finished')
+where workflow = ? and seen_at between ? and ? and state not in ('intent', 'finished')
 qualify row_number() over (partition by source, source_id order by position desc) = 1 and state = 'rejected'
 """
 
@@ -173,7 +211,7 @@ join sync_decisions as parent
 """
 
 
-def read_rejected(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime) -> pl.DataFrame:
+def read_rejected(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime, until: datetime) -> pl.DataFrame:
     """Return records whose last attempt the target rejected, with its reason: REJECTED_SCHEMA.
 
     A record whose parent got another decision in a later run is left out, so that it is tried again.
@@ -182,8 +220,9 @@ def read_rejected(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime
         con: An open writer section.
         workflow: The workflow.
         since: Older rejections are ignored, so that the record is tried again: UTC.
+        until: Later ones as well: the clock was set back since.
     """
-    rejected = read_frame(con, _LAST_REJECTED, [workflow, since])
+    rejected = read_frame(con, _LAST_REJECTED, [workflow, since, until])
     if rejected.is_empty():
         return pl.DataFrame(schema=REJECTED_SCHEMA)
     if not has_table(con, f"mart_{workflow}"):

@@ -38,6 +38,12 @@ def record_input(
     con.execute("insert into sync_inputs values (?, ?, ?, ?, ?)", [table, workflow, run_id, position, sources])
 
 
+def made_by(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return the run that made a mart or read a target state; blank if that is not known."""
+    rows = con.execute("select run_id from sync_inputs where table_name = ?", [table]).fetchall()
+    return str(rows[0][0]) if rows else ""
+
+
 def advance_target_state(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str) -> None:
     """Record that the target state shows all that was sent, in the transaction that adds what this run sent.
 

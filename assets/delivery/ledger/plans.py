@@ -13,9 +13,9 @@ import polars as pl
 
 from assets.delivery.errors import PlanError
 from assets.delivery.ledger.plan_kind import PlanKind
-from assets.delivery.ledger.sealing import checksum
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
+from resources.clock import Reading
 from resources.warehouse.tables import (
     columns_of,
     describe_table,
@@ -81,7 +81,7 @@ def save(
         comments: Column comments of the plan's table.
     """
     ensure_ledger(con)
-    expire(con, row["made_at"])
+    expire(con, row["made_at"], Reading(str(row["clock_origin"]), float(str(row["clock_s"]))))
     _replace_ready(con, row)
     table = f"plan_{row['workflow']}"
     if list(columns_of(con, table)) == plan.columns:
@@ -114,12 +114,29 @@ def _delete_closed_rows(con: duckdb.DuckDBPyConnection, table: str, row: Mapping
     )
 
 
-def expire(con: duckdb.DuckDBPyConnection, moment: object) -> None:
-    """Expire open plans that are past their lifetime."""
+# the age by the steady clock; after a restart, or from another machine, by the distance of two wall clocks
+_OVERDUE = """
+coalesce(
+    case when clock_origin = $origin then $seconds - clock_s else abs(epoch($moment::timestamp) - epoch(made_at)) end
+        > epoch(expires_at) - epoch(made_at),
+    expires_at < $moment::timestamp
+)
+"""
+
+
+def expire(con: duckdb.DuckDBPyConnection, moment: object, reading: Reading) -> None:
+    """Expire open plans that are past their lifetime; `moment` and `reading` are now, by the two clocks."""
     con.execute(
-        "update sync_plans set state = ?, state_at = ? where state in (?, ?) and expires_at < ?",
-        [PlanState.EXPIRED, moment, *OPEN_STATES, moment],
+        "update sync_plans set state = 'expired', state_at = $moment"
+        f" where state in ('ready', 'waiting') and {_OVERDUE}",
+        {**reading._asdict(), "moment": moment},
     )
+
+
+def _is_overdue(con: duckdb.DuckDBPyConnection, plan: StoredPlan, moment: datetime, reading: Reading) -> bool:
+    query = f"select 1 from sync_plans where plan_id = $plan_id and {_OVERDUE}"
+    values = {**reading._asdict(), "moment": moment, "plan_id": plan.plan_id}
+    return bool(con.execute(query, values).fetchall())
 
 
 def find(con: duckdb.DuckDBPyConnection, plan_id: str) -> StoredPlan:
@@ -158,7 +175,13 @@ def _read(con: duckdb.DuckDBPyConnection, condition: str, values: Sequence[objec
 
 
 def take(
-    con: duckdb.DuckDBPyConnection, plan: StoredPlan, run_id: str, moment: datetime, *, released: bool
+    con: duckdb.DuckDBPyConnection,
+    plan: StoredPlan,
+    run_id: str,
+    moment: datetime,
+    reading: Reading,
+    *,
+    approved: bool,
 ) -> pl.DataFrame:
     """Mark a plan as being sent, so that no other run can take it.
 
@@ -167,27 +190,26 @@ def take(
         plan: The plan.
         run_id: The run that sends it.
         moment: Now, UTC.
-        released: Whether a person released this plan; a waiting plan requires that.
+        reading: Now, by the steady clock.
+        approved: Whether an operator applies this plan; a waiting plan requires that.
 
     Returns:
-        Its rows, still sealed.
+        Its rows, still sealed and not verified (see `sealing.opened`).
 
     Raises:
-        PlanError: It waits for approval, is no longer open, has expired, or its rows were modified.
+        PlanError: It waits for approval, is no longer open, or has expired.
     """
     name = f"{plan.workflow}: plan {plan.plan_id}"
-    if plan.state == PlanState.WAITING and not released:
+    if plan.state == PlanState.WAITING and not approved:
         raise PlanError(
             f"{name} waits for approval ({plan.note}); send it with `millpond apply {plan.plan_id}`, or drop it"
             f" with `millpond reject {plan.plan_id}`"
         )
     if plan.state not in OPEN_STATES:
         raise PlanError(f"{name} is {plan.state}; materialize {plan.table} again")
-    if plan.expires_at < moment and plan.made_by != run_id:
+    if plan.made_by != run_id and _is_overdue(con, plan, moment, reading):
         raise PlanError(f"{name} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; make a new one")
     rows = read_frame(con, f"select * from {quoted(plan.table)} where plan_id = ?", [plan.plan_id])
-    if checksum(rows) != plan.checksum:
-        raise PlanError(f"{name}: its rows were modified after it was stored; make a new one")
     con.execute(
         "update sync_plans set state = ?, state_at = ?, sent_by = ? where plan_id = ?",
         [PlanState.SENDING, moment, run_id, plan.plan_id],
@@ -217,5 +239,5 @@ def reject(con: duckdb.DuckDBPyConnection, plan: StoredPlan, moment: datetime, r
 
 
 def set_decided_by(con: duckdb.DuckDBPyConnection, plan_id: str, person: str) -> None:
-    """Store the name of the person who released or rejected a plan."""
+    """Store the name of the person who applied or rejected a plan."""
     con.execute("update sync_plans set decided_by = ? where plan_id = ?", [person, plan_id])

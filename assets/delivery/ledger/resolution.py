@@ -10,7 +10,15 @@ from typing import Any
 
 import duckdb
 
-from assets.delivery.ledger.attempts import Attempt, AttemptState, ambiguous_creates, open_intents, write_attempts
+from assets.delivery.ledger.attempts import (
+    Attempt,
+    AttemptState,
+    ambiguous_creates,
+    creates_carry_key,
+    existing_before,
+    open_intents,
+    write_attempts,
+)
 from assets.delivery.ledger.freshness import require_current_target_state
 from assets.delivery.ledger.normalization import HARMLESS, differences
 from assets.delivery.ledger.recovery import mark_uncertain
@@ -35,6 +43,8 @@ class _Known:
         target_state: The target's records by their ids.
         mart: The rows of the mart, in place of values that are encrypted with a lost key.
         linked: Target ids that belong to other records.
+        existing: `existing_ids` by attempt.
+        carry_key: Whether a create leaves no record without our key, as far as seen.
     """
 
     open: Sequence[Attempt]
@@ -42,6 +52,8 @@ class _Known:
     target_state: Mapping[str, Row]
     mart: Mapping[SourceKey, Row]
     linked: frozenset[str]
+    existing: Mapping[str, str]
+    carry_key: bool
 
 
 def resolve_intents(run: RunContext) -> None:
@@ -83,7 +95,7 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
     workflow = run.workflow
     waiting, ambiguous = open_intents(con, workflow.name), ambiguous_creates(con, workflow.name)
     if not waiting and not ambiguous:
-        return _Known((), (), {}, {}, frozenset())
+        return _Known((), (), {}, {}, frozenset(), {}, carry_key=True)
     require_current_target_state(con, workflow)
     rows = read_frame(con, f"from {quoted(workflow.target_state)}").iter_rows(named=True)
     keys = [SourceKey(each.source, each.source_id) for each in (*waiting, *ambiguous)]
@@ -101,6 +113,8 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
         {row["target_id"]: row for row in rows},
         {SourceKey(row["source"], row["source_id"]): row for row in mart},
         frozenset(row[0] for row in linked),
+        existing_before(con, workflow.name),
+        creates_carry_key(con, workflow.name),
     )
 
 
@@ -130,9 +144,9 @@ def _unkeyed(
         write = Write(
             intent.source, intent.source_id, Action.CREATE, None, values, frozenset(), intent.parent_target_id
         )
-        creates.append(LostCreate(write, parse_existing(intent.existing_ids)))
-    possible = match_unkeyed(run.target, creates, known.linked)
-    return {intent.attempt_id: each for intent, each in zip(lost, possible, strict=True)}
+        creates.append(LostCreate(write, parse_existing(known.existing.get(intent.attempt_id))))
+    possible = [] if known.carry_key else match_unkeyed(run.target, creates, known.linked, edited=True)
+    return {intent.attempt_id: each for intent, each in zip(lost, possible, strict=not known.carry_key)}
 
 
 def _image(intent: Attempt, cipher: Cipher) -> Image | None:

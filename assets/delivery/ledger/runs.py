@@ -96,7 +96,7 @@ def is_proven_by_full_run(con: duckdb.DuckDBPyConnection, workflow: str, version
 def canary_halts(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> list[tuple[str, bool]]:
     """Return (finding, accepted) of each run of this version that its canary halted, newest first.
 
-    A halt is accepted once a later plan of the same version was sent: such a plan needs a manual release.
+    A halt is accepted once a later plan of the same version was sent: only an operator sends such a plan.
     """
     rows = con.execute(
         "select run.note, exists (select 1 from sync_plans as plan where plan.workflow = run.workflow"

@@ -1,4 +1,4 @@
-"""Undo holds: records that an undo put back stay untouched until their source or the workflow file changes.
+"""Undo holds: records that an undo reverted stay untouched until their source or the workflow file changes.
 
 undo  ->  sync_undo_holds  ->  read_undo_holds()  ->  decide; sent again  ->  end_undo_holds()
 """

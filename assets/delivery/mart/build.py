@@ -22,8 +22,8 @@ from assets.delivery.mart.staging_check import check_shown, check_table
 from assets.delivery.mart.transform import Transform
 from assets.delivery.mart.unread import Unread
 from assets.delivery.schemas import KEY, MART_COLUMNS, MART_COMMENTS
-from assets.delivery.spec.expressions import custom_fields
 from assets.delivery.spec.field_mapping import Lookup
+from assets.delivery.spec.needed_columns import needed_columns
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.workflow import Workflow
@@ -61,7 +61,6 @@ def make_mart(
             sources = sources_of(con, workflow)
         lookups, today = read_lookups(warehouse, workflow, read_system), _today(workflow, clock or WallClock())
         with warehouse.writer(tuned=True) as con:
-            warehouse.limit_memory(con)
             record_input(con, workflow.mart, workflow.name, run_id, sources=sources)
             records = write_mart(con, workflow, lookups, today)
             write_lineage(con, workflow.name, column_lineage(workflow.spec, workflow.name))
@@ -126,8 +125,8 @@ def _check(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> None:
     """Check the staging tables."""
     for record in workflow.spec.records:
         check_table(con, record, workflow.name)
-    for source, names in custom_fields(workflow.spec, workflow.name).items():
-        check_shown(con, source, names, f"{workflow.name}.{source}")
+    for record_type, names in needed_columns(workflow).items():
+        check_shown(con, record_type, names, workflow.name)
 
 
 def _transform(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Lookups, today: date) -> Transform:

@@ -6,6 +6,7 @@ Target.read()  ->  read_target_state()  ->  target_<workflow>
 import polars as pl
 
 from assets.delivery.ledger.account import check_account
+from assets.delivery.ledger.attempts import last_create
 from assets.delivery.ledger.freshness import record_input
 from assets.delivery.ledger.runs import update_run
 from assets.delivery.ledger.sequence import last_position
@@ -15,6 +16,18 @@ from assets.delivery.run_context import RunContext
 from assets.delivery.target import TARGET_STATE_COMMENTS
 from resources.failpoints import reach
 from resources.warehouse.tables import describe_table, replace_table
+
+
+def _unsettled_s(run: RunContext) -> float:
+    """Return the seconds until the target shows what was created last; all of them if that is not known."""
+    settle_s = run.target.settle_s
+    if not settle_s:
+        return 0.0
+    with run.warehouse.writer() as con:
+        ensure_ledger(con)
+        seen_at, is_open = last_create(con, run.workflow.name)
+    age_s = (run.now - seen_at).total_seconds() if seen_at else settle_s
+    return settle_s if is_open or age_s < 0 else max(0.0, settle_s - age_s)
 
 
 def read_target_state(run: RunContext) -> pl.DataFrame:
@@ -31,6 +44,7 @@ def read_target_state(run: RunContext) -> pl.DataFrame:
     with builder_lock(run.warehouse, workflow.target_state):
         started_at, calls_before = run.now, run.target.calls
         check_account(run)
+        run.clock.sleep(_unsettled_s(run))
         with run.warehouse.writer() as con:
             ensure_ledger(con)
             read_position = last_position(con)

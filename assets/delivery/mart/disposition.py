@@ -3,21 +3,21 @@
 record map, mapped values, staging table  ->  disposition_cases()  ->  disposition, reason code and reason by record
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
 from assets.delivery.cases import Case
 from assets.delivery.mart.hierarchy import CYCLE
 from assets.delivery.mart.unread import Unread
-from assets.delivery.schemas import QUARANTINE, RETIRE, SKIP
+from assets.delivery.schemas import HOLD, MISSING, QUARANTINE, RETIRE, SKIP
 from assets.delivery.spec.expressions import canonical, parse, source_columns, source_expression, value_list
 from assets.delivery.spec.field_mapping import FieldRow
 from assets.delivery.spec.policies import Select
 from assets.delivery.spec.record_map import RecordMap
 
 CHECKED = ("T", "true")  # a checked box in NetSuite's text, and in a boolean column that was cast to text
-DISPOSITIONS = {"deactivate": RETIRE, "report": SKIP}
+DISPOSITIONS = {"deactivate": RETIRE, "report": SKIP, "hold": HOLD}
 LEVEL = "_level"  # a column that every source has during the transformation: the record's depth in the hierarchy
 
 
@@ -39,7 +39,8 @@ def disposition_cases(
     """
     return [
         *_retired(record),
-        *_out_of_scope(record),
+        *_out_of_scope(record, table.columns),
+        *_missing(record, table.columns),
         *(unread[row.field].case(row.field, _given(row, table)) for row in record.rows if row.field in unread),
         *(case for row in record.rows for case in _invalid(row, mapped[row.field], table)),
         *_misplaced(record, max_level),
@@ -52,13 +53,31 @@ def _retired(record: RecordMap) -> Iterator[Case]:
     yield Case(pl.col("is_inactive"), DISPOSITIONS[lifecycle.inactive], "inactive", "inactive in NetSuite")
 
 
-def _out_of_scope(record: RecordMap) -> Iterator[Case]:
+def _missing(record: RecordMap, columns: Sequence[str]) -> Iterator[Case]:
+    """Yield the case of a record that is only absent; what its last values say decides before."""
+    if "is_missing" in columns:
+        text = (
+            "NetSuite no longer shows the record, but has no deletion note of it: give the role access to it again; or,"
+            " if it was deleted, deactivate it in the target, or set lifecycle.missing in the workflow file"
+        )
+        yield Case(pl.col("is_missing"), DISPOSITIONS[record.lifecycle.missing], MISSING, text)
+
+
+def _out_of_scope(record: RecordMap, columns: Sequence[str]) -> Iterator[Case]:
     disposition, select = DISPOSITIONS[record.lifecycle.out_of_scope], record.select
     for stage, choice in (select.stages or {}).items():
         if choice == "skip":
             text = f"{stage}s are not part of this workflow"
             yield Case(pl.col("stage") == stage, disposition, f"stage_{stage}", text)
     if select.subsidiary:
+        if record.lifecycle.out_of_scope == "deactivate" and "missing_subsidiary_ids" in columns:
+            text = (
+                f"NetSuite no longer shows that the record belongs to subsidiary {select.subsidiary}, which may be the"
+                " role's access; or, if it does not belong to it, deactivate it in the target"
+            )
+            gone = pl.col("missing_subsidiary_ids").list.contains(select.subsidiary)
+            outside = _is_not(_in_subsidiary(record.source, select))
+            yield Case(outside & gone, DISPOSITIONS[record.lifecycle.missing], MISSING, text)
         text = f"does not belong to subsidiary {select.subsidiary}"
         yield Case(_is_not(_in_subsidiary(record.source, select)), disposition, "out_of_subsidiary", text)
     if select.require_flag:

@@ -10,6 +10,7 @@ import polars as pl
 
 from assets.delivery.errors import MappingError
 from assets.delivery.mart.unread import Unread, is_made_by_runs, was_read
+from assets.delivery.spec.expressions import as_text
 from assets.delivery.spec.field_mapping import Lookup, OnMultiple
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.workflow import Workflow
@@ -94,8 +95,9 @@ def as_value_list(table: pl.DataFrame, on_multiple: OnMultiple = "none") -> dict
 
     A key with several values is left out, or has the first one: the lowest number, else the first text.
     """
-    rows = table.select(pl.all().cast(pl.String)).drop_nulls().unique()
-    key, value = rows.columns
+    key, value = table.columns
+    # as the mart writes them: 42 and not 42.0, so that keys match and values can be sent
+    rows = table.select(as_text(pl.col(name), table).alias(name) for name in (key, value)).drop_nulls().unique()
     if on_multiple == "none":
         rows = rows.filter(~pl.col(key).is_duplicated())
     rows = rows.sort(pl.col(value).cast(pl.Int64, strict=False), value, nulls_last=True)

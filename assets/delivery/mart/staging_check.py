@@ -39,7 +39,7 @@ def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, workflow: str
 
 
 def check_shown(con: duckdb.DuckDBPyConnection, source: str, columns: Iterable[str], where: str) -> None:
-    """Check that NetSuite shows every custom field that is read; its last values would be sent for ever.
+    """Check that NetSuite shows every column that is needed; its last values, or blanks, would be sent for ever.
 
     Raises:
         MappingError: It does not, or no longer.

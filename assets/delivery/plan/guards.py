@@ -14,6 +14,8 @@ from assets.delivery.target import Action
 
 # a small source loses half of its records easily
 FEW_RECORDS = 5
+# a field with so few different values, such as a type, may well get the same one in every record
+FEW_VALUES = 2
 
 # counts the values that fields of our records have in the target
 CountValues = Callable[[Sequence[str]], Mapping[str, int]]
@@ -103,19 +105,31 @@ def _count_changing(plan: pl.DataFrame, change: pl.Expr) -> int:
 
 
 def _emptied_fields(limit: Limit, plan: pl.DataFrame, count_values: CountValues | None) -> list[Tripped | None]:
-    """Find the fields that lose their values as a whole: a permission was lost, or a column has another name now."""
-    writes = plan.filter(pl.col("payload").is_not_null())
-    cleared = writes.select(pl.col("changes").list.eval(pl.element().filter(_CLEARED)).explode()).drop_nulls()
-    lost = dict(cleared.select(pl.col("changes").struct.field("field")).group_by("field").len().sort("field").rows())
-    suspects = {name: rows for name, rows in lost.items() if rows > (limit.allowed(0) or 0)}
-    before = count_values(list(suspects)) if suspects and count_values else {}
-    totals = {name: max(rows, before.get(name, 0)) for name, rows in suspects.items()}
+    """Find the fields that lose their values as a whole: a permission was lost, or a column has another name now.
+
+    Many different values that are replaced by one and the same are lost like those that are cleared.
+    """
+    lost = {name: (rows, after) for name, after, rows in _losses(plan) if rows > (limit.allowed(0) or 0)}
+    before = count_values(list(lost)) if lost and count_values else {}
+    totals = {name: max(rows, before.get(name, 0)) for name, (rows, _) in lost.items()}
     return [
         _compare(
-            "emptied_field", limit, rows, totals[name], f"the field `{name}` would lose {rows} of {totals[name]} values"
+            "emptied_field", limit, rows, totals[name],
+            f"the field `{name}` would lose {rows} of {totals[name]} values{' to one and the same' if after else ''}",
         )
-        for name, rows in suspects.items()
-    ]
+        for name, (rows, after) in lost.items()
+    ]  # fmt: skip
+
+
+def _losses(plan: pl.DataFrame) -> list[tuple[str, str | None, int]]:
+    """Return field, value after and number of records of the largest loss of each field."""
+    writes = plan.filter(pl.col("payload").is_not_null())
+    replaced = writes.select(pl.col("changes").list.eval(pl.element().filter(_BEFORE.is_not_null())).explode())
+    changes = replaced.drop_nulls().unnest("changes").filter(pl.col("field") != PARENT)
+    groups = changes.group_by("field", "after").agg(pl.len().alias("rows"), pl.col("before").n_unique().alias("values"))
+    losses = groups.filter(pl.col("after").is_null() | (pl.col("values") > FEW_VALUES))
+    largest = losses.sort("field", "rows", "after", descending=[False, True, False]).unique("field", keep="first")
+    return largest.sort("field").select("field", "after", "rows").rows()
 
 
 def _source_guards(guards: Guards, records: int, ours: int, size_before: int) -> list[Tripped]:
@@ -133,6 +147,6 @@ def _compare(guard: str, limit: Limit, rows: int, total: int, effect: str) -> Tr
         return None
     reason = (
         f"{effect}; the limit is {allowed} ({limit.describe(total)})."
-        f" If this is intended, release the plan, or raise guards.{guard} in the workflow file and run again"
+        f" If this is intended, apply the plan, or raise guards.{guard} in the workflow file and run again"
     )
     return Tripped(guard, rows, allowed, reason)

@@ -14,11 +14,12 @@ import polars as pl
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState
-from assets.delivery.ledger.sealing import checksum, seal
+from assets.delivery.ledger.sealing import seal, signature
 from assets.delivery.plan.guards import Tripped
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PLAN_COMMENTS
 from assets.delivery.target import Estimate
+from resources.clock import steady
 from resources.warehouse.tables import quoted
 
 STAMP_COMMENTS = {
@@ -66,7 +67,7 @@ def keep_plan(
     """
     writes = plan.filter(pl.col("payload").is_not_null())
     estimate = run.target.estimate(dict(writes.group_by("action").len().iter_rows()))
-    sealed = seal(plan, run.cipher)
+    sealed, reading = seal(plan, run.cipher), steady(run.clock)
     row: dict[str, object] = {
         "plan_id": stamp.plan_id,
         "workflow": run.workflow.name,
@@ -77,15 +78,17 @@ def keep_plan(
         "made_by": stamp.run_id,
         "made_at": stamp.decided_at,
         "expires_at": stamp.decided_at + timedelta(hours=run.workflow.spec.plan_lifetime_hours),
+        "clock_origin": reading.origin,
+        "clock_s": reading.seconds,
         "state": PlanState.WAITING if tripped or kind is PlanKind.UNDO else PlanState.READY,
         "state_at": stamp.decided_at,
         "writes": writes.height,
         "calls_needed": estimate.calls,
         "seconds_needed": estimate.seconds,
         "calls_left": run.target.calls_left,
-        "checksum": checksum(sealed),
         "note": "; ".join(each.reason for each in tripped) or None,
     }
+    row["checksum"] = signature(sealed, row, run.cipher)
     plans.save(con, sealed, row, {**PLAN_COMMENTS, **STAMP_COMMENTS})
     return estimate
 

@@ -83,7 +83,6 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
     stamp = Stamp.new(run)
     reach("plan_begins")
     with run.warehouse.writer(tuned=True) as con:
-        run.warehouse.limit_memory(con)
         comparison = scope.comparison(con, run)
         facts = read_ledger_facts(con, run.workflow, stamp.decided_at)
         prefilter = Prefilter(con, comparison, facts)

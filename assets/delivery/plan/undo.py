@@ -23,7 +23,7 @@ from assets.delivery.schemas import KEY, PLAN_COLUMNS, SourceKey
 from assets.delivery.spec.expressions import parse
 from assets.delivery.spec.workflow import Workflow
 from resources.encryption import EncryptionError
-from resources.warehouse.tables import quoted, read_frame
+from resources.warehouse.tables import has_table, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
 
 PLAN_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -120,6 +120,8 @@ def _written(
     Raises:
         SyncError: There are none.
     """
+    if not has_table(con, workflow.mart):
+        raise SyncError(f"{workflow.name}: there is no mart yet; run the workflow, then undo run {undone_run[:8]}")
     mart = quoted(workflow.mart)
     written = read_frame(con, _WRITTEN.format(mart=mart), [workflow.name, undone_run])
     if records:
@@ -163,10 +165,10 @@ def _image(run: RunContext, image: str, undone_run: str) -> list[Change]:
     """Return what the run changed in one record.
 
     Raises:
-        PlanError: It is encrypted with another key.
+        PlanError: It is encrypted with another key, or not encrypted although there is a key.
     """
     try:
-        changes: list[Change] = json.loads(run.cipher.decrypt(image))
+        changes: list[Change] = json.loads(run.cipher.decrypt(image, allow_plain=False))
     except EncryptionError as error:
         raise PlanError(f"run {undone_run[:8]} cannot be undone: {error}") from error
     return changes

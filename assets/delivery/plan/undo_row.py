@@ -50,6 +50,7 @@ def undo_row(written: Written, active_field: str, undone_run: str) -> dict[str, 
     if written.current is None:
         return row | _skipped("conflict", "the record is gone from the target")
     current = {**written.current, PARENT: written.current["parent_id"] or written.row["last_parent"]}
+    row["parent_target_id"] = current[PARENT]
     move = next((change for change in written.image if change["field"] == PARENT), None)
     if move and move["before"] != current[PARENT]:
         if move["after"] != current[PARENT]:

@@ -1,11 +1,11 @@
-"""Send a stored plan and record the result: the newest plan of a run, or one that a person released.
+"""Send a stored plan and record the result: the newest plan of a run, or one that an operator applies.
 
 plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, target_<workflow>
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from time import monotonic
 
 import duckdb
@@ -14,16 +14,16 @@ import polars as pl
 from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.account import bind_account
-from assets.delivery.ledger.attempts import creates_without_outcome
+from assets.delivery.ledger.attempts import created_since, creates_without_outcome
 from assets.delivery.ledger.decisions import read_upstream, write_decisions
-from assets.delivery.ledger.freshness import advance_target_state, require_tables, updated_in_real_time
+from assets.delivery.ledger.freshness import advance_target_state, made_by, require_tables, updated_in_real_time
 from assets.delivery.ledger.links import read_links, remember_values
 from assets.delivery.ledger.normalization import record_normalizations
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState, StoredPlan
 from assets.delivery.ledger.recovery import close_dead, finish_creates
 from assets.delivery.ledger.runs import canary_halts, counts_of, is_proven, update_run
-from assets.delivery.ledger.sealing import unseal
+from assets.delivery.ledger.sealing import opened
 from assets.delivery.ledger.tables import ensure_ledger, upsert
 from assets.delivery.ledger.undo_holds import end_undo_holds
 from assets.delivery.locks import writer_lock
@@ -41,6 +41,7 @@ from assets.delivery.send.confirm import (
 from assets.delivery.send.deliver import Progress, deliver
 from assets.delivery.send.outcomes import Delivery
 from assets.delivery.send.staleness import (
+    EXISTS,
     MAY_EXIST,
     STALE,
     exclude_stale,
@@ -49,6 +50,7 @@ from assets.delivery.send.staleness import (
     parse_filters,
 )
 from assets.delivery.target import Action
+from resources.clock import steady
 from resources.encryption import EncryptionError
 from resources.failpoints import reach
 from resources.warehouse.tables import describe_table, quoted, read_frame, replace_table
@@ -86,7 +88,7 @@ class _Taken:
         plan: The rows to send: PLAN_COLUMNS.
         links: LINK_SCHEMA: the links before.
         possible_parents: Frames with KEY and target_id.
-        filters: The selected part of a released plan.
+        filters: The selected part of an applied plan.
     """
 
     stored: StoredPlan
@@ -124,8 +126,8 @@ def run_sync(
 
     Args:
         run: The run.
-        plan_id: A plan that a person released; without it the newest plan, if no guard holds it back.
-        only: Parts of a released plan: `action=create`, `record=107`, `field=name`.
+        plan_id: A plan that an operator applies; without it the newest plan, if no guard holds it back.
+        only: Parts of an applied plan: `action=create`, `record=107`, `field=name`.
         kind: The kind of the newest plan: of all records or real-time.
         progress: Called after each batch.
 
@@ -139,7 +141,7 @@ def run_sync(
             bind_account(run)
         taken = _take(run, plan_id, kind, filters)
         try:
-            if plan_id or taken.stored.made_by != run.run_id:
+            if plan_id or not _is_of_this_run(run, taken.stored):
                 taken = replace(taken, plan=_still_valid(run, taken))
             delivery = _deliver(run, taken, progress)
             decisions = delivery.decisions(taken.plan)
@@ -173,12 +175,12 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
         if stored.workflow != workflow.name:
             raise SyncError(f"plan {stored.plan_id} belongs to {stored.workflow}, not to {workflow.name}")
         require_tables(con, workflow, workflow.plan, workflow.mart, workflow.target_state)
-        rows = plans.take(con, stored, run.run_id, began, released=bool(plan_id))
+        rows = plans.take(con, stored, run.run_id, began, steady(run.clock), approved=bool(plan_id))
         try:
-            plan = unseal(rows, run.cipher)  # inside the transaction: without the right key the plan is not taken
+            plan = opened(rows, asdict(stored), run.cipher)  # in the transaction: a plan of another key is not taken
         except EncryptionError as error:
-            raise PlanError(f"{workflow.name}: plan {stored.plan_id}: {error}, or make a new plan") from error
-        if not plan_id:  # a released plan is compared with the current target instead
+            raise PlanError(f"{workflow.name}: plan {stored.plan_id}: {error}; otherwise make a new one") from error
+        if not plan_id:  # an applied plan is compared with the current target instead
             plan = exclude_updated_in_real_time(plan, updated_in_real_time(con, stored))
         values = {"state": "sending", "plan_id": stored.plan_id, "started_at": began, "source_records": plan.height}
         update_run(con, run.run_id, workflow.name, {**values, "workflow_version": stored.workflow_version})
@@ -189,13 +191,24 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
     return _Taken(stored, plan, links, (upstream, own), filters)
 
 
+def _is_of_this_run(run: RunContext, stored: StoredPlan) -> bool:
+    """Return whether this run made the plan, from what it read itself."""
+    if stored.made_by != run.run_id or stored.kind != PlanKind.SYNC:
+        return stored.made_by == run.run_id
+    with run.warehouse.writer(transaction=False) as con:
+        return made_by(con, run.workflow.target_state) == run.run_id
+
+
 def _still_valid(run: RunContext, taken: _Taken) -> pl.DataFrame:
     """Return the selected part of another run's plan, without the rows whose source or target changed since."""
     plan = only_parts(taken.plan, taken.filters, run.target.active_field)
     mart, target_state = run.warehouse.table(run.workflow.mart), run.target.read(run.workflow.spec.target_fields)
     with run.warehouse.writer(transaction=False) as con:
         lost = keys_frame(creates_without_outcome(con, run.workflow.name))
-    plan = exclude(plan, lost.join(plan.filter(action=Action.CREATE), on=KEY, how="semi"), *MAY_EXIST)
+        made = keys_frame(created_since(con, run.workflow.name, taken.stored.plan_id))
+    creates = plan.filter(action=Action.CREATE)
+    plan = exclude(plan, lost.join(creates, on=KEY, how="semi"), *MAY_EXIST)
+    plan = exclude(plan, made.join(creates, on=KEY, how="semi"), *EXISTS)
     return exclude_stale(plan, mart, target_state, run.target)
 
 
@@ -216,7 +229,7 @@ def _deliver(run: RunContext, taken: _Taken, progress: Progress | None) -> Deliv
 def _canary(run: RunContext, taken: _Taken) -> Sequence[int]:
     """Return the sizes of the canary's batches; none if this version of the workflow file is proven.
 
-    To release a whole plan after a canary halt is to accept its findings; to release a part of it is to check again.
+    Applying a whole plan after a canary halt accepts its findings; applying a part of it checks again.
     """
     name, version, sizes = run.workflow.name, taken.stored.workflow_version, run.workflow.spec.canary
     with run.warehouse.writer(transaction=False) as con:

@@ -14,9 +14,11 @@ from typing import Any
 import polars as pl
 
 from assets.delivery.ledger.normalization import request_hash
+from assets.delivery.ledger.unkeyed import plain_name
 from assets.delivery.schemas import KEY, PARENT, SourceKey
 from assets.delivery.target import WRITING, Action
 
+CREATES = 10  # creates of a batch that may leave records without our key: so many wait for a person at most
 RESTORED = frozenset({"drift", "live_again"})  # reason codes of plan rows that restore what we wrote before
 
 Change = Mapping[str, str | None]
@@ -28,7 +30,8 @@ class Step:
 
     `image` is JSON of the changes before and after, from which an undo is made; `request_hash` is its fingerprint,
     which the ledger shows instead of the values. `restores` marks a value that was edited in the target or changed by
-    it.
+    it. `below` is the target id of the parent that a record keeps unless its parent is
+    among the changes.
     """
 
     key: SourceKey
@@ -43,6 +46,7 @@ class Step:
     request_hash: str
     attempt_id: str
     restores: bool = False
+    below: str | None = None
 
 
 def plan_steps(plan: pl.DataFrame) -> list[Step]:
@@ -78,6 +82,7 @@ def _step(row: Mapping[str, Any]) -> Step:
         request_hash=request_hash(image),
         attempt_id=uuid.uuid4().hex,
         restores=row["reason_code"] in RESTORED,
+        below=None if action is Action.CREATE else row["parent_target_id"],
     )
 
 
@@ -98,14 +103,15 @@ def batches(
 ) -> Iterator[list[Step]]:
     """Yield batches of at most `size` steps, never a parent together with its child; the canary's sizes come first.
 
-    With a `name_field`, no two creates of a batch have the same name: what a batch may have left without our key can
+    With a `name_field`, a batch has few creates, and no two of the same name: what it may have left without our key can
     then be distinguished.
     """
     small = list(canary)
     for _, group in groupby(steps, key=lambda step: (step.action is Action.DEACTIVATE, step.level)):
         for rest in _turns(group, name_field):
+            usual = min(size, CREATES) if name_field and any(step.action is Action.CREATE for step in rest) else size
             while rest:
-                most = min(size, small.pop(0)) if small else size
+                most = min(size, small.pop(0)) if small else usual
                 yield rest[:most]
                 rest = rest[most:]  # noqa: PLW2901 - what is left of it
 
@@ -115,7 +121,7 @@ def _turns(steps: Iterable[Step], name_field: str) -> Iterable[list[Step]]:
     turns: defaultdict[int, list[Step]] = defaultdict(list)
     seen: Counter[str] = Counter()
     for step in steps:
-        name = (step.values.get(name_field) or "").casefold() if step.action is Action.CREATE else ""
+        name = plain_name(step.values.get(name_field)) if step.action is Action.CREATE else ""
         turns[seen[name] if name else 0].append(step)
         seen[name] += 1
     return [turns[number] for number in sorted(turns)]

@@ -15,7 +15,7 @@ import polars as pl
 
 from assets.delivery.errors import InterruptedDeliveryError
 from assets.delivery.ledger.attempts import Attempt, AttemptState, write_attempts
-from assets.delivery.ledger.unkeyed import LostCreate, Possible, existing_by_name, match_unkeyed, parse_existing
+from assets.delivery.ledger.unkeyed import LostCreate, Possible, format_existing, match_unkeyed, read_unkeyed
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT, SourceKey
 from assets.delivery.send.batches import Step, batches, parent_ids, plan_steps, with_parent
@@ -84,25 +84,24 @@ def _send_all(sender: "_Sender", steps: Sequence[Step], canary: Sequence[int], p
             progress(done, len(steps))
 
 
-def _existing(run: RunContext, steps: Sequence[Step]) -> Mapping[str, str]:
-    """Return the records without our key that the target has already, by the names that are to be created."""
-    field = run.target.name_field
-    names = {step.values.get(field) for step in steps if step.action is Action.CREATE} - {None}
-    if not field or not names:
-        return {}
+def _existing(run: RunContext, steps: Sequence[Step]) -> frozenset[str]:
+    """Return the records without our key that the target has before anything is created."""
+    if not run.target.name_field or not any(step.action is Action.CREATE for step in steps):
+        return frozenset()
     with run.warehouse.writer(transaction=False) as con:
-        return existing_by_name(con, run.workflow.target_state, field, [name for name in names if name])
+        return read_unkeyed(con, run.workflow.target_state)
 
 
 class _Sender:
     """The sending of one plan: the known target ids, and the attempts that are not in the ledger yet."""
 
-    def __init__(self, run: RunContext, version: str, ids: dict[SourceKey, str], existing: Mapping[str, str]) -> None:
+    def __init__(self, run: RunContext, version: str, ids: dict[SourceKey, str], existing: frozenset[str]) -> None:
         self._run = run
         self.target = run.target
         self._version = version
         self._ids = ids
         self._existing = existing
+        self._is_existing_kept = not run.target.name_field
         self._pending: list[Attempt] = []
         self.delivery = Delivery()
 
@@ -140,7 +139,7 @@ class _Sender:
         if wrong:
             reason = (
                 f"the first {len(pairs)} records do not show what was sent: {wrong}; fix the mapping, or accept the"
-                " difference by releasing the next plan; nothing more is sent until then"
+                " difference by applying the next plan; nothing more is sent until then"
             )
             self.delivery.halted = True
             self.delivery.stop = ContractError(self.target.system, "canary", reason)
@@ -159,6 +158,7 @@ class _Sender:
         writes = {key: write for key, write in writes.items() if write.values.get(key_field)}  # an undo may clear it
         if not writes:
             return []
+        self._settle(writes.values())
         rows = read_back(self.target, list(writes.values())).iter_rows(named=True)
         found, pairs = {row["external_id"]: row for row in rows}, []
         for key, write in writes.items():
@@ -173,6 +173,8 @@ class _Sender:
         ready, orphans = [], []
         for step in batch:
             parent_id = self._ids.get(step.parent) if step.parent else None
+            if step.below and PARENT not in step.changed:
+                parent_id = step.below
             if step.parent and parent_id is None and step.action is not Action.DEACTIVATE:
                 orphans.append(step)
                 continue
@@ -198,6 +200,7 @@ class _Sender:
         if not unknown or self.delivery.stop:
             return outcomes
         try:
+            self._settle(ready[place][1] for place in unknown)
             found = read_back(self.target, [ready[place][1] for place in unknown])
         except IntegrationError as error:
             self.delivery.stop = error
@@ -210,10 +213,15 @@ class _Sender:
         self._log([(ready[place][0], unknown[place]) for place in ended])
         return outcomes
 
+    def _settle(self, writes: Iterable[Write]) -> None:
+        """Wait until a read shows what was created."""
+        if any(write.action is Action.CREATE for write in writes):
+            self._run.clock.sleep(self.target.settle_s)
+
     def _send_again(self, writes: Mapping[int, Write]) -> Mapping[int, Outcome]:
         """Send writes that did not arrive; a create that arrived without our key gets it, unless several may be it."""
         creates = {place: write for place, write in writes.items() if write.action is Action.CREATE}
-        lost = [LostCreate(write, parse_existing(self._existing_ids(write))) for write in creates.values()]
+        lost = [LostCreate(write, self._existing) for write in creates.values()]
         try:
             possible = dict(zip(creates, match_unkeyed(self.target, lost, self._ids.values()), strict=True))
         except IntegrationError as error:
@@ -229,9 +237,11 @@ class _Sender:
         return sent | {place: Outcome(Verdict.UNKNOWN, None, SEVERAL, each.reason) for place, each in unclear.items()}
 
     def _existing_ids(self, write: Write) -> str | None:
-        """Return the records without our key that had the name of a create before; null for other writes."""
-        name = write.values.get(self.target.name_field)
-        return self._existing.get(name) if name and write.action is Action.CREATE else None
+        """Return the records without our key that existed before, for the first create that is sent."""
+        if self._is_existing_kept or write.action is not Action.CREATE:
+            return None
+        self._is_existing_kept = True
+        return format_existing(self._existing)
 
     def _close(self, ends: Sequence[tuple[Step, Outcome]]) -> Sequence[tuple[Step, Outcome]]:
         """Store the outcomes of steps, with the target ids that are known."""

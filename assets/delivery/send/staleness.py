@@ -1,4 +1,4 @@
-"""A released plan: the selected part of it, without the rows that are out of date.
+"""An applied plan: the selected part of it, without the rows that are out of date.
 
 plan, current mart, current target state  ->  only_parts(), exclude_stale()  ->  the rows that may be sent
 """
@@ -21,6 +21,8 @@ MAY_EXIST = (
     "stale_target",
     "not sent: an earlier create without a response may have made it; the next plan looks for it in the target",
 )
+
+EXISTS = ("stale_target", "not sent: a later run created it")
 
 Row = Mapping[str, Any]
 

@@ -2,7 +2,8 @@
 
 field row  ->  row_expression()  ->  a Polars expression over the staging table
 
-Expressions are SQL over the staging columns, parsed by Polars: no home-made language, no templates, no eval.
+Expressions are SQL over the staging columns, checked (`sql_check.py`) and then parsed by Polars: no home-made language,
+no templates, no eval.
 """
 
 import re
@@ -14,13 +15,14 @@ from assets.delivery.errors import MappingError
 from assets.delivery.spec.field_mapping import FieldRow
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import STAGING_PREFIX
+from assets.delivery.spec.sql_check import check
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.netsuite.suiteql_file import is_custom_field
 from resources.plain_numbers import plain_number
 
+_SCIENTIFIC = r"\b\d+(?:\.\d+)?[eE][+-]?\d+\b"  # a number, such as 1.5e+20
 TODAY = "_today"  # a column that every source has during the transformation: the date of the run
-_TEXT = re.compile(r"'[^']*'")
-_CLOCK = re.compile(r"\b(?:current_(?:date|time|timestamp)\b|(?:now|today)\s*\()", re.IGNORECASE)
+SHOWN = 200  # characters of an expression in an error text
 
 
 def parse(expression: str, where: str = "") -> pl.Expr:
@@ -31,36 +33,17 @@ def parse(expression: str, where: str = "") -> pl.Expr:
         where: Its place, for error texts.
 
     Raises:
-        MappingError: Polars cannot parse it, or its value depends on more than the record: on another table, on other
-            records, or on the clock.
+        MappingError: Polars cannot parse it, or its value depends on more than the record: on another table or file, on
+            other records, or on the clock.
     """
     place = f"{where}: " if where else ""
+    shown = expression if len(expression) <= SHOWN else f"{expression[:SHOWN]}…"
     try:
-        parsed = pl.sql_expr(expression)
-    except pl.exceptions.PolarsError as error:
-        raise MappingError(f"{place}`{expression}`: {error}; see Polars' SQL functions") from error
-    if ".subplan(" in str(parsed):
-        raise MappingError(f"{place}`{expression}`: subqueries are not supported; use the table's own columns")
-    if not _is_row_by_row(parsed):
-        raise MappingError(
-            f"{place}`{expression}`: each record must have one value, which depends on its own columns only"
-        )
-    if _CLOCK.search(_TEXT.sub("", expression)):
-        raise MappingError(f"{place}`{expression}`: the value depends on the clock; use {TODAY}, the date of the run")
-    return parsed
-
-
-def _is_row_by_row(expression: pl.Expr) -> bool:
-    """Return whether each record has the same value whichever records it is evaluated with."""
-    inputs = expression.meta.pop()
-    if expression.meta.is_literal():
-        return True
-    try:
-        keeps_rows = not inputs or expression.meta.is_length_preserving() or expression.meta.is_scalar()
-        by_itself = expression.meta.is_row_separable() and keeps_rows
-    except pl.exceptions.ColumnNotFoundError:
-        by_itself = True  # Polars looks up the column's type for `x in (…)`, which has one value per row
-    return by_itself and all(map(_is_row_by_row, inputs))
+        check(expression)
+        return pl.sql_expr(expression)
+    except (MappingError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        text = str(error) if isinstance(error, MappingError) else f"{error}; see Polars' SQL functions"
+        raise MappingError(f"{place}`{shown}`: {text}") from None
 
 
 def row_expression(row: FieldRow, where: str, table: pl.DataFrame | None = None) -> pl.Expr:
@@ -99,19 +82,25 @@ def as_text(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
     if kind == pl.Boolean:
         return expression.cast(pl.Int8).cast(pl.String)
     if kind.is_float():
-        text = expression.cast(pl.String).str.strip_suffix(".0")
-        return pl.when(text.str.contains("e")).then(text.map_elements(_plain, pl.String)).otherwise(text)
+        return _written_out(expression.cast(pl.String).str.strip_suffix(".0"))
     if kind.is_decimal():
         return expression.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
     if kind == pl.List(pl.String):
         return expression.list.join(", ")
     if kind == pl.Datetime:
         return expression.dt.strftime("%Y-%m-%d %H:%M:%S")
-    return expression.cast(pl.String)
+    text = expression.cast(pl.String)
+    reads_float = any(table.schema[name].is_float() for name in expression.meta.root_names() if name in table.columns)
+    return _written_out(text) if reads_float else text
 
 
-def _plain(text: str) -> str:
-    return plain_number(text) if text[-1].isdigit() else text
+def _written_out(text: pl.Expr) -> pl.Expr:
+    """Write out numbers, also one that the expression itself made a text, as `concat(amount, ' EUR')` does."""
+    return pl.when(text.str.contains(_SCIENTIFIC)).then(text.map_elements(_digits, pl.String)).otherwise(text)
+
+
+def _digits(text: str) -> str:
+    return re.sub(_SCIENTIFIC, lambda number: plain_number(number[0]), text)
 
 
 def canonical(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:

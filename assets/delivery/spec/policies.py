@@ -30,6 +30,11 @@ class Lifecycle(Strict):
     inactive: Policy = "deactivate"
     deleted: Policy = "deactivate"
     out_of_scope: Policy = "report"
+    missing: Policy | Literal["hold"] = Field(
+        "hold",
+        description="Records that NetSuite no longer shows although it has no deletion note of them: the role may have"
+        " lost access. hold: the target's record stays as it is until a person decides.",
+    )
 
 
 class MatchRule(Strict):

@@ -78,9 +78,8 @@ class Switches:
         return State(active, realtime, f"{setting} ({origin})")
 
     def override(
-        self, name: str, *, active: bool | None = None, realtime: bool | None = None, reason: str = "",
-        now: datetime | None = None,
-    ) -> Override:  # fmt: skip
+        self, name: str, *, active: bool | None = None, realtime: bool | None = None, reason: str = ""
+    ) -> Override:
         """Store an override; a setting that is None keeps its earlier override."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._path.with_name(f"{FILE}.lock"), LOCK_TIMEOUT_S):
@@ -89,7 +88,7 @@ class Switches:
             overrides[name] = Override(
                 earlier.active if active is None else active,
                 earlier.realtime if realtime is None else realtime,
-                f"{(now or datetime.now(UTC)):%Y-%m-%d %H:%M} UTC",
+                f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
                 reason,
             )
             write_atomically(self._path, json.dumps({each: asdict(kept) for each, kept in overrides.items()}, indent=1))

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from assets.delivery.spec.yaml_tree import compose
+
 Location = tuple[str | int, ...]  # keys and list positions
 Problem = tuple[Location, str]
 Model = TypeVar("Model", bound=BaseModel)
@@ -74,16 +76,20 @@ class YamlFile:
         """
         try:
             text = path.read_text(encoding="utf-8")
-            tree = yaml.compose(text, Loader=PlainLoader)
+            tree = compose(text, PlainLoader)
             return cls(path, yaml.load(text, Loader=PlainLoader), tree, root)  # noqa: S506 - a safe loader
         except OSError as error:
             raise WorkflowFileError(f"{path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise WorkflowFileError(f"{path}: not UTF-8 text; save the file as UTF-8") from error
+        except RecursionError:
+            raise WorkflowFileError(f"{path}:1: nested too deeply; keep brackets to a few levels") from None
+        except ValueError as error:  # such as a number of thousands of digits
+            raise WorkflowFileError(f"{path}: a value that is too large; put quotes around it") from error
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = f":{mark.line + 1}" if mark else ""
-            problem = getattr(error, "problem", None) or "not YAML"
+            problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
             fix = (
                 "" if isinstance(error, yaml.constructor.ConstructorError) else "; check quotes, brackets, indentation"
             )

@@ -1,29 +1,36 @@
 """Deletions that NetSuite reports in `deletedrecord`, confirmed by a lookup of each record.
 
 deletedrecord since the watermark less 25 h, once a run  ->  ids live here  ->  ids that NetSuite no longer shows
+ids that NetSuite no longer shows  ->  deletedrecord  ->  ids with a deletion note; the others are only absent
 
 The spelling of the type is undocumented, and a deletion that is seen twice (the window overlaps) must not delete a
 record that came back, so each candidate is looked up before it is marked.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import duckdb
 import polars as pl
 
-from assets.netsuite.extract.reader import Reader
+from assets.netsuite.extract.raw_queries import EVIDENCE, absent_keys
+from assets.netsuite.extract.reader import Reader, in_lists
+from assets.netsuite.extract.watermarks import DELETIONS_OVERLAP
 from assets.netsuite.record_types import RECORD_TYPES
 from resources.netsuite.client import TIMESTAMP, NetSuiteClient
 from resources.netsuite.errors import MissingTableError
 from resources.netsuite.pages import Row
+from resources.netsuite.rejected_columns import missing_if_rejected
 from resources.scalars import as_whole
 
 # deleteddate is shown in Pacific time, netsuite.md §5.5 [D]
 DELETION_ZONE = ZoneInfo("America/Los_Angeles")
 _TIME = re.compile(r"\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d")
-DELETIONS = pl.Schema({"key": pl.String(), "deleted_at": pl.Datetime("us")})
+DELETIONS = pl.Schema({"key": pl.String(), "deleted_at": pl.Datetime("us"), EVIDENCE: pl.String()})
+NAMED = 5  # ids in a warning
+NOTE, NOTIFIED, PARENT = "note", "notified", "parent"  # evidence of a deletion, see `OWN_COLUMNS`
 
 # all types in one page, shared by the tables of a run
 RECENT = """
@@ -43,22 +50,31 @@ group by d.recordid
 order by d.recordid asc
 """
 
-TYPES = sorted({each for record_type in RECORD_TYPES.values() for each in record_type.deleted_types})
+# the notes of some records, whenever they were deleted
+OF_RECORDS = """
+select d.recordid, to_char(max(d.deleteddate), 'YYYY-MM-DD HH24:MI:SS') as deleteddate
+from deletedrecord d
+where lower(d.type) in ({types}) and d.recordid in ({ids}) and d.recordid > ?
+group by d.recordid
+order by d.recordid asc
+"""
+
+TYPES = sorted({each for of in RECORD_TYPES.values() if of.modified for each in of.deleted_types})
 NOT_VISIBLE = (
-    "deletions are not visible: give the role the permission 'Deleted Records'; until then, only the periodic"
-    " reconciliation finds them"
+    "deletions are not visible: give the role the permission 'Deleted Records'; until then, records that NetSuite no"
+    " longer shows are held, as `missing_without_note`"
 )
 
 
-def no_deletions() -> pl.DataFrame:
-    """Return an empty frame: key, deleted_at."""
-    return pl.DataFrame(schema=DELETIONS)
+def deletions(rows: Sequence[tuple[str, datetime | None, str]] = ()) -> pl.DataFrame:
+    """Return key, deleted_at (UTC, naive; null: the time of the load) and evidence of deleted records as a frame."""
+    return pl.DataFrame(list(rows), schema=DELETIONS, orient="row")
 
 
 def read_deletions(
     client: NetSuiteClient, reader: Reader, since: str, shared_since: str, live: Callable[[Sequence[str]], set[str]]
 ) -> pl.DataFrame:
-    """Return the records of one type that were deleted: key (str), deleted_at (UTC, naive).
+    """Return the records of one type that were deleted: DELETIONS.
 
     Args:
         client: Reads `deletedrecord`.
@@ -68,16 +84,61 @@ def read_deletions(
         live: Filters ids to those that are live in the warehouse.
     """
     try:
-        reported = _reported(client, since, shared_since, reader.record_type.deleted_types)
+        with missing_if_rejected(client, "deletedrecord"):
+            reported = _reported(client, since, shared_since, reader.record_type.deleted_types)
     except MissingTableError:
         reader.warn(NOT_VISIBLE)
-        return no_deletions()
+        return deletions()
     if not reported:
-        return no_deletions()
+        return deletions()
     candidates = sorted(live(sorted(reported)), key=int)
     deleted = set(candidates) - reader.existing(candidates)
-    rows = [(key, reported[key]) for key in candidates if key in deleted]
-    return pl.DataFrame(rows, schema=DELETIONS, orient="row")
+    return deletions([(key, reported[key], NOTE) for key in candidates if key in deleted])
+
+
+def read_notes(client: NetSuiteClient, reader: Reader, written: Mapping[str, datetime]) -> pl.DataFrame:
+    """Return those of some records that have a deletion note: DELETIONS.
+
+    A note from before the record was last read is of an earlier life of its id: the record was restored since.
+
+    Args:
+        client: Reads `deletedrecord`.
+        reader: Of the record type; gets a warning if the role may not see deletions.
+        written: When each record was last written to the warehouse, UTC, naive; NetSuite no longer shows it.
+    """
+    types = sorted(reader.record_type.deleted_types)
+    keys = sorted((key for key in written if as_whole(key) is not None), key=int)
+    if not types or not keys:
+        return deletions()
+
+    def look_up(some: Sequence[str]) -> list[tuple[str, datetime]]:
+        query = OF_RECORDS.format(types=", ".join("?" * len(types)), ids=", ".join("?" * len(some)))
+        pages = client.read_keyset(query, [*types, *some], key="recordid")
+        return [(each[0], _utc(each[2])) for page in pages for row in page if (each := _deletion(row))]
+
+    try:
+        with missing_if_rejected(client, "deletedrecord"):
+            found = list(client.concurrency.map_unordered(look_up, in_lists(keys)))
+    except MissingTableError:
+        if NOT_VISIBLE not in reader.warnings:
+            reader.warn(NOT_VISIBLE)
+        return deletions()
+    notes = sorted(each for some in found for each in some)
+    return deletions(
+        [(key, at, NOTE) for key, at in notes if key in written and at >= written[key] - DELETIONS_OVERLAP]
+    )
+
+
+def warn_of_absent(con: duckdb.DuckDBPyConnection, reader: Reader) -> None:
+    """Add a warning if the warehouse holds records that NetSuite no longer shows without saying why."""
+    absent = {} if reader.record_type.parent else absent_keys(con, reader.record_type)
+    if absent:
+        named = ", ".join(sorted(absent, key=lambda key: (len(key), key))[:NAMED])
+        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+        reader.warn(
+            f"{len(absent)} records are no longer shown and have no deletion note; the role may have lost access to"
+            f" them, so they are held as `missing_without_note`: {named}{more}"
+        )
 
 
 def _reported(client: NetSuiteClient, since: str, shared_since: str, types: frozenset[str]) -> dict[str, datetime]:

@@ -18,25 +18,35 @@ import duckdb
 
 from assets.netsuite.extract.capabilities import LIMITS, Capabilities, KnownColumns
 from assets.netsuite.extract.custom_field_types import columns_with_values, read_field_types, write_field_types
+from assets.netsuite.extract.deletions import warn_of_absent
 from assets.netsuite.extract.load import LoadCounts, RawBatch, load
-from assets.netsuite.extract.metrics import ExtractionReport, record_read
+from assets.netsuite.extract.metrics import ExtractionReport, record_read, unreported_warning
 from assets.netsuite.extract.raw_queries import changed_parents, latest_extracted_at
 from assets.netsuite.extract.reader import Reader
+from assets.netsuite.extract.readings import Reading, last_reading, rows_of_deleted
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.spool import scratch, spool_query
 from assets.netsuite.extract.strategy import Extracted, SourceState, Strategy
-from assets.netsuite.extract.watermarks import LOCAL_TIME_OVERLAP_S, Watermark, read_watermarks, write_watermark
+from assets.netsuite.extract.watermarks import (
+    LOCAL_TIME_OVERLAP_S,
+    Watermark,
+    naive_utc,
+    read_watermarks,
+    write_watermark,
+)
 from assets.netsuite.record_types import RECORD_TYPES, record_type_of
 from resources.errors import ContractError, TransientError
+from resources.json_body import named
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.errors import MissingTableError
 from resources.warehouse.bindings import NETSUITE, bind, find_conflict
-from resources.warehouse.tables import literal, quoted
+from resources.warehouse.connection import connect
+from resources.warehouse.tables import quoted
 from resources.warehouse.warehouse import Warehouse
 
 MIN_MEMORY_MB, ROWS_PER_MB, MB_PER_MB = 64, 4000, 4  # of DuckDB's memory during a load, by rows and by megabytes read
 LOCK_TIMEOUT_S = 3600.0
-NAMED_REPAIRS = 20  # in a warning
+REPAIRED = "values that are no text, read with U+FFFD for what is none, or as JSON; correct them in NetSuite"
 DEFAULTS = ExtractionSettings()
 NONE_DELETED: Mapping[str, datetime] = MappingProxyType({})
 
@@ -61,18 +71,28 @@ class Extraction:
             self._read_after = latest_extracted_at(con, self._record_type)
             self._state = self._read_state(con, now)
         self._watermark = self._state.watermark
+        self._watermark_at: datetime | None = None  # NetSuite's time before the first query
         if self._capabilities.is_fresh(LIMITS):
             client.apply_limits(self._capabilities.get(LIMITS))
 
     def _read_state(self, con: duckdb.DuckDBPyConnection, now: datetime) -> SourceState:
         watermarks = read_watermarks(con)
-        watermark = watermarks.get(self._record_type.table)
+        watermark, reading = watermarks.get(self._record_type.table), last_reading(con)
         if watermark is None:
-            return SourceState(None, [], now)
-        with_deletions = [watermarks.get(each.table) for each in RECORD_TYPES.values() if each.deleted_types]
+            return SourceState(None, [], now, reading=reading)
+        with_deletions = [
+            watermarks.get(each.table) for each in RECORD_TYPES.values() if each.modified and each.deleted_types
+        ]
         parent_type = RECORD_TYPES[self._record_type.parent_type]
         parents = changed_parents(con, parent_type, watermark) if self._record_type.parent else []
-        return SourceState(watermark, parents, now, watermark.shared_deleted_from(with_deletions))
+        return SourceState(
+            watermark,
+            parents,
+            now,
+            watermark.shared_deleted_from(with_deletions),
+            rows_of_deleted(con, self._record_type),
+            reading,
+        )
 
     def _read_known_columns(self, con: duckdb.DuckDBPyConnection) -> KnownColumns:
         findings, is_fresh = self._capabilities.get(self._findings_key), self._capabilities.is_fresh(self._findings_key)
@@ -87,7 +107,7 @@ class Extraction:
             if full or self._watermark is None:  # in parallel, what the first page needs: even small accounts allow it
                 prefetches = [self._client.server_time, self._client.learn_limits, reader.columns.prefetch]
                 list(self._client.concurrency.map_unordered(lambda prefetch: prefetch(), prefetches))
-            watermark_at = self._client.server_time()
+            self._watermark_at = watermark_at = self._client.server_time()
             try:
                 extracted = self._strategy(reader).read(full=full, reconcile=reconcile)
             except MissingTableError as error:
@@ -95,8 +115,8 @@ class Extraction:
                 if self._watermark is not None or not (optional or self._record_type.optional):
                     raise  # a table that was loaded before cannot be missing
                 reader.warn(f"{error.reason}; the table is optional and stays empty")
-                return self._load(reader, folder, Extracted("missing", []), None)
-            return self._load(reader, folder, extracted, self._next_watermark(reader, extracted, watermark_at))
+                return self._load(reader, Extracted("missing", []), None)
+            return self._load(reader, extracted, self._next_watermark(reader, extracted, watermark_at))
 
     def _next_watermark(self, reader: Reader, extracted: Extracted, watermark_at: datetime) -> Watermark:
         zone = self._client.session_zone_offset if self._record_type.modified else None
@@ -121,11 +141,11 @@ class Extraction:
         with scratch(self._warehouse.folder) as folder:
             reader = self._reader(folder)
             extracted = self._strategy(reader).read_selected(ids, reported_deleted)
-            self._load(reader, folder, extracted, None)
+            self._load(reader, extracted, None)
             spools = [spool for spool in extracted.spools if spool.rows]
             if not spools:
                 return set()
-            with duckdb.connect() as con:
+            with connect() as con:
                 return {row[0] for row in con.execute(spool_query(spools, quoted(reader.query.key))).fetchall()}
 
     def _strategy(self, reader: Reader) -> Strategy:
@@ -135,28 +155,42 @@ class Extraction:
         custom = self._settings.custom_columns.get(self._record_type.name, ())
         return Reader(self._client, self._record_type, folder, custom, self._known_columns)
 
-    def _load(
-        self, reader: Reader, folder: Path, extracted: Extracted, watermark: Watermark | None
-    ) -> ExtractionReport:
+    def _load(self, reader: Reader, extracted: Extracted, watermark: Watermark | None) -> ExtractionReport:
         read_s, name, clock = perf_counter() - self._started, self._record_type.name, self._client.clock
         self._record_capabilities(reader)
-        batch = RawBatch(self._record_type, reader.columns.declared, extracted, self._read_after)
         with self._warehouse.writer(tuned=True) as con:
-            con.execute(f"set temp_directory = {literal(str(folder))}")  # first: the next line may need it
             con.execute(f"set memory_limit = '{self._memory_mb(extracted)}MB'")
             con.execute("set threads = 1")  # each thread keeps a row group of its own in memory
             con.execute("set preserve_insertion_order = false")  # rows stream instead of waiting in memory
             if extracted.mode != "selected":
                 self._ensure_not_overtaken(con)
+            reading = self._reading(con)
+            batch = RawBatch(
+                self._record_type,
+                reader.columns.declared,
+                extracted,
+                self._read_after,
+                reading.number,
+                self._watermark.reported_from(reader.query.fingerprint) if self._watermark else "",
+            )
             counts = load(con, batch, self._settings, now=clock.now(), run_id=self._run_id)
             bind(con, NETSUITE, self._client.account, clock.now().replace(tzinfo=None), self._run_id)
             self._capabilities.save(con, clock.now(), self._run_id)
             write_field_types(con, name, reader.columns.field_types, clock.now(), self._run_id)
             if watermark is not None:
                 write_watermark(con, watermark, clock.now())
+            if counts.unreported:
+                reader.warn(unreported_warning(con, counts.unreported))
+            warn_of_absent(con, reader)
             report = self._report(reader, extracted, counts, read_s)
-            record_read(con, self._run_id, report, clock.now())
+            record_read(con, self._run_id, report, reading)
         return report
+
+    def _reading(self, con: duckdb.DuckDBPyConnection) -> Reading:
+        """Return this reading; without NetSuite's time of its own it is at least as late as those before it began."""
+        before, now = self._state.reading, naive_utc(self._client.clock.now())
+        netsuite_at = naive_utc(self._watermark_at) if self._watermark_at else before.netsuite_at
+        return Reading(last_reading(con).number + 1, before.number, netsuite_at, now)
 
     def _memory_mb(self, extracted: Extracted) -> int:
         """Return the memory limit of the load; it grows with the number of rows and their size."""
@@ -183,8 +217,10 @@ class Extraction:
         unrouted = sum(spool.unrouted for spool in extracted.spools)
         if unrouted:
             reader.warn(f"{unrouted} rows have no known stage; their status decides, and rows without one are held")
-        if repaired := sorted({each for spool in extracted.spools for each in spool.repaired}):
-            reader.warn(_repair_warning(repaired))
+        if repaired := {each for spool in extracted.spools for each in spool.repaired}:
+            reader.warn(f"{REPAIRED}: {named(repaired)}")
+        if left_out := sorted({each for spool in extracted.spools for each in spool.left_out}):
+            reader.warn(f"columns that were not asked for, left out: {', '.join(left_out)}")
         limit = self._client.concurrency
         return ExtractionReport(
             **vars(counts),
@@ -194,16 +230,9 @@ class Extraction:
             calls=self._client.calls - self._calls,
             warnings=tuple(reader.warnings),
             reconciled=extracted.is_complete,
+            verified=extracted.verified,
             slot_utilization=round((limit.used_s - self._used_s) / (read_s * limit.maximum), 3),
         )
-
-
-def _repair_warning(repaired: Sequence[tuple[str, str]]) -> str:
-    named = ", ".join(f"{column} of {key}" for key, column in repaired[:NAMED_REPAIRS])
-    more = f" and {len(repaired) - NAMED_REPAIRS} more" if len(repaired) > NAMED_REPAIRS else ""
-    return (
-        f"values with bytes that are no text, read with U+FFFD in their place; correct them in NetSuite: {named}{more}"
-    )
 
 
 def extract(

@@ -14,7 +14,8 @@ from itertools import chain
 import duckdb
 import polars as pl
 
-from assets.netsuite.extract.raw_queries import OWN_COLUMNS, ensure_raw_table, latest_extracted_at
+from assets.netsuite.extract.raw_queries import ABSENT, EVIDENCE, OWN_COLUMNS, ensure_raw_table, latest_extracted_at
+from assets.netsuite.extract.readings import READING
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.spool import ROW_HASH, SEQUENCE, TABLE, TABLE_KNOWN, spool_query
 from assets.netsuite.extract.strategy import Extracted
@@ -34,15 +35,20 @@ class RawBatch:
     Attributes:
         record_type: The record type.
         query: Its declared columns with comments, its key and its description.
-        extracted: The rows, deletions, and rows whose absence means deletion.
+        extracted: The rows, deletions, and rows whose absence is noticed.
         read_after: Latest `_extracted_at` of the raw tables when the read began. Rows written later came from another
             run, may be newer, and stay. None: there were no rows.
+        reading: Number of this reading, written with each row that was read.
+        reported_from: Date of change, as NetSuite sends it, from which changes were asked for: a row that changed and
+            has an earlier one was not reported. Blank: not known.
     """
 
     record_type: RecordType
     query: Query
     extracted: Extracted
     read_after: datetime | None = None
+    reading: int = 0
+    reported_from: str = ""
 
     @property
     def key(self) -> str:
@@ -56,6 +62,7 @@ class LoadCounts:
 
     Attributes:
         moved: Rows that went to the raw table of another stage; counted as updated too.
+        unreported: Rows that changed although their date of change did not; counted as updated too.
         rows: Live rows by raw table.
     """
 
@@ -63,6 +70,7 @@ class LoadCounts:
     updated: int
     unchanged: int
     moved: int
+    unreported: int
     deleted: int
     rows: Mapping[str, int]
 
@@ -83,7 +91,7 @@ def load(
     tables = batch.record_type.raw_tables
     for table in tables:
         ensure_raw_table(con, table, batch.query)
-    con.execute("create or replace temp table deletions (key varchar, deleted_at timestamp)")
+    con.execute(f"create or replace temp table deletions (key varchar, deleted_at timestamp, {EVIDENCE} varchar)")
     insert_frame(con, "deletions", batch.extracted.deleted)
     _create_incoming(con, batch)
     _create_existing(con, batch)
@@ -92,16 +100,19 @@ def load(
     latest = latest_extracted_at(con, batch.record_type)
     # later than every load before, even if the clock was set back: staging selects changes by this timestamp
     at = naive_utc(now) if latest is None else max(naive_utc(now), latest + _TICK)
-    stamp = {"now": at, "run": run_id}
+    stamp = {"now": at, "run": run_id, "reading": batch.reading}
     read = count(con, "select count(*) from incoming")
-    inserted, updated, moved = con.execute(
-        "select count(*) filter (origin is null), count(origin), count(*) filter (origin <> destination) from changes"
+    inserted, updated, moved, unreported = con.execute(
+        "select count(*) filter (origin is null), count(origin), count(*) filter (origin <> destination),"
+        " count(*) filter (is_unreported) from changes"
     ).fetchall()[0]
     if inserted or updated:
         _write(con, batch, stamp)
+    if read > inserted + updated:
+        _mark_read(con, batch, at)
     deleted = sum(_mark_deleted(con, batch, table, stamp) for table in tables)
     live = {table: count(con, f"select count(*) from {quoted(table)} where _deleted_at is null") for table in tables}
-    return LoadCounts(inserted, updated, read - inserted - updated, moved, deleted, live)
+    return LoadCounts(inserted, updated, read - inserted - updated, moved, unreported, deleted, live)
 
 
 def _create_incoming(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> None:
@@ -119,23 +130,35 @@ def _create_incoming(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> None:
 
 
 def _create_existing(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> None:
-    """Create the view `existing`: key, parent, hash, deletion, timestamp and table of every row of the raw tables."""
-    key, parent_column = batch.key, batch.record_type.parent.rpartition(".")[2]
-    parent = quoted(parent_column) if parent_column else "null::varchar"
+    """Create the view `existing`: key, parent, dates, hash and table of every row of the raw tables."""
+    key = batch.key
+    parent, modified = (
+        quoted(column) if column else "null::varchar"
+        for column in (each.rpartition(".")[2] for each in (batch.record_type.parent, batch.record_type.modified))
+    )
     parts = (
-        f"select {key} as key, {parent} as parent, {ROW_HASH}, _deleted_at, _extracted_at, {literal(table)} as {TABLE}"
-        f" from {quoted(table)}"
+        f"select {key} as key, {parent} as parent, {modified} as modified, {ROW_HASH}, _deleted_at, _extracted_at,"
+        f" {literal(table)} as {TABLE} from {quoted(table)}"
         for table in batch.record_type.raw_tables
     )
     con.execute("create or replace temp view existing as " + " union all ".join(parts))
 
 
 def _find_changes(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> None:
-    """Create the table `changes`: keys to write, with their table before (null: new) and after."""
+    """Create the table `changes`: keys to write, with their table before (null: new) and after; was it reported?"""
+    names = [row[0] for row in con.execute("describe incoming").fetchall()]
+    date = batch.record_type.modified.rpartition(".")[2]
+    modified = f"i.{quoted(date)}" if date in names else "null"
     con.execute(
         f"""
         create or replace temp table changes as
-        select i.{batch.key} as key, i.{TABLE} as destination, e.{TABLE} as origin
+        select
+            i.{batch.key} as key, i.{TABLE} as destination, e.{TABLE} as origin,
+            coalesce(
+                e._deleted_at is null and e.{ROW_HASH} <> i.{ROW_HASH} and e.modified = {modified}
+                and {modified} < ?,
+                false
+            ) as is_unreported
         from incoming as i
         left join existing as e on e.key = i.{batch.key}
         where e.key is null
@@ -148,14 +171,14 @@ def _find_changes(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> None:
                 )
             )
         """,
-        [batch.read_after],
+        [batch.reported_from, batch.read_after],
     )
 
 
 def _find_vanished(
     con: duckdb.DuckDBPyConnection, batch: RawBatch, settings: ExtractionSettings, now: datetime
 ) -> None:
-    """Add the covered live rows that NetSuite no longer shows to `deletions`."""
+    """Add the covered live rows that NetSuite no longer shows to `deletions`, as absent."""
     coverage = batch.extracted.coverage
     if coverage is None:
         return
@@ -176,7 +199,7 @@ def _find_vanished(
             " If they really were deleted, run once with MILLPOND_MAX_MISSING_PERCENT=100"
         )
         raise ContractError("netsuite", f"load {batch.record_type.name}", reason)
-    con.execute(f"insert into deletions (key, deleted_at) select key, ? {missing}", [naive_utc(now)])
+    con.execute(f"insert into deletions select key, ?, '{ABSENT}' {missing}", [naive_utc(now)])
 
 
 def _write(con: duckdb.DuckDBPyConnection, batch: RawBatch, stamp: Mapping[str, object]) -> None:
@@ -187,7 +210,7 @@ def _write(con: duckdb.DuckDBPyConnection, batch: RawBatch, stamp: Mapping[str, 
     kept = _keep_unread_columns(con, key, sorted(origins), {*names, *OWN_COLUMNS}) if origins else []
     for table in origins:
         con.execute(f"delete from {quoted(table)} where {key} in (select key from changes where origin = ?)", [table])
-    columns = ", ".join(map(quoted, (*names, *kept, "_extracted_at", "_run_id")))
+    columns = ", ".join(map(quoted, (*names, *kept, "_extracted_at", "_run_id", READING)))
     values = ", ".join([*(f"i.{quoted(name)}" for name in names), *(f"kept.{quoted(name)}" for name in kept)])
     joined = f"left join kept on kept.key = i.{key}" if kept else ""
     changed = f"and i.{key} in (select key from changes)"
@@ -195,9 +218,19 @@ def _write(con: duckdb.DuckDBPyConnection, batch: RawBatch, stamp: Mapping[str, 
         changed = ""  # all rows are new, as in a first load
     for table in tables:
         con.execute(
-            f"insert into {quoted(table)} ({columns}) select {values}, $now, $run"
+            f"insert into {quoted(table)} ({columns}) select {values}, $now, $run, $reading"
             f" from incoming as i {joined} where i.{TABLE} = {literal(table)} {changed}",
             stamp,
+        )
+
+
+def _mark_read(con: duckdb.DuckDBPyConnection, batch: RawBatch, written_at: datetime) -> None:
+    """Write the number of this reading to the rows that were read and have not changed."""
+    for table in batch.record_type.raw_tables:
+        con.execute(
+            f"update {quoted(table)} set {READING} = $reading where {batch.key} in (select {batch.key} from incoming)"
+            f" and _extracted_at <= $read_after and {READING} is distinct from $reading",
+            {"reading": batch.reading, "read_after": batch.read_after or written_at},
         )
 
 
@@ -216,17 +249,28 @@ def _keep_unread_columns(con: duckdb.DuckDBPyConnection, key: str, origins: Sequ
 
 
 def _mark_deleted(con: duckdb.DuckDBPyConnection, batch: RawBatch, table: str, stamp: Mapping[str, object]) -> int:
-    """Mark the rows of `deletions` as deleted, unless they were just read; return their number."""
+    """Mark the rows of `deletions` as gone, unless they were just read; return their number.
+
+    Evidence of a deletion replaces absence, whether it is found in the same read or later.
+    """
     if not count(con, "select count(*) from deletions"):
         return 0
     key = batch.key
     rows = con.execute(
         f"""
         update {quoted(table)} as t
-        set _deleted_at = d.deleted_at, _extracted_at = $now, _run_id = $run
-        from (select key, min(deleted_at) as deleted_at from deletions group by key) as d
+        set _deleted_at = d.deleted_at, {EVIDENCE} = d.evidence, _extracted_at = $now, _run_id = $run,
+            {READING} = $reading
+        from (
+            select
+                key,
+                coalesce(min(deleted_at), $now) as deleted_at,
+                coalesce(min({EVIDENCE}) filter ({EVIDENCE} <> '{ABSENT}'), '{ABSENT}') as evidence
+            from deletions
+            group by key
+        ) as d
         where t.{key} = d.key
-            and t._deleted_at is null
+            and (t._deleted_at is null or (t.{EVIDENCE} = '{ABSENT}' and d.evidence <> '{ABSENT}'))
             and t._extracted_at <= $read_after
             and t.{key} not in (select {key} from incoming)
         """,

@@ -1,15 +1,17 @@
 """Figures of one extraction, for the operator and for the table netsuite_reads."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import duckdb
 
 from assets.netsuite.extract.load import LoadCounts
+from assets.netsuite.extract.readings import Reading
 from assets.netsuite.extract.strategy import Mode
-from assets.netsuite.extract.watermarks import naive_utc
-from resources.warehouse.tables import columns_of, ensure_table
+from resources.warehouse.tables import ensure_table
 from sql import statement
+
+COUNTS = ("inserted", "updated", "unchanged", "deleted", "verified", "unreported", "calls", "seconds")
+EXAMPLES = 8  # NetSuite ids in a warning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,7 @@ class ExtractionReport(LoadCounts):
 
     Attributes:
         reconciled: All ids were compared with NetSuite's.
+        verified: Rows that were read again by value although nothing reported a change.
         slot_utilization: Share of the granted concurrency slots' time that calls used while rows were read.
     """
 
@@ -27,21 +30,32 @@ class ExtractionReport(LoadCounts):
     calls: int
     warnings: tuple[str, ...]
     reconciled: bool
+    verified: int
     slot_utilization: float
 
 
-def record_read(con: duckdb.DuckDBPyConnection, run_id: str, report: ExtractionReport, now: datetime) -> None:
+def record_read(con: duckdb.DuckDBPyConnection, run_id: str, report: ExtractionReport, reading: Reading) -> None:
     """Write one row of netsuite_reads, in the transaction that writes the rows."""
     ensure_table(con, statement("ledger", "netsuite_reads"))
-    counts = [report.inserted, report.updated, report.unchanged, report.deleted, report.calls, report.seconds]
-    row = [run_id, report.record_type, naive_utc(now), report.mode, *counts, list(report.warnings)]
-    con.execute("insert into netsuite_reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    row = {
+        "run_id": run_id,
+        "record_type": report.record_type,
+        "read_at": reading.read_at,
+        "mode": report.mode,
+        **{name: getattr(report, name) for name in COUNTS},
+        "warnings": list(report.warnings),
+        "reading": reading.number,
+        "began_after": reading.began_after,
+        "netsuite_at": reading.netsuite_at,
+    }
+    marks = ", ".join("?" * len(row))
+    con.execute(f"insert into netsuite_reads ({', '.join(row)}) values ({marks})", list(row.values()))
 
 
-def latest_warnings(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Return record type and text of each warning of the latest read of each table."""
-    if "warnings" not in columns_of(con, "netsuite_reads"):
-        return []
-    latest = "select record_type, arg_max(warnings, read_at) as texts from netsuite_reads where mode <> 'selected'"
-    query = f"select record_type, unnest(texts) from ({latest} group by record_type) order by all"
-    return [(record_type, text) for record_type, text in con.execute(query).fetchall()]
+def unreported_warning(con: duckdb.DuckDBPyConnection, rows: int) -> str:
+    """Return a warning that names rows of the load in progress that changed without a date."""
+    keys = con.execute(
+        f"select key from changes where is_unreported order by try_cast(key as bigint) limit {EXAMPLES}"
+    ).fetchall()
+    named = ", ".join(key for (key,) in keys) + (" …" if rows > len(keys) else "")
+    return f"{rows} records changed without lastmodifieddate: NetSuite ids {named}; the new values were read"

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from assets.netsuite.extract.readings import READING
 from assets.netsuite.extract.spool import ROW_HASH, Spool, spool_query
 from assets.netsuite.extract.watermarks import Watermark, naive_utc
 from assets.netsuite.record_types import RecordType
@@ -12,11 +13,20 @@ from assets.netsuite.suiteql_file import Query
 from resources.netsuite.client import TIMESTAMP
 from resources.warehouse.tables import columns_of, describe_table, has_table, quoted
 
+EVIDENCE, ABSENT = "_deletion_evidence", "absent"
 OWN_COLUMNS = {
     ROW_HASH: ("varchar", "hash of the values; equal if unchanged"),
     "_extracted_at": ("timestamp", "when this version was written to the warehouse, UTC; later with each load"),
     "_run_id": ("varchar", "run that wrote this version"),
     "_deleted_at": ("timestamp", "when NetSuite deleted the record, or when it was found missing, UTC"),
+    READING: ("bigint", "reading of netsuite_reads that last showed these values, or that the record is gone"),
+    EVIDENCE: (
+        "varchar",
+        (
+            "why the row counts as gone: note (deletedrecord), notified (change notification), parent (its parent was"
+            " read without it) or absent (only no longer shown); null if it is shown, or was marked in an early version"
+        ),
+    ),
 }
 
 
@@ -32,6 +42,14 @@ def ensure_raw_table(con: duckdb.DuckDBPyConnection, table: str, query: Query) -
         con.execute(f"alter table {quoted(table)} add column {quoted(name)} {columns[name]}")
     if missing:
         describe_table(con, table, query.statement.description, raw_comments(query).items())
+
+
+def ensure_own_columns(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Add the columns that a raw table of an early version lacks until it is extracted again."""
+    present = columns_of(con, table)
+    for name, (kind, _) in OWN_COLUMNS.items():
+        if present and name not in present:
+            con.execute(f"alter table {quoted(table)} add column {quoted(name)} {kind}")
 
 
 def raw_comments(query: Query) -> dict[str, str]:
@@ -62,6 +80,48 @@ def live_keys(con: duckdb.DuckDBPyConnection, record_type: RecordType, keys: Seq
     """Return those keys that are in the warehouse and not deleted."""
     query = f"select key from ({_live(con, record_type)}) where key in (select unnest(?::varchar[]))"
     return {row[0] for row in con.execute(query, [list(keys)]).fetchall()}
+
+
+def absent_keys(con: duckdb.DuckDBPyConnection, record_type: RecordType) -> dict[str, datetime]:
+    """Return the keys whose rows are only absent, each with the time when it was last written."""
+    tables = [table for table in record_type.raw_tables if EVIDENCE in columns_of(con, table)]
+    key = quoted(record_type.query.key)
+    parts = [
+        f"select {key}, _extracted_at from {quoted(table)} where {EVIDENCE} = '{ABSENT}' and _deleted_at is not null"
+        for table in tables
+    ]
+    return dict(con.execute(" union all ".join(parts)).fetchall()) if parts else {}
+
+
+def vanished_rows(
+    con: duckdb.DuckDBPyConnection, record_type: RecordType, seen: Sequence[Spool], parents: Sequence[str] | None
+) -> list[tuple[str, str | None, datetime]]:
+    """Return key, parent and time of writing of the live and the absent rows that are not among those seen.
+
+    Args:
+        con: A connection.
+        record_type: The record type.
+        seen: The rows that NetSuite shows.
+        parents: Only rows of these parents were looked for; None: every row.
+    """
+    key, parent = quoted(record_type.query.key), record_type.parent.rpartition(".")[2]
+    column = quoted(parent) if parent else "null::varchar"
+    tables = [table for table in record_type.raw_tables if has_table(con, table)]
+    if not tables:
+        return []
+    rows = " union all ".join(
+        f"select {key} as key, {column} as parent, _extracted_at from {quoted(table)} where _deleted_at is null"
+        + (f" or {EVIDENCE} = '{ABSENT}'" if EVIDENCE in columns_of(con, table) else "")
+        for table in tables
+    )
+    query = f"select key, parent, _extracted_at from ({rows}) where true"
+    spools = [spool for spool in seen if spool.rows]
+    if spools:
+        query += f" and key not in ({spool_query(spools, key)})"
+    if parents is not None:
+        query += " and list_contains(?, parent)"
+    found = con.execute(f"{query} order by try_cast(key as bigint)", [] if parents is None else [list(parents)])
+    return found.fetchall()
 
 
 def missing_keys(

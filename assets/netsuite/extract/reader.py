@@ -19,6 +19,7 @@ from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.id_ranges import IdRange
 from resources.netsuite.pages import RawPage
 from resources.netsuite.parallel_fetch import FetchedPage, fetch_pages
+from resources.netsuite.rejected_columns import missing_if_rejected
 
 MAX_IN_LIST = 1000  # values that NetSuite accepts in one IN
 SPARE_THREADS = 1  # more than concurrency slots: one has its next call ready while another handles its answer
@@ -102,6 +103,14 @@ class Reader:
             pages = chain([first], self._fetch_all(others, Query.page))
         return self._spool(self._layout(), pages)
 
+    def rows_in(self, ranges: Sequence[tuple[int, int]]) -> Spool:
+        """Read every row with a key above the first and up to the second number of a range.
+
+        The columns must be known: a page was read before.
+        """
+        shards = [IdRange(after, last) for after, last in ranges]
+        return self._spool(self._layout(), self._fetch_all(shards, Query.page))
+
     def ids(self) -> Spool:
         """Read the keys of all rows that NetSuite shows."""
         start = IdRange(BEFORE_ALL)
@@ -112,8 +121,13 @@ class Reader:
 
     def existing(self, ids: Sequence[str]) -> set[str]:
         """Return those ids that NetSuite shows."""
-        query = self.query
+        return self._existing(self.query, ids)
 
+    def existing_of(self, record_type: RecordType, ids: Sequence[str]) -> set[str]:
+        """Return those ids of another record type that NetSuite shows."""
+        return self._existing(record_type.query, ids)
+
+    def _existing(self, query: Query, ids: Sequence[str]) -> set[str]:
         def look_up(some: Sequence[str]) -> list[str]:
             pages = self._client.read_keyset(query.ids([_is_in(query.key_expression, some)]), some, key=query.key)
             return [row[query.key] for page in pages for row in page]
@@ -144,7 +158,8 @@ class Reader:
         return FetchedPage(page, start.after, None)
 
     def _extent(self, start: IdRange) -> Extent:
-        row = self._client.suiteql(self.query.extent(start.conditions), (*start.params, str(start.after)))[0]
+        with missing_if_rejected(self._client, self.record_type.table):
+            row = self._client.suiteql(self.query.extent(start.conditions), (*start.params, str(start.after)))[0]
         return Extent(int(row.get("n", "0")), int(row.get("hi", start.after)))
 
     def _rest(self, start: IdRange, first: FetchedPage, extent: Extent | None, text: PageText) -> Iterator[FetchedPage]:

@@ -17,6 +17,9 @@ class ExtractionSettings:
         optional_tables: Record types, or NetSuite's table names, that this account may lack (feature off): their raw
             table stays empty.
         reconcile_hours: Hours between comparisons of all ids with NetSuite's; 0: only on request.
+        verify_days: Days within which the values of every row are read again, whatever its date says: a share of the
+            rows, oldest reading first, each time that all ids are compared; 0: never.
+        verify_calls: Maximum number of calls for that, each time and per record type.
         capability_hours: Hours for which the account's columns and concurrency limits are cached.
         memory_mb: Memory that DuckDB may use to load a large table; the rest spills to disk.
     """
@@ -27,5 +30,7 @@ class ExtractionSettings:
     vanish_rows: int = 10
     optional_tables: frozenset[str] = frozenset()
     reconcile_hours: float = 24
+    verify_days: float = 7
+    verify_calls: int = 200
     capability_hours: float = 1
     memory_mb: int = 256

@@ -17,6 +17,7 @@ import duckdb
 
 from resources.errors import ContractError
 from resources.netsuite.parallel_fetch import FetchedPage
+from resources.warehouse.connection import connect
 from resources.warehouse.tables import literal, quoted
 
 ROW_HASH = "_row_hash"
@@ -78,6 +79,7 @@ class Spool:
         self.bytes = 0  # of the rows as received
         self.unrouted = 0  # rows that went to the default table
         self.repaired: list[tuple[str, str]] = []  # key and column of values that were no text
+        self.left_out: set[str] = set()  # columns that were not asked for
 
     def add(self, pages: Iterable[FetchedPage]) -> None:
         """Write the rows of pages.
@@ -90,7 +92,7 @@ class Spool:
             if len(batch) == 1 and len(batch[0].page.items) <= SMALL_PAGE_BYTES:
                 self._write(_thread_connection(), batch)
             else:
-                with duckdb.connect() as con:
+                with connect() as con:
                     con.execute(f"set temp_directory = {literal(str(self._folder))}")
                     self._write(con, batch)
 
@@ -98,11 +100,12 @@ class Spool:
         con.execute(f"set memory_limit = '{MEMORY}'")
         con.execute("set threads = 1")  # the other cores fetch pages
         if not self._load(con, batch):
-            batch = [FetchedPage(each.page.normalized(), each.after, each.last) for each in batch]
+            batch = [FetchedPage(each.page.normalized(self.layout.columns), each.after, each.last) for each in batch]
             if not self._load(con, batch):
                 reason = "a page holds other rows or cells than it announced, or its keys do not ascend"
                 raise ContractError("netsuite", batch[0].page.operation, f"{reason}: rows could be lost or repeated")
         self.repaired += [(row[self.layout.key], name) for each in batch for row, name in each.page.repaired]
+        self.left_out.update(*(each.page.left_out for each in batch))
         path = self._folder / f"{len(self.files):06}.parquet"
         con.execute(f"copy ({self._selected()}) to {literal(str(path))} (format parquet)")
         counts = f"select count(*) filter (not {TABLE_KNOWN}), count(*) from read_parquet({literal(str(path))})"
@@ -192,7 +195,7 @@ def _thread_connection() -> duckdb.DuckDBPyConnection:
     """Return this thread's own connection for single small pages."""
     con: duckdb.DuckDBPyConnection | None = getattr(_thread, "connection", None)
     if con is None:
-        con = _thread.connection = duckdb.connect()
+        con = _thread.connection = connect()
     return con
 
 

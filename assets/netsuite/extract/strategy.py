@@ -10,13 +10,16 @@ from typing import Literal
 
 import polars as pl
 
-from assets.netsuite.extract.deletions import DELETIONS, no_deletions, read_deletions
-from assets.netsuite.extract.raw_queries import live_keys, missing_keys
+from assets.netsuite.extract.deletions import NOTIFIED, PARENT, deletions, read_deletions, read_notes
+from assets.netsuite.extract.raw_queries import absent_keys, live_keys, missing_keys, vanished_rows
 from assets.netsuite.extract.reader import Reader
+from assets.netsuite.extract.readings import LastReading, oldest_ranges, share_of
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.spool import Spool
 from assets.netsuite.extract.watermarks import Watermark
+from assets.netsuite.record_types import record_type_of
 from resources.netsuite.client import NetSuiteClient
+from resources.netsuite.pages import PAGE
 from resources.warehouse.warehouse import Warehouse
 
 MAX_PARENTS = 10_000  # if more parents changed, the children are read in full: fewer calls
@@ -27,7 +30,7 @@ Mode = Literal["full", "incremental", "full_table", "missing", "selected"]
 
 @dataclass(frozen=True)
 class Coverage:
-    """The live rows that a read covered, so that those it did not find have vanished.
+    """The live rows that a read covered, so that those it did not find have vanished: absent, unless more is known.
 
     Attributes:
         seen: Spools with the keys that NetSuite shows now.
@@ -47,14 +50,16 @@ class Extracted:
     Attributes:
         mode: How it was read.
         spools: The rows; if a row is in several, the last one counts.
-        deleted: Records that NetSuite reports as deleted: key, deleted_at (UTC, naive).
-        coverage: Rows whose absence means deletion.
+        deleted: Records of which NetSuite says that they are deleted: DELETIONS, with the evidence.
+        coverage: Rows whose absence is noticed.
+        verified: Rows that were read again although nothing reported a change.
     """
 
     mode: Mode
     spools: Sequence[Spool]
-    deleted: pl.DataFrame = field(default_factory=no_deletions)
+    deleted: pl.DataFrame = field(default_factory=deletions)
     coverage: Coverage | None = None
+    verified: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -76,12 +81,16 @@ class SourceState:
         changed_parents: Parents whose children may have changed.
         began_at: When this extraction began, by the warehouse's clock.
         deleted_from: Time from which deletions are queried, for all tables of a run.
+        outdated: Rows that refer to a record that was deleted after they were read.
+        reading: The reading that was written last.
     """
 
     watermark: Watermark | None
     changed_parents: Sequence[str]
     began_at: datetime
     deleted_from: str = ""
+    outdated: Sequence[str] = ()
+    reading: LastReading = field(default_factory=LastReading)
 
 
 class Strategy:
@@ -106,9 +115,12 @@ class Strategy:
             reconcile: Compare all ids even if that is not due.
         """
         extracted = self._read(full=full)
-        if extracted.mode == "incremental" and (reconcile or self._reconciliation_is_due()):
-            return self._compare_ids(extracted)
-        return extracted
+        if extracted.mode == "incremental":
+            if self._state.outdated:
+                extracted = self._add(extracted, self._reader.rows_with(self._key, self._state.outdated))
+            if reconcile or self._reconciliation_is_due():
+                extracted = self._compare_ids(extracted)
+        return self._with_evidence(extracted)
 
     def read_selected(self, ids: Sequence[str], reported_deleted: Mapping[str, datetime]) -> Extracted:
         """Read some records, or all children of some parents; see `extract_selected`."""
@@ -116,8 +128,8 @@ class Strategy:
         rows = self._reader.rows_with(parent or self._reader.query.key_expression, ids)
         if parent:
             visible = bool(rows.rows) or self._reader.shows_rows()
-            return Extracted("selected", [rows], coverage=Coverage([rows], ids, visible=visible))
-        deleted = pl.DataFrame(list(reported_deleted.items()), schema=DELETIONS, orient="row")
+            return self._with_evidence(Extracted("selected", [rows], coverage=Coverage([rows], ids, visible=visible)))
+        deleted = deletions([(key, at, NOTIFIED) for key, at in reported_deleted.items()])
         return Extracted("selected", [rows], deleted)
 
     def _read(self, *, full: bool) -> Extracted:
@@ -131,11 +143,41 @@ class Strategy:
             return self._read_all("full")
         if self._record_type.parent:
             return self._with_children(changed, parents)
-        deleted = no_deletions()
+        deleted = deletions()
         if self._record_type.deleted_types:
             shared_since = self._state.deleted_from
             deleted = read_deletions(self._client, self._reader, watermark.deleted_from, shared_since, self._live)
-        return Extracted("incremental", [changed], deleted)
+        return self._with_absent(Extracted("incremental", [changed], deleted))
+
+    def _with_absent(self, extracted: Extracted) -> Extracted:
+        """Look for the absent records again: a role that sees them again shows no change of them."""
+        with self._warehouse.writer(transaction=False) as con:
+            absent = absent_keys(con, self._record_type)
+        if not absent:
+            return extracted
+        rows = self._reader.rows_with(self._key, sorted(absent, key=int))
+        return self._noted(replace(extracted, spools=[*extracted.spools, rows]), absent)
+
+    def _with_evidence(self, extracted: Extracted) -> Extracted:
+        """Look for evidence that the rows which vanished were deleted; a row without any is only absent."""
+        coverage = extracted.coverage
+        if coverage is None or not coverage.visible:  # the load stops if the role sees nothing
+            return extracted
+        with self._warehouse.writer(transaction=False) as con:
+            vanished = vanished_rows(con, self._record_type, coverage.seen, coverage.parents)
+        if not self._record_type.parent:
+            noted = set(extracted.deleted["key"])
+            return self._noted(extracted, {key: at for key, _, at in vanished if key not in noted})
+        # a row is gone if its parent was read without it; if the parent is not shown either, the role may not see it
+        parents = sorted({parent for _, parent, _ in vanished if parent and parent.isdecimal()}, key=int)
+        shown = self._reader.existing_of(record_type_of(self._record_type.parent_type), parents) if parents else set()
+        gone = [(key, None, PARENT) for key, parent, _ in vanished if parent in shown]
+        return replace(extracted, deleted=pl.concat([extracted.deleted, deletions(gone)]))
+
+    def _noted(self, extracted: Extracted, written: Mapping[str, datetime]) -> Extracted:
+        """Add the deletion notes of records that NetSuite no longer shows."""
+        notes = read_notes(self._client, self._reader, written)
+        return replace(extracted, deleted=pl.concat([extracted.deleted, notes]))
 
     def _read_all(self, mode: Literal["full", "full_table"]) -> Extracted:
         rows = self._reader.rows(many=mode == "full")
@@ -167,9 +209,35 @@ class Strategy:
         ids = self._reader.ids()
         with self._warehouse.writer(transaction=False) as con:
             missed = missing_keys(con, self._record_type, ids, extracted.spools)
-        rows = self._reader.rows_with(self._reader.query.key_expression, missed)
+        rows = self._reader.rows_with(self._key, missed)
         coverage = Coverage([ids, *extracted.spools], None, visible=bool(ids.rows))
-        return replace(extracted, spools=[*extracted.spools, rows], coverage=coverage)
+        found = replace(extracted, spools=[*extracted.spools, rows], coverage=coverage)
+        return self._with_oldest(found, ids) if self._settings.verify_days else found
+
+    def _with_oldest(self, extracted: Extracted, listed: Spool) -> Extracted:
+        """Add a share of the rows, read by value, those first whose values were read longest ago."""
+        days, calls = self._settings.verify_days, self._settings.verify_calls
+        last = self._state.watermark.reconciled_at if self._state.watermark else None
+        elapsed = (self._state.began_at - last) / timedelta(days=1) if last else 0
+        share = share_of(listed.rows, days, elapsed)
+        with self._warehouse.writer(transaction=False) as con:
+            ranges = oldest_ranges(con, self._record_type, listed, share, calls)
+        if share > calls * PAGE:
+            self._reader.warn(
+                f"MILLPOND_VERIFY_CALLS={calls} is too little to read the values of {listed.rows} rows again within"
+                f" {days:g} days (MILLPOND_VERIFY_DAYS): {share} rows are due; raise one of them"
+            )
+        rows = self._reader.rows_in([(each.after, each.last) for each in ranges]) if ranges else None
+        return self._add(extracted, rows) if rows else extracted
+
+    @staticmethod
+    def _add(extracted: Extracted, rows: Spool) -> Extracted:
+        """Add rows that were read although nothing reported a change."""
+        return replace(extracted, spools=[*extracted.spools, rows], verified=extracted.verified + rows.rows)
+
+    @property
+    def _key(self) -> str:
+        return self._reader.query.key_expression
 
     def _live(self, keys: Sequence[str]) -> set[str]:
         with self._warehouse.writer(transaction=False) as con:

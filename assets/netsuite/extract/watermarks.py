@@ -62,6 +62,12 @@ class Watermark:
             local -= STEP_BACK
         return local.strftime(TIMESTAMP)
 
+    def reported_from(self, columns_hash: str) -> str:
+        """Return the date of change, in UTC, from which changes are asked for; blank if the columns have changed."""
+        if columns_hash != self.columns_hash:
+            return ""
+        return (self.watermark_at - timedelta(seconds=self.overlap_s)).strftime(TIMESTAMP)
+
     @property
     def deleted_from(self) -> str:
         """The time from which records may have been deleted, as a SuiteQL literal."""

@@ -1,1 +1,1 @@
-"""SuiteProjects Pro hierarchies: trees, nodes, and memberships."""
+"""SuiteProjects Pro hierarchies: their trees, and the memberships of records in nodes."""

@@ -56,6 +56,7 @@ class Memberships:
 
     def prepare(self, writes: Sequence[Write]) -> None:
         """Read, in one request, the current nodes of the records whose nodes change."""
+        self._current = {}
         ids = [write.target_id for write in writes if _reassigns(write) and write.target_id]
         reads = [read_command(self._type_name, [LIST_FIELD], limit="1", query={"id": each}) for each in ids]
         for record in chain.from_iterable(self._client.read_many(reads, fresh=True) if reads else ()):
@@ -65,13 +66,17 @@ class Memberships:
             unknown = {each: each for each in listed if each and each not in self.trees.hierarchy_of}
             self._current[str(record["id"])] = self.trees.fields_of(record.get(LIST_FIELD)) | unknown
 
+    def are_unread(self, write: Write) -> bool:
+        """Return whether a write changes nodes, but the record was not shown: its other nodes are unknown."""
+        return _reassigns(write) and str(write.target_id) not in self._current
+
     def with_list(self, write: Write, values: Mapping[str, str | None]) -> dict[str, str | None]:
-        """Return the values to send, with the list instead of the fields."""
+        """Return the values to send, with the list instead of the fields; the record's nodes were read."""
         changed = hierarchy_fields(values)
         rest = {name: value for name, value in values.items() if name not in changed}
         if not changed:
             return rest
-        current = {} if write.action is Action.CREATE else self._current.get(str(write.target_id), {})
+        current = {} if write.action is Action.CREATE else self._current[str(write.target_id)]
         nodes = {**current, **{name: values[name] for name in changed}}
         return {**rest, LIST_FIELD: join_ids({node for node in nodes.values() if node}) or None}
 

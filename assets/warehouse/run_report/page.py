@@ -13,6 +13,7 @@ from assets.warehouse.run_report.queries import RunReport
 from resources.atomic_file import write_atomically
 
 HERE = Path(__file__).parent
+REPORTS, KEPT_REPORTS = "reports", 50  # folder beside the warehouse, and how many runs' pages it keeps
 
 
 def render(report: RunReport) -> str:

@@ -71,7 +71,7 @@ def collect_report(warehouse: Warehouse, run_id: str = "", *, hides: bool = Fals
             return None
         found = con.execute(
             "select run_id, strftime(min(started_at), '%Y-%m-%d %H:%M:%S') from sync_runs"
-            " where starts_with(run_id, ?) group by run_id order by min(started_at) desc limit 1",
+            " where starts_with(run_id, ?) group by run_id order by max(position) desc nulls last limit 1",
             [run_id],
         ).fetchall()
         if not found:

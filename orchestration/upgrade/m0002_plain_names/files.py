@@ -84,7 +84,7 @@ def _move_warehouse(home: Path) -> Iterator[str]:
         yield f"{old} -> {new}"
     if not new.exists():
         return
-    for companion in reversed(COMPANIONS):  # the log first: the file is of no use without it
+    for companion in reversed(COMPANIONS):  # the log first: without it the file lacks rows
         file = new / f"{OLD_FILE}{companion}"
         if file.exists():
             _refuse_existing(file, new / f"{FILE}{companion}")

@@ -1,4 +1,4 @@
-"""Renames of tables, columns, stored values, settings, YAML keys and switches; `reference.py` documents them."""
+"""Renames of tables, columns, stored values, settings, YAML keys and switches; docs/upgrade.md lists them."""
 
 from types import MappingProxyType
 from typing import NamedTuple
@@ -32,6 +32,8 @@ ADDED_COLUMNS = MappingProxyType(
         "sync_plans": {
             "calls_left": ("bigint", "null"),
             "decided_by": ("varchar", "null"),
+            "clock_origin": ("varchar", "null"),
+            "clock_s": ("double", "null"),
             "undone_run": ("varchar", "null"),
             "position": ("bigint", "epoch_us(made_at)"),
         },
@@ -49,7 +51,14 @@ ADDED_COLUMNS = MappingProxyType(
         },
         "sync_decisions": {"from_position": ("bigint", "epoch_us(from_at)")},
         "sync_links": {"value_hashes": ("varchar", "null")},
-        "netsuite_reads": {"warnings": ("varchar[]", "null")},
+        "netsuite_reads": {
+            "warnings": ("varchar[]", "null"),
+            "reading": ("bigint", "null"),
+            "began_after": ("bigint", "null"),
+            "netsuite_at": ("timestamp", "null"),
+            "verified": ("bigint", "null"),
+            "unreported": ("bigint", "null"),
+        },
     }
 )
 

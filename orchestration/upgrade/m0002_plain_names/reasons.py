@@ -7,7 +7,7 @@ from resources.warehouse.tables import literal
 
 CANARY = (
     r"nothing more is sent before the mapping is mended, or somebody accepts it by releasing the next plan",
-    "fix the mapping, or accept the difference by releasing the next plan; nothing more is sent until then",
+    "fix the mapping, or accept the difference by applying the next plan; nothing more is sent until then",
 )
 
 # pattern and replacement, applied in order; `^` also matches behind `is not in the target: `, where a child quotes the
@@ -90,7 +90,7 @@ NOTES = (
     (r"^the run ended without a word; what it sent was read back from the target by the next one$",
      "the run died; the next run checked in the target what it had sent"),
     (r"; allowed are (\d+) \((\d+) rows or (\S+) % of (\d+)\)\. If that is meant, release",
-     r"; the limit is \1 (\3 % of \4, at least \2). If this is intended, release"),
+     r"; the limit is \1 (\3 % of \4, at least \2). If this is intended, apply"),
     (r"raise guards\.blank ", "raise guards.clear_values "),
     (r"raise guards\.rekey ", "raise guards.key_change "),
     (r" in the workflow file and run again\.", " in the workflow file and run again"),

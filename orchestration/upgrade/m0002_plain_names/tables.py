@@ -6,10 +6,14 @@ warehouse of 0.1  ->  convert_tables()  ->  the same rows under the names of 0.2
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import duckdb
 import polars as pl
 
+from assets.delivery.ledger.sealing import seal as sealed_again
+from assets.delivery.ledger.sealing import signature, unseal
+from orchestration.secret_settings import secret_value
 from orchestration.upgrade.m0002_plain_names.names import (
     ADDED_COLUMNS,
     ANSWER_KEYS,
@@ -21,7 +25,8 @@ from orchestration.upgrade.m0002_plain_names.names import (
     VALUES,
 )
 from orchestration.upgrade.m0002_plain_names.reasons import NOTES, REASONS, renewed
-from resources.warehouse.tables import columns_of, has_table, quoted, read_frame, tables_of
+from resources.encryption import Cipher, EncryptionError
+from resources.warehouse.tables import columns_of, has_table, insert_frame, quoted, read_frame, tables_of
 from sql import names
 
 # the columns of a plan that its checksum covers, in 0.1 as in 0.2
@@ -174,9 +179,22 @@ def _intact_plans(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
 def _renew_checksums(con: duckdb.DuckDBPyConnection, approved: Mapping[str, str]) -> Iterator[str]:
     """Give open plans the checksum of their renamed rows; a plan that was modified before keeps its wrong one."""
     for plan_id, workflow in approved.items():
-        checksum = _checksum(con, workflow, plan_id)
-        con.execute("update sync_plans set checksum = ? where plan_id = ?", [checksum, plan_id])
+        _sign(con, workflow, plan_id)
         yield f"plan {plan_id} of {workflow}: can still be sent as it was made"
+
+
+def _sign(con: duckdb.DuckDBPyConnection, workflow: str, plan_id: str) -> None:
+    """Encrypt and sign a plan as 0.2 does, if the key is known; otherwise only its checksum is renewed."""
+    checksum, cipher = _checksum(con, workflow, plan_id), Cipher(secret_value("MILLPOND_ENCRYPTION_KEY"))
+    with suppress(EncryptionError):
+        table = quoted(f"plan_{workflow}")
+        rows = read_frame(con, f"select * from {table} where plan_id = ?", [plan_id])
+        sealed = sealed_again(unseal(rows, cipher), cipher)
+        con.execute(f"delete from {table} where plan_id = ?", [plan_id])
+        insert_frame(con, table.strip('"'), sealed)
+        stored = read_frame(con, "select * from sync_plans where plan_id = ?", [plan_id]).row(0, named=True)
+        checksum = signature(sealed, stored, cipher)
+    con.execute("update sync_plans set checksum = ? where plan_id = ?", [checksum, plan_id])
 
 
 def _checksum(con: duckdb.DuckDBPyConnection, workflow: str, plan_id: str) -> str:

@@ -57,8 +57,9 @@ def seed(sandbox: Sandbox, *, customers: int, companies: Path | None = None, see
     generator = _Generator(Random(f"seed {seed}"), now, companies, customers)
     tables = reference_data.reference_tables(now - timedelta(days=366 * YEARS)) | generator.tables()
     tables["currency"] += generator.new_currencies
-    for table, rows in tables.items():
-        sandbox.netsuite.insert(table, rows)
+    with sandbox.netsuite.store.write():  # an interrupted one leaves the sandbox empty
+        for table, rows in tables.items():
+            sandbox.netsuite.insert(table, rows)
     created = tables["customer"]
     return SeedReport(
         rows={table: len(rows) for table, rows in tables.items()},

@@ -81,8 +81,8 @@ def bad_query(text: str, reason: str = "") -> ApiError:
     return ApiError(400, "INVALID_PARAMETER", QUERY_PREFIX + text, location={"o:errorQueryParam": "q"}, reason=reason)
 
 
-def unknown_column(detail: str, status: int) -> ApiError:
-    """Return the error of a statement with a column that this account does not have."""
+def unknown_name(detail: str, status: int) -> ApiError:
+    """Return the error of a statement with a column or table that this account does not have."""
     codes = {403: "INSUFFICIENT_PERMISSION", 404: "NONEXISTENT_ID", 500: "UNEXPECTED_ERROR"}
     location = {"o:errorQueryParam": "q"}
     return ApiError(status, codes.get(status, "INVALID_PARAMETER"), detail, location=location)

@@ -15,6 +15,16 @@ class NetSuiteSwitches:
     empty_tables: tuple[str, ...] = switch(
         (), "Tables that return no rows, as for a restricted role.", "netsuite.md §5.2 [C]"
     )
+    hidden_records: tuple[str, ...] = switch(
+        (),
+        'Records that the role may not see, as "table.key", as for a role without access to their subsidiary.',
+        "netsuite.md §5.2 [C]",
+    )
+    blank_columns: tuple[str, ...] = switch(
+        (),
+        'Columns that show no values, as "table.column", as for a role without access to a field.',
+        "netsuite.md §5.2 [C]",
+    )
     hidden_columns: tuple[str, ...] = switch(
         (), 'Columns that do not exist in this account, as "table.column".', "netsuite.md §5 [C]"
     )
@@ -54,6 +64,11 @@ class NetSuiteSwitches:
         True, "A conversion of a lead or prospect moves lastmodifieddate.", "netsuite.md §5.1 [U]"
     )
 
+    merge_moves_dates: bool = switch(
+        True, "A merge moves lastmodifieddate of the survivor and of what it takes over.", "netsuite.md §5.5 [U]"
+    )
+    merge_notes_loser: bool = switch(True, "The loser of a merge is in deletedrecord.", "netsuite.md §5.5 [U]")
+
     # SuiteQL
     prefer_required: bool = switch(
         True, "A request without 'Prefer: transient' is rejected with 400.", "netsuite.md §1.1 [D]"
@@ -76,6 +91,12 @@ class NetSuiteSwitches:
         "netsuite.md §1.5 [L]",
     )
     unknown_column_status: int = switch(400, "HTTP status of that error: 400, 403, 404 or 500.", "netsuite.md §1.5 [L]")
+    hidden_table_text: str = switch(
+        "",
+        "Error text for a table that the role may not see, such as 'Ogiltig sökning.'; empty: Record … was not found.",
+        "netsuite.md §1.5 [L]",
+    )
+    hidden_table_status: int = switch(400, "HTTP status of that error: 400, 403, 404 or 500.", "netsuite.md §1.5 [L]")
     unknown_column_500: bool = switch(
         False, "An unknown column is answered with 500 UNEXPECTED_ERROR.", "netsuite.md §1.5 [L]"
     )

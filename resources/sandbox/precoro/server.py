@@ -5,7 +5,7 @@ request  ->  company by two headers  ->  rate limits  ->  handler by path and me
 
 import re
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,11 @@ class _RequestHandler:
 
     def _option_rows(self, field_id: int) -> list[sqlite3.Row]:
         statement = "select * from options where field_id = ? order by option_id"
-        return self._connection.execute(statement, (field_id,)).fetchall()
+        rows, delay_s = self._connection.execute(statement, (field_id,)).fetchall(), self._switches.listing_delay_s
+        if not delay_s:
+            return rows
+        shown = datetime.fromisoformat(self._timestamp) - timedelta(seconds=delay_s)
+        return [row for row in rows if datetime.fromisoformat(row["created_at"]) <= shown]
 
     def _one_option(self, match: re.Match[str]) -> Response:
         field, option_id = self._field(match), int(match["option_id"])

@@ -32,6 +32,9 @@ class PrecoroSwitches:
     listed_disabled: Literal["include", "omit"] = switch(
         "include", "Disabled options in GET …/options.", "precoro.md §12.2 [U]"
     )
+    listing_delay_s: int = switch(
+        0, "Seconds until GET …/options and the options of a field contain a new option.", "precoro.md §12.2 [U]"
+    )
     parent_in_responses: bool = switch(
         False, "Options have a `parent` key: an object, or [] at the top level.", "precoro.md §5 [U]"
     )

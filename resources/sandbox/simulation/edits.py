@@ -97,16 +97,10 @@ class Edits(RecordPicker):
             lambda row: row["searchstage"] == "Customer" and self._jobs[row["id"]] and row["id"] not in self._parents
         )
         survivor = self._pick(lambda row: row["searchstage"] == "Customer" and row["parent"] != loser["id"])
-        changed = [("customer", loser["id"]), *self._changed(survivor, comments=f"Merged with {loser['entityid']}.")]
-        for job in self._jobs.pop(loser["id"]):
-            parent = survivor["id"] if job["parent"] == loser["id"] else job["parent"]
-            self._netsuite.update("job", job["id"], customer=survivor["id"], parent=parent)
-            changed.append(("job", job["id"]))
-        for contact in self._contacts.pop(loser["id"], []):
-            self._netsuite.update("contact", contact["id"], company=survivor["id"])
-            changed.append(("contact", contact["id"]))
-        self._netsuite.delete("customer", "customer", loser["id"])
-        return changed
+        changed = self._changed(survivor, comments=f"Merged with {loser['entityid']}.")
+        self._jobs.pop(loser["id"])
+        self._contacts.pop(loser["id"], None)
+        return [("customer", loser["id"]), *changed, *self._netsuite.merge(loser["id"], survivor["id"])]
 
     def customer_deleted(self) -> Records:
         """Delete a record without projects, contacts and sub-customers; NetSuite rejects others."""
@@ -157,8 +151,8 @@ class Edits(RecordPicker):
         """Rename a project."""
         job = self._pick_child(self._jobs, lambda _: True)
         name = f"{self._random.choice(PROJECT_NAMES)} {self._clock.now().year} no. {job['id']}"
-        names = {"companyname": name, "altname": name, "entitytitle": f"{job['entityid']} {name}"}
-        self._netsuite.update("job", job["id"], **names)
+        title = f"{job['entityid']} {name}"
+        self._netsuite.update("job", job["id"], companyname=name, altname=name, entitytitle=title)
         return [("job", job["id"])]
 
     def project_closed(self) -> Records:

@@ -124,6 +124,11 @@ class _Query:
         if self._tx.hidden_after is not None:
             tests.append("made_at <= ?")
             params.append(self._tx.hidden_after)
+        hidden = [int(each.partition(".")[2]) for each in self._tx.switches.hidden_records
+                  if each.partition(".")[0] == self._type.name]  # fmt: skip
+        if hidden:
+            tests.append(f"id not in ({','.join('?' * len(hidden))})")
+            params += hidden
         currencies = self._tx.switches.currencies
         if self._type.name == "Currency" and currencies is not None:
             tests.append(f"{property_sql('symbol')} in ({','.join('?' * len(currencies))})")

@@ -51,6 +51,11 @@ class SuiteProjectsSwitches:
         "Records created after a token was issued are hidden from it until `clear_filter_cache`.",
         "suiteprojects_api.md §1.3 [D]; a user without filter sets sees everything",
     )
+    hidden_records: tuple[str, ...] = switch(
+        (),
+        'Records that a filter set of the user hides from every Read, as "Type.id"; they can be written by id.',
+        "suiteprojects_api.md §1.3 [D]; that they can be written is [U]",
+    )
     malformed_status: int = switch(
         10, "Auth status of a request that is not well-formed XML.", "suiteprojects_api.md §1.4 [U]"
     )

@@ -30,6 +30,7 @@ CUSTOMER_SCHEMA: dict[str, Any] = {
     "is_person": pl.Boolean,
     "is_inactive": pl.Boolean,
     "is_deleted": pl.Boolean,
+    "is_missing": pl.Boolean,
     "modified_at": pl.Datetime("us"),
 }
 PROJECT_SCHEMA: dict[str, Any] = {
@@ -42,6 +43,7 @@ PROJECT_SCHEMA: dict[str, Any] = {
     "start_date": pl.Date,
     "is_inactive": pl.Boolean,
     "is_deleted": pl.Boolean,
+    "is_missing": pl.Boolean,
     "modified_at": pl.Datetime("us"),
 }
 
@@ -62,6 +64,7 @@ def customer(customer_id: str = "1", **changes: Any) -> dict[str, Any]:
         "is_person": False,
         "is_inactive": False,
         "is_deleted": False,
+        "is_missing": False,
         "modified_at": datetime(2026, 11, 1, 12, 0),  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
     }
     return _changed(row, changes)
@@ -79,6 +82,7 @@ def project(project_id: str = "100", **changes: Any) -> dict[str, Any]:
         "start_date": date(2026, 11, 2),
         "is_inactive": False,
         "is_deleted": False,
+        "is_missing": False,
         "modified_at": datetime(2026, 11, 1, 12, 0),  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
     }
     return _changed(row, changes)

@@ -1,9 +1,9 @@
-"""A clock that somebody sets, or that two machines with different times share."""
+"""A clock that someone sets, or that two machines with different times share."""
 
 import random
 from datetime import datetime, timedelta
 
-from resources.clock import Clock
+from resources.clock import Clock, Reading, steady
 
 
 class JumpingClock:
@@ -18,6 +18,10 @@ class JumpingClock:
         if self._jumps:
             self.offset = self._random.choice(self._jumps)
         return self._clock.now() + self.offset
+
+    def steady(self) -> Reading:
+        """Return what no setting changes."""
+        return steady(self._clock)
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -115,7 +115,7 @@ def prepare(folder: Path) -> None:
 
 
 def fill_disk() -> None:
-    """Let no file grow any more, as a full disk or a quota does."""
+    """Prevent files from growing, as a full disk or a quota does."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 

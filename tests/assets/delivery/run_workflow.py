@@ -1,8 +1,8 @@
 """Run one workflow as Dagster's assets run it: mart, target state, plan, sync."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import combinations, count
 from typing import Any
 
 import polars as pl
@@ -20,6 +20,9 @@ from resources.clock import Clock
 from resources.warehouse.tables import replace_table
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customers, option_tree, projects
+
+ASSETS = ("mart", "target", "plan", "sync")
+SUBSETS = [each for size in range(1, 5) for each in combinations(ASSETS, size)]
 
 
 @dataclass
@@ -59,7 +62,7 @@ class WorkflowRunner:
         """Send the newest plan."""
         return run_sync(self.context(run_id))
 
-    def release(self, plan_id: str, run_id: str, *only: str) -> SyncResult:
+    def apply(self, plan_id: str, run_id: str, *only: str) -> SyncResult:
         """Send a plan by its id, or parts of it."""
         return run_sync(self.context(run_id), plan_id=plan_id, only=only)
 
@@ -86,3 +89,16 @@ class WorkflowRunner:
     def table(self, name: str) -> pl.DataFrame:
         """Return a table of the warehouse."""
         return self.warehouse.table(name)
+
+
+def materialize(runner: WorkflowRunner, subset: Sequence[str], run_id: str) -> None:
+    """Materialize some of ASSETS in their order."""
+    context = runner.context(run_id)
+    if "mart" in subset:
+        make_mart(runner.warehouse, runner.workflow, run_id=run_id)
+    if "target" in subset:
+        read_target_state(context)
+    if "plan" in subset:
+        make_plan(context)
+    if "sync" in subset:
+        run_sync(context)

@@ -82,7 +82,7 @@ def test_a_plan_for_one_account_is_not_sent_to_another(
     before, own = sandbox.precoro.options(), precoro.target
     precoro.target = elsewhere
 
-    for send in (lambda: precoro.send("sent"), lambda: precoro.release(planned.plan_id, "released")):
+    for send in (lambda: precoro.send("sent"), lambda: precoro.apply(planned.plan_id, "applied")):
         with pytest.raises(SyncError, match="its records were sent to field 5144"):
             send()
 
@@ -121,7 +121,7 @@ def test_planning_alone_binds_nothing_and_an_earlier_version_is_bound_at_its_nex
 
 
 def test_two_workflows_on_one_field_leave_each_other_alone(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
-    """One file per subsidiary: what the other file delivers is not out of scope but somebody else's."""
+    """One file per subsidiary: what the other file delivers is not out of scope but someone else's."""
     everything = [customer("1"), customer("2"), customer("3", subsidiary_id="3", subsidiary_ids=["3"])]
     retire = {"inactive": "deactivate", "deleted": "deactivate", "out_of_scope": "deactivate"}
     specs = {

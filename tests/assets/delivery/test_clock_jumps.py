@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger.attempts import AttemptState, write_attempts
+from assets.delivery.ledger.plans import expire
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
+from resources.clock import Reading
+from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import customer, one_source
 from tests.assets.delivery.jumping_clock import JumpingClock
@@ -60,6 +63,94 @@ def test_a_clock_that_is_set_before_a_stage_changes_nothing(
     assert {action for action, _ in runner.run().values()} == {"unchanged"}
 
     assert [name for name in names(sandbox) if name in {"Second", "Third", "Fourth"}] == ["Fourth", "Third"]
+
+
+def waiting(runner: WorkflowRunner, run_id: str = "planned") -> str:
+    """Return a plan with one change that waits for approval."""
+    runner.stage(customer("1", company_name="Second"), customer("2"))
+    plan_id = runner.plan(run_id).plan_id
+    with runner.warehouse.writer() as con:
+        con.execute("update sync_plans set state = 'waiting' where plan_id = ?", [plan_id])
+    return plan_id
+
+
+@pytest.mark.parametrize("days", [-400, -1, 1, 400])
+def test_a_plan_does_not_expire_by_a_clock_that_is_set(
+    jumping: tuple[WorkflowRunner, JumpingClock], sandbox: Sandbox, days: int
+) -> None:
+    """An hour later it is as fresh as before, and it is applied."""
+    runner, clock = jumping
+    plan_id = waiting(runner)
+    clock.offset += timedelta(days=days)
+    clock.sleep(3600)
+    with runner.warehouse.writer() as con:
+        expire(con, runner.context("now").now, clock.steady())
+    assert runner.states()[plan_id] == "waiting"
+
+    assert runner.apply(plan_id, "applied").writes == 1
+    assert "Second" in names(sandbox)
+
+
+@pytest.mark.parametrize("days", [-400, -2, 0, 2])
+def test_a_plan_does_not_last_longer_by_a_clock_that_is_set(
+    jumping: tuple[WorkflowRunner, JumpingClock], days: int
+) -> None:
+    """After its lifetime it is expired, whatever the clock shows by then."""
+    runner, clock = jumping
+    plan_id = waiting(runner)
+    clock.sleep(runner.spec.plan_lifetime_hours * 3600 + 60)
+    clock.offset += timedelta(days=days)
+
+    with pytest.raises(SyncError, match="expired"):
+        runner.apply(plan_id, "applied")
+    with runner.warehouse.writer() as con:
+        expire(con, runner.context("now").now, clock.steady())
+    assert runner.states()[plan_id] == "expired"
+
+
+@pytest.mark.parametrize(("days", "is_open"), [(-400, False), (-0.5, True), (0.5, True), (400, False)])
+def test_on_another_machine_the_distance_of_the_clocks_counts(
+    jumping: tuple[WorkflowRunner, JumpingClock], *, days: float, is_open: bool
+) -> None:
+    """Its own clock says nothing about a plan of another one; one from a distant future is not taken for fresh."""
+    runner, _ = jumping
+    plan_id = waiting(runner)
+    moment = runner.context("now").now + timedelta(days=days)
+    with runner.warehouse.writer() as con:
+        expire(con, moment, Reading("another machine", 5.0))
+    assert (runner.states()[plan_id] == "waiting") == is_open
+
+
+def test_a_plan_that_is_applied_is_compared_with_both_sides_again(
+    jumping: tuple[WorkflowRunner, JumpingClock], sandbox: Sandbox
+) -> None:
+    """However its age is judged, nothing that changed since is sent."""
+    runner, clock = jumping
+    plan_id = waiting(runner)
+    clock.offset -= DAY
+    option = next(each for each in sandbox.precoro.options() if each["external_id"] == "1")
+    sandbox.precoro.edit_option(option["option_id"], name="Edited")
+    sandbox.clock.sleep(61)
+
+    assert runner.apply(plan_id, "applied").writes == 0
+    assert "Edited" in names(sandbox)
+
+
+@pytest.mark.parametrize("days", [-400, -1])
+def test_a_rejection_does_not_last_longer_by_a_clock_that_is_set(
+    jumping: tuple[WorkflowRunner, JumpingClock], sandbox: Sandbox, days: int
+) -> None:
+    """A rejection of the far future is tried again; one that is near enough to be recent is not."""
+    runner, clock = jumping
+    sandbox.switches.set("precoro", PrecoroSwitches, name_limit=20)
+    runner.stage(customer("1"), customer("2", company_name="x" * 30)).run()
+    assert runner.run()["2"][0] == "quarantined"
+    sent = len(runner.attempts("2"))
+    clock.offset += timedelta(days=days)
+
+    runner.run()
+
+    assert (len(runner.attempts("2")) > sent) == (days < -100)
 
 
 @settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,7 +1,7 @@
 """The delivery engine as a hypothesis state machine, which shrinks a failing sequence of events.
 
 It uses the events of the seeded walks, one at a time: edits in NetSuite and in the target, faults, killed runs,
-exhausted quotas, partial releases, undone runs. The invariants are checked after each event.
+exhausted quotas, plans applied in part, undone runs. The invariants are checked after each event.
 """
 
 import os
@@ -28,7 +28,7 @@ from tests.assets.delivery.walk_targets import WALK_TARGETS
 EXAMPLES = int(os.environ.get("MILLPOND_EXAMPLES", "2"))
 NETSUITE_EDITS = ("rename", "toggle_inactive", "toggle_deleted", "move", "invalidate")
 TARGET_EDITS = ("edit_name", "deactivate", "remove", "add_foreign", "clear_key")
-TROUBLE = ("no_trouble", "fault", "kill", "exhaust_quota")
+DISTURBANCES = ("undisturbed", "fault", "kill", "exhaust_quota")
 
 
 class DeliveryMachine(RuleBasedStateMachine):
@@ -52,18 +52,29 @@ class DeliveryMachine(RuleBasedStateMachine):
         """Edit a target record, ours or another."""
         getattr(self.walk, edit)()
 
-    @rule(trouble=st.sampled_from(TROUBLE), which=st.integers(0, 2))
-    def run(self, trouble: str, which: int) -> None:
-        """Run one workflow, perhaps with trouble."""
-        getattr(self.walk, trouble)()
+    @rule(disturbance=st.sampled_from(DISTURBANCES), which=st.integers(0, 2))
+    def run(self, disturbance: str, which: int) -> None:
+        """Run one workflow, perhaps with a fault."""
+        getattr(self.walk, disturbance)()
         names = list(self.walk.specs)
         self.walk.run(names[which % len(names)])
-        self.walk.end_trouble()
+        self.walk.end_faults()
+
+    @rule(way=st.sampled_from(["run_subset", "sync_some"]), which=st.integers(0, 2))
+    def run_in_part(self, way: str, which: int) -> None:
+        """Materialize some assets, or sync some records."""
+        names = list(self.walk.specs)
+        getattr(self.walk, way)(names[which % len(names)])
 
     @rule()
-    def release_part(self) -> None:
+    def set_clock(self) -> None:
+        """Set the machine's clock."""
+        self.walk.set_clock()
+
+    @rule()
+    def apply_part(self) -> None:
         """Release one record of a plan."""
-        self.walk.release_part()
+        self.walk.apply_part()
 
     @precondition(lambda self: self.walk.past_runs)
     @rule()
@@ -82,7 +93,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.walk.check()
 
     def teardown(self) -> None:
-        """End the trouble and check that the target converges."""
+        """End the faults and check that the target converges."""
         try:
             self.walk.converge()
         finally:

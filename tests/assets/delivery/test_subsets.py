@@ -5,8 +5,10 @@ plan and sync is a run of its own, after a kill at every failpoint of a delivery
 """
 
 import shutil
+import subprocess
+import sys
 from collections import Counter
-from itertools import combinations
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,62 +16,46 @@ import pytest
 from assets.delivery.errors import SyncError
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
-from assets.delivery.plan.planner import make_plan
-from assets.delivery.send.apply import run_sync
-from resources import failpoints
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.tables import replace_table
-from tests.assets.delivery.builders import customer, customers, project
+from tests.assets.delivery.builders import customer, customers
+from tests.assets.delivery.killed_first_runs import DEAD, stage
 from tests.assets.delivery.killed_runs import SPECS, opened
-from tests.assets.delivery.run_workflow import WorkflowRunner
+from tests.assets.delivery.run_workflow import ASSETS, SUBSETS, WorkflowRunner, materialize
 
-ASSETS = ("mart", "target", "plan", "sync")
-SUBSETS = [each for size in range(1, 5) for each in combinations(ASSETS, size)]
+ROOT = Path(__file__).parents[3]
 ENDS = (
     "mart_made", "twin_read", "plan_begins", "plan_kept", "plan_taken", "intents_begin", "intents_kept",
     "request_served", "answers_read", "answers_kept", "bookkeeping_begins", "bookkeeping_open", "bookkeeping_done",
 )  # fmt: skip
+FULL = ("answers_read-full_disk", "bookkeeping_begins-full_disk", "bookkeeping_open-full_disk")
 SHORT = {("precoro", "request_served"), ("suiteprojects", "bookkeeping_begins")}  # the others take a second a subset
 CASES = [
     pytest.param(system, end, marks=() if (system, end) in SHORT else pytest.mark.long)
     for system in SPECS
-    for end in ENDS
+    for end in (*ENDS, *FULL)
 ]
 
 
-def stage(runner: WorkflowRunner) -> None:
-    """Stage records of both levels."""
-    runner.stage(customer("1"), customer("2"), below=(project("100"),))
+@pytest.fixture(scope="module")
+def deaths(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """Return the folder of a first run that ended at a failpoint; the caller works in a copy of it."""
+    folder = tmp_path_factory.mktemp("deaths")
 
+    def died(system: str, end: str) -> Path:
+        home = folder / f"{system}-{end}"
+        if not home.exists():
+            command = [sys.executable, "-m", "tests.assets.delivery.killed_first_runs", str(home), system, end]
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        return home
 
-def interrupt() -> None:
-    """End the run as a kill does: nothing below catches it."""
-    raise KeyboardInterrupt
-
-
-def died(folder: Path, system: str, end: str) -> Path:
-    """Return a folder as a first run left it that ended at a failpoint."""
-    with opened(folder, system) as runner:
-        stage(runner)
-        failpoints.arm(end, strike=interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            runner.run()
-    failpoints.disarm()
-    return folder
+    return died
 
 
 def select(runner: WorkflowRunner, subset: tuple[str, ...], run_id: str) -> str:
     """Materialize some assets of a workflow in their order; return the message of the one that failed."""
-    context = runner.context(run_id)
     try:
-        if "mart" in subset:
-            make_mart(runner.warehouse, runner.workflow, run_id=run_id)
-        if "target" in subset:
-            read_target_state(context)
-        if "plan" in subset:
-            make_plan(context)
-        if "sync" in subset:
-            run_sync(context)
+        materialize(runner, subset, run_id)
     except SyncError as error:
         return str(error)
     return ""
@@ -83,16 +69,18 @@ def keys(folder: Path, system: str) -> Counter[str]:
     return Counter(row["externalid"] for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid"))
 
 
+@pytest.mark.parametrize("run_id", ["another run", pytest.param(DEAD, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("system", "end"), CASES)
-def test_every_subset_after_a_kill_makes_nothing_twice(tmp_path: Path, system: str, end: str) -> None:
-    """Afterwards a whole run completes the records."""
+def test_every_subset_after_a_kill_makes_nothing_twice(
+    tmp_path: Path, deaths: Callable[[str, str], Path], system: str, end: str, run_id: str
+) -> None:
+    """In another run, or as a step that is retried in the same one. Afterwards a whole run completes the records."""
     expected = {"1", "2", "100"} if system == "precoro" else {"1", "2"}
-    home = died(tmp_path / "home", system, end)
     for subset in SUBSETS:
         folder = tmp_path / "-".join(subset)
-        shutil.copytree(home, folder)
+        shutil.copytree(deaths(system, end), folder)
         with opened(folder, system) as runner:
-            message = select(runner, subset, "subset")
+            message = select(runner, subset, run_id)
             assert not message or "materialize" in message
             assert max(keys(folder, system).values(), default=0) <= 1, subset
             if subset == ASSETS:
@@ -106,12 +94,41 @@ def test_every_subset_after_a_kill_makes_nothing_twice(tmp_path: Path, system: s
 
 
 @pytest.mark.parametrize("system", SPECS)
-def test_a_plan_alone_names_the_target_state_that_is_out_of_date(tmp_path: Path, system: str) -> None:
+def test_a_plan_alone_names_the_target_state_that_is_out_of_date(
+    tmp_path: Path, deaths: Callable[[str, str], Path], system: str
+) -> None:
     """All outcomes are in the ledger, so no attempt is open; but the stored target state lacks the records."""
-    with opened(died(tmp_path, system, "bookkeeping_begins"), system) as runner:
+    folder = Path(shutil.copytree(deaths(system, "bookkeeping_begins"), tmp_path / "home"))
+    with opened(folder, system) as runner:
         message = select(runner, ("plan", "sync"), "alone")
         assert f"materialize target_{system} and plan_{system} again" in message
         assert select(runner, ("target", "plan", "sync"), "three") == ""
+
+
+def test_a_sink_twice_sends_once(precoro: WorkflowRunner) -> None:
+    """The second time it names the plan to materialize."""
+    stage(precoro)
+    precoro.plan("planned")
+    assert select(precoro, ("sync",), "one") == ""
+    assert "is sent; materialize plan_flow again" in select(precoro, ("sync",), "two")
+
+
+def test_a_new_mart_with_an_old_target_state_is_compared_with_the_target_again(
+    precoro: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """Since that target state was read, a person edited one record, and added one with our key."""
+    precoro.stage(customer("1"), customer("2")).run()
+    renamed = {"company_name": "Planned"}
+    precoro.stage(customer("1", **renamed), customer("2", **renamed), customer("3"))
+    option = next(row for row in sandbox.precoro.options() if row["external_id"] == "2")
+    sandbox.precoro.edit_option(option["option_id"], name="Edited")
+    sandbox.precoro.add_option("Manual", external_id="3")
+    sandbox.clock.sleep(61)
+
+    assert select(precoro, ("mart", "plan", "sync"), "without the target") == ""
+
+    found = Counter((row["external_id"], row["name"]) for row in sandbox.precoro.options() if row["external_id"])
+    assert found == Counter([("1", "Planned"), ("2", "Edited"), ("3", "Manual")])
 
 
 def test_a_mart_older_than_its_sources_is_not_planned(precoro: WorkflowRunner) -> None:

@@ -6,9 +6,11 @@ Walk(folder, seed, "precoro").go()  ->  None, or BrokenError("I2 …; reproduce:
 from collections import Counter
 from collections.abc import Mapping
 
+from tests.assets.delivery.walk_absence import lose_access, merge, regain_access, wrongly_deactivated
 from tests.assets.delivery.walk_events import BrokenError, WalkEvents
-from tests.assets.delivery.walk_operator import release_part, undo_run
+from tests.assets.delivery.walk_operator import apply_part, settle_ambiguous, undo_run
 from tests.assets.delivery.walk_targets import LONGEST, TargetRecord
+from tests.assets.delivery.walk_values import change_silently, nights
 
 RUNS_TO_CONVERGE = 3
 
@@ -17,7 +19,7 @@ class Walk(WalkEvents):
     """The order of events, and the invariants that hold after each of them."""
 
     def go(self, steps: int = 4) -> None:
-        """Take some steps with trouble, then check that the target converges without it.
+        """Take some steps with faults, then check that the target converges without them.
 
         Raises:
             BrokenError: The text names the invariant and the command that reproduces it.
@@ -33,24 +35,41 @@ class Walk(WalkEvents):
             raise BrokenError(f"{error}; reproduce: {command}\n{events}") from error
 
     def step(self) -> None:
-        """Make some edits, then run every workflow, perhaps with trouble."""
+        """Make some edits, then run every workflow, perhaps with a fault."""
         for _ in range(self.dice.randint(0, 3)):
             self.dice.choice(
                 [self.rename, self.rename, self.toggle_inactive, self.toggle_deleted, self.move, self.invalidate]
             )()
         for _ in range(self.dice.randint(0, 2)):
             self.dice.choice([self.edit_name, self.deactivate, self.remove, self.add_foreign, self.clear_key])()
+        if self.dice.random() < 0.5:
+            self.dice.choice([lose_access, lose_access, regain_access, merge])(self)
+        if self.dice.random() < 0.3:
+            change_silently(self)
         for name in self.specs:
-            self.dice.choice([self.no_trouble, self.fault, self.fault, self.kill, self.kill, self.exhaust_quota])()
-            self.run(name)
-            self.end_trouble()
-            self.dice.choice([self.no_trouble, self.no_trouble, self.undo, self.release_part])()
+            self.dice.choice([self.undisturbed, self.fault, self.fault, self.kill, self.kill, self.exhaust_quota])()
+            self.dice.choice([self.run, self.run, self.run_subset, self.sync_some])(name)
+            self.end_faults()
+            if self.dice.random() < 0.3:  # as a message names it, or any other part
+                self.run_subset(name)
+                self.check()
+            self.dice.choice([self.undisturbed, self.undisturbed, self.undo, self.apply_part])()
         if self.dice.random() < 0.3:
             self.sandbox.clock.sleep(86_400)
+        if self.dice.random() < 0.3:
+            self.set_clock()
 
-    def release_part(self) -> None:
+    def run(self, name: str) -> str:
+        """Run one workflow and return `completed` or the error; absence alone switches nothing off."""
+        before = self.target.records()
+        end = super().run(name)
+        wrong = wrongly_deactivated(self, before, self.target.records())
+        self.expect("absence deactivates nothing", not wrong, wrong)
+        return end
+
+    def apply_part(self) -> None:
         """Release one record of a plan: no other record changes."""
-        release_part(self)
+        apply_part(self)
 
     def undo(self) -> None:
         """Undo one of the last runs: records without later edits are as before it."""
@@ -101,16 +120,22 @@ class Walk(WalkEvents):
         self.expect("I1 one decision each", several.is_empty(), several.rows())
 
     def converge(self) -> None:
-        """Run without trouble: the target gets the desired records, and one more run writes nothing."""
+        """Run without faults: the target gets the desired records, and one more run writes nothing."""
         self.sandbox.clock.sleep(86_400)
-        for key, row in {**self.customers, **self.projects}.items():
-            if key in self.on_hold:  # a new name ends the undo hold
-                row["company_name" if "company_name" in row else "project_name"] = self.new_name()
+        if self.dice.random() < 0.5:
+            regain_access(self)
+        nights(self)
+        for key, truth in self.records().items():
+            for row in (truth, self.hidden.get(key, truth)):
+                if key in self.on_hold:  # a new name ends the undo hold
+                    row["company_name" if "company_name" in row else "project_name"] = self.new_name()
         for _ in range(RUNS_TO_CONVERGE):
+            settle_ambiguous(self)
             for name in self.specs:
-                self.expect("I6 no error without trouble", self.run(name) == "completed", self.log[-1])
+                self.expect("I6 no error without faults", self.run(name) == "completed", self.log[-1])
         self.check()
         self._check_desired()
+        self._nothing_left_without_key()
         writes = self.target.write_calls()
         for name in self.specs:
             self.run(name)
@@ -121,6 +146,16 @@ class Walk(WalkEvents):
         self.expect("I5 every attempt resolved", unresolved.is_empty(), unresolved.height)
         states = self.warehouse.read("select state from sync_runs union select state from sync_plans")["state"]
         self.expect("I5 nothing is being sent", "sending" not in set(states))
+
+    def _nothing_left_without_key(self) -> None:
+        """Check that every record without our key is another person's, or known by its link."""
+        linked = {row[0] for row in self.warehouse.read("select target_id from sync_links").rows()}
+        left = [
+            uid
+            for uid, each in self.target.records().items()
+            if not each.key and uid not in self.foreign and uid.rpartition(" ")[2] not in linked
+        ]
+        self.expect("I2 nothing left without our key", not left, left)
 
     def _check_desired(self) -> None:
         records = self.target.records()
@@ -145,14 +180,14 @@ class Walk(WalkEvents):
             `active`, `inactive` or `any` (nothing is sent, so the record stays as it is); name; key of the parent.
         """
         found: dict[str, tuple[str, str | None, str | None]] = {}
-        for key, row in {**self.customers, **self.projects}.items():
+        for key, row in zip(self.records(), self.staged(self.records()), strict=True):
             name = row.get("company_name") if key in self.customers else row["project_name"]
             parent = None if key in self.customers else self.target.parent_key(row)
             parent_state = found[parent][0] if parent else "active"
             state = "active"
             if row["is_deleted"] or row["is_inactive"]:
                 state = "inactive"
-            elif not (name or "").strip() or len(name or "") > LONGEST:
+            elif row["is_missing"] or not (name or "").strip() or len(name or "") > LONGEST:
                 state = "any"
             elif parent_state == "inactive" and self.target.follows_parent():
                 state = "inactive"

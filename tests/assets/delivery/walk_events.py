@@ -5,20 +5,26 @@ WalkEvents(folder, seed, "precoro")  ->  rename(), edit_name(), fault(), kill(),
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import polars as pl
 
 from assets.delivery.errors import SyncError
+from assets.delivery.realtime.sync_records import sync_records
+from assets.delivery.schemas import KEY
 from resources import failpoints
 from resources.errors import IntegrationError
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 from tests.assets.delivery.builders import customer, project
-from tests.assets.delivery.run_workflow import WorkflowRunner
+from tests.assets.delivery.jumping_clock import JumpingClock
+from tests.assets.delivery.run_workflow import ASSETS, SUBSETS, WorkflowRunner, materialize
 from tests.assets.delivery.walk_targets import WALK_TARGETS, TargetRecord
 
 FIRST, SECOND = ("1", "2", "3", "4"), ("11", "12")  # customers of the first workflow and of the second
@@ -55,8 +61,21 @@ class PastRun:
     after: Mapping[str, TargetRecord]
 
 
-def _die() -> None:
-    raise KilledError
+class MortalWarehouse(Warehouse):
+    """A warehouse whose process can die: what would be written after that is not."""
+
+    is_dead = False
+
+    def die(self) -> NoReturn:
+        """End the process, as far as the warehouse can see."""
+        self.is_dead = True
+        raise KilledError
+
+    def writer(self, *, transaction: bool = True, tuned: bool = False) -> AbstractContextManager[Any]:
+        """Open a section, unless the process is dead."""
+        if self.is_dead:
+            raise KilledError
+        return super().writer(transaction=transaction, tuned=tuned)
 
 
 @dataclass
@@ -74,7 +93,10 @@ class WalkEvents:
             self.dice.seed(self.seed)
         self.sandbox = Sandbox(self.folder / "sandbox")
         self.target = WALK_TARGETS[self.system](self.sandbox)
-        self.warehouse = Warehouse(self.folder / "warehouse")
+        self.warehouse = MortalWarehouse(self.folder / "warehouse")
+        self.clock = JumpingClock(self.sandbox.clock)
+        if self.seed % 2:
+            self.target.ignore_key_in_creates()
         self.version = self.runs = 0
         self.customers = {key: customer(key, company_name=self.new_name()) for key in FIRST}
         self.specs = dict(self.target.specs)
@@ -91,6 +113,10 @@ class WalkEvents:
         self.newest: dict[str, int] = {}  # uid to the newest version of its name
         self.past_runs: dict[str, PastRun] = {}
         self.on_hold: set[str] = set()  # NetSuite ids with a possible undo hold
+        self.hidden: dict[str, dict[str, Any]] = {}  # last row that was read of each record that is not shown
+        self.merged: set[str] = set()  # NetSuite ids of those that no longer exist
+        # of records that changed without a date: the row that was read last, and NetSuite's row since
+        self.unread: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
 
     # --- edits in NetSuite ----------------------------------------------------------------------------------------
 
@@ -102,6 +128,19 @@ class WalkEvents:
     def any_record(self) -> dict[str, Any]:
         """Return a source record."""
         return self.dice.choice([*self.customers.values(), *self.projects.values()])
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Return the source records by NetSuite id, as they are in NetSuite."""
+        return {**self.customers, **self.projects}
+
+    def staged(self, of: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return records as they were last read."""
+        return [self.hidden.get(key, self.last_read(key, row)) for key, row in of.items()]
+
+    def last_read(self, key: str, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a record that were read last: a change with a date brings the others along."""
+        read, since = self.unread.get(key, (row, row))
+        return read if row == since else row
 
     def rename(self) -> None:
         """Give a record a new, valid name."""
@@ -156,9 +195,11 @@ class WalkEvents:
 
     def add_foreign(self) -> None:
         """Add a record that is not ours, perhaps with the name of one that is."""
-        before = self.target.records().keys()
+        before = self.target.records()
         row = self.any_record()
-        self.target.add_foreign(str(row.get("company_name") or self.new_name())[:50])
+        # an option of the same name and place that appears while a create is lost looks like the create
+        free = self.target.stores_key_in_creates() or row.get("customer_id") in {each.key for each in before.values()}
+        self.target.add_foreign(str((row.get("company_name") if free else None) or self.new_name())[:50])
         self.foreign |= {uid: each for uid, each in self.target.records().items() if uid not in before}
 
     def clear_key(self) -> None:
@@ -170,9 +211,9 @@ class WalkEvents:
         if ours:
             self.target.edit(self.dice.choice(ours), clear_key=True)
 
-    # --- trouble --------------------------------------------------------------------------------------------------
+    # --- faults ---------------------------------------------------------------------------------------------------
 
-    def no_trouble(self) -> None:
+    def undisturbed(self) -> None:
         """Let the next run complete."""
 
     def fault(self) -> None:
@@ -186,7 +227,13 @@ class WalkEvents:
         """Let the next run die at a failpoint."""
         name, skip = self.dice.choice(list(failpoints.FAILPOINTS)), self.dice.randint(0, self.target.max_skip)
         self.log.append(f"kill at {name} after {skip}")
-        failpoints.arm(name, skip=skip, strike=_die)
+        failpoints.arm(name, skip=skip, strike=self.warehouse.die)
+
+    def set_clock(self) -> None:
+        """Set the machine's clock; the services have their own."""
+        days = self.dice.choice([-400, -1, 1, 1, 30])
+        self.log.append(f"clock set by {days} days")
+        self.clock.offset += timedelta(days=days)
 
     def exhaust_quota(self) -> None:
         """Let the daily call quota end soon."""
@@ -194,7 +241,7 @@ class WalkEvents:
         self.log.append(f"{calls} calls left today")
         self.target.set_daily_quota(calls)
 
-    def end_trouble(self) -> None:
+    def end_faults(self) -> None:
         """Remove failpoints, faults and quotas."""
         failpoints.disarm()
         self.sandbox.faults.clear()
@@ -204,16 +251,35 @@ class WalkEvents:
 
     def run(self, name: str) -> str:
         """Run one workflow and return `completed` or the error."""
+        return self._attempt(name, "", lambda runner, run_id: materialize(runner, ASSETS, run_id))
+
+    def run_subset(self, name: str) -> str:
+        """Materialize some of a workflow's assets, in any selection."""
+        subset = self.dice.choice(SUBSETS)
+        return self._attempt(name, ", ".join(subset), lambda runner, run_id: materialize(runner, subset, run_id))
+
+    def sync_some(self, name: str) -> str:
+        """Sync a record in real time, with all records above it."""
+        row = self.any_record()
+        keys = {("projects", str(row.get("project_id"))), ("projects", str(row.get("parent_project_id")))}
+        above = self.projects.get(str(row.get("parent_project_id")), row)
+        keys |= {("customers", str(each["customer_id"])) for each in (row, above)}
+        frame = pl.DataFrame(
+            [key for key in sorted(keys) if key[1] != "None"], schema=dict.fromkeys(KEY, pl.String), orient="row"
+        )
+        return self._attempt(name, "in real time", lambda runner, run_id: sync_records(runner.context(run_id), frame))
+
+    def _attempt(self, name: str, what: str, work: Callable[[WorkflowRunner, str], object]) -> str:
         run_id, before, calls = self.new_run_id(), self.target.records(), self.target.calls()
         with self.runner(name) as runner:
             try:
-                runner.plan(run_id)
-                runner.send(run_id)
+                work(runner, run_id)
                 end = "completed"
             except (KilledError, IntegrationError, SyncError, WarehouseError) as error:
                 end = f"{type(error).__name__} {error}"
+        self.warehouse.is_dead = False
         self.past_runs[run_id] = PastRun(name, before, self.target.records())
-        self.log.append(f"{run_id} of {name}: {end}")
+        self.log.append(f"{run_id} of {name} {what}: {end}")
         self.expect("I7 calls are bounded", self.target.calls() - calls <= 120)
         return end
 
@@ -226,10 +292,8 @@ class WalkEvents:
     def runner(self, name: str) -> Iterator[WorkflowRunner]:
         """Yield one workflow with the current NetSuite records staged."""
         with self.target.open(name) as target:
-            runner = WorkflowRunner(
-                self.warehouse, target, self.sandbox.clock, self.specs[name], name, count(self.runs)
-            )
-            yield runner.stage(*self.customers.values(), below=tuple(self.projects.values()))
+            runner = WorkflowRunner(self.warehouse, target, self.clock, self.specs[name], name, count(self.runs))
+            yield runner.stage(*self.staged(self.customers), below=tuple(self.staged(self.projects)))
 
     def expect(self, invariant: str, fact: object, detail: object = "") -> None:
         """Raise a BrokenError if an invariant does not hold."""

@@ -1,9 +1,13 @@
-"""The operator's actions in a random walk: release a part of a plan, undo a run; each checks its effect in the target.
+"""The operator's actions in a random walk: apply a part of a plan, undo a run; each checks its effect in the target.
 
-release_part(walk), undo_run(walk)  ->  BrokenError if another record changed, or not as expected
+apply_part(walk), undo_run(walk)  ->  BrokenError if another record changed, or not as expected
 """
 
+import re
+
 from assets.delivery.errors import SyncError
+from assets.delivery.imports.manual_links import ManualLink, save_manual_link
+from resources.clock import utc_now
 from tests.assets.delivery.walk_events import PastRun, WalkEvents
 from tests.assets.delivery.walk_targets import TargetRecord
 
@@ -15,13 +19,13 @@ VALUES = ("name", "is_active", "parent")
 Values = tuple[str | None, bool, str | None]
 
 
-def release_part(walk: WalkEvents) -> None:
-    """Plan a workflow and release one record of the plan: no other record changes."""
+def apply_part(walk: WalkEvents) -> None:
+    """Plan a workflow and apply one record of the plan: no other record changes."""
     name, key = walk.dice.choice(list(walk.specs)), walk.dice.choice([*walk.customers, *walk.projects])
     run_id, before = walk.new_run_id(), walk.target.records()
     with walk.runner(name) as runner:
         try:
-            runner.release(runner.plan(run_id).plan_id, run_id, f"record={key}")
+            runner.apply(runner.plan(run_id).plan_id, run_id, f"record={key}")
             end = "completed"
         except SyncError as error:  # a guard trips, or the run before died with the same plan
             end = str(error)
@@ -30,11 +34,11 @@ def release_part(walk: WalkEvents) -> None:
     changed = [uid for uid, each in others.items() if before.get(uid) != each]
     # records that may be gone from the others: its own, and those without a key, of which one may become its own
     may_be_gone = {uid for uid, each in before.items() if each.key in {key, None}}
-    walk.expect("only the released part changes", not changed and before.keys() - others.keys() <= may_be_gone, changed)
+    walk.expect("only the applied part changes", not changed and before.keys() - others.keys() <= may_be_gone, changed)
 
 
 def undo_run(walk: WalkEvents) -> None:
-    """Undo one of the last runs without trouble: the values that it changed are as before, all others unchanged."""
+    """Undo one of the last runs without faults: the values that it changed are as before, all others unchanged."""
     if not walk.past_runs:
         return
     undone = walk.dice.choice(list(walk.past_runs)[-RECENT_RUNS:])
@@ -44,7 +48,7 @@ def undo_run(walk: WalkEvents) -> None:
     with walk.runner(past.workflow) as runner:
         try:
             planned = runner.undo(undone)
-            decisions = runner.release(planned.plan_id, run_id).decisions
+            decisions = runner.apply(planned.plan_id, run_id).decisions
         except SyncError as error:  # the run wrote nothing
             walk.log.append(f"{run_id} undoes {undone}: {error}")
             return
@@ -94,3 +98,23 @@ def _equal(record: TargetRecord | None, expected: TargetRecord | Values | None) 
     if isinstance(expected, tuple):
         return record is not None and (record.name, record.is_active, record.parent) == expected
     return record == expected
+
+
+def settle_ambiguous(walk: WalkEvents) -> None:
+    """Link every record that a lost create may have made: to the option without a key that is ours, else to none."""
+    if not walk.warehouse.has("sync_decisions"):
+        return
+    waiting = walk.warehouse.read(
+        "select workflow, source, source_id, reason from sync_decisions where to_run is null and action = 'ambiguous'"
+    ).rows()
+    linked = {row[0] for row in walk.warehouse.read("select target_id from sync_links").rows()}
+    records = walk.target.records()
+    lost = {uid for uid, each in records.items() if not each.key and uid not in walk.foreign and uid not in linked}
+    for workflow, source, source_id, reason in waiting:
+        named = {uid for uid in lost if re.search(rf"\b{uid}\b", reason)}
+        chosen = next(iter(sorted(named)), None)
+        lost -= {chosen}
+        walk.log.append(f"{source_id} is linked to {chosen}")
+        link = ManualLink(workflow, source, source_id, chosen, "tester", utc_now(walk.clock), "")
+        with walk.warehouse.writer() as con:
+            save_manual_link(con, link)

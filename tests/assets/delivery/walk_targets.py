@@ -46,7 +46,7 @@ class WalkTarget(Protocol):
     specs: Mapping[str, WorkflowSpec]
     others: WorkflowSpec
     fault_patterns: tuple[tuple[str, str], ...]  # methods and patterns of calls that may get faults
-    max_skip: int  # most calls or failpoints that pass before the trouble begins
+    max_skip: int  # most calls or failpoints before the fault
 
     def records(self) -> dict[str, TargetRecord]:
         """Return all records, by uid."""
@@ -78,6 +78,14 @@ class WalkTarget(Protocol):
 
     def set_daily_quota(self, calls: int | None) -> None:
         """Limit the calls that are left of the day; None: the usual quota."""
+        ...
+
+    def ignore_key_in_creates(self) -> None:
+        """Let a create leave a record without our key, which a second call sets, if the system may do that."""
+        ...
+
+    def stores_key_in_creates(self) -> bool:
+        """Return whether a create leaves no record without our key."""
         ...
 
     def calls(self) -> int:
@@ -155,6 +163,14 @@ class PrecoroWalkTarget:
     def set_daily_quota(self, calls: int | None) -> None:
         """Limit the calls that are left of the day; None: the usual quota."""
         self._sandbox.switches.set("precoro", PrecoroSwitches, calls_per_day=calls or 3000)
+
+    def ignore_key_in_creates(self) -> None:
+        """Set the switch."""
+        self._sandbox.switches.set("precoro", PrecoroSwitches, post_external_id="ignore")
+
+    def stores_key_in_creates(self) -> bool:
+        """Return the switch."""
+        return self._system.switches.post_external_id == "accept"
 
     def calls(self) -> int:
         """Return the number of calls so far."""
@@ -255,6 +271,13 @@ class SuiteProjectsWalkTarget:
         self._sandbox.switches.set(
             "suiteprojects", SuiteProjectsSwitches, strict_lengths=self._lengths, requests_per_day=most
         )
+
+    def ignore_key_in_creates(self) -> None:
+        """Do nothing: a create is one call."""
+
+    def stores_key_in_creates(self) -> bool:
+        """Return that it does."""
+        return True
 
     def calls(self) -> int:
         """Return the number of calls so far."""

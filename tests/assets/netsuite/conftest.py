@@ -72,8 +72,13 @@ class NetSuiteAccount:
         return self.extract(record_type, reconcile=True)
 
     def raw(self, name: str, key: str = "id") -> dict[str, dict[str, Any]]:
-        """Return the rows of a raw table by key, including deleted rows."""
-        return {row[key]: row for row in self.warehouse.table(f"raw_netsuite__{name}").rows(named=True)}
+        """Return the rows of a raw table by key, including deleted rows; without the number of their last reading."""
+        rows = self.warehouse.table(f"raw_netsuite__{name}").drop("_reading", strict=False)
+        return {row[key]: row for row in rows.rows(named=True)}
+
+    def readings(self, name: str = "customers", key: str = "id") -> dict[str, int]:
+        """Return the number of the last reading of each row of a raw table, by key."""
+        return dict(self.warehouse.table(f"raw_netsuite__{name}").select(key, "_reading").rows())
 
     def live(self, name: str, key: str = "id") -> set[str]:
         """Return the keys of the rows that are not deleted."""
@@ -82,6 +87,7 @@ class NetSuiteAccount:
 
 @pytest.fixture
 def account(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[NetSuiteAccount]:
-    """An empty account; nothing has been extracted yet."""
+    """An account without records, which is no sandbox that was never filled; nothing has been extracted yet."""
+    sandbox.netsuite.insert("customer", [])
     with open_netsuite(sandbox=str(sandbox.folder)) as client:
         yield NetSuiteAccount(sandbox, warehouse, client)

@@ -30,7 +30,14 @@ def test_a_poll_lists_the_changed_tables_in_one_call(account: NetSuiteAccount, z
 
 
 @pytest.mark.parametrize(
-    ("switches", "calls"), [({"union_allowed": False}, 5), ({"hidden_tables": ("contact",)}, 5), ({}, 1)]
+    ("switches", "calls"),
+    [
+        ({"union_allowed": False}, 5),
+        ({"hidden_tables": ("contact",)}, 5),
+        ({"hidden_tables": ("contact",), "hidden_table_text": "Ogiltig sökning."}, 7),
+        ({"hidden_tables": ("contact",), "hidden_table_text": "Nej.", "hidden_table_status": 403}, 7),
+        ({}, 1),
+    ],
 )
 def test_tables_are_polled_one_by_one_if_the_joint_query_is_rejected(
     account: NetSuiteAccount, switches: dict[str, Any], calls: int

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from assets.asset_metadata import duration
 from assets.precoro.estimate import seconds_for
+from assets.result_texts import duration
 from orchestration.settings import ROOT
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse

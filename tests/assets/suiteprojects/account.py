@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from assets.delivery.component.component import load_workflow
+from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import Planned, make_plan

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from assets.delivery.audit.find import find_records
-from assets.delivery.component.component import load_workflow
+from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.yaml_file import WorkflowFileError
 from tests.assets.suiteprojects.account import Account, shipped
@@ -65,7 +65,7 @@ def test_custom_records_are_created_updated_and_deactivated(account: Account, tm
     account.run()
     first = account.records("Project")
     account.sandbox.netsuite.update("customrecord_service_line", 1, name="Support, day and night")
-    account.sandbox.netsuite.delete("", "customrecord_service_line", 2)
+    account.sandbox.netsuite.delete("customrecord_service_line", "customrecord_service_line", 2)
     account.run()
 
     owner = account.records("Customer")["1"]["id"]

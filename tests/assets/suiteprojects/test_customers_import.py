@@ -361,7 +361,7 @@ def test_a_warehouse_lookup_has_a_policy_for_values_that_it_does_not_find(
 def test_an_impossible_lookup_is_reported_before_anything_is_sent(importer: Importer) -> None:
     """The table does not exist yet, or lacks the column."""
     for table, message in (
-        ("target_nothing", "no table target_nothing yet"),
+        ("suppliers", "no table suppliers yet"),
         ("stg_netsuite__customers", "no column nope"),
     ):
         importer.use({"field": "notes", "from": "email", "lookup": {"table": table, "by": "nope", "return": "email"}})

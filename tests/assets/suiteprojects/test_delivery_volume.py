@@ -12,7 +12,7 @@ CUSTOMERS = "suiteprojects__customers"
 
 
 def deliver(account: Account, count: int, **changed: str) -> tuple[int, int]:
-    """Sync so many customers; return the number of requests, and how many of them were writes."""
+    """Sync this many customers; return the number of requests, and of those that were writes."""
     stage(account.warehouse, departments=[], customers=[customer(str(n), **changed) for n in range(count)])
     account.runs += 1
     service = account.sandbox.suiteprojects

@@ -1,4 +1,4 @@
-"""A month of changes in NetSuite and manual edits in SuiteProjects Pro, after which both agree."""
+"""A month of changes in NetSuite, some without a date, and manual edits in SuiteProjects Pro; then both agree."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from resources.sandbox.generator.seed import seed
+from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.simulation.day import manual_edits, simulate_day
 from resources.warehouse.warehouse import Warehouse
@@ -38,12 +39,22 @@ def reorganize(sandbox: Sandbox, number: int) -> None:
         netsuite.update("department", key, **changes, fullname=path(row))
 
 
+def silent_edits(sandbox: Sandbox, number: int) -> None:
+    """Change a customer, a project and a contact without a save: no date moves."""
+    random, netsuite = Random(f"silent {number}"), sandbox.netsuite
+    for table, name in (("customer", "entityid"), ("job", "companyname"), ("contact", "phone")):
+        row = random.choice(netsuite.rows(table))
+        value = f"{(row[name] or '').partition(' no. ')[0][:20]} no. {number}"
+        netsuite.update(table, row["id"], moves_date=False, **{name: value})
+
+
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """Return an account after thirty days with a run before them and one on every sixth evening."""
     folder: Path = tmp_path_factory.mktemp("month")
     sandbox = Sandbox(folder / "sandbox")
     seed(sandbox, customers=CUSTOMERS, seed=11)
+    sandbox.switches.set("netsuite", NetSuiteSwitches, merge_moves_dates=False)
     workflows = {each.name: each for each in (shipped(f"suiteprojects__{name}") for name in ACTIVE)}
     for each in workflows.values():  # a month of edits of fifty customers exceeds the guards
         loose = {
@@ -56,6 +67,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         for number in range(1, DAYS + 1):
             simulate_day(sandbox, seed=number)
             manual_edits(sandbox, seed=number)
+            silent_edits(sandbox, number)
             if number % DAYS_PER_RUN == 0:
                 reorganize(sandbox, number)
                 account.run()

@@ -7,8 +7,8 @@ import pytest
 
 from assets.delivery.target import TargetField
 from assets.suiteprojects.custom_fields import custom_fields
-from assets.suiteprojects.hierarchies.nodes import NodeTarget
 from assets.suiteprojects.hierarchies.trees import Trees
+from assets.suiteprojects.node_target import NodeTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.errors import ContractError, RequestRejectedError
 from resources.sandbox.sandbox import Sandbox
@@ -180,7 +180,7 @@ def test_an_empty_read_in_any_status_is_empty(sandbox: Sandbox, status: int) -> 
 
 
 def test_an_unknown_error_that_passes_is_not_an_empty_account(sandbox: Sandbox) -> None:
-    """Status 1 is both: so it is asked once more."""
+    """Status 1 can mean either, so the request is repeated once."""
     fill(sandbox)
     answers = []
 

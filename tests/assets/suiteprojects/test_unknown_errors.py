@@ -1,4 +1,4 @@
-"""Status 1, "unknown error", on one record: it is tried again before a person must look at it."""
+"""Status 1, "unknown error", on one record: it is retried before a person must check it."""
 
 from tests.assets.suiteprojects.staged import customer
 from tests.assets.suiteprojects.test_customers_import import Importer, importer
@@ -52,7 +52,7 @@ def test_an_update_is_tried_again_as_well(importer: Importer, sandbox: Sandbox) 
 
 
 def test_an_error_in_between_starts_anew(importer: Importer, sandbox: Sandbox) -> None:
-    """Only refusals in a row count."""
+    """Only consecutive rejections count."""
     for _ in range(2):
         fail(sandbox, "1")
         name = f"Name {sandbox.suiteprojects.calls_made()}"

@@ -12,14 +12,17 @@ import pytest
 
 from assets.delivery.ledger.runs import update_run
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.schemas import MISSING
 from assets.delivery.spec.workflow import Workflow
 from orchestration.alerts.conditions import Limits
-from orchestration.alerts.notify import CheckResult, Redactor
+from orchestration.alerts.notify import CheckResult
 from orchestration.alerts.run_failures import cause_of
 from orchestration.alerts.sensor import check
 from orchestration.alerts.store import AlertStore
 from resources.notifiers.notice import Notice, NotSentError
+from resources.warehouse.tables import ensure_table
 from resources.warehouse.warehouse import Warehouse
+from sql import statement
 from tests.assets.delivery.builders import one_source
 from tests.orchestration.conftest import QUIET
 
@@ -200,6 +203,21 @@ def test_records_held_back_for_one_reason_are_one_alert(desk: Desk) -> None:
     assert (more.notice, fewer.notice) == (None, None)
     assert over.notice is not None
     assert over.notice.title.startswith("Millpond: recovered: customers: 6 records")
+
+
+def test_one_record_that_netsuite_no_longer_shows_is_an_alert(desk: Desk) -> None:
+    """Whatever their number, a person decides, and the alert says how."""
+    desk.decide(MISSING, 1)
+    one = desk.check()
+    desk.decide(MISSING, 0)
+    none = desk.check()
+
+    assert one.notice is not None
+    (entry,) = one.notice.entries
+    assert entry.cause == "customers: 1 records quarantined for the same reason: missing_without_note"
+    assert "lifecycle.missing" in entry.lines[1]
+    assert none.notice is not None
+    assert none.notice.entries[0].state == "recovered"
 
 
 def test_another_reason_in_the_same_workflow_is_another_alert(desk: Desk) -> None:
@@ -394,7 +412,7 @@ def test_no_secret_and_no_name_is_reported(desk: Desk, monkeypatch: pytest.Monke
 
     sent = json.dumps([each.text + each.title for each in desk.inbox.received])
     assert "sync_customers: ValueError; see the run's log in the UI" in sent
-    assert "netsuite: *** for *** refused" in sent
+    assert "netsuite: <SUITEPROJECTS_PASSWORD> for <address> refused" in sent
     everything = [sent.encode(), json.dumps([str(each) for each in desk.inbox.received]).encode()]
     assert [text for text in (CANARY, TOKEN, "anna@") if any(text.encode() in each for each in everything)] == []
 
@@ -461,6 +479,24 @@ def test_a_root_cause_is_the_system_and_its_reason(text: str, key: str) -> None:
     assert cause_of(text).key == key
 
 
-def test_secrets_are_removed_from_text() -> None:
-    """Longer ones first; values that are too short would match ordinary words."""
-    assert Redactor(["abcdef", "abcdef-ghi", "on"])("abcdef-ghi and abcdef on me@x.se") == "*** and *** on ***"
+def test_a_warning_of_netsuites_last_read_is_an_alert_until_a_read_without_it(desk: Desk) -> None:
+    """Runs continue without what NetSuite left out, and the summary of a scheduled run is rarely read."""
+
+    def read(day: int, *warnings: str) -> None:
+        with desk.warehouse.writer() as con:
+            ensure_table(con, statement("ledger", "netsuite_reads"))
+            con.execute(
+                "insert into netsuite_reads (record_type, read_at, mode, warnings) values ('customers', ?, 'full', ?)",
+                [datetime(2026, 11, day), list(warnings)],  # noqa: DTZ001 - as in the table, UTC without a zone
+            )
+
+    read(20, "column customer.fax does not exist in NetSuite; skipped")
+    desk.check()
+    desk.check()
+    read(21)
+    desk.check()
+
+    opened, resolved = desk.inbox.received
+    assert "NetSuite customers: the last read has warnings" in str(opened)
+    assert "column customer.fax does not exist in NetSuite; skipped" in str(opened)
+    assert "NetSuite customers" in str(resolved)

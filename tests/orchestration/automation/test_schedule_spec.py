@@ -9,10 +9,12 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy  # not exported
 from dagster._utils.schedules import schedule_execution_time_iterator
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestration.automation.groups import load_groups
-from orchestration.automation.schedule_spec import Timing
+from orchestration.automation.schedule_spec import CRON_LIMITS, Timing, is_plain_cron
 from orchestration.definitions import definitions
 from tests.orchestration.conftest import edited_workflows
 
@@ -163,3 +165,26 @@ def test_a_mistake_is_reported_with_file_and_line(tmp_path: Path, text: str, mes
     assert len(groups.problems) == 1
     assert groups.problems[0].startswith(f"{tmp_path}/groups.yaml{message}")
     assert groups.schedules == {}
+
+
+def cron_fields(lowest: int, highest: int) -> st.SearchStrategy[str]:
+    """Return fields of a cron line, most of them valid."""
+    number = st.integers(max(0, lowest - 1), highest + 3).map(str)
+    span = st.tuples(number, number).map("-".join)
+    step = st.tuples(st.one_of(st.just("*"), number, span), st.integers(0, highest + 3).map(str)).map("/".join)
+    return st.lists(st.one_of(st.just("*"), number, span, step), min_size=1, max_size=3).map(",".join)
+
+
+@given(line=st.tuples(*(cron_fields(*limits) for limits in CRON_LIMITS)).map(" ".join))
+def test_dagster_accepts_every_plain_cron_line(line: str) -> None:
+    """Such a line is not given to Dagster when groups.yaml is read, as loading Dagster takes seconds."""
+    if is_plain_cron(line):
+        assert dg.ScheduleDefinition(name="x", job_name="x", cron_schedule=line).cron_schedule == line
+
+
+@pytest.mark.parametrize("line", ["0 5 * * 1-5", "*/15 * * * *", "0 2 1 * *", "30 6,18 * * *"])
+def test_usual_cron_lines_are_plain(line: str) -> None:
+    """The others are given to Dagster."""
+    assert is_plain_cron(line)
+    assert not is_plain_cron(f"{line} *")
+    assert not is_plain_cron(line.replace("0", "61", 1).replace("*/15", "*/99"))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.delivery.component.component import load_workflow
+from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.spec.field_mapping import Lookup
 from assets.delivery.spec.workflow import Workflow
 from assets.suiteprojects.connector_import.conditions import Column, ConditionError, as_sql

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.doctor import doctor, redact
+from orchestration.cli.doctor import doctor
 from orchestration.cli.main import app
+from orchestration.secret_settings import redact
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
+from resources.warehouse.tables import ensure_table
+from sql import statement
 from tests.orchestration.conftest import Home, edited_workflows
 
 Doctor = Callable[[], tuple[int, list[str]]]
@@ -163,14 +166,17 @@ def test_an_unreadable_warehouse_is_reported(seeded: Home, run_doctor: Doctor) -
 
 
 def test_no_secret_is_printed(seeded: Home, run_doctor: Doctor) -> None:
-    """Whatever an error text contains."""
+    """Each secret is replaced by its name, longer ones first; very short values would match ordinary words."""
     secrets: dict[str, Any] = seeded.sandbox.credentials
     printed = "\n".join(run_doctor()[1])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRECORO_TOKEN", "a-token-of-length")
-        line = redact("rejected a-token-of-length here")
+        patch.setenv("NETSUITE_CLIENT_ID", "a-token")
+        patch.setenv("MILLPOND_UI_TOKEN", "here")
+        patch.setenv("MILLPOND_WEBHOOK_SECRETS", "first-secret, second-secret")
+        line = redact("rejected a-token-of-length, a-token and second-secret here")
 
-    assert line == "rejected <PRECORO_TOKEN> here"
+    assert line == "rejected <PRECORO_TOKEN>, <NETSUITE_CLIENT_ID> and <MILLPOND_WEBHOOK_SECRETS> here"
     values = [str(value) for keys in secrets.values() for value in keys.values()]
     public = {"1234567_SB1", "millpond", "integration", "default", "5144", "integration@example.com"}
     assert not [value for value in values if value not in public and value in printed]
@@ -185,3 +191,46 @@ def test_the_command_ends_with_the_exit_code(seeded: Home, capsys: pytest.Captur
 
     assert not ended.value.code
     assert "netsuite: sign-in" in capsys.readouterr().out
+
+
+def test_a_standard_column_that_a_workflow_maps_is_reported(seeded: Home, run_doctor: Doctor) -> None:
+    """Without it the field would be cleared in the target; a column that no workflow maps is only mentioned."""
+    seeded.sandbox.switches.set("netsuite", NetSuiteSwitches, hidden_columns=["customer.email", "customer.comments"])
+
+    code, lines = run_doctor()
+
+    (line,) = failed(lines)
+    assert code == 1
+    assert "table customer: missing columns: email (workflow suiteprojects__customers)" in line
+    assert any("(without comments)" in each for each in lines)
+
+
+def test_a_warning_of_the_last_read_is_a_failed_check(seeded: Home, run_doctor: Doctor) -> None:
+    """Runs continue without what NetSuite left out, so deployment scripts see it in the exit code."""
+    with seeded.warehouse.writer() as con:
+        ensure_table(con, statement("ledger", "netsuite_reads"))
+        con.execute(
+            "insert into netsuite_reads (record_type, read_at, mode, warnings) values"
+            " ('customers', now(), 'full', ['column customer.fax does not exist in NetSuite; skipped'])"
+        )
+
+    code, lines = run_doctor()
+
+    (line,) = failed(lines)
+    assert code == 1
+    assert line.startswith(
+        "✗ millpond: last read of customers: column customer.fax does not exist in NetSuite; skipped"
+    )
+
+
+def test_a_misspelt_variable_of_the_env_file_is_reported(
+    seeded: Home, run_doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no effect, so the default applies in silence."""
+    assert seeded
+    (tmp_path / ".env").write_text("NETSUITE_CONCURENCY=2\n")
+    monkeypatch.chdir(tmp_path)
+
+    (line,) = failed(run_doctor()[1])
+
+    assert line == "✗ millpond: .env: NETSUITE_CONCURENCY is not read; did you mean NETSUITE_CONCURRENCY?"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while records are sent: the summary says what was confirmed, and nothing stays open."""
+"""Ctrl-C and SIGTERM at any moment: the summary says what was confirmed, and nothing stays open."""
 
 import os
 import signal
@@ -26,13 +26,87 @@ def test_an_interrupted_run_reports_what_was_confirmed(seeded: Home, number: sig
     confirmed = len(target_options(seeded.sandbox))
     assert output.code == code, output.out + output.err
     assert 0 < confirmed <= 6
-    assert output.row("created") == [str(confirmed)]
-    assert output.row("state") == ["died"]
+    assert output.counts("created") == [confirmed]
+    assert [state for state, _, _ in output.workflows] == ["died"]
     assert f"interrupted by {number.name}" in output.out
     assert f"{confirmed} of " in output.out
     assert "Traceback" not in output.out + output.err
     states = "select state from sync_runs union all select state from sync_plans"
     assert "sending" not in seeded.warehouse.read(states)["state"].to_list()
+
+    assert seeded.run("precoro__options").success
+    keys = [option["external_id"] for option in target_options(seeded.sandbox)]
+    assert len(set(keys)) == len(keys) > confirmed
+
+
+# sends the signal to itself when a module is imported for the first time: a moment before Dagster starts a run
+AT_IMPORT = """
+import os, sys
+number, module, *sys.argv[1:] = sys.argv[1:]
+class Stop:
+    def find_spec(self, name, *_):
+        if name == module:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), int(number))
+sys.meta_path.insert(0, Stop())
+from orchestration.cli.entry import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "module", "command"),
+    [
+        (signal.SIGINT, "cyclopts", ["run", "all"]),
+        (signal.SIGTERM, "orchestration.settings", ["plan", "all"]),
+        (signal.SIGINT, "dagster", ["run", "reconcile"]),
+        (signal.SIGTERM, "orchestration.definitions", ["run", "all"]),
+        (signal.SIGINT, "sqlalchemy.dialects.sqlite", ["plan", "all"]),
+        (signal.SIGTERM, "resources.sandbox.sandbox", ["apply", "0"]),
+        (signal.SIGINT, "resources.sandbox.generator.companies", ["demo"]),
+        (signal.SIGTERM, "polars", ["validate"]),
+    ],
+)
+def test_a_command_that_has_not_begun_ends_with_one_line(
+    seeded: Home, number: signal.Signals, module: str, command: list[str]
+) -> None:
+    """Whatever was being imported or opened; there is no traceback, and a lost signal would be one as well."""
+    script = [sys.executable, "-W", "ignore", "-c", AT_IMPORT, str(int(number)), module]
+    output = call([*script, *command], seeded.folder, **os.environ, DEMO_UI="0")
+
+    lines = [line for line in output.err.splitlines() if not line.startswith("sandbox: ")]
+    assert output.code == 128 + number, output.out + output.err
+    assert lines == [
+        f"interrupted by {number.name}; run the command again: it checks first what this one may have left"
+    ]
+    assert output.out == ""
+    assert not seeded.warehouse.exists()
+
+
+APPLY = (
+    "import os, sys; from resources import failpoints\n"
+    "number = int(sys.argv.pop(1)); stop = lambda: os.kill(os.getpid(), number)\n"
+    "failpoints.arm('plan_taken', strike=lambda: failpoints.arm('request_begins', skip=5, strike=stop))\n"
+    "from orchestration.cli.entry import main; main()"
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_apply_leaves_nothing_open(seeded: Home, number: signal.Signals) -> None:
+    """It sends without a Dagster run; the next run completes the records, once each."""
+    assert seeded.run("precoro__options__plan").success
+    (plan,) = seeded.warehouse.read("select plan_id from sync_plans")["plan_id"]
+
+    command = [sys.executable, "-W", "ignore", "-c", APPLY, str(int(number)), "apply", plan]
+    output = call(command, seeded.folder, **os.environ)
+
+    assert output.code == 128 + number, output.out + output.err
+    assert f"interrupted by {number.name}; " in output.err
+    assert "Traceback" not in output.out + output.err
+    states = "select state from sync_runs union all select state from sync_plans"
+    assert "sending" not in seeded.warehouse.read(states)["state"].to_list()
+    confirmed = len(target_options(seeded.sandbox))
+    assert 0 < confirmed <= 6
 
     assert seeded.run("precoro__options").success
     keys = [option["external_id"] for option in target_options(seeded.sandbox)]

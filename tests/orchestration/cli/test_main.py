@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.delivery.target import HELD
 from orchestration.cli.main import COMMANDS, app
 from orchestration.settings import ROOT
 from resources.sandbox.generator.seed import seed
@@ -36,10 +38,14 @@ class Output:
         """The printed lines, without trailing blanks."""
         return [line.rstrip() for line in self.out.splitlines()]
 
-    def row(self, name: str) -> list[str]:
-        """The cells of a printed table's row."""
-        rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in self.lines if line.startswith("│")]
-        return next(row[1:] for row in rows if row[0] == name)
+    @property
+    def workflows(self) -> list[tuple[str, str, str]]:
+        """State, calls and seconds of each workflow in the summary."""
+        return re.findall(r"^\w+__\w+ +(\w+) .* (\d[\d,]*) +([\d.]+|·)$", "\n".join(self.lines), re.MULTILINE)
+
+    def counts(self, word: str) -> list[int]:
+        """The records of each workflow in the summary with some of them, such as `1,205 created`."""
+        return [int(count.replace(",", "")) for count in re.findall(rf"([\d,]+) {word}\b", self.out)]
 
 
 def call(command: Sequence[str], folder: Path, **variables: str) -> Output:
@@ -47,8 +53,9 @@ def call(command: Sequence[str], folder: Path, **variables: str) -> Output:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MILLPOND_HOME": str(folder), **variables}
     for name in ("MILLPOND_WORKFLOWS", "DAGSTER_HOME", "CI"):
         environment.pop(name, None)
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environment, capture_output=True, encoding=encoding, timeout=300, check=False
     )
     return Output(done.returncode, done.stdout, done.stderr)
 
@@ -144,6 +151,50 @@ def test_help_is_fast() -> None:
             assert f"│ {command} " in output.out
 
 
+# installed packages that commands may load; Dagster and what comes with it take seconds
+OF_SETTINGS = {
+    "annotated_types", "attr", "attrs", "cyclopts", "dotenv", "pydantic", "pydantic_core", "pydantic_settings", "rich",
+    "typing_extensions", "typing_inspection", "yaml",
+}  # fmt: skip
+OF_THE_WAREHOUSE = OF_SETTINGS | {"_polars_runtime_32", "duckdb", "filelock", "jinja2", "markupsafe", "polars"}
+OF_SYSTEMS = OF_THE_WAREHOUSE | {
+    "_cffi_backend", "click", "cryptography", "httpx", "idna", "jwt", "lxml", "mypy_extensions", "oauthlib", "orjson",
+    "pycountry", "pygments", "sqlglot", "tenacity", "tzdata",
+}  # fmt: skip
+
+
+def loaded_by(folder: Path, *commands: Sequence[str]) -> tuple[set[str], list[int]]:
+    """Run commands in one process; return the installed packages that it loaded, and the exit codes."""
+    code = (
+        "import sys; from importlib.metadata import packages_distributions\n"
+        "from orchestration.cli.start import begin; from orchestration.cli.main import app\n"
+        "codes = []\n"
+        f"for command in {[list(each) for each in commands]!r}:\n"
+        "    begin(command)\n"
+        "    try: app(command)\n"
+        "    except SystemExit as end: codes.append(int(end.code or 0))\n"
+        "top = {name.partition('.')[0] for name in sys.modules} & packages_distributions().keys()\n"
+        "print(repr((top - {'_distutils_hack', 'orchestration', 'assets', 'resources', 'sql', 'tests'}, codes)))"
+    )
+    output = call([sys.executable, "-c", code], ROOT, MILLPOND_HOME=str(folder), MILLPOND_MODE="sandbox")
+    assert output.code == 0, output.err
+    loaded, codes = literal_eval(output.lines[-1])
+    return loaded, codes
+
+
+def test_commands_load_what_they_need(tour: Tour) -> None:
+    """A look into the warehouse loads neither Dagster nor an HTTP client; a check of the systems loads no Dagster."""
+    ledger = [["explain", "1"], ["plans"], ["tables"], ["links"], ["report"]]
+    files = [["validate"], ["doctor"], ["run", "nonsense"], ["plan", "nonsense"]]
+    looked_up, codes = loaded_by(tour.home.folder, *ledger)
+    checked, codes_of_checks = loaded_by(tour.home.folder, *files)
+
+    assert codes[1:] == [0, 0, 0, 0]
+    assert codes_of_checks == [0, 0, 2, 2]
+    assert looked_up - OF_THE_WAREHOUSE == set()
+    assert checked - OF_SYSTEMS == set()
+
+
 def test_the_command_list_matches_the_commands() -> None:
     """The list's summaries are shown without loading the commands, so they are written twice."""
     for commands in COMMANDS.values():
@@ -165,7 +216,7 @@ def test_the_demo_fills_runs_and_suggests_commands(tour: Tour) -> None:
     """With DEMO_UI=0 the UI's command is printed instead of started."""
     assert tour.demo.code == 0, tour.demo.err
     assert tour.demo.lines[0].startswith("filling the sandbox's NetSuite with 200 entities (")
-    assert max(int(cell) for cell in tour.demo.row("created") if cell != "·") > 50
+    assert max(tour.demo.counts("created")) > 50
     assert len(_suggestions(tour.demo)) == 3
     assert tour.demo.lines[-1].endswith("/millpond ui")
 
@@ -188,8 +239,8 @@ def test_a_plan_sends_nothing_and_counts_by_action_and_reason(tour: Tour) -> Non
     assert tour.plan.code == 0, tour.plan.err
     assert tour.writes["planned"] == tour.writes["before"]
     assert re.search(r"run [0-9a-f]{8}: planned, nothing was sent", tour.plan.out)
-    assert set(tour.plan.row("state")) == {"planned"}
-    assert set(tour.plan.row("create")) != {"·"}
+    assert {state for state, _, _ in tour.plan.workflows} == {"planned"}
+    assert tour.plan.counts("create")
     for workflow in ("suiteprojects__customers", "precoro__options"):
         assert re.search(rf"^plan [0-9a-f]+ of {workflow}\s*$", tour.plan.out, re.MULTILINE)
     assert re.search(r"│ unchanged\s+│ identical\s+│\s+\d+ *│", tour.plan.out)
@@ -197,14 +248,23 @@ def test_a_plan_sends_nothing_and_counts_by_action_and_reason(tour: Tour) -> Non
     assert re.search(r"^    \w+: .* → ", tour.plan.out, re.MULTILINE)
 
 
+def test_a_plan_prints_what_it_would_write_before_what_is_held_back(tour: Tour) -> None:
+    """Only the first records are printed: hundreds of blocked ones must not hide the changes."""
+    plans = re.split(r"^plan \w+ of ", tour.plan.out, flags=re.MULTILINE)[1:]
+    held = [[action in HELD for action in re.findall(r"^\w+ \d+: (\w+), ", plan, re.MULTILINE)] for plan in plans]
+
+    assert any(len(set(of_plan)) > 1 for of_plan in held)
+    assert held == [sorted(of_plan) for of_plan in held]
+
+
 def test_a_run_prints_its_results(tour: Tour) -> None:
-    """One column per workflow; the counts are those of the plan."""
+    """One row per workflow; the counts are those of the plan."""
     assert tour.run.code == 0, tour.run.err
-    assert set(tour.run.row("state")) == {"finished"}
+    assert {state for state, _, _ in tour.run.workflows} == {"finished"}
     for planned, done in (("create", "created"), ("update", "updated"), ("deactivate", "deactivated")):
-        assert sorted(tour.run.row(done)) == sorted(tour.plan.row(planned))  # the columns' order differs
-    assert all(int(cell) > 0 for cell in tour.run.row("calls"))
-    assert all(float(cell) >= 0 for cell in tour.run.row("seconds"))
+        assert sorted(tour.run.counts(done)) == sorted(tour.plan.counts(planned))  # the rows' order differs
+    assert tour.run.counts("created")
+    assert all(int(calls) > 0 and float(seconds) >= 0 for _, calls, seconds in tour.run.workflows)
     assert tour.writes["run"] > tour.writes["planned"]
 
 
@@ -218,7 +278,7 @@ def test_a_run_prints_the_accounts_that_it_wrote_to(tour: Tour) -> None:
 
 
 def test_a_run_lists_the_records_that_need_attention(tour: Tour) -> None:
-    """A count of quarantined records is no use without their ids."""
+    """A count of quarantined records is useless without their ids."""
     unsent = tour.home.warehouse.read(
         "select source, source_id, action from sync_decisions where to_run is null"
         " and action in ('quarantined', 'ambiguous', 'failed')"
@@ -234,7 +294,7 @@ def test_piped_output_is_plain(tour: Tour) -> None:
     for output in (tour.demo, tour.plan, tour.run, *tour.suggestions.values()):
         assert CONTROL.search(output.out) is None
     for output in (tour.demo, tour.plan, tour.run):
-        assert output.err == ""
+        assert re.fullmatch(r"sandbox: stand-ins in \S+; home \S+; .*\n", output.err)
     assert "Working" not in tour.run.out
 
 
@@ -246,10 +306,12 @@ def test_an_unknown_group_is_answered_with_the_known_ones(capsys: pytest.Capture
     known = [*groups, *(f"suiteprojects__{name}" for name in active)]
     for command in ("run", "plan"):
         output = run_command(capsys, command, "nonsense")
+        suggested = run_command(capsys, command, "custmers")
         assert (output.code, output.lines) == (
             2,
             [f"✗ no group nonsense; known are {', '.join(known)}"],
         )  # fmt: skip
+        assert suggested.lines == [f"✗ no group custmers; did you mean customers? known are {', '.join(known)}"]
 
 
 def test_a_record_is_found_by_id_number_name_and_target_id(tour: Tour, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,11 @@ import dagster as dg
 import pytest
 from cryptography.fernet import Fernet
 
-from orchestration.cli import links, plans
+from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
+from orchestration.cli import links, plan_list, plans
 from orchestration.cli.explain import NOT_KEPT, end_of, explain
 from orchestration.definitions import definitions
-from orchestration.operator_jobs.apply_plan import APPLY, APPLY_OP, REJECT, REJECT_OP
+from orchestration.operator_jobs.apply_plan import APPLY_OP, REJECT_OP
 from orchestration.settings import ROOT
 from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import QUIET, Home, at_home, edited_workflows
@@ -90,7 +91,7 @@ def run_job(job: str, op: str, **config: Any) -> dg.ExecuteInProcessResult:
 
 def apply_by_job(**config: Any) -> dg.ExecuteInProcessResult:
     """Apply a plan in the UI."""
-    return run_job(APPLY, APPLY_OP, **config)
+    return run_job(APPLY_PLAN, APPLY_OP, **config)
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
@@ -127,7 +128,7 @@ def test_plans_that_need_approval_are_listed_with_their_guard(
     stopped: Guarded, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Id, size, duration, expiry, and the reason."""
-    assert plans.plans() == 0
+    assert plan_list.plans() == 0
 
     printed = capsys.readouterr().out
     assert stopped.plan_id in printed
@@ -143,7 +144,7 @@ def test_apply_sends_the_plan_and_prints_the_results(stopped: Guarded, capsys: p
     assert stopped.delivered() == stopped.plan(plan_id)["writes"] > 3
     assert stopped.plan(plan_id)["state"] == "sent"
     assert stopped.plan(plan_id)["decided_by"] == pwd.getpwuid(os.getuid()).pw_name
-    assert re.search(r"│ created +│ +\d+ │", capsys.readouterr().out)
+    assert re.search(r" \d+ created", capsys.readouterr().out)
     assert not before
     assert stopped.home.warehouse.snapshot.exists()
 
@@ -179,9 +180,9 @@ def test_a_rejected_plan_keeps_its_reason(stopped: Guarded, capsys: pytest.Captu
     row = stopped.plan(plan_id)
     assert (row["state"], row["note"], stopped.delivered()) == ("rejected", "wrong subsidiary", 0)
     capsys.readouterr()
-    plans.plans()
+    plan_list.plans()
     assert "no open plan" in capsys.readouterr().out
-    plans.plans(show_all=True)
+    plan_list.plans(show_all=True)
     assert plan_id in capsys.readouterr().out
 
 
@@ -213,7 +214,7 @@ def test_an_expired_plan_is_not_listed_as_open(stopped: Guarded, capsys: pytest.
     """It could not be applied."""
     stopped.home.sandbox.clock.sleep(25 * 3600)
 
-    plans.plans()
+    plan_list.plans()
 
     assert "no open plan" in capsys.readouterr().out
 
@@ -328,7 +329,7 @@ def test_the_job_rejects_a_plan(stopped: Guarded) -> None:
     """Nothing is sent."""
     plan_id = stopped.plan_id
 
-    result = run_job(REJECT, REJECT_OP, plan_id=plan_id, reason="wrong file")
+    result = run_job(REJECT_PLAN, REJECT_OP, plan_id=plan_id, reason="wrong file")
 
     assert result.success
     row = stopped.plan(plan_id)
@@ -352,7 +353,7 @@ def test_the_job_fails_with_the_error_text(stopped: Guarded, config: dict[str, A
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize(("job", "op"), [(APPLY, APPLY_OP), (REJECT, REJECT_OP)])
+@pytest.mark.parametrize(("job", "op"), [(APPLY_PLAN, APPLY_OP), (REJECT_PLAN, REJECT_OP)])
 def test_the_jobs_require_a_reason(job: str, op: str) -> None:
     """The Launchpad shows what is missing before anything starts."""
     with pytest.raises(dg.DagsterInvalidConfigError, match="reason"):

@@ -126,14 +126,14 @@ def test_every_system_lists_its_switches(capsys: pytest.CaptureFixture[str], sta
 def test_a_user_error_is_one_line(
     capsys: pytest.CaptureFixture[str], state: Path, arguments: tuple[str, ...], text: str
 ) -> None:
-    """On stderr, without a traceback, with exit code 2."""
+    """On stderr after the line with the folder, without a traceback, with exit code 2."""
     with pytest.raises(SystemExit) as ended:
         run(capsys, *arguments, "--state", str(state))
 
-    error = capsys.readouterr().err
+    folder, error = capsys.readouterr().err.splitlines()
     assert ended.value.code == 2
+    assert folder == f"sandbox: stand-ins in {state}"
     assert text in error
-    assert error.count("\n") == 1
 
 
 def test_the_default_folder_is_in_millponds_home(tmp_path: Path) -> None:
@@ -142,5 +142,5 @@ def test_the_default_folder_is_in_millponds_home(tmp_path: Path) -> None:
         environment.setenv("MILLPOND_HOME", str(tmp_path))
         assert state_folder(None) == tmp_path / "sandbox"
         environment.delenv("MILLPOND_HOME")
-        assert state_folder(None) == Path(".millpond/sandbox")
+        assert state_folder(None) == Path(".millpond/sandbox").absolute()
     assert state_folder(tmp_path / "own") == tmp_path / "own"

@@ -41,7 +41,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *tokens: str) -> int:
 def test_check_lists_and_changes_nothing(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit code says whether anything is to do."""
+    """The exit code says whether an upgrade is needed."""
     assert run(monkeypatch, "upgrade", "--check") == 1
     assert f"{file}:5: blank -> on_blank" in capsys.readouterr().out
     assert file.read_text() == OLD_WORKFLOW
@@ -75,7 +75,7 @@ def test_any_command_upgrades_first(
 
 
 def test_help_upgrades_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading about a command is no use of the home."""
+    """Reading about a command does not use the home."""
     assert run(monkeypatch, "validate", "--help") == 0
     assert file.read_text() == OLD_WORKFLOW
 

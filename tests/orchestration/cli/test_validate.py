@@ -12,6 +12,8 @@ import pytest
 from orchestration.automation.jobs import GROUPS_ASSET
 from orchestration.cli.validate import validate
 from orchestration.definitions import definitions
+from orchestration.settings import ROOT
+from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from tests.orchestration.conftest import Home, edited_workflows
 from tests.orchestration.home_state import CUSTOMERS, OPTIONS, failures, target_records
 
@@ -72,6 +74,11 @@ MISTAKES = {
         "field: addr_city", "field: addr_town", "addr_town", "fields.13.field: the target has no field `addr_town`"
     ),
     "bad SQL": Mistake(NAME, "coalesce(company_name", "coalesce", "fields.3.sql: `coalesce(company_name`: "),
+    "file in SQL": Mistake(
+        NAME, "(select name from read_parquet('/nope'))", "/nope", "fields.3.sql: `(select name from read_parquet"
+    ),
+    "deep SQL": Mistake(NAME, "(" * 5000, "((((", "fields.3.sql: `(((("),
+    "deep YAML": Mistake("active: true", f"active: {'[' * 5000}{']' * 5000}", "active: [", "nested too deeply"),
     "unknown function": Mistake(NAME, "kolaesce(company_name)", "kolaesce", "fields.3.sql: `kolaesce(company_name)`: "),
     "unknown column in SQL": Mistake(
         NAME, "upper(companyname)", "companyname", "fields.3.sql: no column `companyname`; did you mean company_name"
@@ -201,3 +208,59 @@ def test_workflows_that_may_want_the_same_records_are_named(tmp_path: Path) -> N
         in other_subsidiary
     )
     assert not any("may want the same" in each for each in (elsewhere, other_field, disjoint))
+
+
+def test_mapped_columns_are_looked_up_in_the_account(seeded: Home) -> None:
+    """Standard and custom ones; the plan stops at the mart, now and if the columns disappear later."""
+    folder = ROOT / "orchestration" / "workflows"
+    assert validated(folder)[0] == 0
+
+    hidden = ["customer.email", "customer.custentity_oa_export_to_openair", "customer.comments", "contact.fax"]
+    seeded.sandbox.switches.set("netsuite", NetSuiteSwitches, hidden_columns=hidden)
+    code, printed = validated(folder)
+
+    assert code == 1
+    assert [line for line in printed.splitlines() if line.startswith("✗")] == [
+        f"✗ {workflow}: NetSuite shows no {name} of {table} to this role; give the role access to it, correct its name,"
+        " or remove the row"
+        for workflow, name, table in (
+            (CUSTOMERS, "custentity_oa_export_to_openair", "customer"),
+            (CUSTOMERS, "email", "customer"),
+            ("suiteprojects__contacts", "fax", "contact"),
+        )
+    ]
+
+
+def test_a_standard_column_that_disappears_stops_the_plan(seeded: Home) -> None:
+    """Its last values, or blanks, would be sent for ever."""
+    assert seeded.run(f"{CUSTOMERS}__plan").success
+
+    seeded.sandbox.switches.set("netsuite", NetSuiteSwitches, hidden_columns=["customer.email"])
+    seeded.sandbox.clock.advance(86_400)  # the account's columns are checked again after some hours
+    failed = failures(seeded.run(f"{CUSTOMERS}__plan"))
+
+    assert list(failed) == [f"mart_{CUSTOMERS}"]
+    assert "NetSuite shows no email of customers to this role" in failed[f"mart_{CUSTOMERS}"]
+
+
+def test_an_account_that_cannot_be_asked_changes_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The files can be checked on any machine; the line says what was not checked."""
+    assert home
+    folder = ROOT / "orchestration" / "workflows"
+    assert "!" not in validated(folder)[1]
+
+    for name, value in {
+        "MILLPOND_MODE": "live",
+        "NETSUITE_ACCOUNT": "1",
+        "NETSUITE_BASE_URL": "http://[::1]:9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("CLIENT_ID", "CERTIFICATE_ID"):
+        monkeypatch.setenv(f"NETSUITE_{name}", "x")
+    monkeypatch.setenv("NETSUITE_PRIVATE_KEY_FILE", str(tmp_path / "none.pem"))
+    code, printed = validated(folder)
+
+    assert code == 0
+    assert "! the columns were not checked in NetSuite: netsuite: sign in: NETSUITE_PRIVATE_KEY_FILE" in printed

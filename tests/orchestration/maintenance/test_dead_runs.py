@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +16,8 @@ from orchestration.dagster_instance import open_instance
 from orchestration.definitions import definitions
 from orchestration.maintenance.dead_runs import DIED, LAUNCHED_BY_CLI, close_dead_runs
 from orchestration.settings import ROOT, MillpondSettings
+from resources.clock import WallClock
+from tests.assets.delivery.jumping_clock import JumpingClock
 from tests.orchestration.conftest import QUIET
 from tests.orchestration.home_state import environment
 
@@ -57,8 +60,9 @@ def test_the_pool_slot_of_a_killed_run_is_freed() -> None:
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> dg.DagsterInstance:
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
     """A Dagster instance in files, with the project's settings."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
     return dg.DagsterInstance.from_config(str(tmp_path))
 
@@ -92,6 +96,19 @@ def test_a_run_that_is_alive_or_only_starting_is_not_closed(stored: dg.DagsterIn
         add_run(instance, dead_process(), "NOT_STARTED")
 
         assert close_dead_runs(instance) == []
+
+
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_run_is_not_dead_because_the_clock_was_set(stored: dg.DagsterInstance, hours: int) -> None:
+    """Its process seems to have started later than it was logged, or earlier."""
+    clock = JumpingClock(WallClock())
+    with stored as instance:
+        add_run(instance, os.getpid())
+        closed = close_dead_runs(instance, clock)
+        clock.offset += timedelta(hours=hours)
+        closed += close_dead_runs(instance, clock)
+
+    assert closed == []
 
 
 def test_a_later_process_with_the_same_id_does_not_count(stored: dg.DagsterInstance) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.maintenance.retention import clear_plans, delete_files, delete_runs
+from resources.clock import SharedClock
 from resources.warehouse.warehouse import Warehouse
 from tests.orchestration.conftest import QUIET, Home
 
@@ -64,17 +65,24 @@ def add_plans(warehouse: Warehouse, now: datetime) -> None:
         orient="row",
     )  # fmt: skip
     warehouse.replace(
-        "sync_plans", table.with_columns(made_at=pl.when(plan_id="newest").then(now).otherwise("made_at"))
+        "sync_plans",
+        table.with_columns(
+            made_at=pl.when(plan_id="newest").then(now).otherwise("made_at"),
+            clock_origin=pl.lit(None, dtype=pl.String),
+            clock_s=pl.lit(None, dtype=pl.Float64),
+        ),
     )
 
 
-def test_closed_plans_lose_their_values(warehouse: Warehouse) -> None:
+def test_closed_plans_lose_their_values(warehouse: Warehouse, tmp_path: Path) -> None:
     """Payloads are personal data, encrypted or not; open plans stay complete, the newest keeps its decisions."""
-    now = datetime(2026, 11, 22, 4, 30)  # noqa: DTZ001 - as the warehouse stores it
-    add_plans(warehouse, now)
+    now = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
+    add_plans(warehouse, now.replace(tzinfo=None))
+    clock = SharedClock(tmp_path / "clock", start=now, jumps=True)
 
-    first = clear_plans(warehouse, now, timedelta(days=7))
-    later = clear_plans(warehouse, now + timedelta(days=8), timedelta(days=7))
+    first = clear_plans(warehouse, clock, timedelta(days=7))
+    clock.sleep(8 * 86_400)
+    later = clear_plans(warehouse, clock, timedelta(days=7))
     rows = {row["plan_id"]: row for row in warehouse.table("plan_flow").to_dicts()}
 
     assert first == {"expired": 1, "deleted": 1, "cleared": 1}

@@ -87,9 +87,11 @@ def test_an_identical_target_is_reported_with_its_time(night: Night) -> None:
 
     assert check.passed
     assert check.description is not None
-    assert check.description.startswith("identical up to 20")
-    assert check.description.endswith("0 explained, 0 unexplained differences")
-    assert check.metadata["records"].value == check.metadata["identical"].value
+    assert check.description.startswith("identical, by values read through 20")
+    assert "0 explained, 0 unexplained differences" in check.description
+    assert check.metadata["records"].value == check.metadata["equal"].value
+    assert (check.metadata["rows_not_verified"].value, check.metadata["columns_not_verified"].value) == (0, 0)
+    assert isinstance(check.metadata["verified_through"], dg.TimestampMetadataValue)
 
 
 @pytest.mark.long

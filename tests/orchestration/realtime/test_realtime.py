@@ -13,9 +13,10 @@ import dagster as dg
 import pytest
 
 from assets.delivery.spec.switches import Switches
+from orchestration.automation.groups import REALTIME
 from orchestration.connections import Connections
-from orchestration.realtime.job import REALTIME, Outcome, RealtimeSync
 from orchestration.realtime.queue import NotificationQueue
+from orchestration.realtime.sync_pending import Outcome, RealtimeSync
 from orchestration.resource_wiring import resources
 from orchestration.settings import ROOT, MillpondSettings
 from orchestration.workflow_files import load_workflows

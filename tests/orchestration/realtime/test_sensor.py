@@ -8,9 +8,8 @@ import dagster as dg
 import pytest
 
 from assets.delivery.spec.switches import Switches
-from orchestration.automation.groups import ALL
+from orchestration.automation.groups import ALL, REALTIME
 from orchestration.definitions import definitions
-from orchestration.realtime.job import REALTIME
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.sensor import BURST_RUNNING, BURST_TAG, NotificationWatch
 from orchestration.settings import ROOT

@@ -1,21 +1,27 @@
 """The webhook: signed posts are stored before they are acknowledged, and all others are rejected."""
 
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
+from orchestration.cli import webhook as webhook_command
 from orchestration.cli.main import app as cli
-from orchestration.cli.webhook import webhook
+from orchestration.cli.webhook import ImpatientProtocol, webhook
+from orchestration.realtime import webhook as webhook_module
 from orchestration.realtime.queue import MAX_ATTEMPTS, Notification, NotificationQueue
-from orchestration.realtime.webhook import Gate, Webhook
+from orchestration.realtime.webhook import Gate, RefusedError, Webhook, _Refusals
 from orchestration.settings import ROOT
 from resources.netsuite.webhook_signature import NONCE, PATH, SIGNATURE, TIMESTAMP, signed_headers
 from resources.sandbox.netsuite.user_event import Deployment
@@ -324,3 +330,61 @@ def test_the_sandbox_command_deploys_the_script(
 
     assert (codes, deployed) == ([2, 0, 0], [False, True, False])
     assert SECRET not in capsys.readouterr().out
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[int]:
+    """The webhook on a port of this machine, as the command serves it."""
+    gate = Gate([SECRET], frozenset({"127.0.0.1"}))
+    config = uvicorn.Config(
+        Webhook(gate, NotificationQueue(tmp_path)).app(), port=0, log_level="critical", http=ImpatientProtocol,
+        headers=[("connection", "close")],
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"POST /hooks/netsuite HTTP/1.1\r\nHost: 127",
+        (
+            b"POST /hooks/netsuite HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+            b"content-type: application/json\r\ncontent-length: 9\r\n\r\n{"
+        ),
+    ],
+    ids=["nothing", "half a header", "half a body"],
+)
+def test_a_slow_sender_is_disconnected(served: int, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """A hundred of them would leave no place for NetSuite."""
+    monkeypatch.setattr(webhook_command, "HEADERS_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(webhook_module, "BODY_TIMEOUT_S", 0.2)
+    with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
+        connection.sendall(sent)
+        answer = connection.recv(4096)  # blank: closed
+
+    assert not answer or answer.startswith(b"HTTP/1.1 408")
+
+
+def test_refusals_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """One line a minute for each reason, with the number of the others."""
+    moment = [0.0]
+    refusals = _Refusals(lambda: moment[0])
+    for number in range(1000):
+        refusals.log(RefusedError(401, f"timestamp {number} is outside the window"))
+    refusals.log(RefusedError(413, "declared length"))
+    moment[0] = 61.0
+    refusals.log(RefusedError(401, "timestamp 7 is outside the window"))
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "rejected with 401: timestamp 0 is outside the window",
+        "rejected with 413: declared length",
+        "rejected with 401: timestamp 7 is outside the window (and 999 more before)",
+    ]

@@ -42,7 +42,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def test_a_second_upgrade_changes_nothing(upgraded: Installation) -> None:
-    """Not a byte, whichever way it is started."""
+    """Not a byte, whether a command or the code location starts it."""
     before, lines = contents(upgraded.folder), list[str]()
     ensure_current(lines.append)
     upgrade_all(lines.append)
@@ -52,7 +52,7 @@ def test_a_second_upgrade_changes_nothing(upgraded: Installation) -> None:
 
 
 def test_every_changed_file_has_a_copy(unpacked: Installation, upgraded_once: Installation) -> None:
-    """Files that an upgrade changes or moves can be put back as they were."""
+    """Files that an upgrade changes or moves can be restored."""
     before, after, copies = (contents(each) for each in (unpacked.home, upgraded_once.home, upgraded_once.copies))
     changed = {name for name, digest in before.items() if after.get(name) != digest}
     key_file = "sandbox/credentials.json"  # its path differs between the two folders
@@ -93,7 +93,7 @@ def test_tokens_are_readable_with_the_renamed_key(upgraded: Installation) -> Non
     assert TokenFile(upgraded.home / "suiteprojects_tokens.json", KEY).read().refresh_token
 
 
-def test_pending_notifications_wait_on(unpacked: Installation, upgraded: Installation) -> None:
+def test_pending_notifications_stay_pending(unpacked: Installation, upgraded: Installation) -> None:
     """Records saved in NetSuite are still due, and new ones are numbered after them."""
     query = "select source, record_id, number, is_deleted, first_at from {}"
     expected = rows(unpacked.home / "hints.sqlite", query.format("hint"))
@@ -110,7 +110,7 @@ def test_pending_notifications_wait_on(unpacked: Installation, upgraded: Install
 
 
 def test_the_progress_of_each_connection_is_kept(old: Installation) -> None:
-    """A record that one target has got is not sent to it again."""
+    """A record that a target already has is not sent to it again."""
     with closing(sqlite3.connect(old.home / "hints.sqlite")) as con:
         con.execute("insert into progress values ('customers', '1020', 'precoro', 3, 1, 2, 0, 'refused')")
         con.execute("update hint set number = 3")
@@ -201,7 +201,7 @@ def test_switches_of_the_sandbox_are_renamed(tmp_path: Path) -> None:
 
 
 def test_locks_of_old_names_are_gone(old: Installation) -> None:
-    """No process takes them any more."""
+    """No process uses them anymore."""
     for name in ("stage.duckdb", "twin_acme__leads", "precoro"):
         (old.home / "pond" / f"{name}.lock").touch()
     upgrade_all(lambda _: None)
@@ -211,7 +211,7 @@ def test_locks_of_old_names_are_gone(old: Installation) -> None:
     assert "precoro.lock" in left
 
 
-def test_the_old_version_does_not_begin_anew(upgraded: Installation) -> None:
-    """Version 0.1 would make an empty warehouse in the folder of its name, and match every record again."""
+def test_the_old_version_cannot_start_over(upgraded: Installation) -> None:
+    """Version 0.1 would create an empty warehouse in its folder and match every record again."""
     with pytest.raises(FileExistsError):
         (upgraded.home / "pond").mkdir(parents=True, exist_ok=True)

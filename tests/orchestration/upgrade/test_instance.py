@@ -1,4 +1,4 @@
-"""Dagster's instance: what people switched on or off in the UI stays so under the new names."""
+"""Dagster's instance: schedules and sensors stay on or off, as people left them, under their new names."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def switch(instance: dg.DagsterInstance, name: str, status: InstigatorStatus, cu
 
 
 def test_schedules_and_sensors_stay_on_or_off(instance: dg.DagsterInstance) -> None:
-    """A sensor that was stopped does not start because its name changed; its cursor goes on."""
+    """A stopped sensor does not start because its name changed; it keeps its cursor."""
     switch(instance, "tidy_schedule", InstigatorStatus.RUNNING)
     switch(instance, "hints__acme", InstigatorStatus.STOPPED, cursor="7")
     switch(instance, "customers_schedule", InstigatorStatus.STOPPED)

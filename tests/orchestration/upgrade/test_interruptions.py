@@ -1,4 +1,4 @@
-"""An upgrade that dies at any moment is finished by the next start; of two at once, one waits."""
+"""An upgrade that dies at any point is completed by the next start; of two at once, one waits."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ UPGRADE_AND_DIE = (
 
 @pytest.fixture(scope="module")
 def finished(small: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The small home after an upgrade that nothing interrupted."""
+    """The small home after an uninterrupted upgrade."""
     made = small.copy(tmp_path_factory.mktemp("finished") / "home")
     with in_use(made):
         upgrade_all(lambda _: None)
@@ -58,8 +58,8 @@ def texts(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("point", UPGRADE)
-def test_a_killed_upgrade_is_finished(small: Installation, finished: Installation, tmp_path: Path, point: str) -> None:
-    """Whatever was done and what was not, the next start leaves what one without a death leaves."""
+def test_a_killed_upgrade_is_completed(small: Installation, finished: Installation, tmp_path: Path, point: str) -> None:
+    """Wherever it died, the next start leaves the same files and rows as an uninterrupted upgrade."""
     made = small.copy(tmp_path / "home")
     with in_use(made):
         killed = start(point)
@@ -82,7 +82,7 @@ def test_a_killed_upgrade_is_finished(small: Installation, finished: Installatio
 
 
 def test_two_processes_upgrade_once(small: Installation, finished: Installation, tmp_path: Path) -> None:
-    """Both go on with an upgraded home; one has done the work."""
+    """Both continue with an upgraded home; one did the work."""
     made = small.copy(tmp_path / "home")
     with in_use(made):
         outputs = [process.communicate(timeout=120) for process in [start(), start()]]
@@ -93,7 +93,7 @@ def test_two_processes_upgrade_once(small: Installation, finished: Installation,
 
 
 def test_a_running_process_of_the_old_version_stops_the_upgrade(small: Installation, tmp_path: Path) -> None:
-    """It is in the middle of sending; nothing is changed under it."""
+    """It may be sending; nothing is changed while it runs."""
     made = small.copy(tmp_path / "home")
     with in_use(made), FileLock(made.home / "pond" / "suiteprojects.lock"):
         with pytest.raises(UpgradeError, match="stop its UI, webhook and runs"):
@@ -143,7 +143,7 @@ def test_the_log_of_a_killed_process_is_not_lost(small: Installation, tmp_path: 
 
 
 def test_two_warehouses_are_not_mixed(small: Installation, tmp_path: Path) -> None:
-    """A person says which of them is in use."""
+    """An operator decides which one is in use."""
     made = small.copy(tmp_path / "home")
     (made.home / "warehouse").mkdir()
     (made.home / "warehouse" / "millpond.duckdb").touch()
@@ -151,7 +151,7 @@ def test_two_warehouses_are_not_mixed(small: Installation, tmp_path: Path) -> No
         upgrade_all(lambda _: None)
 
 
-def test_files_that_were_put_back_are_upgraded_again(small: Installation, tmp_path: Path) -> None:
+def test_restored_files_are_upgraded_again(small: Installation, tmp_path: Path) -> None:
     """After a return to the old version for a while; the copies of the first upgrade stay."""
     made = small.copy(tmp_path / "home")
     with in_use(made):

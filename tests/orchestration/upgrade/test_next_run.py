@@ -1,4 +1,4 @@
-"""The upgraded home goes on where version 0.1 stopped: nothing is sent twice, and nothing that waited is lost."""
+"""The upgraded home continues where version 0.1 stopped: nothing is sent twice, and nothing pending is lost."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ PLAN, UNDO_PLAN = "d744965e9654", "162189233133"
 
 
 def test_the_next_run_sends_nothing(upgraded: Installation, answers: dict[str, Any]) -> None:
-    """The run of everything comes to the decisions of version 0.1, reopens none, and writes to neither target."""
+    """A run of `all` makes the decisions of version 0.1, reopens none, and writes to neither target."""
     writes = upgraded.writes
     code = run_job("all")
     expected = answers["next_run_all"]
@@ -52,7 +52,7 @@ def test_a_waiting_plan_sends_what_it_would_have_sent(
     assert upgraded.writes == after
 
 
-def test_a_run_of_before_can_be_undone(upgraded: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_of_version_0_1_can_be_undone(upgraded: Installation, capsys: pytest.CaptureFixture[str]) -> None:
     """Before-images of version 0.1, which are encrypted, make the same undo plan: its record was undone already."""
     run = upgraded.warehouse.read(
         "select undone_run from sync_plans where undone_run is not null and state = 'waiting'"
@@ -68,5 +68,5 @@ def test_a_run_of_before_can_be_undone(upgraded: Installation, capsys: pytest.Ca
 
 
 def test_a_rejected_plan_keeps_its_reason(upgraded: Installation) -> None:
-    """A person's words are not touched."""
+    """Text that a person wrote is unchanged."""
     assert upgraded.warehouse.read("select note from sync_plans where state = 'rejected'").item() == "wrong subsidiary"

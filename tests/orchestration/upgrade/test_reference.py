@@ -8,19 +8,19 @@ import sql
 from orchestration.cli.main import COMMANDS
 from orchestration.definitions import definitions
 from orchestration.upgrade.m0002_plain_names import names
-from orchestration.upgrade.m0002_plain_names.reference import COMMANDS as RENAMED_COMMANDS
-from orchestration.upgrade.m0002_plain_names.reference import DAGSTER, PAGE, VIEWS, page, sections
+from tests.orchestration.upgrade.renames_page import COMMANDS as RENAMED_COMMANDS
+from tests.orchestration.upgrade.renames_page import DAGSTER, PAGE, VIEWS, page, sections
 
 
 def test_the_page_is_generated_from_the_renames() -> None:
-    """`python -m orchestration.upgrade.m0002_plain_names.reference` renews it."""
+    """`python -m tests.orchestration.upgrade.renames_page` renews it."""
     text = PAGE.read_text()
 
     assert page(text) == text
 
 
 def test_tables_and_columns_of_the_page_exist() -> None:
-    """A name of this version that somebody renames again would be found here."""
+    """A name of this version that someone renames again would be found here."""
     ledger = {name: sql.statement("ledger", name).column_comments.keys() for name in sql.names("ledger")}
 
     assert set(names.TABLES.values()) <= ledger.keys()

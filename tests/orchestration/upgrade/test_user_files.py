@@ -9,19 +9,19 @@ from assets.delivery.spec.loader import read_workflow
 from assets.delivery.spec.policies import Limit
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from orchestration.automation.groups import load_groups
-from orchestration.secret_settings import SECRETS
+from orchestration.secret_names import SECRETS
 from orchestration.settings import SETTINGS
 from orchestration.upgrade import user_files
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.fingerprints import former_fingerprints
 from orchestration.upgrade.m0002_plain_names.names import GROUPS_FILE, VARIABLES, WORKFLOW_FILE
-from orchestration.upgrade.m0002_plain_names.reference import yaml_rows
 from orchestration.upgrade.migrations import MIGRATIONS
 from orchestration.upgrade.perform import upgrade_all
 from orchestration.upgrade.user_files import user_changes
 from orchestration.upgrade.yaml_names import Names, apply, edits_of
 from orchestration.workflow_files import load_user_files
 from tests.orchestration.upgrade.conftest import Installation
+from tests.orchestration.upgrade.renames_page import yaml_rows
 
 # a workflow file of 0.1 with every renamed key, in every spelling that YAML allows
 OLD_FILE = """\
@@ -115,7 +115,7 @@ def test_a_converted_file_is_a_workflow(tmp_path: Path) -> None:
 
 
 def test_every_rename_is_in_the_example() -> None:
-    """The example above leaves no key out."""
+    """The example above contains every key."""
     edited = {(edit.old, edit.new) for edit in edits_of(OLD_FILE, WORKFLOW_FILE)}
 
     for old, new, _ in yaml_rows(WORKFLOW_FILE):
@@ -124,7 +124,7 @@ def test_every_rename_is_in_the_example() -> None:
         assert any(old_word in before and new_word in after for before, after in edited), old
 
 
-def test_a_file_of_this_version_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_of_this_version_is_unchanged(tmp_path: Path) -> None:
     """Its component distinguishes it from one of 0.1: `rows` of a guard is a name of both."""
     file = tmp_path / "acme__leads" / "defs.yaml"
     file.parent.mkdir()
@@ -173,7 +173,7 @@ def test_fingerprints_of_shipped_files_are_found(unpacked: Installation) -> None
 
 
 def test_groups_are_renamed(tmp_path: Path) -> None:
-    """Keys at their places; a group of such a name is not one of them."""
+    """Keys in their places; a group that has such a name keeps it."""
     text = "tidy: {hours: [04:30]}\ngroups:\n  fresh_h: {workflows: [a], fresh_h: 3, sensor: {every_s: 60}}\n"
     converted = apply(text, edits_of(text, GROUPS_FILE))
     (tmp_path / "groups.yaml").write_text(converted)
@@ -194,7 +194,7 @@ def test_merged_and_shared_mappings_are_renamed_once() -> None:
     assert apply(text, edits) == "a: &x {new: 1}\nb:\n  <<: *x\n  new: 2\n"
 
 
-def test_a_file_that_is_not_yaml_is_left(old: Installation) -> None:
+def test_a_file_that_is_not_yaml_is_unchanged(old: Installation) -> None:
     """It is reported by `millpond validate`; the others are upgraded."""
     broken = old.workflows / "acme__leads" / "defs.yaml"
     broken.write_text("type: assets.delivery.workflow.SyncWorkflow\nattributes: [")

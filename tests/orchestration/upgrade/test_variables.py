@@ -49,7 +49,7 @@ def test_blank_and_doubled_names_are_harmless(monkeypatch: pytest.MonkeyPatch, o
 
 
 def test_settings_of_env_are_in_effect_at_once(folder: Path) -> None:
-    """The process that renames them goes on with their values, not with the defaults."""
+    """The process that renames them uses their values, not the defaults."""
     file = folder / ".env"
     file.write_text("MILLPOND_RELEASERS=ada\nMILLPOND_HOME=elsewhere\n")
     file.chmod(0o600)
@@ -68,8 +68,8 @@ def test_settings_of_env_are_in_effect_at_once(folder: Path) -> None:
     ensure_current(pytest.fail)
 
 
-def test_a_file_that_another_process_renamed_is_no_environment(folder: Path) -> None:
-    """Two processes read the old file, one renames it, and both go on."""
+def test_variables_of_a_file_that_another_process_converted_are_not_an_error(folder: Path) -> None:
+    """Two processes read the old file, one converts it, and both continue."""
     (folder / ".env").write_text("MILLPOND_RELEASERS=ada\n")
     load_dotenv(folder / ".env")
     (folder / ".env").write_text("MILLPOND_APPROVERS=ada\n")
@@ -78,7 +78,7 @@ def test_a_file_that_another_process_renamed_is_no_environment(folder: Path) -> 
     assert MillpondSettings().approvers == "ada"
 
 
-def test_the_environment_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_takes_precedence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As before: a variable that is set is not replaced by the file's."""
     (folder / ".env").write_text("MILLPOND_RELEASERS=ada\n")
     load_dotenv(folder / ".env")

@@ -25,6 +25,11 @@ INSTANCE = """
 telemetry: {enabled: false}
 nux: {enabled: false}
 run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}
+storage:
+  custom:
+    module: orchestration.dagster_storage
+    class: KeptSqliteStorage
+    config: {base_dir: {env: DAGSTER_HOME}}
 """
 MILLPOND = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
 TOKEN = "a-token-that-signs-in"

@@ -101,7 +101,6 @@ def test_a_row_of_nulls_is_a_row_and_names_are_lower_case() -> None:
         pytest.param(httpx.Response(200, json=page(1, 2, more=True)), id="short, but announces more"),
         pytest.param(httpx.Response(200, json=page(1, 2, totalResults=5)), id="ends before the total"),
         pytest.param(httpx.Response(200, json=page(1, 2, offset=1000)), id="another page"),
-        pytest.param(httpx.Response(200, json=page(1, items=[{"id": {"refName": "x"}}])), id="nested"),
         pytest.param(httpx.Response(200, json=page(1, items=["x"])), id="not an object"),
     ],
 )
@@ -109,6 +108,15 @@ def test_a_malformed_response_is_never_read_as_fewer_rows(response: httpx.Respon
     """Rows missing here would look deleted later."""
     with pytest.raises(ContractError, match="netsuite: query customer"):
         answering(lambda _: response).suiteql(QUERY, ["0"])
+
+
+@pytest.mark.parametrize("key", [{"refName": "x"}, [1], "", "1\ufffd", None])
+def test_a_row_without_a_readable_key_is_never_skipped(key: Any) -> None:
+    """Any other value is held as it came, and named; a record that nothing identifies would be lost."""
+    client = answering(lambda _: httpx.Response(200, json=page(1, items=[{"id": key}])))
+
+    with pytest.raises(ContractError, match="whole number in id"):
+        list(client.read_keyset(QUERY))
 
 
 UNUSABLE = [

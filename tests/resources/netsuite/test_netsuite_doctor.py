@@ -253,3 +253,19 @@ def test_a_missing_key_file_is_reported(tmp_path: Path) -> None:
     (found,) = check_key_file(tmp_path / "nothing.pem", NOW)
 
     assert "NETSUITE_PRIVATE_KEY_FILE" in found.fix
+
+
+@pytest.mark.parametrize(("status", "text"), [(400, "Ogiltig sökning."), (403, "No."), (404, ""), (500, "Fel.")])
+def test_a_refused_table_is_found_whatever_the_words(account: Sandbox, status: int, text: str) -> None:
+    """As a run finds it: optional, or with the permission that the role lacks."""
+    hidden = ("subsidiary", "department", "deletedrecord")
+    found = findings(
+        account, optional=("subsidiary",), hidden_tables=hidden, hidden_table_text=text, hidden_table_status=status
+    )
+
+    results = {each.check: each for each in found}
+    assert results["table subsidiary"].found == "was not found; it is optional"
+    assert results["OneWorld"].passed
+    assert "'Departments'" in results["table department"].fix
+    assert "'Deleted Records'" in results["table deletedrecord"].fix
+    assert results["table customer"].passed

@@ -1,4 +1,4 @@
-"""NetSuite's envelopes in any form: pages, limits, the metadata catalog, notes of deletions, refusals."""
+"""NetSuite's envelopes in any form: pages, limits, the metadata catalog, notes of deletions, errors."""
 
 from typing import Any
 

@@ -57,15 +57,14 @@ def test_cells_are_counted_whatever_the_texts_contain(texts: list[str]) -> None:
 
 @pytest.mark.parametrize("value", [3, True, {"refName": "x"}, [1], [], None])
 def test_a_page_with_other_values_than_texts_is_parsed(value: Any) -> None:
-    """A number is accepted, a nested value is not; neither is counted as a text."""
+    """A number is read as text, a nested value as its JSON, and named; neither is counted as a text."""
     page = scan_page(orjson.dumps(body([{"links": [], "id": "1", "x": value}])), "id", "query")
 
     assert page.cells is None
-    if isinstance(value, dict | list):
-        with pytest.raises(ContractError, match="x is not a scalar"):
-            page.normalized()
-    else:
-        assert page.normalized().cells == (1 if value is None else 2)
+    read = page.normalized()
+    assert read.cells == (1 if value in (None, []) else 2)
+    is_nested = isinstance(value, dict | list) and bool(value)
+    assert [(row["id"], column) for row, column in read.repaired] == ([("1", "x")] if is_nested else [])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_a_normalized_page_is_not_parsed_again() -> None:
     ],
 )
 def test_a_number_keeps_its_digits(number: str, expected: str) -> None:
-    """The documentation promises texts; a number is read digit by digit, and never by way of binary fractions."""
+    """The documentation promises strings; a number is read digit by digit, never as a binary fraction."""
     answer = orjson.dumps(body([{"links": [], "id": "1", "x": "@"}])).replace(b'"@"', number.encode())
 
     assert parse_page(answer, "query").rows == [{"id": "1", "x": expected}]
@@ -146,3 +145,16 @@ def test_a_byte_order_mark_is_skipped() -> None:
     page = scan_page(b"\xef\xbb\xbf" + orjson.dumps(body(ROWS)), "id", "query").normalized()
 
     assert (page.count, page.last_key, page.repaired) == (2, 9, ())
+
+
+@pytest.mark.parametrize("name", [b"x\\ud83d", b"x\\u0000", b"x\xff", b"Something New", b"name"])
+def test_a_column_that_was_not_asked_for_is_left_out_and_named(name: bytes) -> None:
+    """Whatever its name: a new one of NetSuite must not stop a table, nor be stored."""
+    answer = orjson.dumps(body([{"links": [], "id": "1", "x": "a", "@": "b"}])).replace(b"@", name)
+
+    page = scan_page(answer, "id", "query").normalized(("id", "x"))
+
+    assert orjson.loads(page.items) == [{"id": "1", "x": "a"}]
+    (left_out,) = page.left_out
+    assert left_out.startswith(name[:1].decode().lower())
+    assert left_out.encode().decode() == left_out

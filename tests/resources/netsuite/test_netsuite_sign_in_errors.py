@@ -31,7 +31,7 @@ QUERY = "select c.id from customer c"
     [(420, "clock is 7 minutes behind NetSuite's"), (-3600, "clock is 60 minutes ahead of NetSuite's")],
 )
 def test_a_wrong_clock_is_named(sandbox: Sandbox, auth: str, skew_s: int, text: str) -> None:
-    """The refused answer's Date shows it, so the keys are not suspected first."""
+    """The error response's Date shows it, so the keys are not suspected first."""
     sandbox.switches.set("netsuite", NetSuiteSwitches, clock_skew_s=skew_s)
 
     with with_keys(sandbox, auth) as client, pytest.raises(CredentialsError, match="synchronize it") as raised:
@@ -166,7 +166,8 @@ def test_a_lifetime_in_any_form_is_read(clock: StoppedClock, lifetime: Any, seco
 
 
 def test_the_companys_language_is_a_setting(sandbox: Sandbox) -> None:
-    """Without it, the refusal names the setting and its value; no column is suspected."""
+    """Without it, the error names the setting and its value; no column is suspected."""
+    sandbox.netsuite.insert("customer", [])
     sandbox.switches.set("netsuite", NetSuiteSwitches, company_language="zh")
 
     with open_netsuite(sandbox=str(sandbox.folder)) as client:

@@ -170,3 +170,44 @@ def test_a_notice_is_accepted_by_its_status_alone() -> None:
             Webhook(url).send(notice())
         with pytest.raises(NotSentError, match="HTTP 500"):
             Webhook(url).send(notice())
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Remove the proxies and authorities of this machine."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+WEB = [Webhook("https://alerts.invalid/x"), Slack("https://alerts.invalid/x", "alerts.invalid")]
+
+
+@pytest.mark.parametrize("receiver", WEB, ids=lambda each: each.name)
+def test_alerts_go_through_the_proxy_unless_it_is_excepted(
+    environment: pytest.MonkeyPatch, receiver: Webhook | Slack
+) -> None:
+    """Behind a proxy no other way leads out; its rejection shows that it was asked."""
+    with raw_server(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as proxy:
+        environment.setenv("HTTPS_PROXY", proxy.replace("//", "//user:geheim@"))
+        with pytest.raises(NotSentError, match=f"{receiver.name}: ProxyError") as raised:
+            receiver.send(notice())
+        environment.setenv("NO_PROXY", ".invalid")
+        with pytest.raises(NotSentError, match=f"{receiver.name}: ConnectError"):
+            receiver.send(notice())
+    assert "geheim" not in str(raised.value)
+
+
+def test_a_private_authority_is_trusted_by_alerts_too(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By the same variable as the three systems: webhook, Slack and mail."""
+    files = tls_files(tmp_path)
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    with raw_server(b"", ok, ok, files=files) as url, smtp_server(files, at_once=True) as mailbox:
+        mail = Mail("127.0.0.1", "a@example.com", ("b@example.com",), mailbox.port, tls="tls")
+        for receiver in (Webhook(url), mail):
+            with pytest.raises(NotSentError):
+                receiver.send(notice())
+        environment.setenv("SSL_CERT_FILE", str(files.ca))
+        for receiver in (Webhook(url), Slack(url, "127.0.0.1"), mail):
+            receiver.send(notice())

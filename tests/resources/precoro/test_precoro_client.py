@@ -14,6 +14,7 @@ from resources.errors import (
     RecordRejectedError,
     RequestRejectedError,
 )
+from resources.http import PARSE_ATTEMPTS
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
@@ -140,12 +141,14 @@ def test_an_unknown_field_is_a_rejected_request(precoro: PrecoroClient) -> None:
 
 @pytest.mark.parametrize("kind", [FaultKind.HTML, FaultKind.EMPTY, FaultKind.TRUNCATED])
 def test_an_unusable_page_never_shortens_a_list(precoro: PrecoroClient, sandbox: Sandbox, kind: FaultKind) -> None:
-    """The second of three pages is unusable: no list is returned."""
+    """The second of three pages is unusable: it is asked for again, and without it no list is returned."""
     fill(sandbox, 450)
-    sandbox.faults.plan("precoro", Fault(kind, method="GET", pattern="page=2"))
+    sandbox.faults.plan("precoro", Fault(kind, method="GET", pattern="page=2", times=PARSE_ATTEMPTS + 1))
 
     with pytest.raises(ContractError):
         precoro.options(FIELD)
+    assert len(precoro.options(FIELD)) > 450
+    assert sandbox.precoro.rate_limited_calls() == 0
 
 
 def test_a_read_is_repeated_after_a_failure(precoro: PrecoroClient, sandbox: Sandbox) -> None:

@@ -140,7 +140,7 @@ def test_a_field_in_any_form_is_read(changes: dict[str, Any], expected: CustomFi
      ("Text", False), ("Date", False)],
 )  # fmt: skip
 def test_only_a_field_of_another_known_type_is_refused(type_text: str, takes: bool) -> None:  # noqa: FBT001 - a case
-    """The names of types may be spelt otherwise, or translated."""
+    """The names of types may be spelled otherwise, or translated."""
     assert CustomField(5, "Projects", True, type_text).takes_options is takes
 
 

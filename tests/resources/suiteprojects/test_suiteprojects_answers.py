@@ -1,4 +1,4 @@
-"""The small answers of SuiteProjects Pro in any form: user, time, requests left, tokens, refused requests."""
+"""The small answers of SuiteProjects Pro in any form: user, time, requests left, tokens, failed requests."""
 
 import json
 import re
@@ -212,7 +212,7 @@ def answering_once(sandbox: Sandbox, *answers: httpx.Response) -> SuiteProjectsC
         httpx.Response(200, text='<response><Auth status="414"/></response>'),
     ],
 )
-def test_a_refusal_that_passes_is_tried_again(sandbox: Sandbox, answer: httpx.Response) -> None:
+def test_a_temporary_failure_is_retried(sandbox: Sandbox, answer: httpx.Response) -> None:
     """Whatever its status."""
     assert len(answering_once(sandbox, answer).execute([command("Time")])) == 1
 
@@ -225,7 +225,7 @@ def test_a_refusal_that_passes_is_tried_again(sandbox: Sandbox, answer: httpx.Re
         (httpx.Response(200, text='<response><Auth status="556"/></response>'), QuotaExhaustedError),
     ],
 )
-def test_a_refusal_that_stays_ends_the_run(sandbox: Sandbox, answer: httpx.Response, kind: type[Exception]) -> None:
+def test_a_lasting_failure_ends_the_run(sandbox: Sandbox, answer: httpx.Response, kind: type[Exception]) -> None:
     """By what to do about it."""
     with pytest.raises(kind):
         answering_once(sandbox, *[answer] * 20).execute([command("Time")])

@@ -9,7 +9,7 @@ import pytest
 from assets.warehouse.history import update_history
 from assets.warehouse.staging import stage_table
 from resources.warehouse.masking import Personal
-from resources.warehouse.resource import open_warehouse
+from resources.warehouse.open import open_warehouse
 from resources.warehouse.tables import ensure_table
 from resources.warehouse.warehouse import Warehouse
 from sql import names, statement

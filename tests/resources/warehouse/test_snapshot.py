@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from resources.warehouse.resource import open_warehouse
+from resources.warehouse.open import open_warehouse
 from resources.warehouse.tables import ensure_table, insert_frame
 from sql import statement
 

@@ -36,6 +36,8 @@ from resources.sandbox.switches import SwitchBoard
 
 # the second name of each is that of custom records
 CREATED, MODIFIED = ("datecreated", "created", "createddate"), ("lastmodifieddate", "lastmodified")
+# columns that refer to a customer, by table
+MOVED_BY_MERGE = {"job": ("customer", "parent"), "contact": ("company",), "customer": ("parent",)}
 _SEQUENCES = "create table if not exists id_sequence (name text primary key, last integer not null)"
 _CUSTOM_FIELDS = (
     "insert into customfield (internalid, scriptid, name, fieldtype, fieldvaluetype, recordtype, isinactive)"
@@ -98,8 +100,14 @@ class RecordStore:
         content = {"table": table.name, "row": dict(zip(row, to_sqlite(table, row), strict=True))}
         return self._late_writes.defer(connection, lock, "insert", content, now=self._clock.now(), switches=switches)
 
-    def update(self, table: str, key: int, **changes: Any) -> None:
+    def update(self, table: str, key: int, *, moves_date: bool = True, **changes: Any) -> None:
         """Change one record and move its lastmodifieddate, as a save in NetSuite does.
+
+        Args:
+            table: SuiteQL name of the table.
+            key: The record's key.
+            moves_date: False: the record changes without a save, so neither its date nor its owner's moves.
+            **changes: Values by column.
 
         Raises:
             KeyError: No record has that key.
@@ -108,11 +116,11 @@ class RecordStore:
         now, switches = self._clock.now(), self.load_switches()
         definition = with_custom_fields(TABLES[table], switches.custom_fields)
         self.apply_late_writes()
-        keeps_date = table == "customer" and "searchstage" in changes and not switches.conversion_moves_date
-        if not keeps_date:
+        is_conversion = table == "customer" and "searchstage" in changes
+        if moves_date and not (is_conversion and not switches.conversion_moves_date):
             changes = {**{name: now for name in MODIFIED if name in definition.columns}, **changes}
         values = dict(zip(changes, to_sqlite(definition, changes), strict=True))
-        owner_moved_at = utc_text(now) if touches_owner(definition, switches) else ""
+        owner_moved_at = utc_text(now) if moves_date and touches_owner(definition, switches) else ""
         content: dict[str, Any] = {"table": table, "key": key, "values": values, "moved": owner_moved_at}
         with self.store.write() as connection:
             lock = lock_name(connection, definition, key)
@@ -148,6 +156,33 @@ class RecordStore:
             if not is_late and not delete_row(connection, **content):
                 raise KeyError(f"{table} has no {key}")
         self._run_user_event(table, [key], "delete")
+
+    def merge(self, loser: int, survivor: int) -> list[tuple[str, int]]:
+        """Merge two customers: what belonged to the loser moves to the survivor, and the loser is deleted.
+
+        Returns:
+            Table and key of each record that moved.
+
+        Raises:
+            KeyError: One of them does not exist.
+        """
+        switches = self.load_switches()
+        self.apply_late_writes()
+        with self.store.read() as connection:
+            moved = {
+                (table, row[0], name)
+                for table, names in MOVED_BY_MERGE.items()
+                for name in names
+                for row in connection.execute(f'select "id" from "{table}" where "{name}" = ?', (loser,))
+            }
+            stages = connection.execute("select searchstage from customer where id = ?", (loser,)).fetchall()
+        if not stages:
+            raise KeyError(f"customer has no {loser}")
+        for table, key, name in sorted(moved):
+            self.update(table, key, moves_date=switches.merge_moves_dates, **{name: survivor})
+        self.update("customer", survivor, moves_date=switches.merge_moves_dates)
+        self.delete(str(stages[0][0]).lower() if switches.merge_notes_loser else "", "customer", loser)
+        return sorted({(table, key) for table, key, _ in moved})
 
     def _run_user_event(self, table: str, keys: Iterable[int], event: str) -> None:
         """Run the user event script on saved records; a customer's record type is its stage."""
@@ -197,6 +232,8 @@ class RecordStore:
                 hidden_tables=tuple(loaded.hidden_tables),
                 hidden_columns=tuple(loaded.hidden_columns),
                 empty_tables=tuple(loaded.empty_tables),
+                hidden_records=tuple(loaded.hidden_records),
+                blank_columns=tuple(loaded.blank_columns),
                 custom_fields=tuple(loaded.custom_fields),
             )
             self._loaded = loaded, hashable

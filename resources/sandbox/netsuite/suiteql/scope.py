@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from resources.sandbox.netsuite.errors import QUERY_PREFIX, ApiError, unknown_column, unsupported
+from resources.sandbox.netsuite.errors import QUERY_PREFIX, ApiError, unknown_name, unsupported
 from resources.sandbox.netsuite.suiteql.typed import Typed, identifier
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 
@@ -66,7 +66,7 @@ class Scope:
         if self.switches.unknown_column_500:
             detail = "An unexpected error occurred. Error ID: mp1ah7ru5f8zv0x2bq4nk"
             return ApiError(500, "UNEXPECTED_ERROR", detail, reason=f"unknown column {name}")
-        return unknown_column(self._unknown_text(name, table), self.switches.unknown_column_status)
+        return unknown_name(self._unknown_text(name, table), self.switches.unknown_column_status)
 
     def _unknown_text(self, name: str, table: str) -> str:
         known = ", ".join(f"{each.alias}={each.table}" for each in self.sources.values())

@@ -16,7 +16,7 @@ from resources.sandbox.netsuite.suiteql.parser import parse
 from resources.sandbox.netsuite.suiteql.query_block import SHUFFLED, Block, order_terms, select_block
 from resources.sandbox.netsuite.suiteql.scope import Scope, Source
 from resources.sandbox.netsuite.suiteql.typed import Typed, as_local, identifier, quoted
-from resources.sandbox.netsuite.suiteql.visible_columns import columns_of
+from resources.sandbox.netsuite.suiteql.visible_columns import columns_of, visible_rows
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 
 
@@ -124,9 +124,7 @@ class _Translation:
                 raise unsupported("qualified table name")
             columns = columns_of(table, alias, self._switches)
             key = f"{identifier(alias)}.{identifier(READABLE[table].key)}" if table in TABLES else ""
-            rows = identifier(table)
-            if table in self._switches.empty_tables:
-                rows = f"(SELECT * FROM {rows} WHERE false)"
+            rows = visible_rows(table, self._switches)
             return Source(alias, table, columns, f"{rows} AS {identifier(alias)}", key)
         if isinstance(node, exp.Table):
             return _derived(alias, self._named[node.name.lower()])

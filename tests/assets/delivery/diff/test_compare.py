@@ -91,7 +91,7 @@ def test_a_child_moves_to_a_parent_that_is_yet_to_be_created() -> None:
 
 
 def test_a_child_without_a_parent_moves_to_the_top() -> None:
-    """NetSuite has no parent any more, and the workflow file maps parents."""
+    """NetSuite no longer has a parent, and the workflow file maps parents."""
     top = desired("100", source="projects")
 
     assert changes(plan_rows([top], [actual("902", "100", parent_id="901")])[0]) == {PARENT: ("901", None)}

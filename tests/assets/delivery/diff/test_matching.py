@@ -92,7 +92,7 @@ def test_a_linked_record_that_was_taken_over_is_not_deactivated() -> None:
 
 
 def test_a_linked_record_that_lost_its_key_gets_it_back() -> None:
-    """Somebody cleared the field manually; the link still identifies the record."""
+    """Someone cleared the field manually; the link still identifies the record."""
     row = plan_rows([desired()], [actual(external_id=None, name="Company 1")], [link()])[0]
 
     assert (row["matched_by"], changes(row)) == ("link", {"externalId": (None, "1")})

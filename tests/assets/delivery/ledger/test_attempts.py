@@ -57,7 +57,7 @@ def test_only_the_last_outcome_counts_as_a_rejection(
         rows = [attempt(state, seconds=place, attempt_id=f"a{place // 2}") for place, state in enumerate(states)]
         write_attempts(con, rows)
 
-        found = read_rejected(con, "flow", MOMENT + timedelta(seconds=since_s))
+        found = read_rejected(con, "flow", MOMENT + timedelta(seconds=since_s), MOMENT + timedelta(days=1))
 
     assert found.columns == list(REJECTED_SCHEMA)
     assert [row["rejected_reason"] for row in found.to_dicts()] == ["too odd"] * is_rejected

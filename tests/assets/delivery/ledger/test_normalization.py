@@ -1,4 +1,4 @@
-"""Silent changes of values by a target are recorded, and not sent against."""
+"""Values that a target changes silently are recorded, and not sent again."""
 
 from typing import Any
 

@@ -42,17 +42,17 @@ def test_a_plan_that_trips_a_guard_waits_and_is_not_sent(waiting: tuple[Workflow
     assert runner.warehouse.read("select * from sync_attempts").is_empty()
 
 
-def test_a_released_plan_is_sent_as_it_was_made(waiting: tuple[WorkflowRunner, str], sandbox: Sandbox) -> None:
+def test_an_applied_plan_is_sent_as_it_was_made(waiting: tuple[WorkflowRunner, str], sandbox: Sandbox) -> None:
     """It is sent once."""
     runner, plan_id = waiting
 
-    synced = runner.release(plan_id[:6], "released")
+    synced = runner.apply(plan_id[:6], "applied")
 
     assert (synced.counts["created"], keys(sandbox), runner.states()) == (2, ["1", "2"], {plan_id: "sent"})
     sent = runner.table("sync_plans").to_dicts()[0]
-    assert (sent["sent_by"], sent["writes"]) == ("released", 2)
+    assert (sent["sent_by"], sent["writes"]) == ("applied", 2)
     with pytest.raises(SyncError, match=f"plan {plan_id} is sent"):
-        runner.release(plan_id, "again")
+        runner.apply(plan_id, "again")
 
 
 def test_a_rejected_plan_cannot_be_sent(waiting: tuple[WorkflowRunner, str], sandbox: Sandbox) -> None:
@@ -63,7 +63,7 @@ def test_a_rejected_plan_cannot_be_sent(waiting: tuple[WorkflowRunner, str], san
         plans.reject(con, plans.find(con, plan_id), moment, "not on a Friday")
 
     with pytest.raises(SyncError, match=f"plan {plan_id} is rejected"):
-        runner.release(plan_id, "released")
+        runner.apply(plan_id, "applied")
     with runner.warehouse.writer() as con, pytest.raises(PlanError, match="is rejected already"):
         plans.reject(con, plans.find(con, plan_id), moment, "again")
 
@@ -77,7 +77,7 @@ def test_an_expired_plan_cannot_be_sent(waiting: tuple[WorkflowRunner, str], san
     sandbox.clock.sleep(24 * 3600 + 1)
 
     with pytest.raises(SyncError, match=f"plan {plan_id} expired at "):
-        runner.release(plan_id, "released")
+        runner.apply(plan_id, "applied")
 
     assert keys(sandbox) == []
 
@@ -87,10 +87,10 @@ def test_a_plan_can_be_sent_up_to_its_last_hour(waiting: tuple[WorkflowRunner, s
     runner, plan_id = waiting
     sandbox.clock.sleep(24 * 3600 - 60)
 
-    assert runner.release(plan_id, "released").counts["created"] == 2
+    assert runner.apply(plan_id, "applied").counts["created"] == 2
 
 
-def test_of_two_concurrent_releases_one_sends(waiting: tuple[WorkflowRunner, str], sandbox: Sandbox) -> None:
+def test_of_two_concurrent_applies_one_sends(waiting: tuple[WorkflowRunner, str], sandbox: Sandbox) -> None:
     """Two people act on the same alert: the second gets an error, and nothing is created twice."""
     runner, plan_id = waiting
 
@@ -98,7 +98,7 @@ def test_of_two_concurrent_releases_one_sends(waiting: tuple[WorkflowRunner, str
         with open_precoro(sandbox=sandbox.folder) as client:
             mine = WorkflowRunner(runner.warehouse, OptionTarget(client, 5144), sandbox.clock, runner.spec)
             try:
-                mine.release(plan_id, run_id)
+                mine.apply(plan_id, run_id)
             except SyncError as error:
                 return str(error)
             return "sent"
@@ -128,7 +128,7 @@ def test_a_plan_with_modified_rows_is_refused(waiting: tuple[WorkflowRunner, str
         con.execute(edit)
 
     with pytest.raises(PlanError, match=f"plan {plan_id}: its rows were modified after it was stored"):
-        runner.release(plan_id, "released")
+        runner.apply(plan_id, "applied")
 
     assert (runner.states(), keys(sandbox)) == ({plan_id: "waiting"}, [])
 
@@ -144,7 +144,7 @@ def test_a_waiting_plan_keeps_its_rows(waiting: tuple[WorkflowRunner, str], sand
     assert rows.filter(pl.col("plan_id") == plan_id).height == 2
     assert runner.states()[newer.plan_id] == "waiting"
     assert runner.states()[emptied.plan_id] == "expired"
-    assert runner.release(plan_id, "released").counts["created"] == 2
+    assert runner.apply(plan_id, "applied").counts["created"] == 2
     assert keys(sandbox) == ["1", "2"]
 
 
@@ -156,7 +156,7 @@ def test_a_ready_plan_expires_when_a_newer_one_is_made(precoro: WorkflowRunner) 
     assert precoro.states() == {old.plan_id: "expired", new.plan_id: "ready"}
     assert precoro.table("plan_flow")["plan_id"].unique().to_list() == [new.plan_id]
     with pytest.raises(SyncError, match="is expired"):
-        precoro.release(old.plan_id, "released")
+        precoro.apply(old.plan_id, "applied")
 
 
 def test_an_empty_source_makes_an_empty_plan(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
@@ -173,7 +173,7 @@ def test_a_plan_is_found_by_its_first_characters(waiting: tuple[WorkflowRunner, 
     runner, _ = waiting
 
     with pytest.raises(SyncError, match="no plans begin with zz; list them with `millpond plans`"):
-        runner.release("zz", "released")
+        runner.apply("zz", "applied")
     runner.plan("second")
     with runner.warehouse.writer() as con, pytest.raises(SyncError, match="2 plans begin with "):
         plans.find(con, "")
@@ -185,7 +185,7 @@ def test_a_plan_belongs_to_its_workflow(waiting: tuple[WorkflowRunner, str], san
     runner.name = "other"
 
     with pytest.raises(SyncError, match="belongs to flow, not to other"):
-        runner.release(plan_id, "released")
+        runner.apply(plan_id, "applied")
 
     assert keys(sandbox) == []
 
@@ -198,4 +198,4 @@ def test_a_plan_table_of_an_older_version_is_replaced(waiting: tuple[WorkflowRun
     runner.plan("newer")
 
     with pytest.raises(PlanError, match="its rows were modified after it was stored"):
-        runner.release(plan_id, "released")
+        runner.apply(plan_id, "applied")

@@ -74,13 +74,13 @@ def test_the_next_plan_waits_for_approval(truncating: WorkflowRunner, sandbox: S
     assert truncating.table("sync_runs")["state"].to_list()[0] == "halted"
 
 
-def test_releasing_the_plan_accepts_the_findings(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
+def test_applying_the_plan_accepts_the_findings(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
     """They stay accepted, even if the daily quota ends the run early; the file need not change."""
     truncating.stage(*many("A long name {}")).run()
     sandbox.clock.sleep(60)
     planned = truncating.plan("seen")
 
-    assert truncating.release(planned.plan_id, "released").stop is None
+    assert truncating.apply(planned.plan_id, "applied").stop is None
 
     assert ours(sandbox) == MANY
     assert set(truncating.run().values()) == {("unchanged", "kept_so")}
@@ -88,13 +88,13 @@ def test_releasing_the_plan_accepts_the_findings(truncating: WorkflowRunner, san
     assert batches(sandbox) == [5, MANY - 5, MANY]
 
 
-def test_releasing_a_part_accepts_nothing(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
-    """One record, sent to look at it in the target, says nothing about the others."""
+def test_applying_a_part_accepts_nothing(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
+    """One record that was sent to inspect it in the target says nothing about the others."""
     truncating.stage(*many("A long name {}")).run()
     sandbox.clock.sleep(60)
     planned = truncating.plan("seen")
 
-    assert isinstance(truncating.release(planned.plan_id, "released", "record=60").stop, ContractError)
+    assert isinstance(truncating.apply(planned.plan_id, "applied", "record=60").stop, ContractError)
 
     sandbox.clock.sleep(60)
     assert [each.guard for each in truncating.plan("later").tripped] == ["canary"]
@@ -106,7 +106,7 @@ def test_undoing_the_canary_accepts_nothing(truncating: WorkflowRunner, sandbox:
     truncating.stage(*many("A long name {}", 8)).plan("first")
     truncating.send("first")
     sandbox.clock.sleep(60)
-    truncating.release(truncating.undo("first").plan_id, "undone")
+    truncating.apply(truncating.undo("first").plan_id, "undone")
     assert set(truncating.stage(*many("A long name {}", 5)).run().values()) == {("skipped", "undone")}
     sandbox.clock.sleep(60)
 

@@ -101,7 +101,7 @@ def test_the_reason_explains_what_to_do() -> None:
     assert (found.guard, found.rows, found.allowed) == ("deactivate", 3, 2)
     assert found.reason == (
         "3 records would be deactivated; the limit is 2 (5 % of 40, at least 1, at most 9). If this is intended,"
-        " release the plan, or raise guards.deactivate in the workflow file and run again"
+        " apply the plan, or raise guards.deactivate in the workflow file and run again"
     )
 
 
@@ -223,6 +223,62 @@ def test_a_field_that_empties_as_a_whole_stops_a_run(
     assert not tripped or f"`code` would lose {lost} of {30 - blank_before} values" in planned.tripped[0].reason
 
 
+@pytest.mark.parametrize(
+    ("lost", "values", "tripped"),
+    [(30, 30, ["emptied_field"]), (23, 30, ["emptied_field"]), (22, 30, []), (3, 3, ["emptied_field"]), (30, 2, [])],
+)
+def test_a_field_that_gets_one_value_everywhere_stops_a_run(
+    precoro: WorkflowRunner, lost: int, values: int, tripped: list[str]
+) -> None:
+    """A placeholder for what the role may not see, or a lookup that gives one answer, loses as much as a blank.
+
+    A field of two values is a type or a switch, which a decision may well set everywhere.
+    """
+    precoro.spec = one_source(fields=WITH_CODE, guards=GENEROUS)
+    size = max(lost, min(values, 30))
+    before = [customer(str(key), entity_number=f"C{key % values}") for key in range(size)]
+    precoro.stage(*before).run()
+
+    after = [customer(str(key), entity_number="-" if key < lost else f"C{key % values}") for key in range(size)]
+    planned = precoro.stage(*after).plan("constant")
+
+    assert [each.guard for each in planned.tripped] == tripped
+    assert not tripped or "values to one and the same" in planned.tripped[0].reason
+
+
+LOST = {
+    "from": ({"from": "email"}, {"email": None}),
+    "custom": ({"from": "custentity_export"}, {"custentity_export": None}),
+    "sql": ({"sql": "upper(alt_name)"}, {"alt_name": None}),
+    "values": (
+        {"from": "subsidiary_id", "values": {str(key): f"S{key}" for key in range(30)}, "on_unmapped": "blank"},
+        {"subsidiary_id": None},
+    ),
+}
+
+
+@pytest.mark.parametrize("row", LOST)
+@pytest.mark.parametrize("share", ["all", "half"])
+def test_a_column_that_is_no_longer_shown_stops_a_run_of_thirty_records(
+    precoro: WorkflowRunner, row: str, share: str
+) -> None:
+    """By default, however it is mapped, and also if it empties in one subsidiary only."""
+    mapped, blank = LOST[row]
+    precoro.spec = one_source(fields=[*OPTION_ROWS, {"field": "code", **mapped}])
+
+    def given(key: int, **changes: object) -> dict[str, object]:
+        names = {"email": f"{key}@x.example", "custentity_export": f"E{key}", "alt_name": f"N{key}"}
+        return customer(str(key), **({**names, "subsidiary_id": str(key)} | changes))
+
+    precoro.stage(*(given(key) for key in range(30))).run()
+    hidden = range(0, 30, 1 if share == "all" else 2)
+
+    planned = precoro.stage(*(given(key, **(blank if key in hidden else {})) for key in range(30))).plan("lost")
+
+    tripped = {each.guard for each in planned.tripped}
+    assert tripped == ({"clear_values", "emptied_field"} if share == "all" else {"clear_values"})
+
+
 def test_moved_records_stop_a_run(precoro: WorkflowRunner) -> None:
     """A broken join puts every project under one customer."""
     precoro.spec = option_tree(guards={"reparent": {"percent": 0, "rows": 0}})
@@ -268,12 +324,12 @@ def test_losing_exactly_half_or_a_few_records_is_allowed(suiteprojects: Workflow
     assert [each.guard for each in suiteprojects.stage(*customers(2)).plan("lost").tripped] == ["source_shrunk"]
 
 
-def test_a_released_plan_sets_the_new_size(suiteprojects: WorkflowRunner) -> None:
+def test_an_applied_plan_sets_the_new_size(suiteprojects: WorkflowRunner) -> None:
     """Asking again would teach people to approve without reading."""
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(*customers(40)).run()
     planned = suiteprojects.stage(*customers(19)).plan("halved")
-    suiteprojects.release(planned.plan_id, "released")
+    suiteprojects.apply(planned.plan_id, "applied")
 
     assert suiteprojects.plan("next").tripped == []
 
@@ -282,7 +338,7 @@ def test_an_undo_does_not_change_the_size(suiteprojects: WorkflowRunner) -> None
     """Its plan has few rows, but the source is as large as before."""
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(*customers(40)).run()
-    suiteprojects.release(suiteprojects.undo("run 0", "1").plan_id, "undone")
+    suiteprojects.apply(suiteprojects.undo("run 0", "1").plan_id, "undone")
 
     planned = suiteprojects.stage(*customers(19)).plan("halved")
 

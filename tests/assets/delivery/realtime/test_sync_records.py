@@ -223,7 +223,7 @@ def test_guards_apply_to_realtime_plans(options: WorkflowRunner) -> None:
     assert done.planned is not None
     assert [each.guard for each in done.planned.tripped] == ["update"]
     assert options.states()[done.planned.plan_id] == PlanState.WAITING
-    assert options.release(done.planned.plan_id, "released").writes == 1
+    assert options.apply(done.planned.plan_id, "applied").writes == 1
 
 
 def test_before_the_first_run_plan_id_nothing_is_brought(precoro: WorkflowRunner) -> None:

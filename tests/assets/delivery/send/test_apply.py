@@ -202,7 +202,7 @@ def test_a_rejected_record_is_retried_after_its_parent_changed(precoro: Workflow
 def test_a_rejected_update_is_retried_after_an_edit_in_the_target(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:
-    """The target's record differs from the one that it refused to change: try once, and not again."""
+    """The target's record differs from the one that it did not change: try once, and not again."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, strict_lengths={"Customer.company": 10})
     suiteprojects.spec = suite_customers()
     suiteprojects.stage(customer("1")).run()

@@ -1,4 +1,4 @@
-"""A released plan: the selected part of it, without rows that are out of date."""
+"""An applied plan: the selected part of it, without rows that are out of date."""
 
 from collections.abc import Sequence
 
@@ -40,13 +40,13 @@ def mixed(precoro: WorkflowRunner) -> WorkflowRunner:
         ((), {"1", "2", "3", "4"}),
     ],
 )
-def test_a_plan_is_released_in_part(mixed: WorkflowRunner, only: Sequence[str], touched: set[str]) -> None:
+def test_a_plan_is_applied_in_part(mixed: WorkflowRunner, only: Sequence[str], touched: set[str]) -> None:
     """Several values of one filter mean any of them, several filters mean all of them."""
     plan_id = mixed.plan("planned").plan_id
 
-    synced = mixed.release(plan_id, "released", *only)
+    synced = mixed.apply(plan_id, "applied", *only)
 
-    written = mixed.warehouse.read("select source_id from sync_attempts where run_id = 'released'")
+    written = mixed.warehouse.read("select source_id from sync_attempts where run_id = 'applied'")
     assert set(written["source_id"]) == touched == set(synced.decisions["source_id"])
     assert mixed.states()[plan_id] == "sent"
 
@@ -67,7 +67,7 @@ def test_the_key_need_not_be_the_source_id(precoro: WorkflowRunner, sandbox: San
     sandbox.precoro.add_option("meanwhile", external_id="5")
     sandbox.clock.sleep(120)
 
-    actions = {row["source_id"]: row["action"] for row in precoro.release(plan_id, "released").decisions.to_dicts()}
+    actions = {row["source_id"]: row["action"] for row in precoro.apply(plan_id, "applied").decisions.to_dicts()}
 
     assert (actions["3"], actions["5"]) == ("create", "skipped")
     assert sorted(names(sandbox)) == ["2", "3", "4", "5"]
@@ -75,26 +75,26 @@ def test_the_key_need_not_be_the_source_id(precoro: WorkflowRunner, sandbox: San
 
 @pytest.mark.parametrize("word", ["name", "name=x", "record=", "=create"])
 def test_an_unknown_filter_is_rejected(mixed: WorkflowRunner, word: str) -> None:
-    """A typo must not release the whole plan."""
+    """A typo must not apply the whole plan."""
     plan_id = mixed.plan("planned").plan_id
 
     with pytest.raises(SyncError, match="use action=…, record=…, field=…"):
-        mixed.release(plan_id, "released", word)
+        mixed.apply(plan_id, "applied", word)
 
 
 @pytest.mark.long
 def test_a_mistyped_filter_does_not_use_up_the_plan(mixed: WorkflowRunner) -> None:
-    """The plan can still be released."""
+    """The plan can still be applied."""
     plan_id = mixed.plan("planned").plan_id
     with pytest.raises(SyncError):
-        mixed.release(plan_id, "released", "nonsense")
+        mixed.apply(plan_id, "applied", "nonsense")
 
-    assert mixed.release(plan_id, "again", "record=3").counts["created"] == 1
+    assert mixed.apply(plan_id, "again", "record=3").counts["created"] == 1
 
 
 def test_only_the_selected_field_is_written(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
     """Precoro takes whole options: the other fields keep their values, and the next run updates them."""
-    mixed.release(mixed.plan("planned").plan_id, "released", "field=name")
+    mixed.apply(mixed.plan("planned").plan_id, "applied", "field=name")
     option = next(each for each in sandbox.precoro.options() if each["external_id"] == "1")
     assert (option["name"], option["code"]) == ("New", "C1")
 
@@ -114,7 +114,7 @@ def test_a_field_of_an_inactive_record_does_not_reactivate_it(suiteprojects: Wor
     planned = suiteprojects.stage(customer("1", company_name="New")).plan("planned")
     assert planned.plan["action"].to_list() == ["reactivate"]
 
-    suiteprojects.release(planned.plan_id, "released", "field=company")
+    suiteprojects.apply(planned.plan_id, "applied", "field=company")
 
     (row,) = [row for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1"]
     assert (row["company"], row["active"]) == ("New", "0")
@@ -123,12 +123,12 @@ def test_a_field_of_an_inactive_record_does_not_reactivate_it(suiteprojects: Wor
 
 @pytest.mark.long
 def test_a_selected_child_is_created_below_its_parent(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
-    """Its parent is not part of the release, and exists in the target."""
+    """Its parent is not in the applied part, and exists in the target."""
     precoro.spec = option_tree()
     precoro.stage(customer("1")).run()
     plan_id = precoro.stage(customer("1"), below=(project("100"), project("200"))).plan("planned").plan_id
 
-    synced = precoro.release(plan_id, "released", "record=100")
+    synced = precoro.apply(plan_id, "applied", "record=100")
 
     assert (synced.counts["created"], synced.counts["blocked"]) == (1, 0)
     assert parents_of(sandbox) == {"1": None, "100": "1"}
@@ -136,10 +136,10 @@ def test_a_selected_child_is_created_below_its_parent(precoro: WorkflowRunner, s
 
 @pytest.mark.long
 def test_a_selected_child_without_its_new_parent_is_blocked(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
-    """Its parent is new and not part of the release."""
+    """Its parent is new and not in the applied part."""
     plan_id = precoro.stage(customer("1"), below=(project("100"),)).plan("planned").plan_id
 
-    synced = precoro.release(plan_id, "released", "record=100")
+    synced = precoro.apply(plan_id, "applied", "record=100")
 
     assert synced.counts["blocked"] == 1
     assert parents_of(sandbox) == {}
@@ -149,7 +149,7 @@ def test_a_selected_child_without_its_new_parent_is_blocked(precoro: WorkflowRun
 
 
 def excluded(runner: WorkflowRunner) -> dict[str, tuple[str, str]]:
-    """Return reason code and reason of the records that the last release excluded."""
+    """Return reason code and reason of the records that were excluded when the plan was last applied."""
     rows = runner.table("sync_flow").to_dicts()
     return {row["source_id"]: (row["reason_code"], row["reason"]) for row in rows if row["action"] == "skipped"}
 
@@ -174,7 +174,7 @@ def test_a_record_changed_in_netsuite_is_excluded(mixed: WorkflowRunner, sandbox
         customer("4", is_inactive=True),
     )
 
-    synced = mixed.release(plan_id, "released")
+    synced = mixed.apply(plan_id, "applied")
 
     assert excluded(mixed) == {
         "1": ("stale_source", "not sent: the NetSuite record changed after the plan was made"),
@@ -190,7 +190,7 @@ def test_a_record_reactivated_in_netsuite_is_not_deactivated(mixed: WorkflowRunn
     current = [customer("1", company_name="New", entity_number="N1"), *(customer(key) for key in ("2", "3", "4"))]
     plan_id = plan_then(mixed, *current)
 
-    mixed.release(plan_id, "released")
+    mixed.apply(plan_id, "applied")
 
     assert set(excluded(mixed)) == {"2"}
     assert all(option["enable"] for option in sandbox.precoro.options() if option["external_id"])
@@ -204,7 +204,7 @@ def test_a_record_edited_in_the_target_is_excluded(mixed: WorkflowRunner, sandbo
     sandbox.precoro.add_option("created", external_id="3")
     sandbox.clock.sleep(120)
 
-    synced = mixed.release(plan_id, "released")
+    synced = mixed.apply(plan_id, "applied")
 
     assert excluded(mixed) == {
         "1": ("stale_target", "not sent: edited in precoro after the plan was made: name"),
@@ -224,7 +224,7 @@ def test_a_record_deleted_in_the_target_is_excluded(suiteprojects: WorkflowRunne
     key = next(int(row["id"]) for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1")
     sandbox.suiteprojects.delete("Customer", key)
 
-    synced = suiteprojects.release(plan_id, "released")
+    synced = suiteprojects.apply(plan_id, "applied")
 
     assert excluded(suiteprojects) == {"1": ("stale_target", "not sent: the target's record is gone")}
     assert synced.counts["updated"] == 1
@@ -234,7 +234,7 @@ def test_a_record_deleted_in_the_target_is_excluded(suiteprojects: WorkflowRunne
 def test_decisions_on_unselected_records_are_kept(mixed: WorkflowRunner) -> None:
     """A part of a plan decides nothing about the other records."""
     before = open_decisions(mixed)
-    mixed.release(mixed.plan("planned").plan_id, "released", "action=create")
+    mixed.apply(mixed.plan("planned").plan_id, "applied", "action=create")
 
     after = open_decisions(mixed)
 
@@ -252,7 +252,7 @@ def test_unselected_fields_survive_a_put_that_resets(mixed: WorkflowRunner, sand
     """PUT may reset fields that the request does not name."""
     sandbox.switches.set("precoro", PrecoroSwitches, strict_put=True)
 
-    mixed.release(mixed.plan("planned").plan_id, "released", "field=code")
+    mixed.apply(mixed.plan("planned").plan_id, "applied", "field=code")
 
     option = next(each for each in sandbox.precoro.options() if each["external_id"] == "1")
     assert (option["name"], option["code"], option["enable"]) == ("Company 1", "N1", True)

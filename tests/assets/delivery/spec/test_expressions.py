@@ -35,7 +35,7 @@ def test_source_columns_include_selection_and_parents() -> None:
     ],
 )
 def test_an_expression_over_several_records_is_an_error(expression: str) -> None:
-    """It would have one value in a run of all records, and another one when a few records are brought."""
+    """It would have one value in a run of all records, and another one when only a few records are synced."""
     with pytest.raises(MappingError, match="one value, which depends on its own columns only"):
         parse(expression, "flow.customers.name")
 

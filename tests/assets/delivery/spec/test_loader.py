@@ -1,10 +1,13 @@
 """Workflow files are read as written, and every problem is reported with file, line, field and fix."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from assets.delivery.component.component import load_workflow
+from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.spec.loader import read_workflow
 from assets.delivery.spec.yaml_file import WorkflowFileError
 from tests.assets.delivery.builders import one_source
@@ -192,3 +195,63 @@ def test_the_shipped_workflows_can_be_read() -> None:
     assert {"suiteprojects__customers", "precoro__options"} <= specs.keys()
     notes = next(row for row in specs["suiteprojects__customers"].records[0].rows if row.field == "notes")
     assert notes.on == "create"
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (GOOD.replace("from: company_name", "from: {{ stage }}"), "7: braces or brackets as a key; put quotes"),
+        (GOOD.replace("customer_id", "[" * 5000 + "]" * 5000), "6: nested too deeply"),
+        (GOOD.replace("customer_id", "{a: " * 5000 + "}" * 5000), "6: nested too deeply"),
+        (GOOD.replace("customer_id", "- " * 5000), "6: "),
+        ("".join(f"{' ' * n}a:\n" for n in range(3000)), "51: nested too deeply; at most 50 levels"),
+        (BOMB + GOOD, "5: aliases (`*…`) that repeat too much"),
+        ("a: &a [*a]\n" + GOOD, "1: an alias (`*…`) within its own anchor"),
+        (GOOD.replace("company_name", "!!python/name:os.system x"), "7: a value with a tag"),
+        (GOOD.replace("company_name", "!!int abc"), "7: a value with a tag"),
+        (GOOD.replace("company_name", "!env SECRET"), "7: a value with a tag"),
+        (GOOD.replace("\n  source", "\n\tsource"), "4: "),
+        (GOOD.replace("  source", "  target: a\n  source"), "4: duplicate key `target`; remove one"),
+        (GOOD.replace("company_name", "[a: 1, ? [b] : 2]"), "7: "),
+        (GOOD.replace("company_name", "*unknown"), "7: found undefined alias 'unknown'"),
+        (GOOD.replace("company_name", "'unclosed"), "8: found unexpected end of stream"),
+        (GOOD + "---\n" + GOOD, "8: "),
+    ],
+)
+def test_whatever_a_file_contains_is_that_files_problem(tmp_path: Path, text: str, expected: str) -> None:
+    """With its line, at once, and never an error of Python that would stop all other workflows."""
+    assert problems_of(tmp_path, text).startswith(expected)
+
+
+@pytest.mark.parametrize("text", [GOOD.replace("company_name", "a\0b"), GOOD.replace("customer_id", "9" * 5000)])
+def test_a_problem_without_a_line_names_the_file(tmp_path: Path, text: str) -> None:
+    """Such as a control character, or a number that no program reads."""
+    assert problems_of(tmp_path, text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_that_files_problem(tmp_path: Path, encoding: str) -> None:
+    """Editors on Windows save such files."""
+    path = tmp_path / "defs.yaml"
+    path.write_text(f"{GOOD}# für\n", encoding=encoding)
+    with pytest.raises(WorkflowFileError, match="not UTF-8 text; save the file as UTF-8"):
+        read_workflow(path)
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    """It is UTF-8 all the same."""
+    path = tmp_path / "defs.yaml"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert read_workflow(path).source == "customers"
+
+
+@given(st.text(st.sampled_from("[]{}:,-?!&*#|>'\"%@`~ \n\tab0.\0\ufeff"), max_size=60))
+def test_any_text_is_a_workflow_or_that_files_problem(text: str) -> None:
+    """Nothing else is raised, whatever the parser makes of it."""
+    with TemporaryDirectory() as folder, pytest.raises(WorkflowFileError):
+        read_workflow(write_file(Path(folder), text))

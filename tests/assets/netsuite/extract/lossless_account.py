@@ -38,6 +38,7 @@ RECORD_TYPES = (
     "currencies",
     "entity_statuses",
 )
+VERIFY_DAYS = 2
 # columns that the role may lose temporarily
 HIDEABLE_COLUMNS = ("customer.fax", "customer.comments", "contact.title", "customer.custentity_region")
 ZONES = (
@@ -198,6 +199,7 @@ class Scenario:
                 "late_share": 0.4 if is_late else 0.0,
                 "late_s": random.choice((20, 200, 800)),
                 "late_seed": seed,
+                "merge_moves_dates": random.random() < 0.5,
             },
         )
 
@@ -234,7 +236,9 @@ class SimulatedAccount:
     runs: int = 0
     hooks: dict[int, Callable[[], None]] = field(default_factory=dict)
     queries: int = 0
-    settings: ExtractionSettings = field(default_factory=lambda: ExtractionSettings(custom_columns=CUSTOM))
+    settings: ExtractionSettings = field(
+        default_factory=lambda: ExtractionSettings(custom_columns=CUSTOM, verify_days=VERIFY_DAYS)
+    )
 
     @classmethod
     def of(cls, seed: int, folder: Path, *, short: bool = False) -> "SimulatedAccount":

@@ -37,6 +37,7 @@ class Edits:
         self._random = account.random
         self._netsuite = account.sandbox.netsuite
         self.unstamped: set[tuple[str, int]] = set()  # changed without a timestamp
+        self.moved: set[tuple[str, int]] = set()  # moved by a merge without a timestamp
         self.restored_ids: set[int] = set()
         self.unreported_deletions = False  # children may have been deleted without a trace
         self._next = account.random.choice((1, 900, 4_000_000))
@@ -187,14 +188,10 @@ class Edits:
         loser, winner = self._some("customer"), self._some("customer")
         if loser is None or winner is None or loser == winner:
             return "-"
-        for job in self.ids("job", where=f"customer = {loser}"):
-            self._netsuite.update("job", job, customer=winner, parent=winner)
-        for contact in self.ids("contact", where=f"company = {loser}"):
-            self._netsuite.update("contact", contact, company=winner)
-        for child in self.ids("customer", where=f"parent = {loser}"):
-            self._netsuite.update("customer", child, parent=winner)
-        self._netsuite.update("customer", winner, comments=f"merged with {loser}")
-        self._delete_customer(loser)
+        moved = self._netsuite.merge(loser, winner)
+        if not self._account.scenario.switches["merge_moves_dates"]:
+            late = self._account.scenario.has_late_writes  # what moves may be visible after the loser's deletion
+            (self.unstamped if late else self.moved).update(moved)
         return f"{loser} into {winner}"
 
     def customer_deleted(self) -> int | None:
@@ -362,6 +359,18 @@ class Edits:
             self._netsuite.update("customer", key, fax=value)
         return value
 
+    def changed_silently(self) -> str:
+        """Change a record without a save, as some imports and scripts do: no date moves."""
+        fields = {"customers": ("customer", "companyname"), "projects": ("job", "companyname")}
+        table, field = fields[
+            self._random.choice([each for each in self._account.scenario.record_types if each in fields])
+        ]
+        key = self._some(table)
+        if key is not None:
+            self._netsuite.update(table, key, moves_date=False, **{field: self.text()})
+            self.unstamped.add((table, key))
+        return f"{table} {key}"
+
     def saved_twice(self) -> int | None:
         """Edit a record twice in one second: both edits have the same timestamp."""
         key = self._some("customer")
@@ -379,5 +388,6 @@ class Edits:
         customer_created, customer_edited, customer_reparented, converted, merged, customer_deleted, restored,
         project_created, project_edited, project_deleted, contact_created, contact_edited, contact_deleted,
         subsidiary_edited, address_edited, default_moved, child_deleted, list_edited, imported, saved_twice,
+        changed_silently,
     )  # fmt: skip
-    WEIGHTS = (6, 8, 4, 6, 2, 2, 1, 4, 4, 2, 3, 3, 2, 4, 4, 3, 3, 2, 1, 2)
+    WEIGHTS = (6, 8, 4, 6, 2, 2, 1, 4, 4, 2, 3, 3, 2, 4, 4, 3, 3, 2, 1, 2, 8)

@@ -50,7 +50,7 @@ MODEL_TABLES = (
 )
 BY_NAME = {each.record_type: each for each in MODEL_TABLES}
 KEYS = {each.source: each.key for each in MODEL_TABLES} | {each.joined: "nkey" for each in MODEL_TABLES if each.joined}
-OWN = {"_row_hash", "_extracted_at", "_run_id", "_deleted_at"}
+OWN = {"_row_hash", "_extracted_at", "_run_id", "_deleted_at", "_deletion_evidence", "_reading"}
 DAYS = {"startdate", "enddate", "projectedenddate"}
 STAGE_OF = {"CUSTOMER": "customers", "LEAD": "leads", "PROSPECT": "prospects"}
 

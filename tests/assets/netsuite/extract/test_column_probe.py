@@ -27,7 +27,7 @@ def test_a_missing_optional_column_is_skipped_and_reported(account: NetSuiteAcco
     ]
 
 
-# refusals that name no column, or another one than the unknown one
+# errors that name no column, or another one than the unknown one
 REFUSALS: list[tuple[int, str]] = [
     (400, "Invalid or unsupported search."),
     (400, "Ogiltig sökning: fältet finns inte."),
@@ -44,8 +44,8 @@ REFUSALS: list[tuple[int, str]] = [
 
 
 @pytest.mark.parametrize(("status", "text"), REFUSALS)
-def test_a_refused_column_is_found_whatever_the_words(account: NetSuiteAccount, status: int, text: str) -> None:
-    """A refusal that names nothing, or something else, costs a few more calls and never the table."""
+def test_a_rejected_column_is_found_whatever_the_words(account: NetSuiteAccount, status: int, text: str) -> None:
+    """An error that names nothing, or something else, costs a few more calls and never the table."""
     hidden = ["customer.fax", "customer.terms", "customer.searchstage"]
     account.switch(hidden_columns=hidden, unknown_column_text=text, unknown_column_status=status)
     account.customers(1, phone="1")
@@ -57,7 +57,7 @@ def test_a_refused_column_is_found_whatever_the_words(account: NetSuiteAccount, 
     assert (report.inserted, account.raw("customers")["1"]["phone"]) == (1, "1")
 
 
-def test_many_refused_columns_are_found(account: NetSuiteAccount) -> None:
+def test_many_rejected_columns_are_found(account: NetSuiteAccount) -> None:
     """The number of missing columns has no limit, as long as the required ones are there."""
     optional = set(Query.of("customers").names) - record_type_of("customers").required
     hidden = sorted(optional - {"phone", "comments"})
@@ -73,8 +73,8 @@ def test_many_refused_columns_are_found(account: NetSuiteAccount) -> None:
 
 
 @pytest.mark.parametrize("text", ["Invalid or unsupported search.", "Unknown identifier 'sys_extract_utc'."])
-def test_a_refused_column_is_found_where_utc_does_not_work(account: NetSuiteAccount, text: str) -> None:
-    """Both are refused in the same words."""
+def test_a_rejected_column_is_found_where_utc_does_not_work(account: NetSuiteAccount, text: str) -> None:
+    """Both are rejected in the same words."""
     account.switch(hidden_columns=["customer.fax"], unknown_column_text=text, sys_extract_utc_works=False)
     account.customers(1, phone="1")
 
@@ -85,7 +85,7 @@ def test_a_refused_column_is_found_where_utc_does_not_work(account: NetSuiteAcco
 
 
 @pytest.mark.parametrize(("status", "text"), [(400, "Invalid or unsupported search."), (403, "No."), (500, "No.")])
-def test_a_refused_required_column_is_netsuites_error(account: NetSuiteAccount, status: int, text: str) -> None:
+def test_a_rejected_required_column_is_netsuites_error(account: NetSuiteAccount, status: int, text: str) -> None:
     """The optional columns are not the cause; NetSuite's sentence is passed on."""
     account.switch(hidden_columns=["customer.entityid"], unknown_column_text=text, unknown_column_status=status)
 
@@ -214,6 +214,62 @@ def test_an_optional_table_stays_empty_until_it_appears(account: NetSuiteAccount
     assert (appeared.mode, appeared.inserted) == ("full", 1)
 
 
+# a table that the role may not see, in other words than the documented ones
+HIDDEN: list[tuple[int, str]] = [
+    (400, "Ogiltig sökning: posten hittades inte."),
+    (400, "Invalid or unsupported search."),
+    (400, "Record 'customer' was not found."),
+    (400, "Unknown identifier 'id'"),
+    (403, "You do not have permission to view this record."),
+    (404, "Not found."),
+    (404, ""),
+    (500, "Ett oväntat fel uppstod."),
+]
+
+
+@pytest.mark.parametrize(("status", "text"), HIDDEN)
+def test_a_refused_table_is_missing_whatever_the_words(account: NetSuiteAccount, status: int, text: str) -> None:
+    """An optional one stays empty; of another one the error names the permission, and NetSuite's own words."""
+    hidden = ["customersubsidiaryrelationship", "department"]
+    account.customers(1)
+    account.switch(hidden_tables=hidden, hidden_table_text=text, hidden_table_status=status)
+    account.configure(optional_tables=frozenset({"customer_subsidiaries"}))
+
+    report = account.extract("customer_subsidiaries")
+    with pytest.raises(MissingTableError, match=r"table department was not found.*'Departments'") as caught:
+        account.extract("departments")
+
+    assert (report.mode, report.read) == ("missing", 0)
+    assert any("the table is optional and stays empty" in warning for warning in report.warnings)
+    assert (text in str(caught.value)) is not ("'" in text)  # NetSuite's words, unless they are about something else
+
+
+@pytest.mark.parametrize(("status", "text"), HIDDEN)
+def test_rejected_deletions_stop_no_table_whatever_the_words(account: NetSuiteAccount, status: int, text: str) -> None:
+    """Without the permission for deleted records, changes are still read."""
+    account.customers(1, phone="1")
+    account.extract()
+    account.switch(hidden_tables=["deletedrecord"], hidden_table_text=text, hidden_table_status=status)
+    account.later()
+    account.sandbox.netsuite.update("customer", 1, phone="2")
+
+    report = account.extract()
+
+    assert account.raw("customers")["1"]["phone"] == "2"
+    assert any("deletions are not visible" in warning for warning in report.warnings)
+
+
+def test_a_table_is_not_missing_while_nothing_is_answered(account: NetSuiteAccount) -> None:
+    """A NetSuite that refuses every query says nothing of one table."""
+    account.customers(1)
+    account.configure(optional_tables=frozenset({"customer_subsidiaries"}))
+    account.switch(hidden_tables=["customersubsidiaryrelationship", "dual"], hidden_table_text="Fel.")
+
+    with pytest.raises(RequestRejectedError, match="Fel") as caught:
+        account.extract("customer_subsidiaries")
+    assert not isinstance(caught.value, MissingTableError)
+
+
 def test_an_optional_table_that_disappears_is_an_error(account: NetSuiteAccount) -> None:
     """A lost permission is not a feature that was never enabled."""
     account.configure(optional_tables=frozenset({"departments"}))
@@ -239,12 +295,13 @@ def test_an_optional_table_that_disappears_is_an_error(account: NetSuiteAccount)
 def test_small_tables_are_read_in_full_each_time(
     account: NetSuiteAccount, record_type: str, table: str, key: str
 ) -> None:
-    """One call, and deleted rows are noticed."""
+    """One call; one more asks for the deletion notes of rows that are no longer shown."""
     account.add(table, *({key: each, "name": f"N{each}"} for each in (1, 2, 3)))
     first = account.extract(record_type)
     account.sandbox.netsuite.delete(table, table, 2)
 
-    second = account.extract(record_type)
+    second, third = account.extract(record_type), account.extract(record_type)
 
     assert (first.mode, first.inserted, first.warnings) == ("full_table", 3, ())
-    assert (second.unchanged, second.deleted, second.calls) == (2, 1, 1)
+    assert (second.unchanged, second.deleted, second.calls) == (2, 1, 2)
+    assert (third.unchanged, third.deleted, third.calls) == (2, 0, 1)

@@ -91,14 +91,25 @@ def test_rows_of_another_id_range_are_left_out(tmp_path: Path) -> None:
         ([{"id": "2"}, {"id": "3"}], 2),
         ([{"id": "x"}, {"id": "3"}], 0),
         ([{"name": "x"}, {"id": "3"}], 0),
-        ([{"id": "2", "other": "a column that was not requested"}], 0),
     ],
-    ids=["descending", "duplicate", "before the range", "not a number", "no key", "unknown column"],
+    ids=["descending", "duplicate", "before the range", "not a number", "no key"],
 )
 def test_an_inconsistent_page_stops_the_read(tmp_path: Path, rows: list[Any], after: int) -> None:
     """Rows could be lost or repeated silently."""
     with scratch(tmp_path) as folder, pytest.raises(ContractError, match=r"do(es)? not ascend"):
         Spool(folder, LAYOUT).add([FetchedPage(page(*rows), after, None)])
+
+
+def test_a_column_that_was_not_requested_is_left_out_and_named(tmp_path: Path) -> None:
+    """The other columns are as they came, on this page and on the others."""
+    pages = [page({"id": "1", "name": "a", "newInNetSuite": "b"}), page({"id": "2", "note": {"refName": "c"}})]
+    with scratch(tmp_path) as folder:
+        spool = Spool(folder, LAYOUT)
+        spool.add([FetchedPage(pages[0], 0, None), FetchedPage(pages[1], 1, None)])
+
+        rows = [(row["id"], row["name"], row["note"]) for row in rows_of(spool)]
+    assert rows == [("1", "a", None), ("2", None, '{"refName":"c"}')]
+    assert (spool.left_out, spool.repaired) == ({"newinnetsuite"}, [("2", "note")])
 
 
 def test_half_a_page_stops_the_read(tmp_path: Path) -> None:

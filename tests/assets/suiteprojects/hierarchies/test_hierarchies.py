@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from assets.suiteprojects.hierarchies.nodes import NodeTarget
+from assets.delivery.run_context import RunContext
+from assets.delivery.send.apply import run_sync
+from assets.suiteprojects.node_target import NodeTarget
 from resources.errors import RequestRejectedError
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.warehouse.warehouse import Warehouse
@@ -222,6 +224,33 @@ def test_nodes_of_other_hierarchies_stay(account: Account, node_ids: str) -> Non
     assert customers(account, customer("10")) == {"10": "update"}
     assert attached(account) == {"10": ["North"]}
     assert customers(account, customer("10")) == {"10": "unchanged"}
+
+
+def test_nodes_that_were_not_read_again_are_not_replaced(account: Account) -> None:
+    """A filter set may hide a record after it was planned: the nodes of other hierarchies would be lost."""
+    departments(account)
+    customers(account, customer("10", custentity_department="2"), customer("11"))
+    other = account.other
+    region = other.write("Add", "Hierarchy", name="Region", type="customer")
+    level = other.write("Add", "HierarchyNode", hierarchyid=region, name="Level 1", isalevel="1")
+    north = other.write("Add", "HierarchyNode", hierarchyid=region, levelid=level, name="North", isanode="1")
+    hidden = next(row["id"] for row in other.read("Customer") if row["externalid"] == "10")
+    other.write("Add", "HierarchyNode", hierarchyid=region, parentid=north, recordid=hidden)
+    changed = [customer("10", custentity_department="4"), customer("11", custentity_department="1")]
+    stage(account.warehouse, customers=changed)
+    account.runs += 1
+    target = account.plan(CUSTOMERS)
+    workflow, switches = account.workflows[CUSTOMERS], account.sandbox.switches
+    switches.set("suiteprojects", SuiteProjectsSwitches, hidden_records=[f"Customer.{hidden}"])
+    run_sync(RunContext(account.warehouse, workflow, target, f"run {account.runs}", account.sandbox.clock))
+    switches.set("suiteprojects", SuiteProjectsSwitches, hidden_records=[])
+    decisions = account.decisions(CUSTOMERS)
+
+    assert attached(account) == {"10": ["Inside", "North"], "11": ["Sales"]}
+    assert (decisions["10"][0], decisions["11"][0]) == ("failed", "update")
+    assert "hierarchy nodes" in decisions["10"][1]
+    assert customers(account, *changed) == {"10": "update", "11": "unchanged"}
+    assert attached(account) == {"10": ["Consulting", "North"], "11": ["Sales"]}
 
 
 def test_a_customer_has_several_classifications(account: Account) -> None:

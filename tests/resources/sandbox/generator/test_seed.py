@@ -1,11 +1,13 @@
 """The generator: repeatable, with the documented proportions, and with the defects of real data."""
 
 import gzip
+import sqlite3
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from resources.sandbox.filled import was_filled
 from resources.sandbox.generator.companies import companies, read_companies
 from resources.sandbox.generator.records import NAME_LIMIT
 from resources.sandbox.generator.reference_data import CURRENCIES
@@ -209,3 +211,15 @@ def test_invented_names_are_unique() -> None:
 
     assert len(set(names)) == len(names)
     assert any(not name.isascii() for name in names)
+
+
+def test_an_interrupted_seed_leaves_the_sandbox_empty(sandbox: Sandbox) -> None:
+    """A part of the records would pass for all of them: the next demo continues with what is there."""
+    with sandbox.netsuite.store.write() as connection:
+        connection.execute("create trigger stop before insert on job begin select raise(abort, 'stopped'); end")
+
+    with pytest.raises(sqlite3.Error):
+        seed(sandbox, customers=60, seed=3)
+
+    assert sandbox.netsuite.rows("customer") == []
+    assert not was_filled(sandbox.folder)

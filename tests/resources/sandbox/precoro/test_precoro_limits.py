@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from resources.clock import Clock
+from resources.sandbox.folder_clock import START_TIME
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.sandbox import BASE_URLS, START_TIME, Sandbox
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
 OPTIONS = "/itemcustomfields/5144/options"
 

@@ -171,6 +171,46 @@ def test_the_deleted_type_has_several_spellings(
     assert account.rows("deletedrecord")[0]["type"] == expected
 
 
+@pytest.mark.parametrize(("moves", "noted"), [(True, True), (False, True), (True, False)])
+def test_a_merge_moves_what_the_loser_had(
+    account: NetSuiteSandbox, sandbox: Sandbox, switch: SetSwitches, *, moves: bool, noted: bool
+) -> None:
+    """It is undocumented whether dates move and whether the loser is noted as deleted, so both are switches."""
+    switch(merge_moves_dates=moves, merge_notes_loser=noted)
+    account.insert("customer", [{"id": 1, "searchstage": "Lead"}, {"id": 2}, {"id": 3, "parent": 1}])
+    account.insert("job", [{"id": 4, "customer": 1, "parent": 1}, {"id": 5, "customer": 2, "parent": 2}])
+    account.insert("contact", [{"id": 6, "company": 1}])
+    before = sandbox.clock.now()
+    sandbox.clock.sleep(3600)
+
+    moved = account.merge(1, 2)
+
+    jobs, customers = account.rows("job"), account.rows("customer")
+    assert moved == [("contact", 6), ("customer", 3), ("job", 4)]
+    assert [(row["customer"], row["parent"]) for row in jobs] == [(2, 2), (2, 2)]
+    assert [(row["id"], row["parent"]) for row in customers] == [(2, None), (3, 2)]
+    assert account.rows("contact")[0]["company"] == 2
+    changed = [row["lastmodifieddate"] > before for row in (jobs[0], customers[0], account.rows("contact")[0], jobs[1])]
+    assert changed == [moves, moves, moves, False]
+    assert [each["type"] for each in account.rows("deletedrecord")] == (["lead"] if noted else [])
+
+
+def test_a_change_without_a_save_moves_no_date(account: NetSuiteSandbox, sandbox: Sandbox, switch: SetSwitches) -> None:
+    """Neither the record's nor, of a child, its owner's."""
+    switch(address_moves_parent=True)
+    account.insert("customer", [{"id": 1, "email": "a"}])
+    account.insert("customeraddressbookentityaddress", [{"nkey": 5, "recordowner": 1, "city": "Lund"}])
+    account.insert("customeraddressbook", [{"internalid": 5, "entity": 1, "addressbookaddress": 5}])
+    before = account.rows("customer")[0]["lastmodifieddate"]
+    sandbox.clock.sleep(3600)
+
+    account.update("customer", 1, moves_date=False, email="b")
+    account.update("customeraddressbookentityaddress", 5, moves_date=False, city="Ystad")
+
+    (row,) = account.rows("customer")
+    assert (row["email"], row["lastmodifieddate"]) == ("b", before)
+
+
 def test_unknown_records_and_columns_are_errors(account: NetSuiteSandbox) -> None:
     """A mistake in a generator or a test is reported at once."""
     account.insert("customer", [{"id": 1}])

@@ -1,6 +1,6 @@
-"""Refused and failed requests by what to do next, read from their status, headers and words.
+"""Failed requests by what to do next, read from their status, headers and words.
 
-response  ->  retry_after_s(), refusal_of()        ->  wait and send again, or give up
+response  ->  retry_after_s(), temporary_failure()        ->  wait and send again, or give up
 error     ->  advice_on()                          ->  what a person should check
 """
 
@@ -33,6 +33,7 @@ _CAUSES = (
     ("certificate has expired", "the certificate of {host} has expired: check this machine's clock and the address"),
     ("not yet valid", "the certificate of {host} is not valid yet: correct this machine's clock"),
     ("hostname mismatch", "the certificate is of another host: correct the address"),
+    ("ip address mismatch", "the certificate is of another host: correct the address"),
     ("doesn't match", "the certificate is of another host: correct the address"),
     (
         "certificate",
@@ -64,10 +65,10 @@ def retry_after_s(response: httpx.Response, now: datetime) -> float | None:
     return None if seconds is None else max(0.0, seconds)
 
 
-def refusal_of(
+def temporary_failure(
     system: str, operation: str, reason: str, words: str, *, after_s: float | None = None
 ) -> TransientError | None:
-    """Return the error of a refusal that passes, by the words of the service; None if it does not.
+    """Return the error of a limit or a time-out, by the words of the service; None for any other failure.
 
     Args:
         system: Name of the system.
@@ -97,6 +98,11 @@ def host_of(address: str) -> str:
         return httpx.URL(address).netloc.decode()
     except (httpx.InvalidURL, ValueError):
         return ""
+
+
+def is_untrusted(error: BaseException) -> bool:
+    """Return whether the other side could not prove who it is: it was reached, so waiting does not help."""
+    return "certificate" in str(error).lower()
 
 
 def advice_on(error: BaseException, base_url: str, settings: str) -> str:

@@ -1,0 +1,166 @@
+"""Readings: when NetSuite last showed the values of each row, and which rows to read again although no date moved.
+
+raw rows' `_reading`  ->  netsuite_reads (number, NetSuite's time)  ->  oldest_ranges(), rows_of_deleted()
+
+A date that moves is NetSuite's own report of a change; some changes move none. So every night the rows whose values
+were read longest ago are read again, and rows that refer to a record that has been deleted since they were read are
+read in the next run. Readings are numbered, because clocks may be set.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+import duckdb
+
+from assets.netsuite.extract.spool import Spool, spool_query
+from assets.netsuite.record_types import RECORD_TYPES, RecordType
+from resources.netsuite.pages import PAGE
+from resources.warehouse.tables import columns_of, has_table, quoted
+
+READING = "_reading"
+LOG = "netsuite_reads"
+
+
+@dataclass(frozen=True)
+class LastReading:
+    """The reading that was written last.
+
+    Attributes:
+        number: Its number; 0 before the first one.
+        netsuite_at: The latest time of NetSuite that any reading has, UTC, naive; None: not known.
+    """
+
+    number: int = 0
+    netsuite_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of a table.
+
+    Attributes:
+        number: Its place among all readings, by the order in which they were written.
+        began_after: Number of the reading that had been written last when it began.
+        netsuite_at: NetSuite's time before the first query, UTC, naive: its values are at least as new.
+        read_at: When it was written, UTC, naive, by the warehouse's clock.
+    """
+
+    number: int
+    began_after: int
+    netsuite_at: datetime | None
+    read_at: datetime
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """Keys above `after` up to `last`: at most a page of live rows."""
+
+    after: int
+    last: int
+    rows: int
+
+
+def last_reading(con: duckdb.DuckDBPyConnection) -> LastReading:
+    """Return the reading that was written last."""
+    if "reading" not in columns_of(con, LOG):
+        return LastReading()
+    number, netsuite_at = con.execute(f"select max(reading), max(netsuite_at) from {LOG}").fetchall()[0]
+    return LastReading(int(number or 0), netsuite_at)
+
+
+def oldest_ranges(
+    con: duckdb.DuckDBPyConnection, record_type: RecordType, listed: Spool, rows: int, calls: int, *, page: int = PAGE
+) -> list[KeyRange]:
+    """Return the ranges of keys that hold the rows whose values were read longest ago.
+
+    Rows in between are read as well where that is cheaper than another call.
+
+    Args:
+        con: The warehouse.
+        record_type: The record type.
+        listed: The keys that NetSuite lists now; others could not be read.
+        rows: Number of rows to cover.
+        calls: Maximum number of ranges; each needs one call.
+        page: Rows of one call.
+    """
+    live = _live(con, record_type)
+    if not listed.rows or not live:
+        return []
+    query = _OLDEST.format(live=live, listed=spool_query([listed], quoted(record_type.query.key)))
+    found = con.execute(query, {"rows": rows, "page": page, "calls": calls}).fetchall()
+    return [KeyRange(int(after), int(last), int(count)) for after, last, count in found]
+
+
+# a new range begins where more than a page of younger rows follows, and after a page of rows
+_OLDEST = """
+with placed as (
+    select
+        try_cast(key as bigint) as number, coalesce(reading, 0) as reading,
+        row_number() over (order by try_cast(key as bigint)) as place
+    from ({live}) where key in ({listed})
+),
+oldest as (select * from placed order by reading, number limit $rows),
+spaced as (select *, place - lag(place, 1, place) over (order by number) > $page as is_far from oldest),
+numbered as (select *, count_if(is_far) over (order by number) as stretch from spaced),
+cut as (select *, (place - min(place) over (partition by stretch)) // $page as piece from numbered)
+select min(number) - 1, max(number), max(place) - min(place) + 1
+from cut
+group by stretch, piece
+order by min(reading), min(number)
+limit $calls
+"""
+
+
+def rows_of_deleted(con: duckdb.DuckDBPyConnection, record_type: RecordType) -> list[str]:
+    """Return the keys of rows that refer to a record that was deleted, or found missing, after they were read.
+
+    A merge in NetSuite deletes the loser and may move its projects, contacts and sub-customers without moving dates.
+    """
+    found: set[str] = set()
+    has_readings = "reading" in columns_of(con, LOG)
+    began = f"(select min(began_after) from {LOG} as log where log.reading = live.reading)" if has_readings else "null"
+    for column, names in record_type.references.items():
+        deleted = " union all ".join(
+            f"select id, {_reading(con, table)} as reading from {quoted(table)} where _deleted_at is not null"
+            for name in names
+            for table in RECORD_TYPES[name].raw_tables
+            if has_table(con, table)
+        )
+        live = _live(con, record_type, column)
+        if deleted and live:
+            query = (
+                f"select key from ({live}) as live inner join ({deleted}) as gone on gone.id = live.reference"
+                f" where coalesce({began}, -1) < coalesce(gone.reading, 0)"
+            )
+            found.update(row[0] for row in con.execute(query).fetchall())
+    return sorted(found, key=int)
+
+
+def _live(con: duckdb.DuckDBPyConnection, record_type: RecordType, reference: str = "") -> str:
+    """Return SQL for key, reading and, if wanted, a reference of each live row; blank without tables."""
+    key = quoted(record_type.query.key)
+    referred = f", {quoted(reference)} as reference" if reference else ""
+    return " union all ".join(
+        f"select {key} as key, {_reading(con, table)} as reading{referred} from {quoted(table)}"
+        " where _deleted_at is null"
+        for table in record_type.raw_tables
+        if has_table(con, table)
+    )
+
+
+def _reading(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return the column of a raw table; null in a table of an earlier version."""
+    return READING if READING in columns_of(con, table) else "null::bigint"
+
+
+def share_of(rows: int, days: float, elapsed: float, *, page: int = PAGE) -> int:
+    """Return how many rows to read again now, so that the values of all are read again in time; at least a page.
+
+    Args:
+        rows: Number of rows.
+        days: Days within which the values of every row are read again.
+        elapsed: Days since the last share.
+        page: Rows of one call.
+    """
+    return min(rows, max(page, ceil(rows * max(1.0, elapsed) / days)))

@@ -1,0 +1,48 @@
+"""`millpond links`: every link of a NetSuite record to a target record."""
+
+import csv as csv_format
+import sys
+
+import polars as pl
+
+from assets.delivery.ledger.tables import ensure_ledger
+from orchestration.cli.output import print_line, print_problems
+from orchestration.opened_warehouse import warehouse_of
+from orchestration.settings import MillpondSettings
+from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.tables import read_frame
+from resources.warehouse.warehouse import Warehouse, WarehouseError
+
+
+def links(workflow: str = "", *, csv: bool = False) -> int:
+    """List all links with the URLs of the target records.
+
+    Args:
+        workflow: One workflow; all when omitted.
+        csv: CSV, for a spreadsheet or for NetSuite's file cabinet.
+    """
+    try:
+        rows = _links(warehouse_of(MillpondSettings()))
+    except WarehouseError as error:
+        print_problems([str(error)])
+        return 2
+    rows = rows.filter(pl.col("workflow") == workflow) if workflow else rows
+    if csv:
+        _write_csv(rows)
+        return 0
+    for row in rows.iter_rows(named=True):
+        print_line(f"{row['source']} {row['source_id']}: {row['target']} {row['target_id']}  {row['target_url'] or ''}")
+    if rows.is_empty():
+        print_line("there are no links yet")
+    return 0
+
+
+def _write_csv(rows: pl.DataFrame) -> None:
+    csv_format.writer(sys.stdout).writerows([rows.columns, *rows.rows()])
+
+
+def _links(warehouse: Warehouse) -> pl.DataFrame:
+    with warehouse.writer(transaction=False) as con:
+        ensure_ledger(con)
+        add_analytics(con)
+        return read_frame(con, "from target_links")

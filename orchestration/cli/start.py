@@ -1,0 +1,111 @@
+"""The start of every command: name the account, check the settings, refuse a sandbox without records.
+
+environment, .env  ->  begin()  ->  lines on stderr, or a SettingsError
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from orchestration.account_line import account_line
+from orchestration.env_file import env_file_names, find_env_file
+from orchestration.known_names import unknown_names
+from orchestration.private_files import make_private
+from orchestration.redaction import install
+from orchestration.secret_check import check_secrets
+from orchestration.secret_settings import know_secrets
+from orchestration.settings import (
+    SETTINGS,
+    MillpondSettings,
+    netsuite_settings,
+    precoro_settings,
+    suiteprojects_settings,
+)
+from orchestration.settings_base import Settings
+from orchestration.settings_error import SettingsError
+from orchestration.upgrade.ensure import ensure_current
+
+OWN_HOME = frozenset({"demo", "sandbox"})  # they print the line themselves, of the home or folder that they choose
+SERVICES = frozenset({"ui", "webhook"})  # they start on any sandbox; runs on one without records fail
+WITHOUT_RECORDS = frozenset({"import-mapping", "login", "upgrade", "validate"}) | OWN_HOME
+
+
+def begin(tokens: Sequence[str]) -> None:
+    """Print the account line, check and upgrade what an earlier version made, and refuse a sandbox without records.
+
+    Raises:
+        SettingsError: A setting cannot be used, or the sandbox was never filled; the text has a line per problem.
+        UpgradeError: Something of an earlier version cannot be upgraded.
+    """
+    command, settings = tokens[0], check_settings()
+    know_secrets()
+    install()
+    make_private(settings)
+    if command not in OWN_HOME:
+        announce(settings)
+    if command not in {"upgrade", "demo"}:  # they upgrade themselves
+        ensure_current(write_line)
+    for line in unread_variables(settings):
+        write_line(f"! {line}")
+    problem = "" if command in WITHOUT_RECORDS else unfilled_sandbox(settings)
+    if problem and command not in SERVICES:
+        raise SettingsError(problem)
+    if problem:
+        write_line(f"! {problem}")
+
+
+def announce(settings: MillpondSettings) -> None:
+    """Print the account line."""
+    write_line(account_line(settings))
+
+
+def write_line(line: str) -> None:
+    """Write a line to stderr: stdout may go into a file or another program."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def unread_variables(settings: MillpondSettings) -> list[str]:
+    """Return a line for each variable of the environment or .env that looks like a setting and is not read."""
+    return unknown_names([*os.environ, *env_file_names(find_env_file())], settings)
+
+
+def check_settings() -> MillpondSettings:
+    """Return the settings, if those of all systems and accounts can be used.
+
+    Raises:
+        SettingsError: One cannot be used; all problems are listed.
+    """
+    problems: dict[str, None] = {}
+    readers: list[Callable[[], Settings]] = [*SETTINGS, *_of_accounts()]
+    for read in readers:
+        try:
+            read()
+        except SettingsError as error:
+            problems.update(dict.fromkeys(str(error).splitlines()))
+    try:
+        check_secrets()
+    except SettingsError as error:
+        problems.update(dict.fromkeys(str(error).splitlines()))
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return MillpondSettings()
+
+
+def _of_accounts() -> Iterator[Callable[[], Settings]]:
+    """Readers of each account's settings, by its names."""
+    with suppress(SettingsError):  # reported by the settings themselves
+        for name in MillpondSettings().account_names:
+            yield from (partial(each, name) for each in (netsuite_settings, suiteprojects_settings, precoro_settings))
+
+
+def unfilled_sandbox(settings: MillpondSettings) -> str:
+    """Return why the sandbox cannot be used; blank if it was filled, or is not used."""
+    if not settings.is_account_selected or not settings.sandbox:
+        return ""  # the former is reported by the command
+    from resources.sandbox.filled import refusal  # late: production does not load the sandbox
+
+    return refusal(Path(settings.sandbox))

@@ -1,0 +1,158 @@
+"""Pending change notifications: sync their records, with ancestors, to every connection.
+
+notifications.sqlite  ->  records and ancestors read again from NetSuite  ->  workflows per connection, parents first
+
+Connections run side by side and complete their notifications independently: if one target is down, the others are
+still updated. Notifications that failed are retried one at a time, so that one bad record delays no other.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from graphlib import TopologicalSorter
+from itertools import chain
+
+import polars as pl
+
+from assets.delivery.errors import MappingError, SyncError
+from assets.delivery.realtime.sync_records import RealtimeResult, sync_records
+from assets.delivery.run_context import RunContext
+from assets.delivery.spec.switches import Switches
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import Target
+from assets.netsuite.extract.settings import ExtractionSettings
+from assets.target_registry import TARGETS
+from assets.warehouse.refresh import ParentColumn, refresh_records
+from orchestration.connections import Connections
+from orchestration.realtime.queue import Notification, NotificationQueue
+from resources.errors import IntegrationError
+from resources.failpoints import reach
+from resources.netsuite.client import NetSuiteClient
+from resources.warehouse.warehouse import Warehouse, WarehouseError
+
+# concerns these records or one target, and may be gone at the next attempt
+RETRYABLE = (IntegrationError, SyncError, MappingError, WarehouseError, TimeoutError, ValueError)
+
+Batch = Mapping[str, Sequence[Notification]]  # by connection
+Listeners = Mapping[str, Sequence[Workflow]]  # by connection
+
+
+@dataclass(frozen=True)
+class WorkflowResult:
+    """The result of one workflow's part."""
+
+    workflow: str
+    result: RealtimeResult
+    seconds: float
+
+
+@dataclass
+class Outcome:
+    """The result of one pass over the queue."""
+
+    records: int = 0
+    results: list[WorkflowResult] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    abandoned: list[Notification] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RealtimeSync:
+    """Everything that a real-time run needs."""
+
+    connections: Connections
+    netsuite: NetSuiteClient
+    extraction: ExtractionSettings
+    queue: NotificationQueue
+    run_id: str
+
+    @property
+    def _warehouse(self) -> Warehouse:
+        return self.connections.warehouse
+
+    def sync_due(self, limit: int) -> Outcome:
+        """Sync the pending records: new ones together, then one by one those that failed before."""
+        listeners = by_connection(realtime_workflows(self._warehouse, list(self.connections.workflows.values())))
+        due, outcome = self.queue.due(listeners), Outcome()
+        new = {name: [each for each in pending if not each.attempts][:limit] for name, pending in due.items()}
+        self._sync(new, listeners, outcome)
+        retries = {each.key: None for pending in due.values() for each in pending if each.attempts}
+        for key in list(retries)[:limit]:
+            one = {
+                name: [each for each in pending if each.key == key and each.attempts] for name, pending in due.items()
+            }
+            self._sync(one, listeners, outcome)
+        return outcome
+
+    def _sync(self, batch: Batch, listeners: Listeners, outcome: Outcome) -> None:
+        batch = {name: notifications for name, notifications in batch.items() if notifications}
+        if not batch:
+            return
+        saved: dict[tuple[str, str], bool] = {}  # and whether any notification reports a deletion
+        for each in chain.from_iterable(batch.values()):
+            saved[each.key] = saved.get(each.key, False) or each.is_deleted
+        outcome.records += len(saved)
+        workflows = list(chain.from_iterable(listeners.values()))
+        try:
+            keys = refresh_records(
+                self._warehouse, self.netsuite, saved, parent_columns(workflows), self.extraction, run_id=self.run_id
+            )
+        except RETRYABLE as error:
+            for name in batch:
+                self._fail(name, batch, listeners, error, outcome)
+            return
+        with ThreadPoolExecutor(len(batch)) as pool:
+            futures = {name: pool.submit(self._send, listeners[name], keys, outcome) for name in batch}
+        for name, future in futures.items():
+            failure = future.exception()
+            if failure is None:
+                self.queue.mark_done(name, batch[name], listeners)
+                continue
+            self._fail(name, batch, listeners, failure, outcome)
+            if not isinstance(failure, RETRYABLE):
+                raise failure
+
+    def _send(self, workflows: Sequence[Workflow], keys: pl.DataFrame, outcome: Outcome) -> None:
+        """Sync one connection's workflows, each after those that it needs."""
+        for workflow in workflows:
+            began, client = time.monotonic(), self.connections.client(workflow)
+            kind = TARGETS[workflow.spec.target]
+            target: Target = kind.build(client, workflow.spec.options)
+            run = RunContext(self._warehouse, workflow, target, self.run_id, client.clock)
+            result = sync_records(run, keys, read_system=partial(kind.records, client), base_url=client.base_url)
+            outcome.results.append(WorkflowResult(workflow.name, result, time.monotonic() - began))
+            if result.synced and result.synced.stop:
+                raise result.synced.stop
+        reach("hints_sent")
+
+    def _fail(self, name: str, batch: Batch, listeners: Listeners, error: BaseException, outcome: Outcome) -> None:
+        outcome.problems.append(f"{name}: {error}")
+        outcome.abandoned += self.queue.mark_failed(name, batch[name], listeners, str(error), time.time())
+
+
+def realtime_workflows(warehouse: Warehouse, workflows: Sequence[Workflow]) -> list[Workflow]:
+    """Return the active workflows with real-time updates, as of now."""
+    switches = Switches(warehouse.folder)
+    return [each for each in workflows if switches.state(each).receives_notifications]
+
+
+def by_connection(workflows: Sequence[Workflow]) -> dict[str, list[Workflow]]:
+    """Return workflows by the connection they write to, each after those that it needs."""
+    known = {each.name: each for each in workflows}
+    needs = {name: [need for need in each.spec.upstream if need in known] for name, each in known.items()}
+    found: dict[str, list[Workflow]] = {}
+    for name in TopologicalSorter(needs).static_order():
+        found.setdefault(known[name].spec.connection_name, []).append(known[name])
+    return found
+
+
+def parent_columns(workflows: Sequence[Workflow]) -> set[ParentColumn]:
+    """Return the columns by which the workflows find parent records."""
+    return {
+        ParentColumn(record.source, parent, column)
+        for workflow in workflows
+        for record in workflow.spec.records
+        for parent, column in (record.parent or {}).items()
+    }

@@ -1,0 +1,64 @@
+"""Limits of one answer: bytes after decompression, and time until its last byte.
+
+inner transport  ->  BoundedTransport  ->  a whole answer, or AnswerLimitError
+"""
+
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+import httpx
+
+MAX_BYTES = 256 * 1024 * 1024  # a page of the longest texts is a tenth of it
+MAX_SECONDS = 300.0
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
+
+
+class AnswerLimitError(httpx.RequestError):
+    """An answer is larger, or takes longer, than any that is needed; the text says which."""
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """Reads each answer whole: a small compressed one may become gigabytes, and a slow one may never end."""
+
+    def __init__(
+        self,
+        inner: httpx.BaseTransport,
+        max_bytes: int = MAX_BYTES,
+        max_seconds: float = MAX_SECONDS,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self._inner, self._max_bytes, self._max_seconds, self._now = inner, max_bytes, max_seconds, now
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and read its answer.
+
+        Raises:
+            AnswerLimitError: The answer is too large or too slow.
+        """
+        began = self._now()
+        received = self._inner.handle_request(request)
+        try:
+            decoded = httpx.Response(received.status_code, headers=received.headers, stream=received.stream)
+            content = b"".join(self._within_limits(decoded.iter_bytes(), request, began))
+        finally:
+            received.close()
+        headers = [each for each in received.headers.raw if each[0].lower().decode("latin-1") not in _OF_THE_WIRE]
+        return httpx.Response(
+            received.status_code, headers=headers, content=content, request=request, extensions=received.extensions
+        )
+
+    def _within_limits(self, parts: Iterator[bytes], request: httpx.Request, began: float) -> Iterator[bytes]:
+        size = 0
+        for part in parts:
+            size += len(part)
+            if size > self._max_bytes:
+                text = f"the answer is larger than {self._max_bytes >> 20} MB"
+                raise AnswerLimitError(text, request=request)
+            if self._now() - began > self._max_seconds:
+                text = f"the answer is not complete after {self._max_seconds:.0f} s"
+                raise AnswerLimitError(text, request=request)
+            yield part
+
+    def close(self) -> None:
+        """Close the connection pool."""
+        self._inner.close()

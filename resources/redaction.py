@@ -1,0 +1,66 @@
+"""Secrets known to this process, and texts without them.
+
+client, settings  ->  know()  ->  redact()  ->  errors, logs, events, alerts
+
+A secret is recognized as it is, and as services quote it: URL-encoded, in base64, and escaped for JSON, XML or Python.
+"""
+
+import json
+import re
+import threading
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import lru_cache
+from html import escape
+from urllib.parse import quote, quote_plus
+
+MIN_LENGTH = 6  # characters; shorter values occur in ordinary words
+KEPT = 64  # values; the oldest are forgotten, because access tokens are renewed all the time
+
+_lock = threading.Lock()
+_known: OrderedDict[str, str] = OrderedDict()  # value -> name
+_spellings: list[tuple[str, str]] = []  # spelling of a value and its name, the longest first
+
+
+def know(name: str, *values: str) -> None:
+    """Add secrets to what `redact` replaces; blank and short ones are ignored."""
+    global _spellings  # noqa: PLW0603 - one process has one set of secrets
+    fresh = {each.strip(): name for each in values if len(each.strip()) >= MIN_LENGTH}
+    if all(_known.get(value) == label for value, label in fresh.items()):
+        return
+    with _lock:
+        _known.update(fresh)
+        while len(_known) > KEPT:
+            _known.popitem(last=False)
+        found = {form: label for value, label in _known.items() for form in _forms(value)}
+        _spellings = sorted(found.items(), key=lambda each: -len(each[0]))  # one may be the beginning of another
+
+
+def redact(text: str) -> str:
+    """Return the text with each known secret, in whatever form, replaced by its name."""
+    for form, name in _spellings:
+        if form in text:
+            text = text.replace(form, f"<{name}>")
+    return text
+
+
+@lru_cache(maxsize=2 * KEPT)
+def _forms(value: str) -> tuple[str, ...]:
+    """Return the spellings of a secret."""
+    quoted = (quote(value, safe=""), quote(value), quote_plus(value))
+    in_lower_case = (re.sub(r"%[0-9A-F]{2}", lambda each: each[0].lower(), each) for each in quoted)
+    escaped = (json.dumps(value)[1:-1], repr(value)[1:-1], escape(value), escape(value, quote=False))
+    coded = [*_base64(value.encode())]
+    for_urls = (each.replace("+", "-").replace("/", "_") for each in coded)
+    return (value, *quoted, *in_lower_case, *escaped, *coded, *for_urls)
+
+
+def _base64(value: bytes) -> Iterator[str]:
+    """Return base64 of the value at any place of a longer text: without the characters that its neighbors share."""
+    for before in range(3):
+        coded = b64encode(b"\0" * before + value).decode().rstrip("=")
+        shared_end = (before + len(value)) % 3
+        inner = coded[(0, 2, 3)[before] : len(coded) - bool(shared_end)]
+        if len(inner) >= MIN_LENGTH:
+            yield inner

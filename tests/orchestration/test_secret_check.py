@@ -1,0 +1,196 @@
+"""Secrets that cannot be used, or that anyone could guess, stop the start with the variable and the fix."""
+
+import base64
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.cli.start import check_settings
+from orchestration.dagster_storage import KeptEventLogStorage
+from orchestration.redaction import install
+from orchestration.secret_check import check_secrets
+from orchestration.secret_names import SECRETS
+from orchestration.settings import ROOT, MillpondSettings
+from orchestration.settings_error import SettingsError
+from orchestration.web.webserver import sign_in_token
+
+GOOD = {
+    "MILLPOND_ENCRYPTION_KEY": base64.urlsafe_b64encode(bytes(range(32))).decode(),
+    "MILLPOND_ALERT_WEBHOOK_URL": "https://hooks.example.com/services/T0/B0/xxxxxxxxxxxx",
+    "MILLPOND_ALERT_SLACK_URL": "https://hooks.slack.com/services/T0/B0/xxxxxxxxxxxx",
+}
+CANARY = "canary0123456789-ABCDEFGHIJ-abcdefghij"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda text: text[:20] + "\n" + text[20:], "contains a line break after 20 characters"),
+        (lambda text: text[:20] + "\r" + text[20:], "contains a line break after 20 characters"),
+        (lambda text: text[:20] + "\x1b" + text[20:], "contains a control character"),
+        (lambda text: text[:20] + "\u2028" + text[20:], "contains a line break"),
+        (lambda text: text[:20] + "\u2019" + text[20:], "no ASCII"),
+        (lambda text: text[:20] + " " + text[20:], "contains a space"),
+    ],
+    ids=["line feed", "carriage return", "escape", "separator", "typographic", "space"],
+)
+def test_a_secret_of_another_form_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, spoil: Callable[[str], str], problem: str
+) -> None:
+    """An HTTP library would quote it in its own error."""
+    if name.endswith("PASSWORD") and ("ASCII" in problem or "space" in problem):
+        pytest.skip("a password may have them")
+    good = GOOD.get(name, CANARY)
+    monkeypatch.setenv(name, spoil(good))
+    if problem == "contains a space" and name in {"MILLPOND_ENCRYPTION_KEY", "MILLPOND_WEBHOOK_SECRETS"}:
+        problem = "32"  # of a list, whose items are then too short
+        monkeypatch.setenv(name, spoil(good).replace(" ", ", "))
+
+    with pytest.raises(SettingsError, match=f"{name}: .*{problem}") as caught:
+        check_settings()
+
+    assert good[:10] not in str(caught.value)
+    assert good[-10:] not in str(caught.value)
+
+
+def test_several_accounts_and_connections_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their variables have other names."""
+    monkeypatch.setenv("PRECORO_UK_TOKEN", "a\nb")
+    monkeypatch.setenv("NETSUITE_ACME_TOKEN_SECRET", "a\nb")
+
+    with pytest.raises(SettingsError) as caught:
+        check_secrets()
+
+    assert [line.partition(":")[0] for line in sorted(str(caught.value).splitlines())] == [
+        "NETSUITE_ACME_TOKEN_SECRET",
+        "PRECORO_UK_TOKEN",
+    ]
+
+
+def test_spaces_around_a_secret_are_ignored_except_in_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pasted line often ends with one."""
+    monkeypatch.setenv("PRECORO_TOKEN", f"  {CANARY}\t")
+    monkeypatch.setenv("SUITEPROJECTS_PASSWORD", " päss word ")
+
+    check_secrets()
+
+    assert os.environ["PRECORO_TOKEN"] == CANARY
+    assert os.environ["SUITEPROJECTS_PASSWORD"] == " päss word "
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("MILLPOND_UI_TOKEN", "short", "shorter than 16 characters"),
+        ("MILLPOND_UI_TOKEN", "    ", "only spaces"),
+        ("MILLPOND_ALERT_WEBHOOK_KEY", "short", "shorter than 16 characters"),
+        ("MILLPOND_WEBHOOK_SECRETS", "a" * 31, "shorter than 32 characters"),
+        ("MILLPOND_WEBHOOK_SECRETS", f"{'a' * 32},short", "shorter than 32 characters"),
+        ("MILLPOND_WEBHOOK_SECRETS", ",", "shorter than 32 characters"),
+        ("MILLPOND_ENCRYPTION_KEY", "short", "must be 32 bytes"),
+        ("MILLPOND_ENCRYPTION_KEY", "   ", "only spaces"),
+        ("MILLPOND_ENCRYPTION_KEY", f"{GOOD['MILLPOND_ENCRYPTION_KEY']},", "must be 32 bytes"),
+    ],
+)
+def test_a_blank_or_short_secret_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    """It would let anyone in, or leave plans readable."""
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=f"^{name}: {problem}"):
+        check_secrets()
+
+
+@pytest.mark.parametrize("content", ["", "\n", "short", "   ", "\u2019" * 30])
+def test_an_incomplete_token_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
+    """A full disk, or a killed process of an earlier version, leaves one."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    (tmp_path / "ui_token").write_text(content, encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="ui_token holds no complete token; delete it"):
+        sign_in_token(MillpondSettings())
+
+
+def test_the_token_file_is_whole_and_private_under_any_umask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is renamed into place; one that others could read is closed."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
+    before = os.umask(0)
+    try:
+        token = sign_in_token(MillpondSettings())
+    finally:
+        os.umask(before)
+    file = tmp_path / "home" / "ui_token"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+
+    assert sign_in_token(MillpondSettings()) == token == file.read_text()
+    assert len(token) >= 32
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def fail(words: str) -> None:
+    """Raise an error whose whole chain quotes a secret, as a library would."""
+    try:
+        raise ValueError(f"Illegal header value b'{CANARY}'")  # noqa: TRY301 - a chain is the point
+    except ValueError as error:
+        raise RuntimeError(f"{words} {CANARY}") from error
+
+
+def test_logs_and_tracebacks_have_no_secret(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither in the message, its arguments, nor anywhere in the chain of an exception."""
+    monkeypatch.setenv("PRECORO_TOKEN", CANARY)
+    made = logging.getLogRecordFactory()
+    try:
+        install()
+        try:
+            fail("failed with")
+        except RuntimeError:
+            logging.getLogger("millpond.test").exception("a request of %s failed: %r", CANARY, {"token": CANARY})
+    finally:
+        logging.setLogRecordFactory(made)
+
+    assert CANARY not in caplog.text
+    assert "Illegal header value b'<PRECORO_TOKEN>'" in caplog.text
+    assert "a request of <PRECORO_TOKEN> failed" in caplog.text
+
+
+def test_an_uncaught_error_prints_no_secret() -> None:
+    """Python's own traceback shows the texts of the whole chain."""
+    script = f"from orchestration.redaction import install; install(); raise ValueError('sent {CANARY}')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PRECORO_TOKEN": CANARY}
+
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "ValueError: sent <PRECORO_TOKEN>" in ended.stderr
+    assert "canary" not in ended.stderr.partition("ValueError")[2]
+
+
+def test_dagsters_events_have_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Errors of any code, log lines and metadata are redacted where they are stored."""
+    monkeypatch.setenv("PRECORO_TOKEN", CANARY)
+    (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+
+    @dg.asset
+    def leaking(context: dg.AssetExecutionContext) -> None:
+        context.log.warning("sent %s", CANARY)
+        context.add_output_metadata({"header": CANARY})
+        fail("no answer to")
+
+    with dg.DagsterInstance.get() as instance:
+        assert isinstance(instance.event_log_storage, KeptEventLogStorage)
+        assert not dg.materialize([leaking], instance=instance, raise_on_error=False).success
+
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "history").rglob("*") if path.is_file())
+    assert b"no answer to <PRECORO_TOKEN>" in stored
+    assert b"Illegal header value" in stored
+    assert CANARY.encode() not in stored

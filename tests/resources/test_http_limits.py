@@ -1,0 +1,138 @@
+"""Answers end: compressed ones that grow, slow ones that drip, and hosts that cannot prove who they are."""
+
+import gzip
+import ssl
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+import trustme
+
+from resources.errors import AnswerLostError, ContractError, CredentialsError, UntrustedError
+from resources.http import HttpClient
+from resources.http_limits import AnswerLimitError, BoundedTransport
+from resources.http_pool import invalid_base_url, open_http
+from resources.precoro.connect import open_precoro
+from tests.resources.test_http import JumpingClock
+
+MEGABYTE = 1024 * 1024
+
+
+def client_of(body: httpx.SyncByteStream | bytes, *, encoding: str = "", **limits: int) -> HttpClient:
+    """Return a client of a service that answers with this body."""
+    headers = {"content-encoding": encoding} if encoding else {}
+    stream = body if isinstance(body, httpx.SyncByteStream) else httpx.ByteStream(body)
+    inner = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=stream))
+    bounded = BoundedTransport(inner, now=count().__next__, **limits)
+    return HttpClient(
+        httpx.Client(base_url="https://service.example", transport=bounded), system="service", clock=JumpingClock()
+    )
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", ""])
+def test_an_answer_that_grows_beyond_the_limit_is_refused(encoding: str) -> None:
+    """A megabyte of gzip may hold a gigabyte of zeros; it is refused once, not six times."""
+    plain = bytes(40 * MEGABYTE)
+    body = {"gzip": gzip.compress(plain, 1), "deflate": zlib.compress(plain), "": plain}[encoding]
+    client = client_of(body, encoding=encoding, max_bytes=8 * MEGABYTE, max_seconds=10_000)
+
+    with pytest.raises(ContractError, match="service: read: the answer is larger than 8 MB"):
+        client.send("GET", "/", "read", safe_to_repeat=True)
+    assert client.calls == 1
+
+
+class Drip(httpx.SyncByteStream):
+    """A body that never ends."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            yield b"x"
+
+
+@pytest.mark.parametrize(("safe", "error"), [(True, ContractError), (False, AnswerLostError)])
+def test_a_slow_drip_ends(safe: bool, error: type[Exception]) -> None:  # noqa: FBT001 - a case
+    """Each byte came in time, but all of them would take days; a write may have worked."""
+    client = client_of(Drip(), max_seconds=60)
+
+    with pytest.raises(error, match="the answer is not complete after 60 s"):
+        client.send("GET", "/", "read", safe_to_repeat=safe)
+    assert client.calls == 1
+
+
+def test_a_compressed_answer_within_the_limits_is_read() -> None:
+    """Its content is decompressed once."""
+    response = client_of(gzip.compress(b'{"a": 1}'), encoding="gzip").send("GET", "/", "read", safe_to_repeat=True)
+
+    assert response.json() == {"a": 1}
+    assert "content-encoding" not in response.headers
+
+
+def test_every_pool_has_the_limits() -> None:
+    """Also that of the sign-in, whose answer is read before ours."""
+    inner = httpx.MockTransport(lambda _: httpx.Response(200, stream=Drip()))
+    with open_http("https://service.example", transport=inner) as http:
+        bounded = http._transport._inner  # type: ignore[attr-defined]
+        assert isinstance(bounded, BoundedTransport)
+        bounded._now = iter(range(0, 10**9, 100)).__next__
+        with pytest.raises(AnswerLimitError):
+            http.get("/")
+
+
+@pytest.mark.parametrize("url", ["http://api.example.com", "http://10.0.0.5:8080", "http://localhost.example.com"])
+def test_an_address_without_tls_is_refused_unless_it_is_this_machine(url: str) -> None:
+    """Credentials would be readable on the way."""
+    assert invalid_base_url("precoro", url).startswith("PRECORO_BASE_URL begins with http://")
+    for local in ("http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1", url.replace("http:", "https:")):
+        assert invalid_base_url("precoro", local) == ""
+    with open_precoro(token="t" * 20, email="a@example.com", base_url=url) as client:
+        with pytest.raises(CredentialsError, match="begins with http://"):
+            client.fields()
+        assert client.base_url.startswith("https://not-configured")
+
+
+AUTHORITY, OTHER = trustme.CA(), trustme.CA()
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+CERTIFICATES = {
+    "expired": (AUTHORITY.issue_cert("localhost", not_after=YESTERDAY), "the certificate of localhost has expired"),
+    "untrusted": (OTHER.issue_cert("localhost"), "the certificate of localhost is not trusted"),
+    "wrong host": (AUTHORITY.issue_cert("other.example"), "the certificate is of another host"),
+}
+
+
+@contextmanager
+def served(certificate: trustme.LeafCert) -> Iterator[int]:
+    """Serve this certificate; yield the port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    server = ThreadingHTTPServer(("localhost", 0), BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("certificate", "problem"), CERTIFICATES.values(), ids=CERTIFICATES.keys())
+def test_a_host_that_cannot_prove_itself_is_named_and_not_retried(
+    tmp_path: Path, certificate: trustme.LeafCert, problem: str
+) -> None:
+    """It is no outage: waiting would not help, and a silent retry would hide an attack."""
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "ca.pem")
+    clock = JumpingClock()
+    with (
+        served(certificate) as port,
+        open_http(f"https://localhost:{port}", ca_file=tmp_path / "ca.pem") as http,
+        pytest.raises(UntrustedError, match=problem),
+    ):
+        HttpClient(http, system="service", clock=clock).send("GET", "/", "read", safe_to_repeat=True)
+    assert clock.waits == []

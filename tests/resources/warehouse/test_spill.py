@@ -1,0 +1,69 @@
+"""Every section obeys the memory limit, and spills where only this user may read."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resources.warehouse.spill import FOLDER
+from resources.warehouse.warehouse import Warehouse
+
+ROWS = 300_000  # 77 MB of text to sort
+SORT = f"create or replace table big as select repeat(md5(i::varchar), 8) as text from range({ROWS}) as r(i) order by 1"
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+@pytest.mark.parametrize("memory_mb", [64, 300])
+def test_every_section_obeys_the_limit(tmp_path: Path, memory_mb: int, *, tuned: bool) -> None:
+    """The setting holds for reading, staging, history and copies as well, and for a connection that is used again."""
+    warehouse, other = (Warehouse(tmp_path / name, memory_mb=size) for name, size in (("a", memory_mb), ("b", 100)))
+    for each in (warehouse, other, warehouse, warehouse):
+        with each.writer(tuned=tuned) as con:
+            limit, folder = con.execute(
+                "select current_setting('memory_limit'), current_setting('temp_directory')"
+            ).fetchall()[0]
+        size = memory_mb if each is warehouse else 100
+        assert float(limit.split()[0]) == pytest.approx(size * 1e6 / 2**20, abs=0.1)
+        assert Path(folder).parent == each.folder / FOLDER
+        assert (each.folder / FOLDER).stat().st_mode & 0o077 == 0
+
+
+def test_what_does_not_fit_spills_to_disk(tmp_path: Path) -> None:
+    """With less memory than the data; nothing stays behind."""
+    warehouse = Warehouse(tmp_path, memory_mb=64)
+
+    with warehouse.writer(tuned=True) as con:
+        con.execute(SORT)
+
+    assert warehouse.read("select count(*) as n from big")["n"][0] == ROWS
+    assert list((tmp_path / FOLDER).glob("*/*")) == []
+
+
+def test_what_a_killed_process_spilled_is_removed(tmp_path: Path) -> None:
+    """It holds rows of the warehouse; what a living process spills stays."""
+    program = f"""
+import os, signal, sys
+from pathlib import Path
+from resources.warehouse.warehouse import Warehouse
+warehouse = Warehouse(Path(sys.argv[1]), memory_mb=64)
+with warehouse.writer(tuned=True) as con:
+    con.execute({SORT!r})
+    con.execute("create temp table kept as select text, random() as r from big order by r")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    died = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    (left,) = (tmp_path / FOLDER).iterdir()
+    mine = tmp_path / FOLDER / f"{os.getpid()}.1"
+    mine.mkdir()
+
+    warehouse = Warehouse(tmp_path)
+    with warehouse.writer() as con:
+        con.execute("create table small (id integer)")
+    warehouse.publish()
+
+    assert not left.exists()
+    assert mine.exists()
