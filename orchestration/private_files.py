@@ -32,8 +32,9 @@ def make_private(settings: MillpondSettings) -> None:
     for folder in shared:
         if group is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        if folder.exists():
-            _close(folder)
+        with suppress(NotADirectoryError, PermissionError):  # reported, with its cause, by whatever uses the folder
+            if folder.exists():
+                _close(folder)
     for folder in {parent for each in shared for parent in (each, *each.parents) if _is_in(parent, home)}:
         if group is not None:
             _share(folder, group)

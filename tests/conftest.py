@@ -64,8 +64,13 @@ def _same_environment() -> Iterator[None]:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
-    """Return three empty simulated systems, with a clock that does not wait."""
-    return Sandbox(tmp_path / "sandbox")
+    """Return three simulated systems without records, with a clock that does not wait.
+
+    NetSuite's empty customer table makes it an account without records; a sandbox that was never filled is refused.
+    """
+    made = Sandbox(tmp_path / "sandbox")
+    made.netsuite.insert("customer", [])
+    return made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from orchestration.cli.output import print_line, print_problems
 from orchestration.settings import AlertSettings, MillpondSettings
 from resources.notifiers.notice import Entry, Notice, NotSentError
 
-app = App(name="alerts", help="Test the alert receivers, and list the open alerts.")
+app = App(name="alerts", help="Test the alert receivers, and list the open alerts.", suppress_keyboard_interrupt=False)
 
 
 @app.command

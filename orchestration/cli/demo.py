@@ -66,7 +66,7 @@ def _print_suggestions(settings: MillpondSettings) -> None:
     record = found["source_id"][0] if found.height else "1001"
     millpond = f"MILLPOND_HOME={_short(Path(os.environ['MILLPOND_HOME']))} {_short(_installed('millpond'))}"
     query = (
-        "select workflow, reason, count(*) as records from sync_decisions"
+        "select workflow, reason_code, count(*) as records from sync_decisions"
         " where to_run is null and target_id is null group by all order by all"
     )
     snapshot = f"duckdb.connect('{_short(warehouse.snapshot)}', read_only=True)"
@@ -79,7 +79,7 @@ def _print_suggestions(settings: MillpondSettings) -> None:
         ),
         (
             "Query the analysts' snapshot: records that are in no target, with the reason.",
-            f"""{_short(Path(sys.executable))} -c "import duckdb; {snapshot}.sql('{query}').show()\"""",
+            f"""{_short(Path(sys.executable))} -c "import duckdb; {snapshot}.sql('{query}').show(max_rows=99)\"""",
         ),
     ):
         print_line(f"  {purpose}")

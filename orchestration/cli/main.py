@@ -81,6 +81,7 @@ app = App(
     help="Sync NetSuite to SuiteProjects Pro and Precoro through a local DuckDB warehouse.",
     version=lambda: version("millpond"),
     error_formatter=format_error,
+    suppress_keyboard_interrupt=False,  # exit_on_signals says what ended the command
 )
 for order, (panel, commands) in enumerate(COMMANDS.items()):
     group = Group(panel, sort_key=order)

@@ -24,7 +24,11 @@ from resources.sandbox.server import serve as serve_until_stopped
 from resources.sandbox.simulation.day import manual_edits as edit_targets
 from resources.sandbox.simulation.day import simulate_day
 
-app = App(name="sandbox", help="Serve, fill, change and inspect the simulated systems.")
+app = App(
+    name="sandbox",
+    help="Serve, fill, change and inspect the simulated systems.",
+    suppress_keyboard_interrupt=False,
+)
 
 State = Annotated[Path | None, Parameter(help="Folder of the sandbox; $MILLPOND_HOME/sandbox when omitted.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document instead of tables.")]

@@ -185,7 +185,7 @@ class ClientCredentials(NetSuiteAuth):
         try:
             answer = load_json(response.content)
             self._token = required_text(answer["access_token"])
-            know("NETSUITE_ACCESS_TOKEN", self._token)
+            know("access token of netsuite", self._token)
         except (ValueError, KeyError, TypeError) as error:
             kind = response.headers.get("content-type", "no content type")[:60]
             reason = (

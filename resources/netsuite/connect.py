@@ -91,7 +91,7 @@ def open_netsuite(
     transport: httpx.BaseTransport | None = None
     if sandbox:
         # imported late: production does not load the sandbox
-        from resources.sandbox.filled import FilledSandbox
+        from resources.sandbox.filled_transport import FilledSandbox
         from resources.sandbox.sandbox import BASE_URLS, Sandbox
 
         opened = Sandbox(Path(sandbox))

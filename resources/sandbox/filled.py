@@ -4,10 +4,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import httpx
-
-from resources.errors import CredentialsError
-
 NETSUITE = "netsuite.sqlite"
 
 
@@ -38,23 +34,3 @@ def refusal(folder: Path) -> str:
         f"the sandbox in {folder} was never filled; `millpond demo` fills one and runs on it, `millpond sandbox seed"
         " --customers 200` fills this one, and MILLPOND_MODE=live connects to the real systems"
     )
-
-
-class FilledSandbox(httpx.BaseTransport):
-    """A transport to the sandbox's NetSuite that sends nothing before the sandbox was filled."""
-
-    def __init__(self, folder: Path, transport: httpx.BaseTransport) -> None:
-        self._folder, self._transport, self._is_filled = folder, transport, False
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request, or raise CredentialsError with the reason."""
-        if not self._is_filled:
-            problem = refusal(self._folder)
-            if problem:
-                raise CredentialsError("netsuite", "sign in", f"{problem}; {request.method} was not sent")
-            self._is_filled = True
-        return self._transport.handle_request(request)
-
-    def close(self) -> None:
-        """Close the transport."""
-        self._transport.close()

@@ -35,7 +35,7 @@ class Tokens:
 
     def __post_init__(self) -> None:
         know("SUITEPROJECTS_ACCESS_TOKEN", self.access_token)
-        know("SUITEPROJECTS_REFRESH_TOKEN", self.refresh_token)
+        know("refresh token of suiteprojects", self.refresh_token)
 
 
 class TokenFile:

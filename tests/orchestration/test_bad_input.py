@@ -81,7 +81,7 @@ def test_a_rejected_netsuite_key_is_tried_once_and_changes_nothing(synced: Home)
     attempts = synced.sandbox.netsuite.call_log()[calls:]
     assert not rejected.success
     assert [call["status"] for call in attempts] == [400]
-    assert len(failed) == 5
+    assert len(failed) == 4
     assert all(text.startswith("netsuite: sign in: ") for text in failed.values())
     for name in ("NETSUITE_ACCOUNT", "NETSUITE_CLIENT_ID", "NETSUITE_CERTIFICATE_ID", "NETSUITE_PRIVATE_KEY_FILE"):
         assert name in failed["raw_netsuite__customers"]

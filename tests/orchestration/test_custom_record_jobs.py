@@ -38,5 +38,5 @@ def test_a_custom_record_workflow_needs_only_its_file(home: Home, tmp_path: Path
     assert (row["externalid"], row["name"], row["code"]) == ("line 7", "Audit", "A1")
     assert home.warehouse.table(f"stg_netsuite__{TYPE}")["custrecord_line_code"].to_list() == ["A1"]
     assert (broken, code) == ({}, 0)
-    assert dict(needs[TYPE].mapped_by) == {"custrecord_line_code": WORKFLOW}
+    assert dict(needs[TYPE].mapped_by) == dict.fromkeys(("name", "custrecord_line_code"), WORKFLOW)
     assert reset_watermarks(home.warehouse, [each for each in workflows if each.name == WORKFLOW], None) == []

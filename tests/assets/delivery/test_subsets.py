@@ -151,9 +151,9 @@ def test_a_mart_older_than_its_sources_is_not_planned(precoro: WorkflowRunner) -
 def test_a_sink_alone_sends_nothing_that_changed_since(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Its plan was made by another run: the mart is newer, and a person edited the target."""
     precoro.stage(customer("1"), customer("2"), customer("3")).run()
-    names = {"company_name": "Planned"}
-    precoro.stage(*(customer(each, **names) for each in "123")).plan("planned")
-    precoro.stage(customer("1", company_name="Newer"), customer("2", **names), customer("3", **names))
+    planned = [customer(each, company_name=f"Planned {each}") for each in "123"]
+    precoro.stage(*planned).plan("planned")
+    precoro.stage(customer("1", company_name="Newer"), *planned[1:])
     make_mart(precoro.warehouse, precoro.workflow)
     option = next(row for row in sandbox.precoro.options() if row["external_id"] == "2")
     sandbox.precoro.edit_option(option["option_id"], name="Edited")
@@ -162,7 +162,7 @@ def test_a_sink_alone_sends_nothing_that_changed_since(precoro: WorkflowRunner, 
     assert select(precoro, ("sync",), "alone") == ""
 
     found = {row["external_id"]: row["name"] for row in sandbox.precoro.options() if row["external_id"]}
-    assert found == {"1": "Company 1", "2": "Edited", "3": "Planned"}
+    assert found == {"1": "Company 1", "2": "Edited", "3": "Planned 3"}
 
 
 @pytest.mark.parametrize(("subset", "named"), [(("plan",), "mart_flow and target_flow"), (("sync",), "plan_flow")])

@@ -87,7 +87,6 @@ class NetSuiteAccount:
 
 @pytest.fixture
 def account(sandbox: Sandbox, warehouse: Warehouse) -> Iterator[NetSuiteAccount]:
-    """An account without records, which is no sandbox that was never filled; nothing has been extracted yet."""
-    sandbox.netsuite.insert("customer", [])
+    """An empty account; nothing has been extracted yet."""
     with open_netsuite(sandbox=str(sandbox.folder)) as client:
         yield NetSuiteAccount(sandbox, warehouse, client)

@@ -129,7 +129,8 @@ def _stage_contacts(warehouse: Warehouse, count: int) -> Statement:
             rows = count if record_type.name == "contacts" else 0
             con.execute(
                 f"create table {table} as select i::varchar as id, {columns}, null::varchar as _row_hash,"
-                f" timestamp '2026-11-16' as _extracted_at, null::timestamp as _deleted_at from range({rows}) t(i)"
+                f" timestamp '2026-11-16' as _extracted_at, null::timestamp as _deleted_at,"
+                f" null::varchar as _deletion_evidence from range({rows}) t(i)"
             )
         assert stage_incrementally(con, definition).mode == "all rows"
     return definition

@@ -135,8 +135,9 @@ def test_a_run_on_a_sandbox_that_was_never_filled_fails(home: Home) -> None:
     assert all(f"the sandbox in {home.folder}/sandbox {NEVER_FILLED}" in text for text in failed.values())
 
 
-def test_an_emptied_sandbox_was_filled(sandbox: Sandbox) -> None:
+def test_an_emptied_sandbox_was_filled(tmp_path: Path) -> None:
     """Deleting the last customer is an ordinary event."""
+    sandbox = Sandbox(tmp_path)
     assert not was_filled(sandbox.folder)
     assert sandbox.netsuite
     assert not was_filled(sandbox.folder)

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from assets.delivery.ledger.sealing import unseal
 from orchestration.settings import ROOT
 from orchestration.upgrade.account_home import JOURNAL, MARKER
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.perform import upgrade_all
 from orchestration.workflow_files import load_user_files
+from resources.encryption import Cipher
 from resources.failpoints import UPGRADE
-from tests.orchestration.upgrade.conftest import Installation, in_use
+from resources.warehouse.tables import read_frame
+from tests.orchestration.upgrade.conftest import KEY, Installation, in_use
 
 UPGRADE_AND_DIE = (
     "import sys; from resources import failpoints; from orchestration.upgrade.ensure import ensure_current;"
@@ -42,14 +45,15 @@ def start(point: str = "") -> subprocess.Popen[str]:
 
 
 def tables(installation: Installation) -> dict[str, list[tuple[object, ...]]]:
-    """The rows of every table but the one with times."""
+    """The rows of every table but the one with times; no two encryptions of a plan are alike, so it is decrypted."""
     with installation.warehouse.writer(transaction=False) as con:
         names = con.execute("select table_name from duckdb_tables() where database_name = 'warehouse' order by 1")
-        return {
-            name: con.execute(f"select * from {name} order by all").fetchall()
-            for (name,) in names.fetchall()
-            if name != "schema_version"
-        }
+        frames = {name: read_frame(con, f"from {name}") for (name,) in names.fetchall() if name != "schema_version"}
+    for name, frame in frames.items():
+        if name.startswith("plan_"):
+            frames[name] = unseal(frame, Cipher(KEY))
+    frames["sync_plans"] = frames["sync_plans"].drop("checksum")
+    return {name: sorted(frame.rows(), key=repr) for name, frame in frames.items()}
 
 
 def texts(folder: Path) -> dict[str, str]:

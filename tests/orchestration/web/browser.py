@@ -1,6 +1,6 @@
 """A headless Chromium, driven like a person: open, read, type, click, take a screenshot.
 
-It uses Chromium's DevTools protocol over a web socket; screenshots go to the folder MILLPOND_SCREENSHOTS for review.
+It uses Chromium's DevTools protocol over a web socket; screenshots go to the folder SCREENSHOTS_FOLDER for review.
 """
 
 import base64
@@ -93,8 +93,8 @@ class Browser:
 
 
 def screenshot_folder(folder: Path) -> Path:
-    """Return the folder MILLPOND_SCREENSHOTS, or the given one."""
-    screenshots = Path(os.environ.get("MILLPOND_SCREENSHOTS") or folder)
+    """Return the folder SCREENSHOTS_FOLDER, or the given one."""
+    screenshots = Path(os.environ.get("SCREENSHOTS_FOLDER") or folder)
     screenshots.mkdir(parents=True, exist_ok=True)
     return screenshots
 

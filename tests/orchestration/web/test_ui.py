@@ -257,6 +257,7 @@ def test_the_sign_in_form_leads_to_the_requested_page(ui: Ui, page: Browser) -> 
     page.click("Sign in")
     page.wait_for("document.querySelector('#token')?.value === ''", "the form is not shown again")
     assert page.js("document.cookie") == ""
+    sleep(1.1)  # one attempt a second
     page.type("#token", TOKEN)
     page.click("Sign in")
 

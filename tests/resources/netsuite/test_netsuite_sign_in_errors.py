@@ -167,7 +167,6 @@ def test_a_lifetime_in_any_form_is_read(clock: StoppedClock, lifetime: Any, seco
 
 def test_the_companys_language_is_a_setting(sandbox: Sandbox) -> None:
     """Without it, the error names the setting and its value; no column is suspected."""
-    sandbox.netsuite.insert("customer", [])
     sandbox.switches.set("netsuite", NetSuiteSwitches, company_language="zh")
 
     with open_netsuite(sandbox=str(sandbox.folder)) as client:

@@ -120,7 +120,7 @@ def test_a_signal_stops_the_server_cleanly(serve: Serve, number: int, option: st
 
     assert code == 0
     assert served.process.stderr
-    assert served.process.stderr.read() == ""
+    assert served.process.stderr.read() == f"sandbox: stand-ins in {served.folder}\n"
 
 
 def test_a_lost_response_drops_the_connection_after_processing(serve: Serve) -> None:

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from resources.warehouse import spill
 from resources.warehouse.tables import describe_table
 from resources.warehouse.warehouse import Warehouse
 
@@ -58,7 +59,11 @@ def test_compaction_shrinks_the_file_and_changes_nothing_else(warehouse: Warehou
     assert bytes_after < bytes_before / 2
     assert warehouse.file.stat().st_size == bytes_after
     assert content(warehouse) == before
-    assert sorted(path.name for path in warehouse.folder.iterdir()) == ["millpond.duckdb", "millpond.duckdb.lock"]
+    assert sorted(path.name for path in warehouse.folder.iterdir() if path.name != spill.FOLDER) == [
+        "millpond.duckdb",
+        "millpond.duckdb.lock",
+    ]
+    assert list((warehouse.folder / spill.FOLDER).iterdir()) == []
     with warehouse.writer() as con:
         assert con.execute("select tags from duckdb_databases() where database_name = 'warehouse'").fetchall()
 
