@@ -17,8 +17,8 @@ settings.load_profile("no_deadline")
 
 # each case in these modules takes several runs, so `make test` takes only the first case of each test
 MANY_CASES = {
-    "test_customers_import", "test_drift", "test_import_and_update", "test_option_target", "test_normalization",
-    "test_staleness", "test_undo",
+    "test_absence", "test_customers_import", "test_drift", "test_import_and_update", "test_option_target",
+    "test_normalization", "test_staleness", "test_state_machine", "test_undo",
 }  # fmt: skip
 
 
