@@ -213,8 +213,9 @@ def test_invented_names_are_unique() -> None:
     assert any(not name.isascii() for name in names)
 
 
-def test_an_interrupted_seed_leaves_the_sandbox_empty(sandbox: Sandbox) -> None:
+def test_an_interrupted_seed_leaves_the_sandbox_empty(tmp_path: Path) -> None:
     """A part of the records would pass for all of them: the next demo continues with what is there."""
+    sandbox = Sandbox(tmp_path)
     with sandbox.netsuite.store.write() as connection:
         connection.execute("create trigger stop before insert on job begin select raise(abort, 'stopped'); end")
 
