@@ -22,7 +22,7 @@ from assets.delivery.send.batches import Step, batches, parent_ids, plan_steps, 
 from assets.delivery.send.outcomes import PARENT_MISSING, SEVERAL, Delivery
 from assets.delivery.send.read_back import confirmation_of, mismatches, read_back
 from assets.delivery.send.unexplained import judge_unexplained
-from assets.delivery.target import Action, Outcome, Target, Verdict, Write
+from assets.delivery.target import UNFINISHED, Action, Outcome, Target, Verdict, Write
 from resources.errors import ContractError, IntegrationError
 from resources.failpoints import reach
 
@@ -234,6 +234,9 @@ class _Sender:
             if place not in unclear
         }
         sent = dict(zip(due, self._send(list(due.values())) if due else [], strict=True))
+        if self.target.creates_in_two_calls:  # an update that gives the key leaves the create's second call to be made
+            arrived = {place for place in creates if possible[place].is_certain}
+            sent |= {place: _unfinished(sent[place]) for place in sent.keys() & arrived}
         return sent | {place: Outcome(Verdict.UNKNOWN, None, SEVERAL, each.reason) for place, each in unclear.items()}
 
     def _existing_ids(self, write: Write) -> str | None:
@@ -293,6 +296,12 @@ class _Sender:
         with self._run.warehouse.writer() as con:
             write_attempts(con, self._pending)
         self._pending = []
+
+
+def _unfinished(outcome: Outcome) -> Outcome:
+    """Return the outcome of a create that arrived without its second call."""
+    is_open = outcome.verdict is Verdict.CONFIRMED and not outcome.code
+    return replace(outcome, code=UNFINISHED) if is_open else outcome
 
 
 def _with_key(write: Write, target: Target, possible: Possible) -> Write:

@@ -91,8 +91,22 @@ def test_a_restriction_without_a_response_is_finished_by_the_next_run(restricted
     assert states.rows()[-1] == ("finished", "")
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("key", ["accept", "ignore"])
+def test_an_option_that_a_killed_run_left_without_its_key_is_restricted_too(restricted: Company) -> None:
+    """The next run gives it the key, which alone would leave it open to every legal entity."""
+    restricted.sandbox.switches.set("precoro", PrecoroSwitches, post_external_id="ignore")
+    restricted.plan(run_id="killed")
+    failpoints.arm("request_served", skip=1, strike=die)
+    with pytest.raises(Died):
+        restricted.send("killed")
+
+    restricted.run()
+
+    assert set(restricted.options()) == {"1", "2"}
+    assert unrestricted(restricted) == set()
+    assert restriction_calls(restricted) == 2
+
+
+@pytest.mark.parametrize("key", [pytest.param("accept", marks=pytest.mark.long), "ignore"])
 def test_a_new_option_whose_response_was_lost_is_restricted_in_the_same_run(restricted: Company, key: str) -> None:
     """Otherwise every legal entity could use it until the next run."""
     restricted.sandbox.switches.set("precoro", PrecoroSwitches, post_external_id=key)
