@@ -1,7 +1,12 @@
 """The account that a process uses, as one line: `live: NetSuite 1234567, …` or `sandbox: <folder>, …`."""
 
-from orchestration.env_file import find_env_file
-from orchestration.settings import MillpondSettings, netsuite_settings, precoro_settings, suiteprojects_settings
+from orchestration.configuration.env_file import find_env_file
+from orchestration.configuration.settings import (
+    MillpondSettings,
+    netsuite_settings,
+    precoro_settings,
+    suiteprojects_settings,
+)
 
 UNSET = "not configured"
 

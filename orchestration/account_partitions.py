@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_internals import PARTITION_TAG
-from orchestration.settings import MillpondSettings
 
 
 def partitions_of(settings: MillpondSettings) -> dg.PartitionsDefinition[str] | None:

@@ -10,7 +10,7 @@ import os
 import pwd
 
 from assets.delivery.errors import SyncError
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 
 
 def current_user() -> str:

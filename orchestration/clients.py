@@ -12,8 +12,13 @@ from assets.delivery.errors import MappingError
 from assets.delivery.spec.expressions import custom_fields
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.settings import ExtractionSettings
-from orchestration.secret_settings import Secret, secret_value, system_secrets
-from orchestration.settings import MillpondSettings, netsuite_settings, precoro_settings, suiteprojects_settings
+from orchestration.configuration.secret_settings import Secret, secret_value, system_secrets
+from orchestration.configuration.settings import (
+    MillpondSettings,
+    netsuite_settings,
+    precoro_settings,
+    suiteprojects_settings,
+)
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.connect import open_netsuite
 from resources.precoro.client import PrecoroClient

@@ -14,8 +14,8 @@ from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Target
 from assets.target_registry import TARGETS
 from orchestration.clients import TARGET_CLIENTS, netsuite_client
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from orchestration.workflow_files import load_workflows
 from resources.clock import Clock, utc_now
 from resources.warehouse.warehouse import Warehouse

@@ -6,7 +6,7 @@ import dagster as dg
 import yaml
 from filelock import FileLock
 
-from orchestration.settings import ROOT, MillpondSettings
+from orchestration.configuration.settings import ROOT, MillpondSettings
 
 LOCK_TIMEOUT_S = 60.0
 

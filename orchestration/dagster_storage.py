@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.pool import QueuePool
 from watchdog.observers import Observer
 
+from orchestration.configuration.secret_settings import redact
 from orchestration.dagster_internals import (
     ConfigurableClassData,
     DagsterSqliteStorage,
@@ -32,7 +33,6 @@ from orchestration.dagster_internals import (
     deserialize_value,
     serialize_value,
 )
-from orchestration.secret_settings import redact
 
 Stored = TypeVar("Stored")
 BUSY_S = 30.0  # the time that Dagster's event log waits for another writer

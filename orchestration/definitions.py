@@ -22,20 +22,20 @@ from orchestration.alerts.sensor import alert_sensor
 from orchestration.automation.jobs import GROUPS_ASSET, group_jobs, import_tables
 from orchestration.automation.schedules import schedules
 from orchestration.automation.sensors import group_sensors, publish_after_failure
+from orchestration.configuration.private_files import make_private
+from orchestration.configuration.secret_check import check_secrets
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_internals import UnresolvedAssetJobDefinition
 from orchestration.maintenance.dead_runs import dead_runs
 from orchestration.maintenance.job import maintenance_job
 from orchestration.operator_jobs.activation import activation_jobs
 from orchestration.operator_jobs.apply_plan import plan_jobs
 from orchestration.operator_jobs.reconcile import reconcile_jobs, reconciled_checks
-from orchestration.private_files import make_private
 from orchestration.realtime.job import realtime_job
 from orchestration.realtime.sensor import notification_sensors
 from orchestration.redaction import install
 from orchestration.resource_wiring import resources
 from orchestration.scale.executors import executor_of
-from orchestration.secret_check import check_secrets
-from orchestration.settings import MillpondSettings
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.workflow_files import UserFiles, load_user_files, runnable_workflows
 

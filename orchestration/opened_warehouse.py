@@ -5,8 +5,8 @@ MillpondSettings, secrets  ->  warehouse_of()  ->  one file or a DuckLake
 
 from pathlib import Path
 
-from orchestration.secret_settings import secret_value
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.secret_settings import secret_value
+from orchestration.configuration.settings import MillpondSettings
 from resources.clock import Clock, WallClock
 from resources.warehouse.ducklake import DuckLakeSettings
 from resources.warehouse.open import open_warehouse

@@ -9,7 +9,7 @@ import threading
 import traceback
 from typing import Any
 
-from orchestration.secret_settings import redact
+from orchestration.configuration.secret_settings import redact
 
 
 def install() -> None:

@@ -16,7 +16,7 @@ from orchestration.clients import (
     suiteprojects_fields,
     writes_to_precoro,
 )
-from orchestration.settings import MillpondSettings, env_name
+from orchestration.configuration.settings import MillpondSettings, env_name
 from resources.netsuite.resource import NetSuiteResource
 from resources.precoro.resource import PrecoroResource
 from resources.suiteprojects.resource import SuiteProjectsResource

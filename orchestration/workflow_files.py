@@ -13,7 +13,7 @@ from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.yaml_file import WorkflowFileError
 from orchestration.automation.groups import GroupsFile, load_groups
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 
 
 @dataclass(frozen=True)

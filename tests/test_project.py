@@ -19,9 +19,9 @@ from packaging.utils import canonicalize_name
 import sql
 from orchestration.cli.main import app
 from orchestration.cli.sandbox import app as sandbox_app
-from orchestration.known_names import DEPLOYMENT, setting_names
-from orchestration.secret_names import SECRETS
-from orchestration.settings import ROOT, SETTINGS
+from orchestration.configuration.known_names import DEPLOYMENT, setting_names
+from orchestration.configuration.secret_names import SECRETS
+from orchestration.configuration.settings import ROOT, SETTINGS
 
 FOLDERS = ("orchestration", "assets", "resources", "sql")  # each may import those to its right
 # docs/upgrade.md names commands and files of earlier versions
@@ -73,8 +73,8 @@ MAY_NOT_IMPORT_DAGSTER = (
     "orchestration/realtime/sync_pending.py",
     "orchestration/realtime/webhook.py",
     "orchestration/scale/celery_heartbeat.py",
-    "orchestration/secret_settings.py",
-    "orchestration/settings.py",
+    "orchestration/configuration/secret_settings.py",
+    "orchestration/configuration/settings.py",
     "orchestration/table_needs.py",
     "orchestration/web/sign_in.py",
     "orchestration/workflow_files.py",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 
 FOLDERS = ("orchestration", "assets", "resources", "sql", "tests", "docs")
 ENDINGS = {".py", ".sql", ".md", ".yaml", ".toml", ".jinja", ".js", ".example"}

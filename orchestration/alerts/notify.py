@@ -15,7 +15,7 @@ from datetime import datetime
 
 from orchestration.alerts.conditions import Alert, Kind
 from orchestration.alerts.store import AlertStore
-from orchestration.secret_settings import redact
+from orchestration.configuration.secret_settings import redact
 from resources.notifiers.notice import Entry, Notice, NotSentError, Receiver
 
 OPENED, RECOVERED = "opened", "recovered"

@@ -17,10 +17,10 @@ from orchestration.alerts.conditions import OF_WAREHOUSE, Alert, Kind, Limits, w
 from orchestration.alerts.notify import CheckResult, deliver, update_alerts
 from orchestration.alerts.run_failures import check_alerts, record_runs, run_alerts
 from orchestration.alerts.store import AlertStore
+from orchestration.configuration.secret_settings import secret_value
+from orchestration.configuration.settings import AlertSettings, MillpondSettings, split_list
 from orchestration.opened_warehouse import warehouse_clock
 from orchestration.operator_jobs.reconcile import check_key
-from orchestration.secret_settings import secret_value
-from orchestration.settings import AlertSettings, MillpondSettings, split_list
 from resources.notifiers.mail import Mail
 from resources.notifiers.notice import Receiver
 from resources.notifiers.web import Slack, Webhook

@@ -7,7 +7,7 @@ import dagster as dg
 from orchestration.account_partitions import run_requests
 from orchestration.automation.groups import GroupsFile
 from orchestration.automation.schedule_spec import Timing
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 
 
 def schedules(groups: GroupsFile, jobs: Collection[str], settings: MillpondSettings) -> list[dg.ScheduleDefinition]:

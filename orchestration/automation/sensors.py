@@ -17,8 +17,8 @@ import dagster as dg
 from assets.netsuite.change_probe import Change, changed_since
 from orchestration.account_partitions import account_of, account_scoped, run_tags
 from orchestration.automation.groups import Group
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.warehouse import Warehouse

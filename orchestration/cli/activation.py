@@ -2,9 +2,9 @@
 
 from assets.delivery.spec.switches import Switches
 from orchestration.cli.output import print_line, print_problems
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.operator_jobs.activation import Activation, ActivationError, observation, set_activation
-from orchestration.settings import MillpondSettings
 from orchestration.workflow_files import load_workflows
 
 

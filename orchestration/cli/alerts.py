@@ -9,7 +9,7 @@ from cyclopts import App
 from orchestration.alerts.sensor import receivers_of
 from orchestration.alerts.store import AlertStore
 from orchestration.cli.output import print_line, print_problems
-from orchestration.settings import AlertSettings, MillpondSettings
+from orchestration.configuration.settings import AlertSettings, MillpondSettings
 from resources.notifiers.notice import Entry, Notice, NotSentError
 
 app = App(name="alerts", help="Test the alert receivers, and list the open alerts.", suppress_keyboard_interrupt=False)

@@ -1,9 +1,9 @@
 """`millpond compact`: delete old history and shrink the warehouse."""
 
 from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.maintenance.compact import compact_warehouse
 from orchestration.opened_warehouse import warehouse_clock, warehouse_of
-from orchestration.settings import MillpondSettings
 from resources.warehouse.warehouse import WarehouseError
 
 

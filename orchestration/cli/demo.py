@@ -11,8 +11,8 @@ from time import monotonic
 from orchestration.cli.output import console, print_line
 from orchestration.cli.run import run_job
 from orchestration.cli.start import announce
+from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import ROOT, MillpondSettings
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.web.serve_ui import serve_ui
 from resources.sandbox.generator.seed import seed as fill

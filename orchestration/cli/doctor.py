@@ -18,12 +18,12 @@ from orchestration.clients import (
     suiteprojects_client,
     writes_to_precoro,
 )
-from orchestration.env_file import env_file_names, find_env_file
-from orchestration.known_names import unknown_names
+from orchestration.configuration.env_file import env_file_names, find_env_file
+from orchestration.configuration.known_names import unknown_names
+from orchestration.configuration.secret_settings import redact, secret_value
+from orchestration.configuration.settings import SETTINGS, MillpondSettings, netsuite_settings
+from orchestration.configuration.settings_error import SettingsError
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.secret_settings import redact, secret_value
-from orchestration.settings import SETTINGS, MillpondSettings, netsuite_settings
-from orchestration.settings_error import SettingsError
 from orchestration.table_needs import table_needs
 from orchestration.workflow_files import load_user_files
 from resources.diagnostics import Finding

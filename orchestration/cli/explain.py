@@ -17,8 +17,8 @@ from assets.delivery.target import TARGET_STATE_COLUMNS
 from assets.netsuite.record_types import record_type_of
 from assets.result_texts import change_text
 from orchestration.cli.output import NOTHING_READ, console, print_line, print_problems
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from resources.warehouse.tables import has_table, read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 

@@ -13,8 +13,8 @@ from assets.delivery.plan.mode import Mode
 from orchestration.cli.options import All
 from orchestration.cli.output import console, open_table, print_line, print_problems
 from orchestration.cli.run import run_job
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from orchestration.workflow_files import load_workflows
 from resources.warehouse.tables import quoted
 

@@ -17,12 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from orchestration.automation.groups import OPERATOR_JOBS
 from orchestration.cli.output import console, print_problems
 from orchestration.cli.signals import INTERRUPTED, SIGNAL_EXIT, stop_signals
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.dagster_internals import MAX_RETRIES_TAG
 from orchestration.definitions import definitions
 from orchestration.maintenance.dead_runs import LAUNCHED_BY_CLI, close_dead_runs
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 POLL_S = 0.25

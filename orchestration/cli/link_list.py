@@ -7,8 +7,8 @@ import polars as pl
 
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.cli.output import print_line, print_problems
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from resources.warehouse.snapshot import add_analytics
 from resources.warehouse.tables import read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError

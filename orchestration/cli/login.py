@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from orchestration.cli.output import print_line, print_problems
 from orchestration.clients import suiteprojects_fields
-from orchestration.secret_settings import secret_value
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.secret_settings import secret_value
+from orchestration.configuration.settings import MillpondSettings
 from resources.errors import CredentialsError, IntegrationError, RecordRejectedError
 from resources.suiteprojects.connect import open_authorization
 from resources.suiteprojects.tokens import TokenFile

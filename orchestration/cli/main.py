@@ -13,7 +13,7 @@ from rich.panel import Panel
 
 from orchestration.cli.signals import exit_on_signals
 from orchestration.cli.terminal import prepare_terminal
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.settings_error import SettingsError
 from orchestration.upgrade.errors import UpgradeError
 
 # panel -> command -> its function and its summary, which is the first line of the function's docstring

@@ -8,8 +8,8 @@ from assets.delivery.ledger.tables import ensure_ledger
 from assets.result_texts import duration
 from orchestration.cli.options import All
 from orchestration.cli.output import console, open_table, print_line
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_clock, warehouse_of
-from orchestration.settings import MillpondSettings
 from resources.clock import Clock, steady, utc_now
 from resources.warehouse.warehouse import Warehouse
 

@@ -5,9 +5,9 @@ import uuid
 from assets.delivery.errors import SyncError
 from orchestration.cli.output import print_line, print_problems
 from orchestration.cli.summary import print_plan, print_summary
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import open_connections
 from orchestration.operator_jobs.plan_actions import apply_plan, reject_plan, stale_records, undo_run
-from orchestration.settings import MillpondSettings
 from resources.errors import IntegrationError
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from assets.warehouse.run_report.page import KEPT_REPORTS, REPORTS, render, write_report
 from assets.warehouse.run_report.queries import collect_report
 from orchestration.cli.output import NOTHING_READ, print_line, print_problems
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from resources.warehouse.warehouse import WarehouseError
 
 

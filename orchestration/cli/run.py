@@ -12,8 +12,8 @@ from orchestration.automation.full_refresh import missing_needs, reset_watermark
 from orchestration.automation.groups import OPERATOR_JOBS, OWN_JOBS, PLAN_SUFFIX
 from orchestration.cli.output import print_problems
 from orchestration.cli.summary import print_plan, print_summary, print_unsent, workflows_of_run
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from orchestration.workflow_files import load_user_files, runnable_workflows
 from resources.warehouse.warehouse import Warehouse
 

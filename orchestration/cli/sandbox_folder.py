@@ -7,7 +7,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from orchestration.cli.start import write_line
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 from resources.clock import SharedClock, WallClock
 from resources.sandbox.sandbox import Sandbox
 

@@ -11,21 +11,21 @@ from functools import partial
 from pathlib import Path
 
 from orchestration.account_line import account_line
-from orchestration.env_file import env_file_names, find_env_file
-from orchestration.known_names import unknown_names
-from orchestration.private_files import make_private
-from orchestration.redaction import install
-from orchestration.secret_check import check_secrets
-from orchestration.secret_settings import know_secrets
-from orchestration.settings import (
+from orchestration.configuration.env_file import env_file_names, find_env_file
+from orchestration.configuration.known_names import unknown_names
+from orchestration.configuration.private_files import make_private
+from orchestration.configuration.secret_check import check_secrets
+from orchestration.configuration.secret_settings import know_secrets
+from orchestration.configuration.settings import (
     SETTINGS,
     MillpondSettings,
     netsuite_settings,
     precoro_settings,
     suiteprojects_settings,
 )
-from orchestration.settings_base import Settings
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.settings_base import Settings
+from orchestration.configuration.settings_error import SettingsError
+from orchestration.redaction import install
 from orchestration.upgrade.ensure import ensure_current
 
 OWN_HOME = frozenset({"demo", "sandbox"})  # they print the line themselves, of the home or folder that they choose

@@ -8,8 +8,8 @@ from assets.warehouse.catalog import catalog
 from assets.warehouse.catalog.catalog import LAYERS, Entry
 from assets.warehouse.catalog.diagram import mermaid
 from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from resources.warehouse.snapshot import add_analytics
 from resources.warehouse.warehouse import WarehouseError
 

@@ -12,7 +12,7 @@ from assets.delivery.spec.workflow import Workflow
 from assets.target_registry import TARGETS
 from orchestration.cli.output import print_line, print_problems
 from orchestration.clients import is_configured, netsuite_client
-from orchestration.settings import ROOT, MillpondSettings
+from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.table_needs import missing_in_netsuite, table_needs
 from orchestration.workflow_files import load_user_files
 from resources.errors import IntegrationError

@@ -9,10 +9,10 @@ from rich.logging import RichHandler
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from orchestration.cli.output import console, print_line, print_problems
+from orchestration.configuration.secret_settings import secret_value
+from orchestration.configuration.settings import MillpondSettings, netsuite_settings, split_list
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.webhook import MIN_SECRET, Gate, Webhook
-from orchestration.secret_settings import secret_value
-from orchestration.settings import MillpondSettings, netsuite_settings, split_list
 from resources.netsuite.webhook_signature import PATH
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -7,10 +7,10 @@ import dagster as dg
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
 from orchestration.automation.groups import MAINTENANCE
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.maintenance.compact import compact_warehouse
 from orchestration.maintenance.retention import clear_plans, delete_files, delete_runs
 from orchestration.opened_warehouse import warehouse_clock
-from orchestration.settings import MillpondSettings
 from resources.warehouse.warehouse import Warehouse
 
 

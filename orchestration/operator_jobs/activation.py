@@ -13,7 +13,7 @@ from assets.delivery.spec.switches import State, Switches
 from assets.delivery.spec.workflow import Workflow
 from orchestration.account_partitions import account_of, partitions_of
 from orchestration.automation.groups import ACTIVATE, DEACTIVATE
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 
 RELOAD = "its file has `active: false`: schedules include it within a minute, the UI after a reload of the definitions"
 OPS = {ACTIVATE: "activate", DEACTIVATE: "deactivate"}  # an op must not share its job's name

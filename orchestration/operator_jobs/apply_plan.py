@@ -15,10 +15,10 @@ from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.dagster_internals import MAX_RETRIES_TAG
 from orchestration.operator_jobs.plan_actions import apply_plan, find_plan, reject_plan, stale_records
-from orchestration.settings import MillpondSettings
 from resources.errors import QuotaExhaustedError
 
 APPLY_OP, REJECT_OP = "apply", "reject"  # an op must not share its job's name

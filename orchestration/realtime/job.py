@@ -12,10 +12,10 @@ import dagster as dg
 from assets.delivery.spec.workflow import Workflow
 from orchestration.account_partitions import account_of, partitions_of
 from orchestration.automation.groups import REALTIME
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.sync_pending import Outcome, RealtimeSync, WorkflowResult
-from orchestration.settings import MillpondSettings
 
 OP = "sync_records"  # an op must not share its job's name
 POLL_S = 0.2

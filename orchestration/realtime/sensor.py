@@ -18,9 +18,9 @@ from assets.delivery.spec.workflow import Workflow
 from orchestration.account_partitions import account_scoped, run_tags
 from orchestration.automation.groups import ALL, REALTIME
 from orchestration.automation.sensors import REASON_TAG, UNFINISHED
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.realtime.queue import FILE, Notification, NotificationQueue
 from orchestration.realtime.sync_pending import by_connection, realtime_workflows
-from orchestration.settings import MillpondSettings
 from resources.warehouse.warehouse import Warehouse
 
 POLL_S = 0.2

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 
 
 def executor_of(settings: MillpondSettings) -> dg.ExecutorDefinition:

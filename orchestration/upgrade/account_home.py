@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.upgrade.migration import Migration
 from resources.atomic_file import write_atomically
 

@@ -5,8 +5,8 @@ environment, .env  ->  current_settings()  ->  account_homes()
 
 from pathlib import Path
 
-from orchestration.env_file import find_env_file
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.env_file import find_env_file
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.upgrade.account_home import AccountHome
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.migrations import MIGRATIONS

@@ -15,9 +15,9 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from orchestration.upgrade.account_home import AccountHome
 from orchestration.upgrade.comments import renew_comments
 from orchestration.upgrade.copies import Copies

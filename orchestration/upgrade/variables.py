@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from orchestration.env_file import read_env_file
+from orchestration.configuration.env_file import read_env_file
 from orchestration.upgrade.errors import UpgradeError
 
 

@@ -16,11 +16,11 @@ from urllib.parse import quote
 
 from rich.console import Console
 
+from orchestration.configuration.secret_settings import secret_value
+from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.dagster_internals import DAEMON_MODULE
 from orchestration.maintenance.dead_runs import close_dead_runs
-from orchestration.secret_settings import secret_value
-from orchestration.settings import ROOT, MillpondSettings
 from orchestration.web.sign_in import SIGN_IN
 from orchestration.web.webserver import sign_in_token
 

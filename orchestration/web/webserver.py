@@ -10,13 +10,13 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from filelock import FileLock
 
 from assets.warehouse.run_report.page import REPORTS
+from orchestration.configuration.private_files import make_private
+from orchestration.configuration.secret_check import MIN_TOKEN, check_secrets
+from orchestration.configuration.secret_settings import secret_value
+from orchestration.configuration.settings import ROOT, MillpondSettings, split_list
+from orchestration.configuration.settings_error import SettingsError
 from orchestration.dagster_internals import open_workspace
-from orchestration.private_files import make_private
 from orchestration.redaction import install
-from orchestration.secret_check import MIN_TOKEN, check_secrets
-from orchestration.secret_settings import secret_value
-from orchestration.settings import ROOT, MillpondSettings, split_list
-from orchestration.settings_error import SettingsError
 from orchestration.web.sign_in import Access, SignIn
 from resources.atomic_file import write_atomically
 from resources.redaction import know

@@ -20,7 +20,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 
 MAIN = "import sys; from orchestration.cli.main import main; sys.argv[0] = 'millpond'; main()"
 FLOOR = """

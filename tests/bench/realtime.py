@@ -31,9 +31,9 @@ from rich.table import Table
 
 from assets.delivery.spec.switches import Switches
 from orchestration.automation.groups import REALTIME
+from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.realtime.queue import NotificationQueue
-from orchestration.settings import ROOT, MillpondSettings
 from resources.netsuite.webhook_signature import PATH
 from resources.sandbox.generator.seed import seed as fill
 from resources.sandbox.netsuite.user_event import Deployment

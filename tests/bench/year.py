@@ -43,8 +43,8 @@ from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.history import update_history
 from assets.warehouse.incremental import stage_incrementally
 from orchestration.clients import custom_columns
+from orchestration.configuration.settings import ROOT
 from orchestration.maintenance.compact import compact_warehouse
-from orchestration.settings import ROOT
 from resources.clock import utc_now
 from resources.netsuite.connect import open_netsuite
 from resources.sandbox.generator.seed import seed

@@ -10,8 +10,8 @@ from shutil import copytree
 import dagster as dg
 import pytest
 
+from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
-from orchestration.settings import ROOT
 from resources.sandbox.generator.seed import seed
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse

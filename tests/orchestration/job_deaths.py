@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import Home, at_home
 from tests.orchestration.expected_targets import target_customers, target_options

@@ -15,19 +15,19 @@ import pytest
 from orchestration.account_partitions import account_of
 from orchestration.alerts.run_failures import last_result
 from orchestration.clients import precoro_budget
-from orchestration.dagster_instance import open_instance
-from orchestration.dagster_internals import PARTITION_TAG
-from orchestration.definitions import definitions
-from orchestration.realtime.queue import NotificationQueue
-from orchestration.resource_wiring import suiteprojects_resource
-from orchestration.secret_settings import secret_variables
-from orchestration.settings import (
+from orchestration.configuration.secret_settings import secret_variables
+from orchestration.configuration.settings import (
     AccountError,
     MillpondSettings,
     netsuite_settings,
     precoro_settings,
 )
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.settings_error import SettingsError
+from orchestration.dagster_instance import open_instance
+from orchestration.dagster_internals import PARTITION_TAG
+from orchestration.definitions import definitions
+from orchestration.realtime.queue import NotificationQueue
+from orchestration.resource_wiring import suiteprojects_resource
 from resources.sandbox.generator.seed import seed
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from tests.orchestration.cli.test_main import MILLPOND

@@ -16,8 +16,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from orchestration.secret_names import SECRETS
-from orchestration.settings import ROOT, SETTINGS
+from orchestration.configuration.secret_names import SECRETS
+from orchestration.configuration.settings import ROOT, SETTINGS
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.orchestration.conftest import Home
 from tests.orchestration.home_state import (

@@ -16,6 +16,7 @@ from typing import TextIO
 import dagster as dg
 import pytest
 
+from orchestration.configuration.settings import ROOT
 from orchestration.dagster_internals import (
     DagsterSqliteStorage,
     SqliteEventLogStorage,
@@ -28,7 +29,6 @@ from orchestration.dagster_storage import (
     KeptRunStorage,
     KeptScheduleStorage,
 )
-from orchestration.settings import ROOT
 
 OWN = "telemetry: {enabled: false}\n"  # without `storage`: Dagster's own classes
 RUN = "9dfb4c6e-5c1c-4a7e-8a53-111111111111"

@@ -21,8 +21,8 @@ from assets.delivery.spec.switches import Switches
 from assets.warehouse.catalog.catalog import page, read_catalog
 from assets.warehouse.catalog.diagram import mermaid
 from assets.warehouse.snapshot import SNAPSHOT
+from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
-from orchestration.settings import ROOT
 from resources.sandbox.simulation.day import simulate_day
 from resources.warehouse.snapshot import add_analytics
 from resources.warehouse.tables import columns_of

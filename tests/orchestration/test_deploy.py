@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from orchestration.secret_names import SECRETS
-from orchestration.settings import ROOT, SETTINGS
+from orchestration.configuration.secret_names import SECRETS
+from orchestration.configuration.settings import ROOT, SETTINGS
 
 DEPLOY = ROOT / "orchestration" / "deploy"
 COMPOSE, CHART, INSTANCE = (DEPLOY / name for name in ("compose.yaml", "values.yaml", "dagster.yaml"))

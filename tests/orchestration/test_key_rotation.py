@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 
 from orchestration.cli.plans import apply, undo
 from orchestration.cli.run import plan
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.encryption import Cipher, EncryptionError
 from resources.suiteprojects.connect import open_suiteprojects
 from tests.orchestration.conftest import Home

@@ -12,9 +12,9 @@ import dagster as dg
 import httpx
 import pytest
 
+from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.dagster_internals import PARTITION_TAG
-from orchestration.settings import ROOT, MillpondSettings
 from resources.sandbox.generator.seed import seed
 from tests.orchestration.conftest import at_home
 from tests.orchestration.home_state import environment
@@ -36,7 +36,7 @@ JOB, POOL = "precoro__options", "duckdb"
 LOCATION = """
 import dagster as dg
 from orchestration.account_partitions import partitions_of, run_requests
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.automation.schedule_spec import Timing
 from orchestration.automation.schedules import schedule_of
 

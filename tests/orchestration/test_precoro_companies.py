@@ -10,9 +10,9 @@ import pytest
 
 from orchestration.cli.doctor import findings
 from orchestration.cli.validate import validate
+from orchestration.configuration.secret_settings import secret_variables
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.resource_wiring import precoro_resource, resources
-from orchestration.secret_settings import secret_variables
-from orchestration.settings import MillpondSettings
 from orchestration.workflow_files import load_workflows
 from resources.sandbox.sandbox import Sandbox
 from tests.orchestration.conftest import Home, at_home, edited_workflows

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.account_partitions import run_tags
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.ducklake import DuckLakeSettings
 from resources.warehouse.open import open_warehouse

@@ -14,8 +14,8 @@ import duckdb
 import polars as pl
 import pytest
 
+from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import ROOT, MillpondSettings
 from resources.clock import WallClock
 from resources.errors import QuotaExhaustedError
 from resources.rate_limit import CallBudget, Window

@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.settings import MillpondSettings
 from orchestration.upgrade.ensure import ensure_current
 from resources.failpoints import arm, disarm
 from resources.warehouse.schema_version import SCHEMA_VERSION

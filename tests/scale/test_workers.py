@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from tests.scale.cluster import DEPLOY, Cluster
 from tests.scale.services import Services, process
 

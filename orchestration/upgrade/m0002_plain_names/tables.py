@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.delivery.ledger.sealing import seal as sealed_again
 from assets.delivery.ledger.sealing import signature, unseal
-from orchestration.secret_settings import secret_value
+from orchestration.configuration.secret_settings import secret_value
 from orchestration.upgrade.m0002_plain_names.names import (
     ADDED_COLUMNS,
     ANSWER_KEYS,

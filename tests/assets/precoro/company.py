@@ -21,7 +21,7 @@ from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.target_registry import TARGETS
 from assets.warehouse.staging_schemas import staging_schemas
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.precoro.client import PrecoroClient
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.tables import replace_table

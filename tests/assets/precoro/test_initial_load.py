@@ -14,7 +14,7 @@ import pytest
 
 from assets.precoro.estimate import seconds_for
 from assets.result_texts import duration
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.precoro.load_days import DAY_S, records

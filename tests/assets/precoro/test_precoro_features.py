@@ -10,7 +10,7 @@ from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from orchestration.automation.groups import Group
 from orchestration.automation.schedule_spec import Timing
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from tests.named_tests import named_tests
 
 PAGE = (ROOT / "assets" / "precoro" / "FEATURES.md").read_text()

@@ -27,7 +27,7 @@ from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.record_types import RECORD_TYPES
 from assets.target_registry import TARGETS
 from assets.warehouse.staging import stage_table
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.netsuite.connect import open_netsuite
 from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects

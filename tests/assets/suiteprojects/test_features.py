@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from tests.assets.suiteprojects.account import Account
 from tests.named_tests import named_tests
 

@@ -9,9 +9,9 @@ import pytest
 from assets.delivery.spec.switches import FILE, Override, Switches
 from orchestration.automation.groups import ACTIVATE
 from orchestration.cli.main import app
+from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from orchestration.operator_jobs.activation import OPS
-from orchestration.settings import ROOT
 from orchestration.workflow_files import load_workflows
 from tests.orchestration.conftest import QUIET, Home
 

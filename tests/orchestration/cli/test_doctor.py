@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.cli.doctor import doctor
 from orchestration.cli.main import app
-from orchestration.secret_settings import redact
+from orchestration.configuration.secret_settings import redact
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.warehouse.tables import ensure_table
 from sql import statement

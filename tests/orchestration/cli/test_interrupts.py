@@ -58,7 +58,7 @@ main()
     ("number", "module", "command"),
     [
         (signal.SIGINT, "cyclopts", ["run", "all"]),
-        (signal.SIGTERM, "orchestration.settings", ["plan", "all"]),
+        (signal.SIGTERM, "orchestration.configuration.settings", ["plan", "all"]),
         (signal.SIGINT, "dagster", ["run", "reconcile"]),
         (signal.SIGTERM, "orchestration.definitions", ["run", "all"]),
         (signal.SIGINT, "sqlalchemy.dialects.sqlite", ["plan", "all"]),

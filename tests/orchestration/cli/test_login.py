@@ -14,8 +14,8 @@ import pytest
 
 from orchestration.cli.doctor import findings
 from orchestration.cli.login import LoginError, code_of, login
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.resource_wiring import suiteprojects_resource
-from orchestration.settings import MillpondSettings
 from resources.sandbox.sandbox import BASE_URLS
 from resources.suiteprojects.connect import open_suiteprojects
 from tests.orchestration.conftest import Home

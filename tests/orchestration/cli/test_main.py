@@ -15,7 +15,7 @@ import pytest
 
 from assets.delivery.target import HELD
 from orchestration.cli.main import COMMANDS, app
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.sandbox.generator.seed import seed
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.sandbox import BASE_URLS

@@ -17,9 +17,9 @@ from cryptography.fernet import Fernet
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.cli import links, plan_list, plans
 from orchestration.cli.explain import NOT_KEPT, end_of, explain
+from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from orchestration.operator_jobs.apply_plan import APPLY_OP, REJECT_OP
-from orchestration.settings import ROOT
 from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import QUIET, Home, at_home, edited_workflows
 

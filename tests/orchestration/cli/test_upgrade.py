@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.cli.main import main
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 
 OLD_WORKFLOW = """\
 type: assets.delivery.workflow.SyncWorkflow

@@ -11,8 +11,8 @@ import pytest
 
 from orchestration.automation.jobs import GROUPS_ASSET
 from orchestration.cli.validate import validate
+from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
-from orchestration.settings import ROOT
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from tests.orchestration.conftest import Home, edited_workflows
 from tests.orchestration.home_state import CUSTOMERS, OPTIONS, failures, target_records

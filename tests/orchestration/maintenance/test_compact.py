@@ -6,9 +6,9 @@ import dagster as dg
 import pytest
 
 from orchestration.cli.compact import compact
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.maintenance.compact import compact_warehouse
 from orchestration.maintenance.job import maintenance_job
-from orchestration.settings import MillpondSettings
 from resources.clock import WallClock
 from resources.warehouse.warehouse import Warehouse
 from tests.orchestration.conftest import QUIET, Home, at_home

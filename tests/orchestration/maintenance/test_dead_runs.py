@@ -12,10 +12,10 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 
+from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.definitions import definitions
 from orchestration.maintenance.dead_runs import DIED, LAUNCHED_BY_CLI, close_dead_runs
-from orchestration.settings import ROOT, MillpondSettings
 from resources.clock import WallClock
 from tests.assets.delivery.jumping_clock import JumpingClock
 from tests.orchestration.conftest import QUIET

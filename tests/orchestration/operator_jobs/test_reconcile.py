@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 
 from orchestration.alerts.run_failures import check_alerts
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.definitions import definitions
 from orchestration.operator_jobs.reconcile import check_key
-from orchestration.settings import MillpondSettings
 from orchestration.workflow_files import load_workflows
 from tests.orchestration.conftest import QUIET, Home, at_home
 

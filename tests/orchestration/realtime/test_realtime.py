@@ -14,11 +14,11 @@ import pytest
 
 from assets.delivery.spec.switches import Switches
 from orchestration.automation.groups import REALTIME
+from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.connections import Connections
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.sync_pending import Outcome, RealtimeSync
 from orchestration.resource_wiring import resources
-from orchestration.settings import ROOT, MillpondSettings
 from orchestration.workflow_files import load_workflows
 from resources.failpoints import arm
 from resources.sandbox.faults import Fault, FaultKind

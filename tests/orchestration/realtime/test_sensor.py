@@ -9,10 +9,10 @@ import pytest
 
 from assets.delivery.spec.switches import Switches
 from orchestration.automation.groups import ALL, REALTIME
+from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.sensor import BURST_RUNNING, BURST_TAG, NotificationWatch
-from orchestration.settings import ROOT
 from orchestration.workflow_files import load_workflows
 from resources.warehouse.warehouse import Warehouse
 from tests.orchestration.conftest import Home

@@ -19,10 +19,10 @@ from starlette.testclient import TestClient
 from orchestration.cli import webhook as webhook_command
 from orchestration.cli.main import app as cli
 from orchestration.cli.webhook import ImpatientProtocol, webhook
+from orchestration.configuration.settings import ROOT
 from orchestration.realtime import webhook as webhook_module
 from orchestration.realtime.queue import MAX_ATTEMPTS, Notification, NotificationQueue
 from orchestration.realtime.webhook import Gate, RefusedError, Webhook, _Refusals
-from orchestration.settings import ROOT
 from resources.netsuite.webhook_signature import NONCE, PATH, SIGNATURE, TIMESTAMP, signed_headers
 from resources.sandbox.netsuite.user_event import Deployment
 from resources.sandbox.sandbox import Sandbox

@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from assets.delivery.ledger.sealing import unseal
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from orchestration.upgrade.account_home import JOURNAL, MARKER
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.upgrade.errors import UpgradeError

@@ -9,8 +9,8 @@ from assets.delivery.spec.loader import read_workflow
 from assets.delivery.spec.policies import Limit
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from orchestration.automation.groups import load_groups
-from orchestration.secret_names import SECRETS
-from orchestration.settings import SETTINGS
+from orchestration.configuration.secret_names import SECRETS
+from orchestration.configuration.settings import SETTINGS
 from orchestration.upgrade import user_files
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.fingerprints import former_fingerprints

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dotenv import load_dotenv
 
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.upgrade.errors import UpgradeError
 

@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from orchestration.settings import MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.guesses import CLIENTS, Guesses
 from orchestration.web.sign_in import COOKIE, SESSION_S, Access, SignIn
 from orchestration.web.webserver import sign_in_token

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.sandbox.generator.seed import seed
 from tests.orchestration.conftest import at_home
 from tests.orchestration.web.browser import Browser, open_browser, screenshot_folder
@@ -349,7 +349,7 @@ def test_concurrent_processes_may_create_dagsters_home(tmp_path: Path) -> None:
     """Such as the first run and the first start of the UI: one of them creates Dagster's SQLite files."""
     code = (
         "from orchestration.dagster_instance import open_instance\n"
-        "from orchestration.settings import MillpondSettings\n"
+        "from orchestration.configuration.settings import MillpondSettings\n"
         "open_instance(MillpondSettings()).dispose()"
     )
     command = [sys.executable, "-c", code]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from tests.named_tests import named_tests
 
 PAGE = (ROOT / "resources" / "netsuite" / "TRAPS.md").read_text()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 
 PROJECT = ROOT / "resources" / "netsuite" / "suitescript" / "src"
 SCRIPT = PROJECT / "FileCabinet" / "SuiteScripts" / "millpond" / "millpond_link.js"

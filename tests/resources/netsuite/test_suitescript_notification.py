@@ -11,9 +11,9 @@ import pytest
 from lxml import etree
 from starlette.testclient import TestClient
 
+from orchestration.configuration.settings import ROOT
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.webhook import DELETED, SOURCES, Gate, Webhook
-from orchestration.settings import ROOT
 from resources.netsuite.webhook_signature import NONCE, PATH, SIGNATURE, TIMESTAMP, is_signed_by
 
 PROJECT = ROOT / "resources" / "netsuite" / "suitescript" / "src"

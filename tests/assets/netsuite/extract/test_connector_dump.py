@@ -18,7 +18,7 @@ from assets.delivery.errors import MappingError
 from assets.delivery.mart.staging_check import check_shown
 from assets.netsuite.record_types import RECORD_TYPES
 from assets.warehouse.staging import stage_table
-from orchestration.settings import ROOT
+from orchestration.configuration.settings import ROOT
 from resources.netsuite.connect import open_netsuite
 from resources.sandbox.netsuite.store.tables import TABLES
 from resources.sandbox.sandbox import Sandbox

@@ -4,8 +4,8 @@ import os
 import re
 from collections.abc import Callable
 
-from orchestration.secret_names import SECRETS
-from orchestration.settings import MillpondSettings, env_name, split_list
+from orchestration.configuration.secret_names import SECRETS
+from orchestration.configuration.settings import MillpondSettings, env_name, split_list
 from resources.redaction import know
 from resources.redaction import redact as known_redact
 

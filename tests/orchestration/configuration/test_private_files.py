@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.private_files import make_private
-from orchestration.settings import ROOT, MillpondSettings
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.private_files import make_private
+from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.configuration.settings_error import SettingsError
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -103,7 +103,7 @@ def test_a_whole_home_is_private_under_an_open_umask(tmp_path: Path) -> None:
     script = (
         "import os; os.umask(0)\n"
         "from orchestration.cli.start import begin\n"
-        "from orchestration.settings import MillpondSettings\n"
+        "from orchestration.configuration.settings import MillpondSettings\n"
         "begin(['validate'])\n"
         "from orchestration.dagster_instance import open_instance\n"
         "from orchestration.realtime.queue import NotificationQueue\n"

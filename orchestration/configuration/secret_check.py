@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from orchestration.secret_settings import secret_variables
-from orchestration.settings import split_list
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.secret_settings import secret_variables
+from orchestration.configuration.settings import split_list
+from orchestration.configuration.settings_error import SettingsError
 
 MIN_TOKEN = 16  # characters of the UI's token and of keys of our own choice
 MIN_WEBHOOK_SECRET = 32

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.settings_error import SettingsError
 
 ACCOUNT_ID = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)?")
 HOST_OF_ACCOUNT = re.compile(r"([a-z]*\d[a-z0-9]*(?:-[a-z0-9]+)?)\.[\w.]*netsuite\.com")

@@ -8,8 +8,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from orchestration.settings import MillpondSettings
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.configuration.settings_error import SettingsError
 
 OWNER_ONLY = 0o077
 SHARED_FOLDER = 0o2710  # the group may pass through; what is made in it belongs to the group

@@ -11,7 +11,7 @@ from pathlib import Path
 from dotenv import find_dotenv, load_dotenv
 from dotenv.parser import parse_stream
 
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.settings_error import SettingsError
 
 PREFIXES = ("MILLPOND_", "NETSUITE_", "SUITEPROJECTS_", "PRECORO_")  # of all variables that Millpond reads
 LINE_ENDS = "\r\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.env_file import load_env_file, read_env_file
-from orchestration.settings import ROOT
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.env_file import load_env_file, read_env_file
+from orchestration.configuration.settings import ROOT
+from orchestration.configuration.settings_error import SettingsError
 
 MAIN = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
 LIVE = "NETSUITE_ACCOUNT=1234567\nMILLPOND_MODE=live\n"

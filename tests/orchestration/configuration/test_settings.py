@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.cli.start import check_settings
-from orchestration.known_names import unknown_names
-from orchestration.settings import SETTINGS, MillpondSettings, netsuite_settings, precoro_settings
-from orchestration.settings_base import account_id
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.known_names import unknown_names
+from orchestration.configuration.settings import SETTINGS, MillpondSettings, netsuite_settings, precoro_settings
+from orchestration.configuration.settings_base import account_id
+from orchestration.configuration.settings_error import SettingsError
 
 ALL = [(each, name) for each in SETTINGS for name in each.model_fields]
 NOT_TEXT = [(each, name) for each, name in ALL if each.model_fields[name].annotation not in {str, Path}]

@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
-from orchestration.env_file import PREFIXES
-from orchestration.secret_names import SECRETS
-from orchestration.settings import SETTINGS, MillpondSettings, env_name
+from orchestration.configuration.env_file import PREFIXES
+from orchestration.configuration.secret_names import SECRETS
+from orchestration.configuration.settings import SETTINGS, MillpondSettings, env_name
 
 # read by orchestration/deploy
 DEPLOYMENT = ("MILLPOND_DB_HOST", "MILLPOND_DB_NAME", "MILLPOND_DB_USER", "MILLPOND_DB_PASSWORD")

@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from orchestration.env_file import load_env_file
-from orchestration.settings_base import Settings, account_id, usable_home
-from orchestration.settings_error import SettingsError
+from orchestration.configuration.env_file import load_env_file
+from orchestration.configuration.settings_base import Settings, account_id, usable_home
+from orchestration.configuration.settings_error import SettingsError
 
 load_env_file()
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MAX_DAYS = 36_500
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9]*")  # part of variable, folder, schema and sensor names
 

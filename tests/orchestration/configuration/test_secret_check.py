@@ -12,12 +12,12 @@ import dagster as dg
 import pytest
 
 from orchestration.cli.start import check_settings
+from orchestration.configuration.secret_check import check_secrets
+from orchestration.configuration.secret_names import SECRETS
+from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.configuration.settings_error import SettingsError
 from orchestration.dagster_storage import KeptEventLogStorage
 from orchestration.redaction import install
-from orchestration.secret_check import check_secrets
-from orchestration.secret_names import SECRETS
-from orchestration.settings import ROOT, MillpondSettings
-from orchestration.settings_error import SettingsError
 from orchestration.web.webserver import sign_in_token
 
 GOOD = {

@@ -1,0 +1,1 @@
+"""Settings and secrets from the environment and `.env`, checked before anything starts."""
