@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or run make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test test-all lossless bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory services bench-year bench-scale test-scale lock clean
+.PHONY: help setup dev demo lint types test test-all lossless bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory bench-console services bench-year bench-scale test-scale lock sbom audit clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -66,8 +66,12 @@ bench-plan: $(READY) ## measure time and memory of one plan (make bench-plan ARG
 bench-explain: $(READY) ## measure the explanation of one record (make bench-explain ARGS="--ledger-rows 10000000")
 	$(BIN)/python -m tests.bench.explain $(ARGS)
 
+bench-console: $(READY) ## measure the console's pages on a multiplied copy of a home (make bench-console ARGS=HOME)
+	$(BIN)/python -m tests.bench.console $(ARGS)
+
 bench-extract: $(READY) ## compare extraction with other tools (make bench-extract ARGS="--customers 100000")
 	$(BIN)/python -m tests.bench.extract $(ARGS)
+	$(BIN)/python -m tests.bench.extract_quiet
 
 bench-deliver: $(READY) ## compare delivery with drt-core (make bench-deliver ARGS="--rows 100000 --batch 1000")
 	$(BIN)/python -m tests.bench.deliver $(ARGS)
@@ -104,13 +108,38 @@ bench-scale: $(SCALE)/.ready services ## measure growth of time and memory (make
 	$(SCALE)/bin/python -m tests.bench.scale $(ARGS)
 
 # pip-tools has its own environment, so .venv contains only the locked packages
-lock: ## regenerate requirements.lock from pyproject.toml (with Python 3.11)
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" build/pip-tools/bin/pip-compile --quiet --generate-hashes \
+	--build-deps-for editable --allow-unsafe --no-strip-extras --no-emit-index-url --no-emit-trusted-host \
+	--no-emit-find-links
+IMAGE_LOCK := orchestration/deploy/requirements.lock
+
+lock: ## regenerate requirements.lock and the image's lock from pyproject.toml (with Python 3.11)
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	"$(PYTHON)" -m venv build/pip-tools
 	build/pip-tools/bin/python -m pip install -qq pip-tools
-	CUSTOM_COMPILE_COMMAND="make lock" build/pip-tools/bin/pip-compile --quiet --generate-hashes --extra dev \
-		--build-deps-for editable --allow-unsafe --no-strip-extras --no-emit-index-url --no-emit-trusted-host \
-		--no-emit-find-links --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	@sed -n 's/^\([A-Za-z0-9_.-]*\)\(\[[a-z,]*\]\)\{0,1\}==\([^ \\;]*\).*/\1==\3/p' requirements.lock \
+		| grep -v '^duckdb==' > build/pip-tools/constraints.txt
+	$(COMPILE) --extra scale -c build/pip-tools/constraints.txt --output-file $(IMAGE_LOCK) pyproject.toml
+
+# both tools have an environment of their own: what they report is not what they need
+AUDIT := build/audit
+$(AUDIT)/.ready: Makefile
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	@test -x $(AUDIT)/bin/python || "$(PYTHON)" -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install -qq --disable-pip-version-check cyclonedx-bom==7.5.0 pip-audit==2.10.1
+	@touch $@
+
+sbom: $(AUDIT)/.ready ## write the software bills of materials (CycloneDX JSON) of both locks to build/
+	$(AUDIT)/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+		-o build/sbom.json requirements.lock
+	$(AUDIT)/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+		-o build/sbom-image.json $(IMAGE_LOCK)
+
+# --strict: without the network nothing can be looked up, which must not look like a clean result
+audit: $(AUDIT)/.ready ## look up known vulnerabilities of both locks (needs the network)
+	$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
+	$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip -r $(IMAGE_LOCK)
 
 clean: ## delete the environment, caches and the demo's data, not an account's warehouse
 	rm -rf .venv .millpond/demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

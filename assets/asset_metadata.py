@@ -24,13 +24,16 @@ def table_metadata(
     """
     if rows is None:
         rows = int(con.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0])
-    columns = [
-        dg.TableColumn(name, kind, description=comments.get(name)) for name, kind in columns_of(con, table).items()
-    ]
+    return schema_metadata(table, columns_of(con, table), comments, rows)
+
+
+def schema_metadata(table: str, columns: Mapping[str, str], comments: Mapping[str, str], rows: int) -> dict[str, Any]:
+    """Return the row count, name and column schema of a table whose columns and types are known."""
+    described = [dg.TableColumn(name, kind, description=comments.get(name)) for name, kind in columns.items()]
     return {
         "dagster/row_count": rows,
         "dagster/table_name": table,
-        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/column_schema": dg.TableSchema(columns=described),
     }
 
 

@@ -1,14 +1,35 @@
 """Integration errors as Dagster failures: only transient ones are retried."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
 from resources.errors import IntegrationError, TransientError, UnreachableError
+from resources.sqlite_file import DamagedFileError
 from resources.warehouse.warehouse import WarehouseError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+FAILED = "failed"  # metadata: the assets of a step that failed, with their errors
+
+
+def is_retried(error: BaseException) -> bool:
+    """Return whether an error may be gone in a few seconds."""
+    return isinstance(error, TransientError) and not isinstance(error, UnreachableError)
+
+
+def failure_of(failed: Mapping[str, str], *, allow_retries: bool = False) -> dg.Failure:
+    """Return the failure of a step that makes several assets, by the name of each that failed."""
+    text = "; ".join(f"{asset}: {reason}" for asset, reason in failed.items())
+    return dg.Failure(text, metadata={FAILED: dg.MetadataValue.json(dict(failed))}, allow_retries=allow_retries)
+
+
+def failed_assets(event: dg.DagsterEvent) -> dict[str, str]:
+    """Return the assets that failed in a step that makes several, with their errors; empty for any other failure."""
+    failure = event.step_failure_data.user_failure_data
+    found: Any = failure.metadata.get(FAILED) if failure else None
+    return dict(found.value) if found else {}
 
 
 @contextmanager
@@ -20,11 +41,10 @@ def dagster_failure(*others: type[Exception]) -> Iterator[None]:
     Args:
         others: Errors that a person must fix; they fail without retries.
     """
-    fatal: tuple[type[Exception], ...] = (WarehouseError, *others)
+    fatal: tuple[type[Exception], ...] = (WarehouseError, DamagedFileError, *others)
     try:
         yield
     except IntegrationError as error:
-        retry = isinstance(error, TransientError) and not isinstance(error, UnreachableError)
-        raise dg.Failure(str(error), allow_retries=retry) from error
+        raise dg.Failure(str(error), allow_retries=is_retried(error)) from error
     except fatal as error:
         raise dg.Failure(str(error), allow_retries=False) from error

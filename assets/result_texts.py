@@ -1,6 +1,7 @@
 """Short texts about results, for the UI's pages and for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 PREVIEW_ROWS = 20
 NAMED_FIELDS = 4
@@ -24,6 +25,34 @@ def _cell(value: object) -> str:
 def changed_fields(names: Sequence[str]) -> str:
     """Return the names, or their number when there are many."""
     return ", ".join(names) if len(names) <= NAMED_FIELDS else f"{len(names)} fields"
+
+
+def singular(noun: str) -> str:
+    """Return the singular of a source or of another noun; a custom record's type stays as it is."""
+    if noun.startswith("custom") and "_" in noun:
+        return noun
+    return noun.removesuffix("ies") + "y" if noun.endswith("ies") else noun.removesuffix("s").replace("_", " ")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 customer`, `2,000 customers`."""
+    if noun.startswith("custom") and "_" in noun:
+        return f"{number:,} of {noun}"
+    return f"{number:,} {singular(noun) if number == 1 else noun.replace('_', ' ')}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question that names what was probably meant, to be put before further text; blank if nothing is close.
+
+    A part of a name is close as well: `customers` may mean `suiteprojects__customers`.
+    """
+    names = list(known)
+    close = get_close_matches(name, names, n=3) or get_close_matches(
+        name.lower(), [each.lower() for each in names], n=3
+    )
+    parts = [each for each in names if name and name.lower() in each.lower()]
+    found = list(dict.fromkeys([*close, *parts]))[:3]
+    return f"did you mean {' or '.join(found)}? " if found else ""
 
 
 def duration(seconds: float | None) -> str:

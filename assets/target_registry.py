@@ -1,8 +1,9 @@
 """The registry of targets; a workflow file names one of them, and nothing else depends on a system's name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -42,7 +43,7 @@ class TargetKind:
         may_look_up: Returns whether a table and column can be looked up.
         max_level: The deepest level that the system accepts; None: unlimited.
         connections: Whether a workflow may name one of several accounts.
-        part_options: The options that name the part of an account that is written to.
+        part_options: The options that name the part of an account that is written to, with their defaults.
     """
 
     name: str
@@ -55,7 +56,7 @@ class TargetKind:
     may_look_up: Callable[[str, str], bool] = lambda _table, _column: False
     max_level: int | None = None
     connections: bool = False
-    part_options: tuple[str, ...] = ()
+    part_options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def _option(client: Any, options: Options) -> Target:
@@ -74,7 +75,7 @@ def _node(client: Any, options: Options) -> Target:
     return NodeTarget(
         client,
         hierarchy=options.get("hierarchy", ""),
-        association=options.get("type", "customer"),
+        association=options.get("type", ASSOCIATION),
         **own,
         **_request_options(options),
     )
@@ -107,14 +108,16 @@ def _suiteprojects_field(kind: RecordKind, name: str) -> bool:
     return name in kind.fields or name.endswith("__c") or is_node
 
 
+ASSOCIATION = "customer"  # of a hierarchy whose workflow names none
+
 _KINDS = (
     TargetKind(
         OptionTarget.name, OptionTarget.system, OptionTarget.key_field, "precoro", _option, FIELDS.__contains__,
-        max_level=MAX_LEVEL, connections=True, part_options=("item_custom_field",),
+        max_level=MAX_LEVEL, connections=True, part_options=MappingProxyType({"item_custom_field": ""}),
     ),
     TargetKind(
         NodeTarget.name, "suiteprojects", "externalid", "hierarchies", _node,
-        partial(_suiteprojects_field, NODE), part_options=("hierarchy", "type"),
+        partial(_suiteprojects_field, NODE), part_options=MappingProxyType({"hierarchy": "", "type": ASSOCIATION}),
     ),
     *(
         TargetKind(

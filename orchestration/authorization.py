@@ -1,16 +1,20 @@
-"""The users who decide about plans and links.
+"""The people who decide about plans, links and switches.
 
 user of this process  ->  MILLPOND_APPROVERS  ->  decided_by in the ledger
+user of the web server  ->  role, checked there  ->  tag of the run  ->  decided_by in the ledger
 
-This prevents mistakes, not attacks: whoever can write to Millpond's folder can do anything. The user is the one that
-owns the process, so an environment variable cannot impersonate anyone.
+MILLPOND_APPROVERS prevents mistakes, not attacks: whoever can write to Millpond's folder can do anything. The user is
+the one that owns the process, so an environment variable cannot impersonate anyone.
 """
 
 import os
 import pwd
+from collections.abc import Mapping
 
 from assets.delivery.errors import SyncError
 from orchestration.configuration.settings import MillpondSettings
+
+USER_TAG = "millpond/user"  # of a run; the web server sets it, and removes what a request gave
 
 
 def current_user() -> str:
@@ -31,3 +35,12 @@ def require_approver() -> str:
     if approvers and user not in approvers:
         raise SyncError(f"{user} may not decide this; MILLPOND_APPROVERS allows {', '.join(sorted(approvers))}")
     return user
+
+
+def approver_of(tags: Mapping[str, str]) -> str:
+    """Return who decides in a run: the user of the web server that launched it, else that of the process.
+
+    Raises:
+        SyncError: MILLPOND_APPROVERS does not include the latter.
+    """
+    return tags.get(USER_TAG) or require_approver()

@@ -12,6 +12,7 @@ from typing import Any
 from assets.delivery.errors import SyncError
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Target
+from assets.result_texts import did_you_mean
 from assets.target_registry import TARGETS
 from orchestration.clients import TARGET_CLIENTS, netsuite_client
 from orchestration.configuration.settings import MillpondSettings
@@ -44,7 +45,8 @@ class Connections:
             SyncError: No usable file has that name.
         """
         if name not in self.workflows:
-            raise SyncError(f"no usable workflow {name}; `millpond validate` checks the workflow files")
+            meant = did_you_mean(name, self.workflows)
+            raise SyncError(f"no usable workflow {name}; {meant}`millpond validate` checks the workflow files")
         return self.workflows[name]
 
     def client(self, workflow: Workflow) -> Any:

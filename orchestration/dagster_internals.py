@@ -1,12 +1,13 @@
 """Every private name of Dagster that production code uses, so that an upgrade of Dagster is checked in one place."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.plan.state import KnownExecutionState
@@ -22,6 +23,8 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._core.workspace.context import WorkspaceRequestContext
+from dagster._core.workspace.permissions import PermissionResult
 from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_value
 from dagster._utils.error import serializable_error_info_from_exc_info
 
@@ -41,6 +44,51 @@ def open_workspace(instance: dg.DagsterInstance, file: Path, *, read_only: bool)
     target = workspace_opts_to_load_target(WorkspaceOpts(workspace=(str(file),)))
     with WorkspaceProcessContext(instance, read_only=read_only, workspace_load_target=target) as context:
         yield context
+
+
+class _LimitedContext(WorkspaceRequestContext):
+    """The context of a request whose user has a part of the permissions; the UI shows the others as disabled."""
+
+    allowed: Collection[str] = ()
+
+    @property
+    def permissions(self) -> Mapping[str, PermissionResult]:
+        """The permissions of the whole workspace."""
+        return self._limited(super().permissions)
+
+    def permissions_for_location(self, *, location_name: str) -> Mapping[str, PermissionResult]:
+        """Return the permissions of one code location."""
+        return self._limited(super().permissions_for_location(location_name=location_name))
+
+    def _limited(self, given: Mapping[str, PermissionResult]) -> Mapping[str, PermissionResult]:
+        denied = PermissionResult(enabled=False, disabled_reason="your role does not allow this")
+        return {name: result if str(name) in self.allowed else denied for name, result in given.items()}
+
+
+def limited_context(process: Any, source: object, allowed: Collection[str]) -> WorkspaceRequestContext:
+    """Return the context of one request, with no more than these permissions."""
+    context = _LimitedContext(
+        instance=process.instance,
+        current_workspace=process.get_current_workspace(),
+        process_context=process,
+        version=process.version,
+        source=source,
+        read_only=process.read_only,
+    )
+    context.allowed = allowed
+    return context
+
+
+def before_storing(
+    instance: dg.DagsterInstance,
+    run: Callable[[dg.DagsterRun], dg.DagsterRun],
+    backfill: Callable[[PartitionBackfill], PartitionBackfill],
+) -> None:
+    """Pass every run and backfill that this process stores through a function, which may refuse it."""
+    storage = instance.run_storage
+    add_run, add_backfill = storage.add_run, storage.add_backfill
+    storage.add_run = lambda dagster_run: add_run(run(dagster_run))  # type: ignore[method-assign]
+    storage.add_backfill = lambda partition_backfill: add_backfill(backfill(partition_backfill))  # type: ignore[method-assign]
 
 
 def renamed_instigator(state: InstigatorState, name: str) -> InstigatorState:
@@ -63,6 +111,7 @@ __all__ = [
     "InstigatorState",
     "InstigatorTick",
     "KnownExecutionState",
+    "PartitionBackfill",
     "PlanOrchestrationContext",
     "RetryMode",
     "SqliteEventLogStorage",
@@ -73,7 +122,9 @@ __all__ = [
     "TickData",
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",
+    "before_storing",
     "deserialize_value",
+    "limited_context",
     "open_workspace",
     "renamed_instigator",
     "serializable_error_info_from_exc_info",

@@ -11,26 +11,29 @@ from itertools import chain
 import dagster as dg
 
 from assets.delivery.component.component import broken_asset, broken_asset_name, workflow_assets
-from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
-from assets.netsuite.assets import RAW_ASSETS, raw_asset
-from assets.warehouse.history import HISTORY_ASSETS
 from assets.warehouse.snapshot import analyst_snapshot
-from assets.warehouse.staging import STAGING_ASSETS, staging_asset
+from assets.warehouse.source_tables import HISTORY_TABLES, source_check, source_tables
 from orchestration.account_partitions import partitioned, resources_per_run
 from orchestration.alerts.sensor import alert_sensor
 from orchestration.automation.jobs import GROUPS_ASSET, group_jobs, import_tables
 from orchestration.automation.schedules import schedules
 from orchestration.automation.sensors import group_sensors, publish_after_failure
+from orchestration.backup.home_use import use_home
+from orchestration.backup.restore import complete_interrupted
 from orchestration.configuration.private_files import make_private
 from orchestration.configuration.secret_check import check_secrets
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_internals import UnresolvedAssetJobDefinition
+from orchestration.home_check import check_home
 from orchestration.maintenance.dead_runs import dead_runs
 from orchestration.maintenance.job import maintenance_job
 from orchestration.operator_jobs.activation import activation_jobs
 from orchestration.operator_jobs.apply_plan import plan_jobs
+from orchestration.operator_jobs.link_record import link_jobs
 from orchestration.operator_jobs.reconcile import reconcile_jobs, reconciled_checks
+from orchestration.operator_jobs.resend_record import resend_job
+from orchestration.operator_jobs.undo_run import undo_job
 from orchestration.realtime.job import realtime_job
 from orchestration.realtime.sensor import notification_sensors
 from orchestration.redaction import install
@@ -45,7 +48,11 @@ def definitions() -> dg.Definitions:
     """Return the code location, after an upgrade of files that an earlier version made."""
     install()
     check_secrets()
-    ensure_current(logging.getLogger("dagster").info)
+    settings, report = MillpondSettings(), logging.getLogger("dagster").info
+    check_home(settings)
+    use_home(settings.home.absolute())
+    complete_interrupted(settings, report)
+    ensure_current(report)
     settings = MillpondSettings()
     make_private(settings)
     files = load_user_files(settings.workflows)
@@ -54,7 +61,7 @@ def definitions() -> dg.Definitions:
     names = {job.name for job in jobs}
     return dg.Definitions(
         assets=partitioned(_assets(files, runnable), settings),
-        asset_checks=reconciled_checks(workflows),
+        asset_checks=[source_check(), *reconciled_checks(workflows)],
         jobs=jobs,
         schedules=schedules(files.groups, names, settings),
         sensors=_sensors(files, names, settings),
@@ -78,6 +85,9 @@ def _jobs(
         *reconcile_jobs(files.workflows),
         maintenance_job(settings),
         *plan_jobs(files.workflows, settings),
+        undo_job(files.workflows, settings),
+        *link_jobs(files.workflows, settings),
+        resend_job(files.workflows, settings),
         *activation_jobs(files.workflows, settings),
         realtime_job(files.workflows, settings),
     ]
@@ -99,12 +109,9 @@ def _sensors(files: UserFiles, jobs: Collection[str], settings: MillpondSettings
 
 def _assets(files: UserFiles, runnable: Collection[str]) -> Iterator[dg.AssetsDefinition]:
     """Tables of NetSuite's records, the workflows' assets, and an asset for each file that cannot be used."""
-    yield from (*RAW_ASSETS.values(), *STAGING_ASSETS.values(), *HISTORY_ASSETS.values())
-    # tables that exist only because a workflow reads them
-    for name in sorted({each for workflow in files.workflows for each in workflow.spec.on_demand_sources}):
-        yield from (raw_asset(name), staging_asset(STAGING_PREFIX + name))
+    yield source_tables(sorted({each for workflow in files.workflows for each in workflow.spec.on_demand_sources}))
     synced = [name for each in files.workflows for name in (each.sync, *import_tables(each))]
-    yield analyst_snapshot([*HISTORY_ASSETS, *synced])
+    yield analyst_snapshot([*HISTORY_TABLES, *synced])
     for workflow in files.workflows:
         assets = workflow_assets(workflow, runnable=workflow.name in runnable)
         hours = files.groups.freshness_hours.get(workflow.name) if workflow.name in runnable else None

@@ -3,15 +3,18 @@
 IntegrationError
 ├── TransientError          retry: no response, 408, 5xx
 │   ├── RateLimitedError    retry, but not before `retry_after_s` (429, 556)
+│   ├── BusyError           retry: this record is locked, or the request came too early (423, 425)
 │   ├── UnreachableError    no connection: check address and network first
 │   └── AnswerLostError     a write was sent and no usable response came: check the target before retrying
 ├── QuotaExhaustedError     stop this run as partial; the next one continues (daily limits)
-├── RecordRejectedError     skip this record, keep the others, report it (400, 409, 422)
+├── RecordRejectedError     skip this record, keep the others, report it (`ONE_RECORD` of http_failures.py)
 ├── RequestRejectedError    do not retry: the request itself is wrong (other 4xx)
 │   ├── CredentialsError    do not retry: a person must renew a key (401, 403)
 │   └── UntrustedError      do not retry: the certificate is expired, of another host, or not trusted
 └── ContractError           stop: the response is not as documented
 """
+
+from datetime import datetime
 
 from resources.redaction import redact
 
@@ -39,6 +42,14 @@ class RateLimitedError(TransientError):
         self.retry_after_s = retry_after_s
 
 
+class BusyError(TransientError):
+    """Retry: what the request writes is in use, or it came too early; the system did nothing."""
+
+    def __init__(self, system: str, operation: str, reason: str, *, code: str = "") -> None:
+        super().__init__(system, operation, reason)
+        self.code = code
+
+
 class UnreachableError(TransientError):
     """No connection to the address in any attempt; nothing was sent."""
 
@@ -48,7 +59,14 @@ class AnswerLostError(TransientError):
 
 
 class QuotaExhaustedError(IntegrationError):
-    """The system's daily quota is used up; stop as partial, the next run continues."""
+    """The system's daily quota is used up; stop as partial, the next run continues.
+
+    `until` is the time from which the system accepts requests again, with its zone; None if it is not known.
+    """
+
+    def __init__(self, system: str, operation: str, reason: str, *, until: datetime | None = None) -> None:
+        super().__init__(system, operation, reason)
+        self.until = until
 
 
 class RecordRejectedError(IntegrationError):

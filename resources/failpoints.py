@@ -45,6 +45,16 @@ UPGRADE = {
     "upgrade_published": "everything is upgraded, the home is not marked as such",
 }
 
+BACKUP = {
+    "backup_copied": "the files of the home are copied, there is no archive",
+    "backup_written": "the archive is written, not under its name",
+    "restore_unpacked": "the archive is unpacked and checked, the home is as it was",
+    "restore_decided": "the restore is recorded, no file is replaced",
+    "restore_moved_aside": "a part of the home is moved aside, nothing is in its place",
+    "restore_moved_in": "the files of the backup are in their places, the ledger does not know of the restore",
+    "restore_recorded": "the ledger knows of the restore, the restore is not marked as done",
+}
+
 _armed: dict[str, tuple[int, Callable[[], object]]] = {}
 
 
@@ -64,11 +74,11 @@ def arm(name: str, *, skip: int = 0, strike: Callable[[], object] = die) -> None
     """Run an action when this process reaches the point, once.
 
     Args:
-        name: One of FAILPOINTS, REALTIME or UPGRADE.
+        name: One of FAILPOINTS, REALTIME, UPGRADE or BACKUP.
         skip: How many times to pass the point before.
         strike: The action; by default the process dies.
     """
-    known = FAILPOINTS | REALTIME | UPGRADE
+    known = FAILPOINTS | REALTIME | UPGRADE | BACKUP
     if name not in known:
         raise ValueError(f"no failpoint {name}; there are {', '.join(known)}")
     _armed[name] = (skip, strike)

@@ -3,9 +3,12 @@
 client method  ->  HttpClient.send(…)  ->  httpx.Client of `http_pool.open_http`
 """
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
 
 import httpx
 from tenacity import (
@@ -20,6 +23,7 @@ from tenacity import (
 from resources.clock import Clock, WallClock
 from resources.errors import (
     AnswerLostError,
+    BusyError,
     ContractError,
     CredentialsError,
     IntegrationError,
@@ -31,7 +35,17 @@ from resources.errors import (
     UntrustedError,
 )
 from resources.failpoints import reach
-from resources.http_failures import TEXT_LENGTH, advice_on, host_of, is_untrusted, retry_after_s, temporary_failure
+from resources.http_calls import Calls
+from resources.http_failures import (
+    BUSY,
+    ONE_RECORD,
+    TEXT_LENGTH,
+    advice_on,
+    host_of,
+    is_untrusted,
+    retry_after_s,
+    temporary_failure,
+)
 from resources.http_limits import AnswerLimitError
 from resources.http_pool import UNSENDABLE
 
@@ -45,6 +59,13 @@ SERVICE_UNAVAILABLE = httpx.codes.SERVICE_UNAVAILABLE
 
 Translate = Callable[[httpx.Response], IntegrationError | None]
 Parsed = TypeVar("Parsed")
+
+
+@dataclass
+class _Reached:
+    """The result of the last request, shared by the clients of one host."""
+
+    is_unreachable: bool = False
 
 
 class HttpClient:
@@ -85,8 +106,22 @@ class HttpClient:
         self._address_settings = address_settings or f"{system.upper()}_BASE_URL"
         self._translate = translate
         self._slot = slot
-        self._unreachable = False
-        self.calls = 0
+        self._reached, self._calls = _Reached(), Calls()
+
+    @property
+    def calls(self) -> int:
+        """Requests made so far, retries included."""
+        return self._calls.number
+
+    def apart(self, stopped: threading.Event) -> Self:
+        """Return the same client, with a count of its own calls, which count here as well.
+
+        Args:
+            stopped: Once it is set, no further call begins.
+        """
+        own = copy(self)
+        own._calls = self._calls.apart(stopped)  # noqa: SLF001 - of its own class
+        return own
 
     @property
     def base_url(self) -> str:
@@ -120,16 +155,19 @@ class HttpClient:
             retry=retry_if_exception(_is_worth_retrying),
             wait=self._wait_s,
             stop=lambda state: self._is_over(state, attempts or self._attempts),
-            sleep=self._clock.sleep,
+            sleep=self._sleep,
             reraise=True,
         )
         try:
             response: httpx.Response = retrying(self._attempt, method, path, operation, safe_to_repeat, request)
         except UnreachableError:
-            self._unreachable = True  # later requests try once instead of waiting for the same dead host
+            self._reached.is_unreachable = True  # later requests try once instead of waiting for the same dead host
             raise
-        self._unreachable = False
+        self._reached.is_unreachable = False
         return response
+
+    def _sleep(self, seconds: float) -> None:
+        self._calls.wait(self._clock, seconds)
 
     def _wait_s(self, state: RetryCallState) -> float:
         error = _error_of(state)
@@ -144,7 +182,7 @@ class HttpClient:
                 return True
             if state.idle_for < self._patience_s:
                 return False
-        return state.attempt_number >= (1 if self._unreachable else attempts)
+        return state.attempt_number >= (1 if self._reached.is_unreachable else attempts)
 
     def read(
         self, method: str, path: str, operation: str, parse: Callable[[httpx.Response], Parsed], **request: Any
@@ -159,7 +197,7 @@ class HttpClient:
             retry=retry_if_exception_type(ContractError),
             wait=BACKOFF,
             stop=stop_after_attempt(PARSE_ATTEMPTS),
-            sleep=self._clock.sleep,
+            sleep=self._sleep,
             reraise=True,
         )
         return retrying(lambda: parse(self.send(method, path, operation, safe_to_repeat=True, **request)))
@@ -172,9 +210,9 @@ class HttpClient:
         safe_to_repeat: bool,  # noqa: FBT001 - tenacity passes it by position
         request: dict[str, Any],
     ) -> httpx.Response:
-        self.calls += 1
         try:
             with self._slot():
+                self._calls.begin()
                 reach("request_begins")
                 response = self._http.request(method, path, **request)
                 reach("request_served")
@@ -214,6 +252,8 @@ class HttpClient:
         after = retry_after_s(response, self._clock.now())
         if status == httpx.codes.TOO_MANY_REQUESTS or (status == SERVICE_UNAVAILABLE and after and safe_to_repeat):
             return RateLimitedError(self._system, operation, reason, retry_after_s=after)
+        if status in BUSY:
+            return BusyError(self._system, operation, reason, code=str(status))
         if status == httpx.codes.REQUEST_TIMEOUT or response.is_server_error:
             lost = TransientError if safe_to_repeat else AnswerLostError
             return lost(self._system, operation, reason)
@@ -225,7 +265,7 @@ class HttpClient:
         status, reason = response.status_code, f"HTTP {response.status_code}"
         if status in {401, 403}:
             return CredentialsError(self._system, operation, f"{reason}: the credentials or the role were rejected")
-        if status in {400, 409, 422}:
+        if status in ONE_RECORD:
             return RecordRejectedError(self._system, operation, reason, code=str(status))
         if response.is_redirect:
             there = host_of(response.headers.get("location", "")) or "another page"

@@ -13,6 +13,13 @@ import httpx
 from resources.errors import RateLimitedError, TransientError
 from resources.scalars import as_moment, as_number
 
+# What to do next, by status; all other statuses of the client's errors are those of the request itself, or of a key.
+BUSY = frozenset({423, 425})  # locked, too early: nothing was done, the same request may succeed later
+# Values of this record are refused: by the service (its rules, its state, its size) or by a firewall before it, which
+# answers 406, 418 or 451 to a text that it takes for an attack.
+ONE_RECORD = frozenset({400, 406, 409, 412, 413, 414, 418, 422, 424, 451})
+USUAL = frozenset({400, 409, 422})  # those of them that services document for records
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 TEXT_LENGTH = 4000  # of a body, searched for a reason
 # words for limits and for time-outs, as services give them with any status; codes count as words

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -140,7 +140,7 @@ class CallBudget:
             if ready - now > self._patience_s:
                 moment = self._clock.now() + timedelta(seconds=math.ceil(ready - now))
                 reason = f"the {name} quota is used up; continues at {moment:%Y-%m-%d %H:%M:%S} UTC"
-                raise QuotaExhaustedError(self._system, "call budget", reason)
+                raise QuotaExhaustedError(self._system, "call budget", reason, until=moment)
             self._clock.sleep(max(ready - now, 0.001))  # a shorter wait may be lost in rounding
 
     def answered(self, call: int) -> None:
@@ -152,6 +152,16 @@ class CallBudget:
         """Remove a call that never reached the other system."""
         with self._log.transaction() as execute:
             execute("delete from calls where rowid = ?", (call,))
+
+    def room_at(self, account: str, calls: int) -> datetime:
+        """Return when every window has room for so many calls."""
+        with self._log.transaction() as execute:
+            now = self._now(execute, account)
+            moments = [now]
+            for window in self._windows:
+                at = _nth_latest(execute, "account = ?", (account,), max(1, window.calls - calls + 1))
+                moments += [] if at is None else [at + window.seconds + SLACK_S]
+        return self._clock.now() + timedelta(seconds=math.ceil(max(moments) - now))
 
     def _now(self, execute: Callable[..., Any], account: str) -> float:
         """Return the time; calls that appear to be later were made before the clock was set back, and count as of now.

@@ -77,7 +77,16 @@ AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported"
 REJECTED_REASON = "the target rejected it: {}"
 
 LINK_SCHEMA = dict.fromkeys(
-    [*KEY, "target_id", "parent_target_id", "payload_hash", "workflow_version", "target_hash", "value_hashes"],
+    [
+        *KEY,
+        "target_id",
+        "parent_target_id",
+        "payload_hash",
+        "workflow_version",
+        "target_hash",
+        "value_hashes",
+        "restored",
+    ],
     pl.String,
 )
 MANUAL_LINK_SCHEMA = dict.fromkeys([*KEY, "manual_target_id"], pl.String)

@@ -11,6 +11,7 @@ from assets.precoro.canonical import FIELDS, echo
 from assets.precoro.option_state import OptionState
 from resources.errors import (
     AnswerLostError,
+    BusyError,
     ContractError,
     IntegrationError,
     QuotaExhaustedError,
@@ -29,6 +30,7 @@ NAME_LIMIT = FIELDS["name"].max_length or 256
 CALLS_PER_CREATE = 2
 # code of a new option whose restriction the service rejected; a retry cannot succeed before a person fixes the file
 UNTIED = "untied"
+GONE = frozenset({"404", "410"})  # the option does not exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,8 @@ class OptionWriter:
                 option = self.client.replace_option(field_id, int(write.target_id), values)
         except (RecordRejectedError, RequestRejectedError) as error:
             return _rejected(error)
-        except AnswerLostError as error:
-            return WriteResult(Outcome(Verdict.UNKNOWN, write.target_id, reason=error.reason))
         except TransientError as error:
-            # a repeated PUT may have arrived once; a POST that could have arrived is an AnswerLostError
-            may_have_arrived = not creating and not isinstance(error, RateLimitedError)
-            verdict = Verdict.UNKNOWN if may_have_arrived else Verdict.NOT_SENT
-            return WriteResult(Outcome(verdict, write.target_id, reason=error.reason), error)
+            return _not_taken(write, error)
         except IntegrationError as error:  # the daily quota, or a field that cannot be read
             return WriteResult(Outcome(Verdict.NOT_SENT, write.target_id, reason=error.reason), error)
         return self._complete(field_id, write, values, option)
@@ -98,7 +95,8 @@ class OptionWriter:
         """Raise QuotaExhaustedError if a create would remain without its second call."""
         if self.legal_entity_ids and self.client.remaining().get("day", CALLS_PER_CREATE) < CALLS_PER_CREATE:
             reason = f"a new option takes {CALLS_PER_CREATE} calls, and fewer are left today"
-            raise QuotaExhaustedError("precoro", "create option", reason)
+            until = self.client.room_at(CALLS_PER_CREATE)
+            raise QuotaExhaustedError("precoro", "create option", reason, until=until)
 
     def _complete(self, field_id: int, write: Write, values: Mapping[str, str], option: Option) -> WriteResult:
         """Repair the external id if the service did not store it, and restrict a new option."""
@@ -132,15 +130,27 @@ class OptionWriter:
 
 def _rejected(error: RecordRejectedError | RequestRejectedError) -> WriteResult:
     """Return a rejected record; an error that every request would have stops the run."""
-    if isinstance(error, RecordRejectedError) or error.code == "404":
+    if isinstance(error, RecordRejectedError) or error.code in GONE:
         return WriteResult(Outcome(Verdict.REJECTED, code=error.code, reason=error.reason))
     return WriteResult(Outcome(Verdict.NOT_SENT, code=error.code, reason=error.reason), error)
+
+
+def _not_taken(write: Write, error: TransientError) -> WriteResult:
+    """Return a write that did not arrive, or may have; errors of this option alone do not stop the run."""
+    if isinstance(error, AnswerLostError):
+        return WriteResult(Outcome(Verdict.UNKNOWN, write.target_id, reason=error.reason))
+    if isinstance(error, BusyError):  # the next run sends it
+        return WriteResult(Outcome(Verdict.NOT_SENT, write.target_id, error.code, error.reason))
+    # a repeated PUT may have arrived once; a POST that could have arrived is an AnswerLostError
+    may_have_arrived = write.target_id is not None and not isinstance(error, RateLimitedError)
+    verdict = Verdict.UNKNOWN if may_have_arrived else Verdict.NOT_SENT
+    return WriteResult(Outcome(verdict, write.target_id, reason=error.reason), error)
 
 
 def _incomplete(target_id: str, error: IntegrationError) -> WriteResult:
     """Return a written option whose next call was rejected, or may not have arrived."""
     rejected = isinstance(error, RecordRejectedError | RequestRejectedError) and _rejected(error).stop is None
-    continues = rejected or isinstance(error, ContractError | AnswerLostError)
+    continues = rejected or isinstance(error, ContractError | AnswerLostError | BusyError)
     reason = f"option {target_id} is written, but: {error}"
     outcome = Outcome(Verdict.CONFIRMED, target_id, UNTIED if rejected else UNFINISHED, reason)
     return WriteResult(outcome, None if continues else error)

@@ -3,6 +3,7 @@
 engine  ->  OptionTarget.read / find / send  ->  PrecoroClient  ->  one call per option
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
@@ -25,16 +26,16 @@ from assets.delivery.target import (
 from assets.precoro.canonical import FIELDS, frame
 from assets.precoro.estimate import seconds_for
 from assets.precoro.option_state import OptionState
-from assets.precoro.option_writer import MAX_LEVEL, OptionWriter, WriteResult
+from assets.precoro.option_writer import GONE, MAX_LEVEL, OptionWriter, WriteResult
 from resources.account import Account
-from resources.errors import RecordRejectedError, RequestRejectedError, TransientError
+from resources.errors import BusyError, RecordRejectedError, RequestRejectedError, TransientError
+from resources.http_failures import BUSY, ONE_RECORD, USUAL
 from resources.precoro.client import PrecoroClient
 from resources.precoro.records import CustomField, Option, candidates
 
 # a listing is reused for as long as the service rejects the same GET: precoro.md §3
 LISTING_AGE = timedelta(seconds=60)
-# lost responses in a row after which the connection counts as down
-LOST_IN_A_ROW = 3
+UNUSUAL_IN_A_ROW = 3  # answers that one record may well have, but not each of them
 
 
 class OptionTarget:
@@ -136,10 +137,10 @@ class OptionTarget:
                 option = self._client.set_external_id(self.field.field_id, int(target_id), keys[target_id])
                 existing += [option] if option.is_whole else []
                 unread |= set() if option.is_whole else {target_id}  # the answer does not contain its values
-            except RecordRejectedError:
+            except (RecordRejectedError, BusyError):
                 unread.add(target_id)
             except RequestRejectedError as error:
-                if error.code != "404":
+                if error.code not in GONE:
                     raise
         for option in existing:
             self._state.record_write(option, None)
@@ -182,17 +183,20 @@ class OptionTarget:
         """Send the writes one by one, in order; a rejected record does not stop the others."""
         outcomes: list[Outcome] = []
         stop: Exception | None = None
-        lost_in_a_row = 0
+        in_a_row = Counter[str]()
         for write in batch:
             if stop:
                 outcomes.append(Outcome(Verdict.NOT_SENT, reason=f"not sent, because the run stopped: {stop}"))
                 continue
             result = self._write(write)
             outcomes.append(result.outcome)
-            lost_in_a_row = lost_in_a_row + 1 if result.outcome.verdict is Verdict.UNKNOWN else 0
+            kind = _unusual(result.outcome)
+            in_a_row = Counter({kind: in_a_row[kind] + 1}) if kind else Counter()
             stop = result.stop
-            if lost_in_a_row >= LOST_IN_A_ROW and not stop:
-                stop = TransientError("precoro", "send options", f"{lost_in_a_row} responses in a row were lost")
+            if in_a_row[kind] >= UNUSUAL_IN_A_ROW and not stop:
+                is_final = result.outcome.verdict is Verdict.REJECTED
+                error = RequestRejectedError if is_final else TransientError
+                stop = error("precoro", "send options", f"{in_a_row[kind]} {kind}")
         return SendResult(outcomes, stop)
 
     def _write(self, write: Write) -> WriteResult:
@@ -218,6 +222,14 @@ class OptionTarget:
             outcomes.append(result.outcome)
             stop = result.stop
         return SendResult(outcomes, stop)
+
+
+def _unusual(outcome: Outcome) -> str:
+    """Return what is unusual in the outcome of one write, in words; blank if nothing is."""
+    if outcome.verdict is Verdict.UNKNOWN:
+        return "responses in a row were lost"
+    code = int(outcome.code) if outcome.code.isdecimal() else 0
+    return f"options in a row were refused with HTTP {code}" if code in (ONE_RECORD - USUAL) | BUSY else ""
 
 
 def _usable_field(fields: Sequence[CustomField], id_or_name: str) -> CustomField:

@@ -7,9 +7,15 @@ from collections.abc import Callable, Sequence
 
 from assets.delivery.target import Outcome, SendResult, Verdict, Write
 from assets.suiteprojects.answers import NOT_PROCESSED
-from resources.errors import AnswerLostError, CredentialsError, IntegrationError, RequestRejectedError
+from resources.errors import (
+    AnswerLostError,
+    CredentialsError,
+    IntegrationError,
+    QuotaExhaustedError,
+    RequestRejectedError,
+)
 from resources.suiteprojects.client import SuiteProjectsClient
-from resources.suiteprojects.errors import status_error
+from resources.suiteprojects.errors import RATE_LIMIT, SYSTEM, status_error
 from resources.suiteprojects.xml import Element
 
 # codes of requests that were rejected for their content, so a smaller one may pass
@@ -55,4 +61,6 @@ def not_sent(writes: Sequence[Write], error: Exception) -> SendResult:
 def _stop(outcomes: Sequence[Outcome]) -> Exception | None:
     """Return the error of a status that concerns the service and not a record; it stops the run."""
     codes = {int(outcome.code) for outcome in outcomes if outcome.verdict is Verdict.NOT_SENT} & NOT_PROCESSED
+    if RATE_LIMIT in codes:  # how long it lasts is not known, so these writes are deferred, not failed
+        return QuotaExhaustedError(SYSTEM, "write", f"status {RATE_LIMIT}: the account's request limit is reached")
     return status_error(min(codes), "write") if codes else None

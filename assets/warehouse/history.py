@@ -6,7 +6,7 @@ One transaction closes a version and opens the next, when a value other than Net
 those at which NetSuite was read, so that they agree with the sync tables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,22 +15,19 @@ import dagster as dg
 import duckdb
 
 from assets.asset_metadata import table_metadata
-from assets.failures import RETRY, dagster_failure
 from assets.warehouse.custom_types import CASTS
 from assets.warehouse.staging import (
     KINDS,
     OWNERS,
     bad_keys,
     column_comments,
-    key_check_result,
-    key_check_spec,
     require_reads,
 )
 from resources.warehouse.tables import columns_of, describe_table, ensure_table, has_table, quoted
-from resources.warehouse.warehouse import Warehouse
-from sql import Statement, names, statement
+from sql import Statement, statement
 
 LAYER = "history"
+CHECK = "key_is_unique_and_not_null"
 OWN_COLUMNS = {
     "valid_from": ("timestamp", "when NetSuite was first read with these values, UTC"),
     "valid_to": ("timestamp", "when NetSuite was first read with other values, UTC; null: current version"),
@@ -132,31 +129,35 @@ def _merge(con: duckdb.DuckDBPyConnection, definition: Statement, read_at: datet
     return HistoryResult(*map(int, counts))
 
 
-def history_asset(name: str) -> dg.AssetsDefinition:
+def history_spec(definition: Statement) -> dg.AssetSpec:
     """Return the asset of one SQL file."""
-    definition = statement(LAYER, name)
-
-    @dg.asset(
-        name=name,
+    return dg.AssetSpec(
+        definition.name,
         deps=list(definition.reads),
         description=definition.description,
         group_name=LAYER,
         kinds=KINDS,
         owners=OWNERS,
-        retry_policy=RETRY,
-        pool="duckdb",
-        check_specs=[key_check_spec(definition)],
     )
-    def table(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
-        with dagster_failure(), warehouse.writer() as con:
-            require_reads(con, definition)
-            result = update_history(con, definition)
-            bad_rows = bad_keys(con, definition) if result.opened else 0
-            metadata = table_metadata(con, name, history_comments(con, definition))
-        metadata |= {"versions_opened": result.opened, "versions_closed": result.closed}
-        return dg.MaterializeResult(metadata=metadata, check_results=[key_check_result(bad_rows)])
-
-    return table
 
 
-HISTORY_ASSETS: Mapping[str, dg.AssetsDefinition] = {name: history_asset(name) for name in names(LAYER)}
+def history_check_spec(definition: Statement) -> dg.AssetCheckSpec:
+    """Return the check of one history table; what reads the table waits until it passes."""
+    return dg.AssetCheckSpec(CHECK, asset=definition.name, description=f"Grain: {definition.grain}.")
+
+
+def add_versions(con: duckdb.DuckDBPyConnection, definition: Statement) -> dg.MaterializeResult[Any]:
+    """Bring one history table up to date, and check it, in the caller's transaction."""
+    require_reads(con, definition)
+    result = update_history(con, definition)
+    bad_rows = bad_keys(con, definition) if result.opened else 0
+    metadata = table_metadata(con, definition.name, history_comments(con, definition))
+    metadata |= {"versions_opened": result.opened, "versions_closed": result.closed}
+    checked = dg.AssetCheckResult(
+        asset_key=definition.name,
+        check_name=CHECK,
+        passed=not bad_rows,
+        description=f"{bad_rows} rows without a key of their own",
+        metadata={"bad_rows": bad_rows},
+    )
+    return dg.MaterializeResult(asset_key=definition.name, metadata=metadata, check_results=[checked])

@@ -1,4 +1,4 @@
-"""The staging layer: our names and types, one SQL file per table.
+"""The staging layer: our names and types, one SQL file per table; `source_tables.py` has the step that makes it.
 
 raw_netsuite__* (DuckDB)  ->  sql/staging/<table>.sql  ->  stg_netsuite__* (DuckDB)
 
@@ -6,26 +6,24 @@ Dependencies, description, comments and the key check come from the SQL file. On
 `incremental.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 import duckdb
 
 from assets.asset_metadata import table_metadata
-from assets.failures import RETRY, dagster_failure
 from assets.netsuite.extract.raw_queries import ensure_own_columns
 from assets.netsuite.record_types import record_type_of
 from assets.warehouse.incremental import StagingResult, stage_incrementally
 from resources.warehouse.tables import columns_of, describe_table, has_table, quoted
-from resources.warehouse.warehouse import Warehouse
-from sql import Statement, names, statement
+from sql import Statement
 
 LAYER = "staging"
 GROUP = "warehouse"
 KINDS = {"duckdb", "sql"}
 OWNERS = ["team:integrations"]
-KEY_CHECK = "key_is_unique_and_not_null"
-ROWS_CHECK = "rows_accounted_for"
+CHECK = "rows_and_keys"
 
 
 def column_comments(definition: Statement, columns: Sequence[str]) -> dict[str, str]:
@@ -63,17 +61,6 @@ def bad_keys(con: duckdb.DuckDBPyConnection, definition: Statement) -> int:
     return int(con.execute(f"select count(*) from ({flagged}) where is_bad").fetchall()[0][0])
 
 
-def key_check_spec(definition: Statement) -> dg.AssetCheckSpec:
-    """Return the blocking check of a table's key."""
-    description = f"Grain: {definition.grain}."
-    return dg.AssetCheckSpec(KEY_CHECK, asset=definition.name, blocking=True, description=description)
-
-
-def key_check_result(bad_rows: int) -> dg.AssetCheckResult:
-    """Return the result of the key check."""
-    return dg.AssetCheckResult(check_name=KEY_CHECK, passed=bad_rows == 0, metadata={"bad_rows": bad_rows})
-
-
 def row_counts(con: duckdb.DuckDBPyConnection, definition: Statement) -> tuple[int, int]:
     """Return the number of rows in the raw tables of the same record type, and in the staging table."""
     raw = record_type_of(definition.name.removeprefix("stg_netsuite__")).raw_tables
@@ -95,41 +82,41 @@ def require_reads(con: duckdb.DuckDBPyConnection, definition: Statement) -> None
         raise dg.Failure(reason, allow_retries=False)
 
 
-def staging_asset(name: str) -> dg.AssetsDefinition:
+def staging_spec(definition: Statement) -> dg.AssetSpec:
     """Return the asset of one SQL file."""
-    definition = statement(LAYER, name)
-    rows_check = dg.AssetCheckSpec(
-        ROWS_CHECK, asset=name, blocking=True, description="Every raw row is one row here, including deleted rows."
-    )
-
-    @dg.asset(
-        name=name,
+    return dg.AssetSpec(
+        definition.name,
         deps=list(definition.reads),
         description=definition.description,
         group_name=GROUP,
         kinds=KINDS,
         owners=OWNERS,
-        retry_policy=RETRY,
-        pool="duckdb",
-        check_specs=[key_check_spec(definition), rows_check],
     )
-    def table(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
-        with dagster_failure(), warehouse.writer() as con:
-            require_reads(con, definition)
-            result = stage_table(con, definition)
-            bad_rows = bad_keys(con, definition)
-            raw_rows, rows = row_counts(con, definition)
-            comments = column_comments(definition, list(columns_of(con, name)))
-            metadata = table_metadata(con, name, comments, rows)
-        metadata |= {"staged": result.mode, "rows_written": result.rows}
-        if result.uncast:
-            metadata["uncast_fields"] = dg.MetadataValue.json(list(result.uncast))
-        rows_result = dg.AssetCheckResult(
-            check_name=ROWS_CHECK, passed=raw_rows == rows, metadata={"raw_rows": raw_rows, "rows": rows}
-        )
-        return dg.MaterializeResult(metadata=metadata, check_results=[key_check_result(bad_rows), rows_result])
-
-    return table
 
 
-STAGING_ASSETS: Mapping[str, dg.AssetsDefinition] = {name: staging_asset(name) for name in names(LAYER)}
+def staging_check_spec(definition: Statement) -> dg.AssetCheckSpec:
+    """Return the check of one staging table; what reads the table waits until it passes."""
+    text = (
+        f"Every raw row is one row here, including deleted rows, and has a key of its own. Grain: {definition.grain}."
+    )
+    return dg.AssetCheckSpec(CHECK, asset=definition.name, description=text)
+
+
+def stage(con: duckdb.DuckDBPyConnection, definition: Statement) -> dg.MaterializeResult[Any]:
+    """Bring one staging table up to date, and check it, in the caller's transaction."""
+    require_reads(con, definition)
+    result = stage_table(con, definition)
+    name, bad_rows, (raw_rows, rows) = definition.name, bad_keys(con, definition), row_counts(con, definition)
+    comments = column_comments(definition, list(columns_of(con, name)))
+    metadata = table_metadata(con, name, comments, rows)
+    metadata |= {"staged": result.mode, "rows_written": result.rows}
+    if result.uncast:
+        metadata["uncast_fields"] = dg.MetadataValue.json(list(result.uncast))
+    checked = dg.AssetCheckResult(
+        asset_key=name,
+        check_name=CHECK,
+        passed=raw_rows == rows and not bad_rows,
+        description=f"{rows} rows for {raw_rows} raw rows, {bad_rows} without a key of their own",
+        metadata={"raw_rows": raw_rows, "rows": rows, "bad_rows": bad_rows},
+    )
+    return dg.MaterializeResult(asset_key=name, metadata=metadata, check_results=[checked])

@@ -12,8 +12,10 @@ from enum import StrEnum
 
 import duckdb
 
+from assets.delivery.ledger.plans import waiting
 from assets.delivery.schemas import MISSING
 from assets.netsuite.extract.read_warnings import latest_warnings
+from resources.clock import Clock, Reading, steady, utc_now
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
 
@@ -74,7 +76,7 @@ class Limits:
 
 
 def warehouse_alerts(
-    warehouse: Warehouse, active: Collection[str], limits: Limits, now: datetime, known: Collection[str]
+    warehouse: Warehouse, active: Collection[str], limits: Limits, clock: Clock, known: Collection[str]
 ) -> list[Alert]:
     """Return every alert of the warehouse.
 
@@ -82,7 +84,7 @@ def warehouse_alerts(
         warehouse: The warehouse.
         active: Active workflows; others raise no alerts.
         limits: Thresholds.
-        now: The time of the warehouse's clock, UTC, without a zone.
+        clock: The warehouse's clock.
         known: Keys of open alerts: those about records close at half the limit, so that they do not flap.
     """
     if not warehouse.exists():
@@ -91,7 +93,9 @@ def warehouse_alerts(
         reads = list(_warned(con))
         if not all(has_table(con, name) for name in ("sync_runs", "sync_plans", "sync_decisions", "sync_attempts")):
             return reads
-        found = [*_degraded(con, limits.records, known), *_waiting(con, now), *_stale(con, limits.freshness_hours, now)]
+        now = utc_now(clock)
+        held, stale = _degraded(con, limits.records, known), _stale(con, limits.freshness_hours, now)
+        found = [*held, *_waiting(con, now, steady(clock)), *stale]
     return [*reads, *(each for each in found if set(each.affected) & set(active))]
 
 
@@ -115,8 +119,8 @@ def _degraded(con: duckdb.DuckDBPyConnection, limit: int, known: Collection[str]
             yield Alert(Kind.DEGRADED, name, cause, (workflow,), tuple(lines))
 
 
-def _waiting(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[Alert]:
-    for workflow, plan, plans, writes in con.execute(_WAITING, [now]).fetchall():
+def _waiting(con: duckdb.DuckDBPyConnection, now: datetime, reading: Reading) -> Iterator[Alert]:
+    for workflow, plan, plans, writes in waiting(con, now, reading):
         others = f" and {plans - 1} older ones" if plans > 1 else ""
         lines = (f"`millpond apply {plan}` sends it, `millpond reject {plan}` rejects it",)
         cause = f"{workflow}: plan {plan}{others} of {writes} records needs approval"
@@ -126,7 +130,7 @@ def _waiting(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[Alert]:
 def _stale(con: duckdb.DuckDBPyConnection, freshness_hours: Mapping[str, float], now: datetime) -> Iterator[Alert]:
     for workflow, ended in con.execute(_LAST_RUNS).fetchall():
         hours = freshness_hours.get(workflow)
-        if hours and ended < now - timedelta(hours=hours):
+        if hours and abs(now - ended) > timedelta(hours=hours):  # a clock that was set back hides no stale workflow
             cause = f"{workflow}: last updated at {ended:%Y-%m-%d %H:%M} UTC; the limit is {hours:g} hours"
             yield Alert(Kind.STALE, workflow, cause, (workflow,))
 
@@ -144,11 +148,6 @@ held_back as (
 )
 select workflow, action, code, count(*), (list(source_id order by try_cast(source_id as bigint)))[:?] from held_back
 group by all order by all
-"""
-_WAITING = """
-select workflow, arg_max(plan_id, coalesce(position, epoch_us(made_at))), count(*),
-    arg_max(writes, coalesce(position, epoch_us(made_at))) from sync_plans
-where state = 'waiting' and kind = 'sync' and expires_at > ? group by workflow order by workflow
 """
 _LAST_RUNS = """
 select run.workflow, arg_max(finished_at, coalesce(run.position, epoch_us(finished_at)))

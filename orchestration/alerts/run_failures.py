@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import dagster as dg
 
+from assets.failures import failed_assets
 from orchestration.account_partitions import run_tags
 from orchestration.alerts.conditions import Alert, Kind
 from orchestration.alerts.store import AlertStore
@@ -58,6 +59,8 @@ def _record_run(instance: dg.DagsterInstance, store: AlertStore, run: dg.Dagster
     for each in instance.get_run_step_stats(run.run_id):
         if each.status is StepEventStatus.SUCCESS:
             store.set_passed(each.step_key)
+    for name in _asset_keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION):
+        store.set_passed(name)  # one of several assets of a step
     if run.status is dg.DagsterRunStatus.SUCCESS:
         store.set_passed(job)
     if run.status is not dg.DagsterRunStatus.FAILURE:
@@ -75,11 +78,16 @@ def _record_run(instance: dg.DagsterInstance, store: AlertStore, run: dg.Dagster
 
 
 def _causes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[tuple[str, Cause | None]]:
-    """Each failed step with its cause."""
+    """Each failed step, or each failed asset of a step that makes several, with its cause."""
     checks = _failed_checks(instance, run)
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         event = entry.dagster_event
         if event is None or event.step_key is None:
+            continue
+        if tables := failed_assets(event):
+            for table, text in tables.items():
+                is_check = text.startswith("check ")
+                yield table, Cause(f"{table} {text.split(':')[0]}", f"{table}: {text}") if is_check else cause_of(text)
             continue
         failed = checks.get(event.step_key, [])
         if any(name == GUARD for name, _ in failed):

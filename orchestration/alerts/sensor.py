@@ -21,6 +21,7 @@ from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import AlertSettings, MillpondSettings, split_list
 from orchestration.opened_warehouse import warehouse_clock
 from orchestration.operator_jobs.reconcile import check_key
+from resources.clock import Clock
 from resources.notifiers.mail import Mail
 from resources.notifiers.notice import Receiver
 from resources.notifiers.web import Slack, Webhook
@@ -60,7 +61,7 @@ def check(
     workflows: Sequence[Workflow],
     limits: Limits,
     *,
-    warehouse_time: datetime,
+    clock: Clock,
     link: str = "",
     account: str = "",
 ) -> CheckResult:
@@ -73,7 +74,7 @@ def check(
         receivers: Receivers by name.
         workflows: The active workflows.
         limits: Thresholds.
-        warehouse_time: The time of the warehouse's clock, with a zone.
+        clock: The warehouse's clock.
         link: Address of the UI.
         account: The account whose runs are checked; blank: the only one.
     """
@@ -84,15 +85,13 @@ def check(
             current, unchecked = run_alerts(store), set[Kind]()
             current += check_alerts(instance, [check_key(each) for each in workflows], account)
             try:
-                names, moment = [each.name for each in workflows], warehouse_time.replace(tzinfo=None)
-                current += warehouse_alerts(warehouse, names, limits, moment, set(store.open_alerts()))
+                names = [each.name for each in workflows]
+                current += warehouse_alerts(warehouse, names, limits, clock, set(store.open_alerts()))
             except (WarehouseError, TimeoutError) as error:
                 unchecked |= OF_WAREHOUSE
                 text = f"the warehouse cannot be read: {type(error).__name__}"
                 current.append(Alert(Kind.FAILED, "the warehouse", text))
-            result.notice = update_alerts(
-                store, current, warehouse_time, unchecked=unchecked, link=link, account=account
-            )
+            result.notice = update_alerts(store, current, clock.now(), unchecked=unchecked, link=link, account=account)
             result.open = len(store.open_alerts())
             if result.notice:
                 for name in receivers:
@@ -125,7 +124,7 @@ def alert_sensor(
         active = [each for each in workflows if switches.state(each).active]
         result = check(
             context.instance, warehouse, settings.alerts, receivers, active,
-            Limits(alert_settings.record_limit, freshness_hours), warehouse_time=warehouse_clock(settings).now(),
+            Limits(alert_settings.record_limit, freshness_hours), clock=warehouse_clock(settings),
             link=alert_settings.ui_url, account=settings.account,
         )  # fmt: skip
         return dg.SkipReason(result.text + problem)

@@ -21,7 +21,8 @@ PLAN_SUFFIX = "__plan"  # of the job that reads and plans only
 # jobs besides those of groups, whose names no group may have
 APPLY_PLAN, REJECT_PLAN = "apply_plan", "reject_plan"
 ACTIVATE, DEACTIVATE = "activate_workflow", "deactivate_workflow"
-OPERATOR_JOBS = (APPLY_PLAN, REJECT_PLAN, ACTIVATE, DEACTIVATE)
+UNDO_RUN, LINK_RECORD, UNLINK_RECORD, RESEND_RECORD = "undo_run", "link_record", "unlink_record", "resend_record"
+OPERATOR_JOBS = (APPLY_PLAN, REJECT_PLAN, UNDO_RUN, LINK_RECORD, UNLINK_RECORD, RESEND_RECORD, ACTIVATE, DEACTIVATE)
 REALTIME, RECONCILE, MAINTENANCE = "realtime", "reconcile", "maintenance"
 OWN_JOBS = (*OPERATOR_JOBS, REALTIME, RECONCILE, MAINTENANCE)
 

@@ -12,6 +12,7 @@ from assets.delivery.imports.candidates import LAYERS as IMPORT_LAYERS
 from assets.delivery.imports.candidates import table_of
 from assets.delivery.plan.mode import Mode
 from assets.delivery.spec.workflow import Workflow
+from assets.netsuite.assets import READS
 from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.automation.groups import ALL, PLAN_SUFFIX, Group
 from orchestration.dagster_internals import RETRY_STRATEGY_TAG, UnresolvedAssetJobDefinition
@@ -87,7 +88,8 @@ def _plan_selection(members: Sequence[Workflow], extra: dg.AssetSelection) -> dg
     """Everything up to the plans; what a workflow needs from other workflows is taken from their last run."""
     tables = dict.fromkeys(record.table for each in members for record in each.spec.records)
     own = [name for each in members for name in (each.mart, each.target_state, each.plan, *import_tables(each))]
-    selected = dg.AssetSelection.assets(*tables).upstream() | dg.AssetSelection.assets(*own) | extra
+    # the log of reads, whose check fails the run if one of the tables failed
+    selected = dg.AssetSelection.assets(*tables).upstream() | dg.AssetSelection.assets(READS, *own) | extra
     # and the version history of every staging table among them
     return selected | (selected.downstream(depth=1) & dg.AssetSelection.groups("history"))
 

@@ -1,6 +1,11 @@
 """`millpond activate` and `millpond deactivate`: workflows and their real-time updates, without a restart."""
 
+from dataclasses import replace
+
+from assets.delivery.errors import SyncError
 from assets.delivery.spec.switches import Switches
+from orchestration.authorization import require_approver
+from orchestration.cli.facts import with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_instance import open_instance
@@ -8,6 +13,7 @@ from orchestration.operator_jobs.activation import Activation, ActivationError, 
 from orchestration.workflow_files import load_workflows
 
 
+@with_json
 def activate(workflow: str, *, realtime: bool = False, reason: str = "") -> int:
     """Activate a workflow or its real-time updates.
 
@@ -19,6 +25,7 @@ def activate(workflow: str, *, realtime: bool = False, reason: str = "") -> int:
     return _change(Activation(workflow, on=True, realtime=realtime, reason=reason))
 
 
+@with_json
 def deactivate(workflow: str, *, realtime: bool = False, reason: str = "") -> int:
     """Deactivate a workflow or its real-time updates.
 
@@ -35,8 +42,9 @@ def _change(activation: Activation) -> int:
     workflows, _ = load_workflows(settings.workflows)
     with open_instance(settings) as instance:
         try:
+            activation = replace(activation, decided_by=require_approver())
             state, warnings = set_activation(Switches(settings.warehouse), workflows, activation)
-        except (ActivationError, ValueError) as error:
+        except (ActivationError, SyncError, ValueError) as error:
             print_problems([str(error)])
             return 2
         instance.report_runless_asset_event(observation(activation, state, settings.account))

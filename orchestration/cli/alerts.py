@@ -2,12 +2,14 @@
 
 import uuid
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from cyclopts import App
 
 from orchestration.alerts.sensor import receivers_of
 from orchestration.alerts.store import AlertStore
+from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.configuration.settings import AlertSettings, MillpondSettings
 from resources.notifiers.notice import Entry, Notice, NotSentError
@@ -16,6 +18,7 @@ app = App(name="alerts", help="Test the alert receivers, and list the open alert
 
 
 @app.command
+@with_json
 def test() -> int:
     """Send a test message to every configured receiver."""
     settings = AlertSettings()
@@ -43,10 +46,12 @@ def test() -> int:
 
 
 @app.command
+@with_json
 def show() -> int:
     """List the open alerts, as of the last check of the alert sensor."""
     with closing(AlertStore(MillpondSettings().alerts)) as store:
         known = store.open_alerts()
+    note(alerts=[{**asdict(alert), "since": since} for alert, since in known.values()])
     for alert, since in known.values():
         print_line(f"{alert.kind}: {alert.cause} (since {since})")
         for line in (", ".join(alert.affected), *alert.lines):

@@ -1,5 +1,6 @@
 """`millpond compact`: delete old history and shrink the warehouse."""
 
+from orchestration.cli.facts import with_json
 from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.maintenance.compact import compact_warehouse
@@ -7,6 +8,7 @@ from orchestration.opened_warehouse import warehouse_clock, warehouse_of
 from resources.warehouse.warehouse import WarehouseError
 
 
+@with_json
 def compact(*, keep_days: int | None = None) -> int:
     """Delete old history and shrink the warehouse.
 

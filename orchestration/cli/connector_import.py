@@ -14,6 +14,7 @@ from assets.delivery.spec.yaml_file import WorkflowFileError
 from assets.suiteprojects.connector_import.export_file import ExportError
 from assets.suiteprojects.connector_import.mapping_export import ConvertedWorkflow, read_export
 from assets.suiteprojects.connector_import.rows import NotConverted
+from orchestration.cli.facts import with_json
 from orchestration.cli.output import print_line, print_problems
 
 HEADER = """\
@@ -22,6 +23,7 @@ HEADER = """\
 """
 
 
+@with_json
 def import_mapping(file: Path, *, into: Path = Path("imported_workflows"), replace: bool = False) -> int:
     """Convert a mapping export of Oracle's connector.
 
@@ -69,9 +71,9 @@ def _write(converted: ConvertedWorkflow, into: Path) -> list[str]:
     return []
 
 
-def as_yaml(attributes: dict[str, Any], not_converted: Sequence[NotConverted]) -> str:
+def as_yaml(attributes: dict[str, Any], not_converted: Sequence[NotConverted] = (), header: str = HEADER) -> str:
     """Return a workflow file with a line per row, as a person would write it."""
-    lines = [HEADER]
+    lines = [header]
     if not_converted:
         reasons = (_printable(f"{each.place}: {each.reason}") for each in not_converted)
         lines += ["# Not converted:", *(f"#   {reason}" for reason in reasons), ""]

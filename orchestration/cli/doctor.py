@@ -7,11 +7,14 @@ Nothing is written, and no secret is printed.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.read_warnings import latest_warnings
-from orchestration.cli.output import print_line
+from orchestration.cli.exit_codes import CLEAN, FAILED
+from orchestration.cli.facts import note, with_json
+from orchestration.cli.output import print_wrapped
 from orchestration.clients import (
     netsuite_client,
     precoro_client,
@@ -20,7 +23,7 @@ from orchestration.clients import (
 )
 from orchestration.configuration.env_file import env_file_names, find_env_file
 from orchestration.configuration.known_names import unknown_names
-from orchestration.configuration.secret_settings import redact, secret_value
+from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import SETTINGS, MillpondSettings, netsuite_settings
 from orchestration.configuration.settings_error import SettingsError
 from orchestration.opened_warehouse import warehouse_of
@@ -40,15 +43,17 @@ MILLPOND = "millpond"
 WARNED = "correct it in NetSuite or in the settings; the next run that reads without the warning removes this line"
 
 
+@with_json
 def doctor() -> int:
     """Check settings, credentials and permissions of every system."""
     all_passed = True
     for finding in findings():
         all_passed &= finding.passed
+        note(checks=[{**asdict(finding), "passed": finding.passed}])
         line = f"{finding.system}: {finding.check}: {finding.found}"
         line = f"✓ {line}" if finding.passed else f"✗ {line}; {finding.fix}"
-        print_line(redact(line), "green" if finding.passed else "red")
-    return 0 if all_passed else 1
+        print_wrapped(line, "green" if finding.passed else "red")
+    return CLEAN if all_passed else FAILED
 
 
 def findings() -> Iterator[Finding]:

@@ -1,8 +1,8 @@
 """`millpond explain`: the history of one record as a tree, from NetSuite to the target."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,10 @@ from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from assets.netsuite.record_types import record_type_of
 from assets.result_texts import change_text
-from orchestration.cli.output import NOTHING_READ, console, print_line, print_problems
+from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
+from orchestration.cli.facts import note, with_json
+from orchestration.cli.output import NOTHING_READ, console, paged, print_problems
+from orchestration.cli.records import print_choices
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from resources.warehouse.tables import has_table, read_frame
@@ -39,37 +42,40 @@ OUTCOMES = {
 }
 
 
+@with_json
 def explain(record: str, *, as_of: str = "") -> int:
     """Explain the history and the current state of one record.
 
     Args:
-        record: NetSuite id, number or name, or a target's id.
+        record: NetSuite id, number, name or any part of it, or a target's id.
         as_of: A past time, UTC, such as `2026-11-17 06:04`: what had been decided and sent by then.
     """
     try:
         moment = end_of(as_of) if as_of else None
     except ValueError:
         print_problems([f"--as-of {as_of}: not a time; write one such as `2026-11-17 06:04`, UTC"])
-        return 2
+        return USAGE
     warehouse = warehouse_of(MillpondSettings())
     if not warehouse.exists():
         print_problems([NOTHING_READ])
-        return 2
+        return USAGE
     try:
         records, explanation = explain_record(warehouse, record, moment)
     except WarehouseError as error:
         print_problems([str(error)])
-        return 1
+        return FAILED
     if not records:
         text = f"no record has the NetSuite id, number, name or target id {record!r}, as of the last run"
         print_problems([text])
-        return 1
+        return USAGE
     if explanation is None:
         print_choices(records)
-        return 1
+        return USAGE
+    note(explanation=asdict(explanation))
     tree = _tree(explanation, _dates(warehouse, records[0], moment))
-    console.print(tree, soft_wrap=not console.is_terminal)
-    return 0
+    with paged():
+        console.print(tree)
+    return CLEAN
 
 
 def end_of(text: str) -> datetime:
@@ -84,13 +90,6 @@ def end_of(text: str) -> datetime:
     clock = re.split(r"[Z+]|-(?=\d\d:)", text[len("2026-11-17") :])[0]
     spans = {0: timedelta(days=1), 1: timedelta(minutes=1), 2: timedelta(seconds=1)}
     return moment if "." in clock else moment + spans[min(clock.count(":"), 2)] - timedelta(microseconds=1)
-
-
-def print_choices(records: Iterable[Record]) -> None:
-    """List the records that a text matches."""
-    print_line("several records match; use the NetSuite id:")
-    for record in records:
-        print_line(f"  {record.source_id:>8}  {record.source:<10} {record.number or '':<12} {record.name or ''}")
 
 
 @dataclass(frozen=True)
@@ -129,6 +128,8 @@ def _tree(explanation: Explanation, dates: Dates) -> Tree:
     """The explanation as a tree, its parts with their dates."""
     record, is_past = explanation.record, explanation.as_of is not None
     tree = Tree(f"[b]{escape(record.source)} {record.source_id}[/b]  {escape(record.name or record.number or '')}")
+    if explanation.restored:
+        tree.add(f"{explanation.restored}; what runs sent in between is not listed here")
     if explanation.as_of:
         tree.add(f"as of {_moment(explanation.as_of)}; {NOT_KEPT}")
     else:

@@ -10,6 +10,8 @@ from rich.table import Table
 from assets.delivery.imports.selection import deselect_records
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.mode import Mode
+from assets.result_texts import did_you_mean
+from orchestration.cli.facts import note, with_json
 from orchestration.cli.options import All
 from orchestration.cli.output import console, open_table, print_line, print_problems
 from orchestration.cli.run import run_job
@@ -21,6 +23,7 @@ from resources.warehouse.tables import quoted
 SHOWN_RECORDS = 50
 
 
+@with_json
 def candidates(workflow: str, *, search: str = "", show_all: All = False) -> int:
     """List the records that can be imported.
 
@@ -40,6 +43,7 @@ def candidates(workflow: str, *, search: str = "", show_all: All = False) -> int
     )
     found = found if show_all else found.filter("can_be_imported")
     planned_at = warehouse.read(f"select max(decided_at) as at from {quoted(f'plan_{workflow}')}")["at"][0]
+    note(candidates=found.to_dicts())
     console.print(_candidate_table(found.head(SHOWN_RECORDS)))
     importable = int(found["can_be_imported"].sum())
     shown = f"; the first {SHOWN_RECORDS} are shown" if found.height > SHOWN_RECORDS else ""
@@ -60,6 +64,7 @@ def _candidate_table(found: pl.DataFrame) -> Table:
     return table
 
 
+@with_json
 def import_(workflow: str, *ids: str, search: str = "", all_records: All = False) -> int:
     """Select records and import them with their ancestors.
 
@@ -75,6 +80,7 @@ def import_(workflow: str, *ids: str, search: str = "", all_records: All = False
     return run_job(f"{workflow}__{Mode.IMPORT}", {f"selection_{workflow}": {"config": selection}})
 
 
+@with_json
 def update(workflow: str) -> int:
     """Bring imported records up to date; create nothing.
 
@@ -84,6 +90,7 @@ def update(workflow: str) -> int:
     return run_job(f"{workflow}__{Mode.UPDATE}") if _has_imports(workflow) else 2
 
 
+@with_json
 def deselect(workflow: str, *ids: str) -> int:
     """Deselect records for import.
 
@@ -106,5 +113,7 @@ def _has_imports(workflow: str) -> bool:
     importing = [each.name for each in workflows if each.spec.imports]
     if workflow in importing:
         return True
-    print_problems([f"{workflow} has no `imports` in its file; workflows with it: {', '.join(importing) or 'none'}"])
+    meant = did_you_mean(workflow, importing)
+    listed = ", ".join(importing) or "none"
+    print_problems([f"{workflow} has no `imports` in its file; {meant}workflows with it: {listed}"])
     return False

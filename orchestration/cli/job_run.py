@@ -14,7 +14,10 @@ from typing import Any
 import dagster as dg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from assets.failures import failed_assets
 from orchestration.automation.groups import OPERATOR_JOBS
+from orchestration.automation.jobs import RECONCILED
+from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE, WAITS, worst
 from orchestration.cli.output import console, print_problems
 from orchestration.cli.signals import INTERRUPTED, SIGNAL_EXIT, stop_signals
 from orchestration.configuration.settings import MillpondSettings
@@ -25,22 +28,28 @@ from orchestration.maintenance.dead_runs import LAUNCHED_BY_CLI, close_dead_runs
 from orchestration.opened_warehouse import warehouse_of
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
+GUARD = "guard"  # the check that stops a plan until a person approves it
+# errors of steps that are reported in another way: a signal, and a failed check
+REPORTED = (dg.DagsterExecutionInterruptedError.__name__, "DagsterAssetCheckFailedError")
 POLL_S = 0.25
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def execute_job(
     job_name: str,
-    print_results: Callable[[Warehouse, str, list[str]], None],
+    print_results: Callable[[Warehouse, str, list[str]], int],
     ops: Mapping[str, Any] | None = None,
 ) -> int:
-    """Run one job with a progress display, and print its results and problems; return the exit code."""
+    """Run one job with a progress display, and print its results and problems; return the exit code.
+
+    `print_results` returns the exit code of a job that ended without a problem.
+    """
     settings = MillpondSettings()
     with open_instance(settings) as instance:
         jobs = {job.name: job for job in definitions().resolve_all_job_defs() if job.name not in OPERATOR_JOBS}
         if job_name not in jobs:
             print_problems([f"{job_name} has no usable workflow to run; `millpond activate WORKFLOW` switches one on"])
-            return 2
+            return USAGE
         job = jobs[job_name]
         close_dead_runs(instance)  # otherwise the run would wait for their pool slots
         run_id = str(uuid.uuid4())
@@ -55,15 +64,18 @@ def execute_job(
                 tags={**LAUNCHED_BY_CLI, MAX_RETRIES_TAG: "0"},  # the operator sees how it ends
             )
         signals = received()
-        problems = _problems(result) + [INTERRUPTED.format(signal.Signals(each).name) for each in signals]
+        guards = _failed_guards(result)
+        problems = [*_problems(result), *(INTERRUPTED.format(signal.Signals(each).name) for each in signals)]
+        differs = _differences(result)
+    code = CLEAN
     try:
-        print_results(warehouse_of(settings), run_id, problems)
+        code = print_results(warehouse_of(settings), run_id, [*problems, *guards])
     except WarehouseError as error:  # one more problem, without a traceback that hides the others
         problems.append(str(error))
-    print_problems(problems)
+    print_problems([*problems, *guards, *differs])
     if signals:
         return SIGNAL_EXIT + signals[0]
-    return 1 if problems else 0
+    return worst(code, FAILED if problems else CLEAN, WAITS if guards else CLEAN, HELD_BACK if differs else CLEAN)
 
 
 @contextmanager
@@ -103,19 +115,34 @@ def _progress(instance: dg.DagsterInstance, run_id: str, steps: int) -> Iterator
 
 def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
     """Every failed step with its error, and every failed blocking check."""
-    problems = []
+    problems: list[str] = []
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data
-            if failure.error and failure.error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
-                continue  # the signal is reported
+            if failure.error and failure.error.cls_name in REPORTED:
+                continue
+            if tables := failed_assets(event):
+                problems += [f"{table}: {text}" for table, text in tables.items()]
+                continue
             user = failure.user_failure_data
             text = (user.description if user else None) or _root_cause(failure.error)
             problems.append(f"{event.step_key}: {text.strip()}")
-    failed = [each for each in result.get_asset_check_evaluations() if each.blocking and not each.passed]
-    return problems + [
-        f"{each.asset_key.to_user_string()}: check {each.check_name}: {_check_text(each)}" for each in failed
-    ]
+    return problems + _failed_checks(result, lambda each: bool(each.blocking) and each.check_name != GUARD)
+
+
+def _failed_guards(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Return the plans that wait for approval, with the guard that holds each back."""
+    return _failed_checks(result, lambda each: each.check_name == GUARD)
+
+
+def _differences(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Return what the reconciliation found to differ."""
+    return _failed_checks(result, lambda each: each.check_name == RECONCILED)
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult, is_meant: Callable[[dg.AssetCheckEvaluation], bool]) -> list[str]:
+    failed = (each for each in result.get_asset_check_evaluations() if not each.passed and is_meant(each))
+    return [f"{each.asset_key.to_user_string()}: check {each.check_name}: {_check_text(each)}" for each in failed]
 
 
 def _check_text(check: dg.AssetCheckEvaluation) -> str:

@@ -6,6 +6,9 @@ import sys
 import polars as pl
 
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.result_texts import did_you_mean
+from orchestration.cli.exit_codes import FAILED
+from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
@@ -14,6 +17,7 @@ from resources.warehouse.tables import read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 
+@with_json
 def links(workflow: str = "", *, csv: bool = False) -> int:
     """List all links with the URLs of the target records.
 
@@ -25,8 +29,14 @@ def links(workflow: str = "", *, csv: bool = False) -> int:
         rows = _links(warehouse_of(MillpondSettings()))
     except WarehouseError as error:
         print_problems([str(error)])
+        return FAILED
+    known = rows["workflow"].unique().sort().to_list()
+    if workflow and workflow not in known:
+        meant = did_you_mean(workflow, known)
+        print_problems([f"{workflow} has no links; {meant}workflows with links: {', '.join(known) or 'none'}"])
         return 2
     rows = rows.filter(pl.col("workflow") == workflow) if workflow else rows
+    note(links=rows.to_dicts())
     if csv:
         _write_csv(rows)
         return 0

@@ -5,16 +5,19 @@ from typing import Any
 import polars as pl
 
 from assets.delivery.audit.explain import workflows_of
-from assets.delivery.audit.find import Record, find_records
+from assets.delivery.audit.find import Record
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, possible_matches, save_manual_link
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
+from assets.result_texts import counted
 from orchestration.authorization import require_approver
-from orchestration.cli.explain import print_choices
+from orchestration.cli.exit_codes import FAILED, USAGE
+from orchestration.cli.facts import note, with_json
 from orchestration.cli.options import All
 from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.records import find_record
 from orchestration.connections import Connections, open_connections
 from resources.clock import utc_now
 from resources.warehouse.warehouse import Warehouse, WarehouseError
@@ -29,6 +32,7 @@ HEADINGS = {
 }
 
 
+@with_json
 def match(workflow: str = "", *, show_all: All = False) -> int:
     """List possible matches of existing target records.
 
@@ -42,7 +46,7 @@ def match(workflow: str = "", *, show_all: All = False) -> int:
                 _print_matches(connections.warehouse, each, show_all=show_all)
         except (SyncError, WarehouseError) as error:
             print_problems([str(error)])
-            return 2
+            return USAGE if isinstance(error, SyncError) else FAILED
     return 0
 
 
@@ -65,7 +69,8 @@ def _print_matches(warehouse: Warehouse, workflow: Workflow, *, show_all: bool) 
     pairs = possible_matches(
         workflow.spec, warehouse.table(workflow.mart), target_state, warehouse.table(workflow.plan)
     )
-    print_line(f"{workflow.name}: {_count(pairs)} records with possible matches", "bold")
+    note(matches=pairs.with_columns(pl.lit(workflow.name).alias("workflow")).to_dicts())
+    print_line(f"{workflow.name}: {counted(_count(pairs), 'records')} with possible matches", "bold")
     existing = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
     for action, heading in HEADINGS.items():
         of_action = pairs.filter(pl.col("action") == action)
@@ -96,6 +101,7 @@ def _candidate(spec: WorkflowSpec, existing: dict[str, Any], row: dict[str, Any]
     return f"{row['target_id']}  {name}{state}: agrees in {agree}; differs in {differ}{key}"
 
 
+@with_json
 def link(record: str, target: str, *, workflow: str = "", reason: str = "") -> int:
     """Link a NetSuite record to a target record.
 
@@ -123,13 +129,14 @@ def link(record: str, target: str, *, workflow: str = "", reason: str = "") -> i
                 save_manual_link(con, manual_link)
         except (SyncError, WarehouseError) as error:
             print_problems([str(error)])
-            return 2
+            return USAGE if isinstance(error, SyncError) else FAILED
     linked_to = "a new record" if manual_link.target_id is None else f"record {manual_link.target_id}"
     print_line(f"{found.source} {found.source_id} is linked to {linked_to} of {chosen.spec.target};")
     print_line(f"the next run of {chosen.name} follows the link. `millpond unlink {found.source_id}` removes it")
     return 0
 
 
+@with_json
 def unlink(record: str, *, workflow: str = "") -> int:
     """Remove a manual link.
 
@@ -145,7 +152,7 @@ def unlink(record: str, *, workflow: str = "") -> int:
                 removed = delete_manual_link(con, chosen.name, found.source, found.source_id)
         except (SyncError, WarehouseError) as error:
             print_problems([str(error)])
-            return 2
+            return USAGE if isinstance(error, SyncError) else FAILED
     if not removed:
         print_problems([f"{found.source} {found.source_id} has no manual link in {chosen.name}"])
         return 1
@@ -162,14 +169,8 @@ def _find(connections: Connections, text: str, name: str) -> tuple[Record, Workf
     Raises:
         SyncError: There is none, or there are several.
     """
-    found = find_records(connections.warehouse, text) if connections.warehouse.exists() else []
-    if len(found) > 1:
-        print_choices(found)
-        raise SyncError(f"{text} matches several records; use the NetSuite id")
-    if not found:
-        raise SyncError(f"no record has the NetSuite id, number or name {text!r}, as of the last run")
-    source = found[0].source
-    names = [name] if name else workflows_of(connections.warehouse, source)
+    record = find_record(connections.warehouse, text)
+    names = [name] if name else workflows_of(connections.warehouse, record.source)
     if len(names) != 1:
-        raise SyncError(f"{source} are delivered by {', '.join(names) or 'no workflow'}; add `--workflow NAME`")
-    return found[0], connections.workflow(names[0])
+        raise SyncError(f"{record.source} are delivered by {', '.join(names) or 'no workflow'}; add `--workflow NAME`")
+    return record, connections.workflow(names[0])

@@ -11,6 +11,9 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, CycloptsPanel, Group, UnknownCommandError
 from rich.panel import Panel
 
+from orchestration.cli.closed_pipe import end_quietly, flush_output
+from orchestration.cli.exit_codes import FAILED, USAGE
+from orchestration.cli.output import Output
 from orchestration.cli.signals import exit_on_signals
 from orchestration.cli.terminal import prepare_terminal
 from orchestration.configuration.settings_error import SettingsError
@@ -18,45 +21,54 @@ from orchestration.upgrade.errors import UpgradeError
 
 # panel -> command -> its function and its summary, which is the first line of the function's docstring
 COMMANDS = {
-    "Runs": {
+    "Run": {
         "run": ("run:run", "Run a group's job in this process and print a summary."),
-        "plan": ("run:plan", "Read and plan without sending, and print the plan."),
-        "report": ("report:report", "Write the HTML report of a run."),
+        "resend": ("resend:resend", "Send records again, whatever the last runs decided."),
+        "import": ("imports:import_", "Select records and import them with their ancestors."),
+        "update": ("imports:update", "Bring imported records up to date; create nothing."),
     },
-    "Plans": {
-        "plans": ("plan_list:plans", "List the open plans: awaiting approval, or just made."),
+    "Review": {
+        "plan": ("run:plan", "Read and plan without sending, and print the plan."),
+        "plans": ("plan_list:plans", "List the open plans, or print one of them."),
+        "preview": ("preview:preview", "Preview one record by the edited workflow file; nothing is sent."),
         "apply": ("plans:apply", "Send a plan exactly as it was made, whole or in part."),
         "reject": ("plans:reject", "Reject an open plan."),
         "undo": ("plans:undo", "Make a plan that reverts what a run sent."),
+        "report": ("report:report", "Write the HTML report of a run."),
     },
-    "Imports and links": {
+    "Explain": {
+        "explain": ("explain:explain", "Explain the history and the current state of one record."),
+        "fields": ("fields:fields", "List the fields of a target, or the columns of a source."),
+        "links": ("link_list:links", "List all links with the URLs of the target records."),
+        "tables": ("tables:tables", "List the warehouse's tables, views and macros."),
+        "alerts": ("alerts:app", "Test the alert receivers, and list the open alerts."),
+    },
+    "Match": {
         "candidates": ("imports:candidates", "List the records that can be imported."),
-        "import": ("imports:import_", "Select records and import them with their ancestors."),
-        "update": ("imports:update", "Bring imported records up to date; create nothing."),
         "deselect": ("imports:deselect", "Deselect records for import."),
         "match": ("links:match", "List possible matches of existing target records."),
         "link": ("links:link", "Link a NetSuite record to a target record."),
         "unlink": ("links:unlink", "Remove a manual link."),
-        "links": ("link_list:links", "List all links with the URLs of the target records."),
     },
-    "Inspection": {
-        "explain": ("explain:explain", "Explain the history and the current state of one record."),
-        "tables": ("tables:tables", "List the warehouse's tables, views and macros."),
-        "alerts": ("alerts:app", "Test the alert receivers, and list the open alerts."),
-    },
-    "Setup": {
+    "Operate": {
         "doctor": ("doctor:doctor", "Check settings, credentials and permissions of every system."),
         "validate": ("validate:validate", "Check every workflow file and groups.yaml."),
+        "new": ("new_workflow:new", "Write a new workflow file that is valid at once."),
+        "enable": (
+            "enable:enable",
+            "Switch a hierarchy on: its file, and the row that assigns records to it.",
+        ),
         "import-mapping": ("connector_import:import_mapping", "Convert a mapping export of Oracle's connector."),
         "activate": ("activation:activate", "Activate a workflow or its real-time updates."),
         "deactivate": ("activation:deactivate", "Deactivate a workflow or its real-time updates."),
         "rebind": ("rebind:rebind", "Assign a workflow or NetSuite's tables to another account."),
         "login": ("login:login", "Sign in to SuiteProjects Pro in the browser, once."),
-    },
-    "Services": {
         "ui": ("ui:ui", "Serve the Dagster UI, behind a sign-in, and its daemon."),
+        "user": ("user:app", "Manage the users of the UI and their roles."),
         "webhook": ("webhook:webhook", "Receive NetSuite's change notifications."),
         "compact": ("compact:compact", "Delete old history and shrink the warehouse."),
+        "backup": ("backup:backup", "Write the home into one file, while runs go on."),
+        "restore": ("backup:restore", "Put the files of a backup into the home."),
         "upgrade": ("upgrade:upgrade", "Bring files and warehouses of an earlier version to this one."),
     },
     "Sandbox": {
@@ -64,6 +76,10 @@ COMMANDS = {
         "sandbox": ("sandbox:app", "Serve, fill, change and inspect the simulated systems."),
     },
 }
+EPILOGUE = (
+    "Exit codes: 0 clean, 1 failed, 2 usage, 3 a plan waits for a person, 4 newly held back, 130 interrupted."
+    " `--json` prints facts as one document. `--install-completion` completes commands in the shell."
+)
 
 
 def format_error(error: CycloptsError) -> Panel:
@@ -78,7 +94,9 @@ def format_error(error: CycloptsError) -> Panel:
 
 app = App(
     name="millpond",
+    console=Output(),
     help="Sync NetSuite to SuiteProjects Pro and Precoro through a local DuckDB warehouse.",
+    help_epilogue=EPILOGUE,
     version=lambda: version("millpond"),
     error_formatter=format_error,
     suppress_keyboard_interrupt=False,  # exit_on_signals says what ended the command
@@ -87,10 +105,14 @@ for order, (panel, commands) in enumerate(COMMANDS.items()):
     group = Group(panel, sort_key=order)
     for name, (function, summary) in commands.items():
         app.command(f"orchestration.cli.{function}", name=name, help=summary, group=group)
+app.register_install_completion_command(help="Complete commands and options in the shell.")
 
 
 def main() -> None:
-    """Run the console command: with the account's line first, and problems of the settings as lines."""
+    """Run the console command: with the account's line first, and problems of the settings as lines.
+
+    Output without a reader ends the command like SIGPIPE; what it does is done before it is printed.
+    """
     with exit_on_signals():
         prepare_terminal()
         try:
@@ -98,12 +120,26 @@ def main() -> None:
                 from orchestration.cli.start import begin  # late: `--help` needs no settings
 
                 begin(sys.argv[1:])
-            app(sys.argv[1:])
+            try:
+                app(sys.argv[1:])
+            finally:  # a small text is written only now
+                flush_output()
         except (SettingsError, UpgradeError) as error:
-            from orchestration.cli.output import print_problems
+            from orchestration.cli.facts import print_failure
 
-            print_problems(str(error).splitlines())
-            raise SystemExit(2) from None
+            print_failure(sys.argv[1:], str(error).splitlines())
+            raise SystemExit(USAGE) from None
+        except BrokenPipeError:
+            end_quietly()
+        except Exception as error:
+            from orchestration.cli.facts import print_failure
+            from orchestration.cli.storage_errors import storage_problem  # late: it needs DuckDB
+
+            problem = storage_problem(error)
+            if not problem:
+                raise
+            print_failure(sys.argv[1:], [problem])
+            raise SystemExit(FAILED) from None
 
 
 def _is_command(tokens: Sequence[str]) -> bool:

@@ -1,16 +1,23 @@
 """`millpond apply`, `reject` and `undo`: an operator's decisions about plans, printed."""
 
 import uuid
+from pathlib import Path
 
+from assets.delivery.audit.plan_review import review_plan
 from assets.delivery.errors import SyncError
-from orchestration.cli.output import print_line, print_problems
-from orchestration.cli.summary import print_plan, print_summary
-from orchestration.configuration.settings import MillpondSettings
+from assets.result_texts import counted
+from orchestration.authorization import require_approver
+from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE
+from orchestration.cli.facts import with_json
+from orchestration.cli.output import paged, print_problems, print_wrapped
+from orchestration.cli.plan_output import print_reviews, write_files
+from orchestration.cli.summary import print_held_back, print_summary
 from orchestration.connections import open_connections
-from orchestration.operator_jobs.plan_actions import apply_plan, reject_plan, stale_records, undo_run
-from resources.errors import IntegrationError
+from orchestration.operator_jobs.plan_actions import apply_plan, find_plan, reject_plan, stale_records, undo_run
+from resources.errors import IntegrationError, QuotaExhaustedError
 
 
+@with_json
 def apply(plan: str, *, only: tuple[str, ...] = ()) -> int:
     """Send a plan exactly as it was made, whole or in part.
 
@@ -22,17 +29,26 @@ def apply(plan: str, *, only: tuple[str, ...] = ()) -> int:
     run_id = str(uuid.uuid4())
     with open_connections() as connections:
         try:
-            synced = apply_plan(connections, plan, only, run_id)
-        except (SyncError, IntegrationError) as error:
+            synced = apply_plan(connections, plan, only, run_id, require_approver())
+        except SyncError as error:
             print_problems([str(error)])
-            return 2
+            return USAGE
+        except IntegrationError as error:
+            print_problems([str(error)])
+            return FAILED
+        connections.warehouse.publish()  # first: whoever reads the output may stop to
         print_summary(connections.warehouse, run_id)
-        for row in stale_records(synced).iter_rows(named=True):
-            print_line(f"{row['source']} {row['source_id']}: {row['reason']}")
-        connections.warehouse.publish()
-        return 1 if synced.stop else 0
+        stale = stale_records(synced)
+        for row in stale.iter_rows(named=True):
+            print_wrapped(f"{row['source']} {row['source_id']}: {row['reason']}")
+        workflow = connections.workflow(find_plan(connections.warehouse, plan).workflow)
+        new = print_held_back(connections.warehouse, workflow, connections.workflows, run_id)
+        if synced.stop and not isinstance(synced.stop, QuotaExhaustedError):
+            return FAILED
+        return HELD_BACK if new or stale.height else CLEAN
 
 
+@with_json
 def reject(plan: str, *, reason: str = "rejected by an operator") -> int:
     """Reject an open plan.
 
@@ -42,15 +58,19 @@ def reject(plan: str, *, reason: str = "rejected by an operator") -> int:
     """
     with open_connections() as connections:
         try:
-            rejected = reject_plan(connections, plan, reason)
+            rejected = reject_plan(connections, plan, reason, require_approver())
         except SyncError as error:
             print_problems([str(error)])
-            return 2
-    print_line(f"plan {rejected.plan_id} of {rejected.workflow} is rejected")
-    return 0
+            return USAGE
+    print_wrapped(f"plan {rejected.plan_id} of {rejected.workflow} is rejected")
+    return CLEAN
 
 
-def undo(run: str, *, record: tuple[str, ...] = (), where: str = "") -> int:
+@with_json
+def undo(
+    run: str, *, record: tuple[str, ...] = (), where: str = "", limit: int | None = None, html: Path | None = None,
+    csv: Path | None = None,
+) -> int:  # fmt: skip
     """Make a plan that reverts what a run sent.
 
     Args:
@@ -58,18 +78,32 @@ def undo(run: str, *, record: tuple[str, ...] = (), where: str = "") -> int:
             are reported as conflicts and left unchanged.
         record: NetSuite ids to revert; all when omitted.
         where: SQL condition, such as `action = 'update'`, over action, source, source_id, target_id and mapped fields.
+        limit: Records to print of each plan; all when omitted.
+        html: Also write the plans as a page for reviewers to this file.
+        csv: Also write them as a table: a row per record and field.
     """
     with open_connections() as connections:
-        made, problems = undo_run(connections, run, record, where)
+        try:
+            made, problems = undo_run(connections, run, record, where, require_approver())
+        except SyncError as error:
+            made, problems = [], [str(error)]
         if not made:
             print_problems(problems)
-            return 2
-        for problem in problems:  # a record or field of one workflow may be unknown to the others
-            print_line(problem)
-        for workflow, undone in made:
-            values = MillpondSettings().personal_data == "show"
-            print_plan(connections.warehouse, workflow, plan_id=undone.plan_id, values=values)
-            if undone.conflicts:
-                print_line(f"{undone.conflicts} records were edited afterwards and would be left unchanged")
-            print_line(f"`millpond apply {undone.plan_id}` sends it")
-    return 0
+            return USAGE
+        workflows = connections.workflows
+        plans = {name: undone.plan_id for name, undone in made}
+        # a plan that reverts a run has rows of that run only, so that each is reviewed for itself
+        found = [
+            review_plan(connections.warehouse, workflows[name], workflows, {name: id_}) for name, id_ in plans.items()
+        ]
+        reviews = [each for each in found if each]
+        with paged():
+            for problem in problems:  # a record or field of one workflow may be unknown to the others
+                print_wrapped(problem)
+            print_reviews(reviews, limit=limit)
+            for _, undone in made:
+                if undone.conflicts:
+                    print_wrapped(f"{counted(undone.conflicts, 'records')} edited afterwards would be left unchanged")
+                print_wrapped(f"`millpond apply {undone.plan_id}` sends it")
+        write_files(reviews, html, csv)
+    return HELD_BACK if any(undone.conflicts for _, undone in made) else CLEAN

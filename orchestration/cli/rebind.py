@@ -6,6 +6,7 @@ from assets.delivery.errors import SyncError
 from assets.delivery.ledger.rebind import forget_account
 from assets.delivery.locks import writer_lock
 from orchestration.authorization import require_approver
+from orchestration.cli.facts import with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.connections import Connections, open_connections
 from resources.account import describe
@@ -13,6 +14,7 @@ from resources.warehouse.bindings import NETSUITE, read_binding, unbind
 from resources.warehouse.tables import has_table
 
 
+@with_json
 def rebind(name: str, *, same_account: bool = False) -> int:
     """Assign a workflow or NetSuite's tables to another account.
 

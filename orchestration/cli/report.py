@@ -4,12 +4,14 @@ from pathlib import Path
 
 from assets.warehouse.run_report.page import KEPT_REPORTS, REPORTS, render, write_report
 from assets.warehouse.run_report.queries import collect_report
+from orchestration.cli.facts import with_json
 from orchestration.cli.output import NOTHING_READ, print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from resources.warehouse.warehouse import WarehouseError
 
 
+@with_json
 def report(run: str = "", *, out: Path | None = None) -> int:
     """Write the HTML report of a run.
 

@@ -3,23 +3,30 @@
 GROUP  ->  a known group?  ->  job <group> or <group>__plan  ->  sync_runs  ->  summary
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
+from assets.delivery.audit.plan_review import PlanReview, newest_plans, review_plan
+from assets.delivery.spec.workflow import Workflow
+from assets.result_texts import did_you_mean
 from orchestration.automation.full_refresh import missing_needs, reset_watermarks
 from orchestration.automation.groups import OPERATOR_JOBS, OWN_JOBS, PLAN_SUFFIX
-from orchestration.cli.output import print_problems
-from orchestration.cli.summary import print_plan, print_summary, print_unsent, workflows_of_run
+from orchestration.cli.exit_codes import CLEAN, HELD_BACK, USAGE
+from orchestration.cli.facts import with_json
+from orchestration.cli.output import paged, print_problems
+from orchestration.cli.plan_output import print_reviews, review_code, write_files
+from orchestration.cli.summary import print_held_back, print_summary, workflows_of_run
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from orchestration.workflow_files import load_user_files, runnable_workflows
+from orchestration.workflow_files import load_user_files, load_workflows, runnable_workflows
 from resources.warehouse.warehouse import Warehouse
 
 OTHER_SUFFIXES = (PLAN_SUFFIX, "__import", "__update")  # jobs with commands of their own
 
 
+@with_json
 def run(group: str, *, full: bool = False, since: datetime | None = None) -> int:
     """Run a group's job in this process and print a summary.
 
@@ -32,24 +39,43 @@ def run(group: str, *, full: bool = False, since: datetime | None = None) -> int
         problems = _prepare_full_refresh(group, since)
         if problems:
             print_problems(problems)
-            return 2
+            return USAGE
     return run_job(group)
 
 
-def plan(group: str) -> int:
+@with_json
+def plan(group: str, *, limit: int | None = None, html: Path | None = None, csv: Path | None = None) -> int:
     """Read and plan without sending, and print the plan.
 
     Args:
         group: A group of groups.yaml, a workflow's name, or `all`.
+        limit: Records to print of each workflow; all when omitted.
+        html: Also write the plan as a page for reviewers to this file.
+        csv: Also write it as a table: a row per record and field.
     """
-    values = MillpondSettings().personal_data == "show"
 
-    def print_results(warehouse: Warehouse, run_id: str, problems: list[str]) -> None:  # noqa: ARG001 - as for runs
-        print_summary(warehouse, run_id)
-        for workflow in workflows_of_run(warehouse, run_id):
-            print_plan(warehouse, workflow, values=values)
+    def print_results(warehouse: Warehouse, run_id: str, problems: list[str]) -> int:  # noqa: ARG001 - as for runs
+        workflows = load_workflows(MillpondSettings().workflows)[0]
+        with paged():
+            reviews = print_planned(warehouse, workflows, run_id, limit=limit)
+        write_files(reviews, html, csv)
+        return review_code(reviews)
 
     return _execute(f"{group}{PLAN_SUFFIX}", print_results)
+
+
+def print_planned(
+    warehouse: Warehouse, workflows: Sequence[Workflow], run_id: str, *, limit: int | None = None
+) -> list[PlanReview]:
+    """Print what a run planned, and return it."""
+    named = {each.name: each for each in workflows}
+    with warehouse.writer(transaction=False) as con:
+        made = newest_plans(con, run_id)
+    planned = (review_plan(warehouse, named[name], named, made) for name in made if name in named)
+    reviews = [each for each in planned if each]
+    print_summary(warehouse, run_id)
+    print_reviews(reviews, limit=limit)
+    return reviews
 
 
 def run_job(job: str, ops: Mapping[str, Any] | None = None) -> int:
@@ -60,12 +86,14 @@ def run_job(job: str, ops: Mapping[str, Any] | None = None) -> int:
         ops: Dagster's config of single ops.
     """
 
-    def print_results(warehouse: Warehouse, run_id: str, problems: list[str]) -> None:
+    def print_results(warehouse: Warehouse, run_id: str, problems: list[str]) -> int:
         if problems and warehouse.exists():
             warehouse.publish()  # analysts also see what a failed run did
         print_summary(warehouse, run_id)
-        for workflow in workflows_of_run(warehouse, run_id):
-            print_unsent(warehouse, workflow)
+        workflows = {each.name: each for each in load_workflows(MillpondSettings().workflows)[0]}
+        names = [name for name in workflows_of_run(warehouse, run_id) if name in workflows]
+        new = [print_held_back(warehouse, workflows[name], workflows, run_id) for name in names]
+        return HELD_BACK if any(new) else CLEAN
 
     return _execute(job, print_results, ops)
 
@@ -87,14 +115,14 @@ def _prepare_full_refresh(group: str, since: datetime | None) -> list[str]:
 
 def _execute(
     job_name: str,
-    print_results: Callable[[Warehouse, str, list[str]], None],
+    print_results: Callable[[Warehouse, str, list[str]], int],
     ops: Mapping[str, Any] | None = None,
 ) -> int:
     """Run one job of a group that exists; return the exit code."""
     problem = unknown_group(job_name)
     if problem:
         print_problems([problem])
-        return 2
+        return USAGE
     from orchestration.cli.job_run import execute_job  # late: Dagster takes seconds to load, a typing error needs none
 
     return execute_job(job_name, print_results, ops)
@@ -109,6 +137,4 @@ def unknown_group(job_name: str) -> str:
     name = next((job_name.removesuffix(each) for each in OTHER_SUFFIXES if job_name.endswith(each)), job_name)
     if {name, job_name} & {*groups, *OWN_JOBS} - {*OPERATOR_JOBS}:
         return ""
-    close = get_close_matches(name, groups, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
-    return f"no group {name}; {meant}known are {', '.join(groups)}"
+    return f"no group {name}; {did_you_mean(name, groups)}known are {', '.join(groups)}"

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestration.account_line import account_line
+from orchestration.backup.home_use import RESTORE_JOURNAL, use_home
 from orchestration.configuration.env_file import env_file_names, find_env_file
 from orchestration.configuration.known_names import unknown_names
 from orchestration.configuration.private_files import make_private
@@ -25,12 +26,14 @@ from orchestration.configuration.settings import (
 )
 from orchestration.configuration.settings_base import Settings
 from orchestration.configuration.settings_error import SettingsError
+from orchestration.home_check import check_home
 from orchestration.redaction import install
 from orchestration.upgrade.ensure import ensure_current
 
 OWN_HOME = frozenset({"demo", "sandbox"})  # they print the line themselves, of the home or folder that they choose
 SERVICES = frozenset({"ui", "webhook"})  # they start on any sandbox; runs on one without records fail
-WITHOUT_RECORDS = frozenset({"import-mapping", "login", "upgrade", "validate"}) | OWN_HOME
+WITHOUT_HOME = frozenset({"import-mapping", "validate"})  # they read workflow files only
+WITHOUT_RECORDS = frozenset({"backup", "login", "restore", "upgrade", "user"}) | WITHOUT_HOME | OWN_HOME
 
 
 def begin(tokens: Sequence[str]) -> None:
@@ -43,9 +46,13 @@ def begin(tokens: Sequence[str]) -> None:
     command, settings = tokens[0], check_settings()
     know_secrets()
     install()
+    if command not in OWN_HOME | WITHOUT_HOME | {"restore"}:  # which chooses its home itself, and may repair it
+        check_home(settings)
     make_private(settings)
     if command not in OWN_HOME:
         announce(settings)
+    if command not in OWN_HOME | WITHOUT_HOME:
+        _use_home(settings)
     if command not in {"upgrade", "demo"}:  # they upgrade themselves
         ensure_current(write_line)
     for line in unread_variables(settings):
@@ -55,6 +62,19 @@ def begin(tokens: Sequence[str]) -> None:
         raise SettingsError(problem)
     if problem:
         write_line(f"! {problem}")
+
+
+def _use_home(settings: MillpondSettings) -> None:
+    """Use the home as long as this process lives, after a restore of it that was interrupted is complete.
+
+    Raises:
+        SettingsError: It is being restored, or the restore cannot be completed.
+    """
+    use_home(settings.home.absolute())
+    if (settings.home / RESTORE_JOURNAL).exists() or any(settings.home.glob(".restore.*")):
+        from orchestration.backup.restore import complete_interrupted  # late: DuckDB takes a while to load
+
+        complete_interrupted(settings, write_line)
 
 
 def announce(settings: MillpondSettings) -> None:

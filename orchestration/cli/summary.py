@@ -1,54 +1,61 @@
-"""Print the results of runs and plans: summary, unsent records, and a plan's rows."""
+"""Print the results of a run: a row per workflow, what a person should know, and what it holds back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import duckdb
 import polars as pl
 from rich.table import Table
 
 from assets.delivery.audit.damaged import damage_of
+from assets.delivery.audit.held_back import cause_texts, held_back, held_records
 from assets.delivery.ledger.runs import COUNT_COLUMNS
-from assets.delivery.ledger.sealing import unseal
-from assets.delivery.target import HELD
+from assets.delivery.schemas import KEY
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import Action
 from assets.netsuite.extract.read_warnings import latest_warnings
-from assets.result_texts import PREVIEW_ROWS, change_text, duration
-from orchestration.cli.output import console, open_table, print_line
-from resources.encryption import Cipher, EncryptionError
-from resources.warehouse.tables import quoted
+from orchestration.cli.facts import note
+from orchestration.cli.output import console, open_table, print_line, print_wrapped
+from resources.warehouse.tables import has_table, read_frame
 from resources.warehouse.warehouse import Warehouse
 
 SHOWN_RECORDS = 10
 # nothing was sent for these records and someone must look at them; blocked records resolve by themselves
-NEEDS_ATTENTION = ("quarantined", "ambiguous", "failed")
+NEEDS_ATTENTION = (Action.QUARANTINED.value, Action.AMBIGUOUS.value, Action.FAILED.value)
 
 
 def print_summary(warehouse: Warehouse, run_id: str) -> None:
     """Print a row per workflow, the accounts, and what a person should know about the run."""
     if not warehouse.has("sync_runs"):
         return
-    rows = warehouse.read("select * from sync_runs where run_id = ? order by started_at, workflow", [run_id]).to_dicts()
+    query = "select * from sync_runs where run_id = ? order by coalesce(read_position, position), workflow"
+    rows = warehouse.read(query, [run_id]).to_dicts()
     if not rows:
         return
+    note(runs=rows)
     only_planned = all(row["plan_id"] is None for row in rows)
     # a line of its own: rich breaks a title that is wider than its table
     print_line(f"run {run_id[:8]}: planned, nothing was sent" if only_planned else f"run {run_id[:8]}", "italic")
-    console.print(_summary_table(rows, only_planned=only_planned))
+    console.print(_summary_table(rows))
     for account in dict.fromkeys(row["account"] for row in rows if row["account"]):
         workflows = ", ".join(row["workflow"] for row in rows if row["account"] == account)
-        print_line(f"account {account}: {workflows}", "dim")
+        print_wrapped(f"account {account}: {workflows}", "dim")
     for row in rows:
         if row["note"]:
-            print_line(f"{row['workflow']} stopped: {row['note']}", "yellow")
+            # what the day's quota stops goes on by itself
+            stopped = f"{row['deferred']:,} " if row["deferred"] else "stopped: "
+            print_wrapped(f"{row['workflow']}: {stopped}{row['note']}", "yellow")
     _print_warnings(warehouse, [row["workflow"] for row in rows])
 
 
-def _summary_table(rows: Sequence[Mapping[str, Any]], *, only_planned: bool) -> Table:
+def _summary_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A row per workflow: state, records by action, calls, seconds."""
     table = open_table("workflow", "state", "records", "calls", "seconds", right={"records", "calls", "seconds"})
-    words = {name: action.value if only_planned else name for action, name in COUNT_COLUMNS.items()}
     for row in rows:
+        is_planned = row["plan_id"] is None  # nothing was sent: `6 create`, not `6 created`
+        words = {name: action.value if is_planned else name for action, name in COUNT_COLUMNS.items()}
         counts = "\n".join(f"{row[name]:,} {word:<11}" for name, word in words.items() if row[name])
-        seconds = "·" if row["seconds"] is None or only_planned else f"{row['seconds']:.1f}"
+        seconds = "·" if row["seconds"] is None or is_planned else f"{row['seconds']:.1f}"
         table.add_row(row["workflow"], row["state"], counts or f"{'none':<11}", f"{row['calls'] or 0:,}", seconds)
     return table
 
@@ -60,93 +67,59 @@ def _print_warnings(warehouse: Warehouse, workflows: Sequence[str]) -> None:
         damaged = {workflow: damage_of(con, workflow) for workflow in workflows}
     for workflow, damage in damaged.items():
         if damage:
-            print_line(f"{workflow}: {damage}", "yellow")
+            print_wrapped(f"{workflow}: {damage}", "yellow")
     for record_type, text in warnings:
-        print_line(f"NetSuite {record_type}: {text}", "yellow")
+        print_wrapped(f"NetSuite {record_type}: {text}", "yellow")
 
 
 def workflows_of_run(warehouse: Warehouse, run_id: str) -> list[str]:
     """Return the workflows of a run, in the order in which they started."""
     if not warehouse.has("sync_runs"):
         return []
-    rows = warehouse.read("select workflow from sync_runs where run_id = ? order by started_at", [run_id])
+    query = "select workflow from sync_runs where run_id = ? order by coalesce(read_position, position)"
+    rows = warehouse.read(query, [run_id])
     return [str(name) for name in rows["workflow"]]
 
 
-def print_unsent(warehouse: Warehouse, workflow: str) -> None:
-    """Print the records that need attention, by id and reason."""
-    if not warehouse.has("sync_decisions"):
-        return
-    unsent = warehouse.read(
-        "select source, source_id, action, reason from sync_decisions where workflow = ? and to_run is null"
-        f" and action in {NEEDS_ATTENTION} order by action, source, try_cast(source_id as bigint)",
-        [workflow],
-    )
-    if unsent.height:
-        print_line(f"{workflow}: records that need attention: {unsent.height} (`millpond explain ID`)", "bold")
-    for row in unsent.head(SHOWN_RECORDS).iter_rows(named=True):
-        print_line(f"  {row['source']} {row['source_id']}: {row['action']}, {row['reason']}")
-    if unsent.height > SHOWN_RECORDS:
-        print_line(f"  … and {unsent.height - SHOWN_RECORDS} more")
+def print_held_back(warehouse: Warehouse, workflow: Workflow, workflows: Mapping[str, Workflow], run_id: str) -> int:
+    """Print what a workflow holds back after a run: what needs attention by record, what is blocked by root cause.
 
-
-def print_plan(warehouse: Warehouse, workflow: str, *, plan_id: str = "", values: bool = True) -> None:
-    """Print counts by action and reason, the cost of sending, and the first records with their changes.
-
-    Args:
-        warehouse: The warehouse.
-        workflow: The workflow.
-        plan_id: The plan; the workflow's newest when blank.
-        values: Whether values are printed, or only field names.
+    Returns:
+        The number of records that need attention since this run, or for another reason than before it.
     """
-    found = warehouse.read(
-        "select plan_id, state, writes, calls_needed, seconds_needed, calls_left, expires_at from sync_plans"
-        " where workflow = ? and (plan_id = ? or ? = '') order by position desc nulls last limit 1",
-        [workflow, plan_id, plan_id],
-    ).to_dicts()
-    if not found:
-        return
-    (plan,) = found
-    table_name, plan_id = quoted(f"plan_{workflow}"), plan["plan_id"]
-    counts = warehouse.read(
-        f"select action, reason_code, count(*) as records from {table_name} where plan_id = ?"
-        " group by all order by action, records desc",
-        [plan_id],
+    with warehouse.writer(transaction=False) as con:
+        held = held_records(con, workflow, workflows, {})
+        new = new_decisions(con, workflow.name, run_id)
+    held = held.join(new, on=KEY, how="left", maintain_order="left").with_columns(
+        pl.col("is_new").fill_null(value=False)
     )
-    print_line(f"plan {plan_id} of {workflow}", "italic")
-    table = Table("action", "reason", "records")
-    for action, code, records in counts.iter_rows():
-        table.add_row(action, code or "", f"{records:,}")
-    console.print(table)
-    if plan["writes"]:
-        left = "" if plan["calls_left"] is None else f" ({plan['calls_left']:,} left today)"
-        print_line(
-            f"records to write: {plan['writes']:,}; requests: {plan['calls_needed']:,}{left};"
-            f" time: {duration(plan['seconds_needed'])}; `millpond apply {plan_id}` sends it until"
-            f" {plan['expires_at']:%Y-%m-%d %H:%M} UTC"
-        )
-    _print_changes(warehouse, table_name, plan_id, values=values)
+    if warehouse.hides_personal:
+        held = held.with_columns(pl.lit(None, dtype=pl.String).alias("name"))
+    unsent = held.filter(pl.col("action").is_in(NEEDS_ATTENTION))
+    kept = ("workflow", *KEY, "name", "action", "reason_code", "reason", "since", "is_new")
+    note(needs_attention=unsent.select(kept).to_dicts(), held_back=held_back(held).to_dicts())
+    if unsent.height:
+        print_line(f"{workflow.name}: records that need attention: {unsent.height:,} (`millpond explain ID`)", "bold")
+    # the new ones first: a terminal shows the beginning
+    for row in unsent.sort("is_new", descending=True, maintain_order=True).head(SHOWN_RECORDS).iter_rows(named=True):
+        name, mark = f"  {row['name']}" if row["name"] else "", "new: " if row["is_new"] else ""
+        text = f"{row['source']} {row['source_id']}{name}: {mark}{row['action']}, {row['reason']}"
+        print_wrapped(text, indent=2)
+    if unsent.height > SHOWN_RECORDS:
+        print_line(f"  … and {unsent.height - SHOWN_RECORDS:,} more")
+    blocked = held.filter(pl.col("action") == Action.BLOCKED)
+    for cause in cause_texts(held_back(blocked)):
+        print_wrapped(f"{workflow.name}: {cause}")
+    return int(unsent["is_new"].sum())
 
 
-def _print_changes(warehouse: Warehouse, table_name: str, plan_id: str, *, values: bool) -> None:
-    """Print the first records of a plan: what it would write before what is held back."""
-    changed = warehouse.read(
-        f"select source, source_id, action, changes, reason, payload from {table_name}"
-        " where plan_id = ? and (action not in ('unchanged', 'skipped', 'create') or reason_code = 'conflict')"
-        f" order by action in {HELD}, source, try_cast(source_id as bigint)",
-        [plan_id],
+def new_decisions(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> pl.DataFrame:
+    """Return the records on which a run decided otherwise than the run before: KEY and is_new."""
+    if not has_table(con, "sync_decisions"):
+        return pl.DataFrame(schema={**dict.fromkeys(KEY, pl.String), "is_new": pl.Boolean})
+    return read_frame(
+        con,
+        "select source, source_id, true as is_new from sync_decisions where workflow = ? and from_run = ?"
+        " and to_run is null",
+        [workflow, run_id],
     )
-    for row in _decrypted(warehouse, changed.head(PREVIEW_ROWS)).iter_rows(named=True):
-        print_line(f"{row['source']} {row['source_id']}: {row['action']}, {row['reason']}")
-        for change in row["changes"] or []:
-            print_line(f"    {change_text(change) if values else change['field']}", "dim")
-    if changed.height > PREVIEW_ROWS:
-        print_line(f"… and {changed.height - PREVIEW_ROWS} more")
-
-
-def _decrypted(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
-    """Plan rows with their values; without the key, only with the names of changed fields."""
-    try:
-        return unseal(rows, Cipher(warehouse.encryption_key))
-    except EncryptionError:
-        return rows

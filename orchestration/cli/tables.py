@@ -1,12 +1,15 @@
 """`millpond tables`: the warehouse's tables, views and macros, for analysts."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
 
+from assets.result_texts import did_you_mean
 from assets.warehouse.catalog import catalog
 from assets.warehouse.catalog.catalog import LAYERS, Entry
 from assets.warehouse.catalog.diagram import mermaid
+from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
@@ -14,6 +17,7 @@ from resources.warehouse.snapshot import add_analytics
 from resources.warehouse.warehouse import WarehouseError
 
 
+@with_json
 def tables(name: str = "", *, page: Path | None = None) -> int:
     """List the warehouse's tables, views and macros.
 
@@ -32,6 +36,7 @@ def tables(name: str = "", *, page: Path | None = None) -> int:
     except WarehouseError as error:
         print_problems([str(error)])
         return 1
+    note(tables=[{**asdict(each), "layer": each.layer} for each in entries if name in {"", each.name}])
     if page:
         page.write_text(catalog.page(entries, mermaid(entries)), encoding="utf-8")
         print_line(f"{page}: {len(entries)} tables, views and macros")
@@ -41,8 +46,9 @@ def tables(name: str = "", *, page: Path | None = None) -> int:
         return 0
     found = next((entry for entry in entries if entry.name == name), None)
     if found is None:
-        print_problems([f"no table, view or macro {name!r}; `millpond tables` lists them"])
-        return 1
+        meant = did_you_mean(name, (each.name for each in entries))
+        print_problems([f"no table, view or macro {name!r}; {meant}`millpond tables` lists them"])
+        return 2
     _print_one(found)
     return 0
 

@@ -1,5 +1,6 @@
 """`millpond upgrade`: bring files and warehouses of an earlier version to this one."""
 
+from orchestration.cli.facts import with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.installation import current_settings
@@ -8,6 +9,7 @@ from resources.warehouse.schema_version import SCHEMA_VERSION
 from resources.warehouse.warehouse import WarehouseError
 
 
+@with_json
 def upgrade(*, check: bool = False) -> int:
     """Bring files and warehouses of an earlier version to this one.
 

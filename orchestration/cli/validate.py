@@ -10,6 +10,7 @@ from assets.delivery.spec.overlaps import overlaps
 from assets.delivery.spec.validation import duplicate_fields
 from assets.delivery.spec.workflow import Workflow
 from assets.target_registry import TARGETS
+from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.clients import is_configured, netsuite_client
 from orchestration.configuration.settings import ROOT, MillpondSettings
@@ -20,6 +21,7 @@ from resources.errors import IntegrationError
 SHIPPED = ROOT / "orchestration" / "workflows"
 
 
+@with_json
 def validate(folder: Path | None = None, *, defaults: bool = False) -> int:
     """Check every workflow file and groups.yaml.
 
@@ -39,6 +41,8 @@ def validate(folder: Path | None = None, *, defaults: bool = False) -> int:
         for row in _missing_defaults(workflow) if defaults else ():
             print_line(f"~ {workflow.name}: lacks a row of the shipped file; to add it: - {row}", "cyan")
         fields = len(workflow.spec.target_fields)
+        file = {"name": workflow.name, "target": workflow.spec.target, "fields": fields, "active": workflow.spec.active}
+        note(workflows=[file])
         print_line(f"✓ {workflow.name}: {fields} fields to {workflow.spec.target}", "green")
     for warning in overlaps(files.workflows, _part):
         print_line(f"! {warning}", "yellow")
@@ -65,7 +69,8 @@ def _missing_columns(workflows: Sequence[Workflow]) -> bool:
 
 def _part(workflow: Workflow) -> tuple[str, ...]:
     """Return the part of an account that a workflow writes to."""
-    return tuple(workflow.spec.options.get(name, "") for name in TARGETS[workflow.spec.target].part_options)
+    parts = TARGETS[workflow.spec.target].part_options
+    return tuple(workflow.spec.options.get(name, default).strip() for name, default in parts.items())
 
 
 def _missing_defaults(workflow: Workflow) -> Iterator[str]:

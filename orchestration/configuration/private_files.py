@@ -14,7 +14,10 @@ from orchestration.configuration.settings_error import SettingsError
 OWNER_ONLY = 0o077
 SHARED_FOLDER = 0o2710  # the group may pass through; what is made in it belongs to the group
 # everything of ours that lies in a home, which may be a folder with other things
-_OURS = ("accounts", "dagster", "warehouse", "sandbox", "workflows-*", "*.sqlite*", "*tokens*", "ui_token*", "*.lock")
+_OURS = (
+    "accounts", "dagster", "warehouse", "sandbox", "workflows-*", "*.sqlite*", "*tokens*", "ui_token*", "users.json*",
+    "*.lock",
+)  # fmt: skip
 
 
 def make_private(settings: MillpondSettings) -> None:

@@ -4,6 +4,7 @@ Secrets are not read here: see `secret_settings.py`.
 """
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +20,8 @@ load_env_file()
 ROOT = Path(__file__).parents[2]
 MAX_DAYS = 36_500
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9]*")  # part of variable, folder, schema and sensor names
+HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
+BROWSER_HEADERS = frozenset({"authorization", "cookie", "host", "origin", "referer", "user-agent"})
 
 
 class AccountError(SettingsError):
@@ -91,7 +94,8 @@ class MillpondSettings(Settings):
     )
     approvers: str = Field(
         "",
-        description="Users of this machine who may apply, reject, undo and link, such as ada,ops. Blank: everyone.",
+        description="Users of this machine who may apply, reject, undo, link and switch workflows on the command line,"
+        " such as ada,ops. Blank: everyone.",
     )
     keep_history_days: int = Field(
         730,
@@ -119,6 +123,24 @@ class MillpondSettings(Settings):
     )
     celery_broker: str = Field("", description="Celery broker, such as `redis://queue:6379/0`.")
     ui_allowed_hosts: str = Field("", description="Host names of the UI besides localhost, such as ops.example.com.")
+    ui_token_role: Literal["", "viewer", "operator", "approver"] = Field(
+        "",
+        description="Role of whoever signs in with the sign-in token. Blank: approver, until there are users or a"
+        " sign-in proxy, which switch the token off.",
+    )
+    auth_header: str = Field(
+        "",
+        description="Header in which a sign-in proxy names the user, such as X-Forwarded-User; needs"
+        " MILLPOND_AUTH_PROXIES.",
+    )
+    auth_proxies: str = Field(
+        "",
+        description="Addresses of that proxy, such as 10.0.0.5,10.1.2.0/24; the header is refused from all others.",
+    )
+    auth_role: Literal["", "viewer", "operator", "approver"] = Field(
+        "",
+        description="Role of people whom the proxy names and `millpond user` does not know. Blank: they are refused.",
+    )
     webhook_port: int = Field(8378, ge=0, le=65535, description="Port of `millpond webhook`.")
     webhook_host: str = Field(
         "127.0.0.1", description="Address that `millpond webhook` listens on; put a TLS proxy in front of it."
@@ -158,6 +180,27 @@ class MillpondSettings(Settings):
         if given and given not in split_list(known):
             raise ValueError(f"no account {given} in MILLPOND_ACCOUNTS ({known})")
         return given
+
+    @field_validator("auth_proxies")
+    @classmethod
+    def _belongs_to_a_header(cls, given: str, info: ValidationInfo) -> str:
+        header = info.data.get("auth_header", "")
+        if bool(header) != bool(given):
+            raise ValueError("MILLPOND_AUTH_HEADER and MILLPOND_AUTH_PROXIES are set together, or neither")
+        if header and (not HEADER_NAME.fullmatch(header) or header.lower() in BROWSER_HEADERS):
+            raise ValueError(f"MILLPOND_AUTH_HEADER: {header} cannot name the user; use one such as X-Forwarded-User")
+        try:
+            networks = [ip_network(each) for each in split_list(given)]
+        except ValueError as error:
+            raise ValueError(f"{error}; use addresses such as 10.0.0.5,10.1.2.0/24") from None
+        if any(each.prefixlen == 0 for each in networks):
+            raise ValueError("this is every address, from which anyone could name any user")
+        return given
+
+    @property
+    def auth_proxy_networks(self) -> list[IPv4Network | IPv6Network]:
+        """The addresses from which the sign-in proxy's header is believed."""
+        return [ip_network(each) for each in split_list(self.auth_proxies)]
 
     @property
     def account_names(self) -> tuple[str, ...]:
@@ -208,6 +251,11 @@ class MillpondSettings(Settings):
     def ui_token(self) -> Path:
         """The file with the UI's sign-in token."""
         return self.home.absolute() / "ui_token"
+
+    @property
+    def users(self) -> Path:
+        """The file of the UI's named users."""
+        return self.home.absolute() / "users.json"
 
     @property
     def alerts(self) -> Path:

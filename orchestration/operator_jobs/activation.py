@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import dagster as dg
 from pydantic import Field
 
+from assets.delivery.errors import SyncError
 from assets.delivery.spec.switches import State, Switches
 from assets.delivery.spec.workflow import Workflow
+from assets.result_texts import did_you_mean
 from orchestration.account_partitions import account_of, partitions_of
+from orchestration.authorization import approver_of
 from orchestration.automation.groups import ACTIVATE, DEACTIVATE
 from orchestration.configuration.settings import MillpondSettings
 
@@ -32,12 +35,14 @@ class Activation:
         on: Whether it is activated or deactivated.
         realtime: Whether only its real-time updates are.
         reason: A note for the ledger of switches.
+        decided_by: The name of the person who decides.
     """
 
     workflow: str
     on: bool
     realtime: bool = False
     reason: str = ""
+    decided_by: str = ""
 
 
 def set_activation(
@@ -54,15 +59,16 @@ def set_activation(
     known = {each.name: each for each in workflows}
     name, workflow = activation.workflow, known.get(activation.workflow)
     if workflow is None:
-        raise ActivationError(f"no usable workflow {name}; known are {', '.join(known)}")
+        raise ActivationError(f"no usable workflow {name}; {did_you_mean(name, known)}known are {', '.join(known)}")
     active = {other for other, each in known.items() if switches.state(each).active}
+    reason, approver = activation.reason, activation.decided_by
     if activation.realtime:
-        switches.override(name, realtime=activation.on, reason=activation.reason)
+        switches.override(name, realtime=activation.on, reason=reason, decided_by=approver)
         return switches.state(workflow), []
     missing = [need for need in workflow.spec.upstream if need not in active]
     if activation.on and missing:
         raise ActivationError(f"{name} needs {', '.join(missing)}, which is not active; activate that first")
-    switches.override(name, active=activation.on, reason=activation.reason)
+    switches.override(name, active=activation.on, reason=reason, decided_by=approver)
     if activation.on:
         return switches.state(workflow), [] if workflow.spec.active else [RELOAD]
     needing = [each for each in sorted(active) if name in known[each].spec.upstream]
@@ -76,6 +82,7 @@ def observation(activation: Activation, state: State, account: str) -> dg.AssetO
         description=f"activation changed: {state.description}",
         metadata={
             "active": state.active, "realtime": state.realtime, "state": state.description, "reason": activation.reason,
+            "decided_by": activation.decided_by,
         },
         partition=account or None,
     )  # fmt: skip
@@ -106,10 +113,11 @@ def _job(name: str, workflows: Sequence[Workflow], settings: MillpondSettings) -
         out=dg.Out(dg.Nothing),
     )
     def change(context: dg.OpExecutionContext, config: ActivationConfig) -> None:
-        activation = Activation(config.workflow, name == ACTIVATE, config.realtime, config.reason)
         try:
+            approver = approver_of(context.run.tags)
+            activation = Activation(config.workflow, name == ACTIVATE, config.realtime, config.reason, approver)
             state, warnings = set_activation(Switches(context.resources.warehouse.folder), workflows, activation)
-        except (ActivationError, ValueError) as error:
+        except (ActivationError, SyncError, ValueError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for line in warnings:
             context.log.warning(line)

@@ -11,9 +11,11 @@ from pydantic import Field
 
 from assets.delivery.component.asset_spec import POOL
 from assets.delivery.errors import SyncError
+from assets.delivery.send.outcomes import stop_text
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
+from orchestration.authorization import approver_of
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
@@ -51,7 +53,7 @@ def _apply_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
     @dg.op(
         name=APPLY_OP,
         description="Sends a plan exactly as it was made, whole or in part, once.",
-        required_resource_keys=_resource_keys(workflows),
+        required_resource_keys=resource_keys(workflows),
         pool=POOL,
         out=dg.Out(dg.Nothing),
     )
@@ -81,14 +83,14 @@ def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
     @dg.op(
         name=REJECT_OP,
         description="Rejects a plan; nothing is sent.",
-        required_resource_keys=_resource_keys(workflows),
+        required_resource_keys=resource_keys(workflows),
         pool=POOL,
         out=dg.Out(dg.Nothing),
     )
     def reject_op(context: dg.OpExecutionContext, config: Reject) -> None:
         connections = Connections.of(context.resources.warehouse, workflows, context.resources)
         with dagster_failure(SyncError):
-            plan = reject_plan(connections, config.plan_id, config.reason)
+            plan = reject_plan(connections, config.plan_id, config.reason, approver_of(context.run.tags))
             connections.warehouse.publish()
         metadata = {"plan": plan.plan_id, "workflow": plan.workflow, "reason": config.reason, "state": "rejected"}
         _observe(context, metadata, f"plan {plan.plan_id} rejected: {config.reason}", settings)
@@ -105,13 +107,14 @@ def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
     return job
 
 
-def _resource_keys(workflows: Sequence[Workflow]) -> set[str]:
+def resource_keys(workflows: Sequence[Workflow]) -> set[str]:
+    """Return the names of the resources that an action on any of these workflows needs."""
     return {"warehouse", *(workflow.spec.connection_name for workflow in workflows)}
 
 
 def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply) -> dict[str, Any]:
     plan = find_plan(connections.warehouse, config.plan_id)
-    synced = apply_plan(connections, plan.plan_id, config.only, context.run_id)
+    synced = apply_plan(connections, plan.plan_id, config.only, context.run_id, approver_of(context.run.tags))
     return {
         "plan": plan.plan_id,
         "workflow": plan.workflow,
@@ -121,7 +124,7 @@ def _apply(context: dg.OpExecutionContext, connections: Connections, config: App
         "writes": synced.writes,
         "calls": synced.calls,
         "left_out_as_stale": stale_records(synced).height,
-        "stopped": str(synced.stop) if synced.stop else "no",
+        "stopped": stop_text(synced.stop) or "no",
         # the next run plans again what the day's quota deferred
         "resumes": isinstance(synced.stop, QuotaExhaustedError),
     }

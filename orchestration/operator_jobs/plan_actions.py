@@ -16,7 +16,6 @@ from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.undo import PlannedUndo, make_undo, runs_to_undo
 from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import SyncResult, run_sync
-from orchestration.authorization import require_approver
 from orchestration.connections import Connections
 from resources.errors import IntegrationError
 from resources.warehouse.warehouse import Warehouse
@@ -32,14 +31,14 @@ def find_plan(warehouse: Warehouse, plan_id: str) -> StoredPlan:
         return plans.find(con, plan_id)
 
 
-def apply_plan(connections: Connections, plan_id: str, only: Sequence[str], run_id: str) -> SyncResult:
+def apply_plan(connections: Connections, plan_id: str, only: Sequence[str], run_id: str, approver: str) -> SyncResult:
     """Send a plan, whole or in part, and record the approver.
 
     Raises:
-        SyncError: The user may not decide, or the plan cannot be sent.
+        SyncError: The plan cannot be sent.
         IntegrationError: The target cannot be reached.
     """
-    approver, plan = require_approver(), find_plan(connections.warehouse, plan_id)
+    plan = find_plan(connections.warehouse, plan_id)
     workflow = connections.workflow(plan.workflow)
     target, clock = connections.target(workflow)
     with connections.warehouse.writer() as con:
@@ -57,13 +56,13 @@ def stale_records(synced: SyncResult) -> pl.DataFrame:
     return synced.decisions.filter(pl.col("reason_code").fill_null("").str.starts_with("stale_"))
 
 
-def reject_plan(connections: Connections, plan_id: str, reason: str) -> StoredPlan:
+def reject_plan(connections: Connections, plan_id: str, reason: str, approver: str) -> StoredPlan:
     """Reject an open plan, and record the approver.
 
     Raises:
-        SyncError: The user may not decide, or the plan is not open.
+        SyncError: The plan is not open.
     """
-    approver, plan = require_approver(), find_plan(connections.warehouse, plan_id)
+    plan = find_plan(connections.warehouse, plan_id)
     with connections.warehouse.writer() as con:
         ensure_ledger(con)
         plans.reject(con, plan, connections.now, reason)
@@ -72,16 +71,15 @@ def reject_plan(connections: Connections, plan_id: str, reason: str) -> StoredPl
 
 
 def undo_run(
-    connections: Connections, run: str, records: Sequence[str], where: str
+    connections: Connections, run: str, records: Sequence[str], where: str, approver: str
 ) -> tuple[list[tuple[str, PlannedUndo]], list[str]]:
-    """Make a plan per workflow that reverts what a run sent.
+    """Make a plan per workflow that reverts what a run sent, and record who asked for it.
 
     Returns:
         The plans by workflow, and the problems of the workflows without one.
     """
     made, problems = [], []
     try:
-        require_approver()
         for undone_run, name in runs_to_undo(connections.warehouse, run):
             try:
                 workflow = connections.workflow(name)
@@ -91,6 +89,7 @@ def undo_run(
                     undone_run,
                     records=records,
                     where=where,
+                    requested_by=approver,
                 )
                 made.append((name, undone))
             except (SyncError, IntegrationError) as error:

@@ -21,8 +21,8 @@ from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.dagster_internals import DAEMON_MODULE
 from orchestration.maintenance.dead_runs import close_dead_runs
-from orchestration.web.sign_in import SIGN_IN
-from orchestration.web.webserver import sign_in_token
+from orchestration.web.pages import SIGN_IN
+from orchestration.web.webserver import access_of
 
 WORKSPACE = ["-w", str(ROOT / "workspace.yaml")]
 HOST = "127.0.0.1"
@@ -64,10 +64,15 @@ def serve_ui(console: Console, port: int, *, host: str = HOST, read_only: bool =
 def _ready_lines(settings: MillpondSettings, host: str, port: int, console: Console) -> list[str]:
     """The UI's address and how to sign in; the token itself is shown on a terminal only, never in a log."""
     address = f"http://{host}:{port}"
-    token = sign_in_token(settings)
+    access = access_of(settings)
     place = "in MILLPOND_UI_TOKEN" if secret_value("MILLPOND_UI_TOKEN") else f"in {settings.ui_token}"
-    sign_in = f"sign in: {address}/?token={quote(token)}" if console.is_terminal else f"the sign-in token is {place}"
-    return [f"the Dagster UI is on {address} (stop with Ctrl-C)", sign_in]
+    if access.knows_people:
+        sign_in = "users sign in with their names (`millpond user list`)"
+    elif console.is_terminal:
+        sign_in = f"sign in: {address}/?token={quote(access.token)}"
+    else:
+        sign_in = f"the sign-in token is {place}"
+    return [f"the console is on {address}/console/, the Dagster UI on {address} (stop with Ctrl-C)", sign_in]
 
 
 def _wait(started: Sequence[Process], port: int, ready: Sequence[str], console: Console) -> int:

@@ -1,12 +1,12 @@
 """Dagster's webserver behind the sign-in, as its own process: `python -m orchestration.web.webserver …`."""
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import uvicorn
 from cyclopts import App
-from dagster_webserver.app import create_app_from_workspace_process_context
 from filelock import FileLock
 
 from assets.warehouse.run_report.page import REPORTS
@@ -15,9 +15,16 @@ from orchestration.configuration.secret_check import MIN_TOKEN, check_secrets
 from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import ROOT, MillpondSettings, split_list
 from orchestration.configuration.settings_error import SettingsError
-from orchestration.dagster_internals import open_workspace
+from orchestration.dagster_internals import before_storing, open_workspace
 from orchestration.redaction import install
-from orchestration.web.sign_in import Access, SignIn
+from orchestration.web.access import Access
+from orchestration.web.console.beside_dagster import BesideDagster
+from orchestration.web.console.routes import console
+from orchestration.web.dagster_guard import GuardedWebserver, checked_backfill, checked_run
+from orchestration.web.identity import Role
+from orchestration.web.sign_in import SignIn
+from orchestration.web.sign_in_proxy import SignInProxy
+from orchestration.web.users import Users
 from resources.atomic_file import write_atomically
 from resources.redaction import know
 
@@ -49,20 +56,35 @@ def sign_in_token(settings: MillpondSettings) -> str:
     return token
 
 
+def access_of(settings: MillpondSettings, *, read_only: bool = False) -> Access:
+    """Return the credentials of the UI: users, the sign-in proxy, and the token as long as it is on."""
+    access = Access(
+        token="",
+        hosts=frozenset({*LOOPBACK, *split_list(settings.ui_allowed_hosts.lower())}),
+        reports=[each.warehouse / REPORTS for each in settings.per_account],
+        users=Users(settings.users),
+        proxy=SignInProxy.of(settings),
+        token_role=Role(settings.ui_token_role) if settings.ui_token_role else None,
+        read_only=read_only,
+    )
+    return replace(access, token=sign_in_token(settings)) if access.role_of_token else access
+
+
 @app.default
 def serve(host: str, port: int, *, read_only: bool = False, workspace: Path = ROOT / "workspace.yaml") -> None:
     """Serve until the process is stopped."""
     install()
     settings = MillpondSettings()
     make_private(settings)
-    hosts = frozenset({*LOOPBACK, *split_list(settings.ui_allowed_hosts.lower())})
-    access = Access(sign_in_token(settings), hosts, [each.warehouse / REPORTS for each in settings.per_account])
+    access = access_of(settings, read_only=read_only)
     with (
         dg.DagsterInstance.get() as instance,
         open_workspace(instance, workspace, read_only=read_only) as context,
     ):
+        before_storing(instance, checked_run, checked_backfill)
+        dagster = GuardedWebserver(context).create_asgi_app()
         uvicorn.run(
-            SignIn(create_app_from_workspace_process_context(context), access),
+            SignIn(BesideDagster(console(settings, dagster), dagster), access),
             host=host, port=port, log_level="warning", proxy_headers=False,
         )  # fmt: skip
 

@@ -137,13 +137,15 @@ class ClientCredentials(NetSuiteAuth):
         self._pem = private_key
         self._clock = clock
         self._token_lock = threading.Lock()
-        self._token = ""
+        self._token = self._rejection = ""
         self._expires_at = clock.now()
 
     def sign(self, request: httpx.Request) -> Flow:
         """Use the current token; of several threads that need a new one, one requests it and the others wait."""
         with self._token_lock:
             if not self._token or self._clock.now() >= self._expires_at:
+                if self._locked_out and self._rejection:  # another thread's request was rejected while this one waited
+                    raise CredentialsError("netsuite", "sign in", self._rejection)
                 response = yield self._token_request()
                 response.read()
                 self._store(response)
@@ -204,8 +206,8 @@ class ClientCredentials(NetSuiteAuth):
             if failure:
                 raise failure
         self._locked_out = not self._accepted
-        cause = cause_of(response, self._clock.now(), self._pem)
-        raise CredentialsError("netsuite", "sign in", f"{reason}: {cause}{FIX}")
+        self._rejection = f"{reason}: {cause_of(response, self._clock.now(), self._pem)}{FIX}"
+        raise CredentialsError("netsuite", "sign in", self._rejection)
 
 
 def _signing_key(pem: bytes) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, str]:

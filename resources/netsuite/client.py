@@ -8,10 +8,11 @@ page, so it repeats and skips rows while data changes, and ends at 100,000 rows:
 """
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import httpx
 import orjson
@@ -24,6 +25,7 @@ from resources.netsuite.catalog import field_kind
 from resources.netsuite.concurrency import ConcurrencyLimit
 from resources.netsuite.errors import SYSTEM, PermissionRefusedError, UnexpectedError
 from resources.netsuite.pages import PAGE, Page, RawPage, Row, json_object, last_ascending, parse_page, scan_page
+from resources.netsuite.shared_answers import Answer, SharedAnswers
 
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
 SYSTEM_PATH = "/services/rest/system/v1"
@@ -40,8 +42,6 @@ ZONE_PROBE = (
 # where SYS_EXTRACT_UTC does not work, the server time replaces it
 LOCAL_PROBE = "select to_char(current_timestamp, 'YYYY-MM-DD HH24:MI:SS') as local_now from dual"
 
-Answer = TypeVar("Answer")
-
 
 class NetSuiteClient:
     """SuiteQL and three system calls, typed; knows nothing of Dagster, DuckDB or the meaning of the tables."""
@@ -53,8 +53,18 @@ class NetSuiteClient:
         self._http = http
         self.clock = clock
         self.concurrency = concurrency or ConcurrencyLimit()
-        self.limits: dict[str, Any] | None = None  # NetSuite's answer; None: not read yet
-        self._cache: dict[str, tuple[datetime, str, Any]] = {}
+        self._answers = SharedAnswers(clock.now)
+        self._limits: list[dict[str, Any]] = []  # NetSuite's answer; none: not read yet
+
+    def apart(self, stopped: threading.Event) -> Self:
+        """Return the same client, with a count of its own calls: for one of several tables that are read at once.
+
+        Args:
+            stopped: Once it is set, no further call begins.
+        """
+        own = copy(self)
+        own._http = self._http.apart(stopped)  # noqa: SLF001 - of its own class
+        return own
 
     @property
     def calls(self) -> int:
@@ -69,12 +79,7 @@ class NetSuiteClient:
             since: Begin of what it covers; an answer that covers more will do.
             read: Reads it.
         """
-        now = self.clock.now()
-        known = self._cache.get(name)
-        if known is None or now - known[0] > CACHE_TIME or known[1] > since:
-            known = self._cache[name] = now, since, read()
-        answer: Answer = known[2]
-        return answer
+        return self._answers.get(name, read, since=since, max_age=CACHE_TIME)
 
     def server_time(self) -> datetime:
         """Return NetSuite's UTC time in whole seconds, at most CACHE_TIME old: the next watermark.
@@ -103,15 +108,20 @@ class NetSuiteClient:
         except (RequestRejectedError, ContractError):  # they are not needed
             return None
 
+    @property
+    def limits(self) -> Mapping[str, Any] | None:
+        """NetSuite's answer for the concurrency limits; None: not read yet."""
+        return self._limits[-1] if self._limits else None
+
     def apply_limits(self, limits: Mapping[str, Any] | None) -> None:
         """Obey these limits from now on; None keeps the configured concurrency."""
-        self.limits = dict(limits or {})
-        self.concurrency.apply(self.limits)
+        self._limits.append(dict(limits or {}))
+        self.concurrency.apply(self._limits[-1])
 
     def learn_limits(self) -> None:
         """Read and obey the account's limits, unless they are known."""
-        if self.limits is None:
-            self.apply_limits(self.governance_limits())
+        if not self._limits:
+            self._answers.get("limits", lambda: self.apply_limits(self.governance_limits()))
 
     def max_concurrency(self) -> int:
         """Return how many calls may run in parallel at most, after reading the account's limits once."""
@@ -136,12 +146,15 @@ class NetSuiteClient:
             return None
         return {name.lower(): field_kind(schema) for name, schema in fields.items()}
 
-    @cached_property
+    @property
     def session_zone_offset(self) -> timedelta | None:
-        """Offset of the session's local time from UTC; None if unknown.
+        """Offset of the session's local time from UTC, asked for once; None if unknown.
 
         Literals in a query are read in the zone of the integration user, not in UTC.
         """
+        return self._answers.get("session zone", self._read_zone_offset)
+
+    def _read_zone_offset(self) -> timedelta | None:
         for probe in (ZONE_PROBE, LOCAL_PROBE):
             try:
                 row = self.suiteql(probe)[0]

@@ -19,7 +19,7 @@ from resources.errors import (
     RequestRejectedError,
     TransientError,
 )
-from resources.http_failures import retry_after_s, temporary_failure
+from resources.http_failures import BUSY, ONE_RECORD, retry_after_s, temporary_failure
 from resources.json_body import load_json, repaired
 from resources.netsuite.sign_in_errors import FIX, cause_of, host_hint
 from resources.scalars import as_text
@@ -34,7 +34,7 @@ _UNKNOWN_TABLE = re.compile(
     r"Record '(?P<record>[^']+)' was not found|Invalid search type: (?P<type>\w+)", re.IGNORECASE
 )
 _BY_STATUS = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}  # whoever answers, and in whatever form
-_REQUEST_IS_WRONG = {400, 404, 405, 409, 422}
+_REQUEST_IS_WRONG = {404, 405, *ONE_RECORD}
 _RATE_LIMITED = {"CONCURRENCY_LIMIT_EXCEEDED", "SSS_REQUEST_LIMIT_EXCEEDED"}
 _LANGUAGE = re.compile(r"language value '?(?P<language>[\w-]+)")
 
@@ -104,7 +104,7 @@ def error_of(response: httpx.Response, now: datetime) -> IntegrationError | None
     if response.status_code == httpx.codes.UNAUTHORIZED and code not in _RATE_LIMITED:
         return CredentialsError(SYSTEM, operation, f"{reason}: {cause_of(response, now)}{FIX}", code=code)
     temporary = _temporary_failure(operation, code, detail or response.text, reason, retry_after_s(response, now))
-    if temporary or (response.status_code in _BY_STATUS and not code):
+    if temporary or (response.status_code in _BY_STATUS and not code) or response.status_code in BUSY:
         return temporary
     if fix := _language_fix(code, detail) or ("" if code else host_hint(response)):
         return CredentialsError(SYSTEM, operation, f"{reason}: {fix}", code=code or "wrong_host")

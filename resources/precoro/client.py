@@ -5,6 +5,7 @@ The client relies on the `id` in each response to a write, and not on `parent` i
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -30,6 +31,7 @@ class PrecoroClient:
         *,
         clock: Clock,
         remaining: Callable[[], Mapping[str, int]] | None = None,
+        room_at: Callable[[int], datetime] | None = None,
         field_cache: FieldCache | None = None,
     ) -> None:
         """Wrap an HTTP client.
@@ -38,11 +40,13 @@ class PrecoroClient:
             http: Signs, sends, retries and counts requests.
             clock: Time for waiting.
             remaining: Returns the calls left in each window of the budget.
+            room_at: Returns when the budget has room for so many calls.
             field_cache: Stores the custom fields for `recent_fields`.
         """
         self._field_cache = field_cache
         self._http = http
         self._remaining = remaining
+        self._room_at = room_at
         self.clock = clock
 
     @property
@@ -63,6 +67,10 @@ class PrecoroClient:
     def remaining(self) -> Mapping[str, int]:
         """Return the calls left in each window of the budget; empty without a budget."""
         return self._remaining() if self._remaining else {}
+
+    def room_at(self, calls: int) -> datetime | None:
+        """Return when the budget has room for so many calls; None without a budget."""
+        return self._room_at(calls) if self._room_at else None
 
     def check(self) -> None:
         """Make a cheap call, to check the credentials."""

@@ -113,7 +113,13 @@ def open_precoro(
             pool, system="precoro", clock=time, attempts=attempts, translate=translate, max_wait_s=MAX_WAIT_S,
             address_settings=f"{system.upper()}_REGION, {system.upper()}_BASE_URL",
         )  # fmt: skip
-        yield PrecoroClient(http, clock=time, remaining=lambda: budget.remaining(account), field_cache=field_cache)
+        yield PrecoroClient(
+            http,
+            clock=time,
+            remaining=lambda: budget.remaining(account),
+            room_at=lambda calls: budget.room_at(account, calls),
+            field_cache=field_cache,
+        )
 
 
 def _budget(location: str, account: str, clock: Clock, spacing_s: float) -> tuple[CallBudget, FieldCache | None]:

@@ -3,6 +3,7 @@
 Source: precoro.md §3 (429 body) and §4 (error envelope).
 """
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,7 +18,7 @@ from resources.errors import (
     RecordRejectedError,
     RequestRejectedError,
 )
-from resources.http_failures import retry_after_s, temporary_failure
+from resources.http_failures import BUSY, ONE_RECORD, retry_after_s, temporary_failure
 from resources.json_body import load_json, repaired
 from resources.scalars import as_moment, as_number
 
@@ -43,7 +44,7 @@ class ErrorTranslator:
     def __call__(self, response: httpx.Response) -> IntegrationError | None:
         """Return the error with Precoro's text; None leaves it to the HTTP status."""
         status = response.status_code
-        if not response.is_client_error or status == httpx.codes.REQUEST_TIMEOUT:
+        if not response.is_client_error or status == httpx.codes.REQUEST_TIMEOUT or status in BUSY:
             return None
         operation = f"{response.request.method} {response.request.url.path}"
         body = _json(response)
@@ -58,7 +59,7 @@ class ErrorTranslator:
         if status in {401, 403}:
             words = f" ({text})" if text else ""
             return CredentialsError("precoro", operation, f"HTTP {status}{words}: {self._fix}", code=str(status))
-        rejected = RecordRejectedError if status in {400, 409, 422} else RequestRejectedError
+        rejected = RecordRejectedError if status in ONE_RECORD else RequestRejectedError
         return rejected("precoro", operation, reason, code=str(status))
 
     def _rate_limit(self, response: httpx.Response, body: Any, operation: str) -> IntegrationError:
@@ -70,7 +71,8 @@ class ErrorTranslator:
             seconds = retry_after_s(response, self._clock.now())
         if "daily" in kind.lower() or (seconds or 0.0) > MAX_WAIT_S:
             until = f"; continues at {timestamp}" if timestamp else ""
-            return QuotaExhaustedError("precoro", operation, f"HTTP 429: {kind}{until}")
+            moment = None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
+            return QuotaExhaustedError("precoro", operation, f"HTTP 429: {kind}{until}", until=moment)
         return RateLimitedError("precoro", operation, f"HTTP 429: {kind}", retry_after_s=seconds)
 
     def _until(self, timestamp: str) -> float | None:

@@ -28,6 +28,8 @@ class FaultKind(StrEnum):
     TRUNCATED = "truncated"  # processed, HTTP 200 with half of the body
     HTML = "html"  # not processed, HTTP 200 with a maintenance page
     EMPTY = "empty"  # not processed, HTTP 200 with an empty body
+    LOCKED_423 = "locked_423"  # not processed, HTTP 423: what it writes is in use
+    REFUSED_451 = "refused_451"  # not processed, HTTP 451: a firewall refuses its text
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class Faults:
         return None
 
 
+OF_ONE_RECORD = frozenset({FaultKind.LOCKED_423, FaultKind.REFUSED_451})
+OUTAGES = tuple(kind for kind in FaultKind if kind not in OF_ONE_RECORD)
+
+
 class FaultInjector:
     """A simulated system behind an unreliable network."""
 
@@ -118,6 +124,8 @@ _NOT_PROCESSED: dict[FaultKind | None, Callable[[Request], Response]] = {
     FaultKind.NOT_APPLIED_500: _internal_error,
     FaultKind.HTML: _maintenance_page,
     FaultKind.EMPTY: lambda _: Response(200, b"", {"Content-Type": "application/json"}),
+    FaultKind.LOCKED_423: lambda request: Response(423, _quote(request).encode(), {"Content-Type": "text/plain"}),
+    FaultKind.REFUSED_451: lambda request: Response(451, _quote(request).encode(), {"Content-Type": "text/html"}),
 }
 _PROCESSED: dict[FaultKind | None, Callable[[Response, Request], Response]] = {
     FaultKind.APPLIED_500: lambda _, request: _internal_error(request),

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from resources.atomic_file import fsync, replace_durably
 from resources.warehouse.tables import literal
+from resources.way_back import way_back
 
 LOCK_POLL_S = 0.01
 
@@ -72,8 +73,7 @@ class DuckDBFile:
     min_memory_mb = 0
     fix = (
         "check that this user can write there, that the disk has space and that no other program has the file open"
-        " (analysts read analyst.duckdb); if the file is damaged, move it away: the next run creates a new one and"
-        " matches the records of the targets by their keys"
+        f" (analysts read analyst.duckdb); if the file is damaged, {way_back(Path('millpond.duckdb'))}"
     )
 
     def __init__(self, path: Path) -> None:

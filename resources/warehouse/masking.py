@@ -22,6 +22,7 @@ Personal = Literal["show", "mask", "empty"]
 PERSONAL = frozenset({
     "salutation", "first_name", "middle_name", "last_name", "email", "phone", "mobile_phone", "fax", "url",
     "comments", "title", "record_name", "address_line1", "address_line2", "address_line3", "zip",
+    "shipping_address_line1", "shipping_address_line2", "shipping_address_line3", "shipping_zip",
 })  # fmt: skip
 NAMES = frozenset({"company_name", "alt_name", "entity_number", "external_id"})  # personal if the record is a person
 CUSTOM = ("custentity", "custrecord", "custitem")  # custom fields can hold anything
@@ -29,7 +30,7 @@ LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "target_")
 LEDGER = frozenset({
     "sync_runs", "netsuite_reads", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_undo_holds",
     "sync_import_selection", "sync_normalizations", "sync_manual_links", "sync_record_urls", "sync_watermarks",
-    "stg_builds", "lineage_columns",
+    "stg_builds", "lineage_columns", "schema_version",
 })  # fmt: skip
 FREE_TEXT = {
     "sync_attempts": ("image", "reason"),
@@ -55,7 +56,7 @@ def copy_masked(con: duckdb.DuckDBPyConnection, personal: Personal, into: str) -
         into: Name of the attached database.
     """
     salt = secrets.token_hex(16)  # tokens cannot be looked up in a list of names, nor compared between two files
-    fields = _visible_fields(con)
+    fields = visible_fields(con)
     tables = con.execute("select table_name, comment from duckdb_tables() where database_name = 'warehouse'").fetchall()
     for name, comment in tables:
         workflow = name.partition("_")[2]
@@ -75,18 +76,19 @@ def copy_masked(con: duckdb.DuckDBPyConnection, personal: Personal, into: str) -
             con.execute(f"comment on column {copy}.{quoted(column)} is {literal(text)}")
 
 
-def _visible_fields(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, bool]]:
+def visible_fields(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, bool]]:
     """Return each workflow's target fields; True for those that derive from columns of which none is personal."""
     visible: dict[str, dict[str, bool]] = {}
     if has_table(con, "lineage_columns"):
         rows = con.execute("select workflow, target_field, source_column from lineage_columns").fetchall()
         for workflow, field, column in rows:
             fields = visible.setdefault(workflow, {})
-            fields[field] = fields.get(field, True) and column is not None and not _is_personal(column)
+            fields[field] = fields.get(field, True) and column is not None and not is_personal(column)
     return visible
 
 
-def _is_personal(column: str) -> bool:
+def is_personal(column: str) -> bool:
+    """Return whether a staging column may hold a personal value, of some records at least."""
     return column in PERSONAL or column in NAMES or column.startswith(CUSTOM)
 
 

@@ -20,6 +20,15 @@ def copy_file(con: duckdb.DuckDBPyConnection, file: Path, into: Path) -> None:
         subprocess.CalledProcessError: The copy failed.
     """
     add_analytics(con)
+    copy_checkpointed(con, file, into)
+
+
+def copy_checkpointed(con: duckdb.DuckDBPyConnection, file: Path, into: Path) -> None:
+    """Copy the attached DuckDB file as of now.
+
+    Raises:
+        subprocess.CalledProcessError: The copy failed.
+    """
     con.execute("checkpoint warehouse")  # rows still in the log would be missing from the copy
     # a child process: opening the file in this one would drop DuckDB's own lock
     subprocess.run(["cp", "--reflink=auto", str(file), str(into)], check=True)  # noqa: S603, S607

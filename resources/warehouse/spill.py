@@ -1,13 +1,13 @@
 """Memory of a connection, and the folder to which it spills what does not fit.
 
-folder of the warehouse  ->  limit_memory()  ->  .spill/<process>.<thread>, which DuckDB removes at its end
+folder of the warehouse  ->  limit_memory()  ->  .spill/<process>.<number>, which DuckDB removes at its end
 
 Two instances of DuckDB must not share a folder. What a killed process left there, rows of the warehouse, is removed.
 """
 
 import os
 import shutil
-import threading
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -16,12 +16,13 @@ from resources.warehouse.tables import literal
 
 FOLDER = ".spill"
 MB_PER_THREAD = 128  # each thread keeps row groups of its own in memory
+_number = count(1)
 
 
 def limit_memory(con: duckdb.DuckDBPyConnection, folder: Path, memory_mb: int) -> None:
     """Make a connection spill to disk beside the warehouse instead of using the machine's memory."""
     (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
-    spill = folder / FOLDER / f"{os.getpid()}.{threading.get_ident()}"
+    spill = folder / FOLDER / f"{os.getpid()}.{next(_number)}"
     con.execute(f"set temp_directory = {literal(str(spill))}")  # first: the limit may need it
     con.execute(f"set memory_limit = '{memory_mb}MB'")
     con.execute(f"set threads = {max(1, min(os.cpu_count() or 1, memory_mb // MB_PER_THREAD))}")

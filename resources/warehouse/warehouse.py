@@ -9,7 +9,7 @@ import os
 import stat
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from resources.atomic_file import fsync, replace_durably
 from resources.failpoints import reach
 from resources.postgres import CatalogError
 from resources.warehouse.backend import Backend, Check, DuckDBFile, wal_of
-from resources.warehouse.connection import connect
+from resources.warehouse.connection import IdleConnections, connect
 from resources.warehouse.schema_version import mismatch, read_version, stamp
-from resources.warehouse.snapshot import TableCopy, copy_file, copy_tables, remove_abandoned_copies
+from resources.warehouse.snapshot import TableCopy, copy_checkpointed, copy_file, copy_tables, remove_abandoned_copies
 from resources.warehouse.spill import limit_memory, remove_abandoned_spills
 from resources.warehouse.tables import has_table, quoted, read_frame, replace_table
 
@@ -40,6 +40,7 @@ _STORAGE_ERRORS = (
 )
 
 _thread = threading.local()
+_idle = IdleConnections()
 
 
 class WarehouseError(Exception):
@@ -59,6 +60,7 @@ class Warehouse:
         hides_personal: bool = False,
         any_version: bool = False,
         memory_mb: int = MEMORY_MB,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
     ) -> None:
         """Use the warehouse of this folder; files are created on the first write.
 
@@ -70,8 +72,10 @@ class Warehouse:
             hides_personal: No personal value leaves the warehouse.
             any_version: Open a warehouse of any schema version, to upgrade it.
             memory_mb: Megabytes that DuckDB may use in a section; beyond it DuckDB spills to disk.
+            lock_timeout_s: Seconds that a section waits for another process.
         """
         self.folder = folder
+        self.lock_timeout_s = lock_timeout_s
         self.encryption_key = encryption_key
         self.hides_personal = hides_personal
         self.file = folder / "millpond.duckdb"
@@ -108,7 +112,7 @@ class Warehouse:
 
         Raises:
             RuntimeError: This thread is already in a section.
-            TimeoutError: Another writer held the warehouse for longer than LOCK_TIMEOUT_S.
+            TimeoutError: Another writer held the warehouse for longer than `lock_timeout_s`.
             WarehouseError: The storage cannot be opened, read or written, or has the schema of another version.
         """
         # readers of a shared warehouse take no lock: a transaction shows them one moment
@@ -127,6 +131,29 @@ class Warehouse:
                 con.execute("commit")
             self._is_version_known = is_versioned
 
+    @contextmanager
+    def transactions(self) -> Iterator[Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]]:
+        """Run several transactions on the warehouse, one after the other, exclusive as in `writer`.
+
+        Each `with transaction() as con:` commits; after an exception it is rolled back, and the next one may begin.
+        """
+        with self._locked(reads=False) as check, self._storage_errors(), self._attached(keep=True) as con:
+
+            @contextmanager
+            def transaction() -> Iterator[duckdb.DuckDBPyConnection]:
+                con.execute("begin")
+                try:
+                    is_versioned = self._is_version_known or self._check_version(con, writes=True)
+                    yield con
+                    check()
+                except BaseException:
+                    con.execute("rollback")
+                    raise
+                con.execute("commit")
+                self._is_version_known = is_versioned
+
+            yield transaction
+
     def _check_version(self, con: duckdb.DuckDBPyConnection, *, writes: bool) -> bool:
         """Stamp a new warehouse in its first transaction; return False if it is still without tables.
 
@@ -143,7 +170,7 @@ class Warehouse:
 
     @contextmanager
     def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Attach the warehouse to this thread's connection, which is kept: a new one costs 40 ms."""
+        """Attach the warehouse to a free connection, which is kept: a new one costs 40 ms."""
         con, attached = self._connection()
         try:
             if attached != self.backend.name:
@@ -158,15 +185,14 @@ class Warehouse:
             con.close()
             raise
         if keep:
-            _thread.connection = con, self.backend.name if self.backend.is_shared else "", self._limits
+            _idle.give_back(con, (self.backend.name if self.backend.is_shared else "", self._limits))
         else:
             con.close()
 
     def _connection(self) -> tuple[duckdb.DuckDBPyConnection, str]:
-        """Return this thread's connection and what is attached to it, or a new one; its memory is limited."""
-        con: duckdb.DuckDBPyConnection
-        con, attached, limits = getattr(_thread, "connection", None) or (connect(), "", None)
-        _thread.connection = None
+        """Return a connection and what is attached to it; its memory is limited."""
+        con, state = _idle.take()
+        attached, limits = state or ("", None)
         if limits == self._limits and (attached != self.backend.name or self.backend.is_alive(con)):
             return con, attached
         if limits is not None:  # of another folder, or no longer alive
@@ -180,7 +206,10 @@ class Warehouse:
         """Add the fix to an error of the storage."""
         try:
             yield
-        except _STORAGE_ERRORS as error:
+        except (duckdb.Error, CatalogError) as error:
+            # a block with a wrong checksum is an error of no class of its own
+            if not isinstance(error, _STORAGE_ERRORS) and type(error) is not duckdb.Error:
+                raise
             reason = str(error).strip().partition("\n")[0]
             raise WarehouseError(f"{self.backend.name}: {reason}; {self.backend.fix}") from error
 
@@ -195,9 +224,9 @@ class Warehouse:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 if not (reads and self.backend.is_shared):
                     with self._storage_errors():
-                        check = stack.enter_context(self.lock(self.file.name, LOCK_TIMEOUT_S))
+                        check = stack.enter_context(self.lock(self.file.name, self.lock_timeout_s))
             except TimeoutError as error:
-                reason = f"another process has been using it for over {LOCK_TIMEOUT_S:.0f} s"
+                reason = f"another process has been using it for over {self.lock_timeout_s:g} s"
                 fix = "check whether it is stuck, then retry"
                 raise TimeoutError(f"{self.backend.name}: {reason}; {fix}") from error
             except OSError as error:
@@ -259,6 +288,19 @@ class Warehouse:
         replace_durably(partial, self.snapshot)
         reach("publish_done")
         return self.snapshot.stat().st_size
+
+    def copy_to(self, file: Path) -> None:
+        """Copy the warehouse's file as of one moment, between the sections of other processes; they wait meanwhile.
+
+        Raises:
+            WarehouseError: The copy cannot be written.
+        """
+        with self.writer(transaction=False) as con:
+            try:
+                copy_checkpointed(con, self.file, file)
+            except (OSError, subprocess.CalledProcessError) as error:
+                file.unlink(missing_ok=True)
+                raise WarehouseError(f"{file}: the copy cannot be written; check that the disk has space") from error
 
     def compact(self) -> tuple[int, int]:
         """Rewrite the warehouse without its free space; return bytes before and after.

@@ -15,7 +15,7 @@ select
     any_value(reason) as example,  -- reason of one of the records, as text
     count(*) as records,  -- number of records held back
     min(from_at) as since,  -- time of the oldest decision, UTC
-    (list(source_id order by from_at, source_id))[:5] as first_ids  -- NetSuite ids of the oldest, at most five
+    (list(source_id order by from_position nulls first, from_at, source_id))[:5] as first_ids  -- NetSuite ids of the oldest, at most five
 from sync_decisions
 where to_run is null and action in ('quarantined', 'blocked', 'ambiguous', 'failed')
 group by workflow, source, action, reason_code

@@ -15,14 +15,19 @@ last_delivery as (
     qualify row_number() over (partition by workflow order by position desc nulls last) = 1
 ),
 
-runs as (select workflow, max(started_at) filter (plan_id is null) as planned_at from sync_runs group by workflow),
+runs as (
+    select workflow, arg_max(started_at, coalesce(position, 0)) filter (plan_id is null) as planned_at
+    from sync_runs
+    group by workflow
+),
 
 decided as (
     select
         workflow,
         count(*) as records,
         count(*) filter (action in ('quarantined', 'blocked', 'ambiguous', 'failed')) as held_back,
-        count(*) filter (action = 'deferred') as deferred
+        count(*) filter (action = 'deferred') as deferred,
+        any_value(reason) filter (action = 'deferred') as deferred_reason
     from sync_decisions
     where to_run is null
     group by workflow
@@ -39,7 +44,12 @@ linked as (
     group by workflow
 ),
 
-waiting as (select workflow, any_value(note) as note from sync_plans where state = 'waiting' group by workflow)
+waiting as (
+    select workflow, arg_max(note, coalesce(position, 0)) as note
+    from sync_plans
+    where state = 'waiting'
+    group by workflow
+)
 
 select
     workflow,  -- the workflow
@@ -52,6 +62,7 @@ select
     coalesce(linked.switched_off, 0) as switched_off,  -- number of its records that are in the target and inactive
     decided.held_back,  -- number of records that need attention
     decided.deferred,  -- records that the next run sends: the daily call quota was used up
+    decided.deferred_reason,  -- until when they are deferred; null: none is
     waiting.note as waiting_plan  -- the guard that stopped a plan; null: no plan waits
 from runs
 left join last_delivery using (workflow)

@@ -19,5 +19,6 @@ create table if not exists sync_links (
     workflow_version varchar,  -- fingerprint of the workflow file that wrote it
     run_id varchar,  -- run that last confirmed it
     confirmed_at timestamp,  -- when, UTC
-    value_hashes varchar  -- fingerprint of each field of the target's record at that time, as JSON: what differs was edited
+    value_hashes varchar,  -- fingerprint of each field of the target's record at that time, as JSON: what differs was edited
+    restored varchar  -- when the row came from a backup, UTC, as long as no run has seen the record since
 )

@@ -12,7 +12,7 @@ create table if not exists sync_manual_links (
     source varchar,  -- staging table without its prefix
     source_id varchar,  -- NetSuite internal id
     target_id varchar,  -- internal id of the target's record; null: no record matches, create one
-    decided_by varchar,  -- user name of the person on this machine
+    decided_by varchar,  -- name of the person
     decided_at timestamp,  -- when, UTC
     note varchar  -- the person's reason
 )

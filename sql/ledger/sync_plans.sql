@@ -14,6 +14,7 @@ create table if not exists sync_plans (
     data_version varchar,  -- fingerprint of the source records
     kind varchar,  -- sync (all records), realtime (records with change notifications) or undo
     undone_run varchar,  -- run that an undo plan takes back; null for other kinds
+    requested_by varchar,  -- name of the person who asked for an undo plan; null for other kinds
     made_by varchar,  -- run that made it
     made_at timestamp,  -- when, UTC
     expires_at timestamp,  -- last moment at which it can be sent, UTC
@@ -25,7 +26,7 @@ create table if not exists sync_plans (
     seconds_needed double,  -- estimated seconds, from the target's limits
     calls_left bigint,  -- requests that the target still allowed that day; null: unknown
     checksum varchar,  -- hash of all its rows: only what was approved is sent
-    decided_by varchar,  -- user name of the person who applied or rejected it
+    decided_by varchar,  -- name of the person who applied or rejected it
     note varchar,  -- guard that holds it back, or reason of the rejection
     clock_origin varchar,  -- the clock that clock_s was read from: of the machine since its last start
     clock_s double,  -- seconds of that clock when it was made; it cannot be set, so it shows the plan's age

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.failures import failed_assets
 from tests.orchestration.conftest import Home
 from tests.orchestration.expected_targets import target_customers, target_options
 
@@ -16,11 +17,14 @@ TargetRecords = dict[str, list[dict[str, Any]]]
 
 
 def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
-    """Return the error text of each failed step, marked if the step raised an error without one."""
+    """Return the error text of each failed step or table, marked if the step raised an error without one."""
     found = {}
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data
+            if tables := failed_assets(event):
+                found |= tables
+                continue
             description = failure.user_failure_data.description if failure.user_failure_data else None
             found[str(event.step_key)] = description or f"(no description) {failure.error}"
     return found

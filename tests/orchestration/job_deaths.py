@@ -5,6 +5,7 @@ differences_after_death(folder, failpoint, skip)  ->  differences from that afte
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,13 +15,16 @@ from shutil import copytree
 from typing import Any
 
 from orchestration.configuration.settings import ROOT
+from resources.failpoints import die
 from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import Home, at_home
 from tests.orchestration.expected_targets import target_customers, target_options
 
 JOB = (
     "import sys; from orchestration.cli.run import run_job\n"
-    "from resources import failpoints; failpoints.arm(sys.argv[1], skip=int(sys.argv[2]))\n"
+    "from resources import failpoints; from tests.orchestration import job_deaths\n"
+    "strike = getattr(job_deaths, sys.argv[3])\n"
+    "failpoints.arm(sys.argv[1], skip=int(sys.argv[2]), strike=strike)\n"
     "sys.exit(run_job('all'))"
 )
 # the systems' own ids and times, which differ between homes
@@ -57,23 +61,36 @@ def prepare(synced: Path, folder: Path) -> None:
         assert home.run().success
 
 
-def differences_after_death(folder: Path, failpoint: str, skip: int) -> list[str]:
-    """Kill the job at a failpoint, run it again, and compare; return an empty list if nothing differs.
+def fill_disk() -> None:
+    """Let no file of this process grow beyond what the smallest ones have, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+def differences_after_death(folder: Path, failpoint: str, skip: int, strike: Any = die) -> list[str]:
+    """End the job at a failpoint, run it again, and compare; return an empty list if nothing differs.
+
+    Args:
+        folder: As `prepare` left it.
+        failpoint: The failpoint.
+        skip: How many times the job passes it before.
+        strike: What happens there: `die`, or `fill_disk`, after which the job fails by itself.
 
     Raises:
         AssertionError: The job did not reach the failpoint.
     """
-    mine = folder / f"{failpoint}-{skip}"
+    mine = folder / f"{failpoint}-{skip}-{strike.__name__}"
     copytree(folder / "base", mine)
     with at_home(folder / "reference") as home:
         expected = records_by_key(home)
     with at_home(mine) as home:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         child = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", JOB, failpoint, str(skip)],
+            [sys.executable, "-W", "ignore", "-c", JOB, failpoint, str(skip), strike.__name__],
             env=environment, capture_output=True, check=False,
         )  # fmt: skip
-        assert child.returncode == -signal.SIGKILL, f"{failpoint} after {skip}: the job ended with {child.returncode}"
+        expected_code = -signal.SIGKILL if strike is die else 1
+        output = child.stdout[-2000:] + child.stderr[-2000:]
+        assert child.returncode == expected_code, f"{failpoint} after {skip}: {child.returncode}: {output.decode()}"
         records_by_key(home)
         succeeded = home.run().success
         return [*([] if succeeded else ["the next run failed"]), *_differences(home, expected)]

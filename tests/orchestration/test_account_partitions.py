@@ -119,6 +119,7 @@ def names(home: Home) -> tuple[set[str], set[str]]:
     return existing, delivered
 
 
+@pytest.mark.long
 def test_a_run_belongs_to_one_account(two: Two) -> None:
     """It materializes one partition of every asset; the other account is not affected."""
     assert two.run("acme").success
@@ -130,6 +131,7 @@ def test_a_run_belongs_to_one_account(two: Two) -> None:
         assert two.instance.get_materialized_partitions(dg.AssetKey(name)) == {"acme"}, name
 
 
+@pytest.mark.long
 def test_each_account_is_delivered_to_its_own_targets(synced: Two) -> None:
     """From its NetSuite through its warehouse to its companies."""
     for account in ACCOUNTS:
@@ -179,6 +181,7 @@ def test_a_change_in_one_account_starts_only_its_run(synced: Two) -> None:
     assert globex.skip_message == "a run of customers is still in progress"
 
 
+@pytest.mark.long
 def test_a_saved_record_is_synced_in_its_account(synced: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """The notification and its run belong to the account that sent it."""
     monkeypatch.setenv("MILLPOND_REALTIME_WAIT_S", "0")
@@ -204,6 +207,7 @@ def test_a_saved_record_is_synced_in_its_account(synced: Two, monkeypatch: pytes
     assert "+46 8 123" in str(phones[key])
 
 
+@pytest.mark.long
 def test_an_alert_names_its_account(two: Two) -> None:
     """The other account has no alert."""
     two.home("acme").sandbox.switches.set("netsuite", NetSuiteSwitches, hidden_tables=["customer"])

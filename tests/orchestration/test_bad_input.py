@@ -69,6 +69,7 @@ def another_public_key() -> str:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+@pytest.mark.long
 def test_a_rejected_netsuite_key_is_tried_once_and_changes_nothing(synced: Home) -> None:
     """Five failed sign-ins lock a user for half an hour; warehouse and targets are not changed."""
     before = (row_counts(synced), target_records(synced))
@@ -169,6 +170,7 @@ def served(home: Home) -> Iterator[dict[str, Any]]:
             child.wait(20)
 
 
+@pytest.mark.long
 def test_each_live_system_fails_independently(seeded: Home) -> None:
     """One wrong password, one missing token: only the steps that need them fail."""
     with served(seeded) as details:
@@ -187,6 +189,7 @@ def test_each_live_system_fails_independently(seeded: Home) -> None:
     assert seeded.warehouse.table(f"mart_{first}").height > 3
 
 
+@pytest.mark.long
 def test_missing_settings_are_named_where_they_are_needed(synced: Home) -> None:
     """A live run without settings names all of them at once, only for the systems that it calls.
 

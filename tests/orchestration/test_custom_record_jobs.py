@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from orchestration.automation.full_refresh import reset_watermarks
 from orchestration.cli.doctor import table_needs
 from orchestration.cli.validate import validate
@@ -21,6 +23,7 @@ attributes:
 TYPE, WORKFLOW = "customrecord_service_line", "suiteprojects__service_lines"
 
 
+@pytest.mark.long
 def test_a_custom_record_workflow_needs_only_its_file(home: Home, tmp_path: Path) -> None:
     """No Python and no SQL: the type's tables are created because a workflow names it."""
     home.sandbox.netsuite.insert(TYPE, [{"id": 7, "name": "Audit", "custrecord_line_code": "A1"}])

@@ -234,6 +234,7 @@ def test_connections_stay_open(instance: dg.DagsterInstance, monkeypatch: pytest
     assert messages(instance, RUN) == texts("first", 1) + texts("more", 20)
 
 
+@pytest.mark.long
 def test_a_bounded_number_of_files_stays_open(instance: dg.DagsterInstance, home: Path) -> None:
     """A webserver shows thousands of runs; their files may not stay open."""
     for number in range(KEPT_FILES * 3):
@@ -266,6 +267,7 @@ def test_threads_share_the_storage(instance: dg.DagsterInstance) -> None:
     assert sorted(messages(instance, RUN)) == sorted(indexed(instance)) == everything
 
 
+@pytest.mark.long
 def test_processes_write_to_one_file_at_once(instance: dg.DagsterInstance) -> None:
     """A run, the daemon and the webserver write at the same time."""
     writers = [start(WRITER, RUN, "10", f"process {number}") for number in range(2)]
@@ -293,6 +295,7 @@ def test_a_killed_process_loses_no_event(instance: dg.DagsterInstance) -> None:
     assert messages(instance, RUN)[-1] == "after 0"
 
 
+@pytest.mark.long
 def test_a_forked_process_leaves_the_parents_connections_alone(instance: dg.DagsterInstance) -> None:
     """SQLite forbids to use or to close them there; both processes go on."""
     process = start(FORKED, RUN)

@@ -18,9 +18,11 @@ import pytest
 from assets.components import SyncWorkflow
 from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.spec.switches import Switches
+from assets.netsuite.assets import READS
 from assets.warehouse.catalog.catalog import page, read_catalog
 from assets.warehouse.catalog.diagram import mermaid
 from assets.warehouse.snapshot import SNAPSHOT
+from assets.warehouse.source_tables import CHECK
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from resources.sandbox.simulation.day import simulate_day
@@ -186,7 +188,9 @@ def test_asset_names_consist_of_layer_system_and_records() -> None:
     layers = r"(raw|stg|hist|mart|target|plan|sync|selection|candidates|tree)"
 
     assert [
-        name for name in specs() if name != SNAPSHOT and not re.fullmatch(rf"{layers}_{system_and_records}", name)
+        name
+        for name in specs()
+        if name not in {SNAPSHOT, READS} and not re.fullmatch(rf"{layers}_{system_and_records}", name)
     ] == []
 
 
@@ -290,11 +294,11 @@ def test_plan_checks_count_the_plans_records(daily_run: DailyRun) -> None:
         and (each := event.asset_check_evaluation_data).asset_key.to_user_string().startswith(("plan_", "sync_"))
     }
     plan = daily_run.home.warehouse.read("select action, count(*) as n from plan_suiteprojects__projects group by all")
-    blocked = dict(plan.rows()).get("blocked", 0)
-    check = found["plan_suiteprojects__projects", "parents_exist"]
+    counts = dict(plan.rows())
+    check = found["plan_suiteprojects__projects", "every_record_fits"]
 
-    assert check.passed is (blocked == 0)
-    assert check.metadata["records"].value == blocked
+    assert check.metadata["records"].value == counts.get("blocked", 0) + counts.get("quarantined", 0)
+    assert check.passed is (check.metadata["records"].value == 0)
     assert {
         each.severity
         for key, each in found.items()
@@ -313,12 +317,14 @@ def test_every_declared_check_is_evaluated(daily_run: DailyRun) -> None:
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
     }
 
+    declared.add(dg.AssetCheckKey(dg.AssetKey(READS), CHECK))  # in a step of its own
     assert set(evaluated) == declared
     blocking = {f"{key.asset_key.to_user_string()}: {key.name}" for key, blocks in evaluated.items() if blocks}
     for workflow in (CUSTOMERS, OPTIONS):
         assert {f"mart_{workflow}: key_is_unique", f"mart_{workflow}: rows_accounted_for"} <= blocking
         assert {f"plan_{workflow}: one_decision_each", f"plan_{workflow}: guard"} <= blocking
-    assert {name for name in blocking if name.startswith("stg_netsuite__customers")}
+    # a staging or history table stops what reads it without failing the step that makes them all: its own tests show it
+    assert not {name for name in blocking if name.startswith(("stg_", "hist_"))}
 
 
 def test_a_mart_with_duplicate_keys_blocks_its_plan(daily_run: DailyRun, tmp_path: Path) -> None:
@@ -389,6 +395,7 @@ def test_assets_of_an_inactive_workflow_are_marked_as_inactive(tmp_path: Path) -
     assert f"`millpond activate {OPTIONS}` switches it on" in (found[f"sync_{OPTIONS}"].description or "")
 
 
+@pytest.mark.long
 def test_a_run_of_all_assets_leaves_inactive_workflows_out(synced: Home) -> None:
     """The UI command "Materialize all" selects what is executable; the run neither fails nor warns."""
     with warnings.catch_warnings():

@@ -3,16 +3,23 @@
 import re
 import subprocess
 import sys
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import httpx
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from orchestration.configuration.secret_names import SECRETS
 from orchestration.configuration.settings import ROOT, SETTINGS
+from orchestration.deploy.dagster_webserver import options
+from tests.orchestration.web.people_server import is_served
+from tests.orchestration.web.test_ui import free_port, running, wait_until
 
 DEPLOY = ROOT / "orchestration" / "deploy"
 COMPOSE, CHART, INSTANCE = (DEPLOY / name for name in ("compose.yaml", "values.yaml", "dagster.yaml"))
@@ -79,7 +86,8 @@ def test_the_image_is_not_root_and_every_base_is_pinned() -> None:
     """`latest` is another program tomorrow."""
     recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     bases = [re.search(r"PYTHON_IMAGE=(\S+)", recipe)[1]]  # type: ignore[index]
-    bases += [each["image"] for each in read(COMPOSE)["services"].values() if each["image"] != "millpond"]
+    images = [each["image"] for each in read(COMPOSE)["services"].values() if each["image"] != "millpond"]
+    bases += [re.fullmatch(r"\$\{[A-Z]+_IMAGE:-(.+)\}", image)[1] for image in images]  # type: ignore[index]
 
     assert re.search(r"^USER 10001$", recipe, re.MULTILINE)
     assert all(re.fullmatch(r"[\w/]+:\d+\.\d+[\w.-]*|.*@sha256:[0-9a-f]{64}", base) for base in bases), bases
@@ -98,9 +106,45 @@ def test_the_ui_of_compose_is_behind_the_sign_in() -> None:
     assert all(port.startswith("127.0.0.1:") for each in services.values() for port in each.get("ports", []))
 
 
-def test_every_locked_package_has_hashes() -> None:
+def test_the_ui_of_kubernetes_is_behind_the_sign_in() -> None:
+    """The chart starts `dagster-webserver` of an image, which is the guarded one in ours, as the chart calls it."""
+    values, recipe = read(CHART)["dagsterWebserver"], (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    command = (
+        "-h 0.0.0.0 -p 3000 -w /dagster-workspace/workspace.yaml --db-statement-timeout 15000 --db-pool-recycle 3600"
+    )
+    given = options([*command.split(), "--log-level", "info", "--read-only"])
+
+    assert (
+        values["image"]["repository"]
+        == read(CHART)["dagster-user-deployments"]["deployments"][0]["image"]["repository"]
+    )
+    assert re.search(r'dagster_webserver "\$@"\\n. \\\n\s+> "\$\(command -v dagster-webserver\)"', recipe)
+    assert [given.host, str(given.port), str(given.workspace)] == command.split()[1:6:2]
+    assert given.read_only
+    assert values["service"]["port"] == values["readinessProbe"]["tcpSocket"]["port"]
+    with pytest.raises(SystemExit):
+        options([*command.split(), "--path-prefix", "/x"])
+
+
+@pytest.mark.long
+def test_the_images_webserver_asks_for_a_sign_in(tmp_path: Path) -> None:
+    """As the chart starts it."""
+    port = free_port()
+    command = [sys.executable, "-m", "orchestration.deploy.dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
+    environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path)}
+    with running([*command, "-w", str(ROOT / "workspace.yaml")], tmp_path / "log", **environment) as process:
+        address = f"http://127.0.0.1:{port}"
+        wait_until(lambda: is_served(address) or process.poll() is not None, 120, "no response")
+        assert httpx.get(f"{address}/runs").status_code == 401
+
+
+LOCKS = (ROOT / "requirements.lock", DEPLOY / "requirements.lock")
+
+
+@pytest.mark.parametrize("file", LOCKS, ids=["project", "image"])
+def test_every_locked_package_has_hashes(file: Path) -> None:
     """A package that was replaced on its index is not installed, and an audit can read the list."""
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    lock = file.read_text(encoding="utf-8")
     pinned = re.findall(r"^([A-Za-z0-9_.\[\],-]+)==\S+ (\\?)", lock, re.MULTILINE)
 
     assert len(pinned) > 50
@@ -108,16 +152,41 @@ def test_every_locked_package_has_hashes() -> None:
     assert "--require-hashes" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-def test_the_image_installs_the_tested_versions() -> None:
-    """The image and `make test-scale` install from the same lock."""
-    recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+def pins(file: Path) -> dict[str, str]:
+    """Return the versions of a lock by name."""
+    found = re.findall(r"^([a-z0-9-]+)(?:\[[a-z0-9,]+\])?==(\S+) \\$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return dict(found)
 
-    pattern = re.search(r"sed -n '(.*)' requirements.lock", recipe)
-    assert pattern
-    assert pattern[1] in makefile.replace("$$", "$")
-    assert "[scale]" in recipe
+
+def test_the_image_installs_the_tested_versions() -> None:
+    """Those of the project's lock, except DuckDB's, and what several machines need; each by its hash."""
+    project, image = map(pins, LOCKS)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {canonicalize_name(each.name): each for each in map(Requirement, [
+        *extras["dependencies"], *extras["optional-dependencies"]["scale"]])}  # fmt: skip
+
+    assert {name for name in image.keys() & project.keys() if image[name] != project[name]} == {"duckdb"}
+    assert not {name for name, need in needed.items() if not need.specifier.contains(image.get(name, "0"))}
+    assert "setuptools" in image, "the project itself is built without a download"
+
+
+def test_the_image_installs_nothing_without_a_hash() -> None:
+    """Every installation is of the lock, or of the project alone."""
+    recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    installed = re.findall(r"pip install --no-cache-dir (.*?)(?: \\)?$", recipe, re.MULTILINE)
+
+    assert installed == [
+        "--require-hashes -r orchestration/deploy/requirements.lock", "--no-deps --no-build-isolation .",
+    ]  # fmt: skip
     assert "--uid 10001" in recipe
+
+
+def test_the_bill_of_materials_and_the_audit_read_both_locks() -> None:
+    """A package that was not looked up is no clean result: `--strict` fails without the network."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for tool in ("cyclonedx-py requirements", "pip-audit --strict --require-hashes"):
+        read_files = re.findall(rf"{tool}(?:[^\n]*\\\n)?[^\n]* (\S+)$", makefile, re.MULTILINE)
+        assert read_files == ["requirements.lock", "$(IMAGE_LOCK)"], tool
 
 
 @pytest.mark.long

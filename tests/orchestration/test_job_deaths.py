@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.orchestration.job_deaths import differences_after_death, prepare
+from tests.orchestration.job_deaths import differences_after_death, fill_disk, prepare
 
 pytestmark = pytest.mark.long
 
@@ -26,3 +26,9 @@ def two_days(synced_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_the_run_after_a_killed_job_completes_its_work(two_days: Path, failpoint: str, skip: int) -> None:
     """Nothing is lost or duplicated, every attempt has an outcome, and a further run writes nothing."""
     assert differences_after_death(two_days, failpoint, skip) == []
+
+
+@pytest.mark.parametrize("failpoint", ["mart_made", "twin_read", "plan_taken", "answers_read", "publish_begins"])
+def test_the_run_after_a_full_disk_completes_its_work(two_days: Path, failpoint: str) -> None:
+    """The warehouse, spools and Dagster's own files cannot grow from there on; the job fails, the next run heals."""
+    assert differences_after_death(two_days, failpoint, 0, fill_disk) == []

@@ -57,6 +57,7 @@ def members(sandbox: Sandbox, subsidiary: str) -> set[str]:
     return customers | {str(row["id"]) for row in sandbox.netsuite.rows("job") if str(row["customer"]) in customers}
 
 
+@pytest.mark.long
 def test_each_company_gets_only_its_own_records(both: Home) -> None:
     """F03: one file per company and subsidiary."""
     uk = both.sandbox.precoro.company("uk")["item_custom_field_id"]

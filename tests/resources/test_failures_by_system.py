@@ -12,6 +12,7 @@ import pytest
 
 from resources.errors import (
     AnswerLostError,
+    BusyError,
     ContractError,
     CredentialsError,
     IntegrationError,
@@ -125,6 +126,14 @@ FAILURES: dict[str, tuple[Answer, type[IntegrationError], type[IntegrationError]
     "401": (given(401), CredentialsError, CredentialsError),
     "403": (given(403), CredentialsError, CredentialsError),
     "410": (given(410), RequestRejectedError, RequestRejectedError),
+    "423": (given(423), BusyError, BusyError),
+    "423 of a proxy": (given(423, HTML, PAGE), BusyError, BusyError),
+    "425": (given(425), BusyError, BusyError),
+    # the request as such is wrong, so no other one would be accepted
+    **{
+        str(status): (given(status), RequestRejectedError, RequestRejectedError)
+        for status in (402, 407, 411, 415, 416, 417, 421, 426, 428, 431, 499)
+    },
     "a redirect": (given(302, b"", {"location": "https://other.example"}), RequestRejectedError, RequestRejectedError),
     "200 without a body": (given(200), ContractError, AnswerLostError),
     "204": (given(204), ContractError, AnswerLostError),
@@ -186,11 +195,15 @@ def test_the_wait_is_bounded_in_every_system(call: Call, header: str) -> None:
         assert set(clock.waits) == {wait}
 
 
-@pytest.mark.parametrize("status", [400, 409, 422])
+@pytest.mark.parametrize("status", [400, 406, 409, 412, 413, 414, 418, 422, 424, 451])
 def test_a_rejected_record_does_not_stop_the_others(status: int) -> None:
     """This holds where a call writes one record; a request of many records has its own statuses."""
-    with pytest.raises(RecordRejectedError):
-        write_precoro(given(status, orjson.dumps({"message": "name: too long"})), JumpingClock())
+    for body in (orjson.dumps({"message": "name: too long"}), HTML):
+        with pytest.raises(RecordRejectedError):
+            write_precoro(given(status, body), JumpingClock())
+    for call in (read_netsuite, write_suiteprojects):
+        with pytest.raises(RequestRejectedError):
+            call(given(status, HTML, PAGE), JumpingClock())
 
 
 ANY: list[Any] = [None, "", [], {}, "x", 5, 1.5, True, "5", [1], {"a": 1}, "\ufffd", -1, 1e30, "1e5", "²", "T"]

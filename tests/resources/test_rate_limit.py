@@ -276,3 +276,24 @@ def test_a_machine_whose_clock_is_set_keeps_its_windows(tmp_path: Path, days: in
     clock.sleep(86_401)
     assert other.remaining("acme") == {"day": 2}
     other.acquire("acme")
+
+
+@settings(max_examples=30)
+@given(limits=windows, made=pauses, calls=st.integers(1, 3))
+def test_at_the_time_that_is_named_so_many_calls_need_not_wait(
+    limits: list[Window], made: list[tuple[float, str | None]], calls: int
+) -> None:
+    """A record is deferred until then; before it, at least one of them would have to wait."""
+    clock = StepClock()
+    calls = min(calls, *(window.calls for window in limits))
+    with TemporaryDirectory() as folder:
+        budget = CallBudget(Path(folder) / "calls.sqlite", limits, clock, patience_s=3600)
+        for pause, _ in made:
+            clock.sleep(pause)
+            budget.acquire("one")
+        named = budget.room_at("one", calls)
+        clock.moment = max(clock.moment, named)
+        for _ in range(calls):
+            budget.acquire("one")
+
+        assert (clock.now() - max(named, BEGINS)).total_seconds() < 1.0

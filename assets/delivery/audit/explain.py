@@ -12,8 +12,10 @@ from typing import Any
 import duckdb
 
 from assets.delivery.audit.batch_query import RowQuery, Rows, read_rows
-from assets.delivery.audit.find import Record, search_columns, search_records
+from assets.delivery.audit.find import Record, search_columns, search_partly, search_records
+from assets.delivery.ledger.restores import last_restore
 from assets.delivery.spec.sources import STAGING_PREFIX
+from assets.warehouse.record_names import named_records
 from resources.warehouse.tables import quoted, tables_of
 from resources.warehouse.warehouse import Warehouse
 
@@ -36,13 +38,15 @@ class WorkflowHistory:
 class Explanation:
     """A record as NetSuite sent it, and its history in each workflow.
 
-    `as_of` is the past moment that the histories end with, UTC; None: now.
+    `as_of` is the past moment that the histories end with, UTC; None: now. `restored` says when the warehouse was
+    restored from which backup; blank: never.
     """
 
     record: Record
     seen: dict[str, Any]
     histories: Sequence[WorkflowHistory]
     as_of: datetime | None = None
+    restored: str = ""
 
 
 def explain_record(
@@ -55,8 +59,16 @@ def explain_record(
     """
     with warehouse.writer(transaction=False) as con:
         tables = tables_of(con)
-        records = search_records(con, tables, text)
+        records = search_records(con, tables, text) or search_partly(con, text)
         return records, _explain(con, tables, records[0], as_of) if len(records) == 1 else None
+
+
+def explain_one(warehouse: Warehouse, source: str, source_id: str) -> Explanation | None:
+    """Return the explanation of the record with this id; None if it was never read."""
+    with warehouse.writer(transaction=False) as con:
+        query = f"select * from ({named_records(con)}) where source = ? and source_id = ?"
+        found = [Record(*row) for row in con.execute(query, [source, source_id]).fetchall()]
+        return _explain(con, tables_of(con), found[0], None) if found else None
 
 
 def workflows_of(warehouse: Warehouse, source: str) -> list[str]:
@@ -73,7 +85,8 @@ def _explain(
     found = _read_existing(con, tables, queries)
     found |= _read_existing(con, tables, _target_queries(found))
     seen = found.get("seen", [])
-    return Explanation(record, seen[0] if seen else {}, [_history(found, each) for each in workflows], as_of)
+    histories, restore = [_history(found, each) for each in workflows], last_restore(con)
+    return Explanation(record, seen[0] if seen else {}, histories, as_of, restore.text if restore else "")
 
 
 def _read_existing(

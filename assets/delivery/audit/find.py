@@ -8,6 +8,7 @@ import duckdb
 
 from assets.delivery.audit.batch_query import RowQuery, read_rows
 from assets.delivery.spec.sources import STAGING_PREFIX
+from assets.warehouse.record_names import CUSTOM_RECORD, RECORD_NAMES, named_records
 from resources.warehouse.tables import tables_of
 from resources.warehouse.warehouse import Warehouse
 from sql import is_on_demand
@@ -19,7 +20,6 @@ SOURCES = {
     "contacts": ("contact_id", "entity_number", ("email",)),
     "service_items": ("item_id", "item_number", ("display_name",)),
 }
-CUSTOM_RECORD = ("record_id", "record_name", ())
 LIMIT = 20  # matches per search
 
 Search = tuple[str, str, list[str]]  # source, condition, bound values
@@ -35,14 +35,41 @@ class Record:
     name: str | None
 
 
-def find_records(warehouse: Warehouse, text: str) -> list[Record]:
-    """Return the NetSuite records that a text may mean.
+def find_records(warehouse: Warehouse, text: str, *, partial: bool = False) -> list[Record]:
+    """Return the NetSuite records that a text may mean; with `partial`, else those whose number or name contains it.
 
     An exact NetSuite id or number wins over a target's id, and that over a name. Custom records have ids of their own:
     `customrecord_region:12` means record 12 of that type, where 12 is a customer.
     """
     with warehouse.writer(transaction=False) as con:
-        return search_records(con, tables_of(con), text)
+        tables = tables_of(con)
+        return search_records(con, tables, text) or (search_partly(con, text) if partial else [])
+
+
+def search_partly(con: duckdb.DuckDBPyConnection, text: str) -> list[Record]:
+    """Return the first records whose number or name contains a text, in any case and with or without accents.
+
+    E-mail addresses are not searched: a part of one, such as its domain, would name a person to whoever tries.
+    """
+    plain = text.strip()
+    if not plain:
+        return []
+    rows = con.execute(_PARTS.format(named=named_records(con)), [plain, LIMIT]).fetchall()
+    return [Record(*row) for row in rows]
+
+
+_PARTS = """
+with
+sought as (select lower(strip_accents(?)) as part),
+plain as (
+    select *, lower(strip_accents(coalesce(name, ''))) as plain_name, lower(coalesce(number, '')) as plain_number
+    from ({named})
+)
+select source, source_id, number, name from plain, sought
+where contains(plain_name, part) or contains(plain_number, part)
+order by starts_with(plain_name, part) desc, source, try_cast(source_id as bigint), source_id
+limit ?
+"""
 
 
 def search_records(con: duckdb.DuckDBPyConnection, tables: AbstractSet[str], text: str) -> list[Record]:
@@ -63,7 +90,7 @@ def search_records(con: duckdb.DuckDBPyConnection, tables: AbstractSet[str], tex
 
 def search_columns(source: str) -> tuple[str, str, tuple[str, ...]]:
     """Return a source's key, number and name columns."""
-    return SOURCES.get(source, CUSTOM_RECORD)
+    return SOURCES.get(source) or (*RECORD_NAMES.get(source, CUSTOM_RECORD)[:2], ())
 
 
 def _by_number(con: duckdb.DuckDBPyConnection, sources: Sequence[str], text: str) -> list[Record]:

@@ -33,6 +33,7 @@ from assets.delivery.plan.planner import make_plan
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import MART_COMMENTS, PLAN_COMMENTS
 from assets.delivery.send.apply import SYNC_COMMENTS, SyncResult, run_sync
+from assets.delivery.send.outcomes import stop_text
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import TARGET_STATE_COMMENTS
 from assets.failures import dagster_failure
@@ -181,7 +182,7 @@ def sync_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                 "writes": synced.writes,
                 "calls": synced.calls,
                 "seconds": round(synced.seconds, 3),
-                "stopped": str(synced.stop) if synced.stop else "no",
+                "stopped": stop_text(synced.stop) or "no",
                 **sync_metadata(summary, run.run_id, run.target.calls_left),
             },
             check_results=sync_checks(summary, synced.decisions.height, synced.counts),

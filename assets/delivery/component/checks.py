@@ -20,7 +20,8 @@ from assets.delivery.target import Action
 from assets.result_texts import duration
 from resources.warehouse.tables import quoted
 
-PARENTS, LENGTHS = ("parent_missing", "no_parent"), ("too_long",)
+PARENTS = ("parent_missing", "no_parent")
+CONSOLE_PLAN = "/console/plans/{}"  # served beside Dagster's pages
 LAG_H = 24.0  # a run that ends this long after reading NetSuite delivers outdated data
 
 MART_CHECKS = {
@@ -32,11 +33,10 @@ PLAN_GATES = {
     "guard": "The plan stays within the workflow's limits; a failed check stops the delivery.",
 }
 PLAN_CHECKS = {
-    "parents_exist": "No record waits for a parent that the target does not have.",
-    "lengths_fit": "No value is longer than its field.",
-    "values_fit": "No record is quarantined for another value that the target would reject.",
-    "no_duplicates": "No source record matches several records of the target.",
-    "no_drift": "No value that NetSuite decides on was edited in the target.",
+    "every_record_fits": "No record waits for a parent, and none has a value that the target would reject: correct it"
+    " in NetSuite, or the workflow file.",
+    "target_as_expected": "No record matches several of the target, and no value that NetSuite decides on was edited"
+    " there: look at the target.",
 }
 SYNC_CHECKS = {
     "all_sent": "No record failed; the next run sends the deferred ones.",
@@ -111,22 +111,19 @@ def _guard(plan_id: str, tripped: Sequence[Tripped]) -> dg.AssetCheckResult:
         f"Plan {plan_id} waits for approval: send it with `millpond apply {plan_id}`, or drop it with"
         f" `millpond reject {plan_id}`; the jobs apply_plan and reject_plan do the same, with `plan_id: {plan_id}`."
     )
-    text = " ".join([*(each.reason for each in tripped), approval]) if tripped else "within the limits"
+    text = " ".join([*(f"{each.reason}." for each in tripped), approval]) if tripped else "within the limits"
     return check_result(
-        "guard", text, passed=not tripped, tripped=dg.MetadataValue.md(listed or "none"), plan_id=plan_id
-    )
+        "guard", text, passed=not tripped, tripped=dg.MetadataValue.md(listed or "none"), plan_id=plan_id,
+        review=dg.MetadataValue.url(CONSOLE_PLAN.format(plan_id)),
+    )  # fmt: skip
 
 
 def plan_checks(counts: pl.DataFrame) -> list[dg.AssetCheckResult]:
     """Evaluate PLAN_CHECKS on a plan's counts: action, reason_code, records."""
     action, code = pl.col("action"), pl.col("reason_code").fill_null("")
-    quarantined = action == Action.QUARANTINED.value
     found = {
-        "parents_exist": (action == Action.BLOCKED.value) | code.is_in(PARENTS),
-        "lengths_fit": quarantined & code.is_in(LENGTHS),
-        "values_fit": quarantined & ~code.is_in([*PARENTS, *LENGTHS]),
-        "no_duplicates": action == Action.AMBIGUOUS.value,
-        "no_drift": code.str.starts_with("drift"),
+        "every_record_fits": action.is_in([Action.BLOCKED.value, Action.QUARANTINED.value]) | code.is_in(PARENTS),
+        "target_as_expected": (action == Action.AMBIGUOUS.value) | code.str.starts_with("drift"),
     }
     return [_counted(name, counts.filter(rows)) for name, rows in found.items()]
 

@@ -74,7 +74,9 @@ def read_summary(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str
 
 _HELD = f"""
 select action, coalesce(reason_code, ''), count(*) as records,
-    array_to_string((list(source_id order by from_at, try_cast(source_id as bigint)))[:5], ', ')
+    array_to_string(
+        (list(source_id order by from_position nulls first, from_at, try_cast(source_id as bigint)))[:5], ', '
+    )
 from sync_decisions where workflow = ? and to_run is null and action in {HELD}
 group by action, reason_code order by records desc, action
 """

@@ -6,7 +6,7 @@ compared records  ->  choose_actions()  ->  action, reason_code, reason
 import polars as pl
 
 from assets.delivery.cases import Case, SqlCase, first_match, sql_first_match
-from assets.delivery.diff.edits import EDITED
+from assets.delivery.diff.edits import EDITED_OR_SENT
 from assets.delivery.schemas import (
     BLOCK,
     HOLD,
@@ -38,10 +38,16 @@ NO_WRITE_SQL = sql_first_match([NOT_SELECTED, QUARANTINED, UNREAD, NEVER_CREATED
 EXISTS = pl.col("target_id").is_not_null()
 DIFFERS = pl.col("changes").list.len() > 0
 FIELDS = TOUCHED.list.join(", ")
+RESTORED = pl.col("restored").is_not_null()
+EDITED_HOW = pl.when(RESTORED).then(pl.lit(EDITED_OR_SENT)).otherwise(pl.lit("edited in the target"))
+# no field that differs shows what the restored ledger wrote last: an edit, or what a run sent after the backup
+UNKNOWN = RESTORED & (pl.col("edited").str.split(", ").list.len() == pl.col("changes").list.len())
 
 
-def choose_actions(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
-    """Add the action, and the reason with its code, of every record."""
+def choose_actions(
+    compared: pl.DataFrame, target: TargetShape, spec: WorkflowSpec, *, monitored: bool = True
+) -> pl.DataFrame:
+    """Add the action, and the reason with its code, of every record; see `decide`."""
     undone = "undone (run {}); not sent again until the NetSuite record or the workflow changes"
     unmonitored = pl.format("differs only in fields that are not monitored: {}", pl.col("unmonitored").list.join(", "))
     cases = [
@@ -53,13 +59,13 @@ def choose_actions(compared: pl.DataFrame, target: TargetShape, spec: WorkflowSp
         *_retired(target),
         Case(pl.col("blocked_by").is_not_null(), Action.BLOCKED, "parent_missing", pl.col("blocked_by")),
         *_not_ours_yet(spec),
-        *_differing(target, spec),
+        *_differing(target, spec, monitored=monitored),
         Case(pl.col("unmonitored").list.len() > 0, Action.UNCHANGED, "not_monitored", unmonitored),
     ]
     action, code, reason = first_match(cases, IDENTICAL.case)
     decided = compared.with_columns(action.alias("action"), code.alias("reason_code"), reason.alias("reason"))
     says_drift = pl.col("reason_code").is_in(["drift", "drift_reported", "drift_adopted"])
-    as_well = pl.format("{}; {}{}", "reason", pl.lit(EDITED), "edited")
+    as_well = pl.format("{}; {}: {}", "reason", EDITED_HOW, "edited")
     return decided.with_columns(
         pl.when(pl.col("edited").is_not_null() & ~says_drift).then(as_well).otherwise("reason").alias("reason")
     )
@@ -96,10 +102,13 @@ def _not_ours_yet(spec: WorkflowSpec) -> list[Case]:
     ]
 
 
-def _differing(target: TargetShape, spec: WorkflowSpec) -> list[Case]:
+def _differing(target: TargetShape, spec: WorkflowSpec, *, monitored: bool) -> list[Case]:
     """Return the cases of records of ours that differ, with the cause."""
     confirmed = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     drifted = DIFFERS & OURS & confirmed & pl.col("confirmed_version").eq_missing(pl.lit(spec.version))
+    if not monitored:  # what was not monitored was never sent, so that it differs without an edit in the target
+        drifted &= pl.col("edited").is_not_null()
+    drifted |= DIFFERS & OURS & UNKNOWN.fill_null(value=False)
     inactive = pl.col("target_state.is_active") == pl.lit(value=False)
     reactivates = DIFFERS & TOUCHED.list.contains(target.active_field) & inactive
     edited = DIFFERS & pl.col("confirmed_version").is_not_null() & (pl.col("confirmed_version") != spec.version)
@@ -107,7 +116,7 @@ def _differing(target: TargetShape, spec: WorkflowSpec) -> list[Case]:
         Case(pl.col("normalized"), Action.UNCHANGED, "kept_so", pl.format("normalized by the target: {}", FIELDS)),
         *_unrestored(spec, drifted),
         Case(reactivates, Action.REACTIVATE, "live_again", pl.format("active in NetSuite; differs in: {}", FIELDS)),
-        Case(drifted, Action.UPDATE, "drift", pl.format("edited in the target: {}", FIELDS)),
+        Case(drifted, Action.UPDATE, "drift", pl.format("{}: {}", EDITED_HOW, FIELDS)),
         Case(edited, Action.UPDATE, "workflow_changed", pl.format("the workflow changed; differs in: {}", FIELDS)),
         Case(DIFFERS, Action.UPDATE, "source_changed", pl.format("differs in: {}", FIELDS)),
     ]
@@ -118,7 +127,7 @@ def _unrestored(spec: WorkflowSpec, drifted: pl.Expr) -> list[Case]:
     if spec.drift == "restore":
         return []
     outcome = {"report": "not restored", "adopt": "accepted until the NetSuite record changes"}[spec.drift]
-    reason = pl.format("edited in the target and {}: {}", pl.lit(outcome), FIELDS)
+    reason = pl.format("{} and {}: {}", EDITED_HOW, pl.lit(outcome), FIELDS)
     return [Case(drifted, Action.UNCHANGED, f"drift_{spec.drift}ed", reason)]
 
 

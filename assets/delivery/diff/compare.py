@@ -21,8 +21,9 @@ NO_NAMES = pl.lit([], dtype=pl.List(pl.String))
 
 
 def compare(
-    matched: pl.DataFrame, records: Records, target: TargetShape, fields: Sequence[str], spec: WorkflowSpec
-) -> pl.DataFrame:
+    matched: pl.DataFrame, records: Records, target: TargetShape, fields: Sequence[str], spec: WorkflowSpec, *,
+    monitored: bool = True,
+) -> pl.DataFrame:  # fmt: skip
     """Compare every matched record with its target record.
 
     Most records are equal: only those that differ somewhere are joined with all their fields.
@@ -49,7 +50,7 @@ def compare(
     changes.append((PARENT, pl.col("_moved"), pl.col("known_parent"), pl.col("parent_target_id")))
     payload = pl.struct([value.alias(name) for name, value in desired.items()] or [pl.lit(None)])
     rows = _with_changes(rows, changes).with_columns(payload.struct.json_encode().alias("payload"))
-    rows = _with_normalized(_monitored(rows, target, spec), target.key_field, fields, spec.version)
+    rows = _with_normalized(_monitored(rows, target, spec, monitored=monitored), target.key_field, fields, spec.version)
     rows = with_edited(rows, target, spec)
     equal = matched.filter(~differing).with_columns(
         pl.lit([], dtype=rows.schema["changes"]).alias("changes"),
@@ -115,12 +116,12 @@ def _with_changes(rows: pl.DataFrame, changes: Sequence[tuple[str, pl.Expr, pl.E
     return changed.with_columns(pl.col("changes").fill_null(pl.lit([], dtype=of_row.schema["changes"])))
 
 
-def _monitored(rows: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
+def _monitored(rows: pl.DataFrame, target: TargetShape, spec: WorkflowSpec, *, monitored: bool) -> pl.DataFrame:
     """Drop the changes of records in which no monitored field differs, and list their fields in `unmonitored`.
 
     A date that moves with the calendar is no change of its own and is not listed.
     """
-    mapped = spec.monitored_fields == "mapped"
+    mapped = spec.monitored_fields == "mapped" or not monitored
     unmonitored = [] if mapped else sorted(set(spec.target_fields) - set(spec.monitored_fields))
     moving = date_dependent_fields(spec)
     ignored = {*unmonitored, *moving} - {target.key_field, target.active_field, PARENT}

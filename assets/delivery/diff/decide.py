@@ -21,8 +21,17 @@ from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import WRITING
 
 
-def decide(spec: WorkflowSpec, target: TargetShape, records: Records, facts: LedgerFacts = NO_FACTS) -> pl.DataFrame:
+def decide(
+    spec: WorkflowSpec, target: TargetShape, records: Records, facts: LedgerFacts = NO_FACTS, *, monitored: bool = True
+) -> pl.DataFrame:
     """Decide on every record of the mart.
+
+    Args:
+        spec: The workflow.
+        target: The target's fields.
+        records: The undecided records.
+        facts: The ledger's facts.
+        monitored: Whether a record that differs only in fields that are not monitored is unchanged.
 
     Returns:
         PLAN_COLUMNS; as many rows as the mart, parents before children.
@@ -32,8 +41,8 @@ def decide(spec: WorkflowSpec, target: TargetShape, records: Records, facts: Led
     matched = match(records.for_matching(spec, target), facts.manual_links, target.key_field, spec)
     matched = recall(records.with_target_rows(matched), facts, spec.version)
     resolved = resolve_parents(matched, facts.upstream, records.parents)
-    compared = retry_edited(compare(resolved, records, target, fields, spec))
-    decided = choose_actions(compared, target, spec)
+    compared = retry_edited(compare(resolved, records, target, fields, spec, monitored=monitored))
+    decided = choose_actions(compared, target, spec, monitored=monitored)
     # records that are not sent need no payload; the mart has their values
     decided = decided.with_columns(pl.when(pl.col("action").is_in([*WRITING])).then("payload"))
     return decided.sort("level", "source", pl.col("source_id").str.len_chars(), "source_id").select(PLAN_COLUMNS)

@@ -16,6 +16,8 @@ from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 
 EDITED = "edited in the target: "
+# a warehouse that was restored does not know what runs sent after its backup
+EDITED_OR_SENT = "edited in the target, or sent by a run after the backup that was restored"
 
 
 def with_edited(rows: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:

@@ -56,11 +56,16 @@ class LedgerFacts:
 NO_FACTS = LedgerFacts()
 
 
-def read_ledger_facts(con: duckdb.DuckDBPyConnection, workflow: Workflow, now: datetime) -> LedgerFacts:
-    """Read the facts of a workflow; rejections that are old enough for another attempt are left out."""
+def read_ledger_facts(
+    con: duckdb.DuckDBPyConnection, workflow: Workflow, now: datetime, *, rejected: bool = True
+) -> LedgerFacts:
+    """Read the facts of a workflow; rejections that are old enough for another attempt are left out.
+
+    Without `rejected` all of them are: a person asked to send the records again.
+    """
     wait = timedelta(hours=workflow.spec.retry_rejected_after_hours)
     return LedgerFacts(
-        read_rejected(con, workflow.name, now - wait, now + wait),
+        read_rejected(con, workflow.name, now - wait, now + wait) if rejected else pl.DataFrame(schema=REJECTED_SCHEMA),
         read_undo_holds(con, workflow.name),
         read_manual_links(con, workflow.name),
         read_upstream(con, workflow.spec.upstream),

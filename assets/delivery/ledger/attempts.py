@@ -16,6 +16,8 @@ from assets.delivery.schemas import KEY, LOST_CREATE_SCHEMA, REJECTED_SCHEMA, So
 from assets.delivery.target import KEYED, UNEXPLAINED, UNFINISHED, Action
 from resources.warehouse.tables import has_table, insert_frame, quoted, read_frame
 
+AFTER_BACKUP = "after_backup"  # code of a create that a run may have made after the backup that was restored
+
 
 class AttemptState(StrEnum):
     """The states of an attempt; each one is a row of its own."""
@@ -36,7 +38,8 @@ class Attempt(NamedTuple):
     """One row of sync_attempts: one send of one record, in one state.
 
     `image` is JSON of the changed fields before and after, encrypted when a key is set, and stored with the intent
-    only, as is `parent_target_id`; `existing_ids` is stored with the first create of a delivery; `seen_at` is UTC.
+    only, as are `parent_target_id` and `emptied`; `existing_ids` is stored with the first create of a delivery;
+    `seen_at` is UTC.
     """
 
     attempt_id: str
@@ -56,6 +59,7 @@ class Attempt(NamedTuple):
     seen_at: datetime
     parent_target_id: str | None = None
     existing_ids: str | None = None
+    emptied: str | None = None
 
 
 ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {

@@ -12,16 +12,20 @@ from collections.abc import Iterable
 import duckdb
 
 from assets.delivery.errors import PlanError
-from assets.delivery.ledger.attempts import open_intents
+from assets.delivery.ledger.attempts import AFTER_BACKUP, open_intents
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import StoredPlan
+from assets.delivery.ledger.restores import require_target_read_since_restore
 from assets.delivery.ledger.sequence import last_position
 from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
 from resources.warehouse.tables import has_table
 
-# rows that report what was read back; they change nothing in the target
-_READ_BACK = "('found', 'absent', 'unverifiable', 'ambiguous', 'finished')"
+# rows of what was sent: the others report what was read back, or look for what a restored ledger does not know
+_SENT = (
+    "state not in ('found', 'absent', 'unverifiable', 'ambiguous', 'finished')"
+    f" and code is distinct from '{AFTER_BACKUP}'"
+)
 
 
 def record_input(
@@ -52,7 +56,7 @@ def advance_target_state(con: duckdb.DuckDBPyConnection, workflow: Workflow, run
     if not open_intents(con, workflow.name):
         con.execute(
             "update sync_inputs set position = ? where table_name = ? and not exists (select 1 from sync_attempts as"
-            f" sent where sent.workflow = ? and run_id <> ? and state not in {_READ_BACK}"
+            f" sent where sent.workflow = ? and run_id <> ? and {_SENT}"
             " and sent.position > sync_inputs.position)",
             [last_position(con), workflow.target_state, workflow.name, run_id],
         )
@@ -112,8 +116,10 @@ def require_current_target_state(con: duckdb.DuckDBPyConnection, workflow: Workf
         PlanError: A run sent records after the target was read.
     """
     rows = con.execute("select position from sync_inputs where table_name = ?", [workflow.target_state]).fetchall()
+    if not rows:
+        require_target_read_since_restore(con, workflow)
     position = int(rows[0][0]) if rows else 0
-    query = f"select 1 from sync_attempts where workflow = ? and state not in {_READ_BACK} and position > ? limit 1"
+    query = f"select 1 from sync_attempts where workflow = ? and {_SENT} and position > ? limit 1"
     if con.execute(query, [workflow.name, position]).fetchall():
         raise PlanError(
             f"{workflow.name}: a run sent records after the target was read; materialize {workflow.target_state} and"
@@ -127,7 +133,7 @@ select distinct attempt.source, attempt.source_id, coalesce(plan.kind = ?, false
 from sync_attempts as attempt
 left join sync_runs as run on run.run_id = attempt.run_id and run.workflow = attempt.workflow
 left join sync_plans as plan on plan.plan_id = run.plan_id
-where attempt.workflow = ? and attempt.state not in {_READ_BACK} and attempt.position > coalesce((
+where attempt.workflow = ? and {_SENT.replace("state not", "attempt.state not")} and attempt.position > coalesce((
     select made.read_position from sync_runs as made where made.workflow = ? and made.run_id = ?
 ), 0)
 """

@@ -58,6 +58,25 @@ def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state:
     )
 
 
+def confirm_restored(con: duckdb.DuckDBPyConnection, workflow: str, keys: pl.DataFrame) -> None:
+    """Record that a run has seen restored links in the target: what they remember is what is there.
+
+    Args:
+        con: An open writer section.
+        workflow: The workflow.
+        keys: KEY.
+    """
+    if not con.execute("select 1 from sync_links where workflow = ? and restored is not null", [workflow]).fetchone():
+        return
+    con.execute("create or replace temp table _seen (source varchar, source_id varchar)")
+    insert_frame(con, "_seen", keys.select(KEY))
+    con.execute(
+        "update sync_links set restored = null where workflow = ? and restored is not null"
+        " and (source, source_id) in (select (source, source_id) from _seen)",
+        [workflow],
+    )
+
+
 def save_record_url(con: duckdb.DuckDBPyConnection, workflow: str, target: str, template: str) -> None:
     """Store the URL template of the target's record pages; a blank one deletes it."""
     con.execute("delete from sync_record_urls where workflow = ?", [workflow])

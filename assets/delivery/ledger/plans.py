@@ -124,6 +124,20 @@ coalesce(
 """
 
 
+def waiting(con: duckdb.DuckDBPyConnection, moment: object, reading: Reading) -> list[tuple[str, str, int, int]]:
+    """Return workflow, newest plan, number of plans and its writes, of the workflows with plans that need approval.
+
+    Plans that are past their lifetime are left out; `moment` and `reading` are now, by the two clocks.
+    """
+    query = (
+        "select workflow, arg_max(plan_id, place), count(*), arg_max(writes, place)"
+        " from (select *, row_number() over (order by position nulls first, made_at) as place from sync_plans"
+        f" where state = 'waiting' and kind = 'sync' and not coalesce({_OVERDUE}, false))"
+        " group by workflow order by workflow"
+    )
+    return con.execute(query, {**reading._asdict(), "moment": moment}).fetchall()
+
+
 def expire(con: duckdb.DuckDBPyConnection, moment: object, reading: Reading) -> None:
     """Expire open plans that are past their lifetime; `moment` and `reading` are now, by the two clocks."""
     con.execute(
@@ -133,7 +147,8 @@ def expire(con: duckdb.DuckDBPyConnection, moment: object, reading: Reading) -> 
     )
 
 
-def _is_overdue(con: duckdb.DuckDBPyConnection, plan: StoredPlan, moment: datetime, reading: Reading) -> bool:
+def is_overdue(con: duckdb.DuckDBPyConnection, plan: StoredPlan, moment: datetime, reading: Reading) -> bool:
+    """Return whether a plan is past its lifetime; `moment` and `reading` are now, by the two clocks."""
     query = f"select 1 from sync_plans where plan_id = $plan_id and {_OVERDUE}"
     values = {**reading._asdict(), "moment": moment, "plan_id": plan.plan_id}
     return bool(con.execute(query, values).fetchall())
@@ -206,8 +221,10 @@ def take(
             f" with `millpond reject {plan.plan_id}`"
         )
     if plan.state not in OPEN_STATES:
-        raise PlanError(f"{name} is {plan.state}; materialize {plan.table} again")
-    if plan.made_by != run_id and _is_overdue(con, plan, moment, reading):
+        raise PlanError(
+            f"{name} is {plan.state}{f' ({plan.note})' if plan.note else ''}; materialize {plan.table} again"
+        )
+    if plan.made_by != run_id and is_overdue(con, plan, moment, reading):
         raise PlanError(f"{name} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; make a new one")
     rows = read_frame(con, f"select * from {quoted(plan.table)} where plan_id = ?", [plan.plan_id])
     con.execute(

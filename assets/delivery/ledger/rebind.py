@@ -25,7 +25,7 @@ select * replace (
 from sync_attempts
 where workflow = $workflow
 qualify row_number() over (partition by attempt_id order by position desc) = 1
-    and (state in ('intent', 'unknown', 'rejected') or code = 'unfinished')
+    and (state in ('intent', 'unknown', 'ambiguous', 'rejected') or code = 'unfinished')
 """
 
 

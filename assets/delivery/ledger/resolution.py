@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from assets.delivery.ledger.attempts import (
+    AFTER_BACKUP,
     Attempt,
     AttemptState,
     ambiguous_creates,
@@ -20,6 +21,7 @@ from assets.delivery.ledger.attempts import (
     write_attempts,
 )
 from assets.delivery.ledger.freshness import require_current_target_state
+from assets.delivery.ledger.links import read_manual_links
 from assets.delivery.ledger.normalization import HARMLESS, differences
 from assets.delivery.ledger.recovery import mark_uncertain
 from assets.delivery.ledger.unkeyed import LostCreate, Possible, match_unkeyed, parse_existing
@@ -44,6 +46,7 @@ class _Known:
         mart: The rows of the mart, in place of values that are encrypted with a lost key.
         linked: Target ids that belong to other records.
         existing: `existing_ids` by attempt.
+        chosen: Target ids that people linked, by record.
         carry_key: Whether a create leaves no record without our key, as far as seen.
     """
 
@@ -53,6 +56,7 @@ class _Known:
     mart: Mapping[SourceKey, Row]
     linked: frozenset[str]
     existing: Mapping[str, str]
+    chosen: Mapping[SourceKey, str]
     carry_key: bool
 
 
@@ -95,7 +99,7 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
     workflow = run.workflow
     waiting, ambiguous = open_intents(con, workflow.name), ambiguous_creates(con, workflow.name)
     if not waiting and not ambiguous:
-        return _Known((), (), {}, {}, frozenset(), {}, carry_key=True)
+        return _Known((), (), {}, {}, frozenset(), {}, {}, carry_key=True)
     require_current_target_state(con, workflow)
     rows = read_frame(con, f"from {quoted(workflow.target_state)}").iter_rows(named=True)
     keys = [SourceKey(each.source, each.source_id) for each in (*waiting, *ambiguous)]
@@ -114,6 +118,7 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
         {SourceKey(row["source"], row["source_id"]): row for row in mart},
         frozenset(row[0] for row in linked),
         existing_before(con, workflow.name),
+        {SourceKey(*key): chosen for *key, chosen in read_manual_links(con, workflow.name).iter_rows() if chosen},
         creates_carry_key(con, workflow.name),
     )
 
@@ -121,23 +126,34 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
 def _by_id_or_key(
     known: _Known, intents: Sequence[Attempt], images: Mapping[str, Image | None], key_field: str
 ) -> dict[str, Row]:
-    """Return the target's record of each attempt that has one, by its target id or our key."""
+    """Return the target's record of each attempt that has one, by its target id, our key, or a person's link."""
     by_key = {row["external_id"]: row for row in known.target_state.values() if row["external_id"]}
     found = {}
     for intent in intents:
         desired = known.mart.get(SourceKey(intent.source, intent.source_id), {})
         key = (images[intent.attempt_id] or {}).get(key_field) or desired.get(key_field)
-        row = known.target_state.get(intent.target_id or "") or by_key.get(key)
+        row = known.target_state.get(intent.target_id or "") or by_key.get(key) or _chosen(known, intent)
         if row:
             found[intent.attempt_id] = row
     return found
+
+
+def _chosen(known: _Known, intent: Attempt) -> Row | None:
+    """Return the record that a person linked to a create, unless it existed before: then another one was made."""
+    chosen = known.chosen.get(SourceKey(intent.source, intent.source_id), "")
+    existing = parse_existing(known.existing.get(intent.attempt_id)) or ()
+    return known.target_state.get(chosen) if intent.action == Action.CREATE and chosen not in existing else None
 
 
 def _unkeyed(
     run: RunContext, known: _Known, missing: Sequence[Attempt], images: Mapping[str, Image | None]
 ) -> dict[str, Possible]:
     """Return the records without our key that creates may have made, by attempt."""
-    lost = [intent for intent in missing if intent.action == Action.CREATE]
+    lost = [
+        intent
+        for intent in missing
+        if intent.action == Action.CREATE and (not known.carry_key or intent.code == AFTER_BACKUP)
+    ]
     creates = []
     for intent in lost:
         values = images[intent.attempt_id] or known.mart.get(SourceKey(intent.source, intent.source_id), {})
@@ -145,8 +161,8 @@ def _unkeyed(
             intent.source, intent.source_id, Action.CREATE, None, values, frozenset(), intent.parent_target_id
         )
         creates.append(LostCreate(write, parse_existing(known.existing.get(intent.attempt_id))))
-    possible = [] if known.carry_key else match_unkeyed(run.target, creates, known.linked, edited=True)
-    return {intent.attempt_id: each for intent, each in zip(lost, possible, strict=not known.carry_key)}
+    possible = match_unkeyed(run.target, creates, known.linked, edited=True)
+    return {intent.attempt_id: each for intent, each in zip(lost, possible, strict=True)}
 
 
 def _image(intent: Attempt, cipher: Cipher) -> Image | None:
@@ -170,7 +186,7 @@ def _resolved(
     if arrived:
         state, reason = AttemptState.FOUND, "the target has it"
     elif possible and possible.target_ids:
-        state, reason = AttemptState.AMBIGUOUS, possible.reason
+        state, reason = AttemptState.AMBIGUOUS, possible.reason_of(intent.code)
     elif actual and image is None:
         state, reason = AttemptState.UNVERIFIABLE, "its values are encrypted with a key that is not set; decided again"
     elif actual and image is not None and image.keys() == {PARENT} and actual["parent_id"] is None:
@@ -184,6 +200,7 @@ def _resolved(
         image=None,
         parent_target_id=None,
         existing_ids=None,
+        emptied=None,
         seen_at=run.now,
     )
 

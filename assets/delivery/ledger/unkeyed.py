@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from assets.delivery.ledger.attempts import AFTER_BACKUP
 from assets.delivery.target import Target, Write
 from resources.warehouse.tables import quoted
 
@@ -38,9 +39,14 @@ class Possible(NamedTuple):
     @property
     def reason(self) -> str:
         """The records in words."""
+        return self.reason_of("")
+
+    def reason_of(self, code: str) -> str:
+        """Return the records in words, for a create whose attempt has this code."""
+        who = "a run after the backup that was restored" if code == AFTER_BACKUP else "a create without a response"
         more = f" and {len(self.target_ids) - NAMED} more" if len(self.target_ids) > NAMED else ""
         ids, edited = ", ".join(self.target_ids[:NAMED]), ", renamed or moved since" if self.is_edited else ""
-        return f"a create without a response may have made one of: target {ids}{more}{edited}"
+        return f"{who} may have made one of: target {ids}{more}{edited}"
 
 
 def match_unkeyed(

@@ -4,6 +4,7 @@ stg_netsuite__<source>  ->  make_mart(), or update_mart() for some records  ->  
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from itertools import chain
 from zoneinfo import ZoneInfo
@@ -12,8 +13,10 @@ import duckdb
 import polars as pl
 
 from assets.delivery.ledger.freshness import record_input, sources_of
+from assets.delivery.ledger.restores import require_reads_since_restore
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.locks import builder_lock
+from assets.delivery.mart.fingerprints import hashed, insert_hashed
 from assets.delivery.mart.hierarchy import FAMILY_SCHEMA, family_columns, levels_of
 from assets.delivery.mart.lineage import column_lineage, write_lineage
 from assets.delivery.mart.lookup import Lookups, SystemReader, read_lookups
@@ -58,8 +61,9 @@ def make_mart(
     with builder_lock(warehouse, workflow.mart):
         with warehouse.writer() as con:
             ensure_ledger(con)
+            require_reads_since_restore(con, workflow)
             sources = sources_of(con, workflow)
-        lookups, today = read_lookups(warehouse, workflow, read_system), _today(workflow, clock or WallClock())
+        lookups, today = read_lookups(warehouse, workflow, read_system), today_of(workflow, clock or WallClock())
         with warehouse.writer(tuned=True) as con:
             record_input(con, workflow.mart, workflow.name, run_id, sources=sources)
             records = write_mart(con, workflow, lookups, today)
@@ -75,11 +79,9 @@ def write_mart(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Look
     transform = _transform(con, workflow, lookups, today)
     fields = dict.fromkeys(spec.target_fields, pl.String)
     replace_table(con, workflow.mart, pl.DataFrame(schema={**MART_COLUMNS, **fields}))
-    for record in transform.spec.records:
-        for part in _parts(con, record.table):
-            transformed = transform.apply(record, part)
-            insert_frame(con, workflow.mart, transformed)
-            records += transformed.height
+    for transformed in _transformed(con, transform):
+        insert_hashed(con, workflow.mart, transformed)
+        records += transformed.height
     comments = {**MART_COMMENTS, **workflow.field_comments()}
     description = f"The desired {spec.target} records, one row per NetSuite record of the workflow's sources."
     describe_table(con, workflow.mart, description, [(name, comments[name]) for name in (*MART_COLUMNS, *fields)])
@@ -104,20 +106,33 @@ def update_mart(
         SyncError: Another run has been building the mart for an hour.
     """
     with builder_lock(warehouse, workflow.mart):
-        lookups, today = read_lookups(warehouse, workflow, read_system), _today(workflow, clock)
+        lookups, today = read_lookups(warehouse, workflow, read_system), today_of(workflow, clock)
         with warehouse.writer() as con:
-            con.execute("create or replace temp table _updated (source varchar, source_id varchar)")
-            insert_frame(con, "_updated", keys.select(KEY))
-            _check(con, workflow)
-            staged = {record.source: _updated(con, record) for record in workflow.spec.records}
-            transform = _transform(con, workflow, lookups, today)
-            rows = pl.concat([transform.apply(record, staged[record.source]) for record in transform.spec.records])
+            rows = transform_records(con, workflow, keys, lookups, today)
             mart = quoted(workflow.mart)
             con.execute(f"delete from {mart} where (source, source_id) in (select (source, source_id) from _updated)")
             insert_frame(con, workflow.mart, rows)
 
 
-def _today(workflow: Workflow, clock: Clock) -> date:
+def transform_records(
+    con: duckdb.DuckDBPyConnection, workflow: Workflow, keys: pl.DataFrame, lookups: Lookups, today: date
+) -> pl.DataFrame:
+    """Return the rows that mart_<workflow> should have of some records; `_updated` is a temporary table of their keys.
+
+    Raises:
+        MappingError: The workflow file does not fit the staging tables.
+    """
+    con.execute("create or replace temp table _updated (source varchar, source_id varchar)")
+    insert_frame(con, "_updated", keys.select(KEY))
+    _check(con, workflow)
+    staged = {record.source: _updated(con, record) for record in workflow.spec.records}
+    transform = _transform(con, workflow, lookups, today)
+    rows = [transform.apply(record, staged[record.source]) for record in transform.spec.records]
+    return hashed(con, pl.concat(rows))
+
+
+def today_of(workflow: Workflow, clock: Clock) -> date:
+    """Return the date for `_today`, in the workflow's time zone."""
     return clock.now().astimezone(ZoneInfo(workflow.spec.timezone)).date()
 
 
@@ -137,13 +152,26 @@ def _transform(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Look
     references = read_references(con, {row.reference for row in rows if row.reference})
     unread: dict[Lookup | str, Unread] = dict(chain(lookups.unread.items(), references.unread.items()))
     spec = workflow.spec.with_references(references.ids)
-    return Transform(con, workflow.name, spec, lookups.lists, unread, levels, today)
+    return Transform(workflow.name, spec, lookups.lists, unread, levels, today)
 
 
 def _family(con: duckdb.DuckDBPyConnection, record: RecordMap) -> pl.DataFrame:
     columns = dict.fromkeys([key_column(record.source), *(record.parent or {}).values()])
     staged = read_frame(con, f"select {', '.join(map(quoted, columns))} from {quoted(record.table)}")
     return staged.select(family_columns(record))
+
+
+def _transformed(con: duckdb.DuckDBPyConnection, transform: Transform) -> Iterator[pl.DataFrame]:
+    """Transform all records in parts: the next part while the caller stores one."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming: Future[pl.DataFrame] | None = None
+        for record in transform.spec.records:
+            for part in _parts(con, record.table):
+                ready, coming = coming, thread.submit(transform.apply, record, part)
+                if ready is not None:
+                    yield ready.result()
+        if coming is not None:
+            yield coming.result()
 
 
 def _parts(con: duckdb.DuckDBPyConnection, table: str) -> Iterator[pl.DataFrame]:

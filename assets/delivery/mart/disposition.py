@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.delivery.cases import Case
 from assets.delivery.mart.hierarchy import CYCLE
+from assets.delivery.mart.not_finite import ADVICE, is_not_finite
 from assets.delivery.mart.unread import Unread
 from assets.delivery.schemas import HOLD, MISSING, QUARANTINE, RETIRE, SKIP
 from assets.delivery.spec.expressions import canonical, parse, source_columns, source_expression, value_list
@@ -109,6 +110,8 @@ def _given(row: FieldRow, table: pl.DataFrame) -> pl.Expr:
 
 
 def _invalid(row: FieldRow, value: pl.Expr, table: pl.DataFrame) -> Iterator[Case]:
+    if (infinite := is_not_finite(source_expression(row), value, table)) is not None:
+        yield Case(infinite, QUARANTINE, "not_a_number", f"{row.field}: {ADVICE}")
     if row.values is not None and row.on_unmapped == "error":
         given = _given(row, table)
         unmapped = given.is_not_null() & ~given.is_in(list(value_list(row.values)))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
+import polars.selectors as cs
 
 from assets.delivery.errors import MappingError
 from assets.delivery.mart.unread import Unread, is_made_by_runs, was_read
@@ -97,6 +98,7 @@ def as_value_list(table: pl.DataFrame, on_multiple: OnMultiple = "none") -> dict
     """
     key, value = table.columns
     # as the mart writes them: 42 and not 42.0, so that keys match and values can be sent
+    table = table.with_columns(pl.when(cs.float().is_finite()).then(cs.float()))  # inf and NaN are no values
     rows = table.select(as_text(pl.col(name), table).alias(name) for name in (key, value)).drop_nulls().unique()
     if on_multiple == "none":
         rows = rows.filter(~pl.col(key).is_duplicated())

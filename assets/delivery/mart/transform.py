@@ -1,13 +1,12 @@
 """Transform staged records into target records, each with its disposition and reason.
 
-rows of stg_netsuite__<source>  ->  Transform.apply()  ->  rows of mart_<workflow>
+rows of stg_netsuite__<source>  ->  Transform.apply()  ->  rows of mart_<workflow>, see fingerprints.py for two of them
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-import duckdb
 import polars as pl
 
 from assets.delivery.cases import ALWAYS, Case, first_match
@@ -27,10 +26,6 @@ from assets.delivery.spec.expressions import (
 from assets.delivery.spec.field_mapping import Lookup
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from resources.warehouse.tables import Arrow
-
-HASH_VERSION = "2"  # of the fingerprints; with a new one every record differs once
-HASHES = ("source_hash", "payload_hash")
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,6 @@ class Transform:
     """Everything that the records of one mart have in common.
 
     Attributes:
-        con: Any connection; it computes the fingerprints.
         workflow: Name of the workflow, for error texts.
         spec: The workflow, its references resolved to value lists.
         lists: The value list of each lookup.
@@ -47,7 +41,6 @@ class Transform:
         today: The date of the run.
     """
 
-    con: duckdb.DuckDBPyConnection
     workflow: str
     spec: WorkflowSpec
     lists: ValueLists
@@ -63,7 +56,8 @@ class Transform:
             table: Rows of its staging table: the columns it reads, the key, is_inactive and is_deleted (bool).
 
         Returns:
-            MART_COLUMNS and the workflow's target fields (str; null if blank), one row per source record.
+            MART_COLUMNS and the workflow's target fields (str; null if blank), one row per source record. Its
+            fingerprints are still the texts that they are computed from.
 
         Raises:
             MappingError: An expression does not fit the table.
@@ -75,7 +69,7 @@ class Transform:
             # the rest of Polars' text, and its own exception, would show the values themselves
             problem = str(error).partition("\n")[0].partition(": [")[0]
             raise MappingError(f"{self._place(record)}: the mapping does not fit {record.table}: {problem}") from None
-        return self._hashed(mapped).select(*MART_COLUMNS, *self.spec.target_fields)
+        return mapped.select(*MART_COLUMNS, *self.spec.target_fields)
 
     def _place(self, record: RecordMap) -> str:
         return f"{self.workflow}.{record.source}"
@@ -88,7 +82,7 @@ class Transform:
         return table.with_columns(today.alias(TODAY), level.fill_null(1).cast(pl.Int32).alias(LEVEL))
 
     def _mapped(self, record: RecordMap, table: pl.DataFrame) -> pl.DataFrame:
-        """Return the mart's columns; the fingerprints are still the texts that they are computed from."""
+        """Return the mart's columns."""
         place, null = self._place(record), pl.lit(None, dtype=pl.String)
         values = {row.field: canonical(row_expression(row, place, table), table) for row in record.rows}
         cases = disposition_cases(record, values, table, self.spec.max_level, self._unread(record))
@@ -111,11 +105,6 @@ class Transform:
         read = {row.field: [*(row.lookup.chain if row.lookup else ()), row.reference] for row in record.rows}
         found = {name: [self.unread[each] for each in names if each in self.unread] for name, names in read.items()}
         return {name: unread[0] for name, unread in found.items() if unread}
-
-    def _hashed(self, mapped: pl.DataFrame) -> pl.DataFrame:
-        _texts = Arrow(mapped.select(HASHES))  # DuckDB finds it by its name
-        digests = ", ".join(f"'{HASH_VERSION}:' || left(md5({name}), 16) as {name}" for name in HASHES)
-        return mapped.with_columns(pl.DataFrame(Arrow(self.con.sql(f"select {digests} from _texts"))))
 
 
 def _serialized(columns: Iterable[str]) -> pl.Expr:

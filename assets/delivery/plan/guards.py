@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from assets.delivery.ledger.emptied import GUARD
 from assets.delivery.schemas import MANUAL, PARENT
-from assets.delivery.spec.policies import Guards, Limit
+from assets.delivery.spec.policies import Guards, Limit, SlowLimit
 from assets.delivery.target import Action
 
 # a small source loses half of its records easily
@@ -41,6 +42,7 @@ def check(
     key_field: str = "",
     of: int = 0,
     count_values: CountValues | None = None,
+    count_emptied: CountValues | None = None,
 ) -> list[Tripped]:
     """Compare a plan with the workflow's limits.
 
@@ -53,6 +55,7 @@ def check(
         key_field: The target's field with our key.
         of: The number of all our records, of which percentages are taken, if it is larger than `ours`.
         count_values: Counts the values of fields before the plan; without it a plan is taken to hold all of them.
+        count_emptied: Counts the values of fields that the runs of the last days emptied.
 
     Returns:
         The limits that the plan exceeds; empty when it may be sent.
@@ -73,6 +76,8 @@ def check(
         _compare(name, limit, rows, total, f"{rows} records would {effect}") for name, limit, rows, effect in limits
     ]
     found = [*tripped, *_emptied_fields(guards.emptied_field, plan, count_values)]
+    if count_emptied:
+        found += _emptied_slowly(guards.emptied_slowly, plan, count_values, count_emptied)
     return [*(each for each in found if each), *_source_guards(guards, records, ours, size_before)]
 
 
@@ -118,6 +123,25 @@ def _emptied_fields(limit: Limit, plan: pl.DataFrame, count_values: CountValues 
             f"the field `{name}` would lose {rows} of {totals[name]} values{' to one and the same' if after else ''}",
         )
         for name, (rows, after) in lost.items()
+    ]  # fmt: skip
+
+
+def _emptied_slowly(
+    limit: SlowLimit, plan: pl.DataFrame, count_values: CountValues | None, count_emptied: CountValues
+) -> list[Tripped | None]:
+    """Find the fields that lose their values a few at a time, as when a permission is taken away record by record."""
+    writes = plan.filter(pl.col("payload").is_not_null())
+    cleared = writes.select(pl.col("changes").list.eval(pl.element().filter(_CLEARED).struct.field("field")).explode())
+    rows = dict(cleared.drop_nulls().group_by("changes").len().sort("changes").iter_rows())
+    before = {name: count for name, count in count_emptied(list(rows)).items() if count} if rows else {}
+    values = count_values(list(before)) if before and count_values else {}
+    return [
+        _compare(
+            GUARD, limit, rows[name] + lost, total := max(values.get(name, 0), rows[name]) + lost,
+            f"the field `{name}` would have lost {rows[name] + lost} of {total} values in the runs of the last"
+            f" {limit.days} days",
+        )
+        for name, lost in before.items()
     ]  # fmt: skip
 
 

@@ -59,6 +59,7 @@ def keep_plan(
     tripped: Sequence[Tripped] = (),
     data_version: str = "",
     undone_run: str | None = None,
+    requested_by: str = "",
 ) -> Estimate:
     """Store a stamped plan; it waits for approval when a guard tripped, or when it undoes a run.
 
@@ -75,6 +76,7 @@ def keep_plan(
         "data_version": data_version,
         "kind": kind,
         "undone_run": undone_run,
+        "requested_by": requested_by or None,
         "made_by": stamp.run_id,
         "made_at": stamp.decided_at,
         "expires_at": stamp.decided_at + timedelta(hours=run.workflow.spec.plan_lifetime_hours),

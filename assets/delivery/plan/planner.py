@@ -13,13 +13,16 @@ from assets.delivery.diff.ledger_facts import read_ledger_facts
 from assets.delivery.diff.prefilter import Prefilter
 from assets.delivery.imports.selection import unselected
 from assets.delivery.ledger.account import delivered_by_others
+from assets.delivery.ledger.emptied import count_emptied
 from assets.delivery.ledger.links import save_record_url
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.recovery import close_dead
 from assets.delivery.ledger.resolution import resolve_intents
+from assets.delivery.ledger.restores import pending_restore
 from assets.delivery.ledger.runs import canary_halts, counts_of, last_run_size, update_run
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.locks import builder_lock, try_writer_lock
+from assets.delivery.ledger.unknown_creates import log_unknown_creates
+from assets.delivery.locks import LOCK_TIMEOUT_S, builder_lock, try_writer_lock
 from assets.delivery.plan.exclude import Exclusion, exclude_all
 from assets.delivery.plan.existence_check import unverified_creates
 from assets.delivery.plan.guards import Tripped, canary_guard, check
@@ -84,10 +87,10 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
     reach("plan_begins")
     with run.warehouse.writer(tuned=True) as con:
         comparison = scope.comparison(con, run)
-        facts = read_ledger_facts(con, run.workflow, stamp.decided_at)
+        facts = read_ledger_facts(con, run.workflow, stamp.decided_at, rejected=not scope.resends)
         prefilter = Prefilter(con, comparison, facts)
         undecided = prefilter.read_undecided()
-        plan = decide(run.workflow.spec, comparison.target, undecided, facts)
+        plan = decide(run.workflow.spec, comparison.target, undecided, facts, monitored=not scope.resends)
         # unchanged records write nothing, so only the others need be excluded
         exclusions = [
             *mode_exclusions(plan, mode, undecided.links, unselected(con, run.workflow, creates_of(plan))),
@@ -103,6 +106,7 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
                 size_before=last_run_size(con, run.workflow.name) if scope.kind is PlanKind.SYNC else 0,
                 key_field=run.target.key_field, of=prefilter.count_linked(),
                 count_values=partial(prefilter.count_values, plan),
+                count_emptied=partial(count_emptied, con, run.workflow, run.workflow.spec.guards.emptied_slowly.days),
             ),
             *canary_guard(plan, canary_halts(con, run.workflow.name, stamp.workflow_version)),
         ]  # fmt: skip
@@ -117,11 +121,14 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
 
 
 def _close_interrupted(run: RunContext) -> None:
-    """Resolve what a killed run left open, unless another run is sending at the moment."""
-    with try_writer_lock(run.warehouse, run.workflow.spec.connection_name) as alone:
+    """Resolve what a killed run left open, unless another run is sending; after a restore, wait for that run."""
+    with run.warehouse.writer(transaction=False) as con:
+        wait_s = LOCK_TIMEOUT_S if pending_restore(con, run.workflow.name) else 0.0
+    with try_writer_lock(run.warehouse, run.workflow.spec.connection_name, wait_s) as alone:
         with run.warehouse.writer() as con:
             ensure_ledger(con)
             if alone:
                 close_dead(con, run.workflow.name, run.now)
         if alone:
+            log_unknown_creates(run)
             resolve_intents(run)

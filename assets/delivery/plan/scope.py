@@ -24,6 +24,7 @@ class Everything:
     """All records of the workflow."""
 
     kind = PlanKind.SYNC
+    resends = False
 
     def require_current(self, run: RunContext) -> Mapping[str, object]:
         """Return the columns of sync_runs that say from which state of the target this run plans.
@@ -55,11 +56,14 @@ class SelectedRecords:
     Attributes:
         keys: KEY.
         unverified: The target ids of records that may exist, but could not be looked up in this run.
+        resends: A person asked to send them again: fields that are not monitored count as well, and so do records that
+            the target rejected with the same values.
         table: The temporary table of the keys.
     """
 
     keys: pl.DataFrame
     unverified: Collection[str] = ()
+    resends: bool = False
     kind: ClassVar = PlanKind.REALTIME
     table: ClassVar = "_selected"
 

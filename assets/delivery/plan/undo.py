@@ -15,6 +15,7 @@ from assets.delivery.ledger.decisions import read_upstream
 from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.normalization import target_hash
 from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.restores import last_restore
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.keep import Stamp, keep_plan
 from assets.delivery.plan.undo_row import CHANGES, Change, Written, undo_row
@@ -55,12 +56,26 @@ def runs_to_undo(warehouse: Warehouse, run: str) -> list[tuple[str, str]]:
             " order by workflow",
             [run],
         ).fetchall()
+        known = last_restore(con), _last_position(con, rows)
     if len({run_id for run_id, _ in rows}) != 1:
         raise SyncError(f"{'several runs begin' if rows else 'no run that sent records begins'} with {run}")
+    restore, last = known
+    if restore and last <= restore.position:
+        raise SyncError(
+            f"run {rows[0][0][:8]} cannot be undone: {restore.text}, so what later runs sent is not in the ledger"
+        )
     return [(str(run_id), str(workflow)) for run_id, workflow in rows]
 
 
-def make_undo(run: RunContext, undone_run: str, *, records: Sequence[str] = (), where: str = "") -> PlannedUndo:
+def _last_position(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str]]) -> int:
+    """Return the place of the last attempt of a run in the ledger's sequence."""
+    query = "select coalesce(max(position), 0) from sync_attempts where run_id = ?"
+    return max((int(con.execute(query, [run_id]).fetchall()[0][0]) for run_id, _ in rows), default=0)
+
+
+def make_undo(
+    run: RunContext, undone_run: str, *, records: Sequence[str] = (), where: str = "", requested_by: str = ""
+) -> PlannedUndo:
     """Make the plan that undoes what one run wrote.
 
     Args:
@@ -68,6 +83,7 @@ def make_undo(run: RunContext, undone_run: str, *, records: Sequence[str] = (), 
         undone_run: The run to undo.
         records: NetSuite ids of the records to undo; all if empty.
         where: SQL condition over action, source, source_id, target_id and the mapped fields of the mart.
+        requested_by: The name of the person who asks for it.
 
     Raises:
         SyncError: The run has no confirmed writes of these records, or the condition is not valid.
@@ -91,7 +107,7 @@ def make_undo(run: RunContext, undone_run: str, *, records: Sequence[str] = (), 
     stamp = Stamp.new(run)
     plan = stamp.on(pl.DataFrame(rows, schema=PLAN_SCHEMA))
     with run.warehouse.writer() as con:
-        keep_plan(con, run, plan, stamp, PlanKind.UNDO, undone_run=undone_run)
+        keep_plan(con, run, plan, stamp, PlanKind.UNDO, undone_run=undone_run, requested_by=requested_by)
     return PlannedUndo(stamp.plan_id, plan, plan.filter(pl.col("reason_code") == "conflict").height)
 
 

@@ -18,6 +18,7 @@ from assets.delivery.ledger.account import check_account
 from assets.delivery.ledger.attempts import open_intents
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.recovery import close_dead
+from assets.delivery.ledger.restores import pending_restore
 from assets.delivery.ledger.runs import is_proven_by_full_run, update_run
 from assets.delivery.ledger.sequence import last_position
 from assets.delivery.locks import builder_lock, try_writer_lock
@@ -45,8 +46,9 @@ class RealtimeResult:
 
 
 def sync_records(
-    run: RunContext, keys: pl.DataFrame, *, read_system: SystemReader | None = None, base_url: str = ""
-) -> RealtimeResult:
+    run: RunContext, keys: pl.DataFrame, *, read_system: SystemReader | None = None, base_url: str = "",
+    resend: bool = False,
+) -> RealtimeResult:  # fmt: skip
     """Bring selected records up to date in the target.
 
     Args:
@@ -54,12 +56,13 @@ def sync_records(
         keys: KEY: the records with all of their ancestors, of any source; those of other workflows are ignored.
         read_system: Reads records of the target system for lookups.
         base_url: The target's base URL, for links to its records.
+        resend: A person asked to send the records again; see `SelectedRecords`.
 
     Raises:
         MappingError, SyncError, IntegrationError: As in a full run; what was sent is in the ledger.
     """
     sources = [record.source for record in run.workflow.spec.records]
-    scope = SelectedRecords(keys.filter(pl.col("source").is_in(sources)))
+    scope = SelectedRecords(keys.filter(pl.col("source").is_in(sources)), resends=resend)
     if scope.keys.is_empty():
         return RealtimeResult("no record of this workflow")
     reason = _reason_to_wait(run)
@@ -81,6 +84,9 @@ def _reason_to_wait(run: RunContext) -> str:
         missing = [name for name in tables if not has_table(con, name)]
         if missing or not is_proven_by_full_run(con, workflow.name, spec.version):
             return "no full run with this version of the workflow file has finished; the next one syncs the records"
+        restore = pending_restore(con, workflow.name)
+        if restore:
+            return f"{restore.text}; the next full run syncs the records"
         if list(columns_of(con, workflow.mart)) != [*MART_COLUMNS, *spec.target_fields]:
             return "the mart has other columns; the next full run rebuilds it and syncs the records"
     return ""
@@ -133,7 +139,7 @@ def refresh_target_state(run: RunContext, scope: SelectedRecords) -> SelectedRec
 def _query(con: duckdb.DuckDBPyConnection, run: RunContext, scope: SelectedRecords) -> RecordQuery:
     """Return the query for the target records that undecided records may correspond to."""
     comparison = scope.comparison(con, run)
-    prefilter = Prefilter(con, comparison, read_ledger_facts(con, run.workflow, run.now))
+    prefilter = Prefilter(con, comparison, read_ledger_facts(con, run.workflow, run.now, rejected=not scope.resends))
     rows = prefilter.read_undecided_targets(scope.table)
     known = {target_id: key for key, *target_ids, _ in rows for target_id in target_ids if target_id}
     new = [place for _, target_id, linked_id, place in rows if not target_id and not linked_id]

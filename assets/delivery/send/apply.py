@@ -17,7 +17,7 @@ from assets.delivery.ledger.account import bind_account
 from assets.delivery.ledger.attempts import created_since, creates_without_outcome
 from assets.delivery.ledger.decisions import read_upstream, write_decisions
 from assets.delivery.ledger.freshness import advance_target_state, made_by, require_tables, updated_in_real_time
-from assets.delivery.ledger.links import read_links, remember_values
+from assets.delivery.ledger.links import confirm_restored, read_links, remember_values
 from assets.delivery.ledger.normalization import record_normalizations
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState, StoredPlan
@@ -39,7 +39,7 @@ from assets.delivery.send.confirm import (
     update_target_state,
 )
 from assets.delivery.send.deliver import Progress, deliver
-from assets.delivery.send.outcomes import Delivery
+from assets.delivery.send.outcomes import Delivery, stop_text
 from assets.delivery.send.staleness import (
     EXISTS,
     MAY_EXIST,
@@ -48,6 +48,7 @@ from assets.delivery.send.staleness import (
     exclude_updated_in_real_time,
     only_parts,
     parse_filters,
+    require_known,
 )
 from assets.delivery.target import Action
 from resources.clock import steady
@@ -135,6 +136,7 @@ def run_sync(
         SyncError: The plan does not exist, was sent before, waits for approval, or has expired.
     """
     filters = parse_filters(only)
+    require_known(filters, run.workflow.spec.target_fields)
     with writer_lock(run.warehouse, run.workflow.spec.connection_name):
         calls_before, started = run.target.calls, monotonic()
         if _writes(run, plan_id, kind):
@@ -245,7 +247,7 @@ def _record(run: RunContext, taken: _Taken, delivery: Delivery, decisions: pl.Da
         stale = taken.plan.filter(pl.col("reason_code").is_in(STALE)).select(KEY)
         touched = pl.concat([keys_frame(delivery.outcomes), stale])
         decisions = decisions.join(touched, on=KEY, how="semi")
-    note = str(delivery.stop) if delivery.stop else None
+    note = stop_text(delivery.stop)
     reach("bookkeeping_begins")
     with run.warehouse.writer() as con:
         _write_results(con, run, decisions)
@@ -277,6 +279,7 @@ def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken,
         as_mapped=not taken.is_undo and "field" not in taken.filters,
     )  # fmt: skip
     upsert(con, "sync_links", links.join(taken.links, on=LINK_KEY, how="anti", nulls_equal=True))
+    confirm_restored(con, run.workflow.name, _without_edits(taken, links))
     if taken.is_undo:
         mart = read_frame(con, f"select source, source_id, disposition from {quoted(run.workflow.mart)}")
         upsert(con, "sync_undo_holds", undo_holds_of(run, taken.stored, taken.plan, delivery, mart))
@@ -288,6 +291,10 @@ def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken,
 def _without_baseline(taken: _Taken, links: pl.DataFrame) -> pl.DataFrame:
     """Return KEY of the links whose values are those of the target from now on; edits that stay there do not count."""
     same = taken.links.filter(pl.col("value_hashes").is_not_null())
+    return _without_edits(taken, links.join(same, on=LINK_KEY, how="anti", nulls_equal=True))
+
+
+def _without_edits(taken: _Taken, links: pl.DataFrame) -> pl.DataFrame:
+    """Return KEY of the links whose records have no edits that stay in the target."""
     edited = taken.plan.filter(pl.col("reason_code").is_in(["drift_reported", "drift_adopted"]))
-    changed = links.join(same, on=LINK_KEY, how="anti", nulls_equal=True)
-    return changed.join(edited, on=KEY, how="anti").select(KEY)
+    return links.join(edited, on=KEY, how="anti").select(KEY)

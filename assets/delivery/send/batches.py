@@ -31,7 +31,7 @@ class Step:
     `image` is JSON of the changes before and after, from which an undo is made; `request_hash` is its fingerprint,
     which the ledger shows instead of the values. `restores` marks a value that was edited in the target or changed by
     it. `below` is the target id of the parent that a record keeps unless its parent is
-    among the changes.
+    among the changes. `emptied` is JSON of the fields that lose their value.
     """
 
     key: SourceKey
@@ -47,6 +47,7 @@ class Step:
     attempt_id: str
     restores: bool = False
     below: str | None = None
+    emptied: str | None = None
 
 
 def plan_steps(plan: pl.DataFrame) -> list[Step]:
@@ -83,7 +84,14 @@ def _step(row: Mapping[str, Any]) -> Step:
         attempt_id=uuid.uuid4().hex,
         restores=row["reason_code"] in RESTORED,
         below=None if action is Action.CREATE else row["parent_target_id"],
+        emptied=_emptied(changes),
     )
+
+
+def _emptied(changes: Sequence[Change]) -> str | None:
+    """Return the fields that lose their value, as JSON; None if none does."""
+    names = [each["field"] for each in changes if each["before"] is not None and each["after"] is None]
+    return json.dumps([name for name in names if name != PARENT]) if names else None
 
 
 def _image(action: Action, changes: Sequence[Change], values: Mapping[str, str | None]) -> Sequence[Change]:

@@ -20,7 +20,9 @@ from resources.warehouse.tables import columns_of, insert_frame, quoted
 LINK_KEY = [*KEY, "target_id", "parent_target_id", "payload_hash", "target_hash", "workflow_version"]
 
 _SENT_COLUMNS = (*KEY, "target_id", "parent_target_id", "matched_by", "payload_hash", "target_hash")
-_LINK_COLUMNS = ("workflow", "target", *_SENT_COLUMNS, "workflow_version", "run_id", "confirmed_at", "value_hashes")
+_LINK_COLUMNS = (
+    "workflow", "target", *_SENT_COLUMNS, "workflow_version", "run_id", "confirmed_at", "value_hashes", "restored",
+)  # fmt: skip
 
 
 def links_of(
@@ -58,7 +60,7 @@ def links_of(
     unchanged = _unchanged_links(plan.join(confirmed, on=KEY, how="anti"), known, as_mapped=as_mapped)
     return (
         pl.concat([links, unchanged])
-        .join(known.select(*KEY, "value_hashes"), on=KEY, how="left", maintain_order="left")
+        .join(known.select(*KEY, "value_hashes", "restored"), on=KEY, how="left", maintain_order="left")
         .with_columns(
             pl.lit(run.workflow.name).alias("workflow"),
             pl.lit(run.workflow.spec.target).alias("target"),

@@ -19,11 +19,11 @@ from assets.delivery.ledger.unkeyed import LostCreate, Possible, format_existing
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT, SourceKey
 from assets.delivery.send.batches import Step, batches, parent_ids, plan_steps, with_parent
-from assets.delivery.send.outcomes import PARENT_MISSING, SEVERAL, Delivery
+from assets.delivery.send.outcomes import PARENT_MISSING, SEVERAL, Delivery, deferred_reason
 from assets.delivery.send.read_back import confirmation_of, mismatches, read_back
 from assets.delivery.send.unexplained import judge_unexplained
 from assets.delivery.target import UNFINISHED, Action, Outcome, Target, Verdict, Write
-from resources.errors import ContractError, IntegrationError
+from resources.errors import ContractError, IntegrationError, QuotaExhaustedError
 from resources.failpoints import reach
 
 Progress = Callable[[int, int], None]
@@ -109,7 +109,7 @@ class _Sender:
         """Send one batch; steps that cannot be sent get an outcome that gives the reason."""
         if self.delivery.stop:
             reason = f"not sent: the run stopped first ({self.delivery.stop})"
-            self._close([(step, Outcome(Verdict.NOT_SENT, reason=reason)) for step in batch])
+            self._close([(step, self._deferred(Outcome(Verdict.NOT_SENT, reason=reason))) for step in batch])
             return
         ready, orphans = self._with_parents(batch)
         self._close([(step, _ORPHAN) for step in orphans])
@@ -121,10 +121,18 @@ class _Sender:
         self.delivery.writes |= {step.key: write for step, write in ready}
         outcomes = self._resolve_unknown(ready, outcomes)
         outcomes = judge_unexplained(self._run, [step.key for step, _ in ready], outcomes)
+        outcomes = [self._deferred(each) for each in outcomes]
         self._log(self._close([(step, outcome) for (step, _), outcome in zip(ready, outcomes, strict=True)]))
         if isinstance(self.delivery.stop, InterruptedDeliveryError):
             self.flush()
             raise self.delivery.stop.cause
+
+    def _deferred(self, outcome: Outcome) -> Outcome:
+        """Return an outcome that says until when a record is deferred, if the day's quota stopped it."""
+        stop = self.delivery.stop
+        if outcome.verdict is Verdict.NOT_SENT and isinstance(stop, QuotaExhaustedError):
+            return replace(outcome, reason=deferred_reason(stop))
+        return outcome
 
     def verify(self, batch: Sequence[Step]) -> None:
         """Read a canary batch back; a record that is missing or differs stops the run."""
@@ -262,7 +270,7 @@ class _Sender:
         """Commit the intents of this batch together with the outcomes of the previous one."""
         self._pending += [
             self._attempt(step, AttemptState.INTENT, Outcome(Verdict.UNKNOWN))._replace(
-                parent_target_id=write.parent_id, existing_ids=self._existing_ids(write)
+                parent_target_id=write.parent_id, existing_ids=self._existing_ids(write), emptied=step.emptied
             )
             for step, write in ready
         ]

@@ -4,10 +4,11 @@ deliver  ->  Delivery  ->  .decisions(plan)  ->  sync_<workflow>, sync_decisions
 """
 
 from dataclasses import dataclass, field
+from datetime import UTC
 
 import polars as pl
 
-from assets.delivery.diff.edits import EDITED
+from assets.delivery.diff.edits import EDITED, EDITED_OR_SENT
 from assets.delivery.schemas import KEY, REJECTED_REASON, SourceKey
 from assets.delivery.target import Action, Outcome, Verdict, Write
 from resources.errors import QuotaExhaustedError
@@ -15,7 +16,24 @@ from resources.errors import QuotaExhaustedError
 PARENT_MISSING = "parent_missing"  # code of an outcome: not sent, because its parent is not in the target
 SEVERAL = "several_candidates"  # code of an outcome: sent without a response, and one of several records may be it
 
+QUOTA_EXHAUSTED = "quota_exhausted"  # reason code of a deferred record
+
 _CORRECTION = dict.fromkeys([*KEY, "_action", "_code", "_reason", "_target_id"], pl.String)
+
+
+def deferred_reason(stop: QuotaExhaustedError) -> str:
+    """Return until when the records that the day's quota stopped are deferred."""
+    until = (
+        f"{stop.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if stop.until else f"{stop.system} accepts requests again"
+    )
+    return f"deferred until {until}: the day's quota is used up; the next run sends it"
+
+
+def stop_text(stop: Exception | None) -> str | None:
+    """Return why sending stopped; the day's quota is no failure, and says until when the rest is deferred."""
+    if isinstance(stop, QuotaExhaustedError):
+        return f"{deferred_reason(stop)} ({stop})"
+    return str(stop) if stop else None
 
 
 @dataclass
@@ -44,7 +62,7 @@ class Delivery:
         )
         planned = plan.select(*KEY, "action", "reason_code", "reason", "target_id")
         # an edit in the target is reported whatever the outcome of the record
-        edit = pl.col("reason").str.extract(f"(; {EDITED}.*)$").fill_null("")
+        edit = pl.col("reason").str.extract(f"(; (?:{EDITED}|{EDITED_OR_SENT}: ).*)$").fill_null("")
         return planned.join(corrections, on=KEY, how="left", maintain_order="left").select(
             *KEY,
             pl.coalesce("_action", "action").alias("action"),
@@ -65,5 +83,5 @@ class Delivery:
         if outcome.code == SEVERAL:
             return Action.AMBIGUOUS, outcome.code, outcome.reason, None
         if outcome.verdict is Verdict.NOT_SENT and isinstance(self.stop, QuotaExhaustedError):
-            return Action.DEFERRED, "quota_exhausted", outcome.reason, outcome.target_id
+            return Action.DEFERRED, QUOTA_EXHAUSTED, outcome.reason, outcome.target_id
         return Action.FAILED, outcome.verdict, outcome.reason, outcome.target_id

@@ -12,7 +12,8 @@ import polars as pl
 from assets.delivery.errors import SyncError
 from assets.delivery.plan.exclude import exclude
 from assets.delivery.schemas import DELIVER, KEY, PARENT, SourceKey, keys_frame
-from assets.delivery.target import Action, Target
+from assets.delivery.target import WRITING, Action, Target
+from assets.result_texts import did_you_mean
 
 FILTERS = ("action", "record", "field")
 STALE = ("stale_source", "stale_target")  # reason codes
@@ -40,6 +41,22 @@ def parse_filters(only: Sequence[str]) -> dict[str, list[str]]:
             raise SyncError(f"--only {text}: use {', '.join(f'{each}=…' for each in FILTERS)}")
         filters.setdefault(name, []).append(value)
     return filters
+
+
+def require_known(filters: Mapping[str, Sequence[str]], fields: Collection[str]) -> None:
+    """Check the actions and the fields of `--only`.
+
+    Raises:
+        SyncError: A plan has no such action, or the workflow maps no such field.
+    """
+    known: dict[str, list[str]] = {
+        "action": sorted(each.value for each in WRITING),
+        "field": sorted({*fields, PARENT}),
+    }
+    for name, names in known.items():
+        for value in filters.get(name, ()):
+            if value not in names:
+                raise SyncError(f"--only {name}={value}: {did_you_mean(value, names)}known are {', '.join(names)}")
 
 
 def only_parts(plan: pl.DataFrame, filters: Mapping[str, Sequence[str]], active_field: str) -> pl.DataFrame:

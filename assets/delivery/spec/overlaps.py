@@ -10,17 +10,18 @@ from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.workflow import Workflow
 
 
-def overlaps(workflows: Sequence[Workflow], part_of: Callable[[Workflow], object]) -> Iterator[str]:
+def overlaps(workflows: Sequence[Workflow], part_of: Callable[[Workflow], Sequence[str]]) -> Iterator[str]:
     """Yield a warning for each pair of workflows whose selections may have records in common.
 
     Args:
         workflows: The workflows.
-        part_of: Returns the part of an account that a workflow writes to, such as a Precoro field.
+        part_of: Returns the part of an account that a workflow writes to, such as a Precoro field, by id or name.
     """
     for one, other in combinations(workflows, 2):
-        if (one.spec.target, one.spec.connection_name, part_of(one)) != (
-            other.spec.target, other.spec.connection_name, part_of(other),
-        ):  # fmt: skip
+        if (one.spec.target, one.spec.connection_name) != (other.spec.target, other.spec.connection_name):
+            continue
+        pairs = [*zip(part_of(one), part_of(other), strict=True)]
+        if not all(map(_may_be_same, pairs)):
             continue
         shared = [
             mine.source
@@ -29,12 +30,18 @@ def overlaps(workflows: Sequence[Workflow], part_of: Callable[[Workflow], object
             if mine.source == theirs.source and not _are_disjoint(mine, theirs)
         ]
         names = ", ".join(shared)
+        unknown = "".join(f" (if {mine} and {theirs} are the same)" for mine, theirs in pairs if mine != theirs)
         if shared:
             yield (
-                f"{one.name} and {other.name} both write to {one.spec.target} and may want the same {names}:"
+                f"{one.name} and {other.name} both write to {one.spec.target}{unknown} and may want the same {names}:"
                 " records that both select would be written by both in turn; give them other subsidiaries with"
                 " `subsidiary_scope: primary`, or other stages"
             )
+
+
+def _may_be_same(parts: tuple[str, str]) -> bool:
+    """Return whether two names mean the same: only the account knows whose id a number is."""
+    return parts[0] == parts[1] or parts[0].isdecimal() != parts[1].isdecimal()
 
 
 def _are_disjoint(one: RecordMap, other: RecordMap) -> bool:

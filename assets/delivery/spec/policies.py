@@ -74,6 +74,12 @@ class Limit(Strict):
         return ", ".join(filter(None, (share, rows)))
 
 
+class SlowLimit(Limit):
+    """A guard's limit over the runs of several days."""
+
+    days: int = Field(30, ge=0, description="Days on which the workflow ran that count together; 0: the guard is off.")
+
+
 class Guards(Strict):
     """Limits on the changes of one run; a plan beyond them needs approval."""
 
@@ -84,6 +90,10 @@ class Guards(Strict):
     clear_values: Limit = Field(Limit(percent=1, rows=20), description="Records that would lose the value of a field.")
     emptied_field: Limit = Field(
         Limit(percent=75, floor=2), description="Values of one field that would become blank, of those it has."
+    )
+    emptied_slowly: SlowLimit = Field(
+        SlowLimit(percent=10, rows=100),
+        description="Values of one field that became blank in the runs of the last `days`, of those it had.",
     )
     key_change: Limit = Field(
         Limit(percent=0, rows=0, floor=0), description="Records whose key in the target would change."

@@ -29,6 +29,7 @@ class Override:
     realtime: bool | None = None
     at: str = ""
     reason: str = ""
+    decided_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,18 @@ class Switches:
         realtime = workflow.spec.realtime if override.realtime is None else override.realtime
         setting = f"{'on' if active else 'off'}, real time {'on' if realtime else 'off'}"
         reason = f": {override.reason}" if override.reason else ""
-        origin = f"since {override.at}{reason}" if override.at else "as set in its file"
+        person = f" by {override.decided_by}" if override.decided_by else ""
+        origin = f"since {override.at}{person}{reason}" if override.at else "as set in its file"
         return State(active, realtime, f"{setting} ({origin})")
 
     def override(
-        self, name: str, *, active: bool | None = None, realtime: bool | None = None, reason: str = ""
+        self,
+        name: str,
+        *,
+        active: bool | None = None,
+        realtime: bool | None = None,
+        reason: str = "",
+        decided_by: str = "",
     ) -> Override:
         """Store an override; a setting that is None keeps its earlier override."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +98,7 @@ class Switches:
                 earlier.realtime if realtime is None else realtime,
                 f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
                 reason,
+                decided_by,
             )
             write_atomically(self._path, json.dumps({each: asdict(kept) for each, kept in overrides.items()}, indent=1))
             return overrides[name]

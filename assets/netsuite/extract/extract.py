@@ -1,238 +1,39 @@
 """Keep the raw tables equal to NetSuite's: read what changed after the last run, or everything.
 
-sync_watermarks  ->  NetSuite (rows, deletions, children of changed records)  ->  load  ->  raw_netsuite__*
-
-The next watermark is NetSuite's time before the first query. There is no upper bound: a row that changes during the
-read arrives now or next time. Rows, deletions and watermark are written in one transaction, after the last call.
+extract()           one record type
+extract_selected()  some records of one record type
+extract_all()       several record types at once, in `extract_all.py`
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from pathlib import Path
-from time import perf_counter
 from types import MappingProxyType
 
-import duckdb
-
-from assets.netsuite.extract.capabilities import LIMITS, Capabilities, KnownColumns
-from assets.netsuite.extract.custom_field_types import columns_with_values, read_field_types, write_field_types
-from assets.netsuite.extract.deletions import warn_of_absent
-from assets.netsuite.extract.load import LoadCounts, RawBatch, load
-from assets.netsuite.extract.metrics import ExtractionReport, record_read, unreported_warning
-from assets.netsuite.extract.raw_queries import changed_parents, latest_extracted_at
-from assets.netsuite.extract.reader import Reader
-from assets.netsuite.extract.readings import Reading, last_reading, rows_of_deleted
+from assets.netsuite.extract.extraction import Extraction
+from assets.netsuite.extract.known_state import read_known
+from assets.netsuite.extract.metrics import ExtractionReport
 from assets.netsuite.extract.settings import ExtractionSettings
-from assets.netsuite.extract.spool import scratch, spool_query
-from assets.netsuite.extract.strategy import Extracted, SourceState, Strategy
-from assets.netsuite.extract.watermarks import (
-    LOCAL_TIME_OVERLAP_S,
-    Watermark,
-    naive_utc,
-    read_watermarks,
-    write_watermark,
-)
-from assets.netsuite.record_types import RECORD_TYPES, record_type_of
-from resources.errors import ContractError, TransientError
-from resources.json_body import named
 from resources.netsuite.client import NetSuiteClient
-from resources.netsuite.errors import MissingTableError
-from resources.warehouse.bindings import NETSUITE, bind, find_conflict
-from resources.warehouse.connection import connect
-from resources.warehouse.tables import quoted
 from resources.warehouse.warehouse import Warehouse
 
-MIN_MEMORY_MB, ROWS_PER_MB, MB_PER_MB = 64, 4000, 4  # of DuckDB's memory during a load, by rows and by megabytes read
 LOCK_TIMEOUT_S = 3600.0
-REPAIRED = "values that are no text, read with U+FFFD for what is none, or as JSON; correct them in NetSuite"
 DEFAULTS = ExtractionSettings()
 NONE_DELETED: Mapping[str, datetime] = MappingProxyType({})
 
 
-class Extraction:
-    """One extraction of one record type."""
+def account_lock(warehouse: Warehouse) -> AbstractContextManager[object]:
+    """Between machines, hold the account's lock: one read uses all the concurrency slots of the account."""
+    return warehouse.lock("netsuite", LOCK_TIMEOUT_S) if warehouse.backend.is_shared else nullcontext()
 
-    def __init__(
-        self, warehouse: Warehouse, client: NetSuiteClient, name: str, settings: ExtractionSettings, run_id: str
-    ) -> None:
-        self._started, self._calls, self._used_s = perf_counter(), client.calls, client.concurrency.used_s
-        self._warehouse, self._client, self._settings, self._run_id = warehouse, client, settings, run_id
-        self._record_type = record_type_of(name)
-        self._findings_key = f"columns {name}"
-        now = client.clock.now()
-        with warehouse.writer(transaction=False) as con:
-            conflict = find_conflict(con, NETSUITE, client.account)
-            if conflict:
-                raise ContractError("netsuite", f"read {name}", conflict)
-            self._capabilities = Capabilities(con, now, settings.capability_hours)
-            self._known_columns = self._read_known_columns(con)
-            self._read_after = latest_extracted_at(con, self._record_type)
-            self._state = self._read_state(con, now)
-        self._watermark = self._state.watermark
-        self._watermark_at: datetime | None = None  # NetSuite's time before the first query
-        if self._capabilities.is_fresh(LIMITS):
-            client.apply_limits(self._capabilities.get(LIMITS))
 
-    def _read_state(self, con: duckdb.DuckDBPyConnection, now: datetime) -> SourceState:
-        watermarks = read_watermarks(con)
-        watermark, reading = watermarks.get(self._record_type.table), last_reading(con)
-        if watermark is None:
-            return SourceState(None, [], now, reading=reading)
-        with_deletions = [
-            watermarks.get(each.table) for each in RECORD_TYPES.values() if each.modified and each.deleted_types
-        ]
-        parent_type = RECORD_TYPES[self._record_type.parent_type]
-        parents = changed_parents(con, parent_type, watermark) if self._record_type.parent else []
-        return SourceState(
-            watermark,
-            parents,
-            now,
-            watermark.shared_deleted_from(with_deletions),
-            rows_of_deleted(con, self._record_type),
-            reading,
-        )
-
-    def _read_known_columns(self, con: duckdb.DuckDBPyConnection) -> KnownColumns:
-        findings, is_fresh = self._capabilities.get(self._findings_key), self._capabilities.is_fresh(self._findings_key)
-        missing = findings.get("missing", []) if findings and is_fresh else []
-        outdated = columns_with_values(con, self._record_type, missing)
-        return KnownColumns(findings, is_fresh, outdated, read_field_types(con, self._record_type.name))
-
-    def run(self, *, full: bool, reconcile: bool = False) -> ExtractionReport:
-        """Read and load; see `extract`."""
-        with scratch(self._warehouse.folder) as folder:
-            reader = self._reader(folder)
-            if full or self._watermark is None:  # in parallel, what the first page needs: even small accounts allow it
-                prefetches = [self._client.server_time, self._client.learn_limits, reader.columns.prefetch]
-                list(self._client.concurrency.map_unordered(lambda prefetch: prefetch(), prefetches))
-            self._watermark_at = watermark_at = self._client.server_time()
-            try:
-                extracted = self._strategy(reader).read(full=full, reconcile=reconcile)
-            except MissingTableError as error:
-                optional = self._settings.optional_tables & {self._record_type.name, self._record_type.table}
-                if self._watermark is not None or not (optional or self._record_type.optional):
-                    raise  # a table that was loaded before cannot be missing
-                reader.warn(f"{error.reason}; the table is optional and stays empty")
-                return self._load(reader, Extracted("missing", []), None)
-            return self._load(reader, extracted, self._next_watermark(reader, extracted, watermark_at))
-
-    def _next_watermark(self, reader: Reader, extracted: Extracted, watermark_at: datetime) -> Watermark:
-        zone = self._client.session_zone_offset if self._record_type.modified else None
-        before, began_at = self._watermark, self._state.began_at
-        watermark = Watermark(
-            source_table=self._record_type.table,
-            watermark_at=watermark_at,
-            overlap_s=max(self._settings.overlap_s, LOCAL_TIME_OVERLAP_S if reader.columns.local_times else 0),
-            columns_hash=reader.query.fingerprint,
-            zone_offset_s=None if zone is None else int(zone.total_seconds()),
-            began_at=began_at,
-            run_id=self._run_id,
-            reconciled_at=began_at if extracted.is_complete else (before.reconciled_at if before else None),
-        )
-        if before is not None and extracted.found_nothing:
-            # a role that lost its rows sees no changes either, so the next run reads this time range again
-            return replace(watermark, watermark_at=before.watermark_at, zone_offset_s=before.zone_offset_s)
-        return watermark
-
-    def run_selected(self, ids: Sequence[str], reported_deleted: Mapping[str, datetime]) -> set[str]:
-        """Read and load some records; see `extract_selected`."""
-        with scratch(self._warehouse.folder) as folder:
-            reader = self._reader(folder)
-            extracted = self._strategy(reader).read_selected(ids, reported_deleted)
-            self._load(reader, extracted, None)
-            spools = [spool for spool in extracted.spools if spool.rows]
-            if not spools:
-                return set()
-            with connect() as con:
-                return {row[0] for row in con.execute(spool_query(spools, quoted(reader.query.key))).fetchall()}
-
-    def _strategy(self, reader: Reader) -> Strategy:
-        return Strategy(self._warehouse, self._client, reader, self._settings, self._state)
-
-    def _reader(self, folder: Path) -> Reader:
-        custom = self._settings.custom_columns.get(self._record_type.name, ())
-        return Reader(self._client, self._record_type, folder, custom, self._known_columns)
-
-    def _load(self, reader: Reader, extracted: Extracted, watermark: Watermark | None) -> ExtractionReport:
-        read_s, name, clock = perf_counter() - self._started, self._record_type.name, self._client.clock
-        self._record_capabilities(reader)
-        with self._warehouse.writer(tuned=True) as con:
-            con.execute(f"set memory_limit = '{self._memory_mb(extracted)}MB'")
-            con.execute("set threads = 1")  # each thread keeps a row group of its own in memory
-            con.execute("set preserve_insertion_order = false")  # rows stream instead of waiting in memory
-            if extracted.mode != "selected":
-                self._ensure_not_overtaken(con)
-            reading = self._reading(con)
-            batch = RawBatch(
-                self._record_type,
-                reader.columns.declared,
-                extracted,
-                self._read_after,
-                reading.number,
-                self._watermark.reported_from(reader.query.fingerprint) if self._watermark else "",
-            )
-            counts = load(con, batch, self._settings, now=clock.now(), run_id=self._run_id)
-            bind(con, NETSUITE, self._client.account, clock.now().replace(tzinfo=None), self._run_id)
-            self._capabilities.save(con, clock.now(), self._run_id)
-            write_field_types(con, name, reader.columns.field_types, clock.now(), self._run_id)
-            if watermark is not None:
-                write_watermark(con, watermark, clock.now())
-            if counts.unreported:
-                reader.warn(unreported_warning(con, counts.unreported))
-            warn_of_absent(con, reader)
-            report = self._report(reader, extracted, counts, read_s)
-            record_read(con, self._run_id, report, reading)
-        return report
-
-    def _reading(self, con: duckdb.DuckDBPyConnection) -> Reading:
-        """Return this reading; without NetSuite's time of its own it is at least as late as those before it began."""
-        before, now = self._state.reading, naive_utc(self._client.clock.now())
-        netsuite_at = naive_utc(self._watermark_at) if self._watermark_at else before.netsuite_at
-        return Reading(last_reading(con).number + 1, before.number, netsuite_at, now)
-
-    def _memory_mb(self, extracted: Extracted) -> int:
-        """Return the memory limit of the load; it grows with the number of rows and their size."""
-        seen = extracted.coverage.seen if extracted.coverage else ()
-        rows = max((spool.rows for spool in (*extracted.spools, *seen)), default=0)
-        megabytes = sum(spool.bytes for spool in extracted.spools) // 2**20
-        needed = MIN_MEMORY_MB + rows // ROWS_PER_MB + megabytes * MB_PER_MB
-        limit = min(self._settings.memory_mb, needed)
-        return max(limit, self._warehouse.backend.min_memory_mb)
-
-    def _record_capabilities(self, reader: Reader) -> None:
-        if reader.columns.is_final:
-            self._capabilities.record(self._findings_key, asdict(reader.columns.findings))
-        if self._client.limits is not None:
-            self._capabilities.record(LIMITS, dict(self._client.limits))
-
-    def _ensure_not_overtaken(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Raise if another run has loaded the table during this read: our rows may be older than its rows."""
-        if read_watermarks(con).get(self._record_type.table) != self._watermark:
-            reason = "another run wrote this table during this read; run again"
-            raise TransientError("netsuite", f"load {self._record_type.name}", reason)
-
-    def _report(self, reader: Reader, extracted: Extracted, counts: LoadCounts, read_s: float) -> ExtractionReport:
-        unrouted = sum(spool.unrouted for spool in extracted.spools)
-        if unrouted:
-            reader.warn(f"{unrouted} rows have no known stage; their status decides, and rows without one are held")
-        if repaired := {each for spool in extracted.spools for each in spool.repaired}:
-            reader.warn(f"{REPAIRED}: {named(repaired)}")
-        if left_out := sorted({each for spool in extracted.spools for each in spool.left_out}):
-            reader.warn(f"columns that were not asked for, left out: {', '.join(left_out)}")
-        limit = self._client.concurrency
-        return ExtractionReport(
-            **vars(counts),
-            record_type=self._record_type.name,
-            mode=extracted.mode,
-            seconds=round(perf_counter() - self._started, 3),
-            calls=self._client.calls - self._calls,
-            warnings=tuple(reader.warnings),
-            reconciled=extracted.is_complete,
-            verified=extracted.verified,
-            slot_utilization=round((limit.used_s - self._used_s) / (read_s * limit.maximum), 3),
-        )
+def prepare(
+    warehouse: Warehouse, client: NetSuiteClient, record_type: str, settings: ExtractionSettings, run_id: str
+) -> Extraction:
+    """Return the extraction of one record type, as the warehouse is now."""
+    with warehouse.writer(transaction=False) as con:
+        known = read_known(con, client, [record_type], settings)[record_type]
+    return Extraction(warehouse, client, known, settings, run_id)
 
 
 def extract(
@@ -259,9 +60,8 @@ def extract(
     Raises:
         IntegrationError: Nothing was changed; see `resources/errors.py` for what to do.
     """
-    # between machines: one read uses all the concurrency slots of the account
-    with warehouse.lock("netsuite", LOCK_TIMEOUT_S) if warehouse.backend.is_shared else nullcontext():
-        return Extraction(warehouse, client, record_type, settings, run_id).run(full=full, reconcile=reconcile)
+    with account_lock(warehouse):
+        return prepare(warehouse, client, record_type, settings, run_id).run(full=full, reconcile=reconcile)
 
 
 def extract_selected(
@@ -292,4 +92,4 @@ def extract_selected(
     Raises:
         IntegrationError: Nothing was changed.
     """
-    return Extraction(warehouse, client, record_type, settings, run_id).run_selected(ids, reported_deleted)
+    return prepare(warehouse, client, record_type, settings, run_id).run_selected(ids, reported_deleted)

@@ -1,5 +1,6 @@
 """Figures of one extraction, for the operator and for the table netsuite_reads."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -7,11 +8,19 @@ import duckdb
 from assets.netsuite.extract.load import LoadCounts
 from assets.netsuite.extract.readings import Reading
 from assets.netsuite.extract.strategy import Mode
-from resources.warehouse.tables import ensure_table
+from resources.warehouse.tables import columns_of, ensure_table, quoted
 from sql import statement
 
 COUNTS = ("inserted", "updated", "unchanged", "deleted", "verified", "unreported", "calls", "seconds")
 EXAMPLES = 8  # NetSuite ids in a warning
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A raw table after a load: its rows, including deleted ones, and the types of its columns."""
+
+    rows: int
+    columns: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +30,9 @@ class ExtractionReport(LoadCounts):
     Attributes:
         reconciled: All ids were compared with NetSuite's.
         verified: Rows that were read again by value although nothing reported a change.
-        slot_utilization: Share of the granted concurrency slots' time that calls used while rows were read.
+        slot_utilization: Share of the granted concurrency slots' time that calls, also those of other tables, used
+            while rows were read.
+        stored: Each raw table after the load.
     """
 
     record_type: str
@@ -32,6 +43,16 @@ class ExtractionReport(LoadCounts):
     reconciled: bool
     verified: int
     slot_utilization: float
+    stored: Mapping[str, StoredTable]
+
+
+def stored_tables(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, StoredTable]:
+    """Return rows and columns of raw tables."""
+    counted = {table: f"select count(*) from {quoted(table)}" for table in tables}
+    return {
+        table: StoredTable(int(con.execute(query).fetchall()[0][0]), columns_of(con, table))
+        for table, query in counted.items()
+    }
 
 
 def record_read(con: duckdb.DuckDBPyConnection, run_id: str, report: ExtractionReport, reading: Reading) -> None:

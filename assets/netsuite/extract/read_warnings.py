@@ -7,8 +7,14 @@ from resources.warehouse.tables import columns_of
 
 def latest_warnings(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     """Return record type and text of each warning of the latest read of each table."""
-    if "warnings" not in columns_of(con, "netsuite_reads"):
+    columns = columns_of(con, "netsuite_reads")
+    if "warnings" not in columns:
         return []
-    latest = "select record_type, arg_max(warnings, read_at) as texts from netsuite_reads where mode <> 'selected'"
-    query = f"select record_type, unnest(texts) from ({latest} group by record_type) order by all"
+    # reads of early versions have no number
+    order = "reading desc nulls last, read_at desc" if "reading" in columns else "read_at desc"
+    latest = (
+        "select record_type, warnings from netsuite_reads where mode <> 'selected'"
+        f" qualify row_number() over (partition by record_type order by {order}) = 1"
+    )
+    query = f"select record_type, unnest(warnings) from ({latest}) order by all"
     return [(record_type, text) for record_type, text in con.execute(query).fetchall()]

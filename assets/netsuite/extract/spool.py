@@ -17,7 +17,7 @@ import duckdb
 
 from resources.errors import ContractError
 from resources.netsuite.parallel_fetch import FetchedPage
-from resources.warehouse.connection import connect
+from resources.warehouse.connection import IdleConnections, connect
 from resources.warehouse.tables import literal, quoted
 
 ROW_HASH = "_row_hash"
@@ -27,9 +27,10 @@ SEQUENCE = "_sequence"  # if a row was read twice, the later reading counts
 BATCH_PAGES, BATCH_BYTES = 4, 8 * 1024 * 1024  # whichever is reached first; a larger page is a batch of its own
 MEMORY = "256MB"  # the JSON reader reserves 32 MB for each file of a batch
 MAX_ROW_BYTES = 4 * 1024 * 1024  # DuckDB reserves twice as much
-SMALL_PAGE_BYTES = 256 * 1024  # smaller pages use a connection per thread: a new one costs 40 ms
+SMALL_PAGE_BYTES = 256 * 1024  # smaller pages use a connection that is kept: a new one costs 40 ms
 SCRATCH = "scratch"
-_thread = threading.local()
+_idle = IdleConnections()  # for small pages
+_large = threading.Semaphore()  # batches in memory at once, however many tables are read
 
 
 @contextmanager
@@ -90,9 +91,11 @@ class Spool:
         for batch in _batches(page for page in pages if page.page.count):
             self.bytes += sum(len(each.page.items) for each in batch)
             if len(batch) == 1 and len(batch[0].page.items) <= SMALL_PAGE_BYTES:
-                self._write(_thread_connection(), batch)
+                con, _ = _idle.take()
+                self._write(con, batch)  # after an error the connection is not kept
+                _idle.give_back(con)
             else:
-                with connect() as con:
+                with _large, connect() as con:
                     con.execute(f"set temp_directory = {literal(str(self._folder))}")
                     self._write(con, batch)
 
@@ -189,14 +192,6 @@ def _batches(pages: Iterable[FetchedPage]) -> Iterator[list[FetchedPage]]:
         batch.append(page)
     if batch:
         yield batch
-
-
-def _thread_connection() -> duckdb.DuckDBPyConnection:
-    """Return this thread's own connection for single small pages."""
-    con: duckdb.DuckDBPyConnection | None = getattr(_thread, "connection", None)
-    if con is None:
-        con = _thread.connection = connect()
-    return con
 
 
 def spool_query(spools: Sequence[Spool], columns: str = "*") -> str:

@@ -11,10 +11,11 @@ from typing import Literal
 import polars as pl
 
 from assets.netsuite.extract.deletions import NOTIFIED, PARENT, deletions, read_deletions, read_notes
-from assets.netsuite.extract.raw_queries import absent_keys, live_keys, missing_keys, vanished_rows
+from assets.netsuite.extract.raw_queries import live_keys, missing_keys, vanished_rows
 from assets.netsuite.extract.reader import Reader
-from assets.netsuite.extract.readings import LastReading, oldest_ranges, share_of
+from assets.netsuite.extract.readings import oldest_ranges, share_of
 from assets.netsuite.extract.settings import ExtractionSettings
+from assets.netsuite.extract.source_state import Follow, SourceState
 from assets.netsuite.extract.spool import Spool
 from assets.netsuite.extract.watermarks import Watermark
 from assets.netsuite.record_types import record_type_of
@@ -72,27 +73,6 @@ class Extracted:
         return self.mode == "incremental" and not self.is_complete and not any(spool.rows for spool in self.spools)
 
 
-@dataclass(frozen=True)
-class SourceState:
-    """The state of the warehouse before a read.
-
-    Attributes:
-        watermark: How far the table was read; None before its first load.
-        changed_parents: Parents whose children may have changed.
-        began_at: When this extraction began, by the warehouse's clock.
-        deleted_from: Time from which deletions are queried, for all tables of a run.
-        outdated: Rows that refer to a record that was deleted after they were read.
-        reading: The reading that was written last.
-    """
-
-    watermark: Watermark | None
-    changed_parents: Sequence[str]
-    began_at: datetime
-    deleted_from: str = ""
-    outdated: Sequence[str] = ()
-    reading: LastReading = field(default_factory=LastReading)
-
-
 class Strategy:
     """Reads one record type once."""
 
@@ -103,7 +83,9 @@ class Strategy:
         reader: Reader,
         settings: ExtractionSettings,
         state: SourceState,
+        follow: Follow,
     ) -> None:
+        self._follow = follow
         self._warehouse, self._client, self._reader, self._settings = warehouse, client, reader, settings
         self._record_type, self._state = reader.record_type, state
 
@@ -137,10 +119,12 @@ class Strategy:
         if not self._record_type.modified:
             return self._read_all("full_table")
         if full or watermark is None or len(parents) > MAX_PARENTS:
-            return self._read_all("full")
+            return self._read_all_after_parents()
         changed = self._read_changed(watermark)
-        if self._reader.query.fingerprint != watermark.columns_hash:
-            return self._read_all("full")
+        self._state = self._follow(has_read=changed.rows > 0)
+        parents = self._state.changed_parents
+        if self._reader.query.fingerprint != watermark.columns_hash or len(parents) > MAX_PARENTS:
+            return self._read_all_after_parents()
         if self._record_type.parent:
             return self._with_children(changed, parents)
         deleted = deletions()
@@ -151,8 +135,7 @@ class Strategy:
 
     def _with_absent(self, extracted: Extracted) -> Extracted:
         """Look for the absent records again: a role that sees them again shows no change of them."""
-        with self._warehouse.writer(transaction=False) as con:
-            absent = absent_keys(con, self._record_type)
+        absent = self._state.absent
         if not absent:
             return extracted
         rows = self._reader.rows_with(self._key, sorted(absent, key=int))
@@ -178,6 +161,12 @@ class Strategy:
         """Add the deletion notes of records that NetSuite no longer shows."""
         notes = read_notes(self._client, self._reader, written)
         return replace(extracted, deleted=pl.concat([extracted.deleted, notes]))
+
+    def _read_all_after_parents(self) -> Extracted:
+        """Read everything; children after their parents, so that the next run knows which parents are newer."""
+        if self._record_type.parent:
+            self._state = self._follow(has_read=False)
+        return self._read_all("full")
 
     def _read_all(self, mode: Literal["full", "full_table"]) -> Extracted:
         rows = self._reader.rows(many=mode == "full")

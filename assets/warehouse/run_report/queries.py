@@ -97,7 +97,7 @@ def _workflows(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Row]:
     rows = _rows(
         con,
         "select r.*, (select any_value(target) from lineage_columns l where l.workflow = r.workflow) as target"
-        " from sync_runs r where run_id = ? order by started_at",
+        " from sync_runs r where run_id = ? order by coalesce(read_position, position), started_at",
         [run_id],
     )
     for row in rows:
@@ -155,7 +155,7 @@ def _held(con: duckdb.DuckDBPyConnection, *, hides: bool) -> list[Row]:
         con,
         f"select count(*) as records, workflow, action, coalesce(any_value({example}), reason_code) as example,"
         " strftime(min(from_at), '%Y-%m-%d %H:%M') as since,"
-        " (list(source_id order by from_at, try_cast(source_id as bigint)))[:8] as first_ids"
+        " (list(source_id order by from_position nulls first, from_at, try_cast(source_id as bigint)))[:8] as first_ids"
         f" from sync_decisions where to_run is null and action in {HELD}"
         " group by workflow, action, reason_code order by records desc, workflow, action",
     )

@@ -35,6 +35,7 @@ ADDED_COLUMNS = MappingProxyType(
             "clock_origin": ("varchar", "null"),
             "clock_s": ("double", "null"),
             "undone_run": ("varchar", "null"),
+            "requested_by": ("varchar", "null"),
             "position": ("bigint", "epoch_us(made_at)"),
         },
         "sync_runs": {
@@ -48,9 +49,10 @@ ADDED_COLUMNS = MappingProxyType(
             "position": ("bigint", "epoch_us(seen_at)"),
             "parent_target_id": ("varchar", "null"),
             "existing_ids": ("varchar", "null"),
+            "emptied": ("varchar", "null"),
         },
         "sync_decisions": {"from_position": ("bigint", "epoch_us(from_at)")},
-        "sync_links": {"value_hashes": ("varchar", "null")},
+        "sync_links": {"value_hashes": ("varchar", "null"), "restored": ("varchar", "null")},
         "netsuite_reads": {
             "warnings": ("varchar[]", "null"),
             "reading": ("bigint", "null"),

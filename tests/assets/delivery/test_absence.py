@@ -178,6 +178,7 @@ def test_only_a_deletion_note_deactivates(delivered: Pipeline, *, readable: bool
     assert [delivered.of(key)[1].is_active for key in (3, 103)] == [not readable] * 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("noted", [True, False])
 def test_the_loser_of_a_merge_needs_a_note_too(delivered: Pipeline, *, noted: bool) -> None:
     """Its project moves to the winner, whether or not NetSuite left a note of the loser."""
@@ -192,6 +193,7 @@ def test_the_loser_of_a_merge_needs_a_note_too(delivered: Pipeline, *, noted: bo
     assert delivered.of(103)[1].is_active
 
 
+@pytest.mark.long
 def test_a_person_decides_by_deactivating_the_record_in_the_target(delivered: Pipeline) -> None:
     """The hold ends there: the record is as it should be if it was deleted."""
     delivered.hide(3)
@@ -204,6 +206,7 @@ def test_a_person_decides_by_deactivating_the_record_in_the_target(delivered: Pi
     assert (decisions["3"], decisions["103"]) == (("unchanged", MISSING), HELD)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("policy", "decision"), [("deactivate", ("deactivate", MISSING)), ("report", ("skipped", MISSING))]
 )
@@ -243,6 +246,7 @@ def test_what_the_last_values_say_comes_first(delivered: Pipeline) -> None:
     assert delivered.run()["3"] == ("deactivate", "inactive")
 
 
+@pytest.mark.long
 def test_a_record_that_never_was_in_the_target_needs_no_decision(delivered: Pipeline) -> None:
     """It is not created, and needs no decision of a person."""
     plain = {"searchstage": "Customer", "companyname": "New", "custentity_export": "T", "isperson": False}
@@ -254,6 +258,7 @@ def test_a_record_that_never_was_in_the_target_needs_no_decision(delivered: Pipe
     assert delivered.run()["31"] == ("skipped", MISSING)
 
 
+@pytest.mark.long
 def test_the_night_explains_held_records_and_claims_nothing_of_them(delivered: Pipeline) -> None:
     """They differ from what was read of NetSuite: nothing was."""
     delivered.hide(*HIDDEN)
@@ -278,6 +283,7 @@ def test_a_notification_of_a_record_that_is_not_shown_changes_nothing(delivered:
     assert (delivered.of(3)[1].is_active, delivered.of(4)[1].is_active) == (True, False)
 
 
+@pytest.mark.long
 def test_a_held_record_is_held_in_real_time_too(delivered: Pipeline) -> None:
     """The mart of some records says the same as that of all."""
     before = delivered.target.records()
@@ -291,6 +297,7 @@ def test_a_held_record_is_held_in_real_time_too(delivered: Pipeline) -> None:
     assert delivered.target.records() == before
 
 
+@pytest.mark.long
 def test_an_undo_and_a_hold_do_not_fight(delivered: Pipeline) -> None:
     """An undone change is not sent again when the record is hidden; when it is shown, the undo still holds."""
     name = next(iter(delivered.specs))

@@ -120,6 +120,7 @@ def test_planning_alone_binds_nothing_and_an_earlier_version_is_bound_at_its_nex
     assert '"field": "5144"' in precoro.table("sync_accounts")["account"][0]
 
 
+@pytest.mark.long
 def test_two_workflows_on_one_field_leave_each_other_alone(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """One file per subsidiary: what the other file delivers is not out of scope but someone else's."""
     everything = [customer("1"), customer("2"), customer("3", subsidiary_id="3", subsidiary_ids=["3"])]

@@ -153,6 +153,7 @@ def test_a_rejection_does_not_last_longer_by_a_clock_that_is_set(
     assert (len(runner.attempts("2")) > sent) == (days < -100)
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 1000))
 def test_machines_whose_clocks_are_days_apart_deliver_in_turn(

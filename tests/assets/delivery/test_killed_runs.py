@@ -1,5 +1,6 @@
 """A run killed at any point is repaired by the next one: nothing lost, nothing written twice, a correct ledger."""
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -213,6 +214,12 @@ def test_records_over_the_daily_quota_are_deferred(
     assert (synced.counts["deferred"] > 0, synced.counts["failed"]) == (True, 0)
     deferred = synced.decisions.filter(pl.col("action") == "deferred")
     assert set(deferred["reason_code"]) == {"quota_exhausted"}
+    expected = r"deferred until (\d{4}-\d\d-\d\d \d\d:\d\d UTC|\w+ accepts requests again): the day's quota is used up"
+    assert all(re.match(expected, reason) for reason in deferred["reason"])
+    notes = dict(runner.table("sync_runs").select("run_id", "note").rows())
+    assert re.match(expected, str(notes["short"]))
+    attempts = runner.table("sync_attempts").filter((pl.col("run_id") == "short") & (pl.col("state") == "not_sent"))
+    assert not any("failed" in reason or "stopped" in reason for reason in attempts["reason"])
     assert deferred.height == runner.table("sync_runs").filter(pl.col("run_id") == "short")["deferred"][0]
     assert sum(synced.counts[each] for each in ("created", "updated", "deactivated")) > 0
     assert dict(runner.table("sync_runs").select("run_id", "state").rows())["short"] == "partial"

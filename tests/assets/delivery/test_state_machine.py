@@ -100,6 +100,7 @@ class DeliveryMachine(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("system", WALK_TARGETS)
 def test_any_sequence_of_events_keeps_the_invariants(system: str, counted: Callable[[str, int], None]) -> None:
     """`MILLPOND_EXAMPLES=300` tries that many; a failure prints the shortest sequence that shows it."""

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from assets.delivery.imports.manual_links import ManualLink, save_manual_link
+from assets.delivery.ledger.unkeyed import LostCreate, Possible, match_unkeyed
+from assets.delivery.target import Action, Write
+from assets.precoro.target import OptionTarget
 from resources import failpoints
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
@@ -331,3 +334,16 @@ def test_records_of_one_name_are_never_open_together(sandbox: Sandbox, tmp_path:
 
     assert len(ours(sandbox)) == 8
     assert unkeyed(sandbox) == []
+
+
+def test_an_option_of_another_record_is_not_matched_to_a_create(sandbox: Sandbox, precoro: WorkflowRunner) -> None:
+    """It has the same name and no key, because a person linked it or cleared the key."""
+    target, other = precoro.target, sandbox.precoro.add_option("Company 1")
+    assert isinstance(target, OptionTarget)
+    create = Write("customers", "1", Action.CREATE, None, {"name": "Company 1"}, frozenset())
+    lost = [LostCreate(create, frozenset())]
+    (alone,) = match_unkeyed(target, lost, taken=[])
+    (none,) = match_unkeyed(target, lost, taken=[str(other)])
+
+    assert alone == Possible((str(other),), is_certain=True)
+    assert none.target_ids == ()

@@ -19,7 +19,7 @@ from assets.delivery.realtime.sync_records import sync_records
 from assets.delivery.schemas import KEY
 from resources import failpoints
 from resources.errors import IntegrationError
-from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.faults import OUTAGES, Fault
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 from tests.assets.delivery.builders import customer, project
@@ -218,7 +218,7 @@ class WalkEvents:
 
     def fault(self) -> None:
         """Plan faults of some responses."""
-        kind, (method, pattern) = self.dice.choice(list(FaultKind)), self.dice.choice(self.target.fault_patterns)
+        kind, (method, pattern) = self.dice.choice(OUTAGES), self.dice.choice(self.target.fault_patterns)
         skip, times = self.dice.randint(0, self.target.max_skip), self.dice.randint(1, 4)
         self.log.append(f"fault {kind} {method}{pattern} after {skip}, {times} times")
         self.sandbox.faults.plan(self.system, Fault(kind, method, pattern, skip, times))

@@ -4,8 +4,10 @@ from typing import NoReturn
 
 import pytest
 
+from assets.delivery.imports.manual_links import ManualLink, save_manual_link
 from assets.delivery.plan.mode import Mode
 from resources import failpoints
+from resources.clock import utc_now
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from tests.assets.precoro.company import Company, customer, shipped
@@ -144,3 +146,27 @@ def test_without_legal_entities_nothing_remains_to_be_done(restricted: Company) 
 
     assert set(restricted.options()) == {"1", "2"}
     assert restriction_calls(restricted) == 0
+
+
+@pytest.mark.parametrize("runs", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_an_option_that_a_person_links_to_a_lost_create_is_restricted_too(restricted: Company, runs: int) -> None:
+    """Several options may be the one that a killed run made; once a person chose, the second call is made as well."""
+    restricted.sandbox.switches.set("precoro", PrecoroSwitches, post_external_id="ignore")
+    restricted.plan(run_id="killed")
+    failpoints.arm("request_served", skip=1, strike=die)
+    with pytest.raises(Died):
+        restricted.send("killed")
+    (made,) = [row for row in restricted.sandbox.precoro.options() if row["name"] == "Company 1"]
+    restricted.sandbox.precoro.add_option("Company 1")
+    restricted.run()
+    with restricted.warehouse.writer() as con:
+        link = ManualLink(
+            "precoro__options", "customers", "1", str(made["option_id"]), "tester", utc_now(restricted.sandbox.clock)
+        )
+        save_manual_link(con, link)
+
+    for _ in range(runs):
+        restricted.run()
+
+    assert restricted.options()["1"]["option_id"] == made["option_id"]
+    assert unrestricted(restricted) == set()

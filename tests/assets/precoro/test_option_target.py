@@ -1,5 +1,6 @@
 """Precoro options as a target of the engine: reads, writes and their outcomes."""
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -7,7 +8,7 @@ import pytest
 
 from assets.delivery.schemas import PARENT
 from assets.delivery.target import KEYED, TARGET_STATE_COLUMNS, Action, Target, Verdict, Write
-from assets.precoro.target import LOST_IN_A_ROW, OptionTarget
+from assets.precoro.target import UNUSUAL_IN_A_ROW, OptionTarget
 from resources.errors import (
     CredentialsError,
     IntegrationError,
@@ -340,7 +341,7 @@ def test_repeated_lost_responses_stop_the_run(target: OptionTarget, sandbox: San
     sent = target.send([write(str(number)) for number in range(10)])
 
     verdicts = [outcome.verdict for outcome in sent.outcomes]
-    assert verdicts == [Verdict.UNKNOWN] * LOST_IN_A_ROW + [Verdict.NOT_SENT] * (10 - LOST_IN_A_ROW)
+    assert verdicts == [Verdict.UNKNOWN] * UNUSUAL_IN_A_ROW + [Verdict.NOT_SENT] * (10 - UNUSUAL_IN_A_ROW)
     assert isinstance(sent.stop, TransientError)
 
 
@@ -426,4 +427,6 @@ def test_the_last_call_of_the_day_creates_no_unrestricted_option(precoro: Precor
 
     assert [outcome.verdict for outcome in sent.outcomes] == [Verdict.CONFIRMED, Verdict.NOT_SENT]
     assert isinstance(sent.stop, QuotaExhaustedError)
+    assert sent.stop.until is not None  # when the oldest two calls of the day are a day old
+    assert timedelta(hours=23) > sent.stop.until - sandbox.clock.now() > timedelta(0)
     assert len(sandbox.precoro.dependencies()) == 1

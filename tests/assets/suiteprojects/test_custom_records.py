@@ -56,6 +56,7 @@ def fill_netsuite(account: Account) -> None:
     )
 
 
+@pytest.mark.long
 def test_custom_records_are_created_updated_and_deactivated(account: Account, tmp_path: Path) -> None:
     """They are created under their customer, renamed in place, and deactivated when deleted; one is filtered out."""
     account.workflows = {"suiteprojects__customers": shipped("suiteprojects__customers", without_hierarchies)}

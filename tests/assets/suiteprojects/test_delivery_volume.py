@@ -21,6 +21,7 @@ def deliver(account: Account, count: int, **changed: str) -> tuple[int, int]:
     return service.calls_made() - calls, service.write_calls() - writes
 
 
+@pytest.mark.long
 def test_a_thousand_customers_take_one_request_per_batch(account: Account) -> None:
     """Two canary batches, then full ones; a hundred changes take one request, no changes take none."""
     calls, writes = deliver(account, 1100)

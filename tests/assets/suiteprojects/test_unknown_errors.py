@@ -1,5 +1,7 @@
 """Status 1, "unknown error", on one record: it is retried before a person must check it."""
 
+import pytest
+
 from tests.assets.suiteprojects.staged import customer
 from tests.assets.suiteprojects.test_customers_import import Importer, importer
 
@@ -40,6 +42,7 @@ def test_two_runs_of_unknown_errors_quarantine_the_record(importer: Importer, sa
     assert importer.run(customer("1"), customer("2", company_name="Another"))["2"][0] == "create"
 
 
+@pytest.mark.long
 def test_an_update_is_tried_again_as_well(importer: Importer, sandbox: Sandbox) -> None:
     """By internal id."""
     importer.run(customer("1"), customer("2"))
@@ -51,6 +54,7 @@ def test_an_update_is_tried_again_as_well(importer: Importer, sandbox: Sandbox) 
     assert [row["company"] for row in importer.records()] == ["Company 1", "Another"]
 
 
+@pytest.mark.long
 def test_an_error_in_between_starts_anew(importer: Importer, sandbox: Sandbox) -> None:
     """Only consecutive rejections count."""
     for _ in range(2):

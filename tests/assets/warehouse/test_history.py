@@ -69,6 +69,7 @@ def test_a_run_without_changes_adds_nothing(account: StagedAccount) -> None:
     assert set(run(account, *CUSTOMER_TABLES).values()) == {HistoryResult()}
 
 
+@pytest.mark.long
 def test_a_save_without_a_change_opens_no_version(account: StagedAccount) -> None:
     """NetSuite changes the timestamp at every save."""
     account.sandbox.clock.sleep(3600)

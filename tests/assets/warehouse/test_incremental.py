@@ -21,6 +21,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> StagedAccount:
     return account
 
 
+@pytest.mark.long
 def test_a_run_without_changes_stages_nothing(account: StagedAccount) -> None:
     """Most runs find nothing: rows that are not written cannot be wrong, and cost nothing."""
     before = {each.name: account.warehouse.table(each.name).rows() for each in STAGING}

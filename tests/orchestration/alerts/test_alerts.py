@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from assets.delivery.ledger.runs import update_run
+from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import MISSING
 from assets.delivery.spec.workflow import Workflow
@@ -19,6 +20,7 @@ from orchestration.alerts.notify import CheckResult
 from orchestration.alerts.run_failures import cause_of
 from orchestration.alerts.sensor import check
 from orchestration.alerts.store import AlertStore
+from resources.clock import Reading, WallClock
 from resources.notifiers.notice import Notice, NotSentError
 from resources.warehouse.tables import ensure_table
 from resources.warehouse.warehouse import Warehouse
@@ -46,6 +48,25 @@ class Inbox:
         self.received.append(notice)
 
 
+@dataclass(frozen=True)
+class SetClock:
+    """A clock that was set to a time."""
+
+    moment: datetime
+    seconds: float
+
+    def now(self) -> datetime:
+        """Return the time that it was set to."""
+        return self.moment
+
+    def steady(self) -> Reading:
+        """Return the seconds that passed, whatever it was set to."""
+        return Reading("this machine", self.seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """Return at once."""
+
+
 @dataclass
 class Desk:
     """A warehouse, a Dagster instance and one receiver."""
@@ -55,6 +76,7 @@ class Desk:
     path: Path
     inbox: Inbox = field(default_factory=Inbox)
     now: datetime = NOW
+    steady_s: float = 0.0
     record_limit: int = 10
     freshness_hours: dict[str, float] = field(default_factory=dict)
     workflows: tuple[str, ...] = ("customers", "projects")
@@ -64,7 +86,7 @@ class Desk:
         workflows = [Workflow(name, one_source()) for name in self.workflows]
         return check(
             self.instance, self.warehouse, self.path, {self.inbox.name: self.inbox}, workflows,
-            Limits(self.record_limit, self.freshness_hours), warehouse_time=self.now, link="https://ops.example",
+            Limits(self.record_limit, self.freshness_hours), clock=SetClock(self.now, self.steady_s), link="https://ops.example",
         )  # fmt: skip
 
     def run(self, job: str, steps: dict[str, Callable[[], None]]) -> bool:
@@ -89,10 +111,11 @@ class Desk:
         moment = self.now.replace(tzinfo=None)
         with self.warehouse.writer() as con:
             con.execute("delete from sync_plans where plan_id = ?", [plan_id])
+            names = "plan_id, workflow, kind, made_at, expires_at, state, writes, note, clock_origin, clock_s, position"
+            end, note = moment + timedelta(hours=hours), f"limits of {CANARY}"
             con.execute(
-                "insert into sync_plans (plan_id, workflow, kind, made_at, expires_at, state, writes, note)"
-                " values (?, ?, 'sync', ?, ?, ?, 7, ?)",
-                [plan_id, workflow, moment, moment + timedelta(hours=hours), state, f"limits of {CANARY}"],
+                f"insert into sync_plans ({names}) values (?, ?, 'sync', ?, ?, ?, 7, ?, 'this machine', ?, ?)",
+                [plan_id, workflow, moment, end, state, note, self.steady_s, next_position(con)],
             )
 
     def finished(self, workflow: str, hours_ago: float) -> None:
@@ -273,6 +296,35 @@ def test_a_plan_that_needs_approval_is_one_alert_with_both_commands(desk: Desk) 
     assert third.notice.title.startswith("Millpond: recovered: customers: plan")
 
 
+@pytest.mark.parametrize("days", [-2, 2])
+def test_a_plan_waits_as_long_as_it_can_be_sent_whatever_the_clock_is_set_to(desk: Desk, days: int) -> None:
+    """Its age is counted by the steady clock, as when it is sent; of several the newest is named."""
+    desk.plan("aaa", "waiting")
+    desk.now, desk.steady_s = NOW + timedelta(days=days), 60.0
+    desk.plan("bbb", "waiting")
+
+    waiting = desk.check()
+    desk.steady_s = 25 * 3600.0
+    expired = desk.check()
+
+    assert waiting.notice is not None
+    assert "plan bbb and 1 older ones" in waiting.notice.title
+    assert expired.open == 0
+
+
+def test_a_clock_that_was_set_back_hides_no_stale_workflow(desk: Desk) -> None:
+    """The last run seems to end in the future: how long ago it was is not known."""
+    desk.freshness_hours = {"customers": 24}
+    desk.finished("customers", 0)
+    assert desk.check().open == 0
+    desk.now -= timedelta(days=3)
+
+    found = desk.check()
+
+    assert found.notice is not None
+    assert found.notice.entries[0].kind == "stale"
+
+
 def test_a_failed_guard_check_is_no_second_alert(desk: Desk) -> None:
     """The plan that it stopped is the alert."""
 
@@ -359,17 +411,14 @@ def test_a_check_that_dies_is_repeated(desk: Desk) -> None:
     desk.run("nightly", {"sync_customers": fails(OUTAGE.format("x", 3))})
     workflows = [Workflow("customers", one_source())]
 
-    def die() -> datetime:
-        raise KeyboardInterrupt
-
-    class Dying(datetime):
-        def replace(self, **_parts: object) -> datetime:  # type: ignore[override]  # the check dies where it uses the time
-            return die()
+    class Dying(WallClock):
+        def now(self) -> datetime:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         check(
             desk.instance, desk.warehouse, desk.path, {"memory": desk.inbox}, workflows, Limits(10, {}),
-            warehouse_time=Dying(2026, 11, 22, tzinfo=UTC),
+            clock=Dying(),
         )  # fmt: skip
     after = desk.check()
 

@@ -1,12 +1,15 @@
 """Workflows are activated and deactivated without a restart: a run checks the state, and the UI shows it."""
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from assets.delivery.spec.switches import FILE, Override, Switches
+from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import ACTIVATE
 from orchestration.cli.main import app
 from orchestration.configuration.settings import ROOT
@@ -37,6 +40,7 @@ def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, obje
     return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
+@pytest.mark.long
 def test_a_group_skips_a_deactivated_workflow(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """Even with definitions loaded before; nothing is read from or sent to the target, and the assets say why."""
     runs = synced.warehouse.read("select count(*) from sync_runs").item()
@@ -94,23 +98,32 @@ def test_real_time_updates_are_switched_separately(home: Home, capsys: pytest.Ca
     assert f"{OPTIONS} is on, real time on (since 20" in printed
     assert f"{OPTIONS} is on, real time off (since 20" in printed
     override = Switches(home.warehouse.folder).overrides()[OPTIONS]
-    assert (override.active, override.realtime) == (None, False)
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert (override.active, override.realtime, override.decided_by) == (None, False, me)
+    assert f" UTC by {me}: go live)" in printed
 
 
-def test_the_sync_assets_page_shows_the_state_at_once(home: Home) -> None:
-    """As an observation in Dagster's storage; the same by command and by job."""
+def test_the_sync_assets_page_shows_the_state_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an observation in Dagster's storage, with who decided; the same by command and by job."""
     config = {"workflow": OPTIONS, "realtime": True, "reason": "asked for in the UI"}
     job = definitions().resolve_job_def(ACTIVATE)
     with dg.DagsterInstance.ephemeral() as instance:
         run_config = {**QUIET, "ops": {OPS[ACTIVATE]: {"config": config}}}
-        assert job.execute_in_process(instance=instance, run_config=run_config).success
+        monkeypatch.setenv("MILLPOND_APPROVERS", "grace")
+        refused = job.execute_in_process(instance=instance, run_config=run_config, raise_on_error=False)
+        assert not refused.success
+        assert job.execute_in_process(instance=instance, run_config=run_config, tags={USER_TAG: "ada"}).success
         records = instance.fetch_observations(dg.AssetKey(f"sync_{OPTIONS}"), limit=1).records
 
     observed = records[0].asset_observation
     assert observed is not None
     assert observed.metadata["realtime"].value is True
     assert "asked for in the UI" in str(observed.metadata["state"].value)
-    assert Switches(home.warehouse.folder).overrides()[OPTIONS].realtime is True
+    assert observed.metadata["decided_by"].value == "ada"
+    override = Switches(home.warehouse.folder).overrides()[OPTIONS]
+    assert (override.realtime, override.decided_by) == (True, "ada")
+    assert run_command("deactivate", OPTIONS) == 2
+    assert Switches(home.warehouse.folder).overrides()[OPTIONS] == override
 
 
 @pytest.mark.usefixtures("home")

@@ -91,6 +91,7 @@ APPLY = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_apply_leaves_nothing_open(seeded: Home, number: signal.Signals) -> None:
     """It sends without a Dagster run; the next run completes the records, once each."""

@@ -14,9 +14,11 @@ import dagster as dg
 import pytest
 from cryptography.fernet import Fernet
 
+from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.cli import links, plan_list, plans
 from orchestration.cli.explain import NOT_KEPT, end_of, explain
+from orchestration.cli.run import run
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from orchestration.operator_jobs.apply_plan import APPLY_OP, REJECT_OP
@@ -80,12 +82,13 @@ def stopped(guarded_home: tuple[Path, Path, Any], tmp_path: Path) -> Iterator[Gu
         yield Guarded(home, result)
 
 
-def run_job(job: str, op: str, **config: Any) -> dg.ExecuteInProcessResult:
-    """Run a job as from the Launchpad."""
+def run_job(job: str, op: str, *, user: str = "", **config: Any) -> dg.ExecuteInProcessResult:
+    """Run a job as from the Launchpad, of a named user or of whoever has the token."""
+    tags = {USER_TAG: user} if user else {}
     found = definitions().resolve_job_def(job)
     with dg.DagsterInstance.ephemeral() as instance:
         return found.execute_in_process(
-            instance=instance, raise_on_error=False, run_config={**QUIET, "ops": {op: {"config": config}}}
+            instance=instance, raise_on_error=False, tags=tags, run_config={**QUIET, "ops": {op: {"config": config}}}
         )
 
 
@@ -210,6 +213,18 @@ def test_the_approver_is_recorded_and_can_be_restricted(stopped: Guarded) -> Non
     assert (allowed, stopped.plan(plan_id)["decided_by"]) == (0, me)
 
 
+def test_the_user_of_the_web_server_is_recorded(stopped: Guarded) -> None:
+    """The role was checked there; MILLPOND_APPROVERS names the users of the command line."""
+    plan_id = stopped.plan_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_APPROVERS", "grace")
+        by_ada = run_job(REJECT_PLAN, REJECT_OP, user="ada", plan_id=plan_id, reason="no")
+
+    row = stopped.plan(plan_id)
+    assert by_ada.success
+    assert (row["state"], row["decided_by"]) == ("rejected", "ada")
+
+
 def test_an_expired_plan_is_not_listed_as_open(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
     """It could not be applied."""
     stopped.home.sandbox.clock.sleep(25 * 3600)
@@ -243,7 +258,9 @@ def test_undo_plans_the_reversal_of_a_run(synced: Home, capsys: pytest.CaptureFi
 
     assert plans.undo(run_id[:8], where="source = 'nothing'") == 2
     assert plans.undo(run_id[:8]) == 0
-    plan_id = synced.warehouse.read("select plan_id from sync_plans where state = 'waiting'")["plan_id"][0]
+    waiting = synced.warehouse.read("select plan_id, requested_by from sync_plans where state = 'waiting'")
+    plan_id = waiting["plan_id"][0]
+    assert waiting["requested_by"][0] == pwd.getpwuid(os.getuid()).pw_name
     assert f"`millpond apply {plan_id}` sends it" in capsys.readouterr().out
     assert plans.apply(plan_id) == 0
 
@@ -290,7 +307,7 @@ def test_an_encrypted_plan_is_printed_with_values_if_the_key_is_set(synced: Home
     )
 
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^    \w+: .* → ", done.stdout, re.MULTILINE)
+    assert re.search(r"^      \w+: .* → ", done.stdout, re.MULTILINE)
     assert "∅ → ∅" not in done.stdout
     frame = synced.warehouse.read("select payload from plan_suiteprojects__customers where payload is not null limit 1")
     assert frame["payload"][0].startswith("sealed:")
@@ -399,3 +416,37 @@ def test_a_record_is_explained_as_of_a_past_time(synced: Home, capsys: pytest.Ca
     assert "the target does not have it" not in printed
     assert explain(row["source_id"], as_of="yesterday") == 2
     assert "write one such as `2026-11-17 06:04`, UTC" in capsys.readouterr().out
+
+
+# --- exit codes -----------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_that_waits_has_its_own_exit_code(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is printed again without being made again; a listing alone is clean."""
+    assert plan_list.plans() == 0
+    assert plan_list.plans(stopped.plan_id[:6]) == 3
+
+    printed = capsys.readouterr().out
+    assert "  waits for approval: " in printed
+    assert "  + create      customers " in printed
+    assert plan_list.plans("zzz") == 2
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("stopped")
+def test_a_run_that_a_guard_stops_waits_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
+    """The guard is the only problem, and takes one line."""
+    assert run(CUSTOMERS) == 3
+
+    printed = capsys.readouterr().out
+    assert len(re.findall(r"^✗ ", printed, re.MULTILINE)) == 1
+    assert re.search(r"^✗ plan_\w+: check guard: \d+ records would be created", printed, re.MULTILINE)
+    assert "created" not in printed.partition("✗")[0]  # nothing was sent
+
+
+def test_mistyped_parts_of_a_plan_are_named(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
+    """Instead of a plan without records."""
+    for only, meant in (("field=adr_city", "addr_city"), ("action=creat", "create")):
+        assert plans.apply(stopped.plan_id, only=(only,)) == 2
+        assert f"did you mean {meant}" in capsys.readouterr().out
+    assert stopped.delivered() == 0

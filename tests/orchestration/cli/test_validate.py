@@ -9,11 +9,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.delivery.spec.overlaps import overlaps
+from assets.delivery.spec.workflow import Workflow
 from orchestration.automation.jobs import GROUPS_ASSET
-from orchestration.cli.validate import validate
+from orchestration.cli.validate import _part, validate
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
+from tests.assets.delivery.builders import one_source
 from tests.orchestration.conftest import Home, edited_workflows
 from tests.orchestration.home_state import CUSTOMERS, OPTIONS, failures, target_records
 
@@ -197,7 +200,7 @@ def test_workflows_that_may_want_the_same_records_are_named(tmp_path: Path) -> N
             lambda given: given.replace("target: precoro.Option", "target: precoro.Option\n  connection: uk")
         )
         other_field = output(
-            lambda given: given.replace("item_custom_field: Customers/Projects", "item_custom_field: 77")
+            lambda given: given.replace("item_custom_field: Customers/Projects", "item_custom_field: Suppliers")
         )
         primary = "subsidiary_scope: primary, subsidiary: "
         (folder / OPTIONS / "defs.yaml").write_text(text.replace("subsidiary: 2", f"{primary}2"))
@@ -208,6 +211,38 @@ def test_workflows_that_may_want_the_same_records_are_named(tmp_path: Path) -> N
         in other_subsidiary
     )
     assert not any("may want the same" in each for each in (elsewhere, other_field, disjoint))
+
+
+@pytest.mark.parametrize(
+    ("target", "one", "other", "same"),
+    [
+        (
+            "precoro.Option",
+            {"item_custom_field": "5144"},
+            {"item_custom_field": "Client"},
+            "if 5144 and Client are the",
+        ),
+        (
+            "precoro.Option",
+            {"item_custom_field": "5144"},
+            {"item_custom_field": " 5144"},
+            "both write to precoro.Option",
+        ),
+        ("precoro.Option", {"item_custom_field": "Client"}, {"item_custom_field": "Supplier"}, ""),
+        ("precoro.Option", {"item_custom_field": "5144"}, {"item_custom_field": "5145"}, ""),
+        ("suiteprojects.HierarchyNode", {"hierarchy": "D"}, {"hierarchy": "D", "type": "customer"}, "both write to"),
+        ("suiteprojects.HierarchyNode", {"hierarchy": "D"}, {"hierarchy": "D", "type": "project"}, ""),
+    ],
+)
+def test_one_part_of_an_account_may_be_named_in_two_ways(
+    target: str, one: dict[str, str], other: dict[str, str], same: str
+) -> None:
+    """By its id and by its name, with blanks, and by leaving a default out."""
+    flows = [Workflow(name, one_source(target=target, options=each)) for name, each in (("a", one), ("b", other))]
+
+    found = [*overlaps(flows, _part)]
+
+    assert [same in text for text in found] == [True] * bool(same)
 
 
 def test_mapped_columns_are_looked_up_in_the_account(seeded: Home) -> None:

@@ -12,6 +12,7 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 
+from orchestration.automation.groups import OPERATOR_JOBS
 from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.definitions import definitions
@@ -183,5 +184,5 @@ def test_a_retried_run_repeats_all_steps() -> None:
     jobs = definitions().resolve_all_job_defs()
     made = {job.name: job.tags.get("dagster/retry_strategy") for job in jobs if not job.name.startswith("__")}
 
-    others = {"maintenance", "realtime", "apply_plan", "reject_plan", "activate_workflow", "deactivate_workflow"}
+    others = {"maintenance", "realtime", *OPERATOR_JOBS}
     assert {name for name, strategy in made.items() if strategy != "ALL_STEPS"} == others

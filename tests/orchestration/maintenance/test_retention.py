@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.maintenance.retention import clear_plans, delete_files, delete_runs
@@ -93,6 +94,7 @@ def test_closed_plans_lose_their_values(warehouse: Warehouse, tmp_path: Path) ->
     assert rows["waiting"]["payload"] is not None
 
 
+@pytest.mark.long
 def test_the_maintenance_job_runs_every_step(home: Home) -> None:
     """Also without a warehouse, before the first run."""
     empty = home.run("maintenance")

@@ -135,6 +135,7 @@ def test_the_reconcile_job_has_every_reader_every_check_and_no_sync_asset() -> N
         assert name == "reconcile" or not checks & set(layer.asset_graph.asset_check_keys), name
 
 
+@pytest.mark.long
 def test_the_reconcile_job_always_compares_all_ids(seeded: Home) -> None:
     """A normal run does so once a day; a night that skipped it would prove nothing."""
     contacts = dg.AssetKey("raw_netsuite__contacts")

@@ -85,6 +85,7 @@ def test_a_killed_upgrade_is_completed(small: Installation, finished: Installati
         assert lines == []
 
 
+@pytest.mark.long
 def test_two_processes_upgrade_once(small: Installation, finished: Installation, tmp_path: Path) -> None:
     """Both continue with an upgraded home; one did the work."""
     made = small.copy(tmp_path / "home")
@@ -108,6 +109,7 @@ def test_a_running_process_of_the_old_version_stops_the_upgrade(small: Installat
         assert texts(made.workflows) == texts(small.workflows)
 
 
+@pytest.mark.long
 def test_a_full_disk_changes_nothing(small: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The copy cannot be written: the home stays as it is, and the next start tries again."""
 
@@ -133,6 +135,7 @@ WRITE_AND_DIE = (
 )
 
 
+@pytest.mark.long
 def test_the_log_of_a_killed_process_is_not_lost(small: Installation, tmp_path: Path) -> None:
     """Version 0.1 was killed after a commit: the last rows are in the log beside the file."""
     made = small.copy(tmp_path / "home")
@@ -155,6 +158,7 @@ def test_two_warehouses_are_not_mixed(small: Installation, tmp_path: Path) -> No
         upgrade_all(lambda _: None)
 
 
+@pytest.mark.long
 def test_restored_files_are_upgraded_again(small: Installation, tmp_path: Path) -> None:
     """After a return to the old version for a while; the copies of the first upgrade stay."""
     made = small.copy(tmp_path / "home")

@@ -10,6 +10,7 @@ from tests.orchestration.upgrade.conftest import Installation, answer_of
 PLAN, UNDO_PLAN = "d744965e9654", "162189233133"
 
 
+@pytest.mark.long
 def test_the_next_run_sends_nothing(upgraded: Installation, answers: dict[str, Any]) -> None:
     """A run of `all` makes the decisions of version 0.1, reopens none, and writes to neither target."""
     writes = upgraded.writes
@@ -37,6 +38,7 @@ def test_the_next_run_sends_nothing(upgraded: Installation, answers: dict[str, A
     assert reads["mode"].to_list() == ["full_table", "incremental"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("plan_id", [PLAN, UNDO_PLAN])
 def test_a_waiting_plan_sends_what_it_would_have_sent(
     upgraded: Installation, answers: dict[str, Any], capsys: pytest.CaptureFixture[str], plan_id: str

@@ -14,8 +14,11 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.web.access import COOKIE, Access
 from orchestration.web.guesses import CLIENTS, Guesses
-from orchestration.web.sign_in import COOKIE, SESSION_S, Access, SignIn
+from orchestration.web.sessions import SESSION_S
+from orchestration.web.sign_in import SignIn
+from orchestration.web.users import Users
 from orchestration.web.webserver import sign_in_token
 
 TOKEN = "the-token"
@@ -44,7 +47,8 @@ def visitor(tmp_path: Path) -> Iterator[TestClient]:
     (folders[0] / "2026-run.html").write_text("a report")
     (folders[1] / "2026-11-22T020000-0a1b2c3d.html").write_text("the report of a run")
     routes = [Route("/{path:path}", inside, methods=["GET", "POST"]), WebSocketRoute("/graphql", socket)]
-    app = SignIn(Starlette(routes=routes), Access(TOKEN, frozenset({"localhost"}), folders))
+    access = Access(TOKEN, frozenset({"localhost"}), folders, Users(tmp_path / "users.json"))
+    app = SignIn(Starlette(routes=routes), access)
     with TestClient(app, base_url=HERE, follow_redirects=False) as client:
         yield client
 

@@ -51,8 +51,7 @@ CHROMIUM = [
 @contextmanager
 def running(command: list[str], log: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in its own session, and kill all of its processes afterwards."""
-    environment = {**os.environ, **variables}
-    environment.pop("MILLPOND_WORKFLOWS", None)
+    environment = {name: value for name, value in os.environ.items() if name != "MILLPOND_WORKFLOWS"} | variables
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
@@ -195,6 +194,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
             yield served
 
 
+@pytest.mark.long
 def test_the_job_launched_from_the_ui_succeeds(ui: Ui) -> None:
     """The code location works in the webserver's own processes."""
     assert ui.status == "SUCCESS", (ui.folder / "log").read_text()[-3000:]
@@ -266,6 +266,7 @@ def test_the_sign_in_form_leads_to_the_requested_page(ui: Ui, page: Browser) -> 
     assert TOKEN not in page.js("location.href")
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_an_asset_is_materialized_from_its_page(ui: Ui, page: Browser) -> None:
     """With the operator's button."""
@@ -298,6 +299,7 @@ def test_a_sync_assets_page_shows_the_runs_results_and_its_report(ui: Ui, page: 
     page.screenshot("report", 1200, 1600)
 
 
+@pytest.mark.long
 def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
     """The address is printed once the UI responds; SIGTERM stops all of its processes within seconds.
 
@@ -310,7 +312,7 @@ def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
     client = httpx.Client(base_url=address, timeout=30, headers=SIGNED_IN)
     with running(ignoring, tmp_path / "log", **environment) as process, client as http:
         log = tmp_path / "log"
-        address_line = f"the Dagster UI is on {address} (stop with Ctrl-C)"
+        address_line = f"the console is on {address}/console/, the Dagster UI on {address} (stop with Ctrl-C)"
         wait_until(lambda: address_line in log.read_text() or process.poll() is not None, 60, "no address was printed")
         assert is_up(http), log.read_text()
         taken = subprocess.run(

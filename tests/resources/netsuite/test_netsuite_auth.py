@@ -164,6 +164,26 @@ def test_a_token_is_reused_until_shortly_before_it_expires(host: TokenHost, cloc
     assert http.get("/x").json()["seen"] == "Bearer t2"
 
 
+def test_many_threads_try_a_rejected_key_once(host: TokenHost, clock: StoppedClock) -> None:
+    """Each attempt counts towards the lock; every thread's error names the cause."""
+    host.token_status, http, errors = 400, client(host, clock), list[CredentialsError]()
+
+    def call() -> None:
+        with pytest.raises(CredentialsError) as raised:
+            http.get("/x")
+        errors.append(raised.value)
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert host.tokens == 1
+    assert len(errors) == len(threads)
+    assert all("NETSUITE_CLIENT_ID" in str(each) for each in errors)
+
+
 def test_many_threads_fetch_one_token(host: TokenHost, clock: StoppedClock) -> None:
     """Several sign-ins at once would only get closer to the lockout."""
     http = client(host, clock)

@@ -196,6 +196,7 @@ def run_netsuite(clients: Path, folder: Path, base_url: str, statements: str) ->
     return result
 
 
+@pytest.mark.long
 def test_netsuite_0_12_reads_suiteql_and_a_schema(serve: Serve, filled: Path, clients: Path) -> None:
     """The best known Python client signs by TBA and pages by offset."""
     base_url = serve("--tls", folder=filled).details["netsuite"]["base_url"]

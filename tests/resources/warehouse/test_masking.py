@@ -119,6 +119,7 @@ def test_a_masked_snapshot_still_answers_questions(folder: Path) -> None:
     assert comments[0][0]
 
 
+@pytest.mark.long
 def test_tokens_differ_between_snapshots(folder: Path) -> None:
     """A value cannot be looked up in a list of hashed names."""
     tokens = set()

@@ -43,6 +43,7 @@ def run(folder: Path, number: int, *, personal: str) -> None:
     warehouse.publish()
 
 
+@pytest.mark.long
 def test_readers_in_other_processes_never_fail_and_see_whole_runs(tmp_path: Path) -> None:
     """The warehouse is between two runs half of the time, the snapshot never."""
     warehouse = open_warehouse(tmp_path)

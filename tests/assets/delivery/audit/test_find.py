@@ -3,8 +3,10 @@
 import pytest
 
 from assets.delivery.audit.find import Record, find_records
+from resources.warehouse.tables import replace_table
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.audit.conftest import target_id
+from tests.assets.delivery.builders import customer, customers
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 
@@ -44,3 +46,27 @@ def test_a_target_id_of_an_unsearchable_source_finds_nothing(delivered: Workflow
         )
 
     assert find_records(delivered.warehouse, "4711") == []
+
+
+def test_a_part_of_a_name_or_number_finds_records_but_only_if_asked_for(delivered: WorkflowRunner) -> None:
+    """In any case; what people say of a customer is rarely its whole name. A command that writes needs all of it."""
+    assert find_records(delivered.warehouse, "cme") == []
+    assert [each.source_id for each in find_records(delivered.warehouse, "CME", partial=True)] == ["1"]
+    assert [each.source_id for each in find_records(delivered.warehouse, "p10", partial=True)] == ["100"]
+    assert find_records(delivered.warehouse, "  ", partial=True) == []
+    assert find_records(delivered.warehouse, "no such", partial=True) == []
+
+
+def test_an_exact_match_wins_over_a_part(delivered: WorkflowRunner) -> None:
+    """`7` is a NetSuite id, whatever contains it."""
+    assert [each.source_id for each in find_records(delivered.warehouse, "7", partial=True)] == ["7"]
+
+
+def test_parts_of_e_mail_addresses_and_accents_do_not_matter(warehouse: Warehouse) -> None:
+    """The domain of an address would name people; accents are rarely typed."""
+    with warehouse.writer() as con:
+        row = {"company_name": "Pérez & Söhne", "email": "rosa@secret.example", "entity_number": "CUST-1"}
+        replace_table(con, "stg_netsuite__customers", customers(customer("1", **row)))
+
+    assert find_records(warehouse, "secret", partial=True) == []
+    assert [each.name for each in find_records(warehouse, "perez & so", partial=True)] == ["Pérez & Söhne"]

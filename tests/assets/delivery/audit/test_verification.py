@@ -172,6 +172,7 @@ def test_with_verification_switched_off_that_is_the_reason(account: Account) -> 
     assert all("MILLPOND_VERIFY_DAYS=0" in each.reason for each in found.verification.rows)
 
 
+@pytest.mark.long
 def test_records_that_netsuite_no_longer_shows_are_not_verified(account: Account) -> None:
     """Without a deletion note they may still exist, with other values."""
     key = exported(account)
@@ -209,6 +210,7 @@ def test_a_mapped_column_that_is_no_longer_shown_fails_the_check(
     assert f"column {column} ({NOT_SHOWN})" in found.summary
 
 
+@pytest.mark.long
 def test_a_mart_older_than_its_sources_is_not_compared_as_current(account: Account) -> None:
     """The check alone, started in the UI, compares what an earlier run made."""
     key = exported(account)
@@ -222,6 +224,7 @@ def test_a_mart_older_than_its_sources_is_not_compared_as_current(account: Accou
     assert f"mart_{CUSTOMERS} is older than the records that it is made from" in found.summary
 
 
+@pytest.mark.long
 def test_a_merge_without_dates_moves_the_project_in_the_next_run(account: Account) -> None:
     """The loser's project is read again because its customer was deleted; no date has moved."""
     linked = account.warehouse.read("select source_id from sync_links where workflow = ?", [PROJECTS])["source_id"]

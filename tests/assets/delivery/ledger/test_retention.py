@@ -45,6 +45,7 @@ def test_history_before_the_cut_is_deleted(precoro: WorkflowRunner) -> None:
     assert precoro.table("sync_decisions")["to_at"].null_count() == 2
 
 
+@pytest.mark.long
 def test_the_next_run_decides_as_before(precoro: WorkflowRunner) -> None:
     """No canary starts again, nothing is sent again, and changes are sent."""
     runner = precoro

@@ -83,6 +83,46 @@ def test_no_number_is_sent_in_scientific_notation(numbers: list[tuple[float, Dec
     assert [text for row in rows for text in row.values() if SCIENTIFIC.search(text or "")] == []
 
 
+RATIO = "custentity_amount / custentity_count"
+WITHOUT_A_VALUE = {
+    "divided": (RATIO, {"1", "2", "3"}),
+    "joined": (f"concat('EUR ', {RATIO})", {"1", "2", "3"}),
+    "as text": (f"cast(round({RATIO}, 2) as varchar)", {"1", "2", "3"}),
+    "a case": (f"case when custentity_count <> 0 then {RATIO} else 0 end", set()),
+    "nullif": ("custentity_amount / nullif(custentity_count, 0)", set()),
+    "logarithm": ("ln(custentity_count)", {"1", "2", "3"}),
+    "root": ("sqrt(custentity_amount)", {"2"}),
+    "a name": ("company_name", set()),
+    "a name and a number": ("concat(company_name, custentity_amount)", set()),
+}
+
+
+@pytest.mark.parametrize("target", ["suiteprojects.Customer", "precoro.Option"])
+@pytest.mark.parametrize("kind", WITHOUT_A_VALUE)
+def test_a_number_without_a_value_is_held_back(kind: str, target: str) -> None:
+    """`inf` and `NaN` would reach the target as texts; the reason names the field and says what to write."""
+    sql, held = WITHOUT_A_VALUE[kind]
+    key, name = (("externalid", "name"), ("externalId", "name"))[target == "precoro.Option"]
+    fields = [{"field": key, "from": "customer_id", "locked": True}, {"field": name, "sql": sql}]
+    table = customers(*(customer(str(number), company_name="Inf NaN inf") for number in range(1, 5))).with_columns(
+        pl.Series("custentity_amount", [1.0, -1.0, 0.0, 6.0]), pl.Series("custentity_count", [0, 0, 0, 2])
+    )
+
+    rows = mart_of(one_source(target=target, fields=fields), customers=table).to_dicts()
+
+    found = {row["source_id"]: row["reason"] for row in rows if row["reason_code"] == "not_a_number"}
+    assert found.keys() == held
+    assert all(f"{name}: not a number" in reason and "nullif" in reason for reason in found.values())
+    assert {row["disposition"] for row in rows if row["source_id"] not in held} == {"deliver"}
+
+
+def test_a_lookup_has_no_number_without_a_value() -> None:
+    """Its key is not looked up, so that the row's own policy decides."""
+    table = pl.DataFrame({"by": [1.0, 2.0, float("nan")], "return": [float("inf"), 4.0, 5.0]})
+
+    assert as_value_list(table) == {"2": "4"}
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.one_of(FLOATS, st.integers(0, 99).map(float)), FLOATS), min_size=1))
 def test_a_lookup_has_the_marts_numbers(rows: list[tuple[float, float]]) -> None:

@@ -159,3 +159,33 @@ def test_a_mart_of_selected_records_is_those_rows_of_the_mart_of_all(
 
     complete = warehouse.table("mart_flow").join(keys, on=KEY, how="semi").sort(KEY)
     assert updated.equals(complete), f"\n{updated}\n{complete}"
+
+
+@pytest.mark.parametrize("row", CODE_ROWS)
+def test_every_kind_of_row_gives_a_selected_record_its_value(warehouse: Warehouse, row: dict[str, Any]) -> None:
+    """Its value list, reference and hierarchy are those of all records, whichever record is selected."""
+    flow = workflow("company_name", row, {}, 2)
+    codes = pl.DataFrame(
+        [("2", "9"), ("2", "10"), ("3", "b"), ("4", "3")], schema=["subsidiary_id", "code"], orient="row"
+    )
+    names = ["source", "source_id", "action", "reason_code", "reason", "target_id"]
+    nodes = [("departments", key, "unchanged", "", "", "70") for key in ("2", "3")]
+    staged = [customer(key, subsidiary_id=code) for key, code in zip(IDS, ["2", "3", "4", None], strict=True)]
+    staged[1]["parent_customer_id"] = "1"
+    tables = {
+        "stg_netsuite__customers": customers(*staged),
+        "stg_netsuite__projects": projects(project("11", customer_id="2"), project("12", parent_project_id="11")),
+        "codes": codes,
+        "stg_netsuite__departments": pl.DataFrame({"department_id": ["3", "9"], "name": ["D3", "D9"]}),
+    }
+    fill(warehouse, tables, pl.DataFrame(nodes, schema=names, orient="row"))
+    make_mart(warehouse, flow)
+    complete = warehouse.table("mart_flow").sort(KEY)
+    with warehouse.writer() as con:
+        con.execute("update mart_flow set code = 'outdated', level = 7")
+
+    for source, key in complete.select(KEY).rows():
+        keys = pl.DataFrame([(source, key)], schema=dict.fromkeys(KEY, pl.String), orient="row")
+        update_mart(warehouse, flow, keys, clock=WallClock())
+
+    assert warehouse.table("mart_flow").sort(KEY).equals(complete)

@@ -1,5 +1,6 @@
 """A plan of selected records has the decisions that a plan of all records has on them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.delivery.diff.decide import decide
-from assets.delivery.diff.ledger_facts import LedgerFacts
+from assets.delivery.diff.ledger_facts import NO_FACTS, LedgerFacts
 from assets.delivery.diff.prefilter import Prefilter
 from assets.delivery.diff.records import Records
 from assets.delivery.ledger.tables import ensure_ledger
@@ -25,7 +26,11 @@ from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.tables import insert_frame, read_frame, replace_table
 from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.builders import actual, desired, link, links, mart, one_source, target_state
+from tests.assets.delivery.diff.decisions import SKIP, Rows
 from tests.assets.delivery.diff.test_prefilter import IDS, scenarios
+
+EXAMPLES = int(os.environ.get("MILLPOND_EXAMPLES", "40"))  # each takes a quarter of a second of processor time
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,7 @@ def with_ancestors(mart: pl.DataFrame, ids: set[str]) -> pl.DataFrame:
     return mart.filter(pl.col("source_id").is_in(found)).select(KEY)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(scenarios(), st.sets(st.sampled_from(IDS), min_size=1))
 def test_a_plan_of_selected_records_decides_as_the_plan_of_all(
     con: duckdb.DuckDBPyConnection, target: OptionTarget, scenario: Any, selected: set[str]
@@ -84,6 +89,35 @@ def test_a_plan_of_selected_records_decides_as_the_plan_of_all(
 
     of_selected = planned(con, run, SelectedRecords(keys), facts)
     assert of_selected.equals(complete), f"\n{of_selected}\n{complete}"
+
+
+RULE = {"field": "name", "on_id_conflict": "overwrite"}
+BY_NAME, SAME = desired("1", name="Same"), {"name": "Same"}
+
+
+@pytest.mark.parametrize(
+    ("others", "there", "linked"),
+    [
+        ([desired("2", **SKIP)], [actual("901", "2", **SAME)], []),
+        ([desired("2", **SKIP)], [actual("901", None, **SAME)], [link("2", "901")]),
+        ([desired("2", **SAME)], [actual("901", None, **SAME)], []),
+        ([desired("2", externalId="1")], [actual("901", "1", **SAME)], []),
+        ([], [actual("901", "77", **SAME)], []),
+    ],
+    ids=["key of a record that is left out", "linked record", "same name", "same key", "another system's"],
+)
+def test_what_competes_with_a_selected_record_is_considered(
+    con: duckdb.DuckDBPyConnection, target: OptionTarget, others: Rows, there: Rows, linked: Rows
+) -> None:
+    """A target record is not given away because its owner was not selected."""
+    spec = one_source(match=[RULE])
+    fill(con, Records(mart(BY_NAME, *others), target_state(*there), links(*linked)), NO_FACTS)
+    run = RunContext(Warehouse(Path()), Workflow("flow", spec), target, "run", WallClock())
+    keys = pl.DataFrame([("customers", "1")], schema=dict.fromkeys(KEY, pl.String), orient="row")
+
+    complete = planned(con, run, EVERYTHING, NO_FACTS).join(keys, on=KEY, how="semi")
+
+    assert planned(con, run, SelectedRecords(keys), NO_FACTS).equals(complete)
 
 
 def fill(con: duckdb.DuckDBPyConnection, records: Records, facts: LedgerFacts) -> None:

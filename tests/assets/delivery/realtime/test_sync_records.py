@@ -18,6 +18,7 @@ from assets.precoro.target import OptionTarget
 from resources.failpoints import arm, disarm
 from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.assets.delivery.builders import customer, project, suite_customers
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
@@ -272,3 +273,35 @@ def test_realtime_runs_do_not_prove_a_version(options: WorkflowRunner) -> None:
         con.execute("update sync_plans set kind = 'realtime'")
         assert not is_proven(con, "flow", options.spec.version)
         assert not is_proven_by_full_run(con, "flow", options.spec.version)
+
+
+def resend(runner: WorkflowRunner, *keys: tuple[str, str]) -> dict[str, tuple[str, str]]:
+    """Send records again as a person asks for it."""
+    return decided(sync_records(runner.context(f"resend {next(runner.runs)}"), frame(*keys), resend=True))
+
+
+def test_a_resent_record_is_sent_for_fields_that_are_not_monitored(suiteprojects: WorkflowRunner) -> None:
+    """Without that it is left alone; a record that the target has as it should be costs nothing."""
+    suiteprojects.spec = suite_customers(monitored_fields=["name"])
+    suiteprojects.stage(*FIVE).run()
+    suiteprojects.stage(customer("1", company_name="Unmonitored"), *FIVE[1:])
+
+    assert decided(sync(suiteprojects, ("customers", "1"))) == {"1": ("unchanged", "not_monitored")}
+    assert resend(suiteprojects, ("customers", "1"), ("customers", "2")) == {
+        "1": ("update", "source_changed"), "2": ("unchanged", "identical"),
+    }  # fmt: skip
+    assert suiteprojects.run()["1"] == ("unchanged", "identical")
+
+
+def test_a_resent_record_is_tried_again_although_the_target_rejected_it(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The currency was enabled in the target, which NetSuite does not know."""
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, currencies=["EUR"])
+    suiteprojects.spec = suite_customers({"field": "currency", "value": "RUB"})
+    suiteprojects.stage(*FIVE).run()
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, currencies=None)
+
+    assert decided(sync(suiteprojects, ("customers", "1")))["1"] == ("quarantined", "rejected_837")
+    assert resend(suiteprojects, ("customers", "1")) == {"1": ("create", "new")}
+    assert suiteprojects.run()["2"] == ("quarantined", "rejected_837")

@@ -13,6 +13,7 @@ from assets.delivery.diff.records import Records
 from assets.delivery.send.batches import batches, plan_steps
 from assets.delivery.target import SendResult, Write
 from assets.precoro.target import OptionTarget
+from resources.http import ATTEMPTS
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
@@ -281,3 +282,36 @@ def test_after_lost_responses_in_a_row_the_rest_is_sent_by_the_next_run(
     assert [again[str(number)][0] for number in range(1, 7)] == [*["unchanged"] * 4, "create", "create"]
     assert len(ours(sandbox)) == 6
     assert precoro.attempts("2")[-1] == ("2", "create", "found")
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "decision", "next_action"),
+    [
+        (FaultKind.LOCKED_423, ATTEMPTS, ("failed", "not_sent"), "create"),
+        (FaultKind.REFUSED_451, 1, ("quarantined", "rejected_451"), "quarantined"),
+    ],
+)
+def test_one_record_that_is_locked_or_refused_stops_no_other(
+    precoro: WorkflowRunner, sandbox: Sandbox, kind: FaultKind, times: int, decision: tuple[str, str], next_action: str
+) -> None:
+    """A locked one is sent by the next run; one that a firewall refuses waits until it changes."""
+    sandbox.faults.plan("precoro", Fault(kind, "POST", skip=1, times=times))
+    precoro.stage(*(customer(str(number)) for number in range(1, 5)))
+
+    decisions = precoro.run()
+
+    assert [decisions[key] for key in "1234"] == [("create", "new"), decision, ("create", "new"), ("create", "new")]
+    assert precoro.run()["2"][0] == next_action
+    assert precoro.table("sync_runs")["state"].to_list()[0] == "finished"
+
+
+def test_records_that_are_all_refused_stop_the_run(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """A firewall that refuses everything must not use up the day's calls and hold every record back."""
+    sandbox.faults.plan("precoro", Fault(FaultKind.REFUSED_451, "POST", skip=1, times=100))
+    precoro.stage(*(customer(str(number)) for number in range(1, 11)))
+
+    decisions = precoro.run()
+
+    assert sum(action == "quarantined" for action, _ in decisions.values()) == 3
+    assert sum(action == "failed" for action, _ in decisions.values()) == 6
+    assert "3 options in a row were refused with HTTP 451" in precoro.table("sync_runs")["note"][0]

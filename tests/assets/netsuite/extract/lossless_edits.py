@@ -27,6 +27,16 @@ TEXTS = (
 )
 FIELDS = ("companyname", "email", "phone", "fax", "comments", "altname", "externalid", "custentity_region")
 ADDRESS_FIELDS = ("addr1", "addr2", "city", "zip", "country", "state")
+# record type: table, key, a field, and the column of the owner
+SILENT = {
+    "customers": ("customer", "id", "companyname", ""),
+    "projects": ("job", "id", "companyname", ""),
+    "contacts": ("contact", "id", "lastname", ""),
+    "customer_subsidiaries": ("customersubsidiaryrelationship", "id", "subsidiary", ""),
+    "addresses": ("customeraddressbookentityaddress", "nkey", "city", "recordowner"),
+    "contact_addresses": ("contactaddressbookentityaddress", "nkey", "city", "recordowner"),
+}
+OWNERS = {"customeraddressbookentityaddress": "customer", "contactaddressbookentityaddress": "contact"}
 
 
 class Edits:
@@ -360,16 +370,35 @@ class Edits:
         return value
 
     def changed_silently(self) -> str:
-        """Change a record without a save, as some imports and scripts do: no date moves."""
-        fields = {"customers": ("customer", "companyname"), "projects": ("job", "companyname")}
-        table, field = fields[
-            self._random.choice([each for each in self._account.scenario.record_types if each in fields])
-        ]
-        key = self._some(table)
+        """Change a record without a save, as some imports and scripts do: no date moves, not even its owner's."""
+        return self._change_silently(self._random.choice(self._kinds()))
+
+    def customer_changed_silently(self) -> str:
+        """Change a customer without a save."""
+        return self._change_silently("customers")
+
+    def _kinds(self) -> list[str]:
+        return [each for each in self._account.scenario.record_types if each in SILENT]
+
+    def _change_silently(self, record_type: str) -> str:
+        table, key_name, field, owner_column = SILENT[record_type]
+        key = self._some(table, key_name)
         if key is not None:
-            self._netsuite.update(table, key, moves_date=False, **{field: self.text()})
-            self.unstamped.add((table, key))
+            value = self._random.choice((1, 2, 3, 4)) if field == "subsidiary" else self.text()
+            self._netsuite.update(table, key, moves_date=False, **{field: value})
+            owner = self._owner(table, key_name, owner_column, key) if owner_column else None
+            self.unstamped.add((table, key) if owner is None else (f"{OWNERS[table]}'s addresses", owner))
         return f"{table} {key}"
+
+    def some_records(self) -> list[tuple[str, int]]:
+        """Return table and key of some records, which a role may lose."""
+        tables = [SILENT[each][0] for each in self._kinds() if each in {"customers", "projects", "contacts"}]
+        found = [(table, key) for table in tables for key in self.ids(table)]
+        return self._random.sample(found, min(len(found), self._random.randrange(1, 4)))
+
+    def edited_unseen(self, table: str, key: int) -> None:
+        """Save a record."""
+        self._netsuite.update(table, key, **{"lastname" if table == "contact" else "companyname": self.text()})
 
     def saved_twice(self) -> int | None:
         """Edit a record twice in one second: both edits have the same timestamp."""

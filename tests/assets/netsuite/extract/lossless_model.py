@@ -64,6 +64,7 @@ class Model:
         self._tables = [each for each in MODEL_TABLES if each.record_type in account.scenario.record_types]
         self._checked_runs = 0
         self._filled: set[tuple[str, str]] = set()  # cells of hideable columns that the warehouse has held
+        self.hidden: set[tuple[str, int]] = set()  # records that the role could not see, which are no deletions
         with self._store.write() as connection:
             connection.execute("create table deletions (tab text, key integer)")
             for table, key in KEYS.items():
@@ -166,7 +167,8 @@ class Model:
     ) -> list[str]:
         problems = []
         for key, row in written.items():
-            if row["_deleted_at"] is not None and key not in deleted:
+            is_hidden = row["_deletion_evidence"] == "absent" and (table.source, int(key)) in self.hidden
+            if row["_deleted_at"] is not None and key not in deleted and not is_hidden:
                 problems.append(f"{table.record_type} {key} is marked deleted but never was deleted")
             for name in row.keys() - OWN:
                 cell = (f"{table.source}.{name}", key)

@@ -3,7 +3,8 @@
 walk(seed)  ->  WalkResult(seed, log, problems); without problems, nothing was lost, deleted or cleared
 
 Three comparisons at the end: after an ordinary run (everything that NetSuite reports), after a reconciliation (every
-id), after as many nights as it takes to read every value again.
+id), after as many nights as it takes to read every value again. Before these nights every walk makes changes that
+nothing reports, to records that no run reads for another reason.
 """
 
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
-from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.faults import OUTAGES, Fault
 from tests.assets.netsuite.extract.lossless_account import (
     HIDEABLE_COLUMNS,
     RECORD_TYPES,
@@ -170,7 +171,7 @@ class _Walk:
     def _plan_fault(self) -> None:
         random = self._random
         fault = Fault(
-            random.choice(list(FaultKind)),
+            random.choice(OUTAGES),
             pattern=random.choice(("", "suiteql", "suiteql", "serverTime", "token")),
             skip=random.randrange(8),
             times=random.choice((1, 1, 2, 7)),
@@ -281,16 +282,40 @@ class _Walk:
         self._problems += [f"after the last run: {each}" for each in found]
         if self._problems:
             return
+        account.clock.sleep(2 * DAY_S)  # what exists leaves the time that the next runs read twice
+        account.record(f"edit: {edits.customer_created()} created")
+        account.clock.sleep(account.scenario.switches["late_s"])
         self._extract_all(self._record_types, mode="reconcile")
         found = self._model.differences(unstamped=edits.unstamped | later)
         self._problems += [f"after reconciliation: {each}" for each in found]
         if self._problems:
             return
-        if edits.unstamped or edits.moved:
-            for _ in range(VERIFY_DAYS):
-                self._account.clock.sleep(DAY_S)
-                self._extract_all(self._record_types)
-            found = self._model.differences()
+        self._change_unreported()
+        for _ in range(VERIFY_DAYS):
+            account.clock.sleep(DAY_S)
+            self._extract_all(self._record_types)
+        found = self._model.differences()
         if self._record_types == RECORD_TYPES:
             found += self._model.staging_differences()
         self._problems += [f"after the nights: {each}" for each in found]
+
+    def _change_unreported(self) -> None:
+        """Change what neither a date nor a note reports, and records while the role does not see them."""
+        account, edits, random = self._account, self._edits, self._random
+        account.switch(merge_moves_dates=False)
+        account.record(f"edit: {edits.customer_changed_silently()} changed silently")
+        for _ in range(random.randrange(3)):
+            account.record(f"edit: {edits.changed_silently()} changed silently")
+        if random.random() < 0.4:
+            account.record(f"edit: merged {edits.merged()}")
+        if random.random() < 0.3:
+            lost = edits.some_records()
+            self._model.hidden.update(lost)
+            account.switch(hidden_records=[f"{table}.{key}" for table, key in lost])
+            account.record(f"the role loses {lost}")
+            for table, key in lost:
+                edits.edited_unseen(table, key)
+            account.clock.sleep(DAY_S)
+            self._extract_all(self._record_types)
+            account.switch(hidden_records=[])
+            account.record("the role sees them again")

@@ -270,6 +270,7 @@ def test_custom_fields_are_staged_with_their_types(account: NetSuiteAccount, dat
     assert {customers["2"][name] for kind, name in names_of.items() if kind != "bool"} == {None}
 
 
+@pytest.mark.long
 def test_custom_segments_and_lists_are_staged(account: NetSuiteAccount) -> None:
     """A segment is a custom field with another prefix; a list is read as a custom record with fewer columns."""
     account.switch(custom_fields=["customer.cseg_brand:list"])
@@ -330,6 +331,7 @@ def test_a_field_stays_text_if_a_value_does_not_fit_its_type(account: NetSuiteAc
     assert result.uncast == ("custentity_a",)
 
 
+@pytest.mark.long
 def test_types_are_kept_when_the_catalog_is_no_longer_visible(account: NetSuiteAccount) -> None:
     """A role that loses the catalog must not change dates to the user's format, or types to text."""
     account.switch(

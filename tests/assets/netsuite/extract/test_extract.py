@@ -5,7 +5,7 @@ from collections.abc import Callable
 import duckdb
 import pytest
 
-from assets.netsuite.extract.extract import Extraction
+from assets.netsuite.extract.extract import prepare
 from resources.errors import TransientError
 from tests.assets.netsuite.conftest import NetSuiteAccount
 
@@ -122,7 +122,7 @@ def test_an_overtaken_run_writes_nothing(account: NetSuiteAccount) -> None:
     """A slow run must not replace the rows of a faster one with older rows."""
     account.customers(1)
     account.extract()
-    slow = Extraction(account.warehouse, account.client, "customers", account.settings, "slow")
+    slow = prepare(account.warehouse, account.client, "customers", account.settings, "slow")
     account.later()
     account.sandbox.netsuite.update("customer", 1, phone="new")
     account.extract()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import httpx
 import orjson
+import pytest
 
 from assets.netsuite.extract.read_warnings import latest_warnings
 from assets.netsuite.record_types import RECORD_TYPES
@@ -104,6 +105,7 @@ def test_a_hundred_changes_take_at_most_six_more_calls(account: NetSuiteAccount)
     assert "301" not in account.live("projects")
 
 
+@pytest.mark.long
 def test_tables_with_different_watermarks_miss_no_deletion(account: NetSuiteAccount) -> None:
     """They share one query, which must cover the deletions after each table's own watermark."""
     fill(account)
@@ -168,6 +170,19 @@ def test_the_warnings_of_the_latest_read_of_each_table_are_kept(account: NetSuit
 
     assert missing == [("customers", "column customer.fax does not exist in NetSuite; skipped")]
     assert warnings() == []
+
+
+def test_the_latest_read_is_the_one_that_was_written_last(account: NetSuiteAccount) -> None:
+    """The clock may have been set back between two reads: their numbers show the order."""
+    account.switch(hidden_columns=["customer.fax"])
+    account.extract()
+    account.switch(hidden_columns=[])
+    account.later(7200)
+    account.extract()
+    with account.warehouse.writer() as con:
+        con.execute("update netsuite_reads set read_at = read_at - interval 2 day where reading > 1")
+
+        assert latest_warnings(con) == []
 
 
 def served(account: NetSuiteAccount) -> list[str]:

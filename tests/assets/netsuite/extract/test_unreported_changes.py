@@ -271,6 +271,7 @@ def keys_spool(folder: Path, warehouse: Warehouse, keys: list[int]) -> Spool:
     return spool
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.dictionaries(st.integers(-5, 400), st.one_of(st.none(), st.integers(1, 9)), min_size=1, max_size=80),

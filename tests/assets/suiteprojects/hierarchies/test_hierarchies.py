@@ -226,6 +226,7 @@ def test_nodes_of_other_hierarchies_stay(account: Account, node_ids: str) -> Non
     assert customers(account, customer("10")) == {"10": "unchanged"}
 
 
+@pytest.mark.long
 def test_nodes_that_were_not_read_again_are_not_replaced(account: Account) -> None:
     """A filter set may hide a record after it was planned: the nodes of other hierarchies would be lost."""
     departments(account)

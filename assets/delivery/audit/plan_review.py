@@ -1,0 +1,176 @@
+"""Review a plan: its writes, field by field, and the records that it holds back, by root cause.
+
+sync_plans, plan_<workflow>, staging names  ->  review_plan()  ->  PlanReview
+
+The command line prints it, `--html`, `--csv` and `--json` hand it on, and the console shows it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from assets.delivery.audit.held_back import cause_texts, held_back, held_records
+from assets.delivery.ledger.sealing import unseal
+from assets.delivery.schemas import KEY
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import WRITING, Action
+from assets.warehouse.record_names import named_records
+from resources.encryption import Cipher, EncryptionError
+from resources.warehouse.tables import quoted, read_frame
+from resources.warehouse.warehouse import Warehouse
+
+# in the order of a review: what is new, what changes, what disappears
+ORDER = (Action.CREATE, Action.ADOPT, Action.UPDATE, Action.REACTIVATE, Action.DEACTIVATE)
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field of a record that is written; both values are null if they are encrypted or hidden."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class PlannedWrite:
+    """One record that a plan writes; `name` is blank if personal data is hidden."""
+
+    action: str
+    source: str
+    source_id: str
+    name: str
+    target_id: str | None
+    reason_code: str
+    reason: str
+    fields: Sequence[FieldChange]
+
+
+@dataclass(frozen=True)
+class PlanReview:
+    """A plan as it is reviewed.
+
+    Attributes:
+        plan: Its row of sync_plans.
+        counts: Records by action and reason code, the most records first: action, reason_code, reason, records.
+        writes: The records that it writes, in the order of ORDER.
+        held: HELD_RECORD_COMMENTS: the records that it holds back.
+        conflicts: Records that an undo leaves as they are, because they were edited after the run.
+        is_hidden: Values are not shown: personal data is hidden, or the plan is encrypted and there is no key.
+    """
+
+    plan: Mapping[str, Any]
+    counts: Sequence[Mapping[str, Any]]
+    writes: Sequence[PlannedWrite]
+    held: pl.DataFrame
+    conflicts: Sequence[PlannedWrite] = ()
+    is_hidden: bool = False
+
+    @property
+    def causes(self) -> list[str]:
+        """A sentence for each root cause; see `cause_texts`."""
+        return cause_texts(held_back(self.held))
+
+    @property
+    def is_new_to_hold(self) -> pl.DataFrame:
+        """The records that the plan is the first to hold back."""
+        return self.held.filter(pl.col("since").is_null())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the review as JSON can hold it: the plan's columns, counts, writes, held_back."""
+        private = {"checksum", "clock_origin", "clock_s", "position"}
+        return {
+            **{name: value for name, value in self.plan.items() if name not in private},
+            "counts": list(self.counts),
+            "writes_planned": [asdict(each) for each in self.writes],
+            "held_back": held_back(self.held).to_dicts(),
+        }
+
+
+def review_plan(
+    warehouse: Warehouse, workflow: Workflow, workflows: Mapping[str, Workflow], plans: Mapping[str, str]
+) -> PlanReview | None:
+    """Return the review of a workflow's plan; None if its rows are no longer kept.
+
+    Args:
+        warehouse: The warehouse.
+        workflow: The workflow.
+        workflows: All usable workflows by name.
+        plans: Plan ids by workflow: that of this workflow, and those that were made with it.
+    """
+    plan_id = plans[workflow.name]
+    with warehouse.writer(transaction=False) as con:
+        found = read_frame(con, "select * from sync_plans where plan_id = ?", [plan_id]).to_dicts()
+        if not found:
+            return None
+        held = held_records(con, workflow, workflows, plans)
+        counts = read_frame(con, _COUNTS.format(quoted(workflow.plan)), [plan_id]).to_dicts()
+        query = _WRITES.format(plan=quoted(workflow.plan), named=named_records(con))
+        rows = read_frame(con, query, [plan_id, [each.value for each in WRITING]])
+    read, is_hidden = planned_writes(rows, warehouse)
+    if warehouse.hides_personal:
+        held = held.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in ("name", "root_name"))
+    writes = [each for action in ORDER for each in read if each.action == action]
+    conflicts = [each for each in read if each.action not in ORDER]
+    return PlanReview(found[0], counts, writes, held, conflicts, is_hidden)
+
+
+_COUNTS = (
+    "select action, reason_code, min(reason) as reason, count(*) as records from {} where plan_id = ?"
+    " group by action, reason_code order by records desc, action, reason_code"
+)
+_WRITES = """
+with named as ({named})
+select plan.*, named.name
+from {plan} as plan
+left join named using (source, source_id)
+where plan_id = ? and (action in (select unnest(?::varchar[])) or reason_code = 'conflict')
+order by source, try_cast(source_id as bigint), source_id
+"""
+
+
+def planned_writes(rows: pl.DataFrame, warehouse: Warehouse) -> tuple[list[PlannedWrite], bool]:
+    """Return rows of a plan's table, with a column `name`, as they are reviewed, and whether values are hidden."""
+    rows, is_sealed = _unsealed(rows, warehouse.encryption_key)
+    hides = warehouse.hides_personal
+    return [_write(row, hides=hides) for row in rows.iter_rows(named=True)], hides or is_sealed
+
+
+def _unsealed(rows: pl.DataFrame, key: str) -> tuple[pl.DataFrame, bool]:
+    """Return the rows with their values, and whether these stay encrypted because the key is missing."""
+    try:
+        return unseal(rows, Cipher(key)), False
+    except EncryptionError:
+        return rows, True
+
+
+def _write(row: Mapping[str, Any], *, hides: bool) -> PlannedWrite:
+    fields = [FieldChange(each["field"], each["before"], each["after"]) for each in row["changes"] or []]
+    if row["action"] == Action.CREATE:
+        fields = list(_created(row["payload"]))
+    if hides:
+        fields = [FieldChange(each.field, None, None) for each in fields]
+    name = "" if hides else row["name"] or ""
+    kept = ("action", *KEY, "target_id", "reason_code", "reason")
+    return PlannedWrite(name=name, fields=fields, **{each: row[each] for each in kept})
+
+
+def _created(payload: str | None) -> Sequence[FieldChange]:
+    """Return the values of a new record; none if they are encrypted."""
+    try:
+        values = json.loads(payload or "{}")
+    except json.JSONDecodeError:
+        return []
+    return [FieldChange(name, None, value) for name, value in values.items() if value is not None]
+
+
+def newest_plans(con: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, str]:
+    """Return the plan that a run made of each workflow, in the order in which they were made."""
+    rows = con.execute(
+        "select workflow, plan_id from sync_plans where made_by = ? order by position", [run_id]
+    ).fetchall()
+    return dict(rows)

@@ -1,0 +1,87 @@
+"""Values that the runs of the last days emptied, field by field: a permission may be lost a few records at a time.
+
+deliver  ->  sync_attempts.emptied  ->  count_emptied()  ->  the guard `emptied_slowly`
+
+Days are those on which the workflow ran, in the order of the ledger's sequence: a clock that is set forgets nothing.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from assets.delivery.spec.workflow import Workflow
+from resources.warehouse.tables import columns_of, has_table, quoted
+
+GUARD = "emptied_slowly"
+
+# what a person applied was accepted, and so was, with a plan that this guard held back, all that came before it
+_EMPTIED = """
+with days as (
+    select cast(started_at as date) as day
+    from sync_runs
+    where workflow = $workflow
+    group by day
+    order by max(position) desc nulls last
+    limit $days
+),
+
+accepted as (
+    select sent_by as run_id
+    from sync_plans
+    where workflow = $workflow and decided_by is not null and sent_by is not null
+),
+
+since as (
+    select coalesce(max(position), 0) as position
+    from sync_plans
+    where workflow = $workflow and decided_by is not null and sent_by is not null and contains(note, $guard)
+),
+
+emptied as (
+    select source, source_id, target_id
+    from sync_attempts
+    where workflow = $workflow and state = 'intent' and action <> 'create'
+        and list_contains(from_json(emptied, '["varchar"]'), $field)
+        and position > (select position from since)
+        and run_id not in (select run_id from accepted)
+        and run_id in (
+            select run_id from sync_runs
+            where workflow = $workflow and cast(started_at as date) in (select day from days)
+        )
+        and attempt_id not in (
+            select attempt_id from sync_attempts
+            where workflow = $workflow and state in ('rejected', 'not_sent', 'absent')
+        )
+)
+
+select count(distinct (source, source_id))
+from emptied
+join {target_state} as target_state using (target_id)
+where {field} is null
+"""
+
+
+def count_emptied(
+    con: duckdb.DuckDBPyConnection, workflow: Workflow, days: int, fields: Sequence[str]
+) -> dict[str, int]:
+    """Return how many records lost the value of each field in the last days, and still have none in the target.
+
+    Args:
+        con: The warehouse.
+        workflow: The workflow.
+        days: The number of days.
+        fields: The fields.
+    """
+    state = workflow.target_state
+    if not days or not has_table(con, state):
+        return {}
+    known, values = columns_of(con, state), {"workflow": workflow.name, "days": days, "guard": f"guards.{GUARD}"}
+    return {
+        name: int(
+            con.execute(
+                _EMPTIED.format(target_state=quoted(state), field=quoted(name)), {**values, "field": name}
+            ).fetchall()[0][0]
+        )
+        for name in fields
+        if name in known
+    }

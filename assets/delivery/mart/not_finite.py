@@ -1,0 +1,36 @@
+"""Numbers without a value: a division by zero, the logarithm of zero, the root of a negative number.
+
+expression of a row, staging table  ->  is_not_finite()  ->  the records whose value is, or contains, such a number
+
+Polars writes them as the texts inf and NaN, which a target would store. A text of that name is not one of them, so a
+number that the expression computes must be infinite as well; one that it computes but does not use is no harm.
+"""
+
+import polars as pl
+
+TEXT = r"(^|[^\w])(inf|NaN)($|[^\w])"
+ADVICE = "not a number, as after a division by zero; say what to send then, as in `amount / nullif(quantity, 0)`"
+
+
+def is_not_finite(expression: pl.Expr, text: pl.Expr, table: pl.DataFrame) -> pl.Expr | None:
+    """Return the condition that a value is, or contains, a number without a value; None if it cannot.
+
+    Args:
+        expression: The expression of a row.
+        text: Its value as the mart writes it.
+        table: The staging table.
+    """
+    parts = {str(place): part for place, part in enumerate(_parts(expression))}
+    kinds = table.lazy().select(part.alias(name) for name, part in parts.items()).collect_schema()
+    numbers = [~parts[name].is_finite().fill_null(value=True) for name, kind in kinds.items() if kind.is_float()]
+    return pl.any_horizontal(numbers) & text.str.contains(TEXT) if numbers else None
+
+
+def _parts(expression: pl.Expr) -> list[pl.Expr]:
+    """Return an expression and everything that it is made of."""
+    found, pending = list[pl.Expr](), [expression]
+    while pending:
+        part = pending.pop()
+        found.append(part)
+        pending += part.meta.pop()
+    return found

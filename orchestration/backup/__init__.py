@@ -1,0 +1,1 @@
+"""Backup of a home into one archive, and its restore."""

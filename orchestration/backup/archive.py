@@ -1,0 +1,129 @@
+"""The archive: manifest.json and the files of a home, in a compressed tar file that only its owner can read.
+
+write_archive()  ->  FILE, whole or not at all;  unpack()  ->  a folder whose files have the manifest's checksums
+"""
+
+import hashlib
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from orchestration.backup.errors import BackupError
+from orchestration.backup.manifest import NAME, Manifest, Member
+from resources.atomic_file import fsync
+from resources.failpoints import reach
+
+CHUNK, MAX_MANIFEST = 1 << 20, 1 << 24
+OWNER_ONLY = 0o600
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, ValueError)
+
+
+def write_archive(file: Path, manifest: Manifest, folder: Path, *, replace: bool) -> None:
+    """Write the manifest and its members, which lie in a folder.
+
+    Args:
+        file: The archive.
+        manifest: The manifest.
+        folder: The folder.
+        replace: Whether a file of this name is replaced.
+
+    Raises:
+        BackupError: There is such a file.
+        OSError: It cannot be written; nothing was changed.
+    """
+    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "wb") as output:
+            with tarfile.open(fileobj=output, mode="w:gz", compresslevel=1) as archive:
+                _add(archive, NAME, BytesIO(manifest.text.encode()), len(manifest.text.encode()))
+                for each in manifest.members:
+                    with (folder / each.path).open("rb") as content:
+                        _add(archive, each.path, content, each.size)
+            output.flush()
+            os.fsync(output.fileno())
+        reach("backup_written")
+        if replace:
+            partial.replace(file)
+        else:
+            os.link(partial, file)  # unlike a rename, it fails if there is one
+        fsync(file.parent)
+    except FileExistsError:
+        raise BackupError(f"{file} exists; give another name, or --force to replace it") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: object, size: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, OWNER_ONLY
+    archive.addfile(info, content)  # type: ignore[arg-type]  # any binary file
+
+
+def digest_of(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def unpack(file: Path, into: Path, may_have: Callable[[str], bool]) -> Manifest:
+    """Unpack an archive into an empty folder, and check every file.
+
+    Args:
+        file: The archive.
+        into: The folder, made here.
+        may_have: Whether a path may be in a home.
+
+    Raises:
+        BackupError: The archive is damaged, is none, or has a member that a backup does not have.
+        OSError: The files cannot be written.
+    """
+    with _readable(file) as archive:
+        first = archive.next()
+        if first is None or first.name != NAME or not first.isreg() or first.size > MAX_MANIFEST:
+            raise BackupError(f"{file}: not a backup of Millpond: its first member is no {NAME}")
+        content = archive.extractfile(first)
+        assert content
+        try:
+            manifest = Manifest.parse(content.read())
+        except BackupError as error:
+            raise BackupError(f"{file}: {error}") from error
+        expected = {each.path: each for each in manifest.members}
+        into.mkdir(mode=0o700, parents=True)
+        while info := archive.next():
+            member = expected.pop(info.name, None)
+            if member is None or not info.isreg() or info.size != member.size or not may_have(info.name):
+                raise BackupError(f"{file}: its member {info.name!r} is not one of a backup; nothing was restored")
+            _extract(archive, info, member, into, file)
+    if expected:
+        raise BackupError(f"{file}: damaged: {', '.join(sorted(expected))} is missing; use another backup")
+    return manifest
+
+
+def _extract(archive: tarfile.TarFile, info: tarfile.TarInfo, member: Member, into: Path, file: Path) -> None:
+    target, content, digest = into / member.path, archive.extractfile(info), hashlib.sha256()
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    assert content
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as output:
+        while chunk := content.read(CHUNK):
+            digest.update(chunk)
+            output.write(chunk)
+        output.flush()
+        os.fsync(output.fileno())
+    if digest.hexdigest() != member.sha256:
+        raise BackupError(f"{file}: damaged: {member.path} has another checksum; use another backup")
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive; whatever is wrong with it is one text."""
+    try:
+        with tarfile.open(file, "r|gz") as archive:
+            yield archive
+    except BackupError:
+        raise
+    except _DAMAGED as error:
+        raise BackupError(f"{file}: damaged, or not a backup of Millpond: {error}; use another one") from error

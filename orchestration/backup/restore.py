@@ -1,0 +1,337 @@
+"""Restore a home from a backup: the files are unpacked and checked first, then put in place of the former ones.
+
+FILE  ->  .restore.<id>/, checked  ->  restore.json: from here on it is completed, by this process or the next command
+      ->  former files to before-restore-<time>/, new ones into their places  ->  upgrade, ledger, snapshot  ->  done
+
+Killed before restore.json exists, the home is the former one; after that, the next command completes the restore.
+"""
+
+import json
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock
+
+from assets.delivery.ledger.restores import record_restore
+from orchestration.backup.archive import unpack
+from orchestration.backup.create import refuse_lake
+from orchestration.backup.errors import BackupError
+from orchestration.backup.home_use import RESTORE_JOURNAL as JOURNAL
+from orchestration.backup.home_use import sole_use
+from orchestration.backup.manifest import AccountFacts, Manifest, facts_of
+from orchestration.backup.parts import BUDGET, DAGSTER, DATABASE_FILE, QUEUE, TOKENS, WAREHOUSE, folder_of, is_known
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.opened_warehouse import warehouse_of
+from orchestration.upgrade.errors import UpgradeError
+from resources.account import describe, is_same
+from resources.atomic_file import fsync, write_atomically
+from resources.clock import WallClock, utc_now
+from resources.failpoints import reach
+from resources.warehouse.schema_version import SCHEMA_VERSION, mismatch
+from resources.warehouse.warehouse import WarehouseError
+
+LOCK, SCRATCH = "restore.lock", ".restore."
+LOCK_TIMEOUT_S = 3600.0
+_BESIDE = ("", "-wal", "-shm", "-journal")  # a SQLite file and what belongs to it
+Report = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The content of restore.json: a restore that was decided.
+
+    Attributes:
+        restore_id: Its id.
+        scratch: Name of the folder in the home that has the new files.
+        former: Name of the folder in the home that gets the former ones.
+        backup_at: When the backup was made, UTC.
+        moves: Paths below the home that are moved aside, and whether the backup has a new file for each.
+    """
+
+    restore_id: str
+    scratch: str
+    former: str
+    backup_at: str
+    moves: dict[str, bool]
+
+
+def restore_home(settings: MillpondSettings, source: Path, report: Report) -> Path:
+    """Put the files of a backup into the home.
+
+    Args:
+        settings: The settings, with the home.
+        source: An archive, or a folder that an earlier restore moved former files to.
+        report: Gets a line for each thing to know.
+
+    Returns:
+        The folder with the former files.
+
+    Raises:
+        BackupError: It cannot be restored; the home is as it was, or the text says that the next command continues.
+    """
+    refuse_lake(settings)
+    home = settings.home.absolute()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with sole_use(home):
+        _remove_abandoned(home)
+        restore_id = uuid.uuid4().hex[:12]
+        scratch = home / f"{SCRATCH}{restore_id}"
+        try:
+            manifest = _prepared(settings, source, scratch)
+            _check(settings, manifest, source)
+            journal = Journal(
+                restore_id, scratch.name, _free_name(home, f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}"),
+                manifest.made_at, _moves(settings, scratch, report),
+            )  # fmt: skip
+            _sync(scratch)
+            reach("restore_unpacked")
+            write_atomically(home / JOURNAL, json.dumps(asdict(journal)), mode=0o600)
+        except OSError as error:
+            raise BackupError(f"{source}: not restored: {error}; the home is as it was") from error
+        finally:
+            if not (home / JOURNAL).exists():
+                shutil.rmtree(scratch, ignore_errors=True)
+        reach("restore_decided")
+        _complete(settings, journal, report)
+    return home / journal.former
+
+
+def complete_interrupted(settings: MillpondSettings, report: Report) -> None:
+    """Complete a restore whose process died; nothing if there is none.
+
+    Raises:
+        BackupError: It cannot be completed; the text says what to do.
+    """
+    home = settings.home.absolute()
+    _remove_abandoned(home)
+    if not (home / JOURNAL).exists():
+        return
+    with FileLock(home / LOCK, LOCK_TIMEOUT_S, mode=0o600, fallback_to_soft=False):
+        if not (home / JOURNAL).exists():
+            return  # another process has completed it meanwhile
+        try:
+            journal = Journal(**json.loads((home / JOURNAL).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            fix = f"the former files are in {home}/before-restore-…: move them back, then remove {JOURNAL}"
+            raise BackupError(f"{home / JOURNAL}: damaged; {fix}") from error
+        _complete(settings, journal, report)
+        report(f"an interrupted restore was completed; the former files are in {home / journal.former}")
+
+
+def record_only(settings: MillpondSettings, backup_at: datetime) -> None:
+    """Record that files of a backup were put back by other means.
+
+    Raises:
+        WarehouseError: A warehouse cannot be written.
+    """
+    with sole_use(settings.home.absolute()):
+        for each in settings.per_account:
+            _record(each, uuid.uuid4().hex[:12], backup_at, "")
+
+
+def _prepared(settings: MillpondSettings, source: Path, scratch: Path) -> Manifest:
+    """Bring the files of the backup into a folder of the home, and return the manifest."""
+    names = [f"{folder_of(each)}{DATABASE_FILE}" for each in settings.per_account]
+    if not source.is_dir():
+        manifest = unpack(source, scratch, lambda path: is_known(path, settings))
+        _opened(settings, scratch, source)
+        return manifest
+    if not any((source / name).exists() for name in names):
+        raise BackupError(f"{source}: not a folder of former files: it has no {names[0]}")
+    shutil.copytree(source, scratch, symlinks=True)
+    if any(each.is_symlink() for each in scratch.rglob("*")):
+        raise BackupError(f"{source}: has a symbolic link; a home has none")
+    facts = _opened(settings, scratch, source)
+    made_at = datetime.fromtimestamp(max((source / name).stat().st_mtime for name in names), UTC)
+    return Manifest("", made_at.replace(tzinfo=None).isoformat(" ", "seconds"), settings.mode, facts, [])
+
+
+def _opened(settings: MillpondSettings, scratch: Path, source: Path) -> list[AccountFacts]:
+    """Open each warehouse of the backup.
+
+    Raises:
+        BackupError: One cannot be opened.
+    """
+    try:
+        return [facts_of(each.account, scratch / f"{folder_of(each)}{DATABASE_FILE}") for each in settings.per_account]
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise BackupError(f"{source}: its warehouse cannot be opened: {reason}; use another backup") from error
+
+
+def _check(settings: MillpondSettings, manifest: Manifest, source: Path) -> None:
+    """Check that the backup fits this home and this version.
+
+    Raises:
+        BackupError: It does not.
+    """
+    names = {each.name for each in manifest.accounts}
+    expected = {each.account for each in settings.per_account}
+    if names != expected:
+        listed = ", ".join(sorted(names)) or "one unnamed account"
+        raise BackupError(f"{source}: a backup of {listed}; set MILLPOND_ACCOUNTS to these accounts")
+    if manifest.mode != settings.mode:
+        raise BackupError(f"{source}: a backup of MILLPOND_MODE={manifest.mode}, but the mode is {settings.mode}")
+    for facts in manifest.accounts:
+        if facts.schema_version and facts.schema_version > SCHEMA_VERSION:
+            raise BackupError(mismatch(str(source), facts.schema_version))
+        _check_account(settings.for_account(facts.name), facts, source)
+
+
+def _check_account(settings: MillpondSettings, facts: AccountFacts, source: Path) -> None:
+    file = settings.warehouse / "millpond.duckdb"
+    try:
+        current = facts_of(facts.name, file)
+    except (duckdb.Error, OSError):
+        return  # damaged: a reason to restore
+    for name, account in facts.bindings.items():
+        bound = current.bindings.get(name, {})
+        if not is_same(bound, account):
+            raise BackupError(
+                f"{source}: its {name} belongs to {describe(account)}, but that of {file} to {describe(bound)}; restore"
+                " it into a home of its own: --home FOLDER"
+            )
+
+
+def _replaced(settings: MillpondSettings, scratch: Path, report: Report) -> Iterator[str]:
+    """Yield the paths that are replaced, without those that the home has newer than any backup.
+
+    A token is void once it was renewed, and the calls of today count today.
+    """
+    home = settings.home.absolute()
+    kept = [f"{folder_of(each)}{TOKENS}" for each in settings.per_account] + [BUDGET]
+    for path in kept:
+        if (scratch / path).exists() and _is_usable(home / path):
+            (scratch / path).unlink()
+            report(f"{path}: that of the home is kept, because it is newer")
+    for each in settings.per_account:
+        folder = folder_of(each)
+        yield f"{folder}{WAREHOUSE}"
+        yield from (f"{folder}{name}" for name in (QUEUE, "alerts.sqlite", "version.json"))
+    yield from (path for path in (*kept, "users.json", "ui_token", DAGSTER) if (scratch / path).exists())
+
+
+def _moves(settings: MillpondSettings, scratch: Path, report: Report) -> dict[str, bool]:
+    """Return every path to move, with those of the logs beside SQLite files."""
+    home = settings.home.absolute()
+    paths = [f"{path}{beside}" for path in _replaced(settings, scratch, report) for beside in _BESIDE]
+    return {path: _exists(scratch / path) for path in paths if _exists(scratch / path) or _exists(home / path)}
+
+
+def _is_usable(file: Path) -> bool:
+    """Return whether a token file or budget of the home can still be used."""
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    if file.suffix != ".sqlite":
+        return True
+    try:
+        with closing(sqlite3.connect(file)) as con:
+            return bool(con.execute("pragma quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.Error:
+        return False
+
+
+def _complete(settings: MillpondSettings, journal: Journal, report: Report) -> None:
+    """Move the files, then bring them up to date; each step can be repeated.
+
+    Raises:
+        BackupError: A step failed; the next command continues.
+    """
+    home = settings.home.absolute()
+    try:
+        _move(home, journal)
+        reach("restore_moved_in")
+        _bring_up_to_date(settings, journal, report)
+        reach("restore_recorded")
+        with suppress(OSError):  # nothing was there before
+            (home / journal.former).rmdir()
+        (home / JOURNAL).unlink()
+        fsync(home)
+    except (OSError, sqlite3.Error, duckdb.Error, UpgradeError, WarehouseError) as error:
+        former = f"the former files are in {home / journal.former}"
+        raise BackupError(
+            f"{home}: the restore is not complete: {error}; the next command continues; {former}"
+        ) from error
+
+
+def _move(home: Path, journal: Journal) -> None:
+    """Move the former files aside and the new ones into their places; the folder of new files goes last."""
+    scratch, former = home / journal.scratch, home / journal.former
+    if not scratch.is_dir():
+        return
+    former.mkdir(mode=0o700, exist_ok=True)
+    for path, has_new in journal.moves.items():
+        own, aside, new = (folder / path for folder in (home, former, scratch))
+        if _exists(own) and (_exists(new) or not has_new) and not _exists(aside):
+            aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own.rename(aside)
+            reach("restore_moved_aside")
+        if _exists(new):
+            own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new.rename(own)
+    for folder in {
+        home,
+        former,
+        *(parent for path in journal.moves for parent in ((home / path).parent, (former / path).parent)),
+    }:
+        if folder.is_dir():
+            fsync(folder)
+    shutil.rmtree(scratch)
+
+
+def _exists(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def _bring_up_to_date(settings: MillpondSettings, journal: Journal, report: Report) -> None:
+    from orchestration.upgrade.perform import upgrade_all  # late: it imports Dagster
+
+    upgrade_all(report)
+    backup_at = datetime.fromisoformat(journal.backup_at)
+    for each in settings.per_account:
+        _advance_queue(each.account_home / QUEUE)
+        if (each.warehouse / "millpond.duckdb").exists():
+            _record(each, journal.restore_id, backup_at, str(settings.home.absolute() / journal.former))
+
+
+def _record(settings: MillpondSettings, restore_id: str, backup_at: datetime, former: str) -> None:
+    warehouse = warehouse_of(settings)
+    with warehouse.writer() as con:
+        record_restore(con, restore_id, utc_now(WallClock()), backup_at, former)
+    warehouse.publish()
+
+
+def _advance_queue(file: Path) -> None:
+    """Let the next notification have a number that none had before: runs are remembered by them."""
+    if file.exists():
+        with closing(sqlite3.connect(file)) as con, con:
+            number = int(datetime.now(UTC).timestamp() * 1000)
+            con.execute("update sequence set last_number = max(last_number, ?)", [number])
+
+
+def _remove_abandoned(home: Path) -> None:
+    """Remove what a restore left that died before it was decided; the caller uses the home, so none goes on."""
+    if not (home / JOURNAL).exists():
+        for left in home.glob(f"{SCRATCH}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _free_name(home: Path, name: str) -> str:
+    number, free = 1, name
+    while (home / free).exists():
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def _sync(folder: Path) -> None:
+    """Wait until all files of a folder are on the disk."""
+    for path in (folder, *folder.rglob("*")):
+        fsync(path)

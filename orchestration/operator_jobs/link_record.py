@@ -1,0 +1,122 @@
+"""The jobs `link_record` and `unlink_record`: `millpond link` and `millpond unlink` in the UI and in the console.
+
+config {workflow, source, source_id, target_id, reason}  ->  sync_manual_links; the next run follows them
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from pydantic import Field
+
+from assets.delivery.component.asset_spec import POOL
+from assets.delivery.errors import SyncError
+from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, save_manual_link
+from assets.delivery.spec.workflow import Workflow
+from assets.failures import dagster_failure
+from orchestration.account_partitions import account_of, partitions_of
+from orchestration.authorization import approver_of
+from orchestration.automation.groups import LINK_RECORD, UNLINK_RECORD
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.connections import Connections
+from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
+from resources.clock import utc_now
+
+LINK_OP, UNLINK_OP = "link", "unlink"  # an op must not share its job's name
+
+
+class Unlink(dg.Config):
+    """The record whose link is removed."""
+
+    workflow: str = Field(description="The workflow's name.")
+    source: str = Field(description="Source of the record, such as customers.")
+    source_id: str = Field(description="NetSuite id of the record.")
+    reason: str = Field(default="", description="Author and reason of the decision, recorded with the run.")
+
+
+class Link(Unlink):
+    """The record to link."""
+
+    target_id: str = Field(default="", description="The target's internal id; blank: none of the target's records.")
+
+
+def link_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list[dg.JobDefinition]:
+    """Return the jobs that link a record and remove its link."""
+    keys = resource_keys(workflows)
+
+    @dg.op(name=LINK_OP, description="Links a record.", required_resource_keys=keys, pool=POOL, out=dg.Out(dg.Nothing))
+    def link_op(context: dg.OpExecutionContext, config: Link) -> None:
+        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        with dagster_failure(SyncError):
+            _link(connections, config, approver_of(context.run.tags))
+        found = f"record {config.target_id}" if config.target_id else "no record; the next run creates one"
+        _observe(context, config, f"{config.source} {config.source_id}: linked to {found}", settings)
+
+    @dg.op(
+        name=UNLINK_OP,
+        description="Removes a link.",
+        required_resource_keys=keys,
+        pool=POOL,
+        out=dg.Out(dg.Nothing),
+    )
+    def unlink_op(context: dg.OpExecutionContext, config: Unlink) -> None:
+        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        with dagster_failure(SyncError):
+            approver_of(context.run.tags)
+            _unlink(connections, config)
+        _observe(context, config, f"{config.source} {config.source_id}: the link was removed", settings)
+
+    @dg.job(
+        name=LINK_RECORD,
+        description="Link a NetSuite record to a record of the target.",
+        partitions_def=partitions_of(settings),
+        tags=ONCE,
+    )
+    def link() -> None:
+        link_op()
+
+    @dg.job(
+        name=UNLINK_RECORD,
+        description="Remove the link that a person set.",
+        partitions_def=partitions_of(settings),
+        tags=ONCE,
+    )
+    def unlink() -> None:
+        unlink_op()
+
+    return [link, unlink]
+
+
+def _link(connections: Connections, config: Link, approver: str) -> None:
+    workflow = connections.workflow(config.workflow)
+    if not all(connections.warehouse.has(name) for name in (workflow.plan, workflow.target_state)):
+        raise SyncError(f"{workflow.name} was not planned yet; run `millpond plan {workflow.name}` first")
+    _, clock = connections.target(workflow)
+    link = ManualLink(
+        workflow.name,
+        config.source,
+        config.source_id,
+        config.target_id or None,
+        approver,
+        utc_now(clock),
+        config.reason,
+    )
+    with connections.warehouse.writer() as con:
+        save_manual_link(con, link)
+
+
+def _unlink(connections: Connections, config: Unlink) -> None:
+    with connections.warehouse.writer() as con:
+        removed = delete_manual_link(con, config.workflow, config.source, config.source_id)
+    if not removed:
+        raise SyncError(f"{config.source} {config.source_id} has no manual link in {config.workflow}")
+
+
+def _observe(context: dg.OpExecutionContext, config: Unlink, text: str, settings: MillpondSettings) -> None:
+    context.log_event(
+        dg.AssetObservation(
+            asset_key=f"plan_{config.workflow}",
+            description=f"{text} ({config.reason})" if config.reason else text,
+            metadata={"workflow": config.workflow, "source": config.source, "source_id": config.source_id},
+            partition=account_of(context.run, settings).account or None,
+        )
+    )

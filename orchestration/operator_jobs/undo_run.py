@@ -1,0 +1,73 @@
+"""The job `undo_run`: `millpond undo` in the Dagster UI and in the console.
+
+config {run, records, where, reason}  ->  undo_run()  ->  a plan per workflow, which waits like any other
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from pydantic import Field
+
+from assets.delivery.component.asset_spec import POOL
+from assets.delivery.errors import SyncError
+from assets.delivery.spec.workflow import Workflow
+from assets.failures import dagster_failure
+from orchestration.account_partitions import account_of, partitions_of
+from orchestration.authorization import approver_of
+from orchestration.automation.groups import UNDO_RUN
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.connections import Connections
+from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
+from orchestration.operator_jobs.plan_actions import undo_run
+
+UNDO_OP = "undo"  # an op must not share its job's name
+
+
+class Undo(dg.Config):
+    """The run to undo."""
+
+    run: str = Field(description="The run's id or its first characters.")
+    records: list[str] = Field(default=[], description="NetSuite ids of the records to undo; empty: all.")
+    where: str = Field(default="", description="SQL condition, such as `action = 'update'`.")
+    reason: str = Field(description="Author and reason of the decision, recorded with the run.")
+
+
+def undo_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
+    """Return the job that plans the undo of a run; `apply_plan` sends that plan."""
+
+    @dg.op(
+        name=UNDO_OP,
+        description="Makes a plan that reverts a run; nothing is sent.",
+        required_resource_keys=resource_keys(workflows),
+        pool=POOL,
+        out=dg.Out(dg.Nothing),
+    )
+    def undo_op(context: dg.OpExecutionContext, config: Undo) -> None:
+        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        with dagster_failure(SyncError):
+            approver = approver_of(context.run.tags)
+            made, problems = undo_run(connections, config.run, config.records, config.where, approver)
+            if not made:
+                raise SyncError("; ".join(problems))
+        for problem in problems:  # a record or field of one workflow may be unknown to the others
+            context.log.warning(problem)
+        for name, undone in made:
+            context.log_event(
+                dg.AssetObservation(
+                    asset_key=f"plan_{name}",
+                    description=f"plan {undone.plan_id} reverts run {config.run[:8]}: {config.reason}",
+                    metadata={"plan": undone.plan_id, "workflow": name, "conflicts": undone.conflicts},
+                    partition=account_of(context.run, settings).account or None,
+                )
+            )
+
+    @dg.job(
+        name=UNDO_RUN,
+        description="Plan the undo of a run; apply_plan sends the plan.",
+        partitions_def=partitions_of(settings),
+        tags=ONCE,
+    )
+    def job() -> None:
+        undo_op()
+
+    return job

@@ -1,0 +1,206 @@
+"""The overview: the state of each workflow, and its last runs.
+
+sync_runs, sync_plans, sync_decisions, readings, switches  ->  overview()  ->  a Row per workflow
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from assets.delivery.audit.verification import read_verification
+from assets.delivery.spec.switches import State
+from assets.delivery.spec.workflow import Workflow
+from orchestration.web.console.remedies import remedy
+from orchestration.web.console.site import Account, Reading, Site
+from orchestration.web.console.workflow_facts import workflow_facts
+from resources.clock import utc_now
+from resources.warehouse.tables import has_table
+from resources.warehouse.warehouse import Warehouse
+
+SHOWN_CAUSES = 3
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One run of the trend; heights are shares of 100, at least visible if there is anything."""
+
+    run_id: str
+    started_at: datetime
+    state: str
+    sent: int
+    held: int
+    failed: int
+    height: float = 0
+    held_height: float = 0
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Records that a workflow holds back for one reason of their own."""
+
+    action: str
+    code: str
+    records: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One workflow.
+
+    Attributes:
+        freshness: fresh, late, or blank if its groups have no limit.
+        verified_through: NetSuite's time through which every value was read.
+        plan: The newest open plan, as in sync_plans.
+    """
+
+    workflow: str
+    target: str
+    switch: State | None
+    last: Mapping[str, Any] | None = None
+    compared_at: datetime | None = None
+    hours: float | None = None
+    freshness: str = ""
+    verified_through: datetime | None = None
+    is_verified: bool = False
+    plan: Mapping[str, Any] | None = None
+    held: int = 0
+    causes: Sequence[Cause] = ()
+    in_target: int = 0
+    calls_left: int | None = None
+    trend: Sequence[Bar] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The page; `totals` are of the workflows that are on."""
+
+    rows: Sequence[Row]
+    broken: Mapping[str, str]
+    now: datetime
+
+    @property
+    def active(self) -> list[Row]:
+        """The workflows that are on, or were: those with a plan or a delivery."""
+        return [each for each in self.rows if (each.switch and each.switch.active) or each.plan or each.last]
+
+    @property
+    def others(self) -> list[Row]:
+        """The workflows that are off and never ran."""
+        return [each for each in self.rows if each not in self.active]
+
+    @property
+    def waiting(self) -> int:
+        """Plans that wait for a person."""
+        return sum(1 for each in self.rows if each.plan and each.plan["state"] == "waiting")
+
+    @property
+    def held(self) -> int:
+        """Records that are held back."""
+        return sum(each.held for each in self.rows)
+
+    @property
+    def late(self) -> int:
+        """Workflows that are late."""
+        return sum(1 for each in self.rows if each.freshness == "late")
+
+
+def overview(site: Site, account: Account) -> tuple[Overview, Reading]:
+    """Return the page and when it is of."""
+    files = site.files
+    now = utc_now(account.clock)
+    states = {each.name: _state(account, each) for each in files.workflows}
+
+    def query(warehouse: Warehouse) -> list[Row]:
+        found = workflow_facts(warehouse)
+        return [
+            _row(each, states[each.name], found, verified.get(each.name, (None, False)), files.groups, now)
+            for each in files.workflows
+        ]
+
+    if not account.live.exists():
+        rows = [Row(each.name, each.spec.target, states[each.name]) for each in files.workflows]
+        return Overview(rows, files.broken, now), Reading(now, is_empty=True)
+    verified = _verified(account, files.workflows)
+    rows, reading = account.read(query)
+    return Overview(rows, files.broken, now), reading
+
+
+def _state(account: Account, workflow: Workflow) -> State | None:
+    try:
+        return account.switches.state(workflow)
+    except ValueError:  # the file is damaged; every run says so
+        return None
+
+
+def _verified(account: Account, workflows: Sequence[Workflow]) -> Mapping[str, tuple[datetime | None, bool]]:
+    """Return by workflow the time through which its sources were verified, and whether that is complete.
+
+    What was received is in the warehouse only: while a run writes, the result of the last page remains.
+    """
+    days = account.settings.verify_days
+
+    def read() -> dict[str, tuple[datetime | None, bool]]:
+        with account.live.writer(transaction=False) as con:
+            made = [each for each in workflows if has_table(con, each.mart)]
+            found = [(each.name, read_verification(con, each, days)) for each in made]
+        return {name: (each.through, each.is_complete) for name, each in found}
+
+    with suppress(TimeoutError):
+        account.verified = account.kept(("verified",), account.live, read)
+    return account.verified
+
+
+def _row(
+    workflow: Workflow,
+    state: State | None,
+    found: Mapping[str, Any],
+    verified: tuple[datetime | None, bool],
+    groups: Any,
+    now: datetime,
+) -> Row:
+    def of(name: str) -> list[dict[str, Any]]:
+        return [each for each in found.get(name, []) if each["workflow"] == workflow.name]
+
+    def one(name: str) -> Mapping[str, Any] | None:
+        return next(iter(of(name)), None)
+
+    causes = [
+        Cause(each["action"], each["code"], each["records"], remedy(each["code"], each["action"]).title)
+        for each in of("held")
+    ]
+    compared, hours = (one("compared") or {}).get("at"), groups.freshness_hours.get(workflow.name)
+    is_late = bool(hours) and (compared is None or compared < now - timedelta(hours=hours or 0))
+    return Row(
+        workflow.name, workflow.spec.target, state,
+        last=one("last"),
+        compared_at=compared,
+        hours=hours,
+        freshness="" if not hours or not (state and state.active) else "late" if is_late else "fresh",
+        verified_through=verified[0],
+        is_verified=verified[1],
+        plan=one("plan"),
+        held=sum(each.records for each in causes),
+        causes=causes[:SHOWN_CAUSES],
+        in_target=(one("linked") or {}).get("records", 0),
+        calls_left=(one("quota") or {}).get("calls_left"),
+        trend=_trend(of("trend")),
+    )  # fmt: skip
+
+
+def _trend(rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
+    """Return the bars, each as high as its share of the highest one; the root shows small numbers beside large ones."""
+    top = max((max(each["sent"], each["held"]) for each in rows), default=0) or 1
+
+    def height(records: int) -> float:
+        return round(max(6.0, 100 * (records / top) ** 0.5), 1) if records else 0
+
+    return [
+        Bar(
+            each["run_id"], each["started_at"], each["state"], each["sent"], each["held"], each["failed"],
+            height(each["sent"]), height(each["held"]),
+        )
+        for each in rows
+    ]  # fmt: skip

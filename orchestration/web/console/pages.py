@@ -1,0 +1,207 @@
+"""Pages of the console: templates, headers, forms and errors.
+
+query  ->  page(): HTML in which every value is escaped, under a policy that runs our own files only
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+
+from assets.result_texts import counted, duration, singular
+from orchestration.web.console.site import Account, Reading, Site
+from orchestration.web.identity import Action, identity_of, may
+from orchestration.web.pages import PRIVATE
+
+HERE = Path(__file__).parent
+PREFIX = "/console"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {**PRIVATE, "Content-Security-Policy": POLICY}
+MAX_FORM_BYTES = 1_000_000  # some ten thousand ticked records
+FORM_TIMEOUT_S = 10.0
+SHOWN_CHARACTERS = 300  # of one value; the rest can be opened
+PER_PAGE = 50
+# control characters, and those that have no width or turn the direction of what follows
+INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+PAGE_NUMBER = re.compile(r"[0-9]{1,6}")
+
+
+class Form:
+    """The fields of a form, of which each may have several values."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        self._fields = fields
+
+    def one(self, name: str) -> str:
+        """Return the last value of a field; blank if it is missing."""
+        return next((value for key, value in reversed(self._fields) if key == name), "").strip()
+
+    def all(self, name: str) -> list[str]:
+        """Return each value of a field once, in their order."""
+        return list(dict.fromkeys(value for key, value in self._fields if key == name and value))
+
+
+def site_of(request: Request) -> Site:
+    """Return what the pages read."""
+    site: Site = request.app.state.site
+    return site
+
+
+def account_of(request: Request) -> Account:
+    """Return the account that a request names.
+
+    Raises:
+        HTTPException: There is none.
+    """
+    found = site_of(request).account(request.query_params.get("account", ""))
+    if found is None:
+        raise HTTPException(404, "There is no such account.")
+    return found
+
+
+def page(request: Request, template: str, reading: Reading | None = None, status: int = 200, **values: Any) -> Response:
+    """Return a page."""
+    identity = identity_of(request.scope)
+    account = site_of(request).account(request.query_params.get("account", ""))
+    shell = {
+        "identity": identity,
+        "may_decide": may(identity, Action.APPROVE),
+        "account": account.name if account else "",
+        "accounts": [name for name in site_of(request).accounts if name],
+        "reading": reading,
+        "here": request.url.path,
+        "query": dict(request.query_params),
+        "url": _Urls(account.name if account else ""),
+        "hides": account.live.hides_personal if account else False,
+    }
+    html = environment().get_template(f"{template}.html.jinja").render(**shell, **values)
+    return HTMLResponse(html, status, HEADERS)
+
+
+class _Urls:
+    """Addresses of pages, which keep the account."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+
+    def __call__(self, path: str, **values: Any) -> str:
+        given = {name: value for name, value in values.items() if value not in ("", None, 0)}
+        if self._account:
+            given["account"] = self._account
+        return f"{PREFIX}/{path}{'?' if given else ''}{urlencode(given, doseq=True)}"
+
+
+def require_approver(request: Request) -> None:
+    """Check the role, and that the form is one of our own.
+
+    Raises:
+        HTTPException: The role does not allow it, or another site sent the form.
+    """
+    if not may(identity_of(request.scope), Action.APPROVE):
+        raise HTTPException(403, "Your role does not allow this; an approver decides.")
+    check_site(request.headers)
+
+
+def check_site(headers: Headers) -> None:
+    """Check that a form comes from a page of this server; the sign-in has compared the origin before.
+
+    Raises:
+        HTTPException: A browser says that another site sent it.
+    """
+    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise HTTPException(403, "Requests from other sites are not allowed.")
+
+
+async def read_form(request: Request) -> Form:
+    """Return the fields of a form.
+
+    Raises:
+        HTTPException: It is too large, or does not arrive.
+    """
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(FORM_TIMEOUT_S):
+            async for part in request.stream():
+                size += len(part)
+                if size > MAX_FORM_BYTES:
+                    raise HTTPException(413, "Too many records are ticked; filter them, or approve whole actions.")
+                parts.append(part)
+    except (TimeoutError, ClientDisconnect):
+        raise HTTPException(408, "The form did not arrive.") from None
+    text = b"".join(parts).decode("utf-8", errors="replace")
+    return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=100_000))
+
+
+def page_number(request: Request) -> int:
+    """Return the number of the page that is asked for, from 1."""
+    text = request.query_params.get("page", "1")
+    return max(1, int(text)) if PAGE_NUMBER.fullmatch(text) else 1
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,  # an upgrade while the server runs must not mix two versions
+    )
+    made.filters |= {
+        "moment": moment, "ago": ago, "counted": counted, "number": "{:,}".format, "duration": duration,
+        "singular": singular, "label": label, "visible": visible, "short": lambda text: str(text)[:8],
+    }  # fmt: skip
+    made.globals |= {"SHOWN_CHARACTERS": SHOWN_CHARACTERS, "asset": asset}
+    return made
+
+
+def asset(name: str) -> str:
+    """Return the address of a file of ours; it changes with the file, so that browsers may keep it."""
+    return f"{PREFIX}/static/{name}?{(HERE / 'static' / name).stat().st_mtime_ns:x}"
+
+
+def moment(when: datetime | None) -> str:
+    """Return a time in UTC, to the minute."""
+    return f"{when:%Y-%m-%d %H:%M}" if when else "never"
+
+
+def ago(when: datetime | None, now: datetime) -> str:
+    """Return how long ago a time was, in its largest unit."""
+    if when is None:
+        return "never"
+    seconds = (_plain(now) - _plain(when)).total_seconds()
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if abs(seconds) >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "now"
+
+
+def _plain(when: datetime) -> datetime:
+    return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
+
+
+def visible(text: object) -> str:
+    """Return a text whose invisible characters can be seen: one that turns the direction makes another name of it."""
+    return INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text))
+
+
+def label(workflow: str) -> Mapping[str, str]:
+    """Return the system and the records of a workflow, as people read them."""
+    system, _, records = workflow.partition("__")
+    systems = {"suiteprojects": "SuiteProjects Pro", "precoro": "Precoro"}
+    return {"system": systems.get(system, system), "records": (records or system).replace("_", " ")}

@@ -1,0 +1,151 @@
+"""One plan: what it writes, page by page, what follows from it, and whether it can still be approved.
+
+sync_plans, plan_<workflow>, names  ->  plan_page()  ->  PlanPage
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from assets.delivery.audit.plan_review import ORDER, PlannedWrite, planned_writes
+from assets.delivery.ledger import plans
+from assets.delivery.ledger.plans import OPEN_STATES, StoredPlan
+from assets.delivery.spec.workflow import Workflow
+from assets.warehouse.record_names import named_records
+from orchestration.web.console.names import Names, names_behind
+from orchestration.web.console.pages import PER_PAGE
+from orchestration.web.console.plan_queries import NO_NAMES, WRITES, Filters, facets, found_records
+from orchestration.web.console.site import Account, Reading, Site
+from resources.clock import steady, utc_now
+from resources.warehouse.tables import has_table, quoted, read_frame
+from resources.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class PlanPage:
+    """A page of a plan.
+
+    Attributes:
+        problem: Why it cannot be approved; blank if it can.
+        newer: A newer plan of the workflow.
+        counts: Records by action.
+        codes: Records by reason code: code, a reason, records.
+        fields: Changed fields with their number of records.
+        writes: The records of this page.
+        parents: Names of the parents of the records of this page, by source and id.
+        total: Number of records that the filters let through.
+        conflicts: Records that an undo leaves as they are.
+        is_kept: Whether its rows still exist.
+        is_hidden: Whether values are hidden.
+    """
+
+    plan: Mapping[str, Any]
+    now: datetime
+    problem: str = ""
+    newer: str = ""
+    counts: Sequence[tuple[str, int]] = ()
+    codes: Sequence[tuple[str, str, int]] = ()
+    fields: Sequence[tuple[str, int]] = ()
+    writes: Sequence[PlannedWrite] = ()
+    parents: Mapping[tuple[str, str], str] | None = None
+    names: Names | None = None
+    total: int = 0
+    conflicts: int = 0
+    is_kept: bool = True
+    is_hidden: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """True if a person may still decide about it."""
+        return self.plan["state"] in OPEN_STATES
+
+
+def plan_page(
+    site: Site, account: Account, plan_id: str, filters: Filters, number: int
+) -> tuple[PlanPage | None, Reading]:
+    """Return one page of a plan, None if there is no such plan, and when it is of."""
+    now = utc_now(account.clock)
+    if not account.live.exists():
+        return None, Reading(now, is_empty=True)
+
+    def query(warehouse: Warehouse) -> PlanPage | None:
+        with warehouse.writer(transaction=False) as con:
+            if not has_table(con, "sync_plans"):
+                return None
+            found = read_frame(con, "select * from sync_plans where plan_id = ?", [plan_id]).to_dicts()
+            if not found:
+                return None
+            return _page(con, site, account, warehouse, found[0], filters, number)
+
+    return account.read(query, is_private=True)
+
+
+def _page(
+    con: duckdb.DuckDBPyConnection,
+    site: Site,
+    account: Account,
+    warehouse: Warehouse,
+    row: Mapping[str, Any],
+    filters: Filters,
+    number: int,
+) -> PlanPage:
+    now, workflow = utc_now(account.clock), site.workflows.get(row["workflow"])
+    stored = StoredPlan(*(row[name] for name in StoredPlan.__annotations__))
+    newer = _newer(con, row)
+    problem = _problem(con, account, stored, newer, workflow)
+    if workflow is None or not _has_rows(con, stored):
+        return PlanPage(row, now, problem or "its rows are no longer kept", newer, is_kept=False)
+    hides = warehouse.hides_personal
+    named = NO_NAMES if hides else named_records(con)
+    found, values = found_records(stored, filters, named)
+    paged = {"page": PER_PAGE, "skipped": PER_PAGE * (number - 1), "order": [each.value for each in ORDER]}
+    rows = read_frame(con, WRITES.format(found=found, named=named), {**values, **paged})
+    total = con.execute(f"select count(*) from {found}", values).fetchall()[0][0]
+    counts, codes, fields, conflicts = account.kept(("facets", row["plan_id"]), warehouse, lambda: facets(con, stored))
+    writes, is_hidden = planned_writes(rows.drop("parent_name", "rank"), warehouse)
+    parents = {(each["source"], each["source_id"]): each["parent_name"] or "" for each in rows.iter_rows(named=True)}
+    return PlanPage(
+        row, now, problem, newer,
+        counts=counts,
+        codes=codes,
+        fields=fields,
+        writes=writes,
+        parents=parents,
+        names=None if is_hidden else names_behind(con, workflow, writes),
+        total=total,
+        conflicts=conflicts,
+        is_hidden=is_hidden,
+    )  # fmt: skip
+
+
+def _has_rows(con: duckdb.DuckDBPyConnection, plan: StoredPlan) -> bool:
+    query = f"select 1 from {quoted(plan.table)} where plan_id = ? limit 1"
+    return has_table(con, plan.table) and bool(con.execute(query, [plan.plan_id]).fetchall())
+
+
+def _newer(con: duckdb.DuckDBPyConnection, row: Mapping[str, Any]) -> str:
+    """Return a later plan of the same workflow and kind, which knows more; undo plans do not replace each other."""
+    query = (
+        "select plan_id from sync_plans where workflow = ? and kind = ? and kind <> 'undo' and position > ?"
+        " order by position desc limit 1"
+    )
+    found = con.execute(query, [row["workflow"], row["kind"], row["position"]]).fetchall()
+    return str(found[0][0]) if found else ""
+
+
+def _problem(
+    con: duckdb.DuckDBPyConnection, account: Account, plan: StoredPlan, newer: str, workflow: Workflow | None
+) -> str:
+    """Return why a plan cannot be approved; blank if it can."""
+    if plan.state not in OPEN_STATES:
+        return f"it is {plan.state}"
+    if plans.is_overdue(con, plan, utc_now(account.clock), steady(account.clock)):
+        return f"it expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC"
+    if newer:
+        return "a newer plan of this workflow replaces it"
+    if workflow is None:
+        return "its workflow has no usable file"
+    return ""

@@ -1,0 +1,78 @@
+"""The effects of a plan: records that it releases, and those that it holds back, by root cause.
+
+plan, the other plans of its run  ->  plan_effects()          slower than the plan's page, which loads it afterwards
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from assets.delivery.audit.held_back import cause_texts, held_back, held_records
+from assets.delivery.audit.plan_review import newest_plans
+from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import WRITING
+from assets.result_texts import counted
+from orchestration.web.console.site import Account, Reading, Site
+from resources.clock import utc_now
+from resources.warehouse.tables import has_table
+from resources.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Follows:
+    """Sentences about what follows.
+
+    Attributes:
+        effects: Records that can follow in the same run.
+        held: A sentence for each cause that holds records back.
+    """
+
+    effects: Sequence[str] = ()
+    held: Sequence[str] = ()
+
+
+def plan_effects(site: Site, account: Account, plan_id: str) -> tuple[Follows, Reading]:
+    """Return what follows from a plan, nothing if there is no such plan, and when it is of."""
+    if not account.live.exists():
+        return Follows(), Reading(utc_now(account.clock), is_empty=True)
+
+    def query(warehouse: Warehouse) -> Follows:
+        with warehouse.writer(transaction=False) as con:
+            if not has_table(con, "sync_plans"):
+                return Follows()
+            found = con.execute("select workflow, made_by from sync_plans where plan_id = ?", [plan_id]).fetchall()
+            workflow = site.workflows.get(found[0][0]) if found else None
+            if workflow is None or not has_table(con, workflow.plan):
+                return Follows()
+            return account.kept(
+                ("follows", plan_id),
+                warehouse,
+                lambda: _follows(con, site, workflow, found[0][1], plan_id, hides=warehouse.hides_personal),
+            )
+
+    return account.read(query, is_private=True)
+
+
+def _follows(
+    con: duckdb.DuckDBPyConnection, site: Site, workflow: Workflow, run_id: str, plan_id: str, *, hides: bool
+) -> Follows:
+    """Return what the plan releases, here and in workflows planned by the same run; and what it holds back."""
+    made, workflows = {**newest_plans(con, run_id), workflow.name: plan_id}, site.workflows
+    held = held_records(con, workflow, workflows, made)
+    effects = []
+    for name in made:
+        below = workflows.get(name)
+        if below is None or (name != workflow.name and workflow.name not in below.spec.upstream):
+            continue
+        records = held if name == workflow.name else held_records(con, below, workflows, made)
+        released = records.filter(
+            (records["root_workflow"] == workflow.name) & records["root_action"].is_in([each.value for each in WRITING])
+        )
+        for (source,), rows in released.group_by("source", maintain_order=True):
+            effects.append(f"{counted(rows.height, str(source))} of {name} waited for these records and can follow")
+    if hides:  # the target's own words may quote the value that it rejected
+        is_quoted = pl.col("root_code").fill_null("").str.starts_with("rejected")
+        held = held.with_columns(pl.when(is_quoted).then("root_code").otherwise("root_reason").alias("root_reason"))
+    return Follows(effects, cause_texts(held_back(held)))

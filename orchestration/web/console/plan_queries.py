@@ -1,0 +1,84 @@
+"""Queries for the records of a plan: those that filters let through, page by page, and what can be filtered by.
+
+Filters  ->  found_records()  ->  WRITES: one page with names          facets()
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from assets.delivery.ledger.plans import StoredPlan
+from assets.delivery.target import WRITING
+from resources.warehouse.tables import quoted
+
+NO_NAMES = "select '' as source, '' as source_id, '' as number, '' as name limit 0"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The part of a plan that is shown; blank: everything."""
+
+    action: str = ""
+    field: str = ""
+    code: str = ""
+    text: str = ""
+
+
+def found_records(plan: StoredPlan, filters: Filters, named: str) -> tuple[str, dict[str, Any]]:
+    """Return the records that the filters let through, as a part of a query, and its values."""
+    values = {"plan_id": plan.plan_id, "writing": [each.value for each in WRITING]}
+    values |= {"action": filters.action, "code": filters.code, "field": filters.field}
+    matching = f"(select * from {quoted(plan.table)} as plan where {_MATCHING}) as plan"
+    if not filters.text:
+        return matching, values
+    return f"{matching} {_NAMED.format(named=named)}", {**values, "text": filters.text}
+
+
+def facets(con: duckdb.DuckDBPyConnection, plan: StoredPlan) -> tuple[list[Any], list[Any], list[Any], int]:
+    """Return the records by action, by reason and by field, and the number of conflicts."""
+    table, own = quoted(plan.table), {"plan_id": plan.plan_id, "writing": [each.value for each in WRITING]}
+    counts, codes, fields = (
+        con.execute(query.format(plan=table), own).fetchall() for query in (_COUNTS, _CODES, _FIELDS)
+    )
+    conflicts = con.execute(_CONFLICTS.format(plan=table), {"plan_id": plan.plan_id}).fetchall()[0][0]
+    return counts, codes, fields, conflicts
+
+
+_MATCHING = """
+plan.plan_id = $plan_id and (list_contains($writing, plan.action) or plan.reason_code = 'conflict')
+and ($action = '' or plan.action = $action) and ($code = '' or plan.reason_code = $code)
+and ($field = '' or list_contains([each.field for each in plan.changes], $field))
+"""
+_NAMED = """
+left join ({named}) as called on called.source = plan.source and called.source_id = plan.source_id
+where plan.source_id = $text or plan.target_id = $text
+    or contains(lower(strip_accents(coalesce(called.name, ''))), lower(strip_accents($text)))
+"""
+# the names of the records on the page only, unless they are searched
+WRITES = """
+with page as (
+    select plan.*, coalesce(list_position($order, plan.action), 99) as rank from {found}
+    order by rank, plan.source, try_cast(plan.source_id as bigint), plan.source_id limit $page offset $skipped
+)
+select page.*, own.name, above.name as parent_name
+from page
+left join ({named}) as own on own.source = page.source and own.source_id = page.source_id
+left join ({named}) as above on above.source = page.parent_source and above.source_id = page.parent_source_id
+order by rank, page.source, try_cast(page.source_id as bigint), page.source_id
+"""
+_COUNTS = """
+select action, count(*) from {plan} where plan_id = $plan_id and list_contains($writing, action)
+group by action order by count(*) desc, action
+"""
+_CODES = """
+select reason_code, min(reason), count(*) from {plan} where plan_id = $plan_id and list_contains($writing, action)
+group by reason_code order by count(*) desc, reason_code
+"""
+_FIELDS = """
+select field, count(*) from (
+    select unnest([each.field for each in changes]) as field from {plan}
+    where plan_id = $plan_id and list_contains($writing, action) and action not in ('create', 'adopt')
+) group by field order by count(*) desc, field
+"""
+_CONFLICTS = "select count(*) from {plan} where plan_id = $plan_id and reason_code = 'conflict'"

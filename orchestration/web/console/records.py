@@ -1,0 +1,189 @@
+"""One record: its story in each workflow, and its values in NetSuite, as mapped, and in the target.
+
+search()  ->  Record, …          record_page()  ->  RecordPage, with one Story per workflow
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_one
+from assets.delivery.audit.find import Record, find_records
+from assets.delivery.schemas import MART_COLUMNS
+from assets.delivery.spec.workflow import Workflow
+from assets.netsuite.record_types import record_type_of
+from orchestration.web.console.names import Names, names_of_values
+from orchestration.web.console.record_links import RecordLinks, safe
+from orchestration.web.console.remedies import Remedy, remedy
+from orchestration.web.console.site import Account, Reading, Site
+from orchestration.web.console.story import HELD, Step, story_steps, with_source
+from resources.clock import utc_now
+from resources.warehouse.tables import has_table
+from resources.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """One mapped field: where its value comes from, and what it is on each side."""
+
+    field: str
+    columns: Sequence[tuple[str, str | None]]
+    rule: str
+    mapped: str | None
+    target: str | None
+    mapped_name: str
+    target_name: str
+    is_known: bool
+
+    @property
+    def differs(self) -> bool:
+        """True if the target shows another value than the mapped one."""
+        return self.is_known and (self.mapped or "") != (self.target or "")
+
+
+@dataclass(frozen=True)
+class Story:
+    """A record in one workflow."""
+
+    workflow: str
+    action: str
+    reason: str
+    target_id: str
+    target_url: str
+    matched_by: str
+    remedy: Remedy | None
+    steps: Sequence[Step]
+    fields: Sequence[FieldRow]
+    manual: Mapping[str, Any] | None
+    is_read: bool
+    is_planned: bool
+
+
+@dataclass(frozen=True)
+class RecordPage:
+    """The page of one record; `seen` are NetSuite's columns as last read."""
+
+    record: Record
+    netsuite_url: str
+    seen: Mapping[str, Any]
+    seen_at: datetime | None
+    stories: Sequence[Story]
+    restored: str
+    now: datetime
+
+
+def search(account: Account, text: str) -> tuple[list[Record], Reading]:
+    """Return the records that a text may mean, or that contain it."""
+    now = utc_now(account.clock)
+    if not account.live.exists():
+        return [], Reading(now, is_empty=True)
+    return account.read(lambda warehouse: find_records(warehouse, text.strip()[:200], partial=True))
+
+
+def record_page(
+    site: Site, account: Account, links: RecordLinks, source: str, source_id: str
+) -> tuple[RecordPage | None, Reading]:
+    """Return the page of one record, None if it was never read, and when it is of."""
+    now = utc_now(account.clock)
+    if not account.live.exists():
+        return None, Reading(now, is_empty=True)
+
+    def query(warehouse: Warehouse) -> RecordPage | None:
+        explained = explain_one(warehouse, source, source_id)
+        if explained is None:
+            return None
+        with warehouse.writer(transaction=False) as con:
+            lineage, seen_at = _lineage(con), _seen_at(con, source)
+            stories = [
+                _story(con, site.workflows.get(each.workflow), each, explained, lineage, warehouse, seen_at)
+                for each in explained.histories
+            ]
+        stories.sort(key=lambda each: (not each.target_id, not each.is_planned, each.action == "skipped"))
+        url = links.netsuite(source, source_id)
+        return RecordPage(explained.record, url, explained.seen, seen_at, stories, explained.restored, now)
+
+    return account.read(query)
+
+
+def _lineage(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str | None, str]]:
+    if not has_table(con, "lineage_columns"):
+        return []
+    query = "select workflow, target_field, source_table, source_column, expression from lineage_columns order by all"
+    return con.execute(query).fetchall()
+
+
+def _seen_at(con: duckdb.DuckDBPyConnection, source: str) -> datetime | None:
+    if not has_table(con, "sync_watermarks"):
+        return None
+    query = "select watermark_at from sync_watermarks where source_table = ?"
+    found = con.execute(query, [record_type_of(source).table]).fetchall()
+    return found[0][0] if found else None
+
+
+def _story(
+    con: duckdb.DuckDBPyConnection,
+    workflow: Workflow | None,
+    history: WorkflowHistory,
+    explained: Explanation,
+    lineage: Sequence[tuple[str, str, str, str | None, str]],
+    warehouse: Warehouse,
+    seen_at: datetime | None,
+) -> Story:
+    now = history.decided[-1] if history.decided and history.decided[-1]["to_run"] is None else {}
+    linked = history.linked[0] if history.linked else {}
+    fields = _fields(con, workflow, history, explained, lineage)
+    action = now.get("action") or ""
+    return Story(
+        workflow=history.workflow,
+        action=action,
+        reason=now.get("reason") or "",
+        target_id=linked.get("target_id") or now.get("target_id") or "",
+        target_url=safe(linked.get("target_url")),
+        matched_by=linked.get("matched_by") or "",
+        remedy=remedy(now.get("reason_code"), action) if action in HELD else None,
+        steps=with_source(story_steps(con, history, explained.record, warehouse), history, seen_at),
+        fields=fields,
+        manual=history.manual_links[0] if history.manual_links else None,
+        is_read=bool(history.target_state),
+        is_planned=any(each["payload"] is not None for each in history.planned),
+    )
+
+
+def _fields(
+    con: duckdb.DuckDBPyConnection,
+    workflow: Workflow | None,
+    history: WorkflowHistory,
+    explained: Explanation,
+    lineage: Sequence[tuple[str, str, str, str | None, str]],
+) -> list[FieldRow]:
+    desired: Mapping[str, Any] = history.mart[0] if history.mart else {}
+    current: Mapping[str, Any] = history.target_state[0] if history.target_state else {}
+    rules: dict[str, tuple[list[tuple[str, str | None]], str]] = {}
+    table = f"stg_netsuite__{explained.record.source}"
+    for name, field, source_table, column, expression in lineage:
+        if name == history.workflow and source_table == table:
+            columns, _ = rules.setdefault(field, ([], expression))
+            if column:
+                columns.append((column, _text(explained.seen.get(column))))
+    named = [each for each in desired if each not in MART_COLUMNS] or list(rules)
+    order = workflow.spec.target_fields if workflow else named
+    values = [(name, value) for name in named for value in (_text(desired.get(name)), _text(current.get(name)))]
+    names = names_of_values(con, workflow, values) if workflow else Names({}, {})
+    rows = []
+    for name in sorted(named, key=lambda each: order.index(each) if each in order else len(order)):
+        columns, rule = rules.get(name, ([], ""))
+        mapped, target = _text(desired.get(name)), _text(current.get(name))
+        rows.append(
+            FieldRow(
+                name, columns, rule, mapped, target, names.of(name, mapped), names.of(name, target),
+                bool(current) and bool(desired) and name in current and desired.get("disposition") == "deliver",
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,234 @@
+"""The addresses of the console.
+
+GET /console/…   pages, of which each reads one moment          POST /console/…   decisions (`decisions.py`)
+"""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from orchestration.configuration.settings import MillpondSettings, netsuite_settings
+from orchestration.web.console import decisions
+from orchestration.web.console.dagster_jobs import LaunchError, progress
+from orchestration.web.console.held_back import CAUSE, causes, records_of
+from orchestration.web.console.matches import PER_PAGE as MATCHES_PER_PAGE
+from orchestration.web.console.matches import match_page
+from orchestration.web.console.overview import overview
+from orchestration.web.console.pages import (
+    HEADERS,
+    HERE,
+    PER_PAGE,
+    PREFIX,
+    account_of,
+    page,
+    page_number,
+    site_of,
+    visible,
+)
+from orchestration.web.console.plan import plan_page
+from orchestration.web.console.plan_effects import plan_effects
+from orchestration.web.console.plan_list import plan_list
+from orchestration.web.console.plan_queries import Filters
+from orchestration.web.console.record_links import RecordLinks
+from orchestration.web.console.records import record_page, search
+from orchestration.web.console.runs import run_list, run_page
+from orchestration.web.console.site import Account, BusyError, Site
+from resources.warehouse.warehouse import WarehouseError
+
+FIRST_FIELDS = 6  # of a new record; the others can be opened
+
+
+def console(settings: MillpondSettings, dagster: ASGIApp) -> Starlette:
+    """Return the console.
+
+    Args:
+        settings: The settings of all accounts.
+        dagster: Dagster's application, to which decisions are handed as runs of operator jobs.
+    """
+    routes = [
+        Route("/", _in_thread(_overview)),
+        Route("/plans", _in_thread(_plans)),
+        Route("/plans/{plan_id}", _in_thread(_plan)),
+        Route("/plans/{plan_id}/follows", _in_thread(_follows)),
+        Route("/held", _in_thread(_held)),
+        Route("/held/records", _in_thread(_held_records)),
+        Route("/records", _in_thread(_records)),
+        Route("/records/{source}/{source_id:path}", _in_thread(_record)),
+        Route("/search", _in_thread(_search)),
+        Route("/runs", _in_thread(_runs)),
+        Route("/runs/{run_id}", _in_thread(_run)),
+        Route("/match", _in_thread(_match)),
+        Route("/jobs/{run_id}", _job),
+        *decisions.ROUTES,
+        Mount("/static", StaticFiles(directory=HERE / "static")),
+    ]
+    app = Starlette(
+        routes=[Route(PREFIX, _overview_at_once), Mount(PREFIX, routes=routes)],
+        exception_handlers={
+            HTTPException: _refused,
+            404: _refused,
+            BusyError: _busy,
+            WarehouseError: _unreadable,
+            LaunchError: _refused_by_dagster,
+            Exception: _failed,
+        },
+    )
+    app.state.site, app.state.dagster = Site(settings), dagster
+    return app
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def _in_thread(handler: Callable[[Request], Response]) -> Handler:
+    """Run a handler that reads the warehouse in a thread of its own."""
+
+    async def run(request: Request) -> Response:
+        return await run_in_threadpool(handler, request)
+
+    return run
+
+
+async def _overview_at_once(request: Request) -> Response:
+    return await run_in_threadpool(_overview, request)
+
+
+def _links(account: Account) -> RecordLinks:
+    return RecordLinks("" if account.settings.sandbox else netsuite_settings(account.name).account)
+
+
+def _overview(request: Request) -> Response:
+    found, reading = overview(site_of(request), account_of(request))
+    return page(request, "overview", reading, found=found)
+
+
+def _plans(request: Request) -> Response:
+    found, reading = plan_list(account_of(request))
+    return page(request, "plans", reading, found=found)
+
+
+def _plan(request: Request) -> Response:
+    asked = request.query_params
+    filters = Filters(*(asked.get(name, "")[:200] for name in ("action", "field", "code", "text")))
+    number = page_number(request)
+    found, reading = plan_page(site_of(request), account_of(request), request.path_params["plan_id"], filters, number)
+    if found is None:
+        raise HTTPException(404, "There is no such plan; it may be older than the ledger keeps them.")
+    return page(
+        request, "plan", reading, found=found, filters=filters, number=number, per_page=PER_PAGE, first=FIRST_FIELDS
+    )
+
+
+def _follows(request: Request) -> Response:
+    """The effects of a plan; the plan's page loads the middle part alone."""
+    plan_id = request.path_params["plan_id"]
+    found, reading = plan_effects(site_of(request), account_of(request), plan_id)
+    template = "follows_part" if "part" in request.query_params else "follows"
+    return page(request, template, reading, found=found, plan_id=plan_id)
+
+
+def _held(request: Request) -> Response:
+    workflow = request.query_params.get("workflow", "")
+    found, reading = causes(site_of(request), account_of(request), workflow)
+    return page(request, "held", reading, found=found, workflow=workflow)
+
+
+def _held_records(request: Request) -> Response:
+    key = {name: request.query_params.get(name, "") for name in CAUSE}
+    account, number = account_of(request), page_number(request)
+    found, reading = records_of(site_of(request), account, _links(account), key, number)
+    if found is None:
+        raise HTTPException(404, "This cause holds nothing back any more.")
+    return page(request, "held_records", reading, found=found, key=key, number=number, per_page=PER_PAGE)
+
+
+def _records(request: Request) -> Response:
+    text = request.query_params.get("q", "")
+    records, reading = search(account_of(request), text) if text.strip() else ([], None)
+    return page(request, "records", reading, records=records, text=text)
+
+
+def _search(request: Request) -> Response:
+    """The same as JSON, for the search while someone types."""
+    records, _ = search(account_of(request), request.query_params.get("q", ""))
+    rows = [{"source": e.source, "id": e.source_id, "number": e.number, "name": visible(e.name or "")} for e in records]
+    return JSONResponse(rows, headers=HEADERS)
+
+
+def _record(request: Request) -> Response:
+    account, key = account_of(request), request.path_params
+    found, reading = record_page(site_of(request), account, _links(account), key["source"], key["source_id"])
+    if found is None:
+        raise HTTPException(404, "This record was never read from NetSuite.")
+    return page(request, "record", reading, found=found)
+
+
+def _runs(request: Request) -> Response:
+    number = page_number(request)
+    found, reading = run_list(account_of(request), number)
+    return page(request, "runs", reading, found=found, number=number, per_page=PER_PAGE)
+
+
+def _run(request: Request) -> Response:
+    number = page_number(request)
+    found, reading = run_page(account_of(request), request.path_params["run_id"], number)
+    if found is None:
+        raise HTTPException(404, "There is no such run.")
+    return page(request, "run", reading, found=found, number=number, per_page=PER_PAGE)
+
+
+def _match(request: Request) -> Response:
+    account, asked, number = account_of(request), request.query_params, page_number(request)
+    found, reading = match_page(
+        site_of(request), account, _links(account), asked.get("workflow", ""), asked.get("action", ""), number
+    )
+    return page(request, "match", reading, found=found, number=number, per_page=MATCHES_PER_PAGE)
+
+
+async def _job(request: Request) -> Response:
+    """The progress of a decision; its middle part alone for the script that follows it."""
+    found = await progress(request, request.path_params["run_id"])
+    if found is None:
+        raise HTTPException(404, "There is no such run.")
+    template = "job_part" if "part" in request.query_params else "job"
+    return page(request, template, found=found, back=request.query_params.get("back", ""))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    text = getattr(error, "detail", "") or "There is no such page."
+    return page(
+        request,
+        "problem",
+        status=status,
+        title="Not found" if status == HTTPStatus.NOT_FOUND else "Not possible",
+        text=text,
+    )
+
+
+def _busy(request: Request, _error: Exception) -> Response:
+    text = "A run is writing, and nothing was published yet that could be shown meanwhile. This page loads again."
+    response = page(request, "problem", title="A run is writing", text=text)
+    response.headers["Refresh"] = "3"
+    return response
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    return page(request, "problem", status=503, title="The warehouse cannot be read", text=str(error))
+
+
+def _failed(request: Request, _error: Exception) -> Response:
+    text = "The page could not be made; the server's log has the reason."
+    return page(request, "problem", status=500, title="An error", text=text)
+
+
+def _refused_by_dagster(request: Request, error: Exception) -> Response:
+    return page(request, "problem", status=409, title="Not started", text=str(error))

@@ -1,0 +1,170 @@
+"""Runs: what each one did, record by record, and what of it can be undone.
+
+sync_runs, sync_attempts, sync_plans  ->  run_list(), run_page()
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from assets.delivery.ledger.runs import COUNT_COLUMNS
+from assets.warehouse.record_names import named_records
+from assets.warehouse.run_report.page import REPORTS
+from orchestration.web.console.pages import PER_PAGE
+from orchestration.web.console.plan_queries import NO_NAMES
+from orchestration.web.console.site import Account, Reading
+from resources.clock import utc_now
+from resources.warehouse.tables import has_table, quoted, read_frame
+from resources.warehouse.warehouse import Warehouse
+
+SENT = ("created", "adopted", "updated", "deactivated", "reactivated")
+HELD = ("quarantined", "blocked", "ambiguous")
+
+
+@dataclass(frozen=True)
+class RunList:
+    """A page of runs, the newest first."""
+
+    runs: Sequence[Mapping[str, Any]]
+    total: int
+    now: datetime
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One run.
+
+    Attributes:
+        workflows: Its rows of sync_runs, each with `counts`.
+        sent: A page of what it sent: workflow, source, source_id, name, action, answer, reason, target_id.
+        total: Number of records that it sent.
+        undoable: Workflow and action with the number of records whose former values are kept.
+        undone_by: Plans that undo it: plan_id, state.
+        report: Name of its report; blank if there is none.
+    """
+
+    run_id: str
+    workflows: Sequence[Mapping[str, Any]]
+    sent: Sequence[Mapping[str, Any]]
+    total: int
+    undoable: Sequence[tuple[str, str, int]]
+    undone_by: Sequence[Mapping[str, Any]]
+    report: str
+    now: datetime
+
+    @property
+    def can_undo(self) -> int:
+        """Records that can be undone."""
+        return sum(each[2] for each in self.undoable)
+
+
+def run_list(account: Account, number: int) -> tuple[RunList, Reading]:
+    """Return a page of runs and when it is of."""
+    now = utc_now(account.clock)
+    if not account.live.exists():
+        return RunList([], 0, now), Reading(now, is_empty=True)
+
+    def query(warehouse: Warehouse) -> RunList:
+        with warehouse.writer(transaction=False) as con:
+            if not has_table(con, "sync_runs"):
+                return RunList([], 0, now)
+            values = {"page": PER_PAGE, "skipped": PER_PAGE * (number - 1)}
+            rows = read_frame(con, _RUNS, values).to_dicts()
+            total = con.execute("select count(distinct run_id) from sync_runs").fetchall()[0][0]
+        return RunList(rows, total, now)
+
+    return account.read(query)
+
+
+def _sum(names: Sequence[str]) -> str:
+    return " + ".join(f"coalesce({quoted(name)}, 0)" for name in names)
+
+
+_RUNS = f"""
+select run_id, min(coalesce(started_at, finished_at)) as started_at, max(finished_at) as finished_at,
+    list(workflow order by workflow) as workflows, list(distinct state order by state) as states,
+    bool_and(plan_id is null) as only_planned,
+    sum({_sum(SENT)})::bigint as sent, sum({_sum(HELD)})::bigint as held,
+    sum(coalesce(failed, 0))::bigint as failed, sum(coalesce(deferred, 0))::bigint as deferred,
+    sum(calls)::bigint as calls, string_agg(distinct note, '; ') as note
+from sync_runs group by run_id order by max(position) desc nulls last, run_id limit $page offset $skipped
+"""
+
+
+def run_page(account: Account, run_id: str, number: int) -> tuple[RunPage | None, Reading]:
+    """Return one run, None if there is no such run, and when it is of."""
+    now = utc_now(account.clock)
+    if not account.live.exists():
+        return None, Reading(now, is_empty=True)
+
+    def query(warehouse: Warehouse) -> RunPage | None:
+        with warehouse.writer(transaction=False) as con:
+            if not has_table(con, "sync_runs"):
+                return None
+            rows = read_frame(con, "select * from sync_runs where run_id = ? order by workflow", [run_id]).to_dicts()
+            return _page(con, run_id, rows, number, warehouse, now) if rows else None
+
+    return account.read(query)
+
+
+def _page(
+    con: duckdb.DuckDBPyConnection,
+    run_id: str,
+    rows: Sequence[dict[str, Any]],
+    number: int,
+    warehouse: Warehouse,
+    now: datetime,
+) -> RunPage:
+    for row in rows:
+        row["counts"] = [(name, row[name]) for name in COUNT_COLUMNS.values() if row[name]]
+    named = NO_NAMES if warehouse.hides_personal else named_records(con)
+    values = {"run": run_id, "page": PER_PAGE, "skipped": PER_PAGE * (number - 1)}
+    total = con.execute(
+        "select count(*) from sync_attempts where run_id = ? and state = 'intent'", [run_id]
+    ).fetchall()[0][0]
+    undone = "select plan_id, state, made_at, requested_by from sync_plans where undone_run = ? order by position desc"
+    return RunPage(
+        run_id, rows,
+        sent=read_frame(con, _SENT.format(named=named), values).to_dicts(),
+        total=total,
+        undoable=con.execute(_UNDOABLE, [run_id]).fetchall(),
+        undone_by=read_frame(con, undone, [run_id]).to_dicts(),
+        report=_report(warehouse.folder, run_id),
+        now=now,
+    )  # fmt: skip
+
+
+def _report(folder: Path, run_id: str) -> str:
+    """Return the name under which the server shows the run's report."""
+    pattern = f"*-{run_id[:8]}.html"
+    is_plain = run_id[:8].isalnum()  # not a pattern of its own
+    return f"run-{run_id[:8]}.html" if is_plain and any((folder / REPORTS).glob(pattern)) else ""
+
+
+# the last state of each attempt is its outcome
+_SENT = """
+with ended as (
+    select attempt_id, min(position) as began, arg_max(
+        {{'workflow': workflow, 'source': source, 'source_id': source_id, 'action': action, 'answer': state,
+        'reason': reason, 'target_id': target_id}}, position
+    ) as last
+    from sync_attempts where run_id = $run group by attempt_id
+),
+page as (
+    select began, unnest(last) from ended
+    order by last.answer in ('confirmed', 'found', 'finished'), began limit $page offset $skipped
+)
+select page.*, named.name from page left join ({named}) as named using (source, source_id)
+order by answer in ('confirmed', 'found', 'finished'), began
+"""
+_UNDOABLE = """
+select intent.workflow, intent.action, count(*)
+from sync_attempts as intent
+where intent.run_id = $1 and intent.state = 'intent' and intent.image is not null and intent.attempt_id in (
+    select attempt_id from sync_attempts where run_id = $1 and state in ('confirmed', 'found')
+) group by all order by all
+"""

@@ -1,0 +1,75 @@
+"""A review has everything that a plan would write, and what it holds back."""
+
+from collections.abc import Iterator
+
+import pytest
+from cryptography.fernet import Fernet
+
+from assets.delivery.audit.plan_review import PlanReview, review_plan
+from assets.precoro.target import OptionTarget
+from resources.precoro.connect import open_precoro
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.builders import customer
+from tests.assets.delivery.run_workflow import WorkflowRunner
+
+KEY = Fernet.generate_key().decode()
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WorkflowRunner, str]]:
+    """Deliver two customers, edit them, and make an encrypted plan; return its id as well."""
+    folder = tmp_path_factory.mktemp("reviewed")
+    sandbox = Sandbox(folder / "sandbox")
+    with open_precoro(sandbox=sandbox.folder) as client:
+        warehouse = Warehouse(folder / "warehouse", encryption_key=KEY)
+        runner = WorkflowRunner(warehouse, OptionTarget(client, 5144), sandbox.clock)
+        runner.stage(customer("1", company_name="Acme"), customer("2", company_name="Beta")).run()
+        runner.stage(
+            customer("1", company_name="Acme & Co"),
+            customer("2", company_name="Beta", is_inactive=True),
+            customer("3", company_name="Gamma"),
+            customer("4", company_name=None),
+        )
+        yield runner, runner.plan("a plan").plan_id
+
+
+def review(edited: tuple[WorkflowRunner, str], *, key: str = KEY, hides: bool = False) -> PlanReview:
+    """Return the review of the plan, as an installation with this key and setting shows it."""
+    runner, plan_id = edited
+    warehouse = Warehouse(runner.warehouse.folder, encryption_key=key, hides_personal=hides)
+    found = review_plan(warehouse, runner.workflow, {"flow": runner.workflow}, {"flow": plan_id})
+    assert found is not None
+    return found
+
+
+def test_creates_changes_and_deactivations_are_named(edited: tuple[WorkflowRunner, str]) -> None:
+    """In this order, with the values of each field; a new record has no values before."""
+    found = review(edited)
+
+    assert [(each.action, each.source_id, each.name) for each in found.writes] == [
+        ("create", "3", "Gamma"), ("update", "1", "Acme & Co"), ("deactivate", "2", "Beta"),
+    ]  # fmt: skip
+    create, update, _ = found.writes
+    assert ("name", None, "Gamma") in [(each.field, each.before, each.after) for each in create.fields]
+    assert [(each.field, each.before, each.after) for each in update.fields] == [("name", "Acme", "Acme & Co")]
+    assert found.held["source_id"].to_list() == ["4"]
+    assert found.is_new_to_hold.height == 1
+
+
+def test_personal_data_is_hidden_if_the_settings_say_so(edited: tuple[WorkflowRunner, str]) -> None:
+    """Neither names nor values, in whatever form the review is handed on."""
+    found = review(edited, hides=True)
+
+    assert found.is_hidden
+    assert not any(name in str(found.as_dict()) for name in ("Acme", "Beta", "Gamma"))
+    assert [each.field for each in found.writes[1].fields] == ["name"]
+
+
+def test_an_encrypted_plan_has_no_values_without_its_key(edited: tuple[WorkflowRunner, str]) -> None:
+    """The names of its fields are readable, those of the records are NetSuite's."""
+    found = review(edited, key="")
+
+    assert found.is_hidden
+    assert (found.writes[1].name, found.writes[1].fields[0].after) == ("Acme & Co", None)
+    assert found.writes[0].fields == []

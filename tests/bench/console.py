@@ -1,0 +1,117 @@
+"""Time of the console's pages at 100,000 customers.
+
+`python -m tests.bench.console HOME [--times 125]`: a copy of the warehouse of a home after a run and a plan, as
+`millpond demo` and `millpond plan all` leave it, in which each customer, contact and project is there that many times;
+the customers' plan updates nearly all of them. Median of the pages' times, each read after a first one.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+from starlette.testclient import TestClient
+
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.web.console.routes import console
+from resources.warehouse.tables import columns_of, quoted, tables_of
+
+CUSTOMERS = "suiteprojects__customers"
+SOURCES = ("customers", "contacts", "projects")
+LIMIT_MS, REPEATS = 300, 5
+IDS = {
+    "source_id", "parent_source_id", "customer_id", "contact_id", "project_id", "parent_id", "company_id",
+    "source_number", "external_id", "target_id", "parent_target_id",
+}  # fmt: skip
+_EVERYTHING = """
+update {plan} set action = 'update', reason_code = 'source_changed', reason = 'differs in: company', payload = '{{}}',
+    changes = [{{'field': 'company', 'before': 'a', 'after': 'b'}}] where action in ('unchanged', 'skipped')
+"""
+
+
+def multiply(con: duckdb.DuckDBPyConnection, table: str, times: int, condition: str = "true") -> None:
+    """Add copies of a table's rows, each with ids of its own."""
+    values = []
+    for name, kind in columns_of(con, table).items():
+        column, copy = quoted(name), "copy * 1000000"
+        if name == "attempt_id":
+            values.append(f"{column} || '-' || copy")
+        elif name in IDS and kind == "VARCHAR":
+            values.append(f"coalesce(cast(try_cast({column} as bigint) + {copy} as varchar), {column})")
+        else:
+            values.append(f"{column} + {copy}" if name in IDS else column)
+    con.execute(
+        f"insert into {quoted(table)} select {', '.join(values)} from {quoted(table)}, range(1, {times}) as r(copy)"
+        f" where {condition}"
+    )
+
+
+def enlarge(file: Path, times: int) -> int:
+    """Multiply the records of a warehouse; return the number of customers."""
+    with duckdb.connect(str(file)) as con:
+        known = tables_of(con)
+        for source in SOURCES:
+            of_source = [
+                f"stg_netsuite__{source}",
+                *(f"{each}_suiteprojects__{source}" for each in ("mart", "target", "plan")),
+            ]
+            for table in known.intersection(of_source):
+                multiply(con, table, times)
+        for table in ("sync_decisions", "sync_links", "sync_attempts"):
+            multiply(con, table, times, f"source in {SOURCES}")
+        con.execute(_EVERYTHING.format(plan=quoted(f"plan_{CUSTOMERS}")))
+        return int(con.execute("select count(*) from stg_netsuite__customers").fetchall()[0][0])
+
+
+def measure(pages: dict[str, str], http: TestClient) -> Table:
+    """Read each page several times."""
+    table = Table("page", "first, ms", "median, ms", "kB")
+    for name, path in pages.items():
+        times, size = [], 0
+        for _ in range(REPEATS + 1):
+            began = perf_counter()
+            response = http.get(f"/console/{path}")
+            times.append((perf_counter() - began) * 1000)
+            size = len(response.raise_for_status().content)
+        slow = " (slow)" if median(times[1:]) > LIMIT_MS else ""
+        table.add_row(name, f"{times[0]:.0f}", f"{median(times[1:]):.0f}{slow}", f"{size // 1000}")
+    return table
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--times", type=int, default=125)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "warehouse" / "millpond.duckdb"
+        file.parent.mkdir()
+        shutil.copy(given.home / "warehouse" / "millpond.duckdb", file)
+        customers = enlarge(file, given.times)
+        os.environ.update(MILLPOND_HOME=folder, MILLPOND_MODE="sandbox")
+        app = console(MillpondSettings(), lambda *_: None)  # type: ignore[arg-type,return-value]
+        live = app.state.site.account("").live
+        plans = "select plan_id from sync_plans where workflow = ? and state = 'ready'"
+        plan, run = live.read(plans, [CUSTOMERS])["plan_id"][0], live.read("select run_id from sync_runs")["run_id"][0]
+        record = live.read("select source_id from sync_links where source = 'customers'")["source_id"][0]
+        pages = {
+            "overview": "", "plans": "plans", "plan": f"plans/{plan}", "plan, a late page": f"plans/{plan}?page=900",
+            "plan, a name": f"plans/{plan}?text=bank", "plan, what follows": f"plans/{plan}/follows", "held": "held",
+            "search": "search?q=bank", "record": f"records/customers/{record}", "runs": "runs", "run": f"runs/{run}",
+            "match": f"match?workflow={CUSTOMERS}",
+        }  # fmt: skip
+        with TestClient(app) as http:
+            table = measure(pages, http)
+        Console().print(f"{customers:,} customers")
+        Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""A file that is no intact backup of this home is refused before anything is changed."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestration.backup.manifest import Manifest
+from resources.warehouse.schema_version import SCHEMA_VERSION
+from tests.orchestration.backup.conftest import fill, value
+from tests.orchestration.backup.test_backup import manifest_of, millpond
+from tests.orchestration.conftest import Home
+
+Members = list[tuple[tarfile.TarInfo, bytes]]
+
+
+def rewritten(file: Path, change: Callable[[Members], Members]) -> Path:
+    """Write an archive again with other members."""
+    with tarfile.open(file) as archive:
+        members = [(each, content.read() if (content := archive.extractfile(each)) else b"") for each in archive]
+    other = file.with_name("other.tar.gz")
+    with tarfile.open(other, "w:gz") as archive:
+        for info, content in change(members):
+            info.size = 0 if info.issym() or info.islnk() else len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return other
+
+
+def with_manifest(change: Callable[[Manifest], Manifest]) -> Callable[[Members], Members]:
+    """Change the manifest."""
+    return lambda members: [(members[0][0], change(Manifest.parse(members[0][1])).text.encode()), *members[1:]]
+
+
+def with_member(name: str, kind: bytes = tarfile.REGTYPE, *, listed: bool = True) -> Callable[[Members], Members]:
+    """Add a member, with its entry in the manifest."""
+
+    def change(members: Members) -> Members:
+        content = b"content"
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, "/etc/passwd"
+        import hashlib
+
+        given = json.loads(members[0][1])
+        if listed:
+            size = len(content) if kind == tarfile.REGTYPE else 0
+            given["members"].append({"path": name, "size": size, "sha256": hashlib.sha256(content).hexdigest()})
+        return [(members[0][0], json.dumps(given).encode()), *members[1:], (info, content)]
+
+    return change
+
+
+def other_content(members: Members) -> Members:
+    """Change a byte of the last member."""
+    info, content = members[-1]
+    return [*members[:-1], (info, content[:-1] + bytes([content[-1] ^ 1]))]
+
+
+CASES: dict[str, tuple[Callable[[Members], Members], str]] = {
+    "a parent folder": (with_member("../evil"), "is not one of a backup"),
+    "an absolute path": (with_member("/etc/evil"), "is not one of a backup"),
+    "a path within": (with_member("warehouse/../../evil"), "is not one of a backup"),
+    "another file": (with_member("dagster.yaml"), "is not one of a backup"),
+    "a symbolic link": (with_member("alerts.sqlite", tarfile.SYMTYPE), "is not one of a backup"),
+    "a hard link": (with_member("alerts.sqlite", tarfile.LNKTYPE), "is not one of a backup"),
+    "a file that is not listed": (with_member("alerts.sqlite", listed=False), "is not one of a backup"),
+    "another checksum": (other_content, "has another checksum"),
+    "a missing file": (lambda members: members[:-1], "is missing"),
+    "no manifest": (lambda members: members[1:], "not a backup of Millpond"),
+    "a damaged manifest": (lambda members: [(members[0][0], b"{}"), *members[1:]], "manifest.json is damaged"),
+    "a newer format": (with_manifest(lambda each: replace(each, format=99)), "whose format is newer"),
+    "a newer schema": (
+        with_manifest(
+            lambda each: replace(each, accounts=[replace(each.accounts[0], schema_version=SCHEMA_VERSION + 1)])
+        ),
+        "a newer Millpond has upgraded it",
+    ),
+    "another mode": (with_manifest(lambda each: replace(each, mode="live")), "but the mode is sandbox"),
+    "other accounts": (
+        with_manifest(lambda each: replace(each, accounts=[replace(each.accounts[0], name="acme")])),
+        "set MILLPOND_ACCOUNTS",
+    ),
+    "another NetSuite account": (
+        with_manifest(
+            lambda each: replace(
+                each, accounts=[replace(each.accounts[0], bindings={"netsuite": {"account": "7654321"}})]
+            )
+        ),
+        "its netsuite belongs to account 7654321",
+    ),
+}
+
+
+def test_every_altered_archive_is_refused(small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the reason; the home is as it was, and nothing is written outside of it."""
+    file = tmp_path / "one.tar.gz"
+    assert millpond("backup", file) == 0
+    fill(small, "two")
+    before = sorted(each.name for each in tmp_path.iterdir())
+    for name, (change, text) in CASES.items():
+        altered = rewritten(file, change)
+        capsys.readouterr()
+        assert millpond("restore", altered) == 2, name
+        said = " ".join(capsys.readouterr().out.split())
+        assert text in said, (name, said)
+        altered.unlink()
+    for end in (0, 10, file.stat().st_size // 2, file.stat().st_size * 3 // 4):
+        altered = file.with_name("other.tar.gz")
+        altered.write_bytes(file.read_bytes()[:end])
+        assert millpond("restore", altered) == 2, end
+        assert "damaged, or not a backup of Millpond" in " ".join(capsys.readouterr().out.split())
+        altered.unlink()
+    assert millpond("restore", tmp_path / "missing") == 2
+    assert value(small) == "two"
+    assert sorted(each.name for each in tmp_path.iterdir()) == before
+    assert not [each.name for each in small.folder.iterdir() if "restore" in each.name and each.name != "restore.lock"]
+    assert manifest_of(file).members
+
+
+def test_a_lake_names_its_own_tools(small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A DuckLake is backed up with PostgreSQL's and the object store's tools; both commands say which."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLPOND_WAREHOUSE_CATALOG", "host=db dbname=millpond")
+        patch.setenv("MILLPOND_WAREHOUSE_DATA", "s3://bucket/warehouse")
+        for command in ("backup", "restore"):
+            assert millpond(command, tmp_path / "one.tar.gz") == 2
+            said = " ".join(capsys.readouterr().out.split())
+            assert "pg_dump --schema=millpond" in said
+            assert "s3://bucket/warehouse" in said
+            assert "millpond restore --only-record" in said
+    assert value(small) == "one"

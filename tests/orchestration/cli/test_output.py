@@ -1,0 +1,118 @@
+"""The terminal at 80 columns, at 200, and into a pipe; and a reader that goes away."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from orchestration.cli import output
+from orchestration.cli.output import PIPE_WIDTH, Output, print_wrapped
+from orchestration.configuration.settings import ROOT
+
+WORDS = st.lists(st.text(st.sampled_from("abcdé日本€→"), min_size=1, max_size=30), min_size=1, max_size=40)
+
+
+@contextmanager
+def printed(width: int | None) -> Iterator[io.StringIO]:
+    """Collect what is printed on a terminal of this width, or into a pipe."""
+    file = io.StringIO()
+    console = Output(file=file, width=width or PIPE_WIDTH)
+    console._force_terminal = width is not None
+    console.no_color = True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output, "console", console)
+        yield file
+
+
+def lines_of(file: io.StringIO) -> list[str]:
+    """Return the printed lines without their styles."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()).splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@given(words=WORDS, indent=st.integers(0, 8))
+def test_a_terminal_gets_every_word_within_its_width(width: int, words: list[str], indent: int) -> None:
+    """The rest continues below, further to the right; wide characters count twice."""
+    with printed(width) as file:
+        print_wrapped(" ".join(words), indent=indent)
+
+    lines = lines_of(file)
+    assert " ".join(" ".join(lines).split()) == " ".join(words)
+    assert max(map(cell_len, lines)) <= width
+    assert all(line.startswith(" " * (indent + 4)) for line in lines[1:])
+    assert lines[0].startswith(" " * indent)
+
+
+@given(words=WORDS, indent=st.integers(0, 8))
+def test_a_pipe_gets_each_text_on_one_line(words: list[str], indent: int) -> None:
+    """Other programs search lines."""
+    with printed(None) as file:
+        print_wrapped(" ".join(words), indent=indent)
+
+    assert file.getvalue() == f"{' ' * indent}{' '.join(words)}\n"
+
+
+def test_a_pipe_gets_whole_cells_without_blanks_at_the_end() -> None:
+    """Names of 300 characters are neither cut nor folded."""
+    with printed(None) as file:
+        table = output.open_table("name", "note")
+        table.add_row("x" * 300, "y")
+        table.add_row("z", "")
+        output.console.print(table)
+
+    assert file.getvalue().splitlines() == [f"name{' ' * 298}note", f"{'x' * 300}  y", "z"]
+
+
+def test_a_terminal_folds_what_does_not_fit() -> None:
+    """Nothing of an id is lost."""
+    with printed(80) as file:
+        table = output.open_table("id", "name")
+        table.add_row("1", "n" * 200)
+        output.console.print(table)
+
+    assert max(map(len, lines_of(file))) <= 80
+    assert file.getvalue().count("n") == 201  # and that of the heading
+
+
+class _Closed(io.StringIO):
+    """A pipe without a reader."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_closed_pipe_ends_a_command_like_sigpipe() -> None:
+    """`millpond plans | head -1` prints no traceback."""
+    console = Output(file=_Closed())
+
+    with pytest.raises(SystemExit) as ended:
+        console.print("text")
+
+    assert ended.value.code == 141
+
+
+@pytest.mark.parametrize("text", ["app.console.print('text')", "sys.stdout.write('text')"])
+def test_a_real_closed_pipe_prints_no_traceback(text: str) -> None:
+    """Python itself writes to it once more when it ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = (
+        "import sys; from orchestration.cli import main as command; from orchestration.cli.main import app\n"
+        f"def printing(tokens): {text}; raise SystemExit(0)\n"
+        "command.app = printing; sys.argv = ['millpond']\n"
+        "command.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+    )
+    os.close(writer)
+
+    assert (done.returncode, done.stderr) == (141, "")

@@ -1,0 +1,61 @@
+"""The summary of a run: one row per workflow, what the quota deferred, and what is held back."""
+
+import polars as pl
+import pytest
+
+from assets.delivery.ledger.runs import update_run
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.spec.workflow import Workflow
+from orchestration.cli.summary import print_held_back, print_summary
+from resources.warehouse.tables import insert_frame, replace_table
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.builders import customer, customers, desired, mart, option_tree
+
+NOTE = "deferred until 2026-11-17 06:00 UTC: the day's quota is used up; the next run sends it (precoro: HTTP 429)"
+
+
+def test_deferred_records_are_not_called_failed(warehouse: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
+    """They go on by themselves, at a time that is named; a workflow that a guard stopped has created nothing."""
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        update_run(
+            con, "run", "flow", {"plan_id": "p", "state": "partial", "created": 3, "deferred": 609, "note": NOTE}
+        )
+        update_run(con, "run", "guarded", {"state": "planned", "created": 6})
+
+    print_summary(warehouse, "run")
+
+    printed = capsys.readouterr().out
+    assert f"flow: 609 {NOTE}\n" in printed
+    assert "609 deferred" in printed
+    assert "6 create " in printed
+    assert not any(word in printed for word in ("failed", "stopped", "6 created"))
+
+
+def test_what_needs_attention_is_listed_with_names_the_new_first(
+    warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the new ones count for the exit code; a blocked record does not."""
+    workflow = Workflow("flow", option_tree())
+    rows = pl.DataFrame(
+        [("1", "quarantined", "before"), ("2", "ambiguous", "run"), ("3", "blocked", "run"), ("4", "create", "run")],
+        schema=["source_id", "action", "from_run"],
+        orient="row",
+    )
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        named = (customer(each, company_name=f"Name {each}") for each in "1234")
+        replace_table(con, "stg_netsuite__customers", customers(*named))
+        replace_table(con, "mart_flow", mart(*(desired(each) for each in "1234")))
+        texts = {"workflow": "flow", "source": "customers", "reason_code": "code", "reason": "because"}
+        insert_frame(con, "sync_decisions", rows.with_columns(pl.lit(text).alias(name) for name, text in texts.items()))
+
+    new = print_held_back(warehouse, workflow, {"flow": workflow}, "run")
+
+    assert new == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "flow: records that need attention: 2 (`millpond explain ID`)",
+        "  customers 2  Name 2: new: ambiguous, because",
+        "  customers 1  Name 1: quarantined, because",
+        "flow: 1 customer blocked: because (3)",
+    ]
