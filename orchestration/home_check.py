@@ -120,7 +120,7 @@ def _warehouse_problem(file: Path) -> str:
 def _json_problem(file: Path) -> str:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         return "it is no JSON"
     return "" if isinstance(content, dict) else "it is no JSON object"
 

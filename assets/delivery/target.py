@@ -44,6 +44,15 @@ HELD = tuple(each.value for each in (Action.QUARANTINED, Action.BLOCKED, Action.
 
 
 @dataclass(frozen=True, slots=True)
+class Forbidden:
+    """Characters that the target cannot take: a reason code, the inside of a character class, and the reason."""
+
+    code: str
+    characters: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetField:
     """One field that a workflow may map to."""
 
@@ -53,6 +62,7 @@ class TargetField:
     max_length: int | None = None  # characters; None: not documented
     required: bool = False
     choices: frozenset[str] | None = None  # the values that a list field accepts; None: any
+    forbidden: tuple[Forbidden, ...] = ()  # what a text must not contain
 
 
 @dataclass(frozen=True, slots=True)

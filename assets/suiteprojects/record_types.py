@@ -1,7 +1,7 @@
 """The record types of SuiteProjects Pro that a workflow may sync to: customers, contacts, projects, hierarchy nodes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from assets.delivery.schemas import PARENT
@@ -22,6 +22,7 @@ class RecordKind:
     record_type: RecordType
     parent_field: str | None = None
     required: frozenset[str] = frozenset()
+    choices: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
     def fields(self) -> Mapping[str, TargetField]:
@@ -32,6 +33,7 @@ class RecordKind:
                 each.description,
                 kind=each.kind if each.kind in _FIELD_KINDS else "text",
                 required=name in self.required,
+                choices=self.choices.get(name),
             )
             for name, each in self.record_type.flat.items()
             if not each.computed
@@ -55,7 +57,7 @@ NODE = RecordKind(
 
 KINDS: Mapping[str, RecordKind] = {
     # a customer needs a name or a company (status 824), so neither alone is required
-    "Customer": RecordKind(CUSTOMER),
+    "Customer": RecordKind(CUSTOMER, choices={"type": frozenset({"C", "P"})}),
     "Contact": RecordKind(CONTACT, parent_field="customerid", required=frozenset({"addr_last"})),
     "Project": RecordKind(PROJECT, parent_field="customerid", required=frozenset({"name"})),
 }

@@ -5,6 +5,7 @@ engine  ->  SuiteProjectsTarget.read / find / send  ->  encode  ->  SuiteProject
 
 from codecs import lookup as codec
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from typing import ClassVar
@@ -15,6 +16,7 @@ from assets.delivery.target import Estimate, Outcome, RecordQuery, SendResult, T
 from assets.suiteprojects.answers import outcome_of
 from assets.suiteprojects.batch_request import not_sent, send_commands
 from assets.suiteprojects.canonical import frame, requested_fields
+from assets.suiteprojects.characters import forbidden_characters
 from assets.suiteprojects.countries import SPELLINGS, with_codes, with_names
 from assets.suiteprojects.custom_fields import custom_fields
 from assets.suiteprojects.encode import UnsendableError, Values, encode, values_of
@@ -96,7 +98,11 @@ class SuiteProjectsTarget(Target):
 
     @cached_property
     def _fields(self) -> dict[str, TargetField]:
-        return {**self._kind.fields, **custom_fields(self._client, self._kind.record_type.association)}
+        known = {**self._kind.fields, **custom_fields(self._client, self._kind.record_type.association)}
+        forbidden = forbidden_characters(self._charset)
+        return {
+            name: replace(each, forbidden=forbidden) if each.kind == "text" else each for name, each in known.items()
+        }
 
     def read(self, fields: Sequence[str]) -> pl.DataFrame:
         """Read every live record, 1000 per request.

@@ -8,12 +8,16 @@ import duckdb
 from resources.warehouse.tables import columns_of, literal, quoted, tables_of
 
 PREFIX = "stg_netsuite__"
+CUSTOMER_NAME = (  # as in the shipped workflow files
+    "case when is_person then coalesce(nullif(concat_ws(' ', first_name, last_name), ''), alt_name, company_name)"
+    " else coalesce(company_name, alt_name, nullif(concat_ws(' ', first_name, last_name), '')) end"
+)
 # source -> key, number, name; custom records have the columns of CUSTOM_RECORD
 RECORD_NAMES = {
     "customers": (
         "customer_id",
         "entity_number",
-        "coalesce(company_name, alt_name, nullif(concat_ws(' ', first_name, last_name), ''))",
+        CUSTOMER_NAME,
     ),
     "projects": ("project_id", "entity_number", "project_name"),
     "contacts": ("contact_id", "entity_number", "nullif(concat_ws(' ', first_name, last_name), '')"),
@@ -24,7 +28,7 @@ RECORD_NAMES = {
     "service_items": ("item_id", "item_number", "display_name"),
 }
 CUSTOM_RECORD = ("record_id", "record_name", "record_name")
-NAME_PARTS = ("first_name", "last_name")  # columns that a table may lack
+NAME_PARTS = ("first_name", "last_name", "is_person")  # columns that a table may lack
 
 
 def named_records(con: duckdb.DuckDBPyConnection) -> str:

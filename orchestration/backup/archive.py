@@ -5,6 +5,7 @@ write_archive()  ->  FILE, whole or not at all;  unpack()  ->  a folder whose fi
 
 import hashlib
 import os
+import shutil
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,7 +20,26 @@ from resources.failpoints import reach
 
 CHUNK, MAX_MANIFEST = 1 << 20, 1 << 24
 OWNER_ONLY = 0o600
-_DAMAGED = (tarfile.TarError, EOFError, zlib.error, ValueError)
+MAX_HEADER = 1 << 16  # bytes of a long name, or of the size of a file above 8 GB
+_HEADERS = frozenset(
+    {
+        tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.GNUTYPE_SPARSE,
+    }
+)  # fmt: skip
+# thousands of headers in a row end in a RecursionError
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError)
+
+
+class _Info(tarfile.TarInfo):
+    """A member; extended headers, which are read into memory as a whole, have a limit."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Info":
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _HEADERS and info.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
 
 
 def write_archive(file: Path, manifest: Manifest, folder: Path, *, replace: bool) -> None:
@@ -93,14 +113,28 @@ def unpack(file: Path, into: Path, may_have: Callable[[str], bool]) -> Manifest:
             raise BackupError(f"{file}: {error}") from error
         expected = {each.path: each for each in manifest.members}
         into.mkdir(mode=0o700, parents=True)
+        _check_space(file, into, sum(each.size for each in manifest.members))
         while info := archive.next():
             member = expected.pop(info.name, None)
-            if member is None or not info.isreg() or info.size != member.size or not may_have(info.name):
+            if (
+                member is None
+                or not info.isreg()
+                or info.issparse()
+                or info.size != member.size
+                or not may_have(info.name)
+            ):
                 raise BackupError(f"{file}: its member {info.name!r} is not one of a backup; nothing was restored")
             _extract(archive, info, member, into, file)
     if expected:
         raise BackupError(f"{file}: damaged: {', '.join(sorted(expected))} is missing; use another backup")
     return manifest
+
+
+def _check_space(file: Path, folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        text = f"{needed / 1e9:,.1f} GB, but {folder.parent} has {free / 1e9:,.1f} GB free"
+        raise BackupError(f"{file}: its files have {text}; make space, or restore into another home")
 
 
 def _extract(archive: tarfile.TarFile, info: tarfile.TarInfo, member: Member, into: Path, file: Path) -> None:
@@ -121,7 +155,7 @@ def _extract(archive: tarfile.TarFile, info: tarfile.TarInfo, member: Member, in
 def _readable(file: Path) -> Iterator[tarfile.TarFile]:
     """Open an archive; whatever is wrong with it is one text."""
     try:
-        with tarfile.open(file, "r|gz") as archive:
+        with tarfile.open(file, "r|gz", tarinfo=_Info) as archive:
             yield archive
     except BackupError:
         raise

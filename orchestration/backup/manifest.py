@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
+from pydantic import Field, TypeAdapter
 
 from assets.delivery.ledger.sequence import POSITIONS, last_position
 from orchestration.backup.errors import BackupError
@@ -28,7 +29,7 @@ class Member:
     """A file of the archive: path below the home, bytes, SHA-256."""
 
     path: str
-    size: int
+    size: Annotated[int, Field(ge=0)]
     sha256: str
 
 
@@ -86,18 +87,16 @@ class Manifest:
             BackupError: It is not one, or of a newer format.
         """
         try:
-            given: dict[str, Any] = json.loads(content)
+            given: dict[str, Any] = TypeAdapter(dict[str, Any]).validate_json(content)
             newer = given["millpond"] if given["format"] > FORMAT else ""
-            given["accounts"] = [AccountFacts(**each) for each in given["accounts"]]
-            given["members"] = [
-                Member(str(each["path"]), int(each["size"]), each["sha256"]) for each in given["members"]
-            ]
-            manifest = cls(**given)
-            _ = manifest.made
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            manifest = None if newer else TypeAdapter(cls).validate_python(given)
+            has_zone = manifest is not None and manifest.made.tzinfo is not None
+        except (ValueError, TypeError, KeyError) as error:
             raise BackupError(f"{NAME} is damaged") from error
-        if newer:
+        if manifest is None:
             raise BackupError(f"made by Millpond {newer}, whose format is newer; install that version")
+        if has_zone:
+            raise BackupError(f"{NAME} is damaged: its time has a zone")
         return manifest
 
 

@@ -21,6 +21,7 @@ WAREHOUSE = "warehouse"
 DATABASE_FILE = f"{WAREHOUSE}/millpond.duckdb"
 QUEUE, TOKENS, VERSION = "notifications.sqlite", "suiteprojects_tokens.json", "version.json"
 BUDGET, DAGSTER = "precoro_budget.sqlite", "dagster"
+USERS, UI_TOKEN = "users.json", "ui_token"
 # per account, below its home
 _OF_ACCOUNT: dict[str, Kind] = {
     QUEUE: "database",
@@ -30,7 +31,7 @@ _OF_ACCOUNT: dict[str, Kind] = {
     f"{WAREHOUSE}/switches.json": "file",
     DATABASE_FILE: "warehouse",  # last: what the queue no longer has is in the warehouse, or is read again
 }
-_SHARED: dict[str, Kind] = {BUDGET: "database", "users.json": "file", "ui_token": "secret"}
+_SHARED: dict[str, Kind] = {BUDGET: "database", USERS: "file", UI_TOKEN: "secret"}
 
 
 @dataclass(frozen=True)

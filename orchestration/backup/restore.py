@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -26,10 +26,22 @@ from orchestration.backup.errors import BackupError
 from orchestration.backup.home_use import RESTORE_JOURNAL as JOURNAL
 from orchestration.backup.home_use import sole_use
 from orchestration.backup.manifest import AccountFacts, Manifest, facts_of
-from orchestration.backup.parts import BUDGET, DAGSTER, DATABASE_FILE, QUEUE, TOKENS, WAREHOUSE, folder_of, is_known
+from orchestration.backup.parts import (
+    BUDGET,
+    DAGSTER,
+    DATABASE_FILE,
+    QUEUE,
+    TOKENS,
+    UI_TOKEN,
+    USERS,
+    WAREHOUSE,
+    folder_of,
+    is_known,
+)
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.upgrade.errors import UpgradeError
+from orchestration.web.users import can_read
 from resources.account import describe, is_same
 from resources.atomic_file import fsync, write_atomically
 from resources.clock import WallClock, utc_now
@@ -39,6 +51,7 @@ from resources.warehouse.warehouse import WarehouseError
 
 LOCK, SCRATCH = "restore.lock", ".restore."
 LOCK_TIMEOUT_S = 3600.0
+CLOCKS_DIFFER = timedelta(days=1)  # more than two machines' clocks differ by
 _BESIDE = ("", "-wal", "-shm", "-journal")  # a SQLite file and what belongs to it
 Report = Callable[[str], object]
 
@@ -141,6 +154,8 @@ def _prepared(settings: MillpondSettings, source: Path, scratch: Path) -> Manife
     names = [f"{folder_of(each)}{DATABASE_FILE}" for each in settings.per_account]
     if not source.is_dir():
         manifest = unpack(source, scratch, lambda path: is_known(path, settings))
+        if not any((scratch / name).exists() for name in names):
+            raise BackupError(f"{source}: has no warehouse; use another backup")
         _opened(settings, scratch, source)
         return manifest
     if not any((source / name).exists() for name in names):
@@ -179,6 +194,8 @@ def _check(settings: MillpondSettings, manifest: Manifest, source: Path) -> None
         raise BackupError(f"{source}: a backup of {listed}; set MILLPOND_ACCOUNTS to these accounts")
     if manifest.mode != settings.mode:
         raise BackupError(f"{source}: a backup of MILLPOND_MODE={manifest.mode}, but the mode is {settings.mode}")
+    if manifest.made > datetime.now(UTC).replace(tzinfo=None) + CLOCKS_DIFFER:
+        raise BackupError(f"{source}: made in the future, at {manifest.made_at}; correct this machine's clock")
     for facts in manifest.accounts:
         if facts.schema_version and facts.schema_version > SCHEMA_VERSION:
             raise BackupError(mismatch(str(source), facts.schema_version))
@@ -203,10 +220,10 @@ def _check_account(settings: MillpondSettings, facts: AccountFacts, source: Path
 def _replaced(settings: MillpondSettings, scratch: Path, report: Report) -> Iterator[str]:
     """Yield the paths that are replaced, without those that the home has newer than any backup.
 
-    A token is void once it was renewed, and the calls of today count today.
+    A token is void once it was renewed, the calls of today count today, and a user who was removed stays removed.
     """
     home = settings.home.absolute()
-    kept = [f"{folder_of(each)}{TOKENS}" for each in settings.per_account] + [BUDGET]
+    kept = [*(f"{folder_of(each)}{TOKENS}" for each in settings.per_account), BUDGET, USERS, UI_TOKEN]
     for path in kept:
         if (scratch / path).exists() and _is_usable(home / path):
             (scratch / path).unlink()
@@ -215,7 +232,7 @@ def _replaced(settings: MillpondSettings, scratch: Path, report: Report) -> Iter
         folder = folder_of(each)
         yield f"{folder}{WAREHOUSE}"
         yield from (f"{folder}{name}" for name in (QUEUE, "alerts.sqlite", "version.json"))
-    yield from (path for path in (*kept, "users.json", "ui_token", DAGSTER) if (scratch / path).exists())
+    yield from (path for path in (*kept, DAGSTER) if (scratch / path).exists())
 
 
 def _moves(settings: MillpondSettings, scratch: Path, report: Report) -> dict[str, bool]:
@@ -226,9 +243,11 @@ def _moves(settings: MillpondSettings, scratch: Path, report: Report) -> dict[st
 
 
 def _is_usable(file: Path) -> bool:
-    """Return whether a token file or budget of the home can still be used."""
+    """Return whether a file of tokens, users or a budget of the home can still be used."""
     if not file.is_file() or not file.stat().st_size:
         return False
+    if file.name == USERS:
+        return can_read(file)
     if file.suffix != ".sqlite":
         return True
     try:

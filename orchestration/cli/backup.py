@@ -16,7 +16,7 @@ from resources.warehouse.warehouse import WarehouseError
 
 
 def backup(file: Path, *, force: bool = False, with_tokens: bool = False, with_runs: bool = False) -> int:
-    """Write warehouse, queues, switches, users and budgets into one file, while runs go on.
+    """Write warehouse, queues, switches, users and budgets into one file.
 
     Args:
         file: The file to write.

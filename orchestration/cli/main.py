@@ -67,8 +67,8 @@ COMMANDS = {
         "user": ("user:app", "Manage the users of the UI and their roles."),
         "webhook": ("webhook:webhook", "Receive NetSuite's change notifications."),
         "compact": ("compact:compact", "Delete old history and shrink the warehouse."),
-        "backup": ("backup:backup", "Write the home into one file, while runs go on."),
-        "restore": ("backup:restore", "Put the files of a backup into the home."),
+        "backup": ("backup:backup", "Write warehouse, queues, switches, users and budgets into one file."),
+        "restore": ("backup:restore", "Put the files of a backup into the home; the former ones are kept beside them."),
         "upgrade": ("upgrade:upgrade", "Bring files and warehouses of an earlier version to this one."),
     },
     "Sandbox": {

@@ -102,7 +102,9 @@ def print_held_back(warehouse: Warehouse, workflow: Workflow, workflows: Mapping
         print_line(f"{workflow.name}: records that need attention: {unsent.height:,} (`millpond explain ID`)", "bold")
     # the new ones first: a terminal shows the beginning
     for row in unsent.sort("is_new", descending=True, maintain_order=True).head(SHOWN_RECORDS).iter_rows(named=True):
-        name, mark = f"  {row['name']}" if row["name"] else "", "new: " if row["is_new"] else ""
+        # into a pipe, which may be a scheduler's log, without names
+        name = f"  {row['name']}" if row["name"] and console.is_terminal else ""
+        mark = "new: " if row["is_new"] else ""
         text = f"{row['source']} {row['source_id']}{name}: {mark}{row['action']}, {row['reason']}"
         print_wrapped(text, indent=2)
     if unsent.height > SHOWN_RECORDS:

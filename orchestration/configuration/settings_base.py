@@ -74,4 +74,5 @@ def usable_home(given: Path) -> Path:
 def _reason(message: str) -> str:
     """Pydantic's message as the end of a sentence."""
     text = message.removeprefix("Value error, ")
-    return f"{text[:1].lower()}{text[1:]}; see .env.example"
+    begin = text[:1] if text[:2].isupper() else text[:1].lower()  # the name of a variable stays as it is
+    return f"{begin}{text[1:]}; see .env.example"

@@ -10,6 +10,7 @@ and re-executions by a run's id end in the same resolver and in the same run.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import dagster as dg
@@ -19,7 +20,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import OPERATOR_JOBS
@@ -52,6 +53,10 @@ OWN_TAGS = frozenset({USER_TAG, BURST_TAG, REASON_TAG, *LAUNCHED_BY_CLI})
 # a query that runs code: it evaluates a schedule or a sensor, which may send an alert or mark a notification as done
 EVALUATION = ("DryRunInstigationTick", "evaluationResult")
 RESERVED = frozenset({"resources"})  # parts of a run's configuration that come from the settings alone
+
+
+# addresses at which Dagster fails if what is asked for does not exist, or is no JSON
+UNCHECKED = ("/logs/", "/download_debug/", "/report_asset_")
 
 
 class NotAllowedError(Exception):
@@ -89,7 +94,7 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
         """Answer one request; a list of them is refused, where Dagster would log a traceback."""
         if "application/json" in request.headers.get("content-type", ""):
             with suppress(ValueError):  # no JSON: Dagster says so
-                if not isinstance(await request.json(), dict):
+                if not await _is_request(request):
                     return PlainTextResponse("send one GraphQL request, as a JSON object", 400)
         response: Response = await super().graphql_http_endpoint(request)
         return response
@@ -106,6 +111,24 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
         return super()._determine_status_code(resolver_errors, captured_errors)
 
 
+async def _is_request(request: Request) -> bool:
+    """Return whether a body has the types of one GraphQL request.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    try:
+        given = await request.json()
+    except RecursionError:
+        return False
+    return (
+        isinstance(given, dict)
+        and isinstance(given.get("query"), str | None)
+        and isinstance(given.get("variables"), dict | None)
+        and isinstance(given.get("operationName"), str | None)
+    )
+
+
 class _Forms:
     """Refuses what Dagster takes outside of GraphQL: reports that something happened, though no run did it."""
 
@@ -117,8 +140,27 @@ class _Forms:
         is_form = scope["type"] == "http" and scope["method"] not in SAFE_METHODS and scope["path"] != "/graphql"
         if is_form and not may(current(), Action.ADMINISTER):
             await PlainTextResponse("your role does not allow this", 403, PRIVATE)(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(UNCHECKED):
+            await self._answer(scope, receive, send, 400 if is_form else 404)
         else:
             await self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, status: int) -> None:
+        """Answer with a status what Dagster does not check and fails at, if it did not begin to answer."""
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+            if has_begun:
+                raise
+            text = "no such file" if status == HTTPStatus.NOT_FOUND else "not a report of an asset"
+            await PlainTextResponse(text, status, PRIVATE)(scope, receive, send)
 
 
 def _checked(name: str, resolve: Callable[..., Any], root: object, info: Any, **arguments: Any) -> Any:

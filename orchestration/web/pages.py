@@ -59,7 +59,8 @@ def redirect(following: str) -> Response:
 def keep(response: Response, request: Request, name: str, value: str, seconds: int) -> None:
     """Set a cookie, which needs TLS where the UI has it."""
     # the header may be anyone's, but says at most that the cookie needs TLS
-    is_tls = "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "").lower()}
+    schemes = {each.strip() for each in request.headers.get("x-forwarded-proto", "").lower().split(",")}
+    is_tls = "https" in {request.url.scheme, *schemes}
     is_tls = is_tls or request.headers.get("origin", "").startswith("https://")
     response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="strict", secure=is_tls)
 

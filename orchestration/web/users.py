@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import time
+from typing import Any
 
 from filelock import FileLock
+from pydantic import TypeAdapter
 
 from orchestration.web.identity import Role
 from orchestration.web.passwords import checked, hashed
@@ -183,18 +185,26 @@ class Users:
                 self._seen = (version, *_parsed(self.file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return {}, ""
-        except (AttributeError, KeyError, OSError, TypeError, ValueError):
+        except (KeyError, OSError, TypeError, ValueError):
             fix = "restore it from a backup, or remove it and add the users again"
             raise UsersError(f"{self.file} cannot be read; {fix}") from None
         return self._seen[1], self._seen[2]
 
 
+def can_read(file: Path) -> bool:
+    """Return whether a file can be used; it may have no user any more."""
+    try:
+        Users(file).all()
+    except UsersError:
+        return False
+    return True
+
+
 def _parsed(text: str) -> tuple[Mapping[str, User], str]:
-    content = json.loads(text)
+    content = TypeAdapter(dict[str, Any]).validate_json(text)
     if content["format"] != _FORMAT or not bytes.fromhex(content["device_key"]):
         raise ValueError
-    users = {name: User(**{**each, "role": Role(each["role"])}) for name, each in content["users"].items()}
-    return users, content["device_key"]
+    return TypeAdapter(dict[str, User]).validate_python(content["users"]), content["device_key"]
 
 
 def _known(users: Mapping[str, User], name: str) -> User:

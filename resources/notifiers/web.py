@@ -32,7 +32,10 @@ def checked_url(url: str, setting: str, host: str = "") -> str:
     Raises:
         ValueError: It is not https (except on this machine), or not on the pinned host.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(f"{setting} is no address; copy it again") from None
     is_local = parts.hostname in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
         raise ValueError(f"{setting} must begin with https://")

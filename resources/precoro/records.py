@@ -75,7 +75,8 @@ def options_of(records: Sequence[Body], operation: str) -> list[Option]:
     """Return the options of a whole list.
 
     Raises:
-        ContractError: The list does not show whether its options are enabled, or which external ids they have.
+        ContractError: The list does not show whether its options are enabled, or which external ids they have: one
+            whose id is taken for a blank would be created again.
     """
     flags = [as_flag(each.get("enable")) for each in records]
     if None in flags and set(flags) != {None, True}:  # without the flag in some, and true in the others: false
@@ -85,6 +86,12 @@ def options_of(records: Sequence[Body], operation: str) -> list[Option]:
     if has_nulls and not any("externalId" in each for each in records):
         reason = "no option has `externalId`: which ones are ours is not known"
         raise ContractError(SYSTEM, operation, reason)
+    for each in records:
+        if each.get("externalId") and as_text(each["externalId"]) is None:
+            kind = type(each["externalId"]).__name__
+            raise ContractError(
+                SYSTEM, operation, f"option {each['id']}: `externalId` is neither text nor number ({kind})"
+            )
     return [_option(each, enable=bool(flag)) for each, flag in zip(records, flags, strict=True)]
 
 
@@ -125,11 +132,11 @@ def _option(record: Body, *, enable: bool, is_whole: bool = True) -> Option:
 
 
 def _parent(record: Body) -> tuple[bool, int | None]:
-    """Return whether the parent is known, and its id: an object, a number or a text; null and [] are none."""
+    """Return whether the parent is known, and its id: an object, a number or a text; null, [] and 0 are none."""
     parent = record.get("parent", ...)
     if isinstance(parent, dict) and "id" not in parent and "data" in parent:  # nested objects may have an envelope
         parent = parent["data"]
     if parent in (None, [], {}, ""):
         return True, None
     parent_id = as_whole(parent.get("id") if isinstance(parent, dict) else parent)
-    return parent_id is not None, parent_id
+    return parent_id is not None, parent_id or None

@@ -23,6 +23,7 @@ PERSONAL = frozenset({
     "salutation", "first_name", "middle_name", "last_name", "email", "phone", "mobile_phone", "fax", "url",
     "comments", "title", "record_name", "address_line1", "address_line2", "address_line3", "zip",
     "shipping_address_line1", "shipping_address_line2", "shipping_address_line3", "shipping_zip",
+    "billing_address_line1", "billing_address_line2", "billing_address_line3", "billing_zip",
 })  # fmt: skip
 NAMES = frozenset({"company_name", "alt_name", "entity_number", "external_id"})  # personal if the record is a person
 CUSTOM = ("custentity", "custrecord", "custitem")  # custom fields can hold anything

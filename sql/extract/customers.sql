@@ -29,13 +29,17 @@ select
     c.firstname,
     c.middlename,
     c.lastname,
+    c.title,  -- job title of an individual
     c.email,
     c.phone,
+    c.mobilephone,
     c.fax,
     c.url,
     c.comments,
     c.accountnumber,  -- account number
     c.language,
+    -- numbers
+    c.creditlimit,  -- credit limit
     -- booleans
     c.isperson,  -- T for an individual
     c.isinactive,  -- T if inactive

@@ -7,8 +7,8 @@ reads   raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects, r
         raw_netsuite__addresses, raw_netsuite__currencies, raw_netsuite__entity_statuses
 notes   `stage` comes from the raw table: a conversion moves the row. If NetSuite's `searchstage` is empty or another text,
         the type of the status decides; if that is unknown too, `stage` is null, and workflows that use it hold the row.
-        The address is the default billing address, else the default shipping address, else the first one; `shipping_…`
-        is the default shipping address only. A deleted customer keeps its last addresses and subsidiaries, as does one
+        The address is the default billing address, else the default shipping address, else the first one; `billing_…`
+        and `shipping_…` are the default ones only. A deleted customer keeps its last addresses and subsidiaries, as does one
         that NetSuite no longer shows. NetSuite leaves no note of a subsidiary that was taken from a customer, and a role
         may have stopped seeing it: the primary one is the last that was shown, the others are `missing_subsidiary_ids`.
         Custom fields keep NetSuite's names. If the metadata catalog lists their types, check boxes are booleans,
@@ -91,11 +91,16 @@ renamed as (
         firstname as first_name,  -- first name of an individual
         middlename as middle_name,  -- middle name of an individual
         lastname as last_name,  -- last name of an individual
+        title,  -- job title of an individual
         email,  -- e-mail address
         phone,  -- phone number as entered
+        mobilephone as mobile_phone,  -- mobile phone number as entered
         fax,  -- fax number as entered
         url,  -- web address
         comments,  -- comments
+        accountnumber as account_number,  -- account number
+        -- numbers
+        try_cast(creditlimit as double) as credit_limit,  -- credit limit, in the customer's currency
         -- booleans
         coalesce(isperson = 'T', false) as is_person,  -- an individual, not a company
         coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
@@ -123,6 +128,13 @@ joined as (
         addresses.state,  -- state or province
         addresses.zip,  -- postal code
         addresses.country as country_code,  -- two-letter ISO 3166 code
+        billing.addr1 as billing_address_line1,  -- default billing address, first line
+        billing.addr2 as billing_address_line2,  -- default billing address, second line
+        billing.addr3 as billing_address_line3,  -- default billing address, third line
+        billing.city as billing_city,  -- default billing address, city
+        billing.state as billing_state,  -- default billing address, state or province
+        billing.zip as billing_zip,  -- default billing address, postal code
+        billing.country as billing_country_code,  -- default billing address, two-letter ISO 3166 code
         shipping.addr1 as shipping_address_line1,  -- default shipping address, first line
         shipping.addr2 as shipping_address_line2,  -- default shipping address, second line
         shipping.addr3 as shipping_address_line3,  -- default shipping address, third line
@@ -135,6 +147,7 @@ joined as (
     left join raw_netsuite__currencies as currencies on currencies.id = renamed.currency_id
     left join subsidiaries on subsidiaries.entity = renamed.id
     left join addresses on addresses.entity = renamed.id and addresses.place = 1
+    left join addresses as billing on billing.entity = renamed.id and billing.place = 1 and billing.defaultbilling = 'T'
     left join addresses as shipping
         on shipping.entity = renamed.id and shipping.shipping_place = 1 and shipping.defaultshipping = 'T'
 )

@@ -167,6 +167,7 @@ def test_a_schedule_requests_a_run_per_account(two: Two) -> None:
     assert [each.tags[PARTITION_TAG] for each in requests] == list(ACCOUNTS)
 
 
+@pytest.mark.long
 def test_a_change_in_one_account_starts_only_its_run(synced: Two) -> None:
     """Each account has its own sensors; a run of another account does not block it."""
     busy = dg.DagsterRun(job_name="customers", status=dg.DagsterRunStatus.STARTED, tags={PARTITION_TAG: "globex"})
@@ -289,6 +290,7 @@ def test_an_account_name_must_fit_folders_and_variables(given: str, monkeypatch:
         MillpondSettings()
 
 
+@pytest.mark.long
 def test_a_command_applies_to_one_account(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is never guessed."""
 

@@ -140,8 +140,8 @@ def test_a_rejected_record_is_quarantined_until_it_is_corrected(seeded: Home, tm
         reasons, options = decisions(seeded, CUSTOMERS), decisions(seeded, OPTIONS)
         found = target_records(seeded)
 
-        assert reasons[str(control["id"])][:2] == ("quarantined", "rejected_illegal_character")
-        assert "field company: U+0007" in reasons[str(control["id"])][2]
+        assert reasons[str(control["id"])][:2] == ("quarantined", "illegal_character")
+        assert "company contains a control character" in reasons[str(control["id"])][2]
         assert reasons[str(doubloons["id"])][:2] == ("quarantined", "rejected_837")
         assert reasons[str(lead["id"])][:2] == ("quarantined", "value_not_in_list")
         assert options[str(lengthy["id"])] == ("quarantined", "too_long", "name is longer than 83 characters")

@@ -150,6 +150,47 @@ def test_an_invalid_setting_is_rejected(
     assert (problem or "externalid") in printed
 
 
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ({"from": "external_id", "locked": True}, "NetSuite's internal id alone"),
+        ({"value": "x", "locked": True}, "NetSuite's internal id alone"),
+        ({"sql": "coalesce(external_id, customer_id)", "locked": True}, "NetSuite's internal id alone"),
+        ({"from": "customer_id", "values": {"1": "2"}, "locked": True}, "NetSuite's internal id alone"),
+        ({"from": "customer_id"}, "add `locked: true`"),
+    ],
+)
+def test_the_key_is_the_internal_id_and_locked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: dict[str, Any], problem: str
+) -> None:
+    """Any other value may change, or belong to several records; SQL may add to the id."""
+    file = write_file(tmp_path, {"field": "name", "value": "x"})
+    file.write_text(file.read_text().replace(_flow(KEY), _flow({"field": "externalid", **key})))
+
+    code, printed = run_validate(tmp_path, capsys)
+
+    assert code == 1
+    assert f"{file}:6: fields.0: " in printed
+    assert problem in printed
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"field": "externalid", "from": "external_id"}, {"field": "code", "from": "email"},
+     {"field": "externalid", "from": "customer_id", "locked": True}],
+)  # fmt: skip
+def test_no_row_overrides_a_locked_one(tmp_path: Path, capsys: pytest.CaptureFixture[str], row: dict[str, Any]) -> None:
+    """The last row for a field counts otherwise; one that is switched off is harmless."""
+    locked = {"field": "code", "from": "customer_id", "locked": True}
+
+    code, printed = run_validate(write_file(tmp_path / "a", locked, row).parents[1], capsys)
+
+    assert code == 1
+    assert f"fields.2.field: `{row['field']}` has a locked row" in printed
+    harmless = write_file(tmp_path / "b", locked, {"field": "code", "from": "email", "active": False})
+    assert run_validate(harmless.parents[1], capsys)[0] == 0
+
+
 def test_a_file_without_the_key_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The row of the NetSuite id cannot be deleted either."""
     file = write_file(tmp_path, {"field": "name", "value": "x"})

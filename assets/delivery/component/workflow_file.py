@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from assets.delivery.spec.identity import identity_problems
 from assets.delivery.spec.loader import read_workflow, workflow_file_error
 from assets.delivery.spec.validation import Schemas, mismatches
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from assets.delivery.spec.yaml_file import WorkflowFileError
+from assets.delivery.spec.yaml_file import Problem, WorkflowFileError, below
 from assets.target_registry import TARGETS, TargetKind
 from assets.warehouse.staging_schemas import staging_schemas
 
@@ -37,10 +38,20 @@ def load_workflow(path: Path) -> Workflow:
         text = f"no active row of {', '.join(keyless)} fills `{kind.key_field}`, our key in the target"
         raise workflow_file_error(path, [(("fields" if spec.source else "records",), text)])
     tables = staging_schemas(*spec.on_demand_sources)
-    found = [*_unsupported(spec, kind), *mismatches(spec, Schemas(tables, kind.may_have, kind.may_look_up))]
+    found = [
+        *_unsupported(spec, kind),
+        *_identity(spec, kind),
+        *mismatches(spec, Schemas(tables, kind.may_have, kind.may_look_up)),
+    ]
     if found:
         raise workflow_file_error(path, found)
     return Workflow(name, spec)
+
+
+def _identity(spec: WorkflowSpec, kind: TargetKind) -> Iterator[Problem]:
+    """Yield the problems of the rows of the records' keys."""
+    for number, record in enumerate(spec.records):
+        yield from below(() if spec.source else ("records", number), identity_problems(record, kind.key_field))
 
 
 def _unsupported(spec: WorkflowSpec, kind: TargetKind) -> Iterator[tuple[tuple[str | int, ...], str]]:

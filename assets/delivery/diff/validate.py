@@ -48,6 +48,9 @@ def _field_violations(name: str, limit: TargetField) -> Iterator[Violation]:
         choices = ", ".join(map(literal, sorted(limit.choices)))
         unlisted = f"{column} not in ({choices})" if choices else f"{column} is not null"
         yield Violation(unlisted, "not_in_list", f"{name} is not one of the values that the target accepts")
+    for each in limit.forbidden:
+        pattern = literal(rf"(?s)^.*[{each.characters}].*$")  # `~` matches the whole text in DuckDB, a part in Polars
+        yield Violation(f"{column} ~ {pattern}", each.code, f"{name} contains {each.reason}")
     if limit.kind in PATTERNS:
         unlike = f"not ({column} ~ {literal(PATTERNS[limit.kind])})"
         yield Violation(unlike, "wrong_form", f"{name} is not a valid {limit.kind}")

@@ -28,6 +28,7 @@ def disposition_cases(
     table: pl.DataFrame,
     max_level: int | None,
     unread: Mapping[str, Unread],
+    unusable: Sequence[Case] = (),
 ) -> list[Case]:
     """Return the cases in which a record is not delivered, in order of precedence.
 
@@ -37,11 +38,13 @@ def disposition_cases(
         table: The staging table, with LEVEL.
         max_level: The target's deepest level.
         unread: What is unknown of the lookup or reference of a target field.
+        unusable: The case of records with a value that an expression cannot use.
     """
     return [
         *_retired(record),
         *_out_of_scope(record, table.columns),
         *_missing(record, table.columns),
+        *unusable,
         *(unread[row.field].case(row.field, _given(row, table)) for row in record.rows if row.field in unread),
         *(case for row in record.rows for case in _invalid(row, mapped[row.field], table)),
         *_misplaced(record, max_level),

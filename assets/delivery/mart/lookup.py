@@ -58,7 +58,9 @@ def _read(
 ) -> pl.DataFrame | Unread:
     """Return the columns `by` and `return` of the table that a lookup names."""
     columns = [lookup.by, lookup.return_]
-    where = f"{workflow.name}: lookup of {lookup.description}"
+    mapped = [row for record in workflow.spec.records for row in record.rows]
+    used = dict.fromkeys(row.field for row in mapped if row.lookup and lookup in row.lookup.chain)
+    where = f"{workflow.name}: row of {', '.join(used)}: lookup of {lookup.description}"
     if "." in lookup.table:
         if read_system is None:
             raise MappingError(

@@ -8,6 +8,8 @@ number that the expression computes must be infinite as well; one that it comput
 
 import polars as pl
 
+from assets.delivery.spec.written_out import float_parts
+
 TEXT = r"(^|[^\w])(inf|NaN)($|[^\w])"
 ADVICE = "not a number, as after a division by zero; say what to send then, as in `amount / nullif(quantity, 0)`"
 
@@ -20,17 +22,5 @@ def is_not_finite(expression: pl.Expr, text: pl.Expr, table: pl.DataFrame) -> pl
         text: Its value as the mart writes it.
         table: The staging table.
     """
-    parts = {str(place): part for place, part in enumerate(_parts(expression))}
-    kinds = table.lazy().select(part.alias(name) for name, part in parts.items()).collect_schema()
-    numbers = [~parts[name].is_finite().fill_null(value=True) for name, kind in kinds.items() if kind.is_float()]
+    numbers = [~part.is_finite().fill_null(value=True) for part in float_parts(expression, table)]
     return pl.any_horizontal(numbers) & text.str.contains(TEXT) if numbers else None
-
-
-def _parts(expression: pl.Expr) -> list[pl.Expr]:
-    """Return an expression and everything that it is made of."""
-    found, pending = list[pl.Expr](), [expression]
-    while pending:
-        part = pending.pop()
-        found.append(part)
-        pending += part.meta.pop()
-    return found

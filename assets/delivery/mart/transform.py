@@ -3,7 +3,7 @@
 rows of stg_netsuite__<source>  ->  Transform.apply()  ->  rows of mart_<workflow>, see fingerprints.py for two of them
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,9 +12,11 @@ import polars as pl
 from assets.delivery.cases import ALWAYS, Case, first_match
 from assets.delivery.errors import MappingError
 from assets.delivery.mart.disposition import LEVEL, disposition_cases
+from assets.delivery.mart.entities import decoded
 from assets.delivery.mart.hierarchy import family_columns
 from assets.delivery.mart.lookup import ValueLists, with_value_lists
 from assets.delivery.mart.unread import Unread
+from assets.delivery.mart.unusable import find_unusable, without
 from assets.delivery.schemas import DELIVER, KEY, MART_COLUMNS
 from assets.delivery.spec.expressions import (
     TODAY,
@@ -62,9 +64,10 @@ class Transform:
         Raises:
             MappingError: An expression does not fit the table.
         """
+        table = decoded(table) if self.spec.html_entities == "decode" else table
         resolved = with_value_lists(record, self.lists)
         try:
-            mapped = self._mapped(resolved, self._with_context(resolved, table))
+            mapped = self._held_apart(resolved, self._with_context(resolved, table))
         except pl.exceptions.PolarsError as error:
             # the rest of Polars' text, and its own exception, would show the values themselves
             problem = str(error).partition("\n")[0].partition(": [")[0]
@@ -81,13 +84,42 @@ class Transform:
         today = pl.lit(self.today, dtype=pl.Date)
         return table.with_columns(today.alias(TODAY), level.fill_null(1).cast(pl.Int32).alias(LEVEL))
 
-    def _mapped(self, record: RecordMap, table: pl.DataFrame) -> pl.DataFrame:
-        """Return the mart's columns."""
+    def _held_apart(self, record: RecordMap, table: pl.DataFrame) -> pl.DataFrame:
+        """Return the mart's columns; records with a value that an expression cannot use are quarantined."""
+        try:
+            return self._mapped(record, table)
+        except pl.exceptions.PolarsError:
+            unusable = find_unusable(record, table)
+            if not unusable:
+                raise
+        rows = pl.int_range(table.height, eager=True)
+        held = {row for numbers in unusable.values() for row in numbers}
+        parts = [self._mapped(record, table.filter(~rows.is_in(held)))]
+        for places, numbers in unusable.items():
+            reduced, case = without(record, places)
+            parts.append(self._mapped(reduced, table[numbers], [case], read_by=record))
+        return pl.concat(parts)
+
+    def _mapped(
+        self,
+        record: RecordMap,
+        table: pl.DataFrame,
+        unusable: Sequence[Case] = (),
+        read_by: RecordMap | None = None,
+    ) -> pl.DataFrame:
+        """Return the mart's columns.
+
+        Args:
+            record: The record map.
+            table: The rows, with context.
+            unusable: The case of rows with values that the file's own record map cannot use.
+            read_by: That record map: its columns make the fingerprint of the source.
+        """
         place, null = self._place(record), pl.lit(None, dtype=pl.String)
         values = {row.field: canonical(row_expression(row, place, table), table) for row in record.rows}
-        cases = disposition_cases(record, values, table, self.spec.max_level, self._unread(record))
+        cases = disposition_cases(record, values, table, self.spec.max_level, self._unread(record), unusable)
         disposition = first_match(cases, Case(ALWAYS, DELIVER, None, None))
-        read = (name for name in source_columns(record, place) if name != TODAY)
+        read = (name for name in source_columns(read_by or record, place) if name != TODAY)
         date_dependent = date_dependent_fields(self.spec)
         sent = (name for name in self.spec.target_fields if name not in date_dependent)
         return table.select(

@@ -6,7 +6,6 @@ Expressions are SQL over the staging columns, checked (`sql_check.py`) and then 
 no templates, no eval.
 """
 
-import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -17,10 +16,9 @@ from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.sql_check import check
 from assets.delivery.spec.workflow_spec import WorkflowSpec
+from assets.delivery.spec.written_out import float_parts, written_out
 from assets.netsuite.suiteql_file import is_custom_field
-from resources.plain_numbers import plain_number
 
-_SCIENTIFIC = r"\b\d+(?:\.\d+)?[eE][+-]?\d+\b"  # a number, such as 1.5e+20
 TODAY = "_today"  # a column that every source has during the transformation: the date of the run
 SHOWN = 200  # characters of an expression in an error text
 
@@ -82,25 +80,15 @@ def as_text(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
     if kind == pl.Boolean:
         return expression.cast(pl.Int8).cast(pl.String)
     if kind.is_float():
-        return _written_out(expression.cast(pl.String).str.strip_suffix(".0"))
+        text = expression.cast(pl.String).str.strip_suffix(".0").str.replace("^-0$", "0")  # a loss rounded to nothing
+        return written_out(text, [expression])
     if kind.is_decimal():
         return expression.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
     if kind == pl.List(pl.String):
         return expression.list.join(", ")
     if kind == pl.Datetime:
         return expression.dt.strftime("%Y-%m-%d %H:%M:%S")
-    text = expression.cast(pl.String)
-    reads_float = any(table.schema[name].is_float() for name in expression.meta.root_names() if name in table.columns)
-    return _written_out(text) if reads_float else text
-
-
-def _written_out(text: pl.Expr) -> pl.Expr:
-    """Write out numbers, also one that the expression itself made a text, as `concat(amount, ' EUR')` does."""
-    return pl.when(text.str.contains(_SCIENTIFIC)).then(text.map_elements(_digits, pl.String)).otherwise(text)
-
-
-def _digits(text: str) -> str:
-    return re.sub(_SCIENTIFIC, lambda number: plain_number(number[0]), text)
+    return written_out(expression.cast(pl.String), float_parts(expression, table))
 
 
 def canonical(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:

@@ -16,6 +16,8 @@ from assets.delivery.errors import MappingError
 
 MAX_LENGTH = 30_000  # characters; longer lists belong into a table and a lookup
 MAX_NESTING = 24  # brackets in brackets; Polars' parser needs twice the time for each level once it gives up, at 50
+MAX_PADDING = 10_000  # characters; Polars makes them for each record
+MAX_DIGITS = 38  # of a decimal; beyond, Polars panics
 MAX_CHAIN = 100  # operators or `when`s in a row: Polars' time grows with the square of their number
 
 # Texts end where both parsers see their end: no comments, no prefixes such as e'…', no other quotes.
@@ -129,9 +131,29 @@ def _check_node(node: exp.Expr) -> None:
         raise MappingError(f"name the column alone, without `{node.table}.`")
     elif isinstance(node, exp.Column) and node.name.startswith(("^", "*")):
         raise MappingError(f"`{node.name}` would be a pattern of names; name one column")
+    elif isinstance(node, exp.Pad) and not _is_number(node.args.get("expression"), 0, MAX_PADDING):
+        raise MappingError(f"pad to a number of characters, at most {MAX_PADDING:,}")
+    elif isinstance(node, exp.DataType) and not _has_digits(node):
+        raise MappingError(f"a decimal has 1 to at most {MAX_DIGITS} digits, and no more of them after the point")
     elif type(node) not in {*_SYNTAX, *_FUNCTIONS}:
         name = node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__
         raise MappingError(f"`{name}` is not supported; docs/workflows.md lists the functions")
+
+
+def _is_number(node: object, least: int, most: int) -> bool:
+    is_whole = isinstance(node, exp.Literal) and not node.is_string and node.name.isdecimal()
+    return is_whole and least <= int(str(getattr(node, "name", ""))[:9]) <= most
+
+
+def _has_digits(node: exp.DataType) -> bool:
+    """Return whether a type is no decimal, or one of a size that Polars has."""
+    if node.this not in exp.DataType.NUMERIC_TYPES or not node.expressions:
+        return True
+    given = [each.this for each in node.expressions if isinstance(each, exp.DataTypeParam)]
+    if len(given) != len(node.expressions) or not all(_is_number(each, 0, MAX_DIGITS) for each in given):
+        return False
+    digits = [int(each.name) for each in given]
+    return digits[0] >= 1 and digits[-1] <= digits[0]
 
 
 def _problem(error: SqlglotError) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock
+from pydantic import TypeAdapter
 
 from assets.delivery.spec.workflow import Workflow
 from resources.atomic_file import write_atomically
@@ -30,6 +31,10 @@ class Override:
     at: str = ""
     reason: str = ""
     decided_by: str = ""
+
+
+# a `"false"` in the file means no: it is not true because it is a text
+_OVERRIDES = TypeAdapter(dict[str, Override])
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ class Switches:
         except (FileNotFoundError, NotADirectoryError):  # a folder that cannot exist fails on the first write
             return {}
         try:
-            return {name: Override(**each) for name, each in json.loads(text).items()}
-        except (AttributeError, TypeError, ValueError) as error:
+            return _OVERRIDES.validate_json(text)
+        except ValueError as error:
             fix = "correct it, or remove it to return every workflow to its file's settings"
             raise ValueError(f"{self._path} is not valid; {fix}") from error
 

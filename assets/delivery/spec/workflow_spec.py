@@ -66,6 +66,11 @@ class WorkflowSpec(Strict):
     )
     forbid_duplicate_fields: bool = Field(default=False, description="Two active rows for one field are an error.")
     timezone: str = Field("UTC", description="Time zone of the date `_today`.")
+    html_entities: Literal["keep", "decode"] = Field(
+        "keep",
+        description="Entities in NetSuite's texts, such as `&amp;`: sent as they are stored, or decoded before anything"
+        " reads them.",
+    )
     needs: list[str] = Field([], description="Workflows that deliver the parents of these records; they run first.")
     create: bool = Field(default=True, description="false: records are only matched to existing target records.")
     max_level: int | None = Field(

@@ -14,6 +14,7 @@ from itertools import chain
 import duckdb
 import polars as pl
 
+from assets.netsuite.extract.never_blank import require_never_blank
 from assets.netsuite.extract.raw_queries import ABSENT, EVIDENCE, OWN_COLUMNS, ensure_raw_table, latest_extracted_at
 from assets.netsuite.extract.readings import READING
 from assets.netsuite.extract.settings import ExtractionSettings
@@ -86,7 +87,7 @@ def load(
     """Bring the raw tables of one record type up to date, in the caller's transaction.
 
     Raises:
-        ContractError: More rows vanished than the settings allow; roll back.
+        ContractError: More rows vanished than the settings allow, or a column that is never blank became so; roll back.
     """
     tables = batch.record_type.raw_tables
     for table in tables:
@@ -94,6 +95,7 @@ def load(
     con.execute(f"create or replace temp table deletions (key varchar, deleted_at timestamp, {EVIDENCE} varchar)")
     insert_frame(con, "deletions", batch.extracted.deleted)
     _create_incoming(con, batch)
+    require_never_blank(con, batch.record_type.name, batch.query.key, tables)
     _create_existing(con, batch)
     _find_changes(con, batch)
     _find_vanished(con, batch, settings, now)

@@ -4,13 +4,23 @@ Source: suiteprojects_connector.md §1.10 (structure) and §1.9 (rows).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MAX_CHARACTERS = 20_000_000  # an export of all workflows has some hundred thousand
 TRUE = {True, "1", "true", "True", "T", "on"}
 FALSE = {False, "0", "false", "False", "F", "off", "", None}
+
+# from the top: the key that holds the next level, and the other keys that are read, or only describe the export
+STRUCTURE: tuple[tuple[str, frozenset[str]], ...] = (
+    ("data", frozenset()),
+    ("chapters", frozenset({"acct_id", "beta"})),
+    ("from_ns", frozenset()),
+    ("tabs", frozenset({"active", "label", "name"})),
+    ("mapping", frozenset({"filter", "label", "value"})),
+    ("", frozenset({"active", "ns_default", "ns_value", "oa_value", "initial_only", "advanced", "read_only"})),
+)
 
 
 class ExportError(Exception):
@@ -58,6 +68,35 @@ def chapters(content: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         elif name == "chapters":
             raise ExportError("the file has no data.chapters.from_ns, so it is not a mapping export")
     yield from objects(data, "from_ns", place)
+
+
+def unknown_keys(content: str) -> Iterator[str]:
+    """Yield the place of each key that the conversion does not read, in the order of the file.
+
+    Args:
+        content: An export that `chapters` accepts.
+    """
+    tree = json.loads(content)
+    for number, levels in enumerate((("data", "chapters", "from_ns"), ("chapters", "from_ns"), ("from_ns",))):
+        if levels[0] in tree:
+            yield from _unknown(tree, STRUCTURE[number:], "")
+            return
+
+
+def _unknown(holder: Any, levels: Sequence[tuple[str, frozenset[str]]], above: str) -> Iterator[str]:
+    """Yield the unknown keys of an object and of the objects below its branch, the first of `levels`."""
+    if not isinstance(holder, dict) or not levels:
+        return
+    branch, known = levels[0]
+    for key, value in holder.items():
+        place = f"{above}.{key}" if above else key
+        if key == branch and isinstance(value, list):
+            for number, each in enumerate(value):
+                yield from _unknown(each, levels[1:], f"{place}[{number}]")
+        elif key == branch:
+            yield from _unknown(value, levels[1:], place)
+        elif key not in known:
+            yield place
 
 
 def objects(holder: Mapping[str, Any], name: str, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from assets.suiteprojects.connector_import.conditions import Column, ConditionError
 from assets.suiteprojects.connector_import.names import Point, record_type_of
+from assets.suiteprojects.record_types import KEY_FIELD
 from assets.warehouse.staging_schemas import staging_schemas
 
 STAGES = {"_customer": "customer", "_lead": "lead", "_prospect": "prospect"}
@@ -30,7 +31,7 @@ class Group:
         """
         bare = name.removeprefix(f"{self.point.record}.")
         if notation and bare != "internalId":
-            for keyword in ("NS_FIELDS", *(["NS_CUSTOM_FIELDS"] if bare.startswith("cust") else [])):
+            for keyword in ("NS_FIELDS", *(["NS_CUSTOM_FIELDS"] if bare.startswith("custentity") else [])):
                 if bare not in self._names(keyword, f"{keyword}_INITIAL_ONLY"):
                     raise NotConvertibleError(f"`{bare}` is not declared under {keyword}")
         found = self.point.column(bare)
@@ -70,6 +71,8 @@ class Group:
         found = self.point.target_field(bare)
         if found is None:
             raise NotConvertibleError(f"SuiteProjects Pro's API has no field for `{bare}` of {self.point.target}")
+        if found == KEY_FIELD:
+            raise NotConvertibleError(f"`{found}` holds the record's key, NetSuite's internal id; no row overrides it")
         initial_only = bare in once or bare.removesuffix("__c") in once
         return {"field": found, **({"on": "create"} if initial_only else {})}
 

@@ -8,11 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assets.suiteprojects.connector_import.conditions import ConditionError, as_sql
-from assets.suiteprojects.connector_import.export_file import MappingRow, chapters, flag, mapping_row, objects, text
+from assets.suiteprojects.connector_import.export_file import (
+    MappingRow,
+    chapters,
+    flag,
+    mapping_row,
+    objects,
+    text,
+    unknown_keys,
+)
 from assets.suiteprojects.connector_import.group import Group
 from assets.suiteprojects.connector_import.names import POINTS, Point
 from assets.suiteprojects.connector_import.notation import Notation, NotationError, parse
-from assets.suiteprojects.connector_import.rows import NotConverted, Row, convert_row
+from assets.suiteprojects.connector_import.references import Row, arranged, parent_attributes
+from assets.suiteprojects.connector_import.rows import NotConverted, convert_row
+from assets.suiteprojects.record_types import KEY_FIELD
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,8 @@ def read_export(content: str) -> tuple[list[ConvertedWorkflow], list[NotConverte
             else:
                 active = flag(chapter, "active", place)
                 workflows[point.workflow] = _workflow(point, tab, tab_place, active=active)
-    return list(workflows.values()), omitted
+    unknown = [NotConverted(place, "not carried over: the key is unknown") for place in unknown_keys(content)]
+    return list(workflows.values()), [*omitted, *unknown]
 
 
 def _workflow(point: Point, tab: Mapping[str, Any], place: str, *, active: bool) -> ConvertedWorkflow:
@@ -52,16 +63,18 @@ def _workflow(point: Point, tab: Mapping[str, Any], place: str, *, active: bool)
     filter_place, rows = f"{place}.filter", [mapping_row(row, where) for where, row in objects(tab, "mapping", place)]
     notations = _notations({filter_place: text(tab, "filter", place)}, rows, problems)
     group = Group(point, _declared(notations.values()))
-    fields: list[Row] = [{"field": "externalid", "from": point.key, "locked": True}]
-    for row in rows:
-        if not row.notation or row.place in notations:
-            fields += convert_row(group, row, notations.get(row.place), problems)
+    usable = [row for row in rows if not row.notation or row.place in notations]
+    converted = [
+        (row.place, each) for row in usable for each in convert_row(group, row, notations.get(row.place), problems)
+    ]
+    arrangement = arranged(point, {"field": KEY_FIELD, "from": point.key, "locked": True}, converted)
+    problems += [NotConverted(*problem) for problem in arrangement.problems]
     where = _filter(notations.get(filter_place), group, filter_place, problems)
     if any(each.place == filter_place for each in problems):
         reason = "the workflow is switched off, because it would select more records without this filter"
         problems.append(NotConverted(filter_place, reason))
         active = False
-    return ConvertedWorkflow(point.workflow, _attributes(point, fields, where, active=active), problems)
+    return ConvertedWorkflow(point.workflow, _attributes(point, arrangement.fields, where, active=active), problems)
 
 
 def _notations(
@@ -98,7 +111,7 @@ def _filter(notation: Notation | None, group: Group, place: str, problems: list[
 
 def _attributes(point: Point, fields: list[Row], where: str | None, *, active: bool) -> dict[str, Any]:
     """Return the attributes of the file; the settings beside rows and filter are the connector's defaults."""
-    keys = [row for row in fields if row.get("from") == point.key and row["field"] != "externalid"]
+    keys = [row for row in fields if row.get("from") == point.key and row["field"] != KEY_FIELD]
     stored = next((row["field"] for row in keys if row.get("active", True)), "")
     select: dict[str, Any] = {}
     if point.source == "customers":
@@ -117,6 +130,7 @@ def _attributes(point: Point, fields: list[Row], where: str | None, *, active: b
         "target": f"suiteprojects.{point.target}",
         "active": active,
         "source": point.source,
+        **parent_attributes(point, fields),
         "select": select,
         "fields": fields,
         "match": match,

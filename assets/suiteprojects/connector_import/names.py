@@ -28,11 +28,24 @@ _ADDRESS = {
     "city": "city", "state": "state", "zip": "zip", "zipCode": "zip", "country": "country_code",
     "countryCode": "country_code",
 }  # fmt: skip
+_ADDRESS_PARTS = {
+    **{f"{name}{number}": f"address_line{number}" for name in ("Addr", "Address") for number in (1, 2, 3)},
+    "City": "city", "State": "state", "Zip": "zip", "ZipCode": "zip", "Country": "country_code",
+    "CountryCode": "country_code",
+}  # fmt: skip
+_DEFAULT_ADDRESSES = {
+    f"{prefix}{part}": f"{ours}_{column}"
+    for ours, prefixes in (("billing", ("bill", "billing")), ("shipping", ("ship", "shipping")))
+    for prefix in prefixes
+    for part, column in _ADDRESS_PARTS.items()
+}
 _SOURCES = {
     "customers": {
-        **_PERSON, **_ADDRESS, "companyName": "company_name", "altName": "alt_name", "url": "url", "stage": "stage",
+        **_PERSON, **_ADDRESS, **_DEFAULT_ADDRESSES, "companyName": "company_name", "altName": "alt_name", "url": "url",
+        "stage": "stage",
         "parent": "parent_customer_id", "category": "category_id", "entityStatus": "status_id", "terms": "terms_id",
-        "salesRep": "sales_rep_id", "isPerson": "is_person",
+        "salesRep": "sales_rep_id", "isPerson": "is_person", "accountNumber": "account_number",
+        "creditLimit": "credit_limit", "title": "title", "mobilePhone": "mobile_phone",
     },
     "projects": {
         "companyName": "project_name", "customer": "customer_id", "parent": "customer_id", "startDate": "start_date",
@@ -70,6 +83,11 @@ class Point:
     def key(self) -> str:
         """Staging column of NetSuite's internal id."""
         return _KEYS[self.source]
+
+    @property
+    def parent_field(self) -> str | None:
+        """API field that holds the id of the record's customer."""
+        return KINDS[self.target].parent_field
 
     def column(self, name: str) -> str | None:
         """Return the staging column of a source field; custom fields keep their names."""

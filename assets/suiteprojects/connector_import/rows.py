@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from assets.delivery.spec.expressions import TODAY
 from assets.suiteprojects.connector_import.conditions import ConditionError, as_sql, quote
@@ -12,11 +11,11 @@ from assets.suiteprojects.connector_import.export_file import MappingRow
 from assets.suiteprojects.connector_import.group import Group, NotConvertibleError, stage
 from assets.suiteprojects.connector_import.names import field_of, record_type_of
 from assets.suiteprojects.connector_import.notation import MACROS, Branch, Form, Notation, NotationError, Part
+from assets.suiteprojects.connector_import.references import Row, is_netsuite_id, is_parent, is_reference
+from resources.suiteprojects.dictionary import RECORD_TYPES
 
 ACCOUNT_CURRENCY = "NetSuite account currency"
 _CONSTANT = re.compile(r"""^=?\s*(['"])(?P<text>.*)\1$""", re.DOTALL)
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def convert_row(group: Group, row: MappingRow, notation: Notation | None, proble
             converted += convert()
         except (NotConvertibleError, ConditionError, NotationError) as error:
             problems.append(NotConverted(row.place, str(error)))
-    return [_with_flags(each, row.flags) for each in converted]
+    return [_with_flags(each, row.flags, group.point.key) for each in converted]
 
 
 def _conversions(group: Group, row: MappingRow, notation: Notation | None) -> list[Callable[[], list[Row]]]:
@@ -55,9 +54,9 @@ def _conversions(group: Group, row: MappingRow, notation: Notation | None) -> li
     return [*conversions]
 
 
-def _with_flags(row: Row, flags: Mapping[str, bool]) -> Row:
+def _with_flags(row: Row, flags: Mapping[str, bool], key: str) -> Row:
     row = {**row, **({"on": "create"} if flags["initial_only"] else {})}
-    if flags["read_only"] and flags["active"]:
+    if flags["read_only"] and flags["active"] and row.get("from") == key:
         return {**row, "locked": True}
     return row if flags["active"] else {**row, "active": False}
 
@@ -76,7 +75,7 @@ def _plain_rows(group: Group, target: str, source: str) -> list[Row]:
         raise NotConvertibleError("`NetSuite account currency` is not a field; set the currency with `value:`")
     if not source:
         raise NotConvertibleError("the source is blank")
-    return [{**row, "from": _source_column(row, group.source(source, notation=False))}]
+    return [{**row, "from": _source_column(group, row, group.source(source, notation=False))}]
 
 
 def _form_rows(group: Group, form: Form, target: str) -> list[Row]:
@@ -93,15 +92,24 @@ def _form_rows(group: Group, form: Form, target: str) -> list[Row]:
         values = {stage(key) if column == "stage" else key: value for key, value in form.values.items()}
         return [{**row, "from": column, "values": values, "on_unmapped": "error"}]
     if len(form.parts) > 1:
-        return [{**row, "sql": _concatenation(group, form.parts)}]
+        return [{**row, "sql": _concatenation(group, row, form.parts)}]
     (part,) = form.parts
     if part.literal:
         return [{**row, "value": part.text}]
     column = TODAY if part.text in MACROS else group.source(_field_name(part.text))
-    return [{**row, "from": _source_column(row, column)}]
+    return [{**row, "from": _source_column(group, row, column)}]
 
 
-def _source_column(row: Row, column: str) -> str:
+def _source_column(group: Group, row: Row, column: str) -> str:
+    """Return the column whose value is sent.
+
+    Raises:
+        NotConvertibleError: It holds NetSuite's id of a record, and the field takes an id of the target.
+    """
+    if is_reference(row["field"]) and is_netsuite_id(column) and not is_parent(group.point, {**row, "from": column}):
+        raise NotConvertibleError(
+            f"`{row['field']}` takes an id of SuiteProjects Pro, and `{column}` is NetSuite's id; use a lookup"
+        )
     return "currency_code" if (row["field"], column) == ("currency", "currency_id") else column
 
 
@@ -111,27 +119,30 @@ def _field_name(name: str) -> str:
     return name
 
 
-def _concatenation(group: Group, parts: tuple[Part, ...]) -> str:
+def _concatenation(group: Group, row: Row, parts: tuple[Part, ...]) -> str:
     """Return the SQL of a source's parts."""
-    sql = [_sql(group, part) for part in parts]
+    sql = [_sql(group, row, part) for part in parts]
     return sql[0] if len(sql) == 1 else f"concat({', '.join(sql)})"
 
 
-def _sql(group: Group, part: Part) -> str:
+def _sql(group: Group, row: Row, part: Part) -> str:
     if part.literal:
         return quote(part.text)
     if part.text in MACROS:
         return f"cast({TODAY} as varchar)"
-    return group.column(_field_name(part.text)).text
+    column = group.column(_field_name(part.text))
+    _source_column(group, {**row, "sql": part.text}, column.sql)
+    return column.text
 
 
 def _lookup(group: Group, lookup: Mapping[str, str]) -> Row:
     record = record_type_of(lookup["lookup_table"])
     if record is None:
         raise NotConvertibleError(f"lookups in `{lookup['lookup_table']}` are not supported")
-    # a name that is not a documented field is a custom field
+    # a name that is not a documented field is a custom field; ids are read, though no workflow writes them
+    documented = RECORD_TYPES[record].flat
     names = {
-        part: field_of(record, name) or f"{name.removesuffix('__c')}__c"
+        part: name if name in documented else field_of(record, name) or f"{name.removesuffix('__c')}__c"
         for part in ("by", "return")
         for name in [lookup[f"lookup_{part}"]]
     }
@@ -147,7 +158,7 @@ def _conditional_rows(group: Group, branches: list[Branch]) -> list[Row]:
         row = group.target_row(branch.form.target)
         if branch.form.lookup or branch.form.values is not None:
             raise NotConvertibleError("a lookup or a value list inside an IF block is not supported")
-        field, value = row["field"], _concatenation(group, branch.form.parts)
+        field, value = row["field"], _concatenation(group, row, branch.form.parts)
         rows[field] = row
         if branch.condition is None:
             default[field] = value

@@ -22,7 +22,9 @@ COUNT_COLUMNS = {
 WRITES = tuple(COUNT_COLUMNS)[:5]
 HELD = ("quarantined", "blocked", "ambiguous", "failed")
 RECORD_NAMES = {
-    "customers": "coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name))",
+    "customers": "case when is_person"
+    " then coalesce(nullif(concat_ws(' ', first_name, last_name), ''), alt_name, company_name)"
+    " else coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) end",
     "projects": "project_name",
     "contacts": "concat_ws(' ', first_name, last_name)",
 }

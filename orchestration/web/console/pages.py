@@ -142,7 +142,10 @@ async def read_form(request: Request) -> Form:
     except (TimeoutError, ClientDisconnect):
         raise HTTPException(408, "The form did not arrive.") from None
     text = b"".join(parts).decode("utf-8", errors="replace")
-    return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=100_000))
+    try:
+        return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=100_000))
+    except ValueError:
+        raise HTTPException(413, "The form has too many fields.") from None
 
 
 def page_number(request: Request) -> int:

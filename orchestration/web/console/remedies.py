@@ -30,6 +30,9 @@ REMEDIES: Final[Mapping[str, Remedy]] = {
     "value_not_in_list": Remedy(
         "a value is not in the field's list", FILE, "Map the value in the row's `values`, or correct it in NetSuite."
     ),
+    "unusable_value": Remedy(
+        "an expression cannot use a value", NETSUITE, "Correct the value in NetSuite, or use `try_cast` in the file."
+    ),
     "not_in_list": Remedy("a value has no entry in the list", FILE, "Add the value to the row's `values`."),
     "wrong_form": Remedy("a value has the wrong form", NETSUITE, "Correct the value in NetSuite."),
     "stage_unknown": Remedy("the stage is not known", FILE, "Name the stage under `select.stages`."),

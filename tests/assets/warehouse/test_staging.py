@@ -162,27 +162,40 @@ def test_a_customer_is_staged_with_our_names_and_types(raw: RawTables) -> None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "city", "shipping_city"),
+    ("addresses", "city", "billing_city", "shipping_city"),
     [
         (
             [address("1", "1"), address("2", "1", defaultbilling="T"), address("3", "1", defaultshipping="T")],
             "City 2",
+            "City 2",
             "City 3",
         ),
-        ([address("1", "1", defaultbilling="T", defaultshipping="T")], "City 1", "City 1"),
-        ([address("1", "1"), address("3", "1", defaultshipping="T")], "City 3", "City 3"),
-        ([address("10", "1"), address("9", "1")], "City 9", None),
-        ([], None, None),
+        ([address("1", "1", defaultbilling="T", defaultshipping="T")], "City 1", "City 1", "City 1"),
+        ([address("1", "1"), address("3", "1", defaultshipping="T")], "City 3", None, "City 3"),
+        ([address("10", "1"), address("9", "1")], "City 9", None, None),
+        ([], None, None, None),
     ],
 )
 def test_the_default_billing_address_is_preferred(
-    raw: RawTables, addresses: list[dict[str, str]], city: str, shipping_city: str
+    raw: RawTables, addresses: list[dict[str, str]], city: str, billing_city: str, shipping_city: str
 ) -> None:
-    """Else the default shipping address, which also has columns of its own, else the first by number (not by text)."""
+    """Else the default shipping address, else the first by number (not by text); both have columns of their own."""
     raw.put("customers", {"id": "1"})
     raw.put("addresses", *addresses)
 
-    assert [(row["city"], row["shipping_city"]) for row in raw.staged("customers")] == [(city, shipping_city)]
+    (row,) = raw.staged("customers")
+    assert (row["city"], row["billing_city"], row["shipping_city"]) == (city, billing_city, shipping_city)
+
+
+def test_an_individuals_title_and_telephone_and_a_customers_account_are_staged(raw: RawTables) -> None:
+    """A credit limit is a number; what is none is blank."""
+    account = {"accountnumber": "A-7", "title": "CFO", "mobilephone": "070", "creditlimit": "1500.5"}
+    raw.put("customers", {"id": "1", **account}, {"id": "2", "creditlimit": "unlimited"})
+
+    first, second = raw.staged("customers")
+    names = ("account_number", "title", "mobile_phone", "credit_limit")
+    assert [first[name] for name in names] == ["A-7", "CFO", "070", 1500.5]
+    assert second["credit_limit"] is None
 
 
 def test_all_subsidiaries_and_the_primary_subsidiary_are_staged(raw: RawTables) -> None:
@@ -300,7 +313,7 @@ def test_an_empty_table_has_its_types(raw: RawTables) -> None:
             stage_table(con, statement("staging", name))
             types.extend(columns_of(con, name).items())
 
-    assert {kind for _, kind in types} == {"VARCHAR", "VARCHAR[]", "BOOLEAN", "TIMESTAMP", "DATE"}
+    assert {kind for _, kind in types} == {"VARCHAR", "VARCHAR[]", "BOOLEAN", "TIMESTAMP", "DATE", "DOUBLE"}
     assert all(kind == "BOOLEAN" for column, kind in types if column.startswith("is_"))
     assert all(kind == "TIMESTAMP" for column, kind in types if column.endswith("_at"))
 

@@ -14,6 +14,8 @@ from orchestration.backup.home_use import sole_use
 from orchestration.backup.manifest import Manifest
 from orchestration.cli.main import app
 from orchestration.configuration.settings import ROOT
+from orchestration.web.identity import Role
+from orchestration.web.users import Users
 from resources.suiteprojects.tokens import TokenFile, Tokens
 from resources.warehouse.warehouse import Warehouse
 from tests.orchestration.backup.conftest import WORKFLOW, fill, value
@@ -188,6 +190,33 @@ def test_what_the_home_has_newer_is_kept(small: Home, tmp_path: Path) -> None:
         budget.with_name(f"{budget.name}{beside}").unlink(missing_ok=True)
     assert millpond("restore", tmp_path / "one.tar.gz") == 0
     assert (TokenFile(tokens).read().access_token, calls()) == ("old", 1)
+
+
+def test_a_restore_gives_no_one_back_what_was_taken_away(
+    small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Users, roles and the sign-in token of the home are kept if they are usable: those of the backup are older."""
+    file, users, token = tmp_path / "backup.tar.gz", Users(small.folder / "users.json"), small.folder / "ui_token"
+    for name in ("ada", "olga"):
+        users.add(name, Role.APPROVER, "correct horse battery")
+    token.write_text("the-token-of-the-backup")
+    assert millpond("backup", file, "--with-tokens") == 0
+    users.remove("ada")
+    users.set_role("olga", Role.VIEWER)
+    token.write_text("the-token-that-replaced-it")
+
+    assert millpond("restore", file) == 0
+    assert "users.json: that of the home is kept" in " ".join(capsys.readouterr().out.split())
+    assert {name: each.role for name, each in users.all().items()} == {"olga": Role.VIEWER}
+    assert token.read_text() == "the-token-that-replaced-it"
+    users.remove("olga")
+    assert millpond("restore", file) == 0
+    assert not users.all()
+    users.file.write_text('{"format": 1')
+    token.write_text("")
+    assert millpond("restore", file) == 0
+    assert sorted(users.all()) == ["ada", "olga"]
+    assert token.read_text() == "the-token-of-the-backup"
 
 
 def test_a_restore_is_refused_while_another_process_uses_the_home(

@@ -59,6 +59,44 @@ def other_content(members: Members) -> Members:
     return [*members[:-1], (info, content[:-1] + bytes([content[-1] ^ 1]))]
 
 
+def with_facts(**facts: object) -> Callable[[Members], Members]:
+    """Change the manifest's facts, of whatever type."""
+    return lambda members: [(members[0][0], json.dumps(json.loads(members[0][1]) | facts).encode()), *members[1:]]
+
+
+def with_size(size: object) -> Callable[[Members], Members]:
+    """Give the last member another size in the manifest."""
+
+    def change(members: Members) -> Members:
+        given = json.loads(members[0][1])
+        given["members"][-1]["size"] = size
+        return [(members[0][0], json.dumps(given).encode()), *members[1:]]
+
+    return change
+
+
+def with_headers(kind: bytes, size: int, count: int = 1) -> Callable[[Members], Members]:
+    """Put extended headers before the last member."""
+
+    def change(members: Members) -> Members:
+        info = tarfile.TarInfo("headers")
+        info.type = kind
+        return [*members[:-1], *[(info, b"\0" * size)] * count, members[-1]]
+
+    return change
+
+
+def sparse(members: Members) -> Members:
+    """Make the last member a sparse file, whose size costs nothing in the archive."""
+    given = json.loads(members[0][1])
+    given["members"][-1]["size"] = 1 << 30
+    info = tarfile.TarInfo(members[-1][0].name)
+    info.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": str(1 << 30),
+                        "GNU.sparse.map": f"{(1 << 30) - 2},2"}  # fmt: skip
+    return [(members[0][0], json.dumps(given).encode()), *members[1:-1], (info, b"xx")]
+
+
+ONE_ACCOUNT = {"name": "", "position": 0}
 CASES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "a parent folder": (with_member("../evil"), "is not one of a backup"),
     "an absolute path": (with_member("/etc/evil"), "is not one of a backup"),
@@ -71,6 +109,29 @@ CASES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "a missing file": (lambda members: members[:-1], "is missing"),
     "no manifest": (lambda members: members[1:], "not a backup of Millpond"),
     "a damaged manifest": (lambda members: [(members[0][0], b"{}"), *members[1:]], "manifest.json is damaged"),
+    "deep nesting": (lambda members: [(members[0][0], b"[" * 200_000), *members[1:]], "manifest.json is damaged"),
+    "a schema that is no number": (
+        with_facts(accounts=[ONE_ACCOUNT | {"schema_version": "x"}]),
+        "manifest.json is damaged",
+    ),
+    "an account that is none": (
+        with_facts(accounts=[ONE_ACCOUNT | {"bindings": {"netsuite": "x"}}]),
+        "manifest.json is damaged",
+    ),
+    "a name that is none": (with_facts(accounts=[ONE_ACCOUNT | {"name": []}]), "manifest.json is damaged"),
+    "an endless size": (with_size(float("inf")), "manifest.json is damaged"),
+    "a negative size": (with_size(-5), "manifest.json is damaged"),
+    "more than the disk has": (with_size(1 << 60), "GB free"),
+    "a time of another zone": (with_facts(made_at="2026-01-01T00:00:00+05:00"), "manifest.json is damaged"),
+    "a time to come": (with_facts(made_at="9999-12-31 23:59:59"), "made in the future"),
+    "no warehouse": (
+        lambda members: [(members[0][0], json.dumps(json.loads(members[0][1]) | {"members": []}).encode())],
+        "has no warehouse",
+    ),
+    "a large header": (with_headers(tarfile.XHDTYPE, 1 << 20), "a header of"),
+    "a long name": (with_headers(tarfile.GNUTYPE_LONGNAME, 1 << 20), "a header of"),
+    "thousands of headers": (with_headers(tarfile.GNUTYPE_LONGNAME, 8, 2000), "damaged, or not a backup"),
+    "a sparse file": (sparse, "is not one of a backup"),
     "a newer format": (with_manifest(lambda each: replace(each, format=99)), "whose format is newer"),
     "a newer schema": (
         with_manifest(

@@ -151,3 +151,20 @@ def test_an_override_keeps_what_it_does_not_set(tmp_path: Path) -> None:
     set_at = switches.overrides()["one"].at
     assert switches.overrides()["one"] == Override(active=False, realtime=True, at=set_at, reason="")
     assert json.loads((tmp_path / FILE).read_text()).keys() == {"one", "two"}
+
+
+@pytest.mark.parametrize("value", ['"false"', '"off"', "0"])
+def test_a_switch_whose_value_is_a_text_is_off(value: str, tmp_path: Path) -> None:
+    """A text is not true because it is not blank."""
+    (tmp_path / "switches.json").write_text(f'{{"precoro__options": {{"active": {value}}}}}')
+    assert Switches(tmp_path).overrides()["precoro__options"].active is False
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": {"active": "perhaps"}}', '{"a": 1}', "[]", "[" * 200_000, '{"a": {"active": [1]}}']
+)
+def test_switches_of_other_types_are_refused(text: str, tmp_path: Path) -> None:
+    """With the file's name and the way back, before anything is sent."""
+    (tmp_path / "switches.json").write_text(text)
+    with pytest.raises(ValueError, match=r"switches\.json is not valid; correct it"):
+        Switches(tmp_path).overrides()

@@ -272,3 +272,146 @@ def test_any_text_survives_the_round_trip_through_the_file(constant: str, key: s
 
     assert first.value == constant
     assert second.values == {key: constant}
+
+
+def export_of(point: str, *rows: dict[str, Any], **more: Any) -> str:
+    """Return an export with one mapping group."""
+    tab = {"filter": "", "label": "x", "value": point, "mapping": [*rows]}
+    chapters = {"from_ns": [{"active": 1, "label": "x", "name": "x", "tabs": [tab]}]}
+    return json.dumps({"data": {"chapters": chapters, **more}})
+
+
+def converted(point: str, *rows: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the attributes of the only workflow of an export, and the reasons for what is missing."""
+    (found,), _ = read_export(export_of(point, *rows))
+    return found.attributes, [each.reason for each in found.not_converted]
+
+
+@pytest.mark.parametrize(
+    ("point", "row"),
+    [
+        ("JOB_TO_PROJECT", {"ns_value": "Job.customer", "oa_value": "Project.customerid"}),
+        ("JOB_TO_PROJECT", {"ns_default": "Job.parent", "oa_value": "Project.customer_id"}),
+        ("JOB_TO_PROJECT", {"oa_value": "", "advanced": "NS_FIELDS customer\nOA_FIELDS customerid\n"
+          "customerid customer"}),
+        ("JOB_TO_PROJECT", {"oa_value": "Project.customerid", "advanced": "NS_FIELDS customer\nOA_FIELDS customerid\n"
+          "customerid lookup=customer:lookup_table=customer:lookup_by=netsuite_customer_id:lookup_return=id"}),
+        ("CONTACT_TO_CONTACT", {"ns_value": "Contact.company", "oa_value": "Contact.customerid"}),
+        ("CONTACT_TO_CONTACT", {"ns_value": "Contact.email", "oa_value": "Contact.email"}),
+    ],
+)  # fmt: skip
+def test_a_records_customer_is_a_parent_that_its_workflow_needs(point: str, row: dict[str, Any]) -> None:
+    """NetSuite's id of the customer as SuiteProjects Pro's puts the record under another company."""
+    attributes, problems = converted(point, row)
+
+    assert attributes["parent"] == {"customers": "customer_id"}
+    assert attributes["parent_required"] is True
+    assert attributes["needs"] == ["suiteprojects__customers"]
+    assert "customerid" not in [each["field"] for each in attributes["fields"]]
+    assert problems == []
+
+
+def test_a_customer_that_the_export_itself_decides_stays_a_row() -> None:
+    """A constant is SuiteProjects Pro's own id; a row that is switched off has no effect."""
+    attributes, _ = converted("JOB_TO_PROJECT", {"ns_value": '="12"', "oa_value": "Project.customerid"})
+
+    assert {"field": "customerid", "value": "12"} in attributes["fields"]
+    assert "parent" not in attributes
+
+
+def test_a_customer_that_is_set_only_once_is_reported() -> None:
+    """A parent is followed; nothing says so in the file otherwise."""
+    row = {"ns_value": "Job.customer", "oa_value": "Project.customerid", "initial_only": 1}
+
+    attributes, problems = converted("JOB_TO_PROJECT", row)
+
+    assert attributes["parent"] == {"customers": "customer_id"}
+    assert ["moves" in each for each in problems] == [True]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"ns_value": "Customer.salesRep", "oa_value": "Customer.user_id"},
+        {"ns_value": "Customer.subsidiary", "oa_value": "Customer.customer_location_id"},
+        {"ns_value": "Customer.internalId", "oa_value": "Customer.cost_center_id"},
+        {"oa_value": "", "advanced": "NS_FIELDS salesRep\nOA_FIELDS user_id\nuser_id salesRep"},
+        {"oa_value": "", "advanced": "NS_FIELDS salesRep\nOA_FIELDS user_id\n"
+         "IF <<END\nIF (salesRep='1') THEN user_id salesRep\nEND"},
+    ],
+)  # fmt: skip
+def test_a_netsuite_id_is_never_sent_as_an_id_of_the_target(row: dict[str, Any]) -> None:
+    """The two systems count on their own: it would be another record."""
+    fields, problems = one_row(row)
+
+    assert fields == []
+    assert ["NetSuite's id" in each for each in problems] == [True]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"ns_value": "Customer.externalId", "oa_value": "Customer.external_id"},
+        {"ns_value": "Customer.entityId", "oa_value": "Customer.externalid"},
+        {"oa_value": "", "advanced": "NS_FIELDS entityId\nOA_FIELDS externalid\nexternalid entityId"},
+        {"ns_value": '="1"', "oa_value": "Customer.external_id", "read_only": 1},
+    ],
+)
+def test_no_imported_row_overrides_the_key(row: dict[str, Any]) -> None:
+    """The last row for a field counts, so a second one would replace the key of every record."""
+    fields, problems = one_row(row)
+
+    assert fields == []
+    assert ["key" in each for each in problems] == [True]
+
+
+def test_no_later_row_overrides_the_connectors_id_row() -> None:
+    """The required row cannot be changed in the connector either, and only the internal id can be locked."""
+    identity = {"ns_default": "Customer.internalId", "oa_value": "Customer.netsuite_customer_id__c", "read_only": 1}
+    other = {"ns_value": "Customer.entityId", "oa_value": "Customer.netsuite_customer_id__c"}
+    name = {"ns_default": "Customer.entityId", "oa_value": "Customer.name", "read_only": 1}
+
+    attributes, problems = converted("CUSTOMER_TO_CUSTOMER", identity, other, name)
+
+    assert attributes["fields"][1:] == [
+        {"field": "netsuite_customer_id__c", "from": "customer_id", "locked": True},
+        {"field": "name", "from": "entity_number"},
+    ]
+    assert ["required row" in each for each in problems] == [True]
+
+
+def test_unknown_keys_are_listed_wherever_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever replaces the connector learns what the conversion did not look at."""
+    tree = json.loads(export_of("CUSTOMER_TO_CUSTOMER", {"oa_value": "Customer.name", "ns_value": "Customer.entityId"}))
+    data = tree["data"]
+    chapter = data["chapters"]["from_ns"][0]
+    tree["version"] = data["settings"] = chapter["skip_merge"] = data["chapters"]["to_ns"] = 1
+    chapter["tabs"][0]["lookups"] = chapter["tabs"][0]["mapping"][0]["transform"] = "upper"
+    file = tmp_path / "export.json"
+    file.write_text(json.dumps(tree))
+
+    output = run_command(capsys, "import-mapping", str(file), "--into", str(tmp_path))
+
+    places = [
+        "version", "data.settings", "data.chapters.to_ns", "data.chapters.from_ns[0].skip_merge",
+        "data.chapters.from_ns[0].tabs[0].lookups", "data.chapters.from_ns[0].tabs[0].mapping[0].transform",
+    ]  # fmt: skip
+    assert output.code == 1
+    assert [place for place in places if f" {place}: not carried over" not in output.out] == []
+    assert output.out.count("not carried over") == len(places)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("accountNumber", "account_number"), ("creditLimit", "credit_limit"), ("title", "title"),
+        ("mobilePhone", "mobile_phone"), ("billAddr1", "billing_address_line1"), ("billCity", "billing_city"),
+        ("billCountryCode", "billing_country_code"), ("billingZip", "billing_zip"), ("shipCity", "shipping_city"),
+        ("shipZip", "shipping_zip"),
+    ],
+)  # fmt: skip
+def test_common_columns_of_the_customer_form_are_converted(name: str, column: str) -> None:
+    """Names in any case of initials: the account number is also written `accountnumber`."""
+    fields, problems = one_row({"ns_value": f"Customer.{name}", "oa_value": "Customer.notes"})
+
+    assert (fields, problems) == ([{"field": "notes", "from": column}], [])

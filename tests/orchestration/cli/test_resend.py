@@ -46,7 +46,7 @@ def test_a_preview_shows_the_edited_file_beside_the_last_run_and_writes_nothing(
     file = tmp_path / CUSTOMERS / "defs.yaml"
     file.parent.mkdir()
     file.write_text(text.replace("value: From NetSuite, on: create", "value: From NetSuite")
-                    .replace('sql: "coalesce(company_name', "sql: \"'New ' || coalesce(company_name")
+                    .replace('sql: "case when is_person', "sql: \"'New ' || case when is_person")
                     .replace("from: url}", "from: url, active: false}"))  # fmt: skip
     before, writes = contents(synced), synced.sandbox.suiteprojects.write_calls()
 

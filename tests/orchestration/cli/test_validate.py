@@ -55,7 +55,10 @@ class Mistake:
     problem: str
 
 
-NAME = "coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name))"
+NAME = (
+    "case when is_person then coalesce(nullif(concat_ws(' ', first_name, last_name), ''), alt_name, company_name)"
+    " else coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) end"
+)
 FLAG = "require_flag: custentity_oa_export_to_openair"
 
 MISTAKES = {

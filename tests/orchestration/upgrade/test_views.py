@@ -8,12 +8,12 @@ import duckdb
 import pytest
 
 from assets.delivery.spec.loader import read_workflow
-from orchestration.cli.output import PIPE_WIDTH
 from orchestration.upgrade.m0002_plain_names.names import VALUES
 from orchestration.upgrade.m0002_plain_names.reasons import NOTES, REASONS
 from orchestration.upgrade.m0002_plain_names.workflow_0_1 import fingerprint_0_1
 from tests.orchestration.upgrade.conftest import Installation, answer_of, attributes_of
 
+CUT_BEFORE = 160  # characters of a line that version 0.1 printed into a pipe
 COLUMNS = {
     "run_costs": {"whole_seconds": "total_seconds"},
     "suspected_duplicates": {"same": "matched_on", "likeness": "matched_value"},
@@ -146,7 +146,7 @@ def in_new_words_of_page(text: str, fingerprints: Mapping[str, str]) -> str:
 def _facts(line: str, other: str) -> list[str]:
     """Ids, times, hashes and counts of a line, which no change of words may alter; of a cut line those of both."""
     found, others = (re.findall(r"\b[\w-]*\d[\w:.-]*\b", text) for text in (line, other))
-    is_cut = max(len(line), len(other)) >= PIPE_WIDTH - 1
+    is_cut = max(len(line), len(other)) >= CUT_BEFORE - 1
     return found[: min(len(found), len(others)) - 1] if is_cut else found
 
 

@@ -69,6 +69,18 @@ def decided(browser: Browser) -> None:
     assert browser.js("document.querySelector('.job .lead .tag').innerText") == "done", browser.text()
 
 
+def delivered_before(browser: Browser, console: Console) -> None:
+    """Let one record be delivered with the edited workflow file, unless an earlier test did."""
+    newest = "(select arg_max(workflow_version, position) from sync_plans where workflow = ?)"
+    if console.rows(f"select 1 from sync_runs where plan_id is not null and workflow_version = {newest}", CUSTOMERS):
+        return
+    form = {"extent": "part", "record": console.ids["phone"], "reason": "the first of this version"}
+    with console.client("ada") as http:
+        approved = http.post(f"/console/plans/{console.plan()}/approve", data=form)
+    browser.open(f"{console.address}{approved.headers['location']}")
+    decided(browser)
+
+
 def tick(browser: Browser, source_id: str) -> None:
     """Tick a record."""
     browser.js(f"document.querySelector('input[name=record][value={json.dumps(source_id)}]').click()")
@@ -246,7 +258,8 @@ def test_held_records_lead_to_the_record_and_its_story(page: Browser, console: C
 
 @pytest.mark.long
 def test_a_record_is_sent_again_from_its_page(page: Browser, console: Console) -> None:
-    """What NetSuite has now is read and sent, whatever the last plan held back."""
+    """NetSuite's values of now are read and sent, whatever the last plan held back."""
+    delivered_before(page, console)
     console.home.sandbox.netsuite.update("customer", int(console.ids["phone"]), phone="+46 8 77 77")
     page.open(f"{console.address}/console/records/customers/{console.ids['phone']}")
     page.js("document.querySelectorAll('details').forEach(each => { each.open = true })")

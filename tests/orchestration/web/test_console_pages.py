@@ -1,11 +1,16 @@
 """Every page of the console: it responds, hides what it must, and refuses what is not there."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.web.console.pages import read_form
 from orchestration.web.console.routes import console
 from tests.orchestration.conftest import Home
 
@@ -102,3 +107,14 @@ def test_each_account_has_its_own_pages(home: Home, monkeypatch: pytest.MonkeyPa
     assert home.folder.exists()
     assert 'href="/console/plans?account=globex"' in shown.text
     assert unknown.status_code == 404
+
+
+def test_a_form_with_too_many_fields_is_refused() -> None:
+    """With a reason, as a form that is too large; a longer list of fields costs memory and time."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"a&" * 200_000}
+
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(read_form(Request({"type": "http", "method": "POST", "headers": []}, receive)))
+    assert refused.value.status_code == 413

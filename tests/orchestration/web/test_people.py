@@ -39,6 +39,7 @@ CONFIG: dict[str, dict[str, Any]] = {
     "undo_run": {"undo": {"config": {"run": "x", "reason": "y"}}},
     "link_record": {"link": {"config": {"workflow": "w", "source": "customers", "source_id": "1"}}},
     "unlink_record": {"unlink": {"config": {"workflow": "w", "source": "customers", "source_id": "1"}}},
+    "resend_record": {"resend": {"config": {"workflow": "w", "source": "customers", "source_id": "1", "reason": "y"}}},
     "reject_plan": {"reject": {"config": {"plan_id": "x", "reason": "y"}}},
     "activate_workflow": {"activate": {"config": {"workflow": "suiteprojects__customers"}}},
     "deactivate_workflow": {"deactivate": {"config": {"workflow": "suiteprojects__customers"}}},
@@ -169,6 +170,32 @@ def test_a_mutation_is_recognized_in_every_body(vic: Visitor) -> None:
     assert post("/graphql", json=[{"query": mutation}]).status_code == 400
     assert vic.http.get("/graphql", params={"query": mutation}).status_code == 405
     assert post("/graphql", json={**several, "operationName": "Q"}).json()["data"].keys() == {"version"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"query": 1}', '{"query": "{version}", "variables": [1]}', '{"query": "{version}", "variables": "x"}',
+        '{"query": "{version}", "operationName": 5}', "[" * 100_000, "[]", "null",
+    ],
+    ids=lambda body: body[:40],
+)  # fmt: skip
+def test_graphql_of_the_wrong_types_is_refused(vic: Visitor, body: str) -> None:
+    """Dagster would log a traceback and answer 500."""
+    assert vic.http.post("/graphql", content=body, headers={"Content-Type": "application/json"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/logs/x", "/logs/%00", "/download_debug/x", "/download_debug/%ff"])
+def test_a_file_that_dagster_does_not_have_is_not_found(vic: Visitor, path: str) -> None:
+    """Dagster would log a traceback and answer 500."""
+    assert vic.http.get(path).status_code == 404
+
+
+def test_a_report_of_an_asset_that_is_no_json_is_refused(ada: Visitor) -> None:
+    """Dagster would log a traceback and answer 500."""
+    for kind in ("materialization", "check", "observation"):
+        posted = ada.http.post(f"/report_asset_{kind}/x", content="{", headers={"Content-Type": "application/json"})
+        assert posted.status_code == 400, kind
 
 
 def test_a_web_socket_starts_no_mutation(server: Server, olga: Visitor) -> None:

@@ -178,6 +178,7 @@ def test_no_other_site_may_frame_any_page(visitor: TestClient) -> None:
 @pytest.mark.parametrize(
     ("headers", "is_secure"),
     [({"Origin": HERE}, False), ({"Origin": HERE, "X-Forwarded-Proto": "https"}, True),
+     ({"Origin": HERE, "X-Forwarded-Proto": "https, http"}, True),
      ({"Origin": "https://localhost:3000"}, True)],
 )  # fmt: skip
 def test_the_cookie_needs_tls_where_the_ui_has_it(

@@ -283,6 +283,18 @@ DAMAGED = {
     "list": "[]",
     "unknown role": '{"format":1,"device_key":"aa","users":{"a":{"role":"x"}}}',
     "later format": '{"format":2,"device_key":"aa","users":{}}',
+    "deep nesting": "[" * 200_000,
+    "a password that is a number": (
+        '{"format":1,"device_key":"aa","users":{"ada":{"role":"viewer","password":5,"credential":"x"}}}'
+    ),
+    "a credential that is none": (
+        '{"format":1,"device_key":"aa","users":{"ada":{"role":"viewer","password":"x","credential":null}}}'
+    ),
+    "a time that is none": (
+        '{"format":1,"device_key":"aa","users":'
+        '{"ada":{"role":"viewer","password":"x","credential":"x","one_time_until":"soon"}}}'
+    ),
+    "users that are a list": '{"format":1,"device_key":"aa","users":[]}',
     "no key": '{"format":1,"device_key":"","users":{}}',
 }
 
@@ -379,7 +391,8 @@ def test_a_user_that_cannot_be_added_or_found_is_named(call: Call) -> None:
 @pytest.mark.parametrize(
     ("header", "proxies", "text"),
     [
-        ("X-User", "", "are set together"), ("", "10.0.0.5", "are set together"),
+        ("X-User", "", ": MILLPOND_AUTH_HEADER and MILLPOND_AUTH_PROXIES are set together"),
+        ("", "10.0.0.5", "are set together"),
         ("X-User", "proxy.local", "10.0.0.5"), ("X-User", "10.0.0.5/8", "host bits"),
         ("X-User", "0.0.0.0/0", "every address"), ("X-User", "::/0", "every address"),
         ("X User", "10.0.0.5", "cannot name"), ("Cookie", "10.0.0.5", "cannot name"),

@@ -68,6 +68,7 @@ def test_an_error_does_not_contain_the_url(status: int, location: str) -> None:
 @pytest.mark.parametrize(
     ("build", "text"),
     [
+        (lambda: Webhook("https://[path"), "MILLPOND_ALERT_WEBHOOK_URL is no address"),
         (lambda: Webhook("http://example.com/x"), "MILLPOND_ALERT_WEBHOOK_URL must begin with https://"),
         (lambda: Slack("https://evil.example/services/T/B"), "must be an address of hooks.slack.com"),
         (lambda: Slack("https://hooks.slack.com.evil.example/x"), "must be an address of hooks.slack.com"),

@@ -36,7 +36,8 @@ OPTION_FORMS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"externalId": 9.0}, {}),
     ({"externalId": ""}, {"external_id": None}),
     ({"externalId": None}, {"external_id": None}),
-    ({"externalId": True}, {"external_id": None}),
+    ({"externalId": []}, {"external_id": None}),
+    ({"externalId": False}, {"external_id": None}),
     ({"level": "2"}, {}),
     ({"level": None}, {"level": None}),
     ({"level": "two"}, {"level": None}),
@@ -47,6 +48,9 @@ OPTION_FORMS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"parent": 3}, {"parent_id": 3, "has_parent_info": True}),
     ({"parent": []}, {"parent_id": None, "has_parent_info": True}),
     ({"parent": None}, {"parent_id": None, "has_parent_info": True}),
+    ({"parent": 0}, {"parent_id": None, "has_parent_info": True}),
+    ({"parent": "0"}, {"parent_id": None, "has_parent_info": True}),
+    ({"parent": {"id": 0}}, {"parent_id": None, "has_parent_info": True}),
     ({"parent": {"name": "B"}}, {"parent_id": None, "has_parent_info": False}),
     ({"updateDate": None}, {}),
     ({"somethingNew": {"a": [1]}}, {}),
@@ -60,6 +64,13 @@ def test_an_option_in_any_form_is_read(changes: dict[str, Any], expected: dict[s
 
     wanted = {name: getattr(READ, name) for name in Option.__slots__} | expected
     assert {name: getattr(option, name) for name in Option.__slots__} == wanted
+
+
+@pytest.mark.parametrize("value", [True, ["9"], {"value": "9"}])
+def test_a_key_in_an_unknown_form_is_not_taken_for_a_blank(value: Any) -> None:
+    """An option whose key is not known would be created a second time."""
+    with pytest.raises(ContractError, match="option 7: `externalId` is neither text nor number"):
+        options_of([{**FULL, "externalId": value}], "list")
 
 
 @pytest.mark.parametrize("left_out", ["name", "code", "label", "level", "externalId"])

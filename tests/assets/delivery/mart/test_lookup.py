@@ -70,10 +70,10 @@ def test_an_update_looks_up_the_same_values_as_a_full_build(tmp_path: Path) -> N
     ],
 )
 def test_a_lookup_without_its_table_is_an_error(tmp_path: Path, lookup: dict[str, str], problem: str) -> None:
-    """The text names the workflow and the lookup."""
+    """The text names the workflow, the row and the lookup."""
     warehouse = Warehouse(tmp_path)
     warehouse.replace("stg_netsuite__customers", customers(customer("1")))
     warehouse.replace("codes", CODES)
 
-    with pytest.raises(MappingError, match=f"flow: lookup of .*: {problem}"):
+    with pytest.raises(MappingError, match=f"flow: row of code: lookup of .*: {problem}"):
         make_mart(warehouse, workflow(**lookup))

@@ -143,3 +143,30 @@ def test_a_lookup_writes_a_value_as_a_field_does(values: list[Any], texts: list[
     """A text stays as it is, whatever it looks like."""
     assert list(as_value_list(pl.DataFrame({"by": ["a"], "return": values})).values()) == texts
     assert list(as_value_list(pl.DataFrame({"by": values, "return": ["a"]}))) == texts
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("concat(company_name, ' ', custentity_amount)", "Hall 3E5 10000000000000000000000"),
+        ("case when custentity_amount > 1 then company_name else cast(custentity_amount as varchar) end", "Hall 3E5"),
+        ("coalesce(company_name, cast(custentity_amount as varchar))", "Hall 3E5"),
+        ("concat('7e2 ', custentity_amount)", "7e2 10000000000000000000000"),
+        ("concat('EUR', custentity_amount)", "EUR10000000000000000000000"),
+        ("concat('EUR', custentity_amount, 'x')", "EUR10000000000000000000000x"),
+        ("upper(concat('eur', custentity_amount))", "EUR10000000000000000000000"),
+        ("concat('EUR', cast(email as double))", "EUR0.00000015"),
+        ("concat(alt_name, '/', cast(email as double))", "1e5/0.00000015"),
+        ("round(custentity_loss, 2)", "0"),
+        ("custentity_loss * 0", "0"),
+    ],
+)
+def test_only_numbers_are_written_out(sql: str, expected: str) -> None:
+    """A name that looks like one is a name; a number next to letters, or made of a text, is a number; -0 is 0."""
+    table = customers(customer(company_name="Hall 3E5", alt_name="1e5", email="1.5e-7")).with_columns(
+        custentity_amount=pl.lit(1e22), custentity_loss=pl.lit(-0.001)
+    )
+    key = {"field": "externalid", "from": "customer_id", "locked": True}
+    spec = one_source(target="suiteprojects.Customer", fields=[key, {"field": "name", "sql": sql}])
+
+    assert mart_of(spec, customers=table)["name"].to_list() == [expected]

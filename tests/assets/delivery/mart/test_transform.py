@@ -303,3 +303,37 @@ def test_every_source_record_is_in_the_mart_once(rows: list[dict[str, Any]]) -> 
     assert mart["reason"].is_null().to_list() == [each == "deliver" for each in mart["disposition"]]
     assert mart["level"].null_count() == 0
     assert mart.equals(mart_of(spec, customers=table))
+
+
+@pytest.mark.parametrize(
+    ("stored", "decoded"),
+    [
+        ("Smith &amp; Co", "Smith & Co"),
+        ("a &lt;b&gt; &quot;c&quot; &#39;d&#39; &#x41;", "a <b> \"c\" 'd' A"),
+        ("&amp;lt;", "&lt;"),  # once: whoever wrote it meant the entity
+        ("M&notes, AT&copy and R&D", "M&notes, AT&copy and R&D"),  # without a semicolon it is plain text
+        ("&unknown; &", "&unknown; &"),
+        (None, None),
+    ],
+)
+def test_html_entities_are_sent_as_stored_unless_the_workflow_decodes_them(
+    stored: str | None, decoded: str | None
+) -> None:
+    """Before anything reads the text: expressions, value lists, and lengths see the decoded one."""
+    row = {"sql": "upper(company_name)" if stored is None else "company_name", "max_length": 40}
+
+    kept = customer_mart(row, customer(company_name=stored))
+    read = customer_mart(row, customer(company_name=stored), html_entities="decode")
+
+    assert (kept["x"].to_list(), read["x"].to_list()) == ([stored], [decoded])
+
+
+def test_a_decoded_text_is_what_conditions_and_value_lists_compare() -> None:
+    """A mapping is written for what people read."""
+    row = {"from": "company_name", "values": {"A & B": "yes"}, "on_unmapped": "error"}
+
+    mart = customer_mart(
+        row, customer(company_name="A &amp; B"), select={"where": "company_name = 'A & B'"}, html_entities="decode"
+    )
+
+    assert (outcomes(mart), mart["x"].to_list()) == ([("deliver", None)], ["yes"])

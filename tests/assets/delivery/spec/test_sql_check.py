@@ -181,6 +181,29 @@ def test_a_deep_or_long_expression_is_a_short_error(text: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("lpad(name, 2000000000, 'x')", "at most 10,000"), ("rpad(name, 10001)", "at most 10,000"),
+        ("lpad(name, 9000 * 9000)", "at most 10,000"), ("lpad(name, n)", "at most 10,000"),
+        ("cast(name as decimal(99, 2))", "at most 38"), ("n::decimal(0, 0)", "at most 38"),
+        ("cast(name as numeric(1, 5))", "at most 38"), ("try_cast(name as decimal(39))", "at most 38"),
+    ],
+)  # fmt: skip
+def test_a_number_that_would_end_the_process_is_refused(text: str, reason: str) -> None:
+    """Polars asks for that much memory, or panics, which no `except Exception` catches."""
+    with pytest.raises(MappingError, match=reason):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["lpad(a, 10000, '0')", "rpad(a, 5)", "a::decimal(38, 38)", "a::decimal(10)", "a::decimal"]
+)
+def test_numbers_up_to_the_limits_are_supported(text: str) -> None:
+    """The widest padding, and the largest decimals."""
+    assert pl.DataFrame({"a": ["0"]}).select(parse(text)).height == 1
+
+
 def test_an_expression_within_the_limits_is_evaluated() -> None:
     """The limits are set where Polars still answers."""
     chains = [" or ".join(["a = 'x'"] * 99), " || ".join(["a"] * 99), "case " + "when a = 'x' then a " * 99 + "end"]
