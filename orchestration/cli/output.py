@@ -40,7 +40,7 @@ class Output(Console):
         end_quietly()
 
     def _render_buffer(self, buffer: object) -> str:
-        text = super()._render_buffer(buffer)  # type: ignore[arg-type]
+        text = redact(super()._render_buffer(buffer))  # type: ignore[arg-type]
         return text if self.is_terminal else "\n".join(line.rstrip(" ") for line in text.split("\n"))
 
 

@@ -14,6 +14,7 @@ from assets.delivery.audit.held_back import held_back
 from assets.delivery.audit.plan_review import FieldChange, PlanReview
 from assets.result_texts import counted
 from resources.atomic_file import write_atomically
+from resources.redaction import redact
 
 COLUMNS = (
     "plan_id", "workflow", "action", "source", "source_id", "name", "target_id", "field", "before", "after",
@@ -29,7 +30,7 @@ def write_html(reviews: Sequence[PlanReview], path: Path) -> None:
     )
     template = environment.get_template("plan.html.jinja")
     page = template.render(reviews=reviews, held_back=held_back, counted=counted)
-    write_atomically(path, page, mode=0o600, durable=False)
+    write_atomically(path, redact(page), mode=0o600, durable=False)
 
 
 def write_csv(reviews: Sequence[PlanReview], path: Path) -> None:
@@ -43,7 +44,7 @@ def write_csv(reviews: Sequence[PlanReview], path: Path) -> None:
     for review in reviews:
         for row in _rows(review):
             writer.writerow([_cell(row.get(name)) for name in COLUMNS])
-    write_atomically(path, text.getvalue(), mode=0o600, durable=False)
+    write_atomically(path, redact(text.getvalue()), mode=0o600, durable=False)
 
 
 def _rows(review: PlanReview) -> Iterator[dict[str, object]]:

@@ -62,6 +62,10 @@ class StoredPlan:
     writes: int
     checksum: str
     note: str | None
+    requested_by: str | None
+    data_version: str | None
+    clock_origin: str | None
+    clock_s: float | None
 
     @property
     def table(self) -> str:

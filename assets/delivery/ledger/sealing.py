@@ -19,7 +19,10 @@ SLICE = 50_000  # rows serialized at once, to bound memory
 # columns that stay readable, and that the values belong to
 _IDENTITY = ["plan_id", *(name for name in PLAN_COLUMNS if name not in {"payload", "changes"})]
 # columns of sync_plans that never change while a plan can be sent; the state says whether it needs approval
-SIGNED = ("plan_id", "workflow", "kind", "undone_run", "made_by", "made_at", "expires_at", "state")
+SIGNED = (
+    "plan_id", "workflow", "kind", "undone_run", "requested_by", "made_by", "made_at", "expires_at", "state",
+    "data_version", "clock_origin", "clock_s",
+)  # fmt: skip
 
 
 def seal(plan: pl.DataFrame, cipher: Cipher) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from assets.warehouse.run_report.queries import RunReport
 from resources.atomic_file import write_atomically
+from resources.redaction import redact
 
 HERE = Path(__file__).parent
 REPORTS, KEPT_REPORTS = "reports", 50  # folder beside the warehouse, and how many runs' pages it keeps
@@ -46,7 +47,7 @@ def write_report(report: RunReport, folder: Path, keep: int) -> Path:
     """Write the page, readable by its owner only, delete the oldest pages beyond `keep`, and return the new file."""
     moment = report.at.replace(" ", "T").replace(":", "")
     path = folder / f"{moment}-{report.run_id[:8]}.html"
-    write_atomically(path, render(report), mode=0o600, durable=False)
+    write_atomically(path, redact(render(report)), mode=0o600, durable=False)
     for old in sorted(folder.glob("*.html"))[:-keep]:
         old.unlink(missing_ok=True)
     return path

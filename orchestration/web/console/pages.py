@@ -22,6 +22,7 @@ from assets.result_texts import counted, duration, singular
 from orchestration.web.console.site import Account, Reading, Site
 from orchestration.web.identity import Action, identity_of, may
 from orchestration.web.pages import PRIVATE
+from resources.redaction import redact
 
 HERE = Path(__file__).parent
 PREFIX = "/console"
@@ -88,7 +89,7 @@ def page(request: Request, template: str, reading: Reading | None = None, status
         "hides": account.live.hides_personal if account else False,
     }
     html = environment().get_template(f"{template}.html.jinja").render(**shell, **values)
-    return HTMLResponse(html, status, HEADERS)
+    return HTMLResponse(redact(html), status, HEADERS)
 
 
 class _Urls:

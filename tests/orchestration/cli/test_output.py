@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from orchestration.cli import output
 from orchestration.cli.output import PIPE_WIDTH, Output, print_wrapped
 from orchestration.configuration.settings import ROOT
+from resources.redaction import know
 
 WORDS = st.lists(st.text(st.sampled_from("abcdé日本€→"), min_size=1, max_size=30), min_size=1, max_size=40)
 
@@ -69,6 +70,18 @@ def test_a_pipe_gets_whole_cells_without_blanks_at_the_end() -> None:
         output.console.print(table)
 
     assert file.getvalue().splitlines() == [f"name{' ' * 298}note", f"{'x' * 300}  y", "z"]
+
+
+def test_a_table_shows_no_secret() -> None:
+    """A note in the ledger may quote what a service echoed."""
+    know("PRECORO_TOKEN", "canary-of-a-token")
+    with printed(None) as file:
+        table = output.open_table("note")
+        table.add_row("refused: canary-of-a-token")
+        output.console.print(table)
+
+    assert "canary" not in file.getvalue()
+    assert "PRECORO_TOKEN" in file.getvalue()
 
 
 def test_a_terminal_folds_what_does_not_fit() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from assets.warehouse.run_report.page import render, write_report
 from assets.warehouse.run_report.queries import RunReport, collect_report
+from resources.redaction import know
 from tests.orchestration.conftest import Home, at_home
 from tests.orchestration.web.browser import screenshot_folder
 
@@ -143,6 +144,15 @@ def test_old_reports_are_deleted(reported: Home, tmp_path: Path) -> None:
     page = write_report(report, tmp_path, keep=2)
 
     assert sorted(each.name for each in tmp_path.iterdir()) == ["2020-01-02T000000-aaaaaaaa.html", page.name]
+
+
+def test_a_page_shows_no_secret(reported: Home, tmp_path: Path) -> None:
+    """A reason may quote what a service echoed; here the run's id stands for a token."""
+    report = newest(reported)
+    know("PRECORO_TOKEN", report.run_id)
+
+    assert report.run_id in render(report)
+    assert report.run_id not in write_report(report, tmp_path, keep=1).read_text(encoding="utf-8")
 
 
 def test_an_unknown_run_has_no_report(reported: Home) -> None:

@@ -194,6 +194,8 @@ FORGERIES: dict[str, tuple[str, list[object], str]] = {
     "a later end": (
         "update sync_plans set expires_at = expires_at + interval 1 year", [], "its rows were modified",
     ),
+    "a younger age": ("update sync_plans set clock_s = clock_s + 1", [], "its rows were modified"),
+    "another requester": ("update sync_plans set requested_by = 'eve'", [], "its rows were modified"),
 }  # fmt: skip
 
 
