@@ -231,6 +231,7 @@ def test_the_demo_fills_runs_and_suggests_commands(tour: Tour) -> None:
     assert tour.demo.lines[-1].endswith("/millpond ui")
 
 
+@pytest.mark.long
 def test_the_demos_suggestions_work(tour: Tour) -> None:
     """They can be copied unchanged: no comment on the same line, nothing that is not installed."""
     explanation, day, query = tour.suggestions.values()

@@ -1,11 +1,14 @@
 """The summary of a run: one row per workflow, what the quota deferred, and what is held back."""
 
+import re
+
 import polars as pl
 import pytest
 
 from assets.delivery.ledger.runs import update_run
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.spec.workflow import Workflow
+from orchestration.cli import output
 from orchestration.cli.summary import print_held_back, print_summary
 from resources.warehouse.tables import insert_frame, replace_table
 from resources.warehouse.warehouse import Warehouse
@@ -32,10 +35,12 @@ def test_deferred_records_are_not_called_failed(warehouse: Warehouse, capsys: py
     assert not any(word in printed for word in ("failed", "stopped", "6 created"))
 
 
-def test_what_needs_attention_is_listed_with_names_the_new_first(
-    warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["", "  Name {}"], ids=["pipe", "terminal"])
+def test_what_needs_attention_is_listed_the_new_first(
+    warehouse: Warehouse, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Only the new ones count for the exit code; a blocked record does not."""
+    """Only the new ones count for the exit code; a blocked record does not. Names are for a terminal, not for a log."""
+    monkeypatch.setattr(output.console, "_force_terminal", bool(name))
     workflow = Workflow("flow", option_tree())
     rows = pl.DataFrame(
         [("1", "quarantined", "before"), ("2", "ambiguous", "run"), ("3", "blocked", "run"), ("4", "create", "run")],
@@ -53,9 +58,9 @@ def test_what_needs_attention_is_listed_with_names_the_new_first(
     new = print_held_back(warehouse, workflow, {"flow": workflow}, "run")
 
     assert new == 1
-    assert capsys.readouterr().out.splitlines() == [
+    assert re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines() == [
         "flow: records that need attention: 2 (`millpond explain ID`)",
-        "  customers 2  Name 2: new: ambiguous, because",
-        "  customers 1  Name 1: quarantined, because",
+        f"  customers 2{name.format(2)}: new: ambiguous, because",
+        f"  customers 1{name.format(1)}: quarantined, because",
         "flow: 1 customer blocked: because (3)",
     ]
