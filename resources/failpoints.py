@@ -10,7 +10,7 @@ from typing import NoReturn
 
 FAILPOINTS = {
     "mart_made": "the mart is built in memory, the warehouse has the previous one",
-    "twin_read": "the target is read, the warehouse has the previous target state",
+    "target_state_read": "the target is read, the warehouse has the previous target state",
     "plan_begins": "every record is decided, the warehouse has the previous plan",
     "plan_kept": "the plan is committed, no run has taken it",
     "plan_taken": "the plan is committed as being sent, nothing was sent",

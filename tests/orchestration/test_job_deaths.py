@@ -28,7 +28,9 @@ def test_the_run_after_a_killed_job_completes_its_work(two_days: Path, failpoint
     assert differences_after_death(two_days, failpoint, skip) == []
 
 
-@pytest.mark.parametrize("failpoint", ["mart_made", "twin_read", "plan_taken", "answers_read", "publish_begins"])
+@pytest.mark.parametrize(
+    "failpoint", ["mart_made", "target_state_read", "plan_taken", "answers_read", "publish_begins"]
+)
 def test_the_run_after_a_full_disk_completes_its_work(two_days: Path, failpoint: str) -> None:
     """The warehouse, spools and Dagster's own files cannot grow from there on; the job fails, the next run heals."""
     assert differences_after_death(two_days, failpoint, 0, fill_disk) == []

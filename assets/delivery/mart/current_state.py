@@ -49,7 +49,7 @@ def read_target_state(run: RunContext) -> pl.DataFrame:
             ensure_ledger(con)
             read_position = last_position(con)
         target_state = run.target.read(spec.target_fields)
-        reach("twin_read")
+        reach("target_state_read")
         with run.warehouse.writer() as con:
             replace_table(con, workflow.target_state, target_state)
             fields = {name: f"{name} in the target." for name in target_state.columns}

@@ -64,7 +64,7 @@ SCENARIOS = [
 ]
 
 
-BEFORE_SENDING = ("mart_made", "twin_read", "plan_begins", "plan_kept")
+BEFORE_SENDING = ("mart_made", "target_state_read", "plan_begins", "plan_kept")
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def check_ledger(runner: WorkflowRunner, sandbox: Sandbox, scenario: Scenario) -
     )
     states = set(runner.table("sync_plans")["state"])
     finished = scenario.failpoint.startswith("publish") or scenario.failpoint == "bookkeeping_done"
-    before_sending = {"mart_made": None, "twin_read": None, "plan_begins": "read", "plan_kept": "planned"}
+    before_sending = {"mart_made": None, "target_state_read": None, "plan_begins": "read", "plan_kept": "planned"}
     assert runs.get("killed") == ("finished" if finished else before_sending.get(scenario.failpoint, "died"))
     assert ("died" in states) == (runs.get("killed") == "died")
     assert "sending" not in {*runs.values(), *states}

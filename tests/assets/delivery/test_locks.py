@@ -52,7 +52,7 @@ def test_an_older_target_state_never_replaces_a_newer_one(precoro: WorkflowRunne
         sandbox.clock.sleep(120)
         read_target_state(precoro.context("read"))
 
-    run_twice("twin_read", read, lambda: sandbox.precoro.add_option("meanwhile"))
+    run_twice("target_state_read", read, lambda: sandbox.precoro.add_option("meanwhile"))
 
     assert "meanwhile" in precoro.table("target_flow")["name"].to_list()
 

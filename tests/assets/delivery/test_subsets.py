@@ -25,7 +25,7 @@ from tests.assets.delivery.run_workflow import ASSETS, SUBSETS, WorkflowRunner, 
 
 ROOT = Path(__file__).parents[3]
 ENDS = (
-    "mart_made", "twin_read", "plan_begins", "plan_kept", "plan_taken", "intents_begin", "intents_kept",
+    "mart_made", "target_state_read", "plan_begins", "plan_kept", "plan_taken", "intents_begin", "intents_kept",
     "request_served", "answers_read", "answers_kept", "bookkeeping_begins", "bookkeeping_open", "bookkeeping_done",
 )  # fmt: skip
 FULL = ("answers_read-full_disk", "bookkeeping_begins-full_disk", "bookkeeping_open-full_disk")

@@ -172,7 +172,7 @@ def test_a_linked_target_record_is_not_adopted_by_another(suite: WorkflowRunner)
     assert links.get("6") != links["1"]
 
 
-def test_a_plan_plan_id_leaves_out_what_hints_sent_meanwhile(options: WorkflowRunner) -> None:
+def test_an_applied_plan_leaves_out_what_notifications_sent_meanwhile(options: WorkflowRunner) -> None:
     """Its target state is older for that record; the other records are sent."""
     options.stage(customer("1", company_name="Older"), customer("2", company_name="New"), *FIVE[2:])
     options.plan("full")
