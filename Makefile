@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or run make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo lint types test test-all lossless bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory bench-console services bench-year bench-scale test-scale lock sbom audit clean
+.PHONY: help setup dev demo docs reference lint types test test-all lossless bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory bench-certificate bench-console screenshots services bench-year bench-scale test-scale lock sbom audit clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -35,15 +35,23 @@ dev: $(READY) ## serve the Dagster UI and its daemon on this machine
 demo: $(READY) ## fill a sandbox, run everything, and open the UI (DEMO_UI=0: no UI)
 	$(BIN)/millpond demo
 
-lint: $(READY) ## check rules and format with ruff
+docs: $(READY) reference ## build the guide's site to build/guide/site, without network
+	$(BIN)/python -m orchestration.guide.site
+
+reference: $(READY) ## write the generated pages of the guide
+	$(BIN)/python -m orchestration.guide.reference
+
+lint: $(READY) ## check rules and format with ruff, and spelling with codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: $(READY) ## check types with mypy
 	$(BIN)/mypy
 
-# one worker per core; with more threads they compete for the cores
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# one worker per core; with more threads they compete for the cores. In the order of the folders: modules with many tests
+# take little time, so the last ones to start are short
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: $(READY) ## run the tests, except the long ones (make test ARGS="-k precoro")
 	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not long" $(ARGS)
@@ -66,8 +74,14 @@ bench-plan: $(READY) ## measure time and memory of one plan (make bench-plan ARG
 bench-explain: $(READY) ## measure the explanation of one record (make bench-explain ARGS="--ledger-rows 10000000")
 	$(BIN)/python -m tests.bench.explain $(ARGS)
 
+bench-certificate: $(READY) ## measure a certificate beside its plan (make bench-certificate ARGS="--records 1000000")
+	$(BIN)/python -m tests.bench.certificate $(ARGS)
+
 bench-console: $(READY) ## measure the console's pages on a multiplied copy of a home (make bench-console ARGS=HOME)
 	$(BIN)/python -m tests.bench.console $(ARGS)
+
+screenshots: $(READY) ## take the pictures of the documentation again (needs chromium)
+	PICTURES_FOLDER=$(CURDIR)/docs/pictures POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -q tests/orchestration/web/test_pictures.py $(ARGS)
 
 bench-extract: $(READY) ## compare extraction with other tools (make bench-extract ARGS="--customers 100000")
 	$(BIN)/python -m tests.bench.extract $(ARGS)
@@ -117,7 +131,7 @@ lock: ## regenerate requirements.lock and the image's lock from pyproject.toml (
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	"$(PYTHON)" -m venv build/pip-tools
 	build/pip-tools/bin/python -m pip install -qq pip-tools
-	$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --extra docs --output-file requirements.lock pyproject.toml
 	@sed -n 's/^\([A-Za-z0-9_.-]*\)\(\[[a-z,]*\]\)\{0,1\}==\([^ \\;]*\).*/\1==\3/p' requirements.lock \
 		| grep -v '^duckdb==' > build/pip-tools/constraints.txt
 	$(COMPILE) --extra scale -c build/pip-tools/constraints.txt --output-file $(IMAGE_LOCK) pyproject.toml

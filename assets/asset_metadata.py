@@ -1,6 +1,6 @@
 """Metadata that the Dagster UI shows: a table's rows and columns, column lineage, a preview of a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -44,6 +44,15 @@ def column_lineage_metadata(lineage: pl.DataFrame) -> dg.TableColumnLineage:
         dep = dg.TableColumnDep(asset_key=dg.AssetKey(row["source_table"]), column_name=row["source_column"])
         deps.setdefault(row["target_field"], []).append(dep)
     return dg.TableColumnLineage(deps_by_column=deps)
+
+
+def passed_on(fields: Iterable[str], table: str) -> dg.TableColumnLineage:
+    """Return the lineage of target fields that an asset takes from the fields of another one as they are."""
+    return dg.TableColumnLineage(
+        deps_by_column={
+            each: [dg.TableColumnDep(asset_key=dg.AssetKey(table), column_name=each)] for each in dict.fromkeys(fields)
+        }
+    )
 
 
 def plan_metadata(counts: pl.DataFrame, plan: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:

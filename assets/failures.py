@@ -11,6 +11,7 @@ from resources.sqlite_file import DamagedFileError
 from resources.warehouse.warehouse import WarehouseError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+PLAN = "plan_id"  # metadata: the plan that waits for approval, of a step that a guard stopped
 FAILED = "failed"  # metadata: the assets of a step that failed, with their errors
 
 
@@ -30,6 +31,18 @@ def failed_assets(event: dg.DagsterEvent) -> dict[str, str]:
     failure = event.step_failure_data.user_failure_data
     found: Any = failure.metadata.get(FAILED) if failure else None
     return dict(found.value) if found else {}
+
+
+def waiting_of(text: str, plan_id: str, review: str) -> dg.Failure:
+    """Return the failure of a step whose plan waits for approval; the run's page shows its text and link."""
+    metadata = {PLAN: dg.MetadataValue.text(plan_id), "review": dg.MetadataValue.url(review)}
+    return dg.Failure(text, metadata=metadata, allow_retries=False)
+
+
+def waits_for_approval(event: dg.DagsterEvent) -> bool:
+    """Return whether a step failed because a guard holds its plan back."""
+    failure = event.step_failure_data.user_failure_data
+    return bool(failure and PLAN in failure.metadata)
 
 
 @contextmanager

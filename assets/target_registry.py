@@ -41,6 +41,7 @@ class TargetKind:
         may_have: Returns whether records may have a field; an account's own fields are known to the account only.
         records: Reads other kinds of records, for look-ups.
         may_look_up: Returns whether a table and column can be looked up.
+        excluded_by: Returns whether a field holds what another one holds as well, so that only one may be mapped.
         max_level: The deepest level that the system accepts; None: unlimited.
         connections: Whether a workflow may name one of several accounts.
         part_options: The options that name the part of an account that is written to, with their defaults.
@@ -54,6 +55,7 @@ class TargetKind:
     may_have: Callable[[str], bool]
     records: Callable[[Any, str, Sequence[str]], pl.DataFrame] = _no_records
     may_look_up: Callable[[str, str], bool] = lambda _table, _column: False
+    excluded_by: Callable[[str, str], bool] = lambda _field, _other: False
     max_level: int | None = None
     connections: bool = False
     part_options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -66,7 +68,11 @@ def _option(client: Any, options: Options) -> Target:
 
 def _suiteprojects(type_name: str) -> Callable[[Any, Options], Target]:
     return lambda client, options: SuiteProjectsTarget(
-        client, type_name, countries=options.get("countries", "names"), **_request_options(options)
+        client,
+        type_name,
+        countries=options.get("countries", "names"),
+        currencies=options.get("currencies", "check"),
+        **_request_options(options),
     )
 
 
@@ -108,6 +114,10 @@ def _suiteprojects_field(kind: RecordKind, name: str) -> bool:
     return name in kind.fields or name.endswith("__c") or is_node
 
 
+def _is_list_of_nodes(name: str, other: str) -> bool:
+    return name == LIST_FIELD and other.startswith(PREFIX)
+
+
 ASSOCIATION = "customer"  # of a hierarchy whose workflow names none
 
 _KINDS = (
@@ -122,7 +132,7 @@ _KINDS = (
     *(
         TargetKind(
             f"suiteprojects.{type_name}", "suiteprojects", "externalid", "suiteprojects", _suiteprojects(type_name),
-            partial(_suiteprojects_field, kind), _suiteprojects_records, _suiteprojects_look_up,
+            partial(_suiteprojects_field, kind), _suiteprojects_records, _suiteprojects_look_up, _is_list_of_nodes,
         )
         for type_name, kind in KINDS.items()
     ),

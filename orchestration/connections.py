@@ -71,9 +71,9 @@ class Connections:
 
 
 @contextmanager
-def open_connections() -> Iterator[Connections]:
-    """Open the warehouse and the clients of the selected account; clients connect when they are first used."""
-    settings = MillpondSettings()
+def open_connections(settings: MillpondSettings | None = None) -> Iterator[Connections]:
+    """Open the warehouse and the clients of an account, by default the selected one; clients connect at first use."""
+    settings = settings or MillpondSettings()
     workflows, _ = load_workflows(settings.workflows)
     specs = {each.spec.connection_name: each.spec for each in workflows}
     with ExitStack() as stack:

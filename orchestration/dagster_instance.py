@@ -9,10 +9,12 @@ from filelock import FileLock
 from orchestration.configuration.settings import ROOT, MillpondSettings
 
 LOCK_TIMEOUT_S = 60.0
+EVENT_BATCH = "500"  # events that Dagster knows at once, such as all that a run plans, and that are stored at once
 
 
 def prepare_home(settings: MillpondSettings) -> None:
     """Set DAGSTER_HOME to `<home>/dagster`, unless the operator has set it."""
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH)
     # webserver, daemon and code server start in other folders, so they need absolute paths
     os.environ["MILLPOND_HOME"] = str(settings.home.absolute())
     if os.environ.get("MILLPOND_WORKFLOWS"):

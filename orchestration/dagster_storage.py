@@ -9,8 +9,8 @@ Dagster itself makes an engine and opens the file for every event. Its last conn
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -148,8 +148,9 @@ class KeptEventLogStorage(SqliteEventLogStorage):
     """Dagster's events, one file for each run and an index."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engines = Engines("normal")
+        self._engines, self._writing = Engines("normal"), threading.local()
         super().__init__(base_dir, inst_data)
+        self._db_lock = threading.RLock()  # type: ignore[assignment]  # a transaction covers two files
 
     def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:  # noqa: FBT001, FBT002 - Dagster's signature
         """Create the tables of one file, without a wait for the disk after each."""
@@ -157,10 +158,35 @@ class KeptEventLogStorage(SqliteEventLogStorage):
         super()._initdb(engine, for_index_shard)
 
     @contextmanager
+    def _one_transaction(self) -> Iterator[None]:
+        """Use one transaction for each file until the end of the block; Dagster itself opens one for each statement."""
+        if getattr(self._writing, "stack", None) is not None:
+            yield
+            return
+        with ExitStack() as stack:
+            self._writing.stack, self._writing.open = stack, {}
+            try:
+                yield
+            finally:
+                self._writing.stack, self._writing.open = None, {}
+
+    @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
+        stack = getattr(self._writing, "stack", None)
+        if stack is None:
+            with self._connected(shard) as connection:
+                yield connection
+            return
+        opened: dict[str, Connection] = self._writing.open
+        if shard not in opened:
+            opened[shard] = stack.enter_context(self._connected(shard))
+        yield opened[shard]
+
+    @contextmanager
+    def _connected(self, shard: str) -> Iterator[Connection]:
         if self._engines.is_inherited:
             self._engines.leave_to_parent()
-            self._db_lock = threading.Lock()  # another thread of the parent may have held it
+            self._db_lock = threading.RLock()  # type: ignore[assignment]  # another thread of the parent may have held it
         path = self.path_for_shard(shard)
         if file_identity(path) is None:
             self._initialized_dbs.discard(shard)
@@ -172,7 +198,14 @@ class KeptEventLogStorage(SqliteEventLogStorage):
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event, without the secrets that an error or a log line may quote."""
-        super().store_event(without_secrets(event))
+        with self._one_transaction():
+            super().store_event(without_secrets(event))
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store the events of one run, such as all that it plans, all or none of them."""
+        with self._one_transaction():
+            for event in events:
+                self.store_event(event)
 
     def watch(self, run_id: str, cursor: str | None, callback: Callable[..., Any]) -> None:
         """Call back for each new event of a run, for the page that follows it."""

@@ -14,7 +14,8 @@ from assets.delivery.component.component import broken_asset, broken_asset_name,
 from assets.delivery.spec.workflow import Workflow
 from assets.warehouse.snapshot import analyst_snapshot
 from assets.warehouse.source_tables import HISTORY_TABLES, source_check, source_tables
-from orchestration.account_partitions import partitioned, resources_per_run
+from orchestration.account_partitions import account_of, partitioned, resources_per_run
+from orchestration.alerts.digest_job import digest_job
 from orchestration.alerts.sensor import alert_sensor
 from orchestration.automation.jobs import GROUPS_ASSET, group_jobs, import_tables
 from orchestration.automation.schedules import schedules
@@ -30,6 +31,8 @@ from orchestration.maintenance.dead_runs import dead_runs
 from orchestration.maintenance.job import maintenance_job
 from orchestration.operator_jobs.activation import activation_jobs
 from orchestration.operator_jobs.apply_plan import plan_jobs
+from orchestration.operator_jobs.certify import certified_checks
+from orchestration.operator_jobs.ignore_records import ignore_job
 from orchestration.operator_jobs.link_record import link_jobs
 from orchestration.operator_jobs.reconcile import reconcile_jobs, reconciled_checks
 from orchestration.operator_jobs.resend_record import resend_job
@@ -37,7 +40,9 @@ from orchestration.operator_jobs.undo_run import undo_job
 from orchestration.realtime.job import realtime_job
 from orchestration.realtime.sensor import notification_sensors
 from orchestration.redaction import install
+from orchestration.renaming.perform import complete_rename
 from orchestration.resource_wiring import resources
+from orchestration.run_report import causes_now
 from orchestration.scale.executors import executor_of
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.workflow_files import UserFiles, load_user_files, runnable_workflows
@@ -52,6 +57,7 @@ def definitions() -> dg.Definitions:
     check_home(settings)
     use_home(settings.home.absolute())
     complete_interrupted(settings, report)
+    complete_rename(settings, report)
     ensure_current(report)
     settings = MillpondSettings()
     make_private(settings)
@@ -60,8 +66,8 @@ def definitions() -> dg.Definitions:
     jobs = _jobs(files, runnable, settings)
     names = {job.name for job in jobs}
     return dg.Definitions(
-        assets=partitioned(_assets(files, runnable), settings),
-        asset_checks=[source_check(), *reconciled_checks(workflows)],
+        assets=partitioned(_assets(files, runnable, settings), settings),
+        asset_checks=[source_check(), *reconciled_checks(workflows), *certified_checks(workflows)],
         jobs=jobs,
         schedules=schedules(files.groups, names, settings),
         sensors=_sensors(files, names, settings),
@@ -84,10 +90,12 @@ def _jobs(
         ),
         *reconcile_jobs(files.workflows),
         maintenance_job(settings),
+        digest_job(files.workflows, settings),
         *plan_jobs(files.workflows, settings),
         undo_job(files.workflows, settings),
         *link_jobs(files.workflows, settings),
         resend_job(files.workflows, settings),
+        ignore_job(files.workflows, settings),
         *activation_jobs(files.workflows, settings),
         realtime_job(files.workflows, settings),
     ]
@@ -107,11 +115,14 @@ def _sensors(files: UserFiles, jobs: Collection[str], settings: MillpondSettings
     ]
 
 
-def _assets(files: UserFiles, runnable: Collection[str]) -> Iterator[dg.AssetsDefinition]:
+def _assets(files: UserFiles, runnable: Collection[str], settings: MillpondSettings) -> Iterator[dg.AssetsDefinition]:
     """Tables of NetSuite's records, the workflows' assets, and an asset for each file that cannot be used."""
     yield source_tables(sorted({each for workflow in files.workflows for each in workflow.spec.on_demand_sources}))
     synced = [name for each in files.workflows for name in (each.sync, *import_tables(each))]
-    yield analyst_snapshot([*HISTORY_TABLES, *synced])
+    yield analyst_snapshot(
+        [*HISTORY_TABLES, *synced],
+        lambda warehouse, run: causes_now(warehouse, files.workflows, account_of(run, settings)),
+    )
     for workflow in files.workflows:
         assets = workflow_assets(workflow, runnable=workflow.name in runnable)
         hours = files.groups.freshness_hours.get(workflow.name) if workflow.name in runnable else None

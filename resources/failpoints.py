@@ -55,6 +55,16 @@ BACKUP = {
     "restore_recorded": "the ledger knows of the restore, the restore is not marked as done",
 }
 
+RENAME = {
+    "rename_checked": "nothing is in the way, nothing is recorded",
+    "rename_decided": "the rename is recorded, nothing is renamed",
+    "rename_tables_open": "the warehouse's tables are renamed, not committed",
+    "rename_tables": "the warehouse has the new name, switches and alerts the old one",
+    "rename_homes": "the homes have the new name, the workflow files the old one",
+    "rename_references": "other workflow files have the new name, the workflow's folder the old one",
+    "rename_folder": "everything has the new name, the rename is not marked as done",
+}
+
 _armed: dict[str, tuple[int, Callable[[], object]]] = {}
 
 
@@ -74,11 +84,11 @@ def arm(name: str, *, skip: int = 0, strike: Callable[[], object] = die) -> None
     """Run an action when this process reaches the point, once.
 
     Args:
-        name: One of FAILPOINTS, REALTIME, UPGRADE or BACKUP.
+        name: One of FAILPOINTS, REALTIME, UPGRADE, BACKUP or RENAME.
         skip: How many times to pass the point before.
         strike: The action; by default the process dies.
     """
-    known = FAILPOINTS | REALTIME | UPGRADE | BACKUP
+    known = FAILPOINTS | REALTIME | UPGRADE | BACKUP | RENAME
     if name not in known:
         raise ValueError(f"no failpoint {name}; there are {', '.join(known)}")
     _armed[name] = (skip, strike)

@@ -36,7 +36,7 @@ _TIMED_OUT = re.compile(
     re.IGNORECASE,
 )
 # words in the errors of sockets and of TLS, and what they mean
-_CAUSES = (
+CAUSES = (
     ("certificate has expired", "the certificate of {host} has expired: check this machine's clock and the address"),
     ("not yet valid", "the certificate of {host} is not valid yet: correct this machine's clock"),
     ("hostname mismatch", "the certificate is of another host: correct the address"),
@@ -124,7 +124,7 @@ def advice_on(error: BaseException, base_url: str, settings: str) -> str:
     through = f" through the proxy {host_of(proxy)} (HTTPS_PROXY, NO_PROXY)" if proxy else ""
     begin = f"no connection to {url.netloc.decode()}{through} ({type(error).__name__})"
     words = str(error).lower()
-    causes = [cause.format(host=url.host) for mark, cause in _CAUSES if mark in words]
+    causes = [cause.format(host=url.host) for mark, cause in CAUSES if mark in words]
     if causes:
         return f"{begin}: {causes[0]} ({settings})"
     checked = "the proxy, " if proxy else ""

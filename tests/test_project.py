@@ -25,7 +25,9 @@ from orchestration.configuration.settings import ROOT, SETTINGS
 
 FOLDERS = ("orchestration", "assets", "resources", "sql")  # each may import those to its right
 # docs/upgrade.md names commands and files of earlier versions
-GUIDES = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if path.stem != "upgrade")
+GUIDES = sorted(
+    str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md") if path != ROOT / "docs" / "upgrade.md"
+)
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", *GUIDES)
 DECISIONS = ROOT / "docs" / "decisions.md"
 MAY_IMPORT_DAGSTER = (
@@ -94,12 +96,13 @@ MAY_NOT_IMPORT_DAGSTER = (
     "orchestration/web/users.py",
     "orchestration/workflow_files.py",
 )
-ARCHIVES = {".xz"}
+NO_TEXT = (".xz", ".png", ".tiny.js")  # archives, pictures, and the copy of a library
 PRIVATE_DAGSTER = Path("orchestration/dagster_internals.py")
 # a connect module opens the real system or the simulated one, which implements the real one's formats
 OPENS_EITHER = "connect"
 # imported directly, declared by another package that requires it
 COMES_WITH = {
+    "annotated-types": "pydantic",
     "celery": "dagster-celery",
     "dagster-shared": "dagster",
     "packaging": "pytest",
@@ -111,7 +114,15 @@ COMES_WITH = {
 # compared by the benches, in separate environments
 PEERS = {"dlt", "drt", "netsuite", "pandas"}
 # read, but no settings of Millpond
-FOREIGN_VARIABLES = {"CI", "DAGSTER_HOME", "DEMO_UI", "LESS", "SSL_CERT_DIR", "SSL_CERT_FILE"}
+FOREIGN_VARIABLES = {
+    "CI",
+    "DAGSTER_EVENT_BATCH_SIZE",
+    "DAGSTER_HOME",
+    "DEMO_UI",
+    "LESS",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+}
 # the brackets keep a pattern from matching itself
 UNWANTED = {
     "a path of one machine": re.compile(r"(?<![\w.:])/(?:work|tmp|root|home|opt)\b(?![-.\w])"),
@@ -125,7 +136,7 @@ def project_files() -> list[Path]:
     """Return every text file of the project, without caches and the personal .env."""
     tops = [ROOT / name for name in (*FOLDERS, "tests", "docs", ".ci")]
     below = [path for top in tops for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    below = [path for path in below if path.suffix not in ARCHIVES]
+    below = [path for path in below if not path.name.endswith(NO_TEXT)]
     return sorted([*below, *(path for path in ROOT.iterdir() if path.is_file() and path.name != ".env")])
 
 
@@ -386,7 +397,9 @@ def test_a_file_depends_on_no_machine_or_author(path: Path) -> None:
 
 def commands(document: str) -> Iterator[tuple[str, str]]:
     """Yield the (command, subcommand) pairs of `millpond …` in a document's code."""
-    yield from re.findall(r"(?:^|[\s/`])millpond ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", code_in(document), re.MULTILINE)
+    # units, releases and containers may have the name as well: `docker exec millpond millpond doctor`
+    code = re.sub(r"^.*\b(?:systemctl|journalctl|helm)\b.*$", "", code_in(document), flags=re.MULTILINE)
+    yield from re.findall(r"(?:^|[\s/`])millpond (?!millpond )([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", code, re.MULTILINE)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

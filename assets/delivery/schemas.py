@@ -26,6 +26,7 @@ def keys_frame(keys: Iterable[SourceKey]) -> pl.DataFrame:
 UNCERTAIN = "uncertain"  # parent_target_id of a link whose record may have moved in a send without a response
 MANUAL = "manual"  # matched_by of records that a person linked
 LOST_CREATE = "lost_create"  # matched_by of records that a create without a response may have made
+NEAR = "near_duplicate"  # matched_by of records that are nearly the same as others; also their reason code
 PARENT = "(parent)"  # name of the parent among the changed fields
 
 # dispositions; `block`: a value is unknown, because what it is looked up in was not read; `hold`: whether the record
@@ -33,6 +34,8 @@ PARENT = "(parent)"  # name of the parent among the changed fields
 DELIVER, RETIRE, SKIP, QUARANTINE, BLOCK, HOLD = "deliver", "retire", "skip", "quarantine", "block", "hold"
 
 MISSING = "missing_without_note"  # reason code of a record that NetSuite no longer shows, without saying why
+# reason codes of skipped records that are not reported although the target's record is active: `lifecycle.missing`
+LEFT_SILENTLY = (MISSING, "flag_blank")
 
 # Columns of every mart, before the target's own fields.
 MART_COMMENTS = {
@@ -90,6 +93,8 @@ LINK_SCHEMA = dict.fromkeys(
     pl.String,
 )
 MANUAL_LINK_SCHEMA = dict.fromkeys([*KEY, "manual_target_id"], pl.String)
+NEAR_SCHEMA = dict.fromkeys([*KEY, "near"], pl.String)
+DELETED_SCHEMA = dict.fromkeys([*KEY, "deleted_id"], pl.String)
 LOST_CREATE_SCHEMA = dict.fromkeys([*KEY, "lost_create"], pl.String)
 UNDO_HOLD_SCHEMA = dict.fromkeys([*KEY, "hold_hash", "hold_disposition", "hold_version", "undone_run"], pl.String)
 # records of upstream workflows: their target_id, or null and the reason

@@ -62,6 +62,8 @@ class TargetField:
     max_length: int | None = None  # characters; None: not documented
     required: bool = False
     choices: frozenset[str] | None = None  # the values that a list field accepts; None: any
+    choices_of: str = "values that the target accepts"  # what the choices are, in a reason
+    keeps_others: bool = False  # whether a record that has another value may keep it
     forbidden: tuple[Forbidden, ...] = ()  # what a text must not contain
 
 
@@ -194,6 +196,10 @@ class Target(Protocol):
     def fields(self) -> Mapping[str, TargetField]:
         """Return the fields that may be mapped."""
         ...
+
+    def accepted(self, names: Sequence[str]) -> Mapping[str, TargetField]:  # noqa: ARG002 - it shows nothing more
+        """Return `fields`, those of these names with what the account accepts now, as far as it shows that."""
+        return self.fields()
 
     def read(self, fields: Sequence[str]) -> pl.DataFrame:
         """Read every record of the target, ours and others': TARGET_STATE_COLUMNS and these fields (all String).

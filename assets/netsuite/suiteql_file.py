@@ -128,6 +128,10 @@ class Query:
         key = self.key_expression
         return f"select min({key}) as lo, max({key}) as hi, count(*) as n {self._rest(conditions)}"
 
+    def count(self, name: str, conditions: Sequence[str] = ()) -> str:
+        """Return the query for the number of rows after a key, under a name that has no quote: which, n."""
+        return f"select '{name}' as which, count(*) as n {self._rest(conditions)}"
+
     def _rest(self, conditions: Sequence[str]) -> str:
         return f"from {self.source} where {' and '.join((*conditions, self.where))}"
 

@@ -96,6 +96,10 @@ class OptionTarget:
         """Return the fields that may be mapped."""
         return FIELDS
 
+    def accepted(self, names: Sequence[str]) -> Mapping[str, TargetField]:  # noqa: ARG002 - Precoro shows nothing more
+        """Return the fields that may be mapped."""
+        return FIELDS
+
     @cached_property
     def field(self) -> CustomField:
         """The field, validated.

@@ -6,7 +6,7 @@ from assets.delivery.target import UNEXPLAINED, Action, Outcome, TargetField, Ve
 from assets.suiteprojects.canonical import state_row
 from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, RecordKind
 from resources.suiteprojects.errors import BAD_SESSION, BUSY, OK, RATE_LIMIT, UNKNOWN_ERROR
-from resources.suiteprojects.responses import status_of
+from resources.suiteprojects.responses import is_id, status_of
 from resources.suiteprojects.xml import Element, Record, address_of, record_of
 
 # the record was not processed, for a reason that concerns the service
@@ -20,6 +20,7 @@ def outcome_of(
     block: Element,
     status_text: Callable[[int], str],
     decode: Callable[[Record], Record] = lambda record: record,
+    properties: tuple[str, ...] = (),
 ) -> Outcome:
     """Return the outcome of one write.
 
@@ -30,6 +31,7 @@ def outcome_of(
         block: The response to it.
         status_text: Returns the service's own text for a status.
         decode: Converts a record of the service into the engine's fields.
+        properties: The service's properties that contain the write's fields; none reads them all.
     """
     status = status_of(block)
     if status in NOT_PROCESSED:
@@ -43,7 +45,7 @@ def outcome_of(
         reason = f"{text} (status {status})" if text else f"status {status}"
         return Outcome(Verdict.REJECTED, write.target_id, str(status), reason)
     element = block.find(kind.record_type.name)
-    record = record_of(element) if element is not None else {}
+    record = record_of(element, properties) if element is not None else {}
     if not _matches(write, record):
         return Outcome(Verdict.UNKNOWN, write.target_id, reason="the response does not identify its record")
     target_id = record.get("id") or write.target_id
@@ -59,5 +61,5 @@ def _matches(write: Write, record: Mapping[str, str | None]) -> bool:
     """Return whether the record is the one that was sent; otherwise blocks correspond to writes by position alone."""
     if write.action is Action.CREATE:
         sent = write.values.get(KEY_FIELD)
-        return bool(record.get("id")) and record.get(KEY_FIELD, sent) == sent
+        return is_id(record.get("id") or "") and record.get(KEY_FIELD, sent) == sent
     return not record or record.get("id") == write.target_id

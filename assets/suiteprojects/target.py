@@ -23,14 +23,17 @@ from assets.suiteprojects.encode import UnsendableError, Values, encode, values_
 from assets.suiteprojects.hierarchies.memberships import LIST_FIELD, Memberships, hierarchy_fields
 from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, KINDS, RecordKind
 from resources.account import Account
-from resources.errors import IntegrationError
+from resources.errors import IntegrationError, RecordRejectedError, RequestRejectedError
 from resources.suiteprojects.client import PAGE, SuiteProjectsClient
+from resources.suiteprojects.dictionary import CURRENCY
 from resources.suiteprojects.paging import read_command
 from resources.suiteprojects.xml import Element, Record
 
 BATCH, MAX_BATCH = 500, 1000  # suiteprojects_api.md §7: typically 500; at most 1000
 DAY_S = 86_400.0  # a plan that needs more requests than are left is continued on the next day
 NODES_UNREAD = "the record was not shown when its hierarchy nodes were read again; they would be lost"
+CURRENCY_FIELD, CURRENCY_CODE, ENABLED = "currency", "symbol", "currencies that are enabled in the target"
+CURRENCY_CHECKS = ("check", "any")
 MAX_MATCHES = 10  # rows to read per key; more than one means that the key is not unique
 
 
@@ -51,6 +54,7 @@ class SuiteProjectsTarget(Target):
         batch: int = BATCH,
         charset: str = "",
         countries: str = "names",
+        currencies: str = "check",
     ) -> None:
         """Set the type of record.
 
@@ -60,12 +64,16 @@ class SuiteProjectsTarget(Target):
             batch: Records per request, 1 to 1000.
             charset: The account's character set if it is not Unicode, such as `latin-1`.
             countries: `names`: codes are sent as names, and names are read as codes; `as_given`: unchanged.
+            currencies: `check`: a plan quarantines records whose currency the account does not list; `any`: none.
 
         Raises:
-            ValueError: The type, batch size, character set or spelling of countries is not supported.
+            ValueError: The type, batch size, character set, or what is to be done with countries or currencies is not
+                supported.
         """
         if countries not in SPELLINGS:
             raise ValueError(f"countries: {countries!r} is not supported; use {' or '.join(SPELLINGS)}")
+        if currencies not in CURRENCY_CHECKS:
+            raise ValueError(f"currencies: {currencies!r} is not supported; use {' or '.join(CURRENCY_CHECKS)}")
         if type_name not in self.kinds:
             raise ValueError(f"suiteprojects has no target {type_name!r}; use one of {sorted(self.kinds)}")
         if not 1 <= batch <= MAX_BATCH:
@@ -78,6 +86,7 @@ class SuiteProjectsTarget(Target):
         self._type_name = kind.record_type.name
         self._charset = _known_charset(charset)
         self._names_countries = countries == "names"
+        self._checks_currencies = currencies == "check"
         self._memberships = Memberships(client, self._type_name, kind.record_type.association)
 
     @property
@@ -103,6 +112,23 @@ class SuiteProjectsTarget(Target):
         return {
             name: replace(each, forbidden=forbidden) if each.kind == "text" else each for name, each in known.items()
         }
+
+    def accepted(self, names: Sequence[str]) -> Mapping[str, TargetField]:
+        """Return the fields, a mapped currency with the currencies that are enabled in the account."""
+        fields = self.fields()
+        if self._checks_currencies and CURRENCY_FIELD in names and CURRENCY_FIELD in fields and self._currencies:
+            enabled = replace(fields[CURRENCY_FIELD], choices=self._currencies, choices_of=ENABLED, keeps_others=True)
+            return {**fields, CURRENCY_FIELD: enabled}
+        return fields
+
+    @cached_property
+    def _currencies(self) -> frozenset[str]:
+        """The codes of the account's currencies; empty if it shows none to this user: they are not known then."""
+        try:
+            rows = list(self._client.read_all(CURRENCY.name, [CURRENCY_CODE]))
+        except (RecordRejectedError, RequestRejectedError):
+            return frozenset()
+        return frozenset(code for row in rows if (code := row.get(CURRENCY_CODE)))
 
     def read(self, fields: Sequence[str]) -> pl.DataFrame:
         """Read every live record, 1000 per request.
@@ -152,11 +178,11 @@ class SuiteProjectsTarget(Target):
         decoded = (self._decoded(record, fields) for record in records)
         return frame(self._kind, self._known(fields), decoded, fields, leaves_out_blanks)
 
-    def _known(self, fields: Iterable[str]) -> dict[str, TargetField]:
-        return {
-            **self._fields,
-            **{name: TargetField(name, "node in the hierarchy") for name in hierarchy_fields(fields)},
-        }
+    def _known(self, fields: Iterable[str]) -> Mapping[str, TargetField]:
+        assigned = hierarchy_fields(fields)
+        if not assigned:  # for each record of a batch: a copy of 200 fields takes longer than all the rest
+            return self._fields
+        return {**self._fields, **{name: TargetField(name, "node in the hierarchy") for name in assigned}}
 
     def _check_names(self, fields: Sequence[str]) -> None:
         unknown = set(fields) - self._fields.keys()
@@ -221,7 +247,7 @@ class SuiteProjectsTarget(Target):
         fields = list(write.values)
         return outcome_of(
             self._kind, self._known(fields), write, block, self._client.status_text,
-            lambda record: self._decoded(record, fields),
+            lambda record: self._decoded(record, fields), ("id", *self._requested(fields)),
         )  # fmt: skip
 
     def _reassigned(self, batch: Sequence[Write], commands: Mapping[int, Element], sent: SendResult) -> SendResult:

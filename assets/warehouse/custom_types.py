@@ -3,7 +3,8 @@
 netsuite_fields (type of each custom field)  ->  cast_custom_fields()  ->  the same statement, with casts
 
 A field of unknown type stays text. So does a field with a value that its type cannot hold: a failed cast would clear
-the field in every target. A number with a fraction or more digits than its type keeps gives the field a wider type.
+the field in every target; mappings then type it value by value. A number with a fraction or more digits than its
+type keeps gives the field a wider type.
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,6 +87,28 @@ def cast_custom_fields(
         return CastStatement(definition, uncast)
     text = f"select * replace ({', '.join(casts)}) from (\n{definition.text}\n)"
     return CastStatement(replace(definition, text=text), uncast)
+
+
+def uncast_fields(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Sequence[str]]:
+    """Return the custom fields of a staging table that stay text although they have a type: the types to try."""
+    types, known = read_field_types(con, table.removeprefix(PREFIX)), columns_of(con, table)
+    return {
+        name: WIDER.get(kind, (kind,))
+        for name, kind in sorted(types.items())
+        if kind in CASTS and known.get(name) == "VARCHAR"
+    }
+
+
+def kind_of_value(name: str, kinds: Sequence[str]) -> str:
+    """Return SQL for the first of these types that holds a field's value, the first one of a blank; null if none."""
+    branches = [f"when coalesce(trim({quoted(name)}), '') = '' then '{kinds[0]}'"]
+    branches += [f"when {_keeps(name, kind)} then '{kind}'" for kind in kinds]
+    return f"case {' '.join(branches)} end"
+
+
+def as_kind(name: str, kind: str) -> str:
+    """Return SQL for a field's value as a type; null if it is blank, or cannot be cast."""
+    return f"case when trim({quoted(name)}) <> '' then {_cast(name, kind)} end"
 
 
 def _cast(name: str, kind: str) -> str:

@@ -28,6 +28,7 @@ RECORD_NAMES = {
     "service_items": ("item_id", "item_number", "display_name"),
 }
 CUSTOM_RECORD = ("record_id", "record_name", "record_name")
+NO_NAMES = "select '' as source, '' as source_id, '' as number, '' as name limit 0"
 NAME_PARTS = ("first_name", "last_name", "is_person")  # columns that a table may lack
 
 
@@ -46,4 +47,4 @@ def named_records(con: duckdb.DuckDBPyConnection) -> str:
             f" coalesce({name}, cast({number} as varchar)) as name"
             f" from (select *{''.join(f', {each}' for each in missing)} from {quoted(table)})"
         )
-    return " union all ".join(parts) or "select '' as source, '' as source_id, '' as number, '' as name limit 0"
+    return " union all ".join(parts) or NO_NAMES

@@ -3,7 +3,7 @@
 millpond.duckdb (locked during a run)  ->  analyst.duckdb (read-only), reports/<run>.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,8 +16,10 @@ from resources.warehouse.warehouse import Warehouse
 SNAPSHOT = "analyst_snapshot"
 
 
-def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
-    """Return the asset that publishes the snapshot after all of these assets."""
+def analyst_snapshot(
+    after: Sequence[str], held: Callable[[Warehouse, Any], list[dict[str, Any]]]
+) -> dg.AssetsDefinition:
+    """Return the asset that publishes the snapshot after all of these assets; `held` reads what is held back."""
 
     @dg.asset(
         name=SNAPSHOT,
@@ -34,7 +36,9 @@ def analyst_snapshot(after: Sequence[str]) -> dg.AssetsDefinition:
         with dagster_failure():
             size = warehouse.publish()
             metadata: dict[str, Any] = {"path": dg.MetadataValue.path(str(warehouse.snapshot)), "bytes": size}
-            report = collect_report(warehouse, context.run.run_id, hides=warehouse.hides_personal)
+            report = collect_report(
+                warehouse, context.run.run_id, held=held(warehouse, context.run), hides=warehouse.hides_personal
+            )
             if report:
                 page = write_report(report, warehouse.folder / REPORTS, KEPT_REPORTS)
                 metadata["report"] = dg.MetadataValue.url(f"/{REPORTS}/{page.name}")  # served behind the sign-in

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import duckdb
 
+from assets.delivery.ledger.ignored import NOT_IGNORED, ignored_rows
 from assets.delivery.ledger.plans import waiting
 from assets.delivery.schemas import MISSING
 from assets.netsuite.extract.read_warnings import latest_warnings
@@ -94,7 +95,7 @@ def warehouse_alerts(
         if not all(has_table(con, name) for name in ("sync_runs", "sync_plans", "sync_decisions", "sync_attempts")):
             return reads
         now = utc_now(clock)
-        held, stale = _degraded(con, limits.records, known), _stale(con, limits.freshness_hours, now)
+        held, stale = _degraded(con, limits.records, known, now), _stale(con, limits.freshness_hours, now)
         found = [*held, *_waiting(con, now, steady(clock)), *stale]
     return [*reads, *(each for each in found if set(each.affected) & set(active))]
 
@@ -109,8 +110,9 @@ def _warned(con: duckdb.DuckDBPyConnection) -> Iterator[Alert]:
         yield Alert(Kind.DEGRADED, f"netsuite {record_type}", cause, lines=tuple(lines))
 
 
-def _degraded(con: duckdb.DuckDBPyConnection, limit: int, known: Collection[str]) -> Iterator[Alert]:
-    for workflow, action, code, records, ids in con.execute(_HELD_BACK, [EXAMPLE_IDS]).fetchall():
+def _degraded(con: duckdb.DuckDBPyConnection, limit: int, known: Collection[str], now: datetime) -> Iterator[Alert]:
+    query, values = _HELD_BACK.format(ignored=ignored_rows(con)), {"ids": EXAMPLE_IDS, "today": now.date()}
+    for workflow, action, code, records, ids in con.execute(query, values).fetchall():
         name, lines = f"{workflow} {action} {code}", [f"NetSuite ids {', '.join(ids)}"]
         cause = f"{workflow}: {records} records {action} for the same reason: {code}"
         if code == MISSING:  # whatever their number: access was lost, or a person knows that they were deleted
@@ -135,18 +137,18 @@ def _stale(con: duckdb.DuckDBPyConnection, freshness_hours: Mapping[str, float],
             yield Alert(Kind.STALE, workflow, cause, (workflow,))
 
 
-_HELD_BACK = """
+_HELD_BACK = f"""
 with unverified as (
     select workflow, source_id from sync_attempts group by workflow, source_id, attempt_id
     having bool_and(state in ('intent', 'unknown')) and bool_or(state = 'unknown')
 ),
 held_back as (
-    select workflow, action, coalesce(reason_code, 'no reason') as code, source_id from sync_decisions
-    where to_run is null and action in ('quarantined', 'failed')
+    select workflow, action, coalesce(reason_code, 'no reason') as code, source_id from sync_decisions as known
+    where to_run is null and action in ('quarantined', 'failed') and {NOT_IGNORED}
     union all
     select distinct workflow, 'sent', 'no usable response', source_id from unverified
 )
-select workflow, action, code, count(*), (list(source_id order by try_cast(source_id as bigint)))[:?] from held_back
+select workflow, action, code, count(*), (list(source_id order by try_cast(source_id as bigint)))[:$ids] from held_back
 group by all order by all
 """
 _LAST_RUNS = """

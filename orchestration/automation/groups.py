@@ -22,26 +22,29 @@ PLAN_SUFFIX = "__plan"  # of the job that reads and plans only
 APPLY_PLAN, REJECT_PLAN = "apply_plan", "reject_plan"
 ACTIVATE, DEACTIVATE = "activate_workflow", "deactivate_workflow"
 UNDO_RUN, LINK_RECORD, UNLINK_RECORD, RESEND_RECORD = "undo_run", "link_record", "unlink_record", "resend_record"
-OPERATOR_JOBS = (APPLY_PLAN, REJECT_PLAN, UNDO_RUN, LINK_RECORD, UNLINK_RECORD, RESEND_RECORD, ACTIVATE, DEACTIVATE)
-REALTIME, RECONCILE, MAINTENANCE = "realtime", "reconcile", "maintenance"
-OWN_JOBS = (*OPERATOR_JOBS, REALTIME, RECONCILE, MAINTENANCE)
+IGNORE_RECORDS = "ignore_records"
+OPERATOR_JOBS = (
+    APPLY_PLAN, REJECT_PLAN, UNDO_RUN, LINK_RECORD, UNLINK_RECORD, RESEND_RECORD, IGNORE_RECORDS, ACTIVATE, DEACTIVATE,
+)  # fmt: skip
+REALTIME, RECONCILE, MAINTENANCE, DIGEST = "realtime", "reconcile", "maintenance", "digest"
+OWN_JOBS = (*OPERATOR_JOBS, REALTIME, RECONCILE, MAINTENANCE, DIGEST)
 
 
 class ChangeSensor(Strict):
     """The interval at which NetSuite is polled for changes."""
 
-    every_seconds: int = Field(300, ge=30)
-    on: bool = False
+    every_seconds: int = Field(300, ge=30, description="Seconds between two polls; each is one call.")
+    on: bool = Field(default=False, description="Whether the sensor starts switched on.")
 
 
 class Group(Strict):
     """Workflows that run together."""
 
-    workflows: list[str]
+    workflows: list[str] = Field(description="Workflow names; `[All]`: every active workflow.")
     mode: Mode = Field(Mode.SYNC, description="`import` only creates, `update` only changes, `sync` does both.")
-    schedule: Timing | None = None
+    schedule: Timing | None = Field(None, description="When the group's job runs.")
     schedules: list[Timing] = Field([], description="Several schedules, such as other hours on other days.")
-    sensor: ChangeSensor | None = None
+    sensor: ChangeSensor | None = Field(None, description="Polls NetSuite, and runs the group only after changes.")
     freshness_hours: float | None = Field(
         None, gt=0, description="Hours after which the UI and alerts report these workflows as stale."
     )
@@ -52,11 +55,16 @@ class Group(Strict):
         return [*([self.schedule] if self.schedule else []), *self.schedules]
 
 
-class _Content(Strict):
-    reconcile: Timing | None = None
-    maintenance: Timing | None = None
+class Content(Strict):
+    """The file groups.yaml."""
+
+    reconcile: Timing | None = Field(None, description="When the job `reconcile` compares everything.")
+    maintenance: Timing | None = Field(None, description="When the job `maintenance` removes what is old.")
+    digest: Timing | None = Field(None, description="When the job `digest` writes to the stewards of the workflows.")
     # the name becomes a job's name; two underscores separate suffixes such as `__plan`
-    groups: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$")], Group]
+    groups: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$")], Group] = Field(
+        description="The groups by name, which is a job's name."
+    )
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class GroupsFile:
 
     Attributes:
         groups: Groups by name, with `all` and one group per workflow.
-        schedules: Schedules of the jobs `reconcile` and `maintenance`, by job name.
+        schedules: Schedules of the jobs `reconcile`, `maintenance` and `digest`, by job name.
         problems: One line `file:line: field: problem` for everything else.
     """
 
@@ -106,7 +114,7 @@ def load_groups(folder: Path, known: Sequence[str]) -> GroupsFile:
         else:
             named[name] = _with_all_workflows(group, known)
             problems += [file.line(("groups", name, *place), text) for place, text in _unknown(group, known)]
-    schedules = {RECONCILE: content.reconcile, MAINTENANCE: content.maintenance}
+    schedules = {RECONCILE: content.reconcile, MAINTENANCE: content.maintenance, DIGEST: content.digest}
     return GroupsFile(
         {**built_in, **named}, {name: timing for name, timing in schedules.items() if timing}, tuple(problems)
     )
@@ -126,7 +134,7 @@ def _unknown(group: Group, known: Sequence[str]) -> Iterator[tuple[tuple[str | i
             yield ("workflows", number), text
 
 
-def _read(path: Path) -> tuple[_Content, YamlFile]:
+def _read(path: Path) -> tuple[Content, YamlFile]:
     """Parse the file, and return it with the file, which knows the lines."""
     file = YamlFile.read(path)
-    return file.validate(_Content, file.content), file
+    return file.validate(Content, file.content), file

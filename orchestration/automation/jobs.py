@@ -17,6 +17,7 @@ from assets.warehouse.snapshot import SNAPSHOT
 from orchestration.automation.groups import ALL, PLAN_SUFFIX, Group
 from orchestration.dagster_internals import RETRY_STRATEGY_TAG, UnresolvedAssetJobDefinition
 
+CERTIFIED = "certified"  # the nightly certificate of a sync asset; only the job `reconcile` runs it
 RECONCILED = "reconciled"  # the nightly check of a sync asset; only the job `reconcile` runs it
 GROUPS_ASSET = "groups_yaml"  # fails with the problems of groups.yaml; exists only while there are any
 SOURCE_GROUPS = ("netsuite", "warehouse", "history")  # asset groups of NetSuite's tables
@@ -46,7 +47,12 @@ def group_jobs(
     """
     known = {each.name: each for each in workflows}
     nightly_checks = dg.AssetSelection.checks(
-        *(dg.AssetCheckKey(dg.AssetKey(each.sync), RECONCILED) for each in workflows if each.spec.active)
+        *(
+            dg.AssetCheckKey(dg.AssetKey(each.sync), name)
+            for each in workflows
+            for name in (RECONCILED, CERTIFIED)
+            if each.spec.active
+        )
     )
     jobs: list[UnresolvedAssetJobDefinition] = []
     for name, group in groups.items():

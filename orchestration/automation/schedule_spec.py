@@ -72,8 +72,8 @@ class Timing(Strict):
     cron: str | None = Field(None, description="A cron line, instead of weekdays and hours.")
     weekdays: list[Weekday] | None = Field(None, min_length=1, description="Of mon to sun; every day when omitted.")
     hours: list[TimeOfDay] | None = Field(None, min_length=1, description="Hours, or times such as 06:30.")
-    timezone: str = "UTC"
-    on: bool = False
+    timezone: str = Field("UTC", description="Time zone of the cron line or the hours.")
+    on: bool = Field(default=False, description="Whether the schedule starts switched on.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -90,7 +90,7 @@ def refuse_lake(settings: MillpondSettings) -> None:
         raise BackupError(
             f"the warehouse is a DuckLake: back up its catalog with `pg_dump {schemas}` and then its data files"
             f" ({settings.warehouse_data or 'the folder lake'}) with the object store's versions or a copy of the"
-            " bucket; after you have put both back, run `millpond restore --only-record`. See docs/operations.md"
+            " bucket; after you have put both back, run `millpond restore --only-record`. See docs/operate/backup.md"
         )
 
 

@@ -13,6 +13,7 @@ from orchestration.backup.errors import BackupError
 
 LOCK = "home.lock"
 RESTORE_JOURNAL = "restore.json"  # a restore that was decided and is not complete
+RENAME_JOURNAL = "rename.json"  # the same of a workflow's rename
 
 _used: dict[Path, int] = {}  # the lock's open file: a process uses one home
 

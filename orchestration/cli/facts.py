@@ -27,11 +27,16 @@ ENVELOPE: Final = ("command", "exit_code", "problems", "messages")
 KEYS: Final = {
     "alerts": "the open alerts: kind, cause, since, affected, lines",
     "candidates": "records that can be imported, as in the table `candidates_<workflow>`",
+    "certificates": "rows of `sync_certificates`, with `evidence` and `exceptions` as objects",
+    "certificate_checks": "`certificate verify`: workflow, verified_through, is_confirmed, counts, examples,"
+    " not_derived, problem",
     "checks": "what `doctor` checked: system, check, passed, found, fix",
+    "digests": "`digest`: steward, records, causes (workflow, text, task, since, lines)",
     "explanation": "`explain`: record, seen (as read from NetSuite), as_of, histories (one a workflow)",
     "fields": "`fields`: name, type, length, required, sample, mapped_by",
     "held_back": "records held back by root cause: workflow, source, action, root_source, root_action, root_code,"
     " root_reason, records, since, first_ids",
+    "ignored": "rows of `sync_ignored` that apply now",
     "links": "rows of the view `target_links`",
     "matches": "possible matches: workflow, action, source, source_id, target_id, matched_by, reason, agree, differ",
     "needs_attention": "workflow, source, source_id, name, action, reason_code, reason, since, is_new",

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from assets.failures import failed_assets
+from assets.failures import failed_assets, waits_for_approval
 from orchestration.automation.groups import OPERATOR_JOBS
 from orchestration.automation.jobs import RECONCILED
 from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE, WAITS, worst
@@ -39,6 +39,7 @@ def execute_job(
     job_name: str,
     print_results: Callable[[Warehouse, str, list[str]], int],
     ops: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> int:
     """Run one job with a progress display, and print its results and problems; return the exit code.
 
@@ -61,7 +62,7 @@ def execute_job(
                 raise_on_error=False,
                 partition_key=settings.account or None,
                 run_config={**QUIET, "ops": ops or {}},
-                tags={**LAUNCHED_BY_CLI, MAX_RETRIES_TAG: "0"},  # the operator sees how it ends
+                tags={**(tags or {}), **LAUNCHED_BY_CLI, MAX_RETRIES_TAG: "0"},  # the operator sees how it ends
             )
         signals = received()
         guards = _failed_guards(result)
@@ -80,14 +81,16 @@ def execute_job(
 
 @contextmanager
 def _progress(instance: dg.DagsterInstance, run_id: str, steps: int) -> Iterator[None]:
-    """Show the current step, its last log message and the number of completed steps."""
+    """Show the current step, its last log message and the number of completed steps, on a terminal."""
+    if not console.is_terminal:  # its control characters would remain in a file, and reading the events takes time
+        yield
+        return
     stop = threading.Event()
     columns = (
         SpinnerColumn(), TextColumn("{task.description}", table_column=None), BarColumn(bar_width=24),
         MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
-    # not into a pipe or file, where its control characters would remain
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=steps)
 
         def follow() -> None:
@@ -120,6 +123,8 @@ def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
         if event.is_step_failure:
             failure = event.step_failure_data
             if failure.error and failure.error.cls_name in REPORTED:
+                continue
+            if waits_for_approval(event):
                 continue
             if tables := failed_assets(event):
                 problems += [f"{table}: {text}" for table, text in tables.items()]

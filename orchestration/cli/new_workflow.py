@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
-
 from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.errors import MappingError
 from assets.delivery.spec.sources import KEY_COLUMNS, key_column
-from assets.delivery.spec.yaml_file import PlainLoader, WorkflowFileError
+from assets.delivery.spec.yaml_file import WorkflowFileError, parse
 from assets.result_texts import did_you_mean
 from assets.suiteprojects.record_types import KINDS, NODE
 from assets.target_registry import TARGETS, TargetKind
@@ -109,7 +107,7 @@ def _attributes(kind: TargetKind, source: str) -> dict[str, Any]:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    content = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)  # noqa: S506 - a safe loader of our own
+    content, _ = parse(path.read_text(encoding="utf-8"))
     attributes: dict[str, Any] = content["attributes"]
     return {name: value for name, value in attributes.items() if name != "description"}
 

@@ -18,7 +18,7 @@ from resources.redaction import redact
 
 COLUMNS = (
     "plan_id", "workflow", "action", "source", "source_id", "name", "target_id", "field", "before", "after",
-    "reason_code", "reason", "root_source", "root_source_id", "root_code", "root_reason",
+    "before_name", "after_name", "reason_code", "reason", "root_source", "root_source_id", "root_code", "root_reason",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would evaluate a cell that begins so
 

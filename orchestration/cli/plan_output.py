@@ -92,7 +92,7 @@ def _print_write(write: PlannedWrite, *, is_hidden: bool) -> None:
     why = f" ({write.reason})" if action not in {Action.CREATE, Action.UPDATE} and write.reason else ""
     print_wrapped(f"{sign} {write.action:<10}  {write.source} {write.source_id}{name}{why}", style, indent=2)
     for each in write.fields if action is not Action.CREATE else ():
-        values = "" if is_hidden else f": {each.before or NO_VALUE} → {each.after or NO_VALUE}"
+        values = "" if is_hidden else f": {each.was or NO_VALUE} → {each.becomes or NO_VALUE}"
         print_wrapped(f"{each.field}{values}", "dim", indent=6)
 
 

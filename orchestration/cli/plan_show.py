@@ -13,7 +13,9 @@ from orchestration.cli.exit_codes import USAGE
 from orchestration.cli.output import paged, print_problems
 from orchestration.cli.plan_output import print_reviews, review_code, write_files
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.opened_warehouse import warehouse_clock
 from orchestration.workflow_files import load_workflows
+from resources.clock import utc_now
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -42,7 +44,8 @@ def _review(warehouse: Warehouse, workflow: str, plan_id: str) -> PlanReview:
     workflows = {each.name: each for each in load_workflows(MillpondSettings().workflows)[0]}
     if workflow not in workflows:
         raise SyncError(f"plan {plan_id} is of {workflow}, which has no usable file; `millpond validate` checks them")
-    review = review_plan(warehouse, workflows[workflow], workflows, {workflow: plan_id})
+    now = utc_now(warehouse_clock(MillpondSettings()))
+    review = review_plan(warehouse, workflows[workflow], workflows, {workflow: plan_id}, now)
     if review is None:
         raise SyncError(f"the rows of plan {plan_id} are no longer kept")
     return review

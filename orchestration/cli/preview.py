@@ -3,27 +3,27 @@
 RECORD, defs.yaml  ->  preview_record()  ->  fields: target, last run, now; the decision before and after
 """
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from assets.delivery.audit.explain import workflows_of
 from assets.delivery.audit.find import Record
-from assets.delivery.audit.preview import Decision, Preview, preview_record
+from assets.delivery.audit.preview import Decision, Preview
 from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.errors import MappingError, SyncError
-from assets.delivery.run_context import RunContext
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.yaml_file import WorkflowFileError
-from assets.target_registry import TARGETS
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import console, open_table, print_problems, print_wrapped
 from orchestration.cli.records import find_record
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections, open_connections
+from orchestration.record_preview import preview_records
 from resources.errors import IntegrationError
 from resources.warehouse.warehouse import WarehouseError
 
@@ -31,20 +31,27 @@ NO_VALUE = "∅"
 
 
 @with_json
-def preview(record: str, *, workflow: str = "", file: Path | None = None) -> int:
+def preview(
+    record: str,
+    *,
+    workflow: str = "",
+    file: Path | None = None,
+    read: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Preview one record by the edited workflow file; nothing is sent.
 
     Args:
         record: NetSuite id, number or name. Its values are those of the last read of NetSuite.
         workflow: Only this workflow; all that deliver such records when omitted.
         file: An edited copy of the workflow's file; the file in MILLPOND_WORKFLOWS when omitted.
+        read: Read the record, and those above it, from NetSuite again first.
     """
     hides = MillpondSettings().personal_data != "show"
     with open_connections() as connections:
         try:
             found = find_record(connections.warehouse, record)
             chosen = _chosen(connections, found, workflow, file)
-            previews = [_preview(connections, each, found) for each in chosen]
+            previews = preview_records(connections, chosen, found, reads_netsuite=read)
         except (SyncError, MappingError, WorkflowFileError) as error:
             print_problems(str(error).splitlines())
             return USAGE
@@ -71,13 +78,6 @@ def _chosen(connections: Connections, record: Record, name: str, file: Path | No
     if file is None:
         return chosen
     return [Workflow(chosen[0].name, load_workflow(file.absolute()).spec)]
-
-
-def _preview(connections: Connections, workflow: Workflow, record: Record) -> Preview:
-    client = connections.client(workflow)
-    target, clock = connections.target(workflow)
-    run = RunContext(connections.warehouse, workflow, target, f"preview {uuid.uuid4().hex[:8]}", clock)
-    return preview_record(run, record, read_system=partial(TARGETS[workflow.spec.target].records, client))
 
 
 def _print(made: Preview, *, hides: bool) -> None:

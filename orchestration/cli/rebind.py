@@ -3,6 +3,7 @@
 import uuid
 
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.certificates import void_certificates
 from assets.delivery.ledger.rebind import forget_account
 from assets.delivery.locks import writer_lock
 from orchestration.authorization import require_approver
@@ -41,6 +42,7 @@ def _rebind_netsuite(connections: Connections) -> list[str]:
         if bound is None:
             return ["no NetSuite account is recorded yet; the next extraction records it"]
         unbind(con, NETSUITE)
+        void_certificates(con, connections.now, "NetSuite's tables were given another account")
         if has_table(con, "sync_watermarks"):
             con.execute("delete from sync_watermarks")
     return [

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from assets.warehouse.run_report.page import KEPT_REPORTS, REPORTS, render, write_report
-from assets.warehouse.run_report.queries import collect_report
 from orchestration.cli.facts import with_json
 from orchestration.cli.output import NOTHING_READ, print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
+from orchestration.run_report import run_report
 from resources.warehouse.warehouse import WarehouseError
 
 
@@ -19,9 +19,10 @@ def report(run: str = "", *, out: Path | None = None) -> int:
         run: The run's id, or its first characters; the newest run when omitted.
         out: The file to write; in the warehouse's folder when omitted.
     """
-    warehouse = warehouse_of(MillpondSettings())
+    settings = MillpondSettings()
+    warehouse = warehouse_of(settings)
     try:
-        found = collect_report(warehouse, run, hides=warehouse.hides_personal) if warehouse.exists() else None
+        found = run_report(warehouse, settings, run) if warehouse.exists() else None
     except WarehouseError as error:
         print_problems([str(error)])
         return 1

@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from assets.delivery.audit.plan_review import PlanReview, newest_plans, review_plan
+from assets.delivery.plan.scope import ALL_RECORDS, REFRESH_TAG
+from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import did_you_mean
 from orchestration.automation.full_refresh import missing_needs, reset_watermarks
 from orchestration.automation.groups import OPERATOR_JOBS, OWN_JOBS, PLAN_SUFFIX
 from orchestration.cli.exit_codes import CLEAN, HELD_BACK, USAGE
 from orchestration.cli.facts import with_json
-from orchestration.cli.output import paged, print_problems
+from orchestration.cli.output import paged, print_problems, print_wrapped
 from orchestration.cli.plan_output import print_reviews, review_code, write_files
 from orchestration.cli.summary import print_held_back, print_summary, workflows_of_run
 from orchestration.configuration.settings import MillpondSettings
-from orchestration.opened_warehouse import warehouse_of
+from orchestration.opened_warehouse import warehouse_clock, warehouse_of
 from orchestration.workflow_files import load_user_files, load_workflows, runnable_workflows
+from resources.clock import utc_now
 from resources.warehouse.warehouse import Warehouse
 
 OTHER_SUFFIXES = (PLAN_SUFFIX, "__import", "__update")  # jobs with commands of their own
@@ -32,15 +35,18 @@ def run(group: str, *, full: bool = False, since: datetime | None = None) -> int
 
     Args:
         group: A group of groups.yaml, a workflow's name, or `all`.
-        full: Full refresh: read every NetSuite record of the group again, not only what changed.
-        since: Full refresh of records changed at or after this day or time, UTC, such as `2026-11-01`.
+        full: Full refresh: read every NetSuite record of the group again, not only what changed, and send differences
+            in fields that are not monitored as well.
+        since: Full refresh of records changed at or after this day or time, UTC, such as `2026-11-01`; nothing else is
+            sent.
     """
     if full or since:
         problems = _prepare_full_refresh(group, since)
         if problems:
             print_problems(problems)
             return USAGE
-    return run_job(group)
+    refresh = since.isoformat() if since else ALL_RECORDS if full else ""
+    return run_job(group, tags={REFRESH_TAG: refresh} if refresh else None)
 
 
 @with_json
@@ -69,21 +75,23 @@ def print_planned(
 ) -> list[PlanReview]:
     """Print what a run planned, and return it."""
     named = {each.name: each for each in workflows}
+    now = utc_now(warehouse_clock(MillpondSettings()))
     with warehouse.writer(transaction=False) as con:
         made = newest_plans(con, run_id)
-    planned = (review_plan(warehouse, named[name], named, made) for name in made if name in named)
+    planned = (review_plan(warehouse, named[name], named, made, now) for name in made if name in named)
     reviews = [each for each in planned if each]
     print_summary(warehouse, run_id)
     print_reviews(reviews, limit=limit)
     return reviews
 
 
-def run_job(job: str, ops: Mapping[str, Any] | None = None) -> int:
+def run_job(job: str, ops: Mapping[str, Any] | None = None, *, tags: Mapping[str, str] | None = None) -> int:
     """Run a group's job and print its summary; return the exit code.
 
     Args:
         job: The job's name.
         ops: Dagster's config of single ops.
+        tags: Tags of the run.
     """
 
     def print_results(warehouse: Warehouse, run_id: str, problems: list[str]) -> int:
@@ -95,7 +103,7 @@ def run_job(job: str, ops: Mapping[str, Any] | None = None) -> int:
         new = [print_held_back(warehouse, workflows[name], workflows, run_id) for name in names]
         return HELD_BACK if any(new) else CLEAN
 
-    return _execute(job, print_results, ops)
+    return _execute(job, print_results, ops, tags)
 
 
 def _prepare_full_refresh(group: str, since: datetime | None) -> list[str]:
@@ -117,6 +125,7 @@ def _execute(
     job_name: str,
     print_results: Callable[[Warehouse, str, list[str]], int],
     ops: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> int:
     """Run one job of a group that exists; return the exit code."""
     problem = unknown_group(job_name)
@@ -125,7 +134,26 @@ def _execute(
         return USAGE
     from orchestration.cli.job_run import execute_job  # late: Dagster takes seconds to load, a typing error needs none
 
-    return execute_job(job_name, print_results, ops)
+    code = execute_job(job_name, print_results, ops, tags)
+    print_switched_off(job_name)
+    return code
+
+
+def print_switched_off(job_name: str) -> None:
+    """Print which workflows of a job did nothing because a person switched them off."""
+    settings = MillpondSettings()
+    files, switches = load_user_files(settings.workflows), Switches(settings.warehouse)
+    groups = files.groups.groups
+    group = next((groups[each] for each in _names(job_name) if each in groups), None)
+    for each in files.workflows if group else ():
+        if group and each.name in group.workflows and each.spec.active and not (state := switches.state(each)).active:
+            fix = f"`millpond activate {each.name}` switches it on"
+            print_wrapped(f"{each.name}: nothing was done, it is {state.description}; {fix}", "yellow")
+
+
+def _names(job_name: str) -> list[str]:
+    """The name of a job, and that of its group."""
+    return [job_name, *(job_name.removesuffix(each) for each in OTHER_SUFFIXES if job_name.endswith(each))]
 
 
 def unknown_group(job_name: str) -> str:

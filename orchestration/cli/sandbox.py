@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from orchestration.cli.output import console
-from orchestration.cli.sandbox_folder import open_folder, switch_values
+from orchestration.cli.sandbox_folder import open_folder, switch_values, write_env_file
 from resources.sandbox.generator.seed import seed as fill
 from resources.sandbox.listing import SWITCHES, as_table, listing
 from resources.sandbox.netsuite.user_event import Deployment
@@ -71,6 +71,7 @@ def serve(
     state: State = None,
     tls: bool = False,
     clock: ClockName = "wall",
+    env_file: Path | None = None,
 ) -> None:
     """Serve the systems on loopback ports; print one JSON line when ready, and run until SIGINT or SIGTERM.
 
@@ -79,14 +80,21 @@ def serve(
         suiteprojects_port: Port of SuiteProjects Pro.
         precoro_port: Port of Precoro.
         tls: Serve HTTPS with the folder's own certificate authority, named in the JSON line as `ca_file`.
+        env_file: Write the settings with which live mode connects to these systems to this file, such as .env.
     """
+
+    def announce(line: str) -> None:
+        if env_file:
+            write_env_file(env_file, json.loads(line))
+        _write(line)
+
     ports: dict[SystemName, int] = {
         "netsuite": netsuite_port,
         "suiteprojects": suiteprojects_port,
         "precoro": precoro_port,
     }
     with _errors_as_lines():
-        serve_until_stopped(open_folder(state, clock), ports, tls=tls, announce=_write)
+        serve_until_stopped(open_folder(state, clock), ports, tls=tls, announce=announce)
 
 
 @app.command

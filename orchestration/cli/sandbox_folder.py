@@ -1,6 +1,7 @@
-"""The folder of `millpond sandbox …`, and switches as text."""
+"""The folder of `millpond sandbox …`, switches as text, and the settings of clients."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -8,8 +9,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from orchestration.cli.start import write_line
 from orchestration.configuration.settings import MillpondSettings
+from resources.atomic_file import write_atomically
 from resources.clock import SharedClock, WallClock
-from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.sandbox import SYSTEMS, Sandbox
+
+# names of the served connection details that are no settings: NetSuite's token-based sign-in is the other one
+NO_SETTINGS = frozenset({"access_token", "item_custom_field_id"})
 
 
 def state_folder(state: Path | None) -> Path:
@@ -27,6 +32,23 @@ def open_folder(state: Path | None, clock: Literal["wall", "shared"] = "shared")
             sys.stderr.write(f"the records are dated up to {ahead / 3600:.1f} hours ahead of this machine's clock\n")
         sandbox.clock.follow_wall()
     return sandbox
+
+
+def write_env_file(path: Path, details: Mapping[str, Any]) -> None:
+    """Write the settings with which live mode connects to the served systems.
+
+    Args:
+        path: The file, such as .env in another folder; only its owner reads it.
+        details: The connection details that `serve` announces.
+
+    Raises:
+        FileExistsError: There is such a file; it may have the settings of a real account.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} exists and stays as it is; name another file, or remove it")
+    named = {f"{name}_{key}".upper(): value for name in SYSTEMS for key, value in details[name].items()}
+    lines = [f"{name}={value}" for name, value in named.items() if name.partition("_")[2].lower() not in NO_SETTINGS]
+    write_atomically(path, "\n".join(["MILLPOND_MODE=live", *lines, ""]), mode=0o600)
 
 
 def switch_values(declared: type, settings: tuple[str, ...]) -> dict[str, Any]:

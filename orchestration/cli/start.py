@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestration.account_line import account_line
-from orchestration.backup.home_use import RESTORE_JOURNAL, use_home
+from orchestration.backup.home_use import RENAME_JOURNAL, RESTORE_JOURNAL, use_home
 from orchestration.configuration.env_file import env_file_names, find_env_file
 from orchestration.configuration.known_names import unknown_names
 from orchestration.configuration.private_files import make_private
@@ -33,7 +33,7 @@ from orchestration.upgrade.ensure import ensure_current
 OWN_HOME = frozenset({"demo", "sandbox"})  # they print the line themselves, of the home or folder that they choose
 SERVICES = frozenset({"ui", "webhook"})  # they start on any sandbox; runs on one without records fail
 WITHOUT_HOME = frozenset({"import-mapping", "validate"})  # they read workflow files only
-WITHOUT_RECORDS = frozenset({"backup", "login", "restore", "upgrade", "user"}) | WITHOUT_HOME | OWN_HOME
+WITHOUT_RECORDS = frozenset({"backup", "login", "netsuite-key", "restore", "upgrade", "user"}) | WITHOUT_HOME | OWN_HOME
 
 
 def begin(tokens: Sequence[str]) -> None:
@@ -65,16 +65,20 @@ def begin(tokens: Sequence[str]) -> None:
 
 
 def _use_home(settings: MillpondSettings) -> None:
-    """Use the home as long as this process lives, after a restore of it that was interrupted is complete.
+    """Use the home as long as this process lives, after an interrupted restore or rename of a workflow is complete.
 
     Raises:
-        SettingsError: It is being restored, or the restore cannot be completed.
+        SettingsError: It is being restored, or what was interrupted cannot be completed.
     """
     use_home(settings.home.absolute())
     if (settings.home / RESTORE_JOURNAL).exists() or any(settings.home.glob(".restore.*")):
         from orchestration.backup.restore import complete_interrupted  # late: DuckDB takes a while to load
 
         complete_interrupted(settings, write_line)
+    if (settings.home / RENAME_JOURNAL).exists():
+        from orchestration.renaming.perform import complete_rename  # late, as above
+
+        complete_rename(settings, write_line)
 
 
 def announce(settings: MillpondSettings) -> None:

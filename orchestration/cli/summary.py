@@ -8,7 +8,7 @@ import polars as pl
 from rich.table import Table
 
 from assets.delivery.audit.damaged import damage_of
-from assets.delivery.audit.held_back import cause_texts, held_back, held_records
+from assets.delivery.audit.held_back import cause_texts, held_back, held_records, without_values
 from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.schemas import KEY
 from assets.delivery.spec.workflow import Workflow
@@ -16,6 +16,10 @@ from assets.delivery.target import Action
 from assets.netsuite.extract.read_warnings import latest_warnings
 from orchestration.cli.facts import note
 from orchestration.cli.output import console, open_table, print_line, print_wrapped
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.opened_warehouse import warehouse_clock
+from resources.clock import utc_now
+from resources.warehouse.masking import QUOTING
 from resources.warehouse.tables import has_table, read_frame
 from resources.warehouse.warehouse import Warehouse
 
@@ -88,13 +92,13 @@ def print_held_back(warehouse: Warehouse, workflow: Workflow, workflows: Mapping
         The number of records that need attention since this run, or for another reason than before it.
     """
     with warehouse.writer(transaction=False) as con:
-        held = held_records(con, workflow, workflows, {})
+        held = held_records(con, workflow, workflows, {}, utc_now(warehouse_clock(MillpondSettings())))
         new = new_decisions(con, workflow.name, run_id)
     held = held.join(new, on=KEY, how="left", maintain_order="left").with_columns(
         pl.col("is_new").fill_null(value=False)
     )
     if warehouse.hides_personal:
-        held = held.with_columns(pl.lit(None, dtype=pl.String).alias("name"))
+        held = without_values(held)
     unsent = held.filter(pl.col("action").is_in(NEEDS_ATTENTION))
     kept = ("workflow", *KEY, "name", "action", "reason_code", "reason", "since", "is_new")
     note(needs_attention=unsent.select(kept).to_dicts(), held_back=held_back(held).to_dicts())
@@ -102,10 +106,11 @@ def print_held_back(warehouse: Warehouse, workflow: Workflow, workflows: Mapping
         print_line(f"{workflow.name}: records that need attention: {unsent.height:,} (`millpond explain ID`)", "bold")
     # the new ones first: a terminal shows the beginning
     for row in unsent.sort("is_new", descending=True, maintain_order=True).head(SHOWN_RECORDS).iter_rows(named=True):
-        # into a pipe, which may be a scheduler's log, without names
+        # into a pipe, which may be a scheduler's log, without names and values
         name = f"  {row['name']}" if row["name"] and console.is_terminal else ""
         mark = "new: " if row["is_new"] else ""
-        text = f"{row['source']} {row['source_id']}{name}: {mark}{row['action']}, {row['reason']}"
+        reason = row["reason"] if console.is_terminal or row["reason_code"] not in QUOTING else row["reason_code"]
+        text = f"{row['source']} {row['source_id']}{name}: {mark}{row['action']}, {reason}"
         print_wrapped(text, indent=2)
     if unsent.height > SHOWN_RECORDS:
         print_line(f"  … and {unsent.height - SHOWN_RECORDS:,} more")

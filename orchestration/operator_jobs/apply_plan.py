@@ -21,6 +21,7 @@ from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.dagster_internals import MAX_RETRIES_TAG
 from orchestration.operator_jobs.plan_actions import apply_plan, find_plan, reject_plan, stale_records
+from orchestration.operator_jobs.release_checks import report_release
 from resources.errors import QuotaExhaustedError
 
 APPLY_OP, REJECT_OP = "apply", "reject"  # an op must not share its job's name
@@ -114,7 +115,10 @@ def resource_keys(workflows: Sequence[Workflow]) -> set[str]:
 
 def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply) -> dict[str, Any]:
     plan = find_plan(connections.warehouse, config.plan_id)
-    synced = apply_plan(connections, plan.plan_id, config.only, context.run_id, approver_of(context.run.tags))
+    approver = approver_of(context.run.tags)
+    synced = apply_plan(connections, plan.plan_id, config.only, context.run_id, approver)
+    released = f"plan {plan.plan_id} was sent by {approver}: {config.reason}"
+    report_release(context.instance, connections, plan, synced, context.run_id, released)
     return {
         "plan": plan.plan_id,
         "workflow": plan.workflow,

@@ -24,6 +24,7 @@ from assets.target_registry import TARGETS
 from orchestration.automation.groups import RECONCILE
 from orchestration.automation.jobs import RECONCILED, RETRY_ALL_STEPS, SOURCE_GROUPS
 from orchestration.dagster_internals import UnresolvedAssetJobDefinition
+from orchestration.operator_jobs.certify import certified_key
 from resources.warehouse.warehouse import Warehouse
 
 EXAMPLES = 8  # NetSuite ids shown per unexplained field
@@ -110,7 +111,7 @@ def reconcile_jobs(workflows: Sequence[Workflow]) -> list[UnresolvedAssetJobDefi
     compared = dg.AssetSelection.assets(*(name for each in active for name in (each.mart, each.target_state)))
     job = dg.define_asset_job(
         RECONCILE,
-        tables | compared | dg.AssetSelection.checks(*map(check_key, active)),
+        tables | compared | dg.AssetSelection.checks(*map(check_key, active), *map(certified_key, active)),
         description="Read NetSuite's ids, a share of its values and every target in full, and compare them record by"
         " record; send nothing.",
         tags={RECONCILE_TAG: "true", **RETRY_ALL_STEPS},

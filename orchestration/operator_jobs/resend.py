@@ -50,7 +50,7 @@ def resend_records(
     state = Switches(connections.warehouse.folder).state(workflow)
     if not state.active:
         raise SyncError(f"{workflow.name} is not active: {state.description}; `millpond activate` switches it on")
-    keys = _read_again(connections, records, run_id) if records else _all_keys(connections, workflow)
+    keys = read_again(connections, records, run_id) if records else _all_keys(connections, workflow)
     client = connections.client(workflow)
     target, clock = connections.target(workflow)
     return sync_records(
@@ -62,7 +62,7 @@ def resend_records(
     )
 
 
-def _read_again(connections: Connections, records: Sequence[Record], run_id: str) -> pl.DataFrame:
+def read_again(connections: Connections, records: Sequence[Record], run_id: str) -> pl.DataFrame:
     """Return the records with those above them, as NetSuite has them now; types that it cannot list stay as read."""
     workflows = list(connections.workflows.values())
     named = {(each.source, each.source_id): False for each in records}

@@ -129,8 +129,7 @@ def write_changes(changes: Sequence[FileChange], copies: Copies) -> Iterator[str
         path = change.path.resolve()  # a symbolic link stays one
         try:
             copies.keep(path, change.copy)
-            status = path.stat()
-            _write(path, change.text, status)
+            replace_text(path, change.text)
         except OSError as error:
             text = "\n".join(change.lines)
             raise UpgradeError(
@@ -139,7 +138,13 @@ def write_changes(changes: Sequence[FileChange], copies: Copies) -> Iterator[str
         yield f"{change.path}: {len(change.edits)} names, such as {change.edits[0].old} -> {change.edits[0].new}"
 
 
-def _write(path: Path, text: str, status: os.stat_result) -> None:
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file's text; its permissions and its owner stay.
+
+    Raises:
+        OSError: It cannot be replaced; it is unchanged.
+    """
+    status = path.stat()
     write_atomically(path, text, mode=0o600)
     path.chmod(status.st_mode & 0o777)
     with suppress(PermissionError):

@@ -83,7 +83,7 @@ def edits_of(text: str, names: Names) -> list[Edit]:
     """
     if names == Names():
         return []
-    root = compose(text, PlainLoader)
+    _, root = compose(text, PlainLoader)
     return sorted(set(_edits(root, names))) if root else []
 
 

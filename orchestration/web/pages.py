@@ -82,6 +82,8 @@ def report(folders: Sequence[Path], name: str) -> Response:
     of_run = REPORT_OF_RUN.fullmatch(name)
     pattern = f"*-{of_run[1]}.html" if of_run else name
     found = [page for folder in folders for page in folder.glob(pattern)] if REPORT.fullmatch(name) else []
+    if of_run and not found:  # only runs that publish write it: the console makes it of the ledger
+        return RedirectResponse(f"/console/reports/{name}", 303, headers=PRIVATE)
     if not found:
         return PlainTextResponse("no such report; a run writes its report when it ends", 404)
     return FileResponse(max(found, key=lambda page: page.name), headers=PRIVATE)

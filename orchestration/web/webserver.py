@@ -21,6 +21,7 @@ from orchestration.web.access import Access
 from orchestration.web.console.beside_dagster import BesideDagster
 from orchestration.web.console.routes import console
 from orchestration.web.dagster_guard import GuardedWebserver, checked_backfill, checked_run
+from orchestration.web.guide import guide
 from orchestration.web.identity import Role
 from orchestration.web.sign_in import SignIn
 from orchestration.web.sign_in_proxy import SignInProxy
@@ -84,7 +85,7 @@ def serve(host: str, port: int, *, read_only: bool = False, workspace: Path = RO
         before_storing(instance, checked_run, checked_backfill)
         dagster = GuardedWebserver(context).create_asgi_app()
         uvicorn.run(
-            SignIn(BesideDagster(console(settings, dagster), dagster), access),
+            SignIn(BesideDagster(console(settings, dagster), dagster, guide()), access),
             host=host, port=port, log_level="warning", proxy_headers=False,
         )  # fmt: skip
 

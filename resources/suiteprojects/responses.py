@@ -73,6 +73,14 @@ def records_of(block: Element, read: Element) -> list[Record]:
         raise ContractError(SYSTEM, operation, "the response contains other records than requested")
     size = int(read.get("limit", "").rpartition(",")[2])
     records = [record_of(child) for child in children]
-    if len(records) > size or any(not record.get("id") for record in records):
+    ids = [record.get("id") or "" for record in records]
+    if len(records) > size or not all(map(is_id, ids)):
         raise ContractError(SYSTEM, operation, "the response contains more records than requested, or one without id")
+    if len({*ids}) < len(ids):
+        raise ContractError(SYSTEM, operation, "the response contains several records of one id")
     return records
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text is an id of the service: a number above 0."""
+    return text.isascii() and text.isdigit() and int(text) > 0

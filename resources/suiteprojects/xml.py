@@ -6,6 +6,7 @@ Values are flat: the city of a customer's address is `addr_city`; dates are `YYY
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 
 from lxml import etree
@@ -90,6 +91,7 @@ def object_element(type_name: str, values: Mapping[str, str | None]) -> Element:
     return record
 
 
+@lru_cache(10_000)
 def address_of(type_name: str, name: str) -> tuple[str, str] | None:
     """Return the address element and the part that a flat name denotes, such as ("addr", "city")."""
     match = _ADDRESS_FIELD.fullmatch(name)
@@ -179,10 +181,15 @@ def _checked_reference(reference: re.Match[str]) -> str:
     return "\ufffd" if number > MAX_CHARACTER or _ILLEGAL.match(chr(number)) else reference[0]
 
 
-def record_of(element: Element) -> Record:
-    """Return a record of a response with flat names; of a repeated element the first value that is not blank."""
+def record_of(element: Element, names: tuple[str, ...] = ()) -> Record:
+    """Return a record of a response with flat names; of a repeated element the first value that is not blank.
+
+    Args:
+        element: The record, which may have all 190 properties of its type.
+        names: The properties that are needed, so that the others are skipped; none for all.
+    """
     record: Record = {}
-    for child in element:
+    for child in element.iterchildren(*_elements(names)) if names else element:
         name = str(child.tag)
         if name in ADDRESSES:
             for part in child.iterfind("Address/*"):
@@ -200,6 +207,14 @@ def record_of(element: Element) -> Record:
     if record.get("id"):
         record["id"] = str(record["id"]).strip()
     return record
+
+
+@lru_cache(1000)
+def _elements(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the elements that contain these properties."""
+    addresses = {_PREFIXES[match[1]] for name in names if (match := _ADDRESS_FIELD.fullmatch(name))}
+    aliases = {alias for alias, name in ALIASES.items() if name in names}
+    return tuple({*names, *addresses, *aliases})
 
 
 def date_of(date: Element) -> str | None:

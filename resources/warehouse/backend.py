@@ -121,5 +121,5 @@ class DuckDBFile:
     def lock(self, name: str, timeout_s: float) -> Iterator[Check]:
         """Lock a file beside the warehouse, never the warehouse itself: closing that would drop DuckDB's own lock."""
         path = self._path.parent / f"{name}.lock"
-        with FileLock(path, timeout_s, poll_interval=LOCK_POLL_S, fallback_to_soft=False):
+        with FileLock(path, timeout_s, poll_interval=LOCK_POLL_S, fallback_to_soft=False, thread_local=False):
             yield lambda: None  # the kernel keeps it as long as this process lives

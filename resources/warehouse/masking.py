@@ -31,13 +31,17 @@ LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "target_")
 LEDGER = frozenset({
     "sync_runs", "netsuite_reads", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_undo_holds",
     "sync_import_selection", "sync_normalizations", "sync_manual_links", "sync_record_urls", "sync_watermarks",
-    "stg_builds", "lineage_columns", "schema_version",
+    "stg_builds", "lineage_columns", "schema_version", "sync_ignored",
 })  # fmt: skip
+# condition for decisions whose reason quotes a value of the record: the target's own words, or one of ours
+QUOTING = ("value_not_in_list", "not_looked_up")
+QUOTES_A_VALUE = f"(starts_with(reason_code, 'rejected') or reason_code in {QUOTING})"
 FREE_TEXT = {
     "sync_attempts": ("image", "reason"),
     "sync_plans": ("note", "decided_by"),
     "sync_runs": ("note",),
     "sync_manual_links": ("decided_by", "note"),
+    "sync_ignored": ("decided_by", "note"),
     "sync_links": ("value_hashes",),  # of single values: whoever has a list of names could look them up
 }
 
@@ -118,9 +122,8 @@ class _MaskedTable:
             return self._staged_value(column)
         if self.name.startswith(("mart_", "target_")):
             return plain if self.visible_fields.get(column, True) else self._hidden(column)
-        # the target's error text may quote the rejected value
         if column == "reason" and "reason_code" in self.types:
-            return f"case when not starts_with(reason_code, 'rejected') then {plain} end"
+            return f"case when not {QUOTES_A_VALUE} then {plain} end"
         return plain
 
     def _staged_value(self, column: str) -> str:

@@ -31,9 +31,11 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Warehouse]:  # noqa: ARG002
-        """Yield the plain warehouse, which is open only while it reads or writes."""
+        """Yield the plain warehouse, which other processes may open whenever they wait for it."""
         folder, lake = Path(self.folder), self._ducklake()
-        yield open_warehouse(folder, self.encryption_key, self.personal, lake, memory_mb=self.memory_mb)
+        warehouse = open_warehouse(folder, self.encryption_key, self.personal, lake, memory_mb=self.memory_mb)
+        with warehouse.kept_open():
+            yield warehouse
 
     def _ducklake(self) -> DuckLakeSettings | None:
         if not self.catalog:

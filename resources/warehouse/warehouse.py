@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import duckdb
@@ -22,6 +23,7 @@ from resources.failpoints import reach
 from resources.postgres import CatalogError
 from resources.warehouse.backend import Backend, Check, DuckDBFile, wal_of
 from resources.warehouse.connection import IdleConnections, connect
+from resources.warehouse.kept_open import Opened, kept_open
 from resources.warehouse.schema_version import mismatch, read_version, stamp
 from resources.warehouse.snapshot import TableCopy, copy_checkpointed, copy_file, copy_tables, remove_abandoned_copies
 from resources.warehouse.spill import limit_memory, remove_abandoned_spills
@@ -83,6 +85,7 @@ class Warehouse:
         self.backend: Backend = backend or DuckDBFile(self.file)
         self._copy, self._is_version_known = copy, any_version
         self._limits = folder, max(memory_mb, self.backend.min_memory_mb)
+        self._kept, self._next = kept_open(self.file), f"{self.file.name}.next"
 
     def exists(self) -> bool:
         """Return whether anything was ever written.
@@ -117,11 +120,7 @@ class Warehouse:
         """
         # readers of a shared warehouse take no lock: a transaction shows them one moment
         in_transaction = transaction or self.backend.is_shared
-        with (
-            self._locked(reads=not transaction) as check,
-            self._storage_errors(),
-            self._attached(keep=not tuned) as con,
-        ):
+        with self._section(reads=not transaction, keep=not tuned) as (con, check):
             if in_transaction:
                 con.execute("begin")
             is_versioned = self._is_version_known or self._check_version(con, writes=transaction)
@@ -137,7 +136,7 @@ class Warehouse:
 
         Each `with transaction() as con:` commits; after an exception it is rolled back, and the next one may begin.
         """
-        with self._locked(reads=False) as check, self._storage_errors(), self._attached(keep=True) as con:
+        with self._section(reads=False, keep=True) as (con, check):
 
             @contextmanager
             def transaction() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -169,7 +168,74 @@ class Warehouse:
         return version is not None or writes
 
     @contextmanager
-    def _attached(self, *, keep: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def kept_open(self) -> Iterator[None]:
+        """Keep the file attached between sections, as long as no other process waits for it."""
+        if self.backend.is_shared:  # it stays attached anyway, and readers need no lock
+            yield
+            return
+        with self._kept.scope(self._is_wanted):
+            yield
+
+    @contextmanager
+    def _section(self, *, reads: bool, keep: bool) -> Iterator[tuple[duckdb.DuckDBPyConnection, Check]]:
+        """Attach the warehouse to a free connection, under the lock; the section before may have left both."""
+        if getattr(_thread, "in_section", False):
+            raise RuntimeError("nested warehouse section: its lock would wait for itself")
+        with self._storage_errors(), ExitStack() as stack:
+            with self._waiting():
+                stack.enter_context(self._kept.turn(self.lock_timeout_s))
+                opened = self._kept.take(self._limits) or self._open(reads=reads)
+            _thread.in_section = True
+            try:
+                yield opened.con, opened.check
+            except BaseException:
+                opened.discard()
+                raise
+            finally:
+                _thread.in_section = False
+            if not (keep and self._kept.give(opened, self._is_wanted)):
+                opened.let_go(reusable=keep)
+
+    def _open(self, *, reads: bool) -> Opened:
+        """Take the lock and attach; readers of a shared warehouse need no lock."""
+        with ExitStack() as stack:
+            check: Check = lambda: None  # noqa: E731 - one line: there is nothing to check
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self.backend.is_shared:
+                check = self._lock_in_turn(stack)
+            elif not reads:
+                check = stack.enter_context(self.lock(self.file.name, self.lock_timeout_s))
+            con = self._attached_connection()
+            return Opened(con, self._limits, check, stack.pop_all(), self._give_back)
+
+    def _lock_in_turn(self, stack: ExitStack) -> Check:
+        """Take the lock; the one who waits for it holds that of the next, at which the holder looks."""
+        until = monotonic() + self.lock_timeout_s
+        with self.lock(self._next, self.lock_timeout_s):
+            return stack.enter_context(self.lock(self.file.name, max(0.0, until - monotonic())))
+
+    def _is_wanted(self) -> bool:
+        """Return whether another process, or a thread without a turn, waits for the lock."""
+        try:
+            with self.lock(self._next, 0):
+                return False
+        except TimeoutError:
+            return True
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Add the fix to an error on the way into a section."""
+        try:
+            yield
+        except TimeoutError as error:
+            reason = f"another process has been using it for over {self.lock_timeout_s:g} s"
+            fix = "check whether it is stuck, then retry"
+            raise TimeoutError(f"{self.backend.name}: {reason}; {fix}") from error
+        except OSError as error:
+            fix = "let this user write into the folder, or set MILLPOND_HOME to another one"
+            raise WarehouseError(f"{self.file}: {error.strerror}; {fix}") from error
+
+    def _attached_connection(self) -> duckdb.DuckDBPyConnection:
         """Attach the warehouse to a free connection, which is kept: a new one costs 40 ms."""
         con, attached = self._connection()
         try:
@@ -178,16 +244,16 @@ class Warehouse:
                 self.backend.attach(con)
                 con.execute("use warehouse")
                 con.execute("set TimeZone = 'UTC'")
-            yield con
-            if not self.backend.is_shared:
-                _detach(con, self.backend.name)
         except BaseException:
             con.close()
             raise
-        if keep:
-            _idle.give_back(con, (self.backend.name if self.backend.is_shared else "", self._limits))
-        else:
-            con.close()
+        return con
+
+    def _give_back(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Detach, unless the warehouse is shared, and keep the connection."""
+        if not self.backend.is_shared:
+            _detach(con, self.backend.name)
+        _idle.give_back(con, (self.backend.name if self.backend.is_shared else "", self._limits))
 
     def _connection(self) -> tuple[duckdb.DuckDBPyConnection, str]:
         """Return a connection and what is attached to it; its memory is limited."""
@@ -195,10 +261,15 @@ class Warehouse:
         attached, limits = state or ("", None)
         if limits == self._limits and (attached != self.backend.name or self.backend.is_alive(con)):
             return con, attached
-        if limits is not None:  # of another folder, or no longer alive
+        if attached:  # of another warehouse, or no longer alive
             con.close()
             con = connect()
-        limit_memory(con, *self._limits)
+        try:
+            limit_memory(con, *self._limits)
+        except duckdb.Error:  # it has already spilled into another folder
+            con.close()
+            con = connect()
+            limit_memory(con, *self._limits)
         return con, ""
 
     @contextmanager
@@ -212,31 +283,6 @@ class Warehouse:
                 raise
             reason = str(error).strip().partition("\n")[0]
             raise WarehouseError(f"{self.backend.name}: {reason}; {self.backend.fix}") from error
-
-    @contextmanager
-    def _locked(self, *, reads: bool) -> Iterator[Check]:
-        """Hold the writer lock; readers of a shared warehouse need none."""
-        if getattr(_thread, "in_section", False):
-            raise RuntimeError("nested warehouse section: its lock would wait for itself")
-        with ExitStack() as stack:
-            check: Check = lambda: None  # noqa: E731 - one line: there is nothing to check
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                if not (reads and self.backend.is_shared):
-                    with self._storage_errors():
-                        check = stack.enter_context(self.lock(self.file.name, self.lock_timeout_s))
-            except TimeoutError as error:
-                reason = f"another process has been using it for over {self.lock_timeout_s:g} s"
-                fix = "check whether it is stuck, then retry"
-                raise TimeoutError(f"{self.backend.name}: {reason}; {fix}") from error
-            except OSError as error:
-                fix = "let this user write into the folder, or set MILLPOND_HOME to another one"
-                raise WarehouseError(f"{self.file}: {error.strerror}; {fix}") from error
-            _thread.in_section = True
-            try:
-                yield check
-            finally:
-                _thread.in_section = False
 
     def read(self, query: str, params: Sequence[Any] | None = None) -> pl.DataFrame:
         """Return the rows of one query, in a section of its own."""
@@ -308,7 +354,7 @@ class Warehouse:
         Raises:
             WarehouseError: It cannot be written; the warehouse is unchanged.
         """
-        with self._locked(reads=False), self._storage_errors(), self._attached(keep=False) as con:
+        with self._section(reads=False, keep=False) as (con, _):
             if not self._is_version_known:
                 self._check_version(con, writes=False)
             return self.backend.compact(con)

@@ -31,26 +31,26 @@ seen as (
 ),
 
 steps as (
-    select modified_at as happened_at, source, source_id, null as workflow, 1 as position, 'seen' as step,
+    select modified_at as happened_at, 0 as place, source, source_id, null as workflow, 1 as position, 'seen' as step,
         entity_number as what, name as detail
     from seen
     semi join keys on of_id = source_id and coalesce(of_source, source) = source
     union all
-    select seen_at, source, source_id, workflow, case state when 'intent' then 2 else 3 end, case state when 'intent' then 'sent' else 'answered' end,
+    select seen_at, position, source, source_id, workflow, case state when 'intent' then 2 else 3 end, case state when 'intent' then 'sent' else 'answered' end,
         case state when 'intent' then action else state end, reason
     from sync_attempts
     semi join keys on of_number = source_number and of_id = source_id and coalesce(of_source, source) = source
     union all
-    select from_at, source, source_id, workflow, 4, 'decided', action, reason
+    select from_at, from_position, source, source_id, workflow, 4, 'decided', action, reason
     from sync_decisions
     semi join keys on of_number = source_number and of_id = source_id and coalesce(of_source, source) = source
     union all
-    select confirmed_at, source, source_id, workflow, 5, 'linked', target_id, matched_by
+    select confirmed_at, 9223372036854775807, source, source_id, workflow, 5, 'linked', target_id, matched_by
     from sync_links
     semi join keys on of_id = source_id and coalesce(of_source, source) = source
 )
 
 select happened_at, source, source_id, workflow, step, what, nullif(detail, '') as detail
 from steps
-order by happened_at, source, source_id, position, workflow
+order by place, source, source_id, position, workflow
 )

@@ -6,7 +6,7 @@ key     source, position, what, happened_at
 reads   lineage_columns, sync_links, sync_attempts, stg_netsuite__customers, stg_netsuite__projects, stg_netsuite__contacts
 notes   `from why('suiteprojects__customers', '107', 'addr_city')`: a workflow, a NetSuite id, and a target field. The same
         number may be the id of another record in the target: `why(…, id_of := 'target')` reads it as the target's id.
-        Times are UTC.
+        Times are UTC; requests and their outcomes are in the order of the ledger, whatever the clocks showed.
 */
 create or replace macro why(workflow_name, record, field_name, id_of := 'netsuite') as table (
 with
@@ -46,24 +46,24 @@ links as (select * from sync_links semi join mart using (source, source_id) wher
 
 steps as (
     select source, source_id, 1 as position, 'NetSuite' as step, source_table || '.' || source_column as what, staged ->> source_column as value,
-        modified_at as happened_at
+        modified_at as happened_at, 0 as place
     from rules join seen using (source, source_id)
     where source_column is not null
     union all
-    select distinct source, source_id, 2, 'rule', 'workflow version ' || workflow_version, expression, null from rules
+    select distinct source, source_id, 2, 'rule', 'workflow version ' || workflow_version, expression, null, 0 from rules
     union all
-    select source, source_id, 3, 'mapped', field_name, value, null from mart
+    select source, source_id, 3, 'mapped', field_name, value, null, 0 from mart
     union all
     select source, source_id, 4, case state when 'intent' then 'sent' else 'answered' end,
-        case state when 'intent' then action else state end, reason, seen_at
+        case state when 'intent' then action else state end, reason, seen_at, sync_attempts.position
     from sync_attempts semi join mart using (source, source_id)
     where workflow = workflow_name
     union all
-    select source, source_id, 5, 'target', target_id, to_json(target_state) ->> field_name, links.confirmed_at
+    select source, source_id, 5, 'target', target_id, to_json(target_state) ->> field_name, links.confirmed_at, 0
     from links join query_table('target_' || workflow_name) as target_state using (target_id)
 )
 
 select source, source_id, position, step, what, value, happened_at
 from steps
-order by source, source_id, position, happened_at, what
+order by source, source_id, position, place, what
 )

@@ -23,5 +23,6 @@ create table if not exists netsuite_reads (
     began_after bigint,  -- reading that had been written last when this one began
     netsuite_at timestamp,  -- NetSuite's time before the first query, UTC: the values are at least as new
     verified bigint,  -- rows that were read again by value although nothing reported a change
-    unreported bigint  -- changed rows whose date of change had not moved
+    unreported bigint,  -- changed rows whose date of change had not moved
+    listed boolean  -- all ids were compared with NetSuite's, so that rows it no longer lists were noticed
 )

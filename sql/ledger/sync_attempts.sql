@@ -31,5 +31,6 @@ create table if not exists sync_attempts (
     position bigint,  -- place in the ledger's sequence: a later row has a higher number, whatever the clocks showed
     parent_target_id varchar,  -- target id of the parent that was sent; only with the intent
     existing_ids varchar,  -- with the first create of a delivery: target ids of the records without our key before it, as JSON
-    emptied varchar  -- fields whose value was replaced by a blank, as JSON; only with the intent
+    emptied varchar,  -- fields whose value was replaced by a blank, as JSON; only with the intent
+    replaced varchar  -- a few bits of each value that another one replaced, with its field, as JSON; only with the intent
 )

@@ -59,7 +59,7 @@ renamed as (
         fax,  -- fax number as entered
         comments,  -- comments
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
+        case isinactive when 'T' then true when 'F' then false end as is_inactive,  -- inactive in NetSuite; null if not shown
         _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
         coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)

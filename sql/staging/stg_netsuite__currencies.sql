@@ -18,8 +18,8 @@ renamed as (
         name,  -- name
         symbol as currency_code,  -- ISO 4217 code
         -- booleans
-        coalesce(isbasecurrency = 'T', false) as is_base_currency,  -- base currency of the account
-        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
+        case isbasecurrency when 'T' then true when 'F' then false end as is_base_currency,  -- base currency of the account; null if not shown
+        case isinactive when 'T' then true when 'F' then false end as is_inactive,  -- inactive in NetSuite; null if not shown
         _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
         coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)

@@ -82,6 +82,8 @@ renamed as (
         entitystatus as status_id,  -- key of the status
         currency as currency_id,  -- NetSuite internal id of the primary currency
         terms as terms_id,  -- NetSuite internal id of the payment terms
+        defaultbillingaddress as billing_address_id,  -- key of the default billing address
+        defaultshippingaddress as shipping_address_id,  -- key of the default shipping address
         salesrep as sales_rep_id,  -- NetSuite internal id of the sales representative
         -- descriptions
         stage,  -- customer, lead or prospect; null if unknown
@@ -102,8 +104,8 @@ renamed as (
         -- numbers
         try_cast(creditlimit as double) as credit_limit,  -- credit limit, in the customer's currency
         -- booleans
-        coalesce(isperson = 'T', false) as is_person,  -- an individual, not a company
-        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
+        case isperson when 'T' then true when 'F' then false end as is_person,  -- an individual, not a company; null if not shown
+        case isinactive when 'T' then true when 'F' then false end as is_inactive,  -- inactive in NetSuite; null if not shown
         _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
         coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)

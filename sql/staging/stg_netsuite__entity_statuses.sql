@@ -17,7 +17,7 @@ renamed as (
         name,  -- status name
         entitytype as entity_type,  -- type of record that it applies to
         -- booleans
-        coalesce(inactive = 'T', false) as is_inactive,  -- inactive in NetSuite
+        case inactive when 'T' then true when 'F' then false end as is_inactive,  -- inactive in NetSuite; null if not shown
         _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
         coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)

@@ -21,9 +21,9 @@ renamed as (
         coalesce(fullname, name) as full_name,  -- path from the top level
         country as country_code,  -- two-letter ISO 3166 code
         currency as currency_id,  -- NetSuite internal id of the base currency
-        coalesce(iselimination = 'T', false) as is_elimination,  -- used only for eliminations in consolidation
+        case iselimination when 'T' then true when 'F' then false end as is_elimination,  -- used only for eliminations in consolidation; null if not shown
         -- booleans
-        coalesce(isinactive = 'T', false) as is_inactive,  -- inactive in NetSuite
+        case isinactive when 'T' then true when 'F' then false end as is_inactive,  -- inactive in NetSuite; null if not shown
         _deleted_at is not null and _deletion_evidence is distinct from 'absent' as is_deleted,  -- deleted in NetSuite
         coalesce(_deletion_evidence = 'absent', false) as is_missing,  -- no longer shown by NetSuite, without a deletion note
         -- timestamps (UTC)

@@ -88,7 +88,7 @@ def send(folder: str, base_url: str, keys: dict[str, str], count: int, batch: in
     spec = {"target": "suiteprojects.Customer", "source": "customers", "fields": fields}
     workflow, warehouse = Workflow("bench", WorkflowSpec.model_validate(spec)), Warehouse(Path(folder) / "warehouse")
     stage(warehouse, customers=rows(count))
-    with open_suiteprojects(base_url=base_url, **keys) as client:
+    with open_suiteprojects(base_url=base_url, **keys) as client, warehouse.kept_open():
         target, began = SuiteProjectsTarget(client, "Customer", batch=batch), perf_counter()
         make_mart(warehouse, workflow)
         read_target_state(RunContext(warehouse, workflow, target, "bench", client.clock))

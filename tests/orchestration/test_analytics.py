@@ -13,17 +13,23 @@ import polars as pl
 import pytest
 
 from orchestration.cli.tables import tables
+from orchestration.configuration.settings import ROOT
 from resources.sandbox.simulation.day import simulate_day
 from sql import FOLDER, names, statement
 from tests.orchestration.conftest import Home, at_home
 
 PAGE = FOLDER / "analytics" / "README.md"
-EXAMPLES = [
-    example.strip()
-    for block in re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    for example in block.split(";\n")
-    if example.strip()
-]
+GUIDE = ROOT / "docs" / "analysts.md"
+
+
+def examples_of(page: Path) -> list[str]:
+    """Return the statements of a page."""
+    blocks = re.findall(r"```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    return [each.strip() for block in blocks for each in block.split(";\n") if each.strip()]
+
+
+EXAMPLES = [*examples_of(PAGE), *examples_of(GUIDE)]
+ANSWERED = re.findall(r"```sql\n([^`]*?);\n```\n\n\| (.*) \|\n", GUIDE.read_text(encoding="utf-8"))
 MACROS = {
     name for name in names("analytics") if statement("analytics", name).text.startswith("create or replace macro")
 }
@@ -92,6 +98,13 @@ def test_the_key_in_the_header_is_unique(analyst: duckdb.DuckDBPyConnection, nam
 def test_every_example_returns_rows(analyst: duckdb.DuckDBPyConnection, example: str) -> None:
     """The examples run as written, on a read-only file."""
     assert analyst.execute(example).fetchall(), example
+
+
+def test_the_guide_shows_the_answers_of_ten_questions(analyst: duckdb.DuckDBPyConnection) -> None:
+    """Each has the columns of its query."""
+    assert len(ANSWERED) == len(examples_of(GUIDE)) - 4 == 10
+    for query, columns in ANSWERED:
+        assert analyst.sql(query).columns == columns.split(" | "), query
 
 
 def test_the_duckdb_1_5_command_line_runs_every_example(analyst: duckdb.DuckDBPyConnection) -> None:

@@ -142,7 +142,7 @@ def test_a_rejected_record_is_quarantined_until_it_is_corrected(seeded: Home, tm
 
         assert reasons[str(control["id"])][:2] == ("quarantined", "illegal_character")
         assert "company contains a control character" in reasons[str(control["id"])][2]
-        assert reasons[str(doubloons["id"])][:2] == ("quarantined", "rejected_837")
+        assert reasons[str(doubloons["id"])][:2] == ("quarantined", "not_in_list")
         assert reasons[str(lead["id"])][:2] == ("quarantined", "value_not_in_list")
         assert options[str(lengthy["id"])] == ("quarantined", "too_long", "name is longer than 83 characters")
         delivered = {row["externalid"] for row in found[CUSTOMERS]}

@@ -11,10 +11,11 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import dagster as dg
 import pytest
+from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent, DagsterEventType
 
 from orchestration.configuration.settings import ROOT
 from orchestration.dagster_internals import (
@@ -232,6 +233,47 @@ def test_connections_stay_open(instance: dg.DagsterInstance, monkeypatch: pytest
 
     assert opened == []
     assert messages(instance, RUN) == texts("first", 1) + texts("more", 20)
+
+
+def planned(count: int) -> list[dg.EventLogEntry]:
+    """Return events as a run plans them, of the run's file and of the index."""
+    return [
+        dg.EventLogEntry(
+            error_info=None,
+            level=10,
+            user_message="",
+            run_id=RUN,
+            timestamp=float(number),
+            dagster_event=DagsterEvent(
+                DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+                "job",
+                event_specific_data=AssetMaterializationPlannedData(dg.AssetKey(["planned", str(number)])),
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+def test_events_that_are_known_at_once_are_stored_at_once(instance: dg.DagsterInstance) -> None:
+    """All of them, in the run's file and in the index."""
+    instance.event_log_storage.store_event_batch(planned(20))
+
+    assert [entry.timestamp for entry in instance.all_logs(RUN)] == [float(number) for number in range(20)]
+    assert {key.path[1] for key in instance.all_asset_keys()} == {str(number) for number in range(20)}
+    add_events(instance, RUN, 1, "afterwards")
+    assert messages(instance, RUN)[-1] == "afterwards 0"
+
+
+def test_events_that_cannot_be_stored_at_once_are_not_stored_by_half(instance: dg.DagsterInstance) -> None:
+    """Dagster then stores each on its own."""
+    broken = [*planned(3), cast("dg.EventLogEntry", "no event")]
+    with pytest.raises(Exception, match="str"):
+        instance.event_log_storage.store_event_batch(broken)
+
+    assert instance.all_logs(RUN) == []
+    assert instance.all_asset_keys() == []
+    add_events(instance, RUN, 1, "afterwards")
+    assert messages(instance, RUN) == texts("afterwards", 1)
 
 
 @pytest.mark.long

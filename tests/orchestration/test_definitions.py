@@ -231,6 +231,14 @@ def test_a_mart_has_its_column_lineage(daily_run: DailyRun, workflow: str) -> No
 
     assert pairs == set(rows)
     assert len(pairs) > 5
+    for layer, above in (("plan", "mart"), ("sync", "plan")):
+        passed_on = daily_run.metadata(f"{layer}_{workflow}")["dagster/column_lineage"].deps_by_column
+        assert set(lineage) <= set(passed_on), "from NetSuite's column to the target's field"
+        assert {
+            (field, dep.asset_key.to_user_string(), dep.column_name)
+            for field, deps in passed_on.items()
+            for dep in deps
+        } == {(field, f"{above}_{workflow}", field) for field in passed_on}
 
 
 @pytest.mark.parametrize("workflow", [CUSTOMERS, OPTIONS])
@@ -340,7 +348,7 @@ def test_a_mart_with_duplicate_keys_blocks_its_plan(daily_run: DailyRun, tmp_pat
 
     assert not result.success
     assert f"plan_{CUSTOMERS}" not in materialized(result)
-    assert re.search(r"\d+ delivered records share their externalid with another, 0 have none", failure_texts(result))
+    assert re.search(r"\d+ delivered records share their key with another, 0 have none", failure_texts(result))
     assert daily_run.home.warehouse.table(f"plan_{CUSTOMERS}")["plan_id"][0] == before
 
 

@@ -15,6 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from orchestration.cli.main import app
 from orchestration.configuration.secret_names import SECRETS
 from orchestration.configuration.settings import ROOT, SETTINGS
 from orchestration.deploy.dagster_webserver import options
@@ -240,3 +241,27 @@ def test_the_kubernetes_launcher_accepts_the_chart_values() -> None:
     checked = process_config(resolve_to_config_type(K8sRunLauncher.config_type()), config)
 
     assert checked.success, checked.errors
+
+
+def test_the_units_start_commands_that_exist_as_their_own_user() -> None:
+    """On one machine, as the guide installs them; a unit that the guide does not name would not be installed."""
+    guide = (ROOT / "docs" / "connect" / "dagster.md").read_text(encoding="utf-8")
+    services = sorted((DEPLOY / "systemd").glob("*.service"))
+
+    assert {each.stem for each in services} == {"millpond", "millpond-webhook", "millpond-backup"}
+    for unit in services:
+        text = unit.read_text(encoding="utf-8")
+        (command,) = re.findall(r"^ExecStart=.*\.venv/bin/millpond (\S+)", text, re.MULTILINE)
+        assert command in set(app), unit.name
+        assert {"User=millpond", "NoNewPrivileges=yes", "ProtectSystem=strict", "UMask=0077"} <= set(text.splitlines())
+        assert unit.stem in guide
+    assert (DEPLOY / "systemd" / "millpond-backup.timer").exists()
+
+
+def test_the_image_runs_commands_from_its_project_folder() -> None:
+    """An installed copy has neither Dagster's settings nor the workspace, which `millpond ui` reads beside the code."""
+    recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    (folder,) = re.findall(r"^WORKDIR (\S+)$", recipe, re.MULTILINE)
+    (path,) = re.findall(r"PYTHONPATH=(\S+)", recipe)
+
+    assert folder in path.split(":")

@@ -95,6 +95,6 @@ def test_column_comments_are_read_from_the_sql(name: str) -> None:
 
     assert comments == {
         definition.key[0]: "NetSuite internal id; the key of this table",
-        "is_inactive": "inactive in NetSuite",
+        "is_inactive": "inactive in NetSuite; null if not shown",
         "custentity_region": "custom field, with NetSuite's type if known",
     }

@@ -6,17 +6,31 @@ A contact of a customer that is not selected is blocked, and so is the project b
 can change is the decision at the end of the chain. Plans, the console and the command line show the same groups.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import duckdb
 import polars as pl
 
+from assets.delivery.audit.held_query import (
+    NAMES,
+    QUERY,
+    decided_query,
+    holds_any,
+    is_decided,
+    serves_of,
+    since_query,
+)
+from assets.delivery.ledger.ignored import ignored_rows
 from assets.delivery.send.outcomes import PARENT_MISSING
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import HELD, WRITING, Action
 from assets.result_texts import counted, singular
-from assets.warehouse.record_names import named_records
-from resources.warehouse.tables import has_table, quoted, read_frame
+from assets.warehouse.record_names import NO_NAMES, named_records
+from resources.warehouse.masking import QUOTING
+from resources.warehouse.tables import has_table, read_frame
+from resources.warehouse.warehouse import Warehouse
 
 HELD_RECORD_COMMENTS = {
     "workflow": "The workflow.",
@@ -34,6 +48,9 @@ HELD_RECORD_COMMENTS = {
     "root_action": "Decision on that record.",
     "root_code": "Code of the reason of that decision: the root cause.",
     "root_reason": "That reason in words.",
+    "ignored_until": "Last day on which a person ignores the record; null: no one does.",
+    "ignored_by": "Who decided that.",
+    "ignored_note": "The person's reason.",
 }
 HELD_BACK_COMMENTS = {
     "workflow": "The workflow.",
@@ -47,6 +64,8 @@ HELD_BACK_COMMENTS = {
     "since": "Time since when the oldest of them is held back, UTC; null: all are new.",
     "first_ids": "NetSuite ids of the first five.",
 }
+_TYPES = {"since": pl.Datetime("us"), "ignored_until": pl.Date()}
+HELD_RECORD_SCHEMA = pl.Schema({name: _TYPES.get(name, pl.String()) for name in HELD_RECORD_COMMENTS})
 # the state of the record at the end of the chain, as its children see it
 ROOT_STATES = {
     Action.SKIPPED: "is not selected",
@@ -59,43 +78,94 @@ ROOT_STATES = {
     Action.UNCHANGED: "is not active in the target",
 }
 FIRST_IDS = 5
+CAUSE = ("workflow", "source", "action", "root_source", "root_action", "root_code")  # identifies a group of held_back
 
 
 def held_records(
-    con: duckdb.DuckDBPyConnection, workflow: Workflow, workflows: Mapping[str, Workflow], plans: Mapping[str, str]
+    con: duckdb.DuckDBPyConnection,
+    workflow: Workflow,
+    workflows: Mapping[str, Workflow],
+    plans: Mapping[str, str],
+    now: datetime,
 ) -> pl.DataFrame:
-    """Return each record that a workflow holds back, with the decision at the end of its chain of parents.
+    """Return each record that a workflow holds back and that no one ignores, with the decision at the end of its chain.
+
+    The others are in `held_and_ignored`.
 
     Args:
         con: The warehouse.
         workflow: The workflow.
         workflows: All usable workflows by name: parents may be delivered by another one.
         plans: Plan id by workflow; of the others the decisions of their last runs count.
+        now: The time of the ledger, UTC.
 
     Returns:
         HELD_RECORD_COMMENTS, by id.
     """
-    serves = _serves(workflow, workflows)
-    names = [name for name in dict.fromkeys(each for each, _, _ in serves) if _is_decided(con, name, plans)]
-    if workflow.name not in names:
+    found = held_and_ignored(con, workflow, workflows, plans, now)
+    return found.filter(pl.col("ignored_until").is_null())
+
+
+def held_and_ignored(
+    con: duckdb.DuckDBPyConnection,
+    workflow: Workflow,
+    workflows: Mapping[str, Workflow],
+    plans: Mapping[str, str],
+    now: datetime,
+    *,
+    named: bool = True,
+) -> pl.DataFrame:
+    """Return each record that a workflow holds back, also those that people ignore; see `held_records`.
+
+    Without `named`, names are null: to find them for all records takes longer than for a page (`with_names`).
+    """
+    serves = serves_of(workflow, workflows)
+    names = [name for name in dict.fromkeys(each for each, _, _ in serves) if is_decided(con, name, plans)]
+    if workflow.name not in names or not holds_any(con, workflow.name, plans):
         return pl.DataFrame(schema=HELD_RECORD_SCHEMA)
     values: dict[str, object] = {"held": list(HELD), "blocked": Action.BLOCKED.value, "parent": PARENT_MISSING}
     values |= {f"workflow_{number}": name for number, name in enumerate(names)}
     values |= {f"plan_{number}": plans[name] for number, name in enumerate(names) if name in plans}
     values |= {
         "held_workflow": workflow.name,
+        "today": now.date(),
         "serves": [{"workflow": a, "upstream": b, "place": c} for a, b, c in serves],
     }
-    decided = " union all ".join(_decided(number, name, name in plans) for number, name in enumerate(names))
-    query = _QUERY.format(decided=decided, named=named_records(con), since=_since(con))
+    decided = " union all ".join(decided_query(number, name, name in plans) for number, name in enumerate(names))
+    names_of = named_records(con) if named else NO_NAMES
+    query = QUERY.format(decided=decided, named=names_of, since=since_query(con), ignored=ignored_rows(con))
     return read_frame(con, query, values).select(pl.col(name).cast(kind) for name, kind in HELD_RECORD_SCHEMA.items())
+
+
+def with_names(con: duckdb.DuckDBPyConnection, records: pl.DataFrame) -> pl.DataFrame:
+    """Return some of HELD_RECORD_COMMENTS with the names of the records and of those at the end of their chains."""
+    keys = pl.concat(
+        [records.select("source", "source_id"), records.select(source="root_source", source_id="root_source_id")]
+    )
+    values = {name: keys[name].to_list() for name in ("source", "source_id")}
+    names = read_frame(con, NAMES.format(named=named_records(con)), values).cast(pl.String)
+    roots = names.rename({"source": "root_source", "source_id": "root_source_id", "name": "root_name"})
+    found = records.drop("name", "root_name").join(names, on=["source", "source_id"], how="left", maintain_order="left")
+    return found.join(roots, on=["root_source", "root_source_id"], how="left", maintain_order="left").select(
+        records.columns
+    )
+
+
+def without_values(records: pl.DataFrame) -> pl.DataFrame:
+    """Return HELD_RECORD_COMMENTS without names, and with the code for a reason that quotes a value of the record."""
+    none, codes = pl.lit(None, dtype=pl.String), {"reason": "reason_code", "root_reason": "root_code"}
+    quotes = {code: pl.col(code).str.starts_with("rejected") | pl.col(code).is_in(QUOTING) for code in codes.values()}
+    return records.with_columns(
+        *(none.alias(name) for name in ("name", "root_name")),
+        *(pl.when(quotes[code]).then(code).otherwise(name).alias(name) for name, code in codes.items()),
+    )
 
 
 def held_back(records: pl.DataFrame) -> pl.DataFrame:
     """Group HELD_RECORD_COMMENTS by root cause; returns HELD_BACK_COMMENTS, the most records first."""
     own = (pl.col("root_source") == pl.col("source")) & (pl.col("root_source_id") == pl.col("source_id"))
     grouped = records.with_columns(pl.when(~own).then("root_source").alias("root_source")).group_by(
-        "workflow", "source", "action", "root_source", "root_action", "root_code", maintain_order=True
+        *CAUSE, maintain_order=True
     )
     causes = grouped.agg(
         pl.col("root_reason").first(),
@@ -105,6 +175,16 @@ def held_back(records: pl.DataFrame) -> pl.DataFrame:
     )
     ordered = causes.sort("records", "source", "action", "root_code", descending=[True, False, False, False])
     return ordered.select(*HELD_BACK_COMMENTS)
+
+
+def of_cause(records: pl.DataFrame, key: Mapping[str, str]) -> pl.DataFrame:
+    """Return the records with these columns CAUSE; a record that waits for none is its own root."""
+    if records.is_empty():
+        return records
+    own = (pl.col("root_source") == pl.col("source")) & (pl.col("root_source_id") == pl.col("source_id"))
+    rooted = records.with_columns(pl.when(~own).then("root_source").alias("root_source"))
+    kept = [pl.col(name).fill_null("") == key.get(name, "") for name in CAUSE]
+    return records.filter(rooted.select(pl.all_horizontal(kept)).to_series())
 
 
 def cause_texts(causes: pl.DataFrame) -> list[str]:
@@ -145,97 +225,33 @@ def _examples(row: Mapping[str, object]) -> str:
     return f" ({shown}{', …' if row['records'] > FIRST_IDS else ''})"  # type: ignore[operator]
 
 
-def _serves(workflow: Workflow, workflows: Mapping[str, Workflow]) -> Sequence[tuple[str, str, int]]:
-    """Return (workflow, one that delivers its parents, precedence), for the workflow and all above it."""
-    found: dict[tuple[str, str], int] = {}
-    pending, seen = [workflow], {workflow.name}
-    while pending:
-        each = pending.pop()
-        for place, name in enumerate([each.name, *each.spec.upstream]):
-            found[each.name, name] = place
-            if name not in seen and name in workflows:
-                seen.add(name)
-                pending.append(workflows[name])
-    return [(name, other, place) for (name, other), place in found.items()]
+def cause_rows(
+    warehouse: Warehouse, workflows: Mapping[str, Workflow], now: datetime, *, hides: bool
+) -> list[dict[str, Any]]:
+    """Return the causes of all workflows as a report lists them, the most records first; `hides` leaves values out.
+
+    Returns:
+        HELD_BACK_COMMENTS; `cause`: a sentence; `reasons`: the texts with their numbers of records, as limits and
+        fields differ within one cause; the most frequent first.
+    """
+    with warehouse.writer(transaction=False) as con:
+        if not has_table(con, "sync_decisions"):
+            return []
+        found = [held_records(con, each, workflows, {}, now) for each in workflows.values()]
+    records = pl.concat(found) if found else pl.DataFrame(schema=HELD_RECORD_SCHEMA)
+    records = without_values(records) if hides else records
+    rows = held_back(records).to_dicts()
+    for row in rows:
+        of = of_cause(records, {name: row[name] or "" for name in CAUSE})
+        counts = of.group_by("root_reason").len().sort("len", "root_reason", descending=[True, False])
+        row["reasons"] = [(reason or row["root_code"] or "", count) for reason, count in counts.rows()]
+        row["cause"] = waits_for(row)
+    return rows
 
 
-def _is_decided(con: duckdb.DuckDBPyConnection, workflow: str, plans: Mapping[str, str]) -> bool:
-    """Return whether there is a decision of the workflow, and a place to look up the parents of its records."""
-    return workflow in plans or (has_table(con, "sync_decisions") and has_table(con, f"mart_{workflow}"))
-
-
-def _decided(number: int, workflow: str, is_planned: bool) -> str:  # noqa: FBT001
-    """Return the query for a workflow's decisions, with the parent of each record."""
-    columns = "source, source_id, action, reason_code, reason, parent_source, parent_source_id"
-    if is_planned:
-        table = quoted(f"plan_{workflow}")
-        return f"select $workflow_{number} as workflow, {columns} from {table} where plan_id = $plan_{number}"
-    mart = quoted(f"mart_{workflow}")
-    return (
-        "select known.workflow, source, source_id, known.action, known.reason_code, known.reason,"
-        f" parent_source, parent_source_id from sync_decisions as known left join {mart} as mart"
-        f" using (source, source_id) where known.workflow = $workflow_{number} and known.to_run is null"
-    )
-
-
-def _since(con: duckdb.DuckDBPyConnection) -> str:
-    if has_table(con, "sync_decisions"):
-        return (
-            "select workflow, source, source_id, action, reason_code, from_at from sync_decisions where to_run is null"
-        )
-    return (
-        "select '' as workflow, '' as source, '' as source_id, '' as action, '' as reason_code,"
-        " null::timestamp as from_at limit 0"
-    )
-
-
-HELD_RECORD_SCHEMA = {name: pl.Datetime("us") if name == "since" else pl.String for name in HELD_RECORD_COMMENTS}
-# `union` removes rows that were there before, so that a cycle of parents ends the search
-_QUERY = """
-with recursive
-decided as ({decided}),
-serves as (select unnest($serves, recursive := true)),
-above as (
-    select d.workflow, d.source, d.source_id, p.workflow as above_workflow, p.source as above_source,
-        p.source_id as above_id
-    from decided as d
-    join serves as s on s.workflow = d.workflow
-    join decided as p on p.workflow = s.upstream and p.source = d.parent_source and p.source_id = d.parent_source_id
-    where d.action = $blocked and d.reason_code = $parent
-    qualify row_number() over (partition by d.workflow, d.source, d.source_id order by s.place) = 1
-),
-held as (select * from decided where workflow = $held_workflow and action in $held),
-chain as (
-    select source, source_id, workflow as at_workflow, source as at_source, source_id as at_id from held
-    union
-    select chain.source, chain.source_id, above.above_workflow, above.above_source, above.above_id
-    from chain
-    join above on above.workflow = at_workflow and above.source = at_source and above.source_id = at_id
-),
-roots as (
-    select chain.* from chain
-    anti join above on above.workflow = at_workflow and above.source = at_source and above.source_id = at_id
-),
-named as ({named}),
-since as ({since})
-select
-    held.workflow, held.source, held.source_id, own.name, held.action, held.reason_code, held.reason,
-    since.from_at as since,
-    coalesce(root.workflow, held.workflow) as root_workflow,
-    coalesce(root.source, held.source) as root_source,
-    coalesce(root.source_id, held.source_id) as root_source_id,
-    root_named.name as root_name,
-    coalesce(root.action, held.action) as root_action,
-    case when root.source_id is null then held.reason_code else root.reason_code end as root_code,
-    case when root.source_id is null then held.reason else root.reason end as root_reason
-from held
-left join roots on roots.source = held.source and roots.source_id = held.source_id
-left join decided as root
-    on root.workflow = at_workflow and root.source = at_source and root.source_id = at_id
-left join named as own on own.source = held.source and own.source_id = held.source_id
-left join named as root_named on root_named.source = root.source and root_named.source_id = root.source_id
-left join since
-    on since.workflow = $held_workflow and since.source = held.source and since.source_id = held.source_id
-    and since.action = held.action and since.reason_code is not distinct from held.reason_code
-order by held.source, try_cast(held.source_id as bigint), held.source_id
-"""
+def waits_for(row: Mapping[str, Any]) -> str:
+    """Return what the records of a cause wait for: `their customer is not selected`; blank: for no other record."""
+    if not row["root_source"]:
+        return ""
+    whose = "its" if row["records"] == 1 else "their"
+    return f"{whose} {singular(row['root_source'])} {ROOT_STATES[Action(row['root_action'])]}"

@@ -6,16 +6,18 @@ The command line prints it, `--html`, `--csv` and `--json` hand it on, and the c
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from assets.delivery.audit.held_back import cause_texts, held_back, held_records
+from assets.delivery.audit.held_back import cause_texts, held_back, held_records, without_values
+from assets.delivery.audit.value_names import Names, names_of_values
 from assets.delivery.ledger.sealing import unseal
-from assets.delivery.schemas import KEY
+from assets.delivery.schemas import KEY, PARENT
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import WRITING, Action
 from assets.warehouse.record_names import named_records
@@ -29,11 +31,30 @@ ORDER = (Action.CREATE, Action.ADOPT, Action.UPDATE, Action.REACTIVATE, Action.D
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field of a record that is written; both values are null if they are encrypted or hidden."""
+    """One field of a record that is written; both values are null if they are encrypted or hidden.
+
+    Where a value is the id of another record, such as the parent, the names are those of the records.
+    """
 
     field: str
     before: str | None
     after: str | None
+    before_name: str = ""
+    after_name: str = ""
+
+    @property
+    def was(self) -> str:
+        """The value before, as people read it: `EMEA (12)`."""
+        return _shown(self.before, self.before_name)
+
+    @property
+    def becomes(self) -> str:
+        """The value after."""
+        return _shown(self.after, self.after_name)
+
+
+def _shown(value: str | None, name: str) -> str:
+    return f"{name} ({value})" if name and value else name or value or ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +113,11 @@ class PlanReview:
 
 
 def review_plan(
-    warehouse: Warehouse, workflow: Workflow, workflows: Mapping[str, Workflow], plans: Mapping[str, str]
+    warehouse: Warehouse,
+    workflow: Workflow,
+    workflows: Mapping[str, Workflow],
+    plans: Mapping[str, str],
+    now: datetime,
 ) -> PlanReview | None:
     """Return the review of a workflow's plan; None if its rows are no longer kept.
 
@@ -101,19 +126,23 @@ def review_plan(
         workflow: The workflow.
         workflows: All usable workflows by name.
         plans: Plan ids by workflow: that of this workflow, and those that were made with it.
+        now: The time of the ledger, UTC.
     """
     plan_id = plans[workflow.name]
     with warehouse.writer(transaction=False) as con:
         found = read_frame(con, "select * from sync_plans where plan_id = ?", [plan_id]).to_dicts()
         if not found:
             return None
-        held = held_records(con, workflow, workflows, plans)
+        held = held_records(con, workflow, workflows, plans, now)
         counts = read_frame(con, _COUNTS.format(quoted(workflow.plan)), [plan_id]).to_dicts()
         query = _WRITES.format(plan=quoted(workflow.plan), named=named_records(con))
         rows = read_frame(con, query, [plan_id, [each.value for each in WRITING]])
-    read, is_hidden = planned_writes(rows, warehouse)
+        read, is_hidden = planned_writes(rows, warehouse)
+        if not is_hidden:
+            parents = {(source, key): name or "" for source, key, name in rows.select(*KEY, "parent_name").iter_rows()}
+            read = _with_names(read, names_behind(con, workflow, read), parents)
     if warehouse.hides_personal:
-        held = held.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in ("name", "root_name"))
+        held = without_values(held)
     writes = [each for action in ORDER for each in read if each.action == action]
     conflicts = [each for each in read if each.action not in ORDER]
     return PlanReview(found[0], counts, writes, held, conflicts, is_hidden)
@@ -125,9 +154,10 @@ _COUNTS = (
 )
 _WRITES = """
 with named as ({named})
-select plan.*, named.name
+select plan.*, named.name, parent.name as parent_name
 from {plan} as plan
 left join named using (source, source_id)
+left join named as parent on parent.source = plan.parent_source and parent.source_id = plan.parent_source_id
 where plan_id = ? and (action in (select unnest(?::varchar[])) or reason_code = 'conflict')
 order by source, try_cast(source_id as bigint), source_id
 """
@@ -138,6 +168,33 @@ def planned_writes(rows: pl.DataFrame, warehouse: Warehouse) -> tuple[list[Plann
     rows, is_sealed = _unsealed(rows, warehouse.encryption_key)
     hides = warehouse.hides_personal
     return [_write(row, hides=hides) for row in rows.iter_rows(named=True)], hides or is_sealed
+
+
+def names_behind(con: duckdb.DuckDBPyConnection, workflow: Workflow, writes: Iterable[PlannedWrite]) -> Names:
+    """Return the names behind the ids in these records."""
+    fields = [each for write in writes for each in write.fields]
+    return names_of_values(
+        con, workflow, [(each.field, value) for each in fields for value in (each.before, each.after)]
+    )
+
+
+def _with_names(
+    writes: Sequence[PlannedWrite], names: Names, parents: Mapping[tuple[str, str], str]
+) -> list[PlannedWrite]:
+    """Return the records with the names behind their values; a parent may be yet to be created."""
+    named = []
+    for write in writes:
+        above = parents.get((write.source, write.source_id), "")
+        fields = [
+            replace(
+                each,
+                before_name=names.of(each.field, each.before),
+                after_name=(above if each.field == PARENT else "") or names.of(each.field, each.after),
+            )
+            for each in write.fields
+        ]
+        named.append(replace(write, fields=fields))
+    return named
 
 
 def _unsealed(rows: pl.DataFrame, key: str) -> tuple[pl.DataFrame, bool]:

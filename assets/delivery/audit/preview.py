@@ -21,7 +21,7 @@ from assets.delivery.mart.build import today_of, transform_records
 from assets.delivery.mart.lookup import SystemReader, read_lookups
 from assets.delivery.plan.scope import SelectedRecords
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import KEY
+from assets.delivery.schemas import DELIVER, KEY
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action
 from resources.warehouse.tables import columns_of, has_table, insert_frame, quoted, read_frame
 
@@ -84,7 +84,7 @@ def preview_record(run: RunContext, record: Record, *, read_system: SystemReader
             _replace(con, workflow.mart, rows, keys)
             if current is not None:
                 _replace_target(con, workflow.target_state, current)
-            after = _decide(con, run, SelectedRecords(keys), record) if new else Decision()
+            after = _decide(con, run, SelectedRecords(keys), record, new) if new else Decision()
             now = _row(current) if current is not None else {}
             made.append(
                 Preview(workflow.name, record, before, after, _fields(workflow.spec.target_fields, now, old, new))
@@ -146,12 +146,16 @@ def _add_columns(con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str
             con.execute(f"alter table {quoted(table)} add column {quoted(name)} varchar")
 
 
-def _decide(con: duckdb.DuckDBPyConnection, run: RunContext, scope: SelectedRecords, record: Record) -> Decision:
+def _decide(
+    con: duckdb.DuckDBPyConnection, run: RunContext, scope: SelectedRecords, record: Record, new: Mapping[str, Any]
+) -> Decision:
     comparison = scope.comparison(con, run)
     facts = read_ledger_facts(con, run.workflow, run.now)
     prefilter = Prefilter(con, comparison, facts)
     plan = decide(run.workflow.spec, comparison.target, prefilter.read_undecided(), facts)
     found = _row(scope.restrict(plan, prefilter).filter(_is(record)))
+    if not found and new["disposition"] != DELIVER:
+        return Decision(Action.SKIPPED.value, new["reason"] or "")
     if not found:
         return Decision(Action.UNCHANGED.value, "nothing to do for this record")
     return Decision(found["action"], found["reason"] or "")

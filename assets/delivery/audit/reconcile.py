@@ -150,20 +150,20 @@ def _cause(row: Mapping[str, Any], workflow: Workflow) -> str | None:
 
 def _query(workflow: Workflow, key_field: str) -> str:
     """Return the query for the records that differ: the differing fields, and the ledger's facts about each record."""
-    differences = ", ".join(f"case when {test} then {literal(name)} end" for name, test in _tests(workflow))
+    tests = ", ".join(f"case when {test} then {literal(name)} end" for name, test in differences(workflow))
     fields = [f"target_state.{quoted(name)} as {quoted(f'target_{name}')}" for name in workflow.spec.target_fields]
     return _DIFFERING.format(
         mart=quoted(workflow.mart),
         target_state=quoted(workflow.target_state),
         plan=quoted(workflow.plan),
         key=quoted(key_field),
-        differences=differences,
+        differences=tests,
         parents=", ".join(map(literal, [workflow.name, *workflow.spec.upstream])),
         target_fields=", ".join(fields),
     )
 
 
-def _tests(workflow: Workflow) -> Iterator[tuple[str, str]]:
+def differences(workflow: Workflow) -> Iterator[tuple[str, str]]:
     """Yield each kind of difference with its SQL condition."""
     yield MISSING, "target_state.target_id is null"
     yield DUPLICATE, "others.is_duplicate"

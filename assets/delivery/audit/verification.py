@@ -52,6 +52,9 @@ class UnverifiedRows:
         return f"{count}{self.record_type} ({self.reason})"
 
 
+Rows = tuple[list[UnverifiedRows], list[datetime | None]]  # of a record type: not verified, oldest readings
+
+
 @dataclass(frozen=True)
 class Verification:
     """Readings of a workflow's sources.
@@ -83,36 +86,58 @@ class Verification:
         return [*map(str, self.rows), *columns, *([self.outdated] if self.outdated else [])]
 
 
-def read_verification(con: duckdb.DuckDBPyConnection, workflow: Workflow, verify_days: float) -> Verification:
+def read_verification(
+    con: duckdb.DuckDBPyConnection, workflow: Workflow, verify_days: float, known: dict[str, Rows] | None = None
+) -> Verification:
     """Return what of a workflow's sources was read by value.
 
     Args:
         con: The warehouse.
         workflow: The workflow.
         verify_days: Days within which the values of every row are read again; 0: never.
+        known: What other workflows of the same moment found by record type; it is added to.
     """
-    definitions = [statement("staging", table) for table in _staging_tables(workflow)]
-    types = {each.name: each for definition in definitions for each in _record_types(definition)}
+    read = {} if known is None else known
+    types = {each.name: each for each in read_types(workflow)}
     latest = _latest_time(con)
     unverified, oldest = list[UnverifiedRows](), list[datetime | None]()
     for record_type in types.values():
-        found, first = _rows_of(con, record_type, latest, verify_days)
+        if record_type.name not in read:
+            read[record_type.name] = _rows_of(con, record_type, latest, verify_days)
+        found, first = read[record_type.name]
         unverified += found
         oldest += first
-    known = [each for each in oldest if each is not None]
+    dated = [each for each in oldest if each is not None]
     return Verification(
-        through=min(known) if known and len(known) == len(oldest) else None,
+        through=min(dated) if dated and len(dated) == len(oldest) else None,
         rows=unverified,
-        columns={name: NOT_SHOWN for definition in definitions for name in _hidden_columns(con, workflow, definition)},
-        uncompared=dict(_uncompared(workflow)),
+        columns=hidden_columns(con, workflow),
+        uncompared=uncompared_fields(workflow),
         outdated=_outdated(con, workflow),
     )
 
 
-def _staging_tables(workflow: Workflow) -> list[str]:
-    """Return the staging tables that a workflow reads."""
+def read_types(workflow: Workflow) -> list[RecordType]:
+    """Return the record types that a workflow reads, its own and those that it looks up."""
+    types = {each.name: each for definition in _definitions(workflow) for each in _record_types(definition)}
+    return list(types.values())
+
+
+def hidden_columns(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> dict[str, str]:
+    """Return the columns that a workflow reads and that NetSuite does not show, each with the reason."""
+    definitions = _definitions(workflow)
+    return {name: NOT_SHOWN for definition in definitions for name in _hidden_columns(con, workflow, definition)}
+
+
+def uncompared_fields(workflow: Workflow) -> dict[str, str]:
+    """Return the fields that are not compared with the target, and why."""
+    return dict(_uncompared(workflow))
+
+
+def _definitions(workflow: Workflow) -> list[Statement]:
     tables = [record.table for record in workflow.spec.records] + [each.table for each in workflow.spec.lookups]
-    return list(dict.fromkeys(table for table in tables if table.startswith(STAGING_PREFIX)))
+    staged = dict.fromkeys(table for table in tables if table.startswith(STAGING_PREFIX))
+    return [statement("staging", table) for table in staged]
 
 
 def _record_types(definition: Statement) -> Iterator[RecordType]:
@@ -128,14 +153,12 @@ def _latest_time(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return latest
 
 
-def _rows_of(
-    con: duckdb.DuckDBPyConnection, record_type: RecordType, latest: datetime | None, days: float
-) -> tuple[list[UnverifiedRows], list[datetime | None]]:
+def _rows_of(con: duckdb.DuckDBPyConnection, record_type: RecordType, latest: datetime | None, days: float) -> Rows:
     """Return a record type's unverified rows, and the oldest reading of its rows; none without rows."""
     tables = [table for table in record_type.raw_tables if has_table(con, table)]
     if not tables or not _was_read(con, record_type):
         return [UnverifiedRows(record_type.name, UNREAD, 0)], [None]
-    rows = " union all ".join(_readings(con, record_type, table) for table in tables)
+    rows = " union all ".join(readings_of(con, record_type, table) for table in tables)
     old = "read longest ago, and not read again (MILLPOND_VERIFY_DAYS=0)" if not days else f"not read for {days:g} days"
     query = _UNVERIFIED.format(
         rows=rows, log=LOG if latest else "(select null::bigint as reading, null as netsuite_at)"
@@ -158,12 +181,12 @@ dated as (
 )
 select
     reason, count(*), case when count(netsuite_at) = count(*) then min(netsuite_at) end,
-    list(key order by try_cast(key as bigint))[:{EXAMPLES}]
+    list(key order by try_cast(key as bigint)) filter (reason is not null)[:{EXAMPLES}]
 from dated group by reason order by reason
 """
 
 
-def _readings(con: duckdb.DuckDBPyConnection, record_type: RecordType, table: str) -> str:
+def readings_of(con: duckdb.DuckDBPyConnection, record_type: RecordType, table: str) -> str:
     """Return SQL for key, reading and disappearance of the rows that are not known to be deleted."""
     columns = columns_of(con, table)
     reading = READING if READING in columns else "null::bigint"

@@ -3,7 +3,7 @@
 workflow, layer  ->  layer_spec()  ->  workflow_asset(spec, materialize)  ->  an asset, or as_inactive() of it
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -11,12 +11,14 @@ import dagster as dg
 from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
-from assets.failures import dagster_failure
+from assets.failures import dagster_failure, waiting_of
 from assets.target_registry import TARGETS
 
 POOL = "duckdb"
 MODE_TAG = "millpond/mode"  # run tag: import, update or sync
 ACTIVE_TAG = "millpond/active"  # asset tag: whether runs include the asset
+GUARD = "guard"  # the check that stops a plan until a person approves it
+CONSOLE_PLAN = "/console/plans/{}"  # served beside Dagster's pages
 INACTIVE = "inactive"  # kind of the assets of a workflow that is switched off
 
 Materialize = Callable[[dg.AssetExecutionContext], dg.MaterializeResult[Any]]
@@ -65,17 +67,31 @@ def workflow_asset(
         required_resource_keys={"warehouse", *([workflow.spec.connection_name] if connects else [])},
         pool=POOL,
     )
-    def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # Dagster
         state = Switches(context.resources.warehouse.folder).state(workflow)
         if not state.active:
             note = f"nothing was done; `millpond activate {workflow.name}` switches the workflow on"
-            context.log.warning("%s is %s: %s", workflow.name, state.description, note)
-            return _no_operation({"switch": state.description, "action": note}, checks)
+            context.log.info("%s is %s: %s", workflow.name, state.description, note)
+            yield _no_operation({"switch": state.description, "action": note}, checks)
+            return
         with dagster_failure(MappingError, SyncError):
             result = materialize(context)
-        return result._replace(metadata={**(result.metadata or {}), "switch": state.description})
+        yield result._replace(metadata={**(result.metadata or {}), "switch": state.description})
+        _stop_at_guard(result)
 
     return asset
+
+
+def _stop_at_guard(result: dg.MaterializeResult[Any]) -> None:
+    """Fail with the guard's own sentence: the error of a failed blocking check names the check only.
+
+    Raises:
+        Failure: The plan waits for approval.
+    """
+    for each in result.check_results or ():
+        if each.check_name == GUARD and not each.passed:
+            review = CONSOLE_PLAN.format(each.metadata["plan_id"].value)
+            raise waiting_of(str(each.description), str(each.metadata["plan_id"].value), review)
 
 
 def _no_operation(metadata: Mapping[str, str], checks: Sequence[dg.AssetCheckSpec]) -> dg.MaterializeResult[Any]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import dagster as dg
 
-from assets.asset_metadata import column_lineage_metadata, plan_metadata, table_metadata
+from assets.asset_metadata import column_lineage_metadata, passed_on, plan_metadata, table_metadata
 from assets.delivery.audit.damaged import damage_of
-from assets.delivery.component.asset_spec import MODE_TAG, client_of, layer_spec, workflow_asset
+from assets.delivery.certificate.certify import certify_run
+from assets.delivery.component.asset_spec import CONSOLE_PLAN, MODE_TAG, client_of, layer_spec, workflow_asset
 from assets.delivery.component.checks import (
     MART_CHECKS,
     PLAN_CHECKS,
@@ -23,13 +24,14 @@ from assets.delivery.component.checks import (
     plan_gates,
     sync_checks,
 )
-from assets.delivery.component.sync_summary import read_summary, sync_metadata
+from assets.delivery.component.sync_summary import read_summary, report_url, sync_metadata
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.mart.lineage import column_lineage
 from assets.delivery.plan.keep import STAMP_COMMENTS
 from assets.delivery.plan.mode import Mode
 from assets.delivery.plan.planner import make_plan
+from assets.delivery.plan.scope import REFRESH_TAG, Everything
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import MART_COMMENTS, PLAN_COMMENTS
 from assets.delivery.send.apply import SYNC_COMMENTS, SyncResult, run_sync
@@ -136,14 +138,20 @@ def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         run, base_url = _run_context(context, workflow, kind), client_of(context, workflow).base_url
         mode = Mode(context.run.tags.get(MODE_TAG, Mode.SYNC))
-        planned = make_plan(run, mode=mode, base_url=base_url)
+        scope = Everything.of(context.run.tags.get(REFRESH_TAG, ""))
+        planned = make_plan(run, mode=mode, scope=scope, base_url=base_url)
+        if mode is Mode.SYNC:
+            certify_run(run)
         left = run.target.calls_left
         with run.warehouse.writer(transaction=False) as con:
             counts = read_frame(con, _ACTIONS.format(quoted(workflow.plan)), [planned.plan_id])
             return dg.MaterializeResult(
                 metadata={
                     **table_metadata(con, workflow.plan, {**PLAN_COMMENTS, **STAMP_COMMENTS}, planned.records),
+                    "dagster/column_lineage": passed_on(workflow.spec.target_fields, workflow.mart),
                     "plan_id": planned.plan_id,
+                    "review": dg.MetadataValue.url(CONSOLE_PLAN.format(planned.plan_id)),
+                    "report": dg.MetadataValue.url(report_url(run.run_id)),
                     "account": base_url,
                     "calls_needed": planned.estimate.calls,
                     "time_needed": duration(planned.estimate.seconds),
@@ -172,11 +180,12 @@ def sync_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         run = _run_context(context, workflow, kind)
         synced = _send(context, run)
         with run.warehouse.writer(transaction=False) as con:
-            summary = read_summary(con, workflow, run.run_id)
+            summary = read_summary(con, workflow, run.run_id, run.now)
             table = table_metadata(con, workflow.sync, SYNC_COMMENTS)
         return dg.MaterializeResult(
             metadata={
                 **table,
+                "dagster/column_lineage": passed_on(workflow.spec.target_fields, workflow.plan),
                 **{name: count for name, count in synced.counts.items() if count},
                 "account": client_of(context, workflow).base_url,
                 "writes": synced.writes,

@@ -11,17 +11,16 @@ import dagster as dg
 import duckdb
 import polars as pl
 
+from assets.delivery.component.asset_spec import CONSOLE_PLAN, GUARD
 from assets.delivery.component.sync_summary import SyncSummary
 from assets.delivery.plan.guards import Tripped
 from assets.delivery.plan.planner import Planned
-from assets.delivery.schemas import DELIVER
+from assets.delivery.plan.soundness import count_decisions, count_mart
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Action
 from assets.result_texts import duration
-from resources.warehouse.tables import quoted
 
 PARENTS = ("parent_missing", "no_parent")
-CONSOLE_PLAN = "/console/plans/{}"  # served beside Dagster's pages
 LAG_H = 24.0  # a run that ends this long after reading NetSuite delivers outdated data
 
 MART_CHECKS = {
@@ -30,7 +29,7 @@ MART_CHECKS = {
 }
 PLAN_GATES = {
     "one_decision_each": "Every source record has exactly one decision.",
-    "guard": "The plan stays within the workflow's limits; a failed check stops the delivery.",
+    GUARD: "The plan stays within the workflow's limits; a failed check stops the delivery.",
 }
 PLAN_CHECKS = {
     "every_record_fits": "No record waits for a parent, and none has a value that the target would reject: correct it"
@@ -63,46 +62,27 @@ def check_result(
 
 def mart_checks(con: duckdb.DuckDBPyConnection, workflow: Workflow, key_field: str) -> list[dg.AssetCheckResult]:
     """Evaluate MART_CHECKS on the table mart_<workflow>."""
-    mart, key = quoted(workflow.mart), quoted(key_field)
-    blank, shared = con.execute(_KEYS.format(key=key, mart=mart, deliver=DELIVER)).fetchall()[0]
-    tables = " union all ".join(f"select count(*) as n from {quoted(each.table)}" for each in workflow.spec.records)
-    sources, rows, records = con.execute(_ROWS.format(tables=tables, mart=mart)).fetchall()[0]
-    keys = f"{shared} delivered records share their {key_field} with another, {blank} have none"
-    counts = f"{rows} rows for {sources} source records" + ("" if rows == records else ", some more than once")
-    complete = sources == rows == records
+    counts = count_mart(con, workflow, key_field)
+    unusable = counts.blank + counts.shared
     return [
-        check_result("key_is_unique", keys, passed=blank + shared == 0, blank=blank, duplicated=shared),
-        check_result("rows_accounted_for", counts, passed=complete, source_records=sources, mart_rows=rows),
-    ]
-
-
-_KEYS = """
-select
-    cast(coalesce(sum(sharing) filter ({key} is null), 0) as bigint),
-    cast(coalesce(sum(sharing) filter ({key} is not null and sharing > 1), 0) as bigint)
-from (select {key}, count(*) as sharing from {mart} where disposition = '{deliver}' group by all)
-"""
-_ROWS = """
-select cast((select sum(n) from ({tables})) as bigint), count(*), count(distinct (source, source_id)) from {mart}
-"""
+        check_result("key_is_unique", counts.keys, passed=not unusable, blank=counts.blank, duplicated=counts.shared),
+        check_result(
+            "rows_accounted_for", counts.accounted, passed=counts.are_complete, source_records=counts.sources,
+            mart_rows=counts.rows,
+        ),
+    ]  # fmt: skip
 
 
 def plan_gates(con: duckdb.DuckDBPyConnection, workflow: Workflow, planned: Planned) -> list[dg.AssetCheckResult]:
     """Evaluate PLAN_GATES: the stored plan against the mart that it was made from, and the guards."""
-    query = _DECISIONS.format(mart=quoted(workflow.mart), plan=quoted(workflow.plan))
-    expected, records, undecided = con.execute(query, [planned.plan_id]).fetchall()[0]
-    counts = f"{records} of {expected} records, {planned.records} decisions, {undecided} without an action"
-    decided = expected == records == planned.records and not undecided
+    counts = count_decisions(con, workflow, planned.plan_id)
+    passed = counts.are_sound and counts.records == planned.records
     return [
-        check_result("one_decision_each", counts, passed=decided, records=records, undecided=undecided),
+        check_result(
+            "one_decision_each", str(counts), passed=passed, records=counts.records, undecided=counts.undecided
+        ),
         _guard(planned.plan_id, planned.tripped),
     ]
-
-
-_DECISIONS = """
-select (select count(*) from {mart}), count(distinct (source, source_id)), count(*) - count(action)
-from {plan} where plan_id = ?
-"""
 
 
 def _guard(plan_id: str, tripped: Sequence[Tripped]) -> dg.AssetCheckResult:
@@ -113,7 +93,7 @@ def _guard(plan_id: str, tripped: Sequence[Tripped]) -> dg.AssetCheckResult:
     )
     text = " ".join([*(f"{each.reason}." for each in tripped), approval]) if tripped else "within the limits"
     return check_result(
-        "guard", text, passed=not tripped, tripped=dg.MetadataValue.md(listed or "none"), plan_id=plan_id,
+        GUARD, text, passed=not tripped, tripped=dg.MetadataValue.md(listed or "none"), plan_id=plan_id,
         review=dg.MetadataValue.url(CONSOLE_PLAN.format(plan_id)),
     )  # fmt: skip
 

@@ -17,9 +17,9 @@ from assets.delivery.imports.selection import ImportSelection
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import PREVIEW_ROWS, markdown_table
 
-# columns of the preview: ids and reasons, no names
+# columns of the preview: ids and reason codes, no names and no reasons, which may quote a value
 PREVIEWED = (
-    "level", "target_id", "source", "source_id", "parent_source_id", "parent_target_id", "selected_by", "why_not",
+    "level", "target_id", "source", "source_id", "parent_source_id", "parent_target_id", "selected_by", "why_not_code",
 )  # fmt: skip
 
 SELECTING = {

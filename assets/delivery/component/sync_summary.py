@@ -13,6 +13,7 @@ import duckdb
 
 from assets.delivery.audit.damaged import damage_of
 from assets.delivery.ledger.attempts import open_intents
+from assets.delivery.ledger.ignored import NOT_IGNORED, ignored_rows
 from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import HELD, WRITING
@@ -20,7 +21,7 @@ from assets.netsuite.extract.read_warnings import latest_warnings
 from assets.result_texts import PREVIEW_ROWS, changed_fields, markdown_table
 from resources.warehouse.tables import quoted
 
-REPORT_URL = "/reports/run-{}.html"  # served by the sign-in proxy before the webserver
+REPORT_URL = "/reports/run-{}.html"  # served behind the sign-in, before Dagster's pages
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,15 @@ class SyncSummary:
         return (ended - self.read_at).total_seconds() if ended and self.read_at else None
 
 
-def read_summary(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str) -> SyncSummary:
-    """Read the summary of one run."""
+def read_summary(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str, now: datetime) -> SyncSummary:
+    """Read the summary of one run; records that people ignore are left out of what is held back."""
     cursor = con.execute("select * from sync_runs where run_id = ? and workflow = ?", [run_id, workflow.name])
     names, rows = [each[0] for each in cursor.description or ()], cursor.fetchall()
     return SyncSummary(
         run=dict(zip(names, rows[0], strict=True)) if rows else {},
-        held=con.execute(_HELD, [workflow.name]).fetchall(),
+        held=con.execute(
+            _HELD.format(ignored=ignored_rows(con)), {"workflow": workflow.name, "today": now.date()}
+        ).fetchall(),
         changed=con.execute(_CHANGED.format(plan=quoted(workflow.plan)), [run_id, workflow.name]).fetchall(),
         unknown=len(open_intents(con, workflow.name)),
         read_at=con.execute("select min(watermark_at) from sync_watermarks").fetchall()[0][0],
@@ -77,7 +80,7 @@ select action, coalesce(reason_code, ''), count(*) as records,
     array_to_string(
         (list(source_id order by from_position nulls first, from_at, try_cast(source_id as bigint)))[:5], ', '
     )
-from sync_decisions where workflow = ? and to_run is null and action in {HELD}
+from sync_decisions as known where workflow = $workflow and to_run is null and action in {HELD} and {NOT_IGNORED}
 group by action, reason_code order by records desc, action
 """
 _CHANGED = f"""
@@ -88,6 +91,11 @@ order by action, source, try_cast(source_id as bigint) limit {PREVIEW_ROWS}
 """
 
 
+def report_url(run_id: str) -> str:
+    """Return where the server shows the report of a run."""
+    return REPORT_URL.format(run_id[:8])
+
+
 def sync_metadata(summary: SyncSummary, run_id: str, calls_left: int | None) -> dict[str, Any]:
     """Return the summary as metadata: ids, field names and counts, never values."""
     changed = [(*row[:3], changed_fields(row[3]), row[4]) for row in summary.changed]
@@ -95,7 +103,7 @@ def sync_metadata(summary: SyncSummary, run_id: str, calls_left: int | None) -> 
     calls += [] if calls_left is None else [("left for the day", calls_left)]
     read_at = summary.read_at
     return {
-        "report": dg.MetadataValue.url(REPORT_URL.format(run_id[:8])),
+        "report": dg.MetadataValue.url(report_url(run_id)),
         "summary": _table(["outcome", "records"], list(summary.counts.items()), "no records"),
         "changed": _table(["source", "NetSuite id", "action", "fields", "why"], changed, "nothing"),
         "held_back": _table(["state", "cause", "records", "first NetSuite ids"], summary.held, "nothing"),

@@ -41,7 +41,7 @@ def load_workflow(path: Path) -> Workflow:
     found = [
         *_unsupported(spec, kind),
         *_identity(spec, kind),
-        *mismatches(spec, Schemas(tables, kind.may_have, kind.may_look_up)),
+        *mismatches(spec, Schemas(tables, kind.may_have, kind.may_look_up, kind.excluded_by)),
     ]
     if found:
         raise workflow_file_error(path, found)

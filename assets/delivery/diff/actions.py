@@ -10,8 +10,10 @@ from assets.delivery.diff.edits import EDITED_OR_SENT
 from assets.delivery.schemas import (
     BLOCK,
     HOLD,
+    LEFT_SILENTLY,
     LOST_CREATE,
     MANUAL,
+    NEAR,
     OURS,
     QUARANTINE,
     REJECTED_REASON,
@@ -51,10 +53,11 @@ def choose_actions(
     undone = "undone (run {}); not sent again until the NetSuite record or the workflow changes"
     unmonitored = pl.format("differs only in fields that are not monitored: {}", pl.col("unmonitored").list.join(", "))
     cases = [
+        _reported(),
         NOT_SELECTED.case,
         QUARANTINED.case,
         UNREAD.case,
-        Case(pl.col("candidates") > 0, Action.AMBIGUOUS, "several_candidates", _ambiguity()),
+        Case(pl.col("candidates") > 0, Action.AMBIGUOUS, _ambiguity_code(), _ambiguity()),
         Case(pl.col("held"), Action.SKIPPED, "undone", pl.format(undone, pl.col("undone_run").str.head(8))),
         *_retired(target),
         Case(pl.col("blocked_by").is_not_null(), Action.BLOCKED, "parent_missing", pl.col("blocked_by")),
@@ -69,6 +72,16 @@ def choose_actions(
     return decided.with_columns(
         pl.when(pl.col("edited").is_not_null() & ~says_drift).then(as_well).otherwise("reason").alias("reason")
     )
+
+
+def _reported() -> Case:
+    """Return the case of a record that should not be in the target, is active there, and is to be reported."""
+    code = pl.col("reason_code")
+    policy = pl.when(code.is_in(["inactive", "deleted"])).then(code).otherwise(pl.lit("out_of_scope"))
+    advice = "{}, but active in the target: deactivate it there, or set lifecycle.{} to deactivate"
+    when = (pl.col("disposition") == SKIP) & EXISTS & pl.col("target_state.is_active").ne_missing(pl.lit(value=False))
+    when &= ~code.is_in(LEFT_SILENTLY)
+    return Case(when, Action.QUARANTINED, code, pl.format(advice, pl.col("reason"), policy))
 
 
 def _retired(target: TargetShape) -> list[Case]:
@@ -93,9 +106,14 @@ def _not_ours_yet(spec: WorkflowSpec) -> list[Case]:
     rejected = pl.col("rejected_before") & (~EXISTS | DIFFERS)
     by_rule = pl.format("already in the target, matched by {}", pl.col("matched_by"))
     how = pl.when(pl.col("matched_by") == MANUAL).then(pl.lit("linked manually")).otherwise(by_rule)
+    gone = pl.format(
+        "deleted in the target, where it was record {}: `millpond link` with `new` creates it again, or with another"
+        " record's id; or deactivate it in NetSuite", pl.col("deleted_id"),
+    )  # fmt: skip
     uncreated = "not in the target, and this workflow creates no records"
     return [
         Case(rejected, Action.QUARANTINED, code, pl.format(REJECTED_REASON, pl.col("rejected_reason"))),
+        Case(pl.col("gone"), Action.QUARANTINED, "deleted_in_target", gone),
         Case(~EXISTS & pl.lit(not spec.create), Action.SKIPPED, "no_match", uncreated),
         Case(~EXISTS, Action.CREATE, "new", "not in the target yet"),
         Case(~OURS, Action.ADOPT, "matched", how),
@@ -131,16 +149,24 @@ def _unrestored(spec: WorkflowSpec, drifted: pl.Expr) -> list[Case]:
     return [Case(drifted, Action.UNCHANGED, f"drift_{spec.drift}ed", reason)]
 
 
+def _ambiguity_code() -> pl.Expr:
+    return pl.when(pl.col("matched_by") == NEAR).then(pl.lit(NEAR)).otherwise(pl.lit("several_candidates"))
+
+
 def _ambiguity() -> pl.Expr:
     # joined by +, not by pl.format: nested in itself it fails on some frames (polars 2.1)
     claimants = (pl.lit(" (") + pl.col("claimants") + pl.lit(")")).fill_null("")
     same = pl.lit(" the same ") + pl.col("matched_by") + claimants
     other_id = pl.lit(" has a different NetSuite id; confirm the match with `millpond link`")
     several = pl.lit("; choose one with `millpond link`")
+    nearly = "differs in case, spaces or Unicode form only from "
+    which = pl.lit(nearly) + pl.col("claimants") + pl.lit("; choose it with `millpond link`, or `new`, or rename one")
     invalid = "the manually linked record is missing or linked twice; link another one with `millpond link`"
     return (
         pl.when(pl.col("matched_by") == MANUAL)
         .then(pl.lit(invalid))
+        .when(pl.col("matched_by") == NEAR)
+        .then(which)
         .when(pl.col("matched_by") == LOST_CREATE)
         .then(pl.col("claimants") + pl.lit("; choose one with `millpond link`, or `new` if none"))
         .when(pl.col("candidates") == 1)

@@ -37,7 +37,7 @@ def decide(
         PLAN_COLUMNS; as many rows as the mart, parents before children.
     """
     fields = [name for name in spec.target_fields if name in records.mart.columns]
-    records = replace(records, mart=validate(records.mart, target, fields))
+    records = replace(records, mart=validate(records.mart, target, fields, records.target_state))
     matched = match(records.for_matching(spec, target), facts.manual_links, target.key_field, spec)
     matched = recall(records.with_target_rows(matched), facts, spec.version)
     resolved = resolve_parents(matched, facts.upstream, records.parents)

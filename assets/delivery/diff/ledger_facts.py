@@ -3,6 +3,7 @@
 ledger  ->  LedgerFacts  ->  recall()  ->  whether the same values were rejected before, or are held back by an undo
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,20 +13,24 @@ import polars as pl
 from assets.delivery.cases import set_where
 from assets.delivery.ledger.attempts import read_lost_creates, read_rejected
 from assets.delivery.ledger.decisions import read_upstream
-from assets.delivery.ledger.links import read_manual_links
+from assets.delivery.ledger.links import decided_since, read_manual_links
 from assets.delivery.ledger.normalization import request_hash
 from assets.delivery.ledger.undo_holds import read_undo_holds
 from assets.delivery.schemas import (
+    DELETED_SCHEMA,
     DELIVER,
     KEY,
     LOST_CREATE,
     LOST_CREATE_SCHEMA,
     MANUAL_LINK_SCHEMA,
+    NEAR,
+    NEAR_SCHEMA,
     REJECTED_SCHEMA,
     UNDO_HOLD_SCHEMA,
     UPSTREAM_SCHEMA,
 )
 from assets.delivery.spec.workflow import Workflow
+from resources.warehouse.tables import has_table, quoted, read_frame
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class LedgerFacts:
         manual_links: MANUAL_LINK_SCHEMA: target records that a person linked.
         upstream: UPSTREAM_SCHEMA: records of other workflows, which may be parents.
         lost_creates: LOST_CREATE_SCHEMA: records that may exist without our key; not created before a person decides.
+        near: NEAR_SCHEMA: records that are nearly the same as others; not created before a person decides.
+        deleted: DELETED_SCHEMA: records that the target no longer has; empty if the workflow creates them again.
     """
 
     rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_SCHEMA))
@@ -45,6 +52,8 @@ class LedgerFacts:
     manual_links: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MANUAL_LINK_SCHEMA))
     upstream: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=UPSTREAM_SCHEMA))
     lost_creates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LOST_CREATE_SCHEMA))
+    near: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NEAR_SCHEMA))
+    deleted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DELETED_SCHEMA))
 
     @property
     def keys(self) -> pl.DataFrame:
@@ -57,48 +66,82 @@ NO_FACTS = LedgerFacts()
 
 
 def read_ledger_facts(
-    con: duckdb.DuckDBPyConnection, workflow: Workflow, now: datetime, *, rejected: bool = True
-) -> LedgerFacts:
+    con: duckdb.DuckDBPyConnection, workflow: Workflow, now: datetime, *, rejected: bool = True,
+    unverified: Collection[str] = (),
+) -> LedgerFacts:  # fmt: skip
     """Read the facts of a workflow; rejections that are old enough for another attempt are left out.
 
-    Without `rejected` all of them are: a person asked to send the records again.
+    Args:
+        con: An open section.
+        workflow: The workflow; its target was read.
+        now: The time, UTC.
+        rejected: False leaves out all rejections: a person asked to send the records again.
+        unverified: Target ids that could not be looked up, so that it is not known whether they were deleted.
     """
     wait = timedelta(hours=workflow.spec.retry_rejected_after_hours)
+    none, decided = pl.DataFrame(schema=REJECTED_SCHEMA), decided_since(con, workflow.name)
+    known = read_rejected(con, workflow.name, now - wait, now + wait) if rejected else none
     return LedgerFacts(
-        read_rejected(con, workflow.name, now - wait, now + wait) if rejected else pl.DataFrame(schema=REJECTED_SCHEMA),
-        read_undo_holds(con, workflow.name),
+        known.join(decided, on=KEY, how="anti", maintain_order="left"),
+        read_undo_holds(con, workflow.name).join(decided, on=KEY, how="anti", maintain_order="left"),
         read_manual_links(con, workflow.name),
         read_upstream(con, workflow.spec.upstream),
         read_lost_creates(con, workflow.name),
+        deleted=_read_deleted(con, workflow, unverified),
     )
+
+
+def _read_deleted(con: duckdb.DuckDBPyConnection, workflow: Workflow, unverified: Collection[str]) -> pl.DataFrame:
+    """Return the records whose linked target record is gone, and about which no person has decided since."""
+    none = pl.DataFrame(schema=DELETED_SCHEMA)
+    if workflow.spec.deleted_in_target == "recreate" or not has_table(con, workflow.target_state):
+        return none
+    gone = read_frame(
+        con,
+        "select source, source_id, target_id as deleted_id from sync_links as link where workflow = $workflow"
+        f" and target_id not in (select target_id from {quoted(workflow.target_state)} where target_id is not null)"
+        " and not list_contains($unverified, target_id) and not exists (select 1 from sync_manual_links as decided"
+        " where decided.workflow = link.workflow and decided.source = link.source"
+        " and decided.source_id = link.source_id and decided.decided_at >= link.confirmed_at)",
+        {"workflow": workflow.name, "unverified": list(unverified)},
+    )
+    return gone if gone.height else none
 
 
 def recall(matched: pl.DataFrame, facts: LedgerFacts, version: str) -> pl.DataFrame:
     """Add rejected_before and held (bool): the ledger has the same values of the same workflow version.
 
-    A record that a lost create may have made becomes ambiguous, unless it has a match or a person decided.
+    And gone (bool): the record was deleted in the target and is not created again. A record that a lost create may have
+    made, or that is nearly the same as another one, becomes ambiguous, unless it has a match or a person decided.
     """
 
     def same(fact: str) -> pl.Expr:
         unchanged = (pl.col(f"{fact}_hash") == pl.col("payload_hash")) & (pl.col(f"{fact}_version") == version)
         return unchanged.fill_null(value=False)
 
-    matched = _lost(matched, facts)
+    matched = _undecided(matched, facts, facts.lost_creates, LOST_CREATE)
+    matched = _undecided(matched, facts, facts.near, NEAR)
+    matched = matched.join(facts.deleted, on=KEY, how="left", maintain_order="left")
     matched = matched.join(facts.rejected, on=KEY, how="left", maintain_order="left")
     matched = matched.join(facts.undo_holds, on=KEY, how="left", maintain_order="left")
     same_disposition = pl.col("hold_disposition").eq_missing(pl.col("disposition"))
+    unmatched = pl.col("target_id").is_null() & (pl.col("candidates") == 0) & (pl.col("disposition") == DELIVER)
     return matched.with_columns(
-        same("rejected").alias("rejected_before"), (same("hold") & same_disposition).alias("held")
+        (unmatched & pl.col("deleted_id").is_not_null()).alias("gone"),
+        same("rejected").alias("rejected_before"),
+        (same("hold") & same_disposition).alias("held"),
     )
 
 
-def _lost(matched: pl.DataFrame, facts: LedgerFacts) -> pl.DataFrame:
-    undecided = facts.lost_creates.join(facts.manual_links, on=KEY, how="anti")
+def _undecided(matched: pl.DataFrame, facts: LedgerFacts, claims: pl.DataFrame, how: str) -> pl.DataFrame:
+    """Make unmatched records ambiguous that may be others: KEY and the others in words, unless a person decided."""
+    (text,) = (name for name in claims.columns if name not in KEY)
+    undecided = claims.join(facts.manual_links, on=KEY, how="anti")
     matched = matched.join(undecided, on=KEY, how="left", maintain_order="left")
     unmatched = pl.col("target_id").is_null() & (pl.col("candidates") == 0) & (pl.col("disposition") == DELIVER)
-    lost = unmatched & pl.col("lost_create").is_not_null()
-    matched = set_where(matched, lost, candidates=2, matched_by=pl.lit(LOST_CREATE), claimants=pl.col("lost_create"))
-    return matched.drop("lost_create")
+    claimed = unmatched & pl.col(text).is_not_null()
+    matched = set_where(matched, claimed, candidates=2, matched_by=pl.lit(how), claimants=pl.col(text))
+    return matched.drop(text)
 
 
 def retry_edited(compared: pl.DataFrame) -> pl.DataFrame:

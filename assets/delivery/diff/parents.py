@@ -30,7 +30,8 @@ def resolve_parents(matched: pl.DataFrame, upstream: pl.DataFrame, decided: pl.D
     """Give every record its parent's target id, or the reason that blocks it.
 
     Args:
-        matched: Records with their target records; `rejected_before` (bool) says that the target rejected them.
+        matched: Records with their target records; `rejected_before` (bool) says that the target rejected them, `gone`
+            (bool) that they were deleted there and are not created again.
         upstream: UPSTREAM_SCHEMA: parents that other workflows deliver.
         decided: PARENT_SCHEMA: parents that were decided before.
 
@@ -87,7 +88,7 @@ def _resolved(rows: pl.DataFrame) -> pl.DataFrame:
 def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
     """Return PARENT_SCHEMA of decided records."""
     arrives = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null() & (pl.col("candidates") == 0)
-    present = (arrives & ~pl.col("rejected_before")) | (OURS & pl.col("target_id").is_not_null())
+    present = (arrives & ~pl.col("rejected_before") & ~pl.col("gone")) | (OURS & pl.col("target_id").is_not_null())
     state = pl.when(pl.col("disposition") == RETIRE).then(pl.lit(RETIRED)).when(present).then(pl.lit(PRESENT))
     return rows.select(
         pl.col("source").alias("parent_source"),

@@ -167,8 +167,8 @@ class Prefilter:
         valid = " and ".join(f"coalesce(not ({each.when}), true)" for each in rejected)
         self._create(
             self.desired,
-            "select rowid as place, source, source_id, disposition, parent_source, parent_source_id, level,"
-            f" {quoted(target.key_field)} as key, {valid} as is_valid, {self._fields.desired_columns}"
+            "select rowid as place, source, source_id, disposition, reason_code, parent_source, parent_source_id,"
+            f" level, {quoted(target.key_field)} as key, {valid} as is_valid, {self._fields.desired_columns}"
             f" from {quoted(self._comparison.mart)}",
         )
         mapped = target.active_field in self._spec.target_fields

@@ -1,7 +1,7 @@
 """The prefilter's queries; names in braces stand for its tables and for conditions that it shares with `decide`."""
 
 from assets.delivery.diff.parents import ABSENT, PRESENT, RETIRED
-from assets.delivery.schemas import BLOCK, DELIVER, HOLD, QUARANTINE, RETIRE, SKIP
+from assets.delivery.schemas import BLOCK, DELIVER, HOLD, LEFT_SILENTLY, QUARANTINE, RETIRE, SKIP
 
 SELECT_UNCHANGED = f"""
 with
@@ -40,7 +40,9 @@ where
         then actual.target_id is null or (actual.is_active = false and coalesce(actual.is_switched_off, false))
         when '{HOLD}'
         then actual.target_id is null or actual.is_active = false
-        else desired.disposition in ('{SKIP}', '{QUARANTINE}', '{BLOCK}')
+        when '{SKIP}'
+        then actual.target_id is null or actual.is_active = false or desired.reason_code in {LEFT_SILENTLY}
+        else desired.disposition in ('{QUARANTINE}', '{BLOCK}')
     end
 """
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.delivery.errors import SyncError
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.schemas import KEY, OURS
+from assets.delivery.schemas import KEY, LINK_SCHEMA, OURS
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
 from resources.warehouse.tables import quoted, read_frame
@@ -22,7 +22,11 @@ COLUMNS = ("workflow", "source", "source_id", "target_id", "decided_by", "decide
 
 
 def possible_matches(
-    spec: WorkflowSpec, mart: pl.DataFrame, target_state: pl.DataFrame, plan: pl.DataFrame
+    spec: WorkflowSpec,
+    mart: pl.DataFrame,
+    target_state: pl.DataFrame,
+    plan: pl.DataFrame,
+    links: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return the pairs of an unlinked source record and a target record that share an identifying value.
 
@@ -34,13 +38,19 @@ def possible_matches(
         mart: The desired records.
         target_state: The target's records.
         plan: PLAN_COLUMNS: the decisions about the desired records.
+        links: LINK_SCHEMA: what was confirmed since the plan was made as well.
 
     Returns:
         source, source_id, action, reason, target_id (str), agree, differ (lists of fields); best matches first.
     """
     fields = identifying_fields(spec)
-    unlinked = plan.filter(pl.col("action").is_in(UNLINKED)).select(*KEY, "action", "reason")
-    linked = plan.filter(OURS & pl.col("target_id").is_not_null())["target_id"].implode()
+    confirmed = links if links is not None else pl.DataFrame(schema=LINK_SCHEMA)
+    confirmed = confirmed.join(target_state, on="target_id", how="semi")
+    sent = plan.filter(pl.col("action") != Action.AMBIGUOUS).join(confirmed, on=KEY, how="semi")
+    unlinked = plan.filter(pl.col("action").is_in(UNLINKED)).join(sent, on=KEY, how="anti")
+    unlinked = unlinked.select(*KEY, "action", "reason")
+    planned = plan.filter(OURS & pl.col("target_id").is_not_null())["target_id"]
+    linked = pl.concat([planned.cast(pl.String), confirmed["target_id"]]).implode()
     desired = _values(mart.join(unlinked, on=KEY, how="semi"), KEY, fields)
     current = _values(target_state.filter(~pl.col("target_id").is_in(linked)), ["target_id"], fields)
     identifying = current.filter(pl.len().over("field", "value") <= COMMON)
@@ -137,9 +147,19 @@ def _check_free(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
         raise SyncError(f"record {link.target_id} is linked to {source} {source_id}; unlink that one first")
     keyed = con.execute(
         f"select target_id from {plan} where source = ? and source_id = ? and target_id <> ?"
-        " and matched_by in ('external_id', 'link')",
+        " and matched_by = 'external_id'",
         [link.source, link.source_id, link.target_id],
     ).fetchall()
+    # a record that the last run created or adopted is not in its plan
+    keyed = (
+        keyed
+        or con.execute(
+            f"select link.target_id from sync_links as link join {quoted(f'target_{link.workflow}')} as there"
+            " on there.target_id = link.target_id and there.external_id is not null where link.workflow = ?"
+            " and link.source = ? and link.source_id = ? and link.target_id <> ?",
+            [link.workflow, link.source, link.source_id, link.target_id],
+        ).fetchall()
+    )
     if keyed:
         raise SyncError(
             f"the target's record {keyed[0][0]} already carries our key for {link.source} {link.source_id};"

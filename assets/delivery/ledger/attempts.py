@@ -38,8 +38,8 @@ class Attempt(NamedTuple):
     """One row of sync_attempts: one send of one record, in one state.
 
     `image` is JSON of the changed fields before and after, encrypted when a key is set, and stored with the intent
-    only, as are `parent_target_id` and `emptied`; `existing_ids` is stored with the first create of a delivery;
-    `seen_at` is UTC.
+    only, as are `parent_target_id`, `emptied` and `replaced`; `existing_ids` is stored with the first create of a
+    delivery; `seen_at` is UTC.
     """
 
     attempt_id: str
@@ -60,6 +60,7 @@ class Attempt(NamedTuple):
     parent_target_id: str | None = None
     existing_ids: str | None = None
     emptied: str | None = None
+    replaced: str | None = None
 
 
 ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {

@@ -14,9 +14,10 @@ from resources.warehouse.tables import columns_of, has_table, quoted
 
 GUARD = "emptied_slowly"
 
-# what a person applied was accepted, and so was, with a plan that this guard held back, all that came before it
-_EMPTIED = """
-with days as (
+# the attempts of the last days that may have arrived; what a person applied was accepted, and so was, with a plan that
+# the guard held back, all that came before it
+WRITTEN_LATELY = """
+days as (
     select cast(started_at as date) as day
     from sync_runs
     where workflow = $workflow
@@ -37,11 +38,10 @@ since as (
     where workflow = $workflow and decided_by is not null and sent_by is not null and contains(note, $guard)
 ),
 
-emptied as (
-    select source, source_id, target_id
+written as (
+    select *
     from sync_attempts
     where workflow = $workflow and state = 'intent' and action <> 'create'
-        and list_contains(from_json(emptied, '["varchar"]'), $field)
         and position > (select position from since)
         and run_id not in (select run_id from accepted)
         and run_id in (
@@ -53,11 +53,20 @@ emptied as (
             where workflow = $workflow and state in ('rejected', 'not_sent', 'absent')
         )
 )
+"""
+_EMPTIED = f"""
+with {WRITTEN_LATELY},
+
+emptied as (
+    select source, source_id, target_id
+    from written
+    where list_contains(from_json(emptied, '["varchar"]'), $field)
+)
 
 select count(distinct (source, source_id))
 from emptied
-join {target_state} as target_state using (target_id)
-where {field} is null
+join {{target_state}} as target_state using (target_id)
+where {{field}} is null
 """
 
 

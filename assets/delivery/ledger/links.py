@@ -29,9 +29,36 @@ def read_manual_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataF
     return links if links.height else pl.DataFrame(schema=MANUAL_LINK_SCHEMA)
 
 
+_DECIDED_SINCE = """
+select source, source_id
+from sync_manual_links as decided
+where
+    workflow = $workflow
+    and decided_at >= coalesce((
+        select max(seen_at) from sync_attempts as sent
+        where sent.workflow = $workflow and sent.source = decided.source and sent.source_id = decided.source_id
+    ), decided_at)
+    and decided_at >= coalesce((
+        select max(held_at) from sync_undo_holds as held
+        where held.workflow = $workflow and held.source = decided.source and held.source_id = decided.source_id
+    ), decided_at)
+"""
+
+
+def decided_since(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
+    """Return KEY of the records that people linked after all that was sent or undone of them."""
+    found = read_frame(con, _DECIDED_SINCE, {"workflow": workflow})
+    return found if found.height else pl.DataFrame(schema=dict.fromkeys(KEY, pl.String))
+
+
 def value_hash(value: str | None) -> str:
     """Return the fingerprint of one value; blank and null are the same."""
     return hashlib.md5((value or "").encode(), usedforsecurity=False).hexdigest()[:_HASH_LENGTH]
+
+
+def shown_hash(value: str) -> str:
+    """Return SQL for the same fingerprint of a value."""
+    return f"left(md5(coalesce({value}, '')), {_HASH_LENGTH})"
 
 
 def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state: str, keys: pl.DataFrame) -> None:
@@ -48,7 +75,7 @@ def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state:
         return
     con.execute("create or replace temp table _remembered (source varchar, source_id varchar)")
     insert_frame(con, "_remembered", keys.select(KEY))
-    hashes = ", ".join(f"{literal(name)}: left(md5(coalesce({quoted(name)}, '')), {_HASH_LENGTH})" for name in fields)
+    hashes = ", ".join(f"{literal(name)}: {shown_hash(quoted(name))}" for name in fields)
     con.execute(
         f"update sync_links set value_hashes = shown.hashes from (select target_id, cast(to_json({{{hashes}}}) as"
         f" varchar) as hashes from {quoted(target_state)}) as shown where sync_links.workflow = ? and"

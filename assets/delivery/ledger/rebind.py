@@ -7,6 +7,7 @@ from datetime import datetime
 
 import duckdb
 
+from assets.delivery.ledger.certificates import void_certificates
 from assets.delivery.ledger.plans import OPEN_STATES, PlanState
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
@@ -38,7 +39,7 @@ def forget_account(con: duckdb.DuckDBPyConnection, workflow: Workflow, moment: d
     ensure_ledger(con)
     name = workflow.name
     links = int(con.execute("select count(*) from sync_links where workflow = ?", [name]).fetchall()[0][0])
-    for table in ("sync_links", "sync_manual_links", "sync_undo_holds", "sync_normalizations"):
+    for table in ("sync_links", "sync_manual_links", "sync_undo_holds", "sync_normalizations", "sync_ignored"):
         con.execute(f"delete from {table} where workflow = ?", [name])
     con.execute(
         "update sync_decisions set to_run = ?, to_at = ? where workflow = ? and to_run is null", [run_id, moment, name]
@@ -47,6 +48,7 @@ def forget_account(con: duckdb.DuckDBPyConnection, workflow: Workflow, moment: d
         "update sync_plans set state = ?, state_at = ?, note = ? where workflow = ? and state in (?, ?)",
         [PlanState.REJECTED, moment, NOTE, name, *OPEN_STATES],
     )
+    void_certificates(con, moment, NOTE, name)
     values = {"workflow": name, "note": NOTE, "moment": moment, "position": next_position(con)}
     con.execute(_END_ATTEMPTS, values)
     if has_table(con, workflow.target_state):

@@ -201,6 +201,7 @@ def _resolved(
         parent_target_id=None,
         existing_ids=None,
         emptied=None,
+        replaced=None,
         seen_at=run.now,
     )
 

@@ -15,6 +15,7 @@ import duckdb
 
 import sql
 from assets.delivery.errors import PlanError
+from assets.delivery.ledger.certificates import void_certificates
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState
 from assets.delivery.ledger.sequence import last_position
@@ -88,6 +89,7 @@ def record_restore(
     )
     con.execute("update sync_links set restored = ?", [f"{restore.restored_at:%Y-%m-%d %H:%M:%S}"])
     con.execute("delete from sync_inputs")
+    void_certificates(con, moment, restore.text)
 
 
 def unkeyed_in_backup(con: duckdb.DuckDBPyConnection, workflow: str) -> list[str]:
@@ -148,7 +150,7 @@ def _unread(con: duckdb.DuckDBPyConnection, table: str, restore: Restore) -> Ite
         raw_tables = sql.statement("staging", table).reads
         stale = [raw for raw in raw_tables if not _was_read(con, raw, restore)]
         yield from stale
-        if not stale and any(_has_unstaged_rows(con, table, raw) for raw in raw_tables):
+        if not stale and any(has_unstaged_rows(con, table, raw) for raw in raw_tables):
             yield table
 
 
@@ -160,7 +162,8 @@ def _was_read(con: duckdb.DuckDBPyConnection, raw_table: str, restore: Restore) 
     return bool(con.execute(query, [record_type.name, restore.reading]).fetchall())
 
 
-def _has_unstaged_rows(con: duckdb.DuckDBPyConnection, table: str, raw_table: str) -> bool:
+def has_unstaged_rows(con: duckdb.DuckDBPyConnection, table: str, raw_table: str) -> bool:
+    """Return whether a raw table has rows that its staging table does not have yet."""
     if not has_table(con, "stg_builds") or "_extracted_at" not in columns_of(con, raw_table):
         return False
     query = (

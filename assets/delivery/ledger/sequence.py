@@ -1,6 +1,6 @@
 """The ledger's sequence: which of two rows was written first, whatever the machines' clocks show.
 
-last_position(), next_position()  ->  position columns of sync_runs, sync_plans, sync_attempts and sync_decisions
+last_position(), next_position()  ->  position columns of sync_runs, sync_plans, sync_attempts …
 
 Positions are shared by these tables, so rows of different tables compare as well. The warehouse has one writer at a
 time, so reading the last position and writing the next one cannot interleave.
@@ -14,6 +14,7 @@ POSITIONS = (
     ("sync_runs", "position"),
     ("sync_runs", "read_position"),
     ("sync_decisions", "from_position"),
+    ("sync_certificates", "position"),
 )
 
 _LAST = "select coalesce(max(last), 0) from ({})".format(

@@ -12,7 +12,7 @@ from resources.warehouse.tables import ensure_table, insert_frame
 LEDGER_TABLES = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_undo_holds",
     "sync_normalizations", "sync_import_selection", "sync_manual_links", "sync_record_urls", "lineage_columns",
-    "netsuite_reads", "sync_inputs", "sync_restores",
+    "netsuite_reads", "sync_inputs", "sync_restores", "sync_ignored", "sync_certificates", "sync_unverified",
 )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
+from assets.delivery.errors import MappingError
+from assets.delivery.ledger.certificates import losing_certificate
 from assets.delivery.ledger.freshness import record_input, sources_of
 from assets.delivery.ledger.restores import require_reads_since_restore
 from assets.delivery.ledger.tables import ensure_ledger
@@ -23,10 +25,12 @@ from assets.delivery.mart.lookup import Lookups, SystemReader, read_lookups
 from assets.delivery.mart.references import read_references
 from assets.delivery.mart.staging_check import check_shown, check_table
 from assets.delivery.mart.transform import Transform
-from assets.delivery.mart.unread import Unread
+from assets.delivery.mart.typed_values import typed_select
+from assets.delivery.mart.unread import Unread, never_read_columns
 from assets.delivery.schemas import KEY, MART_COLUMNS, MART_COMMENTS
+from assets.delivery.spec.expressions import source_columns
 from assets.delivery.spec.field_mapping import Lookup
-from assets.delivery.spec.needed_columns import needed_columns
+from assets.delivery.spec.needed_columns import needed_columns, rows_that_look_up
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.workflow import Workflow
@@ -64,7 +68,8 @@ def make_mart(
             require_reads_since_restore(con, workflow)
             sources = sources_of(con, workflow)
         lookups, today = read_lookups(warehouse, workflow, read_system), today_of(workflow, clock or WallClock())
-        with warehouse.writer(tuned=True) as con:
+        losing = losing_certificate(warehouse, workflow.name, clock or WallClock(), run_id, MappingError)
+        with losing, warehouse.writer(tuned=True) as con:
             record_input(con, workflow.mart, workflow.name, run_id, sources=sources)
             records = write_mart(con, workflow, lookups, today)
             write_lineage(con, workflow.name, column_lineage(workflow.spec, workflow.name))
@@ -141,7 +146,7 @@ def _check(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> None:
     for record in workflow.spec.records:
         check_table(con, record, workflow.name)
     for record_type, names in needed_columns(workflow).items():
-        check_shown(con, record_type, names, workflow.name)
+        check_shown(con, record_type, names, workflow.name, rows_that_look_up(workflow, record_type))
 
 
 def _transform(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Lookups, today: date) -> Transform:
@@ -152,7 +157,8 @@ def _transform(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Look
     references = read_references(con, {row.reference for row in rows if row.reference})
     unread: dict[Lookup | str, Unread] = dict(chain(lookups.unread.items(), references.unread.items()))
     spec = workflow.spec.with_references(references.ids)
-    return Transform(workflow.name, spec, lookups.lists, unread, levels, today)
+    never_read = {each.source: never_read_columns(con, each.source, source_columns(each, "")) for each in spec.records}
+    return Transform(workflow.name, spec, lookups.lists, unread, never_read, levels, today)
 
 
 def _family(con: duckdb.DuckDBPyConnection, record: RecordMap) -> pl.DataFrame:
@@ -177,11 +183,12 @@ def _transformed(con: duckdb.DuckDBPyConnection, transform: Transform) -> Iterat
 def _parts(con: duckdb.DuckDBPyConnection, table: str) -> Iterator[pl.DataFrame]:
     """Read a table in parts; an empty table is one empty part."""
     end = con.execute(f"select coalesce(max(rowid), 0) from {quoted(table)}").fetchall()[0][0]
+    select = typed_select(con, table)
     for start in range(0, end + 1, PART_ROWS):
-        yield read_frame(con, f"from {quoted(table)} where rowid >= {start} and rowid < {start + PART_ROWS}")
+        yield read_frame(con, f"{select} where rowid >= {start} and rowid < {start + PART_ROWS}")
 
 
 def _updated(con: duckdb.DuckDBPyConnection, record: RecordMap) -> pl.DataFrame:
     ids = "select source_id from _updated where source = ?"
     key = f"cast({quoted(key_column(record.source))} as varchar)"
-    return read_frame(con, f"from {quoted(record.table)} where {key} in ({ids})", [record.source])
+    return read_frame(con, f"{typed_select(con, record.table)} where {key} in ({ids})", [record.source])

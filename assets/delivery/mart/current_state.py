@@ -3,10 +3,14 @@
 Target.read()  ->  read_target_state()  ->  target_<workflow>
 """
 
+from functools import partial
+
 import polars as pl
 
+from assets.delivery.errors import SyncError
 from assets.delivery.ledger.account import check_account
 from assets.delivery.ledger.attempts import last_create
+from assets.delivery.ledger.certificates import losing_certificate
 from assets.delivery.ledger.freshness import record_input
 from assets.delivery.ledger.runs import update_run
 from assets.delivery.ledger.sequence import last_position
@@ -14,6 +18,7 @@ from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.locks import builder_lock
 from assets.delivery.run_context import RunContext
 from assets.delivery.target import TARGET_STATE_COMMENTS
+from resources.errors import IntegrationError
 from resources.failpoints import reach
 from resources.warehouse.tables import describe_table, replace_table
 
@@ -43,12 +48,15 @@ def read_target_state(run: RunContext) -> pl.DataFrame:
     workflow, spec = run.workflow, run.workflow.spec
     with builder_lock(run.warehouse, workflow.target_state):
         started_at, calls_before = run.now, run.target.calls
-        check_account(run)
+        losing = partial(losing_certificate, run.warehouse, workflow.name, run.clock, run.run_id)
+        with losing(IntegrationError, SyncError):
+            check_account(run)
         run.clock.sleep(_unsettled_s(run))
         with run.warehouse.writer() as con:
             ensure_ledger(con)
             read_position = last_position(con)
-        target_state = run.target.read(spec.target_fields)
+        with losing(IntegrationError):
+            target_state = run.target.read(spec.target_fields)
         reach("target_state_read")
         with run.warehouse.writer() as con:
             replace_table(con, workflow.target_state, target_state)

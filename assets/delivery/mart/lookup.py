@@ -10,10 +10,11 @@ import polars as pl
 import polars.selectors as cs
 
 from assets.delivery.errors import MappingError
-from assets.delivery.mart.unread import Unread, is_made_by_runs, was_read
+from assets.delivery.mart.unread import Unread, is_made_by_runs, never_read_columns, was_read
 from assets.delivery.spec.expressions import as_text
 from assets.delivery.spec.field_mapping import Lookup, OnMultiple
 from assets.delivery.spec.record_map import RecordMap
+from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
 from resources.warehouse.tables import columns_of, has_table, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
@@ -83,7 +84,9 @@ def _read(
         if rows.is_empty():
             unknown = is_made_by_runs(lookup.table) and not was_read(con, lookup.table)
             return Unread(f"{lookup.table} has not been read") if unknown else rows
-        return _shown(rows, lookup)
+        source = lookup.table.removeprefix(STAGING_PREFIX)
+        unread = never_read_columns(con, source, columns) if source != lookup.table else {}
+        return Unread(f"NetSuite's {min(unread.values())} was never read") if unread else _shown(rows, lookup)
 
 
 def _shown(rows: pl.DataFrame, lookup: Lookup) -> pl.DataFrame | Unread:

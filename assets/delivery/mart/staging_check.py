@@ -1,6 +1,7 @@
 """Check a record map against its staging table before the mart is made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import duckdb
 
@@ -38,17 +39,32 @@ def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, workflow: str
         )
 
 
-def check_shown(con: duckdb.DuckDBPyConnection, source: str, columns: Iterable[str], where: str) -> None:
+def check_shown(
+    con: duckdb.DuckDBPyConnection,
+    source: str,
+    columns: Iterable[str],
+    where: str,
+    looked_up: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Check that NetSuite shows every column that is needed; its last values, or blanks, would be sent for ever.
+
+    Args:
+        con: An open section.
+        source: The record type.
+        columns: Its columns that are needed.
+        where: The workflow.
+        looked_up: The rows that look columns up, by column.
 
     Raises:
         MappingError: It does not, or no longer.
     """
     missing = sorted(set(columns) & missing_columns(con, source))
     if missing:
+        rows = dict.fromkeys(f"{looked_up[name]}: look-up: " for name in missing if name in looked_up)
         raise MappingError(
-            f"{where}: NetSuite shows no {', '.join(missing)} of {source} to this role; give it access to the field,"
-            " correct its name, or remove the row from the workflow file. `millpond doctor` checks it"
+            f"{where}: {''.join(rows)}NetSuite shows no {', '.join(missing)} of {source} to this role; give it"
+            " access to the field, correct its name, or remove the row from the workflow file. `millpond doctor` checks"
+            " it"
         )
 
 

@@ -3,7 +3,7 @@
 rows of stg_netsuite__<source>  ->  Transform.apply()  ->  rows of mart_<workflow>, see fingerprints.py for two of them
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +15,7 @@ from assets.delivery.mart.disposition import LEVEL, disposition_cases
 from assets.delivery.mart.entities import decoded
 from assets.delivery.mart.hierarchy import family_columns
 from assets.delivery.mart.lookup import ValueLists, with_value_lists
+from assets.delivery.mart.typed_values import typed_parts
 from assets.delivery.mart.unread import Unread
 from assets.delivery.mart.unusable import find_unusable, without
 from assets.delivery.schemas import DELIVER, KEY, MART_COLUMNS
@@ -39,6 +40,7 @@ class Transform:
         spec: The workflow, its references resolved to value lists.
         lists: The value list of each lookup.
         unread: What is unknown of a lookup, or of a workflow that rows refer to.
+        never_read: By source, the record types that were never read, by the column that comes from them.
         levels: See `levels_of`, over all sources of the workflow.
         today: The date of the run.
     """
@@ -47,6 +49,7 @@ class Transform:
     spec: WorkflowSpec
     lists: ValueLists
     unread: Mapping[Lookup | str, Unread]
+    never_read: Mapping[str, Mapping[str, str]]
     levels: pl.DataFrame
     today: date
 
@@ -64,15 +67,19 @@ class Transform:
         Raises:
             MappingError: An expression does not fit the table.
         """
-        table = decoded(table) if self.spec.html_entities == "decode" else table
         resolved = with_value_lists(record, self.lists)
         try:
-            mapped = self._held_apart(resolved, self._with_context(resolved, table))
+            parts = [self._part(resolved, part, misfits) for part, misfits in typed_parts(table)]
         except pl.exceptions.PolarsError as error:
             # the rest of Polars' text, and its own exception, would show the values themselves
             problem = str(error).partition("\n")[0].partition(": [")[0]
             raise MappingError(f"{self._place(record)}: the mapping does not fit {record.table}: {problem}") from None
-        return mapped.select(*MART_COLUMNS, *self.spec.target_fields)
+        return pl.concat(parts).select(*MART_COLUMNS, *self.spec.target_fields)
+
+    def _part(self, record: RecordMap, table: pl.DataFrame, misfits: Collection[str]) -> pl.DataFrame:
+        """Transform rows whose values have the same types; `misfits` are text although their field has a type."""
+        table = decoded(table) if self.spec.html_entities == "decode" else table
+        return self._held_apart(record, self._with_context(record, table), misfits)
 
     def _place(self, record: RecordMap) -> str:
         return f"{self.workflow}.{record.source}"
@@ -84,17 +91,18 @@ class Transform:
         today = pl.lit(self.today, dtype=pl.Date)
         return table.with_columns(today.alias(TODAY), level.fill_null(1).cast(pl.Int32).alias(LEVEL))
 
-    def _held_apart(self, record: RecordMap, table: pl.DataFrame) -> pl.DataFrame:
+    def _held_apart(self, record: RecordMap, table: pl.DataFrame, misfits: Collection[str]) -> pl.DataFrame:
         """Return the mart's columns; records with a value that an expression cannot use are quarantined."""
         try:
             return self._mapped(record, table)
         except pl.exceptions.PolarsError:
-            unusable = find_unusable(record, table)
+            unusable = find_unusable(record, table, misfits)
             if not unusable:
                 raise
         rows = pl.int_range(table.height, eager=True)
         held = {row for numbers in unusable.values() for row in numbers}
-        parts = [self._mapped(record, table.filter(~rows.is_in(held)))]
+        usable = table.filter(~rows.is_in(held))
+        parts = [self._mapped(record, usable)] if usable.height else []
         for places, numbers in unusable.items():
             reduced, case = without(record, places)
             parts.append(self._mapped(reduced, table[numbers], [case], read_by=record))
@@ -117,7 +125,10 @@ class Transform:
         """
         place, null = self._place(record), pl.lit(None, dtype=pl.String)
         values = {row.field: canonical(row_expression(row, place, table), table) for row in record.rows}
-        cases = disposition_cases(record, values, table, self.spec.max_level, self._unread(record), unusable)
+        never_read = self.never_read.get(record.source, {})
+        cases = disposition_cases(
+            record, values, table, self.spec.max_level, self._unread(record), never_read, unusable, lists=self.lists
+        )
         disposition = first_match(cases, Case(ALWAYS, DELIVER, None, None))
         read = (name for name in source_columns(read_by or record, place) if name != TODAY)
         date_dependent = date_dependent_fields(self.spec)

@@ -3,17 +3,19 @@
 lookup, reference  ->  Unread  ->  the disposition `block`, with the reason
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import duckdb
 import polars as pl
 
 from assets.delivery.cases import Case
+from assets.delivery.mart.blanks import TAKEN_FROM
 from assets.delivery.schemas import BLOCK
+from assets.delivery.spec.needed_columns import joined_types
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.netsuite.record_types import record_type_of
-from resources.warehouse.tables import has_table
+from resources.warehouse.tables import has_table, quoted
 
 # layer of a table: the ledger's table and column that have its name, or its workflow's, once it was read
 _RECORDED = {
@@ -56,6 +58,34 @@ def was_read(con: duckdb.DuckDBPyConnection, table: str) -> bool:
         return False
     # a table that the account or the role lacks is staged too, without rows and without a watermark
     return layer != STAGING_PREFIX or _has_row(con, "sync_watermarks", "source_table", record_type_of(name).table)
+
+
+def never_read_columns(con: duckdb.DuckDBPyConnection, source: str, names: Iterable[str]) -> dict[str, str]:
+    """Return those staging columns that come from another record type's tables that are empty and were never read.
+
+    Such a table is there because the account, or the role, lacked it; what was read and is empty has a watermark.
+
+    Args:
+        con: The warehouse.
+        source: The record type of the staging table.
+        names: Columns of that table.
+
+    Returns:
+        The record type, by column.
+    """
+    joined = {name: sorted(joined_types(source, name)) for name in names if name not in TAKEN_FROM}
+    known = {each: _was_never_read(con, each) for types in joined.values() for each in types}
+    return {name: each for name, types in joined.items() for each in types if known[each]}
+
+
+def _was_never_read(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    record_type = record_type_of(name)
+    tables = record_type.raw_tables
+    if not all(has_table(con, table) for table in tables):
+        return False
+    rows = " union all ".join(f"(select 1 from {quoted(table)} limit 1)" for table in tables)
+    is_empty = not con.execute(rows).fetchall()
+    return is_empty and not _has_row(con, "sync_watermarks", "source_table", record_type.table)
 
 
 def _has_row(con: duckdb.DuckDBPyConnection, table: str, column: str, name: str) -> bool:

@@ -4,13 +4,15 @@ record map, rows of its staging table  ->  find_unusable()  ->  the places that 
 failing places  ->  without()  ->  a record map that does not evaluate them, and the case that says so
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 import polars as pl
 
 from assets.delivery.cases import ALWAYS, Case
 from assets.delivery.schemas import QUARANTINE
 from assets.delivery.spec.expressions import canonical, parse, row_expression
+from assets.delivery.spec.field_mapping import FieldRow
 from assets.delivery.spec.record_map import RecordMap
 
 WHERE = "select.where"
@@ -21,20 +23,22 @@ ADVICE = (
 _NOTHING = dict.fromkeys(("from_", "value", "values", "lookup", "reference", "max_length"))
 
 
-def find_unusable(record: RecordMap, table: pl.DataFrame) -> Mapping[tuple[str, ...], Sequence[int]]:
+def find_unusable(
+    record: RecordMap, table: pl.DataFrame, misfits: Collection[str] = ()
+) -> Mapping[tuple[str, ...], Sequence[int]]:
     """Return the row numbers by the places that fail in them: target fields, and WHERE.
 
     Args:
         record: The record map, its lookups and references resolved to value lists.
         table: Rows with all columns that its expressions read.
+        misfits: Columns that are text in these rows, because their values do not fit the type of the field.
 
     Raises:
         PolarsError: An expression fails in a row without any value as well, so it does not fit the table.
     """
     places: dict[int, list[str]] = {}
-    for place, expression in _expressions(record, table):
-        table.clear(1).select(expression)
-        for row in _failing(expression, table, 0):
+    for place, plain in _expressions(record):
+        for row in _failing_rows(plain, table, misfits):
             places.setdefault(row, []).append(place)
     found: dict[tuple[str, ...], list[int]] = {}
     for row, failing in sorted(places.items()):
@@ -51,11 +55,29 @@ def without(record: RecordMap, places: Sequence[str]) -> tuple[RecordMap, Case]:
     return record.model_copy(update={"fields": rows, "select": select}), case
 
 
-def _expressions(record: RecordMap, table: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
+def _expressions(record: RecordMap) -> Iterator[tuple[str, Callable[[pl.DataFrame], pl.Expr]]]:
+    """Yield place and expression over a table; making it fails as well if it does not fit the table."""
     for row in record.rows:
-        yield row.field, canonical(row_expression(row, "", table), table)
-    if record.select.where:
-        yield WHERE, ~parse(record.select.where).fill_null(value=False)
+        yield row.field, partial(_canonical, row)
+    if where := record.select.where:
+        yield WHERE, lambda _: ~parse(where).fill_null(value=False)
+
+
+def _canonical(row: FieldRow, table: pl.DataFrame) -> pl.Expr:
+    return canonical(row_expression(row, "", table), table)
+
+
+def _failing_rows(
+    expression: Callable[[pl.DataFrame], pl.Expr], table: pl.DataFrame, misfits: Collection[str]
+) -> Sequence[int]:
+    """Return the numbers of the rows in which an expression fails: all of them if it does not fit a misfit's text."""
+    try:
+        table.clear(1).select(expression(table))
+    except pl.exceptions.PolarsError:
+        if not misfits:
+            raise
+        return range(table.height)
+    return [*_failing(expression(table), table, 0)]
 
 
 def _failing(expression: pl.Expr, table: pl.DataFrame, start: int) -> Iterator[int]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from assets.delivery.ledger import taken_over
 from assets.delivery.ledger.emptied import GUARD
+from assets.delivery.ledger.taken_over import Taken, digest
 from assets.delivery.schemas import MANUAL, PARENT
 from assets.delivery.spec.policies import Guards, Limit, SlowLimit
 from assets.delivery.target import Action
@@ -20,6 +22,8 @@ FEW_VALUES = 2
 
 # counts the values that fields of our records have in the target
 CountValues = Callable[[Sequence[str]], Mapping[str, int]]
+# counts the records that fields of our records have one value in, which replaced others lately
+CountTaken = Callable[[Sequence[str]], Mapping[tuple[str, str], Taken]]
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def check(
     of: int = 0,
     count_values: CountValues | None = None,
     count_emptied: CountValues | None = None,
+    count_taken: CountTaken | None = None,
 ) -> list[Tripped]:
     """Compare a plan with the workflow's limits.
 
@@ -56,6 +61,7 @@ def check(
         of: The number of all our records, of which percentages are taken, if it is larger than `ours`.
         count_values: Counts the values of fields before the plan; without it a plan is taken to hold all of them.
         count_emptied: Counts the values of fields that the runs of the last days emptied.
+        count_taken: Counts those that they replaced by one and the same.
 
     Returns:
         The limits that the plan exceeds; empty when it may be sent.
@@ -78,6 +84,8 @@ def check(
     found = [*tripped, *_emptied_fields(guards.emptied_field, plan, count_values)]
     if count_emptied:
         found += _emptied_slowly(guards.emptied_slowly, plan, count_values, count_emptied)
+    if count_taken:
+        found += _taken_over(guards.taken_over, plan, count_values, count_taken)
     return [*(each for each in found if each), *_source_guards(guards, records, ours, size_before)]
 
 
@@ -145,11 +153,36 @@ def _emptied_slowly(
     ]  # fmt: skip
 
 
-def _losses(plan: pl.DataFrame) -> list[tuple[str, str | None, int]]:
-    """Return field, value after and number of records of the largest loss of each field."""
+def _taken_over(
+    limit: SlowLimit, plan: pl.DataFrame, count_values: CountValues | None, count_taken: CountTaken
+) -> list[Tripped | None]:
+    """Find the fields in which one value replaces different ones, a few at a time."""
+    replaced = _replacements(plan).drop_nulls("after").group_by("field", "after").agg("before")
+    taken = count_taken(replaced["field"].unique().to_list()) if replaced.height else {}
+    earlier = {(field, after): rows for field, after, rows in replaced.iter_rows() if (field, after) in taken}
+    values = count_values(sorted({field for field, _ in earlier})) if earlier and count_values else {}
+    tripped: dict[str, Tripped | None] = {}
+    for (field, after), before in sorted(earlier.items()):
+        rows = taken[field, after].rows + len(before)
+        if len(taken[field, after].before.union(map(digest, before))) > FEW_VALUES:
+            effect = (
+                f"in the field `{field}` one and the same value would have replaced {rows} different ones of"
+                f" {(total := max(values.get(field, 0), rows))} in the runs of the last {limit.days} days"
+            )
+            tripped[field] = tripped.get(field) or _compare(taken_over.GUARD, limit, rows, total, effect)
+    return [*tripped.values()]
+
+
+def _replacements(plan: pl.DataFrame) -> pl.DataFrame:
+    """Return field, before and after of each change of a value."""
     writes = plan.filter(pl.col("payload").is_not_null())
     replaced = writes.select(pl.col("changes").list.eval(pl.element().filter(_BEFORE.is_not_null())).explode())
-    changes = replaced.drop_nulls().unnest("changes").filter(pl.col("field") != PARENT)
+    return replaced.drop_nulls().unnest("changes").filter(pl.col("field") != PARENT)
+
+
+def _losses(plan: pl.DataFrame) -> list[tuple[str, str | None, int]]:
+    """Return field, value after and number of records of the largest loss of each field."""
+    changes = _replacements(plan)
     groups = changes.group_by("field", "after").agg(pl.len().alias("rows"), pl.col("before").n_unique().alias("values"))
     losses = groups.filter(pl.col("after").is_null() | (pl.col("values") > FEW_VALUES))
     largest = losses.sort("field", "rows", "after", descending=[False, True, False]).unique("field", keep="first")

@@ -3,13 +3,14 @@
 mart_<workflow>, target_<workflow>, ledger  ->  make_plan()  ->  plan_<workflow>, sync_plans
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import polars as pl
 
 from assets.delivery.diff.decide import decide
 from assets.delivery.diff.ledger_facts import read_ledger_facts
+from assets.delivery.diff.near_duplicates import read_near_duplicates
 from assets.delivery.diff.prefilter import Prefilter
 from assets.delivery.imports.selection import unselected
 from assets.delivery.ledger.account import delivered_by_others
@@ -21,6 +22,7 @@ from assets.delivery.ledger.resolution import resolve_intents
 from assets.delivery.ledger.restores import pending_restore
 from assets.delivery.ledger.runs import canary_halts, counts_of, last_run_size, update_run
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.ledger.taken_over import count_taken_over
 from assets.delivery.ledger.unknown_creates import log_unknown_creates
 from assets.delivery.locks import LOCK_TIMEOUT_S, builder_lock, try_writer_lock
 from assets.delivery.plan.exclude import Exclusion, exclude_all
@@ -29,6 +31,7 @@ from assets.delivery.plan.guards import Tripped, canary_guard, check
 from assets.delivery.plan.keep import Stamp, data_version, keep_plan
 from assets.delivery.plan.mode import Mode, creates_of, mode_exclusions
 from assets.delivery.plan.scope import EVERYTHING, Scope
+from assets.delivery.plan.soundness import require_decisions, require_sound_mart
 from assets.delivery.run_context import RunContext
 from assets.delivery.target import Estimate
 from resources.failpoints import reach
@@ -66,6 +69,7 @@ def make_plan(run: RunContext, *, mode: Mode = Mode.SYNC, scope: Scope = EVERYTH
         base_url: The target's base URL, for links to its records.
 
     Raises:
+        PlanError: A record of the mart is there twice, or has no key of its own.
         SyncError: Another run is planning the workflow, or wrote to the target after it was read.
     """
     workflow = run.workflow
@@ -86,16 +90,22 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
     stamp = Stamp.new(run)
     reach("plan_begins")
     with run.warehouse.writer(tuned=True) as con:
+        if scope.kind is PlanKind.SYNC:
+            require_sound_mart(con, run.workflow, run.target.key_field)
         comparison = scope.comparison(con, run)
-        facts = read_ledger_facts(con, run.workflow, stamp.decided_at, rejected=not scope.resends)
+        facts = read_ledger_facts(
+            con, run.workflow, stamp.decided_at, rejected=not scope.resends, unverified=unverified
+        )
         prefilter = Prefilter(con, comparison, facts)
         undecided = prefilter.read_undecided()
-        plan = decide(run.workflow.spec, comparison.target, undecided, facts, monitored=not scope.resends)
+        facts = replace(facts, near=read_near_duplicates(con, run.workflow, undecided))
+        plan = decide(run.workflow.spec, comparison.target, undecided, facts, monitored=scope.monitored)
         # unchanged records write nothing, so only the others need be excluded
         exclusions = [
             *mode_exclusions(plan, mode, undecided.links, unselected(con, run.workflow, creates_of(plan))),
             unverified_creates(plan, undecided.links, unverified),
             Exclusion(delivered_by_others(con, run, plan), "other_workflow", OTHERS),
+            *scope.exclusions(con, run.workflow, plan),
         ]
         plan = scope.restrict(exclude_all(plan, exclusions), prefilter)
         unchanged = prefilter.count_unchanged()
@@ -107,6 +117,7 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
                 key_field=run.target.key_field, of=prefilter.count_linked(),
                 count_values=partial(prefilter.count_values, plan),
                 count_emptied=partial(count_emptied, con, run.workflow, run.workflow.spec.guards.emptied_slowly.days),
+                count_taken=partial(count_taken_over, con, run.workflow, run.workflow.spec.guards.taken_over.days),
             ),
             *canary_guard(plan, canary_halts(con, run.workflow.name, stamp.workflow_version)),
         ]  # fmt: skip
@@ -114,6 +125,8 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
         version = data_version(con, comparison.mart)
         estimate = keep_plan(con, run, plan, stamp, scope.kind, tripped=tripped, data_version=version)
         prefilter.write_unchanged(run.workflow.plan, asdict(stamp))
+        if scope.kind is PlanKind.SYNC:
+            require_decisions(con, run.workflow, stamp.plan_id)
         values = {"state": "planned", "source_records": records, **current, **counts_of(plan, unchanged)}
         update_run(con, run.run_id, run.workflow.name, values, calls=run.target.calls - calls)
     reach("plan_kept")

@@ -5,6 +5,7 @@ scope  ->  comparison()  ->  the tables to compare  ->  decide()  ->  restrict()
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import duckdb
@@ -14,17 +15,52 @@ from assets.delivery.diff.prefilter import Comparison, Prefilter
 from assets.delivery.ledger.freshness import require_current
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.plan.exclude import Exclusion
 from assets.delivery.plan.existence_check import find_unlisted
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import DELIVER, KEY, RETIRE, TargetShape
-from resources.warehouse.tables import insert_frame, quoted
+from assets.delivery.spec.sources import key_column
+from assets.delivery.spec.workflow import Workflow
+from resources.warehouse.tables import columns_of, insert_frame, quoted, read_frame
+
+REFRESH_TAG = "millpond/full_refresh"  # run tag of a full refresh: ALL_RECORDS, or the moment since which
+ALL_RECORDS = "all"
 
 
+@dataclass(frozen=True)
 class Everything:
-    """All records of the workflow."""
+    """All records of the workflow.
 
-    kind = PlanKind.SYNC
-    resends = False
+    Attributes:
+        full: A full refresh: fields that are not monitored count as well.
+        since: Write only records that changed in NetSuite at or after this moment, UTC, and those above them.
+    """
+
+    full: bool = False
+    since: datetime | None = None
+    resends: ClassVar = False
+    kind: ClassVar = PlanKind.SYNC
+
+    @classmethod
+    def of(cls, tag: str) -> "Everything":
+        """Return the scope that a run's tag REFRESH_TAG asks for: blank, `all` or a moment."""
+        since = datetime.fromisoformat(tag) if tag not in {"", ALL_RECORDS} else None
+        if since is not None and since.tzinfo is not None:
+            since = since.astimezone(UTC).replace(tzinfo=None)
+        return cls(full=bool(tag), since=since)
+
+    @property
+    def monitored(self) -> bool:
+        """False if a record that differs only in fields that are not monitored is to be written."""
+        return not self.full
+
+    def exclusions(self, con: duckdb.DuckDBPyConnection, workflow: Workflow, plan: pl.DataFrame) -> list[Exclusion]:
+        """Return the records of a plan that did not change since the moment; deletions have no date and stay in."""
+        if self.since is None:
+            return []
+        changed = changed_since(con, workflow, self.since)
+        reason = f"not changed in NetSuite since {self.since:%Y-%m-%d %H:%M} UTC; a run without --since sends it"
+        return [Exclusion(plan.select(KEY).join(changed, on=KEY, how="anti"), "not_changed_since", reason)]
 
     def require_current(self, run: RunContext) -> Mapping[str, object]:
         """Return the columns of sync_runs that say from which state of the target this run plans.
@@ -66,6 +102,15 @@ class SelectedRecords:
     resends: bool = False
     kind: ClassVar = PlanKind.REALTIME
     table: ClassVar = "_selected"
+
+    @property
+    def monitored(self) -> bool:
+        """False if a record that differs only in fields that are not monitored is to be written."""
+        return not self.resends
+
+    def exclusions(self, con: duckdb.DuckDBPyConnection, workflow: Workflow, plan: pl.DataFrame) -> list[Exclusion]:  # noqa: ARG002
+        """Return nothing: the records were selected."""
+        return []
 
     def require_current(self, run: RunContext) -> Mapping[str, object]:  # noqa: ARG002
         """Return nothing: mart and target state of the selected records were just read."""
@@ -116,6 +161,36 @@ class SelectedRecords:
 Scope = Everything | SelectedRecords
 EVERYTHING = Everything()
 
+_ABOVE = """
+with recursive chosen as (
+    select mart.source, mart.source_id, mart.parent_source, mart.parent_source_id
+    from {mart} as mart semi join {changed} as changed using (source, source_id)
+    union
+    select above.source, above.source_id, above.parent_source, above.parent_source_id
+    from chosen join {mart} as above
+        on above.source = chosen.parent_source and above.source_id = chosen.parent_source_id
+)
+select source, source_id from chosen
+"""
+
+
+def changed_since(con: duckdb.DuckDBPyConnection, workflow: Workflow, since: datetime) -> pl.DataFrame:
+    """Return KEY of the records that changed in NetSuite since a moment, or may have, and of those above them."""
+    con.execute("create or replace temp table _changed_since (source varchar, source_id varchar)")
+    for record in workflow.spec.records:
+        columns, key = columns_of(con, record.table), f"cast({quoted(key_column(record.source))} as varchar)"
+        dated = (
+            "modified_at is null or modified_at >= ? or is_deleted"
+            if "modified_at" in columns
+            else "?::timestamp is not null"
+        )
+        gone = " or is_missing" if "is_missing" in columns else ""
+        con.execute(
+            f"insert into _changed_since select ?, {key} from {quoted(record.table)} where {dated}{gone}",
+            [record.source, since],
+        )
+    return read_frame(con, _ABOVE.format(mart=quoted(workflow.mart), changed="_changed_since"))
+
 
 def _shares_value(columns: Sequence[tuple[str, str]], table: str) -> str:
     """Return the condition that one of (column, column of a table) has a value of that table, in any case."""
@@ -125,4 +200,5 @@ def _shares_value(columns: Sequence[tuple[str, str]], table: str) -> str:
 
 
 def _shape(run: RunContext) -> TargetShape:
-    return TargetShape(run.target.key_field, run.target.active_field, run.target.fields())
+    accepted = run.target.accepted(run.workflow.spec.target_fields)
+    return TargetShape(run.target.key_field, run.target.active_field, accepted)

@@ -17,7 +17,7 @@ from assets.delivery.ledger.account import bind_account
 from assets.delivery.ledger.attempts import created_since, creates_without_outcome
 from assets.delivery.ledger.decisions import read_upstream, write_decisions
 from assets.delivery.ledger.freshness import advance_target_state, made_by, require_tables, updated_in_real_time
-from assets.delivery.ledger.links import confirm_restored, read_links, remember_values
+from assets.delivery.ledger.links import confirm_restored, read_links, read_manual_links, remember_values
 from assets.delivery.ledger.normalization import record_normalizations
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState, StoredPlan
@@ -44,6 +44,7 @@ from assets.delivery.send.staleness import (
     EXISTS,
     MAY_EXIST,
     STALE,
+    exclude_decided,
     exclude_stale,
     exclude_updated_in_real_time,
     only_parts,
@@ -182,6 +183,8 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
             plan = opened(rows, asdict(stored), run.cipher)  # in the transaction: a plan of another key is not taken
         except EncryptionError as error:
             raise PlanError(f"{workflow.name}: plan {stored.plan_id}: {error}; otherwise make a new one") from error
+        if stored.kind != PlanKind.UNDO:
+            plan = exclude_decided(plan, read_manual_links(con, workflow.name))
         if not plan_id:  # an applied plan is compared with the current target instead
             plan = exclude_updated_in_real_time(plan, updated_in_real_time(con, stored))
         values = {"state": "sending", "plan_id": stored.plan_id, "started_at": began, "source_records": plan.height}

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from assets.delivery.ledger.normalization import request_hash
+from assets.delivery.ledger.taken_over import replaced_fields
 from assets.delivery.ledger.unkeyed import plain_name
 from assets.delivery.schemas import KEY, PARENT, SourceKey
 from assets.delivery.target import WRITING, Action
@@ -31,7 +32,8 @@ class Step:
     `image` is JSON of the changes before and after, from which an undo is made; `request_hash` is its fingerprint,
     which the ledger shows instead of the values. `restores` marks a value that was edited in the target or changed by
     it. `below` is the target id of the parent that a record keeps unless its parent is
-    among the changes. `emptied` is JSON of the fields that lose their value.
+    among the changes. `emptied` is JSON of the fields that lose their value, `replaced`
+    of what is kept of values that others replace.
     """
 
     key: SourceKey
@@ -48,6 +50,7 @@ class Step:
     restores: bool = False
     below: str | None = None
     emptied: str | None = None
+    replaced: str | None = None
 
 
 def plan_steps(plan: pl.DataFrame) -> list[Step]:
@@ -85,6 +88,7 @@ def _step(row: Mapping[str, Any]) -> Step:
         restores=row["reason_code"] in RESTORED,
         below=None if action is Action.CREATE else row["parent_target_id"],
         emptied=_emptied(changes),
+        replaced=replaced_fields(changes),
     )
 
 

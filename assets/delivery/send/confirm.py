@@ -41,7 +41,7 @@ def links_of(
     Returns:
         The columns of sync_links.
     """
-    outcomes = delivery.confirmed()
+    outcomes, fields = delivery.confirmed(), run.workflow.spec.target_fields
     confirmed = keys_frame(outcomes)
     sent = []
     for row in plan.join(confirmed, on=KEY, how="semi").iter_rows(named=True):
@@ -54,7 +54,7 @@ def links_of(
             **key._asdict(), "target_id": outcome.target_id, "parent_target_id": write.parent_id,
             "matched_by": row["matched_by"] or "created",
             "payload_hash": row["payload_hash"] if as_mapped and not inactive else None,
-            "target_hash": None if inactive else target_hash(actual, run.workflow.spec.target_fields),
+            "target_hash": None if inactive else target_hash(actual, fields),
         })  # fmt: skip
     links = pl.DataFrame(sent, schema=dict.fromkeys(_SENT_COLUMNS, pl.String))
     unchanged = _unchanged_links(plan.join(confirmed, on=KEY, how="anti"), known, as_mapped=as_mapped)

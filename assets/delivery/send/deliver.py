@@ -19,7 +19,7 @@ from assets.delivery.ledger.unkeyed import LostCreate, Possible, format_existing
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT, SourceKey
 from assets.delivery.send.batches import Step, batches, parent_ids, plan_steps, with_parent
-from assets.delivery.send.outcomes import PARENT_MISSING, SEVERAL, Delivery, deferred_reason
+from assets.delivery.send.outcomes import PARENT_MISSING, SEVERAL, Delivery, deferred_reason, with_own_ids
 from assets.delivery.send.read_back import confirmation_of, mismatches, read_back
 from assets.delivery.send.unexplained import judge_unexplained
 from assets.delivery.target import UNFINISHED, Action, Outcome, Target, Verdict, Write
@@ -116,7 +116,7 @@ class _Sender:
         if not ready:
             return
         self._intend(ready)
-        outcomes = self._send([write for _, write in ready])
+        outcomes = with_own_ids([write for _, write in ready], self._send([write for _, write in ready]))
         reach("answers_read")
         self.delivery.writes |= {step.key: write for step, write in ready}
         outcomes = self._resolve_unknown(ready, outcomes)
@@ -270,7 +270,10 @@ class _Sender:
         """Commit the intents of this batch together with the outcomes of the previous one."""
         self._pending += [
             self._attempt(step, AttemptState.INTENT, Outcome(Verdict.UNKNOWN))._replace(
-                parent_target_id=write.parent_id, existing_ids=self._existing_ids(write), emptied=step.emptied
+                parent_target_id=write.parent_id,
+                existing_ids=self._existing_ids(write),
+                emptied=step.emptied,
+                replaced=step.replaced,
             )
             for step, write in ready
         ]

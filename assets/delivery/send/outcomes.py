@@ -3,6 +3,8 @@
 deliver  ->  Delivery  ->  .decisions(plan)  ->  sync_<workflow>, sync_decisions
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 
@@ -34,6 +36,23 @@ def stop_text(stop: Exception | None) -> str | None:
     if isinstance(stop, QuotaExhaustedError):
         return f"{deferred_reason(stop)} ({stop})"
     return str(stop) if stop else None
+
+
+def with_own_ids(writes: Sequence[Write], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes; creates that were answered with one and the same id are not identified by it."""
+    created = [
+        each.target_id
+        for write, each in zip(writes, outcomes, strict=True)
+        if write.action is Action.CREATE and each.verdict is Verdict.CONFIRMED and each.target_id
+    ]
+    shared = {target_id for target_id, times in Counter(created).items() if times > 1}
+    reason = "the response has the same id for several records"
+    return [
+        Outcome(Verdict.UNKNOWN, reason=reason)
+        if write.action is Action.CREATE and each.verdict is Verdict.CONFIRMED and each.target_id in shared
+        else each
+        for write, each in zip(writes, outcomes, strict=True)
+    ]
 
 
 @dataclass

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.delivery.errors import SyncError
 from assets.delivery.plan.exclude import exclude
-from assets.delivery.schemas import DELIVER, KEY, PARENT, SourceKey, keys_frame
+from assets.delivery.schemas import DELIVER, KEY, MANUAL, PARENT, SourceKey, keys_frame
 from assets.delivery.target import WRITING, Action, Target
 from assets.result_texts import did_you_mean
 
@@ -23,6 +23,7 @@ MAY_EXIST = (
     "not sent: an earlier create without a response may have made it; the next plan looks for it in the target",
 )
 
+DECIDED = ("stale_target", "not sent: a person decided which record it is after the plan was made")
 EXISTS = ("stale_target", "not sent: a later run created it")
 
 Row = Mapping[str, Any]
@@ -111,6 +112,26 @@ def exclude_stale(plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataF
 def exclude_updated_in_real_time(plan: pl.DataFrame, keys: Collection[SourceKey]) -> pl.DataFrame:
     """Exclude records that a real-time run sent after the plan's target state was read."""
     return exclude(plan, keys_frame(keys), "stale_target", "superseded by a real-time update")
+
+
+def exclude_decided(plan: pl.DataFrame, manual_links: pl.DataFrame) -> pl.DataFrame:
+    """Exclude records for which a person chose another target record, or none, after the plan was made.
+
+    Args:
+        plan: PLAN_COLUMNS, not of an undo.
+        manual_links: MANUAL_LINK_SCHEMA.
+    """
+    chosen = manual_links.with_columns(pl.lit(value=True).alias("_decided"))
+    rows = plan.join(chosen, on=KEY, how="left", maintain_order="left")
+    is_decided, other = (
+        pl.col("_decided").fill_null(value=False),
+        pl.col("manual_target_id").ne_missing(pl.col("target_id")),
+    )
+    linked = is_decided & pl.col("manual_target_id").is_not_null() & other & (pl.col("action") != Action.DEACTIVATE)
+    unmatched = pl.col("action") == Action.ADOPT
+    none = unmatched & is_decided & pl.col("manual_target_id").is_null()
+    withdrawn = unmatched & (pl.col("matched_by") == MANUAL) & ~is_decided
+    return exclude(plan, rows.filter(linked | none | withdrawn).select(KEY).unique(), *DECIDED)
 
 
 def _stale(

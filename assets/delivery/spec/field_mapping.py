@@ -26,10 +26,14 @@ class Lookup(Strict):
     then: "Lookup | None" = Field(None, description="A second lookup, of the value that the first one found.")
 
     @property
+    def own(self) -> str:
+        """The lookup without the one that follows: `table.return by column`."""
+        return f"{self.table}.{self.return_} by {self.by}"
+
+    @property
     def description(self) -> str:
         """The lookup as people read it: `table.return by column, then …`."""
-        own = f"{self.table}.{self.return_} by {self.by}"
-        return f"{own}, then {self.then.description}" if self.then else own
+        return f"{self.own}, then {self.then.description}" if self.then else self.own
 
     @property
     def chain(self) -> "list[Lookup]":

@@ -48,6 +48,23 @@ def columns_read(workflow: Workflow) -> dict[str, set[str]]:
     return found
 
 
+def rows_that_look_up(workflow: Workflow, source: str) -> dict[str, str]:
+    """Return the rows whose look-ups read a column of a source's table, by column: `row of currency`."""
+    table, found = STAGING_PREFIX + source, defaultdict[str, dict[str, None]](dict)
+    for row in (row for record in workflow.spec.records for row in record.rows if row.lookup):
+        for each in row.lookup.chain if row.lookup else ():
+            for column in (each.by, each.return_) if each.table == table else ():
+                found[column][row.field] = None
+    return {column: f"row of {', '.join(fields)}" for column, fields in found.items()}
+
+
+def joined_types(source: str, name: str) -> set[str]:
+    """Return the other record types from which a staging column takes its value."""
+    columns = _extracted(source)
+    behind = _columns_behind(source).get(name, set()) if not is_custom_field(name) else set()
+    return {columns[each][0] for each in behind if each in columns} - {source}
+
+
 def _only_origin(source: str, name: str) -> Iterator[tuple[str, str]]:
     """Yield record type and column of the only column from which a staging column comes, apart from keys."""
     columns = _extracted(source)

@@ -27,21 +27,23 @@ class Select(Strict):
 class Lifecycle(Strict):
     """The policy for target records whose source record is no longer live."""
 
-    inactive: Policy = "deactivate"
-    deleted: Policy = "deactivate"
-    out_of_scope: Policy = "report"
+    inactive: Policy = Field(
+        "deactivate", description="Records that are inactive in NetSuite: deactivate ours, or only report them."
+    )
+    deleted: Policy = Field("deactivate", description="Records that NetSuite has deleted.")
+    out_of_scope: Policy = Field("report", description="Records that `select` no longer includes.")
     missing: Policy | Literal["hold"] = Field(
         "hold",
         description="Records that NetSuite no longer shows although it has no deletion note of them: the role may have"
-        " lost access. hold: the target's record stays as it is until a person decides.",
+        " lost access. hold: the target's record stays as it is until a person decides; report: it stays, silently.",
     )
 
 
 class MatchRule(Strict):
     """A rule that recognizes existing target records by one field."""
 
-    field: str
-    ignore_case: bool = False
+    field: str = Field(description="Target field whose value must agree; a row of `fields` maps it.")
+    ignore_case: bool = Field(default=False, description="Upper and lower case count as the same.")
     id_field: str | None = Field(
         None, description="Field of the target record, besides the key field, that may contain a NetSuite id."
     )
@@ -83,8 +85,8 @@ class SlowLimit(Limit):
 class Guards(Strict):
     """Limits on the changes of one run; a plan beyond them needs approval."""
 
-    deactivate: Limit = Limit(percent=5, rows=50)
-    reactivate: Limit = Limit(percent=20, rows=200)
+    deactivate: Limit = Field(Limit(percent=5, rows=50), description="Records that would be deactivated.")
+    reactivate: Limit = Field(Limit(percent=20, rows=200), description="Records that would be reactivated.")
     update: Limit = Field(Limit(), description="Records that would be updated; by default any number.")
     create: Limit = Field(Limit(), description="Records that would be created; by default any number.")
     clear_values: Limit = Field(Limit(percent=1, rows=20), description="Records that would lose the value of a field.")
@@ -94,6 +96,11 @@ class Guards(Strict):
     emptied_slowly: SlowLimit = Field(
         SlowLimit(percent=10, rows=100),
         description="Values of one field that became blank in the runs of the last `days`, of those it had.",
+    )
+    taken_over: SlowLimit = Field(
+        SlowLimit(percent=20, rows=200),
+        description="Different values of one field that one and the same replaced in the runs of the last `days`, of"
+        " those it has.",
     )
     key_change: Limit = Field(
         Limit(percent=0, rows=0, floor=0), description="Records whose key in the target would change."

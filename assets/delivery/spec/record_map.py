@@ -12,13 +12,15 @@ class RecordMap(Strict):
     """One source table and how its records become target records."""
 
     source: str = Field(description="Staging table without its prefix: `customers` reads stg_netsuite__customers.")
-    select: Select = Select()
-    fields: list[FieldRow] = Field(min_length=1)
+    select: Select = Field(Select(), description="The source records that take part.")
+    fields: list[FieldRow] = Field(min_length=1, description="The mapping: a row for each target field.")
     parent: dict[str, str] | None = Field(
         None, description="Source of the parent record and the column with its id, in order of preference."
     )
     parent_required: bool = Field(default=False, description="A record without a parent is quarantined.")
-    lifecycle: Lifecycle = Lifecycle()
+    lifecycle: Lifecycle = Field(
+        Lifecycle(), description="What happens to target records whose source record is no longer live."
+    )
 
     @model_validator(mode="after")
     def _usable(self) -> "RecordMap":

@@ -126,7 +126,7 @@ def _check_node(node: exp.Expr) -> None:
         raise MappingError("each record must have one value, which depends on its own columns only")
     if isinstance(node, exp.Anonymous):
         if node.name.lower() not in _UNPARSED:
-            raise MappingError(f"no function `{node.name}`; docs/workflows.md lists the functions")
+            raise MappingError(f"no function `{node.name}`; docs/workflows/sql.md lists the functions")
     elif isinstance(node, exp.Column) and node.table:
         raise MappingError(f"name the column alone, without `{node.table}.`")
     elif isinstance(node, exp.Column) and node.name.startswith(("^", "*")):
@@ -137,7 +137,7 @@ def _check_node(node: exp.Expr) -> None:
         raise MappingError(f"a decimal has 1 to at most {MAX_DIGITS} digits, and no more of them after the point")
     elif type(node) not in {*_SYNTAX, *_FUNCTIONS}:
         name = node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__
-        raise MappingError(f"`{name}` is not supported; docs/workflows.md lists the functions")
+        raise MappingError(f"`{name}` is not supported; docs/workflows/sql.md lists the functions")
 
 
 def _is_number(node: object, least: int, most: int) -> bool:

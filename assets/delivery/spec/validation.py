@@ -33,11 +33,13 @@ class Schemas:
         tables: Staging tables by name, with their columns and types, without rows.
         may_have: Whether the target may have a field of this name.
         may_look_up: Whether a record type of the target system, such as suiteprojects.User, may have a column.
+        excluded_by: Whether a field of the target holds what another one holds as well: each would undo the other.
     """
 
     tables: Mapping[str, pl.DataFrame]
     may_have: Callable[[str], bool]
     may_look_up: Callable[[str, str], bool]
+    excluded_by: Callable[[str, str], bool] = lambda _field, _other: False
 
 
 def mismatches(spec: WorkflowSpec, schemas: Schemas) -> Iterator[Problem]:
@@ -46,6 +48,7 @@ def mismatches(spec: WorkflowSpec, schemas: Schemas) -> Iterator[Problem]:
         above = () if spec.source else ("records", number)
         yield from below(above, _of_record(record, spec, schemas))
         yield from below(above, _of_lookups(record, schemas))
+        yield from below(above, _excluded_fields(record, spec, schemas))
         if spec.forbid_duplicate_fields:
             yield from below(above, duplicate_fields(record))
 
@@ -57,6 +60,18 @@ def duplicate_fields(record: RecordMap) -> Iterator[Problem]:
         if row.active and last[row.field] != number:
             text = f"more than one active row maps `{row.field}`, and only the last one counts; keep one of them"
             yield ("fields", number, "field"), text
+
+
+def _excluded_fields(record: RecordMap, spec: WorkflowSpec, schemas: Schemas) -> Iterator[Problem]:
+    for number, row in enumerate(record.fields):
+        others = [name for name in spec.target_fields if row.active and schemas.excluded_by(row.field, name)]
+        if others:
+            text = f"`{row.field}` holds what {_quoted(others)} holds as well, and each would undo the other"
+            yield ("fields", number, "field"), f"{text}; keep one of them"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _of_lookups(record: RecordMap, schemas: Schemas) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ orchestration/workflows/<workflow>/defs.yaml  ->  loader.read_workflow()  ->  Wo
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Literal
 from zoneinfo import available_timezones
@@ -19,6 +20,7 @@ from assets.delivery.spec.sources import STAGING_PREFIX
 from sql import is_on_demand
 
 EXTERNAL_ID = "external_id"  # in `match`: our own key
+_ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
 SHORT_FORM = ("source", "select", "fields", "parent", "parent_required", "lifecycle")
 
 
@@ -26,7 +28,7 @@ class WorkflowSpec(Strict):
     """One workflow: from one or more NetSuite tables to one type of record in one target."""
 
     target: str = Field(description="Record type to write, such as `suiteprojects.Customer`.")
-    description: str = ""
+    description: str = Field("", description="What the workflow is for; the asset graph shows it.")
     active: bool = Field(
         default=True,
         description="A workflow that is switched off plans and sends nothing; `millpond activate` and `deactivate`"
@@ -37,7 +39,12 @@ class WorkflowSpec(Strict):
         description="A record saved in NetSuite is delivered immediately; `millpond activate --realtime` overrides this"
         " without a restart.",
     )
-    owners: list[str] = Field(["team:integrations"])
+    owners: list[str] = Field(["team:integrations"], description="Owners in Dagster: e-mail addresses, or `team:…`.")
+    stewards: list[str] = Field(
+        [],
+        description="E-mail addresses of those who correct this workflow's records in NetSuite: the job `digest` sends"
+        " each of them the records that cannot be delivered, by cause.",
+    )
     options: dict[str, Text] = Field({}, description="Settings of the target, such as the id of a custom field.")
     connection: str = Field(
         "",
@@ -46,11 +53,15 @@ class WorkflowSpec(Strict):
     )
     records: list[RecordMap] = Field([], description="Source tables, parents before children.")
     source: str | None = Field(None, description="Short form for a single source table: its keys on the top level.")
-    select: Select | None = None
-    fields: list[FieldRow] | None = None
-    parent: dict[str, str] | None = None
-    parent_required: bool | None = None
-    lifecycle: Lifecycle | None = None
+    select: Select | None = Field(None, description="The source records that take part.")
+    fields: list[FieldRow] | None = Field(None, description="The mapping: a row for each target field.")
+    parent: dict[str, str] | None = Field(
+        None, description="Source of the parent record and the column with its id, in order of preference."
+    )
+    parent_required: bool | None = Field(None, description="A record without a parent is quarantined.")
+    lifecycle: Lifecycle | None = Field(
+        None, description="What happens to target records whose source record is no longer live."
+    )
     match: list[MatchRule | str] = Field(
         [EXTERNAL_ID],
         description="How existing target records are recognized, in order. If a rule before external_id contradicts it,"
@@ -77,9 +88,14 @@ class WorkflowSpec(Strict):
         None, ge=1, description="Deepest level of the target's hierarchy; deeper records are quarantined."
     )
     imports: Imports | None = Field(None, description="Adds the jobs <workflow>__import and <workflow>__update.")
-    guards: Guards = Guards()
+    guards: Guards = Field(Guards(), description="Limits above which a plan waits for approval.")
     drift: Literal["restore", "report", "adopt"] = Field(
         "restore", description="What happens to values that were edited in the target."
+    )
+    deleted_in_target: Literal["recreate", "report"] = Field(
+        "recreate",
+        description="Records that were deleted in the target: the next run creates them again, or holds them back until"
+        " a person decides.",
     )
     canary: list[int] = Field(
         [5, 50], description="Sizes of the first batches of a new or changed workflow; each is read back and compared."
@@ -130,6 +146,14 @@ class WorkflowSpec(Strict):
             raise ValueError("not a URL with {id} in it; write one like {base_url}/customer?id={id}")
         return text
 
+    @field_validator("stewards")
+    @classmethod
+    def _are_addresses(cls, addresses: list[str]) -> list[str]:
+        for each in addresses:
+            if not _ADDRESS.fullmatch(each):
+                raise ValueError(f"`{each}` is no e-mail address; use one such as ada@example.com")
+        return addresses
+
     @field_validator("timezone")
     @classmethod
     def _is_timezone(cls, name: str) -> str:
@@ -176,7 +200,7 @@ class WorkflowSpec(Strict):
     def version(self) -> str:
         """Fingerprint of the content, which decisions and plans record; formatting and comments do not change it."""
         # the short form is in `records` already; of all mappings only `parent` has a meaningful order
-        content = self.model_dump(mode="json", by_alias=True, exclude={*SHORT_FORM, "realtime"})
+        content = self.model_dump(mode="json", by_alias=True, exclude={*SHORT_FORM, "realtime", "stewards"})
         parents = [list(record.parent or {}) for record in self.records]
         text = json.dumps([content, parents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

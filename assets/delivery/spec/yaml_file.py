@@ -29,8 +29,8 @@ class WorkflowFileError(Exception):
     """A YAML file cannot be used; the text has a line `file:line: field: problem and fix` for each problem."""
 
 
-class PlainLoader(yaml.SafeLoader):
-    """A loader of YAML 1.2 scalars: `on`, `NO`, `010`, `12:30` and dates stay text."""
+class _Plain:
+    """YAML 1.2 scalars: `on`, `NO`, `010`, `12:30` and dates stay text."""
 
     # PyYAML's table: first character -> tags and patterns
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own class attribute
@@ -47,7 +47,7 @@ class PlainLoader(yaml.SafeLoader):
                     None, None, f"duplicate key `{key.value}`; remove one", key.start_mark
                 )
             seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+        return yaml.constructor.SafeConstructor.construct_mapping(self, node, deep=deep)  # type: ignore[arg-type]
 
 
 for _tag, _pattern, _first in (
@@ -55,7 +55,29 @@ for _tag, _pattern, _first in (
     ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
     ("float", r"[-+]?(0|[1-9][0-9]*)\.[0-9]+", "-+0123456789"),
 ):
-    PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+    for _each in _first:
+        _resolvers = _Plain.yaml_implicit_resolvers.setdefault(_each, [])
+        _resolvers.append((f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$")))
+
+
+class PlainLoader(_Plain, yaml.SafeLoader):
+    """The loader in Python, with the clearer texts of errors."""
+
+
+class FastLoader(_Plain, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The loader in C, ten times as fast, where PyYAML has it."""
+
+
+def parse(text: str) -> tuple[Any, yaml.Node | None]:
+    """Return the content of a text and its root node; None if it is empty.
+
+    Raises:
+        yaml.YAMLError: The text is not YAML, or is nested or repeated beyond the limits.
+    """
+    try:
+        return compose(text, FastLoader)
+    except yaml.YAMLError:
+        return compose(text, PlainLoader)
 
 
 @dataclass(frozen=True)
@@ -76,8 +98,7 @@ class YamlFile:
         """
         try:
             text = path.read_text(encoding="utf-8")
-            tree = compose(text, PlainLoader)
-            return cls(path, yaml.load(text, Loader=PlainLoader), tree, root)  # noqa: S506 - a safe loader
+            return cls(path, *parse(text), root)
         except OSError as error:
             raise WorkflowFileError(f"{path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
@@ -105,7 +126,7 @@ class YamlFile:
             return model.model_validate(content)
         except ValidationError as error:
             raise self.error(
-                (each["loc"], _text(model, each["type"], each["loc"], each["msg"])) for each in error.errors()
+                (each["loc"], problem_text(model, each["type"], each["loc"], each["msg"])) for each in error.errors()
             ) from error
 
     def error(self, problems: Iterable[Problem]) -> WorkflowFileError:
@@ -124,6 +145,22 @@ class YamlFile:
         return f"{self.path}:{line}: {'.'.join(names or self.root) or 'content'}: {text}"
 
 
+# pydantic's kinds of errors whose own texts are about Python's types
+_WRITE = {
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "dict_type": "write keys with values, such as {key: value}",
+    "float_parsing": "write a number",
+    "float_type": "write a number",
+    "int_from_float": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "list_type": "write a list, such as [a, b], or a line with `-` for each",
+    "model_type": "write keys with values, such as {key: value}",
+    "string_type": "write text, in quotes if it looks like a number, a list or a map",
+}
+
+
 def _child(node: Any, step: str | int) -> tuple[Any, int] | None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -134,10 +171,10 @@ def _child(node: Any, step: str | int) -> tuple[Any, int] | None:
     return None
 
 
-def _text(model: type[BaseModel], kind: str, location: Location, message: str) -> str:
-    """Return pydantic's message, or for an unknown key the most similar known one."""
+def problem_text(model: type[BaseModel], kind: str, location: Location, message: str) -> str:
+    """Return what to write instead; for an unknown key the most similar known one."""
     if kind != "extra_forbidden":
-        return message.removeprefix("Value error, ")
+        return _WRITE.get(kind) or message.removeprefix("Value error, ")
     *above, key = location
     similar = get_close_matches(str(key), _keys_at(model, above), 1)
     return f"unknown key; did you mean `{similar[0]}`?" if similar else "unknown key; check its spelling"

@@ -1,6 +1,6 @@
 """Parse YAML of people's files within limits: whatever it contains, it is parsed quickly or refused with its line.
 
-text  ->  events: depth, tags  ->  nodes: keys, aliases  ->  the root node, or a yaml.YAMLError
+text  ->  events: depth, tags  ->  nodes: keys, aliases  ->  content and root node, or a yaml.YAMLError
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ MAX_NODES = 100_000  # with every alias written out
 STR = "tag:yaml.org,2002:str"
 
 
-def compose(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
-    """Return the root node of a text; None if it is empty.
+def compose(text: str, loader: type[yaml.SafeLoader]) -> tuple[Any, yaml.Node | None]:
+    """Return the content of a text and its root node; None if it is empty.
 
     Raises:
         yaml.YAMLError: The text is not YAML, or is nested or repeated beyond the limits.
@@ -25,10 +25,15 @@ def compose(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
             raise _error(f"nested too deeply; at most {MAX_DEPTH} levels of brackets or indentation", event)
         if getattr(event, "tag", None) not in {None, "!", STR}:
             raise _error("a value with a tag (`!…`); put quotes around it, or remove the tag", event)
-    root: yaml.Node | None = yaml.compose(text, Loader=loader)
-    if root is not None:
+    composer = loader(text)
+    try:
+        root: yaml.Node | None = composer.get_single_node()
+        if root is None:
+            return None, None
         _Size().of(root)
-    return root
+        return composer.construct_document(root), root
+    finally:
+        composer.dispose()
 
 
 class _Size:

@@ -18,6 +18,7 @@ from assets.netsuite.extract.extraction import Extraction
 from assets.netsuite.extract.known_state import Known, read_known
 from assets.netsuite.extract.metrics import ExtractionReport
 from assets.netsuite.extract.settings import ExtractionSettings
+from assets.netsuite.extract.undated import count_undated
 from assets.netsuite.record_types import RecordType, record_type_of
 from resources.errors import IntegrationError
 from resources.http_calls import StoppedError
@@ -67,7 +68,7 @@ def extract_all(
         try:
             with warehouse.writer(transaction=False) as con:
                 known = read_known(con, client, names, settings)
-            _ask_once(client, list(known.values()))
+            _ask_once(client, list(known.values()), settings)
         except Exception as error:  # noqa: BLE001 - the error of each of them
             yield from (Outcome(name, error=_not_read(name, {*names}) or error) for name in names)
             return
@@ -78,7 +79,7 @@ def extract_all(
         yield from _AtOnce(names, partial(Extraction.run, full=False, reconcile=reconcile)).outcomes(prepared)
 
 
-def _ask_once(client: NetSuiteClient, known: Sequence[Known]) -> None:
+def _ask_once(client: NetSuiteClient, known: Sequence[Known], settings: ExtractionSettings) -> None:
     """Ask NetSuite what every record type needs: before the first query the time, which becomes the next watermark."""
 
     def ask_early(ask: Callable[[], object]) -> None:
@@ -88,6 +89,9 @@ def _ask_once(client: NetSuiteClient, known: Sequence[Known]) -> None:
     questions: list[Callable[[], object]] = [client.server_time]
     if any(each.record_type.modified for each in known):
         questions.append(lambda: ask_early(lambda: client.session_zone_offset))
+    read_again = [each.record_type for each in known if each.state.watermark and each.record_type.modified]
+    if read_again:
+        questions.append(lambda: ask_early(lambda: count_undated(client, read_again, settings)))
     if any(each.state.watermark is None for each in known):
         questions.append(lambda: ask_early(client.learn_limits))
     list(client.concurrency.map_unordered(lambda ask: ask(), questions))

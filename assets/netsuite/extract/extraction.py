@@ -32,6 +32,7 @@ from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.source_state import SourceState
 from assets.netsuite.extract.spool import scratch, spool_query
 from assets.netsuite.extract.strategy import Extracted, Strategy
+from assets.netsuite.extract.undated import warn_of_undated
 from assets.netsuite.extract.watermarks import (
     LOCAL_TIME_OVERLAP_S,
     Watermark,
@@ -139,7 +140,9 @@ class Extraction:
         if self._wait():
             with self._warehouse.writer(transaction=False) as con:
                 now = self._client.clock.now()
-                self._state = follow_parents(con, self._record_type, self._state, now, has_read=has_read)
+                self._state = follow_parents(
+                    con, self._record_type, self._state, now, self._settings, has_read=has_read
+                )
         return self._state
 
     def _reader(self, folder: Path) -> Reader:
@@ -175,6 +178,7 @@ class Extraction:
             if counts.unreported:
                 reader.warn(unreported_warning(con, counts.unreported))
             warn_of_absent(con, reader)
+            warn_of_undated(con, reader, self._settings)
             stored = stored_tables(con, self._record_type.raw_tables)
             report = self._report(reader, extracted, counts, stored, read_s)
             record_read(con, self._run_id, report, reading)

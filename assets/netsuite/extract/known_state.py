@@ -15,7 +15,8 @@ from assets.netsuite.extract.raw_queries import absent_keys, changed_parents, la
 from assets.netsuite.extract.readings import last_reading, rows_of_deleted
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.source_state import SourceState
-from assets.netsuite.extract.watermarks import read_watermarks
+from assets.netsuite.extract.undated import undated_keys
+from assets.netsuite.extract.watermarks import Watermark, read_watermarks
 from assets.netsuite.record_types import RECORD_TYPES, RecordType, record_type_of
 from resources.errors import ContractError
 from resources.netsuite.client import NetSuiteClient
@@ -66,7 +67,7 @@ def read_known(
             capabilities,
             _known_columns(con, record_type, capabilities),
             latest_extracted_at(con, record_type),
-            _read_state(con, record_type, now),
+            _read_state(con, record_type, now, settings),
         )
     capabilities = next(iter(found.values())).capabilities
     if capabilities.is_fresh(LIMITS):
@@ -86,7 +87,9 @@ def _known_columns(con: duckdb.DuckDBPyConnection, record_type: RecordType, capa
     return KnownColumns(findings, is_fresh, outdated, read_field_types(con, record_type.name))
 
 
-def _read_state(con: duckdb.DuckDBPyConnection, record_type: RecordType, now: datetime) -> SourceState:
+def _read_state(
+    con: duckdb.DuckDBPyConnection, record_type: RecordType, now: datetime, settings: ExtractionSettings
+) -> SourceState:
     watermarks = read_watermarks(con)
     watermark = watermarks.get(record_type.table)
     state = SourceState(watermark, [], now, reading=last_reading(con))
@@ -98,13 +101,20 @@ def _read_state(con: duckdb.DuckDBPyConnection, record_type: RecordType, now: da
     state = replace(
         state,
         deleted_from=watermark.shared_deleted_from(with_deletions),
+        undated=len(undated_keys(con, record_type)),
         absent=absent_keys(con, record_type) if record_type.modified and not record_type.parent else {},
     )
-    return follow_parents(con, record_type, state, now, has_read=False)
+    return follow_parents(con, record_type, state, now, settings, has_read=False)
 
 
 def follow_parents(
-    con: duckdb.DuckDBPyConnection, record_type: RecordType, state: SourceState, now: datetime, *, has_read: bool
+    con: duckdb.DuckDBPyConnection,
+    record_type: RecordType,
+    state: SourceState,
+    now: datetime,
+    settings: ExtractionSettings,
+    *,
+    has_read: bool,
 ) -> SourceState:
     """Return the state of a read that goes on now, after the records to which its rows belong were loaded.
 
@@ -113,6 +123,7 @@ def follow_parents(
         record_type: The record type.
         state: Its state until now.
         now: The time before this look; what is written to the parents later is for the next run.
+        settings: How many parents without a date count as changed.
         has_read: Rows were read before; they count as older than what the parents' loads found.
     """
     watermark = state.watermark
@@ -122,7 +133,16 @@ def follow_parents(
     return replace(
         state,
         began_at=now,
-        changed_parents=changed_parents(con, parent_type, watermark) if record_type.parent else [],
+        changed_parents=_changed_parents(con, parent_type, watermark, settings) if record_type.parent else [],
         outdated=rows_of_deleted(con, record_type),
         reading=state.reading if has_read else last_reading(con),
     )
+
+
+def _changed_parents(
+    con: duckdb.DuckDBPyConnection, parent_type: RecordType, watermark: Watermark, settings: ExtractionSettings
+) -> list[str]:
+    """Return the parents whose rows may have changed; NetSuite reports that by their date, so also those without."""
+    undated = undated_keys(con, parent_type)
+    changed = {*changed_parents(con, parent_type, watermark)}
+    return sorted(changed.union(undated if len(undated) <= settings.undated_rows else ()), key=int)

@@ -14,6 +14,7 @@ from itertools import chain
 import duckdb
 import polars as pl
 
+from assets.netsuite.extract.deletions import NOTE, NOTIFIED
 from assets.netsuite.extract.never_blank import require_never_blank
 from assets.netsuite.extract.raw_queries import ABSENT, EVIDENCE, OWN_COLUMNS, ensure_raw_table, latest_extracted_at
 from assets.netsuite.extract.readings import READING
@@ -180,7 +181,11 @@ def _find_changes(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> None:
 def _find_vanished(
     con: duckdb.DuckDBPyConnection, batch: RawBatch, settings: ExtractionSettings, now: datetime
 ) -> None:
-    """Add the covered live rows that NetSuite no longer shows to `deletions`, as absent."""
+    """Add the covered live rows that NetSuite no longer shows to `deletions`, as absent, unless a note says more.
+
+    Raises:
+        ContractError: They are so many that the role may have lost a permission.
+    """
     coverage = batch.extracted.coverage
     if coverage is None:
         return
@@ -192,6 +197,7 @@ def _find_vanished(
         con.execute("create or replace temp table parents (key varchar)")
         insert_frame(con, "parents", pl.DataFrame({"key": coverage.parents}, schema={"key": pl.String}))
         missing += " and parent in (select key from parents)"
+    missing += f" and key not in (select key from deletions where {EVIDENCE} in ('{NOTE}', '{NOTIFIED}'))"
     vanished = count(con, f"select count(*) {missing}")
     live = count(con, "select count(*) from existing where _deleted_at is null")
     too_many = vanished >= settings.vanish_rows and vanished > settings.vanish_share * live

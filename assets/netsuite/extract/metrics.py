@@ -68,6 +68,7 @@ def record_read(con: duckdb.DuckDBPyConnection, run_id: str, report: ExtractionR
         "reading": reading.number,
         "began_after": reading.began_after,
         "netsuite_at": reading.netsuite_at,
+        "listed": report.reconciled,
     }
     marks = ", ".join("?" * len(row))
     con.execute(f"insert into netsuite_reads ({', '.join(row)}) values ({marks})", list(row.values()))

@@ -20,6 +20,7 @@ class ExtractionSettings:
         verify_days: Days within which the values of every row are read again, whatever its date says: a share of the
             rows, oldest reading first, each time that all ids are compared; 0: never.
         verify_calls: Maximum number of calls for that, each time and per record type.
+        undated_rows: Rows of a table without a date of change that are read in every run; if there are more, none is.
         capability_hours: Hours for which the account's columns and concurrency limits are cached.
         memory_mb: Memory that DuckDB may use to load a large table; the rest spills to disk.
     """
@@ -32,5 +33,6 @@ class ExtractionSettings:
     reconcile_hours: float = 24
     verify_days: float = 7
     verify_calls: int = 200
+    undated_rows: int = 10_000
     capability_hours: float = 1
     memory_mb: int = 256

@@ -20,6 +20,7 @@ class SourceState:
         deleted_from: Time from which deletions are queried, for all tables of a run.
         outdated: Rows that refer to a record that was deleted after they were read.
         reading: The reading that was written last.
+        undated: Number of rows without a date of change.
         absent: Rows that NetSuite did not show before, without evidence of a deletion, and when they were written.
     """
 
@@ -29,6 +30,7 @@ class SourceState:
     deleted_from: str = ""
     outdated: Sequence[str] = ()
     reading: LastReading = field(default_factory=LastReading)
+    undated: int = 0
     absent: Mapping[str, datetime] = field(default_factory=dict)
 
 

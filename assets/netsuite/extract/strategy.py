@@ -17,6 +17,7 @@ from assets.netsuite.extract.readings import oldest_ranges, share_of
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.source_state import Follow, SourceState
 from assets.netsuite.extract.spool import Spool
+from assets.netsuite.extract.undated import has_undated, no_date
 from assets.netsuite.extract.watermarks import Watermark
 from assets.netsuite.record_types import record_type_of
 from resources.netsuite.client import NetSuiteClient
@@ -100,6 +101,7 @@ class Strategy:
         if extracted.mode == "incremental":
             if self._state.outdated:
                 extracted = self._add(extracted, self._reader.rows_with(self._key, self._state.outdated))
+            extracted = self._with_undated(extracted)
             if reconcile or self._reconciliation_is_due():
                 extracted = self._compare_ids(extracted)
         return self._with_evidence(extracted)
@@ -176,6 +178,13 @@ class Strategy:
         since = watermark.changed_from(self._client.session_zone_offset, self._state.began_at)
         condition = f"{self._record_type.modified} >= to_timestamp(?, 'YYYY-MM-DD HH24:MI:SS')"
         return self._reader.rows([condition], [since])
+
+    def _with_undated(self, extracted: Extracted) -> Extracted:
+        """Add the rows without a date of change, unless the warehouse knows too many."""
+        few = self._state.undated <= self._settings.undated_rows
+        if not few or not has_undated(self._client, self._record_type, self._settings):
+            return extracted
+        return self._add(extracted, self._reader.rows([no_date(self._record_type)]))
 
     def _with_children(self, changed: Spool, parents: Sequence[str]) -> Extracted:
         """Add all rows of changed parents; rows of these parents that are not among them have vanished."""

@@ -3,16 +3,20 @@
 sync_runs, plan_*, sync_decisions, lineage_columns, staging names  ->  collect_report()  ->  RunReport
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 
+from assets.result_texts import counted
+from assets.warehouse.run_report.parent_names import with_parent_names
 from resources.warehouse.tables import columns_of, has_table, quoted
 from resources.warehouse.warehouse import Warehouse
 
-MAX_CHANGES, MAX_RECORDS = 5_000, 20_000  # a page of a few megabytes still opens on a phone
+MAX_CHANGES, MAX_RECORDS = 5_000, 20_000
+MAX_BYTES = 1_900_000  # of each of both lists: a page of a few megabytes still opens on a phone
 # actions of sync_decisions, with the columns of sync_runs that count them; the first five write to the target
 COUNT_COLUMNS = {
     "create": "created", "adopt": "adopted", "update": "updated", "deactivate": "deactivated",
@@ -20,7 +24,8 @@ COUNT_COLUMNS = {
     "quarantined": "quarantined", "ambiguous": "ambiguous", "deferred": "deferred", "failed": "failed",
 }  # fmt: skip
 WRITES = tuple(COUNT_COLUMNS)[:5]
-HELD = ("quarantined", "blocked", "ambiguous", "failed")
+SENT = ("confirmed", "found", "finished")  # states of attempts that the target has carried out
+SHOWN_REASONS = 8  # of one cause
 RECORD_NAMES = {
     "customers": "case when is_person"
     " then coalesce(nullif(concat_ws(' ', first_name, last_name), ''), alt_name, company_name)"
@@ -40,11 +45,11 @@ class RunReport:
         at: Start of the run, UTC.
         hides: Values and names are left out.
         workflows: workflow, target, state, note, calls, seconds, counts as (action, records).
-        changes: workflow, action, source, id, name, reason, fields as (field, before, after).
-        changes_omitted: Changes beyond `MAX_CHANGES`.
-        held: records, workflow, action, example, since, first_ids.
+        changes: workflow, action, outcome, answer, source, id, name, reason, fields as (field, before, after).
+        changes_omitted: Changes beyond `MAX_CHANGES` or `MAX_BYTES`.
+        held: workflow, source, noun, action, cause, reasons as (text, records), records, since, first_ids.
         records: source, id, number, name, decided as (workflow, action, reason, target_id).
-        records_omitted: Records beyond `MAX_RECORDS`.
+        records_omitted: Records beyond `MAX_RECORDS` or `MAX_BYTES`.
         lineage: Per workflow: (source column, target field, mapping expression).
     """
 
@@ -60,12 +65,15 @@ class RunReport:
     lineage: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
 
 
-def collect_report(warehouse: Warehouse, run_id: str = "", *, hides: bool = False) -> RunReport | None:
+def collect_report(
+    warehouse: Warehouse, run_id: str = "", *, held: Sequence[Row] = (), hides: bool = False
+) -> RunReport | None:
     """Return the report of a run, or of the latest one; None if there is no such run.
 
     Args:
         warehouse: The warehouse.
         run_id: The run, or its first characters.
+        held: What is held back, by cause; see `RunReport.held`.
         hides: Leave out values and names of records.
     """
     with warehouse.writer(transaction=False) as con:
@@ -81,11 +89,11 @@ def collect_report(warehouse: Warehouse, run_id: str = "", *, hides: bool = Fals
         run_id, at = found[0]
         workflows = _workflows(con, run_id)
         names = [each["workflow"] for each in workflows]
-        changes, changes_omitted = _changes(con, run_id, names, hides=hides)
+        changes, changes_omitted = _changes(con, run_id, hides=hides)
         records, records_omitted = _records(con, hides=hides)
         return RunReport(
-            run_id, at, hides, workflows, changes, changes_omitted, _held(con, hides=hides), records, records_omitted,
-            _lineage(con, names),
+            run_id, at, hides, workflows, changes, changes_omitted, [_held(row) for row in held], records,
+            records_omitted, _lineage(con, names),
         )  # fmt: skip
 
 
@@ -119,48 +127,94 @@ def _names(con: duckdb.DuckDBPyConnection) -> str:
     return " union all ".join(parts) or "select '' as source, '' as source_id, '' as number, '' as name limit 0"
 
 
-def _changes(
-    con: duckdb.DuckDBPyConnection, run_id: str, workflows: Sequence[str], *, hides: bool
-) -> tuple[list[Row], int]:
-    """Return the changes of the run's plans, if their rows still exist, and the number of omitted changes."""
-    found: list[Row] = []
-    omitted = 0
-    for workflow in workflows:
-        plan = f"plan_{workflow}"
-        if "changes" not in columns_of(con, plan):
-            continue
-        planned = f"from {quoted(plan)} where run_id = ? and action in {WRITES}"
-        count = int(con.execute(f"select count(*) {planned}", [run_id]).fetchall()[0][0])
-        room = max(0, MAX_CHANGES - len(found))
-        omitted += max(0, count - room)
-        rows = _rows(
-            con,
-            f"with named as ({_names(con)}), planned as (select * {planned})"
-            " select c.action, c.source, c.source_id as id, n.name, c.reason, c.changes"
-            " from planned c left join named n on c.source = n.source and c.source_id = n.source_id"
-            " order by c.action, c.source, try_cast(c.source_id as bigint) limit ?",
-            [run_id, room],
-        )
-        found += [_change(workflow, row, hides=hides) for row in rows]
-    return found, omitted
+def _changes(con: duckdb.DuckDBPyConnection, run_id: str, *, hides: bool) -> tuple[list[Row], int]:
+    """Return what the run's plans write, each with its outcome, if their rows still exist; and the number left out.
 
-
-def _change(workflow: str, row: Row, *, hides: bool) -> Row:
-    changes = row.pop("changes")
-    fields = [(each["field"], *((None, None) if hides else (each["before"], each["after"]))) for each in changes]
-    return {**row, "name": None if hides else row["name"], "workflow": workflow, "fields": fields}
-
-
-def _held(con: duckdb.DuckDBPyConnection, *, hides: bool) -> list[Row]:
-    example = "case when not starts_with(reason_code, 'rejected') then reason end" if hides else "reason"
-    return _rows(
+    A run has the plans that it made, or the one that it sent: an approved plan was made by another run.
+    """
+    plans = _rows(
         con,
-        f"select count(*) as records, workflow, action, coalesce(any_value({example}), reason_code) as example,"
-        " strftime(min(from_at), '%Y-%m-%d %H:%M') as since,"
-        " (list(source_id order by from_position nulls first, from_at, try_cast(source_id as bigint)))[:8] as first_ids"
-        f" from sync_decisions where to_run is null and action in {HELD}"
-        " group by workflow, action, reason_code order by records desc, workflow, action",
+        "select r.workflow, coalesce(r.plan_id, p.plan_id) as plan_id, r.plan_id is not null as is_sent"
+        " from sync_runs r left join sync_plans p on p.workflow = r.workflow and p.made_by = r.run_id"
+        " where r.run_id = ?"
+        " qualify row_number() over (partition by r.workflow order by p.position desc nulls last) = 1",
+        [run_id],
     )
+    found: list[Row] = []
+    total = 0
+    for plan in plans:
+        table = f"plan_{plan['workflow']}"
+        if plan["plan_id"] is None or "changes" not in columns_of(con, table):
+            continue
+        planned = f"from {quoted(table)} where plan_id = ? and action in {WRITES}"
+        total += int(con.execute(f"select count(*) {planned}", [plan["plan_id"]]).fetchall()[0][0])
+        query = _CHANGES.format(names=_names(con), planned=planned)
+        values = [plan["plan_id"], run_id, plan["workflow"], max(0, MAX_CHANGES - len(found))]
+        rows = with_parent_names(con, plan["workflow"], _rows(con, query, values))
+        found += [_change(plan["workflow"], row, is_sent=plan["is_sent"], hides=hides) for row in rows]
+    shown = _fitting(found)
+    return shown, total - len(shown)
+
+
+# the last state of a record's attempts in this run is its outcome
+_CHANGES = """
+with named as ({names}), planned as (select * {planned}),
+answered as (
+    select source, source_id, arg_max(state, position) as answer, arg_max(reason, position) as answer_reason
+    from sync_attempts where run_id = ? and workflow = ? group by source, source_id
+)
+select c.action, c.source, c.source_id as id, n.name, c.reason, c.changes, c.parent_source,
+    c.parent_source_id, a.answer, a.answer_reason
+from planned c left join named n on c.source = n.source and c.source_id = n.source_id
+left join answered a on c.source = a.source and c.source_id = a.source_id
+order by coalesce(a.answer in ('confirmed', 'found', 'finished'), a.answer is null), c.action, c.source,
+    try_cast(c.source_id as bigint)
+limit ?
+"""
+
+
+def _change(workflow: str, row: Row, *, is_sent: bool, hides: bool) -> Row:
+    changes, answer, words = row.pop("changes"), row.pop("answer"), row.pop("answer_reason")
+    fields = [(each["field"], *((None, None) if hides else (each["before"], each["after"]))) for each in changes]
+    # the target's own words may quote the value that it rejected
+    words = None if hides or answer in SENT else words
+    outcome = _outcome(row["action"], answer, is_sent=is_sent)
+    return {
+        **row, "name": None if hides else row["name"], "workflow": workflow, "fields": fields, "outcome": outcome,
+        "answer": words or "",
+    }  # fmt: skip
+
+
+def _outcome(action: str, answer: str | None, *, is_sent: bool) -> str:
+    """Return what became of a planned change in words; only what the target carried out is `created`, `updated` …."""
+    if answer in SENT:
+        return COUNT_COLUMNS[action]
+    if answer is None:
+        return f"{action} not sent" if is_sent else f"{action} planned"
+    words = {"rejected": "rejected", "not_sent": "not sent", "absent": "not carried out"}
+    return f"{action} {words.get(answer, 'without a known outcome')}"
+
+
+def _held(row: Row) -> Row:
+    """Return one cause as the page lists it."""
+    reasons, since = row["reasons"][:SHOWN_REASONS], row["since"]
+    return {
+        **{name: row[name] for name in ("workflow", "source", "action", "cause", "records", "first_ids")},
+        "noun": counted(row["records"], row["source"].replace("_", " ")).partition(" ")[2],
+        "reasons": reasons,
+        "more_reasons": len(row["reasons"]) - len(reasons),
+        "since": f"{since:%Y-%m-%d %H:%M}" if since else "this run",
+    }
+
+
+def _fitting(rows: list[Row]) -> list[Row]:
+    """Return as many of the first rows as fit into MAX_BYTES."""
+    room = MAX_BYTES
+    for place, row in enumerate(rows):
+        room -= len(json.dumps(row, default=str))
+        if room < 0:
+            return rows[:place]
+    return rows
 
 
 def _records(con: duckdb.DuckDBPyConnection, *, hides: bool) -> tuple[list[Row], int]:
@@ -175,13 +229,15 @@ def _records(con: duckdb.DuckDBPyConnection, *, hides: bool) -> tuple[list[Row],
         " list([workflow, action, reason, target_id] order by workflow) as decided"
         " from sync_decisions d join chosen c on d.source = c.source and d.source_id = c.source_id"
         " left join named n on d.source = n.source and d.source_id = n.source_id"
-        " where d.to_run is null group by d.source, d.source_id order by d.source, try_cast(d.source_id as bigint)",
+        " where d.to_run is null group by d.source, d.source_id"
+        " order by bool_and(d.action = 'skipped'), d.source, try_cast(d.source_id as bigint)",
         [MAX_RECORDS],
     )
     for row in rows if hides else ():
         row["number"] = row["name"] = None
         row["decided"] = [[*each[:2], None, each[3]] for each in row["decided"]]
-    return rows, total - len(rows)
+    shown = _fitting(rows)
+    return shown, total - len(shown)
 
 
 def _lineage(con: duckdb.DuckDBPyConnection, workflows: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:

@@ -22,13 +22,17 @@ function options(select, title, values) {
 const STEP = 100;
 let shown = STEP;
 options(at("change-workflow"), "all workflows", data.changes.map((each) => each.workflow));
-options(at("change-action"), "all actions", data.changes.map((each) => each.action));
+options(at("change-action"), "all outcomes", data.changes.map((each) => each.outcome));
 for (const each of data.changes)
-  each.text = [each.id, each.name, each.reason, ...each.fields.flat()].join("\n").toLowerCase();
+  each.text = [each.id, each.name, each.outcome, each.answer, each.reason, ...each.fields.flat()].join("\n").toLowerCase();
+
+// carried out, or only planned
+const isDone = (each) => !each.outcome.startsWith(`${each.action} `) || each.outcome.endsWith(" planned");
 
 function change(each) {
   const item = make("div", undefined, "item");
-  item.append(make("b", each.action, each.action), `${each.source} ${each.id} ${each.name || ""} `, make("span", `${each.workflow} · ${each.reason}`, "sub"));
+  item.append(make("b", each.outcome, isDone(each) ? each.action : "failed"), `${each.source} ${each.id} ${each.name || ""} `, make("span", `${each.workflow} · ${each.reason}`, "sub"));
+  if (each.answer) item.append(make("div", each.answer, "why failed"));
   const diff = make("div", undefined, "diff");
   for (const [field, before, after] of each.fields) {
     const value = make("span");
@@ -45,7 +49,7 @@ function change(each) {
 function showChanges() {
   const text = at("find-change").value.toLowerCase();
   const workflow = at("change-workflow").value, action = at("change-action").value;
-  const found = data.changes.filter((each) => (!workflow || each.workflow === workflow) && (!action || each.action === action) && each.text.includes(text));
+  const found = data.changes.filter((each) => (!workflow || each.workflow === workflow) && (!action || each.outcome === action) && each.text.includes(text));
   at("change-list").replaceChildren(...found.slice(0, shown).map(change));
   at("change-count").textContent = `${found.length.toLocaleString()} of ${data.changes.length.toLocaleString()}`;
   at("change-more").hidden = found.length <= shown;

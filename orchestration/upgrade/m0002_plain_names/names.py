@@ -50,6 +50,7 @@ ADDED_COLUMNS = MappingProxyType(
             "parent_target_id": ("varchar", "null"),
             "existing_ids": ("varchar", "null"),
             "emptied": ("varchar", "null"),
+            "replaced": ("varchar", "null"),
         },
         "sync_decisions": {"from_position": ("bigint", "epoch_us(from_at)")},
         "sync_links": {"value_hashes": ("varchar", "null"), "restored": ("varchar", "null")},
@@ -60,6 +61,7 @@ ADDED_COLUMNS = MappingProxyType(
             "netsuite_at": ("timestamp", "null"),
             "verified": ("bigint", "null"),
             "unreported": ("bigint", "null"),
+            "listed": ("boolean", "null"),
         },
     }
 )

@@ -1,26 +1,27 @@
 """The console beside Dagster's pages: one server, and a link on each side.
 
-/console/…  ->  the console          everything else  ->  Dagster, whose page gets a link to the console
+/console/…  ->  the console     /docs/…  ->  the guide     everything else  ->  Dagster, with a link to the console
 """
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.web.console.pages import PREFIX, asset
+from orchestration.web.guide import PREFIX as GUIDE
 
 END = b"</body>"
 
 
 class BesideDagster:
-    """An ASGI application of both."""
+    """An ASGI application of all three."""
 
-    def __init__(self, console: ASGIApp, dagster: ASGIApp) -> None:
-        self._console, self._dagster = console, dagster
+    def __init__(self, console: ASGIApp, dagster: ASGIApp, guide: ASGIApp) -> None:
+        self._own, self._dagster = {PREFIX: console, GUIDE: guide}, dagster
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on to one of them."""
-        path = scope.get("path", "")
-        if scope["type"] == "http" and (path == PREFIX or path.startswith(f"{PREFIX}/")):
-            await self._console(scope, receive, send)
+        own = self._own.get("/" + scope.get("path", "").split("/", 2)[1]) if scope["type"] == "http" else None
+        if own:
+            await own(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] == "GET":
             await self._dagster(scope, receive, _LinkedPage(send))
         else:

@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from assets.delivery.audit.held_back import CAUSE
 from orchestration.automation.groups import (
     ACTIVATE,
     APPLY_PLAN,
     DEACTIVATE,
+    IGNORE_RECORDS,
     LINK_RECORD,
     REJECT_PLAN,
     RESEND_RECORD,
@@ -24,14 +26,25 @@ from orchestration.automation.groups import (
     UNLINK_RECORD,
 )
 from orchestration.web.console.dagster_jobs import launch
-from orchestration.web.console.pages import HEADERS, PREFIX, Form, account_of, read_form, require_approver, site_of
+from orchestration.web.console.pages import (
+    HEADERS,
+    PREFIX,
+    Form,
+    account_of,
+    page,
+    read_form,
+    require_approver,
+    require_operator,
+    site_of,
+)
 from orchestration.web.console.plan import PlanPage, plan_page
 from orchestration.web.console.plan_queries import Filters
+from orchestration.web.console.record_now import record_now
 
 # the op of each job; an op must not share its job's name
 OPS = {
     APPLY_PLAN: "apply", REJECT_PLAN: "reject", UNDO_RUN: "undo", LINK_RECORD: "link", UNLINK_RECORD: "unlink",
-    RESEND_RECORD: "resend", ACTIVATE: "activate", DEACTIVATE: "deactivate",
+    RESEND_RECORD: "resend", IGNORE_RECORDS: "ignore", ACTIVATE: "activate", DEACTIVATE: "deactivate",
 }  # fmt: skip
 MAX_REASON = 500
 Decision = Callable[[Request, Form], Awaitable[Response]]
@@ -134,6 +147,34 @@ async def _resend(request: Request, form: Form) -> Response:
     return await _start(request, RESEND_RECORD, config, f"records/{config['source']}/{config['source_id']}")
 
 
+async def _now(request: Request) -> Response:
+    """Read one record again, and show what would happen to it; this decides nothing."""
+    require_operator(request)
+    form = await read_form(request)
+    found = await run_in_threadpool(record_now, account_of(request), form.one("source"), form.one("source_id"))
+    if found is None:
+        raise HTTPException(404, "This record was never read from NetSuite.")
+    return page(request, "record_now", found=found)
+
+
+async def _ignore(request: Request, form: Form) -> Response:
+    """Ignore the ticked records, or all of a cause, until a date; without a date, count them again."""
+    workflow, source, ids = form.one("workflow"), form.one("source"), form.all("record")
+    if workflow not in site_of(request).workflows or not source:
+        raise HTTPException(400, "The form names no records of a workflow.")
+    until, is_all = form.one("until"), form.one("extent") == "all"
+    if not is_all and not ids:
+        raise HTTPException(400, "Tick records, or choose all of them.")
+    if form.one("decision") == "ignore" and not until:
+        raise HTTPException(400, "Choose the last day on which the records are ignored.")
+    cause = {name: form.one(name) for name in CAUSE if name not in {"workflow", "source"}}
+    config = {
+        "workflow": workflow, "source": source, "source_ids": [] if is_all else ids, "cause": cause,
+        "until": until if form.one("decision") == "ignore" else "", "reason": _reason(form),
+    }  # fmt: skip
+    return await _start(request, IGNORE_RECORDS, config, form.one("back") or "held")
+
+
 def _key(request: Request, form: Form) -> dict[str, str]:
     key = {name: form.one(name) for name in ("workflow", "source", "source_id")}
     if key["workflow"] not in site_of(request).workflows or not all(key.values()):
@@ -155,6 +196,8 @@ ROUTES = [
     Route("/plans/{plan_id}/reject", _decided(_reject), methods=["POST"]),
     Route("/runs/{run_id}/undo", _decided(_undo), methods=["POST"]),
     Route("/link", _decided(_link), methods=["POST"]),
+    Route("/now", _now, methods=["POST"]),
+    Route("/ignore", _decided(_ignore), methods=["POST"]),
     Route("/resend", _decided(_resend), methods=["POST"]),
     Route("/unlink", _decided(_unlink), methods=["POST"]),
     Route("/workflows/{workflow}/switch", _decided(_switch), methods=["POST"]),

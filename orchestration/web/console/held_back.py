@@ -1,27 +1,33 @@
-"""Records that are held back: by root cause, and each record with its places in NetSuite and in the target.
+"""Records that are held back: by root cause, each record with its places in NetSuite and in the target, the ignored.
 
-decisions of the last runs  ->  causes(), records_of()
+decisions of the last runs, sync_ignored  ->  causes(), records_of(), ignored()
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from assets.delivery.audit.held_back import ROOT_STATES, held_back, held_records
-from assets.delivery.target import Action
-from assets.result_texts import singular
+from assets.delivery.audit.held_back import (
+    CAUSE,
+    HELD_RECORD_SCHEMA,
+    held_and_ignored,
+    held_back,
+    of_cause,
+    waits_for,
+    with_names,
+)
+from assets.delivery.audit.record_links import RecordLinks
+from assets.delivery.ledger.ignored import MAX_DAYS
+from assets.delivery.reasons import Reason
 from orchestration.web.console.pages import PER_PAGE
-from orchestration.web.console.record_links import RecordLinks
-from orchestration.web.console.remedies import Remedy, remedy
+from orchestration.web.console.remedies import remedy
 from orchestration.web.console.site import Account, Reading, Site
 from resources.clock import utc_now
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
-
-CAUSE = ("workflow", "source", "action", "root_source", "root_action", "root_code")
 
 
 @dataclass(frozen=True)
@@ -34,25 +40,43 @@ class Cause:
     reason: str
     example: Mapping[str, Any]
     sentence: str
-    remedy: Remedy
+    remedy: Reason
 
 
 @dataclass(frozen=True)
 class HeldBack:
-    """The page: causes by number of records, and the workflows that can be chosen."""
+    """The page: causes by number of records, the workflows that can be chosen, and the records that people ignore."""
 
     causes: Sequence[Cause]
     workflows: Sequence[tuple[str, int]]
     total: int
+    ignored: int
     now: datetime
 
 
 @dataclass(frozen=True)
 class HeldRecords:
-    """One cause with a page of its records."""
+    """One cause with a page of its records, which can be ignored from `now` through `last_day`."""
 
     cause: Cause
     records: Sequence[Mapping[str, Any]]
+    total: int
+    now: datetime
+
+    @property
+    def last_day(self) -> date:
+        """The last day through which records can be ignored."""
+        return self.now.date() + timedelta(days=MAX_DAYS)
+
+
+@dataclass(frozen=True)
+class IgnoredRecords:
+    """A page of the records that people ignore, and how many there are of each workflow and source."""
+
+    records: Sequence[Mapping[str, Any]]
+    groups: Sequence[tuple[str, str, int]]
+    workflow: str
+    source: str
     total: int
     now: datetime
 
@@ -61,12 +85,16 @@ def causes(site: Site, account: Account, workflow: str) -> tuple[HeldBack, Readi
     """Return the causes of one workflow, or of all if it is blank, and when they are of."""
     now = utc_now(account.clock)
     if not account.live.exists():
-        return HeldBack([], [], 0, now), Reading(now, is_empty=True)
-    records, reading = account.read(lambda warehouse: _records(site, account, warehouse))
-    counts = dict(records.group_by("workflow").len().sort("len", descending=True).iter_rows())
-    chosen = records.filter(pl.col("workflow") == workflow) if workflow else records
-    found = [_cause(row, chosen) for row in held_back(chosen).iter_rows(named=True)]
-    return HeldBack(found, list(counts.items()), records.height, now), reading
+        return HeldBack([], [], 0, 0, now), Reading(now, is_empty=True)
+
+    def query(warehouse: Warehouse) -> HeldBack:
+        every = _records(site, account, warehouse)
+        records = every.filter(pl.col("ignored_until").is_null())
+        counts = records.group_by("workflow").len().sort("len", descending=True).rows()
+        chosen = records.filter(pl.col("workflow") == workflow) if workflow else records
+        return HeldBack(_causes(warehouse, chosen), counts, records.height, every.height - records.height, now)
+
+    return account.read(query)
 
 
 def records_of(
@@ -78,63 +106,80 @@ def records_of(
         return None, Reading(now, is_empty=True)
 
     def query(warehouse: Warehouse) -> HeldRecords | None:
-        found = _of_cause(_records(site, account, warehouse), key)
+        every = _records(site, account, warehouse)
+        found = of_cause(every.filter(pl.col("ignored_until").is_null()), key)
         if found.is_empty():
             return None
-        cause = _cause(held_back(found).row(0, named=True), found)
-        rows = found.slice(PER_PAGE * (number - 1), PER_PAGE).to_dicts()
-        with warehouse.writer(transaction=False) as con:
-            places = links.read(con, [(each["workflow"], each["source"], each["source_id"]) for each in rows])
-        shown = [{**each, **places[each["workflow"], each["source"], each["source_id"]]} for each in rows]
-        return HeldRecords(cause, shown, found.height, now)
+        (cause,) = _causes(warehouse, found)
+        return HeldRecords(cause, _placed(warehouse, links, found, number), found.height, now)
 
     return account.read(query)
 
 
+def ignored(
+    site: Site, account: Account, links: RecordLinks, key: tuple[str, str], number: int
+) -> tuple[IgnoredRecords, Reading]:
+    """Return a page of the ignored records of a workflow and source, of the first ones if blank, and when it is of."""
+    now = utc_now(account.clock)
+    if not account.live.exists():
+        return IgnoredRecords([], [], *key, 0, now), Reading(now, is_empty=True)
+
+    def query(warehouse: Warehouse) -> IgnoredRecords:
+        every = _records(site, account, warehouse).filter(pl.col("ignored_until").is_not_null())
+        groups = every.group_by("workflow", "source", maintain_order=True).len().rows()
+        workflow, source = key if key[0] or not groups else groups[0][:2]
+        found = every.filter((pl.col("workflow") == workflow) & (pl.col("source") == source))
+        return IgnoredRecords(_placed(warehouse, links, found, number), groups, workflow, source, found.height, now)
+
+    return account.read(query)
+
+
+def _placed(warehouse: Warehouse, links: RecordLinks, records: pl.DataFrame, number: int) -> list[dict[str, Any]]:
+    """Return a page of records with their addresses."""
+    with warehouse.writer(transaction=False) as con:
+        rows = with_names(con, records.slice(PER_PAGE * (number - 1), PER_PAGE)).to_dicts()
+        places = links.read(con, [(each["workflow"], each["source"], each["source_id"]) for each in rows])
+    return [{**each, **places[each["workflow"], each["source"], each["source_id"]]} for each in rows]
+
+
 def _records(site: Site, account: Account, warehouse: Warehouse) -> pl.DataFrame:
-    """Return the held records of all workflows; kept, because a page shows a few of them only."""
+    """Return the held records of all workflows, also the ignored; kept, because a page shows a few of them only."""
+    now = utc_now(account.clock)
 
     def read() -> pl.DataFrame:
         workflows = site.workflows
         with warehouse.writer(transaction=False) as con:
             found = [
-                held_records(con, each, workflows, {})
+                held_and_ignored(con, each, workflows, {}, now, named=False)
                 for each in workflows.values()
                 if has_table(con, "sync_decisions") and has_table(con, each.mart)
             ]
         if not found:
-            return pl.DataFrame(schema=dict.fromkeys([*CAUSE, "source_id"], pl.String))
+            return pl.DataFrame(schema=HELD_RECORD_SCHEMA)
         return pl.concat(found)
 
-    return account.kept(("held",), warehouse, read)
+    return account.kept(("held", now.date()), warehouse, read)
 
 
-def _of_cause(records: pl.DataFrame, key: Mapping[str, str]) -> pl.DataFrame:
-    """Return the records with these columns CAUSE; a record that waits for none is its own root."""
-    if records.is_empty():
-        return records
-    own = (pl.col("root_source") == pl.col("source")) & (pl.col("root_source_id") == pl.col("source_id"))
-    rooted = records.with_columns(pl.when(~own).then("root_source").alias("root_source"))
-    kept = [pl.col(name).fill_null("") == key.get(name, "") for name in CAUSE]
-    return records.filter(rooted.select(pl.all_horizontal(kept)).to_series())
+def _causes(warehouse: Warehouse, records: pl.DataFrame) -> list[Cause]:
+    """Return the causes of records, each with its first record as an example."""
+    rows = held_back(records).to_dicts()
+    firsts = [(row["workflow"], row["source"], row["first_ids"][0]) for row in rows]
+    key = ["workflow", "source", "source_id"]
+    sought = pl.DataFrame(firsts, schema=dict.fromkeys(key, pl.String), orient="row")
+    with warehouse.writer(transaction=False) as con:
+        found = with_names(con, records.join(sought, on=key, how="semi"))
+    examples = {tuple(each[name] for name in key): each for each in found.to_dicts()}
+    return [_cause(row, examples[first]) for row, first in zip(rows, firsts, strict=True)]
 
 
-def _cause(row: Mapping[str, Any], records: pl.DataFrame) -> Cause:
-    root_source = row["root_source"]
-    example = records.filter(
-        (pl.col("workflow") == row["workflow"]) & (pl.col("source_id") == row["first_ids"][0])
-        & (pl.col("source") == row["source"])
-    ).row(0, named=True)  # fmt: skip
-    sentence = ""
-    if root_source:
-        whose = "its" if row["records"] == 1 else "their"
-        sentence = f"{whose} {singular(root_source)} {ROOT_STATES[Action(row['root_action'])]}"
+def _cause(row: Mapping[str, Any], example: Mapping[str, Any]) -> Cause:
     return Cause(
         key={name: row[name] or "" for name in CAUSE},
         records=row["records"],
         since=row["since"],
         reason=row["root_reason"] or row["root_code"] or "",
         example=example,
-        sentence=sentence,
+        sentence=waits_for(row),
         remedy=remedy(row["root_code"], row["root_action"]),
     )

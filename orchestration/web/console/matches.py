@@ -11,11 +11,10 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from assets.delivery.audit.record_links import RecordLinks, safe
 from assets.delivery.imports.manual_links import UNLINKED, identifying_fields, possible_matches
 from assets.delivery.spec.workflow import Workflow
-from assets.warehouse.record_names import named_records
-from orchestration.web.console.plan_queries import NO_NAMES
-from orchestration.web.console.record_links import RecordLinks, safe
+from assets.warehouse.record_names import NO_NAMES, named_records
 from orchestration.web.console.site import Account, Reading, Site
 from resources.clock import utc_now
 from resources.warehouse.tables import columns_of, has_table, quoted, read_frame

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.delivery.audit.verification import read_verification
+from assets.delivery.audit.verification import Rows, read_verification
 from assets.delivery.spec.switches import State
 from assets.delivery.spec.workflow import Workflow
 from orchestration.web.console.remedies import remedy
@@ -72,6 +72,11 @@ class Row:
     calls_left: int | None = None
     trend: Sequence[Bar] = field(default_factory=list)
 
+    @property
+    def is_waiting(self) -> bool:
+        """True if a plan waits for a person."""
+        return bool(self.plan and self.plan["state"] == "waiting")
+
 
 @dataclass(frozen=True)
 class Overview:
@@ -83,8 +88,9 @@ class Overview:
 
     @property
     def active(self) -> list[Row]:
-        """The workflows that are on, or were: those with a plan or a delivery."""
-        return [each for each in self.rows if (each.switch and each.switch.active) or each.plan or each.last]
+        """The workflows that are on, or were: those with a plan or a delivery; those that need a person first."""
+        found = [each for each in self.rows if (each.switch and each.switch.active) or each.plan or each.last]
+        return sorted(found, key=lambda each: (not each.is_waiting, each.freshness != "late"))
 
     @property
     def others(self) -> list[Row]:
@@ -114,7 +120,7 @@ def overview(site: Site, account: Account) -> tuple[Overview, Reading]:
     states = {each.name: _state(account, each) for each in files.workflows}
 
     def query(warehouse: Warehouse) -> list[Row]:
-        found = workflow_facts(warehouse)
+        found = workflow_facts(warehouse, now)
         return [
             _row(each, states[each.name], found, verified.get(each.name, (None, False)), files.groups, now)
             for each in files.workflows
@@ -145,7 +151,8 @@ def _verified(account: Account, workflows: Sequence[Workflow]) -> Mapping[str, t
     def read() -> dict[str, tuple[datetime | None, bool]]:
         with account.live.writer(transaction=False) as con:
             made = [each for each in workflows if has_table(con, each.mart)]
-            found = [(each.name, read_verification(con, each, days)) for each in made]
+            shared: dict[str, Rows] = {}
+            found = [(each.name, read_verification(con, each, days, shared)) for each in made]
         return {name: (each.through, each.is_complete) for name, each in found}
 
     with suppress(TimeoutError):

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, Response
 
 from assets.result_texts import counted, duration, singular
 from orchestration.web.console.site import Account, Reading, Site
+from orchestration.web.guide import PREFIX as GUIDE
 from orchestration.web.identity import Action, identity_of, may
 from orchestration.web.pages import PRIVATE
 from resources.redaction import redact
@@ -36,6 +37,23 @@ FORM_TIMEOUT_S = 10.0
 SHOWN_CHARACTERS = 300  # of one value; the rest can be opened
 PER_PAGE = 50
 # control characters, and those that have no width or turn the direction of what follows
+# the guide's page, and its heading, that explains a page of the console
+HELP = {
+    "overview": "operate/index.html",
+    "plans": "plans.html",
+    "plan": "plans.html",
+    "follows": "plans.html",
+    "follows_part": "plans.html",
+    "held": "reference/reasons.html",
+    "held_records": "reference/reasons.html",
+    "records": "console.html#find-out-why-a-record-is-missing",
+    "record": "console.html#find-out-why-a-record-is-missing",
+    "runs": "operate/undo.html",
+    "run": "operate/undo.html",
+    "match": "console.html#match-records",
+    "certificates": "certificate.html",
+    "problem": "reference/errors.html",
+}
 INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 PAGE_NUMBER = re.compile(r"[0-9]{1,6}")
 
@@ -80,9 +98,11 @@ def page(request: Request, template: str, reading: Reading | None = None, status
     shell = {
         "identity": identity,
         "may_decide": may(identity, Action.APPROVE),
+        "may_read_again": may(identity, Action.RUN),
         "account": account.name if account else "",
         "accounts": [name for name in site_of(request).accounts if name],
         "reading": reading,
+        "help": f"{GUIDE}/{HELP.get(template, 'console.html')}",
         "here": request.url.path,
         "query": dict(request.query_params),
         "url": _Urls(account.name if account else ""),
@@ -113,6 +133,17 @@ def require_approver(request: Request) -> None:
     """
     if not may(identity_of(request.scope), Action.APPROVE):
         raise HTTPException(403, "Your role does not allow this; an approver decides.")
+    check_site(request.headers)
+
+
+def require_operator(request: Request) -> None:
+    """Check the role for what reads from other systems and decides nothing; see `require_approver`.
+
+    Raises:
+        HTTPException: The role does not allow it, or another site sent the form.
+    """
+    if not may(identity_of(request.scope), Action.RUN):
+        raise HTTPException(403, "Your role does not allow this; an operator or an approver reads records again.")
     check_site(request.headers)
 
 

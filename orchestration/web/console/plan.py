@@ -10,14 +10,14 @@ from typing import Any
 
 import duckdb
 
-from assets.delivery.audit.plan_review import ORDER, PlannedWrite, planned_writes
+from assets.delivery.audit.plan_review import ORDER, PlannedWrite, names_behind, planned_writes
+from assets.delivery.audit.value_names import Names
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.plans import OPEN_STATES, StoredPlan
 from assets.delivery.spec.workflow import Workflow
-from assets.warehouse.record_names import named_records
-from orchestration.web.console.names import Names, names_behind
+from assets.warehouse.record_names import NO_NAMES, named_records
 from orchestration.web.console.pages import PER_PAGE
-from orchestration.web.console.plan_queries import NO_NAMES, WRITES, Filters, facets, found_records
+from orchestration.web.console.plan_queries import WRITES, Filters, facets, found_records
 from orchestration.web.console.site import Account, Reading, Site
 from resources.clock import steady, utc_now
 from resources.warehouse.tables import has_table, quoted, read_frame

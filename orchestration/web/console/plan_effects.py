@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
-import polars as pl
 
-from assets.delivery.audit.held_back import cause_texts, held_back, held_records
+from assets.delivery.audit.held_back import cause_texts, held_back, held_records, without_values
 from assets.delivery.audit.plan_review import newest_plans
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import WRITING
@@ -49,30 +48,35 @@ def plan_effects(site: Site, account: Account, plan_id: str) -> tuple[Follows, R
             return account.kept(
                 ("follows", plan_id),
                 warehouse,
-                lambda: _follows(con, site, workflow, found[0][1], plan_id, hides=warehouse.hides_personal),
+                lambda: _follows(con, site, account, workflow, found[0][1], plan_id, hides=warehouse.hides_personal),
             )
 
     return account.read(query, is_private=True)
 
 
 def _follows(
-    con: duckdb.DuckDBPyConnection, site: Site, workflow: Workflow, run_id: str, plan_id: str, *, hides: bool
+    con: duckdb.DuckDBPyConnection,
+    site: Site,
+    account: Account,
+    workflow: Workflow,
+    run_id: str,
+    plan_id: str,
+    *,
+    hides: bool,
 ) -> Follows:
     """Return what the plan releases, here and in workflows planned by the same run; and what it holds back."""
+    now = utc_now(account.clock)
     made, workflows = {**newest_plans(con, run_id), workflow.name: plan_id}, site.workflows
-    held = held_records(con, workflow, workflows, made)
+    held = held_records(con, workflow, workflows, made, now)
     effects = []
     for name in made:
         below = workflows.get(name)
         if below is None or (name != workflow.name and workflow.name not in below.spec.upstream):
             continue
-        records = held if name == workflow.name else held_records(con, below, workflows, made)
+        records = held if name == workflow.name else held_records(con, below, workflows, made, now)
         released = records.filter(
             (records["root_workflow"] == workflow.name) & records["root_action"].is_in([each.value for each in WRITING])
         )
         for (source,), rows in released.group_by("source", maintain_order=True):
             effects.append(f"{counted(rows.height, str(source))} of {name} waited for these records and can follow")
-    if hides:  # the target's own words may quote the value that it rejected
-        is_quoted = pl.col("root_code").fill_null("").str.starts_with("rejected")
-        held = held.with_columns(pl.when(is_quoted).then("root_code").otherwise("root_reason").alias("root_reason"))
-    return Follows(effects, cause_texts(held_back(held)))
+    return Follows(effects, cause_texts(held_back(without_values(held) if hides else held)))

@@ -12,8 +12,6 @@ from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.target import WRITING
 from resources.warehouse.tables import quoted
 
-NO_NAMES = "select '' as source, '' as source_id, '' as number, '' as name limit 0"
-
 
 @dataclass(frozen=True)
 class Filters:

@@ -5,19 +5,21 @@ search()  ->  Record, …          record_page()  ->  RecordPage, with one Story
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import duckdb
 
 from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_one
 from assets.delivery.audit.find import Record, find_records
+from assets.delivery.audit.record_links import RecordLinks, safe
+from assets.delivery.audit.value_names import Names, names_of_values
+from assets.delivery.ledger.ignored import MAX_DAYS, read_ignored
+from assets.delivery.reasons import Reason
 from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.record_types import record_type_of
-from orchestration.web.console.names import Names, names_of_values
-from orchestration.web.console.record_links import RecordLinks, safe
-from orchestration.web.console.remedies import Remedy, remedy
+from orchestration.web.console.remedies import remedy
 from orchestration.web.console.site import Account, Reading, Site
 from orchestration.web.console.story import HELD, Step, story_steps, with_source
 from resources.clock import utc_now
@@ -54,12 +56,13 @@ class Story:
     target_id: str
     target_url: str
     matched_by: str
-    remedy: Remedy | None
+    remedy: Reason | None
     steps: Sequence[Step]
     fields: Sequence[FieldRow]
     manual: Mapping[str, Any] | None
     is_read: bool
     is_planned: bool
+    ignored: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ class RecordPage:
     restored: str
     now: datetime
 
+    @property
+    def last_day(self) -> date:
+        """The last day through which it can be ignored."""
+        return self.now.date() + timedelta(days=MAX_DAYS)
+
 
 def search(account: Account, text: str) -> tuple[list[Record], Reading]:
     """Return the records that a text may mean, or that contain it."""
@@ -81,6 +89,14 @@ def search(account: Account, text: str) -> tuple[list[Record], Reading]:
     if not account.live.exists():
         return [], Reading(now, is_empty=True)
     return account.read(lambda warehouse: find_records(warehouse, text.strip()[:200], partial=True))
+
+
+def known_record(account: Account, source: str, source_id: str) -> Record | None:
+    """Return a record that was read from NetSuite."""
+    if not account.live.exists():
+        return None
+    found, _ = account.read(lambda warehouse: find_records(warehouse, f"{source}:{source_id}"))
+    return next((each for each in found if (each.source, each.source_id) == (source, source_id)), None)
 
 
 def record_page(
@@ -98,7 +114,7 @@ def record_page(
         with warehouse.writer(transaction=False) as con:
             lineage, seen_at = _lineage(con), _seen_at(con, source)
             stories = [
-                _story(con, site.workflows.get(each.workflow), each, explained, lineage, warehouse, seen_at)
+                _story(con, site.workflows.get(each.workflow), each, explained, lineage, warehouse, seen_at, now)
                 for each in explained.histories
             ]
         stories.sort(key=lambda each: (not each.target_id, not each.is_planned, each.action == "skipped"))
@@ -131,11 +147,13 @@ def _story(
     lineage: Sequence[tuple[str, str, str, str | None, str]],
     warehouse: Warehouse,
     seen_at: datetime | None,
+    at: datetime,
 ) -> Story:
     now = history.decided[-1] if history.decided and history.decided[-1]["to_run"] is None else {}
     linked = history.linked[0] if history.linked else {}
     fields = _fields(con, workflow, history, explained, lineage)
-    action = now.get("action") or ""
+    action, key = now.get("action") or "", (explained.record.source, explained.record.source_id)
+    ignored = read_ignored(con, at, history.workflow) if action in HELD else []
     return Story(
         workflow=history.workflow,
         action=action,
@@ -149,6 +167,7 @@ def _story(
         manual=history.manual_links[0] if history.manual_links else None,
         is_read=bool(history.target_state),
         is_planned=any(each["payload"] is not None for each in history.planned),
+        ignored=next((each for each in ignored if (each["source"], each["source_id"]) == key), None),
     )
 
 

@@ -3,6 +3,7 @@
 GET /console/…   pages, of which each reads one moment          POST /console/…   decisions (`decisions.py`)
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -10,15 +11,20 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from assets.delivery.audit.held_back import CAUSE
+from assets.delivery.audit.record_links import RecordLinks
+from assets.warehouse.run_report.page import render
 from orchestration.configuration.settings import MillpondSettings, netsuite_settings
+from orchestration.run_report import run_report
 from orchestration.web.console import decisions
+from orchestration.web.console.certificates import certificates
 from orchestration.web.console.dagster_jobs import LaunchError, progress
-from orchestration.web.console.held_back import CAUSE, causes, records_of
+from orchestration.web.console.held_back import causes, ignored, records_of
 from orchestration.web.console.matches import PER_PAGE as MATCHES_PER_PAGE
 from orchestration.web.console.matches import match_page
 from orchestration.web.console.overview import overview
@@ -37,12 +43,14 @@ from orchestration.web.console.plan import plan_page
 from orchestration.web.console.plan_effects import plan_effects
 from orchestration.web.console.plan_list import plan_list
 from orchestration.web.console.plan_queries import Filters
-from orchestration.web.console.record_links import RecordLinks
 from orchestration.web.console.records import record_page, search
-from orchestration.web.console.runs import run_list, run_page
+from orchestration.web.console.runs import run_list, run_page, sent_so_far
 from orchestration.web.console.site import Account, BusyError, Site
+from orchestration.web.pages import PRIVATE
+from resources.redaction import redact
 from resources.warehouse.warehouse import WarehouseError
 
+RUN_ID = re.compile(r"[0-9a-f-]{8,36}")
 FIRST_FIELDS = 6  # of a new record; the others can be opened
 
 
@@ -60,12 +68,15 @@ def console(settings: MillpondSettings, dagster: ASGIApp) -> Starlette:
         Route("/plans/{plan_id}/follows", _in_thread(_follows)),
         Route("/held", _in_thread(_held)),
         Route("/held/records", _in_thread(_held_records)),
+        Route("/held/ignored", _in_thread(_ignored)),
         Route("/records", _in_thread(_records)),
         Route("/records/{source}/{source_id:path}", _in_thread(_record)),
         Route("/search", _in_thread(_search)),
         Route("/runs", _in_thread(_runs)),
         Route("/runs/{run_id}", _in_thread(_run)),
         Route("/match", _in_thread(_match)),
+        Route("/reports/run-{run_id}.html", _in_thread(_report)),
+        Route("/certificates", _in_thread(_certificates)),
         Route("/jobs/{run_id}", _job),
         *decisions.ROUTES,
         Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -110,6 +121,11 @@ def _overview(request: Request) -> Response:
     return page(request, "overview", reading, found=found)
 
 
+def _certificates(request: Request) -> Response:
+    found, reading = certificates(account_of(request))
+    return page(request, "certificates", reading, found=found)
+
+
 def _plans(request: Request) -> Response:
     found, reading = plan_list(account_of(request))
     return page(request, "plans", reading, found=found)
@@ -148,6 +164,13 @@ def _held_records(request: Request) -> Response:
     if found is None:
         raise HTTPException(404, "This cause holds nothing back any more.")
     return page(request, "held_records", reading, found=found, key=key, number=number, per_page=PER_PAGE)
+
+
+def _ignored(request: Request) -> Response:
+    account, asked, number = account_of(request), request.query_params, page_number(request)
+    key = (asked.get("workflow", ""), asked.get("source", ""))
+    found, reading = ignored(site_of(request), account, _links(account), key, number)
+    return page(request, "ignored", reading, found=found, number=number, per_page=PER_PAGE)
 
 
 def _records(request: Request) -> Response:
@@ -193,13 +216,26 @@ def _match(request: Request) -> Response:
     return page(request, "match", reading, found=found, number=number, per_page=MATCHES_PER_PAGE)
 
 
+def _report(request: Request) -> Response:
+    """The report of a run that did not write one: it only planned, a guard stopped it, or it sent an approved plan."""
+    run_id = request.path_params["run_id"]
+    for account in site_of(request).accounts.values():
+        if RUN_ID.fullmatch(run_id) and account.live.exists():
+            settings = account.settings
+            found, _ = account.read(lambda warehouse: run_report(warehouse, settings, run_id), is_private=True)  # noqa: B023 - it is called at once
+            if found:
+                return HTMLResponse(redact(render(found)), headers=PRIVATE)
+    raise HTTPException(404, "There is no such run.")
+
+
 async def _job(request: Request) -> Response:
     """The progress of a decision; its middle part alone for the script that follows it."""
     found = await progress(request, request.path_params["run_id"])
     if found is None:
         raise HTTPException(404, "There is no such run.")
     template = "job_part" if "part" in request.query_params else "job"
-    return page(request, template, found=found, back=request.query_params.get("back", ""))
+    sent = None if found.is_ended else await run_in_threadpool(sent_so_far, account_of(request), found.run_id)
+    return page(request, template, found=found, sent=sent, back=request.query_params.get("back", ""))
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -6,17 +6,14 @@ sync_runs, sync_attempts, sync_plans  ->  run_list(), run_page()
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from assets.delivery.ledger.runs import COUNT_COLUMNS
-from assets.warehouse.record_names import named_records
-from assets.warehouse.run_report.page import REPORTS
+from assets.warehouse.record_names import NO_NAMES, named_records
 from orchestration.web.console.pages import PER_PAGE
-from orchestration.web.console.plan_queries import NO_NAMES
-from orchestration.web.console.site import Account, Reading
+from orchestration.web.console.site import Account, BusyError, Reading
 from resources.clock import utc_now
 from resources.warehouse.tables import has_table, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
@@ -44,7 +41,7 @@ class RunPage:
         total: Number of records that it sent.
         undoable: Workflow and action with the number of records whose former values are kept.
         undone_by: Plans that undo it: plan_id, state.
-        report: Name of its report; blank if there is none.
+        report: Name under which the server shows its report.
     """
 
     run_id: str
@@ -133,16 +130,9 @@ def _page(
         total=total,
         undoable=con.execute(_UNDOABLE, [run_id]).fetchall(),
         undone_by=read_frame(con, undone, [run_id]).to_dicts(),
-        report=_report(warehouse.folder, run_id),
+        report=f"run-{run_id[:8]}.html",
         now=now,
     )  # fmt: skip
-
-
-def _report(folder: Path, run_id: str) -> str:
-    """Return the name under which the server shows the run's report."""
-    pattern = f"*-{run_id[:8]}.html"
-    is_plain = run_id[:8].isalnum()  # not a pattern of its own
-    return f"run-{run_id[:8]}.html" if is_plain and any((folder / REPORTS).glob(pattern)) else ""
 
 
 # the last state of each attempt is its outcome
@@ -168,3 +158,26 @@ where intent.run_id = $1 and intent.state = 'intent' and intent.image is not nul
     select attempt_id from sync_attempts where run_id = $1 and state in ('confirmed', 'found')
 ) group by all order by all
 """
+
+
+def sent_so_far(account: Account, run_id: str) -> tuple[int, int] | None:
+    """Return how many records a run got an answer for, and how many its plan has; None if it sends no plan now."""
+    if not account.live.exists():
+        return None
+
+    def query(warehouse: Warehouse) -> tuple[int, int] | None:
+        with warehouse.writer(transaction=False) as con:
+            if not has_table(con, "sync_plans"):
+                return None
+            writes = con.execute("select sum(writes)::bigint from sync_plans where sent_by = ?", [run_id]).fetchall()
+            answered = con.execute(_ANSWERED, [run_id]).fetchall()
+        return (answered[0][0], writes[0][0]) if writes[0][0] else None
+
+    try:
+        found, reading = account.read(query)
+    except BusyError:
+        return None
+    return found if reading.is_current else None
+
+
+_ANSWERED = "select count(distinct attempt_id) from sync_attempts where run_id = ? and state <> 'intent'"

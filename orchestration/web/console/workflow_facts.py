@@ -3,10 +3,12 @@
 sync_runs, sync_plans, sync_decisions, sync_links  ->  workflow_facts()
 """
 
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
+from assets.delivery.ledger.ignored import NOT_IGNORED, ignored_rows
 from assets.delivery.target import HELD
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
@@ -14,16 +16,18 @@ from resources.warehouse.warehouse import Warehouse
 TREND = 30  # runs
 
 
-def workflow_facts(warehouse: Warehouse) -> dict[str, Any]:
-    """Return the rows that the page needs, by what they are."""
+def workflow_facts(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
+    """Return the rows that the page needs, by what they are; what people ignore is not held back."""
     with warehouse.writer(transaction=False) as con:
         if not all(has_table(con, name) for name in ("sync_runs", "sync_plans", "sync_decisions", "sync_links")):
             return {}
-        return {name: _rows(con, query) for name, query in _QUERIES.items()}
+        found = {name: _rows(con, query) for name, query in _QUERIES.items()}
+        held = _HELD.format(ignored=ignored_rows(con))
+        return {**found, "held": _rows(con, held, {"today": now.date()})}
 
 
-def _rows(con: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    cursor = con.execute(query)
+def _rows(con: duckdb.DuckDBPyConnection, query: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    cursor = con.execute(query, values or {})
     names = [each[0] for each in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -42,9 +46,6 @@ group by run.workflow""",
     "plan": """
 select * from sync_plans where state in ('waiting', 'ready') and writes > 0
 qualify row_number() over (partition by workflow order by state = 'waiting' desc, position desc nulls last) = 1""",
-    "held": f"""
-select workflow, action, coalesce(reason_code, '') as code, count(*) as records from sync_decisions
-where to_run is null and action in {HELD} group by all order by records desc, action, code""",
     "linked": """
 select workflow, count(*) as records from sync_links
 where target_id is not null and (payload_hash is not null or target_hash is not null) group by workflow""",
@@ -59,3 +60,7 @@ from sync_runs where plan_id is not null and coalesce(started_at, finished_at) i
 qualify row_number() over (partition by workflow order by position desc nulls last) <= {TREND}
 order by position""",
 }
+_HELD = f"""
+select workflow, action, coalesce(reason_code, '') as code, count(*) as records from sync_decisions as known
+where to_run is null and action in {HELD} and {NOT_IGNORED} group by all order by records desc, action, code
+"""

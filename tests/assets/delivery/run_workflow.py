@@ -54,13 +54,15 @@ class WorkflowRunner:
 
     def plan(self, run_id: str) -> Planned:
         """Make the mart, read the target, and plan."""
-        make_mart(self.warehouse, self.workflow)
-        read_target_state(self.context(run_id))
-        return make_plan(self.context(run_id))
+        with self.warehouse.kept_open():
+            make_mart(self.warehouse, self.workflow)
+            read_target_state(self.context(run_id))
+            return make_plan(self.context(run_id))
 
     def send(self, run_id: str) -> SyncResult:
         """Send the newest plan."""
-        return run_sync(self.context(run_id))
+        with self.warehouse.kept_open():
+            return run_sync(self.context(run_id))
 
     def apply(self, plan_id: str, run_id: str, *only: str) -> SyncResult:
         """Send a plan by its id, or parts of it."""
@@ -77,8 +79,9 @@ class WorkflowRunner:
     def run(self) -> dict[str, tuple[str, str]]:
         """Make a whole run and return the final action and reason code of each source record."""
         run_id = f"run {next(self.runs)}"
-        self.plan(run_id)
-        decisions = self.send(run_id).decisions
+        with self.warehouse.kept_open():
+            self.plan(run_id)
+            decisions = self.send(run_id).decisions
         return {row["source_id"]: (row["action"], row["reason_code"]) for row in decisions.to_dicts()}
 
     def attempts(self, source_id: str | None = None) -> list[tuple[str, str, str]]:

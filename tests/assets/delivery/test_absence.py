@@ -136,6 +136,7 @@ def delivered(first_delivery: tuple[str, Path], tmp_path: Path) -> Iterator[Pipe
         yield pipeline
 
 
+@pytest.mark.long
 def test_records_that_the_role_no_longer_sees_are_held_until_it_sees_them(delivered: Pipeline) -> None:
     """No write, one decision each; when the role sees them again, they go on by themselves with their changes."""
     before = delivered.target.records()
@@ -236,6 +237,7 @@ def _with_records(spec: WorkflowSpec, records: list[Any]) -> WorkflowSpec:
     return WorkflowSpec.model_validate({**given, "records": [each.model_dump(by_alias=True) for each in records]})
 
 
+@pytest.mark.long
 def test_what_the_last_values_say_comes_first(delivered: Pipeline) -> None:
     """A record that was inactive when it was last seen is deactivated: that is a value, not absence."""
     delivered.sandbox.netsuite.update("customer", 3, isinactive=True)

@@ -15,6 +15,7 @@ from assets.delivery.plan.planner import make_plan
 from resources.clock import Reading
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
+from sql import statement
 from tests.assets.delivery.builders import customer, one_source
 from tests.assets.delivery.jumping_clock import JumpingClock
 from tests.assets.delivery.ledger.ledger_rows import attempt
@@ -217,3 +218,25 @@ def test_the_last_rejection_counts(jumping: tuple[WorkflowRunner, JumpingClock],
 
     assert runner.run()["2"][0] == "update"
     assert "Again" in names(sandbox)
+
+
+def test_the_analysts_views_are_in_the_order_of_the_ledger(
+    jumping: tuple[WorkflowRunner, JumpingClock],
+) -> None:
+    """An intent comes before its outcome, and the first run before the second, whatever the clocks showed."""
+    runner, clock = jumping
+    clock.offset = timedelta(days=-400)
+    runner.stage(customer("1", company_name="Second"), customer("2")).run()
+    with runner.warehouse.writer() as con:
+        con.execute(
+            "create or replace table stg_netsuite__contacts as select '' as contact_id, null::timestamp as modified_at"
+        )
+        for name in ("explain", "why"):
+            con.execute(statement("analytics", name).text)
+        story = con.execute("select step, what from explain('1') where step in ('sent', 'answered')").fetchall()
+        why = con.execute(
+            "select step, what from why('flow', '1', 'name') where step in ('sent', 'answered')"
+        ).fetchall()
+
+    order = [("sent", "create"), ("answered", "confirmed"), ("sent", "update"), ("answered", "confirmed")]
+    assert (story, why) == (order, order)

@@ -1,5 +1,7 @@
 """A restored warehouse creates nothing twice, sends nothing old, and says what it cannot know."""
 
+from pathlib import Path
+
 import pytest
 
 from assets.delivery.errors import PlanError, SyncError
@@ -13,11 +15,18 @@ from assets.delivery.schemas import SourceKey, keys_frame
 from assets.delivery.send.apply import run_sync
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, option_tree, project
 from tests.assets.delivery.restored import back_up, read_netsuite, restore
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 ONE, TWO = customer("1"), customer("2")
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    """Return an empty warehouse that is closed between sections, as its file is replaced."""
+    return Warehouse(tmp_path / "warehouse")
 
 
 def names(sandbox: Sandbox) -> dict[str | None, list[str]]:

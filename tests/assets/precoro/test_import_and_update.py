@@ -96,6 +96,7 @@ def test_a_search_narrows_a_selection_by_id(selective: Company) -> None:
     assert selective.sandbox.precoro.write_calls() == 0
 
 
+@pytest.mark.long
 def test_select_all_covers_every_page(company: Company) -> None:
     """F14: the SuiteApp selects one page at a time; here 450 records are 450 options."""
     company.spec = shipped(**SELECTED_ONLY)
@@ -454,6 +455,7 @@ def test_duplicate_names_below_one_parent_are_allowed_and_marked(company: Compan
 # --- identity, plan, lineage --------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_links_are_rebuilt_from_precoro(company: Company) -> None:
     """F41: after a loss of the ledger, every option is matched by its external id, and nothing is written."""
     company.netsuite(customer("1"), projects=FAMILY).run()

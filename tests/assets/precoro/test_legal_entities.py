@@ -43,6 +43,7 @@ def restriction_calls(company: Company) -> int:
 
 
 # a sending process first reads the fields, then creates the option, then restricts it
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("failpoint", "skip", "repetition", "mode"),
     [

@@ -29,6 +29,7 @@ def methods(company: Company) -> list[str]:
     return [method for method, form in company.writes() if set(form) != {"externalId"}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [Mode.UPDATE, Mode.SYNC])
 def test_a_reactivated_record_keeps_its_option(listing: Company, mode: Mode) -> None:
     """F20, F21: one option each, enabled, below its parent, and no second POST."""

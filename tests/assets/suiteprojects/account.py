@@ -75,6 +75,7 @@ class Account:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            stack.enter_context(self.warehouse.kept_open())
             self._netsuite = stack.enter_context(open_netsuite(sandbox=str(self.sandbox.folder)))
             self.client = stack.enter_context(open_suiteprojects(sandbox=str(self.sandbox.folder)))
             self.other: OtherClient = stack.enter_context(other_client(self.sandbox))

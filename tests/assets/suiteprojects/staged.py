@@ -25,7 +25,8 @@ def stage(warehouse: Warehouse, **tables: list[Row]) -> None:
 def customer(key: str, **changed: Any) -> Row:
     """Return one plausible customer."""
     plain = {"entity_number": f"C{key}", "company_name": f"Company {key}", "stage": "customer", "currency_code": "EUR"}
-    return {"customer_id": key, **plain, **changed}
+    never_blank = {"is_person": False}  # NetSuite never leaves it blank
+    return {"customer_id": key, **plain, **never_blank, **changed}
 
 
 def project(key: str, customer_id: str | None, **changed: Any) -> Row:

@@ -158,14 +158,14 @@ def test_all_records_are_customers_unless_the_stage_is_mapped(importer: Importer
 def test_records_that_leave_are_deactivated_or_reported_by_policy(
     importer: Importer, status: str, changes: dict[str, Any], policy: str
 ) -> None:
-    """Inactive, deleted (a merge deletes the loser) or unmarked; `report` is the behavior of Oracle's connector."""
+    """Inactive, deleted (a merge deletes the loser) or unmarked; `report` leaves them active and names them."""
     select = {"require_flag": "custentity_oa_export_to_openair"}
     importer.use(select=select, lifecycle={status: policy})
     importer.run(customer("1"), customer("2"))
 
     action, reason = importer.run(customer("1"), customer("2", **changes))["2"]
 
-    assert action == {"deactivate": "deactivate", "report": "skipped"}[policy]
+    assert action == {"deactivate": "deactivate", "report": "quarantined"}[policy]
     assert reason == {"inactive": "inactive", "deleted": "deleted", "out_of_scope": "flag_not_set"}[status]
     assert [row.get("active") for row in importer.records()] == ["1", "0" if policy == "deactivate" else "1"]
     assert importer.run(customer("1"), customer("2"))["2"][0] == (

@@ -2,6 +2,7 @@
 
 import pytest
 
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.assets.suiteprojects.account import Account, shipped
 from tests.assets.suiteprojects.staged import Row, customer, stage
 
@@ -47,3 +48,38 @@ def test_a_type_that_the_service_does_not_know_is_quarantined_by_the_plan(accoun
 
     assert plan["action"].to_list() == ["quarantined", "create"]
     assert (plan["reason_code"][0], plan["reason"][0][:5]) == ("not_in_list", "type ")
+
+
+def test_a_currency_that_is_not_enabled_is_quarantined_by_the_plan(account: Account) -> None:
+    """Not by refusals in the run; a record that has it already stays as it is, and is still updated."""
+    account.use(shipped(CUSTOMERS))
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, currencies=["EUR", "GBP"])
+    euros, pounds = customer("10", currency_code="EUR"), customer("11", currency_code="GBP")
+    stage(account.warehouse, departments=[], customers=[euros, pounds])
+    account.deliver(CUSTOMERS)
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, currencies=["EUR"])
+    stage(
+        account.warehouse,
+        departments=[],
+        customers=[euros, {**pounds, "company_name": "Renamed"}, customer("12", currency_code="GBP")],
+    )
+
+    account.plan(CUSTOMERS)
+    plan = account.warehouse.table(f"plan_{CUSTOMERS}").sort("source_id")
+
+    assert plan["action"].to_list() == ["unchanged", "update", "quarantined"]
+    assert plan["reason_code"][2] == "not_in_list"
+    assert plan["reason"][2] == "currency is not one of the currencies that are enabled in the target"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("options", [{"currencies": "any"}, {}])
+def test_currencies_are_not_checked_if_the_account_shows_none(account: Account, options: dict[str, str]) -> None:
+    """Or if the file says so: then the run finds out."""
+    account.use(shipped(CUSTOMERS, lambda given: given.update(options=options)))
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, currencies=["EUR"] if options else [])
+    stage(account.warehouse, departments=[], customers=[customer("10", currency_code="GBP")])
+
+    account.plan(CUSTOMERS)
+
+    assert account.warehouse.table(f"plan_{CUSTOMERS}")["action"].to_list() == ["create"]

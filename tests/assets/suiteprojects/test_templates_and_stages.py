@@ -80,6 +80,7 @@ def test_a_project_is_created_from_the_template_that_netsuite_names(with_lists: 
     assert {action for action, _ in again.values()} == {"unchanged"}
 
 
+@pytest.mark.long
 def test_a_stage_is_matched_by_name_and_a_blank_one_changes_nothing(with_lists: Account) -> None:
     """A blank leaves the stage unchanged; an unknown name is an error of that project alone."""
     stages = {row["name"]: row["id"] for row in with_lists.sandbox.suiteprojects.rows("Projectstage")}
@@ -98,6 +99,7 @@ def test_a_stage_is_matched_by_name_and_a_blank_one_changes_nothing(with_lists: 
     assert {row["project_stageid"] for row in with_lists.records("Project").values()} == {stages["Running"]}
 
 
+@pytest.mark.long
 def test_a_stage_may_be_written_only_once(with_lists: Account) -> None:
     """`on: create`, as in Oracle's connector: later the project's people change it."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assets.delivery.target import TargetField
+from assets.delivery.target import Action, TargetField, Verdict, Write
 from assets.suiteprojects.custom_fields import custom_fields
 from assets.suiteprojects.hierarchies.trees import Trees
 from assets.suiteprojects.node_target import NodeTarget
@@ -15,6 +15,9 @@ from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.builders import customer, suite_customers
+from tests.assets.delivery.run_workflow import WorkflowRunner
 from tests.resources.altered import suiteprojects_with
 
 PLAIN = TargetField("segment__c", "Segment", max_length=20)
@@ -244,3 +247,46 @@ def test_an_inactive_hierarchy_of_the_same_name_does_not_count(sandbox: Sandbox)
             NodeTarget(client, hierarchy="Region").read(["name"])
         with pytest.raises(RequestRejectedError, match="2 hierarchies are called Region"):
             SuiteProjectsTarget(client).read(["hierarchy:Region"])
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "0", "", "7", "<a>1</a>"])
+def test_records_without_an_id_of_their_own_are_not_read(sandbox: Sandbox, value: str) -> None:
+    """A garbled id, or one for all, would link our records with none or with another's."""
+    for name in ("A", "B"):
+        sandbox.suiteprojects.add("Customer", name=name)
+
+    with suiteprojects_with(sandbox, with_value("id", value)) as client, pytest.raises(ContractError):
+        list(client.read_all("Customer", ["id", "name"]))
+
+
+@pytest.mark.parametrize("value", ["x", "0", ""])
+def test_a_create_that_is_answered_with_a_garbled_id_is_not_confirmed(sandbox: Sandbox, value: str) -> None:
+    """It is looked up by our key instead."""
+    values = {"externalid": "1", "name": "A", "active": "1"}
+    write = Write("customers", "1", Action.CREATE, None, values, frozenset(values))
+
+    with suiteprojects_with(
+        sandbox, lambda body: body if b"<CustField>" in body else with_value("id", value)(body)
+    ) as client:
+        sent = SuiteProjectsTarget(client, "Customer").send([write])
+
+    assert [each.verdict for each in sent.outcomes] == [Verdict.UNKNOWN]
+
+
+def test_creates_that_are_answered_with_one_id_are_looked_up(sandbox: Sandbox, warehouse: Warehouse) -> None:
+    """Four records would be linked with one, and the next changes of all of them sent to it."""
+    spec = suite_customers(canary=[])
+    rows = [customer(str(number)) for number in range(1, 5)]
+    with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
+        WorkflowRunner(warehouse, SuiteProjectsTarget(client, "Customer"), sandbox.clock, spec).stage(*rows).plan("run")
+    answers = re.compile(rb"<Add .*</Add>", re.DOTALL)
+
+    def same_id(body: bytes) -> bytes:
+        return answers.sub(lambda found: with_value("id", "7")(found[0]), body)
+
+    with suiteprojects_with(sandbox, same_id) as client:
+        sent = WorkflowRunner(warehouse, SuiteProjectsTarget(client, "Customer"), sandbox.clock, spec).send("run")
+
+    ids = warehouse.read("select target_id from sync_links")["target_id"].to_list()
+    assert sorted(ids) == sorted(str(row["id"]) for row in sandbox.suiteprojects.rows("Customer"))
+    assert (sent.counts["created"], len(ids)) == (4, 4)

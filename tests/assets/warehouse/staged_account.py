@@ -74,7 +74,7 @@ class StagedAccount:
     def extract(self, *record_types: str) -> None:
         """Run the raw layer."""
         self.runs += 1
-        with open_netsuite(sandbox=str(self.sandbox.folder)) as client:
+        with open_netsuite(sandbox=str(self.sandbox.folder)) as client, self.warehouse.kept_open():
             for record_type in record_types or RECORD_TYPES:
                 extract(self.warehouse, client, record_type, SETTINGS, run_id=f"run {self.runs}")
 

@@ -1,5 +1,6 @@
 """From NetSuite's names and types to ours: raw rows in, staged rows out."""
 
+import re
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -375,3 +376,21 @@ def test_a_missing_raw_table_stops_only_the_tables_that_read_it(raw: RawTables) 
     failed = next(failed_assets(event) for event in customers.all_events if event.is_step_failure)
     assert "raw_netsuite__addresses, which do not exist yet" in failed["stg_netsuite__customers"]
     assert departments.success
+
+
+@pytest.mark.parametrize(("shown", "staged"), [("T", True), ("F", False), (None, None), ("", None), ("maybe", None)])
+@pytest.mark.parametrize("record_type", ["customers", "projects", "contacts", "departments", "currencies"])
+def test_a_check_box_that_is_not_shown_is_unknown(
+    raw: RawTables, record_type: str, shown: str | None, staged: object
+) -> None:
+    """An inactive record of which the role may not see that would count as active."""
+    raw.put(record_type, {"id": "1", "isinactive": shown})
+
+    assert raw.staged(record_type)[0]["is_inactive"] is staged
+
+
+def test_no_staging_table_replaces_a_blank_by_a_value() -> None:
+    """A `coalesce` would make a fact of a column that was not shown; one NetSuite column may stand in for another."""
+    by_a_constant = re.compile(r"coalesce\(\s*(\w+)[^()]*,\s*(?:false|true|0|'[^']*')\s*\)")
+    invented = {each for name in names("staging") for each in by_a_constant.findall(statement("staging", name).text)}
+    assert invented == {"_deletion_evidence"}

@@ -147,8 +147,9 @@ def fails(text: str) -> Callable[[], None]:
 
 
 @pytest.fixture
-def desk(warehouse: Warehouse, tmp_path: Path) -> Iterator[Desk]:
-    """A warehouse before the first run."""
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A warehouse before the first run, closed between sections: a test damages its file."""
+    warehouse = Warehouse(tmp_path / "warehouse")
     with warehouse.writer() as con:
         ensure_ledger(con)
     with dg.DagsterInstance.ephemeral() as instance:

@@ -120,6 +120,7 @@ def test_a_failed_run_is_not_requested_again_before_the_next_change(watcher: Wat
     assert isinstance(next_change, dg.RunRequest)
 
 
+@pytest.mark.long
 def test_no_run_is_requested_while_one_is_in_progress(watcher: Watcher) -> None:
     """The two would wait for each other; a later tick finds the changes."""
     watcher.change()

@@ -12,6 +12,7 @@ from assets.delivery.spec.switches import FILE, Override, Switches
 from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import ACTIVATE
 from orchestration.cli.main import app
+from orchestration.cli.run import print_switched_off
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from orchestration.operator_jobs.activation import OPS
@@ -168,3 +169,17 @@ def test_switches_of_other_types_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "switches.json").write_text(text)
     with pytest.raises(ValueError, match=r"switches\.json is not valid; correct it"):
         Switches(tmp_path).overrides()
+
+
+def test_a_run_says_which_workflows_a_person_switched_off(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """A summary without any line looks like a fault; workflows that are off in their files are not named."""
+    Switches(home.warehouse.folder).override(OPTIONS, active=False, reason="the year is being closed")
+    capsys.readouterr()
+
+    print_switched_off(f"{OPTIONS}__plan")
+    print_switched_off("suiteprojects")
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{OPTIONS}: nothing was done, it is off")
+    assert "the year is being closed" in line
+    assert line.endswith(f"`millpond activate {OPTIONS}` switches it on")

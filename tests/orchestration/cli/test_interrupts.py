@@ -18,6 +18,7 @@ RUN = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_reports_what_was_confirmed(seeded: Home, number: signal.Signals, code: int) -> None:
     """Not what was planned; the exit code is a shell's, and the next run completes the records."""

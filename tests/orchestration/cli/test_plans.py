@@ -14,10 +14,12 @@ import dagster as dg
 import pytest
 from cryptography.fernet import Fernet
 
+from orchestration.alerts.run_failures import last_result
 from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.cli import links, plan_list, plans
 from orchestration.cli.explain import NOT_KEPT, end_of, explain
+from orchestration.cli.job_run import _problems
 from orchestration.cli.run import run
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
@@ -122,6 +124,21 @@ def test_a_failed_guard_check_names_the_plan_and_both_ways_to_apply_it(stopped: 
     ):
         assert text in (check.description or "")
     assert stopped.delivered() == 0
+
+
+def test_the_page_of_a_stopped_run_has_the_sentence_the_plan_and_its_link(stopped: Guarded) -> None:
+    """The failure itself says why, not only which check failed; the command prints it once."""
+    (check,) = [each for each in stopped.result.get_asset_check_evaluations() if each.check_name == "guard"]
+    (event,) = [each for each in stopped.result.all_events if each.is_step_failure]
+    assert event.step_failure_data.user_failure_data is not None
+    metadata = {name: each.value for name, each in event.step_failure_data.user_failure_data.metadata.items()}
+
+    assert failure(stopped.result) == check.description
+    assert metadata == {"plan_id": stopped.plan_id, "review": f"/console/plans/{stopped.plan_id}"}
+    assert [each for each in _problems(stopped.result) if stopped.plan_id in each] == []
+    made = stopped.result.asset_materializations_for_node(f"plan_{CUSTOMERS}")[0].metadata
+    assert made["review"].value == f"/console/plans/{stopped.plan_id}"
+    assert made["report"].value == f"/reports/run-{stopped.result.run_id[:8]}.html"
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -246,6 +263,7 @@ def test_a_plan_of_a_deleted_workflow_can_be_rejected(stopped: Guarded, tmp_path
     assert stopped.plan(plan_id)["state"] == "rejected"
 
 
+@pytest.mark.long
 def test_undo_plans_the_reversal_of_a_run(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """For every workflow of the run; applying the plan restores the earlier values."""
     before = companies(synced)
@@ -297,6 +315,7 @@ def test_only_one_of_two_concurrent_applies_sends(stopped: Guarded) -> None:
     assert len(keys) == len(set(keys)) == stopped.plan(plan_id)["writes"]
 
 
+@pytest.mark.long
 def test_an_encrypted_plan_is_printed_with_values_if_the_key_is_set(synced: Home) -> None:
     """Without the key only field names are printed, never blank values."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MILLPOND_ENCRYPTION_KEY": Fernet.generate_key().decode()}
@@ -332,6 +351,27 @@ def test_the_job_applies_a_plan(stopped: Guarded) -> None:
         stopped.delivered(), stopped.delivered(), "asked Ann",
     )  # fmt: skip
     assert (metadata["plan"], metadata["left_out_as_stale"], metadata["stopped"]) == (plan_id, 0, "no")
+
+
+@pytest.mark.parametrize("is_newest", [True, pytest.param(False, marks=pytest.mark.long)])
+def test_a_release_turns_the_checks_green(stopped: Guarded, *, is_newest: bool) -> None:
+    """As far as the guard's newest result is about this plan; another plan still waits."""
+    plan_id, guard = stopped.plan_id, dg.AssetCheckKey(dg.AssetKey(f"plan_{CUSTOMERS}"), "guard")
+    sent = dg.AssetCheckKey(dg.AssetKey(f"sync_{CUSTOMERS}"), "all_sent")
+    failed = dg.AssetCheckEvaluation(
+        guard.asset_key, "guard", passed=False, blocking=True, metadata={"plan_id": plan_id if is_newest else "newer"}
+    )
+    config = {APPLY_OP: {"config": {"plan_id": plan_id, "reason": "asked Ann"}}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.report_runless_asset_event(failed)
+        job = definitions().resolve_job_def(APPLY_PLAN)
+        assert job.execute_in_process(instance=instance, run_config={**QUIET, "ops": config}).success
+        result, delivery = last_result(instance, guard), last_result(instance, sent)
+
+    assert result is not None
+    assert result.passed == is_newest
+    assert (delivery is not None and delivery.passed) == is_newest
+    assert ("asked Ann" in (result.description or "")) == is_newest
 
 
 def test_the_job_applies_a_part_of_a_plan(stopped: Guarded) -> None:

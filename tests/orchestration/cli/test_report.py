@@ -11,12 +11,17 @@ from shutil import copytree
 import polars as pl
 import pytest
 
+from assets.delivery.audit.held_back import cause_rows
 from assets.warehouse.run_report.page import render, write_report
 from assets.warehouse.run_report.queries import RunReport, collect_report
+from orchestration.configuration.settings import ROOT
+from orchestration.workflow_files import load_workflows
+from resources.clock import utc_now
 from resources.redaction import know
 from tests.orchestration.conftest import Home, at_home
-from tests.orchestration.web.browser import screenshot_folder
+from tests.orchestration.web.browser import open_browser, screenshot_folder
 
+SHIPPED = ROOT / "orchestration" / "workflows"
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"&amp;{{7*7}}"
 )
@@ -44,7 +49,9 @@ def delivered(home: Home) -> list[str]:
 
 def newest(home: Home, *, hides: bool = False) -> RunReport:
     """Return the newest run's report."""
-    report = collect_report(home.warehouse, hides=hides)
+    workflows = {each.name: each for each in load_workflows(SHIPPED)[0]}
+    held = cause_rows(home.warehouse, workflows, utc_now(home.sandbox.clock), hides=hides)
+    report = collect_report(home.warehouse, held=held, hides=hides)
     assert report
     return report
 
@@ -115,12 +122,38 @@ def test_the_report_shows_changes_and_finds_a_record(reported: Home, tmp_path: P
     assert "suiteprojects__customers" in found
 
 
+@pytest.mark.long
+@pytest.mark.browser
+@pytest.mark.usefixtures("browser")
+def test_a_telephone_shows_why_records_are_held_back(reported: Home, tmp_path: Path) -> None:
+    """Without scrolling sideways."""
+    page = tmp_path / "report.html"
+    page.write_text(render(newest(reported)))
+    folder = tmp_path / "browser"
+    folder.mkdir()
+    with open_browser(folder) as telephone:
+        telephone.send("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+        telephone.open(page.as_uri())
+        reasons = telephone.js(
+            "[...document.querySelectorAll('#held .why')].map(each => each.getBoundingClientRect())"
+            ".map(each => [each.left, each.right, each.width])"
+        )
+        width = telephone.js("document.documentElement.scrollWidth")
+        telephone.js("document.querySelector('#held').scrollIntoView()")
+        telephone.screenshot("report_telephone", 390, 844)
+
+    assert reasons
+    assert all(left >= 0 and right <= 390 and wide > 150 for left, right, wide in reasons), reasons
+    assert width <= 390
+
+
 def test_the_report_loads_nothing(reported: Home) -> None:
     """It can be read offline and years later."""
     page = render(newest(reported))
     shell = re.sub(r'<script type="application/json".*?</script>', "", page, flags=re.DOTALL)
 
-    assert not re.search(r"(?:src|href)=[\"'](?!#)|url\(|@import|https?://", shell)
+    # a link to the console loads nothing before someone follows it
+    assert not re.search(r"(?:src|href)=[\"'](?!#|/console/)|url\(|@import|https?://", shell)
     assert "default-src 'none'" in shell
 
 

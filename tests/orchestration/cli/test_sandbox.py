@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from orchestration.cli.sandbox import app
-from orchestration.cli.sandbox_folder import state_folder
+from orchestration.cli.sandbox_folder import state_folder, write_env_file
+from orchestration.configuration.known_names import setting_names
 from resources.sandbox.precoro.switches import PrecoroSwitches
-from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.sandbox import BASE_URLS, Sandbox
+from resources.sandbox.server import connection_details
 
 
 @pytest.fixture
@@ -144,3 +146,19 @@ def test_the_default_folder_is_in_millponds_home(tmp_path: Path) -> None:
         environment.delenv("MILLPOND_HOME")
         assert state_folder(None) == Path(".millpond/sandbox").absolute()
     assert state_folder(tmp_path / "own") == tmp_path / "own"
+
+
+def test_the_settings_of_live_mode_are_written_once(state: Path, tmp_path: Path) -> None:
+    """Each is a setting that is read; a file that may have the settings of a real account stays."""
+    details, file = connection_details(Sandbox(state), BASE_URLS, None), tmp_path / ".env"
+
+    write_env_file(file, details)
+
+    written = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    assert written.keys() <= setting_names()
+    assert written["MILLPOND_MODE"] == "live"
+    assert written["NETSUITE_BASE_URL"] == BASE_URLS["netsuite"]
+    assert written["PRECORO_TOKEN"] == details["precoro"]["token"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError, match="exists and stays as it is"):
+        write_env_file(file, details)

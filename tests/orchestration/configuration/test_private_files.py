@@ -96,6 +96,7 @@ def test_an_unknown_group_is_named(tmp_path: Path) -> None:
         make_private(settings_of(tmp_path, share_group="analysts-of-nowhere"))
 
 
+@pytest.mark.long
 def test_a_whole_home_is_private_under_an_open_umask(tmp_path: Path) -> None:
     """The command line and Dagster: databases, event logs, queues, the sandbox."""
     environment = {**os.environ, "MILLPOND_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}

@@ -40,8 +40,9 @@ def test_the_command_prints_its_results(home: Home, capsys: pytest.CaptureFixtur
     assert home.warehouse.table("hist_netsuite__customers")["is_current"].to_list() == [True]
 
 
-def test_with_zero_days_no_history_is_deleted(warehouse: Warehouse) -> None:
+def test_with_zero_days_no_history_is_deleted(tmp_path: Path) -> None:
     """Free space is released all the same."""
+    warehouse = Warehouse(tmp_path / "warehouse")
     fill(warehouse)
 
     done = compact_warehouse(warehouse, keep_days=0, clock=WallClock())

@@ -184,5 +184,5 @@ def test_a_retried_run_repeats_all_steps() -> None:
     jobs = definitions().resolve_all_job_defs()
     made = {job.name: job.tags.get("dagster/retry_strategy") for job in jobs if not job.name.startswith("__")}
 
-    others = {"maintenance", "realtime", *OPERATOR_JOBS}
+    others = {"digest", "maintenance", "realtime", *OPERATOR_JOBS}
     assert {name for name, strategy in made.items() if strategy != "ALL_STEPS"} == others

@@ -151,3 +151,21 @@ def test_the_reconcile_job_always_compares_all_ids(seeded: Home) -> None:
 
     assert seeded.warehouse.has("raw_netsuite__contacts")
     assert compared == [True, False, True]
+
+
+@pytest.mark.long
+def test_the_night_certifies_what_it_read(night: Night) -> None:
+    """A record that was edited in the target is wrong, and bounds the certificate by its creation."""
+    (found,) = [
+        each for each in night.result.get_asset_check_evaluations()
+        if each.check_name == "certified" and each.asset_key.to_user_string() == f"sync_{CUSTOMERS}"
+    ]  # fmt: skip
+
+    assert not found.passed
+    assert found.metadata["wrong"].value == 1
+    kept = night.home.warehouse.read(
+        "select wrong, reason from sync_certificates where workflow = ? order by position desc limit 1",
+        [CUSTOMERS],
+    )
+    assert kept.row(0)[0] == 1
+    assert kept.row(0)[1].endswith("is wrong (edited_in_target)")

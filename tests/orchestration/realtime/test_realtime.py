@@ -144,6 +144,7 @@ def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, mon
     assert len(versions) == 2
 
 
+@pytest.mark.long
 def test_a_new_project_is_synced_with_its_new_customer(live: Live) -> None:
     """Only the project has a notification: the customer's did not arrive."""
     netsuite = live.home.sandbox.netsuite

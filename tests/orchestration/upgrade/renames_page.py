@@ -57,10 +57,14 @@ NEW_COLUMNS: tuple[Row, ...] = (
         "position, from_position, read_position",
         "sync_runs, sync_plans, sync_attempts, sync_decisions: their order",
     ),
-    ("(new)", "warnings, reading, began_after, netsuite_at, verified, unreported", "netsuite_reads"),
+    ("(new)", "warnings, reading, began_after, netsuite_at, verified, unreported, listed", "netsuite_reads"),
     ("(new)", "parent_target_id, existing_ids", "sync_attempts"),
     ("(new)", "value_hashes, restored", "sync_links"),
-    ("(new)", "schema_version, sync_inputs, sync_accounts, sync_restores", "tables"),
+    (
+        "(new)",
+        "schema_version, sync_inputs, sync_accounts, sync_restores, sync_certificates, sync_unverified",
+        "tables",
+    ),
 )
 OTHER_VALUES: tuple[Row, ...] = (
     ("undo <run>", "undo", "sync_plans.kind; the run is in sync_plans.undone_run"),

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,9 +107,12 @@ def prepare(home: Home) -> tuple[dict[str, str], tuple[str, str]]:
     return ids, (candidates[0], candidates[1])
 
 
+Prepare = Callable[[Home], tuple[dict[str, str], tuple[str, str]]]  # returns Console.ids and Console.candidates
+
+
 @contextmanager
-def console_of(synced_home: Path, folder: Path) -> Iterator[Console]:
-    """Serve the console on a copy of a home, with the users ada (approver) and vic (viewer)."""
+def console_of(synced_home: Path, folder: Path, prepare: Prepare = prepare) -> Iterator[Console]:
+    """Serve the console on a prepared copy of a home, with the users ada (approver) and vic (viewer)."""
     copytree(synced_home, folder / "home")
     dagster, port = folder / "dagster", free_port()
     dagster.mkdir()

@@ -70,10 +70,12 @@ def decided(browser: Browser) -> None:
 
 
 def delivered_before(browser: Browser, console: Console) -> None:
-    """Let one record be delivered with the edited workflow file, unless an earlier test did."""
+    """Let one record be delivered with the edited workflow file, unless an earlier test did; an undo is no delivery."""
     newest = "(select arg_max(workflow_version, position) from sync_plans where workflow = ?)"
-    if console.rows(f"select 1 from sync_runs where plan_id is not null and workflow_version = {newest}", CUSTOMERS):
+    sent = "sync_runs as run join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = 'sync'"
+    if console.rows(f"select 1 from {sent} where run.workflow_version = {newest}", CUSTOMERS):
         return
+    console.home.run(f"{CUSTOMERS}__plan")
     form = {"extent": "part", "record": console.ids["phone"], "reason": "the first of this version"}
     with console.client("ada") as http:
         approved = http.post(f"/console/plans/{console.plan()}/approve", data=form)
@@ -273,13 +275,58 @@ def test_a_record_is_sent_again_from_its_page(page: Browser, console: Console) -
 
 
 @pytest.mark.long
+def test_held_records_are_ignored_until_a_date_and_counted_again(page: Browser, console: Console) -> None:
+    """A whole cause by its button; listed apart with name and reason, and back at once when a person says so."""
+    page.open(f"{console.address}/console/held")
+    before = int(page.js("document.querySelector('td.big a').firstChild.data.replace(',', '')"))
+    page.js("document.querySelector('td.big a').click()")
+    page.read("Ignore until a date")
+    assert page.js(FAULTS) == []
+    page.js("document.querySelector('input[name=until]').value = document.querySelector('input[name=until]').max")
+    page.type("form#ignore input[name=reason]", "wait for legal")
+    page.click(f"Ignore all {before}")
+    page.read("started by ada")
+    decided(page)
+    page.read(f"{before} ")
+    ignored = console.rows("select workflow, source, source_id, decided_by, note from sync_ignored")
+    assert len(ignored) == before
+    assert {(each["decided_by"], each["note"]) for each in ignored} == {("ada", "wait for legal")}
+
+    page.open(f"{console.address}/console/held")
+    page.read(f"{before} record{'s' if before > 1 else ''} ignored until a date")
+    page.click(f"{before} record{'s' if before > 1 else ''} ignored until a date")
+    page.read("wait for legal")
+    assert page.js(FAULTS) == []
+    page.screenshot("console-ignored", 1280)
+    page.type("form#ignore input[name=reason]", "legal has answered")
+    page.click(f"Count all {before}")
+    page.read("started by ada")
+    decided(page)
+    assert console.rows("select * from sync_ignored") == []
+
+
+@pytest.mark.long
+def test_a_record_shows_what_would_happen_now(page: Browser, console: Console) -> None:
+    """From its page; nothing is sent."""
+    console.home.sandbox.netsuite.update("customer", int(console.ids["renamed"]), companyname="Renamed again AB")
+    before = console.customer("renamed")
+    page.open(f"{console.address}/console/records/customers/{console.ids['renamed']}")
+    page.click("What would happen now?")
+    page.read("Nothing was sent or planned", "Renamed again AB", "differs in")
+    assert page.js(FAULTS) == []
+    page.screenshot("console-now", 1280)
+    assert console.customer("renamed") == before
+
+
+@pytest.mark.long
 def test_every_page_fits_a_telephone_and_both_schemes_are_readable(page: Browser, console: Console) -> None:
     """No page is wider than 390 px, whatever names it shows, and all text has enough contrast."""
     plan = console.rows("select plan_id from sync_plans order by position desc limit 1")[0]["plan_id"]
     pages = {
         "overview": "", "plans": "plans", "plan": f"plans/{plan}", "held": "held", "runs": "runs",
         "run": f"runs/{console.first_run}", "records": "records?q=a", "match": f"match?workflow={CUSTOMERS}",
-        "record": f"records/customers/{console.ids['long']}", "script": f"records/customers/{console.ids['script']}",
+        "ignored": "held/ignored", "record": f"records/customers/{console.ids['long']}",
+        "script": f"records/customers/{console.ids['script']}",
     }  # fmt: skip
     for scheme in ("light", "dark"):
         page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])

@@ -1,20 +1,43 @@
 """Every page of the console: it responds, hides what it must, and refuses what is not there."""
 
 import asyncio
+import json
 from collections.abc import Iterator
+from typing import Any
 
+import polars as pl
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.testclient import TestClient
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assets.delivery.ledger.ignored import Ignored, save_ignored
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.schemas import SourceKey
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.console.pages import read_form
 from orchestration.web.console.routes import console
+from orchestration.web.identity import Identity, Role
+from resources.clock import utc_now
+from resources.warehouse.tables import insert_frame, replace_table
+from tests.assets.delivery.builders import customer, customers, desired, mart
 from tests.orchestration.conftest import Home
 
-CUSTOMERS = "suiteprojects__customers"
+CUSTOMERS, OPTIONS = "suiteprojects__customers", "precoro__options"
+
+
+class SignedIn:
+    """The console as a user of some role sees it."""
+
+    def __init__(self, app: ASGIApp, role: Role) -> None:
+        self._app, self._role = app, role
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request as this user."""
+        if scope["type"] == "http":
+            scope["state"] = {**scope.get("state", {}), "identity": Identity("olga", self._role)}
+        await self._app(scope, receive, send)
 
 
 async def no_dagster(*_: object) -> None:
@@ -28,15 +51,17 @@ def pages(home: Home) -> Iterator[str]:
         "",
         "plans",
         "held",
+        "held/ignored",
         "records",
         "records?q=a",
         "search?q=a",
         "runs",
         "match",
         f"match?workflow={CUSTOMERS}",
+        "certificates",
     )
     (run,) = home.warehouse.read("select run_id from sync_runs limit 1")["run_id"]
-    yield from (f"runs/{run}", f"runs/{run}?page=2")
+    yield from (f"runs/{run}", f"runs/{run}?page=2", f"reports/run-{run[:8]}.html")
     for plan in home.warehouse.read("select plan_id from sync_plans")["plan_id"]:
         yield from (f"plans/{plan}", f"plans/{plan}?text=a&action=create&field=name&code=new", f"plans/{plan}/follows")
     for source, key in home.warehouse.read(
@@ -72,7 +97,15 @@ def test_every_page_responds_and_hides_personal_data_where_it_must(
 
 
 @pytest.mark.parametrize(
-    "path", ["nothing", "plans/none", "runs/none", "records/customers/0", "held/records?workflow=x"]
+    "path",
+    [
+        "nothing",
+        "plans/none",
+        "runs/none",
+        "records/customers/0",
+        "held/records?workflow=x",
+        "reports/run-00000000.html",
+    ],
 )
 def test_what_is_not_there_is_a_page_with_a_sentence(synced: Home, path: str) -> None:
     """Not an error of the server."""
@@ -118,3 +151,111 @@ def test_a_form_with_too_many_fields_is_refused() -> None:
     with pytest.raises(HTTPException) as refused:
         asyncio.run(read_form(Request({"type": "http", "method": "POST", "headers": []}, receive)))
     assert refused.value.status_code == 413
+
+
+def test_a_record_shows_what_would_happen_now(synced: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NetSuite and the target are read again; nothing is sent, planned or decided, and a viewer may not ask."""
+    linked = (
+        "select source_id, target_id from sync_links where workflow = ? and source = 'customers' and source_id in"
+        " (select source_id from sync_decisions where workflow = ? and action = 'skipped' and to_run is null)"
+    )
+    source_id, target_id = synced.warehouse.read(linked, [CUSTOMERS, OPTIONS]).row(0)
+    ledger = ("sync_plans", "sync_decisions", "sync_attempts", f"mart_{CUSTOMERS}", f"target_{CUSTOMERS}")
+    before = {name: synced.warehouse.table(name).rows() for name in ledger}
+    synced.sandbox.clock.sleep(3600)
+    synced.sandbox.netsuite.update("customer", int(source_id), phone="+46 8 555")
+    synced.sandbox.suiteprojects.modify("Customer", int(target_id), addr_phone="edited there")
+    form, app = {"source": "customers", "source_id": source_id}, console(MillpondSettings(), no_dagster)
+    with TestClient(SignedIn(app, Role.OPERATOR)) as http:
+        shown = http.post("/console/now", data=form).raise_for_status().text
+        offered = http.get(f"/console/records/customers/{source_id}").text
+        unknown = http.post("/console/now", data={**form, "source_id": "0"})
+    with TestClient(SignedIn(app, Role.VIEWER)) as http:
+        refused = http.post("/console/now", data=form)
+    monkeypatch.setenv("MILLPOND_PERSONAL_DATA", "mask")
+    with TestClient(SignedIn(console(MillpondSettings(), no_dagster), Role.OPERATOR)) as http:
+        hidden = http.post("/console/now", data=form).raise_for_status().text
+
+    assert [text for text in ("+46 8 555", "edited there", "update", "Last run") if text not in shown] == []
+    assert '<span class="tag skipped">skipped</span>' in shown, "Precoro's workflow leaves it out, now as before"
+    assert "+46 8 555" not in hidden
+    assert "edited there" not in hidden
+    assert "What would happen now?" in offered
+    assert (unknown.status_code, refused.status_code) == (404, 403)
+    assert {name: synced.warehouse.table(name).rows() for name in ledger} == before
+
+
+class Launches:
+    """Stands for Dagster: notes the runs that it is asked to launch."""
+
+    def __init__(self) -> None:
+        self.configs: list[dict[str, Any]] = []
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Accept one run."""
+        params = json.loads((await receive())["body"])["variables"]["p"]
+        self.configs.append(params["runConfigData"]["ops"])
+        launched = {"launchPipelineExecution": {"__typename": "LaunchRunSuccess", "run": {"runId": "a-run"}}}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps({"data": launched}).encode()})
+
+
+def test_records_are_ignored_until_a_date_and_shown_apart(held_home: Home) -> None:
+    """Ticked records or a whole cause; the pages count the others only, and a record's page has both decisions."""
+    dagster = Launches()
+    app = console(MillpondSettings(), dagster)
+    form = {"workflow": CUSTOMERS, "source": "customers", "reason": "wait for legal", "decision": "ignore"}
+    cause = {"action": "quarantined", "root_source": "", "root_action": "quarantined", "root_code": "too_long"}
+    with TestClient(SignedIn(app, Role.APPROVER), follow_redirects=False) as http:
+        assert "2 records wait" in http.get("/console/held").text
+        accepted = http.post("/console/ignore", data={**form, "record": ["1"], "until": "2026-12-31"})
+        whole = http.post("/console/ignore", data={**form, **cause, "extent": "all", "until": "2026-12-31"})
+        refused = [http.post("/console/ignore", data={**form, **more}).status_code for more in UNUSABLE]
+        ignore(held_home, "1")
+        after, apart = http.get("/console/held").text, http.get("/console/held/ignored").text
+        overview, story = http.get("/console/").text, http.get("/console/records/customers/1").text
+    with TestClient(SignedIn(app, Role.OPERATOR)) as http:
+        forbidden = http.post("/console/ignore", data={**form, "record": ["1"], "until": "2026-12-31"})
+
+    assert (accepted.status_code, whole.status_code, forbidden.status_code) == (303, 303, 403)
+    assert refused == [400] * len(UNUSABLE)
+    ticked, all_of_cause = (each["ignore"]["config"] for each in dagster.configs)
+    assert ticked["source_ids"] == ["1"]
+    assert (all_of_cause["source_ids"], all_of_cause["cause"]) == ([], cause)
+    assert "1 record waits" in after
+    assert "1 record ignored until a date" in after
+    assert "wait for legal" in apart
+    assert "1 held back" in overview
+    assert "Ignored through" in story
+    assert "Count it again" in story
+
+
+UNUSABLE: tuple[dict[str, Any], ...] = (
+    {"until": "2026-12-31"}, {"record": ["1"]}, {"record": ["1"], "until": "2026-12-31", "reason": " "},
+    {"record": ["1"], "until": "2026-12-31", "workflow": "none"},
+)  # fmt: skip
+
+
+def ignore(home: Home, source_id: str) -> None:
+    """Ignore a record, as the job does."""
+    now = utc_now(home.sandbox.clock)
+    decision = Ignored(CUSTOMERS, now.date(), "ada", now, "wait for legal")
+    with home.warehouse.writer() as con:
+        save_ignored(con, decision, [SourceKey("customers", source_id)])
+
+
+@pytest.fixture
+def held_home(home: Home) -> Home:
+    """Two customers whose values are too long; nothing was run."""
+    names = ["workflow", "source", "source_id", "source_number", "action", "reason_code", "reason"]
+    rows = [(CUSTOMERS, "customers", each, int(each), "quarantined", "too_long", "name is too long") for each in "12"]
+    with home.warehouse.writer() as con:
+        ensure_ledger(con)
+        replace_table(con, "stg_netsuite__customers", customers(customer("1"), customer("2")))
+        replace_table(con, f"mart_{CUSTOMERS}", mart(desired("1"), desired("2")))
+        con.execute(
+            "insert into lineage_columns by name select ? as workflow, 'stg_netsuite__customers' as source_table",
+            [CUSTOMERS],
+        )
+        insert_frame(con, "sync_decisions", pl.DataFrame(rows, schema=names, orient="row"))
+    return home

@@ -7,7 +7,7 @@ import pytest
 from dagster_graphql.implementation.utils import UserFacingGraphQLError
 
 from orchestration.authorization import USER_TAG
-from orchestration.automation.groups import MAINTENANCE, OPERATOR_JOBS, REALTIME
+from orchestration.automation.groups import DIGEST, MAINTENANCE, OPERATOR_JOBS, REALTIME
 from orchestration.dagster_internals import PartitionBackfill, before_storing
 from orchestration.definitions import definitions
 from orchestration.web.dagster_guard import checked_backfill, checked_run
@@ -69,4 +69,4 @@ def test_every_job_of_an_operators_decision_is_known() -> None:
     jobs = definitions().resolve_all_job_defs()
     without_assets = {job.name for job in jobs if not job.asset_layer.executable_asset_keys}
 
-    assert without_assets - {MAINTENANCE, REALTIME} == set(OPERATOR_JOBS)
+    assert without_assets - {DIGEST, MAINTENANCE, REALTIME} == set(OPERATOR_JOBS)

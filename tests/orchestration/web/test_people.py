@@ -38,6 +38,7 @@ CONFIG: dict[str, dict[str, Any]] = {
     "apply_plan": APPLY,
     "undo_run": {"undo": {"config": {"run": "x", "reason": "y"}}},
     "link_record": {"link": {"config": {"workflow": "w", "source": "customers", "source_id": "1"}}},
+    "ignore_records": {"ignore": {"config": {"workflow": "w", "source": "customers", "reason": "r"}}},
     "unlink_record": {"unlink": {"config": {"workflow": "w", "source": "customers", "source_id": "1"}}},
     "resend_record": {"resend": {"config": {"workflow": "w", "source": "customers", "source_id": "1", "reason": "y"}}},
     "reject_plan": {"reject": {"config": {"plan_id": "x", "reason": "y"}}},

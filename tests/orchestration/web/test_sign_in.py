@@ -250,14 +250,15 @@ def test_a_browser_sends_the_forms_origin(visitor: TestClient) -> None:
 
 
 def test_reports_require_a_sign_in(visitor: TestClient) -> None:
-    """No other file of the folder or above it is served."""
+    """No other file of the folder or above it is served; a run that wrote none has its report in the console."""
     assert visitor.get("/reports/2026-run.html").status_code == 401
     sign_in(visitor)
 
     assert visitor.get("/reports/2026-run.html").text == "a report"
     assert visitor.get("/reports/run-0a1b2c3d.html").text == "the report of a run"
+    made_now = visitor.get("/reports/run-99999999.html", follow_redirects=False)
+    assert made_now.headers["location"] == "/console/reports/run-99999999.html"
     for name in (
-        "run-99999999.html",
         "other.html",
         "..%2f..%2fui_token",
         "%2e%2e/ui_token",

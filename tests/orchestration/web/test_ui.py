@@ -200,6 +200,7 @@ def test_the_job_launched_from_the_ui_succeeds(ui: Ui) -> None:
     assert ui.status == "SUCCESS", (ui.folder / "log").read_text()[-3000:]
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
 def test_the_graph_shows_the_path_from_netsuite_to_the_targets(ui: Ui) -> None:
@@ -283,6 +284,7 @@ def test_an_asset_is_materialized_from_its_page(ui: Ui, page: Browser) -> None:
     page.screenshot("runs", 1600, 800)
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_a_sync_assets_page_shows_the_runs_results_and_its_report(ui: Ui, page: Browser) -> None:
     """Summary, changes, unsent records with reasons, calls and quota, checks; and a link to the report."""

@@ -101,7 +101,12 @@ def test_the_time_in_any_form_is_read(sandbox: Sandbox, date: str, text: str | N
 )  # fmt: skip
 def test_a_record_in_any_form_is_read(xml: str, record: dict[str, str | None]) -> None:
     """Repeated elements, other spellings, containers that are unknown or empty."""
-    assert record_of(parse_xml(xml.encode())) == record
+    element = parse_xml(xml.encode())
+    assert record_of(element) == record
+    assert record_of(element, tuple(record)) == record
+    for name, value in record.items():
+        assert record_of(element, (name,))[name] == value
+    assert not record or not record_of(element, ("another",))
 
 
 @pytest.mark.parametrize(

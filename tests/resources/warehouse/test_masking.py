@@ -78,6 +78,7 @@ def everything(con: duckdb.DuckDBPyConnection) -> str:
     return repr(cells)
 
 
+@pytest.mark.long
 def test_an_unmasked_snapshot_contains_the_personal_values(folder: Path) -> None:
     """Otherwise the next test would prove nothing."""
     with published_snapshot(folder, "show") as con:
@@ -96,6 +97,7 @@ def test_a_masked_snapshot_contains_no_personal_value(folder: Path, personal: Pe
     assert [each for each in SECRETS if each not in {"Persson"} and each.encode() in file_bytes] == []
 
 
+@pytest.mark.long
 def test_a_masked_snapshot_still_answers_questions(folder: Path) -> None:
     """Companies, cities and reasons are readable, equal values have equal tokens, comments and views exist."""
     with published_snapshot(folder, "mask") as con:

@@ -5,12 +5,12 @@ for (const each of document.querySelectorAll("[data-submit]"))
   each.addEventListener("change", () => each.form.requestSubmit());
 
 // ticked records: those of other pages are kept until the decision is sent
-const form = document.querySelector("form#decide, form#undo");
+const form = document.querySelector("form#decide, form#undo, form#ignore");
 if (form) {
   const boxes = [...form.querySelectorAll("input[name=record]")];
   const all = form.querySelector("#tick-all");
   const shown = form.querySelector("#ticked");
-  const key = `ticked ${location.pathname}`;
+  const key = `ticked ${form.dataset.ticks || location.pathname}`;
   const kept = new Set(JSON.parse(sessionStorage.getItem(key) || "[]"));
   const here = new Set(boxes.map((each) => each.value));
   const update = () => {

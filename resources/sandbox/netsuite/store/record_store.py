@@ -36,6 +36,7 @@ from resources.sandbox.switches import SwitchBoard
 
 # the second name of each is that of custom records
 CREATED, MODIFIED = ("datecreated", "created", "createddate"), ("lastmodifieddate", "lastmodified")
+UNCHECKED = ("isinactive", "inactive", "isperson", "iselimination")  # standard check boxes, which are never blank
 # columns that refer to a customer, by table
 MOVED_BY_MERGE = {"job": ("customer", "parent"), "contact": ("company",), "customer": ("parent",)}
 _SEQUENCES = "create table if not exists id_sequence (name text primary key, last integer not null)"
@@ -64,7 +65,7 @@ class RecordStore:
             connection.executemany(_CUSTOM_FIELDS, _custom_field_rows())
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add records; a missing id is assigned, missing dates are now.
+        """Add records; a missing id is assigned, missing dates are now, missing standard check boxes are not checked.
 
         Args:
             table: SuiteQL name of the table.
@@ -76,7 +77,8 @@ class RecordStore:
         now, switches = self._clock.now(), self.load_switches()
         definition = with_custom_fields(TABLES[table], switches.custom_fields)
         self.apply_late_writes()
-        defaults = {name: now for name in (*CREATED, *MODIFIED) if name in definition.columns}
+        plain = dict.fromkeys((*CREATED, *MODIFIED), now) | dict.fromkeys(UNCHECKED, False)
+        defaults: dict[str, Any] = {name: value for name, value in plain.items() if name in definition.columns}
         with self.store.write() as connection:
             ids = Sequence(connection, definition)
             complete: Iterator[Mapping[str, Any]] = (

@@ -10,6 +10,7 @@ from assets.delivery.audit.damaged import damage_of, damaged_values
 from assets.delivery.component.sync_summary import read_summary, sync_metadata
 from assets.precoro.target import OptionTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
+from resources.clock import utc_now
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, option_tree, suite_customers
@@ -68,7 +69,7 @@ def test_a_damaged_value_hides_no_record_and_is_named(
             con.execute("create table sync_watermarks (watermark_at timestamp)")
             table, run_id = flow.workflow.target_state, "run 1"
             assert {each for each, _ in damaged_values(con, table)} == {ids["2"]}
-            metadata = sync_metadata(read_summary(con, flow.workflow, run_id), run_id, None)
+            metadata = sync_metadata(read_summary(con, flow.workflow, run_id, utc_now(sandbox.clock)), run_id, None)
         assert f"{field} of {ids['2']}" in metadata["damaged_values"]
         assert "\ufffd" not in metadata["damaged_values"]
         damage.bad = b""

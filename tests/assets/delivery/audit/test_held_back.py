@@ -1,6 +1,7 @@
 """Records are held back by the decision at the end of the chain of parents, not the blocked record above them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -14,15 +15,19 @@ from assets.delivery.audit.held_back import (
     HELD_BACK_COMMENTS,
     HELD_RECORD_COMMENTS,
     ROOT_STATES,
+    cause_rows,
     cause_texts,
     held_back,
     held_records,
 )
+from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import HELD, Action
 from resources.warehouse.tables import insert_frame, replace_table
+from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customers, option_tree, suite_customers
 
+NOW = datetime(2026, 11, 16, 6)  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
 BELOW = Workflow("below", option_tree(needs=["above"]))
 ABOVE = Workflow("above", suite_customers())
 WORKFLOWS = {"below": BELOW, "above": ABOVE}
@@ -64,7 +69,7 @@ def con() -> Any:
 def roots(con: duckdb.DuckDBPyConnection, *rows: Mapping[str, Any], **more: Any) -> dict[str, tuple[str, str]]:
     """Return root source id and root code of each held record of the plan."""
     replace_table(con, "plan_below", pl.DataFrame(list(rows), schema=PLAN))
-    found = held_records(con, BELOW, WORKFLOWS, {"below": "p", **more})
+    found = held_records(con, BELOW, WORKFLOWS, {"below": "p", **more}, NOW)
     return {row["source_id"]: (row["root_source_id"], row["root_code"]) for row in found.iter_rows(named=True)}
 
 
@@ -127,7 +132,7 @@ def test_the_root_is_found_by_following_parents_one_by_one(tree: dict[int, tuple
 
     with duckdb.connect() as con:
         replace_table(con, "plan_below", pl.DataFrame(rows, schema=PLAN))
-        found = held_records(con, BELOW, WORKFLOWS, {"below": "p"})
+        found = held_records(con, BELOW, WORKFLOWS, {"below": "p"}, NOW)
 
     expected = {str(each): str(root(each)) for each, (action, _) in tree.items() if action in HELD}
     assert dict(found.select("source_id", "root_source_id").iter_rows()) == expected
@@ -138,7 +143,7 @@ def test_the_shape_is_documented(con: duckdb.DuckDBPyConnection) -> None:
     """Other pages read these columns."""
     replace_table(con, "plan_below", pl.DataFrame([planned("1", "ambiguous", "two")], schema=PLAN))
 
-    found = held_records(con, BELOW, WORKFLOWS, {"below": "p"})
+    found = held_records(con, BELOW, WORKFLOWS, {"below": "p"}, NOW)
 
     assert found.columns == [*HELD_RECORD_COMMENTS]
     assert held_back(found).columns == [*HELD_BACK_COMMENTS]
@@ -157,7 +162,7 @@ def test_records_that_were_held_back_before_are_known(con: duckdb.DuckDBPyConnec
     rows = [planned(each, "ambiguous", "two") for each in ("1", "2", "3")]
     replace_table(con, "plan_below", pl.DataFrame(rows, schema=PLAN))
 
-    found = held_records(con, BELOW, WORKFLOWS, {"below": "p"})
+    found = held_records(con, BELOW, WORKFLOWS, {"below": "p"}, NOW)
 
     assert found.filter(pl.col("since").is_null())["source_id"].to_list() == ["2", "3"]
 
@@ -175,10 +180,34 @@ def test_causes_are_sentences_with_counts(con: duckdb.DuckDBPyConnection) -> Non
     ]
     replace_table(con, "plan_below", pl.DataFrame(rows, schema=PLAN))
 
-    found = cause_texts(held_back(held_records(con, BELOW, WORKFLOWS, {"below": "p"})))
+    found = cause_texts(held_back(held_records(con, BELOW, WORKFLOWS, {"below": "p"}, NOW)))
 
     assert found == [
         "7 projects quarantined: because too_long (20, 21, 22, 23, 24, …)",
         "3 projects blocked: their customer is not selected (because flag_not_set: 2; because stage_lead: 1)",
         "1 project blocked: its customer is sent first, by the same run",
     ]
+
+
+def test_each_limit_is_its_own_reason(warehouse: Warehouse) -> None:
+    """A name of 83 characters and a text of 256 are too long: both limits are listed, with their numbers of records."""
+    reasons = {"1": "name is longer than 83 characters", "2": "notes is longer than 256 characters"}
+    rows = [
+        ("below", "projects", each, "quarantined", "too_long", reasons["1" if each != "4" else "2"])
+        for each in ("1", "2", "4")
+    ] + [("below", "projects", "9", "blocked", "parent_missing", "waits")]  # fmt: skip
+    names = ["workflow", "source", "source_id", "action", "reason_code", "reason"]
+    with warehouse.writer() as opened:
+        ensure_ledger(opened)
+        parents = [planned("9", "blocked", "parent_missing", "2")]
+        replace_table(opened, "mart_below", pl.DataFrame(parents, schema=PLAN))
+        insert_frame(opened, "sync_decisions", pl.DataFrame(rows, schema=names, orient="row"))
+
+    found = cause_rows(warehouse, WORKFLOWS, NOW, hides=False)
+    hidden = cause_rows(warehouse, WORKFLOWS, NOW, hides=True)
+
+    assert [(row["records"], row["action"], row["cause"], row["reasons"]) for row in found] == [
+        (3, "quarantined", "", [(reasons["1"], 2), (reasons["2"], 1)]),
+        (1, "blocked", "its project needs a correction", [(reasons["1"], 1)]),
+    ]
+    assert [row["records"] for row in hidden] == [3, 1]

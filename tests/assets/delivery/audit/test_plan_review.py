@@ -1,16 +1,20 @@
 """A review has everything that a plan would write, and what it holds back."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
 from assets.delivery.audit.plan_review import PlanReview, review_plan
+from assets.delivery.schemas import PARENT
 from assets.precoro.target import OptionTarget
+from orchestration.cli.plan_output import print_reviews, write_files
+from resources.clock import utc_now
 from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
-from tests.assets.delivery.builders import customer
+from tests.assets.delivery.builders import customer, project
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 KEY = Fernet.generate_key().decode()
@@ -38,7 +42,7 @@ def review(edited: tuple[WorkflowRunner, str], *, key: str = KEY, hides: bool = 
     """Return the review of the plan, as an installation with this key and setting shows it."""
     runner, plan_id = edited
     warehouse = Warehouse(runner.warehouse.folder, encryption_key=key, hides_personal=hides)
-    found = review_plan(warehouse, runner.workflow, {"flow": runner.workflow}, {"flow": plan_id})
+    found = review_plan(warehouse, runner.workflow, {"flow": runner.workflow}, {"flow": plan_id}, utc_now(runner.clock))
     assert found is not None
     return found
 
@@ -73,3 +77,35 @@ def test_an_encrypted_plan_has_no_values_without_its_key(edited: tuple[WorkflowR
     assert found.is_hidden
     assert (found.writes[1].name, found.writes[1].fields[0].after) == ("Acme & Co", None)
     assert found.writes[0].fields == []
+
+
+def test_a_moved_record_is_shown_with_the_names_of_both_parents(
+    precoro: WorkflowRunner, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the terminal, on the page and in the table: also a parent that the same run creates."""
+    parents = (customer("1", company_name="EMEA"), customer("2", company_name="Nordics"))
+    precoro.stage(*parents, below=(project("100"), project("101"))).run()
+    moved = (project("100", customer_id="2"), project("101", customer_id="3"))
+    precoro.stage(*parents, customer("3", company_name="Baltics"), below=moved)
+    plan_id = precoro.plan("moved").plan_id
+    workflows = {"flow": precoro.workflow}
+
+    found = review_plan(precoro.warehouse, precoro.workflow, workflows, {"flow": plan_id}, utc_now(precoro.clock))
+    assert found is not None
+    write_files([found], tmp_path / "plan.html", tmp_path / "plan.csv")
+    print_reviews([found])
+
+    old, new = (
+        str(precoro.warehouse.read(f"select target_id from sync_links where source_id = '{key}'").item())
+        for key in "12"
+    )
+    printed, page, table = (
+        capsys.readouterr().out,
+        (tmp_path / "plan.html").read_text(),
+        (tmp_path / "plan.csv").read_text(),
+    )
+    assert f"{PARENT}: EMEA ({old}) → Nordics ({new})" in printed
+    assert f"{PARENT}: EMEA ({old}) → Baltics" in printed
+    assert f'<span class="was">EMEA ({old})</span> → Nordics ({new})' in page
+    assert f"{PARENT},{old},{new},EMEA,Nordics," in table
+    assert f"{PARENT},{old},,EMEA,Baltics," in table

@@ -89,6 +89,7 @@ def exported(account: Account) -> int:
     return int(links.item())
 
 
+@pytest.mark.long
 def test_identical_is_said_with_the_time_of_the_oldest_reading(account: Account) -> None:
     """It is NetSuite's time before the first query of that reading."""
     first = account.warehouse.read("select min(netsuite_at) from netsuite_reads").item()

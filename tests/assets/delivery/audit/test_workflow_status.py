@@ -1,6 +1,7 @@
 """The analysts' views of deliveries: what was delivered, not what was looked at or planned."""
 
 import polars as pl
+import pytest
 
 import sql
 from resources.warehouse.tables import replace_table
@@ -22,6 +23,7 @@ def status(runner: WorkflowRunner) -> dict[str, object]:
     return row
 
 
+@pytest.mark.long
 def test_records_that_were_switched_off_are_counted_apart(precoro: WorkflowRunner) -> None:
     """They are in the target, but no one can select them; later runs that send nothing to them change nothing."""
     precoro.stage(customer("1"), customer("2")).run()
@@ -51,6 +53,7 @@ def test_a_run_that_only_planned_does_not_replace_the_last_delivery(precoro: Wor
     assert after["planned_at"] != delivered["planned_at"]
 
 
+@pytest.mark.long
 def test_a_run_that_only_planned_has_written_nothing(precoro: WorkflowRunner) -> None:
     """Its counts are what it would write, and cost a delivery nothing."""
     with precoro.warehouse.writer() as con:

@@ -39,7 +39,7 @@ from tests.assets.delivery.diff.decisions import INACTIVE, QUARANTINE, RETIRE, S
         (desired(**RETIRE), [actual()], [], ("deactivate", "deleted")),
         (desired(**RETIRE), [actual(**INACTIVE)], [], ("unchanged", "deleted")),
         (desired(**RETIRE), [], [], ("skipped", "deleted")),
-        (desired(**SKIP), [actual()], [], ("skipped", "stage_lead")),
+        (desired(**SKIP), [actual()], [], ("quarantined", "stage_lead")),
         (desired(**QUARANTINE), [actual()], [], ("quarantined", "too_long")),
         (desired(name="n" * 21), [], [], ("quarantined", "too_long")),
         (desired(name=None), [actual()], [], ("quarantined", "required_blank")),

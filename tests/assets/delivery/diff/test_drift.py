@@ -65,6 +65,7 @@ def test_an_edit_back_to_an_earlier_value_is_an_edit(edited: WorkflowRunner, san
     assert company(sandbox) == EDITED
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("drift", "outcome"), [("report", "not restored"), ("adopt", "accepted until")])
 def test_other_policies_report_the_edit_and_send_nothing(
     edited: WorkflowRunner, sandbox: Sandbox, drift: str, outcome: str
@@ -173,6 +174,7 @@ def test_an_edit_of_a_record_that_changed_in_netsuite_is_drift(edited: WorkflowR
     assert drift(edited) == [("restored", "company")]
 
 
+@pytest.mark.long
 def test_a_change_in_netsuite_alone_is_no_drift(suiteprojects: WorkflowRunner) -> None:
     """Nor are those of later runs: what we write becomes what the target is expected to show."""
     suiteprojects.spec = suite_customers()
@@ -183,6 +185,7 @@ def test_a_change_in_netsuite_alone_is_no_drift(suiteprojects: WorkflowRunner) -
         assert drift(suiteprojects) == []
 
 
+@pytest.mark.long
 def test_an_edit_is_drift_after_a_plan_that_was_not_sent(edited: WorkflowRunner, sandbox: Sandbox) -> None:
     """Looking at it does not make it ours; and the workflow file has changed meanwhile."""
     edited.plan("only planned")

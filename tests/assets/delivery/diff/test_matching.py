@@ -105,7 +105,7 @@ def test_a_record_linked_to_another_source_record_is_not_adopted() -> None:
 
     plan = plan_rows([desired("1", name="Same", **SKIP), desired("2", name="Same")], [without_key], [link()], spec=spec)
 
-    assert actions(plan) == [("skipped", "stage_lead"), ("create", "new")]
+    assert actions(plan) == [("quarantined", "stage_lead"), ("create", "new")]
 
 
 def test_retiring_never_adopts() -> None:

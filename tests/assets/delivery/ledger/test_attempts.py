@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from assets.delivery.ledger.attempts import open_intents, read_rejected, write_attempts
+from assets.delivery.ledger.attempts import open_intents, read_rejected, rejected_unexplained, write_attempts
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.schemas import REJECTED_SCHEMA
+from assets.delivery.schemas import REJECTED_SCHEMA, SourceKey
+from assets.delivery.target import UNEXPLAINED
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.ledger.ledger_rows import MOMENT, attempt
 
@@ -61,3 +62,31 @@ def test_only_the_last_outcome_counts_as_a_rejection(
 
     assert found.columns == list(REJECTED_SCHEMA)
     assert [row["rejected_reason"] for row in found.to_dicts()] == ["too odd"] * is_rejected
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "run_id", "is_final"),
+    [
+        ([("r1", "unknown", UNEXPLAINED)], "r2", True),
+        ([("r1", "unknown", UNEXPLAINED)], "r1", False),  # a step that is tried again within its run
+        ([("r1", "confirmed", ""), ("r2", "unknown", UNEXPLAINED)], "r2", False),
+        ([("r1", "unknown", UNEXPLAINED), ("r2", "unknown", UNEXPLAINED)], "r2", True),
+        ([("r1", "unknown", UNEXPLAINED), ("r2", "found", "")], "r3", False),
+        ([("r1", "unknown", "")], "r2", False),
+    ],
+)
+def test_a_rejection_without_a_reason_counts_if_an_earlier_run_had_it(
+    warehouse: Warehouse,
+    outcomes: list[tuple[str, str, str]],
+    run_id: str,
+    is_final: bool,  # noqa: FBT001
+) -> None:
+    """Twice in one run is one bad moment of the service; in two runs it is about the record."""
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        for number, (run, state, code) in enumerate(outcomes):
+            write_attempts(con, [attempt(state, run_id=run, code=code, attempt_id=f"a{number}")])
+
+        found = rejected_unexplained(con, "flow", run_id)
+
+    assert found == {SourceKey("customers", "1")} if is_final else not found

@@ -94,6 +94,7 @@ def test_a_normalized_value_is_sent_once(suiteprojects: WorkflowRunner, sandbox:
     assert runner.table("sync_normalizations")["records"].to_list() == [1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("more", [{"echo_values": "sent"}, {"write_echo": "id"}])
 @pytest.mark.parametrize("kind", NORMALIZATIONS)
 def test_without_an_echo_a_normalized_value_is_restored_once(

@@ -9,6 +9,7 @@ from assets.warehouse.retention import prune
 from resources.clock import utc_now
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import customer
+from tests.assets.delivery.jumping_clock import JumpingClock
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 DAY_S = 86400.0
@@ -43,6 +44,21 @@ def test_history_before_the_cut_is_deleted(precoro: WorkflowRunner) -> None:
     assert set(left.filter(left["source_id"] == "1")["run_id"]) == {"run 2"}
     assert set(left.filter(left["source_id"] == "2")["run_id"]) == {"run 0"}, "the last attempt of a record is kept"
     assert precoro.table("sync_decisions")["to_at"].null_count() == 2
+
+
+def test_what_was_written_under_a_clock_that_was_set_back_is_not_old(precoro: WorkflowRunner) -> None:
+    """The last run's times are two years before those of the runs before it; its changes can be undone."""
+    clock = JumpingClock(precoro.clock)
+    precoro.clock = clock
+    precoro.stage(customer("1", company_name="First"), customer("2")).run()
+    precoro.clock.sleep(30 * DAY_S)
+    cut = utc_now(precoro.clock) - timedelta(days=60)
+    clock.offset = timedelta(days=-730)
+    precoro.stage(customer("1", company_name="Second"), customer("2")).run()
+    precoro.stage(customer("1", company_name="Third"), customer("2")).run()
+
+    assert pruned(precoro, cut) == {}
+    assert precoro.undo("run 1").plan.height == 1
 
 
 @pytest.mark.long

@@ -78,14 +78,14 @@ def test_the_lifecycle_decides_about_records_that_left(
         (None, ["2"], "deliver"),
         ("1", ["1", "22"], "skip"),
         ("1", None, "skip"),
-        (None, None, "skip"),
+        (None, None, "block"),
         ("22", [], "skip"),
     ],
 )
 def test_a_customer_belongs_to_every_subsidiary_in_its_list(
     primary: str | None, members: list[str] | None, expected: str
 ) -> None:
-    """The primary subsidiary is one of several; null belongs to none."""
+    """The primary subsidiary is one of several; without any the role may not see them."""
     row = customer(subsidiary_id=primary, subsidiary_ids=members)
 
     mart = customer_mart({"value": "x"}, row, select={"subsidiary": 2})

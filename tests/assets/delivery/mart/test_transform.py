@@ -58,7 +58,6 @@ def outcomes(mart: pl.DataFrame) -> list[tuple[str, str | None]]:
         ({"value": ""}, {}, None),
         ({"from": "is_person"}, {"is_person": True}, "1"),
         ({"from": "is_person"}, {"is_person": False}, "0"),
-        ({"from": "is_person"}, {"is_person": None}, None),
         ({"sql": "is_inactive = false"}, {}, "1"),
         ({"from": "is_person", "values": {True: "person", False: "company"}}, {"is_person": True}, "person"),
         ({"from": "is_person", "values": {True: "yes"}, "on_unmapped": "keep"}, {"is_person": False}, "0"),
@@ -81,7 +80,7 @@ def test_a_value_missing_from_the_value_list_is_quarantined() -> None:
     mart = customer_mart({"from": "stage", "values": {"lead": "L"}})
 
     assert outcomes(mart) == [("quarantine", "value_not_in_list")]
-    assert mart["reason"][0] == "x: the source value is not in the value list"
+    assert mart["reason"][0] == "x: 'customer' is not in the value list"
 
 
 def test_a_value_that_is_too_long_is_quarantined() -> None:
@@ -299,7 +298,7 @@ def test_every_source_record_is_in_the_mart_once(rows: list[dict[str, Any]]) -> 
     mart = mart_of(spec, customers=table)
 
     assert mart["source_id"].to_list() == table["customer_id"].to_list()
-    assert set(mart["disposition"]) <= {"deliver", "retire", "skip", "quarantine"}
+    assert set(mart["disposition"]) <= {"deliver", "retire", "skip", "quarantine", "block"}
     assert mart["reason"].is_null().to_list() == [each == "deliver" for each in mart["disposition"]]
     assert mart["level"].null_count() == 0
     assert mart.equals(mart_of(spec, customers=table))

@@ -1,5 +1,6 @@
 """Values looked up in a table that was never read are unknown: the record waits and is never sent blank."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ import pytest
 import sql
 from assets.delivery.ledger.decisions import write_decisions
 from assets.delivery.ledger.tables import ensure_ledger, upsert
+from assets.delivery.mart.blanks import TAKEN_FROM
 from assets.delivery.mart.build import make_mart, update_mart
+from assets.delivery.mart.unread import never_read_columns
 from assets.delivery.spec.workflow import Workflow
+from assets.netsuite.extract.raw_queries import ensure_raw_table
+from assets.netsuite.record_types import RECORD_TYPES
 from resources.clock import WallClock, utc_now
 from resources.warehouse.tables import ensure_table, replace_table
 from resources.warehouse.warehouse import Warehouse
@@ -194,3 +199,61 @@ def test_a_lookup_of_target_records_that_shows_none_blocks(warehouse: Warehouse,
     rows = made(warehouse, workflow, read_system=lambda _kind, _columns: answer)
 
     assert rows["1"] == ("block", "code: no record of suiteprojects.Projectstage shows name and id", None)
+
+
+def with_cities(warehouse: Warehouse) -> Workflow:
+    """Stage an address column of the customers, of whose table no row is there; return a workflow that maps it."""
+    cities = pl.Series("city", ["Lund", None], dtype=pl.String)
+    warehouse.replace("stg_netsuite__customers", customers(customer("1"), customer("2")).with_columns(cities))
+    warehouse.replace("raw_netsuite__addresses", pl.DataFrame(schema={"internalid": pl.String}))
+    return Workflow("flow", one_source(fields=[KEY_ROW, {"field": "code", "from": "city"}]))
+
+
+def read_addresses(warehouse: Warehouse) -> None:
+    """Record that NetSuite's addresses were read; there were none."""
+    with warehouse.writer() as con:
+        ensure_table(con, sql.statement("ledger", "sync_watermarks"))
+        con.execute("insert into sync_watermarks (source_table) values ('customeraddressbook')")
+
+
+def test_a_value_joined_from_a_table_that_was_never_read_blocks(warehouse: Warehouse) -> None:
+    """As in an account, or with a role, that lacked the table at the first read: whether there is a city is unknown."""
+    rows = made(warehouse, with_cities(warehouse))
+
+    assert rows == {
+        "1": ("deliver", None, "Lund"),
+        "2": ("block", "city: NetSuite's addresses was never read", None),
+    }
+
+
+def test_a_value_joined_from_a_table_that_was_read_and_is_empty_is_a_blank(warehouse: Warehouse) -> None:
+    """NetSuite has no such rows; the watermark says so."""
+    workflow = with_cities(warehouse)
+    read_addresses(warehouse)
+
+    assert made(warehouse, workflow)["2"] == ("deliver", None, None)
+
+
+def test_a_lookup_of_a_value_joined_from_a_table_that_was_never_read_blocks(warehouse: Warehouse) -> None:
+    """The table of the lookup has rows; the column that it returns has no source."""
+    with_cities(warehouse)
+    lookup = {"table": "stg_netsuite__customers", "by": "subsidiary_id", "return": "city"}
+
+    assert made(warehouse, looking_up(**lookup))["1"] == ("block", "code: NetSuite's addresses was never read", None)
+
+
+@pytest.mark.parametrize("source", ["customers", "projects", "contacts"])
+def test_every_value_that_staging_joins_is_unknown_until_it_was_read(warehouse: Warehouse, source: str) -> None:
+    """A column that a staging file takes from another table blocks, whichever it is: by that table, or by its key."""
+    definition = sql.statement("staging", f"stg_netsuite__{source}")
+    own = RECORD_TYPES[source]
+    others = [each for each in RECORD_TYPES.values() if each is not own and {*each.raw_tables} & {*definition.reads}]
+    with warehouse.writer() as con:
+        for record_type in (own, *others):
+            for table in record_type.raw_tables:
+                ensure_raw_table(con, table, record_type.query)
+    joined = {*re.findall(r"^        \w+\.(?:\w+ as )?(\w+),?  --", definition.text, re.MULTILINE)}
+    assert joined
+    with warehouse.writer() as con:
+        found = never_read_columns(con, source, joined)
+    assert joined - found.keys() <= TAKEN_FROM.keys()

@@ -15,6 +15,7 @@ from assets.delivery.schemas import KEY
 from assets.delivery.send.apply import run_sync
 from assets.delivery.spec.policies import Guards, Limit
 from assets.precoro.target import OptionTarget
+from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.failpoints import arm, disarm
 from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
@@ -296,7 +297,8 @@ def test_a_resent_record_is_sent_for_fields_that_are_not_monitored(suiteprojects
 def test_a_resent_record_is_tried_again_although_the_target_rejected_it(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:
-    """The currency was enabled in the target, which NetSuite does not know."""
+    """The currency was enabled in the target, which NetSuite does not know; the plan does not check it here."""
+    suiteprojects.target = SuiteProjectsTarget(suiteprojects.target._client, currencies="any")  # type: ignore[attr-defined]
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, currencies=["EUR"])
     suiteprojects.spec = suite_customers({"field": "currency", "value": "RUB"})
     suiteprojects.stage(*FIVE).run()

@@ -18,7 +18,7 @@ from assets.delivery.errors import MappingError
 from assets.delivery.spec import sql_check
 from assets.delivery.spec.expressions import parse
 
-DOCS = Path(inspect.getfile(sql_check)).parents[3] / "docs" / "workflows.md"
+DOCS = Path(inspect.getfile(sql_check)).parents[3] / "docs" / "workflows" / "sql.md"
 
 
 class Listener:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from resources.errors import ContractError
 from tests.assets.netsuite.conftest import NetSuiteAccount
 
 EVIDENCE = "_deletion_evidence"
@@ -36,6 +37,33 @@ def test_a_record_without_a_deletion_note_is_absent(thirty: NetSuiteAccount, opt
 
     assert evidence(thirty) == {"7": "absent", "8": "absent", "9": "note"}
     assert any("2 records are no longer shown" in each and "7, 8" in each for each in report.warnings)
+
+
+@pytest.mark.parametrize("options", [{"reconcile": True}, {"full": True}])
+def test_many_deletions_with_a_note_do_not_stop_the_load(thirty: NetSuiteAccount, options: dict[str, bool]) -> None:
+    """A note is no sign of a lost permission; the guard counts the records without one."""
+    hide(thirty, "customer", 7, 8)
+    for key in range(9, 24):
+        thirty.sandbox.netsuite.delete("customer", "customer", key)
+
+    thirty.extract(**options)
+
+    assert evidence(thirty) == {"7": "absent", "8": "absent", **{str(key): "note" for key in range(9, 24)}}
+
+
+@pytest.mark.parametrize("options", [{"reconcile": True}, {"full": True}])
+def test_a_lost_subsidiary_beside_real_deletions_stops_the_load(
+    thirty: NetSuiteAccount, options: dict[str, bool]
+) -> None:
+    """However many have a note."""
+    hide(thirty, "customer", *range(1, 13))
+    for key in range(13, 28):
+        thirty.sandbox.netsuite.delete("customer", "customer", key)
+
+    with pytest.raises(ContractError, match="12 of 30 live rows would vanish"):
+        thirty.extract(**options)
+
+    assert not evidence(thirty)
 
 
 def test_a_record_that_is_shown_again_is_read_by_the_next_run(thirty: NetSuiteAccount) -> None:

@@ -15,7 +15,7 @@ from tests.assets.netsuite.extract.lossless_account import RECORD_TYPES, Simulat
 from tests.assets.netsuite.extract.lossless_model import MODEL_TABLES, Model
 from tests.assets.netsuite.extract.lossless_walk import UNDISTURBED, WalkResult, walk
 
-WALKS, SHORT_LANE = 200, 12  # the others run with the long tests
+WALKS, SHORT_LANE = 200, 6  # the others run with the long tests
 ONE_SLOT = 5  # a seed whose walk has one concurrency slot, so that calls have one order
 ALL_RECORD_TYPES = 11  # a seed whose walk extracts everything
 MOVED = """

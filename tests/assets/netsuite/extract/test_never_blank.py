@@ -23,7 +23,8 @@ def mixed(account: NetSuiteAccount) -> NetSuiteAccount:
         ("isinactive", {}),
         ("isinactive", {"reconcile": True}),
         ("isinactive", {"full": True}),
-        ("lastmodifieddate", {"reconcile": True}),  # a run that asks for changes is shown none
+        ("lastmodifieddate", {}),
+        ("lastmodifieddate", {"reconcile": True}),
         ("lastmodifieddate", {"full": True}),
     ],
 )

@@ -136,6 +136,7 @@ def test_a_node_moves_with_its_children(account: Account) -> None:
     ).values()) == {"unchanged"}  # fmt: skip
 
 
+@pytest.mark.long
 def test_an_inactive_department_is_marked_and_keeps_its_customers(account: Account) -> None:
     """Nodes cannot be deactivated, so the name is marked. Deleted ones stay as well, for their records."""
     departments(account)
@@ -254,6 +255,7 @@ def test_nodes_that_were_not_read_again_are_not_replaced(account: Account) -> No
     assert attached(account) == {"10": ["Consulting", "North"], "11": ["Sales"]}
 
 
+@pytest.mark.long
 def test_a_customer_has_several_classifications(account: Account) -> None:
     """Department, class, location and subsidiary are separate hierarchies; two change and the others stay."""
     names = {"Class": "classifications", "Location": "locations", "Subsidiary": "subsidiaries"}
@@ -328,6 +330,7 @@ def test_a_project_has_a_node_in_all_four_project_hierarchies(account: Account) 
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_existing_nodes_are_matched_by_a_manually_entered_netsuite_id(account: Account) -> None:
     """With `create: false` nothing is written to the hierarchy, and changed ids take effect."""
     account.sandbox.suiteprojects.add_custom_field("hierarchy_node", "ns_id")
@@ -385,6 +388,7 @@ def test_invalid_hierarchies_are_reported_before_a_write(account: Account) -> No
         departments(account)
 
 
+@pytest.mark.long
 def test_a_customer_with_a_rejected_node_does_not_stop_the_others(account: Account) -> None:
     """Status 1050 concerns one record, which is created once its node exists."""
     departments(account)

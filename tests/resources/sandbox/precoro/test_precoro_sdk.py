@@ -56,6 +56,7 @@ def test_the_sdk_lists_creates_updates_and_patches(sdk: precoro.PrecoroClient, s
     assert sdk.users.list()["data"]
 
 
+@pytest.mark.long
 def test_the_sdk_reads_the_synced_hierarchy(sdk: precoro.PrecoroClient, sandbox: Sandbox, warehouse: Warehouse) -> None:
     """Another client finds names, levels, parents, statuses and our keys after a run."""
     sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)

@@ -1,0 +1,103 @@
+"""Meaning and fix of each alert, by the function that raises it.
+
+conditions.py, run_failures.py, sensor.py  ->  ALERTS  ->  docs/reference/alerts.md
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from orchestration.alerts.conditions import Kind
+
+
+class AlertText(NamedTuple):
+    """One alert.
+
+    Attributes:
+        kind: Its kind.
+        says: The cause as the message has it, with … for names and numbers.
+        why: When it is raised.
+        fix: What to do.
+        ends: When it is resolved, by itself.
+    """
+
+    kind: Kind
+    says: str
+    why: str
+    fix: str
+    ends: str
+
+
+ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
+    "run_alerts": [
+        AlertText(
+            Kind.FAILED,
+            "system: reason",
+            "A step of a run failed; all steps that failed for the same cause are one alert.",
+            "Read the cause: `system: reason` names what to correct, see [Errors](errors.md). The run's page has more.",
+            "the same step, or the same job, succeeds in a later run",
+        ),
+    ],
+    "check": [
+        AlertText(
+            Kind.FAILED,
+            "the warehouse cannot be read: …",
+            "The file is damaged, of a newer version, or held by a process for too long.",
+            "`millpond doctor`; for a damaged file see [Backup and restore](../operate/backup.md).",
+            "the warehouse can be read again",
+        ),
+    ],
+    "_warned": [
+        AlertText(
+            Kind.DEGRADED,
+            "NetSuite …: the last read has warnings",
+            "NetSuite left something out: a column, a table, deletion notes, or values that changed without a date.",
+            "Each line names what is missing; give the integration role the permission, or list the table in"
+            " `MILLPOND_OPTIONAL_TABLES`. `millpond doctor` checks it.",
+            "a read without warnings",
+        ),
+    ],
+    "_degraded": [
+        AlertText(
+            Kind.DEGRADED,
+            "…: … records … for the same reason: missing_without_note",
+            "NetSuite no longer shows records, and has no deletion note of them; raised whatever their number.",
+            "Give the role access again. If they were deleted, deactivate them in the target, or see"
+            " `missing_without_note` in [Reasons](reasons.md#missing_without_note).",
+            "NetSuite shows them again, or a person decides",
+        ),
+        AlertText(
+            Kind.DEGRADED,
+            "…: … records … for the same reason: …",
+            "More than `MILLPOND_ALERT_RECORD_LIMIT` records are held back by one cause, or had no response.",
+            "Look up the code in [Reasons](reasons.md); the console's page *Held back* has the records.",
+            "at most half as many are left",
+        ),
+    ],
+    "_waiting": [
+        AlertText(
+            Kind.WAITING,
+            "…: plan … of … records needs approval",
+            "A guard found that the plan would change more than the workflow allows, or a person planned an undo.",
+            "Read the plan (`millpond plans PLAN`, or the console), then apply or reject it.",
+            "the plan is applied, rejected, replaced by a newer one, or expires",
+        ),
+    ],
+    "_stale": [
+        AlertText(
+            Kind.STALE,
+            "…: last updated at … UTC; the limit is … hours",
+            "No run of the workflow ended within `freshness_hours` of its group.",
+            "See whether the daemon runs (`millpond ui`), whether the schedule is on, and whether runs wait or fail.",
+            "a run of the workflow ends",
+        ),
+    ],
+    "check_alerts": [
+        AlertText(
+            Kind.UNRECONCILED,
+            "…: … differences",
+            "The job `reconcile` found that target and NetSuite differ, or could not verify all of it.",
+            "The check `reconciled` of the sync asset lists the differences by cause; `millpond explain` one of them.",
+            "a later reconciliation finds none",
+        ),
+    ],
+}  # fmt: skip

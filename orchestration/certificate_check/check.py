@@ -1,0 +1,212 @@
+"""Compare a certificate with two read-outs, made after it.
+
+certificate + workflow file + read-outs + warehouse's tables  ->  check_certificate()  ->  Findings
+
+A record refutes the certificate if NetSuite dates its last change before the certificate's time, no decision in the
+ledger holds it back, and the target was never seen with what the workflow file requires. Later changes on either side
+do not: they are counted apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from orchestration.certificate_check.expected import STAGED, Rules, rules_of, unknown_fields
+from orchestration.certificate_check.read_outs import PREFIX, TARGET, ReadOutError, columns_of, literal, load, quoted
+
+EXAMPLES = 8
+CONFIRMED, OPEN, LATER, HELD, UNDATED, MAPPING, CHANGED, REFUTED = (
+    "confirmed", "nothing_required", "changed_later", "held_back", "changed_without_date", "mapped_differently",
+    "changed_in_target", "refuted",
+)  # fmt: skip
+MEANINGS: Final = {
+    CONFIRMED: "the target has what the workflow file requires of NetSuite's record",
+    OPEN: "the workflow file requires nothing of the record, as far as this check sees",
+    LATER: "NetSuite dates a change after the certificate's time",
+    HELD: "a decision in the ledger holds the record back",
+    UNDATED: "NetSuite's values have changed without a date since they were read",
+    MAPPING: "the target has the warehouse's mapped values, but this reading of the workflow file gives others",
+    CHANGED: "the target had the values when the certificate was made, and no longer has them",
+    REFUTED: "the certificate claims the record, and the target was never seen as required",
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The result.
+
+    Attributes:
+        workflow: The workflow.
+        verified_through: The certificate's time.
+        counts: Records by outcome, see MEANINGS.
+        examples: NetSuite ids by outcome.
+        not_derived: Fields that were taken from the warehouse's mart, and why.
+        problem: Why nothing could be checked; blank if it was.
+    """
+
+    workflow: str
+    verified_through: datetime | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    not_derived: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """No record refutes the certificate, and none has lost what it claims."""
+        return not self.problem and not (self.counts.get(REFUTED) or self.counts.get(CHANGED))
+
+
+def check_certificate(
+    con: duckdb.DuckDBPyConnection,
+    workflow: str,
+    attributes: Mapping[str, Any],
+    folder: Path,
+    *,
+    key_field: str,
+    ids: Mapping[str, str],
+) -> Findings:
+    """Compare the newest certificate of a workflow with two read-outs.
+
+    Args:
+        con: The warehouse; temporary tables are created in it.
+        workflow: The workflow's name.
+        attributes: The attributes of its file.
+        folder: The read-outs, see `read_outs`.
+        key_field: The target's field that carries our key.
+        ids: The staging column of NetSuite's internal id, by source.
+
+    Raises:
+        ReadOutError: A read-out is missing or incomplete.
+    """
+    through = _verified_through(con, workflow)
+    if through is None:
+        return Findings(workflow, None, problem="the newest certificate claims no time; there is nothing to check")
+    records = attributes.get("records") or [attributes]
+    staged = [f"{STAGED}{record['source']}" for record in records]
+    load(con, folder, {**{name: name for name in staged}, TARGET: f"target_{workflow}"})
+    rules = rules_of(con, attributes, key_field, ids)
+    counts: dict[str, int] = {}
+    examples: dict[str, list[str]] = {}
+    for each in rules:
+        _require_columns(con, each, key_field)
+        for outcome, number, some in con.execute(
+            _query(con, workflow, each, key_field), {"through": through}
+        ).fetchall():
+            counts[outcome] = counts.get(outcome, 0) + number
+            examples[outcome] = [*examples.get(outcome, []), *some][:EXAMPLES]
+    return Findings(workflow, through, counts, examples, unknown_fields(rules))
+
+
+def _verified_through(con: duckdb.DuckDBPyConnection, workflow: str) -> datetime | None:
+    rows = con.execute(
+        "select verified_through from sync_certificates where workflow = ? order by position desc limit 1", [workflow]
+    ).fetchall()
+    found: datetime | None = rows[0][0] if rows else None
+    return found
+
+
+def _require_columns(con: duckdb.DuckDBPyConnection, rules: Rules, key_field: str) -> None:
+    for table, names in ((rules.table, [rules.id_column]), (PREFIX + TARGET, [key_field, "is_active"])):
+        if missing := [name for name in names if name not in columns_of(con, table)]:
+            raise ReadOutError(f"the read-out {table.removeprefix(PREFIX)} has no column {', '.join(missing)}")
+
+
+def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_field: str) -> str:
+    mart, state = f"mart_{workflow}", f"target_{workflow}"
+    shown, seen, ours = (columns_of(con, name) for name in (PREFIX + TARGET, state, mart))
+    names = [name for name in rules.derived if name in shown and name in ours and name in seen]
+    others = [name for name in rules.not_derived if name in shown and name in ours and name in seen]
+    staged = columns_of(con, f"{STAGED}{rules.source}")
+    read = columns_of(con, rules.table)
+    compared = [
+        name for name in read if name in staged and not name.startswith("_") and not name.endswith("modified_at")
+    ]
+    return _QUERY.format(
+        expected=rules.select(),
+        target=quoted(PREFIX + TARGET), key_field=quoted(key_field), state=quoted(state), mart=quoted(mart),
+        workflow=literal(workflow), staged=quoted(STAGED + rules.source), read=quoted(rules.table),
+        id=quoted(rules.id_column), is_deleted="gone.is_deleted" if rules.retires_deleted else "false",
+        as_derived=_same("expected", "target", names), as_mapped=_same("mart", "target", others),
+        seen_derived=_same("expected", "seen", names), seen_mapped=_same("mart", "seen", others),
+        whole_mart=_same("mart", "target", [*names, *others]),
+        unchanged=_same("staged", "read", compared),
+        confirmed=CONFIRMED, open=OPEN, later=LATER, held=HELD, undated=UNDATED, mapping=MAPPING, changed=CHANGED,
+        refuted=REFUTED, examples=EXAMPLES,
+    )  # fmt: skip
+
+
+def _same(left: str, right: str, names: Sequence[str]) -> str:
+    tests = (f"{left}.{quoted(name)} is not distinct from {right}.{quoted(name)}" for name in names)
+    return " and ".join(["true", *tests])
+
+
+_QUERY = """
+with shown as ({expected}),
+-- what NetSuite no longer shows, and the warehouse has as deleted
+expected as (
+    from shown union all by name
+    select named.source, cast({id} as varchar) as source_id, mart.{key_field} as key,
+        'inactive' as state
+    from {staged} as gone cross join (select any_value(source) as source from shown) as named
+    join {mart} as mart on mart.source = named.source and mart.source_id = cast({id} as varchar)
+    where {is_deleted} and cast({id} as varchar) not in (select source_id from shown)
+),
+target as (from {target} qualify row_number() over (partition by {key_field} order by is_active desc) = 1),
+keyed as (select {key_field} as key, count(*) as number from {target} where is_active group by all),
+seen as (from {state} qualify row_number() over (partition by external_id order by is_active desc) = 1),
+held as (
+    select source, source_id from sync_decisions where workflow = {workflow} and to_run is null
+        and action in ('quarantined', 'blocked', 'ambiguous', 'failed', 'deferred')
+    union
+    select source, source_id from sync_unverified where workflow = {workflow} and kind = 'held'
+),
+judged as (
+    select
+        expected.source_id, expected.state, expected.modified_at, expected.created_at,
+        staged.{id} is null as is_unknown, held.source_id is not null as is_held,
+        case expected.state
+            when 'active' then coalesce(target.is_active, false) and coalesce(keyed.number, 0) = 1
+                and {as_derived} and {as_mapped}
+            when 'inactive' then not coalesce(target.is_active, false)
+            else true
+        end as is_so,
+        case expected.state
+            when 'active' then coalesce(seen.is_active, false) and {seen_derived} and {seen_mapped}
+            when 'inactive' then not coalesce(seen.is_active, false)
+            else true
+        end as was_so,
+        expected.state = 'active' and coalesce(target.is_active, false) and coalesce(keyed.number, 0) = 1
+            and coalesce({whole_mart}, false) as is_as_mart,
+        staged.{id} is not null and (read.{id} is null or ({unchanged})) as is_as_read
+    from expected
+    left join target on target.{key_field} = expected.key
+    left join keyed on keyed.key = expected.key
+    left join seen on seen.external_id = expected.key
+    left join (from {mart} where source = (select any_value(source) from expected)) as mart
+        on mart.source_id = expected.source_id
+    left join {staged} as staged on cast(staged.{id} as varchar) = expected.source_id
+    left join {read} as read on cast(read.{id} as varchar) = expected.source_id
+    left join held on held.source = expected.source and held.source_id = expected.source_id
+),
+outcomes as (
+    select source_id, case
+        when state = 'none' then '{open}'
+        when is_so then '{confirmed}'
+        when is_held then '{held}'
+        when modified_at > $through then '{later}'
+        when is_unknown and created_at <= $through then '{refuted}'
+        when not is_as_read then '{undated}'
+        when is_as_mart then '{mapping}'
+        when was_so then '{changed}'
+        else '{refuted}'
+    end as outcome
+    from judged
+)
+select outcome, count(*), list(source_id order by try_cast(source_id as bigint))[:{examples}]
+from outcomes group by outcome order by outcome
+"""

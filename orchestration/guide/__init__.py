@@ -1,0 +1,1 @@
+"""The guide: its generated pages, and its site."""

@@ -1,0 +1,87 @@
+"""The job `ignore_records`: `millpond ignore` in the Dagster UI and in the console.
+
+config {workflow, source, source_ids or cause, until, reason}  ->  ignore_records(), count_again()  ->  sync_ignored
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from pydantic import Field
+
+from assets.delivery.component.asset_spec import POOL
+from assets.delivery.errors import SyncError
+from assets.delivery.schemas import SourceKey
+from assets.delivery.spec.workflow import Workflow
+from assets.failures import dagster_failure
+from assets.result_texts import counted
+from orchestration.account_partitions import account_of, partitions_of
+from orchestration.authorization import approver_of
+from orchestration.automation.groups import IGNORE_RECORDS
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.connections import Connections
+from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
+from orchestration.operator_jobs.ignore import count_again, ignore_records, keys_of_cause
+
+IGNORE_OP = "ignore"  # an op must not share its job's name
+
+
+class Ignore(dg.Config):
+    """The records to ignore, or to count again."""
+
+    workflow: str = Field(description="The workflow's name.")
+    source: str = Field(description="Source of the records, such as customers.")
+    source_ids: list[str] = Field(
+        default=[], description="NetSuite ids; empty: all records of the cause, or, without `until`, all ignored ones."
+    )
+    cause: dict[str, str] = Field(
+        default={}, description="action, root_source, root_action and root_code, as the console's page lists them."
+    )
+    until: str = Field(default="", description="Last day, such as 2026-12-31; blank: count the records again at once.")
+    reason: str = Field(description="Author and reason of the decision, recorded with the run and the records.")
+
+
+def ignore_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
+    """Return the job that ignores records until a date, or counts them again."""
+
+    @dg.op(
+        name=IGNORE_OP,
+        description="Leaves records that are held back out of counts, lists and alerts until a date; nothing is sent.",
+        required_resource_keys=resource_keys(workflows),
+        pool=POOL,
+        out=dg.Out(dg.Nothing),
+    )
+    def ignore_op(context: dg.OpExecutionContext, config: Ignore) -> None:
+        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        with dagster_failure(SyncError):
+            text = _carry_out(connections, config, approver_of(context.run.tags))
+            connections.warehouse.publish()
+        context.log_event(
+            dg.AssetObservation(
+                asset_key=f"plan_{config.workflow}",
+                description=f"{text} ({config.reason})",
+                metadata={"workflow": config.workflow, "source": config.source},
+                partition=account_of(context.run, settings).account or None,
+            )
+        )
+
+    @dg.job(
+        name=IGNORE_RECORDS,
+        description="Ignore records that are held back until a date, or count them again.",
+        partitions_def=partitions_of(settings),
+        tags=ONCE,
+    )
+    def job() -> None:
+        ignore_op()
+
+    return job
+
+
+def _carry_out(connections: Connections, config: Ignore, approver: str) -> str:
+    workflow = connections.workflow(config.workflow)
+    keys = [SourceKey(config.source, each) for each in config.source_ids]
+    if not config.until:
+        count = count_again(connections, workflow, keys or None, config.source)
+        return f"{counted(count, config.source)} {'is' if count == 1 else 'are'} counted again"
+    keys = keys or keys_of_cause(connections, workflow, {**config.cause, "source": config.source})
+    count = ignore_records(connections, workflow, keys, config.until, config.reason, approver)
+    return f"{counted(count, config.source)} {'is' if count == 1 else 'are'} ignored until {config.until}"

@@ -1,0 +1,56 @@
+"""The checks after a person sent a plan: the guard that held it back passes, and so does what the delivery cleared.
+
+applied plan  ->  report_release()  ->  evaluations of `guard` of the plan's asset, `all_sent` and `outcomes_known`
+
+The run that made the plan ended with a failed guard, and no run of the assets follows a release: without these, the
+asset stays red until the next run. Only results about this plan are replaced.
+"""
+
+import dagster as dg
+
+from assets.delivery.component.asset_spec import CONSOLE_PLAN, GUARD
+from assets.delivery.component.checks import sync_checks
+from assets.delivery.component.sync_summary import read_summary
+from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.plans import StoredPlan
+from assets.delivery.send.apply import SyncResult
+from orchestration.connections import Connections
+
+CLEARED = ("all_sent", "outcomes_known")  # checks of a delivery that hold for any part of a plan
+SEARCHED = 50  # newest results of a check
+
+
+def report_release(
+    instance: dg.DagsterInstance, connections: Connections, plan: StoredPlan, synced: SyncResult, run_id: str, text: str
+) -> None:
+    """Let the checks of a workflow say what a release did, if the guard's newest result is about this plan."""
+    if plan.kind != PlanKind.SYNC or not _is_held(instance, plan):
+        return
+    workflow = connections.workflow(plan.workflow)
+    with connections.warehouse.writer(transaction=False) as con:
+        summary = read_summary(con, workflow, run_id, connections.now)
+    review = dg.MetadataValue.url(CONSOLE_PLAN.format(plan.plan_id))
+    _report(instance, workflow.plan, dg.AssetCheckResult(
+        check_name=GUARD, passed=True, description=text, metadata={"plan_id": plan.plan_id, "review": review}
+    ), blocking=True)  # fmt: skip
+    for each in sync_checks(summary, synced.decisions.height, synced.counts):
+        if each.check_name in CLEARED:
+            _report(instance, workflow.sync, each, blocking=False)
+
+
+def _is_held(instance: dg.DagsterInstance, plan: StoredPlan) -> bool:
+    key = dg.AssetCheckKey(dg.AssetKey(f"plan_{plan.workflow}"), GUARD)
+    for record in instance.event_log_storage.get_asset_check_execution_history(check_key=key, limit=SEARCHED):
+        found = record.evaluation
+        if isinstance(found, dg.AssetCheckEvaluation) and "plan_id" in found.metadata:
+            return not found.passed and found.metadata["plan_id"].value == plan.plan_id
+    return False
+
+
+def _report(instance: dg.DagsterInstance, asset: str, result: dg.AssetCheckResult, *, blocking: bool) -> None:
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            dg.AssetKey(asset), str(result.check_name), result.passed, result.metadata,
+            severity=result.severity, description=result.description, blocking=blocking,
+        )
+    )  # fmt: skip

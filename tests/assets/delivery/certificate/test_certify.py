@@ -1,0 +1,282 @@
+"""A certificate claims only what was read by value, decided and read back; it goes back with its evidence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from assets.delivery.certificate.certify import certify_run
+from assets.delivery.ledger.certificates import COMPUTED, LOST, VOID
+from assets.delivery.ledger.rebind import forget_account
+from assets.delivery.ledger.restores import record_restore
+from assets.precoro.target import OptionTarget
+from assets.warehouse.retention import prune
+from resources.errors import IntegrationError
+from resources.precoro.connect import open_precoro
+from resources.sandbox.faults import Fault
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.builders import customer, one_source
+from tests.assets.delivery.certificate.readings import CREATED, OVERLAP_S, newest, read
+from tests.assets.delivery.run_workflow import WorkflowRunner
+
+DAY, LATER = datetime(2026, 11, 17, 6, 0), datetime(2026, 11, 18, 6, 0)  # noqa: DTZ001 - as the warehouse's times
+OVERLAP = timedelta(seconds=OVERLAP_S)
+BEFORE_CREATION = CREATED - timedelta(seconds=1)
+ONE, TWO = customer("1"), customer("2")
+RENAMED = customer("1", company_name="Renamed")
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two customers were delivered and read back: verified through DAY."""
+    folder = tmp_path_factory.mktemp("certified") / "home"
+    with opened(folder) as runner:
+        read(runner, DAY, ONE, TWO)
+        run(runner)
+        assert newest(runner).verified_through == BEFORE_CREATION, "what was only sent is not verified"
+        assert (newest(runner).pending, newest(runner).reason) == (2, "customers 1 is pending (create)")
+        run(runner)
+    return folder
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[WorkflowRunner]:
+    """Open the workflow of a folder."""
+    sandbox = Sandbox(folder / "sandbox")
+    with open_precoro(sandbox=sandbox.folder) as client:
+        target = OptionTarget(client, 5144)
+        yield WorkflowRunner(Warehouse(folder / "warehouse"), target, sandbox.clock, one_source(), runs=count(10))
+
+
+@pytest.fixture
+def flow(delivered: Path, tmp_path: Path) -> Iterator[WorkflowRunner]:
+    """A copy of the delivered workflow."""
+    copytree(delivered, tmp_path / "home")
+    with opened(tmp_path / "home") as runner:
+        yield runner
+
+
+@pytest.fixture
+def sandbox(flow: WorkflowRunner) -> Sandbox:
+    """Its sandbox."""
+    return Sandbox(flow.warehouse.folder.parent / "sandbox")
+
+
+def run(runner: WorkflowRunner) -> None:
+    """Make a whole run; the target reuses a listing for a minute."""
+    runner.clock.sleep(3600)
+    run_id = f"run {next(runner.runs)}"
+    runner.plan(run_id)
+    certify_run(runner.context(run_id))
+    runner.send(run_id)
+
+
+def edit(runner: WorkflowRunner, sandbox: Sandbox, key: str, **changes: object) -> None:
+    """Edit an option in the target."""
+    ids = dict(runner.table("target_flow").select("external_id", "target_id").rows())
+    sandbox.precoro.edit_option(int(ids[key]), **changes)
+
+
+def test_what_was_read_back_is_verified_as_of_its_reading(flow: WorkflowRunner) -> None:
+    """Less the overlap: NetSuite may show a change that late."""
+    found = newest(flow)
+
+    assert (found.state, found.verified_through, found.verified) == (COMPUTED, DAY - OVERLAP, 2)
+
+
+@pytest.mark.long
+def test_a_pending_change_holds_the_time_and_the_next_run_advances_it(flow: WorkflowRunner) -> None:
+    """The change came after the time that the certificate had."""
+    read(flow, LATER, RENAMED, TWO)
+    run(flow)
+    pending = newest(flow)
+    run(flow)
+
+    assert (pending.verified_through, pending.source_through, pending.pending) == (DAY - OVERLAP, LATER - OVERLAP, 1)
+    assert newest(flow).verified_through == LATER - OVERLAP
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("change", ["is_inactive", "is_deleted"])
+def test_a_record_that_is_still_to_be_deactivated_is_pending(flow: WorkflowRunner, change: str) -> None:
+    """Its mapped values are those that were confirmed; the target's record is active all the same."""
+    read(flow, LATER, {**ONE, change: True}, TWO)
+    run(flow)
+    pending = newest(flow)
+    run(flow)
+
+    assert (pending.verified_through, pending.pending) == (DAY - OVERLAP, 1)
+    assert newest(flow).verified_through == LATER - OVERLAP
+
+
+@pytest.mark.long
+def test_a_new_record_bounds_the_time_by_its_creation(flow: WorkflowRunner) -> None:
+    """It was in no certificate; NetSuite says when it was created."""
+    read(flow, LATER, ONE, TWO, customer("3"))
+    run(flow)
+
+    assert newest(flow).verified_through == BEFORE_CREATION
+
+
+@pytest.mark.long
+def test_rows_whose_ids_were_not_listed_since_bound_the_time(flow: WorkflowRunner) -> None:
+    """A record that appeared without a date is found when all ids are compared."""
+    read(flow, LATER, ONE, TWO, listed=False)
+    run(flow)
+
+    assert newest(flow).verified_through == DAY - OVERLAP
+    assert "all ids were last listed" in newest(flow).reason
+
+
+@pytest.mark.parametrize("change", [{"name": "Edited"}, pytest.param({"enable": 0}, marks=pytest.mark.long)])
+def test_an_edit_in_the_target_sets_it_back(flow: WorkflowRunner, sandbox: Sandbox, change: dict[str, object]) -> None:
+    """The record is as it should be at no time; restored and read back, it is verified again."""
+    edit(flow, sandbox, "1", **change)
+    run(flow)
+    edited = newest(flow)
+    run(flow)
+
+    assert (edited.verified_through, edited.wrong) == (BEFORE_CREATION, 1)
+    assert edited.verified_before == DAY - OVERLAP
+    assert newest(flow).verified_through == DAY - OVERLAP
+
+
+@pytest.mark.long
+def test_a_record_that_lost_its_key_by_an_edit_is_wrong_though_a_decision_holds_it(
+    flow: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The decision waits for a person because of the edit; NetSuite's record is fine."""
+    edit(flow, sandbox, "1", external_id="9")
+    run(flow)
+
+    assert (newest(flow).verified_through, newest(flow).wrong) == (BEFORE_CREATION, 1)
+
+
+@pytest.mark.long
+def test_an_edit_of_a_record_with_a_pending_change_sets_it_back(flow: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The target no longer has the values that were verified."""
+    edit(flow, sandbox, "1", name="Edited")
+    read(flow, LATER, RENAMED, TWO)
+    run(flow)
+
+    assert newest(flow).verified_through == BEFORE_CREATION
+
+
+@pytest.mark.long
+def test_a_target_that_cannot_be_read_proves_nothing_until_it_can(flow: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The verified times are kept: one reading is enough."""
+    sandbox.faults.plan("precoro", Fault("not_applied_500", times=99))
+    with pytest.raises(IntegrationError):
+        run(flow)
+    lost = newest(flow)
+    sandbox.faults.clear()
+    run(flow)
+
+    assert (lost.state, lost.verified_through) == (LOST, None)
+    assert newest(flow).verified_through == DAY - OVERLAP
+
+
+def test_after_a_restore_nothing_is_proven(flow: WorkflowRunner) -> None:
+    """The ledger does not know what runs sent after the backup; its certificates may have been of other values."""
+    with flow.warehouse.writer() as con:
+        record_restore(con, "restore", LATER, DAY, "former")
+
+    found = newest(flow)
+
+    assert (found.state, found.verified_through, found.verified_before) == (VOID, None, DAY - OVERLAP)
+    assert found.reason.startswith("the warehouse was restored on 2026-11-18 06:00 UTC from a backup of")
+    with flow.warehouse.writer(transaction=False) as con:
+        assert con.execute("select count(*) from sync_unverified").fetchall() == [(0,)]
+
+
+def test_another_account_voids_the_certificate(flow: WorkflowRunner) -> None:
+    """It was about other records."""
+    with flow.warehouse.writer() as con:
+        forget_account(con, flow.workflow, LATER, "rebind")
+
+    assert (newest(flow).state, newest(flow).verified_through) == (VOID, None)
+
+
+@pytest.mark.long
+def test_a_record_that_netsuite_does_not_show_holds_the_time(flow: WorkflowRunner) -> None:
+    """It may change unseen; so may whatever depends on it."""
+    read(flow, LATER, ONE, {**TWO, "is_missing": True}, shown=("1",))
+    run(flow)
+    held = newest(flow)
+    read(flow, LATER + timedelta(days=1), ONE, TWO)
+    run(flow)
+
+    assert (held.verified_through, held.pending) == (DAY - OVERLAP, 1)
+    assert held.reason == "customers 2 is absent (missing_without_note)"
+    assert newest(flow).verified_through == LATER + timedelta(days=1) - OVERLAP
+
+
+@pytest.mark.long
+def test_a_held_record_is_named_and_does_not_hold_the_others(flow: WorkflowRunner) -> None:
+    """Its decision says why; one bad record does not stop the rest."""
+    read(flow, LATER, customer("1", company_name=None), TWO)
+    run(flow)
+    found = newest(flow)
+
+    assert (found.verified_through, found.held) == (LATER - OVERLAP, 1)
+    assert '"what": "held"' in found.exceptions
+    read(flow, LATER + timedelta(days=1), RENAMED, TWO)
+    run(flow)
+    assert newest(flow).verified_through == BEFORE_CREATION, "its held change counts as soon as it is due"
+
+
+@pytest.mark.long
+def test_another_workflow_file_starts_anew_for_what_it_changes(flow: WorkflowRunner) -> None:
+    """The former file's evidence says nothing about this one."""
+    fields = [
+        {"field": "externalId", "from": "customer_id", "locked": True},
+        {"field": "name", "from": "entity_number"},
+    ]
+    flow.spec = one_source(fields=fields)
+    read(flow, LATER, ONE, TWO)
+    run(flow)
+    changed = newest(flow)
+    run(flow)
+
+    assert (changed.verified_through, changed.pending) == (BEFORE_CREATION, 2)
+    assert newest(flow).verified_through == LATER - OVERLAP
+
+
+@pytest.mark.long
+def test_rows_that_were_read_after_the_mart_was_made_are_not_certified(flow: WorkflowRunner) -> None:
+    """Another process read newer values; the next run has them in its mart."""
+    before = newest(flow)
+    with flow.warehouse.writer() as con:
+        con.execute("alter table raw_netsuite__customers add column _extracted_at timestamp")
+        con.execute("update raw_netsuite__customers set _extracted_at = ?", [LATER])
+        con.execute(
+            "create table stg_builds (staging_table varchar, raw_table varchar, through timestamp, statement_hash"
+            " varchar)"
+        )
+    run(flow)
+
+    assert newest(flow) == before
+
+
+def test_retention_keeps_the_certificate_that_counts(flow: WorkflowRunner) -> None:
+    """It is the evidence of the next one, however old it is."""
+    before = newest(flow)
+    with flow.warehouse.writer() as con:
+        deleted = prune(con, datetime(2999, 1, 1))  # noqa: DTZ001 - as the warehouse's times
+
+    assert deleted["sync_certificates"] == 1
+    assert newest(flow) == before
+
+
+def test_certificates_survive_a_restart(flow: WorkflowRunner) -> None:
+    """They are in the warehouse, in the ledger's sequence."""
+    again = WorkflowRunner(Warehouse(Path(flow.warehouse.folder)), flow.target, flow.clock, spec=flow.spec)
+
+    assert newest(again) == newest(flow)
+    positions = again.warehouse.read("select position from sync_certificates order by position")["position"]
+    assert positions.n_unique() == len(positions) == 2

@@ -1,0 +1,106 @@
+"""The overview has, for each workflow, everything that says whether it runs: compared with the ledger's rows."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from starlette.testclient import TestClient
+
+from assets.delivery.ledger.tables import ensure_ledger
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.web.console.overview import overview
+from orchestration.web.console.routes import console
+from orchestration.web.console.site import Site
+from resources.clock import utc_now
+from resources.warehouse.tables import insert_frame
+from tests.orchestration.conftest import Home
+from tests.orchestration.web.test_console_pages import no_dagster
+
+CUSTOMERS = "suiteprojects__customers"
+RUNS = 33
+
+
+@pytest.fixture
+def delivered(home: Home) -> Home:
+    """A workflow after 33 deliveries, the last two days ago, with a waiting plan and three records held back."""
+    now = utc_now(home.sandbox.clock)
+    runs = pl.DataFrame(
+        [
+            (
+                f"run {each}", f"plan {each}", "finished", now - timedelta(days=2, hours=RUNS - each),
+                each, 3, 1 if each == RUNS else 0, 5000 - each, each,
+            )
+            for each in range(1, RUNS + 1)
+        ],
+        schema=[
+            "run_id", "plan_id", "state", "finished_at", "created", "quarantined", "failed", "calls_left", "position",
+        ],
+        orient="row",
+    ).with_columns(
+        workflow=pl.lit(CUSTOMERS), started_at=pl.col("finished_at"),
+        **dict.fromkeys(("adopted", "updated", "deactivated", "reactivated", "blocked", "ambiguous"), pl.lit(0)),
+    )  # fmt: skip
+    held = pl.DataFrame(
+        [("1", "too_long"), ("2", "too_long"), ("3", "required_blank")],
+        schema=["source_id", "reason_code"],
+        orient="row",
+    ).with_columns(workflow=pl.lit(CUSTOMERS), source=pl.lit("customers"), action=pl.lit("quarantined"))
+    with home.warehouse.writer() as con:
+        ensure_ledger(con)
+        insert_frame(con, "sync_runs", runs)
+        insert_frame(con, "sync_decisions", held)
+        con.execute(
+            "insert into sync_plans by name select 'waits' as plan_id, ? as workflow, 'sync' as kind,"
+            " 'waiting' as state, 700 as writes, 'too many updates' as note, 99 as position",
+            [CUSTOMERS],
+        )
+        con.execute(
+            "insert into sync_links by name select ? as workflow, 'customers' as source, '9' as source_id,"
+            " '900' as target_id, 'h' as payload_hash",
+            [CUSTOMERS],
+        )
+    return home
+
+
+def test_each_workflow_has_what_an_operator_needs(delivered: Home) -> None:
+    """Last delivery, late, plan, causes, quota, switch, and a bar for each of the last 30 runs; others are apart."""
+    site = Site(MillpondSettings())
+    found, reading = overview(site, site.accounts[""])
+    (row,) = [each for each in found.active if each.workflow == CUSTOMERS]
+    assert found.active[0] is row, "what waits for a person is first"
+
+    assert reading.is_current
+    assert (row.workflow, row.in_target, row.calls_left) == (CUSTOMERS, 1, 5000 - RUNS)
+    assert row.last is not None
+    assert (row.last["run_id"], row.last["sent"], row.last["failed"]) == (f"run {RUNS}", RUNS, 1)
+    assert row.plan is not None
+    assert (row.plan["plan_id"], row.plan["writes"]) == ("waits", 700)
+    assert [(each.records, each.title) for each in row.causes] == [
+        (2, "a value is too long"), (1, "a required value is blank"),
+    ]  # fmt: skip
+    assert row.held == 3
+    assert row.switch is not None
+    assert (row.switch.active, row.freshness) == (True, "fresh")
+    assert [each.run_id for each in row.trend] == [f"run {each}" for each in range(RUNS - 29, RUNS + 1)]
+    assert {each.held for each in row.trend} == {3}
+    assert found.waiting == 1
+    assert {each.workflow for each in [*found.active, *found.others]} == set(site.workflows)
+    assert not any(each.switch and each.switch.active for each in found.others)
+
+    delivered.sandbox.clock.sleep(100 * 3600)
+    (row,) = [each for each in overview(site, site.accounts[""])[0].active if each.workflow == CUSTOMERS]
+    assert row.freshness == "late"
+
+
+def test_the_page_names_all_of_it(delivered: Home) -> None:
+    """In words, and with links to the plan, the run and the causes."""
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        text = http.get("/console/").raise_for_status().text
+
+    assert delivered.folder.exists()
+    for each in (
+        "700 records wait for approval", "too many updates", "Last delivery", "Verified through", "Requests left",
+        "4,967", "3 held back", "a value is too long", "last 30 runs", "/console/plans/waits",
+        f"/console/runs/run%20{RUNS}",
+    ):  # fmt: skip
+        assert each in text.replace(f"runs/run {RUNS}", f"runs/run%20{RUNS}"), each
