@@ -39,7 +39,10 @@ COMMANDS = {
     },
     "Explain": {
         "explain": ("explain:explain", "Explain the history and the current state of one record."),
-        "certificate": ("certificate:app", "Print the certificates: what is proven to be in the targets, and through when."),
+        "certificate": (
+            "certificate:app",
+            "Print the certificates: what is proven to be in the targets, and through when.",
+        ),
         "fields": ("fields:fields", "List the fields of a target, or the columns of a source."),
         "links": ("link_list:links", "List all links with the URLs of the target records."),
         "tables": ("tables:tables", "List the warehouse's tables, views and macros."),

@@ -164,6 +164,7 @@ def test_records_that_the_role_no_longer_sees_are_held_until_it_sees_them(delive
     assert (decisions["4"][0], delivered.of(4)[1].name) == ("update", "Renamed meanwhile")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("readable", [True, False])
 def test_only_a_deletion_note_deactivates(delivered: Pipeline, *, readable: bool) -> None:
     """Without the permission to read notes, a deletion looks like a lost permission."""
@@ -321,6 +322,7 @@ def test_an_undo_and_a_hold_do_not_fight(delivered: Pipeline) -> None:
     assert delivered.target.records() == undone
 
 
+@pytest.mark.long
 def test_a_subsidiary_that_is_no_longer_shown_is_no_reason_to_deactivate(delivered: Pipeline) -> None:
     """NetSuite leaves no note of a relation; the primary one is the last that was shown, of others a person decides."""
     name = next(iter(delivered.specs))

@@ -152,6 +152,7 @@ def test_two_workflows_on_one_field_leave_each_other_alone(precoro: WorkflowRunn
     assert first["1"][0] == "deactivate"
 
 
+@pytest.mark.long
 def test_after_a_rebind_the_old_links_mean_nothing(
     precoro: WorkflowRunner, elsewhere: OptionTarget, sandbox: Sandbox
 ) -> None:

@@ -39,6 +39,7 @@ def jumping(precoro: WorkflowRunner) -> tuple[WorkflowRunner, JumpingClock]:
     return precoro, clock
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("days", [-400, -1, 1])
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_clock_that_is_set_before_a_stage_changes_nothing(
@@ -137,6 +138,7 @@ def test_a_plan_that_is_applied_is_compared_with_both_sides_again(
     assert "Edited" in names(sandbox)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("days", [-400, -1])
 def test_a_rejection_does_not_last_longer_by_a_clock_that_is_set(
     jumping: tuple[WorkflowRunner, JumpingClock], sandbox: Sandbox, days: int

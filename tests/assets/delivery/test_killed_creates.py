@@ -56,6 +56,7 @@ def homes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kills", [*FEW, *(pytest.param(each, marks=pytest.mark.long) for each in [*EVERY, *SEVERAL] if each not in FEW)]
 )

@@ -86,6 +86,7 @@ def unresolved(runner: WorkflowRunner) -> list[tuple[Any, ...]]:
     return runner.warehouse.read(query).rows()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_the_next_run_repairs_a_killed_run(scenarios: Path, scenario: Scenario) -> None:
     """One run suffices: nothing is lost, written twice, or changed in records that are not ours."""
@@ -168,6 +169,7 @@ def check_converges(runner: WorkflowRunner, sandbox: Sandbox, system: str, runs:
     assert writes(sandbox) == done
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [FaultKind.LOST, FaultKind.CUT, FaultKind.APPLIED_500, FaultKind.TRUNCATED])
 @pytest.mark.parametrize("system", ["precoro", "suiteprojects"])
 def test_lost_responses_are_looked_up(
@@ -195,6 +197,7 @@ def allow(sandbox: Sandbox, system: str, more: int) -> None:
         sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=most)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("system", ["precoro", "suiteprojects"])
 def test_records_over_the_daily_quota_are_deferred(
     sandbox: Sandbox, precoro: WorkflowRunner, suiteprojects: WorkflowRunner, system: str
@@ -228,6 +231,7 @@ def test_records_over_the_daily_quota_are_deferred(
     check_converges(runner, sandbox, system, 1)
 
 
+@pytest.mark.long
 def test_a_token_that_expires_between_batches_is_renewed(
     sandbox: Sandbox, suiteprojects: WorkflowRunner, tmp_path: Path
 ) -> None:
@@ -254,6 +258,7 @@ def test_a_token_that_expires_between_batches_is_renewed(
         check_converges(suiteprojects, sandbox, "suiteprojects", 1)
 
 
+@pytest.mark.long
 def test_two_runs_at_once_send_each_record_once(sandbox: Sandbox, precoro: WorkflowRunner, tmp_path: Path) -> None:
     """Two processes start together; a record that both create exists once."""
     stage_first(precoro)
@@ -309,6 +314,7 @@ def _raise() -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.long
 def test_a_move_of_a_killed_run_is_reverted_if_netsuite_reverts_it(sandbox: Sandbox, tmp_path: Path) -> None:
     """Precoro applied the move, its response was lost, and Precoro does not return parents."""
     with opened(tmp_path, "precoro") as runner:
@@ -339,6 +345,7 @@ def test_a_project_moves_after_a_run_that_died_before_writing_links(sandbox: San
         assert records_of(sandbox, "precoro")["100"][2] == "2"
 
 
+@pytest.mark.long
 def test_a_restored_record_is_reactivated(sandbox: Sandbox, precoro: WorkflowRunner) -> None:
     """Being inactive is not a normalization by the target."""
     precoro.stage(customer("1")).run()

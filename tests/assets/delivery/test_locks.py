@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from threading import Thread
 
+import pytest
+
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
@@ -31,6 +33,7 @@ def run_twice(failpoint: str, work: Callable[[], object], meanwhile: Callable[[]
     second.join(60)
 
 
+@pytest.mark.long
 def test_an_older_mart_never_replaces_a_newer_one(precoro: WorkflowRunner) -> None:
     """The paused run transformed older staged records."""
     precoro.stage(customer("1", company_name="old"))
@@ -57,6 +60,7 @@ def test_an_older_target_state_never_replaces_a_newer_one(precoro: WorkflowRunne
     assert "meanwhile" in precoro.table("target_flow")["name"].to_list()
 
 
+@pytest.mark.long
 def test_an_older_plan_never_replaces_a_newer_one(precoro: WorkflowRunner) -> None:
     """Only the newest plan is sent."""
     precoro.stage(customer("1", company_name="old")).plan("first")

@@ -48,6 +48,7 @@ def reason(runner: WorkflowRunner, source_id: str) -> str:
     return str(runner.warehouse.read(query, [source_id]).item())
 
 
+@pytest.mark.long
 def test_what_later_runs_sent_is_recognized_and_nothing_old_is_sent(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Creates, updates, moves and deactivations after the backup: the first run sends nothing."""
     sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
@@ -74,6 +75,7 @@ def test_what_later_runs_sent_is_recognized_and_nothing_old_is_sent(precoro: Wor
     assert names(sandbox)["1"] == ["Newest"]
 
 
+@pytest.mark.long
 def test_nothing_is_sent_from_what_was_read_before(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Neither plan nor mart nor target state of the backup, nor a mart that is made from it; each refusal says why."""
     precoro.stage(ONE).run()
@@ -104,6 +106,7 @@ def test_nothing_is_sent_from_what_was_read_before(precoro: WorkflowRunner, sand
     assert names(sandbox) == {"1": ["Newer"]}
 
 
+@pytest.mark.long
 def test_a_place_that_the_target_does_not_show_is_sent_again(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Moved by a run after the backup, and back in NetSuite: only the restored link has NetSuite's parent."""
     records = ONE, TWO
@@ -122,6 +125,7 @@ def test_a_place_that_the_target_does_not_show_is_sent_again(precoro: WorkflowRu
     assert precoro.run()["100"] == ("unchanged", "identical")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drift", [pytest.param("restore", marks=pytest.mark.long), "report"])
 def test_a_value_that_no_known_run_sent_is_called_so(precoro: WorkflowRunner, sandbox: Sandbox, drift: str) -> None:
     """An edit, and a value of a run after the backup, look the same; a value of the backup's own is no edit."""
@@ -152,6 +156,7 @@ def test_a_value_that_no_known_run_sent_is_called_so(precoro: WorkflowRunner, sa
     assert names(sandbox)["1"] == kept
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("keyed", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_record_that_lost_its_key_is_not_made_again(
     precoro: WorkflowRunner, sandbox: Sandbox, *, keyed: bool

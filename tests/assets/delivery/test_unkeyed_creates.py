@@ -157,6 +157,7 @@ def decide(runner: WorkflowRunner, source: str, source_id: str, target_id: int |
         save_manual_link(con, link)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["top", pytest.param("other name", marks=LONG)])
 @pytest.mark.parametrize("accepts", [False, True])
 def test_an_option_that_appeared_since_may_be_the_create_that_a_person_edited(
@@ -182,6 +183,7 @@ def test_an_option_that_appeared_since_may_be_the_create_that_a_person_edited(
     assert len(unkeyed(sandbox)) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("edit", ["rename", pytest.param("move", marks=LONG), pytest.param("both", marks=LONG)])
 @pytest.mark.parametrize("disabled", ["include", OMIT])
 def test_an_option_that_a_person_renamed_or_moved_is_not_made_again(
@@ -252,6 +254,7 @@ def test_an_option_that_is_not_listed_yet_is_not_made_again(
     assert unkeyed(sandbox) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answer", ["one of them", "new"])
 def test_options_that_are_indistinguishable_wait_for_a_person(sandbox: Sandbox, tmp_path: Path, answer: str) -> None:
     """Someone added the same name meanwhile: never made again, reported with both ids, and settled by a link."""

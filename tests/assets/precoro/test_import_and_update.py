@@ -142,6 +142,7 @@ def test_a_record_can_be_deselected(selective: Company) -> None:
     assert selective.options()["2"]["name"] == "Renamed"
 
 
+@pytest.mark.long
 def test_new_records_need_an_import(company: Company) -> None:
     """F16: an update sends no POST, an import one."""
     company.netsuite(customer("1")).run(Mode.IMPORT)
@@ -178,6 +179,7 @@ def test_a_second_run_in_any_mode_writes_nothing(company: Company, mode: Mode) -
 # --- changes in Precoro -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_manually_deleted_option_is_reported_by_an_update_and_recreated_by_an_import(company: Company) -> None:
     """F18, F26: NetSuite is not changed, and the link leads to the new option."""
     company.netsuite(customer("1"), customer("2"), projects=FAMILY).run(Mode.SYNC)
@@ -219,6 +221,7 @@ def test_a_manually_edited_option_is_restored_as_drift(company: Company) -> None
     ]
 
 
+@pytest.mark.long
 def test_foreign_options_are_not_changed(company: Company) -> None:
     """F23: not even one with the same name."""
     company.sandbox.precoro.add_option("Company 1")
@@ -249,6 +252,7 @@ def test_a_rename_takes_one_call_and_children_stay(company: Company) -> None:
     assert company.options()["11"] == before["11"]
 
 
+@pytest.mark.long
 def test_an_inactive_customer_is_disabled_with_its_children_and_enabled_again(company: Company) -> None:
     """F20, F21: disabled deepest first, enabled parent first."""
     company.netsuite(customer("1"), projects=FAMILY[:2]).run(Mode.SYNC)

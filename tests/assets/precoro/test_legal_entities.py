@@ -149,6 +149,7 @@ def test_without_legal_entities_nothing_remains_to_be_done(restricted: Company) 
     assert restriction_calls(restricted) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runs", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_an_option_that_a_person_links_to_a_lost_create_is_restricted_too(restricted: Company, runs: int) -> None:
     """Several options may be the one that a killed run made; once a person chose, the second call is made as well."""

@@ -369,6 +369,7 @@ def test_an_impossible_lookup_is_reported_before_anything_is_sent(importer: Impo
             importer.plan(customer("1"))
 
 
+@pytest.mark.long
 def test_todays_date_is_sent_with_other_changes_and_never_alone(importer: Importer) -> None:
     """Otherwise `_TODAY` would update every record every day."""
     importer.spp.add_custom_field("customer", "synced", picker="date", maxlength="0")
@@ -494,6 +495,7 @@ def test_a_missing_or_inactive_custom_field_stops_the_run_before_anything_is_sen
 # --- monitored fields --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_record_whose_monitored_values_are_unchanged_is_not_sent(importer: Importer) -> None:
     """Its modification date and a field that is not monitored changed; the reason names the field."""
     importer.use({"field": "notes", "from": "comments"}, monitored_fields=["company"])

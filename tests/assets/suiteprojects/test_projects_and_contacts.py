@@ -40,6 +40,7 @@ def start(account: Account) -> None:
     )
 
 
+@pytest.mark.long
 def test_projects_and_contacts_have_their_documented_content(account: Account) -> None:
     """Project: name, customer, currency, start date; contact: customer, name, email, phone, address."""
     from datetime import date
@@ -101,6 +102,7 @@ def test_contacts_of_projects_may_be_included(account: Account) -> None:
     assert {key: row["customerid"] for key, row in account.records("Contact").items()} == {"30": owner, "31": owner}
 
 
+@pytest.mark.long
 def test_records_without_their_customer_in_the_target_are_blocked(account: Account) -> None:
     """The reason is that of the customer; a project that has no customer at all is quarantined."""
     start(account)
@@ -311,6 +313,7 @@ def test_workflows_that_depend_on_each_other_are_rejected(account: Account) -> N
     assert "cycle" in unmet[CUSTOMERS]
 
 
+@pytest.mark.long
 def test_a_plan_keeps_the_version_of_the_file_that_made_it(account: Account) -> None:
     """An edit of the workflow file does not affect an existing plan, which is sent with its own version."""
     stage(account.warehouse, departments=[], customers=[customer("10", url="planned.example")])

@@ -29,6 +29,7 @@ def test_one_unknown_error_is_tried_again_by_the_next_run(importer: Importer, sa
     assert sorted(row["externalid"] for row in importer.records()) == ["1", "2", "3"]
 
 
+@pytest.mark.long
 def test_two_runs_of_unknown_errors_quarantine_the_record(importer: Importer, sandbox: Sandbox) -> None:
     """It is not sent again until it changes, as any record that the service rejects."""
     fail(sandbox, "2")

@@ -54,6 +54,7 @@ def account(run_once: StagedAccount, tmp_path: Path) -> StagedAccount:
     return account
 
 
+@pytest.mark.long
 def test_the_first_read_is_one_version_of_each_record(account: StagedAccount) -> None:
     """Nothing is known of the time before."""
     versions = account.warehouse.table(CUSTOMERS.name)
@@ -81,6 +82,7 @@ def test_a_save_without_a_change_opens_no_version(account: StagedAccount) -> Non
     assert run(account, *CUSTOMER_TABLES)[CUSTOMERS.name] == HistoryResult()
 
 
+@pytest.mark.long
 def test_a_conversion_is_a_version_of_the_same_record(account: StagedAccount) -> None:
     """The row moves from one raw table to another; its history stays."""
     account.sandbox.clock.sleep(3600)
@@ -155,6 +157,7 @@ def as_text(value: Any) -> str | None:
     return str(value)
 
 
+@pytest.mark.long
 def test_a_new_custom_field_opens_no_versions(account: StagedAccount) -> None:
     """The column is added to the current versions; otherwise every record would appear to be edited."""
     with account.warehouse.writer() as con:

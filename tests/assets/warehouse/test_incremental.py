@@ -33,6 +33,7 @@ def test_a_run_without_changes_stages_nothing(account: StagedAccount) -> None:
     assert {each.name: account.warehouse.table(each.name).rows() for each in STAGING} == before
 
 
+@pytest.mark.long
 def test_a_changed_address_stages_only_its_customer(account: StagedAccount) -> None:
     """The customer's raw row has not changed, but its address in the staging table has."""
     account.sandbox.clock.sleep(3600)

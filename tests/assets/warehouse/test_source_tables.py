@@ -92,6 +92,7 @@ def test_all_tables_are_one_step_and_a_check(filled: NetSuiteAccount) -> None:
     assert len(result.get_asset_check_evaluations()) == len(names("staging")) + len(names("history")) + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "tables",
     [

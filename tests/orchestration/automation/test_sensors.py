@@ -86,6 +86,7 @@ def test_an_empty_warehouse_requests_the_first_run_once(fresh: Watcher) -> None:
     assert again == "a run was requested"
 
 
+@pytest.mark.long
 def test_each_change_requests_one_run(watcher: Watcher) -> None:
     """No change, a change, a run, no change again, another change."""
     quiet = watcher.tick()

@@ -96,6 +96,7 @@ def said_by(home: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[
     return int(ended.value.code or 0), " ".join((written.out + written.err).split())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_each_command_says_which_file_is_damaged_and_what_to_do(

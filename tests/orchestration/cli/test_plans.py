@@ -109,6 +109,7 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
 # --- the guard ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_failed_guard_check_names_the_plan_and_both_ways_to_apply_it(stopped: Guarded) -> None:
     """The check in the UI is enough to act on."""
     (check,) = [each for each in stopped.result.get_asset_check_evaluations() if each.check_name == "guard"]

@@ -37,6 +37,7 @@ def contents(home: Home) -> dict[str, list[tuple[object, ...]]]:
     return {name: home.warehouse.read(f"from {name} order by all").rows() for name in tables}
 
 
+@pytest.mark.long
 def test_a_preview_shows_the_edited_file_beside_the_last_run_and_writes_nothing(
     synced: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_preview_has_no_values_if_personal_data_is_hidden(
     assert {"field": "company"} in json.loads(printed)["preview"][0]["fields"]
 
 
+@pytest.mark.long
 def test_a_resent_record_is_read_again_and_sent(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """Of all workflows that deliver such records, or of one."""
     source_id, _ = a_customer(synced)

@@ -131,6 +131,7 @@ def test_a_folder_name_must_be_an_asset_name(tmp_path: Path) -> None:
     assert {f"sync_{CUSTOMERS}", "mart_precoro_options"} <= names
 
 
+@pytest.mark.long
 def test_a_broken_workflow_does_not_affect_the_others(seeded: Home, tmp_path: Path) -> None:
     """Its asset fails in its description and in every run of its groups; once fixed, the next run sends it."""
     misspell = replace("from: currency_code", "from: curency_code")
@@ -159,6 +160,7 @@ def test_a_broken_workflow_does_not_affect_the_others(seeded: Home, tmp_path: Pa
         assert len(target_records(seeded)[CUSTOMERS]) > 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -269,6 +271,7 @@ def test_mapped_columns_are_looked_up_in_the_account(seeded: Home) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_standard_column_that_disappears_stops_the_plan(seeded: Home) -> None:
     """Its last values, or blanks, would be sent for ever."""
     assert seeded.run(f"{CUSTOMERS}__plan").success

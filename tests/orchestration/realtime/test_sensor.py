@@ -75,6 +75,7 @@ def watcher(tmp_path: Path) -> Watcher:
     return made
 
 
+@pytest.mark.long
 def test_without_a_notification_the_skip_reason_says_why(watcher: Watcher) -> None:
     """Each reason names what to do, or that there is nothing to do."""
     never = watcher.check()

@@ -52,6 +52,7 @@ def test_schedules_and_sensors_stay_on_or_off(instance: dg.DagsterInstance) -> N
     assert list(convert_instance(instance)) == []
 
 
+@pytest.mark.long
 def test_runs_are_found_by_their_new_tags(instance: dg.DagsterInstance) -> None:
     """A run of the command line that died is closed; a full run still covers its change notifications."""
     tags = {"millpond/by": "cli", "millpond/hints_up_to": "12", "other": "x"}

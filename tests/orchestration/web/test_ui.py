@@ -224,6 +224,7 @@ def test_a_workflows_graph_shows_its_assets_as_materialized(ui: Ui) -> None:
     assert "2 / 2 Passed" in page.dom
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
 def test_a_plans_page_shows_its_changes(ui: Ui) -> None:

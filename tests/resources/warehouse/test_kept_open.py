@@ -1,6 +1,5 @@
 """A run keeps the warehouse's file open between its sections, and no one else waits for it longer than for one."""
 
-import os
 import signal
 import subprocess
 import sys

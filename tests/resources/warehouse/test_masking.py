@@ -86,6 +86,7 @@ def test_an_unmasked_snapshot_contains_the_personal_values(folder: Path) -> None
     assert [each for each in SECRETS if each not in cells] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("personal", ["mask", "empty"])
 def test_a_masked_snapshot_contains_no_personal_value(folder: Path, personal: Personal) -> None:
     """No table contains one, and neither does the file's free space."""

@@ -73,6 +73,7 @@ def test_readers_in_other_processes_never_fail_and_see_whole_runs(tmp_path: Path
     assert max(len(each["runs"]) for each in reports) >= 3, reports
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("personal", ["show", "mask"])
 def test_an_open_snapshot_does_not_change(tmp_path: Path, personal: str) -> None:
     """A reader with the old file open keeps reading it and sees the new one after reconnecting."""

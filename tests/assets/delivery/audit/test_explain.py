@@ -152,6 +152,7 @@ def test_an_id_of_two_sources_explains_both_records(precoro: WorkflowRunner) -> 
     assert {row[0] for row in published(precoro, "4711", "target")} == {"projects"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("macro", ["explain(?, id_of := ?)", "why('flow', ?, 'name', id_of := ?)"])
 def test_a_number_that_is_two_ids_means_the_one_that_was_asked_for(precoro: WorkflowRunner, macro: str) -> None:
     """The target gave one customer the number that NetSuite gave another one."""

@@ -101,6 +101,7 @@ def test_identical_is_said_with_the_time_of_the_oldest_reading(account: Account)
     assert "not verified" not in found.summary
 
 
+@pytest.mark.long
 def test_a_silent_change_is_never_called_identical_through_its_time(account: Account) -> None:
     """Before the night, equality is claimed through the time before the change; after it, the target has the value."""
     key = exported(account)

@@ -71,6 +71,7 @@ def test_a_run_that_only_planned_has_written_nothing(precoro: WorkflowRunner) ->
     assert written["run 0"][0] == 2
 
 
+@pytest.mark.long
 def test_freshness_counts_neither_partial_comparisons_nor_what_is_switched_off(precoro: WorkflowRunner) -> None:
     """A run for a change notification compared one record; a record that no one can select is not behind."""
     with precoro.warehouse.writer() as con:

@@ -244,6 +244,7 @@ SPECS_WITH_RULES = [
 ]
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(marts(), target_states(), link_rows(), manual_link_rows(), st.sampled_from(SPECS_WITH_RULES))
 def test_any_manual_links_keep_the_invariants(

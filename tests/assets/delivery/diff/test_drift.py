@@ -39,6 +39,7 @@ def send_and_edit(runner: WorkflowRunner, sandbox: Sandbox, drift: str) -> Workf
     return runner
 
 
+@pytest.mark.long
 def test_restore_sends_our_value_again(edited: WorkflowRunner, sandbox: Sandbox) -> None:
     """NetSuite is right; the reason names the edit."""
     assert edited.run() == {"1": ("update", "drift")}
@@ -46,6 +47,7 @@ def test_restore_sends_our_value_again(edited: WorkflowRunner, sandbox: Sandbox)
     assert edited.run() == {"1": ("unchanged", "identical")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("edit", [{"company": EDITED}, {"active": ""}])
 def test_a_repeated_edit_is_restored_again(edited: WorkflowRunner, sandbox: Sandbox, edit: dict[str, str]) -> None:
     """It is no normalization by the target; a customer that was deactivated twice would stay inactive."""
@@ -116,6 +118,7 @@ def test_a_deleted_record_is_deactivated_under_every_policy(
     assert runner.stage(customer("1", is_deleted=True)).run() == {"1": ("deactivate", "deleted")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drift", POLICIES)
 @pytest.mark.parametrize("runs", [0, 2])
 def test_a_restored_record_is_reactivated_under_every_policy(
@@ -198,6 +201,7 @@ def test_an_edit_is_drift_after_a_plan_that_was_not_sent(edited: WorkflowRunner,
     assert drift(edited) == []  # inactive as NetSuite wants it
 
 
+@pytest.mark.long
 def test_an_inactive_record_that_was_switched_on_manually_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
     """Our last write switched it off."""
     edited.run()

@@ -328,6 +328,7 @@ def scenarios(draw: st.DrawFn) -> tuple[Any, ...]:
     return spec, Records(mart(*records), target_state(*there), links(*linked)), facts
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(scenarios())
 def test_the_prefilter_decides_as_the_decision_engine(con: duckdb.DuckDBPyConnection, scenario: Any) -> None:

@@ -78,6 +78,7 @@ def normalizing(runner: WorkflowRunner, sandbox: Sandbox, kind: str, **more: Any
     return runner.stage(customer("1", company_name=name))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", NORMALIZATIONS)
 def test_a_normalized_value_is_sent_once(suiteprojects: WorkflowRunner, sandbox: Sandbox, kind: str) -> None:
     """Otherwise every run would send it again as drift."""

@@ -31,6 +31,7 @@ def pruned(runner: WorkflowRunner, cut: datetime) -> dict[str, int]:
         return {name: rows for name, rows in prune(con, cut).items() if rows}
 
 
+@pytest.mark.long
 def test_history_before_the_cut_is_deleted(precoro: WorkflowRunner) -> None:
     """Decisions, attempts and runs of the first year are deleted, those of the second are kept."""
     _, second, _ = years(precoro)
@@ -79,6 +80,7 @@ def test_the_next_run_decides_as_before(precoro: WorkflowRunner) -> None:
     assert synced.writes == 8
 
 
+@pytest.mark.long
 def test_an_attempt_without_an_outcome_is_kept(precoro: WorkflowRunner) -> None:
     """The next run looks up an attempt without an outcome, however old it is."""
     years(precoro)
@@ -92,6 +94,7 @@ def test_an_attempt_without_an_outcome_is_kept(precoro: WorkflowRunner) -> None:
     assert left["image"][0] is not None
 
 
+@pytest.mark.long
 def test_a_pruned_run_cannot_be_undone(precoro: WorkflowRunner) -> None:
     """Otherwise only half of it would be undone: of the last attempt of each record, the changes are deleted."""
     first, *_ = years(precoro)
@@ -102,6 +105,7 @@ def test_a_pruned_run_cannot_be_undone(precoro: WorkflowRunner) -> None:
     assert precoro.undo("run 2").plan.height == 1
 
 
+@pytest.mark.long
 def test_a_halt_that_was_not_accepted_is_kept(precoro: WorkflowRunner) -> None:
     """A canary's finding holds the next plan back, even after years."""
     years(precoro)

@@ -68,6 +68,7 @@ def test_a_sealed_plan_is_sent_with_its_values(precoro: WorkflowRunner, sandbox:
 ANOTHER_KEY = "A" * 43 + "="  # fixed, because test ids must be the same in every worker
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("key", "message"),
     [(ANOTHER_KEY, "encrypted with another MILLPOND_ENCRYPTION_KEY"), ("", "set MILLPOND_ENCRYPTION_KEY to the key")],
@@ -103,6 +104,7 @@ def test_a_plan_is_rejected_without_its_key(precoro: WorkflowRunner) -> None:
     assert precoro.states() == {plan_id: "rejected"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", [ANOTHER_KEY, ""])
 def test_a_killed_run_with_a_lost_key_is_recovered(precoro: WorkflowRunner, sandbox: Sandbox, key: str) -> None:
     """The sent values cannot be read, but the target can."""
@@ -199,6 +201,7 @@ FORGERIES: dict[str, tuple[str, list[object], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rehash", [True, False], ids=["rehashed", "as it is"])
 @pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES.keys())
 def test_with_a_key_a_forged_plan_is_refused_and_its_row_named(

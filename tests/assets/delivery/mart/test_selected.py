@@ -134,6 +134,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     return Warehouse(tmp_path_factory.mktemp("warehouse"))
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None)
 @given(workflows(), accounts(), accounts(), delivered_nodes(), st.sets(st.sampled_from([*IDS, *IDS_BELOW]), min_size=1))
 def test_a_mart_of_selected_records_is_those_rows_of_the_mart_of_all(

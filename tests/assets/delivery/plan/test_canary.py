@@ -74,6 +74,7 @@ def test_the_next_plan_waits_for_approval(truncating: WorkflowRunner, sandbox: S
     assert truncating.table("sync_runs")["state"].to_list()[0] == "halted"
 
 
+@pytest.mark.long
 def test_applying_the_plan_accepts_the_findings(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
     """They stay accepted, even if the daily quota ends the run early; the file need not change."""
     truncating.stage(*many("A long name {}")).run()
@@ -158,6 +159,7 @@ def test_a_response_that_hides_a_truncation_stops_the_run(suiteprojects: Workflo
     assert plan["reason_code"].to_list().count("kept_so") == 5
 
 
+@pytest.mark.long
 def test_the_first_run_and_the_first_one_after_an_edit_start_with_a_canary(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:
@@ -177,6 +179,7 @@ def test_the_first_run_and_the_first_one_after_an_edit_start_with_a_canary(
     assert batches(sandbox)[-1] == MANY
 
 
+@pytest.mark.long
 def test_records_out_of_scope_do_not_cause_a_canary_in_every_run(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:

@@ -61,6 +61,7 @@ def waiting(runner: WorkflowRunner) -> str:
     return str(found)
 
 
+@pytest.mark.long
 def test_a_few_values_a_run_are_added_up(small: WorkflowRunner) -> None:
     """Four of thirty are within each limit of one run; eight are not, and nothing more is sent."""
     assert lose(small, A_FEW, "first") == []
@@ -82,6 +83,7 @@ def test_one_value_a_run_is_added_up_too(small: WorkflowRunner) -> None:
     assert tripped == [[], [], [], [], [], ["emptied_slowly"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jump_days", [-400, 400])
 def test_a_clock_that_is_set_forgets_nothing(small: WorkflowRunner, jump_days: int) -> None:
     """The days are those of the ledger's sequence."""
@@ -106,6 +108,7 @@ def test_values_that_came_back_and_old_ones_do_not_count(small: WorkflowRunner) 
     assert lose(small, 2 * A_FEW, "later") == []
 
 
+@pytest.mark.long
 def test_a_write_that_did_not_arrive_does_not_count(small: WorkflowRunner, sandbox: Sandbox) -> None:
     """The target still has the values, so the next run sends the same ones again."""
     sandbox.faults.plan("suiteprojects", Fault(FaultKind.NOT_APPLIED_500, pattern="<Modify", times=20))
@@ -116,6 +119,7 @@ def test_a_write_that_did_not_arrive_does_not_count(small: WorkflowRunner, sandb
     assert lose(small, A_FEW, "sent") == []
 
 
+@pytest.mark.long
 def test_what_a_person_applied_was_accepted(small: WorkflowRunner) -> None:
     """The next value does not ask for the same ones again."""
     lose(small, A_FEW, "first")

@@ -199,6 +199,7 @@ WITH_CODE = [*OPTION_ROWS, {"field": "code", "from": "entity_number"}]
 GENEROUS = {"clear_values": {"percent": 100, "rows": 1000}, "update": {"rows": 1000}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lost", "blank_before", "tripped"),
     [(3, 0, []), (3, 27, ["emptied_field"]), (2, 28, []), (23, 0, ["emptied_field"]), (22, 0, [])],
@@ -223,6 +224,7 @@ def test_a_field_that_empties_as_a_whole_stops_a_run(
     assert not tripped or f"`code` would lose {lost} of {30 - blank_before} values" in planned.tripped[0].reason
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lost", "values", "tripped"),
     [(30, 30, ["emptied_field"]), (23, 30, ["emptied_field"]), (22, 30, []), (3, 3, ["emptied_field"]), (30, 2, [])],
@@ -257,6 +259,7 @@ LOST = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", LOST)
 @pytest.mark.parametrize("share", ["all", "half"])
 def test_a_column_that_is_no_longer_shown_stops_a_run_of_thirty_records(
@@ -309,6 +312,7 @@ def test_a_source_that_lost_half_of_its_records_stops_a_run(suiteprojects: Workf
     assert sandbox.suiteprojects.rows("Customer") == before
 
 
+@pytest.mark.long
 def test_losing_exactly_half_or_a_few_records_is_allowed(suiteprojects: WorkflowRunner) -> None:
     """Three of five customers may well be deleted, but not ten of twelve."""
     suiteprojects.spec = suite_customers()

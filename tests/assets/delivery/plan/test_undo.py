@@ -214,6 +214,7 @@ def test_an_undo_keeps_a_child_below_its_parent(precoro: WorkflowRunner, sandbox
 TWO = (customer("1"), customer("2"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shows_parent", [False, True])
 @pytest.mark.parametrize("more", [{}, {"project_name": "New"}])
 def test_a_moved_record_returns_to_its_parent(
@@ -295,6 +296,7 @@ def _die() -> None:
     raise _DeadError
 
 
+@pytest.mark.long
 def test_selected_records_are_undone(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """A run wrote thousands of records, three of them wrong."""
     suiteprojects.spec = suite_customers()

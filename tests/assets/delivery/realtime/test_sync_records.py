@@ -68,6 +68,7 @@ def others(runner: WorkflowRunner, key: str) -> list[tuple[object, ...]]:
     return [row for part in parts for row in runner.warehouse.read(part).rows()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["options", "suite"])
 def test_a_saved_record_is_synced_and_no_other_changes(name: str, request: pytest.FixtureRequest) -> None:
     """The next full run has nothing left to change in it."""
@@ -281,6 +282,7 @@ def resend(runner: WorkflowRunner, *keys: tuple[str, str]) -> dict[str, tuple[st
     return decided(sync_records(runner.context(f"resend {next(runner.runs)}"), frame(*keys), resend=True))
 
 
+@pytest.mark.long
 def test_a_resent_record_is_sent_for_fields_that_are_not_monitored(suiteprojects: WorkflowRunner) -> None:
     """Without that it is left alone; a record that the target has as it should be costs nothing."""
     suiteprojects.spec = suite_customers(monitored_fields=["name"])
@@ -294,6 +296,7 @@ def test_a_resent_record_is_sent_for_fields_that_are_not_monitored(suiteprojects
     assert suiteprojects.run()["1"] == ("unchanged", "identical")
 
 
+@pytest.mark.long
 def test_a_resent_record_is_tried_again_although_the_target_rejected_it(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:

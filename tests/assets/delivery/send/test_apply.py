@@ -25,6 +25,7 @@ def parents_of(sandbox: Sandbox) -> dict[str, str | None]:
     return {option["external_id"]: keys.get(option["parent_id"]) for option in options if option["external_id"]}
 
 
+@pytest.mark.long
 def test_a_run_updates_links_and_target_state(precoro: WorkflowRunner) -> None:
     """The next decision starts from them, and analysts read them."""
     precoro.stage(customer("1"), customer("2", is_inactive=True), below=(project("100"),)).run()
@@ -70,6 +71,7 @@ def test_without_a_plan_nothing_is_sent(precoro: WorkflowRunner) -> None:
         precoro.send("first")
 
 
+@pytest.mark.long
 def test_an_unchanged_run_adds_no_rows(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Decisions, attempts and links do not grow with the number of runs, and nothing is written to the target."""
     precoro.stage(customer("1"), customer("2", company_name="n" * 300)).run()
@@ -84,6 +86,7 @@ def test_an_unchanged_run_adds_no_rows(precoro: WorkflowRunner, sandbox: Sandbox
     assert precoro.table("sync_links").equals(links)
 
 
+@pytest.mark.long
 def test_decisions_are_the_history_of_a_record(precoro: WorkflowRunner) -> None:
     """Created, unchanged, deleted."""
     for now in ({}, {}, {"is_deleted": True}):
@@ -110,6 +113,7 @@ def test_a_run_is_recorded(precoro: WorkflowRunner) -> None:
     assert run["started_at"] <= run["finished_at"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("system", ["precoro", "suiteprojects"])
 def test_without_its_ledger_nothing_is_created_twice(
     precoro: WorkflowRunner, suiteprojects: WorkflowRunner, sandbox: Sandbox, system: str
@@ -131,6 +135,7 @@ def test_without_its_ledger_nothing_is_created_twice(
     assert set(flow.table("sync_links").select("source_id", "target_id").rows()) == links
 
 
+@pytest.mark.long
 def test_a_project_moves_to_a_customer_created_in_the_same_run(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Precoro does not return parents: the link has the old one, then the new one."""
     precoro.stage(customer("1"), below=(project("100"),)).run()
@@ -175,6 +180,7 @@ def test_a_rejected_record_is_retried_after_it_changed(precoro: WorkflowRunner, 
     assert precoro.stage(customer("1", company_name="short")).run() == {"1": ("create", "new")}
 
 
+@pytest.mark.long
 def test_a_rejected_record_is_retried_after_its_parent_changed(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """The target rejected it because of its inactive parent; the record itself did not change."""
     sandbox.switches.set("precoro", PrecoroSwitches, parent_must_be_enabled=True)
@@ -199,6 +205,7 @@ def test_a_rejected_record_is_retried_after_its_parent_changed(precoro: Workflow
     assert done == ["quarantined", "create"]
 
 
+@pytest.mark.long
 def test_a_rejected_update_is_retried_after_an_edit_in_the_target(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:

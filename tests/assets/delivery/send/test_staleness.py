@@ -92,6 +92,7 @@ def test_a_mistyped_filter_does_not_use_up_the_plan(mixed: WorkflowRunner) -> No
     assert mixed.apply(plan_id, "again", "record=3").counts["created"] == 1
 
 
+@pytest.mark.long
 def test_only_the_selected_field_is_written(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
     """Precoro takes whole options: the other fields keep their values, and the next run updates them."""
     mixed.apply(mixed.plan("planned").plan_id, "applied", "field=name")

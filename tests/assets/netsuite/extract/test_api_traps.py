@@ -52,6 +52,7 @@ def statuses(account: NetSuiteAccount) -> list[int]:
     return [call["status"] for call in account.sandbox.netsuite.call_log()]
 
 
+@pytest.mark.long
 def test_only_syntax_that_every_account_supports_is_used(account: NetSuiteAccount) -> None:
     """Doubtful SuiteQL fails here: first load, changes, changed parents, deletions, reconciliation."""
     account.switch(
@@ -180,7 +181,7 @@ def test_a_limit_of_calls_per_day_ends_the_run_without_loss(account: NetSuiteAcc
 
     assert account.raw("customers")["3"]["phone"] == "1"
     assert waited < timedelta(minutes=15)
-    assert rejected < 20
+    assert rejected < 5 * 6  # calls at once, attempts of each
 
 
 @pytest.mark.parametrize("uri", ["rfc9110", "w3c"])

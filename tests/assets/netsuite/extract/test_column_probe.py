@@ -43,6 +43,7 @@ REFUSALS: list[tuple[int, str]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("status", "text"), REFUSALS)
 def test_a_rejected_column_is_found_whatever_the_words(account: NetSuiteAccount, status: int, text: str) -> None:
     """An error that names nothing, or something else, costs a few more calls and never the table."""
@@ -281,6 +282,7 @@ def test_an_optional_table_that_disappears_is_an_error(account: NetSuiteAccount)
         account.extract("departments")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("record_type", "table", "key"),
     [

@@ -150,6 +150,7 @@ def test_a_missing_table_deletes_nothing(account: NetSuiteAccount) -> None:
     assert account.live("customers") == {"1"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [FaultKind.TRUNCATED, FaultKind.HTML, FaultKind.EMPTY])
 def test_permanently_broken_responses_change_nothing_and_the_next_run_catches_up(
     account: NetSuiteAccount, kind: FaultKind
@@ -174,6 +175,7 @@ TEMPORARY = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", TEMPORARY)
 def test_a_temporary_fault_is_retried(account: NetSuiteAccount, kind: FaultKind) -> None:
     """Reads are safe to repeat."""

@@ -97,6 +97,7 @@ def errors(outcomes: dict[str, Outcome]) -> dict[str, type[Exception]]:
     return {name: type(each.error) for name, each in outcomes.items() if each.error}
 
 
+@pytest.mark.long
 def test_a_quiet_run_makes_the_same_calls_as_one_table_after_another(filled: NetSuiteAccount) -> None:
     """Shared answers are asked for once, although all tables need them at the same moment."""
     with counted(filled) as transport:

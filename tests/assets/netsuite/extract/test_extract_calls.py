@@ -89,6 +89,7 @@ def test_a_run_without_changes_takes_one_call_per_table(account: NetSuiteAccount
     assert run(account) == WITHOUT_CHANGES
 
 
+@pytest.mark.long
 def test_a_hundred_changes_take_at_most_six_more_calls(account: NetSuiteAccount) -> None:
     """Children of changed and of deleted customers are read again, and reported deletions are looked up."""
     fill(account)

@@ -190,6 +190,7 @@ def test_a_manual_edit_of_a_node_is_restored(account: Account) -> None:
     assert len(account.other.read("Hierarchy")) == 1
 
 
+@pytest.mark.long
 def test_a_customer_is_attached_moved_and_detached(account: Account) -> None:
     """The record's list and the associations always agree."""
     departments(account)
