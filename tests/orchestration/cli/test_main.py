@@ -245,6 +245,7 @@ def test_the_demos_suggestions_work(tour: Tour) -> None:
     assert re.search(r"suiteprojects__customers\s*│.*│\s*\d+ │", query.out)
 
 
+@pytest.mark.long
 def test_a_plan_sends_nothing_and_counts_by_action_and_reason(tour: Tour) -> None:
     """Every change can be read before it is sent, value by value."""
     assert tour.plan.code == 4, tour.plan.err  # a name that is too long by now is held back
@@ -259,6 +260,7 @@ def test_a_plan_sends_nothing_and_counts_by_action_and_reason(tour: Tour) -> Non
     assert re.search(r"^      \w+: .* → ", tour.plan.out, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_a_plan_prints_what_it_would_write_before_what_is_held_back(tour: Tour) -> None:
     """Of all workflows: hundreds of blocked records must not hide the changes."""
     written, _, held = tour.plan.out.partition("\nheld back\n")
@@ -269,6 +271,7 @@ def test_a_plan_prints_what_it_would_write_before_what_is_held_back(tour: Tour) 
     assert not re.search(r"^  [+~=-] ", held, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_a_run_prints_its_results(tour: Tour) -> None:
     """One row per workflow; the counts are those of the plan."""
     assert tour.run.code == 4, tour.run.err  # as planned
@@ -280,6 +283,7 @@ def test_a_run_prints_its_results(tour: Tour) -> None:
     assert tour.writes["run"] > tour.writes["planned"]
 
 
+@pytest.mark.long
 def test_a_run_prints_the_accounts_that_it_wrote_to(tour: Tour) -> None:
     """An operator with a test and a production account sees which one it was."""
     accounts = dict(re.findall(r"^account (\S+): ([\w, ]+)$", tour.run.out, re.MULTILINE))
@@ -289,6 +293,7 @@ def test_a_run_prints_the_accounts_that_it_wrote_to(tour: Tour) -> None:
     assert accounts[BASE_URLS["precoro"]].strip() == "precoro__options"
 
 
+@pytest.mark.long
 def test_a_run_lists_the_records_that_need_attention(tour: Tour) -> None:
     """A count of quarantined records is useless without their ids; names are for a terminal, not for a pipe."""
     unsent = tour.home.warehouse.read(
@@ -301,6 +306,7 @@ def test_a_run_lists_the_records_that_need_attention(tour: Tour) -> None:
         assert re.search(rf"^  {source} {source_id}: (new: )?{action}, ", tour.run.out, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_piped_output_is_plain(tour: Tour) -> None:
     """No progress bar, no colors, no broken lines: output goes into files, mails and other programs."""
     for output in (tour.demo, tour.plan, tour.run, *tour.suggestions.values()):
@@ -311,6 +317,8 @@ def test_piped_output_is_plain(tour: Tour) -> None:
 
 
 @pytest.mark.usefixtures("tour")
+@pytest.mark.long
+@pytest.mark.usefixtures("tour")  # its home
 def test_an_unknown_group_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, as for every typing error."""
     active = ("contacts", "customer_department", "customers", "projects")
@@ -326,6 +334,7 @@ def test_an_unknown_group_is_answered_with_the_known_ones(capsys: pytest.Capture
         assert suggested.lines == [f"✗ no group custmers; did you mean customers? known are {', '.join(known)}"]
 
 
+@pytest.mark.long
 def test_a_record_is_found_by_id_number_name_and_target_id(tour: Tour, capsys: pytest.CaptureFixture[str]) -> None:
     """All of them lead to the same explanation, each part with its date."""
     links = tour.home.warehouse.read(
@@ -352,6 +361,7 @@ def test_a_record_is_found_by_id_number_name_and_target_id(tour: Tour, capsys: p
     assert "confirmed by the target" in explanation.out
 
 
+@pytest.mark.long
 def test_an_ambiguous_name_is_answered_with_a_list(tour: Tour, capsys: pytest.CaptureFixture[str]) -> None:
     """Two companies of the same name are listed with their ids."""
     with tour.home.warehouse.writer() as con:
@@ -372,6 +382,8 @@ def test_an_ambiguous_name_is_answered_with_a_list(tour: Tour, capsys: pytest.Ca
 
 
 @pytest.mark.usefixtures("tour")
+@pytest.mark.long
+@pytest.mark.usefixtures("tour")  # its home
 def test_an_unknown_record_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     """Scripts see it in the exit code."""
     output = run_command(capsys, "explain", "[no] such one")
@@ -382,6 +394,7 @@ def test_an_unknown_record_is_an_error(capsys: pytest.CaptureFixture[str]) -> No
     ]
 
 
+@pytest.mark.long
 def test_before_the_first_run_there_is_nothing_to_explain(
     home: Home, tour: Tour, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -392,6 +405,7 @@ def test_before_the_first_run_there_is_nothing_to_explain(
     assert (output.code, output.lines) == (2, ["✗ nothing has been read yet; run `millpond run all` first"])
 
 
+@pytest.mark.long
 def test_validate_lists_valid_and_invalid_files(tour: Tour, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A problem is printed with file, line and field; exit code 1 stops a pipeline."""
     valid = millpond(tour.home.folder, "validate")

@@ -73,6 +73,7 @@ def with_ancestors(mart: pl.DataFrame, ids: set[str]) -> pl.DataFrame:
     return mart.filter(pl.col("source_id").is_in(found)).select(KEY)
 
 
+@pytest.mark.long
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(scenarios(), st.sets(st.sampled_from(IDS), min_size=1))
 def test_a_plan_of_selected_records_decides_as_the_plan_of_all(
