@@ -316,9 +316,8 @@ def test_piped_output_is_plain(tour: Tour) -> None:
     assert "Working" not in tour.run.out
 
 
-@pytest.mark.usefixtures("tour")
 @pytest.mark.long
-@pytest.mark.usefixtures("tour")  # its home
+@pytest.mark.usefixtures("tour")
 def test_an_unknown_group_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, as for every typing error."""
     active = ("contacts", "customer_department", "customers", "projects")
@@ -381,9 +380,8 @@ def test_an_ambiguous_name_is_answered_with_a_list(tour: Tour, capsys: pytest.Ca
     assert all("Twice & Co [x]" in line for line in output.lines[1:])
 
 
-@pytest.mark.usefixtures("tour")
 @pytest.mark.long
-@pytest.mark.usefixtures("tour")  # its home
+@pytest.mark.usefixtures("tour")
 def test_an_unknown_record_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     """Scripts see it in the exit code."""
     output = run_command(capsys, "explain", "[no] such one")
