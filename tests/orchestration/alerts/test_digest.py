@@ -49,9 +49,11 @@ def found(runner: WorkflowRunner, *, active: bool = True, hides: bool = False, *
 
 def test_each_steward_gets_the_causes_with_the_records_to_correct(runner: WorkflowRunner) -> None:
     """A project that waits for its customer is counted where the customer is named; others are no steward's task."""
-    lead = customer("3", stage="lead")
+    unselected = customer("3", is_inactive=True)  # not selected
     held = customer("2", company_name=TOO_LONG)
-    runner.stage(customer("1"), held, lead, below=(project("100", customer_id="2"), project("101", customer_id="3")))
+    runner.stage(
+        customer("1"), held, unselected, below=(project("100", customer_id="2"), project("101", customer_id="3"))
+    )
     runner.run()
 
     ada, bob = found(runner)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -114,6 +115,25 @@ def test_another_process_gets_in_between_two_sections(closed: Warehouse) -> None
         assert other.returncode == 0
         assert sections > 20, "the two took turns"
         assert closed.read("select count(*) from other").item() == 20
+
+
+def test_a_run_lets_go_at_the_end_of_a_section_if_another_waits(closed: Warehouse) -> None:
+    """Whoever waits holds the lock of the next; the run does not first look for it some time later."""
+    with closed.kept_open(), ExitStack() as waiting:
+        with closed.writer() as con:
+            con.execute("insert into content values (1)")
+            waiting.enter_context(closed.lock(f"{closed.file.name}.next", 0))
+        assert not is_attached(closed)
+
+
+def test_a_section_has_its_own_limits(closed: Warehouse) -> None:
+    """The section before may have had others."""
+    larger = Warehouse(closed.folder, memory_mb=600)
+    limit = "select current_setting('memory_limit')"
+    with closed.kept_open():
+        before = closed.read(limit).item()
+        assert larger.read(limit).item() != before
+        assert closed.read(limit).item() == before
 
 
 def test_an_idle_run_lets_go(closed: Warehouse) -> None:
