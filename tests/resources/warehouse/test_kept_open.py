@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -84,7 +84,11 @@ def start(code: str, warehouse: Warehouse, *arguments: str) -> subprocess.Popen[
 
 def is_attached(warehouse: Warehouse) -> bool:
     """Return whether this process has the file open."""
-    return any(each.is_symlink() and each.readlink() == warehouse.file for each in Path("/proc/self/fd").iterdir())
+    opened = set[Path]()
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            opened.add(each.readlink())
+    return warehouse.file in opened
 
 
 def test_the_file_stays_open_within_a_run_and_no_longer(closed: Warehouse) -> None:
