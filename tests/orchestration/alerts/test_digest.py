@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from assets.delivery.audit.record_links import RecordLinks
+from assets.delivery.spec.policies import Select
 from assets.delivery.spec.workflow import Workflow
 from assets.precoro.target import OptionTarget
 from orchestration.alerts.digest import MAX_RECORDS, Digest, digests, notice_of, send
@@ -48,12 +49,8 @@ def found(runner: WorkflowRunner, *, active: bool = True, hides: bool = False, *
 
 
 def test_each_steward_gets_the_causes_with_the_records_to_correct(runner: WorkflowRunner) -> None:
-    """A project that waits for its customer is counted where the customer is named; others are no steward's task."""
-    unselected = customer("3", is_inactive=True)  # not selected
-    held = customer("2", company_name=TOO_LONG)
-    runner.stage(
-        customer("1"), held, unselected, below=(project("100", customer_id="2"), project("101", customer_id="3"))
-    )
+    """A project that waits for its customer is counted where the customer is named."""
+    runner.stage(customer("1"), customer("2", company_name=TOO_LONG), below=(project("100", customer_id="2"),))
     runner.run()
 
     ada, bob = found(runner)
@@ -70,6 +67,17 @@ def test_each_steward_gets_the_causes_with_the_records_to_correct(runner: Workfl
         == "1 project blocked: its customer needs a correction (name is longer than 256 characters, the target's limit)"
     )
     assert below.lines == own.lines
+
+
+def test_records_below_one_that_is_not_selected_are_left_out(runner: WorkflowRunner) -> None:
+    """Selecting it is a decision on the workflow, not a correction in NetSuite."""
+    top, below = runner.spec.records
+    marked = top.model_copy(update={"select": Select(require_flag="custentity_export")})
+    runner.spec = runner.spec.model_copy(update={"records": [marked, below]})
+    runner.stage(customer("4", custentity_export="F"), below=(project("102", customer_id="4"),))
+
+    assert runner.run()["102"] == ("blocked", "parent_missing")
+    assert found(runner) == []
 
 
 def test_nothing_is_sent_when_there_is_nothing(runner: WorkflowRunner) -> None:
