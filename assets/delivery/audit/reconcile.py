@@ -186,18 +186,21 @@ where disposition = '{DELIVER}' or (disposition in ('{RETIRE}', '{HOLD}') and ex
         and link.source_id = mart.source_id and link.target_id is not null))
 """
 
-_DIFFERING = f"""
+# what the ledger and the target have; the certificate compares the same
+SIDES = """
 with link as (select * from sync_links where workflow = $workflow),
 decided as (select * from sync_decisions where workflow = $workflow and to_run is null),
 newest as (
     select plan_id, state from sync_plans where workflow = $workflow and kind = 'sync' order by position desc limit 1
 ),
-planned as (select plan.*, newest.state as plan_state from {{plan}} as plan join newest using (plan_id)),
+planned as (select plan.*, newest.state as plan_state from {plan} as plan join newest using (plan_id)),
 others as (
-    select external_id, min(target_id) as target_id, count(*) > 1 as is_duplicate from {{target_state}}
+    select external_id, min(target_id) as target_id, count(*) > 1 as is_duplicate from {target_state}
     where external_id is not null group by external_id
 ),
-compared as (
+"""
+
+_DIFFERING = f"""{SIDES}compared as (
     select
         mart.source, mart.source_id, mart.payload_hash, target_state.target_id, link.target_id as linked_id,
         link.payload_hash as confirmed_hash, link.target_hash as seen_hash, decided.action, decided.reason_code,

@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from assets.delivery.audit.reconcile import ACTIVE, DUPLICATE, EXCLUDED, MISSING, differences
+from assets.delivery.audit.reconcile import ACTIVE, DUPLICATE, EXCLUDED, MISSING, SIDES, differences
 from assets.delivery.audit.verification import readings_of
 from assets.delivery.diff.compared_fields import unowned_fields
 from assets.delivery.ledger.links import shown_hash
@@ -140,17 +140,7 @@ end
 
 _STATES = f"""
 create or replace temp table {{records}} as
-with link as (select * from sync_links where workflow = $workflow),
-decided as (select * from sync_decisions where workflow = $workflow and to_run is null),
-newest as (
-    select plan_id, state from sync_plans where workflow = $workflow and kind = 'sync' order by position desc limit 1
-),
-planned as (select plan.*, newest.state as plan_state from {{plan}} as plan join newest using (plan_id)),
-others as (
-    select external_id, min(target_id) as target_id, count(*) > 1 as is_duplicate from {{target_state}}
-    where external_id is not null group by external_id
-),
-sent as (
+{SIDES}sent as (
     select distinct source, source_id from sync_attempts
     where workflow = $workflow and state = 'intent' and position > $read_position
 ),

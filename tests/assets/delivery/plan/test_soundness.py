@@ -7,6 +7,7 @@ from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
+from assets.delivery.plan.soundness import require_decisions
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import customer, one_source
 from tests.assets.delivery.run_workflow import WorkflowRunner
@@ -55,3 +56,25 @@ def test_records_that_other_runs_stage_meanwhile_are_no_finding(precoro: Workflo
     precoro.stage(*(customer(str(number)) for number in range(1, 5)))
 
     assert make_plan(precoro.context("run")).records == 3
+
+
+@pytest.mark.parametrize(
+    ("statement", "text"),
+    [
+        ("delete from plan_flow where source_id = '1'", "2 of 3 records, 2 decisions"),
+        ("insert into plan_flow from plan_flow where source_id = '1'", "3 of 3 records, 4 decisions"),
+        ("update plan_flow set action = null where source_id = '1'", "1 without an action"),
+    ],
+)
+def test_a_plan_without_one_decision_for_each_record_is_refused(
+    precoro: WorkflowRunner, statement: str, text: str
+) -> None:
+    """The planner asks before it commits; only a fault of its own can lead to this."""
+    spoiled(precoro, "select 1")
+    plan_id = make_plan(precoro.context("run")).plan_id
+    with precoro.warehouse.writer() as con:
+        require_decisions(con, precoro.workflow, plan_id)
+        con.execute(statement)
+
+        with pytest.raises(PlanError, match=text):
+            require_decisions(con, precoro.workflow, plan_id)
