@@ -1,7 +1,7 @@
 """The warehouse's file, kept open between the sections of a run as long as no one else waits for it.
 
-section ends  ->  give()  ->  kept attached, with its lock  ->  take() of the next section
-                           ->  let go: another process waits, it was idle for IDLE_S, or the run ends
+section ends  ->  keep()  ->  kept attached, with its lock  ->  take() of the next section
+                           ->  released: another process waits, it was idle for IDLE_S, or the run ends
 
 On a file of 73 tables, attaching takes 10 ms and detaching after a write 14 ms; `millpond run all` has 270 sections.
 """
@@ -23,7 +23,7 @@ POLL_S = 0.02
 
 @dataclass
 class Opened:
-    """An attached warehouse and its lock, of which `let_go` is the end."""
+    """An attached warehouse and its lock, until `release` or `discard`."""
 
     con: duckdb.DuckDBPyConnection
     limits: Any
@@ -32,8 +32,8 @@ class Opened:
     detach: Callable[[duckdb.DuckDBPyConnection], None]
     used_at: float = field(default_factory=monotonic)
 
-    def let_go(self, *, reusable: bool = True) -> None:
-        """Detach, and let the next one in; the connection is closed if it cannot be used again."""
+    def release(self, *, reusable: bool = True) -> None:
+        """Detach and unlock; the connection is closed if it cannot be used again."""
         with self.unlock:
             try:
                 if reusable:
@@ -45,7 +45,7 @@ class Opened:
                 self.con.close()
 
     def discard(self) -> None:
-        """Close the connection, which rolls back, and let the next one in."""
+        """Close the connection, which rolls back, and unlock."""
         with self.unlock:
             self.con.close()
 
@@ -59,13 +59,13 @@ class KeptOpen:
 
     def _begin(self) -> None:
         self._process, self._scopes, self._kept = os.getpid(), 0, None
-        self._state, self._turn = threading.Lock(), threading.Lock()
+        self._state, self._threads = threading.Lock(), threading.Lock()
 
     _kept: Opened | None
 
     @contextmanager
     def scope(self, is_wanted: Callable[[], bool]) -> Iterator[None]:
-        """Keep the file open from now on, and let go of it at the end.
+        """Keep the file open from now on, and release it at the end.
 
         Args:
             is_wanted: Returns whether another process waits for the file.
@@ -83,11 +83,11 @@ class KeptOpen:
             ended.set()
             watch.join()
             if not self._scopes:
-                self._let_go_if(lambda _: True)
+                self._release_if(lambda _: True)
 
     @contextmanager
-    def turn(self, timeout_s: float) -> Iterator[None]:
-        """Wait for the section of another thread, so that this one takes what that one gives.
+    def exclusive(self, timeout_s: float) -> Iterator[None]:
+        """Wait for the section of another thread of this process, whose open file this one then takes.
 
         Raises:
             TimeoutError: It lasts for longer than `timeout_s`.
@@ -98,24 +98,24 @@ class KeptOpen:
         if not self._scopes:
             yield
             return
-        if not self._turn.acquire(timeout=timeout_s):
+        if not self._threads.acquire(timeout=timeout_s):
             raise TimeoutError
         try:
             yield
         finally:
-            self._turn.release()
+            self._threads.release()
 
     def take(self, limits: object) -> Opened | None:
-        """Return what the section before has given; None if there is nothing, or its limits were others."""
+        """Return what the section before left open; None if there is nothing, or its limits were others."""
         with self._state:
             kept, self._kept = self._kept, None
         if kept and kept.limits != limits:
-            kept.let_go()
+            kept.release()
             return None
         return kept
 
-    def give(self, opened: Opened, is_wanted: Callable[[], bool]) -> bool:
-        """Keep it for the next section; return False if it is to be let go."""
+    def keep(self, opened: Opened, is_wanted: Callable[[], bool]) -> bool:
+        """Keep it for the next section; return False if it is to be released."""
         if not self._scopes or is_wanted():
             return False
         opened.used_at = monotonic()
@@ -125,14 +125,14 @@ class KeptOpen:
 
     def _watch(self, is_wanted: Callable[[], bool], ended: threading.Event) -> None:
         while not ended.wait(POLL_S):
-            self._let_go_if(lambda kept: monotonic() - kept.used_at > IDLE_S or is_wanted())
+            self._release_if(lambda kept: monotonic() - kept.used_at > IDLE_S or is_wanted())
 
-    def _let_go_if(self, applies: Callable[[Opened], bool]) -> None:
+    def _release_if(self, applies: Callable[[Opened], bool]) -> None:
         with self._state:
             if self._kept is None or not applies(self._kept):
                 return
             kept, self._kept = self._kept, None
-        kept.let_go()
+        kept.release()
 
 
 _INHERITED: list[object] = []  # closing them would release the parent's lock

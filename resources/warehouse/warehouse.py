@@ -85,7 +85,7 @@ class Warehouse:
         self.backend: Backend = backend or DuckDBFile(self.file)
         self._copy, self._is_version_known = copy, any_version
         self._limits = folder, max(memory_mb, self.backend.min_memory_mb)
-        self._kept, self._next = kept_open(self.file), f"{self.file.name}.next"
+        self._kept, self._queue = kept_open(self.file), f"{self.file.name}.queue"
 
     def exists(self) -> bool:
         """Return whether anything was ever written.
@@ -183,7 +183,7 @@ class Warehouse:
             raise RuntimeError("nested warehouse section: its lock would wait for itself")
         with self._storage_errors(), ExitStack() as stack:
             with self._waiting():
-                stack.enter_context(self._kept.turn(self.lock_timeout_s))
+                stack.enter_context(self._kept.exclusive(self.lock_timeout_s))
                 opened = self._kept.take(self._limits) or self._open(reads=reads)
             _thread.in_section = True
             try:
@@ -193,8 +193,8 @@ class Warehouse:
                 raise
             finally:
                 _thread.in_section = False
-            if not (keep and self._kept.give(opened, self._is_wanted)):
-                opened.let_go(reusable=keep)
+            if not (keep and self._kept.keep(opened, self._is_wanted)):
+                opened.release(reusable=keep)
 
     def _open(self, *, reads: bool) -> Opened:
         """Take the lock and attach; readers of a shared warehouse need no lock."""
@@ -202,22 +202,22 @@ class Warehouse:
             check: Check = lambda: None  # noqa: E731 - one line: there is nothing to check
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self.backend.is_shared:
-                check = self._lock_in_turn(stack)
+                check = self._queued_lock(stack)
             elif not reads:
                 check = stack.enter_context(self.lock(self.file.name, self.lock_timeout_s))
             con = self._attached_connection()
             return Opened(con, self._limits, check, stack.pop_all(), self._give_back)
 
-    def _lock_in_turn(self, stack: ExitStack) -> Check:
-        """Take the lock; the one who waits for it holds that of the next, at which the holder looks."""
+    def _queued_lock(self, stack: ExitStack) -> Check:
+        """Take the lock by way of the queue, whose own lock the first process that waits holds."""
         until = monotonic() + self.lock_timeout_s
-        with self.lock(self._next, self.lock_timeout_s):
+        with self.lock(self._queue, self.lock_timeout_s):
             return stack.enter_context(self.lock(self.file.name, max(0.0, until - monotonic())))
 
     def _is_wanted(self) -> bool:
-        """Return whether another process, or a thread without a turn, waits for the lock."""
+        """Return whether another process waits for the lock: it holds that of the queue."""
         try:
-            with self.lock(self._next, 0):
+            with self.lock(self._queue, 0):
                 return False
         except TimeoutError:
             return True

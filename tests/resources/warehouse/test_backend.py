@@ -62,7 +62,7 @@ def test_compaction_shrinks_the_file_and_changes_nothing_else(warehouse: Warehou
     assert sorted(path.name for path in warehouse.folder.iterdir() if path.name != spill.FOLDER) == [
         "millpond.duckdb",
         "millpond.duckdb.lock",
-        "millpond.duckdb.next.lock",
+        "millpond.duckdb.queue.lock",
     ]
     assert list((warehouse.folder / spill.FOLDER).iterdir()) == []
     with warehouse.writer() as con:

@@ -53,7 +53,7 @@ with warehouse.kept_open():
     if not child:
         try:
             warehouse.lock_timeout_s = 0.05
-            warehouse._kept.turn(0).__enter__()
+            warehouse._kept.exclusive(0).__enter__()
             os._exit(0 if warehouse._kept.take(warehouse._limits) is None else 1)
         finally:
             os._exit(2)
@@ -121,12 +121,12 @@ def test_another_process_gets_in_between_two_sections(closed: Warehouse) -> None
         assert closed.read("select count(*) from other").item() == 20
 
 
-def test_a_run_lets_go_at_the_end_of_a_section_if_another_waits(closed: Warehouse) -> None:
-    """Whoever waits holds the lock of the next; the run does not first look for it some time later."""
+def test_a_section_ends_the_hold_if_another_process_waits(closed: Warehouse) -> None:
+    """It holds the queue's lock, which the run tries after each section, not only some time later."""
     with closed.kept_open(), ExitStack() as waiting:
         with closed.writer() as con:
             con.execute("insert into content values (1)")
-            waiting.enter_context(closed.lock(f"{closed.file.name}.next", 0))
+            waiting.enter_context(closed.lock(f"{closed.file.name}.queue", 0))
         assert not is_attached(closed)
 
 
@@ -140,7 +140,7 @@ def test_a_section_has_its_own_limits(closed: Warehouse) -> None:
         assert closed.read(limit).item() == before
 
 
-def test_an_idle_run_lets_go(closed: Warehouse) -> None:
+def test_an_idle_run_closes_the_file(closed: Warehouse) -> None:
     """A run that waits for the network delays no one, and an idle file is closed."""
     with closed.kept_open():
         add(closed, 1)
@@ -151,7 +151,7 @@ def test_an_idle_run_lets_go(closed: Warehouse) -> None:
             assert monotonic() < until
 
 
-def test_threads_take_turns_within_a_run(closed: Warehouse) -> None:
+def test_threads_share_the_open_file_within_a_run(closed: Warehouse) -> None:
     """Each gets the attached file of the one before."""
     with closed.kept_open(), ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: add(closed, number), range(1, 41)))
