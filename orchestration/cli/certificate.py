@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assets.delivery.errors import SyncError
 from assets.delivery.ledger.certificates import Certificate, newest_certificates
-from assets.result_texts import did_you_mean
+from assets.result_texts import counted, did_you_mean
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_line, print_problems, print_wrapped
@@ -117,7 +117,7 @@ def exception_text(row: dict[str, Any]) -> str:
     if "records" not in row:
         return f"not compared: {row['what']} {row['source']} ({row['why']})".replace("  ", " ")
     more = ", …" if row["records"] > len(row["examples"]) else ""
-    return f"{row['what']}: {row['records']:,} {row['source']}, {row['why']}: {', '.join(row['examples'])}{more}"
+    return f"{row['what']}: {counted(row['records'], row['source'])}, {row['why']}: {', '.join(row['examples'])}{more}"
 
 
 def _print_findings(each: Any) -> None:
