@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from resources import redaction
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
 
@@ -57,6 +58,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 sums.update({name: number for name, number in report.user_properties if name.startswith(COUNTED)})
         for name, number in sorted(sums.items()):
             terminalreporter.write_line(f"{number} {name.removeprefix(COUNTED)} {outcome}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _same_secrets() -> Iterator[None]:
+    """Forget a module's secrets after it: some are words such as `expired`, which other texts contain."""
+    known, spellings = dict(redaction._known), redaction._spellings
+    yield
+    redaction._known.clear()
+    redaction._known.update(known)
+    redaction._spellings = spellings
 
 
 @pytest.fixture(autouse=True)
