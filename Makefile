@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or run make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo docs reference lint types test test-all lossless bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory bench-certificate bench-console screenshots services bench-year bench-scale test-scale lock sbom audit clean
+.PHONY: help setup dev demo docs reference lint types test test-all lossless simulate-many bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory bench-certificate bench-shadow bench-ledger bench-console screenshots services bench-year bench-scale test-scale lock sbom audit clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,9 @@ test-all: $(READY) ## run all tests, including the long ones
 lossless: $(READY) ## count random walks through extraction (make lossless ARGS="--seeds 3000")
 	$(BIN)/python -m tests.bench.lossless $(ARGS)
 
+simulate-many: $(READY) ## rehearse many seeds at once (make simulate-many ARGS="--days 30 --seeds 300")
+	POLARS_MAX_THREADS=1 $(BIN)/python -m tests.bench.simulate_many $(ARGS)
+
 bench: $(READY) ## measure time and memory of the main job, as ratios within one run
 	$(BIN)/python -m tests.bench.main_job
 
@@ -74,14 +77,21 @@ bench-plan: $(READY) ## measure time and memory of one plan (make bench-plan ARG
 bench-explain: $(READY) ## measure the explanation of one record (make bench-explain ARGS="--ledger-rows 10000000")
 	$(BIN)/python -m tests.bench.explain $(ARGS)
 
-bench-certificate: $(READY) ## measure a certificate beside its plan (make bench-certificate ARGS="--records 1000000")
+bench-ledger: $(READY) ## measure the hash chain over the ledger (make bench-ledger ARGS="--records 1000000")
+	$(BIN)/python -m tests.bench.ledger $(ARGS)
+
+bench-shadow: $(READY) ## measure a comparison in shadow mode beside its plan (make bench-shadow ARGS="--records 1000000")
+	$(BIN)/python -m tests.bench.shadow $(ARGS)
+
+bench-certificate: $(READY) ## measure a certificate, and keeping versions, beside a plan (make bench-certificate ARGS="--records 1000000")
 	$(BIN)/python -m tests.bench.certificate $(ARGS)
 
 bench-console: $(READY) ## measure the console's pages on a multiplied copy of a home (make bench-console ARGS=HOME)
 	$(BIN)/python -m tests.bench.console $(ARGS)
 
 screenshots: $(READY) ## take the pictures of the documentation again (needs chromium)
-	PICTURES_FOLDER=$(CURDIR)/docs/pictures POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -q tests/orchestration/web/test_pictures.py $(ARGS)
+	PICTURES_FOLDER=$(CURDIR)/docs/pictures POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -q tests/orchestration/web/test_pictures.py \
+		tests/orchestration/web/test_replay_page.py $(ARGS)
 
 bench-extract: $(READY) ## compare extraction with other tools (make bench-extract ARGS="--customers 100000")
 	$(BIN)/python -m tests.bench.extract $(ARGS)

@@ -27,6 +27,7 @@ from orchestration.configuration.secret_check import check_secrets
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_internals import UnresolvedAssetJobDefinition
 from orchestration.home_check import check_home
+from orchestration.ledger_sealing import seal_ledger
 from orchestration.maintenance.dead_runs import dead_runs
 from orchestration.maintenance.job import maintenance_job
 from orchestration.operator_jobs.activation import activation_jobs
@@ -122,6 +123,7 @@ def _assets(files: UserFiles, runnable: Collection[str], settings: MillpondSetti
     yield analyst_snapshot(
         [*HISTORY_TABLES, *synced],
         lambda warehouse, run: causes_now(warehouse, files.workflows, account_of(run, settings)),
+        seal_ledger,
     )
     for workflow in files.workflows:
         assets = workflow_assets(workflow, runnable=workflow.name in runnable)

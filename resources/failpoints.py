@@ -65,6 +65,11 @@ RENAME = {
     "rename_folder": "everything has the new name, the rename is not marked as done",
 }
 
+LEDGER = {
+    "ledger_sealing": "the ledger is chained and signed, not committed",
+    "ledger_sealed": "the checkpoint is committed, the copy beside the file is the one before",
+}
+
 _armed: dict[str, tuple[int, Callable[[], object]]] = {}
 
 
@@ -84,11 +89,11 @@ def arm(name: str, *, skip: int = 0, strike: Callable[[], object] = die) -> None
     """Run an action when this process reaches the point, once.
 
     Args:
-        name: One of FAILPOINTS, REALTIME, UPGRADE, BACKUP or RENAME.
+        name: One of FAILPOINTS, REALTIME, UPGRADE, BACKUP, RENAME or LEDGER.
         skip: How many times to pass the point before.
         strike: The action; by default the process dies.
     """
-    known = FAILPOINTS | REALTIME | UPGRADE | BACKUP | RENAME
+    known = FAILPOINTS | REALTIME | UPGRADE | BACKUP | RENAME | LEDGER
     if name not in known:
         raise ValueError(f"no failpoint {name}; there are {', '.join(known)}")
     _armed[name] = (skip, strike)

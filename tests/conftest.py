@@ -20,13 +20,12 @@ settings.load_profile("no_deadline")
 MANY_CASES = {
     "test_absence", "test_accounts", "test_assets_alone", "test_canary", "test_clock_jumps", "test_connector_dump",
     "test_countries", "test_customers_import", "test_damaged", "test_deliver", "test_delivery_volume", "test_drift",
-    "test_extract_calls", "test_hierarchies", "test_import_and_update", "test_incremental", "test_interruptions",
-    "test_interrupted", "test_interrupts", "test_killed_creates", "test_killed_runs", "test_large_tables",
+    "test_extract_calls", "test_hierarchies", "test_import_and_update", "test_incremental", "test_interrupted",
+    "test_interruptions", "test_interrupts", "test_killed_creates", "test_killed_runs", "test_large_tables",
     "test_legal_entities", "test_normalization", "test_option_target", "test_projects_and_contacts", "test_rename",
-    "test_staleness",
-    "test_state_machine", "test_subsets", "test_sync_records", "test_templates_and_stages", "test_undo",
-    "test_unkeyed_creates", "test_unknown_errors", "test_unlisted_options", "test_unreported_changes",
-    "test_verification",
+    "test_staleness", "test_state_machine", "test_subsets", "test_sync_records", "test_templates_and_stages",
+    "test_time_travel", "test_undo", "test_unkeyed_creates", "test_unknown_errors", "test_unlisted_options",
+    "test_unreported_changes", "test_verification",
 }  # fmt: skip
 
 

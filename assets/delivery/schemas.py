@@ -37,6 +37,7 @@ MISSING = "missing_without_note"  # reason code of a record that NetSuite no lon
 # reason codes of skipped records that are not reported although the target's record is active: `lifecycle.missing`
 LEFT_SILENTLY = (MISSING, "flag_blank")
 
+INPUT_HASH = "input_hash"
 # Columns of every mart, before the target's own fields.
 MART_COMMENTS = {
     "source": "Staging table of the record, without its prefix.",
@@ -49,6 +50,7 @@ MART_COMMENTS = {
     "level": "Depth in the workflow's hierarchy; 1 has no parent, 0 is in or below a cycle.",
     "source_hash": "Fingerprint of the source columns that the mapping reads.",
     "payload_hash": "Fingerprint of the mapped values.",
+    INPUT_HASH: "Fingerprint of what the row was made from: the staged record, workflow file, value lists and code.",
 }
 MART_COLUMNS = {name: pl.Int32 if name == "level" else pl.String for name in MART_COMMENTS}
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import duckdb
 
-from resources.warehouse.tables import has_table, quoted
+from resources.warehouse.tables import has_table, quoted, tables_of
 from sql import names
 
 # the first place in the ledger's sequence whose row is not old: what came after it is not old either, whatever its time
@@ -88,6 +88,15 @@ and certificate_id not in (
 )
 """
 
+# the newest reading of each kind with the same fields: which of them may be personal must not be forgotten
+_READINGS = f"""
+read_at < $cut and position < {_FIRST}
+and position not in (
+    select max(position) from sync_readings group by workflow, side, kind, fields, personal
+)
+"""
+_VERSIONS = f"not is_current and valid_to < $cut and to_position < {_FIRST}"
+
 # the order matters: a plan is kept as long as a run refers to it
 _WHERE = {
     "sync_decisions": _DECISIONS,
@@ -95,6 +104,7 @@ _WHERE = {
     "sync_runs": _RUNS,
     "sync_plans": _PLANS,
     "sync_certificates": _CERTIFICATES,
+    "sync_readings": _READINGS,
     "netsuite_reads": f"read_at < $cut and coalesce(reading, 0) < {_READING}",
 }
 
@@ -109,7 +119,9 @@ def prune(con: duckdb.DuckDBPyConnection, cut: datetime) -> Mapping[str, int]:
     Returns:
         Rows deleted, by table.
     """
-    conditions = dict.fromkeys(names("history"), "not is_current and valid_to < $cut") | _WHERE
+    versions = sorted(name for name in tables_of(con) if name.startswith(("hist_mart__", "hist_target__")))
+    conditions = dict.fromkeys(names("history"), "not is_current and valid_to < $cut")
+    conditions |= dict.fromkeys(versions, _VERSIONS) | _WHERE
     deleted = {name: _delete(con, name, where, cut) for name, where in conditions.items() if has_table(con, name)}
     if has_table(con, "sync_attempts"):
         con.execute(_IMAGES, {"cut": cut})

@@ -17,9 +17,17 @@ SNAPSHOT = "analyst_snapshot"
 
 
 def analyst_snapshot(
-    after: Sequence[str], held: Callable[[Warehouse, Any], list[dict[str, Any]]]
+    after: Sequence[str],
+    held: Callable[[Warehouse, Any], list[dict[str, Any]]],
+    seal: Callable[[Warehouse], str] = lambda _: "",
 ) -> dg.AssetsDefinition:
-    """Return the asset that publishes the snapshot after all of these assets; `held` reads what is held back."""
+    """Return the asset that publishes the snapshot after all of these assets.
+
+    Args:
+        after: Names of the assets.
+        held: Reads what is held back.
+        seal: Seals the ledger, and returns what hinders it.
+    """
 
     @dg.asset(
         name=SNAPSHOT,
@@ -34,6 +42,7 @@ def analyst_snapshot(
     )
     def publish(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Any]:
         with dagster_failure():
+            hindered = seal(warehouse)
             size = warehouse.publish()
             metadata: dict[str, Any] = {"path": dg.MetadataValue.path(str(warehouse.snapshot)), "bytes": size}
             report = collect_report(
@@ -42,6 +51,6 @@ def analyst_snapshot(
             if report:
                 page = write_report(report, warehouse.folder / REPORTS, KEPT_REPORTS)
                 metadata["report"] = dg.MetadataValue.url(f"/{REPORTS}/{page.name}")  # served behind the sign-in
-        return dg.MaterializeResult(metadata=metadata)
+        return dg.MaterializeResult(metadata={**metadata, "ledger": hindered or "sealed"})
 
     return publish

@@ -5,6 +5,7 @@ netsuite_reads, sync_decisions, sync_attempts, sync_plans, sync_runs  ->  Alert,
 Texts contain codes, counts and our own ids only: a target's reason may quote a person's name.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ import duckdb
 
 from assets.delivery.ledger.ignored import NOT_IGNORED, ignored_rows
 from assets.delivery.ledger.plans import waiting
+from assets.delivery.ledger.shadows import active_shadows
 from assets.delivery.schemas import MISSING
 from assets.netsuite.extract.read_warnings import latest_warnings
 from resources.clock import Clock, Reading, steady, utc_now
@@ -91,7 +93,7 @@ def warehouse_alerts(
     if not warehouse.exists():
         return []
     with warehouse.writer(transaction=False) as con:
-        reads = list(_warned(con))
+        reads = [*_warned(con), *_ledger_broken(con)]
         if not all(has_table(con, name) for name in ("sync_runs", "sync_plans", "sync_decisions", "sync_attempts")):
             return reads
         now = utc_now(clock)
@@ -108,6 +110,21 @@ def _warned(con: duckdb.DuckDBPyConnection) -> Iterator[Alert]:
     for record_type, lines in texts.items():
         cause = f"NetSuite {record_type}: the last read has warnings"
         yield Alert(Kind.DEGRADED, f"netsuite {record_type}", cause, lines=tuple(lines))
+
+
+def _ledger_broken(con: duckdb.DuckDBPyConnection) -> Iterator[Alert]:
+    """One alert if the last verification of the ledger found something, or it could not be sealed."""
+    if not has_table(con, "sync_events"):
+        return
+    query = "select details from sync_events where event = 'verified' order by position desc limit 1"
+    for (details,) in con.execute(query).fetchall():
+        facts = json.loads(details)
+        if facts["findings"]:
+            cause = f"the ledger is broken: {facts['findings']} findings"
+            lines = (facts["first"], "`millpond ledger verify` lists them")
+            yield Alert(Kind.DEGRADED, "ledger_broken", cause, lines=lines)
+        elif facts["hindered"]:
+            yield Alert(Kind.DEGRADED, "ledger_not_sealed", "the ledger is not sealed", lines=(facts["hindered"],))
 
 
 def _degraded(con: duckdb.DuckDBPyConnection, limit: int, known: Collection[str], now: datetime) -> Iterator[Alert]:
@@ -130,7 +147,10 @@ def _waiting(con: duckdb.DuckDBPyConnection, now: datetime, reading: Reading) ->
 
 
 def _stale(con: duckdb.DuckDBPyConnection, freshness_hours: Mapping[str, float], now: datetime) -> Iterator[Alert]:
+    shadowed = {each.workflow for each in active_shadows(con)}  # which deliver nothing, as a person decided
     for workflow, ended in con.execute(_LAST_RUNS).fetchall():
+        if workflow in shadowed:
+            continue
         hours = freshness_hours.get(workflow)
         if hours and abs(now - ended) > timedelta(hours=hours):  # a clock that was set back hides no stale workflow
             cause = f"{workflow}: last updated at {ended:%Y-%m-%d %H:%M} UTC; the limit is {hours:g} hours"

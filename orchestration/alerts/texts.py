@@ -56,6 +56,22 @@ ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
             "a read without warnings",
         ),
     ],
+    "_ledger_broken": [
+        AlertText(
+            Kind.DEGRADED,
+            "the ledger is broken: … findings",
+            "The nightly verification found a row, a checkpoint or a decision that was changed outside of Millpond.",
+            "`millpond ledger verify` names each; [A ledger that cannot be bent](../ledger-audit.md) says what to do.",
+            "a later verification finds nothing, such as after a backup was restored",
+        ),
+        AlertText(
+            Kind.DEGRADED,
+            "the ledger is not sealed",
+            "The chain cannot be continued, such as without the key that signed its last checkpoint.",
+            "The alert's line says what to set; what was not sealed meanwhile is sealed by the next run.",
+            "the nightly verification sealed the ledger",
+        ),
+    ],
     "_degraded": [
         AlertText(
             Kind.DEGRADED,

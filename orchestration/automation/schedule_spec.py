@@ -8,11 +8,11 @@ right when clocks change: a skipped hour runs at the next existing one, a repeat
 
 import re
 from typing import Annotated, Self
-from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from assets.delivery.spec.base import Strict
+from resources.time_zones import time_zones
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FULL_NAMES = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -81,13 +81,13 @@ class Timing(Strict):
             raise ValueError("use either `cron`, or `hours` with optional `weekdays`")
         if self.cron is not None and self.weekdays:
             raise ValueError("`cron` includes the weekdays; remove `weekdays`, or use `hours` instead of `cron`")
-        if self.cron is None and self.timezone not in available_timezones():
+        if self.cron is None and self.timezone not in time_zones():
             raise ValueError(f"no time zone `{self.timezone}`; use one such as Europe/Stockholm")
         return self
 
     @model_validator(mode="after")
     def _is_valid_in_dagster(self) -> Self:
-        if self.cron is None or (is_plain_cron(self.cron) and self.timezone in available_timezones()):
+        if self.cron is None or (is_plain_cron(self.cron) and self.timezone in time_zones()):
             return self
         import dagster as dg  # late: few cron lines need it, and every command reads groups.yaml
 

@@ -18,6 +18,7 @@ from assets.netsuite.change_probe import Change, changed_since
 from orchestration.account_partitions import account_of, account_scoped, run_tags
 from orchestration.automation.groups import Group
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.opened_warehouse import warehouse_of
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
@@ -124,7 +125,7 @@ def publish_after_failure(settings: MillpondSettings) -> dg.SensorDefinition:
     def publish(context: dg.RunFailureSensorContext) -> None:
         warehouse = warehouse_of(account_of(context.dagster_run, settings))
         if warehouse.exists():
-            size = warehouse.publish()
+            size = publish_sealed(warehouse)
             context.log.info("published %d bytes after the failed run", size)
 
     return publish

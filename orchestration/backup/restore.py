@@ -19,7 +19,9 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock
 
+from assets.delivery.chain.kept import number_kept, set_aside
 from assets.delivery.ledger.restores import record_restore
+from assets.delivery.ledger.shadows import continue_shadows
 from orchestration.backup.archive import unpack
 from orchestration.backup.create import refuse_lake
 from orchestration.backup.errors import BackupError
@@ -38,7 +40,9 @@ from orchestration.backup.parts import (
     folder_of,
     is_known,
 )
+from orchestration.backup.shadows_left import shadows_left
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.web.users import can_read
@@ -322,9 +326,14 @@ def _bring_up_to_date(settings: MillpondSettings, journal: Journal, report: Repo
 
 def _record(settings: MillpondSettings, restore_id: str, backup_at: datetime, former: str) -> None:
     warehouse = warehouse_of(settings)
+    left = number_kept(Path(former) / folder_of(settings) / WAREHOUSE if former else settings.warehouse)
+    shadows = shadows_left(Path(former) / folder_of(settings) / WAREHOUSE / "millpond.duckdb") if former else []
     with warehouse.writer() as con:
-        record_restore(con, restore_id, utc_now(WallClock()), backup_at, former)
-    warehouse.publish()
+        record_restore(con, restore_id, utc_now(WallClock()), backup_at, former, left)
+        continue_shadows(con, shadows)
+    if not former:  # else it was moved with the former files
+        set_aside(settings.warehouse, restore_id)
+    publish_sealed(warehouse)
 
 
 def _advance_queue(file: Path) -> None:

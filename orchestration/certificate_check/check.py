@@ -3,8 +3,8 @@
 certificate + workflow file + read-outs + warehouse's tables  ->  check_certificate()  ->  Findings
 
 A record refutes the certificate if NetSuite dates its last change before the certificate's time, no decision in the
-ledger holds it back, and the target was never seen with what the workflow file requires. Later changes on either side
-do not: they are counted apart.
+ledger holds it back, the records above it were there, and the target was never seen with what the workflow file
+requires. Later changes on either side do not: they are counted apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from typing import Any, Final
 import duckdb
 
 from orchestration.certificate_check.expected import STAGED, Rules, rules_of, unknown_fields
+from orchestration.certificate_check.lines import OPEN_RECORDS, OUTCOMES, excuse_below_arrivals, note_open
 from orchestration.certificate_check.read_outs import PREFIX, TARGET, ReadOutError, columns_of, literal, load, quoted
 
 EXAMPLES = 8
@@ -90,15 +91,18 @@ def check_certificate(
     staged = [f"{STAGED}{record['source']}" for record in records]
     load(con, folder, {**{name: name for name in staged}, TARGET: f"target_{workflow}"})
     rules = rules_of(con, attributes, key_field, ids)
-    counts: dict[str, int] = {}
-    examples: dict[str, list[str]] = {}
     for each in rules:
         _require_columns(con, each, key_field)
-        for outcome, number, some in con.execute(
-            _query(con, workflow, each, key_field), {"through": through}
-        ).fetchall():
-            counts[outcome] = counts.get(outcome, 0) + number
-            examples[outcome] = [*examples.get(outcome, []), *some][:EXAMPLES]
+    parents = note_open(con, workflow, rules, key_field, attributes.get("max_level"))
+    con.execute(f"create or replace temp table {OUTCOMES} (source varchar, source_id varchar, outcome varchar,"
+                " arrival varchar)")  # fmt: skip
+    creates = attributes.get("create", True)
+    for each in rules:
+        con.execute(f"insert into {OUTCOMES} {_query(con, workflow, each, key_field, creates)}", {"through": through})
+    excuse_below_arrivals(con, parents, REFUTED)
+    found = con.execute(_COUNTS).fetchall()
+    counts = {outcome: number for outcome, number, _ in found}
+    examples = {outcome: some for outcome, _, some in found}
     return Findings(workflow, through, counts, examples, unknown_fields(rules))
 
 
@@ -111,12 +115,15 @@ def _verified_through(con: duckdb.DuckDBPyConnection, workflow: str) -> datetime
 
 
 def _require_columns(con: duckdb.DuckDBPyConnection, rules: Rules, key_field: str) -> None:
-    for table, names in ((rules.table, [rules.id_column]), (PREFIX + TARGET, [key_field, "is_active"])):
+    for table, names in (
+        (rules.table, [rules.id_column, *rules.parent.values()]),
+        (PREFIX + TARGET, [key_field, "is_active"]),
+    ):
         if missing := [name for name in names if name not in columns_of(con, table)]:
             raise ReadOutError(f"the read-out {table.removeprefix(PREFIX)} has no column {', '.join(missing)}")
 
 
-def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_field: str) -> str:
+def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_field: str, creates: object) -> str:
     mart, state = f"mart_{workflow}", f"target_{workflow}"
     shown, seen, ours = (columns_of(con, name) for name in (PREFIX + TARGET, state, mart))
     names = [name for name in rules.derived if name in shown and name in ours and name in seen]
@@ -136,7 +143,8 @@ def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_fiel
         whole_mart=_same("mart", "target", [*names, *others]),
         unchanged=_same("staged", "read", compared),
         confirmed=CONFIRMED, open=OPEN, later=LATER, held=HELD, undated=UNDATED, mapping=MAPPING, changed=CHANGED,
-        refuted=REFUTED, examples=EXAMPLES,
+        refuted=REFUTED, open_records=OPEN_RECORDS,
+        is_uncreated="false" if creates else "seen.external_id is null",
     )  # fmt: skip
 
 
@@ -145,8 +153,17 @@ def _same(left: str, right: str, names: Sequence[str]) -> str:
     return " and ".join(["true", *tests])
 
 
+_COUNTS = f"""
+select outcome, count(*), list(source_id order by source, try_cast(source_id as bigint))[:{EXAMPLES}]
+from {OUTCOMES} group by outcome order by outcome
+"""
+
 _QUERY = """
-with shown as ({expected}),
+with alone as ({expected}),
+shown as (
+    select alone.* replace (if(below.source_id is null, alone.state, 'none') as state)
+    from alone left join {open_records} as below using (source, source_id)
+),
 -- what NetSuite no longer shows, and the warehouse has as deleted
 expected as (
     from shown union all by name
@@ -167,7 +184,8 @@ held as (
 ),
 judged as (
     select
-        expected.source_id, expected.state, expected.modified_at, expected.created_at,
+        expected.source, expected.source_id, expected.state, expected.modified_at, expected.created_at,
+        coalesce(seen.is_active, false) as was_there, {is_uncreated} as is_uncreated,
         staged.{id} is null as is_unknown, held.source_id is not null as is_held,
         case expected.state
             when 'active' then coalesce(target.is_active, false) and coalesce(keyed.number, 0) = 1
@@ -192,11 +210,12 @@ judged as (
     left join {staged} as staged on cast(staged.{id} as varchar) = expected.source_id
     left join {read} as read on cast(read.{id} as varchar) = expected.source_id
     left join held on held.source = expected.source and held.source_id = expected.source_id
-),
-outcomes as (
-    select source_id, case
+)
+select source, source_id,
+    case
         when state = 'none' then '{open}'
         when is_so then '{confirmed}'
+        when is_uncreated then '{open}'
         when is_held then '{held}'
         when modified_at > $through then '{later}'
         when is_unknown and created_at <= $through then '{refuted}'
@@ -204,9 +223,11 @@ outcomes as (
         when is_as_mart then '{mapping}'
         when was_so then '{changed}'
         else '{refuted}'
-    end as outcome
-    from judged
-)
-select outcome, count(*), list(source_id order by try_cast(source_id as bigint))[:{examples}]
-from outcomes group by outcome order by outcome
+    end as outcome,
+    case
+        when was_there or state <> 'active' then null
+        when modified_at > $through then '{later}'
+        when not is_as_read and not is_unknown then '{undated}'
+    end as arrival
+from judged
 """

@@ -30,6 +30,9 @@ class Rules:
         derived: Target field to its SQL.
         state: SQL for what the target should have: active, inactive, or none if the file leaves it open.
         retires_deleted: Records that NetSuite deleted are to be inactive in the target.
+        keeps_unselected: Records that are no longer selected, or shown, stay active in the target.
+        parent: Source of the parent and the column with its id, in order of preference.
+        parent_required: Nothing is required of a record without a parent.
         not_derived: Target field to the reason why it cannot be derived here.
     """
 
@@ -39,6 +42,9 @@ class Rules:
     key: str
     state: str
     retires_deleted: bool
+    keeps_unselected: bool = True
+    parent: Mapping[str, str] = field(default_factory=dict)
+    parent_required: bool = False
     derived: dict[str, str] = field(default_factory=dict)
     not_derived: dict[str, str] = field(default_factory=dict)
 
@@ -65,7 +71,7 @@ def rules_of(
     con: duckdb.DuckDBPyConnection, attributes: Mapping[str, Any], key_field: str, ids: Mapping[str, str]
 ) -> list[Rules]:
     """Return the rules of each source of a workflow file; `ids` has the column of NetSuite's internal id by source."""
-    short = ("source", "select", "fields", "lifecycle")
+    short = ("source", "select", "fields", "parent", "parent_required", "lifecycle")
     records = attributes.get("records") or [{name: attributes[name] for name in short if attributes.get(name)}]
     return [_rules(con, record, key_field, ids[str(record["source"])]) for record in records]
 
@@ -79,8 +85,12 @@ def _rules(con: duckdb.DuckDBPyConnection, record: Mapping[str, Any], key_field:
     key_sql, problem = _field(con, f"{PREFIX}{STAGED}{source}", key, columns)
     if problem:
         raise ReadOutError(f"the key of {source} cannot be derived: {problem}")
-    retires = (record.get("lifecycle") or {}).get("deleted", "deactivate") == "deactivate" and "is_deleted" in columns
-    rules = Rules(source, id_column, (dates[0], dates[1]), key_sql, _state(con, record, columns), retires)
+    lifecycle = record.get("lifecycle") or {}
+    retires = lifecycle.get("deleted", "deactivate") == "deactivate" and "is_deleted" in columns
+    keeps = "deactivate" not in (lifecycle.get("out_of_scope"), lifecycle.get("missing"))
+    parent, required = record.get("parent") or {}, bool(record.get("parent_required"))
+    state = _state(con, record, columns)
+    rules = Rules(source, id_column, (dates[0], dates[1]), key_sql, state, retires, keeps, parent, required)
     for row in rows:
         if row.get("on", row.get(True, "always")) == "create":
             continue

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from assets.delivery.errors import SyncError
-from assets.delivery.spec.switches import Switches
 from orchestration.authorization import require_approver
 from orchestration.cli.facts import with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_instance import open_instance
+from orchestration.opened_warehouse import warehouse_of
 from orchestration.operator_jobs.activation import Activation, ActivationError, observation, set_activation
 from orchestration.workflow_files import load_workflows
 
@@ -43,7 +43,7 @@ def _change(activation: Activation) -> int:
     with open_instance(settings) as instance:
         try:
             activation = replace(activation, decided_by=require_approver())
-            state, warnings = set_activation(Switches(settings.warehouse), workflows, activation)
+            state, warnings = set_activation(warehouse_of(settings), workflows, activation)
         except (ActivationError, SyncError, ValueError) as error:
             print_problems([str(error)])
             return 2

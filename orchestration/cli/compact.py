@@ -1,5 +1,6 @@
 """`millpond compact`: delete old history and shrink the warehouse."""
 
+from assets.delivery.chain.checkpoints import ChainError
 from orchestration.cli.facts import with_json
 from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
@@ -22,7 +23,7 @@ def compact(*, keep_days: int | None = None) -> int:
             print_problems([NOTHING_READ])
             return 2
         done = compact_warehouse(warehouse, keep_days=days, clock=warehouse_clock(settings))
-    except WarehouseError as error:
+    except (WarehouseError, ChainError) as error:
         print_problems([str(error)])
         return 1
     table = open_table("table", "rows deleted", right={"rows deleted"})

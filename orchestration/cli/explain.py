@@ -1,9 +1,8 @@
 """`millpond explain`: the history of one record as a tree, from NetSuite to the target."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -12,15 +11,18 @@ from rich.tree import Tree
 
 from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_record
 from assets.delivery.audit.find import Record
+from assets.delivery.audit.record_versions import Versions, read_versions
 from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from assets.netsuite.record_types import record_type_of
 from assets.result_texts import change_text
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
+from orchestration.cli.explain_versions import add_changes, add_values
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import NOTHING_READ, console, paged, print_problems
 from orchestration.cli.records import print_choices
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.moments import end_of
 from orchestration.opened_warehouse import warehouse_of
 from resources.warehouse.tables import has_table, read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
@@ -29,7 +31,6 @@ SOURCE_FIELDS = (
     "stage", "company_name", "project_name", "first_name", "last_name", "entity_number", "subsidiary_id",
     "is_inactive", "is_deleted", "is_missing", "modified_at",
 )  # fmt: skip
-NOT_KEPT = "past values in NetSuite, the mart, the plan and the target are not kept"
 OUTCOMES = {
     "intent": "about to be sent",
     "confirmed": "confirmed by the target",
@@ -43,12 +44,14 @@ OUTCOMES = {
 
 
 @with_json
-def explain(record: str, *, as_of: str = "") -> int:
+def explain(record: str, *, as_of: str = "", field: str = "") -> int:
     """Explain the history and the current state of one record.
 
     Args:
         record: NetSuite id, number, name or any part of it, or a target's id.
-        as_of: A past time, UTC, such as `2026-11-17 06:04`: what had been decided and sent by then.
+        as_of: A past time, UTC, such as `2026-11-17 06:04`: what had been decided and sent by then, and the values of
+            NetSuite, those that were wanted and those of the target.
+        field: A field of the target: all of its changes, and no others.
     """
     try:
         moment = end_of(as_of) if as_of else None
@@ -71,25 +74,14 @@ def explain(record: str, *, as_of: str = "") -> int:
     if explanation is None:
         print_choices(records)
         return USAGE
-    note(explanation=asdict(explanation))
-    tree = _tree(explanation, _dates(warehouse, records[0], moment))
+    workflows = [history.workflow for history in explanation.histories]
+    with warehouse.writer(transaction=False) as con:
+        versions = read_versions(con, records[0], workflows, moment, field)
+    note(explanation=asdict(explanation), values=versions.values, changes=versions.changes)
+    tree = _tree(explanation, _dates(warehouse, records[0], moment), versions)
     with paged():
         console.print(tree)
     return CLEAN
-
-
-def end_of(text: str) -> datetime:
-    """Return the last instant of a day, minute or second; UTC unless the text has a zone.
-
-    Raises:
-        ValueError: The text is not a time.
-    """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    clock = re.split(r"[Z+]|-(?=\d\d:)", text[len("2026-11-17") :])[0]
-    spans = {0: timedelta(days=1), 1: timedelta(minutes=1), 2: timedelta(seconds=1)}
-    return moment if "." in clock else moment + spans[min(clock.count(":"), 2)] - timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -124,14 +116,16 @@ qualify row_number() over (partition by workflow order by position desc nulls la
 """
 
 
-def _tree(explanation: Explanation, dates: Dates) -> Tree:
+def _tree(explanation: Explanation, dates: Dates, versions: Versions) -> Tree:
     """The explanation as a tree, its parts with their dates."""
     record, is_past = explanation.record, explanation.as_of is not None
     tree = Tree(f"[b]{escape(record.source)} {record.source_id}[/b]  {escape(record.name or record.number or '')}")
     if explanation.restored:
         tree.add(f"{explanation.restored}; what runs sent in between is not listed here")
+    if versions.of_field:
+        return _add_field(tree, explanation, versions)
     if explanation.as_of:
-        tree.add(f"as of {_moment(explanation.as_of)}; {NOT_KEPT}")
+        tree.add(f"as of {_moment(explanation.as_of)}")
     else:
         source = tree.add(
             f"read from NetSuite, as of {_moment(dates.read_at)}" if dates.read_at else "read from NetSuite"
@@ -143,11 +137,26 @@ def _tree(explanation: Explanation, dates: Dates) -> Tree:
     for history in explanation.histories:
         branch = tree.add(f"[b]{escape(history.workflow)}[/b]{_as_of(dates.runs.get(history.workflow))}")
         if is_past:
+            add_values(branch, versions, history.workflow)
             _add_past(branch, history)
         else:
             _add_current(branch, history)
+        add_changes(branch, versions, history.workflow)
     if not explanation.histories and not is_past:
         tree.add("no workflow reads such records")
+    return tree
+
+
+def _add_field(tree: Tree, explanation: Explanation, versions: Versions) -> Tree:
+    """Add what is known of one field, in the workflows that have it."""
+    for history in explanation.histories:
+        if versions.changes_of(history.workflow):
+            branch = tree.add(f"[b]{escape(history.workflow)}[/b]")
+            if explanation.as_of:
+                add_values(branch, versions, history.workflow)
+            add_changes(branch, versions, history.workflow)
+    if not tree.children:
+        tree.add(escape(f"no version of a field {versions.of_field} is kept"))
     return tree
 
 

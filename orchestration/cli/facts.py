@@ -30,22 +30,34 @@ KEYS: Final = {
     "certificates": "rows of `sync_certificates`, with `evidence` and `exceptions` as objects",
     "certificate_checks": "`certificate verify`: workflow, verified_through, is_confirmed, counts, examples,"
     " not_derived, problem",
+    "changes": "`explain`: rows of the macro `field_changes`, with workflow",
     "checks": "what `doctor` checked: system, check, passed, found, fix",
+    "differences": "`simulate --compare`: target, alike, only_here, only_there, first_only_here, first_only_there,"
+    " fields (field, records, examples)",
     "digests": "`digest`: steward, records, causes (workflow, text, task, since, lines)",
     "explanation": "`explain`: record, seen (as read from NetSuite), as_of, histories (one a workflow)",
     "fields": "`fields`: name, type, length, required, sample, mapped_by",
     "held_back": "records held back by root cause: workflow, source, action, root_source, root_action, root_code,"
     " root_reason, records, since, first_ids",
     "ignored": "rows of `sync_ignored` that apply now",
+    "ledger": "`ledger verify`: is_whole, count, problems (what, text, number), entries, rows (by kind), pruned,"
+    " erased, unsealed, checkpoints, public_keys, notices, days (day, checkpoints, entries, pruned, digest), last",
+    "ledger_export": "`ledger export`: the manifest",
     "links": "rows of the view `target_links`",
     "matches": "possible matches: workflow, action, source, source_id, target_id, matched_by, reason, agree, differ",
     "needs_attention": "workflow, source, source_id, name, action, reason_code, reason, since, is_new",
+    "parity": "`shadow report`: workflow, shadow, summary, is_explained, interval, night, nights (rows of"
+    " `sync_shadow_nights`), groups (cause, field, kind, evidence, source, records, ids, since, accepted, accepted_by,"
+    " examples, text, is_accepted)",
     "plans": "rows of `sync_plans`; `plan`, `undo` and `plans PLAN` add counts, writes_planned and held_back",
     "preview": "`preview`: workflow, source, source_id, before, after (each: action, reason), fields (field, target,"
     " before, after)",
     "records": "records that a text may mean: source, source_id, number, name",
     "runs": "rows of `sync_runs`",
+    "simulations": "`simulate`: line, seed, faults, days, nights, violations, records, selected, verdicts (name, text,"
+    " checked, broken, examples, evidence), done, held_back, calls, certificates, not_compared, events, names",
     "tables": "tables, views and macros: name, kind, layer, rows, meaning, columns",
+    "values": "`explain --as-of`: rows of the macro `record_as_of`, with workflow",
     "workflows": "workflow files: name, target, fields, active",
 }
 _recorded: dict[str, Any] = {}

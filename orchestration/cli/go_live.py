@@ -15,6 +15,9 @@ from cyclopts import Parameter
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import possible_matches
 from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.shadows import confirm_off, last_shadow
+from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.shadow.report import read_parity
 from assets.delivery.spec.policies import Limit
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Action
@@ -37,13 +40,18 @@ GROUPS = "groups.yaml"
 
 
 @with_json
-def go_live(*groups: str, check: Annotated[bool, Parameter(negative="")] = False) -> int:
+def go_live(
+    *groups: str,
+    check: Annotated[bool, Parameter(negative="")] = False,
+    incumbent_off: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Check that everything is ready, and switch schedules and sensors on.
 
     Args:
         groups: Groups of groups.yaml that run by themselves from now on; the nightly comparison and the maintenance do
             as well. Nothing is switched on unless every check passes.
         check: Only check.
+        incumbent_off: You confirm that the other connector of these groups is switched off; recorded with your name.
     """
     settings = MillpondSettings()
     files = load_user_files(settings.workflows)
@@ -56,9 +64,8 @@ def go_live(*groups: str, check: Annotated[bool, Parameter(negative="")] = False
         )
         return USAGE
     try:
-        if not check:
-            require_approver()
-        is_ready = _print_checks(groups)
+        person = require_approver() if incumbent_off or not check else ""
+        is_ready = _print_checks(groups, confirmed_by=person if incumbent_off else "")
     except SyncError as error:
         print_problems([str(error)])
         return USAGE
@@ -71,7 +78,7 @@ def go_live(*groups: str, check: Annotated[bool, Parameter(negative="")] = False
     return CLEAN if check else _switch_on(settings, groups)
 
 
-def _print_checks(groups: Sequence[str]) -> bool:
+def _print_checks(groups: Sequence[str], confirmed_by: str = "") -> bool:
     """Print each check; return whether all passed."""
     is_ready = True
     files = load_user_files(MillpondSettings().workflows)
@@ -80,6 +87,8 @@ def _print_checks(groups: Sequence[str]) -> bool:
             connections.workflows
         )
         workflows = [each for each in connections.workflows.values() if each.spec.active and each.name in chosen]
+        if confirmed_by:
+            _confirm_off(connections, workflows, confirmed_by)
         for each in CHECKS:
             for finding in each(connections, workflows):
                 is_ready &= finding.passed
@@ -163,4 +172,58 @@ _REVIEWED = """
 select max_by(plan_id, position), max_by(decided_by, position) from sync_plans
 where workflow = ? and kind = ? and decided_by is not null and sent_by is not null and state in ('sent', 'partial')
 """
-CHECKS: Sequence[Check] = (_doctor, _guards, _matched, _reviewed)
+
+
+def _confirm_off(connections: Connections, workflows: Sequence[Workflow], person: str) -> None:
+    """Record that a person confirmed that the connector beside which workflows were compared is switched off."""
+    with connections.warehouse.writer() as con:
+        ensure_ledger(con)
+        for each in workflows:
+            shadow = last_shadow(con, each.name)
+            if shadow:
+                confirm_off(con, shadow, person, connections.now)
+
+
+def _parity(connections: Connections, workflows: Sequence[Workflow]) -> Iterator[Finding]:
+    """Yield for each workflow with a shadow whether every difference has a cause, or was accepted by a person."""
+    if not connections.warehouse.exists():
+        return
+    with connections.warehouse.writer(transaction=False) as con:
+        found = {each.name: read_parity(con, each.name, hides=True) for each in workflows}
+    versions = {each.name: each.spec.version for each in workflows}
+    for name, parity in found.items():
+        if parity and parity.shadow.is_active and parity.night and parity.night["workflow_version"] != versions[name]:
+            fix = f"`millpond plan {name}` compares again"
+            yield Finding(name, "parity", "compared with another version of the workflow file", fix)
+        elif parity is None:
+            yield Finding(name, "parity", "no other connector was compared with it")
+        elif parity.is_explained:
+            yield Finding(name, "parity", parity.summary)
+        elif parity.night is None:
+            yield Finding(name, "parity", parity.summary, f"`millpond plan {name}`")
+        else:
+            places = ", ".join(dict.fromkeys(each.field for each in parity.unexplained))
+            fix = f"`millpond shadow report {name}`; or `millpond shadow accept {name} FIELD --reason TEXT`"
+            count = sum(each.records for each in parity.unexplained)
+            yield Finding(name, "parity", f"{counted(count, 'differences')} without a cause, in {places}", fix)
+
+
+def _incumbent(connections: Connections, workflows: Sequence[Workflow]) -> Iterator[Finding]:
+    """Yield for each workflow with a shadow whether the other connector is off, and the shadow ended."""
+    if not connections.warehouse.exists():
+        return
+    with connections.warehouse.writer(transaction=False) as con:
+        shadows = [shadow for each in workflows if (shadow := last_shadow(con, each.name))]
+    for shadow in shadows:
+        off = f"{shadow.incumbent} is off, as {shadow.off_by} confirmed" if shadow.off_by else ""
+        if not off:
+            fix = "switch it off for these records, then `millpond go-live GROUP --incumbent-off`"
+            yield Finding(shadow.workflow, "incumbent", f"no one confirmed that {shadow.incumbent} is off", fix)
+        elif shadow.is_active:
+            fix = f"`millpond shadow stop {shadow.workflow}`, then plan and apply as a first plan"
+            yield Finding(shadow.workflow, "incumbent", f"{off}, but nothing is sent yet: shadow mode goes on", fix)
+        else:
+            yield Finding(shadow.workflow, "incumbent", off)
+
+
+CHECKS: Sequence[Check] = (_doctor, _parity, _matched, _guards, _incumbent, _reviewed)

@@ -20,6 +20,7 @@ from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import console, open_table, print_line, print_problems, print_wrapped
 from orchestration.cli.records import find_record
 from orchestration.connections import Connections, open_connections
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.operator_jobs.ignore import count_again, ignore_records
 from resources.warehouse.warehouse import WarehouseError
 
@@ -82,17 +83,17 @@ def _ignore(connections: Connections, of: dict[str, list[SourceKey]], until: str
             problems.append(error)
     if not count:
         raise problems[0] if problems else SyncError("no workflow delivers these records")
-    connections.warehouse.publish()
+    publish_sealed(connections.warehouse)
     print_wrapped(f"{counted(count, 'records')} ignored until {until}; `millpond ignore` lists them")
     return CLEAN
 
 
 def _stop(connections: Connections, of: dict[str, list[SourceKey]]) -> int:
-    require_approver()
-    count = sum(count_again(connections, connections.workflow(name), keys) for name, keys in of.items())
+    approver = require_approver()
+    count = sum(count_again(connections, connections.workflow(name), keys, approver) for name, keys in of.items())
     if not count:
         raise SyncError("none of these records is ignored")
-    connections.warehouse.publish()
+    publish_sealed(connections.warehouse)
     print_wrapped(f"{counted(count, 'records')} counted again")
     return CLEAN
 

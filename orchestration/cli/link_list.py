@@ -2,6 +2,7 @@
 
 import csv as csv_format
 import sys
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -12,9 +13,11 @@ from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.analytics import add_analytics
 from resources.warehouse.tables import read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
+
+LINES_AT_ONCE = 1000  # one by one, thousands of lines take longer to print than to read
 
 
 @with_json
@@ -40,11 +43,15 @@ def links(workflow: str = "", *, csv: bool = False) -> int:
     if csv:
         _write_csv(rows)
         return 0
-    for row in rows.iter_rows(named=True):
-        print_line(f"{row['source']} {row['source_id']}: {row['target']} {row['target_id']}  {row['target_url'] or ''}")
+    for part in rows.iter_slices(LINES_AT_ONCE):
+        print_line("\n".join(map(_line, part.iter_rows(named=True))))
     if rows.is_empty():
         print_line("there are no links yet")
     return 0
+
+
+def _line(row: Mapping[str, str | None]) -> str:
+    return f"{row['source']} {row['source_id']}: {row['target']} {row['target_id']}  {row['target_url'] or ''}"
 
 
 def _write_csv(rows: pl.DataFrame) -> None:

@@ -148,10 +148,10 @@ def unlink(record: str, *, workflow: str = "") -> int:
     """
     with open_connections() as connections:
         try:
-            require_approver()
+            approver = require_approver()
             found, chosen = _find(connections, record, workflow)
             with connections.warehouse.writer() as con:
-                removed = delete_manual_link(con, chosen.name, found.source, found.source_id)
+                removed = delete_manual_link(con, chosen.name, found.source, found.source_id, approver, connections.now)
         except (SyncError, WarehouseError) as error:
             print_problems([str(error)])
             return USAGE if isinstance(error, SyncError) else FAILED

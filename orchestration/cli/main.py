@@ -43,6 +43,7 @@ COMMANDS = {
             "certificate:app",
             "Print the certificates: what is proven to be in the targets, and through when.",
         ),
+        "ledger": ("ledger:app", "Verify that the ledger was not changed, or export it for an auditor."),
         "fields": ("fields:fields", "List the fields of a target, or the columns of a source."),
         "links": ("link_list:links", "List all links with the URLs of the target records."),
         "tables": ("tables:tables", "List the warehouse's tables, views and macros."),
@@ -68,6 +69,7 @@ COMMANDS = {
         "deactivate": ("activation:deactivate", "Deactivate a workflow or its real-time updates."),
         "digest": ("digest:digest", "Print the digest of each steward, or send it."),
         "rename": ("rename:rename", "Rename a workflow: its file, tables, links, history and plans."),
+        "shadow": ("shadow:app", "Compare beside another connector and send nothing: start, report, accept, stop."),
         "go-live": ("go_live:go_live", "Check that everything is ready, and switch schedules and sensors on."),
         "rebind": ("rebind:rebind", "Assign a workflow or NetSuite's tables to another account."),
         "netsuite-key": (
@@ -86,6 +88,10 @@ COMMANDS = {
     "Sandbox": {
         "demo": ("demo:demo", "Fill a sandbox, run everything, and open the UI."),
         "sandbox": ("sandbox:app", "Serve, fill, change and inspect the simulated systems."),
+        "simulate": (
+            "simulate:simulate",
+            "Rehearse the workflow files on simulated accounts: days of edits and faults, in seconds.",
+        ),
     },
 }
 EPILOGUE = (

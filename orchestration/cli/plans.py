@@ -16,6 +16,7 @@ from orchestration.cli.plan_output import print_reviews, write_files
 from orchestration.cli.summary import print_held_back, print_summary
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections, open_connections
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.operator_jobs.plan_actions import apply_plan, find_plan, reject_plan, stale_records, undo_run
 from resources.errors import IntegrationError, QuotaExhaustedError
 
@@ -41,7 +42,7 @@ def apply(plan: str, *, only: tuple[str, ...] = ()) -> int:
         except IntegrationError as error:
             print_problems([str(error)])
             return FAILED
-        connections.warehouse.publish()  # first: whoever reads the output may stop to
+        publish_sealed(connections.warehouse)  # first: whoever reads the output may stop to
         _report_release(connections, found, synced, run_id, approver)
         print_summary(connections.warehouse, run_id)
         stale = stale_records(synced)

@@ -26,8 +26,11 @@ def rebind(name: str, *, same_account: bool = False) -> int:
     """
     with open_connections() as connections:
         try:
-            require_approver()
-            lines = _rebind_netsuite(connections) if name == NETSUITE else _rebind(connections, name, same_account)
+            approver = require_approver()
+            if name == NETSUITE:
+                lines = _rebind_netsuite(connections)
+            else:
+                lines = _rebind(connections, name, same_account, approver)
         except SyncError as error:
             print_problems([str(error)])
             return 2
@@ -51,7 +54,7 @@ def _rebind_netsuite(connections: Connections) -> list[str]:
     ]
 
 
-def _rebind(connections: Connections, name: str, same_account: bool) -> list[str]:  # noqa: FBT001
+def _rebind(connections: Connections, name: str, same_account: bool, approver: str) -> list[str]:  # noqa: FBT001
     workflow = connections.workflow(name)
     with (
         writer_lock(connections.warehouse, workflow.spec.connection_name),
@@ -60,6 +63,7 @@ def _rebind(connections: Connections, name: str, same_account: bool) -> list[str
         bound = unbind(con, name)
         if bound is None:
             return [f"{name}: no account is recorded yet; the next delivery records it"]
-        kept = same_account or forget_account(con, workflow, connections.now, f"rebind {uuid.uuid4().hex[:8]}")
+        run_id = f"rebind {uuid.uuid4().hex[:8]}"
+        kept = same_account or forget_account(con, workflow, connections.now, run_id, approver)
     forgotten = "nothing is forgotten" if same_account else f"{kept} links are forgotten"
     return [f"{name} no longer belongs to {describe(bound)}; {forgotten}, and the next delivery records its account"]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from assets.delivery.audit.explain import workflows_of
 from assets.delivery.audit.find import Record
 from assets.delivery.errors import MappingError, SyncError
+from assets.delivery.ledger.shadows import ShadowedError
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import counted
 from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE, WAITS, worst
@@ -18,6 +19,7 @@ from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.cli.records import find_record
 from orchestration.cli.summary import print_held_back, print_summary
 from orchestration.connections import Connections, open_connections
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.operator_jobs.resend import resend_records
 from resources.errors import IntegrationError, QuotaExhaustedError
 from resources.warehouse.warehouse import WarehouseError
@@ -44,7 +46,7 @@ def resend(*records: str, workflow: str = "", all_records: All = False) -> int:
         try:
             found = [find_record(connections.warehouse, each) for each in records]
             codes = [_resend(connections, each, of, run_id) for each, of in _by_workflow(connections, found, workflow)]
-            connections.warehouse.publish()
+            publish_sealed(connections.warehouse)
         except (SyncError, MappingError) as error:
             print_problems([str(error)])
             return USAGE
@@ -81,7 +83,11 @@ def _by_workflow(
 
 
 def _resend(connections: Connections, workflow: Workflow, records: Sequence[Record], run_id: str) -> int:
-    result = resend_records(connections, workflow, records, run_id)
+    try:
+        result = resend_records(connections, workflow, records, run_id)
+    except ShadowedError as error:  # the other workflows of the records are not affected
+        print_problems([str(error)])
+        return USAGE
     if result.reason:
         print_wrapped(f"{workflow.name}: {result.reason}", "yellow")
         return WAITS if result.planned else CLEAN

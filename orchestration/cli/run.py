@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.delivery.audit.plan_review import PlanReview, newest_plans, review_plan
+from assets.delivery.ledger.shadows import active_shadow
 from assets.delivery.plan.scope import ALL_RECORDS, REFRESH_TAG
 from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
@@ -21,6 +22,7 @@ from orchestration.cli.output import paged, print_problems, print_wrapped
 from orchestration.cli.plan_output import print_reviews, review_code, write_files
 from orchestration.cli.summary import print_held_back, print_summary, workflows_of_run
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.opened_warehouse import warehouse_clock, warehouse_of
 from orchestration.workflow_files import load_user_files, load_workflows, runnable_workflows
 from resources.clock import utc_now
@@ -96,7 +98,7 @@ def run_job(job: str, ops: Mapping[str, Any] | None = None, *, tags: Mapping[str
 
     def print_results(warehouse: Warehouse, run_id: str, problems: list[str]) -> int:
         if problems and warehouse.exists():
-            warehouse.publish()  # analysts also see what a failed run did
+            publish_sealed(warehouse)  # analysts also see what a failed run did
         print_summary(warehouse, run_id)
         workflows = {each.name: each for each in load_workflows(MillpondSettings().workflows)[0]}
         names = [name for name in workflows_of_run(warehouse, run_id) if name in workflows]
@@ -149,6 +151,18 @@ def print_switched_off(job_name: str) -> None:
         if group and each.name in group.workflows and each.spec.active and not (state := switches.state(each)).active:
             fix = f"`millpond activate {each.name}` switches it on"
             print_wrapped(f"{each.name}: nothing was done, it is {state.description}; {fix}", "yellow")
+    if group and not job_name.endswith(PLAN_SUFFIX):
+        _print_shadowed(settings, group.workflows)
+
+
+def _print_shadowed(settings: MillpondSettings, names: Sequence[str]) -> None:
+    """Print which workflows of a run sent nothing because another connector still writes."""
+    warehouse = warehouse_of(settings)
+    if warehouse.exists():
+        with warehouse.writer(transaction=False) as con:
+            shadows = [active_shadow(con, name) for name in names]
+        for each in filter(None, shadows):
+            print_wrapped(f"{each.sentence}; `millpond shadow report {each.workflow}` compares", "yellow")
 
 
 def _names(job_name: str) -> list[str]:

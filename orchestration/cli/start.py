@@ -33,7 +33,13 @@ from orchestration.upgrade.ensure import ensure_current
 OWN_HOME = frozenset({"demo", "sandbox"})  # they print the line themselves, of the home or folder that they choose
 SERVICES = frozenset({"ui", "webhook"})  # they start on any sandbox; runs on one without records fail
 WITHOUT_HOME = frozenset({"import-mapping", "validate"})  # they read workflow files only
-WITHOUT_RECORDS = frozenset({"backup", "login", "netsuite-key", "restore", "upgrade", "user"}) | WITHOUT_HOME | OWN_HOME
+WITHOUT_ACCOUNT = frozenset({"simulate"})  # it reads workflow files and makes its own accounts; the home stays as it is
+WITHOUT_RECORDS = (
+    frozenset({"backup", "ledger", "login", "netsuite-key", "restore", "upgrade", "user"})
+    | WITHOUT_HOME
+    | WITHOUT_ACCOUNT
+    | OWN_HOME
+)
 
 
 def begin(tokens: Sequence[str]) -> None:
@@ -44,6 +50,8 @@ def begin(tokens: Sequence[str]) -> None:
         UpgradeError: Something of an earlier version cannot be upgraded.
     """
     command, settings = tokens[0], check_settings()
+    if command in WITHOUT_ACCOUNT:
+        return
     know_secrets()
     install()
     if command not in OWN_HOME | WITHOUT_HOME | {"restore"}:  # which chooses its home itself, and may repair it

@@ -13,7 +13,7 @@ from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.analytics import add_analytics
 from resources.warehouse.warehouse import WarehouseError
 
 

@@ -16,7 +16,7 @@ MIN_WEBHOOK_SECRET = 32
 NEW = "make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PASSWORDS = ("PASSWORD",)  # may begin or end with a space, and have any letter
-_LISTS = ("MILLPOND_ENCRYPTION_KEY", "MILLPOND_WEBHOOK_SECRETS")
+_LISTS = ("MILLPOND_ENCRYPTION_KEY", "MILLPOND_LEDGER_KEY", "MILLPOND_WEBHOOK_SECRETS")
 
 
 def check_secrets() -> None:
@@ -66,9 +66,19 @@ def _is_key(value: str) -> Iterator[str]:
         yield str(error).removeprefix("MILLPOND_ENCRYPTION_KEY ")
 
 
+def _is_signing_key(value: str) -> Iterator[str]:
+    from resources.signing import Signer, SigningKeyError  # late: every command checks, few have a key
+
+    try:
+        Signer(value)
+    except SigningKeyError as error:
+        yield str(error).removeprefix("MILLPOND_LEDGER_KEY ")
+
+
 _RULES: dict[str, Callable[[str], Iterator[str]]] = {
     "MILLPOND_UI_TOKEN": _at_least(MIN_TOKEN),
     "MILLPOND_ALERT_WEBHOOK_KEY": _at_least(MIN_TOKEN),
     "MILLPOND_WEBHOOK_SECRETS": _at_least(MIN_WEBHOOK_SECRET),
     "MILLPOND_ENCRYPTION_KEY": _is_key,
+    "MILLPOND_LEDGER_KEY": _is_signing_key,
 }

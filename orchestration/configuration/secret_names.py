@@ -3,6 +3,8 @@
 SECRETS = {
     "MILLPOND_ENCRYPTION_KEY": "Encrypts the values of plans at rest: 32 bytes in URL-safe base64. Of several,"
     " separated by commas, the first encrypts and each decrypts. Blank: not encrypted.",
+    "MILLPOND_LEDGER_KEY": "Signs the ledger's checkpoints (Ed25519): 32 bytes in URL-safe base64. Of several,"
+    " separated by commas, the first signs and takes over from the others. Blank: not signed.",
     "MILLPOND_WAREHOUSE_S3_KEY": "Access key of the lake's object store.",
     "MILLPOND_WAREHOUSE_S3_SECRET": "Secret key of the lake's object store.",
     "MILLPOND_UI_TOKEN": "Sign-in token of the UI. Blank: generated once, in the file ui_token in MILLPOND_HOME.",

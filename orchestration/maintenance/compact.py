@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from assets.delivery.chain.rewrite import rewriting
+from assets.delivery.ledger.events import Event, Happened
 from assets.warehouse.retention import prune
+from orchestration.ledger_sealing import keep_last, ledger_signer
 from resources.clock import Clock, WallClock, utc_now
 from resources.warehouse.warehouse import Warehouse
 
@@ -32,12 +35,15 @@ def compact_warehouse(warehouse: Warehouse, *, keep_days: int, clock: Clock | No
         clock: The warehouse's clock; a sandbox's runs ahead of the machine's.
 
     Raises:
+        ChainError: The ledger's chain cannot be continued; nothing is deleted.
         WarehouseError: The file cannot be written; it is unchanged.
     """
     deleted: Mapping[str, int] = {}
     if keep_days:
         cut = utc_now(clock or WallClock()) - timedelta(days=keep_days)
-        with warehouse.writer() as con:
+        pruned = Event(event=Happened.PRUNED, at=utc_now(WallClock()), details={"before": str(cut)})
+        with warehouse.writer(tuned=True) as con, rewriting(con, ledger_signer(), pruned):
             deleted = prune(con, cut)
+        keep_last(warehouse)
     before, after = warehouse.compact()
     return Compacted(deleted, before, after)

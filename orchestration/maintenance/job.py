@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from assets.delivery.chain.checkpoints import ChainError
 from assets.failures import dagster_failure
 from orchestration.account_partitions import account_of, partitions_of
 from orchestration.automation.groups import MAINTENANCE
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.ledger_check import check_ledger
 from orchestration.maintenance.compact import compact_warehouse
 from orchestration.maintenance.retention import clear_plans, delete_files, delete_runs
 from orchestration.opened_warehouse import warehouse_clock
@@ -41,7 +43,7 @@ def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
         if not warehouse.exists():
             return
         clock = warehouse_clock(account_of(context.run, settings))
-        with dagster_failure():
+        with dagster_failure(ChainError):
             done = compact_warehouse(warehouse, keep_days=settings.keep_history_days, clock=clock)
         context.add_output_metadata({**done.deleted, "bytes_before": done.before, "bytes_after": done.after})
 
@@ -50,14 +52,31 @@ def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
         deleted = delete_files(warehouse, datetime.now(UTC), timedelta(days=settings.keep_reports_days))
         context.add_output_metadata(deleted)
 
+    @dg.op(
+        description="Verify the ledger's hash chain.",
+        ins={"pruned": dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+        pool="duckdb",
+    )
+    def whole_ledger(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
+        if not warehouse.exists():
+            return
+        with dagster_failure(ChainError, ValueError):
+            found = check_ledger(warehouse)
+        for each in found.problems:
+            context.log.error("%s: %s", each.what, each.text)
+        context.add_output_metadata(
+            {"findings": found.count, "entries": found.entries, "rows_not_sealed": found.unsealed}
+        )
+
     @dg.job(
         name=MAINTENANCE,
-        description="Delete old runs, closed plans' values, old history, reports and leftover files.",
+        description="Delete old runs, closed plans' values, old history, reports and leftovers; verify the ledger.",
         partitions_def=partitions_of(settings),
     )
     def job() -> None:
         old_runs()
-        old_history(old_plans())
+        whole_ledger(old_history(old_plans()))
         old_files()
 
     return job

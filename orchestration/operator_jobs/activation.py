@@ -10,13 +10,16 @@ import dagster as dg
 from pydantic import Field
 
 from assets.delivery.errors import SyncError
-from assets.delivery.spec.switches import State, Switches
+from assets.delivery.ledger.events import Event, Happened, record_event
+from assets.delivery.spec.switches import Override, State, Switches
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import did_you_mean
 from orchestration.account_partitions import account_of, partitions_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import ACTIVATE, DEACTIVATE
 from orchestration.configuration.settings import MillpondSettings
+from resources.clock import WallClock, utc_now
+from resources.warehouse.warehouse import Warehouse
 
 RELOAD = "its file has `active: false`: schedules include it within a minute, the UI after a reload of the definitions"
 OPS = {ACTIVATE: "activate", DEACTIVATE: "deactivate"}  # an op must not share its job's name
@@ -46,9 +49,9 @@ class Activation:
 
 
 def set_activation(
-    switches: Switches, workflows: Sequence[Workflow], activation: Activation
+    warehouse: Warehouse, workflows: Sequence[Workflow], activation: Activation
 ) -> tuple[State, list[str]]:
-    """Store the decision.
+    """Store the decision, in the ledger first, if there is one yet.
 
     Returns:
         The workflow's new state, and what the operator should know: active workflows that need it, or a reload.
@@ -56,23 +59,37 @@ def set_activation(
     Raises:
         ActivationError: There is no such workflow, or a workflow that it needs is not active.
     """
-    known = {each.name: each for each in workflows}
+    switches, known = Switches(warehouse.folder), {each.name: each for each in workflows}
     name, workflow = activation.workflow, known.get(activation.workflow)
     if workflow is None:
         raise ActivationError(f"no usable workflow {name}; {did_you_mean(name, known)}known are {', '.join(known)}")
     active = {other for other, each in known.items() if switches.state(each).active}
     reason, approver = activation.reason, activation.decided_by
     if activation.realtime:
+        _record(warehouse, switches.next_override(name, realtime=activation.on), activation)
         switches.override(name, realtime=activation.on, reason=reason, decided_by=approver)
         return switches.state(workflow), []
     missing = [need for need in workflow.spec.upstream if need not in active]
     if activation.on and missing:
         raise ActivationError(f"{name} needs {', '.join(missing)}, which is not active; activate that first")
+    _record(warehouse, switches.next_override(name, active=activation.on), activation)
     switches.override(name, active=activation.on, reason=reason, decided_by=approver)
     if activation.on:
         return switches.state(workflow), [] if workflow.spec.active else [RELOAD]
     needing = [each for each in sorted(active) if name in known[each].spec.upstream]
     return switches.state(workflow), [f"{each} needs it and continues with its last results" for each in needing]
+
+
+def _record(warehouse: Warehouse, override: Override, activation: Activation) -> None:
+    """Record a switch in the ledger; a warehouse without tables gets it when its ledger begins."""
+    if not warehouse.exists():
+        return
+    switched = Event(
+        event=Happened.SWITCHED, at=utc_now(WallClock()), workflow=activation.workflow, by=activation.decided_by,
+        details={"active": override.active, "realtime": override.realtime}, note=activation.reason,
+    )  # fmt: skip
+    with warehouse.writer() as con:
+        record_event(con, switched)
 
 
 def observation(activation: Activation, state: State, account: str) -> dg.AssetObservation:
@@ -116,7 +133,7 @@ def _job(name: str, workflows: Sequence[Workflow], settings: MillpondSettings) -
         try:
             approver = approver_of(context.run.tags)
             activation = Activation(config.workflow, name == ACTIVATE, config.realtime, config.reason, approver)
-            state, warnings = set_activation(Switches(context.resources.warehouse.folder), workflows, activation)
+            state, warnings = set_activation(context.resources.warehouse, workflows, activation)
         except (ActivationError, SyncError, ValueError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for line in warnings:

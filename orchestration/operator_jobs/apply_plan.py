@@ -20,6 +20,7 @@ from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.dagster_internals import MAX_RETRIES_TAG
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.operator_jobs.plan_actions import apply_plan, find_plan, reject_plan, stale_records
 from orchestration.operator_jobs.release_checks import report_release
 from resources.errors import QuotaExhaustedError
@@ -62,7 +63,7 @@ def _apply_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
         connections = Connections.of(context.resources.warehouse, workflows, context.resources)
         with dagster_failure(SyncError):
             metadata = _apply(context, connections, config)
-            connections.warehouse.publish()
+            publish_sealed(connections.warehouse)
         _observe(context, metadata, f"plan {metadata['plan']} applied: {config.reason}", settings)
         if metadata["stopped"] != "no" and not metadata["resumes"]:
             text = f"plan {metadata['plan']}: {metadata['stopped']}"
@@ -92,7 +93,7 @@ def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
         connections = Connections.of(context.resources.warehouse, workflows, context.resources)
         with dagster_failure(SyncError):
             plan = reject_plan(connections, config.plan_id, config.reason, approver_of(context.run.tags))
-            connections.warehouse.publish()
+            publish_sealed(connections.warehouse)
         metadata = {"plan": plan.plan_id, "workflow": plan.workflow, "reason": config.reason, "state": "rejected"}
         _observe(context, metadata, f"plan {plan.plan_id} rejected: {config.reason}", settings)
 
@@ -116,7 +117,7 @@ def resource_keys(workflows: Sequence[Workflow]) -> set[str]:
 def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply) -> dict[str, Any]:
     plan = find_plan(connections.warehouse, config.plan_id)
     approver = approver_of(context.run.tags)
-    synced = apply_plan(connections, plan.plan_id, config.only, context.run_id, approver)
+    synced = apply_plan(connections, plan.plan_id, config.only, context.run_id, approver, config.reason)
     released = f"plan {plan.plan_id} was sent by {approver}: {config.reason}"
     report_release(context.instance, connections, plan, synced, context.run_id, released)
     return {

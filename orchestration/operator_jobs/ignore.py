@@ -8,7 +8,7 @@ from datetime import date
 
 from assets.delivery.audit.held_back import held_records, of_cause
 from assets.delivery.errors import SyncError
-from assets.delivery.ledger.ignored import Ignored, end_ignored, read_ignored, save_ignored
+from assets.delivery.ledger.ignored import Ended, Ignored, end_ignored, read_ignored, save_ignored
 from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
 from orchestration.connections import Connections
@@ -31,14 +31,18 @@ def ignore_records(
 
 
 def count_again(
-    connections: Connections, workflow: Workflow, keys: Collection[SourceKey] | None, source: str = ""
+    connections: Connections,
+    workflow: Workflow,
+    keys: Collection[SourceKey] | None,
+    approver: str,
+    source: str = "",
 ) -> int:
     """End the ignoring of records, without keys of all of a source; return how many were ignored."""
     with connections.warehouse.writer() as con:
         if keys is None:
             rows = read_ignored(con, connections.now, workflow.name)
             keys = [SourceKey(each["source"], each["source_id"]) for each in rows if each["source"] == source]
-        return end_ignored(con, workflow.name, keys)
+        return end_ignored(con, Ended(workflow.name, approver, connections.now), keys)
 
 
 def keys_of_cause(connections: Connections, workflow: Workflow, cause: Mapping[str, str]) -> list[SourceKey]:

@@ -19,6 +19,7 @@ from orchestration.authorization import approver_of
 from orchestration.automation.groups import IGNORE_RECORDS
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
 from orchestration.operator_jobs.ignore import count_again, ignore_records, keys_of_cause
 
@@ -54,7 +55,7 @@ def ignore_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
         connections = Connections.of(context.resources.warehouse, workflows, context.resources)
         with dagster_failure(SyncError):
             text = _carry_out(connections, config, approver_of(context.run.tags))
-            connections.warehouse.publish()
+            publish_sealed(connections.warehouse)
         context.log_event(
             dg.AssetObservation(
                 asset_key=f"plan_{config.workflow}",
@@ -80,7 +81,7 @@ def _carry_out(connections: Connections, config: Ignore, approver: str) -> str:
     workflow = connections.workflow(config.workflow)
     keys = [SourceKey(config.source, each) for each in config.source_ids]
     if not config.until:
-        count = count_again(connections, workflow, keys or None, config.source)
+        count = count_again(connections, workflow, keys or None, approver, config.source)
         return f"{counted(count, config.source)} {'is' if count == 1 else 'are'} counted again"
     keys = keys or keys_of_cause(connections, workflow, {**config.cause, "source": config.source})
     count = ignore_records(connections, workflow, keys, config.until, config.reason, approver)

@@ -61,8 +61,7 @@ def link_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list
     def unlink_op(context: dg.OpExecutionContext, config: Unlink) -> None:
         connections = Connections.of(context.resources.warehouse, workflows, context.resources)
         with dagster_failure(SyncError):
-            approver_of(context.run.tags)
-            _unlink(connections, config)
+            _unlink(connections, config, approver_of(context.run.tags))
         _observe(context, config, f"{config.source} {config.source_id}: the link was removed", settings)
 
     @dg.job(
@@ -104,9 +103,9 @@ def _link(connections: Connections, config: Link, approver: str) -> None:
         save_manual_link(con, link)
 
 
-def _unlink(connections: Connections, config: Unlink) -> None:
+def _unlink(connections: Connections, config: Unlink, approver: str) -> None:
     with connections.warehouse.writer() as con:
-        removed = delete_manual_link(con, config.workflow, config.source, config.source_id)
+        removed = delete_manual_link(con, config.workflow, config.source, config.source_id, approver, connections.now)
     if not removed:
         raise SyncError(f"{config.source} {config.source_id} has no manual link in {config.workflow}")
 

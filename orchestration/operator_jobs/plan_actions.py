@@ -4,12 +4,13 @@
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from assets.delivery.errors import SyncError
 from assets.delivery.ledger import plans
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.ledger.runs import update_run
 from assets.delivery.ledger.tables import ensure_ledger
@@ -31,7 +32,9 @@ def find_plan(warehouse: Warehouse, plan_id: str) -> StoredPlan:
         return plans.find(con, plan_id)
 
 
-def apply_plan(connections: Connections, plan_id: str, only: Sequence[str], run_id: str, approver: str) -> SyncResult:
+def apply_plan(
+    connections: Connections, plan_id: str, only: Sequence[str], run_id: str, approver: str, reason: str = ""
+) -> SyncResult:
     """Send a plan, whole or in part, and record the approver.
 
     Raises:
@@ -45,6 +48,8 @@ def apply_plan(connections: Connections, plan_id: str, only: Sequence[str], run_
         ensure_ledger(con)
         if plan.state in plans.OPEN_STATES:
             plans.set_decided_by(con, plan.plan_id, approver)
+            details = {"checksum": plan.checksum, "only": list(only), "run_id": run_id}
+            record_event(con, _decision(Happened.APPROVED, plan, approver, connections, reason, details))
         update_run(con, run_id, plan.workflow, {"account": connections.client(workflow).base_url})
     return run_sync(
         RunContext(connections.warehouse, workflow, target, run_id, clock), plan_id=plan.plan_id, only=tuple(only)
@@ -67,7 +72,19 @@ def reject_plan(connections: Connections, plan_id: str, reason: str, approver: s
         ensure_ledger(con)
         plans.reject(con, plan, connections.now, reason)
         plans.set_decided_by(con, plan.plan_id, approver)
+        details = {"checksum": plan.checksum}
+        record_event(con, _decision(Happened.REJECTED, plan, approver, connections, reason, details))
     return plan
+
+
+def _decision(
+    event: Happened, plan: StoredPlan, approver: str, connections: Connections, note: str, details: Mapping[str, object]
+) -> Event:
+    """Return the event of a decision about a plan; its checksum says which rows it had."""
+    return Event(
+        event=event, at=connections.now, workflow=plan.workflow, subject=plan.plan_id, by=approver, note=note,
+        details=details,
+    )  # fmt: skip
 
 
 def undo_run(

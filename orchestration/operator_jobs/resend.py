@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.delivery.audit.find import Record
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.realtime.sync_records import RealtimeResult, sync_records
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY
@@ -50,6 +51,9 @@ def resend_records(
     state = Switches(connections.warehouse.folder).state(workflow)
     if not state.active:
         raise SyncError(f"{workflow.name} is not active: {state.description}; `millpond activate` switches it on")
+    if connections.warehouse.exists():
+        with connections.warehouse.writer(transaction=False) as con:
+            require_unshadowed(con, workflow.name, workflow.spec.upstream)
     keys = read_again(connections, records, run_id) if records else _all_keys(connections, workflow)
     client = connections.client(workflow)
     target, clock = connections.target(workflow)

@@ -21,6 +21,7 @@ from orchestration.authorization import approver_of
 from orchestration.automation.groups import RESEND_RECORD
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
+from orchestration.ledger_sealing import publish_sealed
 from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
 from orchestration.operator_jobs.resend import resend_records
 
@@ -54,7 +55,7 @@ def resend_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
             approver = approver_of(context.run.tags)
             workflow = connections.workflow(config.workflow)
             result = resend_records(connections, workflow, [record], context.run_id, approver)
-            connections.warehouse.publish()
+            publish_sealed(connections.warehouse)
         context.log_event(
             dg.AssetObservation(
                 asset_key=f"sync_{config.workflow}",

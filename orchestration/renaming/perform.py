@@ -10,13 +10,16 @@ be repeated and then changes nothing.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock
 from yaml import YAMLError
 
+from assets.delivery.chain.checkpoints import ChainError
+from assets.delivery.chain.rewrite import require_rewritable, rewriting
+from assets.delivery.ledger.events import Event, Happened
 from assets.delivery.spec.loader import read_workflow
 from assets.delivery.spec.yaml_file import WorkflowFileError
 from orchestration.automation.groups import ALL, OWN_JOBS
@@ -24,6 +27,7 @@ from orchestration.backup.home_use import RENAME_JOURNAL as JOURNAL
 from orchestration.backup.home_use import sole_use
 from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.ledger_sealing import keep_last, ledger_signer
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.renaming.errors import RenameError
 from orchestration.renaming.home_files import rename_in_home
@@ -32,6 +36,7 @@ from orchestration.renaming.tables import rename_in_warehouse, traces
 from orchestration.upgrade.user_files import replace_text
 from orchestration.workflow_files import load_user_files
 from resources.atomic_file import fsync, write_atomically
+from resources.clock import WallClock, utc_now
 from resources.encryption import Cipher
 from resources.failpoints import reach
 from resources.warehouse.warehouse import WarehouseError
@@ -193,6 +198,7 @@ def _check_warehouses(
         except TimeoutError as error:
             raise RenameError(f"{warehouse.backend.name}: a run of {old} is open; rename when it has ended") from error
         with warehouse.writer(transaction=False) as con:
+            require_rewritable(con, ledger_signer())
             if found := traces(con, new):
                 place = f"{warehouse.backend.name}: {', '.join(found)}"
                 raise RenameError(f"{place}: there was a workflow {new} already; choose another name")
@@ -218,11 +224,15 @@ def _complete(settings: MillpondSettings, journal: Journal, report: Report) -> N
 def _rename_account(settings: MillpondSettings, journal: Journal, report: Report) -> None:
     old, new = journal.old, journal.new
     warehouse = warehouse_of(settings)
+    details = {"old": old, "new": new, "versions": journal.versions}
+    renamed = Event(event=Happened.RENAMED, at=utc_now(WallClock()), workflow=new, details=details)
     if warehouse.exists():
         with warehouse.writer(tuned=True) as con:
             cipher = Cipher(secret_value("MILLPOND_ENCRYPTION_KEY"))
-            lines = list(rename_in_warehouse(con, old, new, journal.versions, cipher))
+            with rewriting(con, ledger_signer(), renamed) if traces(con, old) else nullcontext():
+                lines = list(rename_in_warehouse(con, old, new, journal.versions, cipher))
             reach("rename_tables_open")
+        keep_last(warehouse)
         for line in lines:
             report(line)
         reach("rename_tables")
@@ -254,6 +264,6 @@ def _continued() -> Iterator[None]:
     """Add to an error of a file or of the storage what happens next."""
     try:
         yield
-    except (WarehouseError, TimeoutError, OSError, UnicodeDecodeError, YAMLError) as error:
+    except (WarehouseError, ChainError, TimeoutError, OSError, UnicodeDecodeError, YAMLError) as error:
         fix = "correct this and run any command: the rename continues"
         raise RenameError(f"{error}; {fix}") from error

@@ -20,6 +20,8 @@ LAYERS = (
     "selection",
     "candidates",
     "tree",
+    "hist_mart_",
+    "hist_target_",
 )  # the tables of a workflow: <layer>_<name>
 JOB_SUFFIXES = ("__plan", "__import", "__update")  # of its jobs: <name><suffix>
 # keys whose value, or whose list, names workflows or their tables

@@ -6,6 +6,7 @@ The names of the staging columns say which are personal; target fields follow th
 values as received (raw) or as sent (payloads, images) are not copied at all.
 """
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import duckdb
 
 from resources.warehouse.snapshot import TableCopy
 from resources.warehouse.tables import columns_of, has_table, literal, quoted
+from resources.warehouse.version_queries import own_columns
 
 Personal = Literal["show", "mask", "empty"]
 
@@ -27,11 +29,13 @@ PERSONAL = frozenset({
 })  # fmt: skip
 NAMES = frozenset({"company_name", "alt_name", "entity_number", "external_id"})  # personal if the record is a person
 CUSTOM = ("custentity", "custrecord", "custitem")  # custom fields can hold anything
-LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "target_")
+VERSIONS = ("hist_mart__", "hist_target__")
+LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "target_", *VERSIONS)
 LEDGER = frozenset({
     "sync_runs", "netsuite_reads", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_undo_holds",
     "sync_import_selection", "sync_normalizations", "sync_manual_links", "sync_record_urls", "sync_watermarks",
-    "stg_builds", "lineage_columns", "schema_version", "sync_ignored",
+    "stg_builds", "lineage_columns", "schema_version", "sync_ignored", "sync_inputs", "sync_readings",
+    "sync_shadow_periods", "sync_shadow_nights", "sync_shadow_differences",
 })  # fmt: skip
 # condition for decisions whose reason quotes a value of the record: the target's own words, or one of ours
 QUOTING = ("value_not_in_list", "not_looked_up")
@@ -42,6 +46,8 @@ FREE_TEXT = {
     "sync_runs": ("note",),
     "sync_manual_links": ("decided_by", "note"),
     "sync_ignored": ("decided_by", "note"),
+    "sync_shadow_periods": ("started_by", "stopped_by", "off_by", "note"),
+    "sync_shadow_differences": ("wanted_hash", "found_hash", "accepted_by", "accepted_note"),
     "sync_links": ("value_hashes",),  # of single values: whoever has a list of names could look them up
 }
 
@@ -68,7 +74,8 @@ def copy_masked(con: duckdb.DuckDBPyConnection, personal: Personal, into: str) -
         is_copied = name.startswith(LAYERS) or name in LEDGER or (name.startswith("sync_") and workflow in fields)
         if not is_copied and personal != "show":
             continue
-        masked = _MaskedTable(name, columns_of(con, name), fields.get(workflow, {}), personal, salt)
+        visible = _visible_columns(con, name, fields) if name.startswith(VERSIONS) else fields.get(workflow, {})
+        masked = _MaskedTable(name, columns_of(con, name), visible, personal, salt)
         copy = f"{quoted(into)}.{quoted(name)}"
         con.execute(f"create table {copy} as select {masked.columns} from {quoted(name)}")
         con.execute(f"comment on table {copy} is {literal(comment or '')}")
@@ -90,6 +97,20 @@ def visible_fields(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, bool]]
             fields = visible.setdefault(workflow, {})
             fields[field] = fields.get(field, True) and column is not None and not is_personal(column)
     return visible
+
+
+def _visible_columns(
+    con: duckdb.DuckDBPyConnection, name: str, fields: Mapping[str, Mapping[str, bool]]
+) -> dict[str, bool]:
+    """Return which columns of a table of versions show no personal value, by any mapping since its first version."""
+    own, workflow = own_columns(name), name.removeprefix(VERSIONS[0]).removeprefix(VERSIONS[1])
+    mapped, personal = dict(fields.get(workflow, {})), set[str]()
+    query = "select distinct fields, personal from sync_readings where workflow = ? and fields is not null"
+    for names, hidden in con.execute(query, [workflow]).fetchall():
+        mapped = {**dict.fromkeys(json.loads(names), True), **mapped}
+        personal.update(json.loads(hidden))
+    shown = {field for field, is_shown in mapped.items() if is_shown} - personal
+    return {column: column in own or column in shown for column in columns_of(con, name)}
 
 
 def is_personal(column: str) -> bool:
@@ -116,14 +137,14 @@ class _MaskedTable:
         plain = quoted(column)
         if self.personal == "show":
             return plain
-        if column in FREE_TEXT.get(self.name, ()):
+        if column in FREE_TEXT.get(self.name, ()) or column == "version_hash":  # whoever knows the rest could guess
             return self._empty(column)
-        if self.name.startswith(("stg_", "hist_")):
+        if self.name.startswith(("stg_", "hist_netsuite__")):
             return self._staged_value(column)
-        if self.name.startswith(("mart_", "target_")):
-            return plain if self.visible_fields.get(column, True) else self._hidden(column)
         if column == "reason" and "reason_code" in self.types:
             return f"case when not {QUOTES_A_VALUE} then {plain} end"
+        if self.name.startswith(("mart_", "target_", *VERSIONS)):
+            return plain if self.visible_fields.get(column, True) else self._hidden(column)
         return plain
 
     def _staged_value(self, column: str) -> str:

@@ -2,13 +2,12 @@
 
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
-from resources.warehouse.tables import describe_table, literal, quoted, tables_of
-from sql import names, statement
+from resources.warehouse.analytics import add_analytics
+from resources.warehouse.tables import literal
 
 TableCopy = Callable[[duckdb.DuckDBPyConnection, str], None]
 
@@ -55,26 +54,6 @@ def copy_tables(con: duckdb.DuckDBPyConnection, into: Path, copy: TableCopy, *, 
         con.execute("detach snapshot")
         if in_transaction:
             con.execute("begin")
-
-
-def add_analytics(con: duckdb.DuckDBPyConnection) -> None:
-    """Create the views and macros of `sql/analytics` whose tables exist; outside a transaction, as one may fail."""
-    tables = tables_of(con)
-    kind = con.execute("select type from duckdb_databases() where database_name = current_database()").fetchall()
-    is_ducklake = kind[0][0] == "ducklake"
-    for name in names("analytics"):
-        definition = statement("analytics", name)
-        if not tables.issuperset(definition.reads):
-            continue
-        with suppress(duckdb.BinderException):  # a table of an older version has other columns; skip this view only
-            con.execute(definition.text)
-            tables.add(name)
-            if is_ducklake:  # keeps no comments on macros and on columns of views; the published file does
-                continue
-            if definition.text.startswith("create or replace macro"):
-                con.execute(f"comment on macro table {quoted(name)} is {literal(definition.description)}")
-            else:
-                describe_table(con, name, definition.description, definition.column_comments.items())
 
 
 def remove_abandoned_copies(snapshot: Path) -> None:

@@ -1,6 +1,8 @@
-"""Time of a certificate beside the plan that it follows: `python -m tests.bench.certificate [--records 100000]`.
+"""Time of a certificate, and of keeping versions, beside a plan.
 
-40 columns, 1 % changed, 1,000 added, 1,000 deleted, every row with a reading of NetSuite.
+`python -m tests.bench.certificate [--records 100000]`: 40 columns, 1 % changed, 1,000 added, 1,000 deleted, every row
+with a reading of NetSuite. Versions of mart and target state are kept three times: of all records, then nothing has
+changed, then 1 % of the records has.
 """
 
 import argparse
@@ -10,7 +12,10 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from assets.delivery.certificate.certify import certify
+from assets.delivery.ledger.sides import MART, TARGET
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.ledger.versions import keep_versions
+from assets.delivery.mart.versions import full_reading
 from assets.delivery.plan.planner import make_plan
 from assets.delivery.run_context import RunContext
 from assets.delivery.spec.workflow import Workflow
@@ -66,6 +71,28 @@ def main() -> None:
             _print("certificate", records, wall, used)
             assert found is not None
             assert found.records == records
+        keep_again(warehouse, workflow, records)
+
+
+def keep_again(warehouse: Warehouse, workflow: Workflow, records: int) -> None:
+    """Keep the versions of both tables: the first, unchanged ones, and 1 % changed; print time and bytes."""
+    reading = full_reading(workflow, utc_now(WallClock()), "bench")
+    for what, edits in (("first", ()), ("unchanged", ()), ("1 % changed", (MART, TARGET))):
+        with warehouse.writer() as con:
+            for side in edits:
+                table = f"{side.table(WORKFLOW)} set field_03 = 'edited' where rowid % 100 = 7"
+                con.execute(f"update {table}")
+        before, wall, used = _size(warehouse), perf_counter(), process_time()
+        for side in (MART, TARGET):
+            with warehouse.writer() as con:
+                keep_versions(con, side, reading)
+        _print(f"versions of both sides, {what},", records, wall, used)
+        sys.stdout.write(f"  {(_size(warehouse) - before) / 1e6:.1f} MB more\n")
+
+
+def _size(warehouse: Warehouse) -> int:
+    """Return the bytes of the warehouse after it was compacted."""
+    return warehouse.compact()[1]
 
 
 def _print(what: str, records: int, wall: float, used: float) -> None:

@@ -22,7 +22,16 @@ from rich.table import Table
 
 from orchestration.configuration.settings import ROOT
 
-MAIN = "import sys; from orchestration.cli.main import main; sys.argv[0] = 'millpond'; main()"
+# the console script; an older version has no module `entry`
+MAIN = """
+import sys
+try:
+    from orchestration.cli.entry import main
+except ImportError:
+    from orchestration.cli.main import main
+sys.argv[0] = 'millpond'
+main()
+"""
 FLOOR = """
 import dagster as dg
 @dg.asset

@@ -18,7 +18,7 @@ from rich.table import Table
 from assets.delivery.audit.explain import explain_record
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.mart.lineage import column_lineage, write_lineage
-from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.analytics import add_analytics
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customers, one_source, projects
 

@@ -154,7 +154,8 @@ from {mart}
 
 def mart(folder: Path) -> str:
     """Shape and hash the records."""
-    return f"{make_mart(Warehouse(folder), Workflow(WORKFLOW, spec()))} records"
+    made = make_mart(Warehouse(folder), Workflow(WORKFLOW, spec()))
+    return f"{made.transformed} of {made.records} records"
 
 
 def plan(folder: Path) -> str:

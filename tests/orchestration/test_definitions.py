@@ -26,7 +26,7 @@ from assets.warehouse.source_tables import CHECK
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from resources.sandbox.simulation.day import simulate_day
-from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.analytics import add_analytics
 from resources.warehouse.tables import columns_of
 from tests.orchestration.conftest import Home, at_home, edited_workflows
 

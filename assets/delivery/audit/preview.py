@@ -6,7 +6,7 @@ All of it happens in one transaction of the warehouse that is rolled back.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -15,6 +15,7 @@ import polars as pl
 from assets.delivery.audit.find import Record
 from assets.delivery.diff.decide import decide
 from assets.delivery.diff.ledger_facts import read_ledger_facts
+from assets.delivery.diff.near_duplicates import read_near_duplicates
 from assets.delivery.diff.prefilter import Prefilter
 from assets.delivery.errors import SyncError
 from assets.delivery.mart.build import today_of, transform_records
@@ -152,7 +153,9 @@ def _decide(
     comparison = scope.comparison(con, run)
     facts = read_ledger_facts(con, run.workflow, run.now)
     prefilter = Prefilter(con, comparison, facts)
-    plan = decide(run.workflow.spec, comparison.target, prefilter.read_undecided(), facts)
+    undecided = prefilter.read_undecided()
+    facts = replace(facts, near=read_near_duplicates(con, run.workflow, undecided))
+    plan = decide(run.workflow.spec, comparison.target, undecided, facts)
     found = _row(scope.restrict(plan, prefilter).filter(_is(record)))
     if not found and new["disposition"] != DELIVER:
         return Decision(Action.SKIPPED.value, new["reason"] or "")

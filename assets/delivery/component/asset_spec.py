@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.delivery.errors import MappingError, SyncError
+from assets.delivery.ledger.shadows import ShadowedError
 from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure, waiting_of
@@ -75,7 +76,11 @@ def workflow_asset(
             yield _no_operation({"switch": state.description, "action": note}, checks)
             return
         with dagster_failure(MappingError, SyncError):
-            result = materialize(context)
+            try:
+                result = materialize(context)
+            except ShadowedError as error:  # the run goes on: each night reads, plans and compares
+                context.log.warning("%s", error)
+                result = _no_operation({"action": str(error)}, checks, "shadow mode")
         yield result._replace(metadata={**(result.metadata or {}), "switch": state.description})
         _stop_at_guard(result)
 
@@ -94,9 +99,11 @@ def _stop_at_guard(result: dg.MaterializeResult[Any]) -> None:
             raise waiting_of(str(each.description), str(each.metadata["plan_id"].value), review)
 
 
-def _no_operation(metadata: Mapping[str, str], checks: Sequence[dg.AssetCheckSpec]) -> dg.MaterializeResult[Any]:
+def _no_operation(
+    metadata: Mapping[str, str], checks: Sequence[dg.AssetCheckSpec], why: str = "switched off"
+) -> dg.MaterializeResult[Any]:
     """Return the result of a step whose workflow is off: the run continues, and later steps use existing tables."""
-    passed = [dg.AssetCheckResult(check_name=each.name, passed=True, description="switched off") for each in checks]
+    passed = [dg.AssetCheckResult(check_name=each.name, passed=True, description=why) for each in checks]
     return dg.MaterializeResult(metadata=metadata, check_results=passed)
 
 

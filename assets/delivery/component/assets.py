@@ -4,6 +4,7 @@ stg_…  ->  mart_<workflow>  ┐
 target ->  target_<workflow>  ┴>  plan_<workflow>  ->  sync_<workflow>  ->  target
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -36,6 +37,7 @@ from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import MART_COMMENTS, PLAN_COMMENTS
 from assets.delivery.send.apply import SYNC_COMMENTS, SyncResult, run_sync
 from assets.delivery.send.outcomes import stop_text
+from assets.delivery.shadow.compare import compare_shadowed
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import TARGET_STATE_COMMENTS
 from assets.failures import dagster_failure
@@ -65,7 +67,7 @@ def mart_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
 
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         warehouse, client = context.resources.warehouse, client_of(context, workflow)
-        records = make_mart(
+        made = make_mart(
             warehouse,
             workflow,
             clock=client.clock,
@@ -77,7 +79,8 @@ def mart_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
             dispositions = con.execute(_DISPOSITIONS.format(quoted(workflow.mart))).fetchall()
             return dg.MaterializeResult(
                 metadata={
-                    **table_metadata(con, workflow.mart, comments, records),
+                    **table_metadata(con, workflow.mart, comments, made.records),
+                    "rows_transformed": made.transformed,
                     "dagster/column_lineage": column_lineage_metadata(column_lineage(workflow.spec, workflow.name)),
                     "dispositions": dg.MetadataValue.md(
                         markdown_table(["disposition", "reason", "records"], dispositions)
@@ -140,8 +143,12 @@ def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
         mode = Mode(context.run.tags.get(MODE_TAG, Mode.SYNC))
         scope = Everything.of(context.run.tags.get(REFRESH_TAG, ""))
         planned = make_plan(run, mode=mode, scope=scope, base_url=base_url)
+        shadow: Mapping[str, Any] | None = None
         if mode is Mode.SYNC:
             certify_run(run)
+            shadow = compare_shadowed(
+                run, planned.plan_id, read_system=partial(kind.records, client_of(context, workflow))
+            )
         left = run.target.calls_left
         with run.warehouse.writer(transaction=False) as con:
             counts = read_frame(con, _ACTIONS.format(quoted(workflow.plan)), [planned.plan_id])
@@ -156,6 +163,7 @@ def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                     "calls_needed": planned.estimate.calls,
                     "time_needed": duration(planned.estimate.seconds),
                     **({} if left is None else {"calls_left": left}),
+                    **({"parity": f"{shadow['alike']} of {shadow['records']} records alike"} if shadow else {}),
                     **plan_metadata(counts, planned.plan),
                 },
                 check_results=[*plan_gates(con, workflow, planned), *plan_checks(counts)],

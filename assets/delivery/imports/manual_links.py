@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.events import Event, Happened, key_of, record_event
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import KEY, LINK_SCHEMA, OURS
 from assets.delivery.spec.workflow_spec import WorkflowSpec
@@ -105,14 +106,31 @@ def save_manual_link(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
     if link.target_id is not None:
         _check_exists(con, link)
         _check_free(con, link)
-    delete_manual_link(con, link.workflow, link.source, link.source_id)
+    _delete(con, link.workflow, link.source, link.source_id)
     values = [getattr(link, name) or None for name in COLUMNS]
     con.execute(f"insert into sync_manual_links ({', '.join(COLUMNS)}) values ({', '.join('?' * len(values))})", values)
+    record_event(
+        con,
+        Event(
+            event=Happened.LINKED, at=link.decided_at, workflow=link.workflow, by=link.decided_by, note=link.note,
+            subject=key_of(link.source, link.source_id), details={"target_id": link.target_id or None},
+        ),
+    )  # fmt: skip
 
 
-def delete_manual_link(con: duckdb.DuckDBPyConnection, workflow: str, source: str, source_id: str) -> bool:
+def delete_manual_link(
+    con: duckdb.DuckDBPyConnection, workflow: str, source: str, source_id: str, decided_by: str, moment: datetime
+) -> bool:
     """Delete a manual link and return whether there was one."""
     ensure_ledger(con)
+    if not _delete(con, workflow, source, source_id):
+        return False
+    subject = key_of(source, source_id)
+    record_event(con, Event(event=Happened.UNLINKED, at=moment, workflow=workflow, subject=subject, by=decided_by))
+    return True
+
+
+def _delete(con: duckdb.DuckDBPyConnection, workflow: str, source: str, source_id: str) -> bool:
     deleted = con.execute(
         "delete from sync_manual_links where workflow = ? and source = ? and source_id = ?",
         [workflow, source, source_id],

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from assets.delivery.ledger.sequence import next_position
+from assets.delivery.ledger.shadows import active_shadow
 from assets.delivery.schemas import KEY, UPSTREAM_SCHEMA
 from resources.warehouse.tables import has_table, insert_frame, quoted, read_frame
 
@@ -64,12 +65,16 @@ def write_decisions(
 def read_upstream(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) -> pl.DataFrame:
     """Return the records of other workflows with their target ids, as their last runs left them: UPSTREAM_SCHEMA.
 
-    Only a record that the target returned when last read has a target id; a sent one alone does not count.
+    Only a record that the target returned when last read has a target id; a sent one alone does not count. Of a
+    workflow in shadow mode, which sends nothing and links nothing, the newest plan has the matches; what needs it is
+    not sent either.
     """
     found = [pl.DataFrame(schema=UPSTREAM_SCHEMA)]
     for workflow in workflows:
         target_state = f"target_{workflow}"
-        if has_table(con, target_state):
+        if active_shadow(con, workflow) and has_table(con, f"plan_{workflow}"):
+            found.append(read_frame(con, _PLANNED.format(plan=quoted(f"plan_{workflow}")), [workflow]))
+        elif has_table(con, target_state):
             found.append(
                 read_frame(
                     con,
@@ -82,6 +87,14 @@ def read_upstream(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) -> p
                 )
             )
     return pl.concat(found).unique(KEY, keep="first", maintain_order=True)
+
+
+_PLANNED = """
+select source, source_id, case when action <> 'ambiguous' then target_id end as target_id,
+    coalesce(reason, action) as reason
+from {plan}
+where plan_id = (select arg_max(plan_id, position) from sync_plans where workflow = ? and kind = 'sync')
+"""
 
 
 def target_ids_of(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, str]:

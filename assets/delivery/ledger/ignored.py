@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.events import Event, Happened, key_of, record_event
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import SourceKey, keys_frame
 from assets.delivery.target import HELD
@@ -46,6 +47,15 @@ class Ignored:
     note: str
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A person's decision to count records of a workflow again."""
+
+    workflow: str
+    decided_by: str
+    decided_at: datetime
+
+
 def ignored_rows(con: duckdb.DuckDBPyConnection) -> str:
     """Return the table sync_ignored for a query; no rows if a file is older than the table."""
     return "sync_ignored" if has_table(con, "sync_ignored") else _NONE
@@ -60,19 +70,50 @@ def save_ignored(con: duckdb.DuckDBPyConnection, decision: Ignored, keys: Iterab
     ensure_ledger(con)
     _check(decision)
     _chosen(con, keys)
+    former = _subjects(con, decision.workflow)
     con.execute(_END, {"workflow": decision.workflow})
     con.execute(_IGNORE, {**vars(decision), "held": list(HELD)})
     count = int(con.execute(_COUNT, {"workflow": decision.workflow}).fetchall()[0][0])
     if not count:
         raise SyncError(f"{decision.workflow} holds none of these records back now; there is nothing to ignore")
+    now = _subjects(con, decision.workflow)
+    ended = Ended(decision.workflow, decision.decided_by, decision.decided_at)
+    events = [
+        Event(
+            event=Happened.IGNORED, at=decision.decided_at, workflow=decision.workflow, subject=subject,
+            by=decision.decided_by, details=details, note=decision.note,
+        )
+        for subject, details in now.items()
+    ]  # fmt: skip
+    record_event(con, *events, *_counted_again(ended, former.keys() - now.keys()))
     return count
 
 
-def end_ignored(con: duckdb.DuckDBPyConnection, workflow: str, keys: Iterable[SourceKey]) -> int:
+def end_ignored(con: duckdb.DuckDBPyConnection, ended: Ended, keys: Iterable[SourceKey]) -> int:
     """Count records again; return how many were ignored."""
     ensure_ledger(con)
     _chosen(con, keys)
-    return int(con.execute(_END, {"workflow": workflow}).fetchall()[0][0])
+    former = _subjects(con, ended.workflow)
+    con.execute(_END, {"workflow": ended.workflow})
+    record_event(con, *_counted_again(ended, former))
+    return len(former)
+
+
+def _counted_again(ended: Ended, subjects: Iterable[str]) -> list[Event]:
+    event = Happened.COUNTED_AGAIN
+    return [
+        Event(event=event, at=ended.decided_at, workflow=ended.workflow, subject=each, by=ended.decided_by)
+        for each in sorted(subjects)
+    ]
+
+
+def _subjects(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, dict[str, Any]]:
+    """Return the details of the events about the chosen records that are ignored."""
+    rows = con.execute(_DETAILS, {"workflow": workflow}).fetchall()
+    return {
+        key_of(source, source_id): {"action": action, "reason_code": code, "until_on": str(until)}
+        for source, source_id, action, code, until in rows
+    }
 
 
 def read_ignored(con: duckdb.DuckDBPyConnection, now: datetime, workflow: str) -> list[dict[str, Any]]:
@@ -102,6 +143,7 @@ _OF_CHOSEN = (
     "from sync_ignored where workflow = $workflow and (source, source_id) in (select (source, source_id) from _chosen)"
 )
 _END, _COUNT = f"delete {_OF_CHOSEN}", f"select count(*) {_OF_CHOSEN}"
+_DETAILS = f"select source, source_id, action, reason_code, until_on {_OF_CHOSEN} order by all"
 _IGNORE = """
 insert into sync_ignored by name
 select workflow, source, source_id, action, reason_code, $until_on as until_on, $decided_by as decided_by,

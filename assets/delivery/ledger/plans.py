@@ -19,6 +19,7 @@ from resources.clock import Reading
 from resources.warehouse.tables import (
     columns_of,
     describe_table,
+    has_table,
     insert_frame,
     quoted,
     read_frame,
@@ -136,10 +137,17 @@ def waiting(con: duckdb.DuckDBPyConnection, moment: object, reading: Reading) ->
     query = (
         "select workflow, arg_max(plan_id, place), count(*), arg_max(writes, place)"
         " from (select *, row_number() over (order by position nulls first, made_at) as place from sync_plans"
-        f" where state = 'waiting' and kind = 'sync' and not coalesce({_OVERDUE}, false))"
+        f" where state = 'waiting' and kind = 'sync' and not coalesce({_OVERDUE}, false){_unshadowed(con)})"
         " group by workflow order by workflow"
     )
     return con.execute(query, {**reading._asdict(), "moment": moment}).fetchall()
+
+
+def _unshadowed(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the condition that leaves out workflows in shadow mode, whose plans no one can approve."""
+    if not has_table(con, "sync_shadow_periods"):
+        return ""
+    return " and workflow not in (select workflow from sync_shadow_periods where stopped_at is null)"
 
 
 def expire(con: duckdb.DuckDBPyConnection, moment: object, reading: Reading) -> None:

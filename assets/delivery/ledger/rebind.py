@@ -8,9 +8,13 @@ from datetime import datetime
 import duckdb
 
 from assets.delivery.ledger.certificates import void_certificates
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plans import OPEN_STATES, PlanState
 from assets.delivery.ledger.sequence import next_position
+from assets.delivery.ledger.sides import TARGET
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.ledger.version_readings import FORGOTTEN, Reading
+from assets.delivery.ledger.versions import forget_versions
 from assets.delivery.spec.workflow import Workflow
 from resources.warehouse.tables import has_table, quoted
 
@@ -30,7 +34,9 @@ qualify row_number() over (partition by attempt_id order by position desc) = 1
 """
 
 
-def forget_account(con: duckdb.DuckDBPyConnection, workflow: Workflow, moment: datetime, run_id: str) -> int:
+def forget_account(
+    con: duckdb.DuckDBPyConnection, workflow: Workflow, moment: datetime, run_id: str, decided_by: str = ""
+) -> int:
     """Forget the links of a workflow and what follows from them, in the caller's transaction; runs and attempts stay.
 
     Returns:
@@ -39,7 +45,8 @@ def forget_account(con: duckdb.DuckDBPyConnection, workflow: Workflow, moment: d
     ensure_ledger(con)
     name = workflow.name
     links = int(con.execute("select count(*) from sync_links where workflow = ?", [name]).fetchall()[0][0])
-    for table in ("sync_links", "sync_manual_links", "sync_undo_holds", "sync_normalizations", "sync_ignored"):
+    for table in ("sync_links", "sync_manual_links", "sync_undo_holds", "sync_normalizations", "sync_ignored",
+                  "sync_shadow_records", "sync_shadow_differences"):  # fmt: skip
         con.execute(f"delete from {table} where workflow = ?", [name])
     con.execute(
         "update sync_decisions set to_run = ?, to_at = ? where workflow = ? and to_run is null", [run_id, moment, name]
@@ -51,6 +58,10 @@ def forget_account(con: duckdb.DuckDBPyConnection, workflow: Workflow, moment: d
     void_certificates(con, moment, NOTE, name)
     values = {"workflow": name, "note": NOTE, "moment": moment, "position": next_position(con)}
     con.execute(_END_ATTEMPTS, values)
+    rebound = Event(event=Happened.REBOUND, at=moment, workflow=name, by=decided_by, details={"links": links})
+    record_event(con, rebound)
+    forgotten = Reading(workflow=name, kind=FORGOTTEN, read_at=moment, run_id=run_id)
+    forget_versions(con, TARGET, forgotten)
     if has_table(con, workflow.target_state):
         con.execute(f"delete from {quoted(workflow.target_state)}")
     return links

@@ -25,6 +25,7 @@ from assets.delivery.ledger.links import read_manual_links
 from assets.delivery.ledger.normalization import HARMLESS, differences
 from assets.delivery.ledger.recovery import mark_uncertain
 from assets.delivery.ledger.unkeyed import LostCreate, Possible, match_unkeyed, parse_existing
+from assets.delivery.ledger.version_attempts import mark_found
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT, SourceKey
 from assets.delivery.target import UNFINISHED, Action, Write
@@ -89,10 +90,11 @@ def resolve_intents(run: RunContext) -> None:
         if row:
             created_hash = intent.payload_hash if intent.action == Action.CREATE else None
             written[SourceKey(intent.source, intent.source_id)] = (row["target_id"], created_hash)
-    if resolved:
-        with run.warehouse.writer() as con:
+    with run.warehouse.writer() as con:
+        if resolved:
             write_attempts(con, resolved)
             mark_uncertain(con, run.workflow.name, written)
+        mark_found(con, run)
 
 
 def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:

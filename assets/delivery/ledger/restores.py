@@ -16,6 +16,7 @@ import duckdb
 import sql
 from assets.delivery.errors import PlanError
 from assets.delivery.ledger.certificates import void_certificates
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState
 from assets.delivery.ledger.sequence import last_position
@@ -74,9 +75,23 @@ def pending_restore(con: duckdb.DuckDBPyConnection, workflow: str) -> Restore | 
 
 
 def record_restore(
-    con: duckdb.DuckDBPyConnection, restore_id: str, moment: datetime, backup_at: datetime, former: str
+    con: duckdb.DuckDBPyConnection,
+    restore_id: str,
+    moment: datetime,
+    backup_at: datetime,
+    former: str,
+    left: int = 0,
 ) -> None:
-    """Record a restore, and end what must not be used after it, in the caller's transaction; a repeated call is one."""
+    """Record a restore, and end what must not be used after it, in the caller's transaction; a repeated call is one.
+
+    Args:
+        con: An open writer section of the restored warehouse.
+        restore_id: The restore.
+        moment: When, UTC.
+        backup_at: When the backup was made, UTC.
+        former: Folder that has the files from before.
+        left: Number of the last checkpoint of the ledger that was left behind; 0 if it had none.
+    """
     ensure_ledger(con)
     if con.execute(f"select 1 from {TABLE} where restore_id = ?", [restore_id]).fetchall():
         return
@@ -90,6 +105,9 @@ def record_restore(
     con.execute("update sync_links set restored = ?", [f"{restore.restored_at:%Y-%m-%d %H:%M:%S}"])
     con.execute("delete from sync_inputs")
     void_certificates(con, moment, restore.text)
+    rows = con.execute("select coalesce(max(number), 0) from sync_checkpoints").fetchall()
+    details = {"restore_id": restore_id, "backup_at": str(backup_at), "kept": rows[0][0], "left": left}
+    record_event(con, Event(event=Happened.RESTORED, at=moment, details=details))
 
 
 def unkeyed_in_backup(con: duckdb.DuckDBPyConnection, workflow: str) -> list[str]:

@@ -15,6 +15,8 @@ POSITIONS = (
     ("sync_runs", "read_position"),
     ("sync_decisions", "from_position"),
     ("sync_certificates", "position"),
+    ("sync_readings", "position"),
+    ("sync_events", "position"),
 )
 
 _LAST = "select coalesce(max(last), 0) from ({})".format(

@@ -7,18 +7,22 @@ import duckdb
 import polars as pl
 
 import sql
-from resources.warehouse.tables import ensure_table, insert_frame
+from resources.warehouse.tables import ensure_table, insert_frame, tables_of
 
 LEDGER_TABLES = (
     "sync_runs", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_undo_holds",
     "sync_normalizations", "sync_import_selection", "sync_manual_links", "sync_record_urls", "lineage_columns",
     "netsuite_reads", "sync_inputs", "sync_restores", "sync_ignored", "sync_certificates", "sync_unverified",
+    "sync_readings",
+    "sync_shadow_periods", "sync_shadow_nights", "sync_shadow_records", "sync_shadow_differences",
+    "sync_events", "sync_chain", "sync_checkpoints",
 )  # fmt: skip
 
 
 def ensure_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create missing ledger tables, with their comments; new columns are a migration (`orchestration/upgrade`)."""
-    ensure_table(con, *(sql.statement("ledger", name) for name in LEDGER_TABLES))
+    known = tables_of(con)  # one list instead of a question per table: a run ensures them dozens of times
+    ensure_table(con, *(sql.statement("ledger", name) for name in LEDGER_TABLES if name not in known))
 
 
 def upsert(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:

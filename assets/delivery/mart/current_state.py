@@ -14,8 +14,11 @@ from assets.delivery.ledger.certificates import losing_certificate
 from assets.delivery.ledger.freshness import record_input
 from assets.delivery.ledger.runs import update_run
 from assets.delivery.ledger.sequence import last_position
+from assets.delivery.ledger.sides import TARGET
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.ledger.versions import keep_versions
 from assets.delivery.locks import builder_lock
+from assets.delivery.mart.versions import full_reading
 from assets.delivery.run_context import RunContext
 from assets.delivery.target import TARGET_STATE_COMMENTS
 from resources.errors import IntegrationError
@@ -72,5 +75,7 @@ def read_target_state(run: RunContext) -> pl.DataFrame:
                 "workflow_version": spec.version,
             }  # fmt: skip
             record_input(con, workflow.target_state, workflow.name, run.run_id, position=read_position)
+            reading = full_reading(workflow, run.now, run.run_id, read_position)
+            keep_versions(con, TARGET, reading, closes=run.target.lists_all)
             update_run(con, run.run_id, workflow.name, state, calls=run.target.calls - calls_before)
         return target_state

@@ -1,7 +1,10 @@
-"""Fingerprints of transformed records, computed by DuckDB while it stores them.
+"""Fingerprints of records, computed by DuckDB while it reads and stores them.
 
-rows of Transform.apply() with the texts  ->  insert_hashed() or hashed()  ->  rows of mart_<workflow>
+staging table  ->  source_digest()  ->  Transform.apply()  ->  rows with the text of their mapped values  ->
+    insert_hashed() or hashed()  ->  rows of mart_<workflow>
 """
+
+from collections.abc import Iterable
 
 import duckdb
 import polars as pl
@@ -9,17 +12,34 @@ import polars as pl
 from resources.warehouse.tables import Arrow, quoted
 
 HASH_VERSION = "2"  # of the fingerprints; with a new one every record differs once
-HASHES = ("source_hash", "payload_hash")
-_DIGESTS = ", ".join(f"'{HASH_VERSION}:' || left(md5({name}), 16) as {name}" for name in HASHES)
+
+_NOTHING = ", ''"
+
+
+def _digest(text: str) -> str:
+    return f"'{HASH_VERSION}:' || left(md5({text}), 16)"
+
+
+_PAYLOAD = f"{_digest('payload_hash')} as payload_hash"
+
+
+def source_digest(columns: Iterable[str]) -> str:
+    """Return the expression of `source_hash`: a fingerprint of these columns of a staging table.
+
+    Between the values is a control character, and another one stands for null; neither is in a text that people write.
+    With the lengths instead, which would suit any text, it takes five times as long.
+    """
+    values = "".join(f", coalesce(cast({quoted(name)} as varchar), chr(30))" for name in columns)
+    return _digest(f"concat_ws(chr(31){values or _NOTHING})")
 
 
 def insert_hashed(con: duckdb.DuckDBPyConnection, table: str, transformed: pl.DataFrame) -> None:
-    """Append transformed records to a table, columns matched by name; HASHES are str in both."""
+    """Append transformed records to a table, columns matched by name; payload_hash is the text to hash."""
     _texts = Arrow(transformed)  # DuckDB finds it by its name
-    con.execute(f"insert into {quoted(table)} by name select * replace ({_DIGESTS}) from _texts")
+    con.execute(f"insert into {quoted(table)} by name select * replace ({_PAYLOAD}) from _texts")
 
 
 def hashed(con: duckdb.DuckDBPyConnection, transformed: pl.DataFrame) -> pl.DataFrame:
     """Return transformed records with their fingerprints, as a mart has them."""
-    _texts = Arrow(transformed.select(HASHES))
-    return transformed.with_columns(pl.DataFrame(Arrow(con.sql(f"select {_DIGESTS} from _texts"))))
+    _texts = Arrow(transformed.select("payload_hash"))
+    return transformed.with_columns(pl.DataFrame(Arrow(con.sql(f"select {_PAYLOAD} from _texts"))))

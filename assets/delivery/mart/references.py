@@ -9,6 +9,7 @@ from typing import NamedTuple
 import duckdb
 
 from assets.delivery.ledger.decisions import target_ids_of
+from assets.delivery.ledger.shadows import active_shadow
 from assets.delivery.mart.unread import Unread
 from assets.delivery.spec.sources import STAGING_PREFIX, key_column
 from assets.delivery.target import Action
@@ -46,6 +47,8 @@ def read_references(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) ->
 
 
 def _unread(con: duckdb.DuckDBPyConnection, workflow: str) -> Unread | None:
+    if active_shadow(con, workflow) and has_table(con, f"plan_{workflow}"):
+        return None  # it decides nothing; its plan has the matches
     sources = _sources(con, workflow)
     if not sources:
         return Unread(f"{workflow} has not run")

@@ -18,13 +18,12 @@ from assets.delivery.mart.lookup import ValueLists, with_value_lists
 from assets.delivery.mart.typed_values import typed_parts
 from assets.delivery.mart.unread import Unread
 from assets.delivery.mart.unusable import find_unusable, without
-from assets.delivery.schemas import DELIVER, KEY, MART_COLUMNS
+from assets.delivery.schemas import DELIVER, INPUT_HASH, KEY, MART_COLUMNS
 from assets.delivery.spec.expressions import (
     TODAY,
     canonical,
     date_dependent_fields,
     row_expression,
-    source_columns,
 )
 from assets.delivery.spec.field_mapping import Lookup
 from assets.delivery.spec.record_map import RecordMap
@@ -58,11 +57,12 @@ class Transform:
 
         Args:
             record: One of the workflow's record maps.
-            table: Rows of its staging table: the columns it reads, the key, is_inactive and is_deleted (bool).
+            table: Rows of its staging table: the columns it reads, the key, is_inactive and is_deleted (bool), and the
+                fingerprints source_hash and INPUT_HASH.
 
         Returns:
             MART_COLUMNS and the workflow's target fields (str; null if blank), one row per source record. Its
-            fingerprints are still the texts that they are computed from.
+            payload_hash is still the text that it is computed from.
 
         Raises:
             MappingError: An expression does not fit the table.
@@ -105,7 +105,7 @@ class Transform:
         parts = [self._mapped(record, usable)] if usable.height else []
         for places, numbers in unusable.items():
             reduced, case = without(record, places)
-            parts.append(self._mapped(reduced, table[numbers], [case], read_by=record))
+            parts.append(self._mapped(reduced, table[numbers], [case]))
         return pl.concat(parts)
 
     def _mapped(
@@ -113,7 +113,6 @@ class Transform:
         record: RecordMap,
         table: pl.DataFrame,
         unusable: Sequence[Case] = (),
-        read_by: RecordMap | None = None,
     ) -> pl.DataFrame:
         """Return the mart's columns.
 
@@ -121,7 +120,6 @@ class Transform:
             record: The record map.
             table: The rows, with context.
             unusable: The case of rows with values that the file's own record map cannot use.
-            read_by: That record map: its columns make the fingerprint of the source.
         """
         place, null = self._place(record), pl.lit(None, dtype=pl.String)
         values = {row.field: canonical(row_expression(row, place, table), table) for row in record.rows}
@@ -130,7 +128,6 @@ class Transform:
             record, values, table, self.spec.max_level, self._unread(record), never_read, unusable, lists=self.lists
         )
         disposition = first_match(cases, Case(ALWAYS, DELIVER, None, None))
-        read = (name for name in source_columns(read_by or record, place) if name != TODAY)
         date_dependent = date_dependent_fields(self.spec)
         sent = (name for name in self.spec.target_fields if name not in date_dependent)
         return table.select(
@@ -139,7 +136,7 @@ class Transform:
             disposition.code.alias("reason_code"),
             disposition.reason.alias("reason"),
             pl.col(LEVEL).alias("level"),
-            _serialized(read).alias("source_hash"),
+            pl.col("source_hash", INPUT_HASH),
             *(values.get(name, null).alias(name) for name in self.spec.target_fields),
         ).with_columns(_serialized(("parent_source", "parent_source_id", *sent)).alias("payload_hash"))
 

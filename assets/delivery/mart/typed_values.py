@@ -1,6 +1,6 @@
 """Custom fields that stay text in staging because of a value that their type cannot hold: typed value by value here.
 
-staging table  ->  typed_select()  ->  each value also as each type that it may have  ->  typed_parts()
+staging table  ->  typed_columns()  ->  each value also as each type that it may have  ->  typed_parts()
 
 One bad value would otherwise make every expression over its field fail, such as `field * 2`, and stop all records.
 Rows whose values have the same types are one part; in the part with the bad values the field is text.
@@ -18,9 +18,9 @@ from resources.warehouse.tables import quoted
 MARK: Final = ":"  # in names of columns that only exist between reading and transforming: field:kind, and field:
 
 
-def typed_select(con: duckdb.DuckDBPyConnection, table: str) -> str:
-    """Return `select … from <table>`, with its uncast fields as each type that they may have."""
-    added = [
+def typed_columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Return the select list of a staging table's uncast fields, as each type that they may have."""
+    return [
         column
         for name, kinds in uncast_fields(con, table).items()
         for column in (
@@ -28,7 +28,6 @@ def typed_select(con: duckdb.DuckDBPyConnection, table: str) -> str:
             *(f"{as_kind(name, kind)} as {quoted(f'{name}{MARK}{kind}')}" for kind in kinds),
         )
     ]
-    return f"select {', '.join(['*', *added])} from {quoted(table)}"
 
 
 def typed_parts(table: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, frozenset[str]]]:

@@ -5,8 +5,13 @@ sync_links, mart_, target_  ->  find_unlisted()  ->  target_<workflow>; unverifi
 
 from collections.abc import Collection
 
+import duckdb
 import polars as pl
 
+from assets.delivery.ledger.sequence import last_position
+from assets.delivery.ledger.sides import TARGET
+from assets.delivery.ledger.version_readings import SELECTED, Reading
+from assets.delivery.ledger.versions import keep_versions, mark_unseen
 from assets.delivery.plan.exclude import Exclusion
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import DELIVER, KEY
@@ -60,13 +65,25 @@ def find_unlisted(run: RunContext) -> Collection[str]:
         missing = read_frame(con, query, [name, DELIVER, name, DELIVER])
         # the table's fields: the file may have been edited since the target was read
         fields = [each for each in columns_of(con, state) if each not in TARGET_STATE_COLUMNS]
-    if missing.is_empty():
-        return ()
-    found, unverified = target.read_unlisted(dict(missing.select("target_id", "external_id").iter_rows()), fields)
-    if found.height:
-        with run.warehouse.writer() as con:
+        began = last_position(con)
+    keys = dict(missing.select("target_id", "external_id").iter_rows())
+    found, unverified = target.read_unlisted(keys, fields) if keys else (None, ())
+    with run.warehouse.writer() as con:
+        if found is not None:
             insert_frame(con, state, found)
+            _keep_looked_up(con, run, [*(keys.keys() - set(unverified))], began)
+        mark_unseen(con, name, run.now)
     return unverified
+
+
+def _keep_looked_up(con: duckdb.DuckDBPyConnection, run: RunContext, target_ids: list[str], began: int) -> None:
+    """Keep the versions of records that were looked up; those that do not exist end."""
+    con.execute("create or replace temp table _looked_up as select unnest(?::varchar[]) as target_id", [target_ids])
+    reading = Reading(
+        workflow=run.workflow.name, kind=SELECTED, read_at=run.now, run_id=run.run_id,
+        workflow_version=run.workflow.spec.version, began_position=began,
+    )  # fmt: skip
+    keep_versions(con, TARGET, reading, keys="_looked_up")
 
 
 def unverified_creates(plan: pl.DataFrame, links: pl.DataFrame, unverified: Collection[str]) -> Exclusion:

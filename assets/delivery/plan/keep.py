@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 
 from assets.delivery.ledger import plans
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState
 from assets.delivery.ledger.sealing import seal, signature
@@ -92,6 +93,13 @@ def keep_plan(
     }
     row["checksum"] = signature(sealed, row, run.cipher)
     plans.save(con, sealed, row, {**PLAN_COMMENTS, **STAMP_COMMENTS})
+    if requested_by:
+        details = {"undone_run": undone_run, "checksum": row["checksum"]}
+        undo = Event(
+            event=Happened.UNDO_PLANNED, at=stamp.decided_at, workflow=run.workflow.name, subject=stamp.plan_id,
+            by=requested_by, details=details,
+        )  # fmt: skip
+        record_event(con, undo)
     return estimate
 
 

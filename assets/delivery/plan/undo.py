@@ -16,6 +16,7 @@ from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.normalization import target_hash
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.restores import last_restore
+from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.keep import Stamp, keep_plan
 from assets.delivery.plan.undo_row import CHANGES, Change, Written, undo_row
@@ -92,6 +93,7 @@ def make_undo(
     workflow = run.workflow
     with run.warehouse.writer() as con:
         ensure_ledger(con)
+        require_unshadowed(con, workflow.name, workflow.spec.upstream)
         written = _written(con, workflow, undone_run, records, where)
         links, upstream = read_links(con, workflow.name), read_upstream(con, workflow.spec.upstream)
     actual = {row["target_id"]: row for row in run.target.read(workflow.spec.target_fields).iter_rows(named=True)}

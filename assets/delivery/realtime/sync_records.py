@@ -21,10 +21,14 @@ from assets.delivery.ledger.recovery import close_dead
 from assets.delivery.ledger.restores import pending_restore
 from assets.delivery.ledger.runs import is_proven_by_full_run, update_run
 from assets.delivery.ledger.sequence import last_position
+from assets.delivery.ledger.shadows import active_shadow
+from assets.delivery.ledger.sides import TARGET
+from assets.delivery.ledger.versions import keep_versions
 from assets.delivery.locks import builder_lock, try_writer_lock
 from assets.delivery.mart.build import update_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.mart.lookup import SystemReader
+from assets.delivery.mart.versions import selected_reading
 from assets.delivery.plan.planner import Planned, make_plan
 from assets.delivery.plan.scope import SelectedRecords
 from assets.delivery.run_context import RunContext
@@ -68,7 +72,7 @@ def sync_records(
     reason = _reason_to_wait(run)
     if reason:
         return RealtimeResult(reason)
-    update_mart(run.warehouse, run.workflow, scope.keys, clock=run.clock, read_system=read_system)
+    update_mart(run.warehouse, run.workflow, scope.keys, clock=run.clock, read_system=read_system, run_id=run.run_id)
     scope = refresh_target_state(run, scope)
     planned = make_plan(run, base_url=base_url, scope=scope)
     if planned.tripped:
@@ -80,6 +84,9 @@ def _reason_to_wait(run: RunContext) -> str:
     """Return the reason why the records must wait for the next full run; blank if they need not."""
     workflow, spec = run.workflow, run.workflow.spec
     with run.warehouse.writer(transaction=False) as con:
+        shadows = [active_shadow(con, name) for name in (workflow.name, *spec.upstream)]
+        if shadow := next((each for each in shadows if each), None):
+            return shadow.sentence
         tables = (workflow.mart, workflow.target_state, "sync_links", *(record.table for record in spec.records))
         missing = [name for name in tables if not has_table(con, name)]
         if missing or not is_proven_by_full_run(con, workflow.name, spec.version):
@@ -128,6 +135,9 @@ def refresh_target_state(run: RunContext, scope: SelectedRecords) -> SelectedRec
                 table = quoted(workflow.target_state)
                 con.execute(f"delete from {table} where list_contains(?, target_id)", [gone])
                 insert_frame(con, workflow.target_state, records)
+                con.execute("create or replace temp table _read as select unnest(?::varchar[]) as target_id", [gone])
+                reading = selected_reading(workflow, run.now, run.run_id, read_position)
+                keep_versions(con, TARGET, reading, keys="_read")
             state = {
                 "state": "read", "started_at": started_at, "read_position": read_position,
                 "workflow_version": workflow.spec.version,

@@ -24,6 +24,7 @@ from assets.delivery.ledger.plans import PlanState, StoredPlan
 from assets.delivery.ledger.recovery import close_dead, finish_creates
 from assets.delivery.ledger.runs import canary_halts, counts_of, is_proven, update_run
 from assets.delivery.ledger.sealing import opened
+from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.ledger.tables import ensure_ledger, upsert
 from assets.delivery.ledger.undo_holds import end_undo_holds
 from assets.delivery.locks import writer_lock
@@ -134,11 +135,13 @@ def run_sync(
         progress: Called after each batch.
 
     Raises:
-        SyncError: The plan does not exist, was sent before, waits for approval, or has expired.
+        SyncError: The plan does not exist, was sent before, waits for approval, or has expired; or nothing is sent,
+            because another connector still writes (`ShadowedError`).
     """
     filters = parse_filters(only)
     require_known(filters, run.workflow.spec.target_fields)
     with writer_lock(run.warehouse, run.workflow.spec.connection_name):
+        _require_unshadowed(run)
         calls_before, started = run.target.calls, monotonic()
         if _writes(run, plan_id, kind):
             bind_account(run)
@@ -158,6 +161,12 @@ def run_sync(
             values = {"seconds": seconds, "calls_left": run.target.calls_left, **counts}
             update_run(con, run.run_id, run.workflow.name, values, calls=calls)
         return SyncResult(decisions, counts, len(delivery.writes), calls, seconds, delivery.stop)
+
+
+def _require_unshadowed(run: RunContext) -> None:
+    """Refuse to send in shadow mode, which begins under the same lock: nothing is sent after it has begun."""
+    with run.warehouse.writer(transaction=False) as con:
+        require_unshadowed(con, run.workflow.name, run.workflow.spec.upstream)
 
 
 def _writes(run: RunContext, plan_id: str, kind: PlanKind) -> bool:

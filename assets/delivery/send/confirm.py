@@ -4,16 +4,21 @@ delivery  ->  links_of(), update_target_state(), normalizations_of()  ->  sync_l
 """
 
 from collections import Counter
+from collections.abc import Iterator
 
 import duckdb
 import polars as pl
 
 from assets.delivery.ledger.normalization import differences, target_hash
 from assets.delivery.ledger.plans import StoredPlan
+from assets.delivery.ledger.sides import TARGET
+from assets.delivery.ledger.version_attempts import mark_sent, sent_fields
+from assets.delivery.ledger.version_readings import WRITTEN, Reading
+from assets.delivery.ledger.versions import keep_versions
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import AS_MAPPED, KEY, SourceKey, keys_frame
 from assets.delivery.send.outcomes import Delivery
-from assets.delivery.target import TARGET_STATE_COLUMNS, Action
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target
 from resources.warehouse.tables import columns_of, insert_frame, quoted
 
 # a link that is equal in these was confirmed again and is not rewritten
@@ -105,11 +110,21 @@ def update_target_state(con: duckdb.DuckDBPyConnection, run: RunContext, deliver
     if not rows:
         return
     records = pl.DataFrame(rows, schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)})
-    con.execute(
-        f"delete from {quoted(table)} where target_id in (select unnest(?::varchar[]))",
-        [records["target_id"].to_list()],
-    )
+    ids = [records["target_id"].to_list()]
+    con.execute(f"delete from {quoted(table)} where target_id in (select unnest(?::varchar[]))", ids)
     insert_frame(con, table, records)
+    con.execute("create or replace temp table _written as select unnest(?::varchar[]) as target_id", ids)
+    written = Reading(workflow=run.workflow.name, kind=WRITTEN, read_at=run.now, run_id=run.run_id)
+    keep_versions(con, TARGET, written, keys="_written", closes=False)
+    mark_sent(con, run.workflow.name, run.run_id, _sent_by(target, delivery))
+
+
+def _sent_by(target: Target, delivery: Delivery) -> Iterator[tuple[str, str, str, str]]:
+    """Yield target_id, source, source_id and the fields that were written, of each confirmed record."""
+    for key, outcome in delivery.confirmed().items():
+        write = delivery.writes[key]
+        if outcome.target_id:
+            yield outcome.target_id, *key, sent_fields(write, target)
 
 
 def normalizations_of(delivery: Delivery) -> Counter[tuple[str, str]]:

@@ -8,7 +8,7 @@ warehouse.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,6 +84,13 @@ class Switches:
         origin = f"since {override.at}{person}{reason}" if override.at else "as set in its file"
         return State(active, realtime, f"{setting} ({origin})")
 
+    def next_override(self, name: str, *, active: bool | None = None, realtime: bool | None = None) -> Override:
+        """Return what `override` would store, without time and person."""
+        earlier = self.overrides().get(name, Override())
+        return Override(
+            earlier.active if active is None else active, earlier.realtime if realtime is None else realtime
+        )
+
     def override(
         self,
         name: str,
@@ -97,13 +104,8 @@ class Switches:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._path.with_name(f"{FILE}.lock"), LOCK_TIMEOUT_S):
             overrides = dict(self.overrides())
-            earlier = overrides.get(name, Override())
-            overrides[name] = Override(
-                earlier.active if active is None else active,
-                earlier.realtime if realtime is None else realtime,
-                f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-                reason,
-                decided_by,
-            )
+            following = self.next_override(name, active=active, realtime=realtime)
+            at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+            overrides[name] = replace(following, at=at, reason=reason, decided_by=decided_by)
             write_atomically(self._path, json.dumps({each: asdict(kept) for each, kept in overrides.items()}, indent=1))
             return overrides[name]

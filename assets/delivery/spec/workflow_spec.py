@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Literal
-from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,6 +16,7 @@ from assets.delivery.spec.field_mapping import FieldRow, Lookup
 from assets.delivery.spec.policies import Guards, Imports, Lifecycle, MatchRule, Select
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import STAGING_PREFIX
+from resources.time_zones import time_zones
 from sql import is_on_demand
 
 EXTERNAL_ID = "external_id"  # in `match`: our own key
@@ -157,7 +157,7 @@ class WorkflowSpec(Strict):
     @field_validator("timezone")
     @classmethod
     def _is_timezone(cls, name: str) -> str:
-        if name not in available_timezones():
+        if name not in time_zones():
             raise ValueError(f"no time zone `{name}`; use one such as Europe/Stockholm")
         return name
 

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import duckdb
 
 from resources.netsuite.client import TIMESTAMP
+from resources.time_zones import time_zones
 from resources.warehouse.tables import ensure_table, has_table, read_frame
 from sql import statement
 
@@ -82,7 +83,7 @@ class Watermark:
 @cache
 def _zones() -> tuple[ZoneInfo, ...]:
     """Every known zone; loading takes 0.1 ms each."""
-    return tuple(ZoneInfo(name) for name in sorted(available_timezones()))
+    return tuple(ZoneInfo(name) for name in sorted(time_zones()))
 
 
 def zones_at_offset(ahead: timedelta, now: datetime) -> list[ZoneInfo]:

@@ -26,8 +26,9 @@ from orchestration.upgrade.m0002_plain_names.names import (
 )
 from orchestration.upgrade.m0002_plain_names.reasons import NOTES, REASONS, renewed
 from resources.encryption import Cipher, EncryptionError
-from resources.warehouse.tables import columns_of, has_table, insert_frame, quoted, read_frame, tables_of
+from resources.warehouse.tables import columns_of, ensure_table, has_table, insert_frame, quoted, read_frame, tables_of
 from sql import names
+from sql import statement as definition_of
 
 # the columns of a plan that its checksum covers, in 0.1 as in 0.2
 CHECKED = (
@@ -45,6 +46,8 @@ def convert_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     approved = dict(_intact_plans(con))
     lines = [*_rename_tables(con), *_rename_columns(con)]
     _add_columns(con)
+    # which views read; they fill with the next runs
+    ensure_table(con, *(definition_of("ledger", name) for name in ("sync_readings", "sync_ignored")))
     lines += _rename_values(con)
     _split_undo_kind(con)
     _rename_answers(con)

@@ -52,6 +52,8 @@ HELP = {
     "run": "operate/undo.html",
     "match": "console.html#match-records",
     "certificates": "certificate.html",
+    "simulations": "simulate.html",
+    "ledger": "ledger-audit.html",
     "problem": "reference/errors.html",
 }
 INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")

@@ -13,6 +13,7 @@ import duckdb
 from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_one
 from assets.delivery.audit.find import Record, find_records
 from assets.delivery.audit.record_links import RecordLinks, safe
+from assets.delivery.audit.record_versions import Versions, read_versions
 from assets.delivery.audit.value_names import Names, names_of_values
 from assets.delivery.ledger.ignored import MAX_DAYS, read_ignored
 from assets.delivery.reasons import Reason
@@ -76,6 +77,7 @@ class RecordPage:
     stories: Sequence[Story]
     restored: str
     now: datetime
+    past: Versions
 
     @property
     def last_day(self) -> date:
@@ -100,9 +102,9 @@ def known_record(account: Account, source: str, source_id: str) -> Record | None
 
 
 def record_page(
-    site: Site, account: Account, links: RecordLinks, source: str, source_id: str
+    site: Site, account: Account, links: RecordLinks, source: str, source_id: str, moment: datetime | None = None
 ) -> tuple[RecordPage | None, Reading]:
-    """Return the page of one record, None if it was never read, and when it is of."""
+    """Return the page of one record, None if it was never read, and when it is of; or as it was at a moment."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return None, Reading(now, is_empty=True)
@@ -113,13 +115,15 @@ def record_page(
             return None
         with warehouse.writer(transaction=False) as con:
             lineage, seen_at = _lineage(con), _seen_at(con, source)
+            workflows = [each.workflow for each in explained.histories]
+            past = read_versions(con, explained.record, workflows, moment)
             stories = [
                 _story(con, site.workflows.get(each.workflow), each, explained, lineage, warehouse, seen_at, now)
                 for each in explained.histories
             ]
         stories.sort(key=lambda each: (not each.target_id, not each.is_planned, each.action == "skipped"))
         url = links.netsuite(source, source_id)
-        return RecordPage(explained.record, url, explained.seen, seen_at, stories, explained.restored, now)
+        return RecordPage(explained.record, url, explained.seen, seen_at, stories, explained.restored, now, past)
 
     return account.read(query)
 

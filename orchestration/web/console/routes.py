@@ -18,13 +18,17 @@ from starlette.types import ASGIApp
 
 from assets.delivery.audit.held_back import CAUSE
 from assets.delivery.audit.record_links import RecordLinks
+from assets.delivery.audit.record_versions import differs
+from assets.delivery.shadow.report import TITLES
 from assets.warehouse.run_report.page import render
 from orchestration.configuration.settings import MillpondSettings, netsuite_settings
+from orchestration.moments import end_of
 from orchestration.run_report import run_report
 from orchestration.web.console import decisions
 from orchestration.web.console.certificates import certificates
 from orchestration.web.console.dagster_jobs import LaunchError, progress
 from orchestration.web.console.held_back import causes, ignored, records_of
+from orchestration.web.console.ledger import ledger_state
 from orchestration.web.console.matches import PER_PAGE as MATCHES_PER_PAGE
 from orchestration.web.console.matches import match_page
 from orchestration.web.console.overview import overview
@@ -39,12 +43,14 @@ from orchestration.web.console.pages import (
     site_of,
     visible,
 )
+from orchestration.web.console.parity import parities
 from orchestration.web.console.plan import plan_page
 from orchestration.web.console.plan_effects import plan_effects
 from orchestration.web.console.plan_list import plan_list
 from orchestration.web.console.plan_queries import Filters
 from orchestration.web.console.records import record_page, search
 from orchestration.web.console.runs import run_list, run_page, sent_so_far
+from orchestration.web.console.simulations import replay, simulations
 from orchestration.web.console.site import Account, BusyError, Site
 from orchestration.web.pages import PRIVATE
 from resources.redaction import redact
@@ -77,6 +83,10 @@ def console(settings: MillpondSettings, dagster: ASGIApp) -> Starlette:
         Route("/match", _in_thread(_match)),
         Route("/reports/run-{run_id}.html", _in_thread(_report)),
         Route("/certificates", _in_thread(_certificates)),
+        Route("/simulations", _in_thread(_simulations)),
+        Route("/simulations/{name}", _in_thread(_simulation)),
+        Route("/ledger", _in_thread(_ledger)),
+        Route("/parity", _in_thread(_parity)),
         Route("/jobs/{run_id}", _job),
         *decisions.ROUTES,
         Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -124,6 +134,28 @@ def _overview(request: Request) -> Response:
 def _certificates(request: Request) -> Response:
     found, reading = certificates(account_of(request))
     return page(request, "certificates", reading, found=found)
+
+
+def _parity(request: Request) -> Response:
+    found, reading = parities(account_of(request))
+    return page(request, "parity", reading, found=found, titles=TITLES)
+
+
+def _ledger(request: Request) -> Response:
+    found, reading = ledger_state(account_of(request))
+    return page(request, "ledger", reading, found=found)
+
+
+def _simulations(request: Request) -> Response:
+    return page(request, "simulations", found=simulations(account_of(request).settings.home))
+
+
+def _simulation(request: Request) -> Response:
+    """The replay of a saved simulation, which has its own content security policy."""
+    found = replay(account_of(request).settings.home, request.path_params["name"])
+    if found is None:
+        raise HTTPException(404, "There is no replay of that name.")
+    return HTMLResponse(redact(found), headers=PRIVATE)
 
 
 def _plans(request: Request) -> Response:
@@ -188,10 +220,15 @@ def _search(request: Request) -> Response:
 
 def _record(request: Request) -> Response:
     account, key = account_of(request), request.path_params
-    found, reading = record_page(site_of(request), account, _links(account), key["source"], key["source_id"])
+    as_of = request.query_params.get("as_of", "").strip()
+    try:
+        then = end_of(as_of) if as_of else None
+    except (ValueError, OverflowError):
+        raise HTTPException(400, "As of: not a time; write one such as 2026-11-17 06:04, UTC.") from None
+    found, reading = record_page(site_of(request), account, _links(account), key["source"], key["source_id"], then)
     if found is None:
         raise HTTPException(404, "This record was never read from NetSuite.")
-    return page(request, "record", reading, found=found)
+    return page(request, "record", reading, found=found, as_of=as_of, differs=differs)
 
 
 def _runs(request: Request) -> Response:

@@ -3,26 +3,19 @@
 import random
 from datetime import datetime, timedelta
 
-from resources.clock import Clock, Reading, steady
+from orchestration.simulation.shifted_clock import ShiftedClock
+from resources.clock import Clock
 
 
-class JumpingClock:
+class JumpingClock(ShiftedClock):
     """Another clock's time, ahead by `offset`; with `jumps`, by one of them at random whenever it is read."""
 
     def __init__(self, clock: Clock, *jumps: timedelta, seed: int = 0) -> None:
-        self._clock, self._jumps, self._random = clock, jumps, random.Random(seed)
-        self.offset = timedelta()
+        super().__init__(clock)
+        self._jumps, self._random = jumps, random.Random(seed)
 
     def now(self) -> datetime:
         """Return the time in UTC."""
         if self._jumps:
             self.offset = self._random.choice(self._jumps)
-        return self._clock.now() + self.offset
-
-    def steady(self) -> Reading:
-        """Return what no setting changes."""
-        return steady(self._clock)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        self._clock.sleep(seconds)
+        return super().now()

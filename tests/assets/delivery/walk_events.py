@@ -5,23 +5,24 @@ WalkEvents(folder, seed, "precoro")  ->  rename(), edit_name(), fault(), kill(),
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import polars as pl
 
 from assets.delivery.errors import SyncError
 from assets.delivery.realtime.sync_records import sync_records
 from assets.delivery.schemas import KEY
+from orchestration.simulation.mortal_warehouse import KilledError, MortalWarehouse
 from resources import failpoints
 from resources.errors import IntegrationError
 from resources.sandbox.faults import OUTAGES, Fault
 from resources.sandbox.sandbox import Sandbox
-from resources.warehouse.warehouse import Warehouse, WarehouseError
+from resources.warehouse.warehouse import WarehouseError
 from tests.assets.delivery.builders import customer, project
 from tests.assets.delivery.jumping_clock import JumpingClock
 from tests.assets.delivery.run_workflow import ASSETS, SUBSETS, WorkflowRunner, materialize
@@ -44,10 +45,6 @@ NAMES = (
 )
 
 
-class KilledError(BaseException):
-    """The process would have died here."""
-
-
 class BrokenError(AssertionError):
     """An invariant does not hold."""
 
@@ -59,23 +56,6 @@ class PastRun:
     workflow: str
     before: Mapping[str, TargetRecord]
     after: Mapping[str, TargetRecord]
-
-
-class MortalWarehouse(Warehouse):
-    """A warehouse whose process can die: what would be written after that is not."""
-
-    is_dead = False
-
-    def die(self) -> NoReturn:
-        """End the process, as far as the warehouse can see."""
-        self.is_dead = True
-        raise KilledError
-
-    def writer(self, *, transaction: bool = True, tuned: bool = False) -> AbstractContextManager[Any]:
-        """Open a section, unless the process is dead."""
-        if self.is_dead:
-            raise KilledError
-        return super().writer(transaction=transaction, tuned=tuned)
 
 
 @dataclass

@@ -22,7 +22,7 @@ from resources.clock import utc_now
 from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
-from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.analytics import add_analytics
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.staged import Row, customer, stage
 

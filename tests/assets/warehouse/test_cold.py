@@ -11,8 +11,8 @@ from assets.delivery.mart.build import make_mart
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.warehouse.staging import stage_table
+from orchestration.simulation.memory_warehouse import MemoryWarehouse
 from resources.warehouse.warehouse import Warehouse
-from tests.assets.netsuite.extract.lossless_account import InMemoryWarehouse
 from tests.assets.warehouse.staged_account import STAGING, StagedAccount
 
 KEY = {"field": "externalid", "from": "customer_id", "locked": True}
@@ -88,7 +88,7 @@ def test_any_changes_leave_what_a_new_warehouse_reads(
     """Rows, types and values; a record that NetSuite deleted stays here only, as deleted."""
     folder = tmp_path_factory.mktemp("account")
     account = StagedAccount(folder)
-    account.warehouse = InMemoryWarehouse(folder / "grown")
+    account.warehouse = MemoryWarehouse(folder / "grown")
     account.random.seed(seed)
     account.extract()
     account.stage()
@@ -96,7 +96,7 @@ def test_any_changes_leave_what_a_new_warehouse_reads(
         apply(account, step)
         account.extract()
         account.stage()
-    grown, cold = account.warehouse, InMemoryWarehouse(folder / "cold")
+    grown, cold = account.warehouse, MemoryWarehouse(folder / "cold")
     account.warehouse = cold
     account.extract()
     with cold.writer() as con:

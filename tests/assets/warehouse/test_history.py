@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from assets.delivery.ledger.tables import ensure_ledger
 from assets.warehouse.history import HistoryResult, update_history
 from resources.sandbox.sandbox import Sandbox
-from resources.warehouse.snapshot import add_analytics
+from resources.warehouse.analytics import add_analytics
 from resources.warehouse.tables import columns_of
 from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
@@ -111,6 +112,7 @@ def test_every_past_read_can_be_reproduced(tmp_path: Path) -> None:
         read_at = account.warehouse.read("select max(through) from stg_builds where staging_table like 'stg%customers'")
         reads.append((read_at.item(), customers(account)))
     with account.warehouse.writer() as con:
+        ensure_ledger(con)
         add_analytics(con)
 
     for at, expected in reads:

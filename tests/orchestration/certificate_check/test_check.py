@@ -25,6 +25,7 @@ from orchestration.certificate_check.check import (
 )
 from orchestration.certificate_check.read_outs import ReadOutError
 from orchestration.configuration.settings import ROOT
+from tests.orchestration.certificate_check.tables import TYPES, table
 
 FOLDER = ROOT / "orchestration" / "certificate_check"
 THROUGH = datetime(2026, 11, 17, 6, 0)  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
@@ -52,27 +53,10 @@ NETSUITE = {
     "currency": "SEK", "is_inactive": False, "is_deleted": False, "is_missing": False, "modified_at": BEFORE,
     "created_at": "2026-10-01 12:00:00",
 }  # fmt: skip
-TYPES = {
-    "exported": "boolean",
-    "rate": "double",
-    "modified_at": "timestamp",
-    "created_at": "timestamp",
-} | dict.fromkeys(("is_inactive", "is_deleted", "is_missing"), "boolean")
 TARGET = {
     "target_id": "7", "external_id": "1", "is_active": True, "externalid": "1", "name": "Acme", "type": "C",
     "active": "1", "rate": "1.5", "currency": "SEK",
 }  # fmt: skip
-
-
-def table(
-    con: duckdb.DuckDBPyConnection, name: str, *rows: Mapping[str, Any], types: Mapping[str, str] = TYPES
-) -> None:
-    """Create a table of these rows."""
-    names = list(rows[0])
-    columns = ", ".join(f'"{each}" {types.get(each, "varchar")}' for each in names)
-    con.execute(f'create or replace table "{name}" ({columns})')
-    for row in rows:
-        con.execute(f'insert into "{name}" values ({", ".join("?" * len(names))})', list(row.values()))
 
 
 class Case:

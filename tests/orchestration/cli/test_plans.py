@@ -18,11 +18,12 @@ from orchestration.alerts.run_failures import last_result
 from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.cli import links, plan_list, plans
-from orchestration.cli.explain import NOT_KEPT, end_of, explain
+from orchestration.cli.explain import explain
 from orchestration.cli.job_run import _problems
 from orchestration.cli.run import run
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
+from orchestration.moments import end_of
 from orchestration.operator_jobs.apply_plan import APPLY_OP, REJECT_OP
 from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import QUIET, Home, at_home, edited_workflows
@@ -439,7 +440,7 @@ def test_a_past_time_extends_to_the_end_of_its_unit(text: str, moment: str) -> N
 
 
 def test_a_record_is_explained_as_of_a_past_time(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """Data that is not kept for the past is named, not shown as missing."""
+    """The values of all three sides, what was decided, and who changed what, as they were then."""
     row = synced.warehouse.read(
         "select source_id, from_at, target_id from sync_decisions where action = 'create' and source = 'customers'"
         " and workflow = 'suiteprojects__customers' limit 1"
@@ -450,7 +451,8 @@ def test_a_record_is_explained_as_of_a_past_time(synced: Home, capsys: pytest.Ca
     assert explain(row["source_id"], as_of=f"{row['from_at']:%Y-%m-%d %H:%M:%S}") == 0
 
     printed = capsys.readouterr().out
-    assert NOT_KEPT in printed
+    assert re.search(r"NetSuite: so since [\d: -]+\n.*wanted: so since .*\n.*target: so since", printed)
+    assert re.search(r"target \(record\): ∅ -> \(present\) \(our write, run \w+\)", printed)
     assert f"target id: {row['target_id']}" in printed
     assert "; current; rule" in printed
     assert re.search(r"rule new of workflow version \w+", printed)

@@ -36,6 +36,7 @@ FORMS = {
     "typographic": (lambda text: text[:20] + "\u2019" + text[20:], "no ASCII"),
     "space": (lambda text: text[:20] + " " + text[20:], "contains a space"),
 }  # fmt: skip
+LISTS = {"MILLPOND_ENCRYPTION_KEY", "MILLPOND_LEDGER_KEY", "MILLPOND_WEBHOOK_SECRETS"}
 OF_PASSWORDS = {"typographic", "space"}  # which a password may have
 
 
@@ -54,7 +55,11 @@ def test_a_secret_of_another_form_is_named_without_its_value(
     """An HTTP library would quote it in its own error."""
     good = GOOD.get(name, CANARY)
     monkeypatch.setenv(name, spoil(good))
-    if problem == "contains a space" and name in {"MILLPOND_ENCRYPTION_KEY", "MILLPOND_WEBHOOK_SECRETS"}:
+    if problem == "contains a space" and name in {
+        "MILLPOND_ENCRYPTION_KEY",
+        "MILLPOND_LEDGER_KEY",
+        "MILLPOND_WEBHOOK_SECRETS",
+    }:
         problem = "32"  # of a list, whose items are then too short
         monkeypatch.setenv(name, spoil(good).replace(" ", ", "))
 

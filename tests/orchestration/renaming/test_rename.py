@@ -27,6 +27,8 @@ from assets.delivery.spec.switches import Switches
 from orchestration.alerts.store import AlertStore
 from orchestration.backup.home_use import RENAME_JOURNAL
 from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.ledger_check import verify_ledger
+from orchestration.ledger_sealing import seal_ledger
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.renaming.references import LAYERS, mentions, renamed_text
 from orchestration.workflow_files import load_user_files
@@ -34,6 +36,7 @@ from resources.encryption import Cipher, EncryptionError
 from resources.failpoints import RENAME
 from resources.warehouse.bindings import bind
 from resources.warehouse.tables import columns_of, quoted, read_frame, replace_table, tables_of
+from tests.assets.delivery.chain.ledger_chain import KEY
 from tests.orchestration.backup.test_backup import millpond
 from tests.orchestration.backup.test_interrupted import COMMAND, DYING
 from tests.orchestration.conftest import Home, at_home, edited_workflows
@@ -316,3 +319,22 @@ def test_after_a_rename_nothing_is_sent_and_an_undo_works(synced: Home, tmp_path
         waiting = synced.warehouse.read(f"select writes from sync_plans where kind = 'undo' and workflow = '{NEW}'")
         assert waiting.height == 1
         assert waiting.item() > 0
+
+
+def test_the_hash_chain_follows_a_rename(named: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names, fingerprints and reasons of sealed rows change; the chain says why, and what else changes is found."""
+    monkeypatch.setenv("MILLPOND_LEDGER_KEY", KEY)
+    with named.warehouse.writer() as con:
+        for table in ("sync_chain", "sync_checkpoints", "sync_events"):
+            con.execute(f"delete from {table}")
+    assert not seal_ledger(named.warehouse)
+
+    assert millpond("rename", OLD, NEW) == 0
+    assert millpond("rename", NEW, "again") == 0
+
+    found = verify_ledger(named.warehouse)
+    assert found.is_whole, found.problems
+    assert found.erased == 1, "the reason of a decision has the workflow's name"
+    with named.warehouse.writer() as con:
+        con.execute(f"update sync_decisions set workflow = '{BESIDE}' where workflow = 'again'")
+    assert not verify_ledger(named.warehouse).is_whole

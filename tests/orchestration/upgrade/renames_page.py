@@ -62,7 +62,7 @@ NEW_COLUMNS: tuple[Row, ...] = (
     ("(new)", "value_hashes, restored", "sync_links"),
     (
         "(new)",
-        "schema_version, sync_inputs, sync_accounts, sync_restores, sync_certificates, sync_unverified",
+        "schema_version, sync_inputs, sync_accounts, sync_restores, sync_certificates, sync_unverified, sync_readings",
         "tables",
     ),
 )
@@ -81,6 +81,7 @@ VIEWS: tuple[Row, ...] = (
     ("(new)", "planned_at, switched_off", "workflow_status"),
     ("(new)", "fields", "drift"),
     ("(new)", "source_id", "explain()"),
+    ("(new)", "side, workflow, target_id, from_position", "changes_between()"),
 )
 COMMANDS: tuple[Row, ...] = (
     ("millpond adopt", "millpond match", ""),

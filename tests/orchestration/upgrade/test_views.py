@@ -28,6 +28,10 @@ CHANGED = {
     "customer_360": ("in_targets",),
 }
 ADDED = "switched_off"  # to each entry of `targets`
+# what 0.1 had of a view that has more now
+KNOWN_IN_0_1 = {
+    "changes_between('2026-11-16', '2026-11-19')": "where side = 'netsuite' and source in ('customers', 'projects')"
+}
 VIEWS = [
     "customer_360", "customer_funnel", "data_quality", "drift", "not_in_target", "quarantine_by_cause",
     "record_freshness", "run_costs", "suspected_duplicates", "target_links", "workflow_status",
@@ -80,7 +84,7 @@ def test_a_view_answers_as_before(sides: tuple[Any, Any], fingerprints: Mapping[
     compared = [number for number, name in enumerate(columns) if name not in CHANGED.get(view, ())]
     names = [COLUMNS.get(view, {}).get(columns[number], columns[number]) for number in compared]
     expected = [tuple(in_new_words(row[number], fingerprints) for number in compared) for row in rows]
-    found = after.execute(f"select {', '.join(names)} from {view}").fetchall()
+    found = after.execute(f"select {', '.join(names)} from {view} {KNOWN_IN_0_1.get(view, '')}").fetchall()
 
     assert _sorted(_without_added(found)) == _sorted(expected)
 
@@ -131,9 +135,22 @@ def test_explain_prints_what_it_printed(
 
         assert code == answer["exit"], label
         lines = in_new_words_of_page(answer["stdout"], fingerprints).splitlines()
-        assert len(text.splitlines()) == len(lines), label
-        for new, old in zip(text.splitlines(), lines, strict=True):
+        known = list(without_changes(text.splitlines()))
+        assert len(known) == len(lines), label
+        for new, old in zip(known, lines, strict=True):
             assert _facts(new, old) == _facts(old, new), label
+
+
+def without_changes(lines: Sequence[str]) -> Iterator[str]:
+    """Leave out the branch of a record's changes, which 0.1 did not print."""
+    within = -1
+    for line in lines:
+        depth = len(line) - len(line.lstrip(" │├└─"))
+        if within >= 0 and depth > within:
+            continue
+        within = depth if line.endswith("── changes") else -1
+        if within < 0:
+            yield line
 
 
 def in_new_words_of_page(text: str, fingerprints: Mapping[str, str]) -> str:

@@ -83,9 +83,13 @@ class Browser:
         self.js(f"document.querySelector({json.dumps(selector)}).focus()")
         self.send("Input.insertText", text=text)
 
+    def resize(self, width: int, height: int) -> None:
+        """Give the page another size."""
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
     def screenshot(self, name: str, width: int = 1600, height: int = 1200) -> Path:
         """Take a screenshot of the page at some size."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.resize(width, height)
         sleep(1.5)  # the page adapts to its new size
         path = self.screenshots / f"{name}.png"
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))

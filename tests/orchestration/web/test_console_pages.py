@@ -59,6 +59,9 @@ def pages(home: Home) -> Iterator[str]:
         "match",
         f"match?workflow={CUSTOMERS}",
         "certificates",
+        "ledger",
+        "parity",
+        "simulations",
     )
     (run,) = home.warehouse.read("select run_id from sync_runs limit 1")["run_id"]
     yield from (f"runs/{run}", f"runs/{run}?page=2", f"reports/run-{run[:8]}.html")
@@ -67,7 +70,7 @@ def pages(home: Home) -> Iterator[str]:
     for source, key in home.warehouse.read(
         "select source, min(source_id) from sync_decisions where to_run is null group by source, action"
     ).rows():
-        yield f"records/{source}/{key}"
+        yield f"records/{source}/{key}?as_of=2030-01-01"
 
 
 @pytest.mark.parametrize("personal", ["show", "mask"])
@@ -115,6 +118,29 @@ def test_what_is_not_there_is_a_page_with_a_sentence(synced: Home, path: str) ->
 
     assert response.status_code == 404
     assert "Not found" in response.text
+
+
+def test_a_record_is_shown_as_it_was_and_who_changed_it(synced: Home) -> None:
+    """The three sides beside each other, and a time line; a time without versions, and one that is none, say so."""
+    (key,) = synced.warehouse.read(f"select min(source_id) as key from sync_links where workflow = '{CUSTOMERS}'")[
+        "key"
+    ]
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        now = http.get(f"/console/records/customers/{key}").text
+        then = http.get(f"/console/records/customers/{key}", params={"as_of": "2030-01-01"}).text
+        before = http.get(f"/console/records/customers/{key}", params={"as_of": "2020-01-01 06:00"}).text
+        refused = [
+            http.get(f"/console/records/customers/{key}", params={"as_of": each}) for each in ("soon", "9999-12-31")
+        ]
+
+    assert "As of 2030" not in now
+    assert "Who changed what" in now
+    assert "our write" in now
+    assert "As of 2030-01-01 23:59" in then
+    assert then.count("so since") >= 3
+    assert "Nothing is known of that time; versions are kept since" in before
+    assert [each.status_code for each in refused] == [400, 400]
+    assert "not a time" in refused[0].text
 
 
 @pytest.mark.usefixtures("home")

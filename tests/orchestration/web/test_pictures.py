@@ -16,7 +16,7 @@ from tests.orchestration.web.test_console import FAULTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
-MAX_BYTES, WIDTH = 150_000, 1160
+MAX_BYTES, WIDTH, GRAPH = 150_000, 1160, (1400, 560)
 EDITS = (
     {"companyname": "Northwind Holding AB", "phone": "+46 8 120 45 00"},
     {"phone": "+47 22 33 44 55"},
@@ -47,6 +47,13 @@ def prepare(home: Home) -> tuple[dict[str, str], tuple[str, str]]:
     return {"record": linked[0]}, ("", "")
 
 
+def pictures_folder(otherwise: Path) -> Path:
+    """Return the folder that gets the pictures."""
+    folder = Path(os.environ.get("PICTURES_FOLDER") or otherwise)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def console(synced_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A home after a week of runs."""
@@ -75,12 +82,24 @@ def test_a_picture_is_taken(
     page: Browser, console: Console, tmp_path: Path, name: str, path: str, height: int, text: str
 ) -> None:
     """Of a page without a fault, small enough for a repository."""
-    folder = Path(os.environ.get("PICTURES_FOLDER") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshots = folder
+    page.screenshots = pictures_folder(tmp_path)
     page.open(f"{console.address}/console/{path.format(plan=console.plan(), record=console.ids['record'])}")
     page.read(text)
     assert page.js(FAULTS) == []
     picture = page.screenshot(name, WIDTH, height)
+
+    assert picture.stat().st_size < MAX_BYTES
+
+
+@pytest.mark.usefixtures("browser")
+def test_a_picture_of_the_asset_graph_is_taken(page: Browser, console: Console, tmp_path: Path) -> None:
+    """Dagster's own page, at rest: each group of assets with its whole name."""
+    page.screenshots = pictures_folder(tmp_path)
+    page.resize(*GRAPH)  # the graph is drawn in the middle of the page that it finds
+    page.open(f"{console.address}/asset-groups")
+    for group in ("netsuite", "warehouse", "history", "hierarchies", "suiteprojects", "precoro", "analysts"):
+        shown = f"document.body.innerText.split('{group}').length > 2"
+        page.wait_for(shown, f"{group} is not shown both beside the graph and in it")
+    picture = page.screenshot("asset-graph", *GRAPH)
 
     assert picture.stat().st_size < MAX_BYTES

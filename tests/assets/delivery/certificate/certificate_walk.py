@@ -31,6 +31,7 @@ from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.extract import extract
 from assets.target_registry import TARGETS
 from assets.warehouse.staging import stage_table
+from orchestration.simulation.mortal_warehouse import KilledError, MortalWarehouse
 from resources import failpoints
 from resources.errors import IntegrationError
 from resources.netsuite.connect import open_netsuite
@@ -43,7 +44,6 @@ from resources.warehouse.bindings import unbind
 from resources.warehouse.warehouse import WarehouseError
 from sql import statement
 from tests.assets.delivery.jumping_clock import JumpingClock
-from tests.assets.delivery.walk_events import KilledError, MortalWarehouse
 from tests.assets.suiteprojects.account import SETTINGS, shipped
 
 NAME = "suiteprojects__customers"

@@ -10,7 +10,7 @@ import pytest
 from assets.delivery.audit.held_back import held_and_ignored, held_records
 from assets.delivery.component.sync_summary import read_summary
 from assets.delivery.errors import SyncError
-from assets.delivery.ledger.ignored import MAX_DAYS, Ignored, end_ignored, read_ignored, save_ignored
+from assets.delivery.ledger.ignored import MAX_DAYS, Ended, Ignored, end_ignored, read_ignored, save_ignored
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
@@ -23,6 +23,7 @@ from tests.assets.delivery.ledger.ledger_rows import MOMENT
 
 FLOW = Workflow("flow", option_tree())
 DAY = MOMENT.date()
+ENDED = Ended("flow", "ada", MOMENT)
 DECIDED = {"1": ("quarantined", "too_long"), "2": ("quarantined", "too_long"), "3": ("skipped", "flag_not_set")}
 
 
@@ -133,8 +134,8 @@ def test_ignoring_ends_at_once_if_a_person_says_so(held: Warehouse) -> None:
     assert counted(held, MOMENT + timedelta(days=2)) == everything("2", ignored=["1"])
 
     with held.writer() as con:
-        assert end_ignored(con, "flow", [SourceKey("customers", "1")]) == 1
-        assert end_ignored(con, "flow", [SourceKey("customers", "1")]) == 0
+        assert end_ignored(con, ENDED, [SourceKey("customers", "1")]) == 1
+        assert end_ignored(con, ENDED, [SourceKey("customers", "1")]) == 0
 
     assert counted(held, MOMENT + timedelta(days=2)) == everything("1", "2")
 

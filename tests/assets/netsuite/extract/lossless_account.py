@@ -18,6 +18,7 @@ import httpx
 from assets.netsuite.extract.extract import extract
 from assets.netsuite.extract.metrics import ExtractionReport
 from assets.netsuite.extract.settings import ExtractionSettings
+from orchestration.simulation.memory_warehouse import MemoryWarehouse
 from resources.http_pool import open_http
 from resources.netsuite.auth import ClientCredentials, NetSuiteAuth, TokenBased
 from resources.netsuite.client import NetSuiteClient
@@ -68,10 +69,6 @@ CUSTOM = {
 }
 
 
-class KilledError(BaseException):
-    """The process is killed here."""
-
-
 class StepClock:
     """A clock that moves only when someone waits, and by a millisecond per reading, so that no two times are equal."""
 
@@ -89,38 +86,6 @@ class StepClock:
         """Move the clock forward."""
         with self._lock:
             self._now += timedelta(seconds=max(0.0, seconds))
-
-
-class InMemoryWarehouse(Warehouse):
-    """A warehouse in memory: the same transactions, without a disk."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._root = duckdb.connect(config={"threads": 1})
-        self._root.execute("attach ':memory:' as warehouse")
-        self._lock = threading.Lock()
-        self.before_commit: Callable[[], None] = lambda: None
-
-    @contextmanager
-    def writer(self, *, transaction: bool = True, tuned: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Run one transaction; roll it back if the block raises."""
-        with self._lock, self._root.cursor() as con:
-            con.execute("use warehouse")
-            con.execute("set TimeZone = 'UTC'")
-            if transaction:
-                con.execute("begin")
-            try:
-                yield con
-                if transaction:
-                    self.before_commit()
-                    con.execute("commit")
-            except BaseException:
-                if transaction:
-                    con.execute("rollback")
-                raise
-            finally:
-                for setting in ("memory_limit", "threads", "temp_directory") if tuned else ():
-                    con.execute(f"reset global {setting}")
 
 
 class FileWarehouse(Warehouse):
@@ -229,7 +194,7 @@ class SimulatedAccount:
 
     scenario: Scenario
     sandbox: Sandbox
-    warehouse: InMemoryWarehouse | FileWarehouse
+    warehouse: MemoryWarehouse | FileWarehouse
     clock: StepClock
     random: Random
     log: list[str] = field(default_factory=list)
@@ -246,7 +211,7 @@ class SimulatedAccount:
         scenario = Scenario.of(seed, short=short)
         clock = StepClock(scenario.start)
         sandbox = Sandbox(folder / "sandbox", clock=clock)
-        warehouse = (FileWarehouse if scenario.on_disk else InMemoryWarehouse)(folder / "warehouse")
+        warehouse = (FileWarehouse if scenario.on_disk else MemoryWarehouse)(folder / "warehouse")
         account = cls(scenario, sandbox, warehouse, clock, Random(f"walk {seed}"))
         account.switch(**scenario.switches)
         return account

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestration.simulation.mortal_warehouse import KilledError
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.sandbox.faults import OUTAGES, Fault
@@ -20,7 +21,6 @@ from tests.assets.netsuite.extract.lossless_account import (
     HIDEABLE_COLUMNS,
     RECORD_TYPES,
     VERIFY_DAYS,
-    KilledError,
     SimulatedAccount,
 )
 from tests.assets.netsuite.extract.lossless_edits import Edits

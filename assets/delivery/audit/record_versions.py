@@ -1,0 +1,128 @@
+"""One record at a past time, and who changed it: the macros of `sql/analytics` over a warehouse that has none yet.
+
+hist_netsuite__*, hist_mart__*, hist_target__*  ->  read_versions()  ->  Versions
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from assets.delivery.audit.find import Record
+from resources.warehouse.tables import has_table, read_frame
+from resources.warehouse.version_queries import tables_of_record, versions_query
+from sql import statement
+
+Row = dict[str, Any]
+SIDES = {"netsuite": "NetSuite", "desired": "wanted", "target": "target"}  # of a row, as people read them
+_VIEW, _AS_OF, _CHANGES = "record_versions", "record_as_of", "field_changes"
+_READS = ("sync_readings", "sync_decisions", "sync_attempts", "sync_links", "lineage_columns")
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The known past of a record.
+
+    Attributes:
+        values: Rows of `record_as_of`, each with its workflow.
+        changes: Rows of `field_changes`, each with its workflow, the oldest first.
+        since: When the versions of each workflow begin, UTC.
+        moment: The past moment, UTC; None: now, without values.
+        of_field: The only field of interest; blank: all of them.
+    """
+
+    values: Sequence[Row] = ()
+    changes: Sequence[Row] = ()
+    since: Mapping[str, datetime | None] = field(default_factory=dict)
+    moment: datetime | None = None
+    of_field: str = ""
+
+    def values_of(self, workflow: str) -> list[Row]:
+        """Return the rows of one workflow in which any side has a value."""
+        return [
+            row for row in self.values if row["workflow"] == workflow and any(row[name] is not None for name in SIDES)
+        ]
+
+    def changes_of(self, workflow: str) -> list[Row]:
+        """Return the changes of one workflow."""
+        return [row for row in self.changes if row["workflow"] == workflow]
+
+
+def read_versions(
+    con: duckdb.DuckDBPyConnection,
+    record: Record,
+    workflows: Sequence[str],
+    moment: datetime | None,
+    of_field: str = "",
+) -> Versions:
+    """Return what is known of a record until a moment, or now."""
+    values: list[Row] = []
+    changes: list[Row] = []
+    if not has_versions(con):
+        return Versions(moment=moment, of_field=of_field)
+    for name in workflows:
+        define_versions(con, name, record.source, past=moment is not None)
+        rows = values_as_of(con, name, record, moment) if moment is not None else []
+        values += [{"workflow": name, **row} for row in rows if not of_field or row["field"] == of_field]
+        changes += [
+            {"workflow": name, **row} for row in field_changes(con, name, record, of_field=of_field, until=moment)
+        ]
+    return Versions(values, changes, {name: kept_since(con, name) for name in workflows}, moment, of_field)
+
+
+def differs(row: Row) -> bool:
+    """Return whether the target had another value of a field than the wanted one."""
+    is_field = not row["field"].startswith("(")
+    return bool(is_field and row["is_read"] and row["desired_since"] and row["desired"] != row["target"])
+
+
+def has_versions(con: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether the tables exist that the macros read."""
+    return all(has_table(con, name) for name in _READS)
+
+
+def define_versions(con: duckdb.DuckDBPyConnection, workflow: str, source: str, *, past: bool = True) -> None:
+    """Define the view and the macros for this connection, over the tables of one workflow and one source only."""
+    versions = versions_query(con, tables_of_record(workflow, source))
+    for name in (_VIEW, _CHANGES, *((_AS_OF,) if past else ())):
+        text = statement("analytics", name).text.replace("create or replace ", "create or replace temp ", 1)
+        con.execute(text.replace("{versions}", versions))
+
+
+def values_as_of(con: duckdb.DuckDBPyConnection, workflow: str, record: Record, moment: datetime) -> list[Row]:
+    """Return the rows of `record_as_of` for one record, those of fields of the target first."""
+    query = (
+        "select * from temp.record_as_of(?, ?, ?::timestamp) where source = ? order by starts_with(field, '('), field"
+    )
+    values = [workflow, record.source_id, moment, record.source]
+    return list(read_frame(con, query, values).iter_rows(named=True))
+
+
+def field_changes(
+    con: duckdb.DuckDBPyConnection, workflow: str, record: Record, *, of_field: str = "", until: datetime | None = None
+) -> list[Row]:
+    """Return the rows of `field_changes` for one record, the oldest first.
+
+    Args:
+        con: A connection with `define_versions`.
+        workflow: The workflow.
+        record: The record.
+        of_field: A field of the target; blank: all of them, and what happened to the whole record.
+        until: The last moment, UTC.
+    """
+    query = (
+        "select row_number() over () as place, * from temp.field_changes(?, ?, field_name := ?)"
+        " where source = ? and (?::timestamp is null or changed_at <= ?::timestamp) order by place"
+    )
+    values = [workflow, record.source_id, of_field or None, record.source, until, until]
+    rows = read_frame(con, query, values).drop("place").iter_rows(named=True)
+    return list(rows)
+
+
+def kept_since(con: duckdb.DuckDBPyConnection, workflow: str) -> datetime | None:
+    """Return the time of the oldest reading of a workflow of which versions are kept."""
+    query = "select min(read_at) from sync_readings where workflow = ?"
+    found: Sequence[tuple[datetime | None]] = con.execute(query, [workflow]).fetchall()
+    return found[0][0]

@@ -1,0 +1,1 @@
+"""The hash chain over the ledger: seal, rewrite, verify, export."""

@@ -1,0 +1,91 @@
+"""The ledger's events: what people decided, and what was done to the ledger itself; append-only.
+
+a decision, in its own transaction  ->  record_event()  ->  sync_events  ->  the hash chain
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from assets.delivery.ledger.sequence import next_position
+from assets.delivery.ledger.tables import ensure_ledger
+from resources.warehouse.tables import insert_frame
+
+
+class Happened(StrEnum):
+    """The kinds of events."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    UNDO_PLANNED = "undo_planned"
+    LINKED = "linked"
+    UNLINKED = "unlinked"
+    IGNORED = "ignored"
+    COUNTED_AGAIN = "counted_again"
+    SWITCHED = "switched"
+    SHADOW_STARTED = "shadow_started"
+    SHADOW_STOPPED = "shadow_stopped"
+    ACCEPTED = "accepted"  # differences without a cause, in shadow mode
+    CONFIRMED_OFF = "confirmed_off"  # another connector
+    RENAMED = "renamed"
+    REBOUND = "rebound"
+    RESTORED = "restored"
+    PRUNED = "pruned"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One event; `details` has no value of a record, `note` is a person's text."""
+
+    event: Happened
+    at: datetime
+    workflow: str = ""
+    subject: str = ""
+    by: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+def record_event(con: duckdb.DuckDBPyConnection, *events: Event) -> None:
+    """Append events, in this order, in the caller's transaction."""
+    if events:
+        ensure_ledger(con)
+        insert_frame(con, "sync_events", _rows(next_position(con), events))
+
+
+def as_json(details: Mapping[str, Any]) -> str:
+    """Return details as DuckDB writes JSON, with sorted keys."""
+    return json.dumps(details, default=str, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def key_of(source: str, source_id: str) -> str:
+    """Return the subject of an event about a record."""
+    return f"{source} {source_id}"
+
+
+def _rows(position: int, events: Iterable[Event]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "event_id": uuid.uuid4().hex[:16],
+                "position": position + number,
+                "event": each.event.value,
+                "workflow": each.workflow,
+                "subject": each.subject,
+                "decided_by": each.by,
+                "decided_at": each.at,
+                "details": as_json(each.details),
+                "note": each.note,
+            }
+            for number, each in enumerate(events)
+        ],
+        schema_overrides={"decided_at": pl.Datetime("us"), "position": pl.Int64},
+    )

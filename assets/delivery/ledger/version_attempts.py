@@ -1,0 +1,126 @@
+"""The attempts of ours that wrote versions of a target's records; every other change was made in the target.
+
+delivery  ->  mark_sent(); lost responses, dead runs  ->  mark_found()  ->  version_attempt of hist_target__<workflow>
+"""
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from assets.delivery.ledger.normalization import HARMLESS, differences
+from assets.delivery.ledger.sides import TARGET
+from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import PARENT
+from assets.delivery.target import Action, Target, Write
+from resources.encryption import Cipher, EncryptionError
+from resources.warehouse.tables import has_table, insert_frame, quoted, read_frame
+
+EVERY_FIELD = "*"  # in place of the fields that a create wrote
+SENT_SCHEMA = dict.fromkeys(["target_id", "source", "source_id", "fields"], pl.String)
+
+_MARK = """
+update {versions} as kept set version_attempt = sent.attempt_id, version_sent = sent.fields
+from (
+    select _sent.target_id, _sent.fields, attempt.attempt_id, attempt.position
+    from _sent
+    join (
+        select source, source_id, arg_max(attempt_id, position) as attempt_id, max(position) as position
+        from sync_attempts
+        where workflow = ? and run_id = ? and state = 'intent'
+        group by all
+    ) as attempt using (source, source_id)
+) as sent
+where kept.target_id = sent.target_id and kept.is_current and kept.version_attempt is null
+    and kept.from_position > sent.position
+"""
+
+# the first version after each write whose outcome is known from a reading only, unless a reading of everything that
+# began after the write came before: that one would have shown it
+_FOUND = """
+select kept.*, ended.attempt_id, intent.action, intent.image
+from sync_attempts as ended
+join sync_attempts as intent on intent.attempt_id = ended.attempt_id and intent.state = 'intent'
+join {versions} as kept on kept.target_id = ended.target_id and kept.from_position > intent.position
+where ended.workflow = $workflow
+    and (ended.state = 'found' or ended.state = 'confirmed' and ended.run_id in (
+        select run_id from sync_runs where workflow = $workflow and state = 'died'
+    ))
+    and kept.version_attempt is null
+    and ended.attempt_id not in (select version_attempt from {versions} where version_attempt is not null)
+    and not exists (
+        select 1 from sync_readings as reading
+        where reading.workflow = $workflow and reading.side = 'target' and reading.kind = 'all'
+            and reading.began_position >= intent.position and reading.position < kept.from_position
+    )
+qualify row_number() over (partition by ended.attempt_id order by kept.from_position) = 1
+"""
+
+
+def sent_fields(write: Write, target: Target) -> str:
+    """Return the columns of a target state that a write changed, as JSON."""
+    return _columns(write.action, write.changed, target)
+
+
+def _columns(action: Action, changed: Collection[str], target: Target) -> str:
+    if action is Action.CREATE:
+        return json.dumps([EVERY_FIELD])
+    columns = {PARENT: "parent_id", target.key_field: "external_id", target.active_field: "is_active"}
+    fields = {*changed, *(column for field, column in columns.items() if field in changed)}
+    return json.dumps(sorted(fields - {PARENT}))
+
+
+def mark_sent(
+    con: duckdb.DuckDBPyConnection, workflow: str, run_id: str, sent: Iterable[tuple[str, str, str, str]]
+) -> None:
+    """Record which attempts of a run wrote the current versions of their records, in the caller's transaction.
+
+    Args:
+        con: An open writer section.
+        workflow: The workflow.
+        run_id: The run that sent them; its attempts are in the ledger.
+        sent: target_id, source, source_id, and `sent_fields`.
+    """
+    con.execute(
+        "create or replace temp table _sent (target_id varchar, source varchar, source_id varchar, fields varchar)"
+    )
+    insert_frame(con, "_sent", pl.DataFrame(list(sent), schema=SENT_SCHEMA, orient="row"))
+    con.execute(_MARK.format(versions=quoted(TARGET.versions(workflow))), [workflow, run_id])
+
+
+def mark_found(con: duckdb.DuckDBPyConnection, run: RunContext) -> None:
+    """Record which attempts without a response, or of a dead run, wrote what a reading has shown since.
+
+    Only fields that have the value that was sent are put down to the attempt.
+    """
+    workflow, versions = run.workflow.name, TARGET.versions(run.workflow.name)
+    if not has_table(con, versions):
+        return
+    found = read_frame(con, _FOUND.format(versions=quoted(versions)), {"workflow": workflow})
+    for row in found.iter_rows(named=True):
+        action = Action(row["action"])
+        arrived = _arrived(row, run.cipher)
+        if arrived or action is Action.CREATE:
+            con.execute(
+                f"update {quoted(versions)} set version_attempt = ?, version_sent = ?"
+                " where target_id = ? and from_position = ?",
+                [
+                    row["attempt_id"],
+                    _columns(action, arrived, run.target),
+                    row["target_id"],
+                    row["from_position"],
+                ],
+            )
+
+
+def _arrived(row: dict[str, Any], cipher: Cipher) -> set[str]:
+    """Return the fields that show the value that was sent; none if the values are encrypted with a lost key."""
+    try:
+        image = {change["field"]: change["after"] for change in json.loads(cipher.decrypt(row["image"] or "[]"))}
+    except EncryptionError:
+        return set()
+    shown = {**row, PARENT: row["parent_id"]}
+    kinds = differences(image, shown, image.keys() & shown.keys())
+    return {name for name in image.keys() & shown.keys() if kinds.get(name) in {None, *HARMLESS}}

@@ -1,0 +1,96 @@
+"""The records above each record: below one that is not in the target, a workflow file requires nothing.
+
+parents_of(con, rules)  ->  record -> its parent;  Family(…).is_open(record)  ->  those above it let it be there
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration.certificate_check.expected import Rules
+from orchestration.certificate_check.read_outs import literal, quoted
+
+Record = tuple[str, str]  # source, NetSuite id
+PRESENT, ABSENT, RETIRED = "present", "absent", "retired"
+
+
+def parents_of(con: duckdb.DuckDBPyConnection, rules: Rules) -> dict[Record, Record]:
+    """Return the parent of each record that has one: the first of the file that is not blank."""
+    if not rules.parent:
+        return {}
+    columns = {source: f"cast({quoted(column)} as varchar)" for source, column in rules.parent.items()}
+    sources = " ".join(f"when {column} is not null then {literal(source)}" for source, column in columns.items())
+    parent_id = f"coalesce({', '.join(columns.values())}, null)"
+    rows = con.execute(
+        f"select cast({quoted(rules.id_column)} as varchar), case {sources} end, {parent_id}"
+        f" from {quoted(rules.table)} where {parent_id} is not null"
+    ).fetchall()
+    return {(rules.source, row[0]): (row[1], row[2]) for row in rows}
+
+
+def line_above(record: Record, parents: Mapping[Record, Record]) -> list[Record] | None:
+    """Return the records above one, the nearest first; None in or below a ring."""
+    line = [record]
+    seen = {record}
+    while line[-1] in parents:
+        above = parents[line[-1]]
+        if above in seen:
+            return None
+        line.append(above)
+        seen.add(above)
+    return line[1:]
+
+
+def has_active_line(record: Record, parents: Mapping[Record, Record], is_active: Callable[[Record], bool]) -> bool:
+    """Return whether every record above this one is active; one that is above itself has none that is."""
+    line = line_above(record, parents)
+    return line is not None and all(map(is_active, line))
+
+
+@dataclass(frozen=True)
+class Family:
+    """The records of a workflow with their parents.
+
+    Attributes:
+        rules: The rules of each source.
+        parents: The parent of each record that has one.
+        states: What the workflow file requires of each record by itself: active, inactive, or none.
+        shown: The records that the target has as active, now and when the certificate was made.
+        max_level: The deepest level that is delivered; None if there is no such limit.
+    """
+
+    rules: Mapping[str, Rules]
+    parents: Mapping[Record, Record]
+    states: Mapping[Record, str]
+    shown: Collection[Record]
+    max_level: int | None
+
+    def is_open(self, record: Record) -> bool:
+        """Return whether the records above this one keep it out of the target, or its lack of them."""
+        line = line_above(record, self.parents)
+        if line is None or (self.max_level is not None and len(line) >= self.max_level):
+            return True
+        return self._below(record, self._top_down(line)) != PRESENT
+
+    def _top_down(self, line: Sequence[Record]) -> str | None:
+        above = None
+        for each in reversed(line):
+            above = self._state(each, above)
+        return above
+
+    def _below(self, record: Record, above: str | None) -> str:
+        """Return what a record is that the file requires by itself, below one in this state, or at the top."""
+        if above is None:
+            return ABSENT if self.rules[record[0]].parent_required else PRESENT
+        return above
+
+    def _state(self, record: Record, above: str | None) -> str:
+        """Return whether a record is there for its children: also if it was only left there."""
+        if record[0] not in self.rules:
+            return PRESENT  # delivered by another workflow; if it is not there, a decision holds the child back
+        rules, required = self.rules[record[0]], self.states.get(record)
+        state = self._below(record, above) if required == "active" else ABSENT
+        if required == "inactive" or (required == "none" and not rules.keeps_unselected):
+            state = RETIRED
+        return PRESENT if state == ABSENT and required and record in self.shown else state

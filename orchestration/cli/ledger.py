@@ -1,0 +1,155 @@
+"""`millpond ledger`: verify that no one bent the ledger, and export it for an auditor.
+
+warehouse, or an export  ->  ledger verify [FOLDER]          warehouse  ->  ledger export FOLDER
+"""
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from assets.delivery.chain.checkpoints import SHOWN, ChainError
+from assets.delivery.chain.findings import Findings
+from assets.result_texts import counted
+from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
+from orchestration.cli.facts import note, with_json
+from orchestration.cli.output import NOTHING_READ, print_line, print_problems, print_wrapped
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.opened_warehouse import warehouse_of
+from resources.warehouse.warehouse import Warehouse, WarehouseError
+
+app = App(
+    name="ledger",
+    help="Verify that the ledger was not changed, or export it for an auditor.",
+    suppress_keyboard_interrupt=False,
+)
+NAMES = {"attempt": "attempts", "decision": "decisions", "ended": "decision ends", "event": "events"}
+
+
+@app.command
+@with_json
+def verify(folder: Path | None = None, *, public_key: tuple[str, ...] = (), checkpoint: tuple[Path, ...] = ()) -> int:
+    """Verify that no row of the ledger was changed, removed, inserted or moved.
+
+    Args:
+        folder: A folder of `millpond ledger export`, which needs no warehouse; the warehouse when omitted.
+        public_key: Key that is trusted; those of MILLPOND_LEDGER_KEY when omitted. May be repeated.
+        checkpoint: File with a checkpoint that was kept elsewhere, or the manifest of an earlier export: the chain must
+            still have it. May be repeated.
+    """
+    try:
+        found = _verified(folder, public_key, checkpoint)
+    except (ChainError, WarehouseError, ValueError) as error:
+        print_problems([str(error)])
+        return FAILED if isinstance(error, WarehouseError) else USAGE
+    note(ledger=document(found))
+    _print(found)
+    return CLEAN if found.is_whole else FAILED
+
+
+def _verified(folder: Path | None, public_key: tuple[str, ...], checkpoint: tuple[Path, ...]) -> Findings:
+    from assets.delivery.chain.export_check import verify_export  # late: one of both is needed
+    from assets.delivery.chain.kept import read_kept
+    from orchestration.ledger_check import verify_ledger
+    from orchestration.ledger_sealing import ledger_signer
+
+    if folder is not None:
+        return verify_export(folder, public_key or ledger_signer().public_keys)
+    kept = [read_kept(each) for each in checkpoint]
+    if missing := [str(file) for file, each in zip(checkpoint, kept, strict=True) if each is None]:
+        raise ChainError(f"{', '.join(missing)}: no such file")
+    return verify_ledger(_warehouse(), public_key, [each for each in kept if each])
+
+
+def _warehouse() -> Warehouse:
+    """Return the warehouse.
+
+    Raises:
+        ChainError: There is none yet.
+    """
+    warehouse = warehouse_of(MillpondSettings())
+    if not warehouse.exists():
+        raise ChainError(NOTHING_READ)
+    return warehouse
+
+
+@app.command
+@with_json
+def export(
+    folder: Path, *, since: date | None = None, until: date | None = None, parquet: bool = False, values: bool = False
+) -> int:
+    """Export the ledger of some days for an auditor.
+
+    Args:
+        folder: A new folder. `millpond ledger verify FOLDER` checks it on any machine.
+        since: First day; the first one when omitted.
+        until: Last day; the last one when omitted.
+        parquet: Write Parquet instead of CSV.
+        values: Include personal values: what was sent, reasons, notes. Without them their hashes stand for them.
+    """
+    from assets.delivery.chain.export import Export, export_ledger  # late: it opens the warehouse
+
+    wanted = Export(since or date.min, until or date.max, "parquet" if parquet else "csv", has_values=values)
+    try:
+        warehouse = _warehouse()
+        with warehouse.writer(transaction=False, tuned=True) as con:
+            made = export_ledger(con, wanted, folder, datetime.now(UTC).replace(tzinfo=None))
+    except (ChainError, WarehouseError) as error:
+        print_problems([str(error)])
+        return USAGE if isinstance(error, ChainError) else FAILED
+    note(ledger_export=made)
+    for name, facts in made["files"].items():
+        print_line(f"{name}.{made['file_format']}: {counted(facts['rows'], 'rows')}")
+    keys = ", ".join(made["public_keys"]) or "none, so whoever can write the warehouse can make such an export"
+    print_wrapped(f"public keys: {keys}")
+    print_wrapped(f"exported to {folder}; `millpond ledger verify {folder}` checks it on any machine", "green")
+    return CLEAN
+
+
+def document(found: Findings) -> dict[str, Any]:
+    """Return the findings as JSON."""
+    return {**asdict(found), "is_whole": found.is_whole}
+
+
+def _print(found: Findings) -> None:
+    if not found.checkpoints and found.is_whole:
+        print_wrapped(found.notices[-1] if found.notices else "")
+        return
+    covered = f"{counted(found.entries, 'entries')} in {counted(found.checkpoints, 'checkpoints')}{_days(found)}"
+    if found.is_whole:
+        print_wrapped(f"✓ the ledger is whole: {covered}", "green")
+    else:
+        print_wrapped(f"✗ the ledger is broken: {counted(found.count, 'findings')}; {covered}", "red")
+    for each in found.problems:
+        print_wrapped(f"{each.what}: {each.text}", indent=4)
+    if found.count > len(found.problems):
+        print_wrapped(f"… and {found.count - len(found.problems):,} more", indent=4)
+    for line in _facts(found):
+        print_wrapped(line, indent=4)
+
+
+def _days(found: Findings) -> str:
+    if not found.days:
+        return ""
+    first, last = found.days[0].day, found.days[-1].day
+    return f", {first}" if first == last else f", {first} to {last}"
+
+
+def _facts(found: Findings) -> list[str]:
+    rows = ", ".join(counted(count, NAMES[kind]) for kind, count in found.rows.items())
+    keys = ", ".join(f"{key[:SHOWN]}…" for key in found.public_keys if key)
+    sealed = ((found.last or {}).get("statement") or "").partition('"sealed_at": "')[2].partition('"')[0]
+    since = f" since the last checkpoint, of {sealed} UTC" if sealed else ""
+    lines = [
+        f"as signed: {rows}" if rows else "",
+        f"deleted by retention: {counted(found.pruned, 'rows')}" if found.pruned else "",
+        f"personal values erased or renamed: {counted(found.erased, 'rows')}" if found.erased else "",
+        f"signed with {keys}" if keys else "",
+        *found.notices,
+        f"not covered: {counted(found.unsealed, 'rows')}{since}; the next run seals what is new"
+        if found.unsealed
+        else "",
+    ]
+    return [each for each in lines if each]

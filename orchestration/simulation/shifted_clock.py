@@ -1,0 +1,24 @@
+"""A machine's clock that someone sets, while the services keep the right time."""
+
+from datetime import datetime, timedelta
+
+from resources.clock import Clock, Reading, steady
+
+
+class ShiftedClock:
+    """Another clock's time, ahead by `offset`."""
+
+    def __init__(self, clock: Clock, offset: timedelta = timedelta()) -> None:
+        self._clock, self.offset = clock, offset
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return self._clock.now() + self.offset
+
+    def steady(self) -> Reading:
+        """Return what no setting changes."""
+        return steady(self._clock)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self._clock.sleep(seconds)

@@ -1,0 +1,107 @@
+"""Watch the targets around each run: every change must be explained by the ledger, and none may touch others' records.
+
+before = watch.begin()  ->  the run  ->  watch.end(before)  ->  verdicts: once, scope, explained, decisions, quota
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestration.simulation import ledger
+from orchestration.simulation.calls import Calls
+from orchestration.simulation.ledger import Attempt
+from orchestration.simulation.targets import TargetRecord, Targets, place_of
+from orchestration.simulation.truth import Truth
+from orchestration.simulation.verdicts import Verdicts
+from orchestration.simulation.world import World
+
+Records = Mapping[str, TargetRecord]
+
+
+@dataclass(frozen=True)
+class Before:
+    """The targets, the ledger and the calls before a run."""
+
+    records: Records
+    position: int
+    calls: Calls
+
+
+class Watch:
+    """Comparisons of the targets before and after each run."""
+
+    def __init__(self, world: World, targets: Targets, truth: Truth, verdicts: Verdicts) -> None:
+        self._world, self._targets, self._truth, self._verdicts = world, targets, truth, verdicts
+
+    def begin(self) -> Before:
+        """Return what a run finds."""
+        return Before(self._targets.all(), ledger.last_position(self._world.warehouse), Calls.so_far(self._world))
+
+    def end(self, before: Before, when: str, *, quotas_end: bool) -> list[Attempt]:
+        """Compare; return the rows of attempts that the run added.
+
+        Args:
+            before: The result of `begin`.
+            when: The day and run, for the text of a violation.
+            quotas_end: A quota was about to end.
+        """
+        after, attempts = self._targets.all(), ledger.attempts_since(self._world.warehouse, before.position)
+        self._check_once(after, when)
+        self._check_changes(before.records, after, attempts, when)
+        self._check_decisions(when)
+        self._check_quota(Calls.so_far(self._world) - before.calls, when, quotas_end=quotas_end)
+        return attempts
+
+    def _check_once(self, records: Records, when: str) -> None:
+        keys = Counter((each.uid.rpartition(" ")[0], each.key) for each in records.values() if each.key)
+        twice = sorted(key for key, count in keys.items() if count > 1)
+        for place, key in twice:
+            self._verdicts.broken("once", f"{when}: {place} has the key {key} twice")
+        self._verdicts.hold("once", len(keys) - len(twice))
+
+    def _check_changes(self, before: Records, after: Records, attempts: list[Attempt], when: str) -> None:
+        changed = [uid for uid, each in after.items() if uid not in before or before[uid].raw != each.raw]
+        explained, unfinished = self._explanations(attempts)
+        for uid in sorted(changed):
+            place = uid.rpartition(" ")[0]
+            is_new, key = uid not in before, after[uid].key
+            if uid in explained or (place, key) in unfinished:
+                self._verdicts.hold("explained", created=int(is_new), changed=int(not is_new))
+            elif is_new and key is None and (place, None) in unfinished:
+                self._verdicts.hold("explained", created_without_a_key=1)
+            else:
+                kind = "created" if is_new else "changed"
+                self._verdicts.broken("explained", f"{when}: no attempt in the ledger has {kind} {uid}")
+        others = {uid for uid, each in before.items() if not each.key} - explained
+        touched = sorted(uid for uid in others if after.get(uid) is None or after[uid].raw != before[uid].raw)
+        gone = sorted(uid for uid in before if uid not in after and uid not in others)
+        for uid in touched:
+            self._verdicts.broken("scope", f"{when}: {uid}, which is not ours, was changed")
+        for uid in gone:
+            self._verdicts.broken("scope", f"{when}: {uid} was deleted")
+        self._verdicts.hold("scope", len(others) - len(touched))
+
+    def _explanations(self, attempts: list[Attempt]) -> tuple[set[str], set[tuple[str, str | None]]]:
+        """Return the uids that attempts name, and place and key of the records that creates may have made."""
+        workflows = {each.name: each for each in self._world.workflows}
+        explained = {f"{place_of(workflows[each.workflow])} {each.target_id}" for each in attempts if each.target_id}
+        answered = {each.record for each in attempts if each.target_id}
+        unfinished = set[tuple[str, str | None]]()
+        for each in attempts:
+            if each.action == "create" and each.record not in answered:
+                place, versions = place_of(workflows[each.workflow]), self._truth.versions.get(each.record, [])
+                unfinished |= {(place, None), *((place, version.key) for version in versions)}
+        return explained, unfinished
+
+    def _check_decisions(self, when: str) -> None:
+        decisions = Counter(row[:3] for row in ledger.open_decisions(self._world.warehouse))
+        several = sorted(key for key, count in decisions.items() if count > 1)
+        for key in several:
+            self._verdicts.broken("decisions", f"{when}: {' '.join(key)} has several open decisions")
+        self._verdicts.hold("decisions", len(decisions) - len(several))
+
+    def _check_quota(self, calls: Calls, when: str, *, quotas_end: bool) -> None:
+        allowed = len(self._world.workflows) * 2 if quotas_end else 0
+        if calls.refused > allowed:
+            self._verdicts.broken("quota", f"{when}: {calls.refused} calls were refused, {allowed} are expected")
+        self._verdicts.hold("quota", calls.made, refused_as_a_quota_ended=calls.refused)

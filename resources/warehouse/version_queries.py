@@ -1,0 +1,117 @@
+"""The versions of NetSuite's, the desired and the targets' records as one query, for the view `record_versions`.
+
+hist_netsuite__<source>, hist_mart__<workflow>, hist_target__<workflow>  ->  versions_query()
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import duckdb
+
+from resources.warehouse.tables import columns_of, literal, quoted, tables_of
+from sql import statement
+
+NETSUITE, MART, TARGET = "hist_netsuite__", "hist_mart__", "hist_target__"
+COLUMNS = (
+    "side", "workflow", "source", "source_id", "target_id", "valid_from", "valid_to", "is_current", "from_position",
+    "to_position", "fields", "saved_at", "cause", "attempt_id", "sent", "is_after_restore", "unseen_position", "run_id",
+)  # fmt: skip
+TYPES = {
+    **dict.fromkeys(("valid_from", "valid_to"), "timestamp"),
+    **dict.fromkeys(("is_current", "is_after_restore"), "boolean"),
+    **dict.fromkeys(("from_position", "to_position", "unseen_position"), "bigint"),
+    "fields": "map(varchar, varchar)",
+}
+_PERIOD = ("valid_from", "valid_to", "is_current")
+_OWN = (
+    *_PERIOD, "from_position", "to_position", "version_hash", "version_run", "version_cause", "version_attempt",
+    "version_sent", "is_after_restore", "unseen_at", "unseen_position",
+)  # fmt: skip
+# columns of mart and target state that are no fields of the target, by the name under which they are among the fields
+_MART_FIELDS = {
+    "disposition": "(disposition)", "reason": "(reason)", "parent_source_id": "(parent)", "level": "(level)",
+}  # fmt: skip
+_MART_OTHERS = ("source", "source_id", "reason_code", "parent_source", "source_hash", "payload_hash")
+_TARGET_FIELDS = {"external_id": "(key)", "is_active": "(active)", "parent_id": "(parent)"}
+_TARGET_OTHERS = ("target_id", "updated_at")
+
+
+def own_columns(name: str) -> frozenset[str]:
+    """Return the columns of a table of versions that are no fields of the target."""
+    if name.startswith(MART):
+        return frozenset((*_OWN, *_MART_FIELDS, *_MART_OTHERS))
+    return frozenset((*_OWN, *_TARGET_FIELDS, *_TARGET_OTHERS))
+
+
+def tables_of_record(workflow: str, source: str) -> tuple[str, str, str]:
+    """Return the tables that can have versions of a record of one workflow."""
+    return f"{NETSUITE}{source}", f"{MART}{workflow}", f"{TARGET}{workflow}"
+
+
+def versions_query(con: duckdb.DuckDBPyConnection, among: Collection[str] | None = None) -> str:
+    """Return the query of all versions, or of those of some tables: COLUMNS."""
+    nothing = ", ".join(f"cast(null as {TYPES.get(each, 'varchar')}) as {each}" for each in COLUMNS)
+    return " union all ".join(
+        [f"(select {nothing} where false)", *_queries(con, sorted(tables_of(con) & set(among or tables_of(con))))]
+    )
+
+
+def _queries(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> Iterable[str]:
+    """Yield one query per table of versions."""
+    for name in names:
+        if name.startswith(NETSUITE):
+            yield _netsuite(con, name)
+        elif name.startswith(MART):
+            yield _mart(con, name)
+        elif name.startswith(TARGET):
+            yield _target(con, name)
+
+
+def _netsuite(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    columns, source = list(columns_of(con, name)), name.removeprefix(NETSUITE)
+    key = statement("history", name).key[0]
+    fields = {each: each for each in columns if each not in {key, "modified_at", *_PERIOD}}
+    saved = "cast(modified_at as varchar)" if "modified_at" in columns else "cast(null as varchar)"
+    return _query(name, {
+        "side": "'netsuite'", "source": literal(source), "source_id": f"cast({quoted(key)} as varchar)",
+        "fields": _map(fields), "saved_at": saved, **{each: each for each in _PERIOD},
+    })  # fmt: skip
+
+
+def _mart(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    fields = _fields(con, name, _MART_FIELDS, _MART_OTHERS)
+    return _query(name, {
+        "side": "'desired'", "workflow": literal(name.removeprefix(MART)), "source": "source", "source_id": "source_id",
+        "fields": _map(fields), "cause": "version_cause", "run_id": "version_run",
+        **{each: each for each in (*_PERIOD, "from_position", "to_position")},
+    })  # fmt: skip
+
+
+def _target(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    fields = _fields(con, name, _TARGET_FIELDS, _TARGET_OTHERS)
+    own = (*_PERIOD, "from_position", "to_position", "is_after_restore", "unseen_position")
+    return _query(name, {
+        "side": "'target'", "workflow": literal(name.removeprefix(TARGET)), "target_id": "target_id",
+        "fields": _map(fields), "saved_at": "cast(updated_at as varchar)", "attempt_id": "version_attempt",
+        "sent": "version_sent", "run_id": "version_run", **{each: each for each in own},
+    })  # fmt: skip
+
+
+def _fields(
+    con: duckdb.DuckDBPyConnection, name: str, renamed: Mapping[str, str], others: Iterable[str]
+) -> dict[str, str]:
+    """Return the columns that hold values, each with the name that it has among the fields."""
+    return {each: renamed.get(each, each) for each in columns_of(con, name) if each not in {*_OWN, *others}}
+
+
+def _map(fields: Mapping[str, str]) -> str:
+    names = ", ".join(literal(name) for name in fields.values())
+    values = ", ".join(f"cast({quoted(column)} as varchar)" for column in fields)
+    return f"map([{names}]::varchar[], [{values}]::varchar[])"
+
+
+def _query(name: str, values: Mapping[str, str]) -> str:
+    columns = ", ".join(
+        f"{values[each]} as {each}" if each in values else f"cast(null as {TYPES.get(each, 'varchar')}) as {each}"
+        for each in COLUMNS
+    )
+    return f"(select {columns} from {quoted(name)})"

@@ -1,0 +1,300 @@
+"""Time travel over whole runs: what each side was at each run's time, and who or what changed it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from assets.delivery.audit.find import Record
+from assets.delivery.audit.record_versions import define_versions, field_changes, values_as_of
+from assets.delivery.imports.manual_links import ManualLink, save_manual_link
+from assets.delivery.mart.build import make_mart
+from assets.delivery.mart.current_state import read_target_state
+from assets.delivery.plan.planner import make_plan
+from assets.delivery.realtime.sync_records import sync_records
+from assets.delivery.schemas import KEY
+from assets.precoro.target import OptionTarget
+from resources.errors import IntegrationError
+from resources.precoro.connect import open_precoro
+from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.tables import columns_of, read_frame
+from resources.warehouse.warehouse import Warehouse
+from tests.assets.delivery.builders import customer, one_source, option_tree, suite_customers
+from tests.assets.delivery.jumping_clock import JumpingClock
+from tests.assets.delivery.restored import back_up, read_netsuite, restore
+from tests.assets.delivery.run_workflow import WorkflowRunner
+
+ONE = Record("customers", "1", "C1", "Company 1")
+
+
+def night(runner: WorkflowRunner, run_id: str) -> datetime:
+    """Make a whole run an hour later, and return when it ended."""
+    runner.clock.sleep(3600)
+    with runner.warehouse.kept_open():
+        make_mart(runner.warehouse, runner.workflow, clock=runner.clock, run_id=run_id)
+        read_target_state(runner.context(run_id))
+        make_plan(runner.context(run_id))
+        runner.send(run_id)
+    return runner.context(run_id).now
+
+
+@contextmanager
+def versions(runner: WorkflowRunner) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse with the macros."""
+    with runner.warehouse.writer(transaction=False) as con:
+        define_versions(con, "flow", "customers")
+        yield con
+
+
+def causes(runner: WorkflowRunner, field: str = "name") -> list[tuple[Any, ...]]:
+    """Return side, before, after and cause of each change of a field of customer 1."""
+    with versions(runner) as con:
+        rows = field_changes(con, "flow", ONE, of_field=field)
+    return [(row["side"], row["before"], row["after"], row["changed_by"]) for row in rows]
+
+
+def test_our_write_netsuites_change_and_an_edit_are_kept_apart(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Each change of a field has its cause and its time, on all three sides."""
+    precoro.spec = one_source()
+    first = night(precoro.stage(customer("1"), customer("2")), "first")
+    second = night(precoro.stage(customer("1", company_name="Second"), customer("2")), "second")
+    target_id = precoro.warehouse.read("select target_id from sync_links where source_id = '1'").item()
+    sandbox.precoro.edit_option(int(target_id), name="Edited")
+    third = night(precoro, "third")
+
+    assert causes(precoro) == [
+        ("desired", None, "Company 1", "first making"),
+        ("target", None, "Company 1", "our write"),
+        ("desired", "Company 1", "Second", "NetSuite"),
+        ("target", "Company 1", "Second", "our write"),
+        ("target", "Second", "Edited", "edit in the target"),
+        ("target", "Edited", "Second", "our write"),
+    ]
+    with versions(precoro) as con:
+        edit = field_changes(con, "flow", ONE, of_field="name")[4]
+        then = {at: row["target"] for at in (first, second, third) for row in values_as_of(con, "flow", ONE, at)
+                if row["field"] == "name"}  # fmt: skip
+        before = values_as_of(con, "flow", ONE, first - timedelta(days=1))
+    assert second - timedelta(hours=1) < edit["not_before"] < second < edit["changed_at"] <= third
+    assert then == {first: "Company 1", second: "Second", third: "Second"}
+    assert before == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("jumps", [False, True], ids=["steady", "jumping"])
+def test_a_run_is_as_a_full_copy_of_it(precoro: WorkflowRunner, sandbox: Sandbox, *, seed: int, jumps: bool) -> None:
+    """Random edits in NetSuite and in the target, deletions and targeted runs: each moment can be made again."""
+    random, copies = Random(seed), list[tuple[datetime, dict[str, pl.DataFrame]]]()
+    clock = JumpingClock(precoro.clock)
+    precoro.clock, precoro.spec = clock, one_source()
+    staged = {str(number): customer(str(number)) for number in range(1, 5)}
+    for number in range(6):
+        edit_somewhere(random, precoro, sandbox, staged)
+        if jumps:
+            clock.offset += timedelta(hours=random.choice([0, -5, 7]))
+        if number % 3 == 2:
+            clock.sleep(600)
+            keys = pl.DataFrame({"source": ["customers"], "source_id": [random.choice(list(staged))]})
+            sync_records(precoro.context(f"real {number}"), keys.select(KEY))
+        else:
+            night(precoro, f"run {number}")
+        copies.append((precoro.context("now").now, copies_of(precoro)))
+
+    for place, (moment, tables) in enumerate(copies):
+        if all(later > moment for later, _ in copies[place + 1 :]):  # else that time was lived twice
+            for name, copy in tables.items():
+                assert state_at(precoro, name, moment).equals(copy), (place, name)
+    check_chains(precoro)
+
+
+def edit_somewhere(random: Random, runner: WorkflowRunner, sandbox: Sandbox, staged: dict[str, Any]) -> None:
+    """Change NetSuite's records and the target's."""
+    key = random.choice(list(staged))
+    staged[key] = customer(key, company_name=random.choice(["Acme", "Ångström", "a, b", None, f"Company {key}"]))
+    runner.stage(*staged.values())
+    options = [option for option in sandbox.precoro.options() if option["external_id"]]
+    if options and random.random() < 0.7:
+        sandbox.precoro.edit_option(
+            int(random.choice(options)["option_id"]), name=random.choice(["Edited", "Other", "X"])
+        )
+    if options and random.random() < 0.2:
+        sandbox.precoro.remove_option(int(random.choice(options)["option_id"]))
+
+
+def copies_of(runner: WorkflowRunner) -> dict[str, pl.DataFrame]:
+    """Return a full copy of mart and target state."""
+    copies = {name: read_frame_of(runner, f"from {name}_flow") for name in ("mart", "target")}
+    return {name: comparable(copy) for name, copy in copies.items()}
+
+
+def read_frame_of(runner: WorkflowRunner, query: str, values: list[Any] | None = None) -> pl.DataFrame:
+    """Return the result of a query."""
+    with runner.warehouse.writer(transaction=False) as con:
+        return read_frame(con, query, values)
+
+
+def comparable(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows in an order, without what opens no version on its own."""
+    kept = frame.drop("updated_at", "input_hash", "source_hash", "payload_hash", strict=False)
+    return kept.sort(kept.columns)
+
+
+def state_at(runner: WorkflowRunner, side: str, moment: datetime) -> pl.DataFrame:
+    """Return mart or target state at a moment, from the versions."""
+    with runner.warehouse.writer(transaction=False) as con:
+        columns = ", ".join(f'"{name}"' for name in columns_of(con, f"{side}_flow") if name != "input_hash")
+        return comparable(read_frame(con, (
+            f"select {columns} from hist_{side}__flow, (select max(position) as at_position from sync_readings"
+            " where read_at <= ?) where from_position <= at_position"
+            " and (to_position is null or to_position > at_position)"
+            + (" and (unseen_position is null or unseen_position > at_position)" if side == "target" else "")
+        ), [moment]))  # fmt: skip
+
+
+def check_chains(runner: WorkflowRunner) -> None:
+    """Check that no two versions of a record overlap, and none is inverted."""
+    for side, key in (("mart", "source_id"), ("target", "target_id")):
+        rows = read_frame_of(runner, f"from hist_{side}__flow order by {key}, from_position").to_dicts()
+        for one, other in pairwise(rows):
+            if one[key] == other[key]:
+                assert one["valid_from"] <= one["valid_to"] <= other["valid_from"]
+                assert one["from_position"] < one["to_position"] <= other["from_position"]
+
+
+def option_id(sandbox: Sandbox, key: str = "1") -> int:
+    """Return the id of the option with a key."""
+    return next(int(each["option_id"]) for each in sandbox.precoro.options() if each["external_id"] == key)
+
+
+def last_cause(runner: WorkflowRunner, field: str = "name") -> tuple[Any, ...]:
+    """Return the last change of a field of customer 1 in the target."""
+    return [each for each in causes(runner, field) if each[0] == "target"][-1]
+
+
+@pytest.mark.long
+def test_a_write_of_a_run_that_died_is_ours(precoro: WorkflowRunner, tmp_path: Path) -> None:
+    """Its process was killed after the target applied it: the next reading shows what was sent."""
+    precoro.spec = option_tree()
+    night(precoro.stage(customer("1")), "first")
+    precoro.stage(customer("1", company_name="Second"))
+    died = subprocess.run(
+        [sys.executable, "-m", "tests.assets.delivery.dying_run", str(tmp_path), "AFTER"], check=False
+    )
+    assert died.returncode == 9
+
+    night(precoro, "next")
+    assert last_cause(precoro) == ("target", "Company 1", "Second", "our write")
+
+
+@pytest.mark.long
+def test_an_edit_after_a_run_that_died_before_sending_is_an_edit(
+    precoro: WorkflowRunner, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Its intent is in the ledger, and what the reading shows is not what it would have sent."""
+    precoro.spec = option_tree()
+    night(precoro.stage(customer("1")), "first")
+    precoro.stage(customer("1", company_name="Second"))
+    died = subprocess.run(
+        [sys.executable, "-m", "tests.assets.delivery.dying_run", str(tmp_path), "BEFORE"], check=False
+    )
+    assert died.returncode == 9
+    sandbox.precoro.edit_option(option_id(sandbox), name="Edited")
+    night(precoro, "next")
+
+    changes = [each for each in causes(precoro) if each[0] == "target"]
+    assert changes[1:] == [
+        ("target", "Company 1", "Edited", "edit in the target"), ("target", "Edited", "Second", "our write"),
+    ]  # fmt: skip
+
+
+@pytest.mark.long
+def test_an_undone_and_an_adopted_record_are_our_writes(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """An undo is a delivery like any other; an adoption writes our key, and nothing else."""
+    precoro.spec = one_source(match=[{"field": "name"}])
+    sandbox.precoro.add_option("Company 1")
+    night(precoro.stage(customer("1")), "first")
+    assert last_cause(precoro, "(key)") == ("target", None, "1", "our write")
+    assert last_cause(precoro) == ("target", None, "Company 1", "first reading")
+    night(precoro.stage(customer("1", company_name="Second")), "second")
+    precoro.apply(precoro.undo("second").plan_id, "undo")
+    assert last_cause(precoro) == ("target", "Second", "Company 1", "our write")
+
+
+@pytest.mark.long
+def test_what_a_lost_ledger_may_have_sent_is_unclear(sandbox: Sandbox, tmp_path: Path) -> None:
+    """After a restore the ledger lacks what later runs sent: their values are not called edits."""
+    with open_precoro(sandbox=sandbox.folder) as client:
+        runner = WorkflowRunner(Warehouse(tmp_path / "warehouse"), OptionTarget(client, 5144), sandbox.clock)
+        runner.spec = one_source()
+        night(runner.stage(customer("1")), "first")
+        copy = back_up(runner)
+        night(runner.stage(customer("1", company_name="Second")), "second")
+        restore(runner, copy)
+        read_netsuite(runner)
+        night(runner, "third")
+        assert causes(runner)[-2:] == [
+            ("target", "Company 1", "Second", "unclear"), ("target", "Second", "Company 1", "our write"),
+        ]  # fmt: skip
+        sandbox.precoro.edit_option(option_id(sandbox), name="Edited")
+        night(runner, "fourth")
+        assert [each[3] for each in causes(runner) if each[2] == "Edited"] == ["edit in the target"]
+
+
+@pytest.mark.long
+def test_suiteprojects_has_the_same(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """One engine for both targets."""
+    suiteprojects.spec = suite_customers()
+    night(suiteprojects.stage(customer("1")), "first")
+    target_id = suiteprojects.warehouse.read("select target_id from sync_links where source_id = '1'").item()
+    sandbox.suiteprojects.modify("Customer", int(target_id), name="Edited")
+    night(suiteprojects, "second")
+    named = [each[1:] for each in causes(suiteprojects) if each[0] == "target"]
+    assert [each[2] for each in named] == ["our write", "edit in the target", "our write"]
+    assert named[1][1] == "Edited"
+
+
+@pytest.mark.long
+def test_a_relinked_record_does_not_show_the_changes_of_the_other(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The decisions of that time say which target record it was."""
+    precoro.spec = one_source()
+    night(precoro.stage(customer("1")), "first")
+    old = option_id(sandbox)
+    new = sandbox.precoro.add_option("Another", external_id=None)
+    sandbox.precoro.edit_option(old, external_id=None)
+    precoro.clock.sleep(3600)
+    precoro.plan("seen")
+    with precoro.warehouse.writer() as con:
+        save_manual_link(con, ManualLink("flow", "customers", "1", str(new), "ada", precoro.context("").now))
+    night(precoro, "second")
+    sandbox.precoro.edit_option(old, name="Not ours any more")
+    night(precoro, "third")
+    with versions(precoro) as con:
+        found = {(row["target_id"], row["after"]) for row in field_changes(con, "flow", ONE, of_field="name")}
+    assert (str(old), "Not ours any more") not in found
+    assert (str(old), "Company 1") in found
+    assert (str(new), "Company 1") in found
+
+
+@pytest.mark.long
+def test_a_reading_that_fails_ends_no_version(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The target does not answer: nothing is known to be gone, and nothing was read."""
+    precoro.spec = one_source()
+    night(precoro.stage(customer("1")), "first")
+    query = "select count(*), (select count(*) from hist_target__flow where is_current) from sync_readings"
+    before = precoro.warehouse.read(query).rows()
+    precoro.clock.sleep(3600)
+    sandbox.faults.plan("precoro", Fault(FaultKind.EMPTY, method="GET", pattern="options", times=10))
+    with pytest.raises(IntegrationError):
+        read_target_state(precoro.context("failed"))
+    assert precoro.warehouse.read(query).rows() == before

@@ -1,0 +1,196 @@
+"""`millpond shadow`: begin, report as text, JSON and a page, accept, end; and the steps of `go-live` that follow."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from assets.delivery.component.workflow_file import load_workflow
+from assets.delivery.ledger.shadows import Shadow, begin_shadow, confirm_off, last_shadow
+from assets.delivery.ledger.tables import ensure_ledger
+from orchestration.alerts import conditions
+from orchestration.authorization import current_user
+from orchestration.cli import go_live as command
+from orchestration.cli.shadow import facts
+from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.connections import open_connections
+from orchestration.web.console.parity import parities
+from orchestration.web.console.site import Account
+from resources.diagnostics import Finding
+from resources.warehouse.tables import replace_table
+from tests.assets.delivery.builders import actual, desired, mart, target_state
+from tests.orchestration.cli.test_main import run_command
+from tests.orchestration.conftest import Home
+
+CUSTOMERS, PROJECTS = "suiteprojects__customers", "suiteprojects__projects"
+NOW = datetime(2026, 11, 20, 6)  # noqa: DTZ001 - as the warehouse's times
+
+
+@pytest.fixture
+def compared(home: Home) -> Home:
+    """A workflow that was compared once: a row that differs, a difference without a cause, and a record not brought."""
+    version = load_workflow(ROOT / "orchestration" / "workflows" / CUSTOMERS / "defs.yaml").spec.version
+    with home.warehouse.writer() as con:
+        ensure_ledger(con)
+        begin_shadow(con, Shadow(CUSTOMERS, 0, "Oracle's connector", 3600.0, "ada", NOW))
+        replace_table(con, f"mart_{CUSTOMERS}", mart(desired("1", name="Ours <b>"), desired("2")))
+        replace_table(con, f"target_{CUSTOMERS}", target_state(actual("900", None, name="Theirs"), actual("901", "2")))
+        con.execute(
+            "insert into sync_shadow_nights by name select ? as workflow, 1 as period, 1 as night, ?::timestamp as"
+            " compared_at, 12 as records, 9 as alike, 2 as differing, 1 as missing, 0 as left_out, 3 as held,"
+            " 4 as only_there, 1 as unexplained, ?::timestamp as netsuite_at, ?::timestamp as target_at,"
+            " ? as workflow_version",
+            [CUSTOMERS, NOW, NOW, NOW, version],
+        )
+        for source_id, target_id, name, cause, kind in (
+            ("1", "900", "name", "unknown", "unknown"),
+            ("2", "901", "enable", "mapping_row", "other_column"),
+            ("3", None, "(not in the target)", "filter", "not_selected_there"),
+        ):
+            con.execute(
+                "insert into sync_shadow_differences by name select ? as workflow, 1 as period, 'customers' as source,"
+                " ? as source_id, ? as target_id, ? as field, ? as cause, ? as kind, 'the evidence' as evidence,"
+                " 1 as first_night, ?::timestamp as first_at, 1 as last_night, true as is_open",
+                [CUSTOMERS, source_id, target_id, name, cause, kind, NOW],
+            )
+    return home
+
+
+@pytest.mark.usefixtures("compared")
+def test_the_report_names_causes_evidence_and_examples(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As text, as JSON and as a page, whose values are escaped; code 1 as long as a difference has no cause."""
+    output = run_command(capsys, "shadow", "report", CUSTOMERS)
+    assert output.code == 1
+    assert output.lines[0] == (
+        f"✗ {CUSTOMERS}: 9 of 12 records alike; 1 differs by the row `enable`; 1 was never brought by the connector:"
+        " NetSuite id 3; 1 differs in `name` without a known cause: NetSuite id 1"
+    )
+    assert "    evidence: the evidence" in output.lines
+    assert "    customers 1, target 900: we Ours <b>, the target Theirs" in output.lines
+    assert (
+        "    not compared: 3 records held back by us, 4 records of the target without a NetSuite record" in output.lines
+    )
+
+    page = tmp_path / "parity.html"
+    found = run_command(capsys, "shadow", "report", CUSTOMERS, "--json", "--html", str(page))
+    (document,) = json.loads("\n".join(found.lines))["parity"]
+
+    assert (document["is_explained"], document["night"]["alike"], len(document["groups"])) == (False, 9, 3)
+    assert "Ours &lt;b&gt;" in page.read_text()
+    assert page.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.usefixtures("compared")
+def test_values_are_left_out_where_personal_data_is_hidden(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids, fields and causes stay."""
+    monkeypatch.setenv("MILLPOND_PERSONAL_DATA", "mask")
+    text = "\n".join(run_command(capsys, "shadow", "report").lines)
+    assert "Theirs" not in text
+    assert "1 differs in `name` without a known cause: NetSuite id 1" in text
+
+
+def test_a_shadow_begins_and_ends_with_a_name(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ledger has who and when; a command that cannot be followed says why."""
+    assert run_command(capsys, "shadow", "report").code == 2
+    assert run_command(capsys, "shadow", "stop", CUSTOMERS).code == 2
+    assert run_command(capsys, "shadow", "start", "custmers").code == 2
+    assert run_command(capsys, "shadow", "start", CUSTOMERS, "--interval-h", "0").code == 2
+    begun = run_command(
+        capsys, "shadow", "start", CUSTOMERS, PROJECTS, "--beside", "Oracle's connector", "--interval-h", "4"
+    )
+    assert begun.code == 0
+    assert len([line for line in begun.lines if "nothing is sent since" in line]) == 2
+    assert run_command(capsys, "shadow", "start", CUSTOMERS).code == 2
+    not_yet = run_command(capsys, "shadow", "report", CUSTOMERS)
+    assert not_yet.code == 1
+    assert "not compared yet" in not_yet.lines[0]
+    assert run_command(capsys, "shadow", "stop", CUSTOMERS, "--reason", "cut over").code == 0
+    with home.warehouse.writer(transaction=False) as con:
+        ended, going_on = last_shadow(con, CUSTOMERS), last_shadow(con, PROJECTS)
+    assert ended is not None
+    assert going_on is not None
+    assert (ended.declared_s, ended.started_by, ended.stopped_by, ended.note) == (
+        4 * 3600,
+        current_user(),
+        current_user(),
+        "cut over",
+    )
+    assert going_on.is_active
+
+
+def finding(home: Home, check: command.Check) -> Finding:
+    """Return what a step of go-live finds about the customers."""
+    assert home.folder.exists()
+    with open_connections() as connections:
+        (found,) = check(connections, [connections.workflow(CUSTOMERS)])
+    return found
+
+
+def test_go_live_wants_every_difference_explained_or_accepted(
+    compared: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By field or id, with a reason and a name."""
+    before = finding(compared, command._parity)
+    assert not before.passed
+    assert "1 difference without a cause, in name" in before.found
+    assert run_command(capsys, "shadow", "accept", CUSTOMERS, "name").code == 2  # no reason
+    assert run_command(capsys, "shadow", "accept", CUSTOMERS, "enable", "--reason", "no").code == 2  # it has a cause
+    assert run_command(capsys, "shadow", "accept", CUSTOMERS, "name", "--reason", "typed in 2019").code == 0
+    assert finding(compared, command._parity).passed
+    report = run_command(capsys, "shadow", "report", CUSTOMERS)
+    assert report.code == 0
+    assert any(f"(accepted by {current_user()})" in line for line in report.lines)
+
+
+def test_a_comparison_by_another_file_explains_nothing(compared: Home) -> None:
+    """A mapping row that was changed since must be compared again."""
+    with compared.warehouse.writer() as con:
+        con.execute("update sync_shadow_nights set workflow_version = 'earlier'")
+    assert "another version" in finding(compared, command._parity).found
+
+
+def test_go_live_wants_the_other_connector_off(compared: Home) -> None:
+    """A person confirms it; then the shadow ends."""
+    assert "no one confirmed that Oracle's connector is off" in finding(compared, command._incumbent).found
+    with compared.warehouse.writer() as con:
+        shadow = last_shadow(con, CUSTOMERS)
+        assert shadow is not None
+        confirm_off(con, shadow, "ada", NOW)
+    assert "shadow mode goes on" in finding(compared, command._incumbent).found
+    with compared.warehouse.writer() as con:
+        con.execute("update sync_shadow_periods set stopped_at = started_at, stopped_by = 'ada'")
+    assert finding(compared, command._incumbent).passed
+
+
+def test_without_a_shadow_nothing_is_asked_for(home: Home) -> None:
+    """An account without another connector goes live as before."""
+    with home.warehouse.writer() as con:
+        ensure_ledger(con)
+    assert finding(home, command._parity).passed
+    with open_connections() as connections:
+        assert list(command._incumbent(connections, [connections.workflow(CUSTOMERS)])) == []
+
+
+def test_a_shadowed_workflow_is_not_late(compared: Home) -> None:
+    """It delivers nothing, as a person decided; afterwards it may be late again."""
+    with compared.warehouse.writer() as con:
+        con.execute(
+            "insert into sync_runs (run_id, workflow, state, plan_id, started_at, finished_at, position)"
+            " values ('r', ?, 'finished', 'p', '2026-11-01', '2026-11-01', 1)",
+            [CUSTOMERS],
+        )
+        shadowed = list(conditions._stale(con, {CUSTOMERS: 24.0}, NOW))
+        con.execute("update sync_shadow_periods set stopped_at = started_at")
+        assert (shadowed, len(list(conditions._stale(con, {CUSTOMERS: 24.0}, NOW)))) == ([], 1)
+
+
+def test_the_console_shows_the_same(compared: Home) -> None:
+    """The newest comparison of each workflow."""
+    account = Account.of(MillpondSettings())
+    compared.warehouse.publish()
+    (shown,), _ = parities(account)
+    assert shown.shadow.workflow == CUSTOMERS
+    assert facts(shown)[0].startswith("beside Oracle's connector since 2026-11-20 06:00 UTC by ada")

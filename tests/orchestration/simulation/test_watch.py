@@ -1,0 +1,129 @@
+"""Each invariant can fail: what no run of ours does is done to the stand-ins between `begin` and `end`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestration.simulation.simulation import Simulation
+from orchestration.simulation.targets import place_of
+from tests.orchestration.simulation.installation import PRECORO, SUITEPROJECTS, prepared
+
+
+def broken(simulation: Simulation) -> dict[str, int]:
+    """Return the invariants that failed, with their counts."""
+    return {each.name: each.broken for each in simulation.verdicts.all() if each.broken}
+
+
+def after(simulation: Simulation, act: Callable[[], object]) -> dict[str, int]:
+    """Watch an action as if it were a run, and return the invariants that it broke."""
+    before = simulation.watch.begin()
+    act()
+    simulation.watch.end(before, "day 1", quotas_end=False)
+    return broken(simulation)
+
+
+@pytest.fixture
+def precoro(tmp_path: Path) -> Simulation:
+    """Options of the stand-in's own, and one with our key."""
+    made = prepared(tmp_path, PRECORO)
+    made.world.sandbox.precoro.add_option("ours", external_id="1001")
+    return made
+
+
+def test_a_run_that_changes_nothing_breaks_nothing(precoro: Simulation) -> None:
+    """The counts of what was looked at are the evidence."""
+    assert not after(precoro, lambda: None)
+    assert precoro.verdicts.of("once").checked == 1
+    assert precoro.verdicts.of("scope").checked == 3
+
+
+def test_a_change_that_the_ledger_does_not_explain_is_a_violation(precoro: Simulation) -> None:
+    """A write that no attempt names may as well be one that went wrong."""
+    (ours,) = [each for each in precoro.world.sandbox.precoro.options() if each["external_id"]]
+
+    found = after(precoro, lambda: precoro.world.sandbox.precoro.edit_option(ours["option_id"], name="changed"))
+
+    assert found == {"explained": 1}
+
+
+def test_a_record_that_the_ledger_does_not_explain_is_a_violation(precoro: Simulation) -> None:
+    """It may be a second create."""
+    assert after(precoro, lambda: precoro.world.sandbox.precoro.add_option("new", external_id="7")) == {"explained": 1}
+
+
+def test_a_second_record_of_one_key_is_a_violation(precoro: Simulation) -> None:
+    """Purchases would be split between the two."""
+    found = after(precoro, lambda: precoro.world.sandbox.precoro.add_option("twice", external_id="1001"))
+
+    assert found == {"once": 1, "explained": 1}
+
+
+def test_a_change_of_another_persons_record_is_a_violation(precoro: Simulation) -> None:
+    """Options that people made in Precoro are none of ours."""
+    (other, *_) = [each for each in precoro.world.sandbox.precoro.options() if not each["external_id"]]
+
+    found = after(precoro, lambda: precoro.world.sandbox.precoro.edit_option(other["option_id"], name="taken"))
+
+    assert found == {"scope": 1, "explained": 1}
+
+
+def test_a_deletion_is_a_violation(precoro: Simulation) -> None:
+    """Nothing is ever deleted in a target, also what is ours."""
+    (ours,) = [each for each in precoro.world.sandbox.precoro.options() if each["external_id"]]
+
+    assert after(precoro, lambda: precoro.world.sandbox.precoro.remove_option(ours["option_id"])) == {"scope": 1}
+
+
+def test_a_change_in_the_other_target_is_seen_as_well(tmp_path: Path) -> None:
+    """Customers of SuiteProjects Pro are watched like options."""
+    simulation = prepared(tmp_path, SUITEPROJECTS)
+    system = simulation.world.sandbox.suiteprojects
+
+    found = after(simulation, lambda: system.add("Customer", name="new", externalid="7"))
+
+    assert found == {"explained": 1}
+
+
+def test_a_record_without_our_key_needs_a_create_without_an_answer(precoro: Simulation) -> None:
+    """A create that was answered cannot be the reason for another record."""
+    assert after(precoro, lambda: precoro.world.sandbox.precoro.add_option("unknown")) == {"explained": 1}
+
+
+def test_calls_that_are_refused_are_a_violation_unless_a_quota_ended(precoro: Simulation) -> None:
+    """One call finds that a quota is used up; the run does not go on asking."""
+    before = precoro.watch.begin()
+    with precoro.world.sandbox.precoro.store.write() as con:
+        con.executemany(
+            "insert into calls (company_id, at, method, path, url, body, status, limited)"
+            " values (1, 0, 'GET', '/', '/', '', 429, ?)",
+            [(1,), (1,), (1,)],
+        )
+    precoro.watch.end(before, "day 1", quotas_end=True)
+
+    assert broken(precoro) == {"quota": 1}
+
+
+def test_a_move_changes_the_levels_below_it_as_well(precoro: Simulation) -> None:
+    """Precoro counts them itself; the records below were not written."""
+    system = precoro.world.sandbox.precoro
+    (ours,) = [each["option_id"] for each in system.options() if each["external_id"]]
+
+    assert not after(precoro, lambda: system.edit_option(ours, level=2))
+
+
+def test_nodes_of_two_hierarchies_may_have_one_key(tmp_path: Path) -> None:
+    """Each has its own levels; a department and a location may both be number 1."""
+    simulation = prepared(tmp_path, "suiteprojects__customer_department")
+    system, (workflow,) = simulation.world.sandbox.suiteprojects, simulation.world.workflows
+    own, other = (system.add("Hierarchy", name=name, type="customer") for name in ("Customer Department", "Other"))
+    for hierarchy in (own, other):
+        level = system.add("HierarchyNode", name="Level 1", hierarchyid=str(hierarchy), isalevel="1")
+        place = {"hierarchyid": str(hierarchy), "levelid": str(level), "parentid": "0"}
+        system.add("HierarchyNode", name="Sales", externalid="1", isanode="1", **place)
+
+    (record,) = simulation.targets.records(workflow).values()
+
+    assert record.kind == "HierarchyNode"
+    assert record.uid.startswith(place_of(workflow))
+    assert record.values["hierarchyid"] == str(own)
