@@ -56,13 +56,12 @@ def add_analytics(con: duckdb.DuckDBPyConnection) -> None:
 def _create(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Create each view and macro whose tables exist, and yield its name."""
     tables = tables_of(con)
-    for name in analytics_in_order():
-        definition = _definition(name)
+    for definition in map(_definition, analytics_in_order()):
         if tables.issuperset(definition.reads):
             with suppress(duckdb.BinderException):  # a table of an older version has other columns; skip this view only
                 con.execute(expanded(con, definition.text))
-                tables.add(name)
-                yield name
+                tables.add(definition.name)
+                yield definition.name
 
 
 def analytics_in_order() -> list[str]:
@@ -77,6 +76,8 @@ def _definition(name: str) -> Statement:
 
 def _version(con: duckdb.DuckDBPyConnection) -> str:
     """Return a fingerprint of the files, and of the tables, views and macros that are there."""
-    files = [(each, expanded(con, each.text)) for each in map(_definition, analytics_in_order())]
+    tables, every = tables_of(con), list(map(_definition, analytics_in_order()))
+    # what lacks a table is not created, and its parts cannot be expanded
+    files = [(each, expanded(con, each.text)) for each in every if tables.issuperset(each.reads)]
     present = con.execute(_PRESENT).fetchall()
     return hashlib.blake2b(repr((files, present)).encode(), digest_size=16).hexdigest()

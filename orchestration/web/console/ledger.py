@@ -20,6 +20,7 @@ from resources.warehouse.warehouse import Warehouse
 
 SHOWN_DAYS, SHOWN_DECISIONS = 14, 50
 OF_THE_LEDGER = ("verified", "pruned")  # events that no person decided
+NOT_CHECKED: Mapping[str, Any] = {"findings": 0, "first": "", "entries": 0, "hindered": ""}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _state(con: duckdb.DuckDBPyConnection, *, hides: bool) -> LedgerState:
         datetime.fromisoformat(str(sealed)) if sealed else None,
         _days(checkpoints),
         checks[0][0] if checks else None,
-        json.loads(checks[0][1]) if checks else {},
+        {**NOT_CHECKED, **(json.loads(checks[0][1]) if checks else {})},
         _decisions(con, hides=hides),
     )
 
