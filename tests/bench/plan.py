@@ -153,7 +153,14 @@ from {mart}
 
 
 def mart(folder: Path) -> str:
-    """Shape and hash the records."""
+    """Shape and hash all records."""
+    with Warehouse(folder).writer() as con:
+        con.execute(f"drop table if exists mart_{WORKFLOW}")
+    return mart_again(folder)
+
+
+def mart_again(folder: Path) -> str:
+    """Bring the mart up to date."""
     made = make_mart(Warehouse(folder), Workflow(WORKFLOW, spec()))
     return f"{made.transformed} of {made.records} records"
 
@@ -165,9 +172,10 @@ def plan(folder: Path) -> str:
     return f"{counts.get('update', 0)} changed, {counts.get('create', 0)} new, a reason for each of {planned.records}"
 
 
-PROGRAMS = {"mart": mart, "plan": plan}
+PROGRAMS = {"mart": mart, "again": mart_again, "plan": plan}
 TITLES = {
     "mart": "Millpond: shape and hash the mart",
+    "again": "Millpond: the same, nothing changed",
     "plan": "Millpond: read, decide with reasons, store",
     "pandas": "pandas: align and compare",
     "drt": "drt-core: compute_diff",
