@@ -14,14 +14,15 @@ from resources.warehouse.workflow_queries import expanded
 from sql import Statement, names, statement
 
 _VERSION = "analytics_version"  # macro that returns what the views were made from, and what was made
-# columns of the tables, and what the views and macros are
+# columns of tables and views, parameters of macros, and comments; DuckDB writes a view's text in another way once the
+# file was opened again
 _PRESENT = f"""
 select table_name, column_name, data_type from duckdb_columns()
 where database_name = current_database() and not internal
 union all
-select view_name, sql, comment from duckdb_views() where database_name = current_database() and not internal
+select view_name, 'comment', comment from duckdb_views() where database_name = current_database() and not internal
 union all
-select function_name, macro_definition, comment from duckdb_functions()
+select function_name, array_to_string(parameters, ', '), comment from duckdb_functions()
 where database_name = current_database() and not internal and function_name <> '{_VERSION}'
 order by all
 """

@@ -1,5 +1,6 @@
 """Views and macros are written when something that they depend on changed, and only then."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -12,12 +13,13 @@ from sql import names, statement
 
 
 @pytest.fixture
-def con(tmp_path: Path) -> duckdb.DuckDBPyConnection:
-    """A warehouse with the tables of the ledger, and their views."""
-    opened = duckdb.connect(tmp_path / "warehouse.duckdb")
-    ensure_table(opened, *(statement("ledger", name) for name in names("ledger")))
-    add_analytics(opened)
-    return opened
+def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse with the tables of the ledger and their views, opened again as by another run."""
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as first:
+        ensure_table(first, *(statement("ledger", name) for name in names("ledger")))
+        add_analytics(first)
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as opened:
+        yield opened
 
 
 def written(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
