@@ -67,7 +67,8 @@ _SENT: Mapping[str, Reason] = {
         NETSUITE, "Activate it in NetSuite, if it should be exported.",
     ),
     "parent_inactive": Reason(
-        "deactivate, unchanged", "the parent is inactive", "Its parent is deactivated, and it with it.", NETSUITE,
+        "deactivate, skipped, unchanged", "the parent is inactive", "Its parent is deactivated, and it with it.",
+        NETSUITE,
         "Activate the parent, or choose another one.",
     ),
     "undo": Reason(

@@ -13,8 +13,6 @@ from resources.warehouse.tables import Arrow, quoted
 
 HASH_VERSION = "2"  # of the fingerprints; with a new one every record differs once
 
-_NOTHING = ", ''"
-
 
 def _digest(text: str) -> str:
     return f"'{HASH_VERSION}:' || left(md5({text}), 16)"
@@ -26,11 +24,9 @@ _PAYLOAD = f"{_digest('payload_hash')} as payload_hash"
 def source_digest(columns: Iterable[str]) -> str:
     """Return the expression of `source_hash`: a fingerprint of these columns of a staging table.
 
-    Between the values is a control character, and another one stands for null; neither is in a text that people write.
-    With the lengths instead, which would suit any text, it takes five times as long.
+    Its text is a JSON array, so that no two lists of values have the same one, whatever characters they contain.
     """
-    values = "".join(f", coalesce(cast({quoted(name)} as varchar), chr(30))" for name in columns)
-    return _digest(f"concat_ws(chr(31){values or _NOTHING})")
+    return _digest(f"to_json([{', '.join(f'cast({quoted(name)} as varchar)' for name in columns)}])")
 
 
 def insert_hashed(con: duckdb.DuckDBPyConnection, table: str, transformed: pl.DataFrame) -> None:
