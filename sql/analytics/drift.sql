@@ -18,8 +18,9 @@ select
         when reason_code = 'drift_adopted' then 'adopted'
         when action in ('update', 'reactivate') then 'restored'
         when action = 'deactivate' then 'deactivated'
+        when action = 'unchanged' then 'left'
         else 'held back'
-    end as policy,  -- how it was handled: restored, reported, adopted, deactivated with the record, or held back with it
+    end as policy,  -- restored, reported, adopted, deactivated or held back with the record, or left: it is inactive
     regexp_extract(reason, 'edited in the target[^:;]*: ([^;]*)', 1) as fields,  -- the edited fields
     reason,  -- the reason of the decision, which may have other causes as well
     from_at as found_at,  -- time of the run that found it, UTC

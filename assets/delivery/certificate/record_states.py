@@ -11,11 +11,11 @@ from typing import Final
 
 import duckdb
 
-from assets.delivery.audit.reconcile import ACTIVE, DUPLICATE, EXCLUDED, MISSING, SIDES, differences
+from assets.delivery.audit.reconcile import ACTIVE, DUE, DUPLICATE, EXCLUDED, MISSING, SIDES, differences
 from assets.delivery.audit.verification import readings_of
 from assets.delivery.diff.compared_fields import unowned_fields
-from assets.delivery.ledger.links import shown_hash
-from assets.delivery.schemas import BLOCK, HOLD, PARENT, QUARANTINE, SKIP, UNCERTAIN
+from assets.delivery.ledger.links import confirmed_hash, shown_hash
+from assets.delivery.schemas import BLOCK, HOLD, PARENT, QUARANTINE, RETIRE, SKIP, UNCERTAIN
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.workflow import Workflow
@@ -26,6 +26,12 @@ RECORDS: Final = "_certificate_records"
 VERIFIED, LEFT_OUT, HELD, PENDING, WRONG, ABSENT = "verified", "left_out", "held", "pending", "wrong", "absent"
 INACTIVE = "(inactive)"
 NORMALIZED, NOT_MONITORED = "normalized_by_target", "not_monitored"
+LEFT_DIFFERENT: Final = (NORMALIZED, NOT_MONITORED)  # verified, though a value differs
+# reason codes of what a run skipped and a later one decides anew; of a record that the target was not asked for,
+# nothing is known
+PASSING: Final = ("not_asked", "not_changed_since", "stale_source", "stale_target", "conflict", "nothing_to_undo")
+NOT_ASKED = PASSING[0]
+NOT_DUE: Final = ("no_match", "parent_inactive")  # nothing is required of a record that was never in the target
 EDITED, UNDECIDED, SENT_SINCE, NOT_SHOWN = "edited_in_target", "not_decided", "sent_since_read", "not_as_sent"
 
 
@@ -68,15 +74,10 @@ def _edits(workflow: Workflow) -> Iterator[tuple[str, str]]:
     unowned, moving = unowned_fields(workflow.spec), date_dependent_fields(workflow.spec)
     for name in workflow.spec.target_fields:
         if name not in moving:
-            confirmed = f"json_extract_string(link.value_hashes, {literal(f'$.{_json_name(name)}')})"
             ours = f"mart.source not in ({', '.join(map(literal, unowned.get(name, [''])))})"
-            yield name, f"{ours} and {confirmed} <> {shown_hash(f'target_state.{quoted(name)}')}"
+            yield name, f"{ours} and {confirmed_hash(name)} <> {shown_hash(f'target_state.{quoted(name)}')}"
     below = "link.parent_target_id is not null and target_state.parent_id is not null"
     yield PARENT, f"{below} and link.parent_target_id not in ('{UNCERTAIN}', target_state.parent_id)"
-
-
-def _json_name(name: str) -> str:
-    return '"' + name.replace('"', '\\"') + '"'
 
 
 def _created(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> str:
@@ -110,6 +111,7 @@ case
     when kind = '{ABSENT}' then 'missing_without_note'
     when kind = '{PENDING}' and action is null then '{UNDECIDED}'
     when kind = '{PENDING}' and is_sent_since then '{SENT_SINCE}'
+    when kind = '{PENDING}' and action = 'skipped' then decided_reason
     when kind = '{PENDING}' then action
     when kind = '{VERIFIED}' and len(differs) > 0 and differs_freely then '{NOT_MONITORED}'
     when kind = '{VERIFIED}' and len(differs) > 0 then '{NORMALIZED}'
@@ -123,14 +125,17 @@ case
     when action is null then '{PENDING}'
     when is_absent and disposition = '{HOLD}' then '{ABSENT}'
     when list_contains(differs, '{DUPLICATE}') then '{WRONG}'
-    when action = 'skipped' and not is_linked then '{LEFT_OUT}'
-    when action = 'skipped' or disposition in ('{SKIP}', '{QUARANTINE}', '{BLOCK}', '{HOLD}') then '{HELD}'
+    when action = 'skipped' and not is_linked and (disposition in ('{SKIP}', '{RETIRE}', '{HOLD}')
+        or decided_reason in {NOT_DUE!r}) then '{LEFT_OUT}'
+    when disposition in ('{SKIP}', '{QUARANTINE}', '{BLOCK}', '{HOLD}') then '{HELD}'
+    when action = 'skipped' and decided_reason = '{NOT_ASKED}' then '{PENDING}'
+    when action = 'skipped' and decided_reason not in {PASSING!r} and len(differs) > 0 then '{HELD}'
     when len(differs) > 0 and (is_undone or decided_reason in {EXCLUDED!r}) then '{HELD}'
     when len(differs) > 0 and is_linked and (is_target_missing or is_edited or is_switched_off) then '{WRONG}'
     when action in ('quarantined', 'blocked', 'ambiguous') then '{HELD}'
     when len(differs) = 0 then '{VERIFIED}'
     when differs_freely then '{VERIFIED}'
-    when is_pending then '{PENDING}'
+    when is_pending or action = 'skipped' then '{PENDING}'
     when action in ('failed', 'deferred') then '{PENDING}'
     when is_as_confirmed and is_placed and (action = 'unchanged' or plan_state in ('sent', 'partial')) then '{VERIFIED}'
     when plan_state is distinct from 'sent' and action <> 'unchanged' then '{PENDING}'
@@ -161,9 +166,9 @@ compared as (
         link.payload_hash is not distinct from mart.payload_hash as is_as_confirmed,
         planned.payload_hash is distinct from mart.payload_hash
             or (mart.disposition in ('retire', 'hold') and planned.reason_code is distinct from mart.reason_code)
-            or (mart.disposition = 'deliver' and planned.action = 'deactivate') as is_pending,
+            or ({DUE} = 'deliver' and planned.action = 'deactivate') as is_pending,
         case
-            when mart.disposition in ('retire', 'hold') then if(target_state.is_active, ['{ACTIVE}'], [])
+            when {DUE} in ('retire', 'hold') then if(target_state.is_active, ['{ACTIVE}'], [])
             when mart.disposition = 'deliver' then {{differences}}
             else []
         end as differs,
@@ -192,6 +197,7 @@ judged as (
 known as (select *, {_KIND} as kind from judged)
 select
     source, source_id, kind, {_REASONS} as reason, created_before,
-    kind in ('{PENDING}', '{ABSENT}') and not is_sent_since and (is_linked or is_target_missing) as keeps_time
+    kind in ('{PENDING}', '{ABSENT}') and not is_sent_since and decided_reason is distinct from '{NOT_ASKED}'
+        and (is_linked or is_target_missing) as keeps_time
 from known
 """

@@ -26,7 +26,8 @@ def compare(
 ) -> pl.DataFrame:  # fmt: skip
     """Compare every matched record with its target record.
 
-    Most records are equal: only those that differ somewhere are joined with all their fields.
+    Most records are equal: only those that differ somewhere are joined with all their fields, and those of ours that
+    are not delivered, which may have been edited.
 
     Returns:
         The records with changes (list of field, before, after), payload (JSON), unmonitored (list of fields that
@@ -92,8 +93,10 @@ def _differing(
     matched: pl.DataFrame, records: Records, desired: Mapping[str, pl.Expr], live: pl.Expr, exists: pl.Expr
 ) -> pl.Series:
     """Return for each record whether it is new, moved, or differs in a field; one field is in memory at a time."""
-    new_or_moved = live & (pl.col("_moved") | ~OURS.fill_null(value=False))
-    differing = matched.select(new_or_moved.fill_null(value=False)).to_series()
+    ours = OURS.fill_null(value=False)
+    new_or_moved = live & (pl.col("_moved") | ~ours)
+    undelivered = (pl.col("disposition") != DELIVER) & pl.col("target_id").is_not_null() & ours
+    differing = matched.select((new_or_moved | undelivered).fill_null(value=False)).to_series()
     slim = matched.select("source", "disposition", "target_id", "_mart", "_target_state")
     for name, value in desired.items():
         pair = records.fields_of(slim, [name])

@@ -4,16 +4,17 @@ compared records, fingerprints of the last confirmed values  ->  with_edited()  
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from assets.delivery.diff.compared_fields import unowned_fields
-from assets.delivery.ledger.links import value_hash
-from assets.delivery.schemas import OURS, PARENT, RETIRE, UNCERTAIN, TargetShape
+from assets.delivery.ledger.links import confirmed_hash, shown_hash, value_hash
+from assets.delivery.schemas import DELIVER, OURS, PARENT, RETIRE, UNCERTAIN, TargetShape
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.workflow_spec import WorkflowSpec
+from resources.warehouse.tables import literal, quoted
 
 EDITED = "edited in the target: "
 # a warehouse that was restored does not know what runs sent after its backup
@@ -23,19 +24,16 @@ EDITED_OR_SENT = "edited in the target, or sent by a run after the backup that w
 def with_edited(rows: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> pl.DataFrame:
     """Add edited: the fields that differ from NetSuite by an edit in the target, or null.
 
-    What else happens to the record does not matter: NetSuite may have changed other fields, or the same ones.
+    What else happens to the record does not matter: NetSuite may have changed other fields, or the same ones; or the
+    record is held back, or inactive, so that nothing is sent.
 
     Args:
-        rows: Records that differ somewhere: the mart's and the target's fields, and the link's columns.
+        rows: Records that differ somewhere or are not delivered: the mart's and the target's fields, and the link's
+            columns.
         target: The target's fields.
         spec: The workflow.
     """
-    moving, monitored = date_dependent_fields(spec), spec.monitored_fields
-    fields = [
-        name
-        for name in spec.target_fields
-        if name in rows.columns and name not in moving and (monitored == "mapped" or name in monitored)
-    ]
+    fields = _judged(spec, rows.columns)
     numbered = rows.with_row_index("_row")
     ours = numbered.filter(OURS & pl.col("target_id").is_not_null() & ~pl.col("normalized"))
     unowned = unowned_fields(spec)
@@ -54,11 +52,43 @@ def with_edited(rows: pl.DataFrame, target: TargetShape, spec: WorkflowSpec) -> 
     return numbered.join(texts, on="_row", how="left", maintain_order="left").drop("_row")
 
 
+def edited_undelivered(spec: WorkflowSpec, target: TargetShape, columns: Collection[str]) -> str:
+    """Return SQL for the same of a record that is not delivered: whether someone edited it in the target.
+
+    Over the tables `mart`, `shown` (the target state) and `link`; null where the record is not in the target.
+    """
+    unowned = unowned_fields(spec)
+    below = f"link.parent_target_id <> '{UNCERTAIN}' and link.parent_target_id <> shown.parent_id"
+    tests = [f"coalesce({below}, false)"]
+    for name in _judged(spec, columns):
+        wanted, actual = f"mart.{quoted(name)}", f"shown.{quoted(name)}"
+        if name == target.active_field:
+            wanted = f"if(mart.disposition = '{RETIRE}', '0', {wanted})"
+        owned = f"mart.source not in ({', '.join(map(literal, unowned.get(name, ['']) or ['']))})"
+        edited = f"coalesce({confirmed_hash(name)} <> {shown_hash(actual)}, false)"
+        tests.append(f"({owned} and {wanted} is distinct from {actual} and {edited})")
+    return f"({' or '.join(tests)})"
+
+
+def _judged(spec: WorkflowSpec, columns: Collection[str]) -> list[str]:
+    """Return the fields whose edits count: mapped, monitored, and not moving with the calendar."""
+    moving, monitored = date_dependent_fields(spec), spec.monitored_fields
+    return [
+        name
+        for name in spec.target_fields
+        if name in columns and name not in moving and (monitored == "mapped" or name in monitored)
+    ]
+
+
 def _edited(row: Mapping[str, Any], fields: Sequence[str], target: TargetShape, spec: WorkflowSpec) -> Iterator[str]:
     is_retired = row["disposition"] == RETIRE
     confirmed = json.loads(row["value_hashes"] or "{}")
     # without fingerprints, from before they were stored: nothing changed in NetSuite, so what differs was edited
-    is_same = row["confirmed_hash"] == row["payload_hash"] and row["confirmed_version"] == spec.version
+    is_same = (
+        bool(row["changes"])
+        and row["confirmed_hash"] == row["payload_hash"]
+        and row["confirmed_version"] == spec.version
+    )
     for name in fields:
         switches_off = is_retired and name == target.active_field
         wanted, actual = "0" if switches_off else row[name], row[f"target_state.{name}"]
@@ -66,5 +96,5 @@ def _edited(row: Mapping[str, Any], fields: Sequence[str], target: TargetShape, 
         if wanted != actual and edited:
             yield name
     was_below, is_below = row["linked_parent"], row["target_state.parent_id"]
-    if row["_moved"] and is_below and was_below not in (None, UNCERTAIN, is_below):
+    if (row["_moved"] or row["disposition"] != DELIVER) and is_below and was_below not in (None, UNCERTAIN, is_below):
         yield PARENT

@@ -4,7 +4,8 @@ mart_, target_, ledger  ->  Prefilter  ->  unchanged records: written to the pla
                                        ->  undecided records: read for decide()
 
 A record is unchanged when both sides have its key once, every field that is ours shows its desired value, no fact of
-the ledger says otherwise, and its parent is unchanged as well; or when it should not be in the target and is not.
+the ledger says otherwise, and its parent is unchanged as well; or when it should not be in the target and is not. A
+record of ours of which nothing is sent is unchanged unless someone edited it in the target.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import polars as pl
 
 from assets.delivery.diff.actions import NO_WRITE_SQL
 from assets.delivery.diff.compared_fields import ComparedFields
+from assets.delivery.diff.edits import edited_undelivered
 from assets.delivery.diff.ledger_facts import LedgerFacts
 from assets.delivery.diff.parents import ABSENT, AFFECTED, PRESENT
 from assets.delivery.diff.prefilter_queries import DROP_AFFECTED, INSERT_UNCHANGED, SELECT_UNCHANGED
@@ -158,8 +160,8 @@ class Prefilter:
         self._con.execute(f"create or replace temp table {name} ({', '.join(f'{each} varchar' for each in columns)})")
         insert_frame(self._con, name, rows.select(columns))
 
-    def _create(self, name: str, query: str, values: list[str] | None = None) -> None:
-        self._con.execute(f"create or replace temp table {name} as {query}", values or [])
+    def _create(self, name: str, query: str, values: Mapping[str, str] | None = None) -> None:
+        self._con.execute(f"create or replace temp table {name} as {query}", values or {})
 
     def _read_sides(self) -> None:
         target, columns = self._comparison.target, columns_of(self._con, self._comparison.mart)
@@ -183,9 +185,15 @@ class Prefilter:
         parented = ", ".join(literal(record.source) for record in self._spec.records if record.parent) or "null"
         # a rule that stands before the key may contradict it until a run has confirmed the record
         confirmed = "linked.target_id is not null" if self._spec.rules_before_key else "true"
-        conditions = {"equal": self._fields.equal, "parented": parented, "confirmed": confirmed}
-        query = SELECT_UNCHANGED.format(desired=self.desired, actual=self.actual, facts=self._facts, **conditions)
-        self._create(self.unchanged, query, [self._comparison.workflow.name])
+        of, target = self._comparison, self._comparison.target
+        both = columns_of(self._con, of.mart).keys() & columns_of(self._con, of.target_state).keys()
+        conditions = {
+            "equal": self._fields.equal, "parented": parented, "confirmed": confirmed,
+            "edited": edited_undelivered(self._spec, target, both),
+        }  # fmt: skip
+        tables = {"mart": quoted(of.mart), "target_state": quoted(of.target_state), "facts": self._facts}
+        query = SELECT_UNCHANGED.format(desired=self.desired, actual=self.actual, **tables, **conditions)
+        self._create(self.unchanged, query, {"workflow": of.workflow.name})
 
     def _drop_affected_by_parents(self) -> int:
         """Move children of undecided or affecting parents to the undecided ones; return their number."""

@@ -6,7 +6,17 @@ from assets.delivery.schemas import BLOCK, DELIVER, HOLD, LEFT_SILENTLY, QUARANT
 SELECT_UNCHANGED = f"""
 with
 
-linked as (select source, source_id, target_id, parent_target_id from sync_links where workflow = ?),
+linked as (select source, source_id, target_id, parent_target_id from sync_links where workflow = $workflow),
+
+-- records of ours that nothing is sent of: an edit in the target is found here, or nowhere
+edited as (
+    select link.source, link.source_id
+    from sync_links as link
+    join {{desired}} as desired using (source, source_id)
+    join {{mart}} as mart on mart.rowid = desired.place
+    join {{target_state}} as shown on shown.target_id = link.target_id
+    where link.workflow = $workflow and desired.disposition <> '{DELIVER}' and {{edited}}
+),
 
 shared_keys as (
     select key from {{desired}} where key is not null group by key having count(*) > 1
@@ -31,6 +41,7 @@ left join {{actual}} as actual on actual.external_id = desired.key
 left join linked using (source, source_id)
 anti join shared_keys on shared_keys.key = desired.key
 anti join {{facts}} using (source, source_id)
+anti join edited using (source, source_id)
 where
     (linked.target_id is null or linked.target_id is not distinct from actual.target_id)
     and case desired.disposition

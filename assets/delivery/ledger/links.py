@@ -61,6 +61,12 @@ def shown_hash(value: str) -> str:
     return f"left(md5(coalesce({value}, '')), {_HASH_LENGTH})"
 
 
+def confirmed_hash(name: str) -> str:
+    """Return SQL for the fingerprint of a field's value that was last confirmed, of the table `link`."""
+    path = '$."' + name.replace('"', '\\"') + '"'
+    return f"json_extract_string(link.value_hashes, {literal(path)})"
+
+
 def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state: str, keys: pl.DataFrame) -> None:
     """Store the fingerprint of every value that the target state shows of linked records: `value_hash`.
 

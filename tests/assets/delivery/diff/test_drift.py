@@ -210,3 +210,43 @@ def test_an_inactive_record_that_was_switched_on_manually_is_drift(edited: Workf
 
     assert edited.run() == {"1": ("deactivate", "inactive")}
     assert drift(edited) == [("deactivated", "active")]
+
+
+HELD_BACK = {
+    "out of scope": ({"subsidiary_id": "3", "subsidiary_ids": ["3"]}, {"select": {"subsidiary": "2"}}),
+    "missing without a note": ({"is_missing": True}, {}),
+    "inactive, to be reported": ({"is_inactive": True}, {"lifecycle": {"inactive": "report"}}),
+    "deleted, to be reported": ({"is_deleted": True}, {"lifecycle": {"deleted": "report"}}),
+    "no longer a customer": ({"stage": "prospect"}, {"select": {"stages": {"customer": "include"}}}),
+    "not marked for export": ({"custentity_export": "F"}, {"select": {"require_flag": "custentity_export"}}),
+    "without a name": ({"entity_number": None}, {}),
+}
+
+
+@pytest.mark.parametrize("case", HELD_BACK)
+def test_an_edit_of_a_record_that_is_held_back_is_drift(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox, case: str
+) -> None:
+    """Nothing is sent of it, so that the edit would be seen in no other place."""
+    changed, settings = HELD_BACK[case]
+    suiteprojects.spec = suite_customers(**settings)
+    suiteprojects.stage(customer("1", custentity_export="T"), customer("2", custentity_export="T")).run()
+    assert suiteprojects.stage(customer("1", **{"custentity_export": "T", **changed}), customer("2")).run()
+    assert drift(suiteprojects) == []
+
+    edit_customer(sandbox, company=EDITED)
+    suiteprojects.run()
+
+    assert [fields for _, fields in drift(suiteprojects)] == ["company"]
+    edit_customer(sandbox, company="Company 1")
+    suiteprojects.run()
+    assert drift(suiteprojects) == []
+
+
+def test_an_edit_of_a_record_that_is_inactive_on_both_sides_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
+    """It was renamed after it was switched off; it stays so, and the person sees it."""
+    edited.stage(customer("1", is_inactive=True)).run()
+    edit_customer(sandbox, company="Renamed later")
+
+    assert edited.run() == {"1": ("unchanged", "inactive")}
+    assert drift(edited) == [("left", "company")]

@@ -1,5 +1,6 @@
 """The prefilter decides exactly as the decision engine does."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from assets.delivery.diff.decide import decide
 from assets.delivery.diff.ledger_facts import NO_FACTS, LedgerFacts
 from assets.delivery.diff.prefilter import Comparison, Prefilter
 from assets.delivery.diff.records import Records
+from assets.delivery.ledger.links import value_hash
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.keep import data_version
 from assets.delivery.schemas import (
@@ -291,7 +293,13 @@ def link_row(draw: st.DrawFn, row: dict[str, Any], target_id: str, version: str)
         source=row["source"],
         parent_target_id=draw(st.sampled_from([None, None, None, "900", "901"])),
         workflow_version="earlier" if draw(RARE) else version,
+        value_hashes=draw(st.sampled_from([None, _confirmed(row), _confirmed({**row, "name": draw(NAMES)})])),
     )
+
+
+def _confirmed(row: dict[str, Any]) -> str:
+    """Return the fingerprints of the values that were confirmed."""
+    return json.dumps({name: value_hash(row[name]) for name in ("name", "externalId", "enable") if name in row})
 
 
 @st.composite
