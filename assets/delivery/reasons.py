@@ -157,8 +157,9 @@ _SKIPPED: Mapping[str, Reason] = {
         NOTHING, "Wait: the next run asks again.",
     ),
     "other_workflow": Reason(
-        "skipped", "another workflow delivers it", "The record of the target belongs to another workflow's record.",
-        FILE, "Make the `select` of the two files exclude each other.",
+        "skipped", "another workflow delivers it",
+        "Another workflow had the target's record first; it maps the field that would change, or keeps the record active.",
+        FILE, "Make the `select` of the two files exclude each other, or map each field in one of them.",
     ),
     "not_changed_since": Reason(
         "skipped",

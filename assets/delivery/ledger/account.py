@@ -3,15 +3,9 @@
 Target.account  ->  check_account(), bind_account()  ->  sync_accounts
 """
 
-import duckdb
-import polars as pl
-
 from assets.delivery.errors import SyncError
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import AS_MAPPED, KEY
-from assets.delivery.target import Action
-from resources.warehouse.bindings import TABLE, bind, find_conflict
-from resources.warehouse.tables import has_table, read_frame
+from resources.warehouse.bindings import bind, find_conflict
 
 
 def check_account(run: RunContext) -> None:
@@ -37,28 +31,3 @@ def bind_account(run: RunContext) -> None:
     account = run.target.account
     with run.warehouse.writer() as con:
         bind(con, run.workflow.name, account, run.now, run.run_id)
-
-
-def delivered_by_others(con: duckdb.DuckDBPyConnection, run: RunContext, plan: pl.DataFrame) -> pl.DataFrame:
-    """Return the records to deactivate whose target record another workflow of the same account delivers.
-
-    Returns:
-        KEY, and `other`: the workflow.
-    """
-    rows = plan.filter(pl.col("payload").is_not_null() & (pl.col("action") == Action.DEACTIVATE.value))
-    if rows.is_empty():
-        return rows.select(*KEY, pl.col("target_id").alias("other"))
-    bound = has_table(con, TABLE)
-    same = f"(select account from {TABLE} where name = link.workflow)" if bound else "null"
-    mine = f"(select account from {TABLE} where name = $workflow)" if bound else "null"
-    others = read_frame(
-        con,
-        "select link.target_id, min(link.workflow) as other from sync_links as link join sync_decisions as decided"
-        " on decided.workflow = link.workflow and decided.source = link.source and decided.source_id = link.source_id"
-        " and decided.to_run is null and (decided.action in ('create', 'adopt', 'update', 'reactivate')"
-        " or (decided.action = 'unchanged' and list_contains($as_mapped, decided.reason_code)))"
-        " where link.workflow <> $workflow and link.target = $target and link.target_id is not null"
-        f" and coalesce({same} = {mine}, true) group by link.target_id",
-        {"workflow": run.workflow.name, "target": run.workflow.spec.target, "as_mapped": sorted(AS_MAPPED)},
-    )
-    return rows.join(others, on="target_id", how="inner").select(*KEY, "other")

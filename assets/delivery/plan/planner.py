@@ -13,9 +13,9 @@ from assets.delivery.diff.ledger_facts import read_ledger_facts
 from assets.delivery.diff.near_duplicates import read_near_duplicates
 from assets.delivery.diff.prefilter import Prefilter
 from assets.delivery.imports.selection import unselected
-from assets.delivery.ledger.account import delivered_by_others
 from assets.delivery.ledger.emptied import count_emptied
 from assets.delivery.ledger.links import save_record_url
+from assets.delivery.ledger.other_workflows import delivered_by_others
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.recovery import close_dead
 from assets.delivery.ledger.resolution import resolve_intents

@@ -16,9 +16,11 @@ from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.warehouse.bindings import unbind
-from tests.assets.delivery.builders import customer, one_source, suite_customers
+from tests.assets.delivery.builders import OPTION_ROWS, SUITE_ROWS, customer, one_source, suite_customers
 from tests.assets.delivery.ledger.ledger_rows import attempt
 from tests.assets.delivery.run_workflow import WorkflowRunner
+
+ALL_OFF = {"inactive": "deactivate", "deleted": "deactivate", "out_of_scope": "deactivate"}
 
 
 @pytest.mark.parametrize(
@@ -124,9 +126,9 @@ def test_planning_alone_binds_nothing_and_an_earlier_version_is_bound_at_its_nex
 def test_two_workflows_on_one_field_leave_each_other_alone(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """One file per subsidiary: what the other file delivers is not out of scope but someone else's."""
     everything = [customer("1"), customer("2"), customer("3", subsidiary_id="3", subsidiary_ids=["3"])]
-    retire = {"inactive": "deactivate", "deleted": "deactivate", "out_of_scope": "deactivate"}
     specs = {
-        f"of_{subsidiary}": one_source(select={"subsidiary": subsidiary}, lifecycle=retire) for subsidiary in ("2", "3")
+        f"of_{subsidiary}": one_source(select={"subsidiary": subsidiary}, lifecycle=ALL_OFF)
+        for subsidiary in ("2", "3")
     }
 
     def run_both(*records: dict[str, object]) -> list[dict[str, tuple[str, str]]]:
@@ -150,6 +152,42 @@ def test_two_workflows_on_one_field_leave_each_other_alone(precoro: WorkflowRunn
 
     first, _ = run_both(customer("1", is_inactive=True), *moved[1:])
     assert first["1"][0] == "deactivate"
+
+
+def test_the_values_of_a_record_that_another_workflow_created_are_left_alone(
+    precoro: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """Otherwise two files that map a field differently would replace each other's value in every run."""
+    differing = [dict(row) for row in OPTION_ROWS]
+    differing[1]["from"] = "entity_number"
+    precoro.stage(customer("1"), customer("2"))
+    found = []
+    for precoro.name, rows in [("first", OPTION_ROWS), ("second", differing)] * 2:
+        precoro.spec = one_source(fields=rows)
+        found.append(precoro.run())
+
+    assert {action for action, _ in found[0].values()} == {"create"}
+    assert {action for action, _ in found[2].values()} == {"unchanged"}
+    assert set(found[1].values()) == set(found[3].values()) == {("skipped", "other_workflow")}
+    assert [row["name"] for row in sandbox.precoro.options() if row["external_id"]] == ["Company 1", "Company 2"]
+
+    precoro.name, precoro.spec = "first", one_source(select={"subsidiary": "9"}, lifecycle=ALL_OFF)
+    precoro.run()  # the first file lets go
+    precoro.name, precoro.spec = "second", one_source(fields=differing)
+    assert {action for action, _ in precoro.run().values()} == {"reactivate"}
+
+
+def test_a_workflow_may_add_fields_to_the_records_of_another(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """It has the record's key and fields that the other does not map; what both map stays with the first."""
+    notes = {"field": "notes", "from": "email"}
+    suiteprojects.stage(customer("1", email="a@example.com"))
+    for suiteprojects.name, suiteprojects.spec in (
+        ("first", suite_customers()),
+        ("second", one_source(target="suiteprojects.Customer", fields=[SUITE_ROWS[0], notes], create=False)),
+    ):
+        suiteprojects.run()
+    customers = [row for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1"]
+    assert [row["notes"] for row in customers] == ["a@example.com"]
 
 
 @pytest.mark.long

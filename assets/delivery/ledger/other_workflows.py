@@ -1,0 +1,88 @@
+"""The records of a plan whose target record another workflow of the same account delivers.
+
+plan, sync_links and sync_decisions of all workflows  ->  delivered_by_others()  ->  exclusions
+
+A workflow changes what it created or adopted. Two workflows may share a record if each has fields of its own; a field
+that both map, and the record's life, belong to the workflow that had the record first.
+"""
+
+import json
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import AS_MAPPED, KEY, MANUAL, PARENT, TOUCHED
+from assets.delivery.target import Action
+from resources.warehouse.bindings import TABLE
+from resources.warehouse.tables import has_table, insert_frame, read_frame
+
+_OWN = (Action.UPDATE, Action.REACTIVATE, Action.DEACTIVATE)
+_SENT = ("create", "adopt", "update", "reactivate")
+_DELIVERS = "(decided.action in {sent} or (decided.action = 'unchanged' and list_contains($as_mapped, reason_code)))"
+# the place in the ledger's sequence at which a workflow first delivered to a target record
+_CLAIMED = (
+    "(select coalesce(min(from_position), 0) from sync_decisions as decided where decided.workflow = link.workflow"
+    " and decided.source = link.source and decided.source_id = link.source_id and decided.target_id = link.target_id"
+    f" and {_DELIVERS})"
+).format(sent=_SENT)
+
+
+def delivered_by_others(con: duckdb.DuckDBPyConnection, run: RunContext, plan: pl.DataFrame) -> pl.DataFrame:
+    """Return the records that another workflow of the same account delivers and this one would change.
+
+    Returns:
+        KEY, and `other`: the workflow.
+    """
+    writes = pl.col("action").is_in([each.value for each in (Action.ADOPT, *_OWN)]) & pl.col("payload").is_not_null()
+    rows = plan.filter(writes & pl.col("target_id").is_not_null())
+    rows = rows.select(*KEY, "target_id", "action", "matched_by", TOUCHED.alias("touched"))
+    none = rows.head(0).select(*KEY, pl.col("target_id").alias("other"))
+    if rows.is_empty():
+        return none
+    con.execute("create or replace temp table _written (target_id varchar)")
+    insert_frame(con, "_written", rows.select("target_id").unique())
+    values = {"workflow": run.workflow.name, "as_mapped": sorted(AS_MAPPED)}
+    others = read_frame(con, _others(con), {**values, "target": run.workflow.spec.target})
+    if others.is_empty():
+        return none
+    mine = read_frame(
+        con,
+        f"select source, source_id, target_id, {_CLAIMED} as mine from sync_links as link semi join _written using"
+        " (target_id) where workflow = $workflow",
+        values,
+    )
+    pairs = rows.join(others, on="target_id").join(mine, on=[*KEY, "target_id"], how="left")
+    key_field = run.target.key_field
+    theirs = [_is_theirs(row, run.workflow.name, key_field) for row in pairs.iter_rows(named=True)]
+    found = pairs.filter(pl.Series(theirs, dtype=pl.Boolean))
+    return found.group_by(KEY, maintain_order=True).agg(pl.col("other").min())
+
+
+def _is_theirs(row: dict[str, Any], workflow: str, key_field: str) -> bool:
+    if row["action"] == Action.DEACTIVATE:
+        return True
+    if row["matched_by"] == MANUAL:  # a person decided it
+        return False
+    if row["mine"] is not None and (row["mine"], workflow) < (row["claimed"], row["other"]):
+        return False
+    # what was confirmed of a record tells which fields its workflow maps; an early version did not keep it
+    shared = {*json.loads(row["value_hashes"] or "{}"), PARENT} - {key_field}
+    return row["value_hashes"] is None or not shared.isdisjoint(row["touched"])
+
+
+def _others(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the query of the other workflows' links: target_id, other, value_hashes, claimed."""
+    bound = has_table(con, TABLE)
+    same = f"(select account from {TABLE} where name = link.workflow)" if bound else "null"
+    mine = f"(select account from {TABLE} where name = $workflow)" if bound else "null"
+    return (
+        f"select link.target_id, link.workflow as other, link.value_hashes, {_CLAIMED} as claimed"
+        " from sync_links as link join sync_decisions as decided"
+        " on decided.workflow = link.workflow and decided.source = link.source and decided.source_id = link.source_id"
+        f" and decided.to_run is null and {_DELIVERS.format(sent=_SENT)}"
+        " semi join _written on _written.target_id = link.target_id"
+        " where link.workflow <> $workflow and link.target = $target"
+        f" and coalesce({same} = {mine}, true)"
+    )
