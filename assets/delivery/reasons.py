@@ -158,7 +158,7 @@ _SKIPPED: Mapping[str, Reason] = {
     ),
     "other_workflow": Reason(
         "skipped", "another workflow delivers it",
-        "Another workflow had the target's record first; it maps the field that would change, or keeps the record active.",
+        "Another workflow had the record first; it maps the field that would change, or keeps the record active.",
         FILE, "Make the `select` of the two files exclude each other, or map each field in one of them.",
     ),
     "not_changed_since": Reason(
