@@ -13,7 +13,7 @@ NO_PYTHON := Millpond needs Python 3.11 or newer with venv (Debian: apt-get inst
 	or run make PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo docs reference lint types test test-all lossless simulate-many bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory bench-certificate bench-shadow bench-ledger bench-console screenshots services bench-year bench-scale test-scale lock sbom audit clean
+.PHONY: help setup dev demo docs reference lint types test test-all lossless simulate-many bench bench-everyday bench-plan bench-explain bench-extract bench-deliver bench-realtime bench-memory bench-certificate bench-shadow bench-ledger bench-forget bench-console screenshots services bench-year bench-scale test-scale lock sbom audit clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -79,6 +79,9 @@ bench-explain: $(READY) ## measure the explanation of one record (make bench-exp
 
 bench-ledger: $(READY) ## measure the hash chain over the ledger (make bench-ledger ARGS="--records 1000000")
 	$(BIN)/python -m tests.bench.ledger $(ARGS)
+
+bench-forget: $(READY) ## measure the forgetting of one record (make bench-forget ARGS="--records 1000000")
+	$(BIN)/python -m tests.bench.forget $(ARGS)
 
 bench-shadow: $(READY) ## measure a comparison in shadow mode beside its plan (make bench-shadow ARGS="--records 1000000")
 	$(BIN)/python -m tests.bench.shadow $(ARGS)

@@ -33,6 +33,7 @@ from orchestration.maintenance.job import maintenance_job
 from orchestration.operator_jobs.activation import activation_jobs
 from orchestration.operator_jobs.apply_plan import plan_jobs
 from orchestration.operator_jobs.certify import certified_checks
+from orchestration.operator_jobs.forget_record import forget_job
 from orchestration.operator_jobs.ignore_records import ignore_job
 from orchestration.operator_jobs.link_record import link_jobs
 from orchestration.operator_jobs.reconcile import reconcile_jobs, reconciled_checks
@@ -97,6 +98,7 @@ def _jobs(
         *link_jobs(files.workflows, settings),
         resend_job(files.workflows, settings),
         ignore_job(files.workflows, settings),
+        forget_job(files.workflows, settings),
         *activation_jobs(files.workflows, settings),
         realtime_job(files.workflows, settings),
     ]

@@ -21,6 +21,7 @@ def warehouse_of(settings: MillpondSettings, *, any_version: bool = False) -> Wa
         encryption_key,
         settings.personal_data,
         _lake(settings),
+        classes=settings.column_classes,
         any_version=any_version,
         memory_mb=settings.memory_mb,
     )

@@ -49,6 +49,7 @@ def warehouse_resource(settings: MillpondSettings) -> WarehouseResource:
         folder=str(settings.warehouse),
         encryption_key=secret("MILLPOND_ENCRYPTION_KEY"),
         personal=settings.personal_data,
+        classes=settings.column_classes,
         catalog=settings.warehouse_catalog,
         data=settings.lake_data,
         catalog_schema=settings.lake_schema,

@@ -70,6 +70,19 @@ LEDGER = {
     "ledger_sealed": "the checkpoint is committed, the copy beside the file is the one before",
 }
 
+FORGET = {
+    "forget_read": "the values to look for are known, nothing is erased",
+    "forget_files": "queues, reports and logs are without the values, the warehouse has them",
+    "forget_open": "the warehouse is without the values, not committed",
+    "forget_kept": "that is committed; free pages and the snapshot still have them",
+    "forget_compacted": "the warehouse's file has no free pages, readers have the snapshot from before",
+}
+
+SHADOW = {
+    "shadow_begins": "the period is written, not committed",
+    "shadow_kept": "the period is in the ledger, readers have the copy from before",
+}
+
 _armed: dict[str, tuple[int, Callable[[], object]]] = {}
 
 
@@ -89,11 +102,11 @@ def arm(name: str, *, skip: int = 0, strike: Callable[[], object] = die) -> None
     """Run an action when this process reaches the point, once.
 
     Args:
-        name: One of FAILPOINTS, REALTIME, UPGRADE, BACKUP, RENAME or LEDGER.
+        name: One of FAILPOINTS, REALTIME, UPGRADE, BACKUP, RENAME, LEDGER, FORGET or SHADOW.
         skip: How many times to pass the point before.
         strike: The action; by default the process dies.
     """
-    known = FAILPOINTS | REALTIME | UPGRADE | BACKUP | RENAME | LEDGER
+    known = FAILPOINTS | REALTIME | UPGRADE | BACKUP | RENAME | LEDGER | FORGET | SHADOW
     if name not in known:
         raise ValueError(f"no failpoint {name}; there are {', '.join(known)}")
     _armed[name] = (skip, strike)

@@ -86,6 +86,8 @@ def sql_first_match(cases: Sequence[SqlCase]) -> dict[str, str]:
 
 def set_where(frame: pl.DataFrame, condition: pl.Expr, **values: pl.Expr | str | int | None) -> pl.DataFrame:
     """Set columns in the rows that meet a condition; a string stands for itself, types stay."""
+    if frame.is_empty():  # as in most runs that find nothing to do
+        return frame
     return frame.with_columns(
         pl.when(condition)
         .then(value if isinstance(value, pl.Expr) else pl.lit(value))

@@ -100,29 +100,31 @@ _UNCHANGED: Mapping[str, Reason] = {
 }  # fmt: skip
 _SKIPPED: Mapping[str, Reason] = {
     "stage_lead": Reason(
-        "skipped, deactivate, quarantined", "leads take no part", "`select.stages` leaves leads out.", FILE,
+        "skipped, deactivate, quarantined, unchanged", "leads take no part", "`select.stages` leaves leads out.", FILE,
         "Set `lead: include`, if they should be exported.",
     ),
     "stage_prospect": Reason(
-        "skipped, deactivate, quarantined", "prospects take no part", "`select.stages` leaves prospects out.", FILE,
+        "skipped, deactivate, quarantined, unchanged", "prospects take no part",
+        "`select.stages` leaves prospects out.", FILE,
         "Set `prospect: include`, if they should be exported.",
     ),
     "stage_customer": Reason(
-        "skipped, deactivate, quarantined", "customers take no part", "`select.stages` leaves customers out.", FILE,
+        "skipped, deactivate, quarantined, unchanged", "customers take no part",
+        "`select.stages` leaves customers out.", FILE,
         "Set `customer: include`, if they should be exported.",
     ),
     "out_of_subsidiary": Reason(
-        "skipped, deactivate, quarantined",
+        "skipped, deactivate, quarantined, unchanged",
         "it is in another subsidiary", "The record does not belong to `select.subsidiary`.",
         FILE, "Change `select`, if it should be included.",
     ),
     "flag_not_set": Reason(
-        "skipped, deactivate, quarantined",
+        "skipped, deactivate, quarantined, unchanged",
         "the export box is not ticked", "The column of `select.require_flag` is not checked.",
         NETSUITE, "Tick the box on the record, if it should be exported.",
     ),
     "filtered_out": Reason(
-        "skipped, deactivate, quarantined",
+        "skipped, deactivate, quarantined, unchanged",
         "the workflow leaves it out", "The record does not meet `select.where`.", FILE,
         "Change `select`, if it should be included.",
     ),
@@ -248,12 +250,19 @@ _HELD: Mapping[str, Reason] = {
         "Move the record up; the target has fewer levels.",
     ),
     "missing_without_note": Reason(
-        "quarantined, deactivate, skipped", "NetSuite no longer shows it",
+        "quarantined, deactivate, skipped, unchanged", "NetSuite no longer shows it",
         "NetSuite shows the record no longer and has no deletion note of it: the role may have lost access.", NETSUITE,
         "Give the role access again; or, if it is gone, deactivate it in the target, or apply `lifecycle.missing`.",
     ),
+    "forgotten": Reason(
+        "quarantined, skipped, unchanged", "a person was forgotten",
+        "The record's personal values were erased (`millpond forget`). Nothing is sent for it, so that the target keeps"
+        " what it has, instead of blanks.", TARGET,
+        "Delete or anonymize the record in the target. To export it again: `millpond forget --lift`, then"
+        " `millpond resend`.",
+    ),
     "flag_blank": Reason(
-        "quarantined, deactivate, skipped", "the export box is blank",
+        "quarantined, deactivate, skipped, unchanged", "the export box is blank",
         "The column of `select.require_flag` is blank, not unticked: the role may have lost access.", NETSUITE,
         "Give the role access to the field, or untick the box.",
     ),
@@ -342,6 +351,12 @@ GROUPS: Final[Mapping[str, Mapping[str, Reason]]] = {
     "Unchanged": _UNCHANGED,
 }
 REASONS: Final[Mapping[str, Reason]] = {code: each for group in GROUPS.values() for code, each in group.items()}
+
+
+def is_documented(action: str, code: str) -> bool:
+    """Return whether a code, which every decision has, is documented for a decision."""
+    found = reason_of(code)
+    return found is not None and action in {each.strip() for each in found.actions.split(",")}
 
 
 def reason_of(code: str) -> Reason | None:

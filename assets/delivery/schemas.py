@@ -37,6 +37,8 @@ MISSING = "missing_without_note"  # reason code of a record that NetSuite no lon
 # reason codes of skipped records that are not reported although the target's record is active: `lifecycle.missing`
 LEFT_SILENTLY = (MISSING, "flag_blank")
 
+FORGOTTEN = "forgotten"  # reason code of a record whose personal values were erased
+
 INPUT_HASH = "input_hash"
 # Columns of every mart, before the target's own fields.
 MART_COMMENTS = {

@@ -131,8 +131,8 @@ def _parents(con: duckdb.DuckDBPyConnection, parent_columns: Collection[ParentCo
     ids = _by_source(keys)
     found: set[Key] = set()
     for source, parent, column in sorted(parent_columns):
-        if source in ids:
-            table = statement(STAGING, f"stg_netsuite__{source}")
+        table = statement(STAGING, f"stg_netsuite__{source}")
+        if source in ids and has_table(con, table.name):  # else it was never staged: its records wait for a full run
             rows = con.execute(
                 f"select distinct {quoted(column)} from {quoted(table.name)}"
                 f" where list_contains(?, {quoted(table.key[0])}) and {quoted(column)} is not null",

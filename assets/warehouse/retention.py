@@ -1,6 +1,9 @@
 """Bound the history in the warehouse: delete versions, decisions, attempts, runs and plans that ended long ago.
 
-keep_days  ->  prune()  ->  hist_*, sync_decisions, _attempts, _runs, _plans …, netsuite_reads without their oldest rows
+a time for each class of columns  ->  prune()  ->  hist_*, sync_decisions, _attempts, _runs, _plans …, netsuite_reads
+
+technical: rows of the ledger are deleted. business: versions of records are deleted. personal: versions and attempts
+lose their personal values, and stay.
 
 A row is old if its time is, and no row that the ledger's sequence has before it is younger: a clock that was set back
 makes nothing old.
@@ -14,8 +17,9 @@ from datetime import datetime
 
 import duckdb
 
-from resources.warehouse.tables import has_table, quoted, tables_of
-from sql import names
+from resources.warehouse.column_classes import CLASSES, ColumnClass, class_of
+from resources.warehouse.masking import visible_columns, visible_fields
+from resources.warehouse.tables import columns_of, has_table, quoted, tables_of
 
 # the first place in the ledger's sequence whose row is not old: what came after it is not old either, whatever its time
 _FIRST = """(
@@ -95,6 +99,7 @@ and position not in (
     select max(position) from sync_readings group by workflow, side, kind, fields, personal
 )
 """
+_ENDED = "not is_current and valid_to < $cut"
 _VERSIONS = f"not is_current and valid_to < $cut and to_position < {_FIRST}"
 
 # the order matters: a plan is kept as long as a run refers to it
@@ -109,23 +114,65 @@ _WHERE = {
 }
 
 
-def prune(con: duckdb.DuckDBPyConnection, cut: datetime) -> Mapping[str, int]:
-    """Delete what ended before the cut, in the caller's transaction.
+_REASONS = f"update sync_attempts set reason = null where reason is not null and {_ATTEMPTS}"
+
+
+def prune(con: duckdb.DuckDBPyConnection, cuts: datetime | Mapping[ColumnClass, datetime]) -> Mapping[str, int]:
+    """Delete what ended before the cut of its class, in the caller's transaction.
 
     Args:
         con: An open writer section.
-        cut: UTC, naive.
+        cuts: One time for all, or times by class of columns, UTC, naive; a class without one is kept.
 
     Returns:
-        Rows deleted, by table.
+        Rows deleted, or emptied of personal values, by table.
     """
+    cuts = dict.fromkeys(CLASSES, cuts) if isinstance(cuts, datetime) else cuts
     versions = sorted(name for name in tables_of(con) if name.startswith(("hist_mart__", "hist_target__")))
-    conditions = dict.fromkeys(names("history"), "not is_current and valid_to < $cut")
-    conditions |= dict.fromkeys(versions, _VERSIONS) | _WHERE
-    deleted = {name: _delete(con, name, where, cut) for name, where in conditions.items() if has_table(con, name)}
-    if has_table(con, "sync_attempts"):
-        con.execute(_IMAGES, {"cut": cut})
-    return deleted
+    of_netsuite = sorted(name for name in tables_of(con) if name.startswith("hist_netsuite__"))
+    conditions = dict.fromkeys(of_netsuite, _ENDED) | dict.fromkeys(versions, _VERSIONS)
+    done: dict[str, int] = {}
+    if cut := cuts.get("business"):
+        done |= {name: _delete(con, name, where, cut) for name, where in conditions.items() if has_table(con, name)}
+    if cut := cuts.get("technical"):
+        done |= {name: _delete(con, name, where, cut) for name, where in _WHERE.items() if has_table(con, name)}
+    if cut := cuts.get("personal"):
+        for name, where in conditions.items():
+            if has_table(con, name) and (emptied := _empty_versions(con, name, where, cut)):
+                done[f"{name} without personal values"] = emptied
+        if has_table(con, "sync_attempts"):
+            for statement in (_IMAGES, _REASONS):
+                con.execute(statement, {"cut": cut})
+    return done
+
+
+def _empty_versions(con: duckdb.DuckDBPyConnection, table: str, where: str, cut: datetime) -> int:
+    """Empty the personal columns of ended versions; return how many had values."""
+    sets = _personal_sets(con, table)
+    if not sets:
+        return 0
+    values = ", ".join(f"{quoted(name)} = {new}" for name, new in sets.items())
+    differs = " or ".join(f"{quoted(name)} is distinct from {new}" for name, new in sets.items())
+    rows = con.execute(f"update {quoted(table)} set {values} where {where} and ({differs})", {"cut": cut}).fetchall()
+    return int(rows[0][0])
+
+
+def _personal_sets(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Return the personal columns of a table of versions, with what becomes of each."""
+    columns = columns_of(con, table)
+    if table.startswith(("hist_mart__", "hist_target__")):
+        shown = visible_columns(con, table, visible_fields(con))
+        hidden = [name for name in columns if not shown[name]]
+        hashes = [name for name in ("version_hash", "source_hash", "payload_hash") if name in columns]
+        return dict.fromkeys((*hidden, *hashes), "null") if hidden else {}
+    person = "is_person is distinct from false" if "is_person" in columns else str("first_name" in columns).lower()
+    sets = {}
+    for name in columns:
+        if class_of(name, is_person=False) == "personal":
+            sets[name] = "null"
+        elif class_of(name) == "personal" and person != "false":  # of people only
+            sets[name] = f"case when {person} then null else {quoted(name)} end"
+    return sets
 
 
 def _delete(con: duckdb.DuckDBPyConnection, table: str, where: str, cut: datetime) -> int:

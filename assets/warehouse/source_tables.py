@@ -48,7 +48,9 @@ def source_tables(on_demand: Sequence[str] = ()) -> dg.AssetsDefinition:
     """
     record_types = [*RECORD_TYPES, *on_demand]
     staged = [statement(STAGING, name) for name in (*names(STAGING), *(f"stg_netsuite__{each}" for each in on_demand))]
-    versioned = [statement(HISTORY, name) for name in HISTORY_TABLES]
+    versioned = [
+        statement(HISTORY, name) for name in (*HISTORY_TABLES, *(f"hist_netsuite__{each}" for each in on_demand))
+    ]
 
     @dg.multi_asset(
         name=STEP,

@@ -62,13 +62,14 @@ ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
             "the ledger is broken: … findings",
             "The nightly verification found a row, a checkpoint or a decision that was changed outside of Millpond.",
             "`millpond ledger verify` names each; [A ledger that cannot be bent](../ledger-audit.md) says what to do.",
-            "a later verification finds nothing, such as after a backup was restored",
+            "a later verification finds nothing that no one acknowledged, such as after a backup was restored",
         ),
         AlertText(
             Kind.DEGRADED,
             "the ledger is not sealed",
             "The chain cannot be continued, such as without the key that signed its last checkpoint.",
-            "The alert's line says what to set; what was not sealed meanwhile is sealed by the next run.",
+            "The alert's line says what to set; the next run seals what was not sealed meanwhile. After a key was"
+            " lost: `millpond ledger restart`.",
             "the nightly verification sealed the ledger",
         ),
     ],

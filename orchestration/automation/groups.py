@@ -22,9 +22,10 @@ PLAN_SUFFIX = "__plan"  # of the job that reads and plans only
 APPLY_PLAN, REJECT_PLAN = "apply_plan", "reject_plan"
 ACTIVATE, DEACTIVATE = "activate_workflow", "deactivate_workflow"
 UNDO_RUN, LINK_RECORD, UNLINK_RECORD, RESEND_RECORD = "undo_run", "link_record", "unlink_record", "resend_record"
-IGNORE_RECORDS = "ignore_records"
+IGNORE_RECORDS, FORGET_RECORD = "ignore_records", "forget_record"
 OPERATOR_JOBS = (
-    APPLY_PLAN, REJECT_PLAN, UNDO_RUN, LINK_RECORD, UNLINK_RECORD, RESEND_RECORD, IGNORE_RECORDS, ACTIVATE, DEACTIVATE,
+    APPLY_PLAN, REJECT_PLAN, UNDO_RUN, LINK_RECORD, UNLINK_RECORD, RESEND_RECORD, IGNORE_RECORDS, FORGET_RECORD,
+    ACTIVATE, DEACTIVATE,
 )  # fmt: skip
 REALTIME, RECONCILE, MAINTENANCE, DIGEST = "realtime", "reconcile", "maintenance", "digest"
 OWN_JOBS = (*OPERATOR_JOBS, REALTIME, RECONCILE, MAINTENANCE, DIGEST)

@@ -1,4 +1,4 @@
-"""The archive: manifest.json and the files of a home, in a compressed tar file that only its owner can read.
+"""The archive: manifest.json, its signature, the files of a home; a compressed tar file that only its owner can read.
 
 write_archive()  ->  FILE, whole or not at all;  unpack()  ->  a folder whose files have the manifest's checksums
 """
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
+from orchestration.backup import signature
 from orchestration.backup.errors import BackupError
 from orchestration.backup.manifest import NAME, Manifest, Member
 from resources.atomic_file import fsync
@@ -59,7 +60,10 @@ def write_archive(file: Path, manifest: Manifest, folder: Path, *, replace: bool
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "wb") as output:
             with tarfile.open(fileobj=output, mode="w:gz", compresslevel=1) as archive:
-                _add(archive, NAME, BytesIO(manifest.text.encode()), len(manifest.text.encode()))
+                text = manifest.text.encode()
+                for name, written in ((NAME, text), (signature.NAME, signature.sign(text))):
+                    if written:
+                        _add(archive, name, BytesIO(written), len(written))
                 for each in manifest.members:
                     with (folder / each.path).open("rb") as content:
                         _add(archive, each.path, content, each.size)
@@ -89,32 +93,36 @@ def digest_of(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def unpack(file: Path, into: Path, may_have: Callable[[str], bool]) -> Manifest:
+def unpack(file: Path, into: Path, may_have: Callable[[str], bool], *, allow_unsigned: bool = False) -> Manifest:
     """Unpack an archive into an empty folder, and check every file.
 
     Args:
         file: The archive.
         into: The folder, made here.
         may_have: Whether a path may be in a home.
+        allow_unsigned: Whether it may have no signature although there is a key.
 
     Raises:
-        BackupError: The archive is damaged, is none, or has a member that a backup does not have.
+        BackupError: The archive is damaged, forged, is none, or has a member that a backup does not have.
         OSError: The files cannot be written.
     """
     with _readable(file) as archive:
         first = archive.next()
         if first is None or first.name != NAME or not first.isreg() or first.size > MAX_MANIFEST:
             raise BackupError(f"{file}: not a backup of Millpond: its first member is no {NAME}")
-        content = archive.extractfile(first)
-        assert content
+        text, info = _content(archive, first), archive.next()
+        signed = b""
+        if info and info.name == signature.NAME and info.isreg() and info.size <= signature.MAX_SIZE:
+            signed, info = _content(archive, info), archive.next()
         try:
-            manifest = Manifest.parse(content.read())
+            signature.check(text, signed, allow_unsigned=allow_unsigned)
+            manifest = Manifest.parse(text)
         except BackupError as error:
             raise BackupError(f"{file}: {error}") from error
         expected = {each.path: each for each in manifest.members}
         into.mkdir(mode=0o700, parents=True)
         _check_space(file, into, sum(each.size for each in manifest.members))
-        while info := archive.next():
+        while info:
             member = expected.pop(info.name, None)
             if (
                 member is None
@@ -125,9 +133,16 @@ def unpack(file: Path, into: Path, may_have: Callable[[str], bool]) -> Manifest:
             ):
                 raise BackupError(f"{file}: its member {info.name!r} is not one of a backup; nothing was restored")
             _extract(archive, info, member, into, file)
+            info = archive.next()
     if expected:
         raise BackupError(f"{file}: damaged: {', '.join(sorted(expected))} is missing; use another backup")
     return manifest
+
+
+def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    content = archive.extractfile(info)
+    assert content
+    return content.read()
 
 
 def _check_space(file: Path, folder: Path, needed: int) -> None:

@@ -28,6 +28,7 @@ from orchestration.backup.errors import BackupError
 from orchestration.backup.home_use import RESTORE_JOURNAL as JOURNAL
 from orchestration.backup.home_use import sole_use
 from orchestration.backup.manifest import AccountFacts, Manifest, facts_of
+from orchestration.backup.marks_left import marks_left
 from orchestration.backup.parts import (
     BUDGET,
     DAGSTER,
@@ -50,6 +51,7 @@ from resources.account import describe, is_same
 from resources.atomic_file import fsync, write_atomically
 from resources.clock import WallClock, utc_now
 from resources.failpoints import reach
+from resources.warehouse.forgotten import continue_marks
 from resources.warehouse.schema_version import SCHEMA_VERSION, mismatch
 from resources.warehouse.warehouse import WarehouseError
 
@@ -79,13 +81,14 @@ class Journal:
     moves: dict[str, bool]
 
 
-def restore_home(settings: MillpondSettings, source: Path, report: Report) -> Path:
+def restore_home(settings: MillpondSettings, source: Path, report: Report, *, allow_unsigned: bool = False) -> Path:
     """Put the files of a backup into the home.
 
     Args:
         settings: The settings, with the home.
         source: An archive, or a folder that an earlier restore moved former files to.
         report: Gets a line for each thing to know.
+        allow_unsigned: Whether an archive may have no signature although there is a key.
 
     Returns:
         The folder with the former files.
@@ -101,7 +104,7 @@ def restore_home(settings: MillpondSettings, source: Path, report: Report) -> Pa
         restore_id = uuid.uuid4().hex[:12]
         scratch = home / f"{SCRATCH}{restore_id}"
         try:
-            manifest = _prepared(settings, source, scratch)
+            manifest = _prepared(settings, source, scratch, allow_unsigned=allow_unsigned)
             _check(settings, manifest, source)
             journal = Journal(
                 restore_id, scratch.name, _free_name(home, f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}"),
@@ -153,11 +156,11 @@ def record_only(settings: MillpondSettings, backup_at: datetime) -> None:
             _record(each, uuid.uuid4().hex[:12], backup_at, "")
 
 
-def _prepared(settings: MillpondSettings, source: Path, scratch: Path) -> Manifest:
+def _prepared(settings: MillpondSettings, source: Path, scratch: Path, *, allow_unsigned: bool) -> Manifest:
     """Bring the files of the backup into a folder of the home, and return the manifest."""
     names = [f"{folder_of(each)}{DATABASE_FILE}" for each in settings.per_account]
     if not source.is_dir():
-        manifest = unpack(source, scratch, lambda path: is_known(path, settings))
+        manifest = unpack(source, scratch, lambda path: is_known(path, settings), allow_unsigned=allow_unsigned)
         if not any((scratch / name).exists() for name in names):
             raise BackupError(f"{source}: has no warehouse; use another backup")
         _opened(settings, scratch, source)
@@ -321,19 +324,26 @@ def _bring_up_to_date(settings: MillpondSettings, journal: Journal, report: Repo
     for each in settings.per_account:
         _advance_queue(each.account_home / QUEUE)
         if (each.warehouse / "millpond.duckdb").exists():
-            _record(each, journal.restore_id, backup_at, str(settings.home.absolute() / journal.former))
+            for line in _record(each, journal.restore_id, backup_at, str(settings.home.absolute() / journal.former)):
+                report(line)
 
 
-def _record(settings: MillpondSettings, restore_id: str, backup_at: datetime, former: str) -> None:
+def _record(settings: MillpondSettings, restore_id: str, backup_at: datetime, former: str) -> list[str]:
+    """Record the restore, with what it must not end; return a line for each thing to do."""
     warehouse = warehouse_of(settings)
     left = number_kept(Path(former) / folder_of(settings) / WAREHOUSE if former else settings.warehouse)
-    shadows = shadows_left(Path(former) / folder_of(settings) / WAREHOUSE / "millpond.duckdb") if former else []
+    file = Path(former) / folder_of(settings) / WAREHOUSE / "millpond.duckdb"
+    shadows, marks = (shadows_left(file), marks_left(file)) if former else ([], [])
     with warehouse.writer() as con:
         record_restore(con, restore_id, utc_now(WallClock()), backup_at, former, left)
         continue_shadows(con, shadows)
+        again = continue_marks(con, marks)
     if not former:  # else it was moved with the former files
         set_aside(settings.warehouse, restore_id)
     publish_sealed(warehouse)
+    return [
+        f"! {source} {key} was forgotten after the backup: `millpond forget {source} {key}`" for source, key in again
+    ]
 
 
 def _advance_queue(file: Path) -> None:

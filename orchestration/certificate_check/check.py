@@ -3,8 +3,8 @@
 certificate + workflow file + read-outs + warehouse's tables  ->  check_certificate()  ->  Findings
 
 A record refutes the certificate if NetSuite dates its last change before the certificate's time, no decision in the
-ledger holds it back, the records above it were there, and the target was never seen with what the workflow file
-requires. Later changes on either side do not: they are counted apart.
+ledger holds it back, the certificate does not name it as different, the records above it were there, and the target was
+never seen with what the workflow file requires. Later changes on either side do not: they are counted apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,17 @@ from orchestration.certificate_check.lines import OPEN_RECORDS, OUTCOMES, excuse
 from orchestration.certificate_check.read_outs import PREFIX, TARGET, ReadOutError, columns_of, literal, load, quoted
 
 EXAMPLES = 8
-CONFIRMED, OPEN, LATER, HELD, UNDATED, MAPPING, CHANGED, REFUTED = (
-    "confirmed", "nothing_required", "changed_later", "held_back", "changed_without_date", "mapped_differently",
-    "changed_in_target", "refuted",
+CONFIRMED, OPEN, LATER, HELD, PENDING, LEFT, UNDATED, MAPPING, CHANGED, REFUTED = (
+    "confirmed", "nothing_required", "changed_later", "held_back", "pending", "left_different", "changed_without_date",
+    "mapped_differently", "changed_in_target", "refuted",
 )  # fmt: skip
 MEANINGS: Final = {
     CONFIRMED: "the target has what the workflow file requires of NetSuite's record",
     OPEN: "the workflow file requires nothing of the record, as far as this check sees",
     LATER: "NetSuite dates a change after the certificate's time",
     HELD: "a decision in the ledger holds the record back",
+    PENDING: "the certificate names the record as one with a change to send, and the target is as it was read then",
+    LEFT: "the certificate names the record as one that the target keeps otherwise, and the target is as it was read",
     UNDATED: "NetSuite's values have changed without a date since they were read",
     MAPPING: "the target has the warehouse's mapped values, but this reading of the workflow file gives others",
     CHANGED: "the target had the values when the certificate was made, and no longer has them",
@@ -127,6 +129,7 @@ def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_fiel
     mart, state = f"mart_{workflow}", f"target_{workflow}"
     shown, seen, ours = (columns_of(con, name) for name in (PREFIX + TARGET, state, mart))
     names = [name for name in rules.derived if name in shown and name in ours and name in seen]
+    kept = [name for name in shown if name in seen and name not in ("updated_at", *rules.uncompared)]
     others = [name for name in rules.not_derived if name in shown and name in ours and name in seen]
     staged = columns_of(con, f"{STAGED}{rules.source}")
     read = columns_of(con, rules.table)
@@ -141,9 +144,9 @@ def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_fiel
         as_derived=_same("expected", "target", names), as_mapped=_same("mart", "target", others),
         seen_derived=_same("expected", "seen", names), seen_mapped=_same("mart", "seen", others),
         whole_mart=_same("mart", "target", [*names, *others]),
-        unchanged=_same("staged", "read", compared),
-        confirmed=CONFIRMED, open=OPEN, later=LATER, held=HELD, undated=UNDATED, mapping=MAPPING, changed=CHANGED,
-        refuted=REFUTED, open_records=OPEN_RECORDS,
+        unchanged=_same("staged", "read", compared), as_seen=_same("target", "seen", kept),
+        confirmed=CONFIRMED, open=OPEN, later=LATER, held=HELD, pending=PENDING, left=LEFT, undated=UNDATED,
+        mapping=MAPPING, changed=CHANGED, refuted=REFUTED, open_records=OPEN_RECORDS,
         is_uncreated="false" if creates else "seen.external_id is null",
     )  # fmt: skip
 
@@ -161,7 +164,7 @@ from {OUTCOMES} group by outcome order by outcome
 _QUERY = """
 with alone as ({expected}),
 shown as (
-    select alone.* replace (if(below.source_id is null, alone.state, 'none') as state)
+    select alone.* replace (coalesce(below.state, alone.state) as state)
     from alone left join {open_records} as below using (source, source_id)
 ),
 -- what NetSuite no longer shows, and the warehouse has as deleted
@@ -178,13 +181,19 @@ keyed as (select {key_field} as key, count(*) as number from {target} where is_a
 seen as (from {state} qualify row_number() over (partition by external_id order by is_active desc) = 1),
 held as (
     select source, source_id from sync_decisions where workflow = {workflow} and to_run is null
-        and action in ('quarantined', 'blocked', 'ambiguous', 'failed', 'deferred')
+        and action in ('quarantined', 'blocked', 'ambiguous')
     union
     select source, source_id from sync_unverified where workflow = {workflow} and kind = 'held'
 ),
+named as (select source, source_id, kind, through from sync_unverified where workflow = {workflow}),
 judged as (
     select
-        expected.source, expected.source_id, expected.state, expected.modified_at, expected.created_at,
+        expected.source, expected.source_id, expected.state, expected.created_at,
+        greatest(expected.modified_at, expected.created_at) as changed_at,
+        coalesce(named.kind in ('pending', 'absent') and named.through >= $through, false) as is_pending,
+        coalesce(named.kind = 'verified', false) as is_left,
+        coalesce(keyed.number, 0) <= 1 and target.is_active is not distinct from seen.is_active
+            and {as_seen} as is_as_seen,
         coalesce(seen.is_active, false) as was_there, {is_uncreated} as is_uncreated,
         staged.{id} is null as is_unknown, held.source_id is not null as is_held,
         case expected.state
@@ -210,6 +219,7 @@ judged as (
     left join {staged} as staged on cast(staged.{id} as varchar) = expected.source_id
     left join {read} as read on cast(read.{id} as varchar) = expected.source_id
     left join held on held.source = expected.source and held.source_id = expected.source_id
+    left join named on named.source = expected.source and named.source_id = expected.source_id
 )
 select source, source_id,
     case
@@ -217,7 +227,10 @@ select source, source_id,
         when is_so then '{confirmed}'
         when is_uncreated then '{open}'
         when is_held then '{held}'
-        when modified_at > $through then '{later}'
+        when changed_at > $through then '{later}'
+        when is_pending and is_as_seen then '{pending}'
+        when is_left and is_as_seen then '{left}'
+        when is_pending or is_left then '{changed}'
         when is_unknown and created_at <= $through then '{refuted}'
         when not is_as_read then '{undated}'
         when is_as_mart then '{mapping}'
@@ -225,8 +238,9 @@ select source, source_id,
         else '{refuted}'
     end as outcome,
     case
-        when was_there or state <> 'active' then null
-        when modified_at > $through then '{later}'
+        when state = 'none' or was_there = (state = 'active') then null
+        when is_pending then '{pending}'
+        when changed_at > $through then '{later}'
         when not is_as_read and not is_unknown then '{undated}'
     end as arrival
 from judged

@@ -34,6 +34,7 @@ class Rules:
         parent: Source of the parent and the column with its id, in order of preference.
         parent_required: Nothing is required of a record without a parent.
         not_derived: Target field to the reason why it cannot be derived here.
+        uncompared: Target fields that are written on creation only, or that the file does not monitor.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Rules:
     parent_required: bool = False
     derived: dict[str, str] = field(default_factory=dict)
     not_derived: dict[str, str] = field(default_factory=dict)
+    uncompared: set[str] = field(default_factory=set)
 
     @property
     def table(self) -> str:
@@ -73,10 +75,13 @@ def rules_of(
     """Return the rules of each source of a workflow file; `ids` has the column of NetSuite's internal id by source."""
     short = ("source", "select", "fields", "parent", "parent_required", "lifecycle")
     records = attributes.get("records") or [{name: attributes[name] for name in short if attributes.get(name)}]
-    return [_rules(con, record, key_field, ids[str(record["source"])]) for record in records]
+    monitored = attributes.get("monitored_fields", "mapped")
+    return [_rules(con, record, key_field, ids[str(record["source"])], monitored) for record in records]
 
 
-def _rules(con: duckdb.DuckDBPyConnection, record: Mapping[str, Any], key_field: str, id_column: str) -> Rules:
+def _rules(
+    con: duckdb.DuckDBPyConnection, record: Mapping[str, Any], key_field: str, id_column: str, monitored: Any
+) -> Rules:
     source = str(record["source"])
     columns = columns_of(con, f"{PREFIX}{STAGED}{source}")
     rows = [row for row in record["fields"] if row.get("active", True)]
@@ -92,7 +97,9 @@ def _rules(con: duckdb.DuckDBPyConnection, record: Mapping[str, Any], key_field:
     state = _state(con, record, columns)
     rules = Rules(source, id_column, (dates[0], dates[1]), key_sql, state, retires, keeps, parent, required)
     for row in rows:
-        if row.get("on", row.get(True, "always")) == "create":
+        is_monitored = monitored == "mapped" or row["field"] in monitored
+        if row.get("on", row.get(True, "always")) == "create" or not is_monitored:
+            rules.uncompared.add(row["field"])
             continue
         sql, reason = _field(con, rules.table, row, columns)
         if reason:

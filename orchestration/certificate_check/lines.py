@@ -1,4 +1,4 @@
-"""The records whose parents keep them out of the target, as tables for the comparison.
+"""The records whose parents keep them out of the target, or retire them, as tables for the comparison.
 
 rules + read-outs  ->  note_open()  ->  temp table OPEN_RECORDS;  OUTCOMES  ->  excuse_below_arrivals()
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 import duckdb
 
-from orchestration.certificate_check.expected import Rules
+from orchestration.certificate_check.expected import STAGED, Rules
 from orchestration.certificate_check.parents import Family, Record, line_above, parents_of
 from orchestration.certificate_check.read_outs import PREFIX, TARGET, quoted
 
@@ -20,16 +20,24 @@ OUTCOMES: Final = "_check_outcomes"
 def note_open(
     con: duckdb.DuckDBPyConnection, workflow: str, rules: Sequence[Rules], key_field: str, max_level: int | None
 ) -> Mapping[Record, Record]:
-    """Create the table of records that the file requires and those above them keep out; return all parents."""
+    """Create the table of the records that the file requires by itself, and of which those above them say otherwise.
+
+    Their state is `inactive` below a retired one, else `none`.
+
+    Returns:
+        All parents.
+    """
     parents = {child: above for each in rules for child, above in parents_of(con, each).items()}
-    con.execute(f"create or replace temp table {OPEN_RECORDS} (source varchar, source_id varchar)")
+    con.execute(f"create or replace temp table {OPEN_RECORDS} (source varchar, source_id varchar, state varchar)")
     if any(each.parent for each in rules):
         states, shown = _states(con, workflow, rules, key_field)
         family = Family({each.source: each for each in rules}, parents, states, shown, max_level)
-        found = [each for each, state in states.items() if state == "active" and family.is_open(each)]
+        active = [each for each, state in states.items() if state == "active"]
+        found = [(*each, state) for each in active if (state := family.state_below(each))]
         con.execute(
-            f"insert into {OPEN_RECORDS} select unnest($sources::varchar[]), unnest($ids::varchar[])",
-            {"sources": [source for source, _ in found], "ids": [each for _, each in found]},
+            f"insert into {OPEN_RECORDS} select unnest($sources::varchar[]), unnest($ids::varchar[]),"
+            " unnest($states::varchar[])",
+            {name: [row[place] for row in found] for place, name in enumerate(("sources", "ids", "states"))},
         )
     return parents
 
@@ -48,7 +56,18 @@ def _states(
         ).fetchall()
         states |= {(source, source_id): state for source, source_id, state, _ in rows}
         shown |= {(source, source_id) for source, source_id, _, is_there in rows if is_there}
+        states |= dict.fromkeys(_deleted(con, each), "inactive")
     return states, shown
+
+
+def _deleted(con: duckdb.DuckDBPyConnection, rules: Rules) -> list[Record]:
+    """Return the records that NetSuite's read-out lacks and the warehouse has as deleted, if the file retires them."""
+    if not rules.retires_deleted:
+        return []
+    key, staged = quoted(rules.id_column), quoted(STAGED + rules.source)
+    query = f"select cast({key} as varchar) from {staged} where is_deleted and {key} not in"
+    rows = con.execute(f"{query} (select {key} from {quoted(rules.table)})").fetchall()
+    return [(rules.source, row[0]) for row in rows]
 
 
 def excuse_below_arrivals(con: duckdb.DuckDBPyConnection, parents: Mapping[Record, Record], refuted: str) -> None:

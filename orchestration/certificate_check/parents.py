@@ -1,9 +1,9 @@
 """The records above each record: below one that is not in the target, a workflow file requires nothing.
 
-parents_of(con, rules)  ->  record -> its parent;  Family(…).is_open(record)  ->  those above it let it be there
+parents_of(con, rules)  ->  record -> its parent;  Family(…).state_below(record)  ->  what those above it require
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -12,7 +12,7 @@ from orchestration.certificate_check.expected import Rules
 from orchestration.certificate_check.read_outs import literal, quoted
 
 Record = tuple[str, str]  # source, NetSuite id
-PRESENT, ABSENT, RETIRED = "present", "absent", "retired"
+PRESENT, ABSENT, RETIRED, UNSELECTED = "present", "absent", "retired", "unselected"
 
 
 def parents_of(con: duckdb.DuckDBPyConnection, rules: Rules) -> dict[Record, Record]:
@@ -42,12 +42,6 @@ def line_above(record: Record, parents: Mapping[Record, Record]) -> list[Record]
     return line[1:]
 
 
-def has_active_line(record: Record, parents: Mapping[Record, Record], is_active: Callable[[Record], bool]) -> bool:
-    """Return whether every record above this one is active; one that is above itself has none that is."""
-    line = line_above(record, parents)
-    return line is not None and all(map(is_active, line))
-
-
 @dataclass(frozen=True)
 class Family:
     """The records of a workflow with their parents.
@@ -66,12 +60,18 @@ class Family:
     shown: Collection[Record]
     max_level: int | None
 
-    def is_open(self, record: Record) -> bool:
-        """Return whether the records above this one keep it out of the target, or its lack of them."""
+    def state_below(self, record: Record) -> str:
+        """Return what is required of a record because of those above it, or the lack of them.
+
+        Returns:
+            `inactive` below one that the workflow file deactivates; `none` below one that is not there otherwise; blank
+            if they let it be there.
+        """
         line = line_above(record, self.parents)
         if line is None or (self.max_level is not None and len(line) >= self.max_level):
-            return True
-        return self._below(record, self._top_down(line)) != PRESENT
+            return "none"
+        state = self._below(record, self._top_down(line))
+        return {PRESENT: "", RETIRED: "inactive"}.get(state, "none")
 
     def _top_down(self, line: Sequence[Record]) -> str | None:
         above = None
@@ -91,6 +91,8 @@ class Family:
             return PRESENT  # delivered by another workflow; if it is not there, a decision holds the child back
         rules, required = self.rules[record[0]], self.states.get(record)
         state = self._below(record, above) if required == "active" else ABSENT
-        if required == "inactive" or (required == "none" and not rules.keeps_unselected):
+        if required == "inactive":
             state = RETIRED
+        elif required == "none" and not rules.keeps_unselected:
+            state = UNSELECTED  # deactivated, or held because it may only be hidden
         return PRESENT if state == ABSENT and required and record in self.shown else state

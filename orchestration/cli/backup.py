@@ -38,13 +38,19 @@ def backup(file: Path, *, force: bool = False, with_tokens: bool = False, with_r
 
 
 def restore(
-    file: Path | None = None, *, home: Path | None = None, only_record: bool = False, backup_at: datetime | None = None
+    file: Path | None = None,
+    *,
+    home: Path | None = None,
+    unsigned: bool = False,
+    only_record: bool = False,
+    backup_at: datetime | None = None,
 ) -> int:
     """Put the files of a backup into the home; the former ones are kept beside them.
 
     Args:
         file: A file of `millpond backup`, or a folder `before-restore-…`, which undoes a restore.
         home: The home; MILLPOND_HOME when omitted.
+        unsigned: Also restore a backup that is not signed, as those from before MILLPOND_ENCRYPTION_KEY was set.
         only_record: The files were put back by other means, such as a snapshot of the machine: record only that.
         backup_at: With --only-record, when these files were current, UTC.
     """
@@ -59,7 +65,7 @@ def restore(
         if file is None:
             print_problems(["name a file of `millpond backup`, or give --only-record"])
             return USAGE
-        former = restore_home(settings, file, print_line)
+        former = restore_home(settings, file, print_line, allow_unsigned=unsigned)
     except (BackupError, WarehouseError, TimeoutError) as error:
         print_problems(str(error).splitlines())
         return USAGE

@@ -14,10 +14,10 @@ def compact(*, keep_days: int | None = None) -> int:
     """Delete old history and shrink the warehouse.
 
     Args:
-        keep_days: Days to keep ended history; MILLPOND_KEEP_HISTORY_DAYS when omitted, 0 keeps everything.
+        keep_days: Days to keep ended history; MILLPOND_RETENTION when omitted, 0 keeps everything.
     """
     settings = MillpondSettings()
-    warehouse, days = warehouse_of(settings), settings.keep_history_days if keep_days is None else keep_days
+    warehouse, days = warehouse_of(settings), settings.retention_days if keep_days is None else keep_days
     try:
         if not warehouse.exists():
             print_problems([NOTHING_READ])

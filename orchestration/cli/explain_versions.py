@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from assets.delivery.audit.record_versions import SIDES, Row, Versions, differs
+from assets.delivery.audit.record_versions import SIDES, Row, Versions, differs, what_happened
 from orchestration.cli.output import open_table
 
 NEWEST = 10  # changes that are listed without --field
@@ -61,10 +61,13 @@ def change_line(row: Row) -> str:
     """Return one change in words."""
     after = "" if row["not_before"] is None else f" after {_moment(row['not_before'])}"
     run = f", run {row['run_id'][:8]}" if row["changed_by"] == "our write" and row["run_id"] else ""
+    begun = f"{_moment(row['changed_at'])} {SIDES[row['side']]}"
+    if happened := what_happened(row):
+        cause = "" if row["changed_by"].startswith("first") else row["changed_by"]
+        why = f"{cause}{run}{after}".strip()
+        return f"{begun}: {happened}{f' ({why})' if why else ''}"
     values = f"{_plain(row['before'])} -> {_plain(row['after'])}"
-    return (
-        f"{_moment(row['changed_at'])} {SIDES[row['side']]} {row['field']}: {values} ({row['changed_by']}{run}{after})"
-    )
+    return f"{begun} {row['field']}: {values} ({row['changed_by']}{run}{after})"
 
 
 def _plain(value: str | None) -> str:

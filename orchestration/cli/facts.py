@@ -37,12 +37,18 @@ KEYS: Final = {
     "digests": "`digest`: steward, records, causes (workflow, text, task, since, lines)",
     "explanation": "`explain`: record, seen (as read from NetSuite), as_of, histories (one a workflow)",
     "fields": "`fields`: name, type, length, required, sample, mapped_by",
+    "forgotten": "`forget`: source, source_id, is_dry_run, forgotten_at, decided_by, reason, searched, erased (table,"
+    " rows, columns), files (file, table, column, rows), elsewhere (table, column, records, ids), in_targets (workflow,"
+    " target_id, url), left (file, why), bytes_before, bytes_after",
     "held_back": "records held back by root cause: workflow, source, action, root_source, root_action, root_code,"
     " root_reason, records, since, first_ids",
     "ignored": "rows of `sync_ignored` that apply now",
-    "ledger": "`ledger verify`: is_whole, count, problems (what, text, number), entries, rows (by kind), pruned,"
-    " erased, unsealed, checkpoints, public_keys, notices, days (day, checkpoints, entries, pruned, digest), last",
+    "ledger": "`ledger verify`: is_whole, count, problems (what, text, number, id), acknowledged (the same, by, at,"
+    " reason), entries, rows (by kind), pruned, erased, unsealed, checkpoints, public_keys, notices, days (day,"
+    " checkpoints, entries, pruned, digest), last",
+    "ledger_acknowledged": "`ledger acknowledge`: what, text, number, id",
     "ledger_export": "`ledger export`: the manifest",
+    "ledger_restarted": "`ledger restart`: checkpoint, public_key",
     "links": "rows of the view `target_links`",
     "matches": "possible matches: workflow, action, source, source_id, target_id, matched_by, reason, agree, differ",
     "needs_attention": "workflow, source, source_id, name, action, reason_code, reason, since, is_new",

@@ -13,7 +13,7 @@ import polars as pl
 from cyclopts import Parameter
 
 from assets.delivery.errors import SyncError
-from assets.delivery.imports.manual_links import possible_matches
+from assets.delivery.imports.manual_links import read_matches
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.shadows import confirm_off, last_shadow
 from assets.delivery.ledger.tables import ensure_ledger
@@ -23,13 +23,14 @@ from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Action
 from assets.result_texts import counted, did_you_mean
 from orchestration.authorization import require_approver
-from orchestration.automation.switch_on import switched_on
+from orchestration.automation.switch_on import SwitchOnError, switched_on
 from orchestration.cli.doctor import findings
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections, open_connections
+from orchestration.dagster_instance import open_instance
 from orchestration.workflow_files import load_user_files
 from resources.atomic_file import write_atomically
 from resources.diagnostics import Finding
@@ -58,24 +59,35 @@ def go_live(
     known = [name for name, group in files.groups.groups.items() if group.timings or group.sensor]
     unknown = [name for name in groups if name not in known]
     if unknown or not (groups or check):
-        meant = did_you_mean(unknown[0], known) if unknown else ""
-        print_problems(
-            [f"name the groups that run by themselves: {', '.join(known) or 'none has a schedule'}; {meant}"]
-        )
+        print_problems([_unknown(unknown, known)])
         return USAGE
     try:
         person = require_approver() if incumbent_off or not check else ""
         is_ready = _print_checks(groups, confirmed_by=person if incumbent_off else "")
+        if is_ready and not check:
+            return _switch_on(settings, groups)
     except SyncError as error:
         print_problems([str(error)])
         return USAGE
-    except WarehouseError as error:
+    except (WarehouseError, SwitchOnError) as error:
         print_problems([str(error)])
         return FAILED
     if not is_ready:
         print_problems(["not ready: nothing was switched on"] if not check else [])
         return FAILED
-    return CLEAN if check else _switch_on(settings, groups)
+    print_wrapped(f"✓ ready; `millpond go-live {' '.join(groups) or 'GROUP'}` switches on", "green")
+    return CLEAN
+
+
+def _unknown(unknown: Sequence[str], known: Sequence[str]) -> str:
+    """Return what to write instead of an unknown group, or of none."""
+    if not known:
+        return "no group of groups.yaml has a schedule or a sensor; add one first"
+    listed = f"the groups that can run by themselves are {', '.join(known)}"
+    if not unknown:
+        return f"name a group; {listed}"
+    meant = did_you_mean(unknown[0], known)
+    return f"no group `{unknown[0]}` with a schedule or a sensor; {meant}{' ' if meant else ''}{listed}"
 
 
 def _print_checks(groups: Sequence[str], confirmed_by: str = "") -> bool:
@@ -94,7 +106,8 @@ def _print_checks(groups: Sequence[str], confirmed_by: str = "") -> bool:
                 is_ready &= finding.passed
                 note(checks=[{**asdict(finding), "passed": finding.passed}])
                 line = f"{finding.system}: {finding.check}: {finding.found}"
-                line = f"✓ {line}" if finding.passed else f"✗ {line}; {finding.fix}"
+                fix = finding.fix.replace("GROUP", " ".join(groups) or "GROUP")
+                line = f"✓ {line}" if finding.passed else f"✗ {line}; {fix}"
                 print_wrapped(line, "green" if finding.passed else "red")
     return is_ready
 
@@ -107,12 +120,20 @@ def _switch_on(settings: MillpondSettings, groups: Sequence[str]) -> int:
     for each in made.names:
         print_wrapped(f"✓ {each} is on", "green")
     print_wrapped(
-        f"{path} says so; reload the definitions in Dagster, or restart `millpond ui`. A schedule that was stopped in"
-        " Dagster's pages is started there."
+        f"{path} says so; reload the definitions in Dagster, or restart `millpond ui`."
         if made.names
-        else f"everything of {', '.join(groups)} is on already"
+        else f"everything of {', '.join(groups)} is on already in {path}"
     )
-    return CLEAN
+    stopped = _stopped(settings, made.on)
+    print_problems([f"{each} was stopped in Dagster's pages, and stays so: start it there" for each in stopped])
+    return FAILED if stopped else CLEAN
+
+
+def _stopped(settings: MillpondSettings, names: Sequence[str]) -> list[str]:
+    """Return which schedules and sensors were stopped in Dagster's pages, where that counts more than the file."""
+    with open_instance(settings) as instance:
+        stopped = {each.instigator_name for each in instance.all_instigator_state() if each.status.value == "STOPPED"}
+    return [name for name in names if name in stopped]
 
 
 def _doctor(_connections: Connections, _workflows: Sequence[Workflow]) -> Iterator[Finding]:
@@ -141,9 +162,8 @@ def _matched(connections: Connections, workflows: Sequence[Workflow]) -> Iterato
         if not all(warehouse.has(name) for name in (each.plan, each.mart, each.target_state)):
             yield Finding(each.name, "matched", "never planned", f"`millpond plan {each.name}`")
             continue
-        pairs = possible_matches(
-            each.spec, warehouse.table(each.mart), warehouse.table(each.target_state), warehouse.table(each.plan)
-        )
+        with warehouse.writer(transaction=False) as con:
+            pairs = read_matches(con, each)
         doubtful = pairs.filter(pl.col("action").is_in([Action.CREATE.value, Action.AMBIGUOUS.value]))
         count = doubtful.select("source", "source_id").n_unique()
         found = f"{counted(count, 'records')} would be created, or match several, although similar ones exist"
@@ -158,10 +178,16 @@ def _matched(connections: Connections, workflows: Sequence[Workflow]) -> Iterato
 def _reviewed(connections: Connections, workflows: Sequence[Workflow]) -> Iterator[Finding]:
     """Yield for each workflow whether a person approved a plan of it that was sent."""
     for each in workflows:
-        rows = []
+        rows: list[tuple[str | None, str | None]] = []
+        unread = 0
         if connections.warehouse.has("sync_plans"):
             rows = connections.warehouse.read(_REVIEWED, [each.name, PlanKind.SYNC]).rows()
-        if rows and rows[0][0]:
+        if rows and rows[0][0] and connections.warehouse.has(each.plan):
+            unread = connections.warehouse.read(_UNREAD.format(plan=each.plan), [each.name, PlanKind.SYNC]).item()
+        if unread:
+            found = f"{counted(unread, 'records')} had to wait for what has not run, so that no plan shows them yet"
+            yield Finding(each.name, "first plan", found, f"`millpond plan {each.name}`, then `millpond apply PLAN`")
+        elif rows and rows[0][0]:
             yield Finding(each.name, "first plan", f"plan {rows[0][0]} was approved by {rows[0][1]}, and sent")
         else:
             fix = f"`millpond plan {each.name}`, then `millpond apply PLAN`, or approve it in the console"
@@ -171,6 +197,10 @@ def _reviewed(connections: Connections, workflows: Sequence[Workflow]) -> Iterat
 _REVIEWED = """
 select max_by(plan_id, position), max_by(decided_by, position) from sync_plans
 where workflow = ? and kind = ? and decided_by is not null and sent_by is not null and state in ('sent', 'partial')
+"""
+_UNREAD = """
+select count(*) from {plan} where reason_code = 'not_read'
+    and plan_id = (select max_by(plan_id, position) from sync_plans where workflow = ? and kind = ?)
 """
 
 

@@ -18,6 +18,7 @@ from orchestration.cli.run import run_job
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.workflow_files import load_workflows
+from resources.clock import WallClock, utc_now
 from resources.warehouse.tables import quoted
 
 SHOWN_RECORDS = 50
@@ -102,7 +103,7 @@ def deselect(workflow: str, *ids: str) -> int:
         return 2
     with warehouse_of(MillpondSettings()).writer() as con:
         ensure_ledger(con)
-        deselected = deselect_records(con, workflow, ids)
+        deselected = deselect_records(con, workflow, ids, utc_now(WallClock()))
     print_line(f"{deselected} of {len(ids)} were selected and no longer are")
     return 0 if deselected == len(ids) else 1
 

@@ -1,8 +1,10 @@
 """`millpond ledger`: verify that no one bent the ledger, and export it for an auditor.
 
 warehouse, or an export  ->  ledger verify [FOLDER]          warehouse  ->  ledger export FOLDER
+a finding that is known  ->  ledger acknowledge              a key that was lost  ->  ledger restart
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,12 +14,15 @@ from cyclopts import App
 
 from assets.delivery.chain.checkpoints import SHOWN, ChainError
 from assets.delivery.chain.findings import Findings
+from assets.delivery.errors import SyncError
 from assets.result_texts import counted
+from orchestration.authorization import require_approver
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import NOTHING_READ, print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
+from resources.redaction import redact
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 app = App(
@@ -108,9 +113,65 @@ def export(
     return CLEAN
 
 
+@app.command
+@with_json
+def acknowledge(finding: str, *, reason: str) -> int:
+    """Acknowledge a finding of `ledger verify`: it stays listed, and is no alarm as long as it does not change.
+
+    Args:
+        finding: Its id, or the beginning of it, as `ledger verify` prints it.
+        reason: Why nothing needs to be done; chained with your name.
+    """
+    from orchestration.ledger_check import acknowledge_finding  # late: it opens the warehouse
+
+    def decide(warehouse: Warehouse, person: str) -> str:
+        found = acknowledge_finding(warehouse, finding, person, redact(reason))
+        note(ledger_acknowledged=asdict(found))
+        return f"acknowledged by {person}: {found.what}: {found.text}"
+
+    return _decided(decide, reason)
+
+
+@app.command
+@with_json
+def restart(*, reason: str) -> int:
+    """Begin the signatures anew with the key that is set, because the one that signed last was lost.
+
+    Args:
+        reason: How the key was lost; chained with your name. Each later verification says from where on the new key
+            vouches for the ledger.
+    """
+    from orchestration.ledger_check import restart_ledger  # late: it opens the warehouse
+
+    def decide(warehouse: Warehouse, person: str) -> str:
+        made = restart_ledger(warehouse, person, redact(reason))
+        note(ledger_restarted={"checkpoint": made.number, "public_key": made.public_key})
+        return (
+            f"checkpoint {made.number} is signed with the new key {made.public_key[:SHOWN]}…; what was signed before it"
+            " is not vouched for by that key, which `millpond ledger verify` says from now on"
+        )
+
+    return _decided(decide, reason)
+
+
+def _decided(decide: Callable[[Warehouse, str], str], reason: str) -> int:
+    """Carry out a person's decision about the ledger and print what was done."""
+    try:
+        if not reason.strip():
+            raise ChainError("`--reason` is blank; the ledger keeps it with your name")
+        text = decide(_warehouse(), require_approver())
+    except (SyncError, WarehouseError, ValueError) as error:
+        print_problems([str(error)])
+        return FAILED if isinstance(error, WarehouseError) else USAGE
+    print_wrapped(text, "green")
+    return CLEAN
+
+
 def document(found: Findings) -> dict[str, Any]:
     """Return the findings as JSON."""
-    return {**asdict(found), "is_whole": found.is_whole}
+    facts = asdict(found)
+    del facts["known"]
+    return {**facts, "is_whole": found.is_whole}
 
 
 def _print(found: Findings) -> None:
@@ -119,13 +180,17 @@ def _print(found: Findings) -> None:
         return
     covered = f"{counted(found.entries, 'entries')} in {counted(found.checkpoints, 'checkpoints')}{_days(found)}"
     if found.is_whole:
-        print_wrapped(f"✓ the ledger is whole: {covered}", "green")
+        but = f", but for {counted(len(found.acknowledged), 'known findings')}" if found.acknowledged else ""
+        print_wrapped(f"✓ the ledger is whole{but}: {covered}", "green")
     else:
         print_wrapped(f"✗ the ledger is broken: {counted(found.count, 'findings')}; {covered}", "red")
     for each in found.problems:
-        print_wrapped(f"{each.what}: {each.text}", indent=4)
+        print_wrapped(f"{each.what}: {each.text} [{each.id}]", indent=4)
     if found.count > len(found.problems):
         print_wrapped(f"… and {found.count - len(found.problems):,} more", indent=4)
+    for known in found.acknowledged:
+        by = f"acknowledged by {known.by or 'no person'} on {known.at:%Y-%m-%d %H:%M} UTC: {known.reason}"
+        print_wrapped(f"known: {known.what}: {known.text} [{known.id}]; {by}", indent=4)
     for line in _facts(found):
         print_wrapped(line, indent=4)
 

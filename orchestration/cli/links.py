@@ -7,8 +7,7 @@ import polars as pl
 from assets.delivery.audit.explain import workflows_of
 from assets.delivery.audit.find import Record
 from assets.delivery.errors import SyncError
-from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, possible_matches, save_manual_link
-from assets.delivery.ledger.links import read_links
+from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, read_matches, save_manual_link
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
@@ -68,9 +67,7 @@ def _planned(connections: Connections, name: str) -> list[Workflow]:
 def _print_matches(warehouse: Warehouse, workflow: Workflow, *, show_all: bool) -> None:
     target_state = warehouse.table(workflow.target_state)
     with warehouse.writer(transaction=False) as con:
-        links = read_links(con, workflow.name)
-    mart, plan = warehouse.table(workflow.mart), warehouse.table(workflow.plan)
-    pairs = possible_matches(workflow.spec, mart, target_state, plan, links)
+        pairs = read_matches(con, workflow)
     note(matches=pairs.with_columns(pl.lit(workflow.name).alias("workflow")).to_dicts())
     print_line(f"{workflow.name}: {counted(_count(pairs), 'records')} with possible matches", "bold")
     existing = {row["target_id"]: row for row in target_state.iter_rows(named=True)}

@@ -80,6 +80,7 @@ COMMANDS = {
         "ui": ("ui:ui", "Serve the Dagster UI, behind a sign-in, and its daemon."),
         "user": ("user:app", "Manage the users of the UI and their roles."),
         "webhook": ("webhook:webhook", "Receive NetSuite's change notifications."),
+        "forget": ("forget:forget", "Erase the personal values of one record everywhere, and prove it."),
         "compact": ("compact:compact", "Delete old history and shrink the warehouse."),
         "backup": ("backup:backup", "Write warehouse, queues, switches, users and budgets into one file."),
         "restore": ("backup:restore", "Put the files of a backup into the home; the former ones are kept beside them."),

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from typing import IO, NoReturn
 
 from rich.console import Console
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from orchestration.cli.closed_pipe import end_quietly
 from resources.redaction import redact
+from resources.visible_text import on_one_line, visible
 
 PIPE_WIDTH = 100_000  # of a pipe or file, so that nothing is folded
 INDENT = 4  # of what continues a line
@@ -39,8 +41,9 @@ class Output(Console):
         """End as SIGPIPE ends other programs."""
         end_quietly()
 
-    def _render_buffer(self, buffer: object) -> str:
-        text = redact(super()._render_buffer(buffer))  # type: ignore[arg-type]
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        shown = (each if each.control else each._replace(text=visible(each.text)) for each in buffer)
+        text = redact(super()._render_buffer(shown))
         return text if self.is_terminal else "\n".join(line.rstrip(" ") for line in text.split("\n"))
 
 
@@ -64,7 +67,7 @@ def print_line(text: str, style: str = "") -> None:
 def print_wrapped(text: str, style: str = "", *, indent: int = 0) -> None:
     """Print a sentence; on a terminal, what does not fit continues below it, further to the right."""
     console.messages.append(redact(text))
-    whole = Text(redact(text), style=style)
+    whole = Text(on_one_line(redact(text)), style=style)
     if not console.is_terminal:
         console.print(Text(" " * indent) + whole, soft_wrap=True, highlight=False)
         return
@@ -83,7 +86,7 @@ def print_problems(problems: Iterable[str]) -> None:
     for problem in dict.fromkeys(redact(each) for each in problems):
         console.problems.append(problem)
         if console.quiet:
-            sys.stderr.write(f"✗ {problem}\n")
+            sys.stderr.write(f"✗ {visible(problem)}\n")
         else:
             console.print(f"✗ {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from assets.delivery.ledger import plans as ledger
 from assets.delivery.ledger.plans import PlanState
+from assets.delivery.ledger.shadows import active_shadows
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.result_texts import duration
 from orchestration.cli.exit_codes import CLEAN
@@ -46,13 +47,23 @@ def plans(
     note(plans=rows.to_dicts())
     if rows.is_empty():
         print_wrapped("no open plan; `millpond plan GROUP` makes one")
+        print_shadowed(warehouse)
         return CLEAN
     _print_table(rows)
     for row in rows.iter_rows(named=True):
         if row["state"] == PlanState.WAITING and row["note"]:
             print_wrapped(f"{row['plan_id']}: {row['note']}")
     print_wrapped("`millpond plans PLAN` prints one, `millpond apply PLAN` sends it", "dim")
+    print_shadowed(warehouse)
     return CLEAN
+
+
+def print_shadowed(warehouse: Warehouse, table: str = "") -> None:
+    """Print which workflows only compare, or the one that a table belongs to: nothing of them is sent."""
+    with warehouse.writer(transaction=False) as con:
+        for each in active_shadows(con):
+            if not table or table.partition("_")[2] == each.workflow:
+                print_wrapped(f"{each.sentence}; `millpond shadow report` compares", "yellow")
 
 
 def _print_table(rows: pl.DataFrame) -> None:

@@ -101,7 +101,8 @@ def _cost(review: PlanReview) -> str:
     left, over = "", plan["calls_left"] is not None and plan["calls_needed"] > plan["calls_left"]
     if plan["calls_left"] is not None:
         left = f" ({plan['calls_left']:,} left today{': the rest is deferred' if over else ''})"
-    sends = f"`millpond apply {plan['plan_id']}` sends it until {plan['expires_at']:%Y-%m-%d %H:%M} UTC"
+    command, until = review.how_to_send
+    sends = f"`{command}` {until}" if command else until
     return f"requests: {plan['calls_needed']:,}{left}; time: {duration(plan['seconds_needed'])}; {sends}"
 
 

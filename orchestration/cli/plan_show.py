@@ -47,5 +47,5 @@ def _review(warehouse: Warehouse, workflow: str, plan_id: str) -> PlanReview:
     now = utc_now(warehouse_clock(MillpondSettings()))
     review = review_plan(warehouse, workflows[workflow], workflows, {workflow: plan_id}, now)
     if review is None:
-        raise SyncError(f"the rows of plan {plan_id} are no longer kept")
+        raise SyncError(f"plan {plan_id}: its records are no longer kept, as a newer plan of {workflow} replaced them")
     return review

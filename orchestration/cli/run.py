@@ -4,7 +4,7 @@ GROUP  ->  a known group?  ->  job <group> or <group>__plan  ->  sync_runs  ->  
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,8 @@ def run_job(job: str, ops: Mapping[str, Any] | None = None, *, tags: Mapping[str
 def _prepare_full_refresh(group: str, since: datetime | None) -> list[str]:
     """Set the watermarks of a group back; return the problems, in which case nothing was changed."""
     settings = MillpondSettings()
+    if since and _is_future(settings, since):
+        return [f"--since {since:%Y-%m-%d %H:%M} is in the future, so that nothing would be sent; correct the date"]
     files = load_user_files(settings.workflows)
     chosen = files.groups.groups.get(group)
     if chosen is None:
@@ -121,6 +123,11 @@ def _prepare_full_refresh(group: str, since: datetime | None) -> list[str]:
         active = [known[name] for name in chosen.workflows if name in known and known[name].spec.active]
         reset_watermarks(warehouse_of(settings), active, since)
     return problems
+
+
+def _is_future(settings: MillpondSettings, moment: datetime) -> bool:
+    known = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return known > utc_now(warehouse_clock(settings))
 
 
 def _execute(
@@ -136,8 +143,9 @@ def _execute(
         return USAGE
     from orchestration.cli.job_run import execute_job  # late: Dagster takes seconds to load, a typing error needs none
 
-    code = execute_job(job_name, print_results, ops, tags)
-    print_switched_off(job_name)
+    with warehouse_of(MillpondSettings()).kept_open():  # the results are read in a dozen sections
+        code = execute_job(job_name, print_results, ops, tags)
+        print_switched_off(job_name)
     return code
 
 

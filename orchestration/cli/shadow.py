@@ -28,6 +28,7 @@ from orchestration.opened_warehouse import warehouse_clock, warehouse_of
 from orchestration.workflow_files import load_workflows
 from resources.atomic_file import write_atomically
 from resources.clock import utc_now
+from resources.failpoints import reach
 from resources.redaction import redact
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
@@ -164,8 +165,12 @@ def _decide(names: tuple[str, ...], decide: Callable[..., Any], text: Callable[[
 
 
 def _alone(warehouse: Warehouse, workflow: Workflow, decide: Callable[..., Any], person: str, now: Any) -> Any:
-    with writer_lock(warehouse, workflow.spec.connection_name), warehouse.writer() as con:
-        return decide(con, workflow, person, now)
+    with writer_lock(warehouse, workflow.spec.connection_name):
+        with warehouse.writer() as con:
+            made = decide(con, workflow, person, now)
+            reach("shadow_begins")
+        reach("shadow_kept")
+        return made
 
 
 def document(parity: Parity) -> dict[str, Any]:

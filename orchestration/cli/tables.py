@@ -11,6 +11,7 @@ from assets.warehouse.catalog.catalog import LAYERS, Entry
 from assets.warehouse.catalog.diagram import mermaid
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import NOTHING_READ, console, open_table, print_line, print_problems
+from orchestration.cli.plan_list import print_shadowed
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from resources.warehouse.analytics import add_analytics
@@ -43,6 +44,7 @@ def tables(name: str = "", *, page: Path | None = None) -> int:
         return 0
     if not name:
         _print_all(entries)
+        print_shadowed(warehouse)
         return 0
     found = next((entry for entry in entries if entry.name == name), None)
     if found is None:
@@ -50,6 +52,7 @@ def tables(name: str = "", *, page: Path | None = None) -> int:
         print_problems([f"no table, view or macro {name!r}; {meant}`millpond tables` lists them"])
         return 2
     _print_one(found)
+    print_shadowed(warehouse, name)
     return 0
 
 

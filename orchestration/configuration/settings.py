@@ -12,8 +12,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from orchestration.configuration.env_file import load_env_file
-from orchestration.configuration.settings_base import Settings, account_id, usable_home
+from orchestration.configuration.settings_base import Settings, account_id, usable_home, valid_classes, valid_retention
 from orchestration.configuration.settings_error import SettingsError
+from resources.warehouse.column_classes import ColumnClass, parse_days
 
 load_env_file()
 
@@ -89,6 +90,11 @@ class MillpondSettings(Settings):
         description="Personal data in analyst.duckdb: shown, masked by tokens, or emptied. With mask and empty, plans"
         " are printed without values.",
     )
+    column_classes: Annotated[str, AfterValidator(valid_classes)] = Field(
+        "",
+        description="Classes of columns, such as custentity_region=business,custentity_birth=personal; a name stands"
+        " for all columns that begin so. Custom fields are personal by default.",
+    )
     share_group: str = Field(
         "", description="Group of this machine that may read analyst.duckdb. Blank: only the user of Millpond."
     )
@@ -102,6 +108,13 @@ class MillpondSettings(Settings):
         ge=0,
         le=MAX_DAYS,
         description="Days to keep ended record versions, decisions and attempts; 0 keeps them forever.",
+    )
+    retention: Annotated[str, AfterValidator(valid_retention)] = Field(
+        "",
+        description="Days to keep ended history by class of columns, such as personal=365,business=0,technical=730; 0"
+        " keeps it forever. Personal: values of old versions and attempts are emptied; business: old versions are"
+        " deleted; technical: old decisions, attempts, runs and plans are. A class that is not named has"
+        " MILLPOND_KEEP_HISTORY_DAYS.",
     )
     keep_runs_days: float = Field(30, gt=0, le=MAX_DAYS, description="Days to keep Dagster's runs and their events.")
     keep_plans_days: float = Field(7, gt=0, le=MAX_DAYS, description="Days to keep the values of closed plans.")
@@ -201,6 +214,11 @@ class MillpondSettings(Settings):
     def auth_proxy_networks(self) -> list[IPv4Network | IPv6Network]:
         """The addresses from which the sign-in proxy's header is believed."""
         return [ip_network(each) for each in split_list(self.auth_proxies)]
+
+    @property
+    def retention_days(self) -> dict[ColumnClass, int]:
+        """Days to keep ended history, by class of columns."""
+        return parse_days(self.retention, self.keep_history_days)
 
     @property
     def account_names(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.configuration.settings_error import SettingsError
+from resources.warehouse.column_classes import parse_classes, parse_days
 
 ACCOUNT_ID = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)?")
 HOST_OF_ACCOUNT = re.compile(r"([a-z]*\d[a-z0-9]*(?:-[a-z0-9]+)?)\.[\w.]*netsuite\.com")
@@ -76,3 +77,23 @@ def _reason(message: str) -> str:
     text = message.removeprefix("Value error, ")
     begin = text[:1] if text[:2].isupper() else text[:1].lower()  # the name of a variable stays as it is
     return f"{begin}{text[1:]}; see .env.example"
+
+
+def valid_classes(text: str) -> str:
+    """Return the classes of columns as they are, if each is one.
+
+    Raises:
+        ValueError: A part is not of the form column=class.
+    """
+    parse_classes(text)
+    return text
+
+
+def valid_retention(text: str) -> str:
+    """Return the days by class as they are, if each is one.
+
+    Raises:
+        ValueError: A part is not of the form class=days.
+    """
+    parse_days(text, 0)
+    return text

@@ -42,6 +42,7 @@ FIXES: Final[Mapping[str, Mapping[str, str]]] = {
         "NewWorkflowError": "Choose another target or source; `millpond fields` lists them.",
         "RenameError": "Do what the text says; running the command again continues.",
         "ActivationError": "Correct the workflow file first; `millpond validate` names the line.",
+        "SwitchOnError": "Write `on: true` for each schedule in `groups.yaml` yourself.",
         "ExportError": "Export the mapping from the connector again; the text names the place.",
         "NotationError": "Correct the line of the export, or map the field manually.",
         "ConditionError": "Write the condition manually, in `select.where`.",

@@ -14,6 +14,7 @@ from assets.delivery.ledger.events import Event, Happened
 from assets.warehouse.retention import prune
 from orchestration.ledger_sealing import keep_last, ledger_signer
 from resources.clock import Clock, WallClock, utc_now
+from resources.warehouse.column_classes import CLASSES, ColumnClass
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -26,12 +27,14 @@ class Compacted:
     after: int
 
 
-def compact_warehouse(warehouse: Warehouse, *, keep_days: int, clock: Clock | None = None) -> Compacted:
+def compact_warehouse(
+    warehouse: Warehouse, *, keep_days: int | Mapping[ColumnClass, int], clock: Clock | None = None
+) -> Compacted:
     """Delete old history and compact.
 
     Args:
         warehouse: The warehouse.
-        keep_days: Days to keep ended history; 0 keeps everything.
+        keep_days: Days to keep ended history, for all or by class of columns; 0 keeps everything.
         clock: The warehouse's clock; a sandbox's runs ahead of the machine's.
 
     Raises:
@@ -39,11 +42,14 @@ def compact_warehouse(warehouse: Warehouse, *, keep_days: int, clock: Clock | No
         WarehouseError: The file cannot be written; it is unchanged.
     """
     deleted: Mapping[str, int] = {}
-    if keep_days:
-        cut = utc_now(clock or WallClock()) - timedelta(days=keep_days)
-        pruned = Event(event=Happened.PRUNED, at=utc_now(WallClock()), details={"before": str(cut)})
+    days = dict.fromkeys(CLASSES, keep_days) if isinstance(keep_days, int) else keep_days
+    now = utc_now(clock or WallClock())
+    cuts = {name: now - timedelta(days=each) for name, each in days.items() if each}
+    if cuts:
+        details = {"before": {name: str(cut) for name, cut in cuts.items()}}
+        pruned = Event(event=Happened.PRUNED, at=utc_now(WallClock()), details=details)
         with warehouse.writer(tuned=True) as con, rewriting(con, ledger_signer(), pruned):
-            deleted = prune(con, cut)
+            deleted = prune(con, cuts)
         keep_last(warehouse)
     before, after = warehouse.compact()
     return Compacted(deleted, before, after)

@@ -44,7 +44,7 @@ def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
             return
         clock = warehouse_clock(account_of(context.run, settings))
         with dagster_failure(ChainError):
-            done = compact_warehouse(warehouse, keep_days=settings.keep_history_days, clock=clock)
+            done = compact_warehouse(warehouse, keep_days=settings.retention_days, clock=clock)
         context.add_output_metadata({**done.deleted, "bytes_before": done.before, "bytes_after": done.after})
 
     @dg.op(description="Delete old reports and the files of killed processes.", out=dg.Out(dg.Nothing))

@@ -50,7 +50,7 @@ def _check(workflow: Workflow) -> dg.AssetChecksDefinition:
         if not state.active:
             return dg.AssetCheckResult(passed=True, description=f"not active: {state.description}")
         now = utc_now(getattr(context.resources, workflow.spec.connection_name).clock)
-        with warehouse.writer(tuned=True) as con:
+        with warehouse.writer() as con:
             found = certify(con, workflow, key_field=key_field, run_id=context.run.run_id, now=now)
         return _result(found)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from assets.delivery.reasons import is_documented
 from orchestration.simulation import ledger
 from orchestration.simulation.certificate_truth import by_key
 from orchestration.simulation.targets import TargetRecord, place_of
@@ -57,6 +58,15 @@ def check_ledger(world: World, verdicts: Verdicts) -> None:
         verdicts.broken("intents", f"{workflow} has a run or plan that is {state}")
     attempts = ledger.rows(world.warehouse, "sync_attempts", "select count(distinct attempt_id) from sync_attempts")
     verdicts.hold("intents", int(attempts[0][0]) - len(unfinished) if attempts else 0)
+
+
+def check_reasons(world: World, verdicts: Verdicts) -> None:
+    """Check that the reference of reason codes has every action and code that ever occurred."""
+    for action, code, workflow in ledger.reasons_given(world.warehouse):
+        if is_documented(action, code):
+            verdicts.hold("reasons")
+        else:
+            verdicts.broken("reasons", f"{workflow}: {action} with the reason {code or '(none)'} is not documented")
 
 
 def check_claims(world: World, verdicts: Verdicts, ended_at: datetime) -> None:

@@ -95,6 +95,14 @@ def decisions_of(warehouse: Warehouse) -> Rows:
     return rows(warehouse, "sync_decisions", query)
 
 
+def reasons_given(warehouse: Warehouse) -> Rows:
+    """Return action, reason code and a workflow of all kinds of decisions that there were."""
+    query = (
+        "select action, coalesce(reason_code, ''), min(workflow) from sync_decisions group by all order by action, 2"
+    )
+    return rows(warehouse, "sync_decisions", query)
+
+
 def held_in_certificate(warehouse: Warehouse, workflow: str) -> set[tuple[str, str]]:
     """Return the records that the newest certificate of a workflow leaves out as held back."""
     query = f"select source, source_id from {UNVERIFIED} where workflow = ? and kind = 'held'"

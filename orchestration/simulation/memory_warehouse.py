@@ -6,6 +6,7 @@ MemoryWarehouse(folder)  ->  .writer(), .transactions(), .publish() as of a file
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ from resources.warehouse.connection import connect
 from resources.warehouse.warehouse import Warehouse
 
 LOCK_TIMEOUT_S = 60.0
+DATABASE = "warehouse"
 SETTINGS = ("memory_limit", "temp_directory")
 
 
@@ -29,7 +31,10 @@ class MemoryWarehouse(Warehouse):
         super().__init__(folder)
         self._root = connect()
         self._root.execute("set threads = 1")
-        self._root.execute("attach ':memory:' as warehouse")
+        self._name, self._names = DATABASE, count(2)
+        self._root.execute(f"attach ':memory:' as {self._name}")
+        self._root.execute("use warehouse")
+        self._root.execute("set TimeZone = 'UTC'")
         self._alone = threading.Lock()
         self.before_commit: Callable[[], None] = lambda: None
 
@@ -40,7 +45,7 @@ class MemoryWarehouse(Warehouse):
     @contextmanager
     def writer(self, *, transaction: bool = True, tuned: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Run one transaction; roll it back if the block raises."""
-        with self._cursor() as con:
+        with self._exclusive() as con:
             try:
                 with _transaction(con, self.before_commit) if transaction else nullcontext():
                     yield con
@@ -53,7 +58,7 @@ class MemoryWarehouse(Warehouse):
     @contextmanager
     def transactions(self) -> Iterator[Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]]:
         """Run several transactions, one after the other."""
-        with self._cursor() as con:
+        with self._exclusive() as con:
 
             @contextmanager
             def transaction() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -63,14 +68,11 @@ class MemoryWarehouse(Warehouse):
             yield transaction
 
     @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
         if not self._alone.acquire(timeout=LOCK_TIMEOUT_S):
             raise TimeoutError("the warehouse in memory has been in use for a minute: nested sections wait")
         try:
-            with self._root.cursor() as con:
-                con.execute("use warehouse")
-                con.execute("set TimeZone = 'UTC'")
-                yield con
+            yield self._root
         finally:
             self._alone.release()
 
@@ -88,6 +90,22 @@ class MemoryWarehouse(Warehouse):
     def compact(self) -> tuple[int, int]:
         """Return that nothing was freed."""
         return 0, 0
+
+    def back_up(self) -> None:
+        """Copy what was committed."""
+        with self._alone:
+            self._root.execute("detach database if exists backup")
+            self._root.execute("attach ':memory:' as backup")
+            self._root.execute(f"copy from database {self._name} to backup")
+
+    def put_back(self) -> None:
+        """Let the copy take its place, as a file that was put back does; the copy stays."""
+        with self._alone:
+            former, self._name = self._name, f"{DATABASE}_{next(self._names)}"
+            self._root.execute(f"attach ':memory:' as {self._name}")
+            self._root.execute(f"copy from database backup to {self._name}")
+            self._root.execute(f"use {self._name}")
+            self._root.execute(f"detach database {former}")
 
     def close(self) -> None:
         """Forget everything."""

@@ -28,11 +28,11 @@ from assets.netsuite.record_types import record_type_of
 from assets.target_registry import TARGETS
 from assets.warehouse.history import update_history
 from assets.warehouse.staging import bad_keys, row_counts, stage_table
-from orchestration.simulation.mortal_warehouse import KilledError
+from orchestration.simulation.crashable_warehouse import KilledError
 from orchestration.simulation.world import World
 from resources.errors import IntegrationError, QuotaExhaustedError
 from resources.warehouse.warehouse import WarehouseError
-from sql import names, statement
+from sql import is_on_demand, names, statement
 
 EXPECTED = (IntegrationError, SyncError, MappingError, WarehouseError, TimeoutError)
 COMPLETED, WAITS, FAILED, STOPPED, DIED, LEFT_OUT = "completed", "waits", "failed", "stopped", "died", "left out"
@@ -116,7 +116,8 @@ def _read_source(world: World, client: Any, night: Night) -> set[str]:
                 if raw != staged or bad_keys(con, definition):
                     behind.add(definition.name)
                     night.unexpected = f"{definition.name} has {staged} rows for {raw}"
-        for definition in (statement("history", name) for name in names("history")):
+        on_demand = [f"hist_netsuite__{each}" for each in world.sources if is_on_demand(each)]
+        for definition in (statement("history", name) for name in (*names("history"), *on_demand)):
             source = definition.reads[0]
             if source.removeprefix(STAGING_PREFIX) in world.sources and source not in behind:
                 with transaction() as con:

@@ -14,10 +14,12 @@ from random import Random
 from orchestration.simulation import ledger
 from orchestration.simulation.calls import Calls, busiest_day
 from orchestration.simulation.certificate_truth import check_certificates
+from orchestration.simulation.chain import check_chain, seal
 from orchestration.simulation.events import SOURCES, Actor, Journal
-from orchestration.simulation.final_checks import check_claims, check_ledger, check_targets
+from orchestration.simulation.final_checks import check_claims, check_ledger, check_reasons, check_targets
 from orchestration.simulation.ledger import Attempt
 from orchestration.simulation.night import COMPLETED, Night
+from orchestration.simulation.operations import Operations
 from orchestration.simulation.options import Options
 from orchestration.simulation.people import People
 from orchestration.simulation.processes import approve, run
@@ -51,6 +53,7 @@ class Simulation:
         self.journal, self.verdicts = Journal(), Verdicts()
         self.people = People(self.world, self.targets, self.journal)
         self.weather = Weather(self.world, self.journal)
+        self.operations = Operations(self.world, self.journal, self.verdicts)
         self.watch = Watch(self.world, self.targets, self.truth, self.verdicts)
         self.result = Result(options)
         self._calls: Counter[str] = Counter()
@@ -63,6 +66,8 @@ class Simulation:
             self.journal.day = day
             self.world.advance_to(began + DAY * (day - 1))
             self.people.work(day)
+            self._deliver_in_real_time(day)
+            self.operations.work(day)
             if Random(f"{self.options.seed} operator {day}").random() < APPROVED_SHARE:
                 self._approve(day)
             self.world.advance_to(began + DAY * (day - 1) + NIGHT)
@@ -71,6 +76,7 @@ class Simulation:
             self.weather.before(day)
             self._night(f"night {day:04}")
             self.weather.after()
+            self.operations.end_day(day)
         self._end_quietly(began)
         return self._finished()
 
@@ -81,6 +87,7 @@ class Simulation:
         when = f"day {self.journal.day}"
         before = self.watch.begin()
         night = run(self.world, run_id, self.weather.death)
+        seal(self.world)
         attempts = self.watch.end(before, when, quotas_end=bool(self.weather.ended_quotas))
         check_certificates(self.world, self.truth, self.verdicts, run_id, before.records, when)
         if night.unexpected:
@@ -91,6 +98,20 @@ class Simulation:
         self._note(night, attempts)
         self.result.nights += 1
         return night
+
+    def _deliver_in_real_time(self, day: int) -> None:
+        """Deliver what people saved in NetSuite, as change notifications do between two nights."""
+        records = self.operations.saved_records(day)
+        if not records:
+            return
+        with self.weather.lifted():
+            self.truth.observe()
+        before, when = self.watch.begin(), f"day {day}, real time"
+        unexpected = self.operations.run_in_real_time(f"real time {day:04}", records)
+        attempts = self.watch.end(before, when, quotas_end=False)
+        self._count(before.calls, attempts)
+        if unexpected:
+            self.verdicts.broken("runs", f"{when}: {unexpected}")
 
     def _approve(self, day: int) -> None:
         """Send what waits for approval, as an operator who looked at it."""
@@ -156,6 +177,8 @@ class Simulation:
         records = self.targets.all()
         check_targets(self.world, self.truth, self.verdicts, records)
         check_ledger(self.world, self.verdicts)
+        check_chain(self.world, self.verdicts)
+        check_reasons(self.world, self.verdicts)
         check_claims(self.world, self.verdicts, ended_at)
 
     def _finished(self) -> Result:

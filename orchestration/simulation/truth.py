@@ -6,7 +6,7 @@ The requirement is derived in DuckDB by the second reading of workflow files tha
 with the engine's mapping and deciding.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from assets.suiteprojects.countries import with_codes
 from assets.target_registry import TARGETS
 from assets.warehouse.staging import stage_table
 from orchestration.certificate_check.expected import Rules, rules_of, unknown_fields
-from orchestration.certificate_check.parents import has_active_line, parents_of
+from orchestration.certificate_check.parents import line_above, parents_of
 from orchestration.certificate_check.read_outs import PREFIX, quoted
 from orchestration.simulation.memory_warehouse import MemoryWarehouse
 from orchestration.simulation.targets import TargetRecord
@@ -133,13 +133,18 @@ class Truth:
         parents = {child: above for each in rules for child, above in parents_of(con, each).items()}
         upstream = self._active_in(workflow.spec.upstream)
 
-        def is_active(record: tuple[str, str]) -> bool:
-            return required[record].state == ACTIVE if record in required else record in upstream
+        gone = {each.source: INACTIVE if each.retires_deleted else OPEN for each in rules}
+
+        def state_of(record: tuple[str, str]) -> str:
+            if record in required:
+                return required[record].state
+            if (workflow.name, *record) in self.versions:
+                return gone[record[0]]
+            return ACTIVE if record in upstream else OPEN
 
         for record, version in required.items():
-            is_open = version.state == ACTIVE and not has_active_line(record, parents, is_active)
-            self._append((workflow.name, *record), replace(version, state=OPEN) if is_open else version)
-        gone = {each.source: INACTIVE if each.retires_deleted else OPEN for each in rules}
+            below = state_below(record, parents, state_of) if version.state == ACTIVE else version.state
+            self._append((workflow.name, *record), replace(version, state=below))
         for key, versions in self.versions.items():
             if key[0] == workflow.name and key[1:] not in required:
                 self._append(key, Version(number, versions[-1].key, gone[key[1]]))
@@ -171,6 +176,18 @@ class Truth:
     def through(self, moment: datetime) -> int:
         """Return the last observation until a moment; -1 if there was none."""
         return max((number for number, at in enumerate(self.moments) if at <= moment), default=-1)
+
+
+def state_below(
+    record: tuple[str, str],
+    parents: Mapping[tuple[str, str], tuple[str, str]],
+    state_of: Callable[[tuple[str, str]], str],
+) -> str:
+    """Return the state of a record that is required by itself: with those above it, it is inactive, or left open."""
+    line = line_above(record, parents)
+    if line is None:
+        return OPEN  # in or below a ring
+    return next((state for state in map(state_of, line) if state != ACTIVE), ACTIVE)
 
 
 def _attributes(world: World, workflow: Workflow) -> Any:

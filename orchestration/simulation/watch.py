@@ -11,7 +11,7 @@ from orchestration.simulation import ledger
 from orchestration.simulation.calls import Calls
 from orchestration.simulation.ledger import Attempt
 from orchestration.simulation.targets import TargetRecord, Targets, place_of
-from orchestration.simulation.truth import Truth
+from orchestration.simulation.truth import ACTIVE, Truth, Version
 from orchestration.simulation.verdicts import Verdicts
 from orchestration.simulation.world import World
 
@@ -48,6 +48,7 @@ class Watch:
         after, attempts = self._targets.all(), ledger.attempts_since(self._world.warehouse, before.position)
         self._check_once(after, when)
         self._check_changes(before.records, after, attempts, when)
+        self._check_newer(before.records, after, when)
         self._check_decisions(when)
         self._check_quota(Calls.so_far(self._world) - before.calls, when, quotas_end=quotas_end)
         return attempts
@@ -81,6 +82,22 @@ class Watch:
             self._verdicts.broken("scope", f"{when}: {uid} was deleted")
         self._verdicts.hold("scope", len(others) - len(touched))
 
+    def _check_newer(self, before: Records, after: Records, when: str) -> None:
+        """Check that no record shows an older version of NetSuite's than before, by the values that can be derived."""
+        places = {each.name: place_of(each) for each in self._world.workflows}
+        versions = {(places[key[0]], of[-1].key): of for key, of in self._truth.versions.items()}
+        for uid, each in after.items():
+            known = versions.get((uid.rpartition(" ")[0], each.key or ""))
+            if known is None or uid not in before:
+                continue
+            changed = before[uid].raw != each.raw
+            earlier, now = (_version_shown(known, of) if changed else None for of in (before[uid], each))
+            if earlier is not None and now is not None and now < earlier:
+                text = f"{when}: {uid} showed version {earlier + 1} of {each.key} and now shows version {now + 1}"
+                self._verdicts.broken("newer", text)
+            else:
+                self._verdicts.hold("newer")
+
     def _explanations(self, attempts: list[Attempt]) -> tuple[set[str], set[tuple[str, str | None]]]:
         """Return the uids that attempts name, and place and key of the records that creates may have made."""
         workflows = {each.name: each for each in self._world.workflows}
@@ -105,3 +122,9 @@ class Watch:
         if calls.refused > allowed:
             self._verdicts.broken("quota", f"{when}: {calls.refused} calls were refused, {allowed} are expected")
         self._verdicts.hold("quota", calls.made, refused_as_a_quota_ended=calls.refused)
+
+
+def _version_shown(versions: list[Version], record: TargetRecord) -> int | None:
+    """Return the newest version that an active record shows; None if it shows none."""
+    shown = [number for number, each in enumerate(versions) if each.state == ACTIVE and each.is_shown_by([record])]
+    return shown[-1] if shown else None

@@ -20,7 +20,7 @@ from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.record_types import RECORD_TYPES
 from orchestration.clients import custom_columns
 from orchestration.simulation.accounts import declare_fields, fill_fields, missing_tables
-from orchestration.simulation.mortal_warehouse import MortalMemory, MortalWarehouse
+from orchestration.simulation.crashable_warehouse import CrashableMemory, CrashableWarehouse
 from orchestration.simulation.options import Options
 from orchestration.simulation.shifted_clock import ShiftedClock
 from orchestration.workflow_files import load_workflows
@@ -79,8 +79,8 @@ class World:
         self.sandbox = Sandbox(stand_ins)
         self.clock = ShiftedClock(self.sandbox.clock)
         # a process that gets SIGKILL needs a file; in memory, the same commits take a fraction of the time
-        self.warehouse: MortalWarehouse | MortalMemory = (
-            MortalWarehouse(folder / "warehouse") if options.kills else MortalMemory(folder / "warehouse")
+        self.warehouse: CrashableWarehouse | CrashableMemory = (
+            CrashableWarehouse(folder / "warehouse") if options.kills else CrashableMemory(folder / "warehouse")
         )
         columns = custom_columns(workflows)
         self.extraction = ExtractionSettings(
@@ -96,10 +96,19 @@ class World:
 
     def reopen(self) -> None:
         """Forget what the process that died had in memory."""
-        if isinstance(self.warehouse, MortalMemory):
+        if isinstance(self.warehouse, CrashableMemory):
             self.warehouse.revive()
         else:
-            self.warehouse = MortalWarehouse(self.folder / "warehouse")
+            self.warehouse = CrashableWarehouse(self.folder / "warehouse")
+
+    def back_up(self) -> None:
+        """Copy the warehouse."""
+        self.warehouse.back_up()
+
+    def put_back(self) -> None:
+        """Put the copy in the warehouse's place."""
+        self.warehouse.put_back()
+        self.reopen()
 
     @property
     def now(self) -> datetime:

@@ -52,7 +52,11 @@ OF_JOB = "_partition_set"
 OWN_TAGS = frozenset({USER_TAG, BURST_TAG, REASON_TAG, *LAUNCHED_BY_CLI})
 # a query that runs code: it evaluates a schedule or a sensor, which may send an alert or mark a notification as done
 EVALUATION = ("DryRunInstigationTick", "evaluationResult")
-RESERVED = frozenset({"resources"})  # parts of a run's configuration that come from the settings alone
+# what launchers act on, such as `dagster-k8s/config`, whose image and command would get the credentials
+KEPT_NAMESPACES = frozenset({"", "dagster", ".dagster", "millpond"})
+LAUNCHER_TAGS = frozenset({"dagster/image"})
+# parts of a run's configuration that come from the settings alone; `execution` can name another broker
+RESERVED = frozenset({"resources", "execution"})
 
 
 # addresses at which Dagster fails if what is asked for does not exist, or is no JSON
@@ -199,8 +203,9 @@ def _require(job: str, config: Mapping[str, Any]) -> None:
     needed = Action.APPROVE if job in OPERATOR_JOBS else Action.RUN
     if not may(identity, needed):
         _refuse(f"{identity.title if identity else 'no one'} may not launch {job}")
-    if RESERVED & config.keys():  # else an address of one's own would receive the credentials
-        _refuse("the resources of a run come from the settings; remove `resources` from its configuration")
+    if own := RESERVED & config.keys():  # else an address of one's own would receive the credentials
+        parts = " and ".join(f"`{each}`" for each in sorted(own))
+        _refuse(f"resources and executor of a run come from the settings; remove {parts} from its configuration")
 
 
 def _refuse(text: str) -> None:
@@ -208,7 +213,13 @@ def _refuse(text: str) -> None:
 
 
 def _tags(given: Mapping[str, str]) -> dict[str, str]:
-    """The tags without those of our own that the request or an earlier run gave, and with the user's real name."""
+    """The tags that a request or an earlier run may give, and the user's real name."""
     identity = current()
     name = {USER_TAG: identity.name} if identity and identity.name else {}
-    return {**{key: value for key, value in given.items() if key not in OWN_TAGS}, **name}
+    return {**{key: value for key, value in given.items() if _may_be_given(key)}, **name}
+
+
+def _may_be_given(tag: str) -> bool:
+    """Return whether a tag is a label or Dagster's own, and neither our processes nor a launcher act on it."""
+    namespace = tag.rpartition("/")[0]
+    return namespace in KEPT_NAMESPACES and tag not in OWN_TAGS | LAUNCHER_TAGS

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import dagster as dg
 import uvicorn
@@ -20,6 +21,7 @@ from orchestration.redaction import install
 from orchestration.web.access import Access
 from orchestration.web.console.beside_dagster import BesideDagster
 from orchestration.web.console.routes import console
+from orchestration.web.console.warm import warm
 from orchestration.web.dagster_guard import GuardedWebserver, checked_backfill, checked_run
 from orchestration.web.guide import guide
 from orchestration.web.identity import Role
@@ -84,8 +86,10 @@ def serve(host: str, port: int, *, read_only: bool = False, workspace: Path = RO
     ):
         before_storing(instance, checked_run, checked_backfill)
         dagster = GuardedWebserver(context).create_asgi_app()
+        pages = console(settings, dagster)
+        Thread(target=warm, args=[pages.state.site], daemon=True).start()
         uvicorn.run(
-            SignIn(BesideDagster(console(settings, dagster), dagster, guide()), access),
+            SignIn(BesideDagster(pages, dagster, guide()), access),
             host=host, port=port, log_level="warning", proxy_headers=False,
         )  # fmt: skip
 

@@ -14,28 +14,20 @@ from typing import Literal
 
 import duckdb
 
+from resources.warehouse.column_classes import NAMES, class_of
 from resources.warehouse.snapshot import TableCopy
 from resources.warehouse.tables import columns_of, has_table, literal, quoted
 from resources.warehouse.version_queries import own_columns
 
 Personal = Literal["show", "mask", "empty"]
 
-# of people, or free text; street and telephone of a company as well: those of a small one are a person's
-PERSONAL = frozenset({
-    "salutation", "first_name", "middle_name", "last_name", "email", "phone", "mobile_phone", "fax", "url",
-    "comments", "title", "record_name", "address_line1", "address_line2", "address_line3", "zip",
-    "shipping_address_line1", "shipping_address_line2", "shipping_address_line3", "shipping_zip",
-    "billing_address_line1", "billing_address_line2", "billing_address_line3", "billing_zip",
-})  # fmt: skip
-NAMES = frozenset({"company_name", "alt_name", "entity_number", "external_id"})  # personal if the record is a person
-CUSTOM = ("custentity", "custrecord", "custitem")  # custom fields can hold anything
 VERSIONS = ("hist_mart__", "hist_target__")
 LAYERS = ("stg_netsuite__", "hist_netsuite__", "mart_", "target_", *VERSIONS)
 LEDGER = frozenset({
     "sync_runs", "netsuite_reads", "sync_plans", "sync_decisions", "sync_attempts", "sync_links", "sync_undo_holds",
     "sync_import_selection", "sync_normalizations", "sync_manual_links", "sync_record_urls", "sync_watermarks",
     "stg_builds", "lineage_columns", "schema_version", "sync_ignored", "sync_inputs", "sync_readings",
-    "sync_shadow_periods", "sync_shadow_nights", "sync_shadow_differences",
+    "sync_shadow_periods", "sync_shadow_nights", "sync_shadow_differences", "sync_forgotten",
 })  # fmt: skip
 # condition for decisions whose reason quotes a value of the record: the target's own words, or one of ours
 QUOTING = ("value_not_in_list", "not_looked_up")
@@ -46,6 +38,7 @@ FREE_TEXT = {
     "sync_runs": ("note",),
     "sync_manual_links": ("decided_by", "note"),
     "sync_ignored": ("decided_by", "note"),
+    "sync_forgotten": ("decided_by",),
     "sync_shadow_periods": ("started_by", "stopped_by", "off_by", "note"),
     "sync_shadow_differences": ("wanted_hash", "found_hash", "accepted_by", "accepted_note"),
     "sync_links": ("value_hashes",),  # of single values: whoever has a list of names could look them up
@@ -74,7 +67,7 @@ def copy_masked(con: duckdb.DuckDBPyConnection, personal: Personal, into: str) -
         is_copied = name.startswith(LAYERS) or name in LEDGER or (name.startswith("sync_") and workflow in fields)
         if not is_copied and personal != "show":
             continue
-        visible = _visible_columns(con, name, fields) if name.startswith(VERSIONS) else fields.get(workflow, {})
+        visible = visible_columns(con, name, fields) if name.startswith(VERSIONS) else fields.get(workflow, {})
         masked = _MaskedTable(name, columns_of(con, name), visible, personal, salt)
         copy = f"{quoted(into)}.{quoted(name)}"
         con.execute(f"create table {copy} as select {masked.columns} from {quoted(name)}")
@@ -99,7 +92,7 @@ def visible_fields(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, bool]]
     return visible
 
 
-def _visible_columns(
+def visible_columns(
     con: duckdb.DuckDBPyConnection, name: str, fields: Mapping[str, Mapping[str, bool]]
 ) -> dict[str, bool]:
     """Return which columns of a table of versions show no personal value, by any mapping since its first version."""
@@ -115,7 +108,7 @@ def _visible_columns(
 
 def is_personal(column: str) -> bool:
     """Return whether a staging column may hold a personal value, of some records at least."""
-    return column in PERSONAL or column in NAMES or column.startswith(CUSTOM)
+    return class_of(column) == "personal"
 
 
 @dataclass(frozen=True)
@@ -149,9 +142,9 @@ class _MaskedTable:
 
     def _staged_value(self, column: str) -> str:
         plain = quoted(column)
-        if column in PERSONAL or column.startswith(CUSTOM):
+        if class_of(column, is_person=False) == "personal":
             return self._hidden(column)
-        if column in NAMES and "first_name" in self.types:
+        if column in NAMES and is_personal(column) and "first_name" in self.types:
             person = "is_person" if "is_person" in self.types else "true"
             return f"case when {person} then {self._hidden(column)} else {plain} end"
         return plain

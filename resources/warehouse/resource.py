@@ -19,6 +19,7 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     folder: str = Field(description="Folder of millpond.duckdb and analyst.duckdb.")
     encryption_key: str = Field(default="", description="Key that encrypts plans at rest; a secret, so give dg.EnvVar.")
     personal: Personal = Field(default="show", description="What analysts see of personal values: show, mask or empty.")
+    classes: str = Field(default="", description="Classes of columns that differ from those by name.")
     catalog: str = Field(default="", description="PostgreSQL with the catalog of a DuckLake; empty: one file.")
     data: str = Field(default="", description="Folder of the DuckLake's data files, such as s3://bucket/warehouse.")
     catalog_schema: str = Field(default="millpond", description="PostgreSQL schema of the catalog.")
@@ -33,7 +34,9 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Warehouse]:  # noqa: ARG002
         """Yield the plain warehouse, which other processes may open whenever they wait for it."""
         folder, lake = Path(self.folder), self._ducklake()
-        warehouse = open_warehouse(folder, self.encryption_key, self.personal, lake, memory_mb=self.memory_mb)
+        warehouse = open_warehouse(
+            folder, self.encryption_key, self.personal, lake, classes=self.classes, memory_mb=self.memory_mb
+        )
         with warehouse.kept_open():
             yield warehouse
 

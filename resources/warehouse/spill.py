@@ -16,6 +16,7 @@ from resources.warehouse.tables import literal
 
 FOLDER = ".spill"
 MB_PER_THREAD = 128  # each thread keeps row groups of its own in memory
+KEPT_MB = 64  # a connection that holds more is closed after its section
 _number = count(1)
 
 
@@ -26,6 +27,12 @@ def limit_memory(con: duckdb.DuckDBPyConnection, folder: Path, memory_mb: int) -
     con.execute(f"set temp_directory = {literal(str(spill))}")  # first: the limit may need it
     con.execute(f"set memory_limit = '{memory_mb}MB'")
     con.execute(f"set threads = {max(1, min(os.cpu_count() or 1, memory_mb // MB_PER_THREAD))}")
+
+
+def holds_much(con: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether temporary tables and what was read fill more memory than a connection may keep."""
+    used = con.execute("select sum(memory_usage_bytes + temporary_storage_bytes) from duckdb_memory()").fetchall()[0][0]
+    return bool(used > KEPT_MB * 2**20)
 
 
 def remove_abandoned_spills(folder: Path) -> None:

@@ -26,11 +26,12 @@ from resources.warehouse.connection import IdleConnections, connect
 from resources.warehouse.kept_open import Opened, kept_open
 from resources.warehouse.schema_version import mismatch, read_version, stamp
 from resources.warehouse.snapshot import TableCopy, copy_checkpointed, copy_file, copy_tables, remove_abandoned_copies
-from resources.warehouse.spill import limit_memory, remove_abandoned_spills
+from resources.warehouse.spill import holds_much, limit_memory, remove_abandoned_spills
 from resources.warehouse.tables import has_table, quoted, read_frame, replace_table
 
 LOCK_TIMEOUT_S = 300.0
 MEMORY_MB = 512
+SHORT_S = 0.2  # a section this short cannot fill much memory
 
 # errors of the storage, not of a query
 _STORAGE_ERRORS = (
@@ -185,9 +186,10 @@ class Warehouse:
             with self._waiting():
                 stack.enter_context(self._kept.exclusive(self.lock_timeout_s))
                 opened = self._kept.take(self._limits) or self._open(reads=reads)
-            _thread.in_section = True
+            _thread.in_section, began = True, monotonic()
             try:
                 yield opened.con, opened.check
+                keep = keep and not (monotonic() - began > SHORT_S and holds_much(opened.con))
             except BaseException:
                 opened.discard()
                 raise

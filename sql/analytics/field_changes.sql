@@ -137,7 +137,7 @@ changes as (
     select valid_from as changed_at, from_position, side, source, source_id, target_id, field, before, after,
         case
             when side = 'netsuite' then case when is_new then 'first reading' else 'NetSuite' end
-            when side = 'desired' and is_new then 'first making'
+            when side = 'desired' and is_new then 'first mapping'
             when side = 'desired' then case cause
                 when 'netsuite' then 'NetSuite' when 'workflow_file' then 'workflow file'
                 when 'both' then 'NetSuite and workflow file' else 'looked-up value' end

@@ -2,7 +2,8 @@
 
 `python -m tests.bench.console HOME [--times 125]`: a copy of the warehouse of a home after a run and a plan, as
 `millpond demo` and `millpond plan all` leave it, in which each customer, contact and project is there that many times;
-the customers' plan updates nearly all of them. Median of the pages' times, each read after a first one.
+the customers' plan updates nearly all of them. For each page the first request and the median of later ones, and the
+processor time of this process, which other programs on the machine do not change.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import duckdb
 from rich.console import Console
@@ -20,6 +21,7 @@ from starlette.testclient import TestClient
 
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.console.routes import console
+from orchestration.web.console.warm import warm
 from resources.warehouse.tables import columns_of, quoted, tables_of
 
 CUSTOMERS = "suiteprojects__customers"
@@ -71,16 +73,18 @@ def enlarge(file: Path, times: int) -> int:
 
 def measure(pages: dict[str, str], http: TestClient) -> Table:
     """Read each page several times."""
-    table = Table("page", "first, ms", "median, ms", "kB")
+    table = Table("page", "first, ms", "own, ms", "median, ms", "own, ms", "kB")
     for name, path in pages.items():
-        times, size = [], 0
+        times, own, size = [], [], 0
         for _ in range(REPEATS + 1):
-            began = perf_counter()
+            began, cpu = perf_counter(), process_time()
             response = http.get(f"/console/{path}")
             times.append((perf_counter() - began) * 1000)
+            own.append((process_time() - cpu) * 1000)
             size = len(response.raise_for_status().content)
-        slow = " (slow)" if median(times[1:]) > LIMIT_MS else ""
-        table.add_row(name, f"{times[0]:.0f}", f"{median(times[1:]):.0f}{slow}", f"{size // 1000}")
+        figures = [times[0], own[0], median(times[1:]), median(own[1:])]
+        slow = " (slow)" if min(figures[:2]) > LIMIT_MS or min(figures[2:]) > LIMIT_MS else ""
+        table.add_row(name, *(f"{each:.0f}" for each in figures), f"{size // 1000}{slow}")
     return table
 
 
@@ -97,6 +101,7 @@ def main() -> None:
         customers = enlarge(file, given.times)
         os.environ.update(MILLPOND_HOME=folder, MILLPOND_MODE="sandbox")
         app = console(MillpondSettings(), lambda *_: None)  # type: ignore[arg-type,return-value]
+        warm(app.state.site)  # as the server does when it starts
         live = app.state.site.account("").live
         plans = "select plan_id from sync_plans where workflow = ? and state = 'ready'"
         plan, run = live.read(plans, [CUSTOMERS])["plan_id"][0], live.read("select run_id from sync_runs")["run_id"][0]

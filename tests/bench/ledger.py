@@ -53,7 +53,8 @@ def add_run(warehouse: Warehouse, run: str, records: int) -> None:
         con.execute(_DECISIONS, {**values, "place": next_position(con)})
 
 
-def _timed(what: str, act: Callable[[], object]) -> None:
+def timed(what: str, act: Callable[[], object]) -> None:
+    """Print what an act takes."""
     wall, used = perf_counter(), process_time()
     act()
     sys.stdout.write(f"{what}: {perf_counter() - wall:.2f} s, {process_time() - used:.2f} s of processor time\n")
@@ -70,14 +71,14 @@ def main() -> None:
         prepare(folder, records)
         warehouse, workflow = Warehouse(folder), Workflow(WORKFLOW, spec())
         run = RunContext(warehouse, workflow, MemoryTarget(), "bench", WallClock())
-        _timed(f"plan of {records:,} records", lambda: make_plan(run))
+        timed(f"plan of {records:,} records", lambda: make_plan(run))
         add_run(warehouse, "first", records)
-        _timed(f"seal a first run, {3 * records:,} rows", lambda: seal_ledger(warehouse))
+        timed(f"seal a first run, {3 * records:,} rows", lambda: seal_ledger(warehouse))
         add_run(warehouse, "second", records // 100)
-        _timed(f"seal a run with 1 % changes, {4 * records // 100:,} rows", lambda: seal_ledger(warehouse))
-        _timed("seal a run without changes", lambda: seal_ledger(warehouse))
-        _timed("verify", lambda: _check(warehouse))
-        _timed("export as Parquet", lambda: _export(warehouse, folder / "export"))
+        timed(f"seal a run with 1 % changes, {4 * records // 100:,} rows", lambda: seal_ledger(warehouse))
+        timed("seal a run without changes", lambda: seal_ledger(warehouse))
+        timed("verify", lambda: _check(warehouse))
+        timed("export as Parquet", lambda: _export(warehouse, folder / "export"))
 
 
 def _check(warehouse: Warehouse) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import dagster as dg
 import httpx
 import pytest
 import yaml
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -180,6 +182,50 @@ def test_the_image_installs_nothing_without_a_hash() -> None:
         "--require-hashes -r orchestration/deploy/requirements.lock", "--no-deps --no-build-isolation .",
     ]  # fmt: skip
     assert "--uid 10001" in recipe
+
+
+def steps() -> list[tuple[str, str]]:
+    """Return the instructions of the image: name and arguments, with continued lines joined."""
+    recipe = re.sub(r"^#.*\n", "", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    found = [line.split(maxsplit=1) for line in recipe.replace("\\\n", " ").splitlines() if line.strip()]
+    return [(name, " ".join(arguments.split())) for name, arguments in found]
+
+
+def test_every_instruction_is_one_that_a_builder_knows_and_every_file_enters_the_image() -> None:
+    """Sources that exist and are not ignored, variables that are set, a shell's syntax."""
+    made, ignored = steps(), (ROOT / ".dockerignore").read_text().splitlines()
+    ignored = [line for line in ignored if line and not line.startswith("#")]
+    assert {name for name, _ in made} <= {"ARG", "FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV"}
+    assert [name for name, _ in made][:2] == ["ARG", "FROM"]
+    for name, arguments in made:
+        if name == "COPY" and arguments != ". .":
+            source = arguments.split()[0]
+            assert (ROOT / source).exists(), source
+            assert _is_copied(source, ignored), source
+        if name == "RUN":
+            checked = subprocess.run(["sh", "-n", "-c", arguments], capture_output=True, text=True, check=False)
+            assert checked.returncode == 0, checked.stderr
+        if name == "ENV":
+            assert all(re.fullmatch(r"[A-Z_]+=\S+", each) for each in arguments.split()), arguments
+
+
+def test_the_user_of_the_image_can_read_what_a_private_checkout_had() -> None:
+    """A file of mode 0600 keeps its mode in COPY, and belongs to root."""
+    names = [f"{name} {arguments}" for name, arguments in steps()]
+    copied, opened, user = (
+        next(place for place, each in enumerate(names) if each.startswith(start))
+        for start in ("COPY . .", "RUN chmod -R a+rX .", "USER")
+    )
+    assert copied < opened < user
+
+
+def test_dagster_writes_nothing_into_the_images_own_folder() -> None:
+    """It is root's: else each run's page would show the error of a log that cannot be written."""
+    settings = read(INSTANCE)
+    logs = getattr(import_module(settings["compute_logs"]["module"]), settings["compute_logs"]["class"])
+
+    assert not issubclass(logs, LocalComputeLogManager)
+    assert settings["storage"].keys() == {"postgres"}
 
 
 def test_the_bill_of_materials_and_the_audit_read_both_locks() -> None:

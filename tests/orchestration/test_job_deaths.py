@@ -1,6 +1,6 @@
 """The whole job is killed, and the next run completes its work.
 
-One failpoint is enough here; `python -m tests.bench.job_deaths` tries every failpoint.
+One failpoint is enough here; `python -m tests.bench.job_deaths` tries every failpoint, also with `--full-disk`.
 """
 
 from pathlib import Path

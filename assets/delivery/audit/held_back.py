@@ -87,6 +87,8 @@ def held_records(
     workflows: Mapping[str, Workflow],
     plans: Mapping[str, str],
     now: datetime,
+    *,
+    named: bool = True,
 ) -> pl.DataFrame:
     """Return each record that a workflow holds back and that no one ignores, with the decision at the end of its chain.
 
@@ -98,11 +100,12 @@ def held_records(
         workflows: All usable workflows by name: parents may be delivered by another one.
         plans: Plan id by workflow; of the others the decisions of their last runs count.
         now: The time of the ledger, UTC.
+        named: Whether names are found, which takes longer.
 
     Returns:
         HELD_RECORD_COMMENTS, by id.
     """
-    found = held_and_ignored(con, workflow, workflows, plans, now)
+    found = held_and_ignored(con, workflow, workflows, plans, now, named=named)
     return found.filter(pl.col("ignored_until").is_null())
 
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from assets.delivery.audit.held_back import cause_texts, held_back, held_records, without_values
 from assets.delivery.audit.value_names import Names, names_of_values
+from assets.delivery.ledger.plans import OPEN_STATES
 from assets.delivery.ledger.sealing import unseal
 from assets.delivery.schemas import KEY, PARENT
 from assets.delivery.spec.workflow import Workflow
@@ -97,6 +98,14 @@ class PlanReview:
         return cause_texts(held_back(self.held))
 
     @property
+    def how_to_send(self) -> tuple[str, str]:
+        """The command that sends the plan, and until when; or why none does, after a blank."""
+        plan = self.plan
+        if plan["state"] not in OPEN_STATES:
+            return "", f"cannot be sent: it is {plan['state']}"
+        return f"millpond apply {plan['plan_id']}", f"sends it until {plan['expires_at']:%Y-%m-%d %H:%M} UTC"
+
+    @property
     def is_new_to_hold(self) -> pl.DataFrame:
         """The records that the plan is the first to hold back."""
         return self.held.filter(pl.col("since").is_null())
@@ -131,7 +140,7 @@ def review_plan(
     plan_id = plans[workflow.name]
     with warehouse.writer(transaction=False) as con:
         found = read_frame(con, "select * from sync_plans where plan_id = ?", [plan_id]).to_dicts()
-        if not found:
+        if not found or not _is_kept(con, workflow, found[0]):
             return None
         held = held_records(con, workflow, workflows, plans, now)
         counts = read_frame(con, _COUNTS.format(quoted(workflow.plan)), [plan_id]).to_dicts()
@@ -146,6 +155,15 @@ def review_plan(
     writes = [each for action in ORDER for each in read if each.action == action]
     conflicts = [each for each in read if each.action not in ORDER]
     return PlanReview(found[0], counts, writes, held, conflicts, is_hidden)
+
+
+def _is_kept(con: duckdb.DuckDBPyConnection, workflow: Workflow, plan: Mapping[str, Any]) -> bool:
+    """Return whether the rows of a plan are there; one that would write something has some."""
+    if not plan["writes"]:
+        return True
+    return bool(
+        con.execute(f"select 1 from {quoted(workflow.plan)} where plan_id = ? limit 1", [plan["plan_id"]]).fetchall()
+    )
 
 
 _COUNTS = (

@@ -33,6 +33,7 @@ NOT_SENT = (*HELD, Action.DEFERRED.value)
 EXCLUDED = ("undone", "not_picked", "not_imported", "left_for_update", "no_match", "drift_reported", "drift_adopted")
 EDITED, PENDING, NOT_MONITORED = "edited_in_target", "changed_in_netsuite_since", "not_monitored"
 NEVER_RAN, NORMALIZED = "never_ran", "normalized_by_target"
+WITH_PARENT = "parent_inactive"  # reason code of a record that is retired with the one above it; its mart row is not
 EXAMPLES = 8  # NetSuite ids listed per cause
 
 
@@ -186,6 +187,12 @@ where disposition = '{DELIVER}' or (disposition in ('{RETIRE}', '{HOLD}') and ex
         and link.source_id = mart.source_id and link.target_id is not null))
 """
 
+# what is to become of a record; the mart does not know what happens to those above it
+DUE = (
+    f"if(mart.disposition = '{DELIVER}' and planned.reason_code = '{WITH_PARENT}' and planned.action <> 'quarantined',"
+    f" '{RETIRE}', mart.disposition)"
+)
+
 # what the ledger and the target have; the certificate compares the same
 SIDES = """
 with link as (select * from sync_links where workflow = $workflow),
@@ -211,8 +218,8 @@ _DIFFERING = f"""{SIDES}compared as (
         ) as is_held,
         planned.source_id is null or planned.payload_hash is distinct from mart.payload_hash
             or (mart.disposition in ('{RETIRE}', '{HOLD}') and planned.reason_code is distinct from mart.reason_code)
-            or (mart.disposition = '{DELIVER}' and planned.action = 'deactivate') as is_pending,
-        case when mart.disposition in ('{RETIRE}', '{HOLD}') then [case when target_state.is_active then '{ACTIVE}' end]
+            or ({DUE} = '{DELIVER}' and planned.action = 'deactivate') as is_pending,
+        case when {DUE} in ('{RETIRE}', '{HOLD}') then [case when target_state.is_active then '{ACTIVE}' end]
             else [{{differences}}] end as tested,
         {{target_fields}}
     from {{mart}} as mart

@@ -62,13 +62,16 @@ def read_versions(
     changes: list[Row] = []
     if not has_versions(con):
         return Versions(moment=moment, of_field=of_field)
-    for name in workflows:
-        define_versions(con, name, record.source, past=moment is not None)
-        rows = values_as_of(con, name, record, moment) if moment is not None else []
-        values += [{"workflow": name, **row} for row in rows if not of_field or row["field"] == of_field]
-        changes += [
-            {"workflow": name, **row} for row in field_changes(con, name, record, of_field=of_field, until=moment)
-        ]
+    try:
+        for name in workflows:
+            define_versions(con, name, record.source, past=moment is not None)
+            rows = values_as_of(con, name, record, moment) if moment is not None else []
+            values += [{"workflow": name, **row} for row in rows if not of_field or row["field"] == of_field]
+            changes += [
+                {"workflow": name, **row} for row in field_changes(con, name, record, of_field=of_field, until=moment)
+            ]
+    finally:
+        drop_versions(con)
     return Versions(values, changes, {name: kept_since(con, name) for name in workflows}, moment, of_field)
 
 
@@ -78,17 +81,40 @@ def differs(row: Row) -> bool:
     return bool(is_field and row["is_read"] and row["desired_since"] and row["desired"] != row["target"])
 
 
+def what_happened(row: Row) -> str:
+    """Return what happened to a record as a whole; blank: one of its fields changed."""
+    if row["field"] != "(record)":
+        return ""
+    if row["after"] is None:
+        return "record gone"
+    if row["changed_by"] == "our write":
+        return "record created"
+    if row["changed_by"] == "edit in the target":
+        return "record created by someone else"
+    return "record first mapped" if row["side"] == "desired" else "record first seen"
+
+
 def has_versions(con: duckdb.DuckDBPyConnection) -> bool:
     """Return whether the tables exist that the macros read."""
     return all(has_table(con, name) for name in _READS)
 
 
 def define_versions(con: duckdb.DuckDBPyConnection, workflow: str, source: str, *, past: bool = True) -> None:
-    """Define the view and the macros for this connection, over the tables of one workflow and one source only."""
+    """Define the view and the macros for this connection, over the tables of one workflow and one source only.
+
+    `drop_versions` ends them: the connection is used again, for other records and for other warehouses.
+    """
     versions = versions_query(con, tables_of_record(workflow, source))
     for name in (_VIEW, _CHANGES, *((_AS_OF,) if past else ())):
         text = statement("analytics", name).text.replace("create or replace ", "create or replace temp ", 1)
         con.execute(text.replace("{versions}", versions))
+
+
+def drop_versions(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop what `define_versions` defined, so that the warehouse's own view and macros count again."""
+    for name in (_CHANGES, _AS_OF):
+        con.execute(f"drop macro table if exists temp.{name}")
+    con.execute(f"drop view if exists temp.{_VIEW}")
 
 
 def values_as_of(con: duckdb.DuckDBPyConnection, workflow: str, record: Record, moment: datetime) -> list[Row]:

@@ -18,6 +18,7 @@ from assets.delivery.audit.verification import hidden_columns, uncompared_fields
 from assets.delivery.certificate.record_states import (
     ABSENT,
     HELD,
+    LEFT_DIFFERENT,
     LEFT_OUT,
     PENDING,
     RECORDS,
@@ -50,7 +51,7 @@ ANY_RUN = "(any run)"  # whichever run made the mart, it is compared with its so
 
 def certify_run(run: RunContext) -> Certificate | None:
     """Certify what earlier runs sent, when a run has read both sides and planned, and sent nothing yet."""
-    with run.warehouse.writer(tuned=True) as con:
+    with run.warehouse.writer() as con:
         return certify(con, run.workflow, key_field=run.target.key_field, run_id=run.run_id, now=run.now)
 
 
@@ -171,9 +172,11 @@ select
     end as through,
     $version as workflow_version
 from {RECORDS} as record
-left join (from {UNVERIFIED} where workflow = $workflow and workflow_version = $version) as kept
+left join (
+    from {UNVERIFIED} where workflow = $workflow and workflow_version = $version and kind <> '{VERIFIED}'
+) as kept
     on kept.source = record.source and kept.source_id = record.source_id
-where record.kind not in ('{VERIFIED}', '{LEFT_OUT}')
+where record.kind not in ('{VERIFIED}', '{LEFT_OUT}') or record.reason in {LEFT_DIFFERENT!r}
 """
 
 
@@ -243,6 +246,6 @@ def _exceptions(
 
 _GROUPS = f"""
 select kind, reason, source, count(*), list(source_id order by try_cast(source_id as bigint), source_id)[:{EXAMPLES}]
-from {RECORDS} where (kind <> ? or reason in ('normalized_by_target', 'not_monitored')) and kind <> ?
+from {RECORDS} where (kind <> ? or reason in {LEFT_DIFFERENT!r}) and kind <> ?
 group by all order by kind, count(*) desc, reason, source
 """

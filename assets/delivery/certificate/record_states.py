@@ -92,9 +92,12 @@ def _created(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> str:
 
 
 def _absent(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> str:
-    """Return SQL for source and source_id of the records that NetSuite no longer shows, without a deletion note."""
+    """Return SQL for source and source_id of the records that NetSuite no longer shows, without a deletion note.
+
+    Their last values say nothing about now, whatever these were; unless the workflow file takes absence for an end.
+    """
     parts = ["select null::varchar as source, null::varchar as source_id limit 0"]
-    for record in workflow.spec.records:
+    for record in (each for each in workflow.spec.records if each.lifecycle.missing == "hold"):
         for table in record_type_of(record.source).raw_tables:
             if has_table(con, table):
                 rows = readings_of(con, record_type_of(record.source), table)
@@ -123,7 +126,7 @@ _KIND = f"""
 case
     when is_sent_since then '{PENDING}'
     when action is null then '{PENDING}'
-    when is_absent and disposition = '{HOLD}' then '{ABSENT}'
+    when is_absent then '{ABSENT}'
     when list_contains(differs, '{DUPLICATE}') then '{WRONG}'
     when action = 'skipped' and not is_linked and (disposition in ('{SKIP}', '{RETIRE}', '{HOLD}')
         or decided_reason in {NOT_DUE!r}) then '{LEFT_OUT}'

@@ -58,10 +58,11 @@ KINDS: Mapping[str, Covered] = {
         "coalesce(attempt_id, '') || ' ' || coalesce(state, '')",
         (
             "attempt_id", "state", "run_id", "source", "source_id", "source_number", "action", "target_id",
-            "payload_hash", "request_hash", "code", "seen_at", "position", "parent_target_id", "existing_ids",
+            "code", "seen_at", "position", "parent_target_id", "existing_ids",
             "emptied",
         ),
-        ("reason", "image", "replaced"),
+        # fingerprints as well: of a short value that is the only one, anyone could find it with a list
+        ("payload_hash", "request_hash", "reason", "image", "replaced"),
         "workflow_version",
     ),
     DECISION: Covered(

@@ -1,11 +1,16 @@
-"""The result of a verification, in words and as counts."""
+"""The result of a verification, in words and as counts.
 
-from collections.abc import Sequence
+add()  ->  a Problem, or an acknowledged one: its id is a fingerprint of what is wrong and of how it is now
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 EXAMPLES = 20  # problems that are kept; the rest is counted
+ID_CHARACTERS = 12
 CHANGED, REMOVED, INSERTED, MOVED = "changed", "removed", "inserted", "reordered"
 
 
@@ -17,11 +22,31 @@ class Problem:
         what: changed, removed, inserted, reordered, checkpoint, cut or decision.
         text: The row or checkpoint, and what is wrong with it.
         number: The place in the chain; 0 if it has none.
+        id: Its fingerprint, by which a person acknowledges it; another change gives another one.
     """
 
     what: str
     text: str
     number: int = 0
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """A person's decision, chained in the ledger, that a finding is known."""
+
+    by: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Acknowledged(Problem):
+    """A finding that is known."""
+
+    by: str = ""
+    at: datetime | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +73,8 @@ class Findings:
         checkpoints: Checkpoints.
         public_keys: Keys that signed, in the order of their first checkpoint; blank: without a key.
         problems: The first problems, the first of them first.
-        count: All problems.
+        count: All problems, without those that were acknowledged.
+        acknowledged: Problems that a person acknowledged; they are still there.
         notices: What a person should know, though nothing is wrong.
         days: The days of the chain.
         last: The last checkpoint, as JSON.
@@ -63,17 +89,24 @@ class Findings:
     public_keys: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
+    acknowledged: list[Acknowledged] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     days: Sequence[Day] = ()
     last: dict[str, Any] | None = None
 
+    known: Mapping[str, Acknowledgement] = field(default_factory=dict, repr=False)
+
     @property
     def is_whole(self) -> bool:
-        """True if nothing is wrong."""
+        """True if nothing is wrong that no one acknowledged."""
         return not self.count
 
-    def add(self, what: str, text: str, number: int = 0) -> None:
-        """Add a problem."""
+    def add(self, what: str, text: str, number: int = 0, *, state: str = "") -> None:
+        """Add a problem; `state` stands for what the row is now, so that another change is another problem."""
+        name = hashlib.sha256(f"{what}\n{text}\n{number}\n{state}".encode()).hexdigest()[:ID_CHARACTERS]
+        if found := self.known.get(name):
+            self.acknowledged.append(Acknowledged(what, text, number, name, found.by, found.at, found.reason))
+            return
         self.count += 1
         if len(self.problems) < EXAMPLES:
-            self.problems.append(Problem(what, text, number))
+            self.problems.append(Problem(what, text, number, name))

@@ -1,6 +1,7 @@
 """The tables that people's decisions are read from, compared with the events that recorded them.
 
-sync_plans, sync_manual_links, sync_ignored, switches.json; the last event about each  ->  Difference
+sync_plans, sync_manual_links, sync_ignored, sync_shadow_periods, sync_import_selection, switches.json;
+the last event about each  ->  Difference
 """
 
 import json
@@ -15,28 +16,35 @@ from assets.delivery.ledger.events import Event, Happened, as_json
 from assets.delivery.spec.switches import Override
 
 _LAST = """
-select workflow, subject, arg_max(event, position) as event, arg_max(coalesce(decided_by, ''), position) as by,
-    arg_max(details, position) as details
-from sync_events
+select workflow, {subject} as subject, arg_max(event, position) as event,
+    arg_max(coalesce(decided_by, ''), position) as by, arg_max(details, position) as details,
+    arg_max(decided_at, position) as at
+from {rows} as event_row
 where list_contains({events}, event) and position > coalesce((
     select max(position) from sync_events as other
-    where other.workflow = sync_events.workflow and other.event = 'rebound' and {is_reset}
+    where other.workflow = event_row.workflow and other.event = 'rebound' and {is_reset}
 ), -1)
-group by workflow, subject
+group by all
 """
 _COMPARED = """
 select coalesce(mirror.workflow, known.workflow) as workflow, coalesce(mirror.subject, known.subject) as subject,
-    mirror.by, mirror.details, known.event, known.by, known.details
+    mirror.by, mirror.details, known.event, known.by, {at} as at
 from ({mirror}) as mirror full join ({last}) as known using (workflow, subject)
 where mirror.workflow is null or known.workflow is null or mirror.by <> known.by
-    or ({detailed} and mirror.details <> known.details)
+    or ({detailed} and mirror.details <> known.details) or ({timed} and {at} is distinct from known.at)
 """
 _RECORD = "coalesce(source, '') || ' ' || coalesce(source_id, '')"
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """A table, the events that set and end its rows, and the details that both have, as JSON."""
+    """A table, the events that set and end its rows, and the details that both have, as JSON.
+
+    Attributes:
+        subject: SQL for the row that an event is about.
+        at: Column of the decision's time; blank: not compared.
+        is_pruned: Rows disappear with retention.
+    """
 
     table: str
     rows: str
@@ -44,6 +52,32 @@ class Mirror:
     ends: tuple[Happened, ...] = ()
     is_reset: bool = False
     has_details: bool = True
+    subject: str = "subject"
+    at: str = ""
+    is_pruned: bool = False
+    events: str = "sync_events"
+
+
+_SELECTED = """(
+    select workflow, position, event, decided_by, decided_at, source || ' ' || source_id as subject,
+        json_object('by', details->>'by', 'run', details->>'run')::varchar as details
+    from (
+        select *, unnest(from_json(details->'records'->source, '["VARCHAR"]')) as source_id from (
+            select *, unnest(json_keys(details->'records')) as source from sync_events
+            where event in ('selected', 'deselected')
+        )
+    )
+)"""
+_PERIOD = "details->>'period'"
+_PERIODS = (
+    "select workflow, number::varchar as subject, coalesce({by}, '') as by, {details} as details, {at} from {table}"
+)
+
+
+def _periods(by: str, at: str, details: str) -> str:
+    """Return the rows of one kind of decision about the shadow mode."""
+    table = f"sync_shadow_periods where {by} is not null or {at} is not null"
+    return _PERIODS.format(by=by, at=at, details=f"json_object({details})::varchar", table=table)
 
 
 MIRRORS = (
@@ -55,6 +89,7 @@ MIRRORS = (
         " (select subject from sync_events where event in ('approved', 'rejected'))",
         (Happened.APPROVED, Happened.REJECTED),
         has_details=False,
+        is_pruned=True,
     ),
     Mirror(
         "sync_plans",
@@ -62,6 +97,7 @@ MIRRORS = (
         " where requested_by is not null or plan_id in (select subject from sync_events where event = 'undo_planned')",
         (Happened.UNDO_PLANNED,),
         has_details=False,
+        is_pruned=True,
     ),
     Mirror(
         "sync_manual_links",
@@ -79,6 +115,36 @@ MIRRORS = (
         (Happened.COUNTED_AGAIN,),
         is_reset=True,
     ),
+    Mirror(
+        "sync_shadow_periods",
+        _periods("started_by", "started_at", "'beside', incumbent, 'interval_s', declared_s, 'period', number"),
+        (Happened.SHADOW_STARTED,),
+        subject=_PERIOD,
+        at="started_at",
+    ),
+    Mirror(
+        "sync_shadow_periods",
+        _periods("stopped_by", "stopped_at", "'period', number"),
+        (Happened.SHADOW_STOPPED,),
+        subject=_PERIOD,
+        at="stopped_at",
+    ),
+    Mirror(
+        "sync_shadow_periods",
+        _periods("off_by", "off_at", "'beside', incumbent, 'period', number"),
+        (Happened.CONFIRMED_OFF,),
+        subject=_PERIOD,
+        at="off_at",
+    ),
+    Mirror(
+        "sync_import_selection",
+        f"select workflow, {_RECORD} as subject, '' as by, json_object('by', selected_by, 'run', run_id)::varchar"
+        " as details, selected_at from sync_import_selection",
+        (Happened.SELECTED,),
+        (Happened.DESELECTED,),
+        at="selected_at",
+        events=_SELECTED,
+    ),
 )
 
 
@@ -88,6 +154,7 @@ class Difference:
 
     Attributes:
         table: The table, or the file of switches.
+        at: When it was decided, as the table has it, if that is compared.
         is_pending: The table has what was before the event: the decision was recorded, and not carried out.
     """
 
@@ -99,6 +166,12 @@ class Difference:
     recorded_by: str | None
     event: str | None
     is_pending: bool = False
+    at: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        """The row as it is now, for the fingerprint of the finding."""
+        return f"{self.by} {self.at} {self.details}"
 
     @property
     def text(self) -> str:
@@ -117,17 +190,21 @@ def differences(con: duckdb.DuckDBPyConnection, switches: Mapping[str, Override]
 
 
 def _differences(con: duckdb.DuckDBPyConnection, mirror: Mirror) -> Iterator[Difference]:
-    last = _last(mirror.sets + mirror.ends, is_reset=mirror.is_reset)
-    query = _COMPARED.format(mirror=mirror.rows, last=last, detailed=str(mirror.has_details).lower())
+    query = _COMPARED.format(
+        mirror=mirror.rows, last=_last(mirror), detailed=str(mirror.has_details).lower(),
+        timed=str(bool(mirror.at)).lower(), at=f"mirror.{mirror.at}" if mirror.at else "null",
+    )  # fmt: skip
     gone = {each.value for each in mirror.ends}
-    for workflow, subject, by, details, event, recorded_by, _ in con.execute(query).fetchall():
-        if by is None and (event in gone or not mirror.ends):
-            continue  # ended by a decision, or a plan that was pruned
-        yield Difference(mirror.table, workflow, subject, by, details, recorded_by, event)
+    for workflow, subject, by, details, event, recorded_by, at in con.execute(query).fetchall():
+        if by is None and (event in gone or mirror.is_pruned):
+            continue  # ended by a decision, or pruned
+        yield Difference(mirror.table, workflow, subject, by, details, recorded_by, event, at=at)
 
 
-def _last(events: tuple[Happened, ...], *, is_reset: bool) -> str:
-    return _LAST.format(events=[each.value for each in events], is_reset=str(is_reset).lower())
+def _last(mirror: Mirror) -> str:
+    events = [each.value for each in mirror.sets + mirror.ends]
+    reset = str(mirror.is_reset).lower()
+    return _LAST.format(events=events, is_reset=reset, subject=mirror.subject, rows=mirror.events)
 
 
 def switch_details(override: Override) -> dict[str, Any]:
@@ -171,7 +248,15 @@ def missing_events(
 
 def _found(event: Happened, found: Difference, moment: datetime) -> Event:
     details = json.loads(found.details) if found.details else {}
+    if event is Happened.SELECTED:
+        source, _, source_id = found.subject.partition(" ")
+        details["records"] = {source: [source_id]}
     event = Happened.REJECTED if details.get("state") == Happened.REJECTED.value else event
     return Event(
-        event=event, at=moment, workflow=found.workflow, subject=found.subject, by=found.by or "", details=details
+        event=event,
+        at=found.at or moment,
+        workflow=found.workflow,
+        subject=found.subject,
+        by=found.by or "",
+        details=details,
     )

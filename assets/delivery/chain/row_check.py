@@ -7,7 +7,7 @@ import duckdb
 
 from assets.delivery.chain.checkpoints import Checkpoint
 from assets.delivery.chain.covered import CHAIN, ENDED, PRUNED, checked_query
-from assets.delivery.chain.findings import CHANGED, EXAMPLES, INSERTED, REMOVED, Findings
+from assets.delivery.chain.findings import CHANGED, INSERTED, REMOVED, Findings
 
 _PROBLEMS = f"""
 select case
@@ -15,7 +15,8 @@ select case
         when not is_there then '{REMOVED}'
         when is_pruned then '{INSERTED}'
         else '{CHANGED}'
-    end as what, number, kind, workflow, record, place, is_pruned
+    end as what, number, kind, workflow, record, place, is_pruned,
+    concat_ws(' ', coalesce(now, ''), coalesce(private_hash, ''), copy) as state
 from _verified
 where case
     when number is null then kind <> '{ENDED}' and place <= $through or copy > 1
@@ -30,13 +31,13 @@ def check_rows(con: duckdb.DuckDBPyConnection, found: Findings, last: Checkpoint
     """Check that each covered row has its entry, and each entry its row."""
     con.execute(
         "create or replace temp table _verified as select number, kind, workflow, place, record, copy, is_there,"
-        f" is_pruned, leaf, now, is_left_as_signed, erased_hashes is not null as is_erased from ({checked_query(con)})"
+        " is_pruned, leaf, now, private_hash, is_left_as_signed, erased_hashes is not null as is_erased"
+        f" from ({checked_query(con)})"
     )
     through = int(last.facts.get("through", -1))
     rows = con.execute(_PROBLEMS, {"through": through}).fetchall()
-    for row in rows[: EXAMPLES * 2]:
-        found.add(row[0], _row_text(*row), row[1] or 0)
-    found.count += max(len(rows) - EXAMPLES * 2, 0)
+    for *row, state in rows:
+        found.add(row[0], _row_text(*row), row[1] or 0, state=state)
     counts = con.execute(
         "select kind, count(*) from _verified where number is not null and is_there and now = leaf group by kind"
     )

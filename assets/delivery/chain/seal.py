@@ -34,6 +34,7 @@ def seal(
     signer: Signer,
     moment: datetime,
     switches: Mapping[str, Override] | None = None,
+    restart: Mapping[str, str] | None = None,
 ) -> Checkpoint | None:
     """Chain what is new and sign it.
 
@@ -42,6 +43,7 @@ def seal(
         signer: The keys.
         moment: When, UTC.
         switches: The overrides of workflows, which are recorded when the chain begins.
+        restart: Statements of a restart with a new key; see `restart`.
 
     Returns:
         The new checkpoint; None if nothing is new.
@@ -51,13 +53,14 @@ def seal(
     """
     ensure_ledger(con)
     last = last_checkpoint(con)
-    require_key(last, signer)
+    if restart is None:
+        require_key(last, signer)
     _require_end(con, last)
     if last is None:
         record_event(con, *missing_events(con, moment, switches or {}))
     through = last_position(con)
     number, head = chain_rows(con, last)
-    return close(con, signer, moment, last, (number, head), through)
+    return close(con, signer, moment, last, (number, head), through, restart)
 
 
 def chain_rows(
@@ -84,14 +87,14 @@ def close(
     last: Checkpoint | None,
     end: tuple[int, str],
     through: int,
+    more: Mapping[str, str] | None = None,
 ) -> Checkpoint | None:
     """Sign the entries after the last checkpoint; nothing if there are none."""
     first = int(last.facts["last"]) + 1 if last else 1
     if end[0] < first:
         return None
-    return add_checkpoint(
-        con, signer, moment, last, {"first": first, "last": end[0], "head": end[1], "through": through}
-    )
+    facts = {"first": first, "last": end[0], "head": end[1], "through": through}
+    return add_checkpoint(con, signer, moment, last, {**facts, **(more or {})})
 
 
 def _require_end(con: duckdb.DuckDBPyConnection, last: Checkpoint | None) -> None:

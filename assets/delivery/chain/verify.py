@@ -13,6 +13,7 @@ from datetime import date
 
 import duckdb
 
+from assets.delivery.chain.acknowledge import acknowledgements
 from assets.delivery.chain.checkpoints import SHOWN, Checkpoint, read_checkpoints
 from assets.delivery.chain.covered import (
     CHAIN,
@@ -25,6 +26,7 @@ from assets.delivery.chain.entries import BATCH, link_of
 from assets.delivery.chain.findings import CHANGED, INSERTED, MOVED, REMOVED, Day, Findings
 from assets.delivery.chain.kept import check_beside, check_kept
 from assets.delivery.chain.mirrors import differences
+from assets.delivery.chain.restart import is_restart
 from assets.delivery.chain.row_check import check_rows
 from assets.delivery.spec.switches import Override
 from resources.signing import is_signed
@@ -50,7 +52,7 @@ def verify(
         beside: The checkpoint that is kept beside the warehouse's file.
         kept: Checkpoints that were kept elsewhere.
     """
-    found = Findings()
+    found = Findings(known=acknowledgements(con))
     checkpoints = read_checkpoints(con)
     if not checkpoints:
         if has_table(con, CHAIN) and con.execute(f"select 1 from {CHAIN} limit 1").fetchall():
@@ -79,7 +81,7 @@ def _check_chain(
         if each.is_pending:
             found.notices.append(f"{each.text}; the decision was recorded and not carried out: repeat it")
         else:
-            found.add("decision", each.text)
+            found.add("decision", each.text, state=each.state)
 
 
 def check_checkpoints(
@@ -91,7 +93,10 @@ def check_checkpoints(
     before: Checkpoint | None = None
     for place, each in enumerate(checkpoints):
         if problem := _problem(each, before, place + start):
-            found.add("checkpoint", f"checkpoint {each.number}{_when(each)} {problem}", int(each.facts.get("first", 0)))
+            text = f"checkpoint {each.number}{_when(each)} {problem}"
+            found.add("checkpoint", text, int(each.facts.get("first", 0)), state=each.digest)
+        elif before and is_restart(each, before):
+            found.notices.append(_restarted(each, before))
         before = each
     last = checkpoints[-1]
     if public_keys and last.public_key not in public_keys:
@@ -127,13 +132,25 @@ def _succession_problem(each: Checkpoint, before: Checkpoint) -> str:
         return f"does not follow checkpoint {before.number}: that one was changed or signed again"
     if facts.get("first") != before.facts.get("last", -1) + 1:
         return f"does not continue where checkpoint {before.number} ended"
-    if before.public_key and each.public_key != before.public_key and not _is_handed_over(each, before):
+    changes = before.public_key and each.public_key != before.public_key
+    if changes and not (_is_handed_over(each, before) or is_restart(each, before)):
         return f"is signed with another key, which the key of checkpoint {before.number} did not hand over to"
     return ""
 
 
 def _is_handed_over(each: Checkpoint, before: Checkpoint) -> bool:
     return is_signed(each.statement, each.handover, before.public_key)
+
+
+def _restarted(each: Checkpoint, before: Checkpoint) -> str:
+    facts, lost, new = each.facts, before.public_key[:SHOWN], each.public_key[:SHOWN]
+    person = facts.get("restarted_by") or "no person"
+    return (
+        f"checkpoint {each.number}{_when(each)} begins anew with the key {new}…, because the key {lost}… was lost, as"
+        f" {person} recorded. The new key vouches for nothing before entry {facts.get('first')}: whoever had the"
+        f" lost key, or makes one, could have written entries 1 to {facts.get('first', 1) - 1}. Compare them with an"
+        f" export or a checkpoint that was kept before, and the public key {lost}… with the one that was handed over"
+    )
 
 
 def _when(each: Checkpoint) -> str:
@@ -164,7 +181,7 @@ def check_links(
             head = link_of(head, now, kind, leaf)
             problem = _entry_problem(number, now, link == head, own_leaf == leaf)
             if problem and found.count == reported:  # the first one of each checkpoint
-                found.add(problem[0], f"entry {now} ({kind} {record}) {problem[1]}", now)
+                found.add(problem[0], f"entry {now} ({kind} {record}) {problem[1]}", now, state=f"{link} {leaf}")
             number, head = now, link
             pruned[each.day] += is_pruned
         if number < first and each.number in collapsed:

@@ -19,7 +19,7 @@ POOL = "duckdb"
 MODE_TAG = "millpond/mode"  # run tag: import, update or sync
 ACTIVE_TAG = "millpond/active"  # asset tag: whether runs include the asset
 GUARD = "guard"  # the check that stops a plan until a person approves it
-CONSOLE_PLAN = "/console/plans/{}"  # served beside Dagster's pages
+CONSOLE_PLAN, CONSOLE_PARITY = "/console/plans/{}", "/console/parity"  # served beside Dagster's pages
 INACTIVE = "inactive"  # kind of the assets of a workflow that is switched off
 
 Materialize = Callable[[dg.AssetExecutionContext], dg.MaterializeResult[Any]]
@@ -80,7 +80,8 @@ def workflow_asset(
                 result = materialize(context)
             except ShadowedError as error:  # the run goes on: each night reads, plans and compares
                 context.log.warning("%s", error)
-                result = _no_operation({"action": str(error)}, checks, "shadow mode")
+                parity = dg.MetadataValue.url(CONSOLE_PARITY)
+                result = _no_operation({"action": str(error), "parity": parity}, checks, "shadow mode")
         yield result._replace(metadata={**(result.metadata or {}), "switch": state.description})
         _stop_at_guard(result)
 
@@ -100,7 +101,7 @@ def _stop_at_guard(result: dg.MaterializeResult[Any]) -> None:
 
 
 def _no_operation(
-    metadata: Mapping[str, str], checks: Sequence[dg.AssetCheckSpec], why: str = "switched off"
+    metadata: Mapping[str, Any], checks: Sequence[dg.AssetCheckSpec], why: str = "switched off"
 ) -> dg.MaterializeResult[Any]:
     """Return the result of a step whose workflow is off: the run continues, and later steps use existing tables."""
     passed = [dg.AssetCheckResult(check_name=each.name, passed=True, description=why) for each in checks]

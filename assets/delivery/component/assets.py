@@ -9,11 +9,19 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from assets.asset_metadata import column_lineage_metadata, passed_on, plan_metadata, table_metadata
 from assets.delivery.audit.damaged import damage_of
 from assets.delivery.certificate.certify import certify_run
-from assets.delivery.component.asset_spec import CONSOLE_PLAN, MODE_TAG, client_of, layer_spec, workflow_asset
+from assets.delivery.component.asset_spec import (
+    CONSOLE_PARITY,
+    CONSOLE_PLAN,
+    MODE_TAG,
+    client_of,
+    layer_spec,
+    workflow_asset,
+)
 from assets.delivery.component.checks import (
     MART_CHECKS,
     PLAN_CHECKS,
@@ -26,6 +34,7 @@ from assets.delivery.component.checks import (
     sync_checks,
 )
 from assets.delivery.component.sync_summary import read_summary, report_url, sync_metadata
+from assets.delivery.ledger.shadows import active_shadow
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.mart.lineage import column_lineage
@@ -163,7 +172,7 @@ def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
                     "calls_needed": planned.estimate.calls,
                     "time_needed": duration(planned.estimate.seconds),
                     **({} if left is None else {"calls_left": left}),
-                    **({"parity": f"{shadow['alike']} of {shadow['records']} records alike"} if shadow else {}),
+                    **_parity_metadata(con, workflow, shadow),
                     **plan_metadata(counts, planned.plan),
                 },
                 check_results=[*plan_gates(con, workflow, planned), *plan_checks(counts)],
@@ -171,6 +180,17 @@ def plan_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:
 
     checks = [*check_specs(workflow.plan, PLAN_GATES, blocking=True), *check_specs(workflow.plan, PLAN_CHECKS)]
     return workflow_asset(workflow, spec, materialize, checks=checks)
+
+
+def _parity_metadata(
+    con: duckdb.DuckDBPyConnection, workflow: Workflow, found: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return what says that a plan is only compared, with the result; nothing unless the workflow is in shadow mode."""
+    shadow = active_shadow(con, workflow.name)
+    if shadow is None:
+        return {}
+    alike = {"parity": f"{found['alike']} of {found['records']} records alike"} if found else {}
+    return {"shadow_mode": shadow.sentence, "differences": dg.MetadataValue.url(CONSOLE_PARITY), **alike}
 
 
 def sync_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinition:

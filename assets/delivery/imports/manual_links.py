@@ -11,8 +11,10 @@ import polars as pl
 
 from assets.delivery.errors import SyncError
 from assets.delivery.ledger.events import Event, Happened, key_of, record_event
+from assets.delivery.ledger.links import read_links, read_manual_links
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.schemas import KEY, LINK_SCHEMA, OURS
+from assets.delivery.schemas import KEY, OURS
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
 from resources.warehouse.tables import quoted, read_frame
@@ -22,12 +24,29 @@ COMMON = 10  # a value of more target records than this identifies none of them
 COLUMNS = ("workflow", "source", "source_id", "target_id", "decided_by", "decided_at", "note")
 
 
+def read_matches(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> pl.DataFrame:
+    """Return the possible matches of the newest plan, without those that a person has decided about since."""
+    ensure_ledger(con)
+    mart, state = (read_frame(con, f"select * from {quoted(each)}") for each in (workflow.mart, workflow.target_state))
+    plan = read_frame(con, _NEWEST.format(plan=quoted(workflow.plan)), {"workflow": workflow.name})
+    pairs = possible_matches(workflow.spec, mart, state, plan, read_links(con, workflow.name))
+    decided = read_manual_links(con, workflow.name)
+    taken = decided["manual_target_id"].drop_nulls().implode()
+    return pairs.join(decided, on=KEY, how="anti").filter(~pl.col("target_id").is_in(taken))
+
+
+_NEWEST = """
+select * from {plan}
+where plan_id = (select max_by(plan_id, position) from sync_plans where workflow = $workflow and kind = 'sync')
+"""
+
+
 def possible_matches(
     spec: WorkflowSpec,
     mart: pl.DataFrame,
     target_state: pl.DataFrame,
     plan: pl.DataFrame,
-    links: pl.DataFrame | None = None,
+    links: pl.DataFrame,
 ) -> pl.DataFrame:
     """Return the pairs of an unlinked source record and a target record that share an identifying value.
 
@@ -39,14 +58,13 @@ def possible_matches(
         mart: The desired records.
         target_state: The target's records.
         plan: PLAN_COLUMNS: the decisions about the desired records.
-        links: LINK_SCHEMA: what was confirmed since the plan was made as well.
+        links: LINK_SCHEMA: what is confirmed now, since the plan was made as well.
 
     Returns:
         source, source_id, action, reason, target_id (str), agree, differ (lists of fields); best matches first.
     """
     fields = identifying_fields(spec)
-    confirmed = links if links is not None else pl.DataFrame(schema=LINK_SCHEMA)
-    confirmed = confirmed.join(target_state, on="target_id", how="semi")
+    confirmed = links.join(target_state, on="target_id", how="semi")
     sent = plan.filter(pl.col("action") != Action.AMBIGUOUS).join(confirmed, on=KEY, how="semi")
     unlinked = plan.filter(pl.col("action").is_in(UNLINKED)).join(sent, on=KEY, how="anti")
     unlinked = unlinked.select(*KEY, "action", "reason")

@@ -12,6 +12,7 @@ import polars as pl
 
 import sql
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.tables import upsert
 from assets.delivery.schemas import DELIVER, KEY
 from assets.delivery.spec.workflow import Workflow
@@ -85,7 +86,14 @@ def select_records(
         pl.lit(moment).alias("selected_at"),
     )
     upsert(con, "sync_import_selection", rows)
+    details = {"by": selection.selected_by, "run": run_id, "records": _by_source(rows)}
+    record_event(con, Event(event=Happened.SELECTED, at=moment, workflow=workflow.name, details=details))
     return rows.height
+
+
+def _by_source(records: pl.DataFrame) -> dict[str, list[str]]:
+    ids = records.group_by("source").agg(pl.col("source_id").sort()).sort("source")
+    return dict(ids.select("source", "source_id").iter_rows())
 
 
 def _check_ids(mart: pl.DataFrame, found: pl.DataFrame, selection: ImportSelection) -> None:
@@ -101,9 +109,12 @@ def _check_ids(mart: pl.DataFrame, found: pl.DataFrame, selection: ImportSelecti
     raise SelectionError(f"nothing was selected; {'; '.join(problems)}")
 
 
-def deselect_records(con: duckdb.DuckDBPyConnection, workflow: str, ids: Sequence[str]) -> int:
+def deselect_records(con: duckdb.DuckDBPyConnection, workflow: str, ids: Sequence[str], moment: datetime) -> int:
     """Remove records from the selection and return their number; imported records stay imported."""
-    removed = con.execute(
-        "delete from sync_import_selection where workflow = ? and list_contains(?, source_id)", [workflow, list(ids)]
-    ).fetchall()
-    return int(removed[0][0])
+    chosen, values = "where workflow = ? and list_contains(?, source_id)", [workflow, list(ids)]
+    found = read_frame(con, f"select source, source_id from sync_import_selection {chosen}", values)
+    if not found.is_empty():
+        con.execute(f"delete from sync_import_selection {chosen}", values)
+        details = {"records": _by_source(found)}
+        record_event(con, Event(event=Happened.DESELECTED, at=moment, workflow=workflow, details=details))
+    return found.height

@@ -30,6 +30,8 @@ class Happened(StrEnum):
     IGNORED = "ignored"
     COUNTED_AGAIN = "counted_again"
     SWITCHED = "switched"
+    SELECTED = "selected"  # records for import
+    DESELECTED = "deselected"
     SHADOW_STARTED = "shadow_started"
     SHADOW_STOPPED = "shadow_stopped"
     ACCEPTED = "accepted"  # differences without a cause, in shadow mode
@@ -38,7 +40,11 @@ class Happened(StrEnum):
     REBOUND = "rebound"
     RESTORED = "restored"
     PRUNED = "pruned"
+    FORGOTTEN = "forgotten"  # the personal values of a record
+    LIFTED = "lifted"  # the same are stored again
     VERIFIED = "verified"
+    ACKNOWLEDGED = "acknowledged"  # a finding of a verification
+    RESTARTED = "restarted"  # the chain's signatures, after their key was lost
 
 
 @dataclass(frozen=True, kw_only=True)

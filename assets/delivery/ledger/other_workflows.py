@@ -67,7 +67,7 @@ def _is_theirs(row: dict[str, Any], workflow: str, key_field: str) -> bool:
         return False
     if row["mine"] is not None and (row["mine"], workflow) < (row["claimed"], row["other"]):
         return False
-    # what was confirmed of a record tells which fields its workflow maps; an early version did not keep it
+    # the fields of which a value was confirmed are those that its workflow maps; an early version did not keep them
     shared = {*json.loads(row["value_hashes"] or "{}"), PARENT} - {key_field}
     return row["value_hashes"] is None or not shared.isdisjoint(row["touched"])
 

@@ -15,7 +15,7 @@ LEDGER_TABLES = (
     "netsuite_reads", "sync_inputs", "sync_restores", "sync_ignored", "sync_certificates", "sync_unverified",
     "sync_readings",
     "sync_shadow_periods", "sync_shadow_nights", "sync_shadow_records", "sync_shadow_differences",
-    "sync_events", "sync_chain", "sync_checkpoints",
+    "sync_events", "sync_chain", "sync_checkpoints", "sync_forgotten",
 )  # fmt: skip
 
 

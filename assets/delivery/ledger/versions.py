@@ -24,6 +24,8 @@ from assets.delivery.ledger.version_readings import (
     last_reading,
     log_reading,
 )
+from assets.delivery.target import TARGET_STATE_COMMENTS
+from resources.warehouse.forgotten import empty_target_state
 from resources.warehouse.tables import columns_of, has_table, quoted
 
 NO_KEYS = "(none)"  # in place of a table of keys: nothing was made again
@@ -53,6 +55,8 @@ def keep_versions(
     """
     if not has_table(con, "sync_readings"):
         ensure_ledger(con)
+    if side is TARGET and has_table(con, side.table(reading.workflow)):
+        empty_target_state(con, reading.workflow, side.table(reading.workflow), TARGET_STATE_COMMENTS.keys())
     position, counts = next_position(con), (0, 0)
     if has_table(con, side.table(reading.workflow)) and keys != NO_KEYS:
         follow_columns(con, side, reading.workflow)

@@ -40,8 +40,10 @@ from assets.delivery.spec.needed_columns import needed_columns, rows_that_look_u
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.workflow import Workflow
+from assets.netsuite.record_types import record_type_of
 from resources.clock import Clock, WallClock, utc_now
 from resources.failpoints import reach
+from resources.warehouse.forgotten import held_ids
 from resources.warehouse.tables import describe_table, insert_frame, quoted, read_frame, replace_table
 from resources.warehouse.warehouse import Warehouse
 
@@ -87,7 +89,7 @@ def make_mart(
             sources = sources_of(con, workflow)
         lookups, today = read_lookups(warehouse, workflow, read_system), today_of(workflow, clock or WallClock())
         losing = losing_certificate(warehouse, workflow.name, clock or WallClock(), run_id, MappingError)
-        with losing, warehouse.writer(tuned=True) as con:
+        with losing, warehouse.writer() as con:
             record_input(con, workflow.mart, workflow.name, run_id, sources=sources)
             made = write_mart(con, workflow, lookups, today)
             write_lineage(con, workflow.name, column_lineage(workflow.spec, workflow.name))
@@ -204,8 +206,13 @@ def _making(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Lookups
     unread: dict[Lookup | str, Unread] = dict(chain(lookups.unread.items(), references.unread.items()))
     spec = workflow.spec.with_references(references.ids)
     never_read = {each.source: never_read_columns(con, each.source, source_columns(each, "")) for each in spec.records}
-    transform = Transform(workflow.name, spec, lookups.lists, unread, never_read, levels, today)
+    forgotten = {each.source: _held_ids(con, each) for each in spec.records}
+    transform = Transform(workflow.name, spec, lookups.lists, unread, never_read, levels, today, forgotten)
     return _Making(transform, shared_inputs(con, transform, workflow.spec.version, lookups, references))
+
+
+def _held_ids(con: duckdb.DuckDBPyConnection, record: RecordMap) -> list[str]:
+    return held_ids(con, record.source, record.table, record_type_of(record.source).raw_tables)
 
 
 def _family(con: duckdb.DuckDBPyConnection, record: RecordMap) -> pl.DataFrame:

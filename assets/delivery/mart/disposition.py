@@ -18,6 +18,7 @@ from assets.delivery.spec.expressions import canonical, parse, source_columns, s
 from assets.delivery.spec.field_mapping import FieldRow
 from assets.delivery.spec.policies import Select
 from assets.delivery.spec.record_map import RecordMap
+from assets.delivery.spec.sources import key_column
 
 CHECKED = ("T", "true")  # a checked box in NetSuite's text, and in a boolean column that was cast to text
 DISPOSITIONS = {"deactivate": RETIRE, "report": SKIP, "hold": HOLD}
@@ -35,6 +36,7 @@ def disposition_cases(
     unusable: Sequence[Case] = (),
     *,
     lists: ValueLists,
+    forgotten: Sequence[str] = (),
 ) -> list[Case]:
     """Return the cases in which a record is not delivered, in order of precedence.
 
@@ -47,9 +49,11 @@ def disposition_cases(
         never_read: The record types that were never read, by the column of the staging table that comes from them.
         unusable: The case of records with a value that an expression cannot use.
         lists: The value list of each lookup.
+        forgotten: NetSuite ids of the records whose personal values were erased: nothing is known of them to send.
     """
     deciding = _deciding(record)
     return [
+        *_forgotten(record, forgotten),
         *_retired(record),
         *unshown(deciding, table.columns),
         *unread_tables({name: each for name, each in never_read.items() if name in deciding}),
@@ -62,6 +66,13 @@ def disposition_cases(
         *(case for row in record.rows for case in _invalid(row, mapped[row.field], table, lists)),
         *_misplaced(record, max_level),
     ]
+
+
+def _forgotten(record: RecordMap, source_ids: Sequence[str]) -> Iterator[Case]:
+    if source_ids:
+        text = "its personal values were erased (`millpond forget`); delete the record in the target as well"
+        key = pl.col(key_column(record.source)).cast(pl.String)
+        yield Case(key.is_in(list(source_ids)), HOLD, "forgotten", text)
 
 
 def _retired(record: RecordMap) -> Iterator[Case]:

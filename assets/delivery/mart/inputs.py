@@ -50,9 +50,10 @@ def shared_inputs(
     lists = [(repr(key), sorted(values.items())) for key, values in lookups.lists.items()]
     ids = [(key, sorted(values.items())) for key, values in references.ids.items()]
     never_read = [(key, sorted(names.items())) for key, names in transform.never_read.items()]
+    is_held = any(transform.forgotten.values())
     inputs = (
         version, _code_version(), staged, transform.today if is_dated else None, sorted(unread, key=repr),
-        sorted(lists), sorted(ids), sorted(never_read),
+        sorted(lists), sorted(ids), sorted(never_read), *([sorted(transform.forgotten.items())] if is_held else ()),
     )  # fmt: skip
     return _digest([repr(inputs).encode()])
 

@@ -12,6 +12,7 @@ from assets.delivery.spec.sources import key_column
 from assets.netsuite.extract.capabilities import missing_columns
 from resources.warehouse.tables import columns_of, has_table, quoted
 
+CUSTOM = "cust"  # NetSuite's custom fields, which are read because a workflow file names them
 MIN_RECORDS = 10  # with fewer, a check box without any value may just be unchecked everywhere
 
 
@@ -26,10 +27,15 @@ def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, workflow: str
         raise MappingError(f"{workflow}: there is no table {record.table} yet; materialize it first")
     where, known = f"{workflow}.{record.source}", columns_of(con, record.table).keys()
     missing = sorted(set(source_columns(record, where)) - known - {TODAY})
+    if missing and all(name.startswith(CUSTOM) for name in missing):
+        raise MappingError(
+            f"{where}: {record.table} has no column {', '.join(missing)} yet; `millpond plan {workflow}` reads it from"
+            " NetSuite, if it exists there and the role sees it"
+        )
     if missing:
         raise MappingError(
-            f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file, or add the"
-            f" custom field to the extraction. The columns are: {', '.join(sorted(known))}"
+            f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file. The columns are:"
+            f" {', '.join(sorted(known))}"
         )
     flag = record.select.require_flag
     if flag and not _has_values(con, record.table, flag):

@@ -4,7 +4,7 @@ rows of stg_netsuite__<source>  ->  Transform.apply()  ->  rows of mart_<workflo
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import polars as pl
@@ -42,6 +42,7 @@ class Transform:
         never_read: By source, the record types that were never read, by the column that comes from them.
         levels: See `levels_of`, over all sources of the workflow.
         today: The date of the run.
+        forgotten: By source, the NetSuite ids of forgotten records.
     """
 
     workflow: str
@@ -51,6 +52,7 @@ class Transform:
     never_read: Mapping[str, Mapping[str, str]]
     levels: pl.DataFrame
     today: date
+    forgotten: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def apply(self, record: RecordMap, table: pl.DataFrame) -> pl.DataFrame:
         """Transform rows of one source.
@@ -125,8 +127,9 @@ class Transform:
         values = {row.field: canonical(row_expression(row, place, table), table) for row in record.rows}
         never_read = self.never_read.get(record.source, {})
         cases = disposition_cases(
-            record, values, table, self.spec.max_level, self._unread(record), never_read, unusable, lists=self.lists
-        )
+            record, values, table, self.spec.max_level, self._unread(record), never_read, unusable, lists=self.lists,
+            forgotten=self.forgotten.get(record.source, ()),
+        )  # fmt: skip
         disposition = first_match(cases, Case(ALWAYS, DELIVER, None, None))
         date_dependent = date_dependent_fields(self.spec)
         sent = (name for name in self.spec.target_fields if name not in date_dependent)

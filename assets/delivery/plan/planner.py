@@ -89,7 +89,7 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
     unverified = scope.find_unverified(run)
     stamp = Stamp.new(run)
     reach("plan_begins")
-    with run.warehouse.writer(tuned=True) as con:
+    with run.warehouse.writer() as con:
         if scope.kind is PlanKind.SYNC:
             require_sound_mart(con, run.workflow, run.target.key_field)
         comparison = scope.comparison(con, run)

@@ -54,12 +54,12 @@ def compare_shadowed(
         shadow = active_shadow(con, workflow.name)
     if shadow is None:
         return None
-    with run.warehouse.writer(tuned=True) as con:
+    with run.warehouse.writer() as con:
         ensure_ledger(con)
         make_sides(con, workflow, key_field, plan_id)
         night, found = read_night(con, run, shadow), read_differences(con, workflow, plan_id)
     earlier = earlier_values(run, _worth_a_look(found), read_system)
-    with run.warehouse.writer(tuned=True) as con:
+    with run.warehouse.writer() as con:
         make_sides(con, workflow, key_field, plan_id)
         arrived = read_arrived(con, workflow)
         observed = caught_up(arrived, night.netsuite_at, night.interval_s)

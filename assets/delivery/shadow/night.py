@@ -70,8 +70,8 @@ known as (from sync_shadow_differences where workflow = $workflow and is_open),
 dates as ({{dates}})
 select
     differing.source, differing.source_id, differing.target_id, differing.field,
-    json_extract_string({{pairs}}, path || '.wanted') as wanted,
-    json_extract_string({{pairs}}, path || '.found') as found,
+    json_extract_string({{pairs}}, differing.path || '.wanted') as wanted,
+    json_extract_string({{pairs}}, differing.path || '.found') as found,
     last.source_hash is not distinct from differing.source_hash
         and last.wanted_hash is not distinct from differing.wanted_hash
         and (differing.target_id is null or not list_contains(last.differing, differing.field)) as was_alike,

@@ -17,6 +17,7 @@ import duckdb
 from assets.netsuite.extract.capabilities import LIMITS
 from assets.netsuite.extract.custom_field_types import write_field_types
 from assets.netsuite.extract.deletions import warn_of_absent
+from assets.netsuite.extract.forgotten import warn_of_returned
 from assets.netsuite.extract.known_state import Known, follow_parents
 from assets.netsuite.extract.load import LoadCounts, RawBatch, load
 from assets.netsuite.extract.metrics import (
@@ -179,6 +180,7 @@ class Extraction:
                 reader.warn(unreported_warning(con, counts.unreported))
             warn_of_absent(con, reader)
             warn_of_undated(con, reader, self._settings)
+            warn_of_returned(con, reader, naive_utc(clock.now()))
             stored = stored_tables(con, self._record_type.raw_tables)
             report = self._report(reader, extracted, counts, stored, read_s)
             record_read(con, self._run_id, report, reading)

@@ -92,14 +92,15 @@ def _read_state(
 ) -> SourceState:
     watermarks = read_watermarks(con)
     watermark = watermarks.get(record_type.table)
-    state = SourceState(watermark, [], now, reading=last_reading(con))
     if watermark is None:
-        return state
+        return SourceState(watermark, [], now, reading=last_reading(con))
     with_deletions = [
         watermarks.get(each.table) for each in RECORD_TYPES.values() if each.modified and each.deleted_types
     ]
-    state = replace(
-        state,
+    state = SourceState(
+        watermark,
+        [],
+        now,
         deleted_from=watermark.shared_deleted_from(with_deletions),
         undated=len(undated_keys(con, record_type)),
         absent=absent_keys(con, record_type) if record_type.modified and not record_type.parent else {},

@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from assets.netsuite.extract.deletions import NOTE, NOTIFIED
+from assets.netsuite.extract.forgotten import returned_ids, withheld_query
 from assets.netsuite.extract.never_blank import require_never_blank
 from assets.netsuite.extract.raw_queries import ABSENT, EVIDENCE, OWN_COLUMNS, ensure_raw_table, latest_extracted_at
 from assets.netsuite.extract.readings import READING
@@ -25,9 +26,12 @@ from assets.netsuite.extract.watermarks import naive_utc
 from assets.netsuite.record_types import RecordType
 from assets.netsuite.suiteql_file import Query
 from resources.errors import ContractError
+from resources.warehouse.forgotten import mark_returned
 from resources.warehouse.tables import columns_of, insert_frame, literal, quoted
 
 _TICK = timedelta(microseconds=1)
+_READ = ("inserted", "updated", "unchanged", "moved", "unreported")
+FEW_ROWS, FEW_BYTES = 2000, 2**22  # so many are read from their files once
 
 
 @dataclass(frozen=True)
@@ -95,41 +99,61 @@ def load(
         ensure_raw_table(con, table, batch.query)
     con.execute(f"create or replace temp table deletions (key varchar, deleted_at timestamp, {EVIDENCE} varchar)")
     insert_frame(con, "deletions", batch.extracted.deleted)
-    _create_incoming(con, batch)
-    require_never_blank(con, batch.record_type.name, batch.query.key, tables)
+    returned = _create_incoming(con, batch)
     _create_existing(con, batch)
-    _find_changes(con, batch)
+    if is_read := any(spool.rows for spool in batch.extracted.spools):
+        require_never_blank(con, batch.record_type.name, batch.query.key, tables)
+        _find_changes(con, batch)
     _find_vanished(con, batch, settings, now)
     latest = latest_extracted_at(con, batch.record_type)
     # later than every load before, even if the clock was set back: staging selects changes by this timestamp
     at = naive_utc(now) if latest is None else max(naive_utc(now), latest + _TICK)
     stamp = {"now": at, "run": run_id, "reading": batch.reading}
-    read = count(con, "select count(*) from incoming")
-    inserted, updated, moved, unreported = con.execute(
-        "select count(*) filter (origin is null), count(origin), count(*) filter (origin <> destination),"
-        " count(*) filter (is_unreported) from changes"
+    if returned:
+        mark_returned(con, batch.record_type.name, returned, at, naive_utc(now))
+    written = _write_read(con, batch, stamp, at) if is_read else dict.fromkeys(_READ, 0)
+    deleted = sum(_mark_deleted(con, batch, table, stamp) for table in tables)
+    live = {table: count(con, f"select count(*) from {quoted(table)} where _deleted_at is null") for table in tables}
+    return LoadCounts(**written, deleted=deleted, rows=live)
+
+
+def _write_read(
+    con: duckdb.DuckDBPyConnection, batch: RawBatch, stamp: Mapping[str, object], at: datetime
+) -> dict[str, int]:
+    """Write the rows that were read; return their numbers."""
+    read, inserted, updated, moved, unreported = con.execute(
+        "select (select count(*) from incoming), count(*) filter (origin is null), count(origin),"
+        " count(*) filter (origin <> destination), count(*) filter (is_unreported) from changes"
     ).fetchall()[0]
     if inserted or updated:
         _write(con, batch, stamp)
     if read > inserted + updated:
         _mark_read(con, batch, at)
-    deleted = sum(_mark_deleted(con, batch, table, stamp) for table in tables)
-    live = {table: count(con, f"select count(*) from {quoted(table)} where _deleted_at is null") for table in tables}
-    return LoadCounts(inserted, updated, read - inserted - updated, moved, unreported, deleted, live)
+    return dict(zip(_READ, (inserted, updated, read - inserted - updated, moved, unreported), strict=True))
 
 
-def _create_incoming(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> None:
-    """Create the view `incoming`: the rows read, one per key, with their hash and table."""
+def _create_incoming(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> list[str]:
+    """Create the view `incoming`: the rows read, one per key, with their hash and table.
+
+    Returns:
+        The forgotten records that NetSuite sends anew.
+    """
     spools = [spool for spool in batch.extracted.spools if spool.rows]
     if spools:
         query = spool_query(spools, f"* exclude ({TABLE_KNOWN})")
         if len(spools) > 1:
             query += f" qualify row_number() over (partition by {batch.key} order by {SEQUENCE} desc) = 1"
         query = f"select * exclude ({SEQUENCE}) from ({query})"
+        if sum(each.rows for each in spools) <= FEW_ROWS and sum(each.bytes for each in spools) <= FEW_BYTES:
+            con.execute(f"create or replace temp table few_rows as {query}")
+            query = "select * from few_rows"
     else:
         nothing = ", ".join(f"null::varchar as {name}" for name in (batch.key, ROW_HASH, TABLE))
         query = f"select {nothing} limit 0"
-    con.execute(f"create or replace temp view incoming as {query}")
+    returned = returned_ids(con, batch.record_type, batch.query.key, query)
+    withheld = withheld_query(con, batch.record_type, batch.query.key, query, returned)
+    con.execute(f"create or replace temp view incoming as {withheld}")
+    return returned
 
 
 def _create_existing(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> None:

@@ -7,6 +7,7 @@ were read longest ago are read again, and rows that refer to a record that has b
 read in the next run. Readings are numbered, because clocks may be set.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -16,7 +17,7 @@ import duckdb
 from assets.netsuite.extract.spool import Spool, spool_query
 from assets.netsuite.record_types import RECORD_TYPES, RecordType
 from resources.netsuite.pages import PAGE
-from resources.warehouse.tables import columns_of, has_table, quoted
+from resources.warehouse.tables import columns_of, quoted
 
 READING = "_reading"
 LOG = "netsuite_reads"
@@ -117,41 +118,38 @@ def rows_of_deleted(con: duckdb.DuckDBPyConnection, record_type: RecordType) -> 
 
     A merge in NetSuite deletes the loser and may move its projects, contacts and sub-customers without moving dates.
     """
-    found: set[str] = set()
     has_readings = "reading" in columns_of(con, LOG)
     began = f"(select min(began_after) from {LOG} as log where log.reading = live.reading)" if has_readings else "null"
+    queries = []
     for column, names in record_type.references.items():
-        deleted = " union all ".join(
-            f"select id, {_reading(con, table)} as reading from {quoted(table)} where _deleted_at is not null"
-            for name in names
-            for table in RECORD_TYPES[name].raw_tables
-            if has_table(con, table)
-        )
+        tables = [table for name in names for table in RECORD_TYPES[name].raw_tables]
+        deleted = _rows(con, tables, "id, {reading} as reading", "is not null")
         live = _live(con, record_type, column)
         if deleted and live:
-            query = (
+            queries.append(
                 f"select key from ({live}) as live inner join ({deleted}) as gone on gone.id = live.reference"
                 f" where coalesce({began}, -1) < coalesce(gone.reading, 0)"
             )
-            found.update(row[0] for row in con.execute(query).fetchall())
-    return sorted(found, key=int)
+    found = con.execute(" union ".join(queries)).fetchall() if queries else []
+    return sorted((row[0] for row in found), key=int)
 
 
 def _live(con: duckdb.DuckDBPyConnection, record_type: RecordType, reference: str = "") -> str:
     """Return SQL for key, reading and, if wanted, a reference of each live row; blank without tables."""
-    key = quoted(record_type.query.key)
     referred = f", {quoted(reference)} as reference" if reference else ""
+    columns = f"{quoted(record_type.query.key)} as key, {{reading}} as reading{referred}"
+    return _rows(con, record_type.raw_tables, columns, "is null")
+
+
+def _rows(con: duckdb.DuckDBPyConnection, tables: Iterable[str], columns: str, deleted: str) -> str:
+    """Return SQL for columns of the rows of raw tables; their reading is null in a table of an earlier version."""
+    known = {table: columns_of(con, table) for table in tables}
     return " union all ".join(
-        f"select {key} as key, {_reading(con, table)} as reading{referred} from {quoted(table)}"
-        " where _deleted_at is null"
-        for table in record_type.raw_tables
-        if has_table(con, table)
+        f"select {columns.format(reading=READING if READING in present else 'null::bigint')} from {quoted(table)}"
+        f" where _deleted_at {deleted}"
+        for table, present in known.items()
+        if present
     )
-
-
-def _reading(con: duckdb.DuckDBPyConnection, table: str) -> str:
-    """Return the column of a raw table; null in a table of an earlier version."""
-    return READING if READING in columns_of(con, table) else "null::bigint"
 
 
 def share_of(rows: int, days: float, elapsed: float, *, page: int = PAGE) -> int:

@@ -18,6 +18,7 @@ from orchestration.automation.groups import (
     ACTIVATE,
     APPLY_PLAN,
     DEACTIVATE,
+    FORGET_RECORD,
     IGNORE_RECORDS,
     LINK_RECORD,
     REJECT_PLAN,
@@ -44,7 +45,8 @@ from orchestration.web.console.record_now import record_now
 # the op of each job; an op must not share its job's name
 OPS = {
     APPLY_PLAN: "apply", REJECT_PLAN: "reject", UNDO_RUN: "undo", LINK_RECORD: "link", UNLINK_RECORD: "unlink",
-    RESEND_RECORD: "resend", IGNORE_RECORDS: "ignore", ACTIVATE: "activate", DEACTIVATE: "deactivate",
+    RESEND_RECORD: "resend", IGNORE_RECORDS: "ignore", FORGET_RECORD: "forget", ACTIVATE: "activate",
+    DEACTIVATE: "deactivate",
 }  # fmt: skip
 MAX_REASON = 500
 Decision = Callable[[Request, Form], Awaitable[Response]]
@@ -175,6 +177,15 @@ async def _ignore(request: Request, form: Form) -> Response:
     return await _start(request, IGNORE_RECORDS, config, form.one("back") or "held")
 
 
+async def _forget(request: Request, form: Form) -> Response:
+    """Erase the personal values of one record; the id is written once more, because this cannot be undone."""
+    source, source_id = form.one("source"), form.one("source_id")
+    if not source or not source_id or form.one("again") != source_id:
+        raise HTTPException(400, "Write the NetSuite id of the record once more: this cannot be undone.")
+    config = {"source": source, "source_id": source_id, "reason": _reason(form)}
+    return await _start(request, FORGET_RECORD, config, "forget")
+
+
 def _key(request: Request, form: Form) -> dict[str, str]:
     key = {name: form.one(name) for name in ("workflow", "source", "source_id")}
     if key["workflow"] not in site_of(request).workflows or not all(key.values()):
@@ -198,6 +209,7 @@ ROUTES = [
     Route("/link", _decided(_link), methods=["POST"]),
     Route("/now", _now, methods=["POST"]),
     Route("/ignore", _decided(_ignore), methods=["POST"]),
+    Route("/forget", _decided(_forget), methods=["POST"]),
     Route("/resend", _decided(_resend), methods=["POST"]),
     Route("/unlink", _decided(_unlink), methods=["POST"]),
     Route("/workflows/{workflow}/switch", _decided(_switch), methods=["POST"]),

@@ -20,7 +20,7 @@ from resources.warehouse.warehouse import Warehouse
 
 SHOWN_DAYS, SHOWN_DECISIONS = 14, 50
 OF_THE_LEDGER = ("verified", "pruned")  # events that no person decided
-NOT_CHECKED: Mapping[str, Any] = {"findings": 0, "first": "", "entries": 0, "hindered": ""}
+NOT_CHECKED: Mapping[str, Any] = {"findings": 0, "first": "", "acknowledged": 0, "entries": 0, "hindered": ""}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LedgerState:
         sealed_at: When it was made, UTC.
         days: The newest days first.
         checked_at: When the ledger was last verified, UTC.
-        check: What was found: findings, first, entries, hindered.
+        check: What was found: findings, first, acknowledged, entries, hindered.
         decisions: The newest rows of sync_events that people decided.
     """
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.delivery.audit.record_links import RecordLinks, safe
 from assets.delivery.imports.manual_links import UNLINKED, identifying_fields, possible_matches
+from assets.delivery.ledger.links import read_links
 from assets.delivery.spec.workflow import Workflow
 from assets.warehouse.record_names import NO_NAMES, named_records
 from orchestration.web.console.site import Account, Reading, Site
@@ -130,7 +131,8 @@ def _matched(
     keys = {"sources": plan["source"].to_list(), "ids": plan["source_id"].to_list()}
     mart = read_frame(con, _MART.format(mart=quoted(workflow.mart)), keys)
     state = read_frame(con, *_alike(con, workflow, mart))
-    pairs = possible_matches(workflow.spec, mart, state, pl.concat([plan, linked], how="diagonal"))
+    planned = pl.concat([plan, linked], how="diagonal")
+    pairs = possible_matches(workflow.spec, mart, state, planned, read_links(con, workflow.name))
     shown = state.filter(pl.col("target_id").is_in(pairs["target_id"].implode()))
     existing = {row["target_id"]: row for row in shown.iter_rows(named=True)}
     named = NO_NAMES if hides else named_records(con)

@@ -54,6 +54,7 @@ class Row:
         freshness: fresh, late, or blank if its groups have no limit.
         verified_through: NetSuite's time through which every value was read.
         plan: The newest open plan, as in sync_plans.
+        shadow: The period of shadow mode that it is in, as in sync_shadow_periods.
     """
 
     workflow: str
@@ -66,6 +67,7 @@ class Row:
     verified_through: datetime | None = None
     is_verified: bool = False
     plan: Mapping[str, Any] | None = None
+    shadow: Mapping[str, Any] | None = None
     held: int = 0
     causes: Sequence[Cause] = ()
     in_target: int = 0
@@ -89,7 +91,9 @@ class Overview:
     @property
     def active(self) -> list[Row]:
         """The workflows that are on, or were: those with a plan or a delivery; those that need a person first."""
-        found = [each for each in self.rows if (each.switch and each.switch.active) or each.plan or each.last]
+        found = [
+            each for each in self.rows if (each.switch and each.switch.active) or each.plan or each.last or each.shadow
+        ]
         return sorted(found, key=lambda each: (not each.is_waiting, each.freshness != "late"))
 
     @property
@@ -189,6 +193,7 @@ def _row(
         verified_through=verified[0],
         is_verified=verified[1],
         plan=one("plan"),
+        shadow=one("shadow"),
         held=sum(each.records for each in causes),
         causes=causes[:SHOWN_CAUSES],
         in_target=(one("linked") or {}).get("records", 0),

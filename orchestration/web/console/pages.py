@@ -18,12 +18,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
+from assets.delivery.audit.record_versions import what_happened
 from assets.result_texts import counted, duration, singular
 from orchestration.web.console.site import Account, Reading, Site
 from orchestration.web.guide import PREFIX as GUIDE
 from orchestration.web.identity import Action, identity_of, may
 from orchestration.web.pages import PRIVATE
 from resources.redaction import redact
+from resources.visible_text import visible
 
 HERE = Path(__file__).parent
 PREFIX = "/console"
@@ -56,7 +58,6 @@ HELP = {
     "ledger": "ledger-audit.html",
     "problem": "reference/errors.html",
 }
-INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 PAGE_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
@@ -201,7 +202,8 @@ def environment() -> Environment:
     )
     made.filters |= {
         "moment": moment, "ago": ago, "counted": counted, "number": "{:,}".format, "duration": duration,
-        "singular": singular, "label": label, "visible": visible, "short": lambda text: str(text)[:8],
+        "singular": singular, "label": label, "visible": visible, "what_happened": what_happened,
+        "short": lambda text: str(text)[:8],
     }  # fmt: skip
     made.globals |= {"SHOWN_CHARACTERS": SHOWN_CHARACTERS, "asset": asset}
     return made
@@ -230,11 +232,6 @@ def ago(when: datetime | None, now: datetime) -> str:
 
 def _plain(when: datetime) -> datetime:
     return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
-
-
-def visible(text: object) -> str:
-    """Return a text whose invisible characters can be seen: one that turns the direction makes another name of it."""
-    return INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text))
 
 
 def label(workflow: str) -> Mapping[str, str]:

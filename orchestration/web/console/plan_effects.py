@@ -32,17 +32,19 @@ class Follows:
     held: Sequence[str] = ()
 
 
-def plan_effects(site: Site, account: Account, plan_id: str) -> tuple[Follows, Reading]:
-    """Return what follows from a plan, nothing if there is no such plan, and when it is of."""
+def plan_effects(site: Site, account: Account, plan_id: str) -> tuple[Follows | None, Reading]:
+    """Return what follows from a plan, None if there is no such plan, and when it is of."""
     if not account.live.exists():
-        return Follows(), Reading(utc_now(account.clock), is_empty=True)
+        return None, Reading(utc_now(account.clock), is_empty=True)
 
-    def query(warehouse: Warehouse) -> Follows:
+    def query(warehouse: Warehouse) -> Follows | None:
         with warehouse.writer(transaction=False) as con:
             if not has_table(con, "sync_plans"):
-                return Follows()
+                return None
             found = con.execute("select workflow, made_by from sync_plans where plan_id = ?", [plan_id]).fetchall()
-            workflow = site.workflows.get(found[0][0]) if found else None
+            if not found:
+                return None
+            workflow = site.workflows.get(found[0][0])
             if workflow is None or not has_table(con, workflow.plan):
                 return Follows()
             return account.kept(
@@ -67,13 +69,13 @@ def _follows(
     """Return what the plan releases, here and in workflows planned by the same run; and what it holds back."""
     now = utc_now(account.clock)
     made, workflows = {**newest_plans(con, run_id), workflow.name: plan_id}, site.workflows
-    held = held_records(con, workflow, workflows, made, now)
+    held = held_records(con, workflow, workflows, made, now, named=False)
     effects = []
     for name in made:
         below = workflows.get(name)
         if below is None or (name != workflow.name and workflow.name not in below.spec.upstream):
             continue
-        records = held if name == workflow.name else held_records(con, below, workflows, made, now)
+        records = held if name == workflow.name else held_records(con, below, workflows, made, now, named=False)
         released = records.filter(
             (records["root_workflow"] == workflow.name) & records["root_action"].is_in([each.value for each in WRITING])
         )

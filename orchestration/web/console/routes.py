@@ -27,6 +27,7 @@ from orchestration.run_report import run_report
 from orchestration.web.console import decisions
 from orchestration.web.console.certificates import certificates
 from orchestration.web.console.dagster_jobs import LaunchError, progress
+from orchestration.web.console.forget import forget_page
 from orchestration.web.console.held_back import causes, ignored, records_of
 from orchestration.web.console.ledger import ledger_state
 from orchestration.web.console.matches import PER_PAGE as MATCHES_PER_PAGE
@@ -41,7 +42,6 @@ from orchestration.web.console.pages import (
     page,
     page_number,
     site_of,
-    visible,
 )
 from orchestration.web.console.parity import parities
 from orchestration.web.console.plan import plan_page
@@ -54,9 +54,11 @@ from orchestration.web.console.simulations import replay, simulations
 from orchestration.web.console.site import Account, BusyError, Site
 from orchestration.web.pages import PRIVATE
 from resources.redaction import redact
+from resources.visible_text import visible
 from resources.warehouse.warehouse import WarehouseError
 
 RUN_ID = re.compile(r"[0-9a-f-]{8,36}")
+NO_PLAN = "There is no such plan; it may be older than the ledger keeps them."
 FIRST_FIELDS = 6  # of a new record; the others can be opened
 
 
@@ -87,6 +89,7 @@ def console(settings: MillpondSettings, dagster: ASGIApp) -> Starlette:
         Route("/simulations/{name}", _in_thread(_simulation)),
         Route("/ledger", _in_thread(_ledger)),
         Route("/parity", _in_thread(_parity)),
+        Route("/forget", _in_thread(_forget)),
         Route("/jobs/{run_id}", _job),
         *decisions.ROUTES,
         Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -146,6 +149,15 @@ def _ledger(request: Request) -> Response:
     return page(request, "ledger", reading, found=found)
 
 
+def _forget(request: Request) -> Response:
+    asked = request.query_params
+    text, source, source_id = (asked.get(name, "").strip() for name in ("q", "source", "source_id"))
+    account = account_of(request)
+    records, _ = search(account, text) if text else ([], None)
+    found, reading = forget_page(account, source, source_id)
+    return page(request, "forget", reading, found=found, records=records, text=text)
+
+
 def _simulations(request: Request) -> Response:
     return page(request, "simulations", found=simulations(account_of(request).settings.home))
 
@@ -169,7 +181,7 @@ def _plan(request: Request) -> Response:
     number = page_number(request)
     found, reading = plan_page(site_of(request), account_of(request), request.path_params["plan_id"], filters, number)
     if found is None:
-        raise HTTPException(404, "There is no such plan; it may be older than the ledger keeps them.")
+        raise HTTPException(404, NO_PLAN)
     return page(
         request, "plan", reading, found=found, filters=filters, number=number, per_page=PER_PAGE, first=FIRST_FIELDS
     )
@@ -179,6 +191,8 @@ def _follows(request: Request) -> Response:
     """The effects of a plan; the plan's page loads the middle part alone."""
     plan_id = request.path_params["plan_id"]
     found, reading = plan_effects(site_of(request), account_of(request), plan_id)
+    if found is None:
+        raise HTTPException(404, NO_PLAN)
     template = "follows_part" if "part" in request.query_params else "follows"
     return page(request, template, reading, found=found, plan_id=plan_id)
 

@@ -3,12 +3,14 @@
 sync_runs, sync_plans, sync_decisions, sync_links  ->  workflow_facts()
 """
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from assets.delivery.ledger.ignored import NOT_IGNORED, ignored_rows
+from assets.delivery.ledger.shadows import active_shadows
 from assets.delivery.target import HELD
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
@@ -22,6 +24,7 @@ def workflow_facts(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
         if not all(has_table(con, name) for name in ("sync_runs", "sync_plans", "sync_decisions", "sync_links")):
             return {}
         found = {name: _rows(con, query) for name, query in _QUERIES.items()}
+        found["shadow"] = [asdict(each) for each in active_shadows(con)]
         held = _HELD.format(ignored=ignored_rows(con))
         return {**found, "held": _rows(con, held, {"today": now.date()})}
 

@@ -84,7 +84,7 @@ def test_a_record_that_the_last_run_created_has_no_possible_matches() -> None:
     there = target_state(actual("901", "1", name="Acme"), actual("905", None, name="Acme"))
     plan = pl.DataFrame(plan_rows([desired("1", name="Acme"), desired("2", name="Acme")]), infer_schema_length=None)
 
-    stale = possible_matches(option_tree(), records, there, plan)
+    stale = possible_matches(option_tree(), records, there, plan, links())
     found = possible_matches(option_tree(), records, there, plan, links(link("1", "901")))
 
     assert set(stale["source_id"]) == {"1", "2"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.delivery.reasons import GROUPS, REASONS, REJECTED, reason_of
+from assets.delivery.reasons import GROUPS, REASONS, REJECTED, is_documented, reason_of
 from assets.delivery.send.staleness import STALE
 from assets.delivery.spec.policies import Stage
 from assets.delivery.target import HELD, Action, Verdict
@@ -115,6 +115,22 @@ def test_what_is_held_back_is_explained_under_held_back() -> None:
     held = GROUPS["Held back"] | GROUPS["Rejected by the target"]
 
     assert {each.strip() for reason in held.values() for each in reason.actions.split(",")} >= {*HELD}
+
+
+def test_what_is_deactivated_may_have_never_been_there_or_be_inactive_already() -> None:
+    """Except for an undo, which is of records that a run has sent."""
+    for code, found in REASONS.items():
+        if is_documented("deactivate", code) and code != "undo":
+            assert {each.strip() for each in found.actions.split(",")} >= {"deactivate", "skipped", "unchanged"}, code
+
+
+def test_a_decision_is_documented_by_its_code_and_its_action() -> None:
+    """Both count, and a number of the target's own is a rejection."""
+    assert is_documented("quarantined", "rejected_915")
+    assert is_documented("unchanged", "missing_without_note")
+    assert not is_documented("created", "new")
+    assert not is_documented("skipped", "")
+    assert not is_documented("update", "identical")
 
 
 def test_a_code_of_the_target_is_a_rejection() -> None:

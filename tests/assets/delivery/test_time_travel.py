@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 
 from assets.delivery.audit.find import Record
-from assets.delivery.audit.record_versions import define_versions, field_changes, values_as_of
+from assets.delivery.audit.record_versions import define_versions, field_changes, read_versions, values_as_of
 from assets.delivery.imports.manual_links import ManualLink, save_manual_link
+from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
@@ -27,6 +28,7 @@ from resources.errors import IntegrationError
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import Sandbox
+from resources.warehouse.analytics import add_analytics
 from resources.warehouse.tables import columns_of, read_frame
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, one_source, option_tree, suite_customers
@@ -63,6 +65,27 @@ def causes(runner: WorkflowRunner, field: str = "name") -> list[tuple[Any, ...]]
     return [(row["side"], row["before"], row["after"], row["changed_by"]) for row in rows]
 
 
+def test_reading_one_record_leaves_nothing_in_the_connection(tmp_path: Path) -> None:
+    """It is used again: for a warehouse of another account, and for the macros over all tables."""
+    with duckdb.connect() as con:
+        con.execute(f"attach '{tmp_path / 'w.duckdb'}' as warehouse")
+        con.execute("use warehouse")
+        ensure_ledger(con)
+        add_analytics(con)
+        before = con.execute(OBJECTS).fetchall()
+
+        read_versions(con, ONE, ["flow"], datetime(2026, 11, 1))  # noqa: DTZ001 - as the warehouse's times
+        con.execute("select * from changes_between('2020-01-01', '2999-01-01')")
+
+        assert con.execute(OBJECTS).fetchall() == before
+
+
+OBJECTS = (
+    "select database_name, view_name from duckdb_views() where not internal union all"
+    " select database_name, function_name from duckdb_functions() where not internal order by all"
+)
+
+
 def test_our_write_netsuites_change_and_an_edit_are_kept_apart(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Each change of a field has its cause and its time, on all three sides."""
     precoro.spec = one_source()
@@ -73,7 +96,7 @@ def test_our_write_netsuites_change_and_an_edit_are_kept_apart(precoro: Workflow
     third = night(precoro, "third")
 
     assert causes(precoro) == [
-        ("desired", None, "Company 1", "first making"),
+        ("desired", None, "Company 1", "first mapping"),
         ("target", None, "Company 1", "our write"),
         ("desired", "Company 1", "Second", "NetSuite"),
         ("target", "Company 1", "Second", "our write"),

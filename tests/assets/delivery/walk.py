@@ -6,9 +6,10 @@ Walk(folder, seed, "precoro").go()  ->  None, or BrokenError("I2 …; reproduce:
 from collections import Counter
 from collections.abc import Mapping
 
+from assets.delivery.reasons import is_documented
 from tests.assets.delivery.walk_absence import lose_access, merge, regain_access, wrongly_deactivated
 from tests.assets.delivery.walk_events import BrokenError, WalkEvents
-from tests.assets.delivery.walk_operator import apply_part, settle_ambiguous, undo_run
+from tests.assets.delivery.walk_operator import apply_part, release_reactivations, settle_ambiguous, undo_run
 from tests.assets.delivery.walk_targets import LONGEST, TargetRecord
 from tests.assets.delivery.walk_values import change_silently, nights
 
@@ -132,7 +133,8 @@ class Walk(WalkEvents):
         for _ in range(RUNS_TO_CONVERGE):
             settle_ambiguous(self)
             for name in self.specs:
-                self.expect("I6 no error without faults", self.run(name) == "completed", self.log[-1])
+                end = release_reactivations(self, name, self.run(name))
+                self.expect("I6 no error without faults", end == "completed", self.log[-1])
         self.check()
         self._check_desired()
         self._nothing_left_without_key()
@@ -144,8 +146,15 @@ class Walk(WalkEvents):
             "select 1 from sync_attempts group by attempt_id having bool_and(state in ('intent', 'unknown'))"
         )
         self.expect("I5 every attempt resolved", unresolved.is_empty(), unresolved.height)
+        self._decisions_are_documented()
         states = self.warehouse.read("select state from sync_runs union select state from sync_plans")["state"]
         self.expect("I5 nothing is being sent", "sending" not in set(states))
+
+    def _decisions_are_documented(self) -> None:
+        """Check that the reference of reason codes has every action and code that ever occurred."""
+        found = self.warehouse.read("select distinct action, coalesce(reason_code, '') from sync_decisions").rows()
+        undocumented = [pair for pair in found if not is_documented(*pair)]
+        self.expect("I5 every decision has a documented reason", not undocumented, undocumented)
 
     def _nothing_left_without_key(self) -> None:
         """Check that every record without our key is another person's, or known by its link."""

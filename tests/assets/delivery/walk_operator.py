@@ -30,11 +30,35 @@ def apply_part(walk: WalkEvents) -> None:
         except SyncError as error:  # a guard trips, or the run before died with the same plan
             end = str(error)
     walk.log.append(f"{run_id} of {name}, record {key} only: {end}")
-    others = {uid: each for uid, each in walk.target.records().items() if each.key != key}
+    own = _linked(walk, name, key)  # a person may have cleared its key
+    others = {uid: each for uid, each in walk.target.records().items() if each.key != key and uid not in own}
     changed = [uid for uid, each in others.items() if before.get(uid) != each]
     # records that may be gone from the others: its own, and those without a key, of which one may become its own
-    may_be_gone = {uid for uid, each in before.items() if each.key in {key, None}}
+    may_be_gone = own | {uid for uid, each in before.items() if each.key in {key, None}}
     walk.expect("only the applied part changes", not changed and before.keys() - others.keys() <= may_be_gone, changed)
+
+
+def _linked(walk: WalkEvents, name: str, key: str) -> set[str]:
+    """Return the target records that a workflow's link of a source record points at."""
+    if not walk.warehouse.has("sync_links"):
+        return set()
+    query = "select target_id from sync_links where workflow = ? and source_id = ? and target_id is not null"
+    return {walk.target.uid(name, row[0]) for row in walk.warehouse.read(query, [name, key]).rows()}
+
+
+def release_reactivations(walk: WalkEvents, name: str, end: str) -> str:
+    """Apply the plan that the last run left waiting because it reactivates many records; return the new end.
+
+    A person who undid a run and then renamed its records expects just that.
+    """
+    waits = re.search(r"plan (\w+) waits for approval \(\d+ records would be reactivated;", end)
+    if not waits:
+        return end
+    run_id = walk.new_run_id()
+    with walk.runner(name) as runner:
+        runner.apply(waits[1], run_id)
+    walk.log.append(f"{run_id} applies {waits[1]} of {name}")
+    return "completed"
 
 
 def undo_run(walk: WalkEvents) -> None:

@@ -14,6 +14,7 @@ from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.plan.planner import make_plan
 from assets.delivery.run_context import RunContext
+from assets.delivery.schemas import LINK_SCHEMA
 from assets.delivery.send.apply import run_sync
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
@@ -296,7 +297,9 @@ def test_possible_matches_list_agreeing_and_differing_fields(importer: Importer)
     )
 
     workflow, table = importer.workflow, importer.warehouse.table
-    found = possible_matches(workflow.spec, table(workflow.mart), table(workflow.target_state), plan)
+    found = possible_matches(
+        workflow.spec, table(workflow.mart), table(workflow.target_state), plan, pl.DataFrame(schema=LINK_SCHEMA)
+    )
 
     assert found.select("source_id", "target_id", "agree", "differ").rows() == [
         ("1", str(similar), ["addr_city", "company", "web"], ["name"])

@@ -1,6 +1,6 @@
 """Full refresh: NetSuite is read again, and no workflow runs without those it needs."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +27,15 @@ def test_a_full_refresh_without_a_needed_workflow_is_an_error(home: Home, capsys
 
     assert code == 2
     assert f"{PROJECTS} needs {CUSTOMERS} in the same run" in capsys.readouterr().out
+    assert not home.warehouse.file.exists()
+
+
+@pytest.mark.parametrize("since", [datetime(2099, 1, 1), datetime(2099, 1, 1, tzinfo=UTC)])  # noqa: DTZ001 - as typed
+def test_a_moment_in_the_future_is_an_error(home: Home, capsys: pytest.CaptureFixture[str], since: datetime) -> None:
+    """A year that is mistyped would send nothing, and look like success."""
+    assert home.folder.exists()
+    assert run("all", since=since) == 2
+    assert "--since 2099-01-01 00:00 is in the future" in capsys.readouterr().out
     assert not home.warehouse.file.exists()
 
 

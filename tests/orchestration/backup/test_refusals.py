@@ -1,5 +1,6 @@
 """A file that is no intact backup of this home is refused before anything is changed."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.backup import signature
 from orchestration.backup.manifest import Manifest
 from resources.warehouse.schema_version import SCHEMA_VERSION
 from tests.orchestration.backup.conftest import fill, value
@@ -42,8 +44,6 @@ def with_member(name: str, kind: bytes = tarfile.REGTYPE, *, listed: bool = True
         content = b"content"
         info = tarfile.TarInfo(name)
         info.type, info.linkname = kind, "/etc/passwd"
-        import hashlib
-
         given = json.loads(members[0][1])
         if listed:
             size = len(content) if kind == tarfile.REGTYPE else 0
@@ -192,4 +192,75 @@ def test_a_lake_names_its_own_tools(small: Home, tmp_path: Path, capsys: pytest.
             assert "pg_dump --schema=millpond" in said
             assert "s3://bucket/warehouse" in said
             assert "millpond restore --only-record" in said
+    assert value(small) == "one"
+
+
+KEY, OTHER_KEY = "A" * 43 + "=", "B" * 43 + "="
+
+
+def consistent_forgery(members: Members) -> Members:
+    """Change a file, and its checksum in the manifest."""
+    changed = other_content(members)
+    given = json.loads(members[0][1])
+    given["members"][-1]["sha256"] = hashlib.sha256(changed[-1][1]).hexdigest()
+    return [(members[0][0], json.dumps(given).encode()), *changed[1:]]
+
+
+def unsigned(members: Members) -> Members:
+    """Remove the signature."""
+    return [each for each in members if each[0].name != signature.NAME]
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "found"),
+    [
+        (consistent_forgery, KEY, "its signature does not fit"),
+        (lambda members: consistent_forgery(unsigned(members)), KEY, "not signed"),
+        (unsigned, KEY, "not signed"),
+        (with_facts(made_at="2020-01-01 00:00:00"), KEY, "its signature does not fit"),
+        (lambda members: [members[0], (members[1][0], b"hmac:" + b"0" * 64), *members[2:]], KEY, "does not fit"),
+        (lambda members: [members[0], (members[1][0], "hmac:\u00e9".encode()), *members[2:]], KEY, "does not fit"),
+        (list, OTHER_KEY, "its signature does not fit"),
+        (list, "", "set MILLPOND_ENCRYPTION_KEY"),
+    ],
+)
+def test_a_forged_backup_is_refused_with_a_key(
+    small: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[Members], Members],
+    key: str,
+    found: str,
+) -> None:
+    """A checksum that fits is no proof; nothing is unpacked, and the home stays as it was."""
+    monkeypatch.setenv("MILLPOND_ENCRYPTION_KEY", KEY)
+    file = tmp_path / "backup.tar.gz"
+    assert millpond("backup", str(file)) == 0
+    forged = rewritten(file, change)
+    fill(small, "two")
+    monkeypatch.setenv("MILLPOND_ENCRYPTION_KEY", key)
+    capsys.readouterr()
+
+    assert millpond("restore", str(forged)) == 2
+    assert found in " ".join(capsys.readouterr().out.split())
+    assert value(small) == "two"
+    assert not list(small.folder.glob(".restore.*"))
+
+
+@pytest.mark.parametrize(("made_with", "keys"), [(KEY, f"{OTHER_KEY},{KEY}"), ("", ""), ("", KEY)])
+def test_a_backup_is_restored_with_its_key_or_on_request(
+    small: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_with: str, keys: str,
+) -> None:  # fmt: skip
+    """Also after a rotation; one from before the key was set only if a person says so."""
+    monkeypatch.setenv("MILLPOND_ENCRYPTION_KEY", made_with)
+    file = tmp_path / "backup.tar.gz"
+    assert millpond("backup", str(file)) == 0
+    fill(small, "two")
+    monkeypatch.setenv("MILLPOND_ENCRYPTION_KEY", keys)
+    is_asked = bool(keys) and not made_with
+    assert millpond("restore", str(file)) == (2 if is_asked else 0)
+    if is_asked:
+        assert millpond("restore", str(file), "--unsigned") == 0
+
     assert value(small) == "one"

@@ -62,7 +62,8 @@ class Tree:
         table(self.con, "sync_certificates", certificate, types={"verified_through": "timestamp", "position": "bigint"})
         decided = {"workflow": "", "source": "", "source_id": "", "action": "", "to_run": None}
         table(self.con, "sync_decisions", decided)
-        table(self.con, "sync_unverified", {"workflow": "", "source": "", "source_id": "", "kind": ""})
+        named = {"workflow": "", "source": "", "source_id": "", "kind": "", "through": None}
+        table(self.con, "sync_unverified", named, types={"through": "timestamp"})
 
     def read(self, *, warehouse: bool = True, **rows: list[Row]) -> None:
         """Write NetSuite's read-out; the warehouse has the same rows unless it read them never."""
@@ -112,13 +113,11 @@ def tree(tmp_path: Path) -> Iterator[Tree]:
     [
         (OUTSIDE, attributes("deactivate")),
         (OUTSIDE, attributes("report")),
-        (CUSTOMER | {"is_inactive": True}, attributes()),
-        (CUSTOMER | {"is_deleted": True}, attributes()),
         (CUSTOMER | {"is_missing": True}, attributes()),
         (CUSTOMER | {"customer_id": "2"}, attributes()),
         (OUTSIDE, attributes(parent_required=False)),
     ],
-    ids=["retired", "not_selected", "inactive", "deleted", "missing", "unknown", "parent_not_required"],
+    ids=["retired", "not_selected", "missing", "unknown", "parent_not_required"],
 )
 def test_nothing_is_required_below_a_parent_that_is_not_there(tree: Tree, customer: Row, of: Row) -> None:
     """Neither of its child nor of the child's child."""
@@ -130,13 +129,37 @@ def test_nothing_is_required_below_a_parent_that_is_not_there(tree: Tree, custom
     assert (found["100"], found["101"]) == (OPEN, OPEN)
 
 
-def test_a_parent_that_netsuite_no_longer_shows_is_not_there(tree: Tree) -> None:
+@pytest.mark.parametrize("change", ["is_inactive", "is_deleted"])
+def test_what_is_below_a_retired_parent_must_be_inactive(tree: Tree, change: str) -> None:
+    """The workflow file deactivates a parent, and the engine all that is below it."""
+    tree.read(customers=[CUSTOMER | {change: True}], projects=[PROJECT, SUB_PROJECT])
+    tree.shows()
+    assert set(tree.outcomes(attributes()).values()) == {CONFIRMED}
+
+    tree.shows("101")
+    assert tree.outcomes(attributes()) == {"1": CONFIRMED, "100": CONFIRMED, "101": REFUTED}
+
+
+def test_what_is_below_a_parent_that_netsuite_no_longer_shows_must_be_inactive(tree: Tree) -> None:
     """The warehouse has it as deleted, and the target as inactive."""
     tree.read(customers=[CUSTOMER | {"customer_id": "2"}], projects=[PROJECT])
     table(tree.con, "stg_netsuite__customers", CUSTOMER | {"is_deleted": True}, CUSTOMER | {"customer_id": "2"})
     tree.shows("2")
+    assert tree.outcomes(attributes()) == {"2": CONFIRMED, "100": CONFIRMED}
 
-    assert tree.outcomes(attributes()) == {"2": CONFIRMED, "100": OPEN}
+    tree.shows("2", "100")
+    assert tree.outcomes(attributes()) == {"2": CONFIRMED, "100": REFUTED}
+
+
+@pytest.mark.parametrize("outcome", [LATER, UNDATED])
+def test_a_parent_that_was_retired_after_the_certificate(tree: Tree, outcome: str) -> None:
+    """Its child had to be there before."""
+    retired = CUSTOMER | {"is_inactive": True} | ({"modified_at": AFTER} if outcome == LATER else {})
+    tree.read(customers=[CUSTOMER], projects=[PROJECT, SUB_PROJECT])
+    tree.read(warehouse=False, customers=[retired])
+    tree.shows("1", "100", "101")
+
+    assert tree.outcomes(attributes()) == dict.fromkeys(("1", "100", "101"), outcome)
 
 
 def test_a_missing_child_of_a_parent_that_is_there_refutes_the_certificate(tree: Tree) -> None:

@@ -15,9 +15,11 @@ from orchestration.certificate_check.check import (
     CONFIRMED,
     HELD,
     LATER,
+    LEFT,
     MAPPING,
     MEANINGS,
     OPEN,
+    PENDING,
     REFUTED,
     UNDATED,
     Findings,
@@ -75,9 +77,8 @@ class Case:
         table(self.con, "sync_certificates", certificate, types={"verified_through": "timestamp", "position": "bigint"})
         decided = {"workflow": "flow", "source": "customers", "source_id": "0", "action": "held", "to_run": None}
         table(self.con, "sync_decisions", decided)
-        table(
-            self.con, "sync_unverified", {"workflow": "flow", "source": "customers", "source_id": "0", "kind": "held"}
-        )
+        named = {"workflow": "flow", "source": "customers", "source_id": "0", "kind": "held", "through": None}
+        table(self.con, "sync_unverified", named, types={"through": "timestamp"})
         self.read(NETSUITE)
         self.seen(TARGET)
 
@@ -225,7 +226,7 @@ def test_a_record_that_was_never_read_refutes_it(case: Case) -> None:
 def test_a_record_that_a_decision_holds_back_is_named(case: Case, where: str) -> None:
     """The certificate names it as well."""
     case.seen(TARGET | {"name": "Old"})
-    values = "'flow', 'customers', '1', " + ("'quarantined', null" if where == "sync_decisions" else "'held'")
+    values = "'flow', 'customers', '1', " + ("'quarantined', null" if where == "sync_decisions" else "'held', null")
     case.con.execute(f"insert into {where} values ({values})")
 
     assert case.outcome() == HELD
@@ -258,7 +259,9 @@ def test_a_missing_read_out_is_named(case: Case) -> None:
 
 def test_each_outcome_has_a_meaning() -> None:
     """The command prints it."""
-    assert set(MEANINGS) == {CONFIRMED, OPEN, LATER, HELD, UNDATED, MAPPING, CHANGED, REFUTED}
+    assert set(MEANINGS) == {
+        CONFIRMED, OPEN, LATER, HELD, PENDING, LEFT, UNDATED, MAPPING, CHANGED, REFUTED,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("module", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)

@@ -4,7 +4,8 @@ import duckdb
 import pytest
 
 from orchestration.certificate_check.expected import Rules
-from orchestration.certificate_check.parents import has_active_line, parents_of
+from orchestration.certificate_check.parents import parents_of
+from orchestration.simulation.truth import ACTIVE, INACTIVE, OPEN, state_below
 
 CUSTOMER, PROJECT, BELOW = ("customers", "1"), ("projects", "100"), ("projects", "101")
 PARENTS = {PROJECT: CUSTOMER, BELOW: PROJECT}
@@ -33,21 +34,28 @@ def test_records_at_the_top_have_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("active", "expected"),
-    [({CUSTOMER, PROJECT}, True), ({PROJECT}, False), ({CUSTOMER}, False), (set(), False)],
+    ("states", "expected"),
+    [
+        ({}, ACTIVE),
+        ({CUSTOMER: INACTIVE}, INACTIVE),
+        ({PROJECT: INACTIVE}, INACTIVE),
+        ({PROJECT: OPEN, CUSTOMER: INACTIVE}, OPEN),
+        ({PROJECT: INACTIVE, CUSTOMER: OPEN}, INACTIVE),
+        ({CUSTOMER: OPEN}, OPEN),
+    ],
 )
-def test_every_record_above_must_be_active(active: set[tuple[str, str]], expected: object) -> None:
-    """Also the one above its parent."""
-    assert has_active_line(BELOW, PARENTS, active.__contains__) is expected
+def test_the_nearest_record_above_that_is_not_active_decides(states: dict[tuple[str, str], str], expected: str) -> None:
+    """Below one that is deactivated everything is; below one that is left out, nothing is required."""
+    assert state_below(BELOW, PARENTS, lambda each: states.get(each, ACTIVE)) == expected
 
 
-def test_a_record_at_the_top_needs_none() -> None:
+def test_a_record_at_the_top_is_required_by_itself() -> None:
     """It has nothing above it."""
-    assert has_active_line(CUSTOMER, PARENTS, lambda _: False)
+    assert state_below(CUSTOMER, PARENTS, lambda _: INACTIVE) == ACTIVE
 
 
-def test_a_circle_has_no_active_line() -> None:
+def test_nothing_is_required_in_a_ring() -> None:
     """A project may be above itself in NetSuite after two moves."""
     circle = {PROJECT: BELOW, BELOW: PROJECT}
 
-    assert not has_active_line(PROJECT, circle, lambda _: True)
+    assert state_below(PROJECT, circle, lambda _: ACTIVE) == OPEN

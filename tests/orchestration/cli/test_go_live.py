@@ -4,15 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dagster._core.scheduler.instigation import InstigatorStatus
 
+from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, save_manual_link
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.cli import go_live as command
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections, open_connections
+from orchestration.dagster_instance import open_instance
+from resources.clock import WallClock, utc_now
 from resources.diagnostics import Finding
-from resources.warehouse.tables import replace_table
+from resources.warehouse.tables import quoted, replace_table
 from tests.assets.delivery.builders import actual, desired, mart, target_state
 from tests.orchestration.cli.test_main import run_command
 from tests.orchestration.conftest import Home, edited_workflows
+from tests.orchestration.upgrade.test_instance import switch
 
 CUSTOMERS = "suiteprojects__customers"
 
@@ -59,10 +65,30 @@ def test_a_record_that_may_exist_must_not_be_created_again(opened: Connections) 
             f"create table {workflow.plan} as select source, source_id, 'create' as action, 'new' as reason,"
             f" null::varchar as target_id, null::varchar as matched_by, 'p' as plan_id from {workflow.mart}"
         )
+        con.execute(
+            "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, 1 as position",
+            [CUSTOMERS],
+        )
     doubtful = found(command._matched, opened)
+    with opened.warehouse.writer() as con:
+        now = utc_now(WallClock())
+        save_manual_link(con, ManualLink(CUSTOMERS, "customers", "1", None, "ada", now))
+    decided = found(command._matched, opened)
+    with opened.warehouse.writer() as con:
+        delete_manual_link(con, CUSTOMERS, "customers", "1", "ada", now)
+        con.execute(
+            "insert into sync_links by name select ? as workflow, 'customers' as source, '1' as source_id,"
+            " '900' as target_id",
+            [CUSTOMERS],
+        )
+    created = found(command._matched, opened)
+    with opened.warehouse.writer() as con:
+        con.execute("delete from sync_links")
     with opened.warehouse.writer() as con:
         con.execute(f"update {workflow.target_state} set name = 'Nothing alike'")
 
+    assert decided.passed  # a person said that it is another one
+    assert created.passed  # it is the one that a run has created since
     assert "1 record would be created" in doubtful.found
     assert f"millpond match {CUSTOMERS}" in doubtful.fix
     assert found(command._matched, opened).passed
@@ -86,6 +112,45 @@ def test_a_person_has_seen_the_first_plan(
         )
 
     assert found(command._reviewed, opened).passed == passed
+
+
+def test_a_first_plan_in_which_records_had_to_wait_shows_a_person_nothing_of_them(opened: Connections) -> None:
+    """Approved before what it needs has run, it would let the schedule send what no one saw."""
+    with opened.warehouse.writer() as con:
+        ensure_ledger(con)
+        plan = quoted(f"plan_{CUSTOMERS}")
+        con.execute(
+            "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, 'sent' as state,"
+            " 'ada' as decided_by, 'run' as sent_by, 1 as position",
+            [CUSTOMERS],
+        )
+        con.execute(f"create table {plan} as select 'p' as plan_id, 'not_read' as reason_code")
+    waited = found(command._reviewed, opened)
+    with opened.warehouse.writer() as con:
+        con.execute(f"update {plan} set reason_code = 'new'")
+
+    assert not waited.passed
+    assert "1 record had to wait" in waited.found
+    assert found(command._reviewed, opened).passed
+
+
+def test_a_schedule_that_was_stopped_in_dagsters_pages_is_named(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file says `on: true`, and Dagster's own state counts more."""
+    monkeypatch.setattr(command, "CHECKS", [])
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    assert home.folder.exists()
+    with edited_workflows(tmp_path / "w"):
+        with open_instance(MillpondSettings()) as instance:
+            switch(instance, "customers_schedule", InstigatorStatus.STOPPED)
+            switch(instance, "maintenance_schedule", InstigatorStatus.RUNNING)
+        done = run_command(capsys, "go-live", "customers")
+        again = run_command(capsys, "go-live", "customers")
+
+    assert (done.code, again.code) == (1, 1)
+    for each in (done, again):
+        assert each.lines[-1] == "✗ customers_schedule was stopped in Dagster's pages, and stays so: start it there"
 
 
 @pytest.mark.parametrize("is_ready", [False, True])

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from assets.delivery.ledger.tables import ensure_ledger
+from orchestration.authorization import current_user
+from orchestration.ledger_check import check_ledger
 from orchestration.ledger_sealing import seal_ledger
 from resources.signing import Signer
 from tests.assets.delivery.chain.ledger_chain import KEY, OTHER_KEY, add_run
@@ -52,9 +54,96 @@ def test_a_broken_ledger_is_code_1(ledger: Home, capsys: pytest.CaptureFixture[s
     assert (output.code, as_json.code) == (1, 1)
     assert output.lines[0].startswith("✗ the ledger is broken: 1 finding; 6 entries")
     text = "flow attempt r0a1 confirmed (position 4) was changed after it was signed as entry 4"
-    assert output.lines[1] == f"    changed: {text}"
     found = json.loads(as_json.out)["ledger"]
+    name = found["problems"][0].pop("id")
     assert (found["is_whole"], found["problems"]) == (False, [{"what": "changed", "text": text, "number": 4}])
+    assert output.lines[1] == f"    changed: {text} [{name}]"
+
+
+def test_a_finding_that_is_acknowledged_is_no_alarm_until_it_changes(
+    ledger: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stays listed, with who and why; the same row changed again is new."""
+    change = "update sync_attempts set target_id = ? where attempt_id = 'r0a1' and state = 'confirmed'"
+    with ledger.warehouse.writer() as con:
+        con.execute(change, ["99"])
+    verified = run_command(capsys, "ledger", "verify", "--json")
+    name = json.loads(verified.out)["ledger"]["problems"][0]["id"]
+
+    made = run_command(capsys, "ledger", "acknowledge", name[:6], "--reason", "repaired manually")
+    output = run_command(capsys, "ledger", "verify")
+
+    assert (made.code, output.code) == (0, 0), (made.lines, output.lines)
+    assert output.lines[0].startswith("✓ the ledger is whole, but for 1 known finding: ")
+    assert f"acknowledged by {current_user()} on " in " ".join(output.lines)
+    assert "repaired manually" in " ".join(output.lines)
+    assert check_ledger(ledger.warehouse).is_whole
+    again = run_command(capsys, "ledger", "acknowledge", name, "--reason", "again")
+    assert (again.code, "is acknowledged already" in " ".join(again.lines)) == (2, True)
+
+    with ledger.warehouse.writer() as con:
+        con.execute(change, ["98"])
+    assert run_command(capsys, "ledger", "verify").code == 1
+    assert not check_ledger(ledger.warehouse).is_whole
+
+
+def test_what_cannot_be_acknowledged_says_why(ledger: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """No such finding; no reason; or a chain to which nothing can be added."""
+    nothing = run_command(capsys, "ledger", "acknowledge", "abc", "--reason", "known")
+    blank = run_command(capsys, "ledger", "acknowledge", "abc", "--reason", " ")
+    with ledger.warehouse.writer() as con:
+        con.execute("delete from sync_chain where number = 6")
+    broken = run_command(capsys, "ledger", "verify", "--json")
+    name = json.loads(broken.out)["ledger"]["problems"][0]["id"]
+    cut = run_command(capsys, "ledger", "acknowledge", name, "--reason", "known")
+
+    assert (nothing.code, "no such finding" in " ".join(nothing.lines)) == (2, True)
+    assert (blank.code, "`--reason` is blank" in " ".join(blank.lines)) == (2, True)
+    assert (cut.code, "nothing can be acknowledged" in " ".join(cut.lines)) == (2, True)
+
+
+def test_a_lost_key_is_followed_by_a_new_one_that_says_so(
+    ledger: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each later verification, of an export as well, names the entries for which the new key does not vouch."""
+    present = run_command(capsys, "ledger", "restart", "--reason", "lost")
+    assert (present.code, "nothing is lost" in " ".join(present.lines)) == (2, True)
+    monkeypatch.setenv("MILLPOND_LEDGER_KEY", "")
+    unset = run_command(capsys, "ledger", "restart", "--reason", "lost")
+    assert (unset.code, "no new key is set" in " ".join(unset.lines)) == (2, True)
+    monkeypatch.setenv("MILLPOND_LEDGER_KEY", OTHER_KEY)
+    assert seal_ledger(ledger.warehouse).endswith("to `new,old` to replace it")
+
+    made = run_command(capsys, "ledger", "restart", "--reason", "the disk with the key broke")
+    assert made.code == 0, made.lines
+    assert not seal_ledger(ledger.warehouse)
+    with ledger.warehouse.writer() as con:
+        add_run(con, 1, _1=("update", "11"), _2=("create", "12"))
+    assert not seal_ledger(ledger.warehouse)
+    folder = tmp_path / "audit"
+    run_command(capsys, "ledger", "export", str(folder))
+
+    for arguments in ((), (str(folder),)):
+        output = run_command(capsys, "ledger", "verify", *arguments)
+        text = " ".join(" ".join(output.lines).split())
+        assert output.code == 0, output.lines
+        assert f"because the key {PUBLIC[:12]}… was lost, as {current_user()} recorded" in text
+        assert "vouches for nothing before entry 7" in text
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_restart_by_a_key_that_is_not_the_owners_is_found(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner still has the key that was called lost."""
+    monkeypatch.setenv("MILLPOND_LEDGER_KEY", OTHER_KEY)
+    run_command(capsys, "ledger", "restart", "--reason", "made up")
+    monkeypatch.setenv("MILLPOND_LEDGER_KEY", KEY)
+
+    output = run_command(capsys, "ledger", "verify")
+
+    assert output.code == 1
+    assert "which is not one of yours" in " ".join(" ".join(output.lines).split())
 
 
 def test_an_export_is_verified_without_a_home(

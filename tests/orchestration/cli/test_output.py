@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from orchestration.cli import output
+from orchestration.cli.explain_versions import change_line
 from orchestration.cli.output import PIPE_WIDTH, Output, print_wrapped
 from orchestration.configuration.settings import ROOT
 from resources.redaction import know
@@ -129,3 +131,49 @@ def test_a_real_closed_pipe_prints_no_traceback(text: str) -> None:
     os.close(writer)
 
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("side", "before", "after", "changed_by", "said"),
+    [
+        ("target", None, "(present)", "our write", "target: record created (our write, run a51c0d93)"),
+        ("target", None, "(present)", "first reading", "target: record first seen"),
+        (
+            "target",
+            None,
+            "(present)",
+            "edit in the target",
+            "target: record created by someone else (edit in the target)",
+        ),
+        ("target", "(present)", None, "no longer in the target", "target: record gone (no longer in the target)"),
+        ("desired", None, "(present)", "first mapping", "wanted: record first mapped"),
+        ("netsuite", None, "(present)", "first reading", "NetSuite: record first seen"),
+        ("desired", "(present)", None, "no longer read", "wanted: record gone (no longer read)"),
+    ],
+)
+def test_what_happened_to_a_record_is_said_in_words(
+    side: str, before: str | None, after: str | None, changed_by: str, said: str
+) -> None:
+    """Not as a value of a field that no one mapped."""
+    row = {
+        "side": side, "field": "(record)", "before": before, "after": after, "changed_by": changed_by,
+        "changed_at": datetime(2026, 11, 16, 6, 2, 7, tzinfo=UTC), "not_before": None, "run_id": "a51c0d93ff",
+    }  # fmt: skip
+
+    assert change_line(row) == f"2026-11-16 06:02:07 {said}"
+
+
+@pytest.mark.parametrize("width", [80, None])
+def test_a_name_can_neither_act_on_the_terminal_nor_look_like_another_line(width: int | None) -> None:
+    """NetSuite's users type the names; the direction, the cursor and the lines are ours."""
+    name = "Acme\x1b[2J\u202eemca\u2028\n✓ everything is well"
+    with printed(width) as file:
+        print_wrapped(f"+ create  {name}", "green")
+        output.print_line(f"+ create  {name}")
+        table = output.open_table("name")
+        table.add_row(name)
+        output.console.print(table)
+    lines = lines_of(file)
+
+    assert lines[0] == "+ create  Acme⟨U+001B⟩[2J⟨U+202E⟩emca⟨U+2028⟩⏎✓ everything is well"
+    assert not [each for each in ("\x1b[2J", "\u202e", "\u2028") if each in file.getvalue()]

@@ -452,7 +452,7 @@ def test_a_record_is_explained_as_of_a_past_time(synced: Home, capsys: pytest.Ca
 
     printed = capsys.readouterr().out
     assert re.search(r"NetSuite: so since [\d: -]+\n.*wanted: so since .*\n.*target: so since", printed)
-    assert re.search(r"target \(record\): ∅ -> \(present\) \(our write, run \w+\)", printed)
+    assert re.search(r"target: record created \(our write, run \w+\)", printed)
     assert f"target id: {row['target_id']}" in printed
     assert "; current; rule" in printed
     assert re.search(r"rule new of workflow version \w+", printed)

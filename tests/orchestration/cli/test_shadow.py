@@ -1,59 +1,44 @@
 """`millpond shadow`: begin, report as text, JSON and a page, accept, end; and the steps of `go-live` that follow."""
 
 import json
-from datetime import datetime
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from assets.delivery.component.workflow_file import load_workflow
-from assets.delivery.ledger.shadows import Shadow, begin_shadow, confirm_off, last_shadow
+from assets.delivery.ledger.shadows import (
+    ShadowedError,
+    active_shadow,
+    confirm_off,
+    last_shadow,
+    require_unshadowed,
+)
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.alerts import conditions
 from orchestration.authorization import current_user
 from orchestration.cli import go_live as command
 from orchestration.cli.shadow import facts
-from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import open_connections
 from orchestration.web.console.parity import parities
 from orchestration.web.console.site import Account
 from resources.diagnostics import Finding
-from resources.warehouse.tables import replace_table
-from tests.assets.delivery.builders import actual, desired, mart, target_state
+from resources.failpoints import SHADOW
+from tests.orchestration.cli.parity_rows import NOW, compare_once
 from tests.orchestration.cli.test_main import run_command
 from tests.orchestration.conftest import Home
 
 CUSTOMERS, PROJECTS = "suiteprojects__customers", "suiteprojects__projects"
-NOW = datetime(2026, 11, 20, 6)  # noqa: DTZ001 - as the warehouse's times
 
 
 @pytest.fixture
 def compared(home: Home) -> Home:
     """A workflow that was compared once: a row that differs, a difference without a cause, and a record not brought."""
-    version = load_workflow(ROOT / "orchestration" / "workflows" / CUSTOMERS / "defs.yaml").spec.version
     with home.warehouse.writer() as con:
-        ensure_ledger(con)
-        begin_shadow(con, Shadow(CUSTOMERS, 0, "Oracle's connector", 3600.0, "ada", NOW))
-        replace_table(con, f"mart_{CUSTOMERS}", mart(desired("1", name="Ours <b>"), desired("2")))
-        replace_table(con, f"target_{CUSTOMERS}", target_state(actual("900", None, name="Theirs"), actual("901", "2")))
-        con.execute(
-            "insert into sync_shadow_nights by name select ? as workflow, 1 as period, 1 as night, ?::timestamp as"
-            " compared_at, 12 as records, 9 as alike, 2 as differing, 1 as missing, 0 as left_out, 3 as held,"
-            " 4 as only_there, 1 as unexplained, ?::timestamp as netsuite_at, ?::timestamp as target_at,"
-            " ? as workflow_version",
-            [CUSTOMERS, NOW, NOW, NOW, version],
-        )
-        for source_id, target_id, name, cause, kind in (
-            ("1", "900", "name", "unknown", "unknown"),
-            ("2", "901", "enable", "mapping_row", "other_column"),
-            ("3", None, "(not in the target)", "filter", "not_selected_there"),
-        ):
-            con.execute(
-                "insert into sync_shadow_differences by name select ? as workflow, 1 as period, 'customers' as source,"
-                " ? as source_id, ? as target_id, ? as field, ? as cause, ? as kind, 'the evidence' as evidence,"
-                " 1 as first_night, ?::timestamp as first_at, 1 as last_night, true as is_open",
-                [CUSTOMERS, source_id, target_id, name, cause, kind, NOW],
-            )
+        compare_once(con, CUSTOMERS)
     return home
 
 
@@ -119,6 +104,49 @@ def test_a_shadow_begins_and_ends_with_a_name(home: Home, capsys: pytest.Capture
         "cut over",
     )
     assert going_on.is_active
+
+
+STARTING = """
+import sys
+from orchestration.cli.shadow import start
+from resources.failpoints import arm
+arm(sys.argv[1])
+start(sys.argv[2])
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("failpoint", SHADOW)
+def test_a_start_that_is_killed_either_began_or_did_not(
+    home: Home, capsys: pytest.CaptureFixture[str], failpoint: str
+) -> None:
+    """Nothing is sent once it is in the ledger, whatever the copy for readers says; else it begins anew."""
+    died = subprocess.run([sys.executable, "-c", STARTING, failpoint, CUSTOMERS], env={**os.environ}, check=False)
+    assert died.returncode == -signal.SIGKILL
+
+    with home.warehouse.writer() as con:
+        ensure_ledger(con)
+        begun, periods = active_shadow(con, CUSTOMERS), con.execute("from sync_shadow_periods").fetchall()
+        events = con.execute("select event from sync_events").fetchall()
+        assert (begun is not None) == (failpoint == "shadow_kept")
+        assert (len(periods), events) == ((1, [("shadow_started",)]) if begun else (0, []))
+        if begun:
+            with pytest.raises(ShadowedError, match="nothing is sent since"):
+                require_unshadowed(con, CUSTOMERS)
+    again = run_command(capsys, "shadow", "start", CUSTOMERS)
+    assert again.code == (2 if begun else 0), again.lines
+    assert "is in shadow mode beside" in " ".join(again.lines)
+    assert run_command(capsys, "plans").lines[-1].endswith("`millpond shadow report` compares")
+    assert run_command(capsys, "shadow", "stop", CUSTOMERS).code == 0
+
+
+@pytest.mark.usefixtures("compared")
+def test_lists_of_plans_and_tables_say_what_is_in_shadow_mode(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan that is ready is not sent, and a table of what was planned is only compared."""
+    sentence = f"{CUSTOMERS} is in shadow mode beside Oracle's connector: nothing is sent since"
+    for command_line in (("plans",), ("tables",), ("tables", f"mart_{CUSTOMERS}")):
+        assert sentence in " ".join(run_command(capsys, *command_line).lines), command_line
+    assert sentence not in " ".join(run_command(capsys, "tables", "sync_plans").lines)
 
 
 def finding(home: Home, check: command.Check) -> Finding:

@@ -91,7 +91,7 @@ def _fill(con: duckdb.DuckDBPyConnection, name: str) -> None:
     values = {
         "workflow": name, "table_name": f"mart_{name}", "source_table": f"target_{name}",
         "reason": f"{name} has not run", "expression": f"from: x, looked up: mart_{name}.id by name",
-        "workflow_version": version_of(name), "source_id": "7",
+        "workflow_version": version_of(name), "source": "customers", "source_id": "7",
     }  # fmt: skip
     for table in sorted(tables_of(con)):
         columns = columns_of(con, table)
@@ -99,6 +99,7 @@ def _fill(con: duckdb.DuckDBPyConnection, name: str) -> None:
         if "workflow" in given and table != "sync_plans":
             names = ", ".join(given)
             con.execute(f"insert into {table} ({names}) values ({', '.join('?' * len(given))})", [*given.values()])
+    con.execute("update sync_import_selection set selected_at = ?", [MOMENT])
     for layer in LAYERS:
         if layer != "plan":
             replace_table(con, f"{layer}_{name}", pl.DataFrame({"source_id": ["7"]}))

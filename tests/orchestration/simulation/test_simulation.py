@@ -65,12 +65,14 @@ def test_a_quiet_rehearsal_holds_every_invariant() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("only", [PRECORO, SUITEPROJECTS])
 def test_a_storm_holds_every_invariant(only: str, counted: Callable[[str, int], None]) -> None:
-    """Answers are lost, processes die, quotas end, permissions vanish."""
-    result = rehearse(options(only, days=8, seed=3, faults=Faults.STORM, customers=30))
+    """Answers are lost, processes die, quotas end, permissions vanish, and the installation is operated meanwhile."""
+    result = rehearse(options(only, days=8, seed=4, faults=Faults.STORM, customers=30))
 
     counted("simulated days", result.options.days)
     assert not result.violations, [each.examples for each in result.verdicts if each.broken]
     assert {each.actor for each in result.events} >= {"NetSuite", "weather", "run"}
+    for text in ("backup of the warehouse was put back", "bound anew", "compacted: ", "real time, "):
+        assert any(text in each.text for each in result.events), text
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ import pytest
 
 from orchestration.simulation.simulation import Simulation
 from orchestration.simulation.targets import place_of
+from orchestration.simulation.truth import ACTIVE, Version
 from tests.orchestration.simulation.installation import PRECORO, SUITEPROJECTS, prepared
 
 
@@ -57,6 +58,22 @@ def test_a_second_record_of_one_key_is_a_violation(precoro: Simulation) -> None:
     found = after(precoro, lambda: precoro.world.sandbox.precoro.add_option("twice", external_id="1001"))
 
     assert found == {"once": 1, "explained": 1}
+
+
+def test_an_older_version_over_a_newer_one_is_a_violation(precoro: Simulation) -> None:
+    """As a run would send it that plans from a warehouse of yesterday."""
+    precoro.truth.versions[PRECORO, "customers", "1001"] = [
+        Version(number, "1001", ACTIVE, {"name": name}) for number, name in enumerate(("old", "new", "newest"))
+    ]
+    (ours,) = [each["option_id"] for each in precoro.world.sandbox.precoro.options() if each["external_id"]]
+
+    def rename(name: str) -> None:
+        precoro.world.sandbox.precoro.edit_option(ours, name=name)
+
+    rename("new")
+    assert after(precoro, lambda: rename("newest")) == {"explained": 1}
+    assert after(precoro, lambda: rename("old")) == {"explained": 2, "newer": 1}
+    assert after(precoro, lambda: rename("otherwise")) == {"explained": 3, "newer": 1}
 
 
 def test_a_change_of_another_persons_record_is_a_violation(precoro: Simulation) -> None:

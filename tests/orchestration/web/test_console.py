@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.orchestration.cli.parity_rows import compare_once
 from tests.orchestration.web.browser import Browser, open_browser
 from tests.orchestration.web.console_home import CUSTOMERS, LONG, RIGHT_TO_LEFT, SCRIPT, Console, console_of
 
@@ -326,8 +327,11 @@ def test_every_page_fits_a_telephone_and_both_schemes_are_readable(page: Browser
         "overview": "", "plans": "plans", "plan": f"plans/{plan}", "held": "held", "runs": "runs",
         "run": f"runs/{console.first_run}", "records": "records?q=a", "match": f"match?workflow={CUSTOMERS}",
         "ignored": "held/ignored", "record": f"records/customers/{console.ids['long']}",
-        "script": f"records/customers/{console.ids['script']}",
+        "script": f"records/customers/{console.ids['script']}", "parity": "parity", "ledger": "ledger",
+        "forget": f"forget?source=customers&source_id={console.ids['long']}", "certificates": "certificates",
     }  # fmt: skip
+    with console.home.warehouse.writer() as con:
+        compare_once(con, "suiteprojects__project_location")
     for scheme in ("light", "dark"):
         page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         for name, path in pages.items():

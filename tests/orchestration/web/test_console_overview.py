@@ -4,16 +4,21 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
+from jinja2 import Environment
 from starlette.testclient import TestClient
 
+from assets.delivery.ledger.shadows import Shadow, begin_shadow
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.web.console import held_back, site
 from orchestration.web.console.overview import overview
+from orchestration.web.console.pages import environment
 from orchestration.web.console.routes import console
 from orchestration.web.console.site import Site
+from orchestration.web.console.warm import warm
 from resources.clock import utc_now
 from resources.warehouse.tables import insert_frame
-from tests.orchestration.conftest import Home
+from tests.orchestration.conftest import Home, at_home
 from tests.orchestration.web.test_console_pages import no_dagster
 
 CUSTOMERS = "suiteprojects__customers"
@@ -104,3 +109,47 @@ def test_the_page_names_all_of_it(delivered: Home) -> None:
         f"/console/runs/run%20{RUNS}",
     ):  # fmt: skip
         assert each in text.replace(f"runs/run {RUNS}", f"runs/run%20{RUNS}"), each
+
+
+def test_a_workflow_in_shadow_mode_says_so_and_leads_to_its_parity(delivered: Home) -> None:
+    """Nothing of it is sent, whatever else the card shows; one that never ran is shown for it."""
+    now = utc_now(delivered.sandbox.clock)
+    with delivered.warehouse.writer() as con:
+        for name in (CUSTOMERS, "suiteprojects__project_location"):
+            begin_shadow(con, Shadow(name, 0, "Oracle's connector", None, "ada", now))
+    site = Site(MillpondSettings())
+    found, _ = overview(site, site.accounts[""])
+    shadowed = {each.workflow: each.shadow for each in found.active if each.shadow}
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        page = http.get("/console/").raise_for_status().text
+
+    assert {name: each["incumbent"] for name, each in shadowed.items()} == dict.fromkeys(
+        (CUSTOMERS, "suiteprojects__project_location"), "Oracle's connector"
+    )
+    assert page.count(">shadow mode</a>") == 2
+    assert f">Parity of {CUSTOMERS}</a>" in page
+    assert "nothing is sent, and each run compares" in page
+
+
+def test_the_first_page_after_a_start_parses_compiles_and_searches_nothing(
+    delivered: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server prepares it in the background, and starts as well on a damaged warehouse."""
+    app = console(MillpondSettings(), no_dagster)
+    environment.cache_clear()
+    warm(app.state.site)
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("the first page did this again")
+
+    monkeypatch.setattr(Environment, "compile", refuse)
+    monkeypatch.setattr(site, "load_user_files", refuse)
+    monkeypatch.setattr(held_back, "held_and_ignored", refuse)
+    with TestClient(app) as http:
+        for path in ("/console/", "/console/held"):
+            assert http.get(path).status_code == 200
+
+    monkeypatch.undo()
+    with at_home(delivered.folder):
+        delivered.warehouse.file.write_bytes(b"damaged")
+        warm(console(MillpondSettings(), no_dagster).state.site)

@@ -3,6 +3,7 @@
 import duckdb
 import polars as pl
 import pytest
+from starlette.testclient import TestClient
 
 import sql
 from assets.delivery.audit.value_names import names_of_values
@@ -11,11 +12,13 @@ from assets.delivery.schemas import PARENT
 from assets.delivery.spec.workflow import Workflow
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.console.plan_effects import plan_effects
+from orchestration.web.console.routes import console
 from orchestration.web.console.runs import sent_so_far
 from orchestration.web.console.site import Site
 from resources.warehouse.tables import insert_frame, replace_table
 from tests.assets.delivery.builders import customer, customers, mart, suite_customers
 from tests.orchestration.conftest import Home
+from tests.orchestration.web.test_console_pages import no_dagster
 
 CUSTOMERS, PROJECTS = "suiteprojects__customers", "suiteprojects__projects"
 
@@ -89,8 +92,14 @@ def test_a_plan_says_what_it_releases(planned: Home) -> None:
     found, _ = plan_effects(site, site.accounts[""], "c")
 
     assert planned.warehouse.exists()
+    assert found
     assert found.effects == [f"3 projects of {PROJECTS} waited for these records and can follow"]
-    assert plan_effects(site, site.accounts[""], "none")[0].effects == ()
+    assert plan_effects(site, site.accounts[""], "none")[0] is None
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        for path in ("", "/follows", "/follows?part"):
+            unknown = http.get(f"/console/plans/%E2%80%AEabc{path}")
+            assert unknown.status_code == 404
+            assert "\u202e" not in unknown.text
 
 
 def test_the_progress_counts_records_with_an_answer(planned: Home) -> None:

@@ -35,8 +35,9 @@ def test_a_backfill_is_checked_and_tagged_like_its_runs() -> None:
         for job in OPERATOR_JOBS:
             with pytest.raises(UserFacingGraphQLError, match="may not launch"):
                 checked_backfill(backfill(job))
-        with pytest.raises(UserFacingGraphQLError, match="come from the settings"):
-            checked_backfill(backfill("all", resources={}))
+        for part in ("resources", "execution"):
+            with pytest.raises(UserFacingGraphQLError, match=f"come from the settings; remove `{part}`"):
+                checked_backfill(backfill("all", **{part: {}}))
     with acting_as(TOKEN, {}):
         assert checked_backfill(backfill(OPERATOR_JOBS[0])).tags == {}, "the token names no one"
 
@@ -70,3 +71,20 @@ def test_every_job_of_an_operators_decision_is_known() -> None:
     without_assets = {job.name for job in jobs if not job.asset_layer.executable_asset_keys}
 
     assert without_assets - {DIGEST, MAINTENANCE, REALTIME} == set(OPERATOR_JOBS)
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_kept"),
+    [
+        ("ticket", True), ("dagster/partition", True), (".dagster/repository", True), ("millpond/mode", True),
+        ("dagster-k8s/config", False), ("dagster-celery/queue", False), ("dagster-celery/run_task_id", False),
+        ("dagster/image", False), ("ecs/task_overrides", False), ("dagster/x/y", False), ("/x", True),
+    ],
+)  # fmt: skip
+def test_no_request_decides_what_a_launcher_starts(tag: str, *, is_kept: bool) -> None:
+    """An image or command of one's own would run with every credential; no role may do that."""
+    run = dg.DagsterRun("all", run_id="00000000-0000-4000-8000-000000000000", tags={tag: "value"})
+    for identity in (OLGA, Identity("ada", Role.APPROVER)):
+        with acting_as(identity, {}):
+            assert (tag in checked_run(run).tags) == is_kept
+            assert (tag in checked_backfill(backfill("all")._replace(tags={tag: "value"})).tags) == is_kept

@@ -39,6 +39,7 @@ CONFIG: dict[str, dict[str, Any]] = {
     "undo_run": {"undo": {"config": {"run": "x", "reason": "y"}}},
     "link_record": {"link": {"config": {"workflow": "w", "source": "customers", "source_id": "1"}}},
     "ignore_records": {"ignore": {"config": {"workflow": "w", "source": "customers", "reason": "r"}}},
+    "forget_record": {"forget": {"config": {"source": "contacts", "source_id": "1", "reason": "r"}}},
     "unlink_record": {"unlink": {"config": {"workflow": "w", "source": "customers", "source_id": "1"}}},
     "resend_record": {"resend": {"config": {"workflow": "w", "source": "customers", "source_id": "1", "reason": "y"}}},
     "reject_plan": {"reject": {"config": {"plan_id": "x", "reason": "y"}}},
@@ -316,7 +317,7 @@ def test_no_run_has_other_resources_than_those_of_the_settings(ada: Visitor, olg
     resources = {"precoro": {"config": {"base_url": "https://evil.example"}}}
     for visitor in (ada, olga):
         refused = launch(visitor, RUN_JOB, resources=resources)
-        assert "the resources of a run come from the settings" in refused["message"]
+        assert "resources and executor of a run come from the settings" in refused["message"]
 
 
 @pytest.mark.long

@@ -12,8 +12,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from resources.warehouse import spill
+from resources.warehouse import warehouse as warehouse_module
 from resources.warehouse.backend import wal_of
 from resources.warehouse.kept_open import IDLE_S
+from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
 
 ADD = """
@@ -69,6 +72,23 @@ def closed(tmp_path: Path) -> Warehouse:
     made = Warehouse(tmp_path / "closed")
     made.replace("content", pl.DataFrame({"n": [0]}))
     return made
+
+
+@pytest.mark.parametrize(("rows", "is_kept"), [(1, True), (200_000, False)])
+def test_a_connection_that_holds_much_memory_is_closed(
+    closed: Warehouse, monkeypatch: pytest.MonkeyPatch, rows: int, *, is_kept: bool
+) -> None:
+    """Temporary tables of a plan of a million records would take memory from the rest of the run."""
+    monkeypatch.setattr(warehouse_module, "SHORT_S", 0.0)
+    monkeypatch.setattr(spill, "KEPT_MB", 4)
+    with closed.kept_open():
+        with closed.writer() as con:
+            rows_of = f"select md5(i::varchar) as text, i from range({rows}) as r(i)"
+            con.execute(f"create or replace temp table scratch as {rows_of}")
+        with closed.writer() as con:
+            left = has_table(con, "scratch")
+
+    assert left is is_kept
 
 
 def add(warehouse: Warehouse, number: int) -> None:

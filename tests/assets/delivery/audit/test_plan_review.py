@@ -1,6 +1,7 @@
 """A review has everything that a plan would write, and what it holds back."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,28 @@ def test_a_moved_record_is_shown_with_the_names_of_both_parents(
     assert f'<span class="was">EMEA ({old})</span> → Nordics ({new})' in page
     assert f"{PARENT},{old},{new},EMEA,Nordics," in table
     assert f"{PARENT},{old},,EMEA,Baltics," in table
+
+
+def test_a_plan_whose_records_a_newer_one_replaced_is_not_shown_as_empty(
+    edited: tuple[WorkflowRunner, str], tmp_path: Path
+) -> None:
+    """Nor does a file for reviewers offer a command that no longer sends it."""
+    runner, plan_id = edited
+    found = review(edited)
+    assert found.how_to_send[0] == f"millpond apply {plan_id}"
+    expired = replace(found, plan={**found.plan, "state": "expired"})
+    write_files([expired], tmp_path / "plan.html", None)
+    page = (tmp_path / "plan.html").read_text()
+    assert "cannot be sent: it is expired" in page
+    assert "millpond apply" not in page
+    with runner.warehouse.writer() as con:
+        con.execute(f"create table kept as from plan_{runner.name}")
+        con.execute(f"delete from plan_{runner.name} where plan_id = ?", [plan_id])
+    gone = review_plan(
+        runner.warehouse, runner.workflow, {"flow": runner.workflow}, {"flow": plan_id}, utc_now(runner.clock)
+    )
+    with runner.warehouse.writer() as con:
+        con.execute(f"insert into plan_{runner.name} from kept")
+        con.execute("drop table kept")
+
+    assert gone is None

@@ -31,7 +31,7 @@ from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.extract import extract
 from assets.target_registry import TARGETS
 from assets.warehouse.staging import stage_table
-from orchestration.simulation.mortal_warehouse import KilledError, MortalWarehouse
+from orchestration.simulation.crashable_warehouse import CrashableWarehouse, KilledError
 from resources import failpoints
 from resources.errors import IntegrationError
 from resources.netsuite.connect import open_netsuite
@@ -77,7 +77,7 @@ class CertificateWalk:
         self.sandbox = Sandbox(self.folder / "sandbox")
         fill(self.sandbox, customers=self.customers, seed=self.seed % 5 + 1)
         self.sandbox.clock.sleep(DAY_S)
-        self.warehouse = MortalWarehouse(self.folder / "warehouse")
+        self.warehouse = CrashableWarehouse(self.folder / "warehouse")
         self.clock = JumpingClock(self.sandbox.clock)
         self.workflow = self._workflow()
         self.runs = self.serial = 0
@@ -300,7 +300,7 @@ class CertificateWalk:
     def restore(self) -> None:
         """Restore the copy."""
         if self.copy:
-            self.warehouse = MortalWarehouse(self.warehouse.folder)
+            self.warehouse = CrashableWarehouse(self.warehouse.folder)
             shutil.copy(self.copy, self.warehouse.file)
             with self.warehouse.writer() as con:
                 moment = self.now

@@ -11,7 +11,7 @@ from sql import statement
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 CREATED = datetime(2026, 10, 1, 12, 0)  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
-TYPES = ("customers", "customer_subsidiaries", "addresses", "currencies", "entity_statuses")
+TYPES = ("projects", "customers", "customer_subsidiaries", "addresses", "currencies", "entity_statuses")
 OVERLAP_S = 900
 
 
@@ -21,8 +21,9 @@ def read(
     *rows: Mapping[str, Any],
     shown: tuple[str, ...] | None = None,
     listed: bool = True,
+    below: tuple[Mapping[str, Any], ...] = (),
 ) -> None:
-    """Stage customers, and record one reading of each record type.
+    """Stage customers and their projects, and record one reading of each record type.
 
     Args:
         runner: The workflow.
@@ -30,11 +31,13 @@ def read(
         rows: The customers as they are staged.
         shown: Those that NetSuite showed; None: all. The others are absent, without a deletion note.
         listed: All ids were compared.
+        below: The projects as they are staged.
     """
-    runner.stage(*rows)
+    runner.stage(*rows, below=below)
     with runner.warehouse.writer() as con:
-        con.execute("alter table stg_netsuite__customers add column created_at timestamp")
-        con.execute("update stg_netsuite__customers set created_at = ?", [CREATED])
+        for table in ("stg_netsuite__customers", "stg_netsuite__projects"):
+            con.execute(f"alter table {table} add column created_at timestamp")
+            con.execute(f"update {table} set created_at = ?", [CREATED])
         ensure_table(con, statement("ledger", "netsuite_reads"), statement("ledger", "sync_watermarks"))
         number = con.execute("select coalesce(max(reading), 0) from netsuite_reads").fetchall()[0][0]
         for name in TYPES:
@@ -55,6 +58,10 @@ def read(
                     f"create table if not exists {table} ({key} varchar, _deleted_at timestamp,"
                     " _deletion_evidence varchar, _reading bigint)"
                 )
+                if table == "raw_netsuite__projects":
+                    con.execute(f"delete from {table}")
+                    for row in below:
+                        con.execute(f"insert into {table} values (?, null, null, ?)", [row["project_id"], number])
                 if table == "raw_netsuite__customers":
                     con.execute(f"delete from {table}")
                     con.executemany(

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from shutil import copytree
 
+import polars as pl
 import pytest
 
 from assets.delivery.certificate.certify import certify_run
@@ -214,6 +215,28 @@ def test_a_record_that_netsuite_does_not_show_holds_the_time(flow: WorkflowRunne
     assert (held.verified_through, held.pending) == (DAY - OVERLAP, 1)
     assert held.reason == "customers 2 is absent (missing_without_note)"
     assert newest(flow).verified_through == LATER + timedelta(days=1) - OVERLAP
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("last", "reason"), [({"is_inactive": True}, "inactive"), ({"company_name": None}, "required_blank")]
+)
+def test_a_record_that_netsuite_does_not_show_holds_the_time_whatever_it_was_last(
+    flow: WorkflowRunner, last: dict[str, object], reason: str
+) -> None:
+    """Inactive when it was seen last, it may be active by now, and due in the target."""
+    read(flow, LATER, ONE, {**TWO, **last})
+    run(flow)
+    run(flow)
+    assert newest(flow).verified_through == LATER - OVERLAP
+    read(flow, LATER + timedelta(days=1), ONE, {**TWO, **last, "is_missing": True}, shown=("1",))
+    run(flow)
+    decided = flow.table("sync_decisions").filter(pl.col("to_run").is_null(), pl.col("source_id") == "2")
+
+    assert decided["reason_code"].to_list() in ([reason], ["missing_without_note"])
+    assert newest(flow).verified_through is not None
+    assert newest(flow).verified_through <= LATER - OVERLAP
+    assert newest(flow).reason == "customers 2 is absent (missing_without_note)"
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestration.simulation.mortal_warehouse import KilledError
+from orchestration.simulation.crashable_warehouse import KilledError
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.sandbox.faults import OUTAGES, Fault

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.netsuite.extract import spool as spool_module
 from assets.netsuite.extract.spool import Spool, SpoolLayout, scratch, spool_query
 from resources.errors import ContractError
 from resources.netsuite.pages import RawPage, scan_page
@@ -19,6 +20,13 @@ from resources.netsuite.parallel_fetch import FetchedPage
 
 LAYOUT = SpoolLayout("id", ("id", "name", "note"), "'raw_x'", "raw_x")
 TEXT = st.one_of(st.none(), st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
+
+
+@pytest.fixture(autouse=True, params=[0, spool_module.PARSED_PAGE_BYTES], ids=["DuckDB", "Python"])
+def parsed_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let DuckDB read the pages, as it does large ones, or Python, which parses small ones."""
+    monkeypatch.setattr(spool_module, "PARSED_PAGE_BYTES", request.param)
+    return int(request.param)
 
 
 def page(*rows: dict[str, Any]) -> RawPage:
@@ -39,7 +47,7 @@ def rows_of(spool: Spool) -> list[dict[str, Any]]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=8))
 def test_values_are_stored_unchanged(tmp_path: Path, values: list[tuple[str | None, str | None]]) -> None:
-    """Quotation marks, backslashes, other scripts, empty texts: none passes through Python, none may change."""
+    """Quotation marks, backslashes, other scripts, empty texts: none may change."""
     rows = [{"id": str(number), "name": name, "note": note} for number, (name, note) in enumerate(values, 1)]
     with scratch(tmp_path) as folder:
         spool = Spool(folder, LAYOUT)
@@ -98,6 +106,12 @@ def test_an_inconsistent_page_stops_the_read(tmp_path: Path, rows: list[Any], af
     """Rows could be lost or repeated silently."""
     with scratch(tmp_path) as folder, pytest.raises(ContractError, match=r"do(es)? not ascend"):
         Spool(folder, LAYOUT).add([FetchedPage(page(*rows), after, None)])
+
+
+def test_a_page_that_ends_with_another_key_stops_the_read(tmp_path: Path) -> None:
+    """The next call has begun after the announced key, so that rows in between would be lost."""
+    with scratch(tmp_path) as folder, pytest.raises(ContractError, match=r"holds other rows"):
+        Spool(folder, LAYOUT).add([FetchedPage(replace(page({"id": "1"}, {"id": "2"}), last_key=3), 0, None)])
 
 
 def test_a_column_that_was_not_requested_is_left_out_and_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 failpoints.arm(name, strike=warehouse.die)  ->  KilledError, which no production code catches; then reopen
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NoReturn
@@ -12,12 +13,14 @@ import duckdb
 from orchestration.simulation.memory_warehouse import MemoryWarehouse
 from resources.warehouse.warehouse import Warehouse
 
+BACKUP = "backup.duckdb"
+
 
 class KilledError(BaseException):
     """The process would have died here."""
 
 
-class _Mortal(Warehouse):
+class _Crashable(Warehouse):
     """The part of a process that writes."""
 
     is_dead = False
@@ -44,11 +47,22 @@ class _Mortal(Warehouse):
             yield transaction
 
 
-class MortalWarehouse(_Mortal, Warehouse):
+class CrashableWarehouse(_Crashable, Warehouse):
     """A warehouse in a file whose process can die."""
 
+    def back_up(self) -> None:
+        """Copy the file."""
+        with self.writer(transaction=False) as con:
+            con.execute("checkpoint warehouse")
+        shutil.copy(self.file, self.folder / BACKUP)
 
-class MortalMemory(_Mortal, MemoryWarehouse):
+    def put_back(self) -> None:
+        """Put the copy in the file's place; it stays."""
+        self.file.with_name(f"{self.file.name}.wal").unlink(missing_ok=True)
+        shutil.copy(self.folder / BACKUP, self.file)
+
+
+class CrashableMemory(_Crashable, MemoryWarehouse):
     """A warehouse in memory whose process can die: what was committed stays."""
 
     def revive(self) -> None:

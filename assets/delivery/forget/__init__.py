@@ -1,0 +1,1 @@
+"""Erase the personal values of one record from the warehouse."""

@@ -1,0 +1,69 @@
+"""Values of a forgotten record in other records: they are named, and stay as they are.
+
+Subject  ->  found_elsewhere()  ->  table, column, number of records, the first ids
+
+An e-mail address that another contact has as well, or a name that a company has, is that record's own value.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from assets.delivery.forget.subject import Subject
+from assets.delivery.forget.texts import contains, found_by
+from assets.delivery.spec.sources import STAGING_PREFIX
+from resources.warehouse.forgotten import TARGET_IDS
+from resources.warehouse.tables import columns_of, literal, quoted, tables_of
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A column of other records that has one of the values."""
+
+    table: str
+    column: str
+    records: int
+    ids: tuple[str, ...]
+
+
+def found_elsewhere(con: duckdb.DuckDBPyConnection, subject: Subject) -> list[Elsewhere]:
+    """Return where staged records, or records in the target, have one of the values; read after the erasing."""
+    if not subject.texts:
+        return []
+    tables = sorted(each for each in tables_of(con) if each.startswith((STAGING_PREFIX, "target_")))
+    return [each for table in tables if table != "target_links" for each in _in_table(con, subject, table)]
+
+
+def _in_table(con: duckdb.DuckDBPyConnection, subject: Subject, table: str) -> Iterator[Elsewhere]:
+    columns = columns_of(con, table)
+    key = next((each for each in columns if each.endswith("_id")), None)
+    texts = [name for name, kind in columns.items() if kind == "VARCHAR" and not name.endswith("_id")]
+    if key is None or not texts:
+        return
+    own, values = _own(subject, table)
+    hits = " union all ".join(
+        f"select {literal(name)} as name, {quoted(key)} as id from {quoted(table)}"
+        f" where {contains(quoted(name))} and not ({own})"
+        for name in texts
+    )
+    query = (
+        f"select name, count(distinct id), list_sort(list(distinct id))[:{EXAMPLES}] from ({hits}) group by name"
+        " order by name"
+    )
+    for name, records, ids in con.execute(query, {**values, **found_by(subject.texts)}).fetchall():
+        yield Elsewhere(table, name, records, tuple(map(str, ids)))
+
+
+def _own(subject: Subject, table: str) -> tuple[str, dict[str, str]]:
+    """Return the condition of the record's own rows, with its values."""
+    if table == subject.staging:
+        return f"{quoted(subject.key)} = $id", {"id": subject.source_id}
+    if table.startswith(STAGING_PREFIX):
+        return "false", {}
+    workflow = table.removeprefix("target_")
+    return f"target_id in ({TARGET_IDS})", {
+        "workflow": workflow, "source": subject.source, "source_id": subject.source_id,
+    }  # fmt: skip

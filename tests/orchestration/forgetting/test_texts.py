@@ -1,0 +1,79 @@
+"""Values are found in texts however a file spells them."""
+
+import html
+import json
+from urllib.parse import quote, quote_plus
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.delivery.forget.texts import contains, found_by
+from orchestration.forgetting.texts import Spelled
+from resources.warehouse.forgotten import TEXT
+
+NAME = "Zoë O'Brien & “Söhne”"
+FORMS = {
+    "as it is": NAME,
+    "in capitals": NAME.upper(),
+    "JSON": json.dumps({"name": NAME}),
+    "JSON with letters beyond ASCII": json.dumps({"name": NAME}, ensure_ascii=False),
+    "JSON in JSON": json.dumps(json.dumps({"name": NAME})),
+    "HTML": f"<td>{html.escape(NAME)}</td>",
+    "an address": f"https://x.example/?q={quote(NAME)}",
+    "a form": f"q={quote_plus(NAME)}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_value_is_replaced_in_every_form(form: str) -> None:
+    """Around it nothing changes, so JSON stays JSON."""
+    spelled, text = Spelled([NAME]), FORMS[form]
+    assert spelled.found(text)
+    after = spelled.replaced(text)
+    assert TEXT in after
+    assert not spelled.found(after)
+    if form.startswith("JSON"):
+        assert TEXT in str(json.loads(after))
+
+
+@settings(max_examples=60, deadline=None)
+@given(value=st.text(min_size=4, max_size=30).filter(str.strip), around=st.text(max_size=10))
+def test_any_value_is_found_in_json(value: str, around: str) -> None:
+    """Quotes, backslashes, controls and letters of any script included."""
+    spelled = Spelled([f"{value} and more"])
+    for ascii_only in (False, True):
+        document = json.dumps([around, f"{value} and more", around], ensure_ascii=ascii_only)
+        assert spelled.found(document)
+        assert isinstance(json.loads(spelled.replaced(document)), list)
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "is_found"),
+    [
+        ("Mark", "met Mark.", True),
+        ("Mark", "MARK was here", True),
+        ("Mark", "<mark>the market</mark> Marks Mark_x", False),
+        ("Will", "nothing will be sent", False),
+        ("12345", '{"at": 1712345.5, "id": "a12345"}', False),
+        ("12345", '"zip": "12345"', True),
+        ("Zoë", json.dumps({"name": "Zoë"}), True),
+    ],
+)
+def test_a_word_is_found_as_a_whole_and_as_it_is_spelled(word: str, text: str, *, is_found: bool) -> None:
+    """In a file and in SQL: it may be a part of keys, numbers and other words."""
+    spelled = Spelled([word])
+    assert spelled.found(text) == is_found
+    assert (spelled.replaced(text) != text) == is_found
+    if "\\u" not in text:
+        with duckdb.connect() as con:
+            query = f"select {contains('given')} from (select $given as given)"
+            assert con.execute(query, {**found_by([word]), "given": text}).fetchall() == [(is_found,)]
+    assert not spelled.phrases.texts
+
+
+def test_other_texts_are_left() -> None:
+    """A name that only begins alike is another one; without values nothing is found."""
+    assert not Spelled([NAME]).found("Zoë O'Brian")
+    assert Spelled([]).replaced("anything") == "anything"

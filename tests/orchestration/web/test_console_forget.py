@@ -1,0 +1,72 @@
+"""The console's page of forgetting: what would be erased, who may do it, and what is forgotten."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from assets.delivery.ledger.tables import ensure_ledger
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.forgetting.perform import Decision, forget_record
+from orchestration.web.console.routes import console
+from orchestration.web.identity import Role
+from resources.clock import WallClock, utc_now
+from tests.orchestration.conftest import Home
+from tests.orchestration.web.test_console_pages import SignedIn, no_dagster
+
+EMAIL = "kanary@zqx.example"
+RECORD = "/console/forget?source=contacts&source_id=7"
+
+
+@pytest.fixture
+def with_contact(home: Home) -> Home:
+    """A home with one staged contact."""
+    with home.warehouse.writer() as con:
+        ensure_ledger(con)
+        con.execute(
+            f"create table stg_netsuite__contacts as select '7' as contact_id, 'Ada' as first_name, '{EMAIL}' as email,"
+            " 'Ada L.' as entity_number, 'DE' as country_code"
+        )
+    return home
+
+
+def client(role: Role = Role.APPROVER) -> TestClient:
+    """Return a browser of a user with a role."""
+    return TestClient(SignedIn(console(MillpondSettings(), no_dagster), role))
+
+
+def test_the_page_lists_what_would_be_erased_without_its_values(with_contact: Home) -> None:
+    """An approver gets the form; a viewer sees the list alone."""
+    with client() as browser:
+        text = browser.get(RECORD).text
+    assert "stg_netsuite__contacts" in text
+    assert "first_name, email, entity_number" in text
+    assert "Erase the personal values" in text
+    assert EMAIL not in text
+    with client(Role.VIEWER) as browser:
+        text = browser.get(RECORD).text
+    assert "stg_netsuite__contacts" in text
+    assert "Erase the personal values" not in text
+    assert with_contact.warehouse.read("select email from stg_netsuite__contacts").item() == EMAIL
+
+
+@pytest.mark.usefixtures("with_contact")
+def test_only_an_approver_who_writes_the_id_once_more_may_erase() -> None:
+    """It cannot be undone."""
+    given = {"source": "contacts", "source_id": "7", "reason": "asked"}
+    headers = {"origin": "http://testserver"}
+    with client(Role.OPERATOR) as browser:
+        assert browser.post("/console/forget", data={**given, "again": "7"}, headers=headers).status_code == 403
+    with client() as browser:
+        refused = browser.post("/console/forget", data={**given, "again": "8"}, headers=headers)
+        assert refused.status_code == 400
+        assert "once more" in refused.text
+
+
+def test_what_is_forgotten_is_listed_with_its_proof(with_contact: Home) -> None:
+    """Tables and rows, from the event in the ledger."""
+    decision = Decision("ada", utc_now(WallClock()), "asked")
+    forget_record(MillpondSettings(), [], "contacts", "7", decision)
+    with client() as browser:
+        text = browser.get(RECORD).text
+    assert "stg_netsuite__contacts 1" in text
+    assert "Nothing is left in the warehouse" in text
+    assert with_contact.warehouse.read("select email from stg_netsuite__contacts").item() is None
