@@ -9,6 +9,7 @@ from shutil import copytree
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
@@ -90,11 +91,16 @@ def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def synced_home(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home after its first successful run."""
-    folder = tmp_path_factory.mktemp("synced") / "home"
-    copytree(seeded_home, folder)
-    with at_home(folder) as made:
-        assert made.run("all").success
+    """A home after its first successful run, which all processes of the tests share."""
+    common = tmp_path_factory.getbasetemp()
+    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
+    folder, made_by = common / "synced" / "home", common / "synced.done"
+    with FileLock(common / "synced.lock"):
+        if not made_by.exists():
+            copytree(seeded_home, folder)
+            with at_home(folder) as made:
+                assert made.run("all").success
+            made_by.touch()
     return folder
 
 

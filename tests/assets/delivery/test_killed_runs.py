@@ -129,6 +129,7 @@ def check_ledger(runner: WorkflowRunner, sandbox: Sandbox, scenario: Scenario) -
     assert "sending" not in {*runs.values(), *states}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "scenario", [each for each in SCENARIOS if "publish" in each.failpoint], ids=lambda each: each.name
 )

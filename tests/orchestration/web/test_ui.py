@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -129,11 +130,15 @@ class Page:
 
 @dataclass
 class Ui:
-    """A webserver on a home with 60 customers, after a run of `all`."""
+    """A webserver on a home with 60 customers."""
 
     http: httpx.Client
     folder: Path
-    status: str = ""
+
+    @cached_property
+    def status(self) -> str:
+        """The status of the run of `all`, which is launched when it is first asked for."""
+        return self.launch("all")
 
     @property
     def address(self) -> str:
@@ -175,7 +180,7 @@ class Ui:
 
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
-    """The webserver without a daemon, after one run."""
+    """The webserver without a daemon."""
     folder = tmp_path_factory.mktemp("home")
     dagster, port = folder / "dagster", free_port()
     dagster.mkdir()
@@ -189,9 +194,14 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         ):
             wait_until(lambda: is_up(http) or server.poll() is not None, 60, "the webserver does not respond")
             assert server.poll() is None, (folder / "log").read_text()[-2000:]
-            served = Ui(http, folder)
-            served.status = served.launch("all")
-            yield served
+            yield Ui(http, folder)
+
+
+@pytest.fixture
+def after_run(ui: Ui) -> Ui:
+    """The webserver after one successful run of everything."""
+    assert ui.status == "SUCCESS", (ui.folder / "log").read_text()[-3000:]
+    return ui
 
 
 @pytest.mark.long
@@ -203,20 +213,21 @@ def test_the_job_launched_from_the_ui_succeeds(ui: Ui) -> None:
 @pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
-def test_the_graph_shows_the_path_from_netsuite_to_the_targets(ui: Ui) -> None:
+def test_the_graph_shows_the_path_from_netsuite_to_the_targets(after_run: Ui) -> None:
     """Every asset group is shown."""
-    page = ui.render("/asset-groups", "asset_graph", "2200,1400")
+    page = after_run.render("/asset-groups", "asset_graph", "2200,1400")
 
     for group in ("netsuite", "warehouse", "history", "suiteprojects", "hierarchies", "precoro", "analysts"):
         assert f">{group}<" in page.dom, group
     assert page.screenshot.stat().st_size > 20_000
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
-def test_a_workflows_graph_shows_its_assets_as_materialized(ui: Ui) -> None:
+def test_a_workflows_graph_shows_its_assets_as_materialized(after_run: Ui) -> None:
     """Every asset with its state and its checks."""
-    page = ui.render(f"/assets/{PLAN}?view=lineage&lineageScope=neighbors", "plan_lineage", "2200,1400")
+    page = after_run.render(f"/assets/{PLAN}?view=lineage&lineageScope=neighbors", "plan_lineage", "2200,1400")
 
     for layer in ("mart", "target", "plan", "sync"):
         assert f"{layer}_suiteprojects__customers" in page.dom, layer
@@ -227,9 +238,9 @@ def test_a_workflows_graph_shows_its_assets_as_materialized(ui: Ui) -> None:
 @pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.usefixtures("browser")
-def test_a_plans_page_shows_its_changes(ui: Ui) -> None:
+def test_a_plans_page_shows_its_changes(after_run: Ui) -> None:
     """Description, owner, columns with comments, jobs, and the preview as a table."""
-    page = ui.render(f"/assets/{PLAN}", "plan", "1600,2800")
+    page = after_run.render(f"/assets/{PLAN}", "plan", "1600,2800")
 
     for text in (
         "one action with its reason per NetSuite record", "integrations", "Latest materialization", "Row count",
@@ -270,6 +281,7 @@ def test_the_sign_in_form_leads_to_the_requested_page(ui: Ui, page: Browser) -> 
 
 @pytest.mark.long
 @pytest.mark.browser
+@pytest.mark.usefixtures("after_run")
 def test_an_asset_is_materialized_from_its_page(ui: Ui, page: Browser) -> None:
     """With the operator's button."""
     asset = "stg_netsuite__currencies"
@@ -287,6 +299,7 @@ def test_an_asset_is_materialized_from_its_page(ui: Ui, page: Browser) -> None:
 
 @pytest.mark.long
 @pytest.mark.browser
+@pytest.mark.usefixtures("after_run")
 def test_a_sync_assets_page_shows_the_runs_results_and_its_report(ui: Ui, page: Browser) -> None:
     """Summary, changes, unsent records with reasons, calls and quota, checks; and a link to the report."""
     page.open(f"{ui.address}/assets/sync_suiteprojects__customers?token={TOKEN}")
