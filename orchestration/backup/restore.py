@@ -25,10 +25,10 @@ from assets.delivery.ledger.shadows import continue_shadows
 from orchestration.backup.archive import unpack
 from orchestration.backup.create import refuse_lake
 from orchestration.backup.errors import BackupError
+from orchestration.backup.former_warehouse import Former, read_former
 from orchestration.backup.home_use import RESTORE_JOURNAL as JOURNAL
 from orchestration.backup.home_use import sole_use
 from orchestration.backup.manifest import AccountFacts, Manifest, facts_of
-from orchestration.backup.marks_left import marks_left
 from orchestration.backup.parts import (
     BUDGET,
     DAGSTER,
@@ -41,7 +41,6 @@ from orchestration.backup.parts import (
     folder_of,
     is_known,
 )
-from orchestration.backup.shadows_left import shadows_left
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.ledger_sealing import publish_sealed
 from orchestration.opened_warehouse import warehouse_of
@@ -333,15 +332,20 @@ def _record(settings: MillpondSettings, restore_id: str, backup_at: datetime, fo
     warehouse = warehouse_of(settings)
     left = number_kept(Path(former) / folder_of(settings) / WAREHOUSE if former else settings.warehouse)
     file = Path(former) / folder_of(settings) / WAREHOUSE / "millpond.duckdb"
-    shadows, marks = (shadows_left(file), marks_left(file)) if former else ([], [])
+    applied = read_former(file) if former else Former()
     with warehouse.writer() as con:
         record_restore(con, restore_id, utc_now(WallClock()), backup_at, former, left)
-        continue_shadows(con, shadows)
-        again = continue_marks(con, marks)
+        continue_shadows(con, applied.shadows)
+        again = continue_marks(con, applied.marks)
     if not former:  # else it was moved with the former files
         set_aside(settings.warehouse, restore_id)
     publish_sealed(warehouse)
-    return [
+    unknown = (
+        f"! {file} cannot be read: a record that was forgotten after the backup, or a workflow that was in shadow"
+        " mode, is not known; repeat `millpond forget` and `millpond shadow start` before the next run"
+    )
+    lines = [] if applied.is_readable else [unknown]
+    return lines + [
         f"! {source} {key} was forgotten after the backup: `millpond forget {source} {key}`" for source, key in again
     ]
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from assets.delivery.ledger.shadows import Shadow, active_shadow, begin_shadow, end_shadow
-from orchestration.backup.shadows_left import shadows_left
 from resources.clock import utc_now
 from tests.orchestration.backup.conftest import WORKFLOW
 from tests.orchestration.backup.test_backup import millpond
@@ -34,11 +33,3 @@ def test_a_backup_from_before_the_shadow_does_not_end_it(small: Home, tmp_path: 
         end_shadow(con, WORKFLOW, "ada", utc_now(small.sandbox.clock), "")
     assert millpond("restore", during) == 0
     assert is_shadowed(small)
-
-
-def test_a_former_warehouse_that_cannot_be_read_has_none(tmp_path: Path) -> None:
-    """A damaged file may be the reason of the restore."""
-    damaged = tmp_path / "millpond.duckdb"
-    assert shadows_left(damaged) == []
-    damaged.write_bytes(b"damaged")
-    assert shadows_left(damaged) == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.backup.marks_left import marks_left
+from orchestration.backup.former_warehouse import Former, read_former
 from resources.warehouse.forgotten import mark_rows, open_marks
 from tests.orchestration.backup.test_backup import millpond
 from tests.orchestration.conftest import Home
@@ -23,9 +23,17 @@ def test_a_backup_from_before_does_not_end_it(small: Home, tmp_path: Path, capsy
         assert len(mark_rows(con)) == 1
 
 
-def test_a_former_warehouse_that_cannot_be_read_has_none(tmp_path: Path) -> None:
-    """A damaged file may be the reason of the restore."""
-    damaged = tmp_path / "millpond.duckdb"
-    assert marks_left(damaged) == []
-    damaged.write_bytes(b"damaged")
-    assert marks_left(damaged) == []
+def test_a_damaged_former_warehouse_is_no_evidence(
+    small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether a record was forgotten since the backup, or a workflow was in shadow mode, is not known then."""
+    before = tmp_path / "before.tar.gz"
+    assert millpond("backup", before) == 0
+    (small.folder / "warehouse" / "millpond.duckdb").write_bytes(b"damaged")
+    assert millpond("restore", before) == 0
+    assert "cannot be read: a record that was forgotten after the backup" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_warehouse_that_is_not_there_has_no_decisions(tmp_path: Path) -> None:
+    """A home may be restored onto an empty machine."""
+    assert read_former(tmp_path / "millpond.duckdb") == Former()
