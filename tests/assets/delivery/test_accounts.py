@@ -177,6 +177,24 @@ def test_the_values_of_a_record_that_another_workflow_created_are_left_alone(
     assert {action for action, _ in precoro.run().values()} == {"reactivate"}
 
 
+def test_of_two_workflows_that_have_a_record_the_first_writes_it(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Both had the same values until one of the files changed."""
+    differing = [dict(row) for row in OPTION_ROWS]
+    differing[1]["from"] = "entity_number"
+    precoro.name, precoro.spec = "first", one_source()
+    precoro.stage(customer("1")).run()
+    precoro.name = "later"
+    assert precoro.run() == {"1": ("unchanged", "identical")}
+    precoro.spec = one_source(fields=differing)
+    assert precoro.run() == {"1": ("skipped", "other_workflow")}
+
+    precoro.name, precoro.spec = "later", one_source()
+    assert precoro.run() == {"1": ("unchanged", "identical")}
+    precoro.name = "first"
+    assert precoro.stage(customer("1", company_name="New")).run() == {"1": ("update", "source_changed")}
+    assert [row["name"] for row in sandbox.precoro.options() if row["external_id"]] == ["New"]
+
+
 def test_a_workflow_may_add_fields_to_the_records_of_another(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """It has the record's key and fields that the other does not map; what both map stays with the first."""
     notes = {"field": "notes", "from": "email"}

@@ -200,6 +200,22 @@ def test_parents_and_competing_records_are_considered(
     ]
 
 
+@pytest.mark.parametrize("state", [RETIRE, SKIP, BLOCK])
+def test_a_record_that_was_moved_manually_and_is_not_delivered_was_edited(
+    con: duckdb.DuckDBPyConnection, state: dict[str, Any]
+) -> None:
+    """It is not moved back, so that the reason is the only place that says so."""
+    there = [PARENT, actual("903", "3", name="Other"), actual("902", "2", parent_id="903")]
+    linked = link("2", "902", source="projects", parent_target_id="901")
+    records = mart(desired(), desired("3", name="Other"), below("2", "1", **state))
+
+    without, plan, _ = both(con, option_tree(), Records(records, target_state(*there), links(linked)))
+
+    assert without.equals(plan)
+    (reason,) = plan.filter(source_id="2")["reason"]
+    assert reason.endswith("edited in the target: (parent)")
+
+
 def test_a_rule_before_the_key_leaves_a_record_undecided(con: duckdb.DuckDBPyConnection) -> None:
     """Another record meets the first rule: a person decides, unless a run has confirmed the match by key."""
     spec = option_tree(match=["name", "external_id"])
