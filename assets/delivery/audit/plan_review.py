@@ -18,6 +18,7 @@ from assets.delivery.audit.held_back import cause_texts, held_back, held_records
 from assets.delivery.audit.value_names import Names, names_of_values
 from assets.delivery.ledger.plans import OPEN_STATES
 from assets.delivery.ledger.sealing import unseal
+from assets.delivery.ledger.shadows import active_shadow
 from assets.delivery.schemas import KEY, PARENT
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import WRITING, Action
@@ -83,6 +84,7 @@ class PlanReview:
         held: HELD_RECORD_COMMENTS: the records that it holds back.
         conflicts: Records that an undo leaves as they are, because they were edited after the run.
         is_hidden: Values are not shown: personal data is hidden, or the plan is encrypted and there is no key.
+        is_shadowed: The workflow is in shadow mode, so nothing is sent.
     """
 
     plan: Mapping[str, Any]
@@ -91,6 +93,7 @@ class PlanReview:
     held: pl.DataFrame
     conflicts: Sequence[PlannedWrite] = ()
     is_hidden: bool = False
+    is_shadowed: bool = False
 
     @property
     def causes(self) -> list[str]:
@@ -103,6 +106,9 @@ class PlanReview:
         plan = self.plan
         if plan["state"] not in OPEN_STATES:
             return "", f"cannot be sent: it is {plan['state']}"
+        if self.is_shadowed:
+            name = plan["workflow"]
+            return "", f"cannot be sent: {name} is in shadow mode; `millpond shadow stop {name}` ends it"
         return f"millpond apply {plan['plan_id']}", f"sends it until {plan['expires_at']:%Y-%m-%d %H:%M} UTC"
 
     @property
@@ -142,6 +148,7 @@ def review_plan(
         found = read_frame(con, "select * from sync_plans where plan_id = ?", [plan_id]).to_dicts()
         if not found or not _is_kept(con, workflow, found[0]):
             return None
+        is_shadowed = active_shadow(con, workflow.name) is not None
         held = held_records(con, workflow, workflows, plans, now)
         counts = read_frame(con, _COUNTS.format(quoted(workflow.plan)), [plan_id]).to_dicts()
         query = _WRITES.format(plan=quoted(workflow.plan), named=named_records(con))
@@ -154,7 +161,7 @@ def review_plan(
         held = without_values(held)
     writes = [each for action in ORDER for each in read if each.action == action]
     conflicts = [each for each in read if each.action not in ORDER]
-    return PlanReview(found[0], counts, writes, held, conflicts, is_hidden)
+    return PlanReview(found[0], counts, writes, held, conflicts, is_hidden, is_shadowed)
 
 
 def _is_kept(con: duckdb.DuckDBPyConnection, workflow: Workflow, plan: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from assets.delivery.audit.plan_review import PlanReview, review_plan
+from assets.delivery.ledger.shadows import Shadow, begin_shadow
 from assets.delivery.schemas import PARENT
 from assets.precoro.target import OptionTarget
 from orchestration.cli.plan_output import print_reviews, write_files
@@ -135,3 +136,18 @@ def test_a_plan_whose_records_a_newer_one_replaced_is_not_shown_as_empty(
         con.execute("drop table kept")
 
     assert gone is None
+
+
+def test_a_plan_in_shadow_mode_names_no_command_that_sends_it(edited: tuple[WorkflowRunner, str]) -> None:
+    """It would be refused; the review names what ends the shadow mode instead."""
+    runner, plan_id = edited
+    assert review(edited).how_to_send[0] == f"millpond apply {plan_id}"
+    now = utc_now(runner.clock)
+    with runner.warehouse.writer() as con:
+        begin_shadow(con, Shadow("flow", 0, "the connector", None, "ada", now))
+    command, text = review(edited).how_to_send
+    with runner.warehouse.writer() as con:
+        con.execute("delete from sync_shadow_periods")  # its end would close the plan, which other tests review
+
+    assert (command, "`millpond shadow stop flow`" in text) == ("", True)
+    assert review(edited).how_to_send[0] == f"millpond apply {plan_id}"
