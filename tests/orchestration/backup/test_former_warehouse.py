@@ -26,7 +26,7 @@ def test_a_backup_from_before_does_not_end_it(small: Home, tmp_path: Path, capsy
 def test_a_damaged_former_warehouse_is_no_evidence(
     small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whether a record was forgotten since the backup, or a workflow was in shadow mode, is not known then."""
+    """Nothing is known then of records that were forgotten since the backup, or of shadow mode."""
     before = tmp_path / "before.tar.gz"
     assert millpond("backup", before) == 0
     (small.folder / "warehouse" / "millpond.duckdb").write_bytes(b"damaged")
