@@ -1,5 +1,6 @@
 """Fixtures of all tests: an empty sandbox, an empty warehouse, and a counter of generated cases."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,11 +23,16 @@ MANY_CASES = {
     "test_countries", "test_customers_import", "test_damaged", "test_deliver", "test_delivery_volume", "test_drift",
     "test_extract_calls", "test_hierarchies", "test_import_and_update", "test_incremental", "test_interrupted",
     "test_interruptions", "test_interrupts", "test_killed_creates", "test_killed_runs", "test_large_tables",
-    "test_legal_entities", "test_normalization", "test_option_target", "test_projects_and_contacts", "test_rename",
-    "test_staleness", "test_state_machine", "test_subsets", "test_sync_records", "test_templates_and_stages",
-    "test_time_travel", "test_undo", "test_unkeyed_creates", "test_unknown_errors", "test_unlisted_options",
-    "test_unreported_changes", "test_verification",
+    "test_legal_entities", "test_lossless", "test_normalization", "test_option_target",
+    "test_projects_and_contacts", "test_rename", "test_staleness", "test_state_machine", "test_subsets",
+    "test_sync_records", "test_templates_and_stages", "test_time_travel", "test_undo", "test_unkeyed_creates",
+    "test_unknown_errors", "test_unlisted_options", "test_unreported_changes", "test_verification",
+    "test_watermarks",
 }  # fmt: skip
+
+
+# collecting garbage among all that Dagster imports took a tenth of the tests' time
+gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if test in seen and item.path.stem in MANY_CASES:
             item.add_marker(pytest.mark.long)
         seen.add(test)
+    gc.freeze()
 
 
 COUNTED = "counted "

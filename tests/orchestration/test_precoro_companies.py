@@ -69,6 +69,7 @@ def test_each_company_gets_only_its_own_records(both: Home) -> None:
     assert second <= members(both.sandbox, UK_SUBSIDIARY)
 
 
+@pytest.mark.long
 def test_each_company_is_called_with_its_own_key(both: Home) -> None:
     """And has its own quota."""
     uk = both.sandbox.precoro.company("uk")["item_custom_field_id"]

@@ -93,6 +93,7 @@ def test_a_plan_does_not_expire_by_a_clock_that_is_set(
     assert "Second" in names(sandbox)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("days", [-400, -2, 0, 2])
 def test_a_plan_does_not_last_longer_by_a_clock_that_is_set(
     jumping: tuple[WorkflowRunner, JumpingClock], days: int
@@ -222,6 +223,7 @@ def test_the_last_rejection_counts(jumping: tuple[WorkflowRunner, JumpingClock],
     assert "Again" in names(sandbox)
 
 
+@pytest.mark.long
 def test_the_analysts_views_are_in_the_order_of_the_ledger(
     jumping: tuple[WorkflowRunner, JumpingClock],
 ) -> None:

@@ -133,6 +133,7 @@ def test_a_lost_response_is_completed_in_the_same_run(
     assert unkeyed(sandbox) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["Company 1", "COMPANY  1"])
 def test_an_option_that_existed_before_is_not_matched_to_a_create(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     """Killed before the POST arrived: the same name is no proof, in whatever case."""
@@ -322,6 +323,7 @@ def test_an_applied_plan_makes_nothing_that_an_unfinished_run_may_have_made(sand
     assert unkeyed(sandbox) == []
 
 
+@pytest.mark.long
 def test_records_of_one_name_are_never_open_together(sandbox: Sandbox, tmp_path: Path) -> None:
     """Phases of many projects share a name: what one kill leaves behind must still be distinguished."""
     switch(sandbox)

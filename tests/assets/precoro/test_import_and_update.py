@@ -22,6 +22,7 @@ def selective(company: Company) -> Company:
 # --- candidates, selection, import -------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_candidates_are_the_missing_records_with_name_level_parent_and_reason(company: Company) -> None:
     """F12: the SuiteApp lists records in scope; our candidates also say why others cannot be imported."""
     company.spec = shipped(**SELECTED_ONLY)
@@ -293,6 +294,7 @@ def test_a_mass_disable_trips_the_guard(company: Company) -> None:
     assert all(row["enable"] for row in company.options().values())
 
 
+@pytest.mark.long
 def test_a_record_that_leaves_the_subsidiary_is_disabled(company: Company) -> None:
     """F44: it has its own reason."""
     company.netsuite(customer("1"), customer("2")).run(Mode.SYNC)
@@ -501,6 +503,7 @@ def test_the_tree_links_every_option_to_netsuite_and_the_run(company: Company) -
     ]
 
 
+@pytest.mark.long
 def test_the_counts_of_a_run_agree_with_the_request_log(company: Company) -> None:
     """F35: the summary equals the requests that were sent."""
     company.netsuite(customer("1"), customer("2"), customer("3")).run()

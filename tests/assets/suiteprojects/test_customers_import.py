@@ -185,6 +185,7 @@ def test_inactive_and_deleted_records_are_not_created(importer: Importer) -> Non
 # --- matching ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_stored_id_matches_the_record_of_the_connector(importer: Importer) -> None:
     """So does a manually entered one; the record gets our key, and no second one is created."""
     importer.spp.add("Customer", name="renamed manually", netsuite_customer_id__c="1")

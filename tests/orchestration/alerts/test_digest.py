@@ -69,6 +69,7 @@ def test_each_steward_gets_the_causes_with_the_records_to_correct(runner: Workfl
     assert below.lines == own.lines
 
 
+@pytest.mark.long
 def test_records_below_one_that_is_not_selected_are_left_out(runner: WorkflowRunner) -> None:
     """Selecting it is a decision on the workflow, not a correction in NetSuite."""
     top, below = runner.spec.records
@@ -101,6 +102,7 @@ def test_a_warehouse_that_hides_personal_values_names_ids_only(runner: WorkflowR
     assert "customer 2 https://" in repr(found(runner, hides=True))
 
 
+@pytest.mark.long
 def test_long_lists_are_cut_with_their_number(runner: WorkflowRunner) -> None:
     """The console has the others."""
     runner.stage(*(customer(str(number), company_name=TOO_LONG + str(number)) for number in range(1, 14))).run()
@@ -145,6 +147,7 @@ def test_an_error_names_no_address(runner: WorkflowRunner) -> None:
     assert "@" not in "".join(problems)
 
 
+@pytest.mark.long
 def test_the_same_digest_of_a_week_is_the_same_message(runner: WorkflowRunner) -> None:
     """A run that is repeated sends it again with the same id, which mail programs show once."""
     runner.stage(customer("2", company_name=TOO_LONG)).run()

@@ -219,6 +219,7 @@ def test_a_restore_gives_no_one_back_what_was_taken_away(
     assert token.read_text() == "the-token-of-the-backup"
 
 
+@pytest.mark.long
 def test_a_restore_is_refused_while_another_process_uses_the_home(
     small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

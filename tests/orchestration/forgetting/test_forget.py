@@ -58,6 +58,7 @@ def in_target(planted: Planted) -> list[Any]:
     return [row for row in rows if "KanaryentityidB" in str(row)]
 
 
+@pytest.mark.long
 def test_no_file_has_a_value_and_no_run_brings_one_back(
     planted: Planted, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

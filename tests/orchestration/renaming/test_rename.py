@@ -173,6 +173,7 @@ def test_nothing_of_the_old_name_is_left_and_nothing_of_another_workflow_changes
     assert "Dagster shows its assets" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_workflow_that_refers_to_it_is_not_taken_for_edited(named: Home) -> None:
     """Its fingerprint changes with the name in its file: no canary, no undo hold that ends, nothing sent again."""
     before = version_of(BELOW)
@@ -211,6 +212,7 @@ def test_a_waiting_plan_can_still_be_sent_but_not_one_that_was_modified(
                     opened(rows, stored, Cipher(keys))
 
 
+@pytest.mark.long
 def test_a_name_that_cannot_be_used_changes_nothing(named: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """Each is one line with the reason."""
     with named.warehouse.writer() as con:
@@ -322,6 +324,7 @@ def test_after_a_rename_nothing_is_sent_and_an_undo_works(synced: Home, tmp_path
         assert waiting.item() > 0
 
 
+@pytest.mark.long
 def test_the_hash_chain_follows_a_rename(named: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names, fingerprints and reasons of sealed rows change; the chain says why, and what else changes is found."""
     monkeypatch.setenv("MILLPOND_LEDGER_KEY", KEY)

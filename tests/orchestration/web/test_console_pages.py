@@ -76,7 +76,7 @@ def pages(home: Home) -> Iterator[str]:
         yield f"records/{source}/{key}?as_of=2030-01-01"
 
 
-@pytest.mark.parametrize("personal", ["show", "mask"])
+@pytest.mark.parametrize("personal", [pytest.param("show", marks=pytest.mark.long), "mask"])
 def test_every_page_responds_and_hides_personal_data_where_it_must(
     synced: Home, monkeypatch: pytest.MonkeyPatch, personal: str
 ) -> None:

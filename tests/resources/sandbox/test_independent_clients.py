@@ -211,6 +211,7 @@ def test_netsuite_0_12_reads_suiteql_and_a_schema(serve: Serve, filled: Path, cl
     assert "companyName" in read["schema"]["properties"]
 
 
+@pytest.mark.long
 def test_netsuite_0_12_reads_a_record(filled: Path, clients: Path) -> None:
     """The record API that benches add to the sandbox is the real one as well."""
     command = [sys.executable, "-m", "tests.bench.extract_served", str(filled), "--tls"]
@@ -223,6 +224,7 @@ def test_netsuite_0_12_reads_a_record(filled: Path, clients: Path) -> None:
     assert (record["id"], record.get("companyName")) == ("1001", first["companyname"])
 
 
+@pytest.mark.long
 def test_oaxmlapi_1_2_writes_and_reads_a_customer(serve: Serve, clients: Path) -> None:
     """The only XML client on the package index; it builds the request, urllib sends it."""
     details = serve().details["suiteprojects"]

@@ -41,10 +41,10 @@ def test_views_are_not_written_again_without_a_change(con: duckdb.DuckDBPyConnec
     "change",
     [
         "drop view target_links",
-        "create or replace view target_links as select 1 as workflow",
-        "alter table sync_links add column other varchar",
+        pytest.param("create or replace view target_links as select 1 as workflow", marks=pytest.mark.long),
+        pytest.param("alter table sync_links add column other varchar", marks=pytest.mark.long),
         "create table mart_other (source varchar); create table target_other (target_id varchar)",
-        "drop macro table field_changes",
+        pytest.param("drop macro table field_changes", marks=pytest.mark.long),
         "comment on view target_links is 'Something else'",
     ],
 )

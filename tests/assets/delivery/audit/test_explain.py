@@ -173,6 +173,7 @@ def test_a_number_that_is_two_ids_means_the_one_that_was_asked_for(precoro: Work
     assert found == {"netsuite": [(number,)], "target": [("1",)]}
 
 
+@pytest.mark.long
 def test_the_macro_has_a_comment_and_needs_its_tables(precoro: WorkflowRunner) -> None:
     """A warehouse without projects is still published."""
     with precoro.warehouse.writer() as con:

@@ -232,6 +232,7 @@ def test_with_a_key_a_waiting_plan_cannot_be_made_ready(precoro: WorkflowRunner,
     assert keys(sandbox) == []
 
 
+@pytest.mark.long
 def test_a_plan_stored_before_the_key_was_set_is_refused(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """It cannot be verified; a new one can be made at any time."""
     plan_id = precoro.stage(customer("1")).plan("plain").plan_id
@@ -244,6 +245,7 @@ def test_a_plan_stored_before_the_key_was_set_is_refused(precoro: WorkflowRunner
     assert precoro.run()["1"][0] == "create"
 
 
+@pytest.mark.long
 def test_with_a_key_a_forged_image_is_not_undone(precoro: WorkflowRunner) -> None:
     """An undo plan would write its values."""
     precoro.warehouse = Warehouse(precoro.warehouse.folder, Fernet.generate_key().decode())

@@ -89,6 +89,7 @@ def test_applying_the_plan_accepts_the_findings(truncating: WorkflowRunner, sand
     assert batches(sandbox) == [5, MANY - 5, MANY]
 
 
+@pytest.mark.long
 def test_applying_a_part_accepts_nothing(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
     """One record that was sent to inspect it in the target says nothing about the others."""
     truncating.stage(*many("A long name {}")).run()
@@ -116,6 +117,7 @@ def test_undoing_the_canary_accepts_nothing(truncating: WorkflowRunner, sandbox:
     assert [each.guard for each in truncating.plan("later").tripped] == ["canary"]
 
 
+@pytest.mark.long
 def test_a_run_continues_after_the_canary_is_switched_off(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
     """The file accepts truncated names."""
     truncating.stage(*many("A long name {}")).run()

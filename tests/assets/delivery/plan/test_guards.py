@@ -328,6 +328,7 @@ def test_losing_exactly_half_or_a_few_records_is_allowed(suiteprojects: Workflow
     assert [each.guard for each in suiteprojects.stage(*customers(2)).plan("lost").tripped] == ["source_shrunk"]
 
 
+@pytest.mark.long
 def test_an_applied_plan_sets_the_new_size(suiteprojects: WorkflowRunner) -> None:
     """Asking again would teach people to approve without reading."""
     suiteprojects.spec = suite_customers()
@@ -338,6 +339,7 @@ def test_an_applied_plan_sets_the_new_size(suiteprojects: WorkflowRunner) -> Non
     assert suiteprojects.plan("next").tripped == []
 
 
+@pytest.mark.long
 def test_an_undo_does_not_change_the_size(suiteprojects: WorkflowRunner) -> None:
     """Its plan has few rows, but the source is as large as before."""
     suiteprojects.spec = suite_customers()

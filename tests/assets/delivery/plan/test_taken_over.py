@@ -67,6 +67,7 @@ def test_different_new_values_are_no_loss(small: WorkflowRunner) -> None:
         small.send(f"run {number}")
 
 
+@pytest.mark.long
 def test_one_value_that_is_renamed_is_no_loss(small: WorkflowRunner) -> None:
     """The same value in many records becomes another one: nothing that distinguished them is gone."""
     stage(small, range(8), "old@example.com")
@@ -81,6 +82,7 @@ def test_one_value_that_is_renamed_is_no_loss(small: WorkflowRunner) -> None:
         small.send(f"run {number}")
 
 
+@pytest.mark.long
 def test_values_that_came_back_do_not_count(small: WorkflowRunner) -> None:
     """The target has the own ones again."""
     assert replace(small, A_FEW, "first") == []
@@ -89,6 +91,7 @@ def test_values_that_came_back_do_not_count(small: WorkflowRunner) -> None:
     assert replace(small, A_FEW + 1, "again") == []
 
 
+@pytest.mark.long
 def test_a_write_that_did_not_arrive_does_not_count(small: WorkflowRunner, sandbox: Sandbox) -> None:
     """The target still has the values, so the next run sends the same ones again."""
     sandbox.faults.plan("suiteprojects", Fault(FaultKind.NOT_APPLIED_500, pattern="<Modify", times=20))
@@ -107,6 +110,7 @@ def test_what_a_person_applied_was_accepted(small: WorkflowRunner) -> None:
     assert replace(small, 2 * A_FEW + 2, "third") == []
 
 
+@pytest.mark.long
 def test_the_guard_can_be_switched_off(small: WorkflowRunner) -> None:
     """By its number of days."""
     small.spec = suite_customers(EMAIL, canary=[], guards={**TIGHT, "taken_over": {"days": 0, "percent": 25}})

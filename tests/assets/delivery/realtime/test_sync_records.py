@@ -86,6 +86,7 @@ def test_a_saved_record_is_synced_and_no_other_changes(name: str, request: pytes
     }
 
 
+@pytest.mark.long
 def test_a_save_without_a_change_makes_no_precoro_call(options: WorkflowRunner) -> None:
     """A day has 3,000 calls, and people often save a form without a change."""
     before = options.target.calls
@@ -190,6 +191,7 @@ def test_an_applied_plan_leaves_out_what_notifications_sent_meanwhile(options: W
     assert set(options.run().values()) == {("unchanged", "identical")}
 
 
+@pytest.mark.long
 def test_hints_wait_for_a_run_plan_id_that_sends(options: WorkflowRunner) -> None:
     """The real-time plan does not know what the full run has sent since: it is made again."""
     options.stage(customer("1", company_name="New"), *FIVE[1:])

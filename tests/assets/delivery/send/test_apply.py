@@ -160,6 +160,7 @@ def test_a_manual_edit_is_restored_as_drift(precoro: WorkflowRunner, sandbox: Sa
     assert sandbox.precoro.options()[-1]["name"] == "Company 1"
 
 
+@pytest.mark.long
 def test_a_change_of_the_workflow_file_has_its_own_reason(precoro: WorkflowRunner) -> None:
     """No record was edited."""
     precoro.stage(customer("1")).run()
@@ -226,6 +227,7 @@ def test_a_rejected_update_is_retried_after_an_edit_in_the_target(
     assert [writes(), writes()] == [1, 0]
 
 
+@pytest.mark.long
 def test_two_workflows_have_separate_ledgers(precoro: WorkflowRunner) -> None:
     """Each workflow has its own links, decisions and tables."""
     precoro.stage(customer("1")).run()

@@ -124,6 +124,7 @@ def test_deactivation_goes_from_the_leaves_to_the_root(precoro: WorkflowRunner, 
     assert not any(option["enable"] for option in sandbox.precoro.options() if option["external_id"])
 
 
+@pytest.mark.long
 def test_a_deactivation_needs_no_parent(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """The customer is no longer in the source, and its deleted project is deactivated nevertheless."""
     precoro.stage(customer("1"), below=(project("100"),)).run()
@@ -261,6 +262,7 @@ def test_a_killed_run_is_repaired_by_the_next_one(
     assert {action for action, _ in precoro.run().values()} == {"unchanged"}
 
 
+@pytest.mark.long
 def test_after_lost_responses_in_a_row_the_rest_is_sent_by_the_next_run(
     precoro: WorkflowRunner, sandbox: Sandbox
 ) -> None:

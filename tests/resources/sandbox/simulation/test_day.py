@@ -206,6 +206,7 @@ def test_a_second_subsidiary_is_added(simulated: SimulatedDay) -> None:
     assert simulated.before["customer"][owner] == simulated.after["customer"][owner]
 
 
+@pytest.mark.long
 def test_a_larger_account_has_more_events(tmp_path: Path) -> None:
     """About 1 % of the customers change per day."""
     sandbox = Sandbox(tmp_path / "big")
