@@ -24,6 +24,7 @@ COUNT_COLUMNS = {
     "quarantined": "quarantined", "ambiguous": "ambiguous", "deferred": "deferred", "failed": "failed",
 }  # fmt: skip
 WRITES = tuple(COUNT_COLUMNS)[:5]
+DEFERRED = "deferred"
 SENT = ("confirmed", "found", "finished")  # states of attempts that the target has carried out
 SHOWN_REASONS = 8  # of one cause
 RECORD_NAMES = {
@@ -149,24 +150,32 @@ def _changes(con: duckdb.DuckDBPyConnection, run_id: str, *, hides: bool) -> tup
         planned = f"from {quoted(table)} where plan_id = ? and action in {WRITES}"
         total += int(con.execute(f"select count(*) {planned}", [plan["plan_id"]]).fetchall()[0][0])
         query = _CHANGES.format(names=_names(con), planned=planned)
-        values = [plan["plan_id"], run_id, plan["workflow"], max(0, MAX_CHANGES - len(found))]
+        values = [plan["plan_id"], *[run_id, plan["workflow"]] * 2, plan["workflow"], max(0, MAX_CHANGES - len(found))]
         rows = with_parent_names(con, plan["workflow"], _rows(con, query, values))
         found += [_change(plan["workflow"], row, is_sent=plan["is_sent"], hides=hides) for row in rows]
     shown = _fitting(found)
     return shown, total - len(shown)
 
 
-# the last state of a record's attempts in this run is its outcome
+# the last state of a record's attempts in this run is its outcome; the decision at the end of the run says why a record
+# has none
 _CHANGES = """
 with named as ({names}), planned as (select * {planned}),
 answered as (
     select source, source_id, arg_max(state, position) as answer, arg_max(reason, position) as answer_reason
     from sync_attempts where run_id = ? and workflow = ? group by source, source_id
+),
+ended as (select max(position) as position from sync_runs where run_id = ? and workflow = ?),
+decided as (
+    select source, source_id, arg_max(d.action, from_position) as decided,
+        arg_max(reason, from_position) as decided_reason
+    from sync_decisions d, ended where workflow = ? and from_position <= ended.position group by source, source_id
 )
 select c.action, c.source, c.source_id as id, n.name, c.reason, c.changes, c.parent_source,
-    c.parent_source_id, a.answer, a.answer_reason
+    c.parent_source_id, a.answer, a.answer_reason, d.decided, d.decided_reason
 from planned c left join named n on c.source = n.source and c.source_id = n.source_id
 left join answered a on c.source = a.source and c.source_id = a.source_id
+left join decided d on c.source = d.source and c.source_id = d.source_id
 order by coalesce(a.answer in ('confirmed', 'found', 'finished'), a.answer is null), c.action, c.source,
     try_cast(c.source_id as bigint)
 limit ?
@@ -175,10 +184,13 @@ limit ?
 
 def _change(workflow: str, row: Row, *, is_sent: bool, hides: bool) -> Row:
     changes, answer, words = row.pop("changes"), row.pop("answer"), row.pop("answer_reason")
+    decided, why = row.pop("decided"), row.pop("decided_reason")
     fields = [(each["field"], *((None, None) if hides else (each["before"], each["after"]))) for each in changes]
     # the target's own words may quote the value that it rejected
-    words = None if hides or answer in SENT else words
-    outcome = _outcome(row["action"], answer, is_sent=is_sent)
+    is_left = is_sent and decided not in (None, *WRITES)
+    words = None if hides or answer in SENT else words or (why if is_left else "")
+    is_deferred = is_left and decided == DEFERRED and answer not in SENT
+    outcome = f"{row['action']} {DEFERRED}" if is_deferred else _outcome(row["action"], answer, is_sent=is_sent)
     return {
         **row, "name": None if hides else row["name"], "workflow": workflow, "fields": fields, "outcome": outcome,
         "answer": words or "",

@@ -26,13 +26,14 @@ options(at("change-action"), "all outcomes", data.changes.map((each) => each.out
 for (const each of data.changes)
   each.text = [each.id, each.name, each.outcome, each.answer, each.reason, ...each.fields.flat()].join("\n").toLowerCase();
 
-// carried out, or only planned
+// carried out, or only planned; what the day's quota stopped is no failure
 const isDone = (each) => !each.outcome.startsWith(`${each.action} `) || each.outcome.endsWith(" planned");
+const colour = (each) => isDone(each) ? each.action : each.outcome.endsWith(" deferred") ? "deferred" : "failed";
 
 function change(each) {
   const item = make("div", undefined, "item");
-  item.append(make("b", each.outcome, isDone(each) ? each.action : "failed"), `${each.source} ${each.id} ${each.name || ""} `, make("span", `${each.workflow} · ${each.reason}`, "sub"));
-  if (each.answer) item.append(make("div", each.answer, "why failed"));
+  item.append(make("b", each.outcome, colour(each)), `${each.source} ${each.id} ${each.name || ""} `, make("span", `${each.workflow} · planned because: ${each.reason}`, "sub"));
+  if (each.answer) item.append(make("div", each.answer, `why ${colour(each)}`));
   const diff = make("div", undefined, "diff");
   for (const [field, before, after] of each.fields) {
     const value = make("span");

@@ -80,6 +80,26 @@ def test_only_what_the_target_carried_out_is_listed_as_done(warehouse: Warehouse
     assert "too long" not in json.dumps(report_of(warehouse, sender, hides=True).changes)
 
 
+def test_what_was_never_tried_has_the_reason_of_its_decision(warehouse: Warehouse) -> None:
+    """As of the end of that run: what the day's quota stopped is deferred, whether it was tried or not."""
+    stored(warehouse, [("made", "flow", "p", "partial", 9), ("later", "flow", "q", "finished", 20)], WRITES)
+    answered(warehouse, "made", ("4", "intent", ""), ("4", "not_sent", "until tomorrow"), ("5", "confirmed", ""))
+    decided = [
+        ("1269", "deferred", "until tomorrow", 7), ("2", "blocked", "its customer was rejected", 7),
+        ("3", "update", "changed", 3), ("4", "deferred", "until tomorrow", 7), ("5", "deferred", "until tomorrow", 2),
+        ("1269", "create", "sent", 15), ("2", "update", "sent", 15),
+    ]  # fmt: skip
+    rows = pl.DataFrame(decided, schema=["source_id", "action", "reason", "from_position"], orient="row")
+    with warehouse.writer() as con:
+        insert_frame(con, "sync_decisions", rows.with_columns(source=pl.lit("customers"), workflow=pl.lit("flow")))
+
+    assert outcomes(report_of(warehouse, "made")) == {
+        "1269": ("create deferred", "until tomorrow"), "2": ("update not sent", "its customer was rejected"),
+        "3": ("create not sent", ""), "4": ("deactivate deferred", "until tomorrow"), "5": ("created", ""),
+    }  # fmt: skip
+    assert {each["answer"] for each in report_of(warehouse, "made", hides=True).changes} == {""}
+
+
 def test_a_run_that_only_planned_has_done_nothing(warehouse: Warehouse) -> None:
     """Whoever sends the plan later: that is another run's report."""
     stored(warehouse, [("made", "flow", None, "planned", 1), ("later", "flow", "p", "finished", 2)], {"1": "create"})
