@@ -154,7 +154,8 @@ AUDIT := build/audit
 $(AUDIT)/.ready: Makefile
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	@test -x $(AUDIT)/bin/python || "$(PYTHON)" -m venv $(AUDIT)
-	@$(AUDIT)/bin/python -m pip install -qq --disable-pip-version-check cyclonedx-bom==7.5.0 pip-audit==2.10.1
+	@$(AUDIT)/bin/python -m pip install -qq --disable-pip-version-check cyclonedx-bom==7.5.0 pip-audit==2.10.1 \
+		2> $(AUDIT)/errors || { echo "cyclonedx-bom and pip-audit: $$(tail -n 1 $(AUDIT)/errors)" >&2; exit 1; }
 	@touch $@
 
 sbom: $(AUDIT)/.ready ## write the software bills of materials (CycloneDX JSON) of both locks to build/
@@ -163,10 +164,13 @@ sbom: $(AUDIT)/.ready ## write the software bills of materials (CycloneDX JSON) 
 	$(AUDIT)/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
 		-o build/sbom-image.json $(IMAGE_LOCK)
 
-# --strict: without the network nothing can be looked up, which must not look like a clean result
+# --strict: without the network nothing can be looked up, which must not look like a clean result. The last line of a
+# failure says why; the others are a traceback
+AUDIT_FAILED = 2> $(AUDIT)/errors || { echo "make audit: $$(tail -n 1 $(AUDIT)/errors)" >&2; exit 1; }
+
 audit: $(AUDIT)/.ready ## look up known vulnerabilities of both locks (needs the network)
-	$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
-	$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip -r $(IMAGE_LOCK)
+	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock $(AUDIT_FAILED)
+	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip -r $(IMAGE_LOCK) $(AUDIT_FAILED)
 
 clean: ## delete the environment, caches and the demo's data, not an account's warehouse
 	rm -rf .venv .millpond/demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

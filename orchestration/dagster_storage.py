@@ -25,6 +25,7 @@ from orchestration.dagster_internals import (
     ConfigurableClassData,
     DagsterSqliteStorage,
     InstigatorTick,
+    PartitionBackfill,
     SqliteEventLogStorage,
     SqliteEventLogStorageWatchdog,
     SqliteRunStorage,
@@ -246,7 +247,17 @@ class _OneFile:
 
 
 class KeptRunStorage(_OneFile, SqliteRunStorage):
-    """Dagster's runs and the daemon's heartbeats."""
+    """Dagster's runs, backfills and the daemon's heartbeats, without the secrets that an error may quote."""
+
+    def add_daemon_heartbeat(self, daemon_heartbeat: Any) -> None:  # importing its type loads the daemon
+        """Store that the daemon is alive, and its last errors, which the UI shows."""
+        errors = [without_secrets(each) for each in daemon_heartbeat.errors or ()]
+        super().add_daemon_heartbeat(daemon_heartbeat._replace(errors=errors))
+
+    def update_backfill(self, partition_backfill: PartitionBackfill) -> None:
+        """Store the state of a backfill, and why it failed."""
+        error = partition_backfill.error and without_secrets(partition_backfill.error)
+        super().update_backfill(partition_backfill._replace(error=error))
 
 
 class KeptScheduleStorage(_OneFile, SqliteScheduleStorage):

@@ -9,11 +9,12 @@ import threading
 import traceback
 from typing import Any
 
-from orchestration.configuration.secret_settings import redact
+from orchestration.configuration.secret_settings import know_secrets, redact
 
 
 def install() -> None:
-    """Redact every log record and uncaught error of this process from now on; repeating it changes nothing."""
+    """Redact every log record and uncaught error of this process from now on; repeating it reads the secrets again."""
+    know_secrets()
     if getattr(logging.getLogRecordFactory(), "redacts", False):
         return
     made = logging.getLogRecordFactory()

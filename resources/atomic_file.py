@@ -20,7 +20,7 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o666, durable: bool 
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        with os.fdopen(open_new(partial, mode), "w", encoding="utf-8") as file:
             file.write(text)
         if durable:
             fsync(partial)
@@ -29,6 +29,24 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o666, durable: bool 
         partial.unlink(missing_ok=True)
     if durable:
         fsync(path.parent)
+
+
+def open_new(path: Path, mode: int) -> int:
+    """Open a new file for writing; what has its name is removed, not written: in a shared folder it may be another's.
+
+    Args:
+        path: The file.
+        mode: Its permissions, less the process's umask.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, mode)
+    except FileExistsError:
+        path.unlink()
+        return os.open(path, flags, mode)
 
 
 def replace_durably(partial: Path, path: Path) -> None:

@@ -10,6 +10,7 @@ import httpx
 
 MAX_BYTES = 256 * 1024 * 1024  # a page of the longest texts is a tenth of it
 MAX_SECONDS = 300.0
+CODINGS = ("gzip", "deflate")  # asked for; a part of what arrives becomes a thousand times its size at most
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
 
@@ -36,8 +37,10 @@ class BoundedTransport(httpx.BaseTransport):
             AnswerLimitError: The answer is too large or too slow.
         """
         began = self._now()
+        request.headers["accept-encoding"] = ", ".join(CODINGS)
         received = self._inner.handle_request(request)
         try:
+            _check_coding(received, request)
             decoded = httpx.Response(received.status_code, headers=received.headers, stream=received.stream)
             content = b"".join(self._within_limits(decoded.iter_bytes(), request, began))
         finally:
@@ -62,3 +65,15 @@ class BoundedTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close the connection pool."""
         self._inner.close()
+
+
+def _check_coding(received: httpx.Response, request: httpx.Request) -> None:
+    """Refuse what one part could make unlimited: an answer compressed twice, or in a way that was not asked for.
+
+    Raises:
+        AnswerLimitError: It is.
+    """
+    given = [each.strip().lower() for each in received.headers.get("content-encoding", "").split(",")]
+    codings = [each for each in given if each not in {"", "identity"}]
+    if len(codings) > 1 or not {*codings} <= {*CODINGS}:
+        raise AnswerLimitError("the answer is compressed in a way that was not asked for", request=request)

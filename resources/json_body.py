@@ -18,6 +18,7 @@ from resources.plain_numbers import plain_number
 REPLACEMENT = "\ufffd"
 EXACT = 2.0**53  # below it, floats hold every whole number
 _NO_TEXT = re.compile("[\ud800-\udfff\x00]")
+_NO_FRACTION = re.compile(r"\.0*$")  # ids are whole numbers, whatever a service's JSON library makes of them
 
 
 def load_json(body: bytes) -> Any:
@@ -34,16 +35,20 @@ def load_json(body: bytes) -> Any:
 
 
 def load_exactly(body: bytes) -> Any:
-    """Parse a body by Python's own parser, each number with a fraction or an exponent as its text.
+    """Parse a body by Python's own parser, each number with a fraction or an exponent as its text; 1001.0 is 1001.
 
     Raises:
         ValueError: It is not JSON.
     """
     text = body.decode("utf-8-sig", "surrogateescape")
     try:
-        return json.loads(text, parse_float=plain_number, strict=False)
+        return json.loads(text, parse_float=_exact_text, strict=False)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _exact_text(number: str) -> str:
+    return _NO_FRACTION.sub("", plain_number(number))
 
 
 def _may_be_rounded(value: Any) -> bool:

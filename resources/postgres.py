@@ -12,6 +12,7 @@ from typing import Any
 from resources.clock import Clock, WallClock
 
 # a machine that vanishes keeps its locks no longer than 30 s
+QUOTE = "write `name=value` pairs, and a value with spaces in single quotes"
 KEEPALIVE = "set tcp_keepalives_idle = 15; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3"
 
 
@@ -53,6 +54,8 @@ class Session:
         self._errors = psycopg2.errors
         try:
             self._connection: Any = psycopg2.connect(catalog)
+        except psycopg2.ProgrammingError:  # its text quotes a part of what was given
+            raise CatalogError(f"MILLPOND_WAREHOUSE_CATALOG is no connection string: {QUOTE}") from None
         except psycopg2.OperationalError as error:
             raise CatalogError(f"the catalog does not answer: {str(error).strip().splitlines()[0]}") from error
         self._connection.autocommit = True

@@ -2,7 +2,8 @@
 
 client, settings  ->  know()  ->  redact()  ->  errors, logs, events, alerts
 
-A secret is recognized as it is, and as services quote it: URL-encoded, in base64, and escaped for JSON, XML or Python.
+A secret is recognized as it is, and as services and our own pages quote it: URL-encoded, in base64, and escaped for
+JSON, JSON in JSON, XML, HTML or Python.
 """
 
 import json
@@ -13,10 +14,17 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
+from itertools import chain, product
 from urllib.parse import quote, quote_plus
 
 MIN_LENGTH = 6  # characters; shorter values occur in ordinary words
-KEPT = 64  # values; the oldest are forgotten, because access tokens are renewed all the time
+# passwords that anyone guesses; replaced, they would change the names of jobs and code locations in what Dagster stores
+NAMES = frozenset({
+    "millpond", "netsuite", "suiteprojects", "precoro", "dagster", "postgres", "warehouse", "sandbox", "password",
+})  # fmt: skip
+KEPT = 64  # values of one name; its oldest are forgotten, because access tokens are renewed all the time
+
+_DOUBLE, _SINGLE = ('"', "&quot;", "&#34;"), ("'", "&apos;", "&#39;", "&#x27;")  # quotes in XML and HTML
 
 _lock = threading.Lock()
 _known: OrderedDict[str, str] = OrderedDict()  # value -> name
@@ -24,15 +32,16 @@ _spellings: list[tuple[str, str]] = []  # spelling of a value and its name, the 
 
 
 def know(name: str, *values: str) -> None:
-    """Add secrets to what `redact` replaces; blank and short ones are ignored."""
+    """Add secrets to what `redact` replaces; blank and short ones, and NAMES, are ignored."""
     global _spellings  # noqa: PLW0603 - one process has one set of secrets
-    fresh = {each.strip(): name for each in values if len(each.strip()) >= MIN_LENGTH}
+    fresh = {each.strip(): name for each in values if len(each.strip()) >= MIN_LENGTH and each.strip() not in NAMES}
     if all(_known.get(value) == label for value, label in fresh.items()):
         return
     with _lock:
         _known.update(fresh)
-        while len(_known) > KEPT:
-            _known.popitem(last=False)
+        own = [value for value, label in _known.items() if label == name]
+        for value in own[:-KEPT]:
+            del _known[value]
         found = {form: label for value, label in _known.items() for form in _forms(value)}
         _spellings = sorted(found.items(), key=lambda each: -len(each[0]))  # one may be the beginning of another
 
@@ -45,15 +54,27 @@ def redact(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=2 * KEPT)
+@lru_cache(maxsize=1024)
 def _forms(value: str) -> tuple[str, ...]:
     """Return the spellings of a secret."""
     quoted = (quote(value, safe=""), quote(value), quote_plus(value))
     in_lower_case = (re.sub(r"%[0-9A-F]{2}", lambda each: each[0].lower(), each) for each in quoted)
-    escaped = (json.dumps(value)[1:-1], repr(value)[1:-1], escape(value), escape(value, quote=False))
     coded = [*_base64(value.encode())]
     for_urls = (each.replace("+", "-").replace("/", "_") for each in coded)
-    return (value, *quoted, *in_lower_case, *escaped, *coded, *for_urls)
+    return (value, *quoted, *in_lower_case, *_escaped(value), *coded, *for_urls)
+
+
+def _escaped(value: str) -> Iterator[str]:
+    """Return the spellings of a value in JSON, Python, XML and HTML, and those of the former in JSON once more."""
+    once = dict.fromkeys((value, *_as_json(value), repr(value)[1:-1]))
+    yield from once
+    yield from chain.from_iterable(map(_as_json, once))
+    for double, single in product(_DOUBLE, _SINGLE):
+        yield escape(value, quote=False).replace('"', double).replace("'", single)
+
+
+def _as_json(value: str) -> tuple[str, str]:
+    return json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]
 
 
 def _base64(value: bytes) -> Iterator[str]:

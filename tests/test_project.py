@@ -339,6 +339,13 @@ def test_every_sql_file_has_a_header(path: Path) -> None:
     assert statement.text
 
 
+def test_no_statement_of_the_warehouse_returns_rows() -> None:
+    """DuckLake has no `returning`; without it, both kinds of warehouse return the number of rows."""
+    texts = {path: (ROOT / path).read_text(encoding="utf-8") for path in modules("assets")}
+
+    assert not [path for path, text in texts.items() if re.search(r"^[^#\n]*\breturning\b", text, re.MULTILINE)]
+
+
 def settings_of(text: str) -> dict[str, tuple[str, str]]:
     """Return the variables of an env file, each with its comment and its value."""
     found = re.findall(r"((?:^# .*\n)+)^([A-Z][A-Z0-9_]*)=(.*)$", text, re.MULTILINE)

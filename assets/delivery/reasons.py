@@ -316,6 +316,10 @@ _REJECTED: Mapping[str, Reason] = {
     "rejected_too_deep": Reason(
         "quarantined", "the option is too deep", "Precoro has five levels.", NETSUITE, "Move the record up.",
     ),
+    "rejected_already_exists": Reason(
+        "quarantined", "Precoro has an option of this name", "It returned that option instead of making another one.",
+        TARGET, "Link the record to it with `millpond link`, or rename one of the two.",
+    ),
     "rejected_untied": Reason(
         "quarantined", "the legal entity was rejected",
         "Precoro has the option, but not its restriction to `legal_entities`.", FILE,
@@ -330,6 +334,11 @@ _REJECTED: Mapping[str, Reason] = {
     "rejected_foreign_character": Reason(
         "quarantined", "a character outside the account's set", "See `foreign_character`.", NETSUITE,
         "Spell the text without it.",
+    ),
+    "rejected_suffix_in_name": Reason(
+        "quarantined", "the node's name ends like an inactive one's",
+        "The end of its name would say that the node is inactive, and it is active.", NETSUITE,
+        "Rename the record in NetSuite, or choose another `inactive_suffix` in the file.",
     ),
     "rejected_no_key": Reason(
         "quarantined", "the key is blank", "Without it the record could not be found again.", FILE, "Map the key.",

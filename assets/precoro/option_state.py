@@ -32,6 +32,19 @@ class OptionState:
         if parent:
             self._parents[key] = parent
 
+    def existing(self, created: Option, external_id: str | None) -> str:
+        """Return why the answer to a create is an option that was there before; blank if it is new, or has our key.
+
+        Whether a service makes a second option of the same name is unknown (precoro.md §5); no answer takes
+        over an option of another record, or one that people made.
+        """
+        before = self._options.get(str(created.option_id))
+        keys = {each.external_id for each in (before, created) if each is not None and each.is_whole}
+        is_new = before is None and keys <= {None}
+        if is_new or external_id in keys:
+            return ""
+        return f"Precoro returned option {created.option_id}, which existed before, instead of a new one of this name"
+
     def level_of(self, write: Write) -> int:
         """Return the level of the option: one below its parent, which counts as level 1 if unknown."""
         if write.parent_id is None:

@@ -31,6 +31,7 @@ CALLS_PER_CREATE = 2
 # code of a new option whose restriction the service rejected; a retry cannot succeed before a person fixes the file
 UNTIED = "untied"
 GONE = frozenset({"404", "410"})  # the option does not exist
+EXISTS = "already_exists"  # code of a create that was answered with an option of another record
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class OptionWriter:
             self.state.listing = None
             if write.target_id is None:
                 option = self.client.create_option(field_id, values)
+                if existing := self.state.existing(option, values.get("externalId")):
+                    return WriteResult(Outcome(Verdict.REJECTED, None, EXISTS, existing))
             else:
                 option = self.client.replace_option(field_id, int(write.target_id), values)
         except (RecordRejectedError, RequestRejectedError) as error:

@@ -151,6 +151,9 @@ class NodeTarget(SuiteProjectsTarget):
         if values.keys() & {"name", ACTIVE_FIELD}:
             name = values.get("name", write.values.get("name")) or ""
             active = values.get(ACTIVE_FIELD, write.values.get(ACTIVE_FIELD)) != "0"
+            if active and name.endswith(self._suffix):
+                reason = f"the name ends with {self._suffix!r}, which marks inactive nodes"
+                raise UnsendableError("suffix_in_name", f"{reason}; rename it, or choose another inactive_suffix")
             encoded["name"] = name if active else f"{name}{self._suffix}"
         if values.get("depth"):
             encoded["levelid"] = self._tree.levels[int(str(values["depth"])) - 1]

@@ -1,12 +1,13 @@
-"""Cast custom fields in staging to the types that NetSuite's metadata catalog lists.
+"""Cast custom fields in staging to the types that NetSuite's metadata catalog lists, and numbers to one that is exact.
 
 netsuite_fields (type of each custom field)  ->  cast_custom_fields()  ->  the same statement, with casts
 
 A field of unknown type stays text. So does a field with a value that its type cannot hold: a failed cast would clear
 the field in every target; mappings then type it value by value. A number with a fraction or more digits than its
-type keeps gives the field a wider type.
+type keeps gives the field a wider type; so it is with the numbers among NetSuite's own fields.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -57,6 +58,9 @@ PLAIN = (
 )
 
 
+_DOUBLE = re.compile(r"try_cast\((?P<column>\w+) as double\)")  # a number of NetSuite's own, in a staging file
+
+
 @dataclass(frozen=True)
 class CastStatement:
     """A statement whose custom fields are cast, and the fields that stay text because a value does not fit."""
@@ -77,7 +81,8 @@ def custom_field_types(con: duckdb.DuckDBPyConnection, definition: Statement) ->
 def cast_custom_fields(
     con: duckdb.DuckDBPyConnection, definition: Statement, types: Mapping[str, str]
 ) -> CastStatement:
-    """Add casts for custom fields of these types."""
+    """Add casts for custom fields of these types, and widen the type of numbers that would lose digits."""
+    definition = replace(definition, text=_DOUBLE.sub(lambda found: _exact(con, definition, found), definition.text))
     chosen = _castable(con, record_type_of(definition.name.removeprefix(PREFIX)), types) if types else {}
     casts = [f"{_cast(name, chosen[name] or kind)} as {quoted(name)}" for name, kind in types.items() if chosen[name]]
     plain = [name for name, kind in types.items() if not chosen[name] and kind in WIDER]
@@ -87,6 +92,16 @@ def cast_custom_fields(
         return CastStatement(definition, uncast)
     text = f"select * replace ({', '.join(casts)}) from (\n{definition.text}\n)"
     return CastStatement(replace(definition, text=text), uncast)
+
+
+def _exact(con: duckdb.DuckDBPyConnection, definition: Statement, found: re.Match[str]) -> str:
+    """Return the cast of a number of NetSuite's own: to a decimal if it keeps digits that a double would lose."""
+    tables = record_type_of(definition.name.removeprefix(PREFIX)).raw_tables
+    name, double, decimal = quoted(found["column"]), found[0], CASTS["decimal"].format(found["column"])
+    numbers = " union all ".join(f"select {name} from {quoted(table)} where {double} is not null" for table in tables)
+    changed = f"{decimal} is not null and not ({_NUMBER.format(name)})"
+    query = f"select count_if({changed}) > 0 and count({decimal}) = count(*) from ({numbers})"
+    return decimal if con.execute(query).fetchall()[0][0] else double
 
 
 def uncast_fields(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Sequence[str]]:

@@ -1,7 +1,9 @@
 """The number and the name of every NetSuite record, as people know it.
 
-staging tables  ->  named_records()  ->  a query: source, source_id, number, name
+staging tables  ->  named_records()  ->  a query: source, source_id, number, name        names_of()  ->  some names
 """
+
+from collections.abc import Iterable
 
 import duckdb
 
@@ -34,17 +36,41 @@ NAME_PARTS = ("first_name", "last_name", "is_person")  # columns that a table ma
 
 def named_records(con: duckdb.DuckDBPyConnection) -> str:
     """Return a query for source, source_id, number and name of every record that was read."""
-    parts = []
-    for table in sorted(each for each in tables_of(con) if each.startswith(PREFIX)):
-        source = table.removeprefix(PREFIX)
-        key, number, name = RECORD_NAMES.get(source, CUSTOM_RECORD)
-        columns = columns_of(con, table)
-        if key not in columns:
-            continue  # a table that no workflow delivers, such as currencies
-        missing = [f"null as {each}" for each in NAME_PARTS if each not in columns]
-        parts.append(
-            f"select {literal(source)} as source, {key} as source_id, cast({number} as varchar) as number,"
-            f" coalesce({name}, cast({number} as varchar)) as name"
-            f" from (select *{''.join(f', {each}' for each in missing)} from {quoted(table)})"
-        )
-    return " union all ".join(parts) or NO_NAMES
+    tables = sorted(each for each in tables_of(con) if each.startswith(PREFIX))
+    return " union all ".join(filter(None, (_named(con, each.removeprefix(PREFIX)) for each in tables))) or NO_NAMES
+
+
+def named_record(con: duckdb.DuckDBPyConnection, source: str, source_id: str) -> tuple[str, str, str, str] | None:
+    """Return source, source_id, number and name of one record; None if it was never read."""
+    named = _named(con, source, "(?)")
+    rows = con.execute(named, [source_id]).fetchall() if named else []
+    return rows[0] if rows else None
+
+
+def names_of(con: duckdb.DuckDBPyConnection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
+    """Return the names of some records by source and id, as far as they were read: faster than to name all."""
+    ids: dict[str, set[str]] = {}
+    for source, source_id in keys:
+        ids.setdefault(source, set()).add(source_id)
+    found: dict[tuple[str, str], str | None] = {}
+    for source, those in sorted(ids.items()):
+        named = _named(con, source, "(select unnest($ids))")
+        if named:
+            rows = con.execute(f"select source_id, any_value(name) from ({named}) group by all", {"ids": sorted(those)})
+            found |= {(source, source_id): name for source_id, name in rows.fetchall()}
+    return found
+
+
+def _named(con: duckdb.DuckDBPyConnection, source: str, ids: str = "") -> str:
+    """Return the query for one source, or for some of its ids; blank if no workflow delivers it, such as currencies."""
+    table = PREFIX + source
+    key, number, name = RECORD_NAMES.get(source, CUSTOM_RECORD)
+    columns = columns_of(con, table)
+    if key not in columns:
+        return ""
+    missing = "".join(f", null as {each}" for each in NAME_PARTS if each not in columns)
+    return (
+        f"select {literal(source)} as source, {key} as source_id, cast({number} as varchar) as number,"
+        f" coalesce({name}, cast({number} as varchar)) as name"
+        f" from (select *{missing} from {quoted(table)}{f' where {key} in {ids}' if ids else ''})"
+    )

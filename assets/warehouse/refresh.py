@@ -78,7 +78,7 @@ def refresh_records(
         seen |= pending
         with warehouse.writer() as con:
             _stage(con, {source for source, _ in pending})
-            pending = _parents(con, parent_columns, pending) - seen
+            pending = (_parents(con, parent_columns, seen) | _unknown_parents(con, parent_columns, seen)) - seen
     reach("hints_taken")
     return pl.DataFrame(sorted(seen), schema={"source": pl.String, "source_id": pl.String}, orient="row")
 
@@ -140,3 +140,30 @@ def _parents(con: duckdb.DuckDBPyConnection, parent_columns: Collection[ParentCo
             ).fetchall()
             found |= {(parent, str(row[0])) for row in rows if str(row[0]).isdecimal()}
     return found
+
+
+def _unknown_parents(
+    con: duckdb.DuckDBPyConnection, parent_columns: Collection[ParentColumn], keys: Iterable[Key]
+) -> set[Key]:
+    """Return the records to which rows refer and of which none was read, as each type of which they may be.
+
+    Staging cannot know yet of which type such a record is, so that it is in no column of a parent.
+    """
+    found: set[Key] = set()
+    for source, ids in _by_source(keys).items():
+        parents = {each.parent for each in parent_columns if each.source == source}
+        for column, types in RECORD_TYPES[source].links.items():
+            possible = [each for each in types if has_table(con, RECORD_TYPES[each].raw_tables[0])]
+            if parents.intersection(possible):
+                named = _values(con, column, [source], ids)
+                unknown = named - _values(con, "id", possible, sorted(named))
+                found |= {(each, key) for key in unknown if key.isdecimal() for each in possible}
+    return found
+
+
+def _values(con: duckdb.DuckDBPyConnection, column: str, sources: Iterable[str], ids: Sequence[str]) -> set[str]:
+    """Return the values of a column in the raw rows with these ids."""
+    tables = [table for name in sources for table in RECORD_TYPES[name].raw_tables if has_table(con, table)]
+    parts = [f"select {quoted(column)} as value from {quoted(table)} where list_contains($ids, id)" for table in tables]
+    query = f"select value from ({' union all '.join(parts)}) where value is not null"
+    return {row[0] for row in con.execute(query, {"ids": list(ids)}).fetchall()} if ids and parts else set()

@@ -80,7 +80,7 @@ def digests(
     with warehouse.writer(transaction=False) as con:
         if not has_table(con, "sync_decisions"):
             return []
-        held = {name: held_records(con, each, workflows, {}, now) for name, each in named.items()}
+        held = {name: held_records(con, [each], workflows, {}, now) for name, each in named.items()}
     causes: dict[str, list[Cause]] = {}
     counts: dict[str, int] = {}
     for name, records in held.items():

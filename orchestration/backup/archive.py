@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestration.backup import signature
 from orchestration.backup.errors import BackupError
 from orchestration.backup.manifest import NAME, Manifest, Member
-from resources.atomic_file import fsync
+from resources.atomic_file import fsync, open_new
 from resources.failpoints import reach
 
 CHUNK, MAX_MANIFEST = 1 << 20, 1 << 24
@@ -58,7 +58,7 @@ def write_archive(file: Path, manifest: Manifest, folder: Path, *, replace: bool
     """
     partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "wb") as output:
+        with os.fdopen(open_new(partial, OWNER_ONLY), "wb") as output:
             with tarfile.open(fileobj=output, mode="w:gz", compresslevel=1) as archive:
                 text = manifest.text.encode()
                 for name, written in ((NAME, text), (signature.NAME, signature.sign(text))):
@@ -137,6 +137,20 @@ def unpack(file: Path, into: Path, may_have: Callable[[str], bool], *, allow_uns
     if expected:
         raise BackupError(f"{file}: damaged: {', '.join(sorted(expected))} is missing; use another backup")
     return manifest
+
+
+def copy_folder(source: Path, into: Path) -> None:
+    """Copy a folder of former files; others may have been able to read them where they were.
+
+    Raises:
+        BackupError: It has a link.
+        OSError: It has something else than folders and files, or cannot be copied.
+    """
+    shutil.copytree(source, into, symlinks=True)
+    for each in (into, *into.rglob("*")):
+        if each.is_symlink():
+            raise BackupError(f"{source}: has a symbolic link; a home has none")
+        each.chmod(0o700 if each.is_dir() else OWNER_ONLY)
 
 
 def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:

@@ -22,7 +22,7 @@ from filelock import FileLock
 from assets.delivery.chain.kept import number_kept, set_aside
 from assets.delivery.ledger.restores import record_restore
 from assets.delivery.ledger.shadows import continue_shadows
-from orchestration.backup.archive import unpack
+from orchestration.backup.archive import copy_folder, unpack
 from orchestration.backup.create import refuse_lake
 from orchestration.backup.errors import BackupError
 from orchestration.backup.former_warehouse import Former, read_former
@@ -41,6 +41,7 @@ from orchestration.backup.parts import (
     folder_of,
     is_known,
 )
+from orchestration.backup.signature import check_folder
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.ledger_sealing import publish_sealed
 from orchestration.opened_warehouse import warehouse_of
@@ -166,9 +167,11 @@ def _prepared(settings: MillpondSettings, source: Path, scratch: Path, *, allow_
         return manifest
     if not any((source / name).exists() for name in names):
         raise BackupError(f"{source}: not a folder of former files: it has no {names[0]}")
-    shutil.copytree(source, scratch, symlinks=True)
-    if any(each.is_symlink() for each in scratch.rglob("*")):
-        raise BackupError(f"{source}: has a symbolic link; a home has none")
+    try:
+        check_folder(source, settings.home.absolute(), allow_unsigned=allow_unsigned)
+    except BackupError as error:
+        raise BackupError(f"{source}: {error}") from error
+    copy_folder(source, scratch)
     facts = _opened(settings, scratch, source)
     made_at = datetime.fromtimestamp(max((source / name).stat().st_mtime for name in names), UTC)
     return Manifest("", made_at.replace(tzinfo=None).isoformat(" ", "seconds"), settings.mode, facts, [])

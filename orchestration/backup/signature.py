@@ -4,6 +4,7 @@ manifest.json  ->  sign()  ->  manifest.signature, the second member of the arch
 """
 
 import hashlib
+from pathlib import Path
 
 from orchestration.backup.errors import BackupError
 from orchestration.configuration.secret_settings import secret_value
@@ -19,6 +20,9 @@ NO_KEY = "signed, but no key is set: set MILLPOND_ENCRYPTION_KEY to the key of t
 CHANGED = (
     "its signature does not fit: it was changed after it was made, or another MILLPOND_ENCRYPTION_KEY signed it;"
     " use another backup, or put its key behind a comma"
+)
+FOREIGN_FOLDER = (
+    "not in this home, and a folder has no signature: anyone may have changed it; --unsigned restores it all the same"
 )
 
 
@@ -52,6 +56,16 @@ def check(manifest: bytes, signature: bytes, *, allow_unsigned: bool) -> None:
         raise BackupError(NO_KEY)
     elif not keys.is_signed(_digest(manifest), FACTS, signature.decode("ascii", "replace")):
         raise BackupError(CHANGED)
+
+
+def check_folder(folder: Path, home: Path, *, allow_unsigned: bool) -> None:
+    """Check a folder of files, which has no signature: one that a restore left in the home is as safe as the home.
+
+    Raises:
+        BackupError: There is a key, and the folder is from elsewhere.
+    """
+    if cipher().has_key and not allow_unsigned and folder.resolve().parent != home.resolve():
+        raise BackupError(FOREIGN_FOLDER)
 
 
 def _digest(content: bytes) -> str:

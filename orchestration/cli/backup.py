@@ -50,7 +50,8 @@ def restore(
     Args:
         file: A file of `millpond backup`, or a folder `before-restore-…`, which undoes a restore.
         home: The home; MILLPOND_HOME when omitted.
-        unsigned: Also restore a backup that is not signed, as those from before MILLPOND_ENCRYPTION_KEY was set.
+        unsigned: Also restore a backup that is not signed, as those from before MILLPOND_ENCRYPTION_KEY was set, or a
+            folder that is not in the home.
         only_record: The files were put back by other means, such as a snapshot of the machine: record only that.
         backup_at: With --only-record, when these files were current, UTC.
     """

@@ -61,8 +61,11 @@ def change_line(row: Row) -> str:
     """Return one change in words."""
     after = "" if row["not_before"] is None else f" after {_moment(row['not_before'])}"
     run = f", run {row['run_id'][:8]}" if row["changed_by"] == "our write" and row["run_id"] else ""
-    begun = f"{_moment(row['changed_at'])} {SIDES[row['side']]}"
+    side = SIDES.get(row["side"], "")  # blank: of all sides
+    begun = f"{_moment(row['changed_at'])} {side}"
     if happened := what_happened(row):
+        if not side:
+            return f"{begun}{happened}"
         cause = "" if row["changed_by"].startswith("first") else row["changed_by"]
         why = f"{cause}{run}{after}".strip()
         return f"{begun}: {happened}{f' ({why})' if why else ''}"

@@ -19,6 +19,7 @@ from cyclopts import Parameter
 from orchestration.cli.exit_codes import USAGE
 from orchestration.cli.output import console, print_problems
 from resources.redaction import redact
+from resources.visible_text import INVISIBLE
 
 P = ParamSpec("P")
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document instead of text.")]
@@ -113,7 +114,9 @@ def write_document(command: str, code: int) -> None:
     """Write the document of a command to stdout."""
     known = {"command": command, "exit_code": code, "problems": console.problems, "messages": console.messages}
     document = {**known, **_recorded}
-    sys.stdout.write(redact(json.dumps(document, default=_as_json, ensure_ascii=False)) + "\n")
+    text = redact(json.dumps(document, default=_as_json, ensure_ascii=False))
+    # the same document, which cannot act on a terminal
+    sys.stdout.write(INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
     sys.stdout.flush()
 
 

@@ -20,9 +20,9 @@ from orchestration.cli.output import NOTHING_READ, print_problems, print_wrapped
 from orchestration.cli.records import print_choices
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.forgetting.perform import forget_record, lift_forgetting, plan_forgetting
-from orchestration.opened_warehouse import warehouse_of
+from orchestration.opened_warehouse import warehouse_clock, warehouse_of
 from orchestration.workflow_files import load_workflows
-from resources.clock import WallClock, utc_now
+from resources.clock import utc_now
 from resources.warehouse.tables import tables_of
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
@@ -54,7 +54,7 @@ def forget(
         print_problems(["add `--reason TEXT`, which is recorded with your name, or `--dry-run` to see what it erases"])
         return USAGE
     try:
-        decision = Decision(require_approver(), utc_now(WallClock()), reason.strip())
+        decision = Decision(require_approver(), utc_now(warehouse_clock(settings)), reason.strip())
         _require_source(warehouse, source)
         if lift:
             return _lift(settings, source, record, decision)

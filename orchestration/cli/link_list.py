@@ -3,6 +3,7 @@
 import csv as csv_format
 import sys
 from collections.abc import Mapping
+from io import StringIO
 
 import polars as pl
 
@@ -13,6 +14,8 @@ from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
+from resources.redaction import redact
+from resources.spreadsheet import cell
 from resources.warehouse.analytics import add_analytics
 from resources.warehouse.tables import read_frame
 from resources.warehouse.warehouse import Warehouse, WarehouseError
@@ -55,7 +58,9 @@ def _line(row: Mapping[str, str | None]) -> str:
 
 
 def _write_csv(rows: pl.DataFrame) -> None:
-    csv_format.writer(sys.stdout).writerows([rows.columns, *rows.rows()])
+    text = StringIO()
+    csv_format.writer(text).writerows([rows.columns, *(map(cell, row) for row in rows.iter_rows())])
+    sys.stdout.write(redact(text.getvalue()))
 
 
 def _links(warehouse: Warehouse) -> pl.DataFrame:

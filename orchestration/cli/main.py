@@ -162,6 +162,7 @@ def main() -> None:
 
 
 def _is_command(tokens: Sequence[str]) -> bool:
-    """Return whether a command is run, and not only described."""
+    """Return whether a command is run, and not only described; after `--` there are values only."""
     commands = {name for panel in COMMANDS.values() for name in panel}
-    return bool(tokens) and tokens[0] in commands and not {"--help", "-h", "--version"} & set(tokens)
+    options = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    return bool(tokens) and tokens[0] in commands and not {"--help", "-h", "--version"} & set(options)

@@ -15,12 +15,12 @@ from assets.delivery.audit.plan_review import FieldChange, PlanReview
 from assets.result_texts import counted
 from resources.atomic_file import write_atomically
 from resources.redaction import redact
+from resources.spreadsheet import cell
 
 COLUMNS = (
     "plan_id", "workflow", "action", "source", "source_id", "name", "target_id", "field", "before", "after",
     "before_name", "after_name", "reason_code", "reason", "root_source", "root_source_id", "root_code", "root_reason",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would evaluate a cell that begins so
 
 
 def write_html(reviews: Sequence[PlanReview], path: Path) -> None:
@@ -43,7 +43,7 @@ def write_csv(reviews: Sequence[PlanReview], path: Path) -> None:
     writer.writerow(COLUMNS)
     for review in reviews:
         for row in _rows(review):
-            writer.writerow([_cell(row.get(name)) for name in COLUMNS])
+            writer.writerow([cell(row.get(name)) for name in COLUMNS])
     write_atomically(path, redact(text.getvalue()), mode=0o600, durable=False)
 
 
@@ -54,8 +54,3 @@ def _rows(review: PlanReview) -> Iterator[dict[str, object]]:
             yield {**plan, **vars(write), **vars(each)}
     for row in review.held.iter_rows(named=True):
         yield {**plan, **row}
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text

@@ -46,8 +46,9 @@ def _rebind_netsuite(connections: Connections) -> list[str]:
             return ["no NetSuite account is recorded yet; the next extraction records it"]
         unbind(con, NETSUITE)
         void_certificates(con, connections.now, "NetSuite's tables were given another account")
-        if has_table(con, "sync_watermarks"):
-            con.execute("delete from sync_watermarks")
+        for table in ("sync_watermarks", "netsuite_capabilities"):  # how far it was read, and what it lacks
+            if has_table(con, table):
+                con.execute(f"delete from {table}")
     return [
         f"netsuite no longer belongs to {describe(bound)}; the next extraction reads everything and records another",
         "an account with other records needs a home of its own (MILLPOND_HOME): internal ids would mean other records",

@@ -8,6 +8,7 @@ from orchestration.cli.output import NOTHING_READ, print_line, print_problems
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.run_report import run_report
+from resources.atomic_file import write_atomically
 from resources.warehouse.warehouse import WarehouseError
 
 
@@ -32,8 +33,7 @@ def report(run: str = "", *, out: Path | None = None) -> int:
         )
         return 2
     if out:
-        out.write_text(render(found), encoding="utf-8")
-        out.chmod(0o600)
+        write_atomically(out, render(found), mode=0o600, durable=False)
     else:
         out = write_report(found, warehouse.folder / REPORTS, KEPT_REPORTS)
     print_line(str(out))

@@ -10,6 +10,7 @@ from assets.delivery.audit.explain import workflows_of
 from assets.delivery.audit.find import Record
 from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.ledger.shadows import ShadowedError
+from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import counted
 from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE, WAITS, worst
@@ -17,7 +18,7 @@ from orchestration.cli.facts import with_json
 from orchestration.cli.options import All
 from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.cli.records import find_record
-from orchestration.cli.summary import print_held_back, print_summary
+from orchestration.cli.summary import print_held_back, print_named, print_summary
 from orchestration.connections import Connections, open_connections
 from orchestration.ledger_sealing import publish_sealed
 from orchestration.operator_jobs.resend import resend_records
@@ -33,7 +34,8 @@ def resend(*records: str, workflow: str = "", all_records: All = False) -> int:
 
     Args:
         records: NetSuite ids, numbers or names, read from NetSuite again; with `--all`, the workflow. Fields that are
-            not monitored count as well, and what the target rejected is tried again; guards apply.
+            not monitored count as well, and what the target rejected is tried again; guards apply. Exit code 4: one
+            of them is held back.
         workflow: Only this workflow; all that deliver such records when omitted.
         all_records: All records of the workflow, as of its last run.
     """
@@ -54,11 +56,8 @@ def resend(*records: str, workflow: str = "", all_records: All = False) -> int:
             print_problems([str(error)])
             return FAILED
         print_summary(connections.warehouse, run_id)
-        new = [
-            print_held_back(connections.warehouse, each, connections.workflows, run_id)
-            for each, _ in _by_workflow(connections, found, workflow)
-        ]
-    return worst(*codes, HELD_BACK if any(new) else CLEAN)
+        held = [_print_held(connections, each, of, run_id) for each, of in _by_workflow(connections, found, workflow)]
+    return worst(*codes, HELD_BACK if any(held) else CLEAN)
 
 
 def _by_workflow(
@@ -80,6 +79,14 @@ def _by_workflow(
             of.setdefault(each, []).append(record)
     chosen = [connections.workflow(each) for each in of if each in connections.workflows]
     return [(each, of[each.name]) for each in sorted(chosen, key=lambda each: len(each.spec.upstream))]
+
+
+def _print_held(connections: Connections, workflow: Workflow, records: Sequence[Record], run_id: str) -> int:
+    """Print what is held back: of all records what is new, of named ones all; return the number."""
+    if not records:
+        return print_held_back(connections.warehouse, workflow, connections.workflows, run_id)
+    keys = {SourceKey(each.source, each.source_id) for each in records}
+    return print_named(connections.warehouse, workflow, connections.workflows, run_id, keys)
 
 
 def _resend(connections: Connections, workflow: Workflow, records: Sequence[Record], run_id: str) -> int:

@@ -189,9 +189,8 @@ def _print(parity: Parity) -> None:
     for line in facts(parity):
         print_wrapped(line, indent=4)
     for each in parity.groups:
-        accepted = f" (accepted by {each.accepted_by})" if each.is_accepted else ""
         print_line("")
-        print_wrapped(f"  {each.text}{accepted}", "bold")
+        print_wrapped(f"  {each.text}", "bold")
         print_wrapped(f"cause: {TITLES.get(each.cause, each.cause)}", indent=4)
         print_wrapped(f"evidence: {each.evidence}", indent=4)
         for example in each.examples:

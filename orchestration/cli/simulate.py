@@ -21,7 +21,6 @@ from orchestration.simulation.result import Result
 from orchestration.simulation.saved import SavedError, check_name, read_saved, saved_names
 from orchestration.simulation.world import WorkflowsError
 from resources.atomic_file import write_atomically
-from resources.redaction import redact
 
 SHOWN = 3  # examples of a difference
 Document = Mapping[str, Any]
@@ -88,7 +87,7 @@ def _simulate(home: Path, options: Options, other: Path | None, name: str, html:
     if other:
         code = worst(code, _compare(result, options, other))
     if html:
-        write_atomically(html, redact(page(found)), mode=0o600, durable=False)
+        write_atomically(html, page(found), mode=0o600, durable=False)
         print_line(f"the replay is in {html}")
     if name:
         file = saved_simulations.save(home, name, options, found)

@@ -14,9 +14,8 @@ from orchestration.account_line import account_line
 from orchestration.backup.home_use import RENAME_JOURNAL, RESTORE_JOURNAL, use_home
 from orchestration.configuration.env_file import env_file_names, find_env_file
 from orchestration.configuration.known_names import unknown_names
-from orchestration.configuration.private_files import make_private
+from orchestration.configuration.private_files import OWNER_ONLY, make_private
 from orchestration.configuration.secret_check import check_secrets
-from orchestration.configuration.secret_settings import know_secrets
 from orchestration.configuration.settings import (
     SETTINGS,
     MillpondSettings,
@@ -49,11 +48,11 @@ def begin(tokens: Sequence[str]) -> None:
         SettingsError: A setting cannot be used, or the sandbox was never filled; the text has a line per problem.
         UpgradeError: Something of an earlier version cannot be upgraded.
     """
+    os.umask(OWNER_ONLY)
     command, settings = tokens[0], check_settings()
+    install()
     if command in WITHOUT_ACCOUNT:
         return
-    know_secrets()
-    install()
     if command not in OWN_HOME | WITHOUT_HOME | {"restore"}:  # which chooses its home itself, and may repair it
         check_home(settings)
     make_private(settings)

@@ -1,6 +1,6 @@
 """Print the results of a run: a row per workflow, what a person should know, and what it holds back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -8,12 +8,19 @@ import polars as pl
 from rich.table import Table
 
 from assets.delivery.audit.damaged import damage_of
-from assets.delivery.audit.held_back import cause_texts, held_back, held_records, without_values
+from assets.delivery.audit.held_back import (
+    cause_texts,
+    held_and_ignored,
+    held_back,
+    held_records,
+    without_values,
+)
 from assets.delivery.ledger.runs import COUNT_COLUMNS
-from assets.delivery.schemas import KEY
+from assets.delivery.schemas import KEY, SourceKey, keys_frame
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Action
 from assets.netsuite.extract.read_warnings import latest_warnings
+from assets.result_texts import counted
 from orchestration.cli.facts import note
 from orchestration.cli.output import console, open_table, print_line, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
@@ -92,7 +99,7 @@ def print_held_back(warehouse: Warehouse, workflow: Workflow, workflows: Mapping
         The number of records that need attention since this run, or for another reason than before it.
     """
     with warehouse.writer(transaction=False) as con:
-        held = held_records(con, workflow, workflows, {}, utc_now(warehouse_clock(MillpondSettings())))
+        held = held_records(con, [workflow], workflows, {}, utc_now(warehouse_clock(MillpondSettings())))
         new = new_decisions(con, workflow.name, run_id)
     held = held.join(new, on=KEY, how="left", maintain_order="left").with_columns(
         pl.col("is_new").fill_null(value=False)
@@ -100,24 +107,73 @@ def print_held_back(warehouse: Warehouse, workflow: Workflow, workflows: Mapping
     if warehouse.hides_personal:
         held = without_values(held)
     unsent = held.filter(pl.col("action").is_in(NEEDS_ATTENTION))
-    kept = ("workflow", *KEY, "name", "action", "reason_code", "reason", "since", "is_new")
-    note(needs_attention=unsent.select(kept).to_dicts(), held_back=held_back(held).to_dicts())
+    _note(held, unsent)
     if unsent.height:
         print_line(f"{workflow.name}: records that need attention: {unsent.height:,} (`millpond explain ID`)", "bold")
     # the new ones first: a terminal shows the beginning
     for row in unsent.sort("is_new", descending=True, maintain_order=True).head(SHOWN_RECORDS).iter_rows(named=True):
-        # into a pipe, which may be a scheduler's log, without names and values
-        name = f"  {row['name']}" if row["name"] and console.is_terminal else ""
-        mark = "new: " if row["is_new"] else ""
-        reason = row["reason"] if console.is_terminal or row["reason_code"] not in QUOTING else row["reason_code"]
-        text = f"{row['source']} {row['source_id']}{name}: {mark}{row['action']}, {reason}"
-        print_wrapped(text, indent=2)
+        _print_record(row)
     if unsent.height > SHOWN_RECORDS:
         print_line(f"  … and {unsent.height - SHOWN_RECORDS:,} more")
+    _print_blocked(workflow, held)
+    return int(unsent["is_new"].sum())
+
+
+def print_named(
+    warehouse: Warehouse,
+    workflow: Workflow,
+    workflows: Mapping[str, Workflow],
+    run_id: str,
+    keys: Collection[SourceKey],
+) -> int:
+    """Print which records of a selection a workflow holds back, and how many others it does.
+
+    Returns:
+        The number of records of the selection that are held back, also if a person ignores them.
+    """
+    with warehouse.writer(transaction=False) as con:
+        every = held_and_ignored(con, [workflow], workflows, {}, utc_now(warehouse_clock(MillpondSettings())))
+        new = new_decisions(con, workflow.name, run_id)
+    every = every.join(new, on=KEY, how="left", maintain_order="left").with_columns(
+        pl.col("is_new").fill_null(value=False)
+    )
+    named, others = every.join(keys_frame(keys), on=KEY, how="semi"), every.join(keys_frame(keys), on=KEY, how="anti")
+    if warehouse.hides_personal:
+        named = without_values(named)
+    _note(named, named)
+    if named.height:
+        print_line(
+            f"{workflow.name}: {named.height:,} of {counted(len(keys), 'records')} held back (`millpond explain ID`)",
+            "bold",
+        )
+    for row in named.iter_rows(named=True):
+        _print_record(row)
+    _print_blocked(workflow, named)
+    waiting = others.filter(pl.col("ignored_until").is_null()).height
+    if waiting:
+        text = f"{waiting:,} other {'record is' if waiting == 1 else 'records are'} held back"
+        print_wrapped(f"{workflow.name}: {text}; `millpond plan {workflow.name}` lists the causes", "dim")
+    return named.height
+
+
+def _note(held: pl.DataFrame, unsent: pl.DataFrame) -> None:
+    kept = ("workflow", *KEY, "name", "action", "reason_code", "reason", "since", "is_new")
+    note(needs_attention=unsent.select(kept).to_dicts(), held_back=held_back(held).to_dicts())
+
+
+def _print_record(row: Mapping[str, Any]) -> None:
+    """Print a record that is held back: into a pipe, which may be a scheduler's log, without names and values."""
+    name = f"  {row['name']}" if row["name"] and console.is_terminal else ""
+    mark = "new: " if row["is_new"] else ""
+    reason = row["reason"] if console.is_terminal or row["reason_code"] not in QUOTING else row["reason_code"]
+    print_wrapped(f"{row['source']} {row['source_id']}{name}: {mark}{row['action']}, {reason}", indent=2)
+
+
+def _print_blocked(workflow: Workflow, held: pl.DataFrame) -> None:
+    """Print the causes of records that wait for others."""
     blocked = held.filter(pl.col("action") == Action.BLOCKED)
     for cause in cause_texts(held_back(blocked)):
         print_wrapped(f"{workflow.name}: {cause}")
-    return int(unsent["is_new"].sum())
 
 
 def new_decisions(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> pl.DataFrame:

@@ -1,16 +1,15 @@
 """`millpond webhook`: serve the webhook until it is stopped."""
 
-import asyncio
 import logging
 from contextlib import suppress
 
 import uvicorn
 from rich.logging import RichHandler
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from orchestration.cli.output import console, print_line, print_problems
 from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import MillpondSettings, netsuite_settings, split_list
+from orchestration.impatient_protocol import ImpatientProtocol
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.webhook import MIN_SECRET, Gate, Webhook
 from resources.netsuite.webhook_signature import PATH
@@ -18,20 +17,6 @@ from resources.netsuite.webhook_signature import PATH
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 IDLE_S = 5  # of a silent connection
 MAX_CONNECTIONS = 100  # further ones get a 503
-HEADERS_TIMEOUT_S = 10.0  # of a connection's only request
-
-
-class ImpatientProtocol(H11Protocol):
-    """Closes a connection that does not send its request: idle ones would leave no place for others."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own type
-        """Start to wait for the request."""
-        super().connection_made(transport)
-        self.loop.call_later(HEADERS_TIMEOUT_S, self._close_if_silent)
-
-    def _close_if_silent(self) -> None:
-        if getattr(self, "cycle", None) is None and not self.transport.is_closing():
-            self.transport.close()
 
 
 def webhook(*, host: str = "", port: int | None = None) -> int:

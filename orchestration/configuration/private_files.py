@@ -12,11 +12,12 @@ from orchestration.configuration.settings import MillpondSettings
 from orchestration.configuration.settings_error import SettingsError
 
 OWNER_ONLY = 0o077
+WRITE_OF_OTHERS = 0o022
 SHARED_FOLDER = 0o2710  # the group may pass through; what is made in it belongs to the group
 # everything of ours that lies in a home, which may be a folder with other things
 _OURS = (
-    "accounts", "dagster", "warehouse", "sandbox", "workflows-*", "*.sqlite*", "*tokens*", "ui_token*", "users.json*",
-    "*.lock",
+    "accounts", "dagster", "warehouse", "sandbox", "simulations", "workflows-*", "*.sqlite*", "*tokens*", "ui_token*",
+    "users.json*", "*.lock",
 )  # fmt: skip
 
 
@@ -29,6 +30,7 @@ def make_private(settings: MillpondSettings) -> None:
     os.umask(OWNER_ONLY)
     group = _group_id(settings.share_group) if settings.share_group else None
     home = settings.home.absolute()
+    _keep_others_from_writing(home)
     for path in (each for pattern in _OURS for each in home.glob(pattern)):
         _restrict(path)
     shared = [each.warehouse for each in settings.per_account]
@@ -62,6 +64,14 @@ def _close(folder: Path) -> None:
             _restrict(path)
     with suppress(OSError):
         folder.chmod(0o700)
+
+
+def _keep_others_from_writing(home: Path) -> None:
+    """Let no one else replace the files of a home; it may have other things that others read."""
+    with suppress(OSError):  # there is none yet, or it is another user's
+        mode = home.stat().st_mode
+        if mode & WRITE_OF_OTHERS and not mode & stat.S_ISVTX:  # with the sticky bit only owners replace
+            home.chmod(stat.S_IMODE(mode) & ~WRITE_OF_OTHERS)
 
 
 def _restrict(path: Path) -> None:

@@ -19,8 +19,9 @@ from orchestration.authorization import approver_of
 from orchestration.automation.groups import FORGET_RECORD
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.forgetting.perform import forget_record
+from orchestration.opened_warehouse import warehouse_clock
 from orchestration.operator_jobs.apply_plan import ONCE
-from resources.clock import WallClock, utc_now
+from resources.clock import utc_now
 
 FORGET_OP = "forget"  # an op must not share its job's name
 
@@ -45,7 +46,7 @@ def forget_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
     def forget_op(context: dg.OpExecutionContext, config: Forget) -> None:
         account = account_of(context.run, settings)
         with dagster_failure(SyncError, MappingError, ChainError):
-            decision = Decision(approver_of(context.run.tags), utc_now(WallClock()), config.reason.strip())
+            decision = Decision(approver_of(context.run.tags), utc_now(warehouse_clock(account)), config.reason.strip())
             proof = forget_record(account, list(workflows), config.source, config.source_id, decision)
         for line in proof.lines():
             context.log.info(line)

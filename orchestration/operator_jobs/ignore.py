@@ -48,6 +48,6 @@ def count_again(
 def keys_of_cause(connections: Connections, workflow: Workflow, cause: Mapping[str, str]) -> list[SourceKey]:
     """Return the records that a workflow holds back because of one root cause."""
     with connections.warehouse.writer(transaction=False) as con:
-        held = held_records(con, workflow, connections.workflows, {}, connections.now)
+        held = held_records(con, [workflow], connections.workflows, {}, connections.now)
     found = of_cause(held, {**cause, "workflow": workflow.name})
     return [SourceKey(*row) for row in found.select("source", "source_id").iter_rows()]

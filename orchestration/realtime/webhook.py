@@ -164,7 +164,7 @@ class Webhook:
         try:
             content: Any = json.loads(body)
             values = {name: str(content[name]) for name in ("account", "type", "id", "event", "context")}
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise RefusedError(422, type(error).__name__) from error
         names = (values[name] for name in ("type", "event", "context"))
         if not RECORD_ID.fullmatch(values["id"]) or not all(map(NAME.fullmatch, names)):

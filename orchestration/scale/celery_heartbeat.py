@@ -25,7 +25,7 @@ class Task(Protocol):
 
     @property
     def info(self) -> Any:
-        """The `pid` and `hostname` of a started task's process."""
+        """The `pid` and `hostname` of a started task's process; the result of one that ended."""
 
 
 @dataclass
@@ -53,7 +53,10 @@ class Heartbeat:
         if now - self._checked_at.get(task.id, -every_s) < every_s or task.state != STARTED:
             return None
         self._checked_at[task.id] = now
-        worker = str(task.info["hostname"])
+        process = task.info
+        if not isinstance(process, dict):  # it ended between the two questions
+            return None
+        worker = str(process["hostname"])
         reply = task.app.control.inspect(destination=[worker], timeout=RESPONSE_TIMEOUT_S).query_task(task.id)
         if task.state != STARTED:  # it ended meanwhile
             return None

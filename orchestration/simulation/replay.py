@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from orchestration.simulation.calls import QUOTAS
 from orchestration.simulation.events import Actor, Event
 from orchestration.simulation.result import Result
+from resources.redaction import redact
 
 HERE = Path(__file__).parent
 HEIGHT = 64  # of a day's column in the chart
@@ -80,14 +81,15 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def page(found: Mapping[str, Any]) -> str:
-    """Return one page without scripts that loads nothing."""
+    """Return one page without scripts and secrets that loads nothing."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     style = (HERE / "replay.css").read_text(encoding="utf-8")
-    return environment.get_template("replay.html.jinja").render(
+    shown = environment.get_template("replay.html.jinja").render(
         found=found, style=style, days=_days(found["events"]), lines=_lines(found), height=HEIGHT, actors=list(Actor)
     )
+    return redact(shown)
 
 
 def _days(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -92,8 +92,17 @@ class Identities:
         role = self._access.role_of_token
         return Identity("", role) if role and self.has_token(headers) else None
 
+    def end_session(self, headers: Headers) -> None:
+        """End the session of a request, if it has a valid one.
+
+        Raises:
+            UsersError: The users cannot be read.
+        """
+        if self._from_session(headers):
+            self._sessions.end(_session_in(headers))
+
     def _from_session(self, headers: Headers) -> Identity | None:
-        session = Request({"type": "http", "headers": headers.raw}).cookies.get(COOKIE, "")
+        session = _session_in(headers)
         name = name_in(session)
         if name is None:
             return None
@@ -102,3 +111,7 @@ class Identities:
         credential = user.credential if user else self._access.token
         is_valid = role is not None and self._sessions.is_valid("session", session, credential)
         return Identity(name, role) if role and is_valid else None
+
+
+def _session_in(headers: Headers) -> str:
+    return Request({"type": "http", "headers": headers.raw}).cookies.get(COOKIE, "")

@@ -95,12 +95,15 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
         return [Middleware(_Forms), *super().build_middleware()]
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
-        """Answer one request; a list of them is refused, where Dagster would log a traceback."""
+        """Answer one request; a list of them, or what is no text, is refused, where Dagster would log a traceback."""
         if "application/json" in request.headers.get("content-type", ""):
             with suppress(ValueError):  # no JSON: Dagster says so
                 if not await _is_request(request):
                     return PlainTextResponse("send one GraphQL request, as a JSON object", 400)
-        response: Response = await super().graphql_http_endpoint(request)
+        try:
+            response: Response = await super().graphql_http_endpoint(request)
+        except UnicodeDecodeError:
+            return PlainTextResponse("the request is not UTF-8", 400)
         return response
 
     def handle_graphql_errors(self, errors: Sequence[Any]) -> list[Any]:

@@ -19,6 +19,11 @@ FORM_TIMEOUT_S = 10.0  # a browser sends the form at once
 MAX_FORM_BYTES = 4096
 # not `no-referrer`: with it a browser sends the form with `Origin: null`, like another site's page
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
+# of the pages of the sign-in, which have a style and no script
+FORM = {
+    **PRIVATE,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
+}
 # on every page, Dagster's as well: no other site may show the UI in a frame
 EVERYWHERE = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Frame-Options": "DENY",
               "X-Content-Type-Options": "nosniff"}  # fmt: skip

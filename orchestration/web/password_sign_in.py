@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from orchestration.web.forms import USER_FORM, choose_form
 from orchestration.web.guesses import EVERYONE, Guesses
-from orchestration.web.pages import PRIVATE, too_many
+from orchestration.web.pages import FORM, too_many
 from orchestration.web.passwords import PasswordError, is_password
 from orchestration.web.sessions import Sessions, is_device_of, name_in
 from orchestration.web.users import User, Users
@@ -48,10 +48,10 @@ class PasswordSignIn:
             return too_many()
         self._guesses.was_wrong(*limits)  # until it is known to be right: another one may come meanwhile
         if not await self._is_password(form.get("password", ""), user) or user is None or user.is_expired:
-            return HTMLResponse(USER_FORM, 401, headers=PRIVATE)
+            return HTMLResponse(USER_FORM, 401, headers=FORM)
         self._guesses.was_right(*limits)
         if user.one_time_until:
-            return HTMLResponse(choose_form(self._sessions.ticket(name, user.credential)), headers=PRIVATE)
+            return HTMLResponse(choose_form(self._sessions.ticket(name, user.credential)), headers=FORM)
         return name, user
 
     def _is_known(self, device: str, name: str) -> bool:
@@ -69,10 +69,10 @@ class PasswordSignIn:
         name = name_in(ticket) or ""
         user = self._users.find(name)
         if user is None or not self._sessions.is_valid("ticket", ticket, user.credential):
-            return HTMLResponse(USER_FORM, 401, headers=PRIVATE)
+            return HTMLResponse(USER_FORM, 401, headers=FORM)
         try:
             is_saved = await run_in_threadpool(self._users.choose, name, user.credential, chosen)
         except PasswordError as error:
-            return HTMLResponse(choose_form(ticket, str(error)), 400, headers=PRIVATE)
+            return HTMLResponse(choose_form(ticket, str(error)), 400, headers=FORM)
         saved = self._users.find(name)
-        return (name, saved) if is_saved and saved else HTMLResponse(USER_FORM, 401, headers=PRIVATE)
+        return (name, saved) if is_saved and saved else HTMLResponse(USER_FORM, 401, headers=FORM)

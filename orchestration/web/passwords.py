@@ -5,6 +5,7 @@ password  ->  hashed()  ->  `scrypt$16384$8$5$<salt>$<hash>`  ->  is_password()
 
 import hashlib
 import hmac
+import re
 import secrets
 import unicodedata
 from base64 import b64decode, b64encode
@@ -13,6 +14,7 @@ MIN_LENGTH, MAX_LENGTH = 12, 256
 ROUNDS, BLOCK, LANES = 2**14, 8, 5  # 16 MB; a tenth of a second or two
 MAX_MEMORY = 64 * 1024 * 1024
 SALT_BYTES = 16
+HASHED = re.compile(r"scrypt(?:\$[0-9]{1,6}){3}(?:\$[A-Za-z0-9+/]+={0,2}){2}")
 
 
 class PasswordError(ValueError):

@@ -80,13 +80,17 @@ def _wait(started: Sequence[Process], port: int, ready: Sequence[str], console: 
     printed = False
     while all(process.poll() is None for process in started):
         if not printed and _responds(port):
-            for line in ready:
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-            sys.stdout.flush()
+            _print_ready(console, ready)
             printed = True
         sleep(POLL_S)
     console.print("webserver or daemon ended; its last lines above show the reason", style="red")
     return 1
+
+
+def _print_ready(console: Console, ready: Sequence[str]) -> None:
+    """Print lines of ours past the console, which would replace the token in the link to sign in."""
+    console.file.writelines(f"{line}\n" for line in ready)
+    console.file.flush()
 
 
 def _is_taken(port: int) -> bool:

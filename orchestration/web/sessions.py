@@ -1,8 +1,9 @@
 """Signed texts that a browser keeps: sessions, tickets to choose a password, and marks of known browsers.
 
-session   until.signature[.name]    12 hours, until the server restarts; ends with the user's password or removal
-ticket    the same, 10 minutes      for one exchange of a one-time password
-device    number.signature.name     half a year; gives guesses of this user a limit of its own, and nothing else
+session   until.number.signature[.name]   12 hours, until the server restarts; ends with the sign-out, and with the
+                                          user's password or removal
+ticket    the same, 10 minutes            for one exchange of a one-time password
+device    number.signature.name           half a year; gives guesses of this user a limit of its own, and nothing else
 """
 
 import hmac
@@ -16,7 +17,7 @@ SESSION_S = 12 * 3600
 TICKET_S = 600
 DEVICE_S = 180 * 24 * 3600
 EXPIRY = re.compile(r"[0-9]{1,12}")
-_SIGNED = re.compile(r"[0-9a-f]+\.[0-9a-f]{64}(?:\.([\w-]+))?", re.ASCII)
+_SIGNED = re.compile(r"([0-9]{1,12})\.([0-9a-f]{16})\.[0-9a-f]{64}(?:\.([\w-]+))?", re.ASCII)
 _DEVICE = re.compile(r"[0-9a-f]{16}")
 
 
@@ -25,6 +26,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
+        self._ended: dict[str, int] = {}  # sessions that were signed out, until they expire
 
     def session(self, name: str, credential: str) -> str:
         """Return a session of a user, or of the token if the name is blank."""
@@ -36,21 +38,30 @@ class Sessions:
 
     def is_valid(self, purpose: str, text: str, credential: str) -> bool:
         """Return whether a session or ticket was made for what the user has now, and has not expired."""
-        until, name = text.partition(".")[0], name_in(text)
-        if name is None or not EXPIRY.fullmatch(until) or int(until) < time():
+        found, name = _SIGNED.fullmatch(text), name_in(text)
+        if found is None or name is None or int(found[1]) < time() or text in self._ended:
             return False
-        return hmac.compare_digest(text.encode(), self._made(purpose, int(until), name, credential).encode())
+        return hmac.compare_digest(
+            text.encode(), self._made(purpose, int(found[1]), name, credential, found[2]).encode()
+        )
 
-    def _made(self, purpose: str, until: int, name: str, credential: str) -> str:
-        signature = _signed(self._key, purpose, str(until), name, credential)
-        return ".".join([str(until), signature, *([_encoded(name)] if name else [])])
+    def end(self, session: str) -> None:
+        """End a valid session: a copy of the cookie is of no use any more."""
+        now = time()
+        self._ended = {each: until for each, until in self._ended.items() if until >= now}
+        self._ended[session] = int(session.partition(".")[0])
+
+    def _made(self, purpose: str, until: int, name: str, credential: str, number: str = "") -> str:
+        number = number or secrets.token_hex(8)  # two browsers that sign in at once have two sessions
+        signature = _signed(self._key, purpose, str(until), number, name, credential)
+        return ".".join([str(until), number, signature, *([_encoded(name)] if name else [])])
 
 
 def name_in(text: str) -> str | None:
-    """Return the user name that a session, ticket or device claims; blank for the token, None if it cannot be read."""
+    """Return the user name that a session or ticket claims; blank for the token, None if it cannot be read."""
     if not (found := _SIGNED.fullmatch(text)):
         return None
-    name = found[1] or ""
+    name = found[3] or ""
     try:
         return urlsafe_b64decode(f"{name}{'=' * (-len(name) % 4)}").decode()
     except ValueError:

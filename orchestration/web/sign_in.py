@@ -21,6 +21,7 @@ from orchestration.web.forms import TOKEN_FORM, USER_FORM
 from orchestration.web.guesses import Guesses
 from orchestration.web.identity import Identity, acting_as
 from orchestration.web.pages import (
+    FORM,
     PRIVATE,
     SAFE_METHODS,
     SIGN_IN,
@@ -91,13 +92,21 @@ class SignIn:
         identity = self._identities.of(headers, client)
         if identity is None:
             return unauthorized(scope, headers)
-        own = self._own_page(scope["path"], query) if is_safe else _signed_out(scope)
+        own = self._own_page(scope["path"], query) if is_safe else self._signed_out(scope, headers)
         return own or identity
 
     def _own_page(self, path: str, query: Mapping[str, str]) -> Response | None:
         if path == "/graphql" and "query" in query:
             return PlainTextResponse("use POST for GraphQL", 405, {"Allow": "POST"})
         return report(self._access.reports, path.removeprefix(REPORTS)) if path.startswith(REPORTS) else None
+
+    def _signed_out(self, scope: Scope, headers: Headers) -> Response | None:
+        if scope["type"] != "http" or scope["path"] != SIGN_OUT:
+            return None
+        self._identities.end_session(headers)
+        response = RedirectResponse(SIGN_IN, 303, headers=PRIVATE)
+        response.delete_cookie(COOKIE)
+        return response
 
     def _is_same_origin(self, headers: Headers) -> bool:
         """Return whether the request comes from a page of this server, or from a program with the token."""
@@ -130,7 +139,7 @@ class SignIn:
         if request.method in SAFE_METHODS:
             token, path = query.pop("token", None), request.url.path
             if token is None:
-                return HTMLResponse(self._form, headers=PRIVATE)
+                return HTMLResponse(self._form, headers=FORM)
             return self._check_token(token, f"{path}?{urlencode(query)}" if query else path, request, client)
         form = await read_form(request)
         if isinstance(form, Response):
@@ -156,18 +165,10 @@ class SignIn:
             return too_many()
         if not self._identities.is_token(token):
             self._guesses.was_wrong(client)
-            return HTMLResponse(self._form, 401, headers=PRIVATE)
+            return HTMLResponse(self._form, 401, headers=FORM)
         response = redirect(following)
         keep(response, request, COOKIE, self._sessions.session("", self._access.token), SESSION_S)
         return response
-
-
-def _signed_out(scope: Scope) -> Response | None:
-    if scope["type"] != "http" or scope["path"] != SIGN_OUT:
-        return None
-    response = RedirectResponse(SIGN_IN, 303, headers=PRIVATE)
-    response.delete_cookie(COOKIE)
-    return response
 
 
 def _client(scope: Scope) -> str:

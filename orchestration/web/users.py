@@ -19,7 +19,7 @@ from filelock import FileLock
 from pydantic import TypeAdapter
 
 from orchestration.web.identity import Role
-from orchestration.web.passwords import checked, hashed
+from orchestration.web.passwords import HASHED, checked, hashed
 from resources.atomic_file import write_atomically
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
@@ -204,7 +204,10 @@ def _parsed(text: str) -> tuple[Mapping[str, User], str]:
     content = TypeAdapter(dict[str, Any]).validate_json(text)
     if content["format"] != _FORMAT or not bytes.fromhex(content["device_key"]):
         raise ValueError
-    return TypeAdapter(dict[str, User]).validate_python(content["users"]), content["device_key"]
+    users = TypeAdapter(dict[str, User]).validate_python(content["users"])
+    if not all(HASHED.fullmatch(each.password) for each in users.values() if each.password):
+        raise ValueError
+    return users, content["device_key"]
 
 
 def _known(users: Mapping[str, User], name: str) -> User:

@@ -17,6 +17,7 @@ from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import ROOT, MillpondSettings, split_list
 from orchestration.configuration.settings_error import SettingsError
 from orchestration.dagster_internals import before_storing, open_workspace
+from orchestration.impatient_protocol import ImpatientProtocol
 from orchestration.redaction import install
 from orchestration.web.access import Access
 from orchestration.web.console.beside_dagster import BesideDagster
@@ -33,6 +34,7 @@ from resources.redaction import know
 
 app = App(name="webserver")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_HEADERS = 64 * 1024  # bytes; an address of Dagster's pages may name many assets
 
 
 def sign_in_token(settings: MillpondSettings) -> str:
@@ -91,6 +93,7 @@ def serve(host: str, port: int, *, read_only: bool = False, workspace: Path = RO
         uvicorn.run(
             SignIn(BesideDagster(pages, dagster, guide()), access),
             host=host, port=port, log_level="warning", proxy_headers=False,
+            http=ImpatientProtocol, h11_max_incomplete_event_size=MAX_HEADERS,
         )  # fmt: skip
 
 

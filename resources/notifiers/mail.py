@@ -13,6 +13,7 @@ from typing import Literal
 
 from resources.http_pool import ssl_context
 from resources.notifiers.notice import Notice, NotSentError
+from resources.visible_text import visible
 
 TIMEOUT_S = 15.0
 Tls = Literal["starttls", "tls", "none"]
@@ -47,6 +48,8 @@ class Mail:
         """Reject settings that cannot work or would expose a password."""
         if not self.sender or not self.to:
             raise ValueError("mail needs MILLPOND_ALERT_MAIL_FROM and MILLPOND_ALERT_MAIL_TO")
+        if not all(each.isprintable() for each in (self.sender, *self.to)):  # a line break would begin another header
+            raise ValueError("MILLPOND_ALERT_MAIL_FROM and MILLPOND_ALERT_MAIL_TO have addresses on one line")
         if self.user and self.tls == "none":
             raise ValueError("a password is sent over TLS only: set MILLPOND_ALERT_MAIL_TLS to starttls or tls")
 
@@ -80,7 +83,7 @@ class Mail:
 
     def _message(self, notice: Notice) -> EmailMessage:
         message = EmailMessage()
-        message["Subject"] = " ".join(notice.title.split())  # a line break would begin another header
+        message["Subject"] = visible(" ".join(notice.title.split()))  # a line break would begin another header
         message["From"], message["To"] = self.sender, ", ".join(self.to)
         message["Date"] = formatdate(localtime=False)
         message["Message-ID"] = f"<{notice.notice_id}@millpond>"

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from resources.visible_text import on_one_line, visible
+
 
 class NotSentError(Exception):
     """A receiver did not accept a notice, which is sent again later. The text contains neither address nor key."""
@@ -52,13 +54,13 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """The notice as plain text."""
-        lines = []
+        """The notice as plain text, in which no name looks like a line of ours."""
+        lines: list[str] = []
         for entry in self.entries:
             lines.append(f"{entry.kind if entry.state == 'opened' else entry.state}: {entry.cause}")
             lines += [f"    {', '.join(entry.affected)}"] if entry.affected else []
             lines += [f"    {line}" for line in entry.lines]
-        return "\n".join([*lines, *([self.link] if self.link else [])])
+        return "\n".join(visible(on_one_line(each)) for each in (*lines, *([self.link] if self.link else [])))
 
 
 class Receiver(Protocol):

@@ -18,6 +18,7 @@ import httpx
 from resources.http_failures import proxy_of
 from resources.http_pool import ssl_context
 from resources.notifiers.notice import Notice, NotSentError
+from resources.visible_text import visible
 
 TIMEOUT_S = 10.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -74,8 +75,8 @@ class Slack:
         self._url = checked_url(url, "MILLPOND_ALERT_SLACK_URL", host or SLACK_HOST)
 
     def send(self, notice: Notice) -> None:
-        """Post title and text; Slack's control characters are escaped, so no text becomes a link or a mention."""
-        text = f"*{_escaped(notice.title)}*\n{_escaped(notice.text)}"
+        """Post title and text; Slack's control characters are escaped, so no text becomes a mention or hides a link."""
+        text = f"*{_escaped(visible(' '.join(notice.title.split())))}*\n{_escaped(notice.text)}"
         _post(self.name, self._url, json.dumps({"text": text[:MAX_SLACK_TEXT]}, ensure_ascii=False).encode(), {})
 
 

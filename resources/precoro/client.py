@@ -123,23 +123,33 @@ class PrecoroClient:
     def replace_option(self, field_id: int, option_id: int, values: Mapping[str, str]) -> Option:
         """Write every value of one option, because the service may reset absent ones."""
         path = f"/itemcustomfields/{field_id}/options/{option_id}"
-        return self._write("PUT", path, "replace option", values)
+        return self._write("PUT", path, "replace option", values, option_id=option_id)
 
     def set_external_id(self, field_id: int, option_id: int, external_id: str) -> Option:
         """Set the external id of one option and nothing else."""
         path = f"/itemcustomfields/{field_id}/options/{option_id}"
-        return self._write("PATCH", path, "set external id", {"externalId": external_id})
+        return self._write("PATCH", path, "set external id", {"externalId": external_id}, option_id=option_id)
 
     def depend_add(self, option_id: int, entity_ids: Sequence[str], *, depend_type: int = LEGAL_ENTITIES) -> None:
-        """Link an option to records, legal entities by default; the parameter names were seen in production."""
+        """Link an option to records, legal entities by default; the parameter names were seen in production.
+
+        Raises:
+            AnswerLostError: The response is a page of another service, or an error: it may not be linked.
+        """
         listed = entity_ids[0] if len(entity_ids) == 1 else f"[{', '.join(entity_ids)}]"
         form = {
             "item_custom_field_option_id": str(option_id),
             "depend_type": str(depend_type),
             "entity_ids": listed,
         }
-        path = "/itemcustomfields/options/depend_add"
-        self._http.send("PATCH", path, "link option", safe_to_repeat=True, data=form)
+        path, operation = "/itemcustomfields/options/depend_add", "link option"
+        response = self._http.send("PATCH", path, operation, safe_to_repeat=True, data=form)
+        try:
+            body = _json(response, operation) if response.content.strip() else None  # it may be empty: precoro.md §7.11
+        except ContractError as error:
+            raise AnswerLostError("precoro", operation, error.reason) from error
+        if isinstance(body, dict) and (body.get("error") or body.get("errors")):
+            raise AnswerLostError("precoro", operation, "the response says success and contains an error")
 
     def _list(self, path: str, operation: str) -> list[dict[str, Any]]:
         return read_all(lambda page: self._get(path, operation, page=page, per_page=PER_PAGE), operation)
@@ -155,13 +165,17 @@ class PrecoroClient:
         operation: str,
         values: Mapping[str, str],
         *,
+        option_id: int | None = None,
         safe_to_repeat: bool = True,
     ) -> Option:
         response = self._http.send(method, path, operation, safe_to_repeat=safe_to_repeat, data=dict(values))
         try:
-            return written_option(_json(response, operation), values, operation)
+            option = written_option(_json(response, operation), values, operation)
         except ContractError as error:  # the status was 2xx, so the write probably succeeded
             raise AnswerLostError("precoro", operation, error.reason) from error
+        if option.option_id != (option_id or option.option_id):
+            raise AnswerLostError("precoro", operation, f"the response is about another option, {option.option_id}")
+        return option
 
 
 def _json(response: httpx.Response, operation: str) -> Any:

@@ -86,7 +86,11 @@ def options_of(records: Sequence[Body], operation: str) -> list[Option]:
     if has_nulls and not any("externalId" in each for each in records):
         reason = "no option has `externalId`: which ones are ours is not known"
         raise ContractError(SYSTEM, operation, reason)
+    shows_blanks = any(each.get("externalId", ...) in (None, "") for each in records)
     for each in records:
+        if shows_blanks and "externalId" not in each:
+            reason = f"option {each['id']} without `externalId`, which is blank in others: whose it is is not known"
+            raise ContractError(SYSTEM, operation, reason)
         if each.get("externalId") and as_text(each["externalId"]) is None:
             kind = type(each["externalId"]).__name__
             raise ContractError(

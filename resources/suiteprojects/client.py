@@ -215,8 +215,8 @@ class SuiteProjectsClient:
         Raises:
             RequestRejectedError: A Read was rejected.
         """
-        if fresh and reads and self._sign_in.uses_token:
-            reads[0].set("clear_filter_cache", "1")
+        for read in reads if fresh and self._sign_in.uses_token else ():
+            read.set("clear_filter_cache", "1")  # of each: whether it concerns other Reads is unknown (§1.3)
         if quota:
             try:
                 *blocks, left = self.execute([*reads, _rate_limit()])

@@ -6,6 +6,7 @@ The service may leave out what is blank, write flags as words, and return an ina
 same name (suiteprojects_api.md §4 and §1.4).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.xml import Record
 
 SUFFIX = "__c"
+_NAME = re.compile(r"[^\W\d][\w.-]*")  # of an element: a Read of any other name could not be written
 _PROPERTIES = ["name", "association", "title", "picker", "maxlength", "required", "active", "valuelist"]
 
 
@@ -33,7 +35,7 @@ class Definition:
 def read_definitions(client: SuiteProjectsClient, association: str) -> dict[str, Definition]:
     """Return the custom fields of one association, such as "customer", by name."""
     records = client.read_all("CustField", _PROPERTIES, query={"association": association})
-    ours = [each for each in records if each.get("name") and _is_of(each, association)]
+    ours = [each for each in records if _NAME.fullmatch((each.get("name") or "").strip()) and _is_of(each, association)]
     has_active = any(each.get("active") is not None for each in ours)
     named: dict[str, list[Definition]] = {}
     for record in ours:

@@ -81,7 +81,7 @@ class PagedRead:
             began = monotonic()
             offsets = [offset + (self.page_size - 1) * number for number in range(pages_at_once)]
             try:
-                pages = self.read_many([self.page(each) for each in offsets], fresh=offset == 0, quota=offset == 0)
+                pages = self.read_many([self.page(each) for each in offsets], fresh=True, quota=offset == 0)
             except RequestRejectedError as error:
                 if pages_at_once == 1 or error.code not in TOO_MUCH:
                     raise

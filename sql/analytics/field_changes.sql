@@ -3,12 +3,12 @@ field_changes: Who or what changed the fields of one record, and when: NetSuite,
 
 grain   one row per side, record, field and change
 key     side, source, source_id, target_id, field, changed_at, from_position
-reads   record_versions, sync_readings, sync_decisions, sync_attempts, lineage_columns
+reads   record_versions, sync_readings, sync_decisions, sync_attempts, sync_forgotten, lineage_columns
 notes   `from field_changes('suiteprojects__customers', '107', field_name := 'addr_city')`: a workflow, a NetSuite id, and
         a field of the target, or all of them; with `id_of := 'target'` the target's id. A change in the target is our
         write if an attempt wrote the field, and an edit in the target if none of ours explains it; it was made after
         `not_before`, when the target was read without it. Who edited it, the target's own log has. Whole records are
-        the field `(record)`. Times are UTC; NetSuite's columns are those that the workflow maps.
+        the field `(record)`; that its values were forgotten has no side. Times are UTC; NetSuite's columns are those that the workflow maps.
 */
 create or replace macro field_changes(workflow_name, record, field_name := null, id_of := 'netsuite') as table (
 with
@@ -140,7 +140,8 @@ changes as (
             when side = 'desired' and is_new then 'first mapping'
             when side = 'desired' then case cause
                 when 'netsuite' then 'NetSuite' when 'workflow_file' then 'workflow file'
-                when 'both' then 'NetSuite and workflow file' else 'looked-up value' end
+                when 'both' then 'NetSuite and workflow file' when 'forgotten' then 'forgotten'
+                else 'looked-up value' end
             when is_sent then 'our write'
             when is_new then 'first reading'
             when is_after_restore or is_open then 'unclear'
@@ -162,8 +163,15 @@ ends as (
     left join sync_readings as readings
         on readings.workflow = workflow_name and readings.position = versions.to_position
     where valid_to is not null and not is_continued and field_name is null
+),
+
+-- values of all sides, on our side only: the target's own record stays
+forgotten as (
+    select forgotten_at, position, null, source, source_id, null, '(record)', null, null, 'forgotten', null::timestamp,
+        null, null, null
+    from sync_forgotten semi join keys using (source, source_id)
 )
 
-select * from changes union all select * from ends
+select * from changes union all select * from ends union all select * from forgotten
 order by changed_at, from_position nulls first, side, field
 )

@@ -23,7 +23,7 @@ select
     to_position,  -- place from which it no longer applies; null: it is current, or NetSuite's
     fields,  -- its values by column or field, as text, without its key
     saved_at,  -- when NetSuite or the target says that it was last saved, as text
-    cause,  -- of a desired version: netsuite, workflow_file, both or other; null: a new record, or another side
+    cause,  -- of a desired version: netsuite, workflow_file, both, other or forgotten; null: a new record, or another side
     attempt_id,  -- attempt of ours that wrote it; null: no attempt explains it, or another side
     sent,  -- fields that the attempt wrote, as JSON; *: all of them
     is_after_restore,  -- whether a run that a restore of the warehouse has lost may have written it

@@ -5,7 +5,8 @@ grain   one row per NetSuite job internal id; deleted records included
 key     project_id
 reads   raw_netsuite__projects, raw_netsuite__customers, raw_netsuite__leads, raw_netsuite__prospects,
         raw_netsuite__customer_subsidiaries, raw_netsuite__currencies
-notes   NetSuite's `parent` is the customer or, for a sub-project, its parent project; only known projects count.
+notes   NetSuite's `parent` is the customer or, for a sub-project, its parent project; only known projects count. Of a
+        parent that NetSuite does not show, `unshown_parent_id` is the id: workflows that use the parent hold the project.
         SuiteQL has no subsidiary of a project, so `subsidiary_id` is the customer's primary subsidiary.
         Custom fields keep NetSuite's names. If the metadata catalog lists their types, check boxes are booleans,
         numbers, dates and times (UTC) are typed, a multi-select is a list of ids, and lists and records are ids as
@@ -46,6 +47,13 @@ renamed as (
         case
             when parent is distinct from customer and parent in (select id from source) then parent
         end as parent_project_id,  -- NetSuite internal id of the parent project; null unless a sub-project
+        case
+            when
+                parent is distinct from customer
+                and parent not in (select id from source)
+                and parent not in (select id from customers)
+                then parent
+        end as unshown_parent_id,  -- NetSuite internal id of a parent of which NetSuite shows no record
         entitystatus as status_id,  -- key of the status
         currency as currency_id,  -- NetSuite internal id of the currency
         projectmanager as project_manager_id,  -- NetSuite internal id of the project manager

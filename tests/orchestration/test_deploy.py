@@ -6,6 +6,8 @@ import sys
 import tomllib
 from fnmatch import fnmatch
 from importlib import import_module
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ import pytest
 import yaml
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from orchestration.cli.main import app
 from orchestration.configuration.secret_names import SECRETS
 from orchestration.configuration.settings import ROOT, SETTINGS
-from orchestration.deploy.dagster_webserver import options
+from orchestration.deploy.chart_webserver import options
 from tests.orchestration.web.people_server import is_served
 from tests.orchestration.web.test_ui import free_port, running, wait_until
 
@@ -58,6 +61,9 @@ def test_compose_names_existing_services_and_volumes() -> None:
     assert needed <= services.keys()
     named = {volume.partition(":")[0] for each in services.values() for volume in each.get("volumes", [])}
     assert named == read(COMPOSE)["volumes"].keys()
+    ours = [each for each in services.values() if each["image"] == "millpond"]
+    assert len(ours) == 4
+    assert all(f"home:{each['environment']['MILLPOND_HOME']}" in each["volumes"] for each in ours), "switches, alerts"
 
 
 def test_the_image_has_no_secret_and_no_data() -> None:
@@ -121,7 +127,7 @@ def test_the_ui_of_kubernetes_is_behind_the_sign_in() -> None:
         values["image"]["repository"]
         == read(CHART)["dagster-user-deployments"]["deployments"][0]["image"]["repository"]
     )
-    assert re.search(r'dagster_webserver "\$@"\\n. \\\n\s+> "\$\(command -v dagster-webserver\)"', recipe)
+    assert re.search(r'chart_webserver "\$@"\\n. \\\n\s+> "\$\(command -v dagster-webserver\)"', recipe)
     assert [given.host, str(given.port), str(given.workspace)] == command.split()[1:6:2]
     assert given.read_only
     assert values["service"]["port"] == values["readinessProbe"]["tcpSocket"]["port"]
@@ -133,7 +139,7 @@ def test_the_ui_of_kubernetes_is_behind_the_sign_in() -> None:
 def test_the_images_webserver_asks_for_a_sign_in(tmp_path: Path) -> None:
     """As the chart starts it."""
     port = free_port()
-    command = [sys.executable, "-m", "orchestration.deploy.dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-m", "orchestration.deploy.chart_webserver", "-h", "127.0.0.1", "-p", str(port)]
     environment = {"MILLPOND_HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path)}
     with running([*command, "-w", str(ROOT / "workspace.yaml")], tmp_path / "log", **environment) as process:
         address = f"http://127.0.0.1:{port}"
@@ -153,6 +159,17 @@ def test_every_locked_package_has_hashes(file: Path) -> None:
     assert len(pinned) > 50
     assert all(continued for _, continued in pinned), [name for name, continued in pinned if not continued]
     assert "--require-hashes" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_oldest_supported_python_can_install_every_locked_package() -> None:
+    """The lock is resolved with one Python 3.11, and Debian's is older than that: its packages may not need more."""
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    needs = {each.name: str(each.metadata["Requires-Python"] or "") for each in distributions()}
+    locked = [canonicalize_name(name) for name in pins(LOCKS[0])]
+    oldest = oldest.removeprefix(">=") + ".0"
+
+    too_new = {name for name, need in needs.items() if not SpecifierSet(need).contains(oldest)}
+    assert not too_new & set(locked)
 
 
 def pins(file: Path) -> dict[str, str]:
@@ -230,7 +247,7 @@ def test_dagster_writes_nothing_into_the_images_own_folder() -> None:
 
 def test_the_bill_of_materials_and_the_audit_read_both_locks() -> None:
     """A package that was not looked up is no clean result: `--strict` fails without the network."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace(" $(AUDIT_FAILED)", "")
     for tool in ("cyclonedx-py requirements", "pip-audit --strict --require-hashes"):
         read_files = re.findall(rf"{tool}(?:[^\n]*\\\n)?[^\n]* (\S+)$", makefile, re.MULTILINE)
         assert read_files == ["requirements.lock", "$(IMAGE_LOCK)"], tool
@@ -273,6 +290,11 @@ def test_the_kubernetes_launcher_accepts_the_chart_values() -> None:
     values = read(CHART)["runLauncher"]
     assert values["type"] == "K8sRunLauncher"
     given = values["config"]["k8sRunLauncher"]
+    pods = [read(CHART)["dagsterWebserver"], *read(CHART)["dagster-user-deployments"]["deployments"]]
+    writers = [each["podSecurityContext"] for each in pods]
+    assert [given["runK8sConfig"]["podSpecConfig"]["securityContext"], *writers] == writers[:1] * 3
+    assert writers[0]["fsGroup"] == 10001, "the image's user; a new volume is root's"
+    assert all({"name": "MILLPOND_HOME", "value": "/var/lib/millpond"} in each["env"] for each in pods)
     config = {
         "load_incluster_config": given["loadInclusterConfig"],
         "image_pull_policy": given["imagePullPolicy"],
@@ -281,6 +303,7 @@ def test_the_kubernetes_launcher_accepts_the_chart_values() -> None:
         "dagster_home": "dagster_home",
         "run_k8s_config": {
             "container_config": {"resources": given["runK8sConfig"]["containerConfig"]["resources"]},
+            "pod_spec_config": given["runK8sConfig"]["podSpecConfig"],
         },
     }
 
@@ -302,6 +325,26 @@ def test_the_units_start_commands_that_exist_as_their_own_user() -> None:
         assert {"User=millpond", "NoNewPrivileges=yes", "ProtectSystem=strict", "UMask=0077"} <= set(text.splitlines())
         assert unit.stem in guide
     assert (DEPLOY / "systemd" / "millpond-backup.timer").exists()
+
+
+def test_the_guides_proxy_lets_no_visitor_name_a_user() -> None:
+    """With a trusted proxy, its header is a sign-in: nginx passes on what a visitor sends unless it is set."""
+    guide = (ROOT / "docs" / "connect" / "dagster.md").read_text(encoding="utf-8")
+    blocks = [each for each in re.findall(r"```nginx\n(.*?)```", guide, re.DOTALL) if "127.0.0.1:3000" in each]
+
+    assert len(blocks) == 1
+    assert all('proxy_set_header X-Forwarded-User "";' in each for each in blocks)
+
+
+def test_no_module_of_the_images_path_hides_a_package() -> None:
+    """It begins with this folder, for `dagster_celery_config`; a `dagster_webserver.py` here would hide Dagster's."""
+    recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    (path,) = re.findall(r"PYTHONPATH=(\S+)", recipe)
+    names = {each.stem for each in DEPLOY.glob("*.py")} - {"__init__"}
+
+    assert path.startswith("/srv/millpond/orchestration/deploy:")
+    assert "dagster_celery_config" in names
+    assert not {name for name in names if find_spec(name)}
 
 
 def test_the_image_runs_commands_from_its_project_folder() -> None:

@@ -1,6 +1,9 @@
 """Atomic file replacement: the old content or the new one, never a part."""
 
+import os
 import stat
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,3 +33,17 @@ def test_a_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
 
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_nothing_is_written_into_a_file_that_was_prepared(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    """In a shared folder anyone may have made a file, or a link, of the name that is used for a moment."""
+    prepared, path = tmp_path / "of someone else", tmp_path / "plan.html"
+    prepared.write_text("theirs")
+    prepared.chmod(0o666)
+    link(prepared, tmp_path / f".plan.html.{os.getpid()}.{threading.get_ident()}.tmp")
+
+    write_atomically(path, "ours", mode=0o600, durable=False)
+
+    assert (path.read_text(), prepared.read_text()) == ("ours", "theirs")
+    assert stat.S_IMODE(path.lstat().st_mode) == 0o600

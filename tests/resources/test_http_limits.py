@@ -48,6 +48,23 @@ def test_an_answer_that_grows_beyond_the_limit_is_refused(encoding: str) -> None
     assert client.calls == 1
 
 
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,identity, GZIP", "zstd", "br", "deflate, gzip"])
+def test_an_answer_compressed_twice_or_unasked_is_refused_unread(encoding: str) -> None:
+    """A part of 64 kB becomes 64 MB by gzip once, and 64 GB by gzip twice, before any limit could be seen."""
+    client = client_of(Unread(), encoding=encoding)
+
+    with pytest.raises(ContractError, match="the answer is compressed in a way that was not asked for"):
+        client.send("GET", "/", "read", safe_to_repeat=True)
+    assert client.calls == 1
+
+
+class Unread(httpx.SyncByteStream):
+    """A body of which nothing may be read."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError
+
+
 class Drip(httpx.SyncByteStream):
     """A body that never ends."""
 

@@ -10,12 +10,13 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Template
 
 from resources import redaction
 from resources.errors import CredentialsError
 from resources.redaction import know, redact
 
-SECRET = 'k3y/with+odd=chars & "quotes" <b>é'
+SECRET = 'k3y/with+odd=chars & "quotes" \\ <b>é it\'s'
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,11 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "JSON": lambda text: json.dumps({"echo": text}),
     "XML": lambda text: f"<key>{escape(text)}</key>",
     "Python": lambda text: repr({"echo": text}),
+    "JSON in UTF-8": lambda text: json.dumps({"echo": text}, ensure_ascii=False),
+    "JSON in JSON": lambda text: json.dumps({"body": json.dumps({"echo": text})}),
+    "JSON in JSON in UTF-8": lambda text: json.dumps({"body": json.dumps({"echo": text}, ensure_ascii=False)}),
+    "Python in JSON": lambda text: json.dumps({"error": repr({"echo": text})}),
+    "a page": lambda text: Template("<p>{{ echo }}", autoescape=True).render(echo=text),
     "basic sign-in": lambda text: "Basic " + b64encode(f"ada:{text}".encode()).decode(),
     "basic sign-in of another length": lambda text: "Basic " + b64encode(f"adas:{text}:1".encode()).decode(),
     "base64 for URLs": lambda text: urlsafe_b64encode(f"xy{text}".encode()).decode(),
@@ -73,9 +79,9 @@ def test_base64_of_a_longer_text_hides_the_secret(secret: str, before: bytes, af
 
 def test_short_values_and_other_texts_stay() -> None:
     """`true` as a password would make every text unreadable."""
-    know("PRECORO_TOKEN", "", "true", "  ")
+    know("PRECORO_TOKEN", "", "true", "  ", "millpond")
 
-    assert redact("true story") == "true story"
+    assert redact("true story of millpond") == "true story of millpond"
 
 
 def test_the_longer_of_two_secrets_is_replaced_first() -> None:
@@ -104,3 +110,11 @@ def test_old_access_tokens_are_forgotten() -> None:
 
     assert len(redaction._known) == redaction.KEPT
     assert redact(f"access-token-{redaction.KEPT + 9:05}") == "<TOKEN>"
+
+
+def test_no_secret_of_many_accounts_is_forgotten() -> None:
+    """Each account has its own, which are never renewed."""
+    for number in range(3 * redaction.KEPT):
+        know(f"PRECORO_ACCOUNT{number}_TOKEN", f"secret-of-account-{number:05}")
+
+    assert redact("secret-of-account-00000") == "<PRECORO_ACCOUNT0_TOKEN>"

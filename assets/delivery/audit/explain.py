@@ -15,7 +15,7 @@ from assets.delivery.audit.batch_query import RowQuery, Rows, read_rows
 from assets.delivery.audit.find import Record, search_columns, search_partly, search_records
 from assets.delivery.ledger.restores import last_restore
 from assets.delivery.spec.sources import STAGING_PREFIX
-from assets.warehouse.record_names import named_records
+from assets.warehouse.record_names import named_record
 from resources.warehouse.tables import quoted, tables_of
 from resources.warehouse.warehouse import Warehouse
 
@@ -63,12 +63,10 @@ def explain_record(
         return records, _explain(con, tables, records[0], as_of) if len(records) == 1 else None
 
 
-def explain_one(warehouse: Warehouse, source: str, source_id: str) -> Explanation | None:
+def explain_one(con: duckdb.DuckDBPyConnection, source: str, source_id: str) -> Explanation | None:
     """Return the explanation of the record with this id; None if it was never read."""
-    with warehouse.writer(transaction=False) as con:
-        query = f"select * from ({named_records(con)}) where source = ? and source_id = ?"
-        found = [Record(*row) for row in con.execute(query, [source, source_id]).fetchall()]
-        return _explain(con, tables_of(con), found[0], None) if found else None
+    found = named_record(con, source, source_id)
+    return _explain(con, tables_of(con), Record(*found), None) if found else None
 
 
 def workflows_of(warehouse: Warehouse, source: str) -> list[str]:

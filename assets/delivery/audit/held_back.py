@@ -6,28 +6,18 @@ A contact of a customer that is not selected is blocked, and so is the project b
 can change is the decision at the end of the chain. Plans, the console and the command line show the same groups.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from assets.delivery.audit.held_query import (
-    NAMES,
-    QUERY,
-    decided_query,
-    holds_any,
-    is_decided,
-    serves_of,
-    since_query,
-)
-from assets.delivery.ledger.ignored import ignored_rows
-from assets.delivery.send.outcomes import PARENT_MISSING
+from assets.delivery.audit.held_query import held_query, read_decided, serves_of
 from assets.delivery.spec.workflow import Workflow
-from assets.delivery.target import HELD, WRITING, Action
+from assets.delivery.target import WRITING, Action
 from assets.result_texts import counted, singular
-from assets.warehouse.record_names import NO_NAMES, named_records
+from assets.warehouse.record_names import names_of
 from resources.warehouse.masking import QUOTING
 from resources.warehouse.tables import has_table, read_frame
 from resources.warehouse.warehouse import Warehouse
@@ -83,75 +73,71 @@ CAUSE = ("workflow", "source", "action", "root_source", "root_action", "root_cod
 
 def held_records(
     con: duckdb.DuckDBPyConnection,
-    workflow: Workflow,
+    holding: Sequence[Workflow],
     workflows: Mapping[str, Workflow],
     plans: Mapping[str, str],
     now: datetime,
     *,
     named: bool = True,
 ) -> pl.DataFrame:
-    """Return each record that a workflow holds back and that no one ignores, with the decision at the end of its chain.
+    """Return each record that workflows hold back and that no one ignores, with the decision at the end of its chain.
 
     The others are in `held_and_ignored`.
 
     Args:
         con: The warehouse.
-        workflow: The workflow.
+        holding: The workflows; their records are found together, which is faster than one after the other.
         workflows: All usable workflows by name: parents may be delivered by another one.
         plans: Plan id by workflow; of the others the decisions of their last runs count.
         now: The time of the ledger, UTC.
         named: Whether names are found, which takes longer.
 
     Returns:
-        HELD_RECORD_COMMENTS, by id.
+        HELD_RECORD_COMMENTS, by workflow and id.
     """
-    found = held_and_ignored(con, workflow, workflows, plans, now, named=named)
+    found = held_and_ignored(con, holding, workflows, plans, now, named=named)
     return found.filter(pl.col("ignored_until").is_null())
 
 
 def held_and_ignored(
     con: duckdb.DuckDBPyConnection,
-    workflow: Workflow,
+    holding: Sequence[Workflow],
     workflows: Mapping[str, Workflow],
     plans: Mapping[str, str],
     now: datetime,
     *,
     named: bool = True,
 ) -> pl.DataFrame:
-    """Return each record that a workflow holds back, also those that people ignore; see `held_records`.
+    """Return each record that workflows hold back, also those that people ignore; see `held_records`.
 
     Without `named`, names are null: to find them for all records takes longer than for a page (`with_names`).
     """
-    serves = serves_of(workflow, workflows)
-    names = [name for name in dict.fromkeys(each for each, _, _ in serves) if is_decided(con, name, plans)]
-    if workflow.name not in names or not holds_any(con, workflow.name, plans):
+    serves = serves_of(holding, workflows)
+    decided = read_decided(con, dict.fromkeys(name for name, _, _ in serves), plans)
+    names = [each.name for each in holding if each.name in decided.holding]
+    if not names:
         return pl.DataFrame(schema=HELD_RECORD_SCHEMA)
-    values: dict[str, object] = {"held": list(HELD), "blocked": Action.BLOCKED.value, "parent": PARENT_MISSING}
-    values |= {f"workflow_{number}": name for number, name in enumerate(names)}
-    values |= {f"plan_{number}": plans[name] for number, name in enumerate(names) if name in plans}
-    values |= {
-        "held_workflow": workflow.name,
+    query, plan_ids = held_query(con, decided, names, serves)
+    values = {
+        **plan_ids,
+        "serves": [{"workflow": name, "upstream": other, "place": place} for name, other, place in serves],
+        "holding": names,
         "today": now.date(),
-        "serves": [{"workflow": a, "upstream": b, "place": c} for a, b, c in serves],
     }
-    decided = " union all ".join(decided_query(number, name, name in plans) for number, name in enumerate(names))
-    names_of = named_records(con) if named else NO_NAMES
-    query = QUERY.format(decided=decided, named=names_of, since=since_query(con), ignored=ignored_rows(con))
-    return read_frame(con, query, values).select(pl.col(name).cast(kind) for name, kind in HELD_RECORD_SCHEMA.items())
+    found = read_frame(con, query, values)
+    typed = found.select(pl.col(name).cast(kind) for name, kind in HELD_RECORD_SCHEMA.items())
+    return with_names(con, typed) if named else typed
 
 
 def with_names(con: duckdb.DuckDBPyConnection, records: pl.DataFrame) -> pl.DataFrame:
     """Return some of HELD_RECORD_COMMENTS with the names of the records and of those at the end of their chains."""
-    keys = pl.concat(
-        [records.select("source", "source_id"), records.select(source="root_source", source_id="root_source_id")]
-    )
-    values = {name: keys[name].to_list() for name in ("source", "source_id")}
-    names = read_frame(con, NAMES.format(named=named_records(con)), values).cast(pl.String)
-    roots = names.rename({"source": "root_source", "source_id": "root_source_id", "name": "root_name"})
-    found = records.drop("name", "root_name").join(names, on=["source", "source_id"], how="left", maintain_order="left")
-    return found.join(roots, on=["root_source", "root_source_id"], how="left", maintain_order="left").select(
-        records.columns
-    )
+    own, root = ["source", "source_id"], ["root_source", "root_source_id"]
+    keys = {*records.select(own).iter_rows(), *records.select(root).iter_rows()}
+    rows = [(*key, name) for key, name in names_of(con, keys).items()]
+    names = pl.DataFrame(rows, schema=dict.fromkeys([*own, "name"], pl.String), orient="row")
+    roots = names.rename(dict(zip(names.columns, [*root, "root_name"], strict=True)))
+    found = records.drop("name", "root_name").join(names, on=own, how="left", maintain_order="left")
+    return found.join(roots, on=root, how="left", maintain_order="left").select(records.columns)
 
 
 def without_values(records: pl.DataFrame) -> pl.DataFrame:
@@ -240,8 +226,7 @@ def cause_rows(
     with warehouse.writer(transaction=False) as con:
         if not has_table(con, "sync_decisions"):
             return []
-        found = [held_records(con, each, workflows, {}, now) for each in workflows.values()]
-    records = pl.concat(found) if found else pl.DataFrame(schema=HELD_RECORD_SCHEMA)
+        records = held_records(con, [*workflows.values()], workflows, {}, now)
     records = without_values(records) if hides else records
     rows = held_back(records).to_dicts()
     for row in rows:

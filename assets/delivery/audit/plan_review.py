@@ -149,7 +149,7 @@ def review_plan(
         if not found or not _is_kept(con, workflow, found[0]):
             return None
         is_shadowed = active_shadow(con, workflow.name) is not None
-        held = held_records(con, workflow, workflows, plans, now)
+        held = held_records(con, [workflow], workflows, plans, now)
         counts = read_frame(con, _COUNTS.format(quoted(workflow.plan)), [plan_id]).to_dicts()
         query = _WRITES.format(plan=quoted(workflow.plan), named=named_records(con))
         rows = read_frame(con, query, [plan_id, [each.value for each in WRITING]])

@@ -3,7 +3,7 @@
 hist_netsuite__*, hist_mart__*, hist_target__*  ->  read_versions()  ->  Versions
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from sql import statement
 Row = dict[str, Any]
 SIDES = {"netsuite": "NetSuite", "desired": "wanted", "target": "target"}  # of a row, as people read them
 _VIEW, _AS_OF, _CHANGES = "record_versions", "record_as_of", "field_changes"
-_READS = ("sync_readings", "sync_decisions", "sync_attempts", "sync_links", "lineage_columns")
+_READS = ("sync_readings", "sync_decisions", "sync_attempts", "sync_links", "sync_forgotten", "lineage_columns")
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def read_versions(
     if not has_versions(con):
         return Versions(moment=moment, of_field=of_field)
     try:
+        define_versions(con, workflows, record, past=moment is not None)
         for name in workflows:
-            define_versions(con, name, record.source, past=moment is not None)
             rows = values_as_of(con, name, record, moment) if moment is not None else []
             values += [{"workflow": name, **row} for row in rows if not of_field or row["field"] == of_field]
             changes += [
@@ -85,6 +85,8 @@ def what_happened(row: Row) -> str:
     """Return what happened to a record as a whole; blank: one of its fields changed."""
     if row["field"] != "(record)":
         return ""
+    if row["changed_by"] == "forgotten":
+        return "values forgotten"
     if row["after"] is None:
         return "record gone"
     if row["changed_by"] == "our write":
@@ -99,22 +101,39 @@ def has_versions(con: duckdb.DuckDBPyConnection) -> bool:
     return all(has_table(con, name) for name in _READS)
 
 
-def define_versions(con: duckdb.DuckDBPyConnection, workflow: str, source: str, *, past: bool = True) -> None:
-    """Define the view and the macros for this connection, over the tables of one workflow and one source only.
+def define_versions(
+    con: duckdb.DuckDBPyConnection, workflows: Iterable[str], record: Record, *, past: bool = True
+) -> None:
+    """Define the macros for this connection, over the versions of one record, which are copied.
 
-    `drop_versions` ends them: the connection is used again, for other records and for other warehouses.
+    Each macro reads the versions several times; to plan that over the view, with a map of all columns for each table,
+    takes longer than all else. `drop_versions` ends it: the connection is used again, for other records and for other
+    warehouses.
     """
-    versions = versions_query(con, tables_of_record(workflow, source))
-    for name in (_VIEW, _CHANGES, *((_AS_OF,) if past else ())):
-        text = statement("analytics", name).text.replace("create or replace ", "create or replace temp ", 1)
-        con.execute(text.replace("{versions}", versions))
+    versions = versions_query(con, {table for each in workflows for table in tables_of_record(each, record.source)})
+    view = statement("analytics", _VIEW).text.replace("create or replace view", "create or replace temp table", 1)
+    own = {"source": record.source, "source_id": record.source_id}
+    ids = [target_id for (target_id,) in con.execute(_TARGET_IDS, own).fetchall()]
+    con.execute(f"{view.replace('{versions}', versions)} {_OF_RECORD}", {**own, "ids": ids})
+    for name in (_CHANGES, *((_AS_OF,) if past else ())):
+        con.execute(statement("analytics", name).text.replace("create or replace ", "create or replace temp ", 1))
+
+
+# the target's records that it is or was; ids, as DuckDB would make the maps of all records before it looks up some
+_TARGET_IDS = """
+select target_id from sync_decisions
+where source_number is not distinct from try_cast($source_id as bigint) and source = $source
+    and source_id = $source_id and target_id is not null
+union select target_id from sync_links where source = $source and source_id = $source_id and target_id is not null
+"""
+_OF_RECORD = "where (source = $source and source_id = $source_id) or list_contains($ids::varchar[], target_id)"
 
 
 def drop_versions(con: duckdb.DuckDBPyConnection) -> None:
     """Drop what `define_versions` defined, so that the warehouse's own view and macros count again."""
     for name in (_CHANGES, _AS_OF):
         con.execute(f"drop macro table if exists temp.{name}")
-    con.execute(f"drop view if exists temp.{_VIEW}")
+    con.execute(f"drop table if exists temp.{_VIEW}")
 
 
 def values_as_of(con: duckdb.DuckDBPyConnection, workflow: str, record: Record, moment: datetime) -> list[Row]:

@@ -10,7 +10,7 @@ import duckdb
 from assets.delivery.schemas import PARENT
 from assets.delivery.spec.field_mapping import FieldRow, Lookup
 from assets.delivery.spec.workflow import Workflow
-from assets.warehouse.record_names import named_records
+from assets.warehouse.record_names import names_of
 from resources.warehouse.tables import columns_of, quoted
 
 NAME = "name"  # of every target's records that have parents
@@ -50,11 +50,12 @@ def names_of_values(con: duckdb.DuckDBPyConnection, workflow: Workflow, values: 
     replaced = {**_parents(con, workflow, given), **_replaced(con, workflow, given)}
     if not sought:
         return Names({}, places, replaced)
-    rows = con.execute(
-        _NAMES.format(named=named_records(con)),
-        {"workflows": [name for name, _ in sought], "ids": [value for _, value in sought]},
+    links = con.execute(
+        _LINKS, {"workflows": [name for name, _ in sought], "ids": [value for _, value in sought]}
     ).fetchall()
-    return Names({(workflow, target_id): name for workflow, target_id, name in rows}, places, replaced)
+    names = names_of(con, {(source, source_id) for _, _, source, source_id in links})
+    found = {(name, target_id): names.get((source, source_id)) for name, target_id, source, source_id in links}
+    return Names({place: name for place, name in found.items() if name}, places, replaced)
 
 
 def _parents(
@@ -104,10 +105,8 @@ def _looked_up(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: Sequence[str
     return dict(con.execute(query, [list(ids)]).fetchall())
 
 
-_NAMES = """
-select link.workflow, link.target_id, any_value(named.name)
-from sync_links as link
+_LINKS = """
+select workflow, target_id, source, source_id from sync_links
 join (select unnest($workflows) as workflow, unnest($ids) as target_id) as sought using (workflow, target_id)
-join ({named}) as named using (source, source_id)
-group by all
+order by all
 """

@@ -4,6 +4,7 @@ FOLDER/manifest.json, checkpoints, chain, attempts, decisions, decision_ends, ev
 
 Rows are those of the days; the chain goes on to the newest checkpoint, so that later marks and the newest signature
 count. Personal values stay here: the hash that the chain has of them stands for them, unless they are asked for.
+In CSV, numbers and names that a spreadsheet would take for a formula begin with an apostrophe.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ import duckdb
 from assets.delivery.chain.checkpoints import ChainError, Checkpoint, read_checkpoints
 from assets.delivery.chain.covered import ATTEMPT, CHAIN, CHECKPOINTS, DECISION, ENDED, EVENT, KINDS, joined_query
 from resources.atomic_file import write_atomically
+from resources.spreadsheet import cells_of
 from resources.warehouse.tables import literal, quoted
 
 FORMAT = 1
@@ -102,7 +104,8 @@ def _queries(
     yield CHAIN_FILE, f"{query.format(CHAIN)} where number >= {entries[0]} order by number"
     joined = joined_query(con)
     for kind, name in FILES.items():
-        yield name, _rows_query(kind, joined, entries, has_values=export.has_values)
+        rows = _rows_query(kind, joined, entries, has_values=export.has_values)
+        yield name, cells_of(rows) if export.file_format == "csv" else rows
 
 
 def _rows_query(kind: str, joined: str, entries: tuple[int, int], *, has_values: bool) -> str:

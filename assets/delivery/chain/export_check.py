@@ -23,6 +23,7 @@ from assets.delivery.chain.export import (
 )
 from assets.delivery.chain.findings import CHANGED, INSERTED, REMOVED, Findings
 from assets.delivery.chain.verify import check_checkpoints, check_links
+from resources.spreadsheet import from_cells
 from resources.warehouse.connection import connect
 from resources.warehouse.tables import literal, quoted
 
@@ -60,9 +61,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         entries, names = manifest["entries"], {*manifest["files"]}
         is_known = manifest["format"] == FORMAT and manifest["file_format"] in {"csv", "parquet"}
+        is_known &= all(isinstance(each["sha256"], str) for each in manifest["files"].values())
+        is_known &= {"has_values", "public_keys", "last_checkpoint", "first_checkpoint"} <= manifest.keys()
         if is_known and names == {CHECKPOINT_FILE, CHAIN_FILE, *FILES.values()} and len(entries) == len("ab"):
-            return {**manifest, "entries": [int(each) for each in entries]}
-    except (OSError, ValueError, KeyError, TypeError):
+            keys, first = [str(each) for each in manifest["public_keys"]], int(manifest["first_checkpoint"])
+            entries = [int(each) for each in entries]
+            return {**manifest, "entries": entries, "public_keys": keys, "first_checkpoint": first}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise ChainError(f"{folder}: no export of `millpond ledger export`, or its {MANIFEST} was damaged")
 
@@ -86,7 +91,8 @@ def _load(con: duckdb.DuckDBPyConnection, folder: Path, manifest: Mapping[str, A
         file = literal(str(folder / f"{name}.{manifest['file_format']}"))
         if manifest["file_format"] == "parquet":
             return f"read_parquet({file})"
-        return f"read_csv({file}, header = true, all_varchar = true, nullstr = '{NULL}', quote = '\"', delim = ',')"
+        given = f"read_csv({file}, header = true, all_varchar = true, nullstr = '{NULL}', quote = '\"', delim = ',')"
+        return f"({from_cells(given)})" if name in FILES.values() else given
 
     con.execute(
         f"create table {CHECKPOINTS} as select number::bigint as number, day::date as day, statement, signature,"

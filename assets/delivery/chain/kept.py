@@ -34,7 +34,7 @@ def read_kept(file: Path) -> Checkpoint | None:
         return checkpoint_of(document.get("last_checkpoint", document))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ChainError(f"{file}: no checkpoint of a ledger; remove it if it was damaged") from error
 
 

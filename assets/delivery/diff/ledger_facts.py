@@ -13,7 +13,7 @@ import polars as pl
 from assets.delivery.cases import set_where
 from assets.delivery.ledger.attempts import read_lost_creates, read_rejected
 from assets.delivery.ledger.decisions import read_upstream
-from assets.delivery.ledger.links import decided_since, read_manual_links
+from assets.delivery.ledger.links import decided_after, decided_since, read_manual_links
 from assets.delivery.ledger.normalization import request_hash
 from assets.delivery.ledger.undo_holds import read_undo_holds
 from assets.delivery.schemas import (
@@ -102,7 +102,7 @@ def _read_deleted(con: duckdb.DuckDBPyConnection, workflow: Workflow, unverified
         f" and target_id not in (select target_id from {quoted(workflow.target_state)} where target_id is not null)"
         " and not list_contains($unverified, target_id) and not exists (select 1 from sync_manual_links as decided"
         " where decided.workflow = link.workflow and decided.source = link.source"
-        " and decided.source_id = link.source_id and decided.decided_at >= link.confirmed_at)",
+        f" and decided.source_id = link.source_id and {decided_after('link.confirmed_at')})",
         {"workflow": workflow.name, "unverified": list(unverified)},
     )
     return gone if gone.height else none

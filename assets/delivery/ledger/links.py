@@ -29,20 +29,31 @@ def read_manual_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataF
     return links if links.height else pl.DataFrame(schema=MANUAL_LINK_SCHEMA)
 
 
-_DECIDED_SINCE = """
-select source, source_id
-from sync_manual_links as decided
-where
-    workflow = $workflow
-    and decided_at >= coalesce((
-        select max(seen_at) from sync_attempts as sent
-        where sent.workflow = $workflow and sent.source = decided.source and sent.source_id = decided.source_id
-    ), decided_at)
-    and decided_at >= coalesce((
-        select max(held_at) from sync_undo_holds as held
-        where held.workflow = $workflow and held.source = decided.source and held.source_id = decided.source_id
-    ), decided_at)
-"""
+_OF_RECORD = "{0}.workflow = decided.workflow and {0}.source = decided.source and {0}.source_id = decided.source_id"
+
+
+def decided_after(moment: str) -> str:
+    """Return SQL for whether the row `decided` of sync_manual_links is later than all that was sent of its record.
+
+    The ledger's sequence says so, whatever the clocks showed. Links of early versions have no event; they are compared
+    with a moment.
+    """
+    return (
+        "coalesce((select max(position) from sync_events as event where event.event = 'linked'"
+        " and event.workflow = decided.workflow and event.subject = concat(decided.source, ' ', decided.source_id))"
+        f" > (select coalesce(max(position), 0) from sync_attempts as sent where {_OF_RECORD.format('sent')}),"
+        f" decided.decided_at >= coalesce({moment}, decided.decided_at))"
+    )
+
+
+_SENT, _HELD = (
+    f"(select max({column}) from {table} as other where {_OF_RECORD.format('other')})"
+    for table, column in (("sync_attempts", "seen_at"), ("sync_undo_holds", "held_at"))
+)
+_DECIDED_SINCE = (
+    "select source, source_id from sync_manual_links as decided where workflow = $workflow and "
+    + decided_after(f"greatest({_SENT}, {_HELD})")
+)
 
 
 def decided_since(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:

@@ -87,12 +87,12 @@ def record_normalizations(
 ) -> None:
     """Add a run's counts of (field, kind) to sync_normalizations."""
     for (name, kind), records in seen.items():
-        known = con.execute(
+        ((updated,),) = con.execute(
             "update sync_normalizations set records = records + ?, last_run = ?, last_at = ?"
-            " where workflow = ? and field = ? and kind = ? returning 1",
+            " where workflow = ? and field = ? and kind = ?",
             [records, run_id, moment, workflow, name, kind],
         ).fetchall()
-        if not known:
+        if not updated:
             con.execute(
                 "insert into sync_normalizations values (?, ?, ?, ?, ?, ?, ?)",
                 [workflow, name, kind, records, run_id, run_id, moment],

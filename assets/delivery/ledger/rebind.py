@@ -64,4 +64,5 @@ def forget_account(
     forget_versions(con, TARGET, forgotten)
     if has_table(con, workflow.target_state):
         con.execute(f"delete from {quoted(workflow.target_state)}")
+    con.execute("delete from sync_inputs where table_name = ?", [workflow.target_state])  # it was not read yet
     return links

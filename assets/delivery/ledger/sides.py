@@ -62,7 +62,9 @@ MART = Side(
     quiet=("source_hash", "payload_hash"),
     own=MappingProxyType({
         **_TIMES,
-        "version_cause": ("varchar", "What changed: netsuite, workflow_file, both or other; null: a new record."),
+        "version_cause": (
+            "varchar", "What changed: netsuite, workflow_file, both, other or forgotten; null: a new record.",
+        ),
     }),
     comments=MappingProxyType(MART_COMMENTS),
     text="All versions of the desired records: what the workflow wanted the target to have, and when.",

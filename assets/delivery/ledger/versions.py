@@ -24,9 +24,10 @@ from assets.delivery.ledger.version_readings import (
     last_reading,
     log_reading,
 )
+from assets.delivery.schemas import FORGOTTEN
 from assets.delivery.target import TARGET_STATE_COMMENTS
 from resources.warehouse.forgotten import empty_target_state
-from resources.warehouse.tables import columns_of, has_table, quoted
+from resources.warehouse.tables import columns_of, has_table, literal, quoted
 
 NO_KEYS = "(none)"  # in place of a table of keys: nothing was made again
 CHECKED_SHARE = 5  # values are compared as well if a fifth of the fingerprints differ: DuckDB's hash may be another
@@ -119,11 +120,13 @@ def _find_changed(
     conditions += [] if closes else ["now.version_hash is not null"]
     conditions += [] if reading.began_position is None else ["coalesce(old.from_position, 0) <= $began"]
     con.execute(
-        f"create or replace temp table _changed_versions as select {key}, old.version_hash is not null as ends,"
+        f"create or replace temp table _changed_versions as select {key}, old.is_current is not null as ends,"
         " now.version_hash is not null as begins, now.version_hash as version_hash,"
-        " now.version_hash is not distinct from old.version_hash as is_same, now.source_hash as source_hash"
+        " now.version_hash is not distinct from old.version_hash as is_same, now.source_hash as source_hash,"
+        " old.is_current is not null and old.version_hash is null as is_erased"
         f" from (select {key}, {values} as version_hash{follow} from {table}{among}) as now"
-        f" full join (select {key}, version_hash{follow}, from_position from {versions}{among} where is_current) as old"
+        f" full join (select {key}, is_current, version_hash{follow}, from_position from {versions}{among}"
+        " where is_current) as old"
         f" using ({key}) where {' and '.join(conditions)}",
         {} if reading.began_position is None else {"began": reading.began_position},
     )
@@ -164,7 +167,9 @@ def _same_key(side: Side, one: str, other: str) -> str:
 
 
 def _may_be_equal(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading, keys: str | None, both: int) -> bool:
-    """Return whether so many fingerprints differ that the values must be compared: of other columns, another DuckDB."""
+    """Return whether values must be compared: so many fingerprints differ, as of another DuckDB, or one was erased."""
+    if con.execute("select 1 from _changed_versions where is_erased limit 1").fetchall():
+        return True
     rows = con.execute(f"select count(*) from {quoted(keys or side.table(reading.workflow))}").fetchall()[0][0]
     query = "select arg_max(fields, position) from sync_readings where workflow = ? and side = ? and kind = ?"
     fields = con.execute(query, [reading.workflow, side.name, ALL]).fetchall()[0][0]
@@ -230,8 +235,9 @@ def _open(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading, versions
     )
 
 
-_CAUSE = """case
+_CAUSE = f"""case
     when not coalesce(before.continues, false) then null
+    when now.reason_code = {literal(FORGOTTEN)} then 'forgotten'
     when before.was is distinct from now.source_hash then if($is_other_file, 'both', 'netsuite')
     when $is_other_file then 'workflow_file'
     else 'other'

@@ -17,7 +17,9 @@ from assets.delivery.schemas import BLOCK
 IS_INACTIVE = "is_inactive"
 NEVER_BLANK = (IS_INACTIVE, "is_person", "is_elimination", "modified_at")
 # columns with a value of another record, and the column with that record's id
-TAKEN_FROM: Mapping[str, str] = MappingProxyType({"currency_code": "currency_id", "status_name": "status_id"})
+TAKEN_FROM: Mapping[str, str] = MappingProxyType(
+    {"currency_code": "currency_id", "status_name": "status_id", "parent_project_id": "unshown_parent_id"}
+)
 ADDRESS = ("address_line1", "address_line2", "address_line3", "city", "state", "zip", "country_code")
 # prefix of an address's columns, and the columns with the keys of the addresses that it may be
 ADDRESSES: Mapping[str, Sequence[str]] = MappingProxyType(

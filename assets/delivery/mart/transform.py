@@ -20,6 +20,7 @@ from assets.delivery.mart.unread import Unread
 from assets.delivery.mart.unusable import find_unusable, without
 from assets.delivery.schemas import DELIVER, INPUT_HASH, KEY, MART_COLUMNS
 from assets.delivery.spec.expressions import (
+    FAILURES,
     TODAY,
     canonical,
     date_dependent_fields,
@@ -72,7 +73,7 @@ class Transform:
         resolved = with_value_lists(record, self.lists)
         try:
             parts = [self._part(resolved, part, misfits) for part, misfits in typed_parts(table)]
-        except pl.exceptions.PolarsError as error:
+        except FAILURES as error:
             # the rest of Polars' text, and its own exception, would show the values themselves
             problem = str(error).partition("\n")[0].partition(": [")[0]
             raise MappingError(f"{self._place(record)}: the mapping does not fit {record.table}: {problem}") from None
@@ -97,7 +98,7 @@ class Transform:
         """Return the mart's columns; records with a value that an expression cannot use are quarantined."""
         try:
             return self._mapped(record, table)
-        except pl.exceptions.PolarsError:
+        except FAILURES:
             unusable = find_unusable(record, table, misfits)
             if not unusable:
                 raise

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.delivery.cases import ALWAYS, Case
 from assets.delivery.schemas import QUARANTINE
-from assets.delivery.spec.expressions import canonical, parse, row_expression
+from assets.delivery.spec.expressions import FAILURES, canonical, parse, row_expression
 from assets.delivery.spec.field_mapping import FieldRow
 from assets.delivery.spec.record_map import RecordMap
 
@@ -73,7 +73,7 @@ def _failing_rows(
     """Return the numbers of the rows in which an expression fails: all of them if it does not fit a misfit's text."""
     try:
         table.clear(1).select(expression(table))
-    except pl.exceptions.PolarsError:
+    except FAILURES:
         if not misfits:
             raise
         return range(table.height)
@@ -84,7 +84,7 @@ def _failing(expression: pl.Expr, table: pl.DataFrame, start: int) -> Iterator[i
     """Yield the numbers of the rows in which an expression fails, by halves."""
     try:
         table.select(expression)
-    except pl.exceptions.PolarsError:
+    except FAILURES:
         if table.height == 1:
             yield start
             return

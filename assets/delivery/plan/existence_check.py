@@ -18,7 +18,7 @@ from assets.delivery.schemas import DELIVER, KEY
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action
 from resources.warehouse.tables import columns_of, insert_frame, quoted, read_frame
 
-# A listing that shows one inactive record of others shows all of them; only ours may be left over from the last run.
+# No listing proves that a record is gone: it may omit inactive or new records, or lose some that moved to another page.
 # Records below a parent that should not be in the target are not created either, so they need no look-up.
 _UNLISTED = """
 with recursive
@@ -30,12 +30,6 @@ missing as (
         and mart.disposition = ?
         and link.target_id not in (select target_id from {target_state} where target_id is not null)
         and mart.{key} not in (select external_id from {target_state} where external_id is not null)
-        and not exists (
-            select 1
-            from {target_state} as target_state
-            where not target_state.is_active
-                and target_state.target_id not in (select target_id from sync_links where workflow = ?)
-        )
 ),
 above (target_id, parent_source, parent_source_id, disposition) as (
     select target_id, parent_source, parent_source_id, null::varchar from missing
@@ -62,7 +56,7 @@ def find_unlisted(run: RunContext) -> Collection[str]:
         return ()
     query = _UNLISTED.format(mart=quoted(run.workflow.mart), target_state=quoted(state), key=quoted(target.key_field))
     with run.warehouse.writer(transaction=False) as con:
-        missing = read_frame(con, query, [name, DELIVER, name, DELIVER])
+        missing = read_frame(con, query, [name, DELIVER, DELIVER])
         # the table's fields: the file may have been edited since the target was read
         fields = [each for each in columns_of(con, state) if each not in TARGET_STATE_COLUMNS]
         began = last_position(con)

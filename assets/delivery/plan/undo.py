@@ -22,7 +22,7 @@ from assets.delivery.plan.keep import Stamp, keep_plan
 from assets.delivery.plan.undo_row import CHANGES, Change, Written, undo_row
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, PLAN_COLUMNS, SourceKey
-from assets.delivery.spec.expressions import parse
+from assets.delivery.spec.expressions import FAILURES, parse
 from assets.delivery.spec.workflow import Workflow
 from resources.encryption import EncryptionError
 from resources.warehouse.tables import has_table, quoted, read_frame
@@ -162,7 +162,7 @@ def _meeting(written: pl.DataFrame, mart: pl.DataFrame, where: str) -> pl.DataFr
     known = plain.join(mart.select(*KEY, pl.exclude(plain.columns)), on=KEY, how="left", maintain_order="left")
     try:
         met = known.filter(parse(where, "--where")).select(KEY)
-    except (MappingError, pl.exceptions.PolarsError) as error:
+    except (MappingError, *FAILURES) as error:
         columns = ", ".join(sorted(set(known.columns) - {"image"}))
         raise SyncError(f"--where {where}: not a valid condition; write SQL over {columns}") from error
     return written.join(met, on=KEY, how="semi", maintain_order="left")

@@ -56,7 +56,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Group:
-    """The records that differ in one field with one cause and evidence; `accepted` is who accepted all of them."""
+    """The records that differ in one field with one cause and evidence, accepted by one person or by no one.
+
+    Attributes:
+        accepted: Number of accepted differences: all or none.
+        accepted_by: The person who accepted them; blank: no one.
+    """
 
     cause: str
     field: str
@@ -72,7 +77,7 @@ class Group:
 
     @property
     def is_accepted(self) -> bool:
-        """True if a person accepted every one of these differences."""
+        """True if a person accepted these differences."""
         return self.accepted == self.records
 
     @property
@@ -83,12 +88,17 @@ class Group:
         ids = f": NetSuite {'id' if is_one else 'ids'} {', '.join(self.ids)}{more}"
         of_record = {NOT_THERE: _MISSING.get(self.cause, _NEVER), ONLY_THERE: _LEFT_OUT, STILL_ACTIVE: _ACTIVE}
         if self.field in of_record:
-            return f"{self.records:,} {of_record[self.field][not is_one].format(code=self.kind.replace('_', ' '))}{ids}"
+            text = of_record[self.field][not is_one].format(code=self.kind.replace("_", " "))
+            return f"{self.records:,} {text}{self._accepted}{ids}"
         field = "the parent" if self.field == PARENT else f"`{self.field}`"
-        text = _OF_FIELD.get(self.cause, _WITHOUT_CAUSE)[not is_one].format(
-            field=field, code=self.kind.replace("_", " ")
-        )
-        return f"{self.records:,} {text}{ids if self.records <= IDS and self.cause != MAPPING_ROW else ''}"
+        unknown = _ACCEPTED if self.is_accepted else _WITHOUT_CAUSE
+        text = _OF_FIELD.get(self.cause, unknown)[not is_one].format(field=field, code=self.kind.replace("_", " "))
+        ids = ids if self.records <= IDS and self.cause != MAPPING_ROW else ""
+        return f"{self.records:,} {text}{self._accepted}{ids}"
+
+    @property
+    def _accepted(self) -> str:
+        return f", accepted by {self.accepted_by}" if self.is_accepted else ""
 
 
 # of one record, and of several
@@ -112,6 +122,7 @@ _OF_FIELD = {
     INCUMBENT_ERROR: ("has a wrong value there in {field} ({code})", "have a wrong value there in {field} ({code})"),
 }
 _WITHOUT_CAUSE = ("differs in {field} without a known cause", "differ in {field} without a known cause")
+_ACCEPTED = ("differs in {field}", "differ in {field}")  # what a person accepted needs no cause
 
 
 @dataclass(frozen=True)
@@ -170,7 +181,15 @@ def read_parity(con: duckdb.DuckDBPyConnection, workflow: str, *, hides: bool = 
         for row in _rows(con, _GROUPS, [workflow, shadow.number])
     ]
     order = {cause: place for place, cause in enumerate(CAUSES)}
-    groups.sort(key=lambda each: (order.get(each.cause, len(order)), -each.records, each.field))
+    groups.sort(
+        key=lambda each: (
+            order.get(each.cause, len(order)),
+            each.is_accepted,
+            -each.records,
+            each.field,
+            each.accepted_by,
+        )
+    )
     return Parity(shadow, nights[0] if nights else None, groups, nights)
 
 
@@ -187,10 +206,10 @@ _GROUPS = f"""
 select
     cause, field, kind, min_by(evidence, try_cast(source_id as bigint)) as evidence, source, count(*) as records,
     (list(source_id order by try_cast(source_id as bigint), source_id))[:{IDS}] as ids, min(first_at) as since,
-    count(accepted_by) as accepted, coalesce(max(accepted_by), '') as accepted_by
+    count(accepted_by) as accepted, coalesce(any_value(accepted_by), '') as accepted_by
 from sync_shadow_differences
 where workflow = ? and period = ? and is_open
-group by cause, field, kind, source
+group by cause, field, kind, source, sync_shadow_differences.accepted_by
 """
 
 
@@ -214,8 +233,9 @@ def _examples(con: duckdb.DuckDBPyConnection, workflow: str, group: Mapping[str,
     rows = con.execute(
         f"select source, source_id, known.target_id, {wanted}, {found} from sync_shadow_differences as known {joins}"
         " where workflow = ? and is_open and cause = ? and field = ? and kind = ? and source = ?"
+        " and coalesce(accepted_by, '') = ?"
         " order by try_cast(source_id as bigint), source_id limit ?",
-        [workflow, group["cause"], name, group["kind"], group["source"], EXAMPLES],
+        [workflow, group["cause"], name, group["kind"], group["source"], group["accepted_by"], EXAMPLES],
     ).fetchall()
     return [Example(*row) for row in rows]
 
@@ -225,16 +245,15 @@ def accept(
 ) -> int:
     """Accept differences without a cause, by field or NetSuite id; return how many."""
     shadow = last_shadow(con, workflow.name)
-    rows = con.execute(
+    ((accepted,),) = con.execute(
         "update sync_shadow_differences set accepted_by = ?, accepted_at = ?, accepted_note = ? where workflow = ?"
-        " and period = ? and is_open and cause = ? and (list_contains(?, field) or list_contains(?, source_id))"
-        " returning 1",
+        " and period = ? and is_open and cause = ? and (list_contains(?, field) or list_contains(?, source_id))",
         [person, moment, note, workflow.name, shadow.number if shadow else 0, UNKNOWN, list(what), list(what)],
     ).fetchall()
-    details = {"what": list(what), "differences": len(rows)}
-    if rows:
+    details = {"what": list(what), "differences": accepted}
+    if accepted:
         record_event(
             con,
             Event(event=Happened.ACCEPTED, at=moment, workflow=workflow.name, by=person, details=details, note=note),
         )
-    return len(rows)
+    return int(accepted)

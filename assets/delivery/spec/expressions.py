@@ -16,11 +16,13 @@ from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.sql_check import check
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from assets.delivery.spec.written_out import float_parts, written_out
+from assets.delivery.spec.written_out import decimal_parts, float_parts, written_out
 from assets.netsuite.suiteql_file import is_custom_field
 
 TODAY = "_today"  # a column that every source has during the transformation: the date of the run
 SHOWN = 200  # characters of an expression in an error text
+# what Polars raises; a panic is no `Exception`, and would end the whole run instead of one record
+FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
 def parse(expression: str, where: str = "") -> pl.Expr:
@@ -39,7 +41,7 @@ def parse(expression: str, where: str = "") -> pl.Expr:
     try:
         check(expression)
         return pl.sql_expr(expression)
-    except (MappingError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (MappingError, *FAILURES) as error:
         text = str(error) if isinstance(error, MappingError) else f"{error}; see Polars' SQL functions"
         raise MappingError(f"{place}`{shown}`: {text}") from None
 
@@ -88,7 +90,7 @@ def as_text(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:
         return expression.list.join(", ")
     if kind == pl.Datetime:
         return expression.dt.strftime("%Y-%m-%d %H:%M:%S")
-    return written_out(expression.cast(pl.String), float_parts(expression, table))
+    return written_out(expression.cast(pl.String), float_parts(expression, table), decimal_parts(expression, table))
 
 
 def canonical(expression: pl.Expr, table: pl.DataFrame) -> pl.Expr:

@@ -78,7 +78,8 @@ class Memberships:
             return rest
         current = {} if write.action is Action.CREATE else self._current[str(write.target_id)]
         nodes = {**current, **{name: values[name] for name in changed}}
-        return {**rest, LIST_FIELD: join_ids({node for node in nodes.values() if node}) or None}
+        listed = chain.from_iterable(node.split(",") for node in nodes.values() if node)
+        return {**rest, LIST_FIELD: join_ids(listed) or None}
 
     def kept_old_node(self, write: Write, outcome: Outcome) -> bool:
         """Return whether the record still has a node that the write should have removed."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from assets.suiteprojects.canonical import join_ids
 from resources.errors import RequestRejectedError
 from resources.scalars import as_flag
 from resources.suiteprojects.client import SuiteProjectsClient
@@ -104,9 +105,15 @@ class Trees:
                 raise RequestRejectedError(SYSTEM, f"Read {HIERARCHY}", reason)
 
     def fields_of(self, node_ids: str | None) -> dict[str, str]:
-        """Return a record's list of nodes as fields: `hierarchy:<name>` to node id."""
-        ids = [part.strip() for part in (node_ids or "").split(",")]
-        return {f"{PREFIX}{self.hierarchy_of[each]}": each for each in ids if each in self.hierarchy_of}
+        """Return a record's list of nodes as fields: `hierarchy:<name>` to node id.
+
+        A record that someone moves has two nodes of a hierarchy for a while: both are its value, `17,402`.
+        """
+        found: dict[str, list[str]] = {}
+        for each in (part.strip() for part in (node_ids or "").split(",")):
+            if each in self.hierarchy_of:
+                found.setdefault(f"{PREFIX}{self.hierarchy_of[each]}", []).append(each)
+        return {name: join_ids(ids) for name, ids in found.items()}
 
 
 def _candidates(found: Sequence[Record], association: str) -> list[Record]:

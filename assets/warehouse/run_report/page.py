@@ -18,7 +18,7 @@ REPORTS, KEPT_REPORTS = "reports", 50  # folder beside the warehouse, and how ma
 
 
 def render(report: RunReport) -> str:
-    """Return the page.
+    """Return the page, without secrets.
 
     Its content security policy allows only its own script and style, so that a record's name could not run as a script
     even if escaping failed.
@@ -29,7 +29,7 @@ def render(report: RunReport) -> str:
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
     )
-    return environment.get_template("page.html.jinja").render(
+    page = environment.get_template("page.html.jinja").render(
         report=report,
         client={"changes": report.changes, "records": report.records},
         script=script,
@@ -37,6 +37,7 @@ def render(report: RunReport) -> str:
         script_hash=_csp_hash(script),
         style_hash=_csp_hash(style),
     )
+    return redact(page)
 
 
 def _csp_hash(text: str) -> str:
@@ -47,7 +48,7 @@ def write_report(report: RunReport, folder: Path, keep: int) -> Path:
     """Write the page, readable by its owner only, delete the oldest pages beyond `keep`, and return the new file."""
     moment = report.at.replace(" ", "T").replace(":", "")
     path = folder / f"{moment}-{report.run_id[:8]}.html"
-    write_atomically(path, redact(render(report)), mode=0o600, durable=False)
+    write_atomically(path, render(report), mode=0o600, durable=False)
     for old in sorted(folder.glob("*.html"))[:-keep]:
         old.unlink(missing_ok=True)
     return path

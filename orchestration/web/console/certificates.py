@@ -24,7 +24,7 @@ class Proof:
 
 
 def certificates(account: Account) -> tuple[Sequence[Proof], Reading]:
-    """Return the newest certificate of each workflow, and when the page is of."""
+    """Return the newest certificate of each workflow, and the time of the data."""
     if not account.live.exists():
         return [], Reading(utc_now(account.clock), is_empty=True)
 

@@ -46,7 +46,7 @@ class ForgetPage:
 
 
 def forget_page(account: Account, source: str, source_id: str) -> tuple[ForgetPage, Reading]:
-    """Return the page, and when it is of; files are searched only by the run that erases.
+    """Return the page, and the time of the data; files are searched only by the run that erases.
 
     Raises:
         BusyError: A run is writing.

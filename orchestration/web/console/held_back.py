@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from assets.delivery.audit.held_back import (
     CAUSE,
-    HELD_RECORD_SCHEMA,
     held_and_ignored,
     held_back,
     of_cause,
@@ -26,7 +26,6 @@ from orchestration.web.console.pages import PER_PAGE
 from orchestration.web.console.remedies import remedy
 from orchestration.web.console.site import Account, Reading, Site
 from resources.clock import utc_now
-from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -82,17 +81,18 @@ class IgnoredRecords:
 
 
 def causes(site: Site, account: Account, workflow: str) -> tuple[HeldBack, Reading]:
-    """Return the causes of one workflow, or of all if it is blank, and when they are of."""
+    """Return the causes of one workflow, or of all if it is blank, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return HeldBack([], [], 0, 0, now), Reading(now, is_empty=True)
 
     def query(warehouse: Warehouse) -> HeldBack:
-        every = _records(site, account, warehouse)
-        records = every.filter(pl.col("ignored_until").is_null())
-        counts = records.group_by("workflow").len().sort("len", descending=True).rows()
-        chosen = records.filter(pl.col("workflow") == workflow) if workflow else records
-        return HeldBack(_causes(warehouse, chosen), counts, records.height, every.height - records.height, now)
+        with warehouse.writer(transaction=False) as con:
+            every = _records(con, site, account, warehouse)
+            records = every.filter(pl.col("ignored_until").is_null())
+            counts = records.group_by("workflow").len().sort("len", descending=True).rows()
+            chosen = records.filter(pl.col("workflow") == workflow) if workflow else records
+            return HeldBack(_causes(con, chosen), counts, records.height, every.height - records.height, now)
 
     return account.read(query)
 
@@ -100,18 +100,19 @@ def causes(site: Site, account: Account, workflow: str) -> tuple[HeldBack, Readi
 def records_of(
     site: Site, account: Account, links: RecordLinks, key: Mapping[str, str], number: int
 ) -> tuple[HeldRecords | None, Reading]:
-    """Return a page of the records of one cause, None if there are none, and when they are of."""
+    """Return a page of the records of one cause, None if there are none, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return None, Reading(now, is_empty=True)
 
     def query(warehouse: Warehouse) -> HeldRecords | None:
-        every = _records(site, account, warehouse)
-        found = of_cause(every.filter(pl.col("ignored_until").is_null()), key)
-        if found.is_empty():
-            return None
-        (cause,) = _causes(warehouse, found)
-        return HeldRecords(cause, _placed(warehouse, links, found, number), found.height, now)
+        with warehouse.writer(transaction=False) as con:
+            every = _records(con, site, account, warehouse)
+            found = of_cause(every.filter(pl.col("ignored_until").is_null()), key)
+            if found.is_empty():
+                return None
+            (cause,) = _causes(con, found)
+            return HeldRecords(cause, _placed(con, links, found, number), found.height, now)
 
     return account.read(query)
 
@@ -119,56 +120,48 @@ def records_of(
 def ignored(
     site: Site, account: Account, links: RecordLinks, key: tuple[str, str], number: int
 ) -> tuple[IgnoredRecords, Reading]:
-    """Return a page of the ignored records of a workflow and source, of the first ones if blank, and when it is of."""
+    """Return a page of the ignored records of a workflow and source, or of the first ones, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return IgnoredRecords([], [], *key, 0, now), Reading(now, is_empty=True)
 
     def query(warehouse: Warehouse) -> IgnoredRecords:
-        every = _records(site, account, warehouse).filter(pl.col("ignored_until").is_not_null())
-        groups = every.group_by("workflow", "source", maintain_order=True).len().rows()
-        workflow, source = key if key[0] or not groups else groups[0][:2]
-        found = every.filter((pl.col("workflow") == workflow) & (pl.col("source") == source))
-        return IgnoredRecords(_placed(warehouse, links, found, number), groups, workflow, source, found.height, now)
+        with warehouse.writer(transaction=False) as con:
+            every = _records(con, site, account, warehouse).filter(pl.col("ignored_until").is_not_null())
+            groups = every.group_by("workflow", "source", maintain_order=True).len().rows()
+            workflow, source = key if key[0] or not groups else groups[0][:2]
+            found = every.filter((pl.col("workflow") == workflow) & (pl.col("source") == source))
+            return IgnoredRecords(_placed(con, links, found, number), groups, workflow, source, found.height, now)
 
     return account.read(query)
 
 
-def _placed(warehouse: Warehouse, links: RecordLinks, records: pl.DataFrame, number: int) -> list[dict[str, Any]]:
+def _placed(
+    con: duckdb.DuckDBPyConnection, links: RecordLinks, records: pl.DataFrame, number: int
+) -> list[dict[str, Any]]:
     """Return a page of records with their addresses."""
-    with warehouse.writer(transaction=False) as con:
-        rows = with_names(con, records.slice(PER_PAGE * (number - 1), PER_PAGE)).to_dicts()
-        places = links.read(con, [(each["workflow"], each["source"], each["source_id"]) for each in rows])
+    rows = with_names(con, records.slice(PER_PAGE * (number - 1), PER_PAGE)).to_dicts()
+    places = links.read(con, [(each["workflow"], each["source"], each["source_id"]) for each in rows])
     return [{**each, **places[each["workflow"], each["source"], each["source_id"]]} for each in rows]
 
 
-def _records(site: Site, account: Account, warehouse: Warehouse) -> pl.DataFrame:
+def _records(con: duckdb.DuckDBPyConnection, site: Site, account: Account, warehouse: Warehouse) -> pl.DataFrame:
     """Return the held records of all workflows, also the ignored; kept, because a page shows a few of them only."""
-    now = utc_now(account.clock)
-
-    def read() -> pl.DataFrame:
-        workflows = site.workflows
-        with warehouse.writer(transaction=False) as con:
-            found = [
-                held_and_ignored(con, each, workflows, {}, now, named=False)
-                for each in workflows.values()
-                if has_table(con, "sync_decisions") and has_table(con, each.mart)
-            ]
-        if not found:
-            return pl.DataFrame(schema=HELD_RECORD_SCHEMA)
-        return pl.concat(found)
-
-    return account.kept(("held", now.date()), warehouse, read)
+    now, workflows = utc_now(account.clock), site.workflows
+    return account.kept(
+        ("held", now.date()),
+        warehouse,
+        lambda: held_and_ignored(con, [*workflows.values()], workflows, {}, now, named=False),
+    )
 
 
-def _causes(warehouse: Warehouse, records: pl.DataFrame) -> list[Cause]:
+def _causes(con: duckdb.DuckDBPyConnection, records: pl.DataFrame) -> list[Cause]:
     """Return the causes of records, each with its first record as an example."""
     rows = held_back(records).to_dicts()
     firsts = [(row["workflow"], row["source"], row["first_ids"][0]) for row in rows]
     key = ["workflow", "source", "source_id"]
     sought = pl.DataFrame(firsts, schema=dict.fromkeys(key, pl.String), orient="row")
-    with warehouse.writer(transaction=False) as con:
-        found = with_names(con, records.join(sought, on=key, how="semi"))
+    found = with_names(con, records.join(sought, on=key, how="semi"))
     examples = {tuple(each[name] for name in key): each for each in found.to_dicts()}
     return [_cause(row, examples[first]) for row, first in zip(rows, firsts, strict=True)]
 

@@ -55,7 +55,7 @@ class LedgerState:
 
 
 def ledger_state(account: Account) -> tuple[LedgerState | None, Reading]:
-    """Return the state of the ledger, and when the page is of; None if there is none yet.
+    """Return the state of the ledger, None if there is none yet, and the time of the data.
 
     Raises:
         BusyError: A run is writing, and what was published hides the ledger.

@@ -15,7 +15,7 @@ from assets.delivery.audit.record_links import RecordLinks, safe
 from assets.delivery.imports.manual_links import UNLINKED, identifying_fields, possible_matches
 from assets.delivery.ledger.links import read_links
 from assets.delivery.spec.workflow import Workflow
-from assets.warehouse.record_names import NO_NAMES, named_records
+from assets.warehouse.record_names import names_of
 from orchestration.web.console.site import Account, Reading, Site
 from resources.clock import utc_now
 from resources.warehouse.tables import columns_of, has_table, quoted, read_frame
@@ -71,7 +71,7 @@ class MatchPage:
 def match_page(
     site: Site, account: Account, links: RecordLinks, workflow: str, action: str, number: int
 ) -> tuple[MatchPage, Reading]:
-    """Return a page of records to match, and when it is of."""
+    """Return a page of records to match, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return MatchPage("", AMBIGUOUS, {}, [], 0, now), Reading(now, is_empty=True)
@@ -135,8 +135,7 @@ def _matched(
     pairs = possible_matches(workflow.spec, mart, state, planned, read_links(con, workflow.name))
     shown = state.filter(pl.col("target_id").is_in(pairs["target_id"].implode()))
     existing = {row["target_id"]: row for row in shown.iter_rows(named=True)}
-    named = NO_NAMES if hides else named_records(con)
-    names = {row[:2]: row[2] for row in con.execute(_NAMES.format(named=named), keys).fetchall()}
+    names = {} if hides else names_of(con, plan.select("source", "source_id").iter_rows())
     urls = con.execute("select template from sync_record_urls where workflow = ?", [workflow.name]).fetchall()
     manual = read_frame(con, "select * from sync_manual_links where workflow = ?", [workflow.name]).to_dicts()
     template = urls[0][0] if urls and urls[0][0] else ""
@@ -198,8 +197,4 @@ where plan_id = (select arg_max(plan_id, position) from sync_plans where workflo
 _MART = """
 select mart.* from {mart} as mart join (select unnest($sources) as source, unnest($ids) as source_id) as sought
     using (source, source_id)
-"""
-_NAMES = """
-select source, source_id, name from ({named})
-    join (select unnest($sources) as source, unnest($ids) as source_id) as sought using (source, source_id)
 """

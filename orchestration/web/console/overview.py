@@ -118,7 +118,7 @@ class Overview:
 
 
 def overview(site: Site, account: Account) -> tuple[Overview, Reading]:
-    """Return the page and when it is of."""
+    """Return the page, and the time of the data."""
     files = site.files
     now = utc_now(account.clock)
     states = {each.name: _state(account, each) for each in files.workflows}
@@ -183,7 +183,8 @@ def _row(
         for each in of("held")
     ]
     compared, hours = (one("compared") or {}).get("at"), groups.freshness_hours.get(workflow.name)
-    is_late = bool(hours) and (compared is None or compared < now - timedelta(hours=hours or 0))
+    # a clock that was set back makes nothing fresh
+    is_late = bool(hours) and (compared is None or abs(now - compared) > timedelta(hours=hours or 0))
     return Row(
         workflow.name, workflow.spec.target, state,
         last=one("last"),

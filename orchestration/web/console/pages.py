@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
+from assets.delivery.audit.record_links import safe
 from assets.delivery.audit.record_versions import what_happened
 from assets.result_texts import counted, duration, singular
 from orchestration.web.console.site import Account, Reading, Site
@@ -34,6 +35,8 @@ POLICY = (
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {**PRIVATE, "Content-Security-Policy": POLICY}
+# of pages that were written before: the same as within them, whatever is in the file now
+REPLAY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 MAX_FORM_BYTES = 1_000_000  # some ten thousand ticked records
 FORM_TIMEOUT_S = 10.0
 SHOWN_CHARACTERS = 300  # of one value; the rest can be opened
@@ -203,7 +206,7 @@ def environment() -> Environment:
     made.filters |= {
         "moment": moment, "ago": ago, "counted": counted, "number": "{:,}".format, "duration": duration,
         "singular": singular, "label": label, "visible": visible, "what_happened": what_happened,
-        "short": lambda text: str(text)[:8],
+        "short": lambda text: str(text)[:8], "link": safe,
     }  # fmt: skip
     made.globals |= {"SHOWN_CHARACTERS": SHOWN_CHARACTERS, "asset": asset}
     return made

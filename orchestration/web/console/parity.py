@@ -12,7 +12,7 @@ from resources.warehouse.warehouse import Warehouse
 
 
 def parities(account: Account) -> tuple[Sequence[Parity], Reading]:
-    """Return the newest comparison of each workflow that is or was in shadow mode, and when the page is of."""
+    """Return the newest comparison of each workflow that is or was in shadow mode, and the time of the data."""
     if not account.live.exists():
         return [], Reading(utc_now(account.clock), is_empty=True)
     hides = account.live.hides_personal

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from assets.delivery.audit.plan_review import ORDER, PlannedWrite, names_behind, planned_writes
 from assets.delivery.audit.value_names import Names
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.plans import OPEN_STATES, StoredPlan
 from assets.delivery.spec.workflow import Workflow
-from assets.warehouse.record_names import NO_NAMES, named_records
+from assets.warehouse.record_names import NO_NAMES, named_records, names_of
 from orchestration.web.console.pages import PER_PAGE
 from orchestration.web.console.plan_queries import WRITES, Filters, facets, found_records
 from orchestration.web.console.site import Account, Reading, Site
@@ -66,7 +67,7 @@ class PlanPage:
 def plan_page(
     site: Site, account: Account, plan_id: str, filters: Filters, number: int
 ) -> tuple[PlanPage | None, Reading]:
-    """Return one page of a plan, None if there is no such plan, and when it is of."""
+    """Return one page of a plan, None if there is no such plan, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return None, Reading(now, is_empty=True)
@@ -99,14 +100,16 @@ def _page(
     if workflow is None or not _has_rows(con, stored):
         return PlanPage(row, now, problem or "its rows are no longer kept", newer, is_kept=False)
     hides = warehouse.hides_personal
-    named = NO_NAMES if hides else named_records(con)
-    found, values = found_records(stored, filters, named)
+    found, values = found_records(stored, filters, named_records(con) if filters.text and not hides else NO_NAMES)
     paged = {"page": PER_PAGE, "skipped": PER_PAGE * (number - 1), "order": [each.value for each in ORDER]}
-    rows = read_frame(con, WRITES.format(found=found, named=named), {**values, **paged})
+    rows = read_frame(con, WRITES.format(found=found), {**values, **paged})
+    keys, above = (list(rows.select(f"{of}source", f"{of}source_id").iter_rows()) for of in ("", "parent_"))
+    called = {} if hides else names_of(con, {*keys, *(each for each in above if None not in each)})
     total = con.execute(f"select count(*) from {found}", values).fetchall()[0][0]
     counts, codes, fields, conflicts = account.kept(("facets", row["plan_id"]), warehouse, lambda: facets(con, stored))
-    writes, is_hidden = planned_writes(rows.drop("parent_name", "rank"), warehouse)
-    parents = {(each["source"], each["source_id"]): each["parent_name"] or "" for each in rows.iter_rows(named=True)}
+    names = pl.Series("name", [called.get(each) for each in keys], pl.String)
+    writes, is_hidden = planned_writes(rows.with_columns(names), warehouse)
+    parents = {key: called.get(parent) or "" for key, parent in zip(keys, above, strict=True)}
     return PlanPage(
         row, now, problem, newer,
         counts=counts,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
+import polars as pl
 
 from assets.delivery.audit.held_back import cause_texts, held_back, held_records, without_values
 from assets.delivery.audit.plan_review import newest_plans
@@ -33,7 +34,7 @@ class Follows:
 
 
 def plan_effects(site: Site, account: Account, plan_id: str) -> tuple[Follows | None, Reading]:
-    """Return what follows from a plan, None if there is no such plan, and when it is of."""
+    """Return what follows from a plan, None if there is no such plan, and the time of the data."""
     if not account.live.exists():
         return None, Reading(utc_now(account.clock), is_empty=True)
 
@@ -69,16 +70,15 @@ def _follows(
     """Return what the plan releases, here and in workflows planned by the same run; and what it holds back."""
     now = utc_now(account.clock)
     made, workflows = {**newest_plans(con, run_id), workflow.name: plan_id}, site.workflows
-    held = held_records(con, workflow, workflows, made, now, named=False)
-    effects = []
-    for name in made:
-        below = workflows.get(name)
-        if below is None or (name != workflow.name and workflow.name not in below.spec.upstream):
-            continue
-        records = held if name == workflow.name else held_records(con, below, workflows, made, now, named=False)
-        released = records.filter(
-            (records["root_workflow"] == workflow.name) & records["root_action"].is_in([each.value for each in WRITING])
-        )
-        for (source,), rows in released.group_by("source", maintain_order=True):
-            effects.append(f"{counted(rows.height, str(source))} of {name} waited for these records and can follow")
+    known = [workflows[name] for name in made if name in workflows]
+    holding = [each for each in known if each.name == workflow.name or workflow.name in each.spec.upstream]
+    every = held_records(con, holding, workflows, made, now, named=False)
+    released = every.filter(
+        (pl.col("root_workflow") == workflow.name) & pl.col("root_action").is_in([each.value for each in WRITING])
+    )
+    effects = [
+        f"{counted(rows.height, str(source))} of {name} waited for these records and can follow"
+        for (name, source), rows in released.group_by("workflow", "source", maintain_order=True)
+    ]
+    held = every.filter(pl.col("workflow") == workflow.name)
     return Follows(effects, cause_texts(held_back(without_values(held) if hides else held)))

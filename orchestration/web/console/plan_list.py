@@ -26,7 +26,7 @@ class PlanList:
 
 
 def plan_list(account: Account) -> tuple[PlanList, Reading]:
-    """Return the page and when it is of."""
+    """Return the page, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return PlanList([], [], now), Reading(now, is_empty=True)

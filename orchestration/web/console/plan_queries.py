@@ -1,6 +1,6 @@
 """Queries for the records of a plan: those that filters let through, page by page, and what can be filtered by.
 
-Filters  ->  found_records()  ->  WRITES: one page with names          facets()
+Filters  ->  found_records()  ->  WRITES: one page          facets()
 """
 
 from dataclasses import dataclass
@@ -53,17 +53,11 @@ left join ({named}) as called on called.source = plan.source and called.source_i
 where plan.source_id = $text or plan.target_id = $text
     or contains(lower(strip_accents(coalesce(called.name, ''))), lower(strip_accents($text)))
 """
-# the names of the records on the page only, unless they are searched
 WRITES = """
-with page as (
-    select plan.*, coalesce(list_position($order, plan.action), 99) as rank from {found}
-    order by rank, plan.source, try_cast(plan.source_id as bigint), plan.source_id limit $page offset $skipped
-)
-select page.*, own.name, above.name as parent_name
-from page
-left join ({named}) as own on own.source = page.source and own.source_id = page.source_id
-left join ({named}) as above on above.source = page.parent_source and above.source_id = page.parent_source_id
-order by rank, page.source, try_cast(page.source_id as bigint), page.source_id
+select plan.* from {found}
+order by coalesce(list_position($order, plan.action), 99), plan.source, try_cast(plan.source_id as bigint),
+    plan.source_id
+limit $page offset $skipped
 """
 _COUNTS = """
 select action, count(*) from {plan} where plan_id = $plan_id and list_contains($writing, action)

@@ -68,7 +68,7 @@ class Story:
 
 @dataclass(frozen=True)
 class RecordPage:
-    """The page of one record; `seen` are NetSuite's columns as last read."""
+    """The page of one record; `seen` holds NetSuite's columns as they were last read."""
 
     record: Record
     netsuite_url: str
@@ -86,7 +86,7 @@ class RecordPage:
 
 
 def search(account: Account, text: str) -> tuple[list[Record], Reading]:
-    """Return the records that a text may mean, or that contain it."""
+    """Return the records that a search text may mean, or whose names contain it, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return [], Reading(now, is_empty=True)
@@ -104,16 +104,25 @@ def known_record(account: Account, source: str, source_id: str) -> Record | None
 def record_page(
     site: Site, account: Account, links: RecordLinks, source: str, source_id: str, moment: datetime | None = None
 ) -> tuple[RecordPage | None, Reading]:
-    """Return the page of one record, None if it was never read, and when it is of; or as it was at a moment."""
+    """Return the page of one record and the time of its data; None instead of a page if the record was never read.
+
+    Args:
+        site: The workflow files.
+        account: The account.
+        links: Addresses of records in NetSuite and in the targets.
+        source: Staging table of the record, without its prefix.
+        source_id: NetSuite internal id.
+        moment: A past time, UTC: the page also shows the values of each side as they were then.
+    """
     now = utc_now(account.clock)
     if not account.live.exists():
         return None, Reading(now, is_empty=True)
 
     def query(warehouse: Warehouse) -> RecordPage | None:
-        explained = explain_one(warehouse, source, source_id)
-        if explained is None:
-            return None
         with warehouse.writer(transaction=False) as con:
+            explained = explain_one(con, source, source_id)
+            if explained is None:
+                return None
             lineage, seen_at = _lineage(con), _seen_at(con, source)
             workflows = [each.workflow for each in explained.histories]
             past = read_versions(con, explained.record, workflows, moment)

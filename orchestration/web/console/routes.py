@@ -38,6 +38,7 @@ from orchestration.web.console.pages import (
     HERE,
     PER_PAGE,
     PREFIX,
+    REPLAY_POLICY,
     account_of,
     page,
     page_number,
@@ -163,11 +164,11 @@ def _simulations(request: Request) -> Response:
 
 
 def _simulation(request: Request) -> Response:
-    """The replay of a saved simulation, which has its own content security policy."""
+    """The replay of a saved simulation, a page without scripts."""
     found = replay(account_of(request).settings.home, request.path_params["name"])
     if found is None:
         raise HTTPException(404, "There is no replay of that name.")
-    return HTMLResponse(redact(found), headers=PRIVATE)
+    return HTMLResponse(redact(found), headers={**PRIVATE, "Content-Security-Policy": REPLAY_POLICY})
 
 
 def _plans(request: Request) -> Response:
@@ -275,7 +276,7 @@ def _report(request: Request) -> Response:
             settings = account.settings
             found, _ = account.read(lambda warehouse: run_report(warehouse, settings, run_id), is_private=True)  # noqa: B023 - it is called at once
             if found:
-                return HTMLResponse(redact(render(found)), headers=PRIVATE)
+                return HTMLResponse(render(found), headers=PRIVATE)
     raise HTTPException(404, "There is no such run.")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from assets.delivery.ledger.runs import COUNT_COLUMNS
-from assets.warehouse.record_names import NO_NAMES, named_records
+from assets.warehouse.record_names import names_of
 from orchestration.web.console.pages import PER_PAGE
 from orchestration.web.console.site import Account, BusyError, Reading
 from resources.clock import utc_now
@@ -60,7 +60,7 @@ class RunPage:
 
 
 def run_list(account: Account, number: int) -> tuple[RunList, Reading]:
-    """Return a page of runs and when it is of."""
+    """Return a page of runs, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return RunList([], 0, now), Reading(now, is_empty=True)
@@ -93,7 +93,7 @@ from sync_runs group by run_id order by max(position) desc nulls last, run_id li
 
 
 def run_page(account: Account, run_id: str, number: int) -> tuple[RunPage | None, Reading]:
-    """Return one run, None if there is no such run, and when it is of."""
+    """Return one run, None if there is no such run, and the time of the data."""
     now = utc_now(account.clock)
     if not account.live.exists():
         return None, Reading(now, is_empty=True)
@@ -118,15 +118,16 @@ def _page(
 ) -> RunPage:
     for row in rows:
         row["counts"] = [(name, row[name]) for name in COUNT_COLUMNS.values() if row[name]]
-    named = NO_NAMES if warehouse.hides_personal else named_records(con)
     values = {"run": run_id, "page": PER_PAGE, "skipped": PER_PAGE * (number - 1)}
     total = con.execute(
         "select count(*) from sync_attempts where run_id = ? and state = 'intent'", [run_id]
     ).fetchall()[0][0]
     undone = "select plan_id, state, made_at, requested_by from sync_plans where undone_run = ? order by position desc"
+    sent = read_frame(con, _SENT, values).to_dicts()
+    names = {} if warehouse.hides_personal else names_of(con, {(each["source"], each["source_id"]) for each in sent})
     return RunPage(
         run_id, rows,
-        sent=read_frame(con, _SENT.format(named=named), values).to_dicts(),
+        sent=[{**each, "name": names.get((each["source"], each["source_id"]))} for each in sent],
         total=total,
         undoable=con.execute(_UNDOABLE, [run_id]).fetchall(),
         undone_by=read_frame(con, undone, [run_id]).to_dicts(),
@@ -139,17 +140,13 @@ def _page(
 _SENT = """
 with ended as (
     select attempt_id, min(position) as began, arg_max(
-        {{'workflow': workflow, 'source': source, 'source_id': source_id, 'action': action, 'answer': state,
-        'reason': reason, 'target_id': target_id}}, position
+        {'workflow': workflow, 'source': source, 'source_id': source_id, 'action': action, 'answer': state,
+        'reason': reason, 'target_id': target_id}, position
     ) as last
     from sync_attempts where run_id = $run group by attempt_id
-),
-page as (
-    select began, unnest(last) from ended
-    order by last.answer in ('confirmed', 'found', 'finished'), began limit $page offset $skipped
 )
-select page.*, named.name from page left join ({named}) as named using (source, source_id)
-order by answer in ('confirmed', 'found', 'finished'), began
+select began, unnest(last) from ended
+order by last.answer in ('confirmed', 'found', 'finished'), began limit $page offset $skipped
 """
 _UNDOABLE = """
 select intent.workflow, intent.action, count(*)

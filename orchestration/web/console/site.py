@@ -80,7 +80,7 @@ class Account:
         return warehouse_clock(self.settings)
 
     def read(self, query: Callable[[Warehouse], T], *, is_private: bool = False) -> tuple[T, Reading]:
-        """Return the result of a query, and of when it is.
+        """Return the result of a query, and the time of its data.
 
         Args:
             query: The query; it may use the warehouse several times.

@@ -39,6 +39,8 @@ class OptionWriter:
         new: dict[str, Any] = EMPTY | {"enable": 1} | self._values(form)
         self._check_name(new["name"])
         level = self._level(new["parent_id"])
+        if self._switches.same_name == "existing" and (existing := self._same_name(new)):
+            return self._option(existing)
         option_id = add_option(self._connection, self._field["field_id"], **new, level=level, timestamp=self._timestamp)
         return self._option(option_id)
 
@@ -63,6 +65,13 @@ class OptionWriter:
         """
         old = self._option(option_id)
         return self._save(old, {key: old[key] for key in COLUMNS} | self._values(form, option_id))
+
+    def _same_name(self, new: Mapping[str, Any]) -> int | None:
+        rows = self._connection.execute(
+            "select option_id from options where field_id = ? and name = ? and parent_id is ?",
+            (self._field["field_id"], new["name"], new["parent_id"]),
+        ).fetchall()
+        return int(rows[0]["option_id"]) if rows else None
 
     def _option(self, option_id: int) -> Row:
         rows = self._connection.execute(

@@ -62,6 +62,11 @@ class PrecoroSwitches:
     post_external_id: Literal["accept", "ignore"] = switch(
         "accept", "Effect of externalId in a create; ignored: only a PATCH sets it.", "precoro.md §7.2 [U]"
     )
+    same_name: Literal["create", "existing"] = switch(
+        "create",
+        "A create with name and parent of an option that exists makes a second one, or returns that one as it is.",
+        "precoro.md §5: uniqueness [U]",
+    )
     unique_external_id: bool = switch(False, "An externalId must be unique within a field.", "precoro.md §5 [U]")
     name_limit: int = switch(256, "Maximum length of a name in characters.", "precoro.md §5 [U]")
     max_depth: int = switch(5, "Maximum level of an option.", "precoro.md §5 [D for XLSX, U for the API]")

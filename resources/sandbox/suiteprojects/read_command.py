@@ -92,6 +92,10 @@ class _Query:
         is_custom = element.get("enable_custom") == "1"
         self._custom: Mapping[str, Row] | None = tx.custom_fields(record_type.association) if is_custom else None
 
+    @property
+    def _is_fresh(self) -> bool:
+        return bool(self._element.get("clear_filter_cache"))
+
     def objects_xml(self, requested_before: int) -> str:
         """Return the records as XML."""
         offset, size = limits_of(self._element, self._tx.switches.max_limit)
@@ -99,7 +103,7 @@ class _Query:
         if allowed is not None and requested_before + size > allowed:
             raise ApiError(Status.TOO_MANY_RECORDS)
         returned = parse_return(self._element.find("_Return"), self._type, self._custom)
-        if self._element.get("clear_filter_cache"):
+        if self._is_fresh and self._tx.switches.clear_filter_cache == "token":
             refresh_cache(self._tx)
         tests, params = list[str](), list[object]()
         for conditions in (self._visibility(), self._method(), self._filters()):
@@ -121,7 +125,7 @@ class _Query:
             tests.append("deleted = 0")
         else:
             tests.append("deleted in (0, 1)" if self._element.get("include_nondeleted") == "1" else "deleted = 1")
-        if self._tx.hidden_after is not None:
+        if self._tx.hidden_after is not None and not self._is_fresh:
             tests.append("made_at <= ?")
             params.append(self._tx.hidden_after)
         hidden = [int(each.partition(".")[2]) for each in self._tx.switches.hidden_records

@@ -51,6 +51,11 @@ class SuiteProjectsSwitches:
         "Records created after a token was issued are hidden from it until `clear_filter_cache`.",
         "suiteprojects_api.md §1.3 [D]; a user without filter sets sees everything",
     )
+    clear_filter_cache: Literal["token", "read"] = switch(
+        "token",
+        "`clear_filter_cache` shows later records to all Reads of the token from then on, or to that Read alone.",
+        "suiteprojects_api.md §1.3 [U]",
+    )
     hidden_records: tuple[str, ...] = switch(
         (),
         'Records that a filter set of the user hides from every Read, as "Type.id"; they can be written by id.',

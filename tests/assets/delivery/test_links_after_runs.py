@@ -8,6 +8,7 @@ import pytest
 from assets.delivery.diff.ledger_facts import read_ledger_facts
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import ManualLink, possible_matches, save_manual_link
+from assets.delivery.ledger.attempts import AttemptState, write_attempts
 from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import MANUAL_LINK_SCHEMA
@@ -28,6 +29,7 @@ from tests.assets.delivery.builders import (
     target_state,
 )
 from tests.assets.delivery.diff.decisions import plan_rows
+from tests.assets.delivery.ledger.ledger_rows import attempt
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 STALE = DECIDED[0]
@@ -123,6 +125,37 @@ def test_a_link_ends_an_earlier_rejection_and_an_undo_hold(warehouse: Warehouse,
 
     assert sorted(facts.rejected["source_id"]) == ["1", "3"]
     assert sorted(facts.undo_holds["source_id"]) == ["1", "3"]
+
+
+@pytest.mark.parametrize("set_hours", [-24, 24])
+def test_a_decision_is_later_than_what_was_sent_before_it_whatever_the_clock_shows(
+    warehouse: Warehouse, sandbox: Sandbox, set_hours: int
+) -> None:
+    """The clock is set between the rejection and the decision; what is rejected after that counts again."""
+    workflow = Workflow("flow", option_tree().model_copy(update={"deleted_in_target": "report"}))
+    now = utc_now(sandbox.clock)
+    later = now + timedelta(hours=set_hours)
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        con.execute("create table target_flow as select '905' as target_id, null as external_id")
+        for key in ("decided before", "decided after"):
+            rejected = attempt(AttemptState.REJECTED, source_id=key, attempt_id=key, payload_hash="p", seen_at=now)
+            made = ManualLink("flow", "customers", key, None, "ada", later)
+            con.execute(
+                "insert into sync_links by name select 'flow' as workflow, 'customers' as source, ? as source_id,"
+                " '901' as target_id, ? as confirmed_at",
+                [key, now],
+            )
+            for step in (made, rejected) if key == "decided before" else (rejected, made):
+                if isinstance(step, ManualLink):
+                    save_manual_link(con, step)
+                else:
+                    write_attempts(con, [step])
+
+        facts = read_ledger_facts(con, workflow, now)
+
+    assert facts.rejected["source_id"].to_list() == ["decided before"]
+    assert facts.deleted["source_id"].to_list() == ["decided before"]
 
 
 @pytest.mark.long

@@ -15,7 +15,15 @@ import polars as pl
 import pytest
 
 from assets.delivery.audit.find import Record
-from assets.delivery.audit.record_versions import define_versions, field_changes, read_versions, values_as_of
+from assets.delivery.audit.record_versions import (
+    define_versions,
+    field_changes,
+    read_versions,
+    values_as_of,
+    what_happened,
+)
+from assets.delivery.forget.erase import Decision, erase
+from assets.delivery.forget.subject import read_subject
 from assets.delivery.imports.manual_links import ManualLink, save_manual_link
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.mart.build import make_mart
@@ -28,10 +36,12 @@ from resources.errors import IntegrationError
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import Sandbox
+from resources.signing import Signer
 from resources.warehouse.analytics import add_analytics
 from resources.warehouse.tables import columns_of, read_frame
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, one_source, option_tree, suite_customers
+from tests.assets.delivery.chain import ledger_chain
 from tests.assets.delivery.jumping_clock import JumpingClock
 from tests.assets.delivery.restored import back_up, read_netsuite, restore
 from tests.assets.delivery.run_workflow import WorkflowRunner
@@ -54,7 +64,7 @@ def night(runner: WorkflowRunner, run_id: str) -> datetime:
 def versions(runner: WorkflowRunner) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse with the macros."""
     with runner.warehouse.writer(transaction=False) as con:
-        define_versions(con, "flow", "customers")
+        define_versions(con, ["flow"], ONE)
         yield con
 
 
@@ -63,6 +73,14 @@ def causes(runner: WorkflowRunner, field: str = "name") -> list[tuple[Any, ...]]
     with versions(runner) as con:
         rows = field_changes(con, "flow", ONE, of_field=field)
     return [(row["side"], row["before"], row["after"], row["changed_by"]) for row in rows]
+
+
+def happened(runner: WorkflowRunner) -> list[tuple[datetime, str]]:
+    """Return what happened to customer 1 in the workflow and in the target, and when."""
+    with runner.warehouse.writer(transaction=False) as con:
+        rows = read_versions(con, ONE, ["flow"], None).changes
+    shown = [row for row in rows if row["field"].startswith("(") and row["side"] != "netsuite"]
+    return [(row["changed_at"], what_happened(row) or row["field"]) for row in shown]
 
 
 def test_reading_one_record_leaves_nothing_in_the_connection(tmp_path: Path) -> None:
@@ -82,6 +100,7 @@ def test_reading_one_record_leaves_nothing_in_the_connection(tmp_path: Path) -> 
 
 OBJECTS = (
     "select database_name, view_name from duckdb_views() where not internal union all"
+    " select database_name, table_name from duckdb_tables() where temporary union all"
     " select database_name, function_name from duckdb_functions() where not internal order by all"
 )
 
@@ -111,6 +130,29 @@ def test_our_write_netsuites_change_and_an_edit_are_kept_apart(precoro: Workflow
     assert second - timedelta(hours=1) < edit["not_before"] < second < edit["changed_at"] <= third
     assert then == {first: "Company 1", second: "Second", third: "Second"}
     assert before == []
+
+
+def test_a_forgotten_record_is_not_mapped_for_the_first_time_again(precoro: WorkflowRunner) -> None:
+    """That its values were forgotten has its moment; the version from before ends with the next run, as any other."""
+    precoro.spec = one_source()
+    night(precoro.stage(customer("1"), customer("2")), "first")
+    precoro.clock.sleep(3600)
+    moment = precoro.context("forget").now
+    with precoro.warehouse.writer() as con:
+        erase(con, read_subject(con, "customers", "1"), Signer(ledger_chain.KEY), Decision("ada", moment, "asked"))
+
+    assert happened(precoro)[-1] == (moment, "values forgotten")
+    later = night(precoro, "later")
+    night(precoro, "later still")
+
+    assert [text for _, text in happened(precoro)] == [
+        "record first mapped", "record created", "values forgotten", "(disposition)", "(reason)",
+    ]  # fmt: skip
+    assert [each for each, _ in happened(precoro)][-2:] < [later] * 2
+    assert ("desired", "deliver", "hold", "forgotten") in causes(precoro, "(disposition)")
+    for side in ("mart", "target"):
+        query = f"select (select count(*) from hist_{side}__flow where is_current) - (select count(*) from {side}_flow)"
+        assert precoro.warehouse.read(query).item() == 0, side
 
 
 @pytest.mark.long

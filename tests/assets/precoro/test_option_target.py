@@ -147,6 +147,25 @@ def test_a_tree_is_created_level_by_level(target: OptionTarget, sandbox: Sandbox
     assert sandbox.precoro.write_calls() == 3
 
 
+@pytest.mark.parametrize("key", ["8", None])
+def test_a_create_takes_over_no_option_that_existed_before(
+    target: OptionTarget, sandbox: Sandbox, key: str | None
+) -> None:
+    """A service may answer a second create of a name with the first option; that one keeps its key."""
+    switch(sandbox, same_name="existing")
+    existing = sandbox.precoro.add_option("Customer 1", external_id=key)
+    target.read(FIELDS)
+
+    taken, again = target.send([write("1"), write("2")]).outcomes
+
+    assert (taken.verdict, taken.code, taken.target_id) == (Verdict.REJECTED, "already_exists", None)
+    assert str(existing) in taken.reason
+    assert again.verdict is Verdict.CONFIRMED
+    assert [row["external_id"] for row in sandbox.precoro.options() if row["option_id"] == existing] == [key]
+    repeated = target.send([write("2")]).outcomes[0]
+    assert (repeated.verdict, repeated.target_id) == (Verdict.CONFIRMED, again.target_id)
+
+
 def test_an_update_sends_the_whole_record(target: OptionTarget, sandbox: Sandbox) -> None:
     """§5: a service that replaces records would otherwise disable the option and move it to the top level."""
     switch(sandbox, strict_put=True)

@@ -102,14 +102,22 @@ def test_an_inactive_record_is_not_read_by_id(listing: Company) -> None:
 
 
 @pytest.mark.long
-def test_a_listing_that_includes_disabled_options_is_complete(company: Company) -> None:
-    """Then an option that it omits does not exist, which costs no call."""
+def test_an_option_that_a_listing_lacks_is_looked_up_before_it_is_made_again(company: Company) -> None:
+    """The listing shows a disabled option of others, and new ones only after an hour; one was deleted manually."""
+    company.sandbox.precoro.add_option("Foreign", enable=False)
     company.netsuite(customer("1")).run()
+    company.sandbox.switches.set("precoro", PrecoroSwitches, listing_delay_s=3600)
+    company.sandbox.clock.sleep(3600)
+    company.netsuite(customer("1"), customer("2")).run()
+    kept = company.options()["2"]["option_id"]
     company.sandbox.precoro.remove_option(company.options()["1"]["option_id"])
 
-    company.run()
+    company.sandbox.clock.sleep(600)
+    decisions = company.run()
 
-    assert [method for method, _ in company.writes()] == ["POST", "POST"]
+    assert {key: action for key, (action, _) in decisions.items()} == {"1": "create", "2": "unchanged"}
+    assert company.options()["2"]["option_id"] == kept
+    assert methods(company).count("POST") == 3
 
 
 class OneReadTarget(OptionTarget):

@@ -3,6 +3,7 @@
 import re
 import shutil
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,14 @@ def test_an_individuals_title_and_telephone_and_a_customers_account_are_staged(r
     assert second["credit_limit"] is None
 
 
+@pytest.mark.parametrize("limit", ["99999999999999.99", "12345678901234567.89"])
+def test_a_credit_limit_keeps_its_digits(raw: RawTables, limit: str) -> None:
+    """A double would round it; the history follows the type."""
+    raw.put("customers", {"id": "1", "creditlimit": "1E+2"}, {"id": "2", "creditlimit": limit}, {"id": "3"})
+
+    assert [row["credit_limit"] for row in raw.staged("customers")] == [Decimal(100), Decimal(limit), None]
+
+
 def test_all_subsidiaries_and_the_primary_subsidiary_are_staged(raw: RawTables) -> None:
     """A workflow may filter on either."""
     raw.put("customers", {"id": "1"}, {"id": "2"})
@@ -238,13 +247,15 @@ def test_a_removed_address_of_a_live_customer_is_not_staged(raw: RawTables) -> N
 
 
 @pytest.mark.parametrize(
-    ("parent", "expected"),
-    [("1", None), ("10", "10"), ("99", None)],
-    ids=["the customer", "a project", "unknown"],
+    ("parent", "expected", "unshown"),
+    [("1", None, None), ("2", None, None), ("10", "10", None), ("99", None, "99")],
+    ids=["the customer", "another customer", "a project", "unknown"],
 )
-def test_only_a_known_project_is_a_parent_project(raw: RawTables, parent: str, expected: str | None) -> None:
+def test_only_a_known_project_is_a_parent_project(
+    raw: RawTables, parent: str, expected: str | None, unshown: str | None
+) -> None:
     """NetSuite's parent of a top project is its customer."""
-    raw.put("customers", {"id": "1"})
+    raw.put("customers", {"id": "1"}, {"id": "2"})
     raw.put("customer_subsidiaries", {"id": "1", "entity": "1", "subsidiary": "5", "isprimarysub": "T"})
     raw.put(
         "projects",
@@ -256,6 +267,7 @@ def test_only_a_known_project_is_a_parent_project(raw: RawTables, parent: str, e
 
     assert (top["parent_project_id"], top["project_name"], top["subsidiary_id"]) == (None, "Top", "5")
     assert (row["parent_project_id"], row["customer_id"], row["start_date"]) == (expected, "1", date(2026, 5, 1))
+    assert (top["unshown_parent_id"], row["unshown_parent_id"]) == (None, unshown)
 
 
 def test_a_contact_of_another_record_has_no_customer(raw: RawTables) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -264,3 +265,21 @@ def test_a_backup_is_restored_with_its_key_or_on_request(
         assert millpond("restore", str(file), "--unsigned") == 0
 
     assert value(small) == "one"
+
+
+def test_a_folder_from_elsewhere_is_restored_on_request_and_private(
+    small: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An archive that was unpacked beside the home would get around its signature."""
+    monkeypatch.setenv("MILLPOND_ENCRYPTION_KEY", KEY)
+    folder = tmp_path / "unpacked"
+    shutil.copytree(small.folder / "warehouse", folder / "warehouse")
+    (folder / "warehouse" / "millpond.duckdb").chmod(0o666)
+    fill(small, "two")
+
+    assert millpond("restore", str(folder)) == 2
+    assert "a folder has no signature" in " ".join(capsys.readouterr().out.split())
+    assert value(small) == "two"
+    assert millpond("restore", str(folder), "--unsigned") == 0
+    assert value(small) == "one"
+    assert not [each for each in (small.folder / "warehouse").rglob("*") if each.stat().st_mode & 0o077]

@@ -1,6 +1,7 @@
 """The terminal at 80 columns, at 200, and into a pipe; and a reader that goes away."""
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -9,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from orchestration.cli import output
+from orchestration.cli import facts, output
 from orchestration.cli.explain_versions import change_line
+from orchestration.cli.link_list import _write_csv
 from orchestration.cli.output import PIPE_WIDTH, Output, print_wrapped
 from orchestration.configuration.settings import ROOT
 from resources.redaction import know
@@ -149,10 +152,11 @@ def test_a_real_closed_pipe_prints_no_traceback(text: str) -> None:
         ("desired", None, "(present)", "first mapping", "wanted: record first mapped"),
         ("netsuite", None, "(present)", "first reading", "NetSuite: record first seen"),
         ("desired", "(present)", None, "no longer read", "wanted: record gone (no longer read)"),
+        (None, None, None, "forgotten", "values forgotten"),
     ],
 )
 def test_what_happened_to_a_record_is_said_in_words(
-    side: str, before: str | None, after: str | None, changed_by: str, said: str
+    side: str | None, before: str | None, after: str | None, changed_by: str, said: str
 ) -> None:
     """Not as a value of a field that no one mapped."""
     row = {
@@ -177,3 +181,22 @@ def test_a_name_can_neither_act_on_the_terminal_nor_look_like_another_line(width
 
     assert lines[0] == "+ create  Acme⟨U+001B⟩[2J⟨U+202E⟩emca⟨U+2028⟩⏎✓ everything is well"
     assert not [each for each in ("\x1b[2J", "\u202e", "\u2028") if each in file.getvalue()]
+
+
+def test_no_link_is_a_formula_in_a_spreadsheet(capsys: pytest.CaptureFixture[str]) -> None:
+    """The target's ids are the target's."""
+    _write_csv(pl.DataFrame({"source_id": ["1"], "target_id": ["=HYPERLINK(1)"], "target_url": [None]}))
+
+    assert capsys.readouterr().out.splitlines() == ["source_id,target_id,target_url", "1,'=HYPERLINK(1),"]
+
+
+def test_a_document_has_a_name_as_it_is_and_cannot_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """U+009B begins a command as ESC does, and JSON does not escape it by itself."""
+    name = "Acme \x1b[2J \x9b2J \u202e \u2028 \x7f é €"
+    facts.note(links=[{"target": name}])
+    facts.write_document("links", 0)
+    printed = capsys.readouterr().out
+    facts._forget()
+
+    assert printed.removesuffix("\n").isprintable()
+    assert json.loads(printed)["links"][0]["target"] == name

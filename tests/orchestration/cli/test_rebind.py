@@ -33,3 +33,4 @@ def test_a_workflow_and_netsuite_can_be_given_other_accounts(synced: Home, capsy
     assert OPTIONS in left
     assert "suiteprojects__customers" not in left
     assert synced.warehouse.table("sync_watermarks").is_empty()
+    assert synced.warehouse.table("netsuite_capabilities").is_empty()

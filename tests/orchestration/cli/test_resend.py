@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.cli.exit_codes import CLEAN, USAGE
+from orchestration.cli.exit_codes import CLEAN, HELD_BACK, USAGE
 from orchestration.cli.preview import preview
 from orchestration.cli.resend import resend
 from orchestration.configuration.settings import ROOT
 from tests.orchestration.conftest import Home
 
-CUSTOMERS = "suiteprojects__customers"
+CUSTOMERS, CONTACTS = "suiteprojects__customers", "suiteprojects__contacts"
 
 
 def a_customer(home: Home) -> tuple[str, str]:
@@ -90,6 +90,26 @@ def test_a_resent_record_is_read_again_and_sent(synced: Home, capsys: pytest.Cap
     assert [row["company"] for row in sent] == ["Renamed today"]
     assert resend(CUSTOMERS, all_records=True) == CLEAN
     assert f"{CUSTOMERS}: nothing was sent" in capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_only_named_records_count_for_the_exit_code_of_a_resend(
+    synced: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A contact that is in the target is clean, although others are held back; one of these is not."""
+    query = (
+        f"select source_id from sync_decisions where workflow = '{CONTACTS}' and to_run is null"
+        " and (action in ('blocked', 'quarantined')) = ? order by try_cast(source_id as bigint)"
+    )
+    (sent, *_), held = (synced.warehouse.read(query, [each])["source_id"].to_list() for each in (False, True))
+
+    assert [resend(each, workflow=CONTACTS) for each in (sent, held[0])] == [CLEAN, HELD_BACK]
+
+    first, second = capsys.readouterr().out.split("1 of 1 record held back")
+    assert f"{CONTACTS}: {len(held)} other records are held back" in first
+    assert f"contacts {held[0]}: " in second
+    assert f"{CONTACTS}: {len(held) - 1} other record" in second
+    assert not any(f"contacts {each}: " in first + second for each in held[1:])
 
 
 @pytest.mark.usefixtures("synced")

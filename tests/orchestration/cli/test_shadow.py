@@ -167,10 +167,35 @@ def test_go_live_wants_every_difference_explained_or_accepted(
     assert run_command(capsys, "shadow", "accept", CUSTOMERS, "name").code == 2  # no reason
     assert run_command(capsys, "shadow", "accept", CUSTOMERS, "enable", "--reason", "no").code == 2  # it has a cause
     assert run_command(capsys, "shadow", "accept", CUSTOMERS, "name", "--reason", "typed in 2019").code == 0
-    assert finding(compared, command._parity).passed
+    accepted = f"1 differs in `name`, accepted by {current_user()}: NetSuite id 1"
+    step = finding(compared, command._parity)
+    assert step.passed
+    assert step.found.endswith(accepted)
     report = run_command(capsys, "shadow", "report", CUSTOMERS)
-    assert report.code == 0
-    assert any(f"(accepted by {current_user()})" in line for line in report.lines)
+    assert (report.code, report.lines.count(f"  {accepted}")) == (0, 1)
+    assert "without a known cause" not in " ".join(report.lines)
+
+
+def test_what_two_people_accepted_is_listed_apart_from_what_no_one_did(
+    compared: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same field and cause: who accepted which records, and which of them are open; a record may have a cause."""
+    with compared.warehouse.writer() as con:
+        copies = (
+            "insert into sync_shadow_differences by name select * replace (unnest(?) as source_id, unnest(?) as"
+            " accepted_by) from sync_shadow_differences where cause = 'unknown'"
+        )
+        con.execute(copies, [["4", "5", "6"], ["ada", "ada", "bob"]])
+        con.execute("update sync_shadow_differences set accepted_by = 'bob' where source_id in ('2', '3')")
+    _, *texts = run_command(capsys, "shadow", "report", CUSTOMERS).lines[0].split("; ")
+    assert texts == [
+        "1 differs by the row `enable`, accepted by bob",
+        "1 was never brought by the connector, accepted by bob: NetSuite id 3",
+        "1 differs in `name` without a known cause: NetSuite id 1",
+        "2 differ in `name`, accepted by ada: NetSuite ids 4, 5",
+        "1 differs in `name`, accepted by bob: NetSuite id 6",
+    ]
+    assert "1 difference without a cause, in name" in finding(compared, command._parity).found
 
 
 def test_a_comparison_by_another_file_explains_nothing(compared: Home) -> None:

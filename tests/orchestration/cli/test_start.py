@@ -65,6 +65,16 @@ def test_a_sandbox_that_was_never_filled_is_an_error(elsewhere: Path, run: Call,
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("value", ["-h", "--help", "--version"])
+def test_a_value_that_looks_like_a_request_for_help_skips_no_check(elsewhere: Path, run: Call, value: str) -> None:
+    """After `--` it is a record's name: the command runs, so the home is checked and private."""
+    output = run("explain", "--", value)
+
+    assert output.code == 2
+    assert output.lines[0].startswith(f"✗ the sandbox in {elsewhere / '.millpond' / 'sandbox'} {NEVER_FILLED}")
+    assert list(elsewhere.iterdir()) == []
+
+
 @pytest.mark.parametrize("command", [each for each in ALL if each not in OWN_HOME])
 @pytest.mark.parametrize("name", ["MILLPOND_MODE", "NETSUITE_AUTH", "NETSUITE_CONCURRENCY", "MILLPOND_ALERT_MAIL_PORT"])
 def test_every_command_refuses_a_wrong_setting(
@@ -159,8 +169,8 @@ def test_the_code_location_names_the_setting(home: Home, monkeypatch: pytest.Mon
     "variables",
     [
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONIOENCODING": "ascii"},
-        {"PYTHONIOENCODING": "latin-1"},
+        pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.long),
+        pytest.param({"PYTHONIOENCODING": "latin-1"}, marks=pytest.mark.long),
     ],
 )
 def test_a_terminal_without_unicode_gets_replacements(synced_home: Path, variables: dict[str, str]) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from assets.delivery.ledger.runs import update_run
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
 from orchestration.cli import output
-from orchestration.cli.summary import print_held_back, print_summary
+from orchestration.cli.summary import print_held_back, print_named, print_summary
 from resources.warehouse.tables import insert_frame, replace_table
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, customers, desired, mart, option_tree
@@ -35,6 +36,17 @@ def test_deferred_records_are_not_called_failed(warehouse: Warehouse, capsys: py
     assert not any(word in printed for word in ("failed", "stopped", "6 created"))
 
 
+def hold(warehouse: Warehouse, rows: pl.DataFrame) -> None:
+    """Fill a warehouse with decisions of the workflow `flow` on four customers."""
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        named = (customer(each, company_name=f"Name {each}") for each in "1234")
+        replace_table(con, "stg_netsuite__customers", customers(*named))
+        replace_table(con, "mart_flow", mart(*(desired(each) for each in "1234")))
+        texts = {"workflow": "flow", "source": "customers", "reason_code": "code", "reason": "because"}
+        insert_frame(con, "sync_decisions", rows.with_columns(pl.lit(text).alias(name) for name, text in texts.items()))
+
+
 @pytest.mark.parametrize("name", ["", "  Name {}"], ids=["pipe", "terminal"])
 def test_what_needs_attention_is_listed_the_new_first(
     warehouse: Warehouse, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
@@ -47,13 +59,7 @@ def test_what_needs_attention_is_listed_the_new_first(
         schema=["source_id", "action", "from_run"],
         orient="row",
     )
-    with warehouse.writer() as con:
-        ensure_ledger(con)
-        named = (customer(each, company_name=f"Name {each}") for each in "1234")
-        replace_table(con, "stg_netsuite__customers", customers(*named))
-        replace_table(con, "mart_flow", mart(*(desired(each) for each in "1234")))
-        texts = {"workflow": "flow", "source": "customers", "reason_code": "code", "reason": "because"}
-        insert_frame(con, "sync_decisions", rows.with_columns(pl.lit(text).alias(name) for name, text in texts.items()))
+    hold(warehouse, rows)
 
     new = print_held_back(warehouse, workflow, {"flow": workflow}, "run")
 
@@ -64,3 +70,34 @@ def test_what_needs_attention_is_listed_the_new_first(
         f"  customers 1{name.format(1)}: quarantined, because",
         "flow: 1 customer blocked: because (3)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "held", "lines"),
+    [
+        ("4", 0, ["flow: 3 other records are held back; `millpond plan flow` lists the causes"]),
+        ("13", 2, [
+            "flow: 2 of 2 records held back (`millpond explain ID`)",
+            "  customers 1: quarantined, because",
+            "  customers 3: new: blocked, because",
+            "flow: 1 customer blocked: because (3)",
+            "flow: 1 other record is held back; `millpond plan flow` lists the causes",
+        ]),
+        ("1234", 3, None),
+    ],
+)  # fmt: skip
+def test_of_named_records_nothing_else_is_listed(
+    warehouse: Warehouse, capsys: pytest.CaptureFixture[str], asked: str, held: int, lines: list[str] | None
+) -> None:
+    """Each that is held back counts, new or not, as someone waits for it; the others are a number."""
+    rows = [("1", "quarantined", "before"), ("2", "ambiguous", "run"), ("3", "blocked", "run"), ("4", "create", "run")]
+    hold(warehouse, pl.DataFrame(rows, schema=["source_id", "action", "from_run"], orient="row"))
+    workflow = Workflow("flow", option_tree())
+
+    named = print_named(
+        warehouse, workflow, {"flow": workflow}, "run", [SourceKey("customers", each) for each in asked]
+    )
+
+    printed = capsys.readouterr().out.splitlines()
+    assert named == held
+    assert printed == lines if lines else not any("other" in line for line in printed)

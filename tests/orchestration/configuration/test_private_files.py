@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.cli.start import begin
 from orchestration.configuration.private_files import make_private
 from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.configuration.settings_error import SettingsError
+from resources.redaction import redact
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -88,6 +90,27 @@ def test_a_group_reads_the_snapshot_and_nothing_else(tmp_path: Path, accounts: s
     make_private(settings_of(tmp_path / "home", accounts=accounts))
     assert open_to_others(tmp_path / "home" / ("accounts" if accounts else "warehouse")) == {}
     assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
+
+
+def test_every_command_begins_private_and_without_secrets_in_its_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that uses no account: a rehearsal is saved in a home that it may be the first to make."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PRECORO_TOKEN", "a-token-that-nothing-shows")
+    begin(["simulate"])
+
+    assert os.umask(0) == 0o077
+    assert redact("a-token-that-nothing-shows") == "<PRECORO_TOKEN>"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o777, 0o755), (0o775, 0o755), (0o1777, 0o1777), (0o700, 0o700)])
+def test_no_one_else_may_replace_the_files_of_a_home(tmp_path: Path, before: int, after: int) -> None:
+    """Whoever writes in a folder replaces its files, whatever their modes; with the sticky bit only their owners do."""
+    tmp_path.chmod(before)
+    make_private(settings_of(tmp_path))
+
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == after
 
 
 def test_an_unknown_group_is_named(tmp_path: Path) -> None:

@@ -10,13 +10,18 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus
+from dagster._daemon.types import DaemonHeartbeat
+from dagster._utils.error import SerializableErrorInfo
 
 from orchestration.cli.start import check_settings
 from orchestration.configuration.secret_check import check_secrets
 from orchestration.configuration.secret_names import SECRETS
+from orchestration.configuration.secret_settings import know_secrets, redact
 from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.configuration.settings_error import SettingsError
-from orchestration.dagster_storage import KeptEventLogStorage
+from orchestration.dagster_internals import PartitionBackfill
+from orchestration.dagster_storage import KeptEventLogStorage, without_secrets
 from orchestration.redaction import install
 from orchestration.web.webserver import sign_in_token
 
@@ -172,6 +177,29 @@ def test_logs_and_tracebacks_have_no_secret(monkeypatch: pytest.MonkeyPatch, cap
     assert "a request of <PRECORO_TOKEN> failed" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("PGPASSWORD", "catalog-secret", "catalog-secret"),
+        ("MILLPOND_CELERY_BROKER", "redis://:broker-secret@queue:6379/0", "broker-secret"),
+        ("HTTPS_PROXY", "http://ada:proxy%20secret@proxy:3128", "proxy secret"),
+        ("https_proxy", "http://ada:proxy%20secret@proxy:3128", "proxy%20secret"),
+        ("MILLPOND_WAREHOUSE_CATALOG", "host=db password='it\\'s secret' dbname=x", "it's secret"),
+        ("MILLPOND_WAREHOUSE_CATALOG", "postgresql://db/x?user=ada&password=url-secret&a=b", "url-secret"),
+        ("NETSUITE_BASE_URL", "https://ada:address-secret@example.com", "address-secret"),
+    ],
+)
+def test_a_password_within_an_address_is_redacted(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, shown: str
+) -> None:
+    """Drivers quote the whole address in their errors."""
+    monkeypatch.setenv(name, value)
+    know_secrets()
+
+    for text in (f"cannot connect to {value}", f"refused: {shown}!"):
+        assert "secret" not in redact(text)
+
+
 def test_an_uncaught_error_prints_no_secret() -> None:
     """Python's own traceback shows the texts of the whole chain."""
     script = f"from orchestration.redaction import install; install(); raise ValueError('sent {CANARY}')"
@@ -196,7 +224,14 @@ def test_dagsters_events_have_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_pat
         context.add_output_metadata({"header": CANARY})
         fail("no answer to")
 
+    error = SerializableErrorInfo(f"Illegal header value {CANARY!r}", [], "ValueError")
+    backfill = PartitionBackfill("b1", BulkActionStatus.REQUESTED, False, {}, 1.0, asset_selection=[])
     with dg.DagsterInstance.get() as instance:
+        instance.add_daemon_heartbeat(DaemonHeartbeat(1.0, "SENSOR", "id", [error]))
+        instance.add_backfill(backfill)
+        instance.update_backfill(backfill.with_error(error))
+        assert instance.get_daemon_heartbeats()["SENSOR"].errors == [without_secrets(error)]
+        assert instance.get_backfill("b1").error == without_secrets(error)  # type: ignore[union-attr]
         assert isinstance(instance.event_log_storage, KeptEventLogStorage)
         assert not dg.materialize([leaking], instance=instance, raise_on_error=False).success
 

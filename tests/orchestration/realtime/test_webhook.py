@@ -16,10 +16,11 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from orchestration.cli import webhook as webhook_command
+from orchestration import impatient_protocol
 from orchestration.cli.main import app as cli
-from orchestration.cli.webhook import ImpatientProtocol, webhook
+from orchestration.cli.webhook import webhook
 from orchestration.configuration.settings import ROOT
+from orchestration.impatient_protocol import ImpatientProtocol
 from orchestration.realtime import webhook as webhook_module
 from orchestration.realtime.queue import MAX_ATTEMPTS, Notification, NotificationQueue
 from orchestration.realtime.webhook import Gate, RefusedError, Webhook, _Refusals
@@ -156,7 +157,7 @@ def test_host_method_type_and_size_are_checked_first(client: Client) -> None:
     assert http.get("/other").status_code == 404
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"{}", b"\xff\xfe", b'{"account": null}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"{}", b"\xff\xfe", b'{"account": null}', b"[" * 4000])
 def test_a_signed_body_of_another_format_is_rejected(client: Client, body: bytes) -> None:
     """Such as from another version of the script."""
     assert client.http.post(PATH, content=body, headers=signed_headers(SECRET, body, at=NOW)).status_code == 422
@@ -364,7 +365,7 @@ def served(tmp_path: Path) -> Iterator[int]:
 )
 def test_a_slow_sender_is_disconnected(served: int, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """A hundred of them would leave no place for NetSuite."""
-    monkeypatch.setattr(webhook_command, "HEADERS_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(impatient_protocol, "HEADERS_TIMEOUT_S", 0.2)
     monkeypatch.setattr(webhook_module, "BODY_TIMEOUT_S", 0.2)
     with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
         connection.sendall(sent)

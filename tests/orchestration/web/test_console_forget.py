@@ -1,11 +1,14 @@
 """The console's page of forgetting: what would be erased, who may do it, and what is forgotten."""
 
+from typing import Any
+
 import pytest
 from starlette.testclient import TestClient
 
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.forgetting.perform import Decision, forget_record
+from orchestration.web.console.pages import environment
 from orchestration.web.console.routes import console
 from orchestration.web.identity import Role
 from resources.clock import WallClock, utc_now
@@ -70,3 +73,12 @@ def test_what_is_forgotten_is_listed_with_its_proof(with_contact: Home) -> None:
     assert "stg_netsuite__contacts 1" in text
     assert "Nothing is left in the warehouse" in text
     assert with_contact.warehouse.read("select email from stg_netsuite__contacts").item() is None
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil.example", "", None])
+def test_an_address_that_is_none_is_no_link(url: str | None) -> None:
+    """It is made of a template in the warehouse and of the target's id."""
+    macros: Any = environment().get_template("macros.html.jinja").module
+
+    assert str(macros.out(url, "7")) == "7"
+    assert 'href="https://example.com/7"' in macros.out("https://example.com/7", "7")

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.simulation.saved import save
 from orchestration.web.console.routes import console
+from resources.redaction import know
 from tests.orchestration.simulation.documents import found
 from tests.orchestration.simulation.installation import options
 from tests.orchestration.web.test_console_pages import no_dagster
@@ -51,6 +52,18 @@ def test_a_replay_is_shown_as_it_was_saved(home: Path, http: TestClient) -> None
     assert response.status_code == 200
     assert "Every invariant holds" in response.text
     assert response.headers["cache-control"] == "no-store"
+
+
+def test_a_replay_that_was_changed_runs_no_script_and_shows_no_secret(home: Path, http: TestClient) -> None:
+    """The file lies in the home, and its address is that of the console's buttons."""
+    know("PRECORO_TOKEN", "a-token-in-an-example")
+    save(home, "good", options(), {**found(), "line": "a-token-in-an-example"})
+    file = home / "simulations" / "good.html"
+
+    assert "a-token-in-an-example" not in file.read_text()
+    file.write_text("<script>act()</script>")
+    policy = http.get("/console/simulations/good").headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'")
 
 
 @pytest.mark.parametrize("name", ["none", "..%2Fusers", "good.html", "%2e%2e", "all"])

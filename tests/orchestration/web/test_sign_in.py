@@ -1,5 +1,6 @@
 """The sign-in of the UI over HTTP, in front of a server that answers every request."""
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +14,11 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from orchestration.cli.output import Output
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.access import COOKIE, Access
 from orchestration.web.guesses import CLIENTS, Guesses
+from orchestration.web.serve_ui import _print_ready, _ready_lines
 from orchestration.web.sessions import SESSION_S
 from orchestration.web.sign_in import SignIn
 from orchestration.web.users import Users
@@ -244,6 +247,16 @@ def test_the_cookie_is_protected_and_expires(visitor: TestClient) -> None:
         assert visitor.get("/", headers={"Cookie": f"{COOKIE}={forged}"}).status_code == 401, forged
 
 
+def test_the_form_runs_no_script_and_sends_only_here(visitor: TestClient) -> None:
+    """Also after a wrong token; a password manager fills it in."""
+    wrong = visitor.post("/sign-in", data={"token": "wrong"}, headers={"Origin": HERE})
+    for response in (visitor.get("/sign-in"), wrong):
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "form-action 'self'" in policy
+        assert "script-src" not in policy
+
+
 def test_a_browser_sends_the_forms_origin(visitor: TestClient) -> None:
     """With `no-referrer` it would send `Origin: null`, which is rejected."""
     assert visitor.get("/sign-in").headers["referrer-policy"] == "same-origin"
@@ -287,3 +300,22 @@ def test_the_token_is_generated_once_and_readable_by_its_owner_only(
     assert (tmp_path / "ui_token").stat().st_mode & 0o777 == 0o600
     monkeypatch.setenv("MILLPOND_UI_TOKEN", "a-given-token-of-24-char")
     assert sign_in_token(MillpondSettings()) == "a-given-token-of-24-char"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_link_to_sign_in_is_usable_on_a_terminal_and_in_no_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool
+) -> None:
+    """Everything else that is printed has the token replaced by its name."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    monkeypatch.delenv("MILLPOND_UI_TOKEN", raising=False)
+    console = Output(file=io.StringIO(), width=60)
+    console._force_terminal = is_terminal
+    ready = _ready_lines(MillpondSettings(), "127.0.0.1", 3000, console)
+    _print_ready(console, ready)
+    printed, token = console.file.getvalue(), (tmp_path / "ui_token").read_text()  # type: ignore[attr-defined]
+
+    assert (f"sign in: http://127.0.0.1:3000/?token={token}\n" in printed) is is_terminal
+    assert (token in printed) is is_terminal
+    console.print(token)
+    assert console.file.getvalue().count(token) == is_terminal  # type: ignore[attr-defined]

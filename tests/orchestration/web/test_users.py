@@ -123,6 +123,19 @@ def test_signing_out_deletes_the_session(app: SignIn) -> None:
     assert ada.get("/x").status_code == 401
 
 
+def test_a_copy_of_a_session_ends_with_the_sign_out(app: SignIn) -> None:
+    """A cookie that was stolen, or that a proxy logged, is of no use after the button; another browser's goes on."""
+    ada, elsewhere, thief = browser(app), browser(app), browser(app, "10.6.6.6")
+    sign_in(ada, "ada", RIGHT)
+    sign_in(elsewhere, "ada", RIGHT)
+    copied = {"Cookie": f"{COOKIE}={ada.cookies[COOKIE]}"}
+    assert thief.get("/x", headers=copied).text == "ada approver"
+    ada.post("/sign-out")
+
+    assert thief.get("/x", headers=copied).status_code == 401
+    assert elsewhere.get("/x").text == "ada approver"
+
+
 # --- passwords ------------------------------------------------------------------------------------------------------
 
 
@@ -287,12 +300,15 @@ DAMAGED = {
     "a password that is a number": (
         '{"format":1,"device_key":"aa","users":{"ada":{"role":"viewer","password":5,"credential":"x"}}}'
     ),
+    "a password that is no hash": (
+        '{"format":1,"device_key":"aa","users":{"ada":{"role":"viewer","password":"scrypt$1","credential":"x"}}}'
+    ),
     "a credential that is none": (
-        '{"format":1,"device_key":"aa","users":{"ada":{"role":"viewer","password":"x","credential":null}}}'
+        '{"format":1,"device_key":"aa","users":{"ada":{"role":"viewer","password":"","credential":null}}}'
     ),
     "a time that is none": (
         '{"format":1,"device_key":"aa","users":'
-        '{"ada":{"role":"viewer","password":"x","credential":"x","one_time_until":"soon"}}}'
+        '{"ada":{"role":"viewer","password":"","credential":"x","one_time_until":"soon"}}}'
     ),
     "users that are a list": '{"format":1,"device_key":"aa","users":[]}',
     "no key": '{"format":1,"device_key":"","users":{}}',

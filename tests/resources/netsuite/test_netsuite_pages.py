@@ -104,6 +104,8 @@ def test_a_normalized_page_is_not_parsed_again() -> None:
         ("1E+2", "100"),
         ("1e-7", "0.0000001"),
         ("1.50", "1.50"),
+        ("1001.0", "1001"),
+        ("2.00", "2"),
     ],
 )
 def test_a_number_keeps_its_digits(number: str, expected: str) -> None:
@@ -112,6 +114,15 @@ def test_a_number_keeps_its_digits(number: str, expected: str) -> None:
 
     assert parse_page(answer, "query").rows == [{"id": "1", "x": expected}]
     assert orjson.loads(scan_page(answer, "id", "query").normalized().items)[0]["x"] == expected
+
+
+def test_an_id_is_a_whole_number_in_every_form() -> None:
+    """A library may write whole numbers as 1001.0; keys and the columns that refer to them must stay alike."""
+    items: list[dict[str, Any]] = [{"links": [], "id": 1001.0, "parent": 7.0}, {"links": [], "id": 1002, "parent": "7"}]
+
+    page = scan_page(orjson.dumps(body(items)), "id", "query")
+
+    assert (page.last_key, [row["parent"] for row in orjson.loads(page.items)]) == (1002, ["7", "7"])
 
 
 BAD_TEXTS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resources.notifiers.mail import Mail
-from resources.notifiers.notice import NotSentError, Receiver
+from resources.notifiers.notice import Entry, Notice, NotSentError, Receiver
 from resources.notifiers.web import Slack, Webhook
 from resources.sandbox.certificates import tls_files
 from tests.resources.notifiers.servers import http_server, notice, smtp_server
@@ -53,6 +53,16 @@ def test_slack_receives_one_escaped_text() -> None:
     assert "<" not in content["text"]
 
 
+def test_a_name_can_neither_look_like_another_line_nor_turn_the_direction() -> None:
+    """In NetSuite anyone may type it; the digest and the alerts quote it."""
+    name = "Acme\r\nfailed: sign in at evil.example\u202etxt\x1b[2J"
+    entry = Entry("k", "opened", "held back", f"2 customers: {name}", (name,), (f"customer 7 {name}",))
+    text = Notice("n1", "2026-11-17 06:00 UTC", f"Millpond: {name}", [entry]).text
+
+    shown = "Acme⏎failed: sign in at evil.example⟨U+202E⟩txt⟨U+001B⟩[2J"
+    assert text.splitlines() == [f"held back: 2 customers: {shown}", f"    {shown}", f"    customer 7 {shown}"]
+
+
 @pytest.mark.parametrize(("status", "location"), [(500, ""), (404, ""), (302, "http://127.0.0.1:9/elsewhere")])
 def test_an_error_does_not_contain_the_url(status: int, location: str) -> None:
     """Webhook URLs are secrets; a redirect could lead anywhere and is not followed."""
@@ -74,6 +84,8 @@ def test_an_error_does_not_contain_the_url(status: int, location: str) -> None:
         (lambda: Slack("https://hooks.slack.com.evil.example/x"), "must be an address of hooks.slack.com"),
         (lambda: Mail("smtp.example", "", ("a@example.com",)), "MILLPOND_ALERT_MAIL_FROM"),
         (lambda: Mail("smtp.example", "a@example.com", ()), "MILLPOND_ALERT_MAIL_TO"),
+        (lambda: Mail("smtp.example", "a@example.com", ("b@example.com\nBcc: c@example.com",)), "on one line"),
+        (lambda: Mail("smtp.example", "a@example.com\r\nBcc: c@example.com", ("b@example.com",)), "on one line"),
         (
             lambda: Mail("smtp.example", "a@example.com", ("b@example.com",), tls="none", user="me", password="x"),
             "a password is sent over TLS only",

@@ -20,6 +20,7 @@ from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
+from tests.resources.altered import precoro_with
 
 FIELD = 5144
 
@@ -108,6 +109,27 @@ def test_legal_entities_are_linked_with_production_parameter_names(precoro: Prec
     sent = sandbox.precoro.call_log()[-1]
     assert "item_custom_field_option_id=" in sent["body"]
     assert [row["entity_id"] for row in sandbox.precoro.dependencies()] == ["27377", "27378"]
+
+
+@pytest.mark.parametrize("answer", [b"<html>maintenance</html>", b'{"errors": {"entity_ids": "unknown"}}', b"{"])
+def test_an_option_is_linked_only_if_the_answer_says_nothing_else(sandbox: Sandbox, answer: bytes) -> None:
+    """An empty body means success; a page of a proxy does not, and links cannot be read."""
+    with precoro_with(sandbox, lambda body: body or answer) as client:
+        option = client.create_option(FIELD, {"name": "Acme"})
+        with pytest.raises(AnswerLostError, match="link option"):
+            client.depend_add(option.option_id, ["27377"])
+
+
+def test_an_answer_about_another_option_confirms_nothing(sandbox: Sandbox) -> None:
+    """A cache, or a proxy that mixes up two connections: the write may have arrived."""
+    first, second = (sandbox.precoro.add_option(name, external_id=name) for name in ("one", "two"))
+    other = f"{first}".encode(), f"{first}7".encode()
+    with precoro_with(sandbox, lambda body: body.replace(*other)) as client:
+        assert client.replace_option(FIELD, second, {"name": "New", "enable": "1"}).option_id == second
+        with pytest.raises(AnswerLostError, match=f"another option, {first}7"):
+            client.replace_option(FIELD, first, {"name": "New", "enable": "1"})
+        with pytest.raises(AnswerLostError, match=f"another option, {first}7"):
+            client.set_external_id(FIELD, first, "3")
 
 
 def test_an_error_keeps_the_text_and_drops_the_name(precoro: PrecoroClient) -> None:
@@ -210,6 +232,7 @@ def test_the_hourly_limit_is_waited_out_until_its_timestamp(precoro: PrecoroClie
     assert sandbox.precoro.rate_limited_calls() == 1
 
 
+@pytest.mark.long
 def test_no_429_in_strict_mode_over_1600_calls(precoro: PrecoroClient, sandbox: Sandbox) -> None:
     """F37-F39: the budget obeys the limits per second, minute and hour and of identical GETs."""
     began, wall = sandbox.clock.now(), time.monotonic()

@@ -99,6 +99,17 @@ def test_a_list_without_external_ids_is_an_error() -> None:
         options_of([without], "list")
 
 
+@pytest.mark.parametrize("blank", [None, ""])
+def test_an_option_that_does_not_show_its_external_id_is_not_foreign(blank: str | None) -> None:
+    """Others show theirs even if it is blank, so this one was cut, or hidden."""
+    without = {name: value for name, value in FULL.items() if name != "externalId"}
+    keyless = {**FULL, "id": 8, "externalId": blank}
+
+    with pytest.raises(ContractError, match="option 7 without `externalId`"):
+        options_of([keyless, without], "list")
+    assert [each.external_id for each in options_of([{**FULL, "id": 8}, without], "list")] == ["9", None]
+
+
 @pytest.mark.parametrize(
     ("answer", "whole"),
     [

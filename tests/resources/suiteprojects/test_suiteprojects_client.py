@@ -95,15 +95,19 @@ def test_a_rejected_read_is_not_an_empty_list(client: SuiteProjectsClient) -> No
     assert raised.value.code == "602"
 
 
-def test_a_token_reads_records_added_after_it_was_issued(sandbox: Sandbox) -> None:
-    """The filter-set cache hides new records from reads by token (§1.3)."""
-    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, filter_set_cache=True)
+@pytest.mark.parametrize("scope", ["token", "read"])
+def test_a_token_reads_records_added_after_it_was_issued(sandbox: Sandbox, scope: str) -> None:
+    """The filter-set cache hides new records from reads by token (§1.3), on each page and from each Read."""
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, filter_set_cache=True, clear_filter_cache=scope)
     token = sandbox.credentials["suiteprojects"]["access_token"]
     sandbox.clock.sleep(60)
     fill(sandbox, 3)
 
     with open_suiteprojects(sandbox=str(sandbox.folder), access_token=token) as client:
+        client.page_size = 2
         assert len(list(client.read_all("Customer", []))) == 3
+        reads = [read_command("Customer", [], limit="1", query={"id": str(number)}) for number in (1, 2)]
+        assert [len(records) for records in client.read_many(reads, fresh=True)] == [1, 1]
 
 
 def test_server_time_quota_and_status_texts_are_read(client: SuiteProjectsClient) -> None:

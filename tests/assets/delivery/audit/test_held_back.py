@@ -69,7 +69,7 @@ def con() -> Any:
 def roots(con: duckdb.DuckDBPyConnection, *rows: Mapping[str, Any], **more: Any) -> dict[str, tuple[str, str]]:
     """Return root source id and root code of each held record of the plan."""
     replace_table(con, "plan_below", pl.DataFrame(list(rows), schema=PLAN))
-    found = held_records(con, BELOW, WORKFLOWS, {"below": "p", **more}, NOW)
+    found = held_records(con, [BELOW], WORKFLOWS, {"below": "p", **more}, NOW)
     return {row["source_id"]: (row["root_source_id"], row["root_code"]) for row in found.iter_rows(named=True)}
 
 
@@ -105,6 +105,34 @@ def test_a_record_without_a_known_parent_is_its_own_cause(con: duckdb.DuckDBPyCo
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("above", ["", "p"], ids=["last run", "planned"])
+def test_records_of_several_workflows_are_found_together_as_one_by_one(
+    con: duckdb.DuckDBPyConnection, above: str
+) -> None:
+    """The decisions of the other workflow are those of a plan or of its last run; names are found as well."""
+    customers = [
+        planned("1", "quarantined", "too_long", source="customers"),
+        planned("2", "blocked", "parent_missing", source="customers", parent_source="customers", parent_source_id="1"),
+        planned("3", "skipped", "flag_not_set", source="customers"),
+    ]
+    replace_table(con, "plan_below", pl.DataFrame([blocked("10", "c2"), blocked("11", "c3")], schema=PLAN))
+    replace_table(con, "plan_above" if above else "mart_above", pl.DataFrame(customers, schema=PLAN))
+    if not above:
+        decided = "select 'above' as workflow, source, source_id, action, reason_code, reason from mart_above"
+        con.execute(f"insert into sync_decisions by name {decided}")
+    plans = {"below": "p"} | ({"above": above} if above else {})
+
+    together = held_records(con, [BELOW, ABOVE], WORKFLOWS, plans, NOW)
+
+    assert together.equals(pl.concat(held_records(con, [each], WORKFLOWS, plans, NOW) for each in (BELOW, ABOVE)))
+    assert together.select("workflow", "source_id", "root_source_id", "root_name", "root_code").rows() == [
+        ("below", "10", "1", "Rosbank", "too_long"),
+        ("below", "11", "3", None, "flag_not_set"),
+        ("above", "1", "1", "Rosbank", "too_long"),
+        ("above", "2", "1", "Rosbank", "too_long"),
+    ]
+
+
 @settings(max_examples=25)
 @given(
     st.dictionaries(
@@ -132,7 +160,7 @@ def test_the_root_is_found_by_following_parents_one_by_one(tree: dict[int, tuple
 
     with duckdb.connect() as con:
         replace_table(con, "plan_below", pl.DataFrame(rows, schema=PLAN))
-        found = held_records(con, BELOW, WORKFLOWS, {"below": "p"}, NOW)
+        found = held_records(con, [BELOW], WORKFLOWS, {"below": "p"}, NOW)
 
     expected = {str(each): str(root(each)) for each, (action, _) in tree.items() if action in HELD}
     assert dict(found.select("source_id", "root_source_id").iter_rows()) == expected
@@ -143,7 +171,7 @@ def test_the_shape_is_documented(con: duckdb.DuckDBPyConnection) -> None:
     """Other pages read these columns."""
     replace_table(con, "plan_below", pl.DataFrame([planned("1", "ambiguous", "two")], schema=PLAN))
 
-    found = held_records(con, BELOW, WORKFLOWS, {"below": "p"}, NOW)
+    found = held_records(con, [BELOW], WORKFLOWS, {"below": "p"}, NOW)
 
     assert found.columns == [*HELD_RECORD_COMMENTS]
     assert held_back(found).columns == [*HELD_BACK_COMMENTS]
@@ -159,10 +187,12 @@ def test_records_that_were_held_back_before_are_known(con: duckdb.DuckDBPyConnec
         orient="row",
     )
     insert_frame(con, "sync_decisions", decision.with_columns(from_at=pl.datetime(2026, 11, 1)))
+    ended = "'3' as source_id, 'another run' as to_run"
+    con.execute(f"insert into sync_decisions select * replace ({ended}) from sync_decisions where source_id = '1'")
     rows = [planned(each, "ambiguous", "two") for each in ("1", "2", "3")]
     replace_table(con, "plan_below", pl.DataFrame(rows, schema=PLAN))
 
-    found = held_records(con, BELOW, WORKFLOWS, {"below": "p"}, NOW)
+    found = held_records(con, [BELOW], WORKFLOWS, {"below": "p"}, NOW)
 
     assert found.filter(pl.col("since").is_null())["source_id"].to_list() == ["2", "3"]
 
@@ -180,7 +210,7 @@ def test_causes_are_sentences_with_counts(con: duckdb.DuckDBPyConnection) -> Non
     ]
     replace_table(con, "plan_below", pl.DataFrame(rows, schema=PLAN))
 
-    found = cause_texts(held_back(held_records(con, BELOW, WORKFLOWS, {"below": "p"}, NOW)))
+    found = cause_texts(held_back(held_records(con, [BELOW], WORKFLOWS, {"below": "p"}, NOW)))
 
     assert found == [
         "7 projects quarantined: because too_long (20, 21, 22, 23, 24, …)",

@@ -18,9 +18,10 @@ from assets.delivery.chain.export import Export, export_ledger
 from assets.delivery.chain.export_check import verify_export
 from assets.delivery.chain.kept import read_kept
 from assets.delivery.chain.rewrite import rewriting
+from assets.delivery.chain.seal import seal
 from assets.delivery.ledger.events import Event, Happened
 from resources.signing import Signer
-from tests.assets.delivery.chain.ledger_chain import KEY, OTHER_KEY, at, verified
+from tests.assets.delivery.chain.ledger_chain import KEY, OTHER_KEY, SWITCHES, add_run, at, verified
 
 ALL = Export(at(0).date(), at(9).date())
 PUBLIC = Signer(KEY).public_keys
@@ -45,6 +46,45 @@ def test_an_export_is_whole(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> N
     kept = read_kept(folder / "manifest.json")
     assert kept
     assert verified(con, kept=kept).is_whole
+
+
+def test_a_text_that_looks_like_a_formula_is_shown_and_checked(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """People type the numbers of records, and auditors open the files in a spreadsheet."""
+    given = ["=1+1", "+1", "-2", "@x", "\tx", "'=1", "''", "a=1", "é\n=1"]
+    add_run(con, 3, **{f"_{number}": ("update", text) for number, text in enumerate(given)})
+    seal(con, Signer(KEY), at(3), SWITCHES)
+    folder = exported(con, tmp_path / "export")
+    rows = [row for row in read_csv(folder / "attempts.csv") if row["run_id"] == "r3" and row["state"] == "confirmed"]
+
+    assert [row["target_id"] for row in rows] == [
+        "'=1+1", "'+1", "'-2", "'@x", "'\tx", "''=1", "'''", "a=1", "é\n=1",
+    ]  # fmt: skip
+    assert verify_export(folder, PUBLIC).is_whole
+
+
+MANIFESTS: list[dict[str, object]] = [
+    {"files": {}}, {"files": []}, {"public_keys": 5}, {"entries": "x"}, {"first_checkpoint": None},
+    {"has_values": None, "files": None}, {"file_format": []}, {"format": {}},
+]  # fmt: skip
+
+
+def test_a_forged_manifest_is_one_sentence(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """Whoever hands an export out can write anything into it."""
+    file = exported(con, tmp_path / "export") / "manifest.json"
+    manifest = json.loads(file.read_text())
+    without = [
+        {name: each for name, each in manifest.items() if name != missing} for missing in ("files", "public_keys")
+    ]
+
+    for forged in [*({**manifest, **change} for change in MANIFESTS), *without, [], 5, None]:
+        file.write_text(json.dumps(forged))
+        with pytest.raises(ChainError, match="no export of"):
+            verify_export(file.parent, PUBLIC)
+    file.write_text("[" * 9000)
+    with pytest.raises(ChainError, match="no export of"):
+        verify_export(file.parent, PUBLIC)
+    with pytest.raises(ChainError, match="no checkpoint of a ledger"):
+        read_kept(file)
 
 
 def test_an_export_with_values_has_them(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

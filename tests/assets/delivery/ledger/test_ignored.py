@@ -79,8 +79,8 @@ def counted(warehouse: Warehouse, now: datetime) -> dict[str, Sequence[str] | in
     alerts = warehouse_alerts(warehouse, ["flow"], limits, StoppedClock(now), ())  # type: ignore[arg-type]
     facts = workflow_facts(warehouse, now)["held"]
     with warehouse.writer(transaction=False) as con:
-        listed = held_records(con, FLOW, {"flow": FLOW}, {}, now)["source_id"].to_list()
-        apart = held_and_ignored(con, FLOW, {"flow": FLOW}, {}, now).filter(pl.col("ignored_until").is_not_null())
+        listed = held_records(con, [FLOW], {"flow": FLOW}, {}, now)["source_id"].to_list()
+        apart = held_and_ignored(con, [FLOW], {"flow": FLOW}, {}, now).filter(pl.col("ignored_until").is_not_null())
         page = read_summary(con, FLOW, "run", now).held
         kept = [row["source_id"] for row in read_ignored(con, now, "flow")]
     assert apart["source_id"].to_list() == kept

@@ -5,8 +5,17 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from assets.delivery.ledger.attempts import ambiguous_creates, open_intents, unfinished_creates, write_attempts
+from assets.delivery.errors import PlanError
+from assets.delivery.ledger.attempts import (
+    AttemptState,
+    ambiguous_creates,
+    open_intents,
+    unfinished_creates,
+    write_attempts,
+)
+from assets.delivery.ledger.freshness import record_input, require_current_target_state
 from assets.delivery.ledger.rebind import forget_account
+from assets.delivery.ledger.sequence import last_position
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.spec.workflow import Workflow
 from resources.warehouse.warehouse import Warehouse
@@ -60,6 +69,19 @@ def test_decisions_end_open_plans_are_rejected_and_the_target_state_is_empty(con
     assert [state for workflow, state in states if workflow == "flow"] == ["rejected", "rejected", "sent"]
     assert [state for workflow, state in states if workflow == "other"] == ["ready", "sent", "waiting"]
     assert con.execute("select count(*) from target_flow").fetchall() == [(0,)]
+
+
+def test_nothing_is_planned_before_the_new_account_was_read(con: duckdb.DuckDBPyConnection) -> None:
+    """The target state is empty, not an account without records: a plan alone would create all of them again."""
+    workflow = Workflow("flow", one_source())
+    write_attempts(con, [attempt(AttemptState.CONFIRMED, source_id="1", attempt_id="sent")])
+    record_input(con, workflow.target_state, "flow", "run", position=last_position(con))
+    assert require_current_target_state(con, workflow)
+
+    forget(con)
+
+    with pytest.raises(PlanError, match="materialize target_flow"):
+        require_current_target_state(con, workflow)
 
 
 @pytest.mark.parametrize("kind", STATES)

@@ -5,9 +5,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.delivery.mart.blanks import ADDRESS
+from assets.delivery.mart.blanks import ADDRESS, TAKEN_FROM
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from tests.assets.delivery.builders import customer, customers, mart_of, one_source
+from tests.assets.delivery.builders import customer, customers, mart_of, one_source, option_tree, project, projects
 from tests.assets.delivery.mart.test_transform import customer_mart, outcomes
 
 BY_PERSON = {"sql": "case when is_person then alt_name else company_name end"}
@@ -84,13 +84,24 @@ def with_column(field: dict[str, Any], **columns: list[Any]) -> list[tuple[str, 
     return outcomes(mart_of(spec, customers=table))
 
 
-@pytest.mark.parametrize(("column", "key"), [("currency_code", "currency_id"), ("status_name", "status_id")])
+@pytest.mark.parametrize(("column", "key"), list(TAKEN_FROM.items()))
 def test_a_value_of_a_record_that_is_not_shown_is_unknown(column: str, key: str) -> None:
     """The customer names its currency; what the currency is called was not read."""
     values = {column: ["SEK", None, None], key: ["4", "5", None]}
 
     assert with_column({"from": column}, **values) == [("deliver", None), ("block", "not_read"), ("deliver", None)]
     assert with_column({"from": key}, **values) == [("deliver", None)] * 3
+
+
+def test_a_parent_that_is_not_shown_moves_no_sub_project_to_its_customer() -> None:
+    """A role may see the sub-project and the customer, and never the project between them."""
+    above, below = customer("1"), [project("100"), project("101"), project("102", parent_project_id="100")]
+    unshown = pl.Series("unshown_parent_id", [None, "99", None], dtype=pl.String)
+
+    mart = mart_of(option_tree(), customers=customers(above), projects=projects(*below).with_columns(unshown))
+
+    held = dict(mart.select("source_id", "disposition").iter_rows())
+    assert held == {"1": "deliver", "100": "deliver", "101": "block", "102": "deliver"}
 
 
 @pytest.mark.parametrize(("prefix", "key"), [("", "shipping_address_id"), ("billing_", "billing_address_id")])

@@ -170,3 +170,21 @@ def test_only_numbers_are_written_out(sql: str, expected: str) -> None:
     spec = one_source(target="suiteprojects.Customer", fields=[key, {"field": "name", "sql": sql}])
 
     assert mart_of(spec, customers=table)["name"].to_list() == [expected]
+
+
+@pytest.mark.parametrize("sql", ["concat('EUR ', custentity_n)", "cast(custentity_n as varchar)", "custentity_n"])
+def test_one_long_number_changes_the_text_of_no_other_record(sql: str) -> None:
+    """Its field becomes a decimal in staging; the records whose numbers stay would all be sent again."""
+    numbers = ["100", "-0.25", "1500.5", "1000000", "99999999999999.99"]
+    key = {"field": "externalid", "from": "customer_id", "locked": True}
+    spec = one_source(target="suiteprojects.Customer", fields=[key, {"field": "name", "sql": sql}])
+
+    def texts(values: list[str], kind: pl.DataType) -> list[str]:
+        column = pl.Series("custentity_n", values, pl.String).cast(kind)
+        table = customers(*(customer(str(number)) for number in range(len(values)))).with_columns(column)
+        return mart_of(spec, customers=table).sort("source_id")["name"].to_list()
+
+    *others, long = texts(numbers, pl.Decimal(38, 18))
+
+    assert others == texts(numbers[:-1], pl.Float64())
+    assert long.endswith("99999999999999.99")

@@ -42,6 +42,13 @@ def test_one_value_quarantines_one_record(name: str) -> None:
     assert [rows[0], rows[2], rows[3]] == [row for row in mart(sql, good, None, None, good) if row["source_id"] != "2"]
 
 
+def test_a_panic_of_polars_quarantines_the_records() -> None:
+    """It is no `Exception`, and would end the run of all workflows."""
+    rows = mart("array_get(string_to_array(email, ''), -9223372036854775808)", "12", "13")
+
+    assert {(row["disposition"], row["reason_code"]) for row in rows} == {("quarantine", "unusable_value")}
+
+
 def test_a_condition_that_cannot_be_judged_quarantines_one_record() -> None:
     """The record is neither delivered nor left out."""
     rows = mart("company_name", "5", "x", "50", select={"where": "cast(email as bigint) > 9"})

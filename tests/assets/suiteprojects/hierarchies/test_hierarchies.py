@@ -7,9 +7,13 @@ import pytest
 
 from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import run_sync
+from assets.delivery.target import Action, Verdict, Write
 from assets.suiteprojects.node_target import NodeTarget
+from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.errors import RequestRejectedError
+from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+from resources.suiteprojects.connect import open_suiteprojects
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.suiteprojects.account import Account, shipped, switched_on
 from tests.assets.suiteprojects.staged import customer, project, stage, tree
@@ -406,3 +410,40 @@ def test_a_customer_with_a_rejected_node_does_not_stop_the_others(account: Accou
     departments(account)
     assert customers(account, customer("11", custentity_department="4"))["11"] == "create"
     assert attached(account)["11"] == ["Consulting"]
+
+
+@pytest.mark.parametrize("node_ids", ["replace", "add"])
+def test_a_record_in_two_nodes_of_a_hierarchy_is_in_neither(
+    customers: SuiteProjectsTarget, sandbox: Sandbox, node_ids: str
+) -> None:
+    """Clients move a record by adding the new association and then deleting the old one; the second may never come."""
+    add, made = sandbox.suiteprojects.add, {}
+    for name in ("Department", "Class"):
+        made[name] = hierarchy = str(add("Hierarchy", name=name, type="customer", active="1"))
+        level = str(add("HierarchyNode", hierarchyid=hierarchy, name="Level 1", isalevel="1"))
+        for each in ("old", "new"):
+            node = add("HierarchyNode", hierarchyid=hierarchy, levelid=level, name=each, isanode="1")
+            made[f"{each} {name}"] = str(node)
+    old, new, other = made["old Department"], made["new Department"], made["old Class"]
+    record = str(add("Customer", name="Acme", externalid="10", hierarchy_node_ids=f"{old},{other}"))
+    add("HierarchyNode", hierarchyid=made["Department"], parentid=new, recordid=record)
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, node_ids=node_ids)
+    field = "hierarchy:Department"
+
+    assert customers.read([field])[field].to_list() == [f"{old},{new}"]
+    values = {"externalid": "10", field: new}
+    customers.send([Write("customers", "10", Action.UPDATE, record, values, frozenset({field}), None)])
+    assert customers.read(["hierarchy_node_ids"])["hierarchy_node_ids"].to_list() == [f"{new},{other}"]
+
+
+def test_an_active_node_is_not_named_like_an_inactive_one(sandbox: Sandbox) -> None:
+    """It would be read as inactive, and a deactivation in NetSuite would change nothing."""
+    values: dict[str, str | None] = {"name": "Old (inactive)", "active": "1", "externalid": "1", "depth": "1"}
+    create = Write("departments", "1", Action.CREATE, None, values, frozenset(values), None)
+    with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
+        refused, sent = (
+            NodeTarget(client, hierarchy="Departments", inactive_suffix=suffix).send([create]).outcomes[0]
+            for suffix in (" (inactive)", " (off)")
+        )
+
+    assert (refused.verdict, refused.code, sent.verdict) == (Verdict.REJECTED, "suffix_in_name", Verdict.CONFIRMED)
