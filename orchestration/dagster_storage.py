@@ -283,6 +283,7 @@ class KeptSqliteStorage(DagsterSqliteStorage):
         self._event_log_storage = KeptEventLogStorage(str(home / "history" / "runs"))
         schedules = KeptScheduleStorage.from_local(str(home / "schedules"))
         assert isinstance(schedules, KeptScheduleStorage)
+        schedules.engines.close()  # those that made a new file
         schedules.engines = self._run_storage.engines  # an instance closes its runs, never its schedules
         self._schedule_storage = schedules
         super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]  # not that of Dagster's own files

@@ -29,6 +29,7 @@ PAGE = 1000  # rows; NetSuite's maximum
 LAST_ROW_BYTES = 65_536  # at the end of a page, searched for the last key
 ENVELOPE_BYTES = 4096  # within which the rows must begin
 _ITEMS = re.compile(rb'"items"\s*:\s*\[')
+_WHOLE = re.compile(rb"-?\d+")
 _LINKS = b'"links":[]'  # one in each row; inside a text its quotation marks would be escaped
 
 _NUL = b"\\u0000"
@@ -151,13 +152,16 @@ def scan_page(body: bytes, key: str, operation: str) -> RawPage:
 
 @cache
 def _key_pattern(key: str) -> re.Pattern[bytes]:
-    return re.compile(rb'"' + key.encode() + rb'"\s*:\s*"?(-?\d+)["\s,}]')
+    return re.compile(rb'"' + key.encode() + rb'"\s*:\s*"?([^"\s,}]*)')
 
 
 def _last_key(body: bytes, end: int, key: str) -> int | None:
-    """Return the key of the last row; inside a text its quotation marks would be escaped, so a match is a name."""
+    """Return the key of the last row, if it is written as a whole number.
+
+    Inside a text its quotation marks would be escaped, so a match is a name.
+    """
     found = _key_pattern(key).findall(body, max(0, end - LAST_ROW_BYTES), end)
-    return int(found[-1]) if found else None
+    return int(found[-1]) if found and _WHOLE.fullmatch(found[-1]) else None
 
 
 def json_object(body: bytes, content_type: str, operation: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ ELSEWHERE = {
     "assets/delivery/diff/actions.py": {"identical"},
     "assets/delivery/schemas.py": {"missing_without_note", "near_duplicate"},
 }
-IN_PRECORO = {"name_missing", "name_too_long", "too_deep", "untied"}
+IN_PRECORO = {"already_exists", "name_missing", "name_too_long", "too_deep", "untied"}
 # modules in which a code comes from a table of the same module, from the mart, or from `Forbidden`
 PASSED_ON = {
     "assets/delivery/cases.py",

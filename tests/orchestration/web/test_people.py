@@ -376,13 +376,15 @@ def test_the_token_is_off_once_there_are_users(server: Server) -> None:
 
 
 def test_a_forged_session_is_refused(server: Server, vic: Visitor, ada: Visitor) -> None:
-    """Another name, another time, a signature for something else, and the form of the token's session."""
-    until, signature, name = vic.session().split(".")
-    adas = ada.session().split(".")
+    """Another name, time or number, a signature for something else, and the form of the token's session."""
+    until, number, signature, name = vic.session().split(".")
+    _, adas_number, adas_signature, adas_name = ada.session().split(".")
+    begin = f"{until}.{number}"
     forged = [
-        f"{until}.{signature}.{adas[2]}", f"{int(until) + 1}.{signature}.{name}", f"{until}.{adas[1]}.{name}",
-        f"{until}.{signature}", f"{until}.{'0' * 64}.{name}", f"{until}..{name}", f"{until}.{signature}.", "..", "",
-        str(vic.http.cookies["millpond_device"]), f"{until}.{signature}.{name}.{name}", f"{until}.{signature}.\xe9",
+        f"{begin}.{signature}.{adas_name}", f"{int(until) + 1}.{number}.{signature}.{name}", f"...{name}", "...", "",
+        f"{until}.{adas_number}.{signature}.{name}", f"{begin}.{adas_signature}.{name}", f"{begin}.{signature}",
+        f"{begin}.{'0' * 64}.{name}", f"{begin}..{name}", f"{begin}.{signature}.", f"{until}..{signature}.{name}",
+        str(vic.http.cookies["millpond_device"]), f"{begin}.{signature}.{name}.{name}", f"{begin}.{signature}.\xe9",
     ]  # fmt: skip
     with server.visitor() as stranger:
         for each in forged:

@@ -118,11 +118,15 @@ def test_a_number_keeps_its_digits(number: str, expected: str) -> None:
 
 def test_an_id_is_a_whole_number_in_every_form() -> None:
     """A library may write whole numbers as 1001.0; keys and the columns that refer to them must stay alike."""
-    items: list[dict[str, Any]] = [{"links": [], "id": 1001.0, "parent": 7.0}, {"links": [], "id": 1002, "parent": "7"}]
+    rows: list[dict[str, Any]] = [{"links": [], "id": 1001.0, "parent": 7.0}, {"links": [], "id": 1002, "parent": "7"}]
 
-    page = scan_page(orjson.dumps(body(items)), "id", "query")
-
-    assert (page.last_key, [row["parent"] for row in orjson.loads(page.items)]) == (1002, ["7", "7"])
+    for items, last in (rows, 1002), (rows[::-1], 1001):
+        page = scan_page(orjson.dumps(body(items)), "id", "query")
+        assert page.last_key == last
+        assert {(row["id"], row["parent"]) for row in orjson.loads(page.normalized().items)} == {
+            ("1001", "7"),
+            ("1002", "7"),
+        }
 
 
 BAD_TEXTS = {
