@@ -81,6 +81,7 @@ def test_each_company_is_called_with_its_own_key(both: Home) -> None:
     assert list(paths.values()) == [{"/itemcustomfields/5144/options"}, {f"/itemcustomfields/{uk}/options"}]
 
 
+@pytest.mark.long
 def test_nothing_is_written_to_netsuite(both: Home) -> None:
     """F24, F26: only queries are posted."""
     calls = both.sandbox.netsuite.call_log()

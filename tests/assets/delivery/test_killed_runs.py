@@ -367,9 +367,10 @@ def test_our_key_is_restored_each_time_it_is_cleared(sandbox: Sandbox, precoro: 
         assert "1" in records_of(sandbox, "precoro")
 
 
-def test_the_error_of_a_full_disk_names_the_fix(scenarios: Path) -> None:
+def test_the_error_of_a_full_disk_names_the_fix(tmp_path: Path) -> None:
     """DuckDB's own message does not."""
-    warehouse = Warehouse(scenarios / "precoro-bookkeeping_begins-0-full_disk" / "warehouse")
+    warehouse = Warehouse(tmp_path / "warehouse")
+    warehouse.replace("small", pl.DataFrame({"a": [1]}))
     code = (
         "import sys; from pathlib import Path; import polars as pl\n"
         "from resources.warehouse.warehouse import Warehouse\n"
