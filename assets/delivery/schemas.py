@@ -38,6 +38,7 @@ MISSING = "missing_without_note"  # reason code of a record that NetSuite no lon
 LEFT_SILENTLY = (MISSING, "flag_blank")
 
 FORGOTTEN = "forgotten"  # reason code of a record whose personal values were erased
+PARENT_MISSING = "parent_missing"  # reason code of a record that is not sent: its parent is not in the target
 
 INPUT_HASH = "input_hash"
 # Columns of every mart, before the target's own fields.

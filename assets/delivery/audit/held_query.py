@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from assets.delivery.ledger.ignored import ignored_rows
-from assets.delivery.send.outcomes import PARENT_MISSING
+from assets.delivery.schemas import PARENT_MISSING
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import HELD, Action
 from resources.warehouse.tables import has_table, literal, quoted

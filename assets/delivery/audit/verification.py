@@ -20,7 +20,7 @@ from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.capabilities import missing_columns
 from assets.netsuite.extract.raw_queries import ABSENT, EVIDENCE
-from assets.netsuite.extract.readings import LOG, READING
+from assets.netsuite.extract.reading_log import LOG, READING
 from assets.netsuite.record_types import RECORD_TYPES, RecordType, record_type_of
 from assets.warehouse.column_sources import derived_columns
 from resources.warehouse.tables import columns_of, has_table, quoted

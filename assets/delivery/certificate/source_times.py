@@ -18,7 +18,7 @@ from assets.delivery.audit.verification import read_types, readings_of
 from assets.delivery.ledger.restores import has_unstaged_rows
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
-from assets.netsuite.extract.readings import LOG
+from assets.netsuite.extract.reading_log import LOG
 from assets.netsuite.record_types import RecordType, record_type_of
 from resources.warehouse.tables import columns_of, has_table
 from sql import statement

@@ -24,7 +24,7 @@ from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.ledger.unkeyed import read_unkeyed
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
-from assets.netsuite.extract.readings import last_reading
+from assets.netsuite.extract.reading_log import last_reading
 from assets.netsuite.record_types import RECORD_TYPES, record_type_of
 from resources.warehouse.tables import columns_of, has_table, quoted, tables_of
 

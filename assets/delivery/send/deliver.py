@@ -17,9 +17,9 @@ from assets.delivery.errors import InterruptedDeliveryError
 from assets.delivery.ledger.attempts import Attempt, AttemptState, write_attempts
 from assets.delivery.ledger.unkeyed import LostCreate, Possible, format_existing, match_unkeyed, read_unkeyed
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import PARENT, SourceKey
+from assets.delivery.schemas import PARENT, PARENT_MISSING, SourceKey
 from assets.delivery.send.batches import Step, batches, parent_ids, plan_steps, with_parent
-from assets.delivery.send.outcomes import PARENT_MISSING, SEVERAL, Delivery, deferred_reason, with_own_ids
+from assets.delivery.send.outcomes import SEVERAL, Delivery, deferred_reason, with_own_ids
 from assets.delivery.send.read_back import confirmation_of, mismatches, read_back
 from assets.delivery.send.unexplained import judge_unexplained
 from assets.delivery.target import UNFINISHED, Action, Outcome, Target, Verdict, Write

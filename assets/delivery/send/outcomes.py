@@ -11,11 +11,10 @@ from datetime import UTC
 import polars as pl
 
 from assets.delivery.diff.edits import EDITED, EDITED_OR_SENT
-from assets.delivery.schemas import KEY, REJECTED_REASON, SourceKey
+from assets.delivery.schemas import KEY, PARENT_MISSING, REJECTED_REASON, SourceKey
 from assets.delivery.target import Action, Outcome, Verdict, Write
 from resources.errors import QuotaExhaustedError
 
-PARENT_MISSING = "parent_missing"  # code of an outcome: not sent, because its parent is not in the target
 SEVERAL = "several_candidates"  # code of an outcome: sent without a response, and one of several records may be it
 
 QUOTA_EXHAUSTED = "quota_exhausted"  # reason code of a deferred record

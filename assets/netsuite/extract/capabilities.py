@@ -7,6 +7,7 @@ server time and the session's time zone are not kept: clocks change.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,8 +86,8 @@ class Capabilities:
         return name in self._fresh
 
     def get(self, name: str) -> Any:
-        """Return the answer, whatever its age; None if there is none."""
-        return self._answers.get(name)
+        """Return a copy of the answer, whatever its age; None if there is none."""
+        return deepcopy(self._answers.get(name))  # one that is changed in place would seem to be the same
 
     def record(self, name: str, answer: Any) -> None:
         """Keep an answer, unless the same one is fresh: its age counts from the check that found it."""

@@ -28,7 +28,7 @@ from assets.netsuite.extract.metrics import (
     unreported_warning,
 )
 from assets.netsuite.extract.reader import Reader
-from assets.netsuite.extract.readings import Reading, last_reading
+from assets.netsuite.extract.reading_log import Reading, last_reading
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.source_state import SourceState
 from assets.netsuite.extract.spool import scratch, spool_query

@@ -12,7 +12,8 @@ import duckdb
 from assets.netsuite.extract.capabilities import LIMITS, Capabilities, KnownColumns
 from assets.netsuite.extract.custom_field_types import columns_with_values, read_field_types
 from assets.netsuite.extract.raw_queries import absent_keys, changed_parents, latest_extracted_at
-from assets.netsuite.extract.readings import last_reading, rows_of_deleted
+from assets.netsuite.extract.reading_log import last_reading
+from assets.netsuite.extract.readings import rows_of_deleted
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.source_state import SourceState
 from assets.netsuite.extract.undated import undated_keys

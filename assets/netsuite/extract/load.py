@@ -18,7 +18,7 @@ from assets.netsuite.extract.deletions import NOTE, NOTIFIED
 from assets.netsuite.extract.forgotten import returned_ids, withheld_query
 from assets.netsuite.extract.never_blank import require_never_blank
 from assets.netsuite.extract.raw_queries import ABSENT, EVIDENCE, OWN_COLUMNS, ensure_raw_table, latest_extracted_at
-from assets.netsuite.extract.readings import READING
+from assets.netsuite.extract.reading_log import READING
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.spool import ROW_HASH, SEQUENCE, TABLE, TABLE_KNOWN, spool_query
 from assets.netsuite.extract.strategy import Extracted

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import duckdb
 
 from assets.netsuite.extract.load import LoadCounts
-from assets.netsuite.extract.readings import Reading
+from assets.netsuite.extract.reading_log import Reading
 from assets.netsuite.extract.strategy import Mode
 from resources.warehouse.tables import columns_of, ensure_table, quoted
 from sql import statement

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from assets.netsuite.extract.readings import READING
+from assets.netsuite.extract.reading_log import READING
 from assets.netsuite.extract.spool import ROW_HASH, Spool, spool_query
 from assets.netsuite.extract.watermarks import Watermark, naive_utc
 from assets.netsuite.record_types import RecordType

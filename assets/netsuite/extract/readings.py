@@ -4,53 +4,20 @@ raw rows' `_reading`  ->  netsuite_reads (number, NetSuite's time)  ->  oldest_r
 
 A date that moves is NetSuite's own report of a change; some changes move none. So every night the rows whose values
 were read longest ago are read again, and rows that refer to a record that has been deleted since they were read are
-read in the next run. Readings are numbered, because clocks may be set.
+read in the next run.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from math import ceil
 
 import duckdb
 
+from assets.netsuite.extract.reading_log import LOG, READING
 from assets.netsuite.extract.spool import Spool, spool_query
 from assets.netsuite.record_types import RECORD_TYPES, RecordType
 from resources.netsuite.pages import PAGE
 from resources.warehouse.tables import columns_of, quoted
-
-READING = "_reading"
-LOG = "netsuite_reads"
-
-
-@dataclass(frozen=True)
-class LastReading:
-    """The reading that was written last.
-
-    Attributes:
-        number: Its number; 0 before the first one.
-        netsuite_at: The latest time of NetSuite that any reading has, UTC, naive; None: not known.
-    """
-
-    number: int = 0
-    netsuite_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One reading of a table.
-
-    Attributes:
-        number: Its place among all readings, by the order in which they were written.
-        began_after: Number of the reading that had been written last when it began.
-        netsuite_at: NetSuite's time before the first query, UTC, naive: its values are at least as new.
-        read_at: When it was written, UTC, naive, by the warehouse's clock.
-    """
-
-    number: int
-    began_after: int
-    netsuite_at: datetime | None
-    read_at: datetime
 
 
 @dataclass(frozen=True)
@@ -60,14 +27,6 @@ class KeyRange:
     after: int
     last: int
     rows: int
-
-
-def last_reading(con: duckdb.DuckDBPyConnection) -> LastReading:
-    """Return the reading that was written last."""
-    if "reading" not in columns_of(con, LOG):
-        return LastReading()
-    number, netsuite_at = con.execute(f"select max(reading), max(netsuite_at) from {LOG}").fetchall()[0]
-    return LastReading(int(number or 0), netsuite_at)
 
 
 def oldest_ranges(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from assets.netsuite.extract.readings import LastReading
+from assets.netsuite.extract.reading_log import LastReading
 from assets.netsuite.extract.watermarks import Watermark
 
 

@@ -327,7 +327,7 @@ def test_an_encrypted_plan_is_printed_with_values_if_the_key_is_set(synced: Home
         [*MILLPOND, "plan", CUSTOMERS], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
 
-    assert done.returncode == 0, done.stdout
+    assert done.returncode in {0, 4}, done.stdout  # 4: a day brings records that are held back
     assert re.search(r"^      \w+: .* → ", done.stdout, re.MULTILINE)
     assert "∅ → ∅" not in done.stdout
     frame = synced.warehouse.read("select payload from plan_suiteprojects__customers where payload is not null limit 1")

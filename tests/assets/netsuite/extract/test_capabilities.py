@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from assets.netsuite.extract.capabilities import missing_columns
 from resources.clock import utc_now
 from resources.errors import RequestRejectedError, TransientError
 from resources.netsuite.connect import open_netsuite
@@ -47,6 +48,18 @@ def test_a_column_that_appears_is_read_within_an_hour(account: NetSuiteAccount) 
 
     assert (len(soon.warnings), later.warnings, later.mode) == (3, (), "full")
     assert account.raw("customers")["1"]["fax"] == "5"
+
+
+def test_a_column_that_vanishes_is_known_to_be_missing_at_once(account: NetSuiteAccount) -> None:
+    """Also if the columns were checked a moment before: what is mapped from it is not sent any more."""
+    account.customers(1, fax="5")
+    account.extract()
+    account.switch(hidden_columns=MISSING)
+    account.customers(2)
+    account.extract()
+
+    with account.warehouse.writer(transaction=False) as con:
+        assert len(missing_columns(con, "customers")) == len(MISSING)
 
 
 def test_changed_settings_are_checked_at_once(account: NetSuiteAccount) -> None:
