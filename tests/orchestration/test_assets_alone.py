@@ -6,7 +6,7 @@ from orchestration.definitions import definitions
 from tests.orchestration.conftest import Home
 from tests.orchestration.home_state import failures
 
-READS_NOTHING = ("raw_", "target_", "analyst_snapshot")  # NetSuite, the target, or whatever exists
+READS_NOTHING = ("raw_", "netsuite_reads", "target_", "analyst_snapshot")  # NetSuite, the target, or whatever exists
 
 
 def _executable() -> list[str]:

@@ -244,12 +244,9 @@ def test_a_damaged_warehouse_is_named_and_can_be_replaced(synced: Home) -> None:
     stage, before, sent = synced.warehouse.file, target_records(synced), writes(synced)
     stage.write_bytes(b"not a database" * 100)
 
-    rejected = synced.run(GROUP)
-
-    failed = failures(rejected)
-    assert failed
-    assert all(text.startswith(f"{stage}: ") and "move it away" in text for text in failed.values())
-    assert retried(rejected) == set()
+    with pytest.raises(SettingsError, match="move it away") as refused:
+        synced.run(GROUP)
+    assert str(refused.value).startswith(f"{stage}: damaged: ")
 
     stage.rename(stage.with_suffix(".broken"))
     assert synced.run(GROUP).success
