@@ -4,15 +4,36 @@ from typing import Any
 
 import pytest
 
+from orchestration.cli.exit_codes import WAITS
 from orchestration.cli.run import run_job
+from resources.sandbox.sandbox import Sandbox
 from tests.orchestration.upgrade.conftest import Installation, answer_of
 
 PLAN, UNDO_PLAN = "d744965e9654", "162189233133"
+# records of which 0.2 has another reason, named in docs/upgrade.md: a currency that the target lacks is found before
+# sending, and `lifecycle: report` holds back
+OTHERWISE = {
+    ("suiteprojects__customers", "1005"): ("quarantined", "not_in_list"),
+    ("suiteprojects__customers", "1030"): ("quarantined", "not_in_list"),
+    ("suiteprojects__customers", "1042"): ("quarantined", "flag_not_set"),
+    ("suiteprojects__projects", "1069"): ("quarantined", "not_in_list"),
+}
+# the run that was killed after its send, which version 0.1 also decided on in its next run
+KILLED = {("precoro__options", "1071"), ("precoro_uk__picked", "1071"), ("suiteprojects__projects", "1071")}
+
+
+def show_inactive(upgraded: Installation) -> None:
+    """Let NetSuite show whether records are inactive, as it always does; the stand-in of 0.1 left that blank."""
+    netsuite = Sandbox(upgraded.home / "sandbox").netsuite
+    for table in ("customrecord_service_line", "item"):
+        for row in netsuite.rows(table):
+            netsuite.update(table, row["id"], isinactive=False)
 
 
 @pytest.mark.long
 def test_the_next_run_sends_nothing(upgraded: Installation, answers: dict[str, Any]) -> None:
-    """A run of `all` makes the decisions of version 0.1, reopens none, and writes to neither target."""
+    """A run of `all` makes the decisions of version 0.1, but for those of new rules, and writes to neither target."""
+    show_inactive(upgraded)
     writes = upgraded.writes
     code = run_job("all")
     expected = answers["next_run_all"]
@@ -26,16 +47,26 @@ def test_the_next_run_sends_nothing(upgraded: Installation, answers: dict[str, A
     )
     opened = warehouse.read("select workflow, source_id from sync_decisions where from_run = ? order by 1", [run_id])
     closed = warehouse.read("select count(*) from sync_decisions where to_run = ?", [run_id]).item()
-    reads = warehouse.read("select distinct mode from netsuite_reads where run_id = ? order by 1", [run_id])
 
-    assert code == 1  # a guard held back the plan of one workflow, as in version 0.1
+    decided = warehouse.read("select * from sync_decisions where from_run = ? and source_id <> '1071'", [run_id])
+    changed = {workflow for workflow, _ in OTHERWISE}
+
+    assert code == WAITS  # a guard held back the plan of one workflow, as in version 0.1
     assert upgraded.writes == writes
-    assert runs.rows() == [(workflow, state, *rest) for workflow, state, _, *rest in expected["runs"]["rows"]]
-    assert [list(row) for row in decisions.rows()] == expected["open_decisions"]["rows"]
-    # only the record of the run that was killed after its send, which version 0.1 also decided on in its next run
-    assert set(opened["source_id"]) == {"1071"}
-    assert closed == 0
-    assert reads["mode"].to_list() == ["full_table", "incremental"]
+    assert [row for row in runs.rows() if row[0] not in changed] == [
+        (workflow, state, *rest) for workflow, state, _, *rest in expected["runs"]["rows"] if workflow not in changed
+    ]
+    assert [list(row) for row in decisions.rows() if row[0] not in changed] == [
+        row for row in expected["open_decisions"]["rows"] if row[0] not in changed
+    ]
+    assert {
+        (row["workflow"], row["source_id"]): (row["action"], row["reason_code"])
+        for row in decided.iter_rows(named=True)
+    } == OTHERWISE
+    assert set(opened.rows()) == OTHERWISE.keys() | KILLED
+    assert closed == len(OTHERWISE)
+    full = warehouse.read("select record_type from netsuite_reads where run_id = ? and mode = 'full'", [run_id])
+    assert full["record_type"].to_list() == ["customers"], "0.2 reads more of their columns"
 
 
 @pytest.mark.long

@@ -254,10 +254,10 @@ def test_a_merge_without_dates_moves_the_project_in_the_next_run(account: Accoun
     [
         ("customers", {"fax"}, {"fax"}),
         ("customers", {"companyname"}, {"companyname", "company_name"}),
-        ("customers", {"addr1"}, {"addr1", "address_line1", "shipping_address_line1"}),
+        ("customers", {"addr1"}, {"addr1", "address_line1", "billing_address_line1", "shipping_address_line1"}),
         ("customers", {"custentity_region"}, {"custentity_region"}),
         ("projects", {"altname"}, {"altname", "project_name"}),
-        ("projects", {"parent"}, {"parent", "parent_project_id"}),
+        ("projects", {"parent"}, {"parent", "parent_project_id", "unshown_parent_id"}),
         (
             "customrecord_region",
             {"custrecord_code", "lastmodified"},
