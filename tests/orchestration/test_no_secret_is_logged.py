@@ -135,7 +135,7 @@ def test_no_command_prints_values_if_personal_data_is_masked(seeded: Home, capfd
         failpoints.arm("answers_read", skip=1, strike=crash)
         assert run("all") == 1
         failpoints.disarm()
-        assert run("all") == 0
+        assert run("all") == 4  # the run that died decided nothing
         (run_id,) = seeded.warehouse.read("select run_id from sync_runs order by started_at desc limit 1")["run_id"]
         assert undo(run_id) == 0
         waiting = seeded.warehouse.read("select plan_id from sync_plans where state = 'waiting' order by workflow")
@@ -146,6 +146,6 @@ def test_no_command_prints_values_if_personal_data_is_masked(seeded: Home, capfd
     printed = streams.out + streams.err
 
     assert "a bug of ours" in printed
-    assert re.search(r"^    (active|enable)$", printed, re.MULTILINE)
+    assert re.search(r"^ +(active|enable)$", printed, re.MULTILINE)
     assert leaks(storage, printed, planted) == set()
     assert leaks(storage, printed, ["company"]) != set()

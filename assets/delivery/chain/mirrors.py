@@ -212,13 +212,22 @@ def switch_details(override: Override) -> dict[str, Any]:
     return {"active": override.active, "realtime": override.realtime}
 
 
+def _parsed(details: str | None) -> dict[str, Any] | None:
+    """Return the details of an event; None if they are no JSON object: the row was changed, which the chain names."""
+    try:
+        found = json.loads(details or "")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _switch_differences(con: duckdb.DuckDBPyConnection, switches: Mapping[str, Override]) -> Iterator[Difference]:
     query = (
         "select workflow, coalesce(decided_by, ''), details from sync_events where event = 'switched' order by position"
     )
-    recorded: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    recorded: dict[str, list[tuple[str, dict[str, Any] | None]]] = {}
     for workflow, by, details in con.execute(query).fetchall():
-        recorded.setdefault(workflow, []).append((by, json.loads(details)))
+        recorded.setdefault(workflow, []).append((by, _parsed(details)))
     for name in sorted({*recorded, *switches}):
         events = recorded.get(name, [])
         given = switches.get(name)

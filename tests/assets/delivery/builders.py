@@ -231,6 +231,7 @@ def link(source_id: str = "1", target_id: str | None = "901", **changes: Any) ->
         "parent_target_id": None,
         "payload_hash": f"payload of {source_id}",
         "workflow_version": "earlier",
+        "value_hashes": None,
     }
     return _changed(row, changes)
 
