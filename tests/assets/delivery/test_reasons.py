@@ -21,11 +21,11 @@ REJECTS = {"UnsendableError": 0}
 ELSEWHERE = {
     "assets/delivery/plan/mode.py": {"deleted_in_target", "not_picked", "not_imported", "left_for_update"},
     "assets/delivery/mart/disposition.py": {"value_not_in_list", "not_looked_up"},
-    "assets/delivery/send/outcomes.py": {"parent_missing", "several_candidates", "quota_exhausted"},
+    "assets/delivery/send/outcomes.py": {"several_candidates", "quota_exhausted"},
     "assets/delivery/diff/parents.py": {"parent_inactive"},
     "assets/delivery/plan/undo_row.py": {"undo"},
     "assets/delivery/diff/actions.py": {"identical"},
-    "assets/delivery/schemas.py": {"missing_without_note", "near_duplicate"},
+    "assets/delivery/schemas.py": {"missing_without_note", "near_duplicate", "parent_missing"},
 }
 IN_PRECORO = {"already_exists", "name_missing", "name_too_long", "too_deep", "untied"}
 # modules in which a code comes from a table of the same module, from the mart, or from `Forbidden`
