@@ -3,13 +3,16 @@
 `=HYPERLINK(…)` as a name  ->  cell()  ->  `'=HYPERLINK(…)`, which is shown
 """
 
+import re
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NEGATIVE = re.compile(r"-\d+(\.\d+)?")  # a number, which a spreadsheet shows as it is
 
 
 def cell(value: object) -> str:
     """Return a value as a cell; one that a spreadsheet would take for a formula begins with an apostrophe."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) and not _NEGATIVE.fullmatch(text) else text
 
 
 def cells_of(query: str) -> str:

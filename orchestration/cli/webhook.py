@@ -9,9 +9,10 @@ from rich.logging import RichHandler
 from orchestration.cli.output import console, print_line, print_problems
 from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import MillpondSettings, netsuite_settings, split_list
-from orchestration.impatient_protocol import ImpatientProtocol
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.webhook import MIN_SECRET, Gate, Webhook
+from orchestration.request_timeout import RequestTimeoutProtocol
+from orchestration.server_log import limit_warnings
 from resources.netsuite.webhook_signature import PATH
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -34,10 +35,11 @@ def webhook(*, host: str = "", port: int | None = None) -> int:
         return 2
     host, port = host or settings.webhook_host, settings.webhook_port if port is None else port
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])
+    limit_warnings()
     config = uvicorn.Config(
         Webhook(gate, NotificationQueue(settings.account_home)).app(), host=host, port=port, log_level="warning",
         access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=IDLE_S,
-        limit_concurrency=MAX_CONNECTIONS, http=ImpatientProtocol, headers=[("connection", "close")],
+        limit_concurrency=MAX_CONNECTIONS, http=RequestTimeoutProtocol, headers=[("connection", "close")],
     )  # fmt: skip
     print_line(f"receiving change notifications on http://{host}:{port}{PATH}")
     server = uvicorn.Server(config)

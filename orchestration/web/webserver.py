@@ -17,8 +17,9 @@ from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import ROOT, MillpondSettings, split_list
 from orchestration.configuration.settings_error import SettingsError
 from orchestration.dagster_internals import before_storing, open_workspace
-from orchestration.impatient_protocol import ImpatientProtocol
 from orchestration.redaction import install
+from orchestration.request_timeout import RequestTimeoutProtocol
+from orchestration.server_log import limit_warnings
 from orchestration.web.access import Access
 from orchestration.web.console.beside_dagster import BesideDagster
 from orchestration.web.console.routes import console
@@ -90,10 +91,11 @@ def serve(host: str, port: int, *, read_only: bool = False, workspace: Path = RO
         dagster = GuardedWebserver(context).create_asgi_app()
         pages = console(settings, dagster)
         Thread(target=warm, args=[pages.state.site], daemon=True).start()
+        limit_warnings()
         uvicorn.run(
             SignIn(BesideDagster(pages, dagster, guide()), access),
             host=host, port=port, log_level="warning", proxy_headers=False,
-            http=ImpatientProtocol, h11_max_incomplete_event_size=MAX_HEADERS,
+            http=RequestTimeoutProtocol, h11_max_incomplete_event_size=MAX_HEADERS,
         )  # fmt: skip
 
 

@@ -5,28 +5,25 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
-from orchestration import impatient_protocol
+from orchestration import request_timeout
 from orchestration.cli.main import app as cli
 from orchestration.cli.webhook import webhook
 from orchestration.configuration.settings import ROOT
-from orchestration.impatient_protocol import ImpatientProtocol
 from orchestration.realtime import webhook as webhook_module
 from orchestration.realtime.queue import MAX_ATTEMPTS, Notification, NotificationQueue
 from orchestration.realtime.webhook import Gate, RefusedError, Webhook, _Refusals
 from resources.netsuite.webhook_signature import NONCE, PATH, SIGNATURE, TIMESTAMP, signed_headers
 from resources.sandbox.netsuite.user_event import Deployment
 from resources.sandbox.sandbox import Sandbox
+from tests.orchestration.serving import serving
 from tests.resources.notifiers.servers import http_server
 
 SECRET, OLD = "new-secret-" + "x" * 32, "old-secret-" + "y" * 32
@@ -337,18 +334,9 @@ def test_the_sandbox_command_deploys_the_script(
 def served(tmp_path: Path) -> Iterator[int]:
     """The webhook on a port of this machine, as the command serves it."""
     gate = Gate([SECRET], frozenset({"127.0.0.1"}))
-    config = uvicorn.Config(
-        Webhook(gate, NotificationQueue(tmp_path)).app(), port=0, log_level="critical", http=ImpatientProtocol,
-        headers=[("connection", "close")],
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join(10)
+    app = Webhook(gate, NotificationQueue(tmp_path)).app()
+    with serving(app, headers=[("connection", "close")]) as port:
+        yield port
 
 
 @pytest.mark.parametrize(
@@ -365,7 +353,7 @@ def served(tmp_path: Path) -> Iterator[int]:
 )
 def test_a_slow_sender_is_disconnected(served: int, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """A hundred of them would leave no place for NetSuite."""
-    monkeypatch.setattr(impatient_protocol, "HEADERS_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(request_timeout, "HEADERS_TIMEOUT_S", 0.2)
     monkeypatch.setattr(webhook_module, "BODY_TIMEOUT_S", 0.2)
     with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
         connection.sendall(sent)

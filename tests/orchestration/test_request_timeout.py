@@ -2,12 +2,10 @@
 
 import logging
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -15,8 +13,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
-from orchestration import impatient_protocol
-from orchestration.impatient_protocol import ImpatientProtocol, OnceAMinute
+from orchestration import request_timeout
+from orchestration.server_log import RepeatedWarnings, limit_warnings
+from tests.orchestration.serving import serving
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 
@@ -37,21 +36,10 @@ async def echo(web_socket: WebSocket) -> None:
 def port() -> Iterator[int]:
     """A server of this machine that waits less than half a second for headers."""
     app = Starlette(routes=[Route("/", page), WebSocketRoute("/socket", echo)])
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, port=0, log_level="critical", http=ImpatientProtocol, timeout_keep_alive=10,
-            h11_max_incomplete_event_size=4096,
-        )
-    )  # fmt: skip
-    thread = threading.Thread(target=server.run, daemon=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(impatient_protocol, "HEADERS_TIMEOUT_S", 0.4)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
-        server.should_exit = True
-        thread.join(10)
+        patch.setattr(request_timeout, "HEADERS_TIMEOUT_S", 0.4)
+        with serving(app, timeout_keep_alive=10, h11_max_incomplete_event_size=4096) as number:
+            yield number
 
 
 def answers(port: int, *parts: bytes) -> bytes:
@@ -88,7 +76,7 @@ def test_a_connection_without_a_whole_request_is_closed(port: int, parts: list[b
 def test_what_is_no_http_does_not_flood_the_log() -> None:
     """One line a minute; errors are all logged."""
     moment = [0.0]
-    only = OnceAMinute(lambda: moment[0])
+    only = RepeatedWarnings(lambda: moment[0])
     logged = []
     for second in range(150):
         moment[0] = float(second)
@@ -97,7 +85,8 @@ def test_what_is_no_http_does_not_flood_the_log() -> None:
             logged += [level] if only.filter(record) else []
 
     assert (logged.count(logging.WARNING), logged.count(logging.ERROR)) == (3, 150)
-    assert [each for each in logging.getLogger("uvicorn.error").filters if isinstance(each, OnceAMinute)]
+    limit_warnings()
+    assert [each for each in logging.getLogger("uvicorn.error").filters if isinstance(each, RepeatedWarnings)]
 
 
 def test_a_web_socket_is_no_silent_connection(port: int) -> None:

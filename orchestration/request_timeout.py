@@ -1,40 +1,17 @@
-"""HTTP for servers that strangers reach: a connection that does not send its request is closed, and headers end.
+"""HTTP with a time limit for headers: a connection that does not send its next request is closed.
 
-uvicorn  ->  ImpatientProtocol  ->  a request whose headers came in time and are not endless
+uvicorn  ->  RequestTimeoutProtocol  ->  a request whose headers came in time
 """
 
 import asyncio
-import logging
 from asyncio import TimerHandle
-from collections.abc import Callable
-from time import monotonic
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADERS_TIMEOUT_S = 10.0  # of each request of a connection
-LOG_PAUSE_S = 60.0
 
 
-class OnceAMinute(logging.Filter):
-    """Passes each warning of the server once a minute: anyone can cause them, as by a request that is no HTTP."""
-
-    def __init__(self, now: Callable[[], float] = monotonic) -> None:
-        super().__init__()
-        self._now, self._last = now, dict[str, float]()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is logged."""
-        now, text = self._now(), record.getMessage()
-        is_due = record.levelno != logging.WARNING or now - self._last.get(text, -LOG_PAUSE_S) >= LOG_PAUSE_S
-        if is_due and record.levelno == logging.WARNING:
-            self._last[text] = now
-        return is_due
-
-
-logging.getLogger("uvicorn.error").addFilter(OnceAMinute())
-
-
-class ImpatientProtocol(H11Protocol):
+class RequestTimeoutProtocol(H11Protocol):
     """Closes a connection that does not send its next request: idle ones would leave no place for others."""
 
     _waiting: TimerHandle | None = None
