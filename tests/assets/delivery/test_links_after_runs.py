@@ -138,15 +138,20 @@ def test_a_decision_is_later_than_what_was_sent_before_it_whatever_the_clock_sho
     with warehouse.writer() as con:
         ensure_ledger(con)
         con.execute("create table target_flow as select '905' as target_id, null as external_id")
-        for key in ("decided before", "decided after"):
+        for key in ("decided before", "decided after", "decided between"):
             rejected = attempt(AttemptState.REJECTED, source_id=key, attempt_id=key, payload_hash="p", seen_at=now)
+            again = attempt(AttemptState.REJECTED, source_id=key, attempt_id="again", payload_hash="p", seen_at=now)
             made = ManualLink("flow", "customers", key, None, "ada", later)
             con.execute(
                 "insert into sync_links by name select 'flow' as workflow, 'customers' as source, ? as source_id,"
                 " '901' as target_id, ? as confirmed_at",
                 [key, now],
             )
-            for step in (made, rejected) if key == "decided before" else (rejected, made):
+            steps = {
+                "decided before": (made, rejected), "decided after": (rejected, made),
+                "decided between": (rejected, made, again),
+            }  # fmt: skip
+            for step in steps[key]:
                 if isinstance(step, ManualLink):
                     save_manual_link(con, step)
                 else:
@@ -154,8 +159,8 @@ def test_a_decision_is_later_than_what_was_sent_before_it_whatever_the_clock_sho
 
         facts = read_ledger_facts(con, workflow, now)
 
-    assert facts.rejected["source_id"].to_list() == ["decided before"]
-    assert facts.deleted["source_id"].to_list() == ["decided before"]
+    assert sorted(facts.rejected["source_id"]) == ["decided before", "decided between"]
+    assert sorted(facts.deleted["source_id"]) == ["decided before", "decided between"]
 
 
 @pytest.mark.long

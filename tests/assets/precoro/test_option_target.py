@@ -8,6 +8,7 @@ import pytest
 
 from assets.delivery.schemas import PARENT
 from assets.delivery.target import KEYED, TARGET_STATE_COLUMNS, Action, Target, Verdict, Write
+from assets.precoro.option_state import OptionState
 from assets.precoro.target import UNUSUAL_IN_A_ROW, OptionTarget
 from resources.errors import (
     CredentialsError,
@@ -18,6 +19,7 @@ from resources.errors import (
 )
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
+from resources.precoro.records import Option
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
@@ -147,14 +149,20 @@ def test_a_tree_is_created_level_by_level(target: OptionTarget, sandbox: Sandbox
     assert sandbox.precoro.write_calls() == 3
 
 
-@pytest.mark.parametrize("key", ["8", None])
+@pytest.mark.parametrize(("key", "was_listed"), [("8", True), (None, True), ("8", False)])
 def test_a_create_takes_over_no_option_that_existed_before(
-    target: OptionTarget, sandbox: Sandbox, key: str | None
+    target: OptionTarget,
+    sandbox: Sandbox,
+    key: str | None,
+    was_listed: bool,  # noqa: FBT001
 ) -> None:
     """A service may answer a second create of a name with the first option; that one keeps its key."""
     switch(sandbox, same_name="existing")
+    if not was_listed:
+        target.read(FIELDS)
     existing = sandbox.precoro.add_option("Customer 1", external_id=key)
-    target.read(FIELDS)
+    if was_listed:
+        target.read(FIELDS)
 
     taken, again = target.send([write("1"), write("2")]).outcomes
 
@@ -164,6 +172,14 @@ def test_a_create_takes_over_no_option_that_existed_before(
     assert [row["external_id"] for row in sandbox.precoro.options() if row["option_id"] == existing] == [key]
     repeated = target.send([write("2")]).outcomes[0]
     assert (repeated.verdict, repeated.target_id) == (Verdict.CONFIRMED, again.target_id)
+
+
+@pytest.mark.parametrize(("key", "is_ours"), [("1", True), (None, True), ("8", False)])
+def test_an_answer_with_the_key_of_another_record_is_no_new_option(key: str | None, is_ours: bool) -> None:  # noqa: FBT001
+    """Also if the option was made after the listing: no listing had it."""
+    answer = Option(4711, "Customer 1", None, enable=True, external_id=key, level=1)
+
+    assert (OptionState().existing(answer, "1") == "") is is_ours
 
 
 def test_an_update_sends_the_whole_record(target: OptionTarget, sandbox: Sandbox) -> None:

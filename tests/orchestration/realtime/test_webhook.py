@@ -1,6 +1,7 @@
 """The webhook: signed posts are stored before they are acknowledged, and all others are rejected."""
 
 import json
+import logging
 import socket
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from orchestration import request_timeout
@@ -20,6 +22,7 @@ from orchestration.configuration.settings import ROOT
 from orchestration.realtime import webhook as webhook_module
 from orchestration.realtime.queue import MAX_ATTEMPTS, Notification, NotificationQueue
 from orchestration.realtime.webhook import Gate, RefusedError, Webhook, _Refusals
+from orchestration.server_log import RepeatedWarnings
 from resources.netsuite.webhook_signature import NONCE, PATH, SIGNATURE, TIMESTAMP, signed_headers
 from resources.sandbox.netsuite.user_event import Deployment
 from resources.sandbox.sandbox import Sandbox
@@ -310,6 +313,18 @@ def test_the_webhook_requires_a_long_secret(
 
     assert webhook() == 2
     assert message in capsys.readouterr().out
+
+
+def test_the_command_limits_the_warnings_of_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is no HTTP is a warning of the server, before our own limit."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    monkeypatch.setenv("MILLPOND_WEBHOOK_SECRETS", SECRET)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda _: None)
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "filters", [])
+
+    webhook()
+
+    assert [type(each) for each in logging.getLogger("uvicorn.error").filters] == [RepeatedWarnings]
 
 
 def test_the_sandbox_command_deploys_the_script(

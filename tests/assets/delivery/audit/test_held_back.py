@@ -83,6 +83,16 @@ def test_a_chain_of_parents_ends_with_the_record_that_a_person_can_change(con: d
     assert found == dict.fromkeys(["10", "11", "12"], ("1", "flag_not_set"))
 
 
+def test_of_two_workflows_with_the_parent_the_own_one_counts(con: duckdb.DuckDBPyConnection) -> None:
+    """The workflow itself comes before those that it needs."""
+    own, other = (planned("1", "quarantined", code, source="customers") for code in ("name_too_long", "flag_not_set"))
+    replace_table(con, "plan_above", pl.DataFrame([other], schema=PLAN))
+
+    found = roots(con, own, blocked("10", "c1"), above="p")
+
+    assert found["10"] == ("1", "name_too_long")
+
+
 def test_without_a_plan_the_decisions_of_the_last_run_count(con: duckdb.DuckDBPyConnection) -> None:
     """The other workflow was not planned now; only its open decision counts, and the mart knows its parents."""
     con.execute(
