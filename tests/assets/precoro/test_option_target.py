@@ -174,12 +174,11 @@ def test_a_create_takes_over_no_option_that_existed_before(
     assert (repeated.verdict, repeated.target_id) == (Verdict.CONFIRMED, again.target_id)
 
 
-@pytest.mark.parametrize(("key", "is_ours"), [("1", True), (None, True), ("8", False)])
-def test_an_answer_with_the_key_of_another_record_is_no_new_option(key: str | None, is_ours: bool) -> None:  # noqa: FBT001
+def test_an_answer_with_the_key_of_another_record_is_no_new_option() -> None:
     """Also if the option was made after the listing: no listing had it."""
-    answer = Option(4711, "Customer 1", None, enable=True, external_id=key, level=1)
-
-    assert (OptionState().existing(answer, "1") == "") is is_ours
+    for key, is_ours in ("1", True), (None, True), ("8", False):
+        answer = Option(4711, "Customer 1", None, enable=True, external_id=key, level=1)
+        assert (OptionState().existing(answer, "1") == "") is is_ours
 
 
 def test_an_update_sends_the_whole_record(target: OptionTarget, sandbox: Sandbox) -> None:
