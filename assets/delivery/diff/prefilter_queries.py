@@ -1,7 +1,7 @@
 """The prefilter's queries; names in braces stand for its tables and for conditions that it shares with `decide`."""
 
 from assets.delivery.diff.parents import ABSENT, PRESENT, RETIRED
-from assets.delivery.schemas import BLOCK, DELIVER, HOLD, LEFT_SILENTLY, QUARANTINE, RETIRE, SKIP
+from assets.delivery.schemas import BLOCK, DELIVER, HOLD, LEFT_SILENTLY, QUARANTINE, RETIRE, SKIP, UNCERTAIN
 
 SELECT_UNCHANGED = f"""
 with
@@ -35,7 +35,12 @@ select
     case
         when desired.disposition = '{DELIVER}' and source in ({{parented}})
         then coalesce(actual.parent_id, linked.parent_target_id)
-    end as known_parent
+    end as known_parent,
+    -- a record that is switched off stays where it is
+    case
+        when desired.disposition = '{RETIRE}' and actual.target_id is not null
+        then nullif(coalesce(actual.parent_id, linked.parent_target_id), '{UNCERTAIN}')
+    end as kept_parent
 from {{desired}} as desired
 left join {{actual}} as actual on actual.external_id = desired.key
 left join linked using (source, source_id)
@@ -74,7 +79,7 @@ with decided as (
     select
         mart.source, mart.source_id, mart.disposition, mart.reason_code, mart.reason, mart.parent_source,
         mart.parent_source_id, mart.level, mart.payload_hash, mart.source_hash, unchanged.target_id,
-        parent.parent_target_id
+        coalesce(unchanged.kept_parent, parent.parent_target_id) as parent_target_id
     from {mart} as mart
     join {unchanged} as unchanged on unchanged.place = mart.rowid
     left join ({parents}) as parent

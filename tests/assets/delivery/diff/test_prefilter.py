@@ -180,6 +180,7 @@ CHILD = below("2", "1")
         ([desired()], [actual(external_id="crm")], [link()], ["ambiguous"]),
         ([desired()], [actual(external_id=None, name="Company 1")], [], ["adopt"]),
         ([desired(**RETIRE)], [actual(enable="0")], [], ["quarantined"]),
+        ([desired(**RETIRE)], [actual(**INACTIVE, parent_id="900")], [], [True]),
         ([desired(), desired("2", externalId="1")], [PARENT], [], ["ambiguous", "ambiguous"]),
         ([desired()], [PARENT, actual("902", "1")], [], ["ambiguous"]),
     ],
@@ -353,7 +354,7 @@ def scenarios(draw: st.DrawFn) -> tuple[Any, ...]:
 
 
 @pytest.mark.long
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(scenarios())
 def test_the_prefilter_decides_as_the_decision_engine(con: duckdb.DuckDBPyConnection, scenario: Any) -> None:
     """Every column of every row of the plan is equal, for any mart, target state, links, facts and policies."""
