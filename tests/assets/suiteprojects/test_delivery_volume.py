@@ -28,7 +28,7 @@ def test_a_thousand_customers_take_one_request_per_batch(account: Account) -> No
     assert writes == 2 + 3  # 5, 50, then 500, 500 and 45
     assert calls <= writes + 9
 
-    assert deliver(account, 1100) == (4, 0)  # fields, hierarchies, two pages of customers
+    assert deliver(account, 1100) == (5, 0)  # fields, currencies, hierarchies, two pages of customers
     stage(account.warehouse, customers=[customer(str(n), url="x" if n < 100 else None) for n in range(1100)])
     before = account.sandbox.suiteprojects.write_calls()
     account.deliver(CUSTOMERS)
