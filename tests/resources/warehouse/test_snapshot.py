@@ -48,7 +48,7 @@ def test_readers_in_other_processes_never_fail_and_see_whole_runs(tmp_path: Path
     """The warehouse is between two runs half of the time, the snapshot never."""
     warehouse = open_warehouse(tmp_path)
     with warehouse.writer() as con:
-        for name in ("sync_runs", "sync_decisions", "sync_links", "sync_plans"):
+        for name in ("sync_runs", "sync_decisions", "sync_links", "sync_plans", "sync_ignored"):
             ensure_table(con, statement("ledger", name))
         insert_frame(con, "sync_runs", pl.DataFrame({"workflow": ["w"], "run_id": ["1"]}))
     run(tmp_path, 0, personal="show")
