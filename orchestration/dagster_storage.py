@@ -197,6 +197,11 @@ class KeptEventLogStorage(SqliteEventLogStorage):
         with self._db_lock, self._engines.connect(path) as connection:
             yield connection
 
+    def has_table(self, table_name: str) -> bool:
+        """Return whether the index has a table; Dagster itself opens the file again for each question."""
+        with self.index_connection() as connection:
+            return bool(connection.dialect.has_table(connection, table_name))
+
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event, without the secrets that an error or a log line may quote."""
         with self._one_transaction():
