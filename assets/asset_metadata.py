@@ -14,14 +14,7 @@ from resources.warehouse.tables import columns_of, quoted
 def table_metadata(
     con: duckdb.DuckDBPyConnection, table: str, comments: Mapping[str, str], rows: int | None = None
 ) -> dict[str, Any]:
-    """Return the row count, name and column schema of a table of the warehouse.
-
-    Args:
-        con: An open warehouse.
-        table: The table.
-        comments: Descriptions by column.
-        rows: The row count; counted when left out.
-    """
+    """Return row count, name and column schema of a table; rows are counted unless given, comments are by column."""
     if rows is None:
         rows = int(con.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0])
     return schema_metadata(table, columns_of(con, table), comments, rows)

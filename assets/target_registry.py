@@ -33,7 +33,6 @@ class TargetKind:
     """One kind of record in one system.
 
     Attributes:
-        name: The name in a workflow file.
         system: The system; its client is the resource of this name.
         key_field: The field that carries our key.
         group: The asset group of its workflows.

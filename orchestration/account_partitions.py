@@ -62,12 +62,7 @@ def account_scoped(name: str, account: str) -> str:
 
 
 def resources_per_run(by_account: Mapping[str, Mapping[str, Any]], settings: MillpondSettings) -> dict[str, Any]:
-    """Return resources that resolve to those of a run's account, and each account's own ones for its sensors.
-
-    Args:
-        by_account: Each account's resources by name.
-        settings: The settings with the accounts' names.
-    """
+    """Return resources that resolve to those of a run's account, and each account's own ones for its sensors."""
     if not settings.account_names:
         return dict(by_account[""])
     first = by_account[settings.account_names[0]]

@@ -26,11 +26,7 @@ def current_user() -> str:
 
 
 def require_approver() -> str:
-    """Return the current user.
-
-    Raises:
-        SyncError: MILLPOND_APPROVERS does not include the user.
-    """
+    """Return the current user; SyncError if MILLPOND_APPROVERS does not include the user."""
     user, approvers = current_user(), MillpondSettings().approver_names
     if approvers and user not in approvers:
         raise SyncError(f"{user} may not decide this; MILLPOND_APPROVERS allows {', '.join(sorted(approvers))}")

@@ -3,7 +3,6 @@
 NetSuite  ->  a warehouse of its own, in full  ->  stg_netsuite__*.parquet      target  ->  target.parquet
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from orchestration.certificate_check.read_outs import TARGET, literal, quoted
 from orchestration.clients import extraction_settings
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections, open_connections
+from resources.scratch import scratch
 from resources.warehouse.warehouse import Warehouse
 from sql import statement
 
@@ -68,8 +68,8 @@ def _read_netsuite(
     """Extract what the workflows read, in full, into a warehouse of its own, and write its staging tables."""
     types = {each.name: each for workflow in workflows for each in read_types(workflow)}
     wanted = extraction_settings(settings, list(connections.workflows.values()))
-    with tempfile.TemporaryDirectory() as scratch:
-        warehouse = Warehouse(Path(scratch))
+    with scratch(settings.warehouse, "certificate") as own:
+        warehouse = Warehouse(own)
         for record_type in types:
             extract(warehouse, connections.clients["netsuite"], record_type, wanted, run_id=RUN)
         for workflow in workflows:

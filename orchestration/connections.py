@@ -31,19 +31,13 @@ class Connections:
     clients: Mapping[str, Any]
 
     @classmethod
-    def of(cls, warehouse: Warehouse, workflows: Sequence[Workflow], resources: Any) -> "Connections":
-        """Collect the clients that workflows use from a context's resources."""
-        names = {each.spec.connection_name for each in workflows}
-        return cls(
-            warehouse, {each.name: each for each in workflows}, {name: getattr(resources, name) for name in names}
-        )
+    def of(cls, workflows: Sequence[Workflow], resources: Any) -> "Connections":
+        """Collect the warehouse and the clients that workflows use from a context's resources."""
+        clients = {each.spec.connection_name: getattr(resources, each.spec.connection_name) for each in workflows}
+        return cls(resources.warehouse, {each.name: each for each in workflows}, clients)
 
     def workflow(self, name: str) -> Workflow:
-        """Return a workflow by name.
-
-        Raises:
-            SyncError: No usable file has that name.
-        """
+        """Return a workflow by name; SyncError if no usable file has that name."""
         if name not in self.workflows:
             meant = did_you_mean(name, self.workflows)
             raise SyncError(f"no usable workflow {name}; {meant}`millpond validate` checks the workflow files")

@@ -52,11 +52,11 @@ def _unusable(folder: Path) -> Iterator[str]:
     if not folder.exists() and not folder.is_symlink():
         above = next(each for each in folder.parents if each.exists())
         if not above.is_dir():
-            yield f"{folder}: {above} is no folder; set MILLPOND_HOME to another one"
+            yield f"{folder}: {above} is not a folder; set MILLPOND_HOME to another one"
         elif not _may(above, os.W_OK | os.X_OK):
             yield f"{folder}: cannot be made: {_reason(above)}"
     elif not folder.is_dir():
-        yield f"{folder}: is no folder; move it away, or set MILLPOND_HOME to another one"
+        yield f"{folder}: is not a folder; move it away, or set MILLPOND_HOME to another one"
     elif not _may(folder, os.R_OK | os.W_OK | os.X_OK):
         yield f"{folder}: {_reason(folder)}"
 
@@ -102,7 +102,7 @@ def _file_problems(file: Path, check: Callable[[Path], str]) -> Iterator[str]:
         yield f"{error.strerror}; {way_back(file)}"
         return
     if not stat.S_ISREG(mode):
-        yield f"is no file; move it away, then {way_back(file)}"
+        yield f"is not a file; move it away, then {way_back(file)}"
     elif not _may(file, os.R_OK | os.W_OK):
         yield _reason(file)
     elif found := check(file):
@@ -114,7 +114,7 @@ def _warehouse_problem(file: Path) -> str:
         head = content.read(12)
     if not head:
         return "it is empty"
-    return "" if head[8:] == DUCKDB_MAGIC else "it is no DuckDB file"
+    return "" if head[8:] == DUCKDB_MAGIC else "it is not a DuckDB file"
 
 
 def _json_problem(file: Path) -> str:
@@ -122,7 +122,7 @@ def _json_problem(file: Path) -> str:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError):
         return "it is no JSON"
-    return "" if isinstance(content, dict) else "it is no JSON object"
+    return "" if isinstance(content, dict) else "it is not a JSON object"
 
 
 def _dagster_problem(file: Path) -> str:
@@ -136,7 +136,7 @@ def _database_problem(file: Path) -> str:
     if not head:
         return "it is empty"
     if head != SQLITE_MAGIC:
-        return "it is no SQLite file"
+        return "it is not a SQLite file"
     try:
         with closing(sqlite3.connect(file, timeout=5)) as con:
             if file.stat().st_size > CHECKED_BYTES:

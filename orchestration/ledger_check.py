@@ -38,13 +38,7 @@ def verify_ledger(warehouse: Warehouse, public_keys: Collection[str] = (), kept:
 
 
 def acknowledge_finding(warehouse: Warehouse, name: str, person: str, reason: str) -> Problem:
-    """Seal a person's decision that a finding is known; return the finding.
-
-    Args:
-        warehouse: The warehouse.
-        name: The finding's id, or its beginning.
-        person: Who decides.
-        reason: Why.
+    """Seal a person's decision that a finding, named by its id or the beginning of it, is known; return the finding.
 
     Raises:
         SyncError: There is no such finding, or the chain cannot be continued, so that nothing can be added to it.
@@ -61,11 +55,6 @@ def acknowledge_finding(warehouse: Warehouse, name: str, person: str, reason: st
 
 def restart_ledger(warehouse: Warehouse, person: str, reason: str) -> Checkpoint:
     """Begin the signatures anew with the key that is set, because the one that signed last was lost.
-
-    Args:
-        warehouse: The warehouse.
-        person: Who decides.
-        reason: Why.
 
     Returns:
         The first checkpoint of the new key.

@@ -22,11 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def ledger_signer() -> Signer:
-    """Return the signer with the keys of MILLPOND_LEDGER_KEY.
-
-    Raises:
-        ChainError: A key is malformed.
-    """
+    """Return the signer with the keys of MILLPOND_LEDGER_KEY; ChainError if a key is malformed."""
     try:
         return Signer(secret_value("MILLPOND_LEDGER_KEY"))
     except SigningKeyError as error:

@@ -30,13 +30,7 @@ class Unplanned:
 def preview_records(
     connections: Connections, workflows: Sequence[Workflow], record: Record, *, reads_netsuite: bool = False
 ) -> list[Preview]:
-    """Return the preview of a record in each workflow; its record of the target is read again.
-
-    Args:
-        connections: Warehouse, workflows and clients.
-        workflows: The workflows.
-        record: The record.
-        reads_netsuite: Read the record and those above it from NetSuite again; otherwise the last read counts.
+    """Return the preview of a record in each workflow; the target is read again, and NetSuite if `reads_netsuite`.
 
     Raises:
         SyncError: A workflow was never run or planned.

@@ -1,4 +1,4 @@
-"""The log of a server that strangers reach: they can cause warnings without end, as by a request that is no HTTP.
+"""The log of a server that strangers reach: they can cause warnings without end, such as by requests that are not HTTP.
 
 limit_warnings()  ->  uvicorn's log has each warning once a minute
 """

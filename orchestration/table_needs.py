@@ -47,11 +47,7 @@ def _need(
 
 
 def missing_in_netsuite(client: NetSuiteClient, needs: Sequence[TableNeed]) -> Iterator[str]:
-    """Yield a line for each mapped column that NetSuite does not show.
-
-    Raises:
-        IntegrationError: NetSuite cannot be asked.
-    """
+    """Yield a line for each mapped column that NetSuite does not show; IntegrationError if NetSuite cannot be asked."""
     for need in needs:
         if not need.mapped_by:
             continue

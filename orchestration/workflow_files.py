@@ -21,9 +21,7 @@ class UserFiles:
     """One folder of workflow files.
 
     Attributes:
-        workflows: The workflows that can be used.
         broken: The problems of every other file, by workflow name: one line `file:line: field: problem` each.
-        groups: The content of groups.yaml.
     """
 
     workflows: Sequence[Workflow]

@@ -32,15 +32,7 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o666, durable: bool 
 
 
 def open_new(path: Path, mode: int) -> int:
-    """Open a new file for writing; what has its name is removed, not written: in a shared folder it may be another's.
-
-    Args:
-        path: The file.
-        mode: Its permissions, less the process's umask.
-
-    Raises:
-        OSError: It cannot be made.
-    """
+    """Open a new file; an existing one is removed, not overwritten, as it may be someone else's; or raise OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         return os.open(path, flags, mode)

@@ -15,7 +15,6 @@ class Finding:
 
     Attributes:
         system: netsuite, suiteprojects, precoro or millpond.
-        check: Subject of the check.
         found: The result; never a secret nor a record's contents.
         fix: What a person should do; empty when the check passed.
     """

@@ -14,6 +14,7 @@ PREFIX = "sealed:"  # marks encrypted text; text written before a key was set ha
 MALFORMED = "MILLPOND_ENCRYPTION_KEY must be 32 bytes in URL-safe base64; see .env.example"
 NO_KEY = "encrypted, but no key is set: set MILLPOND_ENCRYPTION_KEY to the key that encrypted it"
 WRONG_KEY = "encrypted with another MILLPOND_ENCRYPTION_KEY, or modified: set the key that encrypted it"
+MOVED = "encrypted for another record, or modified"
 PLAIN = "not encrypted, so it was stored before MILLPOND_ENCRYPTION_KEY was set, or modified"
 
 
@@ -45,19 +46,26 @@ class Cipher:
         """Return whether `encrypt` makes text unreadable."""
         return self._fernet is not None
 
-    def encrypt(self, text: str) -> str:
-        """Return the text encrypted and marked with PREFIX, or unchanged without a key."""
-        return PREFIX + self._fernet.encrypt(text.encode()).decode() if self._fernet else text
+    def encrypt(self, text: str, *, of: str = "") -> str:
+        """Return the text encrypted and marked with PREFIX, or unchanged without a key.
 
-    def decrypt(self, text: str, *, allow_plain: bool = True) -> str:
+        Args:
+            text: The text.
+            of: What it belongs to: it is decrypted for that and for nothing else.
+        """
+        bound = f"{_mark(of)}{text}".encode()
+        return PREFIX + self._fernet.encrypt(bound).decode() if self._fernet else text
+
+    def decrypt(self, text: str, *, of: str = "", allow_plain: bool = True) -> str:
         """Return the original of what `encrypt` returned.
 
         Args:
             text: The text.
+            of: What it belongs to.
             allow_plain: Whether text that was stored before a key was set is returned as it is.
 
         Raises:
-            EncryptionError: No key is set, no key fits, or the text was modified.
+            EncryptionError: No key is set, no key fits, or the text was modified, or belongs to something else.
         """
         if not text.startswith(PREFIX):
             if self.has_key and not allow_plain:
@@ -66,9 +74,12 @@ class Cipher:
         if self._fernet is None:
             raise EncryptionError(NO_KEY)
         try:
-            return self._fernet.decrypt(text.removeprefix(PREFIX)).decode()
+            found = self._fernet.decrypt(text.removeprefix(PREFIX)).decode()
         except InvalidToken as error:
             raise EncryptionError(WRONG_KEY) from error
+        if not found.startswith(_mark(of)):
+            raise EncryptionError(MOVED)
+        return found.removeprefix(_mark(of))
 
     def sign(self, checksum: str, facts: str) -> str:
         """Return a signature of a checksum and of facts that belong to it; without a key, the checksum."""
@@ -81,3 +92,8 @@ class Cipher:
 
     def _signature(self, key: bytes, checksum: str, facts: str) -> str:
         return "hmac:" + hmac.new(key, f"{checksum}\n{facts}".encode(), hashlib.sha256).hexdigest()
+
+
+def _mark(of: str) -> str:
+    """Return the first line of a text that belongs to something; blank if it belongs to nothing."""
+    return f"{hashlib.sha256(of.encode()).hexdigest()}\n" if of else ""

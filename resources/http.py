@@ -114,11 +114,7 @@ class HttpClient:
         return self._calls.number
 
     def apart(self, stopped: threading.Event) -> Self:
-        """Return the same client, with a count of its own calls, which count here as well.
-
-        Args:
-            stopped: Once it is set, no further call begins.
-        """
+        """Return this client with a count of its own, which counts here too; once `stopped` is set, no call begins."""
         own = copy(self)
         own._calls = self._calls.apart(stopped)  # noqa: SLF001 - of its own class
         return own

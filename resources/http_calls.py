@@ -16,12 +16,7 @@ class Calls:
     """The calls of one client, or of a part of a run that counts its own."""
 
     def __init__(self, together: "Calls | None" = None, stopped: threading.Event | None = None) -> None:
-        """Count from zero.
-
-        Args:
-            together: Counts these calls as well.
-            stopped: Once it is set, no further call begins.
-        """
+        """Count from zero, and in `together` as well; once `stopped` is set, no further call begins."""
         self._together, self._stopped = together, stopped or threading.Event()
         self._lock = threading.Lock()
         self.number = 0
@@ -31,11 +26,7 @@ class Calls:
         return Calls(self, stopped)
 
     def begin(self) -> None:
-        """Count a call that begins now.
-
-        Raises:
-            StoppedError: None may begin.
-        """
+        """Count a call that begins now; StoppedError if none may begin."""
         if self._stopped.is_set():
             raise StoppedError
         with self._lock:

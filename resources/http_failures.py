@@ -15,7 +15,7 @@ from resources.scalars import as_moment, as_number
 
 # What to do next, by status; all other statuses of the client's errors are those of the request itself, or of a key.
 BUSY = frozenset({423, 425})  # locked, too early: nothing was done, the same request may succeed later
-# Values of this record are refused: by the service (its rules, its state, its size) or by a firewall before it, which
+# Values of this record are rejected: by the service (its rules, its state, its size) or by a firewall before it, which
 # answers 406, 418 or 451 to a text that it takes for an attack.
 ONE_RECORD = frozenset({400, 406, 409, 412, 413, 414, 418, 422, 424, 451})
 USUAL = frozenset({400, 409, 422})  # those of them that services document for records
@@ -42,10 +42,7 @@ CAUSES = (
     ("hostname mismatch", "the certificate is of another host: correct the address"),
     ("ip address mismatch", "the certificate is of another host: correct the address"),
     ("doesn't match", "the certificate is of another host: correct the address"),
-    (
-        "certificate",
-        "the certificate of {host} is not trusted: behind a proxy or private authority, set SSL_CERT_FILE",
-    ),
+    ("certificate", "the certificate of {host} is not trusted: behind a proxy or private authority, set SSL_CERT_FILE"),
     ("wrong version number", "{host} does not speak TLS: correct the address, or the proxy"),
     ("name or service not known", "the host {host} is unknown: correct the address"),
     ("no address associated", "the host {host} is unknown: correct the address"),
@@ -113,13 +110,7 @@ def is_untrusted(error: BaseException) -> bool:
 
 
 def advice_on(error: BaseException, base_url: str, settings: str) -> str:
-    """Return what failed in a connection and what to check, without credentials.
-
-    Args:
-        error: The error of the connection.
-        base_url: The address.
-        settings: The settings of the address.
-    """
+    """Return what failed in a connection to an address, and what to check (its settings), without credentials."""
     url, proxy = httpx.URL(base_url), proxy_of(base_url)
     through = f" through the proxy {host_of(proxy)} (HTTPS_PROXY, NO_PROXY)" if proxy else ""
     begin = f"no connection to {url.netloc.decode()}{through} ({type(error).__name__})"

@@ -1,6 +1,6 @@
-"""Limits of one answer: bytes after decompression, and time until its last byte.
+"""Limits of one response: bytes after decompression, and time until its last byte.
 
-inner transport  ->  BoundedTransport  ->  a whole answer, or AnswerLimitError
+inner transport  ->  BoundedTransport  ->  a whole response, or AnswerLimitError
 """
 
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class AnswerLimitError(httpx.RequestError):
-    """An answer is larger, or takes longer, than any that is needed; the text says which."""
+    """A response is larger, or takes longer, than any that is needed; the text says which."""
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """Reads each answer whole: a small compressed one may become gigabytes, and a slow one may never end."""
+    """Reads each response whole: a small compressed one may become gigabytes, and a slow one may never end."""
 
     def __init__(
         self,
@@ -31,11 +31,7 @@ class BoundedTransport(httpx.BaseTransport):
         self._inner, self._max_bytes, self._max_seconds, self._now = inner, max_bytes, max_seconds, now
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and read its answer.
-
-        Raises:
-            AnswerLimitError: The answer is too large or too slow.
-        """
+        """Send a request and read its response; AnswerLimitError if the response is too large or too slow."""
         began = self._now()
         request.headers["accept-encoding"] = ", ".join(CODINGS)
         received = self._inner.handle_request(request)
@@ -55,10 +51,10 @@ class BoundedTransport(httpx.BaseTransport):
         for part in parts:
             size += len(part)
             if size > self._max_bytes:
-                text = f"the answer is larger than {self._max_bytes >> 20} MB"
+                text = f"the response is larger than {self._max_bytes >> 20} MB"
                 raise AnswerLimitError(text, request=request)
             if self._now() - began > self._max_seconds:
-                text = f"the answer is not complete after {self._max_seconds:.0f} s"
+                text = f"the response is not complete after {self._max_seconds:.0f} s"
                 raise AnswerLimitError(text, request=request)
             yield part
 
@@ -68,12 +64,8 @@ class BoundedTransport(httpx.BaseTransport):
 
 
 def _check_coding(received: httpx.Response, request: httpx.Request) -> None:
-    """Refuse what one part could make unlimited: an answer compressed twice, or in a way that was not asked for.
-
-    Raises:
-        AnswerLimitError: It is.
-    """
+    """Raise AnswerLimitError at a response compressed twice, or not as requested: it may have no limit."""
     given = [each.strip().lower() for each in received.headers.get("content-encoding", "").split(",")]
     codings = [each for each in given if each not in {"", "identity"}]
     if len(codings) > 1 or not {*codings} <= {*CODINGS}:
-        raise AnswerLimitError("the answer is compressed in a way that was not asked for", request=request)
+        raise AnswerLimitError("the response is compressed in a way that was not requested", request=request)

@@ -1,4 +1,4 @@
-"""JSON of other systems, with every digit of its numbers, and with what is no text replaced and counted.
+"""JSON of other systems, with every digit of its numbers, and with invalid characters replaced and counted.
 
 body  ->  load_json()  ->  values  ->  repaired()  ->  texts that DuckDB, XML and another system accept
 
@@ -22,11 +22,7 @@ _NO_FRACTION = re.compile(r"\.0*$")  # ids are whole numbers, whatever a service
 
 
 def load_json(body: bytes) -> Any:
-    """Parse a body; a number that a float may not hold exactly is its text.
-
-    Raises:
-        ValueError: It is not JSON.
-    """
+    """Parse a body; a number that a float may not hold exactly is its text; ValueError if it is not JSON."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -65,7 +61,7 @@ def is_text(text: str) -> bool:
 
 
 def repaired(value: Any) -> Any:
-    """Return a value with U+FFFD in place of what is no text, in names as well."""
+    """Return a value with U+FFFD in place of invalid characters, in names as well."""
     if isinstance(value, str):
         return value if is_text(value) else _NO_TEXT.sub(REPLACEMENT, value)
     if isinstance(value, dict):

@@ -41,21 +41,14 @@ class Session:
     """One connection to PostgreSQL, in autocommit mode."""
 
     def __init__(self, catalog: str) -> None:
-        """Connect.
-
-        Args:
-            catalog: libpq's connection string.
-
-        Raises:
-            CatalogError: No connection.
-        """
+        """Connect, by libpq's connection string; CatalogError if there is no connection."""
         import psycopg2  # comes with `millpond[scale]`; one machine runs without it
 
         self._errors = psycopg2.errors
         try:
             self._connection: Any = psycopg2.connect(catalog)
         except psycopg2.ProgrammingError:  # its text quotes a part of what was given
-            raise CatalogError(f"MILLPOND_WAREHOUSE_CATALOG is no connection string: {QUOTE}") from None
+            raise CatalogError(f"MILLPOND_WAREHOUSE_CATALOG is not a valid connection string: {QUOTE}") from None
         except psycopg2.OperationalError as error:
             raise CatalogError(f"the catalog does not answer: {str(error).strip().splitlines()[0]}") from error
         self._connection.autocommit = True

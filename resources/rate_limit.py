@@ -103,10 +103,7 @@ class CallBudget:
         self._system = system
         self._identical = [
             Window("identical", calls, seconds)
-            for calls, seconds in (
-                (1, identical_get_s),
-                (identical_per_hour, 3600.0 if identical_per_hour else None),
-            )
+            for calls, seconds in ((1, identical_get_s), (identical_per_hour, 3600.0 if identical_per_hour else None))
             if calls and seconds
         ]
         self._spacing_s = spacing_s
@@ -114,11 +111,7 @@ class CallBudget:
         self._kept_s = max((each.seconds for each in (*self._windows, *self._identical)), default=0.0) + SLACK_S
 
     def acquire(self, account: str, *, identity: str | None = None) -> int:
-        """Wait until every window has room for one more call, and record it.
-
-        Args:
-            account: The account that is called.
-            identity: Key that makes two calls identical; None for calls that may be repeated at will.
+        """Wait until every window has room for one more call, and record it; calls of one `identity` are identical.
 
         Returns:
             The call's number, for `answered` and `release`.
@@ -195,8 +188,7 @@ class CallBudget:
             statement = "select count(*) from calls where account = ? and at > ?"
             return {
                 window.name: max(
-                    0,
-                    window.calls - execute(statement, (account, now - window.seconds - SLACK_S)).fetchone()[0],
+                    0, window.calls - execute(statement, (account, now - window.seconds - SLACK_S)).fetchone()[0]
                 )
                 for window in self._windows
             }

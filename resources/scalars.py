@@ -56,11 +56,7 @@ def as_text(value: Any) -> str | None:
 
 
 def required_text(value: Any) -> str:
-    """Return text that is not blank.
-
-    Raises:
-        ValueError: It is blank or of another type.
-    """
+    """Return text that is not blank; ValueError if it is blank or of another type."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("not a text")
     return value

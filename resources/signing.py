@@ -22,14 +22,7 @@ class Signer:
     """Signs text with the first key; without a key, signatures are blank."""
 
     def __init__(self, keys: str = "") -> None:
-        """Parse the keys.
-
-        Args:
-            keys: Keys of 32 bytes in URL-safe base64; blank for none.
-
-        Raises:
-            SigningKeyError: A key has another form.
-        """
+        """Parse keys of 32 bytes in URL-safe base64; blank for none; SigningKeyError if a key has another form."""
         given = [key.strip() for key in keys.split(",")] if keys.strip() else []
         private = [Ed25519PrivateKey.from_private_bytes(_decoded(key)) for key in given]
         self._keys = {_encoded(key.public_key().public_bytes_raw()): key for key in private}

@@ -42,7 +42,7 @@ class SqliteFile:
             prepare: Called with each new connection.
 
         Raises:
-            DamagedFileError: The file is no SQLite file; a new one is never empty.
+            DamagedFileError: The file is not a SQLite file; a new one is never empty.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path

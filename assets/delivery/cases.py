@@ -19,9 +19,6 @@ class Case:
 
     Attributes:
         when: The condition; null counts as false.
-        action: The action, or the disposition.
-        code: The reason code.
-        reason: The reason.
     """
 
     when: pl.Expr

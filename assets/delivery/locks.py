@@ -10,11 +10,7 @@ LOCK_TIMEOUT_S = 3600.0
 
 
 def writer_lock(warehouse: Warehouse, connection: str) -> AbstractContextManager[None]:
-    """Hold the only right to write to a connection.
-
-    Raises:
-        SyncError: Another run has held it for an hour.
-    """
+    """Hold the only right to write to a connection; SyncError if another run has held it for an hour."""
     return _lock(warehouse, connection, "writing to")
 
 

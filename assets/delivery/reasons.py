@@ -149,6 +149,12 @@ _SKIPPED: Mapping[str, Reason] = {
         " is an update.", TARGET,
         "To create it again, `millpond link RECORD new`, or `millpond import`; otherwise deactivate it in NetSuite.",
     ),
+    "not_shown_in_target": Reason(
+        "quarantined", "the target no longer shows it",
+        "The target no longer shows the linked record, and does not list it as deleted: a filter set may hide it from"
+        " the integration's user.", TARGET,
+        "Give the user access again; or, if it is gone, `millpond link RECORD new` creates it again.",
+    ),
     "left_for_update": Reason(
         "skipped", "an import changes nothing", "The record is in the target and differs.", MILLPOND,
         "`millpond update` sends the difference.",
@@ -242,8 +248,8 @@ _HELD: Mapping[str, Reason] = {
         "Choose the parent in NetSuite.",
     ),
     "parent_ring": Reason(
-        "quarantined", "the parents form a ring", "A record is its own ancestor.", NETSUITE,
-        "Break the ring of parents in NetSuite.",
+        "quarantined", "the parents form a cycle", "A record is its own ancestor.", NETSUITE,
+        "Break the cycle of parents in NetSuite.",
     ),
     "too_deep": Reason(
         "quarantined", "the hierarchy is too deep", "It is below `max_level`.", NETSUITE,
@@ -265,6 +271,11 @@ _HELD: Mapping[str, Reason] = {
         "quarantined, deactivate, skipped, unchanged", "the export box is blank",
         "The column of `select.require_flag` is blank, not unticked: the role may have lost access.", NETSUITE,
         "Give the role access to the field, or untick the box.",
+    ),
+    "condition_blank": Reason(
+        "quarantined, deactivate, skipped, unchanged", "a value that the condition needs is blank",
+        "A blank leaves open whether the record meets `select.where`: the role may have lost access to the field.",
+        NETSUITE, "Give the role access to the field, or fill the value in; `coalesce` in the file decides blanks.",
     ),
     "cannot_deactivate": Reason(
         "quarantined", "it cannot be deactivated", "The workflow does not map the target's active field.", FILE,
@@ -304,7 +315,7 @@ _HELD: Mapping[str, Reason] = {
 _REJECTED: Mapping[str, Reason] = {
     REJECTED: Reason(
         "quarantined", "the target rejected it",
-        "The target refused the record, with a number of its own: `rejected_<number>`. The reason has its words.",
+        "The target rejected the record, with a number of its own: `rejected_<number>`. The reason quotes its text.",
         TARGET, "Correct what the target names, there or in NetSuite; a changed record is sent again.",
     ),
     "rejected_name_missing": Reason(

@@ -27,11 +27,7 @@ class RunContext:
 
     @cached_property
     def cipher(self) -> Cipher:
-        """The encryption of stored plans and before-images.
-
-        Raises:
-            SyncError: The key is malformed.
-        """
+        """The encryption of stored plans and before-images; SyncError if the key is malformed."""
         try:
             return Cipher(self.warehouse.encryption_key)
         except EncryptionError as error:

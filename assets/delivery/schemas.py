@@ -35,9 +35,11 @@ DELIVER, RETIRE, SKIP, QUARANTINE, BLOCK, HOLD = "deliver", "retire", "skip", "q
 
 MISSING = "missing_without_note"  # reason code of a record that NetSuite no longer shows, without saying why
 # reason codes of skipped records that are not reported although the target's record is active: `lifecycle.missing`
-LEFT_SILENTLY = (MISSING, "flag_blank")
+LEFT_SILENTLY = (MISSING, "flag_blank", "condition_blank")
 
 FORGOTTEN = "forgotten"  # reason code of a record whose personal values were erased
+# reason codes of a record whose target record is gone, and of one that the target no longer shows, without saying why
+DELETED, NOT_SHOWN = "deleted_in_target", "not_shown_in_target"
 PARENT_MISSING = "parent_missing"  # reason code of a record that is not sent: its parent is not in the target
 
 INPUT_HASH = "input_hash"
@@ -99,7 +101,7 @@ LINK_SCHEMA = dict.fromkeys(
 )
 MANUAL_LINK_SCHEMA = dict.fromkeys([*KEY, "manual_target_id"], pl.String)
 NEAR_SCHEMA = dict.fromkeys([*KEY, "near"], pl.String)
-DELETED_SCHEMA = dict.fromkeys([*KEY, "deleted_id"], pl.String)
+DELETED_SCHEMA = dict.fromkeys([*KEY, "deleted_id", "deleted_code"], pl.String)
 LOST_CREATE_SCHEMA = dict.fromkeys([*KEY, "lost_create"], pl.String)
 UNDO_HOLD_SCHEMA = dict.fromkeys([*KEY, "hold_hash", "hold_disposition", "hold_version", "undone_run"], pl.String)
 # records of upstream workflows: their target_id, or null and the reason

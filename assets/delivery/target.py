@@ -6,7 +6,7 @@ Values cross it as canonical text: cells are str or null, blank is null, boolean
 numbers as the target writes them. So any two states compare with `==`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -67,6 +67,10 @@ class TargetField:
     forbidden: tuple[Forbidden, ...] = ()  # what a text must not contain
 
 
+def _belongs_to_none(target_id: str) -> bool:  # noqa: ARG001 - the default of `Write.are_others`
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One record to send.
@@ -75,7 +79,7 @@ class Write:
         values: The whole desired record (for an update: the current record, overlaid with the desired values), for
             targets that replace records.
         changed: The fields that differ, for targets that update parts of records.
-        parent_id: The target's id of the parent record.
+        are_others: Whether a target id belongs to another record of ours, by the ledger; a create made no such record.
     """
 
     source: str
@@ -85,6 +89,7 @@ class Write:
     values: Mapping[str, str | None]
     changed: frozenset[str]
     parent_id: str | None = None
+    are_others: Callable[[str], bool] = field(default=_belongs_to_none, compare=False, repr=False)
 
 
 class Verdict(StrEnum):
@@ -173,8 +178,10 @@ class Target(Protocol):
     key_field: str  # the field that holds our key: "externalid"
     active_field: str  # the field that activates and deactivates a record: "active"
     batch_size: int  # writes per `send`: one commit of intents, one of outcomes
+    one_request: bool = True  # whether a batch is one request: one record may then cost all of them the response
     creates_in_two_calls: bool = False  # whether a create is only complete after a second call
     lists_all: bool = True  # whether `read` is known to return every record, inactive ones included
+    lists_deleted: bool = False  # whether it lists deleted records: one that is neither shown nor listed is hidden
     name_field: str = ""  # the name of a record that a create left without our key; blank: a create never does
     settle_s: float = 0.0  # seconds after a create in which a read may not show the record yet
 
@@ -253,6 +260,6 @@ class Target(Protocol):
             fields: As for `read`.
 
         Returns:
-            As `read_records`.
+            As `read_records`; the ids that could not be read are those of hidden records, if `lists_deleted`.
         """
         return pl.DataFrame(schema={**TARGET_STATE_COLUMNS, **dict.fromkeys(fields, pl.String)}), ()

@@ -26,7 +26,6 @@ class RecordType:
         deleted_types: Values of `deletedrecord.type`, in lower case, that may mean this record type; empty: NetSuite
             leaves no deletion note of its rows.
         parent: Column with the id of the record that a row belongs to; rows are read again when that record changes.
-        parent_type: Record type of the parent.
         links: Columns with the id of another record, and the record types that it may be of; rows are read again when
             that record is deleted.
         optional: The account may lack the table; the raw table then stays empty.

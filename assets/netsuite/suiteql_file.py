@@ -56,11 +56,7 @@ class Query:
 
     @classmethod
     def of(cls, name: str) -> "Query":
-        """Read `sql/extract/<name>.sql`.
-
-        Raises:
-            ValueError: The file is not in the expected form.
-        """
+        """Read `sql/extract/<name>.sql`; ValueError if the file is not in the expected form."""
         found = statement("extract", name)
         parts = _PARTS.match(found.text)
         if parts is None:

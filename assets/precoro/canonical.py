@@ -30,11 +30,7 @@ def canonical(option: Option) -> dict[str, str | None]:
 
 
 def frame(options: Iterable[Option], fields: Sequence[str]) -> pl.DataFrame:
-    """Return one row per option: TARGET_STATE_COLUMNS and these fields (String).
-
-    Raises:
-        ValueError: A field does not exist.
-    """
+    """Return one row per option: TARGET_STATE_COLUMNS and these fields (String); ValueError if one does not exist."""
     unknown = set(fields) - FIELDS.keys()
     if unknown:
         raise ValueError(f"an option has no field {sorted(unknown)}; it has {sorted(FIELDS)}")

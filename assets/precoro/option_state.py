@@ -32,15 +32,15 @@ class OptionState:
         if parent:
             self._parents[key] = parent
 
-    def existing(self, created: Option, external_id: str | None) -> str:
+    def existing(self, created: Option, external_id: str | None, write: Write) -> str:
         """Return why the answer to a create is an option that was there before; blank if it is new, or has our key.
 
         Whether a service makes a second option of the same name is unknown (precoro.md §5); no answer takes
-        over an option of another record, or one that people made.
+        over an option of another record, which only the ledger knows if no listing shows it, or one that people made.
         """
         before = self._options.get(str(created.option_id))
         keys = {each.external_id for each in (before, created) if each is not None and each.is_whole}
-        is_new = before is None and keys <= {None}
+        is_new = before is None and keys <= {None} and not write.are_others(str(created.option_id))
         if is_new or external_id in keys:
             return ""
         return f"Precoro returned option {created.option_id}, which existed before, instead of a new one of this name"

@@ -19,6 +19,7 @@ from resources.errors import (
     RecordRejectedError,
     RequestRejectedError,
     TransientError,
+    UnreachableError,
 )
 from resources.precoro.client import PrecoroClient
 from resources.precoro.records import Option
@@ -67,7 +68,7 @@ class OptionWriter:
             self.state.listing = None
             if write.target_id is None:
                 option = self.client.create_option(field_id, values)
-                if existing := self.state.existing(option, values.get("externalId")):
+                if existing := self.state.existing(option, values.get("externalId"), write):
                     return WriteResult(Outcome(Verdict.REJECTED, None, EXISTS, existing))
             else:
                 option = self.client.replace_option(field_id, int(write.target_id), values)
@@ -147,13 +148,20 @@ def _not_taken(write: Write, error: TransientError) -> WriteResult:
     # a repeated PUT may have arrived once; a POST that could have arrived is an AnswerLostError
     may_have_arrived = write.target_id is not None and not isinstance(error, RateLimitedError)
     verdict = Verdict.UNKNOWN if may_have_arrived else Verdict.NOT_SENT
-    return WriteResult(Outcome(verdict, write.target_id, reason=error.reason), error)
+    return WriteResult(Outcome(verdict, write.target_id, reason=error.reason), error if _is_general(error) else None)
+
+
+def _is_general(error: IntegrationError) -> bool:
+    """Return whether a failure concerns the service, and not perhaps one option: then it stops the run at once."""
+    return not isinstance(error, TransientError | ContractError) or isinstance(
+        error, RateLimitedError | UnreachableError
+    )
 
 
 def _incomplete(target_id: str, error: IntegrationError) -> WriteResult:
     """Return a written option whose next call was rejected, or may not have arrived."""
     rejected = isinstance(error, RecordRejectedError | RequestRejectedError) and _rejected(error).stop is None
-    continues = rejected or isinstance(error, ContractError | AnswerLostError | BusyError)
+    continues = rejected or not _is_general(error)
     reason = f"option {target_id} is written, but: {error}"
     outcome = Outcome(Verdict.CONFIRMED, target_id, UNTIED if rejected else UNFINISHED, reason)
     return WriteResult(outcome, None if continues else error)

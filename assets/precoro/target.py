@@ -3,8 +3,8 @@
 engine  ->  OptionTarget.read / find / send  ->  PrecoroClient  ->  one call per option
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
@@ -28,7 +28,7 @@ from assets.precoro.estimate import seconds_for
 from assets.precoro.option_state import OptionState
 from assets.precoro.option_writer import GONE, MAX_LEVEL, OptionWriter, WriteResult
 from resources.account import Account
-from resources.errors import BusyError, RecordRejectedError, RequestRejectedError, TransientError
+from resources.errors import BusyError, RateLimitedError, RecordRejectedError, RequestRejectedError, TransientError
 from resources.http_failures import BUSY, ONE_RECORD, USUAL
 from resources.precoro.client import PrecoroClient
 from resources.precoro.records import CustomField, Option, candidates
@@ -53,6 +53,8 @@ class OptionTarget:
     settle_s = LISTING_AGE.total_seconds()  # whether a listing shows a new option at once: precoro.md §12.2 [U]
     batch_size = 50
     lists_all = False  # precoro.md §12.2 [U]
+    lists_deleted = False
+    one_request = False
     max_single_reads = 500  # options read one by one in a run: a sixth of the daily quota
 
     def __init__(
@@ -135,13 +137,20 @@ class OptionTarget:
         to its current value, and the response is the option, or a 404.
         """
         limit = min(self.max_single_reads, self._client.remaining().get("day", self.max_single_reads))
-        read, unread, existing = list(keys)[:limit], set(list(keys)[limit:]), []
-        for target_id in read:
+        existing: list[Option] = []
+        unread, failed = set(list(keys)[limit:]), 0
+        for target_id in list(keys)[:limit]:
             try:
                 option = self._client.set_external_id(self.field.field_id, int(target_id), keys[target_id])
+                failed = 0
                 existing += [option] if option.is_whole else []
-                unread |= set() if option.is_whole else {target_id}  # the answer does not contain its values
+                unread |= set() if option.is_whole else {target_id}  # the response does not contain its values
             except (RecordRejectedError, BusyError):
+                unread.add(target_id)
+            except TransientError as error:  # of this option alone, unless it is the service
+                failed += 1
+                if failed >= UNUSUAL_IN_A_ROW or isinstance(error, RateLimitedError):
+                    raise
                 unread.add(target_id)
             except RequestRejectedError as error:
                 if error.code not in GONE:
@@ -187,20 +196,14 @@ class OptionTarget:
         """Send the writes one by one, in order; a rejected record does not stop the others."""
         outcomes: list[Outcome] = []
         stop: Exception | None = None
-        in_a_row = Counter[str]()
+        unusual = _Unusual()
         for write in batch:
             if stop:
                 outcomes.append(Outcome(Verdict.NOT_SENT, reason=f"not sent, because the run stopped: {stop}"))
                 continue
             result = self._write(write)
             outcomes.append(result.outcome)
-            kind = _unusual(result.outcome)
-            in_a_row = Counter({kind: in_a_row[kind] + 1}) if kind else Counter()
-            stop = result.stop
-            if in_a_row[kind] >= UNUSUAL_IN_A_ROW and not stop:
-                is_final = result.outcome.verdict is Verdict.REJECTED
-                error = RequestRejectedError if is_final else TransientError
-                stop = error("precoro", "send options", f"{in_a_row[kind]} {kind}")
+            stop = result.stop or unusual.error_after(result.outcome)
         return SendResult(outcomes, stop)
 
     def _write(self, write: Write) -> WriteResult:
@@ -217,6 +220,7 @@ class OptionTarget:
         """Restrict options to the legal entities, even if they are already; a rejection is final for that option."""
         outcomes: list[Outcome] = []
         stop: Exception | None = None
+        unusual = _Unusual()
         for target_id in target_ids:
             if stop:
                 reason = f"not restricted, because the run stopped: {stop}"
@@ -224,16 +228,38 @@ class OptionTarget:
                 continue
             result = self._writer.restrict(target_id)
             outcomes.append(result.outcome)
-            stop = result.stop
+            stop = result.stop or unusual.error_after(result.outcome)
         return SendResult(outcomes, stop)
+
+
+@dataclass
+class _Unusual:
+    """Counts outcomes in a row that one option may well have, but not each of them."""
+
+    kind: str = ""
+    times: int = 0
+
+    def error_after(self, outcome: Outcome) -> Exception | None:
+        """Return the error of the service after the next outcome; None if it may still be that of single options."""
+        kind = _unusual(outcome)
+        self.times = self.times + 1 if kind == self.kind else 1
+        self.kind = kind
+        if not kind or self.times < UNUSUAL_IN_A_ROW:
+            return None
+        error = RequestRejectedError if outcome.verdict is Verdict.REJECTED else TransientError
+        return error("precoro", "send options", f"{self.times} {kind}")
 
 
 def _unusual(outcome: Outcome) -> str:
     """Return what is unusual in the outcome of one write, in words; blank if nothing is."""
     if outcome.verdict is Verdict.UNKNOWN:
         return "responses in a row were lost"
+    if outcome.code == UNFINISHED:
+        return "options in a row lack their second call"
     code = int(outcome.code) if outcome.code.isdecimal() else 0
-    return f"options in a row were refused with HTTP {code}" if code in (ONE_RECORD - USUAL) | BUSY else ""
+    if code in (ONE_RECORD - USUAL) | BUSY:
+        return f"options in a row were rejected with HTTP {code}"
+    return "options in a row were not taken" if outcome.verdict is Verdict.NOT_SENT else ""
 
 
 def _usable_field(fields: Sequence[CustomField], id_or_name: str) -> CustomField:

@@ -11,11 +11,7 @@ BEYOND = {"iso8859-1": r"\x{100}-\x{10FFFF}", "ascii": r"\x80-\x{10FFFF}"}  # of
 
 
 def forbidden_characters(charset: str) -> tuple[Forbidden, ...]:
-    """Return what a text must not contain.
-
-    Args:
-        charset: Python's name of the account's character set; empty for Unicode.
-    """
+    """Return what a text must not contain in an account with this character set, in Python's name; blank: Unicode."""
     illegal = Forbidden("illegal_character", ILLEGAL_IN_XML, "a control character, which XML cannot carry")
     if charset not in BEYOND:
         return (illegal,)

@@ -18,11 +18,7 @@ class UnsendableError(ValueError):
 
 
 def values_of(kind: RecordKind, write: Write) -> Values:
-    """Return the values to send: all of a new record, the changed ones of others.
-
-    Raises:
-        UnsendableError: The key is missing.
-    """
+    """Return the values to send: all of a new record, the changed ones of others; UnsendableError without a key."""
     return _created(kind, write) if write.action is Action.CREATE else _changed(kind, write)
 
 

@@ -6,7 +6,7 @@ Nodes cannot be deactivated. The name of a node that people should no longer sel
 nodes are never deleted. The hierarchy and its levels are created with the first node that needs them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import polars as pl
@@ -81,6 +81,11 @@ class NodeTarget(SuiteProjectsTarget):
     def find(self, external_ids: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
         """Read the nodes that currently have these keys; a hierarchy is small enough to be read completely."""
         return self.read(fields).filter(pl.col("external_id").is_in(list(external_ids)))
+
+    def read_unlisted(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Return which of the nodes that `read` did not return are not deleted: hidden, or in another hierarchy."""
+        none = self._frame([], fields)
+        return none, self._hidden(keys, none)
 
     def _find_tree(self, trees: Trees) -> Tree | None:
         """Return the hierarchy with our key, even if it was renamed, else the one of the name."""

@@ -43,6 +43,7 @@ class SuiteProjectsTarget(Target):
     system = "suiteprojects"
     key_field = KEY_FIELD
     active_field = ACTIVE_FIELD
+    lists_deleted = True  # suiteprojects_api.md §1.3; a filter set of the user hides records from every Read
 
     kinds: ClassVar[Mapping[str, RecordKind]] = KINDS
 
@@ -149,7 +150,18 @@ class SuiteProjectsTarget(Target):
         searchable = self._kind.record_type.flat
         matching = [(name, value) for name, values in query.values.items() if name in searchable for value in values]
         by = [*((KEY_FIELD, key) for key in query.keys), *(("id", target_id) for target_id in query.known), *matching]
-        return self._read_where(by, fields).unique("target_id", keep="first", maintain_order=True), ()
+        found = self._read_where(by, fields).unique("target_id", keep="first", maintain_order=True)
+        return found, self._hidden(query.known, found)
+
+    def read_unlisted(self, keys: Mapping[str, str], fields: Sequence[str]) -> tuple[pl.DataFrame, Collection[str]]:
+        """Read by internal id the records that `read` did not return; those that are not deleted either are hidden."""
+        found = self._read_where([("id", target_id) for target_id in keys], fields)
+        return found, self._hidden(keys, found)
+
+    def _hidden(self, known: Collection[str], found: pl.DataFrame) -> Collection[str]:
+        """Return the known records that the service neither shows nor lists as deleted."""
+        missing = {*known} - {*found["target_id"]}
+        return missing - self._client.deleted_ids(self._type_name) if missing else ()
 
     def _read_where(self, by: Iterable[tuple[str, str]], fields: Sequence[str]) -> pl.DataFrame:
         """Read the live records with one of these property values."""

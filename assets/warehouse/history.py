@@ -16,13 +16,7 @@ import duckdb
 
 from assets.asset_metadata import table_metadata
 from assets.warehouse.custom_types import CASTS
-from assets.warehouse.staging import (
-    KINDS,
-    OWNERS,
-    bad_keys,
-    column_comments,
-    require_reads,
-)
+from assets.warehouse.staging import bad_keys, column_comments, require_reads
 from resources.warehouse.tables import columns_of, describe_table, ensure_table, has_table, quoted
 from sql import Statement, statement
 
@@ -127,18 +121,6 @@ def _merge(con: duckdb.DuckDBPyConnection, definition: Statement, read_at: datet
     )
     counts = con.execute("select count(*) filter (begins), count(*) filter (ends) from changed_versions").fetchall()[0]
     return HistoryResult(*map(int, counts))
-
-
-def history_spec(definition: Statement) -> dg.AssetSpec:
-    """Return the asset of one SQL file."""
-    return dg.AssetSpec(
-        definition.name,
-        deps=list(definition.reads),
-        description=definition.description,
-        group_name=LAYER,
-        kinds=KINDS,
-        owners=OWNERS,
-    )
 
 
 def history_check_spec(definition: Statement) -> dg.AssetCheckSpec:

@@ -16,11 +16,7 @@ CUSTOMER_NAME = (  # as in the shipped workflow files
 )
 # source -> key, number, name; custom records have the columns of CUSTOM_RECORD
 RECORD_NAMES = {
-    "customers": (
-        "customer_id",
-        "entity_number",
-        CUSTOMER_NAME,
-    ),
+    "customers": ("customer_id", "entity_number", CUSTOMER_NAME),
     "projects": ("project_id", "entity_number", "project_name"),
     "contacts": ("contact_id", "entity_number", "nullif(concat_ws(' ', first_name, last_name), '')"),
     "departments": ("department_id", "department_id", "full_name"),

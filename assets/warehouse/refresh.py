@@ -53,13 +53,7 @@ def refresh_records(
 ) -> pl.DataFrame:
     """Bring the staged rows of some records and all their ancestors up to date.
 
-    Args:
-        warehouse: The warehouse.
-        client: NetSuite.
-        records: The records, each with whether it was reported as deleted.
-        parent_columns: Columns by which ancestors are found.
-        settings: Custom columns.
-        run_id: Written with each row.
+    Each record comes with whether it was reported as deleted; parent columns lead to the ancestors.
 
     Returns:
         source, source_id (both str): the records and their ancestors.

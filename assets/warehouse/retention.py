@@ -120,9 +120,7 @@ _REASONS = f"update sync_attempts set reason = null where reason is not null and
 def prune(con: duckdb.DuckDBPyConnection, cuts: datetime | Mapping[ColumnClass, datetime]) -> Mapping[str, int]:
     """Delete what ended before the cut of its class, in the caller's transaction.
 
-    Args:
-        con: An open writer section.
-        cuts: One time for all, or times by class of columns, UTC, naive; a class without one is kept.
+    One time for all, or times by class of columns, UTC, naive; a class without a time is kept.
 
     Returns:
         Rows deleted, or emptied of personal values, by table.

@@ -22,9 +22,9 @@ from assets.netsuite.extract.extract_all import NotReadError, Outcome, extract_a
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.record_types import RECORD_TYPES, record_type_of
 from assets.warehouse.history import LAYER as HISTORY
-from assets.warehouse.history import add_versions, history_check_spec, history_spec
+from assets.warehouse.history import add_versions, history_check_spec
 from assets.warehouse.staging import LAYER as STAGING
-from assets.warehouse.staging import stage, staging_check_spec, staging_spec
+from assets.warehouse.staging import stage, staging_check_spec, table_spec
 from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.tables import ensure_table
@@ -41,11 +41,7 @@ Event = dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResul
 
 
 def source_tables(on_demand: Sequence[str] = ()) -> dg.AssetsDefinition:
-    """Return the assets of the tables of NetSuite's records.
-
-    Args:
-        on_demand: Record types that are read only because a workflow reads them.
-    """
+    """Return the assets of NetSuite's tables; types `on_demand` are read only because a workflow reads them."""
     record_types = [*RECORD_TYPES, *on_demand]
     staged = [statement(STAGING, name) for name in (*names(STAGING), *(f"stg_netsuite__{each}" for each in on_demand))]
     versioned = [
@@ -56,8 +52,8 @@ def source_tables(on_demand: Sequence[str] = ()) -> dg.AssetsDefinition:
         name=STEP,
         specs=[
             *raw_specs(record_types),
-            *map(staging_spec, staged),
-            *map(history_spec, versioned),
+            *map(table_spec, staged),
+            *(table_spec(each, HISTORY) for each in versioned),
             reads_spec(record_types),
         ],
         check_specs=[*map(staging_check_spec, staged), *map(history_check_spec, versioned)],
@@ -104,8 +100,6 @@ class SourceRun:
     """One attempt of the step.
 
     Attributes:
-        context: The step.
-        warehouse: The warehouse.
         failed: Tables that failed, with their errors.
         behind: Tables that are not up to date: these, and those that read them.
         retries: A failed table may succeed in a few seconds.

@@ -71,27 +71,17 @@ def row_counts(con: duckdb.DuckDBPyConnection, definition: Statement) -> tuple[i
 
 
 def require_reads(con: duckdb.DuckDBPyConnection, definition: Statement) -> None:
-    """Raise if tables that an SQL file reads do not exist.
-
-    Raises:
-        Failure: They do not; it names the assets to materialize.
-    """
+    """Raise a Failure that names the assets to materialize if tables that an SQL file reads do not exist."""
     missing = [each for each in definition.reads if not has_table(con, each)]
     if missing:
         reason = f"{definition.name} reads {', '.join(missing)}, which do not exist yet; materialize them first"
         raise dg.Failure(reason, allow_retries=False)
 
 
-def staging_spec(definition: Statement) -> dg.AssetSpec:
+def table_spec(definition: Statement, group: str = GROUP) -> dg.AssetSpec:
     """Return the asset of one SQL file."""
-    return dg.AssetSpec(
-        definition.name,
-        deps=list(definition.reads),
-        description=definition.description,
-        group_name=GROUP,
-        kinds=KINDS,
-        owners=OWNERS,
-    )
+    reads, text = list(definition.reads), definition.description
+    return dg.AssetSpec(definition.name, deps=reads, description=text, group_name=group, kinds=KINDS, owners=OWNERS)
 
 
 def staging_check_spec(definition: Statement) -> dg.AssetCheckSpec:

@@ -20,11 +20,7 @@ CUSTOM = ("custentity_any", "custrecord_any", "custitem_any", "cseg_any")
 
 @cache
 def staging_schemas(*on_demand: str) -> Mapping[str, pl.DataFrame]:
-    """Return every staging table by name, with its columns and types and no rows.
-
-    Args:
-        on_demand: Record types that are read on demand, to be included.
-    """
+    """Return every staging table by name, types on demand included, with its columns and types and no rows."""
     with connect() as con:
         for record_type in (*RECORD_TYPES.values(), *map(record_type_of, on_demand)):
             columns = dict.fromkeys((*record_type.query.names, *CUSTOM), "varchar")

@@ -46,11 +46,7 @@ class Alert:
     """One root cause.
 
     Attributes:
-        kind: The kind.
         name: Identifies the alert within its kind from check to check.
-        cause: The cause in one line.
-        affected: Workflows or steps.
-        lines: Details.
     """
 
     kind: Kind
@@ -81,14 +77,9 @@ class Limits:
 def warehouse_alerts(
     warehouse: Warehouse, active: Collection[str], limits: Limits, clock: Clock, known: Collection[str]
 ) -> list[Alert]:
-    """Return every alert of the warehouse.
+    """Return every alert of the warehouse and of its active workflows.
 
-    Args:
-        warehouse: The warehouse.
-        active: Active workflows; others raise no alerts.
-        limits: Thresholds.
-        clock: The warehouse's clock.
-        known: Keys of open alerts: those about records close at half the limit, so that they do not flap.
+    Alerts about records whose keys are known as open close at half the limit, so that they do not flap.
     """
     if not warehouse.exists():
         return []

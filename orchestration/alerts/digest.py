@@ -36,7 +36,6 @@ class Cause:
     """Records that one workflow holds back for one reason.
 
     Attributes:
-        workflow: The workflow.
         text: The cause, with the number of records.
         task: Where something has to be done, and what.
         since: Time of the oldest decision, UTC, as text; blank: today.
@@ -60,11 +59,7 @@ class Digest:
 
 
 def digests(
-    warehouse: Warehouse,
-    workflows: Mapping[str, Workflow],
-    active: Iterable[str],
-    links: RecordLinks,
-    now: datetime,
+    warehouse: Warehouse, workflows: Mapping[str, Workflow], active: Iterable[str], links: RecordLinks, now: datetime
 ) -> list[Digest]:
     """Return a digest for each steward whose workflows hold records back.
 

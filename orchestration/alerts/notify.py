@@ -29,9 +29,6 @@ class CheckResult:
     """The result of a check.
 
     Attributes:
-        open: Number of open alerts.
-        notice: The notice, if anything changed.
-        delivered: Number of delivered notices.
         undelivered: Receivers that did not accept theirs, with the reason.
     """
 

@@ -32,11 +32,7 @@ NAME = "alerts"
 
 
 def receivers_of(settings: AlertSettings) -> dict[str, Receiver]:
-    """Return the configured receivers by name.
-
-    Raises:
-        ValueError: A setting is not valid; the text names it.
-    """
+    """Return the configured receivers by name; ValueError names a setting that is not valid."""
     found: list[Receiver] = []
     if url := secret_value("MILLPOND_ALERT_WEBHOOK_URL"):
         found.append(Webhook(url, secret_value("MILLPOND_ALERT_WEBHOOK_KEY")))
@@ -65,19 +61,7 @@ def check(
     link: str = "",
     account: str = "",
 ) -> CheckResult:
-    """Check once, store what changed, and notify the receivers.
-
-    Args:
-        instance: Dagster's instance.
-        warehouse: The warehouse.
-        path: File of the alert store.
-        receivers: Receivers by name.
-        workflows: The active workflows.
-        limits: Thresholds.
-        clock: The warehouse's clock.
-        link: Address of the UI.
-        account: The account whose runs are checked; blank: the only one.
-    """
+    """Check once, store what changed in the file `path`, and notify the receivers; `link` is the address of the UI."""
     now, result = datetime.now(UTC).timestamp(), CheckResult()
     with closing(AlertStore(path)) as store:
         with store.transaction():

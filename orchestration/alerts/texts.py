@@ -13,10 +13,8 @@ class AlertText(NamedTuple):
     """One alert.
 
     Attributes:
-        kind: Its kind.
         says: The cause as the message has it, with … for names and numbers.
         why: When it is raised.
-        fix: What to do.
         ends: When it is resolved, by itself.
     """
 

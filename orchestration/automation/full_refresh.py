@@ -27,13 +27,7 @@ def missing_needs(group: Group, workflows: Mapping[str, Workflow]) -> Iterator[s
 
 
 def reset_watermarks(warehouse: Warehouse, workflows: Sequence[Workflow], since: datetime | None) -> list[str]:
-    """Set the watermarks of these workflows' NetSuite tables back, and return the tables.
-
-    Args:
-        warehouse: The warehouse.
-        workflows: The workflows whose sources are read again.
-        since: Read records changed at or after this moment, UTC; None: every record.
-    """
+    """Set the watermarks of these workflows' NetSuite tables back to a moment, UTC, or to none; return the tables."""
     staged = {record.table for workflow in workflows for record in workflow.spec.records}
     raw = {name for table in staged for name in statement("staging", table).reads}
     tables = sorted(record_type.table for record_type in RECORD_TYPES.values() if raw & set(record_type.raw_tables))

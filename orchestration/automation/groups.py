@@ -93,12 +93,7 @@ class GroupsFile:
 
 
 def load_groups(folder: Path, known: Sequence[str]) -> GroupsFile:
-    """Read `groups.yaml` of a folder of workflow files.
-
-    Args:
-        folder: The folder; a missing groups.yaml is no problem.
-        known: Names of all workflows, including those whose file cannot be used.
-    """
+    """Read `groups.yaml` of a folder, which may lack it; `known` names all workflows, those with unusable files too."""
     path = folder / "groups.yaml"
     built_in = {ALL: Group(workflows=list(known)), **{name: Group(workflows=[name]) for name in known}}
     if not path.exists():

@@ -66,11 +66,7 @@ def group_jobs(
 
 
 def _jobs_of(
-    name: str,
-    group: Group,
-    members: Sequence[Workflow],
-    extra: dg.AssetSelection,
-    nightly_checks: dg.AssetSelection,
+    name: str, group: Group, members: Sequence[Workflow], extra: dg.AssetSelection, nightly_checks: dg.AssetSelection
 ) -> Iterator[UnresolvedAssetJobDefinition]:
     """The jobs of one group."""
     # `all` also loads the tables that no workflow reads, for analysts

@@ -26,7 +26,6 @@ class SwitchedOn:
     """The new text of groups.yaml, and the schedules and sensors that it switches on.
 
     Attributes:
-        text: The new text.
         names: What was off, by its name in Dagster's pages.
         on: All that is on now, with what was on before.
     """

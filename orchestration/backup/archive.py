@@ -44,13 +44,7 @@ class _Info(tarfile.TarInfo):
 
 
 def write_archive(file: Path, manifest: Manifest, folder: Path, *, replace: bool) -> None:
-    """Write the manifest and its members, which lie in a folder.
-
-    Args:
-        file: The archive.
-        manifest: The manifest.
-        folder: The folder.
-        replace: Whether a file of this name is replaced.
+    """Write the manifest and its members, which are in a folder; `replace` allows a file of this name.
 
     Raises:
         BackupError: There is such a file.
@@ -103,13 +97,13 @@ def unpack(file: Path, into: Path, may_have: Callable[[str], bool], *, allow_uns
         allow_unsigned: Whether it may have no signature although there is a key.
 
     Raises:
-        BackupError: The archive is damaged, forged, is none, or has a member that a backup does not have.
+        BackupError: The archive is damaged or forged, is not a backup, or has a member that a backup does not have.
         OSError: The files cannot be written.
     """
     with _readable(file) as archive:
         first = archive.next()
         if first is None or first.name != NAME or not first.isreg() or first.size > MAX_MANIFEST:
-            raise BackupError(f"{file}: not a backup of Millpond: its first member is no {NAME}")
+            raise BackupError(f"{file}: not a backup of Millpond, whose first member is {NAME}; use another file")
         text, info = _content(archive, first), archive.next()
         signed = b""
         if info and info.name == signature.NAME and info.isreg() and info.size <= signature.MAX_SIZE:
@@ -144,7 +138,7 @@ def copy_folder(source: Path, into: Path) -> None:
 
     Raises:
         BackupError: It has a link.
-        OSError: It has something else than folders and files, or cannot be copied.
+        OSError: It contains something other than folders and files, or cannot be copied.
     """
     shutil.copytree(source, into, symlinks=True)
     for each in (into, *into.rglob("*")):

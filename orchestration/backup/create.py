@@ -80,11 +80,7 @@ def make_backup(
 
 
 def refuse_lake(settings: MillpondSettings) -> None:
-    """Stop at a DuckLake, which has its own tools.
-
-    Raises:
-        BackupError: The warehouse is one; the text has the commands.
-    """
+    """Raise BackupError, with the commands to use instead, if the warehouse is a DuckLake, which has its own tools."""
     if settings.warehouse_catalog:
         schemas = " ".join(f"--schema={each.lake_schema}" for each in settings.per_account)
         raise BackupError(
@@ -109,7 +105,7 @@ def _is_sealed(file: Path) -> bool:
 
 @contextmanager
 def _scratch(home: Path) -> Iterator[Path]:
-    """Give a private folder in the home for the copies, on the same disk; remove those of processes that died."""
+    """Yield a private folder in the home for the copies, on the same disk; remove those of processes that died."""
     for left in home.glob(f"{SCRATCH}*"):
         if not Path(f"/proc/{left.name.removeprefix(SCRATCH)}").exists():
             shutil.rmtree(left, ignore_errors=True)

@@ -18,7 +18,6 @@ class Former:
 
     Attributes:
         shadows: The periods of shadow mode that went on.
-        marks: The marks of forgotten records.
         is_readable: False if the file is damaged, so that nothing is known of either.
     """
 

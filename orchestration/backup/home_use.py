@@ -34,11 +34,7 @@ def use_home(home: Path) -> None:
 
 @contextmanager
 def sole_use(home: Path) -> Iterator[None]:
-    """Be the only process that uses the home within the block.
-
-    Raises:
-        BackupError: Others use it; the text names them.
-    """
+    """Be the only process that uses the home within the block; BackupError names the others if there are any."""
     handle = _opened(home)
     if not _lock(handle, fcntl.LOCK_EX):
         fix = "stop the UI, the webhook, workers and runs, then run again"

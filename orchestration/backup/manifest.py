@@ -81,11 +81,7 @@ class Manifest:
 
     @classmethod
     def parse(cls, content: bytes) -> "Manifest":
-        """Return the manifest of an archive.
-
-        Raises:
-            BackupError: It is not one, or of a newer format.
-        """
+        """Return the manifest of an archive; BackupError if it is not one, or of a newer format."""
         try:
             given: dict[str, Any] = TypeAdapter(dict[str, Any]).validate_json(content)
             newer = given["millpond"] if given["format"] > FORMAT else ""
@@ -101,11 +97,7 @@ class Manifest:
 
 
 def facts_of(name: str, file: Path) -> AccountFacts:
-    """Return what a copy of a warehouse's file says about itself.
-
-    Raises:
-        duckdb.Error: It cannot be opened.
-    """
+    """Return what a copy of a warehouse's file says about itself; duckdb.Error if it cannot be opened."""
     if not file.exists():
         return AccountFacts(name)
     with connect() as con:

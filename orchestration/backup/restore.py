@@ -10,10 +10,9 @@ import json
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -22,44 +21,26 @@ from filelock import FileLock
 from assets.delivery.chain.kept import number_kept, set_aside
 from assets.delivery.ledger.restores import record_restore
 from assets.delivery.ledger.shadows import continue_shadows
-from orchestration.backup.archive import copy_folder, unpack
 from orchestration.backup.create import refuse_lake
 from orchestration.backup.errors import BackupError
+from orchestration.backup.fit import brought_in, require_fit
 from orchestration.backup.former_warehouse import Former, read_former
 from orchestration.backup.home_use import RESTORE_JOURNAL as JOURNAL
 from orchestration.backup.home_use import sole_use
-from orchestration.backup.manifest import AccountFacts, Manifest, facts_of
-from orchestration.backup.parts import (
-    BUDGET,
-    DAGSTER,
-    DATABASE_FILE,
-    QUEUE,
-    TOKENS,
-    UI_TOKEN,
-    USERS,
-    WAREHOUSE,
-    folder_of,
-    is_known,
-)
-from orchestration.backup.signature import check_folder
+from orchestration.backup.parts import QUEUE, WAREHOUSE, folder_of
+from orchestration.backup.replaced_files import Report, move, moves_of
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.ledger_sealing import publish_sealed
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.upgrade.errors import UpgradeError
-from orchestration.web.users import can_read
-from resources.account import describe, is_same
 from resources.atomic_file import fsync, write_atomically
 from resources.clock import WallClock, utc_now
 from resources.failpoints import reach
 from resources.warehouse.forgotten import continue_marks
-from resources.warehouse.schema_version import SCHEMA_VERSION, mismatch
 from resources.warehouse.warehouse import WarehouseError
 
 LOCK, SCRATCH = "restore.lock", ".restore."
 LOCK_TIMEOUT_S = 3600.0
-CLOCKS_DIFFER = timedelta(days=1)  # more than two machines' clocks differ by
-_BESIDE = ("", "-wal", "-shm", "-journal")  # a SQLite file and what belongs to it
-Report = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -67,7 +48,6 @@ class Journal:
     """The content of restore.json: a restore that was decided.
 
     Attributes:
-        restore_id: Its id.
         scratch: Name of the folder in the home that has the new files.
         former: Name of the folder in the home that gets the former ones.
         backup_at: When the backup was made, UTC.
@@ -104,11 +84,11 @@ def restore_home(settings: MillpondSettings, source: Path, report: Report, *, al
         restore_id = uuid.uuid4().hex[:12]
         scratch = home / f"{SCRATCH}{restore_id}"
         try:
-            manifest = _prepared(settings, source, scratch, allow_unsigned=allow_unsigned)
-            _check(settings, manifest, source)
+            manifest = brought_in(settings, source, scratch, allow_unsigned=allow_unsigned)
+            require_fit(settings, manifest, source)
             journal = Journal(
                 restore_id, scratch.name, _free_name(home, f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}"),
-                manifest.made_at, _moves(settings, scratch, report),
+                manifest.made_at, moves_of(settings, scratch, report),
             )  # fmt: skip
             _sync(scratch)
             reach("restore_unpacked")
@@ -146,124 +126,10 @@ def complete_interrupted(settings: MillpondSettings, report: Report) -> None:
 
 
 def record_only(settings: MillpondSettings, backup_at: datetime) -> None:
-    """Record that files of a backup were put back by other means.
-
-    Raises:
-        WarehouseError: A warehouse cannot be written.
-    """
+    """Record that files of a backup were put back by other means; WarehouseError if a warehouse cannot be written."""
     with sole_use(settings.home.absolute()):
         for each in settings.per_account:
             _record(each, uuid.uuid4().hex[:12], backup_at, "")
-
-
-def _prepared(settings: MillpondSettings, source: Path, scratch: Path, *, allow_unsigned: bool) -> Manifest:
-    """Bring the files of the backup into a folder of the home, and return the manifest."""
-    names = [f"{folder_of(each)}{DATABASE_FILE}" for each in settings.per_account]
-    if not source.is_dir():
-        manifest = unpack(source, scratch, lambda path: is_known(path, settings), allow_unsigned=allow_unsigned)
-        if not any((scratch / name).exists() for name in names):
-            raise BackupError(f"{source}: has no warehouse; use another backup")
-        _opened(settings, scratch, source)
-        return manifest
-    if not any((source / name).exists() for name in names):
-        raise BackupError(f"{source}: not a folder of former files: it has no {names[0]}")
-    try:
-        check_folder(source, settings.home.absolute(), allow_unsigned=allow_unsigned)
-    except BackupError as error:
-        raise BackupError(f"{source}: {error}") from error
-    copy_folder(source, scratch)
-    facts = _opened(settings, scratch, source)
-    made_at = datetime.fromtimestamp(max((source / name).stat().st_mtime for name in names), UTC)
-    return Manifest("", made_at.replace(tzinfo=None).isoformat(" ", "seconds"), settings.mode, facts, [])
-
-
-def _opened(settings: MillpondSettings, scratch: Path, source: Path) -> list[AccountFacts]:
-    """Open each warehouse of the backup.
-
-    Raises:
-        BackupError: One cannot be opened.
-    """
-    try:
-        return [facts_of(each.account, scratch / f"{folder_of(each)}{DATABASE_FILE}") for each in settings.per_account]
-    except duckdb.Error as error:
-        reason = str(error).partition("\n")[0]
-        raise BackupError(f"{source}: its warehouse cannot be opened: {reason}; use another backup") from error
-
-
-def _check(settings: MillpondSettings, manifest: Manifest, source: Path) -> None:
-    """Check that the backup fits this home and this version.
-
-    Raises:
-        BackupError: It does not.
-    """
-    names = {each.name for each in manifest.accounts}
-    expected = {each.account for each in settings.per_account}
-    if names != expected:
-        listed = ", ".join(sorted(names)) or "one unnamed account"
-        raise BackupError(f"{source}: a backup of {listed}; set MILLPOND_ACCOUNTS to these accounts")
-    if manifest.mode != settings.mode:
-        raise BackupError(f"{source}: a backup of MILLPOND_MODE={manifest.mode}, but the mode is {settings.mode}")
-    if manifest.made > datetime.now(UTC).replace(tzinfo=None) + CLOCKS_DIFFER:
-        raise BackupError(f"{source}: made in the future, at {manifest.made_at}; correct this machine's clock")
-    for facts in manifest.accounts:
-        if facts.schema_version and facts.schema_version > SCHEMA_VERSION:
-            raise BackupError(mismatch(str(source), facts.schema_version))
-        _check_account(settings.for_account(facts.name), facts, source)
-
-
-def _check_account(settings: MillpondSettings, facts: AccountFacts, source: Path) -> None:
-    file = settings.warehouse / "millpond.duckdb"
-    try:
-        current = facts_of(facts.name, file)
-    except (duckdb.Error, OSError):
-        return  # damaged: a reason to restore
-    for name, account in facts.bindings.items():
-        bound = current.bindings.get(name, {})
-        if not is_same(bound, account):
-            raise BackupError(
-                f"{source}: its {name} belongs to {describe(account)}, but that of {file} to {describe(bound)}; restore"
-                " it into a home of its own: --home FOLDER"
-            )
-
-
-def _replaced(settings: MillpondSettings, scratch: Path, report: Report) -> Iterator[str]:
-    """Yield the paths that are replaced, without those that the home has newer than any backup.
-
-    A token is void once it was renewed, the calls of today count today, and a user who was removed stays removed.
-    """
-    home = settings.home.absolute()
-    kept = [*(f"{folder_of(each)}{TOKENS}" for each in settings.per_account), BUDGET, USERS, UI_TOKEN]
-    for path in kept:
-        if (scratch / path).exists() and _is_usable(home / path):
-            (scratch / path).unlink()
-            report(f"{path}: that of the home is kept, because it is newer")
-    for each in settings.per_account:
-        folder = folder_of(each)
-        yield f"{folder}{WAREHOUSE}"
-        yield from (f"{folder}{name}" for name in (QUEUE, "alerts.sqlite", "version.json"))
-    yield from (path for path in (*kept, DAGSTER) if (scratch / path).exists())
-
-
-def _moves(settings: MillpondSettings, scratch: Path, report: Report) -> dict[str, bool]:
-    """Return every path to move, with those of the logs beside SQLite files."""
-    home = settings.home.absolute()
-    paths = [f"{path}{beside}" for path in _replaced(settings, scratch, report) for beside in _BESIDE]
-    return {path: _exists(scratch / path) for path in paths if _exists(scratch / path) or _exists(home / path)}
-
-
-def _is_usable(file: Path) -> bool:
-    """Return whether a file of tokens, users or a budget of the home can still be used."""
-    if not file.is_file() or not file.stat().st_size:
-        return False
-    if file.name == USERS:
-        return can_read(file)
-    if file.suffix != ".sqlite":
-        return True
-    try:
-        with closing(sqlite3.connect(file)) as con:
-            return bool(con.execute("pragma quick_check(1)").fetchone()[0] == "ok")
-    except sqlite3.Error:
-        return False
 
 
 def _complete(settings: MillpondSettings, journal: Journal, report: Report) -> None:
@@ -274,7 +140,7 @@ def _complete(settings: MillpondSettings, journal: Journal, report: Report) -> N
     """
     home = settings.home.absolute()
     try:
-        _move(home, journal)
+        move(home, home / journal.scratch, home / journal.former, journal.moves)
         reach("restore_moved_in")
         _bring_up_to_date(settings, journal, report)
         reach("restore_recorded")
@@ -287,35 +153,6 @@ def _complete(settings: MillpondSettings, journal: Journal, report: Report) -> N
         raise BackupError(
             f"{home}: the restore is not complete: {error}; the next command continues; {former}"
         ) from error
-
-
-def _move(home: Path, journal: Journal) -> None:
-    """Move the former files aside and the new ones into their places; the folder of new files goes last."""
-    scratch, former = home / journal.scratch, home / journal.former
-    if not scratch.is_dir():
-        return
-    former.mkdir(mode=0o700, exist_ok=True)
-    for path, has_new in journal.moves.items():
-        own, aside, new = (folder / path for folder in (home, former, scratch))
-        if _exists(own) and (_exists(new) or not has_new) and not _exists(aside):
-            aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            own.rename(aside)
-            reach("restore_moved_aside")
-        if _exists(new):
-            own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new.rename(own)
-    for folder in {
-        home,
-        former,
-        *(parent for path in journal.moves for parent in ((home / path).parent, (former / path).parent)),
-    }:
-        if folder.is_dir():
-            fsync(folder)
-    shutil.rmtree(scratch)
-
-
-def _exists(path: Path) -> bool:
-    return path.is_symlink() or path.exists()
 
 
 def _bring_up_to_date(settings: MillpondSettings, journal: Journal, report: Report) -> None:

@@ -18,7 +18,7 @@ UNSIGNED = (
 )
 NO_KEY = "signed, but no key is set: set MILLPOND_ENCRYPTION_KEY to the key of the home that it was made from"
 CHANGED = (
-    "its signature does not fit: it was changed after it was made, or another MILLPOND_ENCRYPTION_KEY signed it;"
+    "its signature does not match: it was changed after it was made, or another MILLPOND_ENCRYPTION_KEY signed it;"
     " use another backup, or put its key behind a comma"
 )
 FOREIGN_FOLDER = (

@@ -30,7 +30,7 @@ MEANINGS: Final = {
     LATER: "NetSuite dates a change after the certificate's time",
     HELD: "a decision in the ledger holds the record back",
     PENDING: "the certificate names the record as one with a change to send, and the target is as it was read then",
-    LEFT: "the certificate names the record as one that the target keeps otherwise, and the target is as it was read",
+    LEFT: "the certificate names the record as one whose values the target alters, and the target is as it was read",
     UNDATED: "NetSuite's values have changed without a date since they were read",
     MAPPING: "the target has the warehouse's mapped values, but this reading of the workflow file gives others",
     CHANGED: "the target had the values when the certificate was made, and no longer has them",
@@ -43,7 +43,6 @@ class Findings:
     """The result.
 
     Attributes:
-        workflow: The workflow.
         verified_through: The certificate's time.
         counts: Records by outcome, see MEANINGS.
         examples: NetSuite ids by outcome.

@@ -30,7 +30,7 @@ def parents_of(con: duckdb.DuckDBPyConnection, rules: Rules) -> dict[Record, Rec
 
 
 def line_above(record: Record, parents: Mapping[Record, Record]) -> list[Record] | None:
-    """Return the records above one, the nearest first; None in or below a ring."""
+    """Return the records above one, the nearest first; None in or below a cycle."""
     line = [record]
     seen = {record}
     while line[-1] in parents:
@@ -47,7 +47,6 @@ class Family:
     """The records of a workflow with their parents.
 
     Attributes:
-        rules: The rules of each source.
         parents: The parent of each record that has one.
         states: What the workflow file requires of each record by itself: active, inactive, or none.
         shown: The records that the target has as active, now and when the certificate was made.

@@ -14,7 +14,7 @@ SUFFIXES = (".parquet", ".csv")
 
 
 class ReadOutError(ValueError):
-    """A read-out is missing or has not the columns that it needs; the text says which, and where."""
+    """A read-out, or a column of it, is missing; the text says which, and where."""
 
 
 def quoted(name: str) -> str:
@@ -36,12 +36,7 @@ def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
 
 
 def load(con: duckdb.DuckDBPyConnection, folder: Path, tables: Mapping[str, str]) -> None:
-    """Create a table for each read-out of a folder.
-
-    Args:
-        con: The warehouse.
-        folder: The folder.
-        tables: By read-out, the warehouse's table whose types the texts of a CSV get.
+    """Create a table for each read-out of a folder; texts of a CSV get the types of the warehouse's table beside it.
 
     Raises:
         ReadOutError: A file is missing or cannot be read.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from assets.delivery.errors import SyncError
 from orchestration.authorization import require_approver
 from orchestration.cli.facts import with_json
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_instance import open_instance
 from orchestration.opened_warehouse import warehouse_of
@@ -48,7 +48,7 @@ def _change(activation: Activation) -> int:
             print_problems([str(error)])
             return 2
         instance.report_runless_asset_event(observation(activation, state, settings.account))
-    print_line(f"{activation.workflow} is {state.description}")
+    print_wrapped(f"{activation.workflow} is {state.description}")
     for line in warnings:
-        print_line(line, "yellow")
+        print_wrapped(line, "yellow")
     return 0

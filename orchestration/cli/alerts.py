@@ -10,7 +10,7 @@ from cyclopts import App
 from orchestration.alerts.sensor import receivers_of
 from orchestration.alerts.store import AlertStore
 from orchestration.cli.facts import note, with_json
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import AlertSettings, MillpondSettings
 from resources.notifiers.notice import Entry, Notice, NotSentError
 
@@ -53,10 +53,10 @@ def show() -> int:
         known = store.open_alerts()
     note(alerts=[{**asdict(alert), "since": since} for alert, since in known.values()])
     for alert, since in known.values():
-        print_line(f"{alert.kind}: {alert.cause} (since {since})")
+        print_wrapped(f"{alert.kind}: {alert.cause} (since {since})")
         for line in (", ".join(alert.affected), *alert.lines):
             if line:
-                print_line(f"    {line}")
+                print_wrapped(line, indent=4)
     if not known:
         print_line("no open alerts as of the last check")
     return 1 if known else 0

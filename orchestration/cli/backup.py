@@ -4,12 +4,13 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from assets.result_texts import counted
 from orchestration.backup.create import make_backup
 from orchestration.backup.errors import BackupError
 from orchestration.backup.manifest import Manifest
 from orchestration.backup.restore import record_only, restore_home
 from orchestration.cli.exit_codes import CLEAN, USAGE
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from resources.account import describe
 from resources.warehouse.warehouse import WarehouseError
@@ -32,8 +33,8 @@ def backup(file: Path, *, force: bool = False, with_tokens: bool = False, with_r
     for line in _facts(made.manifest):
         print_line(line)
     for path in made.manifest.left_out:
-        print_line(f"! {path}: left out, because it is not encrypted; --with-tokens includes it", "yellow")
-    print_line(f"{file}: {len(made.manifest.members)} files, {made.size / 1e6:,.1f} MB", "green")
+        print_wrapped(f"! {path}: left out, because it is not encrypted; --with-tokens includes it", "yellow")
+    print_line(f"{file}: {counted(len(made.manifest.members), 'files')}, {made.size / 1e6:,.1f} MB", "green")
     return CLEAN
 
 
@@ -61,7 +62,7 @@ def restore(
     try:
         if only_record:
             record_only(settings, backup_at or datetime.now(UTC).replace(tzinfo=None))
-            print_line("recorded: every workflow reads its target completely before it sends anything", "green")
+            print_wrapped("recorded: every workflow reads its target completely before it sends anything", "green")
             return CLEAN
         if file is None:
             print_problems(["name a file of `millpond backup`, or give --only-record"])
@@ -70,10 +71,10 @@ def restore(
     except (BackupError, WarehouseError, TimeoutError) as error:
         print_problems(str(error).splitlines())
         return USAGE
-    print_line(f"restored {settings.home.absolute()} from {file}", "green")
+    print_wrapped(f"restored {settings.home.absolute()} from {file}", "green")
     if former.exists():
-        print_line(f"the former files are in {former}; `millpond restore {former}` undoes this")
-    print_line("plans and undo offers of the backup are void; every workflow reads its target completely first")
+        print_wrapped(f"the former files are in {former}; `millpond restore {former}` undoes this")
+    print_wrapped("plans and undo offers of the backup are void; every workflow reads its target completely first")
     return CLEAN
 
 

@@ -4,25 +4,23 @@ sync_certificates  ->  certificate [WORKFLOW]          two read-outs  ->  certif
 """
 
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from cyclopts import App
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assets.delivery.errors import SyncError
 from assets.delivery.ledger.certificates import Certificate, newest_certificates
 from assets.result_texts import counted, did_you_mean
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
+from orchestration.cli.html_page import write_page
 from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
-from resources.atomic_file import write_atomically
 from resources.errors import IntegrationError
-from resources.redaction import redact
+from resources.scratch import scratch
 from resources.warehouse.warehouse import WarehouseError
 
 app = App(
@@ -58,7 +56,7 @@ def certificate(workflow: str = "", *, html: Path | None = None) -> int:
     documents = [document(each) for each in shown]
     note(certificates=documents)
     if html:
-        write_html(documents, html)
+        write_page("certificate", html, certificates=documents, text=exception_text)
     for each in documents:
         _print(each)
     return CLEAN if all(each.verified_through and not each.wrong for each in shown) else FAILED
@@ -78,8 +76,8 @@ def verify(workflow: str = "", *, read_outs: Path | None = None, keep: Path | No
     from orchestration.certificate_read_outs import check_workflows  # late: it opens clients
 
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            found = check_workflows(workflow, read_outs, keep or Path(folder))
+        with scratch(MillpondSettings().warehouse, "certificate") as folder:
+            found = check_workflows(workflow, read_outs, keep or folder)
     except (SyncError, IntegrationError, WarehouseError, ValueError) as error:
         print_problems([str(error)])
         return USAGE if isinstance(error, SyncError) else FAILED
@@ -135,12 +133,3 @@ def _print_findings(each: Any) -> None:
             print_wrapped(f"{each.counts[name]:,} {name}, {meaning}{ids}", indent=4)
     for name, reason in sorted(each.not_derived.items()):
         print_wrapped(f"{name} was compared with the warehouse's mart: {reason}", indent=4)
-
-
-def write_html(documents: list[dict[str, Any]], path: Path) -> None:
-    """Write one self-contained page without scripts, readable by its owner only."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("certificate.html.jinja").render(certificates=documents, text=exception_text)
-    write_atomically(path, redact(page), mode=0o600, durable=False)

@@ -15,7 +15,7 @@ from assets.suiteprojects.connector_import.export_file import ExportError
 from assets.suiteprojects.connector_import.mapping_export import ConvertedWorkflow, read_export
 from assets.suiteprojects.connector_import.rows import NotConverted
 from orchestration.cli.facts import with_json
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_line, print_problems, print_wrapped
 
 HEADER = """\
 # From a mapping export of Oracle's NetSuite Connector. The export contains rows and filters only: the settings
@@ -46,7 +46,7 @@ def import_mapping(file: Path, *, into: Path = Path("imported_workflows"), repla
     problems = [problem for each in workflows for problem in _write(each, into)]
     not_converted = [*omitted, *(one for each in workflows for one in each.not_converted)]
     for one in not_converted:
-        print_line(f"not converted: {one.place}: {one.reason}", "yellow")
+        print_wrapped(f"not converted: {one.place}: {one.reason}", "yellow")
     print_problems(problems)
     if not workflows:
         print_problems([f"{file}: the export has no mapping that Millpond supports"])

@@ -66,7 +66,8 @@ def _print_suggestions(settings: MillpondSettings) -> None:
         " order by action <> 'quarantined', try_cast(source_id as bigint) limit 1"
     )
     record = found["source_id"][0] if found.height else "1001"
-    millpond = f"MILLPOND_HOME={_short(Path(os.environ['MILLPOND_HOME']))} {_short(_installed('millpond'))}"
+    command = _short(Path(sys.executable).with_name("millpond"))
+    millpond = f"MILLPOND_HOME={_short(Path(os.environ['MILLPOND_HOME']))} {command}"
     query = (
         "select workflow, reason_code, count(*) as records from sync_decisions"
         " where to_run is null and target_id is null group by all order by all"
@@ -89,11 +90,6 @@ def _print_suggestions(settings: MillpondSettings) -> None:
     if _is_headless():
         print_line("The asset graph, plans and checks in the Dagster UI:")
         print_line(f"    {millpond} ui")
-
-
-def _installed(command: str) -> Path:
-    """A command of this Python environment."""
-    return Path(sys.executable).with_name(command)
 
 
 def _short(path: Path) -> str:

@@ -12,7 +12,7 @@ from assets.result_texts import counted
 from orchestration.alerts.digest_job import found_digests, send_digests
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.workflow_files import load_workflows
@@ -36,9 +36,10 @@ def digest(*, send: Annotated[bool, Parameter(negative="")] = False) -> int:
     for each in found:
         print_line(f"{each.steward}: {counted(each.records, 'records')}", "bold")
         for cause in each.causes:
-            print_line(f"  {cause.workflow}: {cause.text}{f' (since {cause.since})' if cause.since else ''}")
+            since = f" (since {cause.since})" if cause.since else ""
+            print_wrapped(f"{cause.workflow}: {cause.text}{since}", indent=2)
             for line in (*([cause.task] if cause.task else []), *cause.lines):
-                print_line(f"      {line}")
+                print_wrapped(line, indent=6)
     if not found:
         print_line("nothing is held back that a steward could correct; no digest is sent")
     if not send:

@@ -15,12 +15,7 @@ from assets.netsuite.extract.read_warnings import latest_warnings
 from orchestration.cli.exit_codes import CLEAN, FAILED
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_wrapped
-from orchestration.clients import (
-    netsuite_client,
-    precoro_client,
-    suiteprojects_client,
-    writes_to_precoro,
-)
+from orchestration.clients import netsuite_client, precoro_client, suiteprojects_client, writes_to_precoro
 from orchestration.configuration.env_file import env_file_names, find_env_file
 from orchestration.configuration.known_names import unknown_names
 from orchestration.configuration.secret_settings import secret_value

@@ -55,7 +55,7 @@ def enable(kind: Literal["hierarchy"], name: str) -> int:  # noqa: ARG001 - a wo
         return USAGE
     for each in edited:
         print_wrapped(f"✓ {each.path}: line {', '.join(map(str, each.lines))}", "green")
-    print_wrapped("run `millpond plan all` to see what changes" if edited else f"{name} is on already; nothing changed")
+    print_wrapped("run `millpond plan all` to see what changes" if edited else f"{name} is already on; nothing changed")
     return CLEAN
 
 
@@ -156,11 +156,7 @@ def _edited(path: Path, edits: Sequence[Edit]) -> EditedFile:
 
 
 def _check(edited: Sequence[EditedFile]) -> None:
-    """Load the new texts as a run would.
-
-    Raises:
-        WorkflowFileError: One is not valid.
-    """
+    """Load the new texts as a run would; WorkflowFileError if one is not valid."""
     with TemporaryDirectory() as folder:
         for each in edited:
             copy = Path(folder) / each.path.parent.name / FILE

@@ -111,7 +111,7 @@ def _dates(warehouse: Warehouse, record: Record, as_of: datetime | None) -> Date
 
 _LAST_RUNS = """
 select workflow, run_id, state, coalesce(finished_at, started_at) as seen_at from sync_runs
-where ? is null or coalesce(finished_at, started_at) <= ?
+where coalesce(finished_at, started_at) is not null and (? is null or coalesce(finished_at, started_at) <= ?)
 qualify row_number() over (partition by workflow order by position desc nulls last) = 1
 """
 

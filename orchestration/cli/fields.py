@@ -13,12 +13,12 @@ from assets.delivery.errors import MappingError
 from assets.delivery.spec.expressions import row_expression, source_columns
 from assets.delivery.spec.sources import KEY_COLUMNS, STAGING_PREFIX, key_column
 from assets.delivery.spec.workflow import Workflow
-from assets.result_texts import did_you_mean
+from assets.result_texts import counted, did_you_mean
 from assets.target_registry import TARGETS
 from assets.warehouse.staging_schemas import CUSTOM, staging_schemas
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
-from orchestration.cli.output import console, open_table, print_problems, print_wrapped
+from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.connections import Connections, open_connections
 from resources.errors import IntegrationError
 from resources.warehouse.masking import is_personal, visible_fields
@@ -62,15 +62,23 @@ def fields(name: str) -> int:
             print_problems([str(error)])
             return FAILED
     note(fields=[asdict(each) for each in found])
-    table = open_table("name", "type", "length", "example", "mapped by", right={"length"})
     for each in found:
-        kind = f"{each.type}, required" if each.required else each.type
-        length = "" if each.length is None else f"{each.length:,}"
-        table.add_row(each.name, kind, length, each.sample or "", "\n".join(each.mapped_by))
-    console.print(table, markup=False, highlight=False)
+        print_wrapped(f"{each.name}  {', '.join(_facts(each))}")
+        for text in each.mapped_by:
+            print_wrapped(text, "dim", indent=4)
     if not any(each.sample for each in found):
         print_wrapped("no examples: nothing has been read of it yet", "dim")
     return CLEAN
+
+
+def _facts(field: Described) -> Iterator[str]:
+    yield field.type
+    if field.required:
+        yield "required"
+    if field.length is not None:
+        yield f"at most {counted(field.length, 'characters')}"
+    if field.sample:
+        yield f"such as {field.sample}"
 
 
 def _of_target(connections: Connections, name: str) -> list[Described]:
@@ -132,7 +140,7 @@ def _mappings(workflows: Mapping[str, Workflow], source: str) -> Iterator[tuple[
             if record.source != source:
                 continue
             for row in record.rows:
-                for column in row_expression(row, workflow.name).meta.root_names():
+                for column in dict.fromkeys(row_expression(row, workflow.name).meta.root_names()):
                     yield column, f"{workflow.name} → {row.field}"
             for column in source_columns(record.model_copy(update={"fields": []}), workflow.name):
                 yield column, f"{workflow.name} (select or parent)"

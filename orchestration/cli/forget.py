@@ -77,11 +77,7 @@ def forget(
 
 
 def _require_source(warehouse: Warehouse, source: str) -> None:
-    """Refuse a record type that was never read.
-
-    Raises:
-        SyncError: It was not; the text names those that were.
-    """
+    """Raise SyncError, with the record types that were read, if this one never was."""
     with warehouse.writer(transaction=False) as con:
         known = sorted(each.removeprefix(STAGING_PREFIX) for each in tables_of(con) if each.startswith(STAGING_PREFIX))
     if source not in known:
@@ -90,7 +86,7 @@ def _require_source(warehouse: Warehouse, source: str) -> None:
 
 def _lift(settings: MillpondSettings, source: str, record: str, decision: Decision) -> int:
     if not lift_forgetting(settings, source, record, decision):
-        raise SyncError(f"{source} {record} is not forgotten")
+        raise SyncError(f"{source} {record} is not forgotten; there is nothing to lift")
     print_wrapped(
         f"{source} {record}: the next reading that shows it stores its values again; `millpond resend {record}` reads"
         " it now"
@@ -99,7 +95,7 @@ def _lift(settings: MillpondSettings, source: str, record: str, decision: Decisi
 
 
 def _suggest(warehouse: Warehouse, text: str) -> None:
-    """List the records that a text may mean, if it is no id of the record type."""
+    """List the records that a text may mean, if it is not an id of the record type."""
     found = find_records(warehouse, text, partial=True)
     if found:
         print_choices(found)

@@ -122,7 +122,7 @@ def _switch_on(settings: MillpondSettings, groups: Sequence[str]) -> int:
     print_wrapped(
         f"{path} says so; reload the definitions in Dagster, or restart `millpond ui`."
         if made.names
-        else f"everything of {', '.join(groups)} is on already in {path}"
+        else f"everything of {', '.join(groups)} is already on in {path}"
     )
     stopped = _stopped(settings, made.on)
     print_problems([f"{each} was stopped in Dagster's pages, and stays so: start it there" for each in stopped])

@@ -70,11 +70,7 @@ def _by_workflow(connections: Connections, records: Sequence[str], name: str) ->
 
 
 def _ignore(connections: Connections, of: dict[str, list[SourceKey]], until: str, reason: str) -> int:
-    """Ignore the records in each workflow that holds them back.
-
-    Raises:
-        SyncError: None does.
-    """
+    """Ignore the records in each workflow that holds them back; SyncError if none does."""
     approver, problems, count = require_approver(), list[SyncError](), 0
     for name, keys in of.items():
         try:
@@ -92,7 +88,7 @@ def _stop(connections: Connections, of: dict[str, list[SourceKey]]) -> int:
     approver = require_approver()
     count = sum(count_again(connections, connections.workflow(name), keys, approver) for name, keys in of.items())
     if not count:
-        raise SyncError("none of these records is ignored")
+        raise SyncError("none of these records is ignored; `millpond ignore` lists those that are")
     publish_sealed(connections.warehouse)
     print_wrapped(f"{counted(count, 'records')} counted again")
     return CLEAN

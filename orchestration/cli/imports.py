@@ -13,7 +13,7 @@ from assets.delivery.plan.mode import Mode
 from assets.result_texts import did_you_mean
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.options import All
-from orchestration.cli.output import console, open_table, print_line, print_problems
+from orchestration.cli.output import console, open_table, print_line, print_problems, print_wrapped
 from orchestration.cli.run import run_job
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
@@ -48,7 +48,7 @@ def candidates(workflow: str, *, search: str = "", show_all: All = False) -> int
     console.print(_candidate_table(found.head(SHOWN_RECORDS)))
     importable = int(found["can_be_imported"].sum())
     shown = f"; the first {SHOWN_RECORDS} are shown" if found.height > SHOWN_RECORDS else ""
-    print_line(
+    print_wrapped(
         f"{importable:,} can be imported, {found.height - importable:,} cannot;"
         f" as of {planned_at:%Y-%m-%d %H:%M} UTC{shown}"
     )

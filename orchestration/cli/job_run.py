@@ -18,7 +18,7 @@ from assets.failures import failed_assets, waits_for_approval
 from orchestration.automation.groups import OPERATOR_JOBS
 from orchestration.automation.jobs import RECONCILED
 from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE, WAITS, worst
-from orchestration.cli.output import console, print_problems
+from orchestration.cli.output import console, print_problems, print_wrapped
 from orchestration.cli.signals import INTERRUPTED, SIGNAL_EXIT, stop_signals
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_instance import open_instance
@@ -67,12 +67,14 @@ def execute_job(
         signals = received()
         guards = _failed_guards(result)
         problems = [*_problems(result), *(INTERRUPTED.format(signal.Signals(each).name) for each in signals)]
-        differs = _differences(result)
+        differs, alike = _differences(result), _compared(result)
     code = CLEAN
     try:
         code = print_results(warehouse_of(settings), run_id, [*problems, *guards])
     except WarehouseError as error:  # one more problem, without a traceback that hides the others
         problems.append(str(error))
+    for text in alike:
+        print_wrapped(f"✓ {text}", "green")
     print_problems([*problems, *guards, *differs])
     if signals:
         return SIGNAL_EXIT + signals[0]
@@ -145,9 +147,19 @@ def _differences(result: dg.ExecuteInProcessResult) -> list[str]:
     return _failed_checks(result, lambda each: each.check_name == RECONCILED)
 
 
+def _compared(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Return what the reconciliation found to be as it should."""
+    found = (each for each in result.get_asset_check_evaluations() if each.passed and each.check_name == RECONCILED)
+    return [_named(each) for each in found]
+
+
 def _failed_checks(result: dg.ExecuteInProcessResult, is_meant: Callable[[dg.AssetCheckEvaluation], bool]) -> list[str]:
     failed = (each for each in result.get_asset_check_evaluations() if not each.passed and is_meant(each))
-    return [f"{each.asset_key.to_user_string()}: check {each.check_name}: {_check_text(each)}" for each in failed]
+    return [_named(each) for each in failed]
+
+
+def _named(check: dg.AssetCheckEvaluation) -> str:
+    return f"{check.asset_key.to_user_string()}: check {check.check_name}: {_check_text(check)}"
 
 
 def _check_text(check: dg.AssetCheckEvaluation) -> str:

@@ -1,4 +1,4 @@
-"""`millpond ledger`: verify that no one bent the ledger, and export it for an auditor.
+"""`millpond ledger`: verify that no one tampered with the ledger, and export it for an auditor.
 
 warehouse, or an export  ->  ledger verify [FOLDER]          warehouse  ->  ledger export FOLDER
 a finding that is known  ->  ledger acknowledge              a key that was lost  ->  ledger restart
@@ -64,16 +64,12 @@ def _verified(folder: Path | None, public_key: tuple[str, ...], checkpoint: tupl
         return verify_export(folder, public_key or ledger_signer().public_keys)
     kept = [read_kept(each) for each in checkpoint]
     if missing := [str(file) for file, each in zip(checkpoint, kept, strict=True) if each is None]:
-        raise ChainError(f"{', '.join(missing)}: no such file")
+        raise ChainError(f"{', '.join(missing)}: no such file; correct the path")
     return verify_ledger(_warehouse(), public_key, [each for each in kept if each])
 
 
 def _warehouse() -> Warehouse:
-    """Return the warehouse.
-
-    Raises:
-        ChainError: There is none yet.
-    """
+    """Return the warehouse; ChainError if there is none yet."""
     warehouse = warehouse_of(MillpondSettings())
     if not warehouse.exists():
         raise ChainError(NOTHING_READ)
@@ -116,7 +112,7 @@ def export(
 @app.command
 @with_json
 def acknowledge(finding: str, *, reason: str) -> int:
-    """Acknowledge a finding of `ledger verify`: it stays listed, and is no alarm as long as it does not change.
+    """Acknowledge a finding of `ledger verify`: it stays listed, but raises no alarm unless it changes.
 
     Args:
         finding: Its id, or the beginning of it, as `ledger verify` prints it.

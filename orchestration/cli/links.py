@@ -16,7 +16,7 @@ from orchestration.authorization import require_approver
 from orchestration.cli.exit_codes import FAILED, USAGE
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.options import All
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.cli.records import find_record
 from orchestration.connections import Connections, open_connections
 from resources.clock import utc_now
@@ -51,11 +51,7 @@ def match(workflow: str = "", *, show_all: All = False) -> int:
 
 
 def _planned(connections: Connections, name: str) -> list[Workflow]:
-    """The workflow of that name, or all, as far as they were planned.
-
-    Raises:
-        SyncError: Nothing was planned.
-    """
+    """The workflow of that name, or all, as far as they were planned; SyncError if nothing was planned."""
     selected = [connections.workflow(name)] if name else list(connections.workflows.values())
     warehouse = connections.warehouse
     planned = [each for each in selected if warehouse.has(each.plan) and warehouse.has(each.target_state)]
@@ -69,7 +65,7 @@ def _print_matches(warehouse: Warehouse, workflow: Workflow, *, show_all: bool) 
     with warehouse.writer(transaction=False) as con:
         pairs = read_matches(con, workflow)
     note(matches=pairs.with_columns(pl.lit(workflow.name).alias("workflow")).to_dicts())
-    print_line(f"{workflow.name}: {counted(_count(pairs), 'records')} with possible matches", "bold")
+    print_wrapped(f"{workflow.name}: {counted(_count(pairs), 'records')} with possible matches", "bold")
     existing = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
     for action, heading in HEADINGS.items():
         of_action = pairs.filter(pl.col("action") == action)
@@ -79,11 +75,12 @@ def _print_matches(warehouse: Warehouse, workflow: Workflow, *, show_all: bool) 
             if number == SHOWN_RECORDS and not show_all:
                 print_line("  … `--all` lists the others")
                 break
-            print_line(f"  {source} {source_id}: {rows['reason'][0]}")
+            print_wrapped(f"{source} {source_id}: {rows['reason'][0]}", indent=2)
             for row in rows.head(SHOWN_CANDIDATES).iter_rows(named=True):
-                print_line(f"    {_candidate(workflow.spec, existing[row['target_id']], row)}")
+                print_wrapped(_candidate(workflow.spec, existing[row["target_id"]], row), indent=4)
     if pairs.height:
-        print_line("`millpond link RECORD TARGET_ID` confirms a match, `millpond link RECORD new` rejects them all")
+        named = f"--workflow {workflow.name}"
+        print_wrapped(f"`millpond link RECORD TARGET_ID {named}` confirms a match; `new` as id rejects them all")
 
 
 def _count(pairs: pl.DataFrame) -> int:
@@ -130,8 +127,10 @@ def link(record: str, target: str, *, workflow: str = "", reason: str = "") -> i
             print_problems([str(error)])
             return USAGE if isinstance(error, SyncError) else FAILED
     linked_to = "a new record" if manual_link.target_id is None else f"record {manual_link.target_id}"
-    print_line(f"{found.source} {found.source_id} is linked to {linked_to} of {chosen.spec.target};")
-    print_line(f"the next run of {chosen.name} follows the link. `millpond unlink {found.source_id}` removes it")
+    print_wrapped(
+        f"{found.source} {found.source_id} is linked to {linked_to} of {chosen.spec.target}; the next run of"
+        f" {chosen.name} follows the link. `millpond unlink {found.source_id} --workflow {chosen.name}` removes it"
+    )
     return 0
 
 
@@ -155,10 +154,10 @@ def unlink(record: str, *, workflow: str = "") -> int:
     if not removed:
         print_problems([f"{found.source} {found.source_id} has no manual link in {chosen.name}"])
         return 1
-    print_line(
+    print_wrapped(
         f"removed the link of {found.source} {found.source_id} in {chosen.name}. If a run wrote our key into the"
+        " target's record in the meantime, that key still links it; clear the key there to separate the records"
     )
-    print_line("target's record in the meantime, that key still links it; clear the key there to separate the records")
     return 0
 
 

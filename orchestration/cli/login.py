@@ -137,11 +137,7 @@ class _Listener:
         self._server.timeout = 1
 
     def wait(self) -> str:
-        """Return the path and query of the redirect.
-
-        Raises:
-            LoginError: There was none within five minutes.
-        """
+        """Return the path and query of the redirect; LoginError if there was none within five minutes."""
         try:
             for _ in range(WAIT_S):
                 self._server.handle_request()

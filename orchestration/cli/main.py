@@ -60,10 +60,7 @@ COMMANDS = {
         "doctor": ("doctor:doctor", "Check settings, credentials and permissions of every system."),
         "validate": ("validate:validate", "Check every workflow file and groups.yaml."),
         "new": ("new_workflow:new", "Write a new workflow file that is valid at once."),
-        "enable": (
-            "enable:enable",
-            "Switch a hierarchy on: its file, and the row that assigns records to it.",
-        ),
+        "enable": ("enable:enable", "Switch a hierarchy on: its file, and the row that assigns records to it."),
         "import-mapping": ("connector_import:import_mapping", "Convert a mapping export of Oracle's connector."),
         "activate": ("activation:activate", "Activate a workflow or its real-time updates."),
         "deactivate": ("activation:deactivate", "Deactivate a workflow or its real-time updates."),

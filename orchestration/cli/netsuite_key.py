@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orchestration.cli.exit_codes import CLEAN, USAGE
 from orchestration.cli.facts import with_json
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from resources.netsuite.key_pair import new_key_pair, save
 
@@ -31,8 +31,10 @@ def netsuite_key(file: Path | None = None, /) -> int:
         return USAGE
     print_line(f"private key:  {path} (keep it on this machine)")
     print_line(f"certificate:  {certificate} (valid until {pair.expires_at:%Y-%m-%d})")
-    print_line("1. Upload the certificate: Setup > Integration > Manage Authentication > OAuth 2.0 Client Credentials")
-    print_line("   (M2M) Setup > Create New, with the integration user, its role and the integration record.")
+    print_wrapped(
+        "1. Upload the certificate: Setup > Integration > Manage Authentication > OAuth 2.0 Client Credentials (M2M)"
+        " Setup > Create New, with the integration user, its role and the integration record."
+    )
     print_line("2. Set in .env the certificate id that the page then shows, and the key:")
     print_line("   NETSUITE_CERTIFICATE_ID=…")
     print_line(f"   NETSUITE_PRIVATE_KEY_FILE={path}")

@@ -29,7 +29,6 @@ class Output(Console):
 
     Attributes:
         problems: What was printed as a problem.
-        messages: The lines that were printed.
     """
 
     def __init__(self, file: IO[str] | None = None, width: int | None = None) -> None:
@@ -67,7 +66,11 @@ def print_line(text: str, style: str = "") -> None:
 def print_wrapped(text: str, style: str = "", *, indent: int = 0) -> None:
     """Print a sentence; on a terminal, what does not fit continues below it, further to the right."""
     console.messages.append(redact(text))
-    whole = Text(on_one_line(redact(text)), style=style)
+    _print_folded(redact(text), style, indent)
+
+
+def _print_folded(text: str, style: str, indent: int = 0) -> None:
+    whole = Text(on_one_line(text), style=style)
     if not console.is_terminal:
         console.print(Text(" " * indent) + whole, soft_wrap=True, highlight=False)
         return
@@ -88,7 +91,8 @@ def print_problems(problems: Iterable[str]) -> None:
         if console.quiet:
             sys.stderr.write(f"✗ {visible(problem)}\n")
         else:
-            console.print(f"✗ {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+            for line in f"✗ {problem}".splitlines():
+                _print_folded(line, "red")
 
 
 @contextmanager

@@ -8,11 +8,10 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from assets.delivery.audit.held_back import held_back
 from assets.delivery.audit.plan_review import FieldChange, PlanReview
 from assets.result_texts import counted
+from orchestration.cli.html_page import write_page
 from resources.atomic_file import write_atomically
 from resources.redaction import redact
 from resources.spreadsheet import cell
@@ -25,12 +24,7 @@ COLUMNS = (
 
 def write_html(reviews: Sequence[PlanReview], path: Path) -> None:
     """Write one self-contained page without scripts, readable by its owner only."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    template = environment.get_template("plan.html.jinja")
-    page = template.render(reviews=reviews, held_back=held_back, counted=counted)
-    write_atomically(path, redact(page), mode=0o600, durable=False)
+    write_page("plan", path, reviews=reviews, held_back=held_back, counted=counted)
 
 
 def write_csv(reviews: Sequence[PlanReview], path: Path) -> None:

@@ -74,7 +74,7 @@ def _print_table(rows: pl.DataFrame) -> None:
         "state": rows["state"],
         "writes": [f"{each:,}" for each in rows["writes"]],
         "requests": [f"{each:,}" for each in rows["calls_needed"]],
-        "time": [_short_duration(each) for each in rows["seconds_needed"]],
+        "time": ["?" if each is None else duration(each) for each in rows["seconds_needed"]],
         "expires": [f"{each:%m-%d %H:%M}" for each in rows["expires_at"]],
         "made": [f"{each:%m-%d %H:%M}" for each in rows["made_at"]],
         "kind": rows["kind"],
@@ -84,10 +84,6 @@ def _print_table(rows: pl.DataFrame) -> None:
     for cells in zip(*(columns[name] for name in shown), strict=True):
         table.add_row(*cells)
     console.print(table)
-
-
-def _short_duration(seconds: float | None) -> str:
-    return "?" if seconds is None else duration(seconds)
 
 
 def _plans(warehouse: Warehouse, clock: Clock, *, show_all: bool) -> pl.DataFrame:

@@ -36,11 +36,7 @@ def print_stored(warehouse: Warehouse, text: str, limit: int | None, files: tupl
 
 
 def _review(warehouse: Warehouse, workflow: str, plan_id: str) -> PlanReview:
-    """Return the review of a stored plan.
-
-    Raises:
-        SyncError: The file of its workflow is gone.
-    """
+    """Return the review of a stored plan; SyncError if the file of its workflow is gone."""
     workflows = {each.name: each for each in load_workflows(MillpondSettings().workflows)[0]}
     if workflow not in workflows:
         raise SyncError(f"plan {plan_id} is of {workflow}, which has no usable file; `millpond validate` checks them")

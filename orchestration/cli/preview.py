@@ -32,11 +32,7 @@ NO_VALUE = "∅"
 
 @with_json
 def preview(
-    record: str,
-    *,
-    workflow: str = "",
-    file: Path | None = None,
-    read: Annotated[bool, Parameter(negative="")] = False,
+    record: str, *, workflow: str = "", file: Path | None = None, read: Annotated[bool, Parameter(negative="")] = False
 ) -> int:
     """Preview one record by the edited workflow file; nothing is sent.
 

@@ -8,7 +8,7 @@ from assets.delivery.ledger.rebind import forget_account
 from assets.delivery.locks import writer_lock
 from orchestration.authorization import require_approver
 from orchestration.cli.facts import with_json
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.connections import Connections, open_connections
 from resources.account import describe
 from resources.warehouse.bindings import NETSUITE, read_binding, unbind
@@ -35,7 +35,7 @@ def rebind(name: str, *, same_account: bool = False) -> int:
             print_problems([str(error)])
             return 2
     for line in lines:
-        print_line(line)
+        print_wrapped(line)
     return 0
 
 
@@ -57,10 +57,7 @@ def _rebind_netsuite(connections: Connections) -> list[str]:
 
 def _rebind(connections: Connections, name: str, same_account: bool, approver: str) -> list[str]:  # noqa: FBT001
     workflow = connections.workflow(name)
-    with (
-        writer_lock(connections.warehouse, workflow.spec.connection_name),
-        connections.warehouse.writer() as con,
-    ):
+    with writer_lock(connections.warehouse, workflow.spec.connection_name), connections.warehouse.writer() as con:
         bound = unbind(con, name)
         if bound is None:
             return [f"{name}: no account is recorded yet; the next delivery records it"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from assets.delivery.audit.find import LIMIT, Record, find_records
 from assets.delivery.errors import SyncError
 from orchestration.cli.facts import note
-from orchestration.cli.output import print_line
+from orchestration.cli.output import print_line, print_wrapped
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -24,14 +24,15 @@ def find_record(warehouse: Warehouse, text: str) -> Record:
         print_choices(alike)
     if found:
         raise SyncError(f"{text} matches several records; use the NetSuite id")
-    raise SyncError(f"no record has the NetSuite id, number or name {text!r}, as of the last run")
+    fix = "check it, or run the workflow, which reads newer records"
+    raise SyncError(f"no record has the NetSuite id, number or name {text!r}, as of the last run; {fix}")
 
 
 def print_choices(records: Iterable[Record]) -> None:
     """List the records that a text may mean."""
     shown = list(records)
     note(records=[vars(each) for each in shown])
-    print_line(
+    print_wrapped(
         "several records match; use the NetSuite id:" if len(shown) > 1 else "perhaps this one; use its NetSuite id:"
     )
     widths = [max(len(text) for text in texts) for texts in zip(*map(_cells, shown), strict=True)]

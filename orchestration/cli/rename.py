@@ -4,7 +4,7 @@ from assets.delivery.errors import SyncError
 from orchestration.authorization import require_approver
 from orchestration.cli.exit_codes import CLEAN, USAGE
 from orchestration.cli.facts import with_json
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.configuration.settings_error import SettingsError
 from orchestration.renaming.perform import rename_workflow
@@ -21,11 +21,11 @@ def rename(old: str, new: str) -> int:
     """
     try:
         require_approver()
-        rename_workflow(MillpondSettings(), old, new, print_line)
+        rename_workflow(MillpondSettings(), old, new, print_wrapped)
     except (SyncError, SettingsError, WarehouseError, TimeoutError) as error:
         print_problems(str(error).splitlines())
         return USAGE
-    print_line(
+    print_wrapped(
         f"{old} is {new}; Dagster shows its assets and jobs under the new name after the UI is started again", "green"
     )
     return CLEAN

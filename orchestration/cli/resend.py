@@ -63,18 +63,14 @@ def resend(*records: str, workflow: str = "", all_records: All = False) -> int:
 def _by_workflow(
     connections: Connections, records: Sequence[Record], name: str
 ) -> list[tuple[Workflow, Sequence[Record]]]:
-    """Return each workflow with its records, those that others need first.
-
-    Raises:
-        SyncError: No workflow delivers a record.
-    """
+    """Return each workflow with its records, those that others need first; SyncError if none delivers a record."""
     if name:
         return [(connections.workflow(name), records)]
     of: dict[str, list[Record]] = {}
     for record in records:
         names = workflows_of(connections.warehouse, record.source)
         if not names:
-            raise SyncError(f"no workflow delivers {record.source}")
+            raise SyncError(f"no workflow delivers {record.source}; `millpond validate` lists the workflows")
         for each in names:
             of.setdefault(each, []).append(record)
     chosen = [connections.workflow(each) for each in of if each in connections.workflows]

@@ -158,7 +158,7 @@ def print_switched_off(job_name: str) -> None:
     for each in files.workflows if group else ():
         if group and each.name in group.workflows and each.spec.active and not (state := switches.state(each)).active:
             fix = f"`millpond activate {each.name}` switches it on"
-            print_wrapped(f"{each.name}: nothing was done, it is {state.description}; {fix}", "yellow")
+            print_wrapped(f"{each.name}: nothing was done: it is {state.description}; {fix}", "yellow")
     if group and not job_name.endswith(PLAN_SUFFIX):
         _print_shadowed(settings, group.workflows)
 

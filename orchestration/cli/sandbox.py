@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from orchestration.cli.output import console
+from orchestration.cli.output import console, print_line, print_wrapped
 from orchestration.cli.sandbox_folder import open_folder, switch_values, write_env_file
 from resources.sandbox.generator.seed import seed as fill
 from resources.sandbox.listing import SWITCHES, as_table, listing
@@ -25,9 +25,7 @@ from resources.sandbox.simulation.day import manual_edits as edit_targets
 from resources.sandbox.simulation.day import simulate_day
 
 app = App(
-    name="sandbox",
-    help="Serve, fill, change and inspect the simulated systems.",
-    suppress_keyboard_interrupt=False,
+    name="sandbox", help="Serve, fill, change and inspect the simulated systems.", suppress_keyboard_interrupt=False
 )
 
 State = Annotated[Path | None, Parameter(help="Folder of the sandbox; $MILLPOND_HOME/sandbox when omitted.")]
@@ -73,7 +71,10 @@ def serve(
     clock: ClockName = "wall",
     env_file: Path | None = None,
 ) -> None:
-    """Serve the systems on loopback ports; print one JSON line when ready, and run until SIGINT or SIGTERM.
+    """Serve the systems on loopback ports until SIGINT or SIGTERM.
+
+    Once they are ready, one JSON line has the settings that a client needs; on a terminal with --env-file, whose file
+    has them, the addresses are printed instead.
 
     Args:
         netsuite_port: Port of NetSuite; 0 chooses a free one.
@@ -86,7 +87,10 @@ def serve(
     def announce(line: str) -> None:
         if env_file:
             write_env_file(env_file, json.loads(line))
-        _write(line)
+        if env_file and console.is_terminal:
+            _print_served(json.loads(line), env_file)
+        else:
+            _write(line)
 
     ports: dict[SystemName, int] = {
         "netsuite": netsuite_port,
@@ -95,6 +99,13 @@ def serve(
     }
     with _errors_as_lines():
         serve_until_stopped(open_folder(state, clock), ports, tls=tls, announce=announce)
+
+
+def _print_served(details: Mapping[str, Any], env_file: Path) -> None:
+    """Print where the systems are served, without their secrets."""
+    for name in get_args(SystemName):
+        print_line(f"{name}: {details[name]['base_url']}")
+    print_wrapped(f"{env_file} has the settings to connect to them; leave this running (stop with Ctrl-C)")
 
 
 @app.command
@@ -161,7 +172,7 @@ def show(
 
     Args:
         system: netsuite, suiteprojects or precoro.
-        record_type: Type of the records; an unknown one is answered with the known ones.
+        record_type: Type of the records; for an unknown one, the known types are listed.
         limit: Maximum rows of the table; JSON has all.
     """
     with _errors_as_lines():
@@ -190,7 +201,15 @@ def switches(system: SystemName | None = None, /, *settings: str, state: State =
     if as_json:
         _write_json(rows)
         return
-    _print_table("switches", ("system", "name", "value", "default", "meaning", "source"), rows)
+    for row in rows:
+        changed = "" if row["value"] == row["default"] else f" (default {_shown(row['default'])})"
+        print_wrapped(f"{row['system']} {row['name']}={_shown(row['value'])}{changed}")
+        print_wrapped(f"{row['meaning']} ({row['source']})", "dim", indent=4)
+
+
+def _shown(value: Any) -> str:
+    """A switch's value as it is set."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 @app.command

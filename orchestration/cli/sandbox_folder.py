@@ -7,6 +7,7 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from assets.result_texts import did_you_mean
 from orchestration.cli.start import write_line
 from orchestration.configuration.settings import MillpondSettings
 from resources.atomic_file import write_atomically
@@ -62,7 +63,7 @@ def switch_values(declared: type, settings: tuple[str, ...]) -> dict[str, Any]:
     for setting in settings:
         name, _, text = setting.partition("=")
         if name not in types:
-            raise ValueError(f"no switch {name!r}; known are {', '.join(sorted(types))}")
+            raise ValueError(f"no switch {name!r}; {did_you_mean(name, types)}known are {', '.join(sorted(types))}")
         is_list = str(types[name]).startswith("tuple")
         try:
             given: Any = [each for each in text.split(",") if each] if is_list else text

@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 from cyclopts import App
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assets.delivery.errors import SyncError
 from assets.delivery.ledger.shadows import Shadow, begin_shadow, end_shadow
@@ -22,14 +21,13 @@ from assets.result_texts import counted, did_you_mean
 from orchestration.authorization import require_approver
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
+from orchestration.cli.html_page import write_page
 from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_clock, warehouse_of
 from orchestration.workflow_files import load_workflows
-from resources.atomic_file import write_atomically
 from resources.clock import utc_now
 from resources.failpoints import reach
-from resources.redaction import redact
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 NO_VALUE = "∅"
@@ -104,12 +102,13 @@ def report(*workflows: str, html: Path | None = None) -> int:
     if unknown or not known:
         meant = did_you_mean(unknown[0], known) if unknown else ""
         names = " and ".join(unknown) or "no workflow"
-        print_problems([f"{names} was never in shadow mode; {meant}`millpond shadow start` begins it"])
+        print_problems([f"never in shadow mode: {names}; {meant}`millpond shadow start` begins it"])
         return USAGE
     shown = [each for each in found.values() if each]
     note(parity=[document(each) for each in shown])
     if html:
-        write_html(shown, html, hides=hides)
+        texts = {"titles": TITLES, "facts": facts, "example": example_text, "span": span}
+        write_page("shadow", html, found=shown, hides=hides, **texts)
     for each in shown:
         _print(each)
     return CLEAN if all(each.is_explained for each in shown) else FAILED
@@ -226,14 +225,3 @@ def example_text(example: Example) -> str:
     if example.wanted is None and example.found is None:
         return ids
     return f"{ids}: we {example.wanted or NO_VALUE}, the target {example.found or NO_VALUE}"
-
-
-def write_html(shown: list[Parity], path: Path, *, hides: bool) -> None:
-    """Write one self-contained page without scripts, readable by its owner only."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("shadow.html.jinja").render(
-        found=shown, titles=TITLES, facts=facts, example=example_text, hides=hides, span=span
-    )
-    write_atomically(path, redact(page), mode=0o600, durable=False)

@@ -4,7 +4,9 @@ environment, .env  ->  begin()  ->  lines on stderr, or a SettingsError
 """
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -94,7 +96,13 @@ def announce(settings: MillpondSettings) -> None:
 
 
 def write_line(line: str) -> None:
-    """Write a line to stderr: stdout may go into a file or another program."""
+    """Write a line to stderr: stdout may go into a file or another program. A terminal folds it between words."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        fold = partial(
+            textwrap.fill, width=width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        )
+        line = "\n".join(map(fold, line.splitlines()))
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

@@ -1,6 +1,6 @@
 """Errors of files and disks that a command did not expect, as one line with the way back instead of a traceback.
 
-exception  ->  storage_problem()  ->  the line; blank if it is no such error
+exception  ->  storage_problem()  ->  the line; blank for any other error
 """
 
 import errno

@@ -8,13 +8,7 @@ import polars as pl
 from rich.table import Table
 
 from assets.delivery.audit.damaged import damage_of
-from assets.delivery.audit.held_back import (
-    cause_texts,
-    held_and_ignored,
-    held_back,
-    held_records,
-    without_values,
-)
+from assets.delivery.audit.held_back import cause_texts, held_and_ignored, held_back, held_records, without_values
 from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.schemas import KEY, SourceKey, keys_frame
 from assets.delivery.spec.workflow import Workflow
@@ -109,7 +103,8 @@ def print_held_back(warehouse: Warehouse, workflow: Workflow, workflows: Mapping
     unsent = held.filter(pl.col("action").is_in(NEEDS_ATTENTION))
     _note(held, unsent)
     if unsent.height:
-        print_line(f"{workflow.name}: records that need attention: {unsent.height:,} (`millpond explain ID`)", "bold")
+        text = f"{workflow.name}: records that need attention: {unsent.height:,} (`millpond explain ID`)"
+        print_wrapped(text, "bold")
     # the new ones first: a terminal shows the beginning
     for row in unsent.sort("is_new", descending=True, maintain_order=True).head(SHOWN_RECORDS).iter_rows(named=True):
         _print_record(row)
@@ -126,11 +121,7 @@ def print_named(
     run_id: str,
     keys: Collection[SourceKey],
 ) -> int:
-    """Print which records of a selection a workflow holds back, and how many others it does.
-
-    Returns:
-        The number of records of the selection that are held back, also if a person ignores them.
-    """
+    """Print which records of a selection a workflow holds back, ignored ones too, and return their number."""
     with warehouse.writer(transaction=False) as con:
         every = held_and_ignored(con, [workflow], workflows, {}, utc_now(warehouse_clock(MillpondSettings())))
         new = new_decisions(con, workflow.name, run_id)
@@ -142,7 +133,7 @@ def print_named(
         named = without_values(named)
     _note(named, named)
     if named.height:
-        print_line(
+        print_wrapped(
             f"{workflow.name}: {named.height:,} of {counted(len(keys), 'records')} held back (`millpond explain ID`)",
             "bold",
         )
@@ -177,7 +168,7 @@ def _print_blocked(workflow: Workflow, held: pl.DataFrame) -> None:
 
 
 def new_decisions(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> pl.DataFrame:
-    """Return the records on which a run decided otherwise than the run before: KEY and is_new."""
+    """Return the records on which a run decided differently from the run before: KEY and is_new."""
     if not has_table(con, "sync_decisions"):
         return pl.DataFrame(schema={**dict.fromkeys(KEY, pl.String), "is_new": pl.Boolean})
     return read_frame(

@@ -5,7 +5,7 @@ import sys
 from cyclopts import App
 
 from orchestration.cli.output import console as terminal
-from orchestration.cli.output import open_table, print_line, print_problems
+from orchestration.cli.output import open_table, print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.identity import Role
 from orchestration.web.passwords import PasswordError
@@ -35,7 +35,7 @@ def add(name: str, *, role: Role, password_stdin: bool = False, no_password: boo
     print_line(f"{stored} is {_with_article(role)}")
     _print_password(stored, made)
     if is_first and not MillpondSettings().ui_token_role:
-        print_line("the sign-in token is off from now on; MILLPOND_UI_TOKEN_ROLE gives it a role", "yellow")
+        print_wrapped("the sign-in token is off from now on; MILLPOND_UI_TOKEN_ROLE gives it a role", "yellow")
     return 0
 
 
@@ -87,7 +87,7 @@ def reset(name: str, *, password_stdin: bool = False) -> int:
     except (UsersError, PasswordError) as error:
         print_problems([str(error)])
         return 2
-    print_line(f"the earlier password and sessions of {user_name(name)} are no longer valid")
+    print_wrapped(f"the earlier password and sessions of {user_name(name)} are no longer valid")
     _print_password(user_name(name), made)
     return 0
 
@@ -108,7 +108,7 @@ def remove(name: str) -> int:
         return 2
     print_line(f"{user_name(name)} is removed")
     if not left:
-        print_line(f"no users are left; to go back to the sign-in token, delete {users.file}", "yellow")
+        print_wrapped(f"no users are left; to go back to the sign-in token, delete {users.file}", "yellow")
     return 0
 
 
@@ -124,7 +124,9 @@ def _stdin() -> str:
 def _print_password(name: str, made: str) -> None:
     if made:
         print_line(f"one-time password of {name}: {made}")
-        print_line(f"it is shown once, and valid for {ONE_TIME_S // 3600} hours; at the first sign-in it is replaced")
+        print_wrapped(
+            f"it is shown once, and valid for {ONE_TIME_S // 3600} hours; at the first sign-in it is replaced"
+        )
 
 
 def _password_state(user: User) -> str:

@@ -11,7 +11,7 @@ from assets.delivery.spec.validation import duplicate_fields
 from assets.delivery.spec.workflow import Workflow
 from assets.target_registry import TARGETS
 from orchestration.cli.facts import note, with_json
-from orchestration.cli.output import print_line, print_problems
+from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.clients import is_configured, netsuite_client
 from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.table_needs import missing_in_netsuite, table_needs
@@ -37,7 +37,7 @@ def validate(folder: Path | None = None, *, defaults: bool = False) -> int:
     print_problems(files.problems)
     for workflow in files.workflows:
         for warning in _duplicates(workflow, folder):
-            print_line(f"! {warning}", "yellow")
+            print_wrapped(f"! {warning}", "yellow")
         for row in _missing_defaults(workflow) if defaults else ():
             print_line(f"~ {workflow.name}: lacks a row of the shipped file; to add it: - {row}", "cyan")
         fields = len(workflow.spec.target_fields)
@@ -45,7 +45,7 @@ def validate(folder: Path | None = None, *, defaults: bool = False) -> int:
         note(workflows=[file])
         print_line(f"✓ {workflow.name}: {fields} fields to {workflow.spec.target}", "green")
     for warning in overlaps(files.workflows, _part):
-        print_line(f"! {warning}", "yellow")
+        print_wrapped(f"! {warning}", "yellow")
     if not files.workflows and not files.problems:
         print_problems([f"no workflow files in {folder}; pass their folder or set MILLPOND_WORKFLOWS"])
     missing = _missing_columns([each for each in files.workflows if each.spec.active])
@@ -61,7 +61,7 @@ def _missing_columns(workflows: Sequence[Workflow]) -> bool:
         with netsuite_client(settings, attempts=1) as client:
             missing = list(missing_in_netsuite(client, table_needs(workflows, settings.optional_table_names)))
     except IntegrationError as error:
-        print_line(f"! the columns were not checked in NetSuite: {error}", "yellow")
+        print_wrapped(f"! the columns were not checked in NetSuite: {error}", "yellow")
         return False
     print_problems(missing)
     return bool(missing)

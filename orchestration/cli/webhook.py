@@ -4,6 +4,7 @@ import logging
 from contextlib import suppress
 
 import uvicorn
+from rich.console import Console
 from rich.logging import RichHandler
 
 from orchestration.cli.output import console, print_line, print_problems
@@ -17,7 +18,7 @@ from resources.netsuite.webhook_signature import PATH
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 IDLE_S = 5  # of a silent connection
-MAX_CONNECTIONS = 100  # further ones get a 503
+MAX_CONNECTIONS = 100  # at once; a further one takes the place of one that waits for its client
 
 
 def webhook(*, host: str = "", port: int | None = None) -> int:
@@ -34,7 +35,7 @@ def webhook(*, host: str = "", port: int | None = None) -> int:
         print_problems([str(error)])
         return 2
     host, port = host or settings.webhook_host, settings.webhook_port if port is None else port
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[log_handler(console)])
     limit_warnings()
     config = uvicorn.Config(
         Webhook(gate, NotificationQueue(settings.account_home)).app(), host=host, port=port, log_level="warning",
@@ -46,6 +47,11 @@ def webhook(*, host: str = "", port: int | None = None) -> int:
     with suppress(KeyboardInterrupt):  # the signal that stopped it, after every response was sent
         server.run()
     return 0 if server.started else 1
+
+
+def log_handler(console: Console) -> logging.Handler:
+    """Return a handler that prints each message with its time; the place in the code would stand at the far right."""
+    return RichHandler(console=console, show_path=False, omit_repeated_times=False)
 
 
 def gate_of(settings: MillpondSettings) -> Gate:

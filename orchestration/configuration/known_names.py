@@ -1,4 +1,4 @@
-"""The names of all settings, and variables that look like settings and are none.
+"""The names of all settings, and variables that look like settings but are not.
 
 environment, .env  ->  unknown_names()  ->  `MILLPOND_MOD is not a setting; did you mean MILLPOND_MODE?`
 """

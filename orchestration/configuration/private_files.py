@@ -5,6 +5,7 @@ settings  ->  make_private()  ->  umask 077, folders 0700, files 0600;  with a g
 
 import os
 import stat
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from orchestration.configuration.settings_error import SettingsError
 
 OWNER_ONLY = 0o077
 WRITE_OF_OTHERS = 0o022
+SNAPSHOT = "analyst.duckdb"
 SHARED_FOLDER = 0o2710  # the group may pass through; what is made in it belongs to the group
 # everything of ours that lies in a home, which may be a folder with other things
 _OURS = (
@@ -25,7 +27,7 @@ def make_private(settings: MillpondSettings) -> None:
     """Let only this user read what this process creates, and what earlier versions left readable.
 
     Raises:
-        SettingsError: MILLPOND_SHARE_GROUP is no group that this user may share with.
+        SettingsError: MILLPOND_SHARE_GROUP is not a group that this user may share with.
     """
     os.umask(OWNER_ONLY)
     group = _group_id(settings.share_group) if settings.share_group else None
@@ -40,14 +42,16 @@ def make_private(settings: MillpondSettings) -> None:
         with suppress(NotADirectoryError, PermissionError):  # reported, with its cause, by whatever uses the folder
             if folder.exists():
                 _close(folder)
-    for folder in {parent for each in shared for parent in (each, *each.parents) if _is_in(parent, home)}:
+    on_path = {parent for each in shared for parent in (each, *each.parents) if _is_in(parent, home)}
+    for folder in on_path:
         if group is not None:
+            _close_beside(folder, on_path)
             _share(folder, group)
         elif folder.exists() and stat.S_IMODE(folder.stat().st_mode) == SHARED_FOLDER:
             folder.chmod(0o700)  # it was shared before
     for folder in shared:
         if group is not None:
-            _share_snapshot(folder / "analyst.duckdb", group)
+            _share_snapshot(folder / SNAPSHOT, group)
 
 
 def _is_in(folder: Path, home: Path) -> bool:
@@ -57,13 +61,20 @@ def _is_in(folder: Path, home: Path) -> bool:
 def _close(folder: Path) -> None:
     """Close the files of a warehouse's folder, and the folder itself: `_share` opens it again."""
     for path in folder.iterdir():
-        if path.name == "analyst.duckdb":
+        if path.name == SNAPSHOT and not path.is_symlink():
             with suppress(OSError):  # another user's: not ours to change
                 path.chmod(0o400)
         else:
             _restrict(path)
     with suppress(OSError):
         folder.chmod(0o700)
+
+
+def _close_beside(folder: Path, on_path: Collection[Path]) -> None:
+    """Close what lies in a folder that a group may pass through, whatever made it."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path not in on_path and path.name != SNAPSHOT:
+            _restrict(path)
 
 
 def _keep_others_from_writing(home: Path) -> None:
@@ -91,7 +102,7 @@ def _share(folder: Path, group: int) -> None:
 
 
 def _share_snapshot(snapshot: Path, group: int) -> None:
-    if snapshot.exists():
+    if snapshot.exists() and not snapshot.is_symlink():  # a link may lead to the warehouse
         os.chown(snapshot, -1, group)
         snapshot.chmod(0o440)
 

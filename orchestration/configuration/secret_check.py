@@ -42,7 +42,7 @@ def _problems(name: str, value: str) -> Iterator[str]:
         what = "a line break" if found[0] in "\r\n\u2028\u2029" else "a control character"
         yield f"contains {what} after {found.start()} characters; copy it again, on one line"
     elif not name.endswith(_PASSWORDS) and not value.isascii():
-        yield "contains a character that is no ASCII, such as a typographic quote or dash; copy it again"
+        yield "contains a non-ASCII character, such as a typographic quote or dash; copy it again"
     elif " " in value and not name.endswith(_PASSWORDS) and name not in _LISTS:
         yield "contains a space; copy it again"
     elif name in _RULES:

@@ -93,7 +93,7 @@ class MillpondSettings(Settings):
     column_classes: Annotated[str, AfterValidator(valid_classes)] = Field(
         "",
         description="Classes of columns, such as custentity_region=business,custentity_birth=personal; a name stands"
-        " for all columns that begin so. Custom fields are personal by default.",
+        " for all columns that begin with it. Custom fields are personal by default.",
     )
     share_group: str = Field(
         "", description="Group of this machine that may read analyst.duckdb. Blank: only the user of Millpond."
@@ -147,8 +147,7 @@ class MillpondSettings(Settings):
         " MILLPOND_AUTH_PROXIES.",
     )
     auth_proxies: str = Field(
-        "",
-        description="Addresses of that proxy, such as 10.0.0.5,10.1.2.0/24; the header is refused from all others.",
+        "", description="Addresses of that proxy, such as 10.0.0.5,10.1.2.0/24; the header is refused from all others."
     )
     auth_role: Literal["", "viewer", "operator", "approver"] = Field(
         "",
@@ -169,10 +168,7 @@ class MillpondSettings(Settings):
         200, ge=1, le=1_000_000, description="Pending records above which one full run replaces real-time updates."
     )
     realtime_wait_s: float = Field(
-        14.3,
-        ge=0,
-        le=50,
-        description="Seconds that one sensor tick waits for a change notification; 0 checks once.",
+        14.3, ge=0, le=50, description="Seconds that one sensor tick waits for a change notification; 0 checks once."
     )
     realtime_linger_s: float = Field(
         20, ge=0, le=240, description="Seconds that a real-time run waits for further notifications; 0 ends at once."
@@ -207,7 +203,7 @@ class MillpondSettings(Settings):
         except ValueError as error:
             raise ValueError(f"{error}; use addresses such as 10.0.0.5,10.1.2.0/24") from None
         if any(each.prefixlen == 0 for each in networks):
-            raise ValueError("this is every address, from which anyone could name any user")
+            raise ValueError("this is every address, from which anyone could name any user; list those of the proxy")
         return given
 
     @property
@@ -241,11 +237,7 @@ class MillpondSettings(Settings):
 
     @property
     def account_home(self) -> Path:
-        """Folder of one account's files.
-
-        Raises:
-            AccountError: There are several accounts and none was selected.
-        """
+        """Folder of one account's files; AccountError if there are several accounts and none was selected."""
         if not self.is_account_selected:
             raise AccountError(f"select an account: set MILLPOND_ACCOUNT to one of {', '.join(self.account_names)}")
         return self.home.absolute() / "accounts" / self.account if self.account else self.home.absolute()

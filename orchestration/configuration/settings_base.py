@@ -46,7 +46,7 @@ def account_id(given: str) -> str:
     """Return NetSuite's account id as NetSuite writes it: `1234567-sb1` is `1234567_SB1`.
 
     Raises:
-        ValueError: It is no account id.
+        ValueError: It is not an account id.
     """
     spelled = given.upper().replace("-", "_")
     if not given or ACCOUNT_ID.fullmatch(spelled):
@@ -60,11 +60,7 @@ def account_id(given: str) -> str:
 
 
 def usable_home(given: Path) -> Path:
-    """Return the folder, with `~` expanded.
-
-    Raises:
-        ValueError: Dagster or DuckDB would keep its files elsewhere.
-    """
+    """Return the folder, with `~` expanded; ValueError if Dagster or DuckDB would keep its files elsewhere."""
     home = given.expanduser()
     found = UNUSABLE.search(str(home.absolute()))
     if found:
@@ -80,20 +76,12 @@ def _reason(message: str) -> str:
 
 
 def valid_classes(text: str) -> str:
-    """Return the classes of columns as they are, if each is one.
-
-    Raises:
-        ValueError: A part is not of the form column=class.
-    """
+    """Return the classes of columns as they are, if each is one; ValueError if a part is not column=class."""
     parse_classes(text)
     return text
 
 
 def valid_retention(text: str) -> str:
-    """Return the days by class as they are, if each is one.
-
-    Raises:
-        ValueError: A part is not of the form class=days.
-    """
+    """Return the days by class as they are, if each is one; ValueError if a part is not of the form class=days."""
     parse_days(text, 0)
     return text

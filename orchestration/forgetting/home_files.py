@@ -142,11 +142,7 @@ def _in_database(file: Path, name: str, spelled: Spelled, *, erases: bool) -> It
 
 @contextmanager
 def _named(file: Path) -> Iterator[None]:
-    """Name the file in an error of SQLite.
-
-    Raises:
-        OSError: It is damaged, or locked for too long.
-    """
+    """Name the file in an error of SQLite, and raise it as OSError."""
     try:
         yield
     except sqlite3.Error as error:

@@ -29,6 +29,7 @@ from orchestration.forgetting.texts import Spelled
 from orchestration.ledger_sealing import keep_last, ledger_signer, seal_ledger
 from orchestration.opened_warehouse import warehouse_of
 from resources.failpoints import reach
+from resources.scratch import remove_abandoned
 from resources.warehouse.forgotten import TABLE, TARGET_IDS
 from resources.warehouse.tables import has_table, tables_of
 from resources.warehouse.warehouse import Warehouse
@@ -72,6 +73,7 @@ def forget_record(
         proof.bytes_before, proof.bytes_after = warehouse.compact()
         reach("forget_compacted")
         warehouse.publish()
+        remove_abandoned(warehouse.folder)
         proof.files, proof.left = files, remaining(home, spelled)
     return proof
 

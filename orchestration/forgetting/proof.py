@@ -28,11 +28,8 @@ class Proof:
 
     Attributes:
         source: Staging table without its prefix.
-        source_id: NetSuite internal id.
         is_dry_run: Nothing was changed.
         forgotten_at: When the record was forgotten first, UTC; blank for a record that is not.
-        decided_by: The person.
-        reason: The person's reason.
         searched: How many tables and files were searched.
         erased: Tables of the warehouse: rows, and values by column.
         files: Files, and tables of databases.

@@ -13,11 +13,12 @@ from urllib.parse import quote, quote_plus
 from assets.delivery.forget.texts import is_phrase, spellings
 from resources.warehouse.forgotten import TEXT
 
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 MIN_SCANNED = 8  # letters of a word that is looked for in bytes, where words have no ends
 
 
 class Spelled:
-    """Values as they are, and as JSON, HTML and addresses write them; phrases in any case of letters."""
+    """Values as they are, and as JSON, HTML and addresses write them; phrases in any case, and wrapped, too."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = list(texts)
@@ -40,13 +41,13 @@ class Spelled:
     @cached_property
     def _patterns(self) -> list[re.Pattern[str]]:
         words = rf"(?<!\w)(?:{'|'.join(map(re.escape, self._words))})(?!\w)" if self._words else ""
-        phrases = "|".join(map(re.escape, self._phrases))
+        phrases = "|".join(map(_wrapped, self._phrases))
         return [re.compile(each, flags) for each, flags in ((phrases, re.IGNORECASE), (words, re.NOFLAG)) if each]
 
     def found(self, text: str) -> bool:
         """Return whether a text has one of the values; ten times as fast as the patterns alone."""
-        small = text.lower()
-        if any(each in small for each in self._phrases):
+        small = " ".join(text.lower().split())
+        if any(" ".join(each.split()) in small for each in self._phrases):
             return True
         return any(each in text for each in self._words) and bool(self._patterns[-1].search(text))
 
@@ -58,14 +59,19 @@ class Spelled:
 
     @cached_property
     def needles(self) -> list[bytes]:
-        """The values as files have them: as they are, and with the letters of ASCII."""
+        """The values as files have them: as they are, with the letters of ASCII, and in UTF-16."""
         sought = [each for each in self.texts if is_phrase(each) or len(each) >= MIN_SCANNED]
         found = {form for text in sought for form in (text, html.escape(text), json.dumps(text)[1:-1])}
-        return sorted(form.encode() for form in found)
+        return sorted({form.encode(encoding) for form in found for encoding in ENCODINGS})
 
     def found_in_bytes(self, content: bytes) -> bool:
         """Return whether bytes have one of the values."""
         return any(each in content for each in self.needles)
+
+
+def _wrapped(phrase: str) -> str:
+    """Return the pattern of a phrase that a terminal or a log may have broken into lines."""
+    return re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(phrase))
 
 
 def _forms(texts: Iterable[str]) -> set[str]:

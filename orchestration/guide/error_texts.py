@@ -20,7 +20,7 @@ FIXES: Final[Mapping[str, Mapping[str, str]]] = {
         "CredentialsError": "Renew the key, token or permission that the text names; `millpond doctor` proves it.",
         "UntrustedError": "Correct the address or the clock; behind a proxy that inspects TLS set `SSL_CERT_FILE`.",
         "ContractError": "Run again; if it stays, the system answers in an undocumented way: report it with the text.",
-        "AnswerLimitError": "Nothing; an answer was larger or slower than any that is needed, and it is tried again.",
+        "AnswerLimitError": "Nothing: a response was too large or too slow, and the request is sent again.",
     },
     "NetSuite": {
         "UnexpectedError": "Nothing at first; if it stays for one table, `millpond doctor` finds the column.",

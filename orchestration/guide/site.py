@@ -54,19 +54,14 @@ def stage(folder: Path) -> None:
 
 
 def site_text(page: Path, text: str) -> str:
-    """Return a page's text with links that the site can follow.
-
-    Args:
-        page: The page's path in the repository.
-        text: Its Markdown.
-    """
+    """Return the text of a page, at its path in the repository, with links that the site can follow."""
 
     def replaced(found: re.Match[str]) -> str:
         aim = _aim(page, found["path"])
         if not _becomes_page(aim):
             label = found["text"] if found["text"].strip("`") != found["path"] else f"`{aim}`"
             return label if label.startswith("`") or label == str(aim) else f"{label} (`{aim}`)"
-        path = _relative(_place(aim), _place(page).parent)
+        path = os.path.relpath(_place(aim), _place(page).parent)
         return f"[{found['text']}]({path}{found['anchor'] or ''})"
 
     parts, last = [], 0
@@ -96,10 +91,6 @@ def _becomes_page(aim: Path) -> bool:
 def _place(page: Path) -> Path:
     """Return where a file of the repository is staged."""
     return page if page.parts[0] == "docs" else Path("docs", OTHERS, page)
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return os.path.relpath(path, folder)
 
 
 if __name__ == "__main__":

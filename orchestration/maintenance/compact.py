@@ -30,12 +30,7 @@ class Compacted:
 def compact_warehouse(
     warehouse: Warehouse, *, keep_days: int | Mapping[ColumnClass, int], clock: Clock | None = None
 ) -> Compacted:
-    """Delete old history and compact.
-
-    Args:
-        warehouse: The warehouse.
-        keep_days: Days to keep ended history, for all or by class of columns; 0 keeps everything.
-        clock: The warehouse's clock; a sandbox's runs ahead of the machine's.
+    """Delete history that ended before `keep_days` (0: none), for all or by class of columns, and compact.
 
     Raises:
         ChainError: The ledger's chain cannot be continued; nothing is deleted.

@@ -34,11 +34,8 @@ class Activation:
     """An operator's decision about one workflow.
 
     Attributes:
-        workflow: The workflow's name.
-        on: Whether it is activated or deactivated.
         realtime: Whether only its real-time updates are.
         reason: A note for the ledger of switches.
-        decided_by: The name of the person who decides.
     """
 
     workflow: str

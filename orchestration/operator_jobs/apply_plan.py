@@ -3,30 +3,27 @@
 config {plan_id, only, reason}  ->  plan_actions  ->  target, ledger, snapshot; an observation of the plan's asset
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from assets.delivery.component.asset_spec import POOL
 from assets.delivery.errors import SyncError
 from assets.delivery.send.outcomes import stop_text
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
-from orchestration.account_partitions import account_of, partitions_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
-from orchestration.dagster_internals import MAX_RETRIES_TAG
 from orchestration.ledger_sealing import publish_sealed
+from orchestration.operator_jobs.decision_job import decision_op, job_of, observe
 from orchestration.operator_jobs.plan_actions import apply_plan, find_plan, reject_plan, stale_records
 from orchestration.operator_jobs.release_checks import report_release
 from resources.errors import QuotaExhaustedError
 
 APPLY_OP, REJECT_OP = "apply", "reject"  # an op must not share its job's name
-ONCE = {MAX_RETRIES_TAG: "0"}  # a decision is carried out once
 
 
 class Apply(dg.Config):
@@ -52,66 +49,32 @@ def plan_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list
 
 
 def _apply_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
-    @dg.op(
-        name=APPLY_OP,
-        description="Sends a plan exactly as it was made, whole or in part, once.",
-        required_resource_keys=resource_keys(workflows),
-        pool=POOL,
-        out=dg.Out(dg.Nothing),
-    )
+    @decision_op(APPLY_OP, "Sends a plan exactly as it was made, whole or in part, once.", workflows)
     def apply_op(context: dg.OpExecutionContext, config: Apply) -> None:
-        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        connections = Connections.of(workflows, context.resources)
         with dagster_failure(SyncError):
             metadata = _apply(context, connections, config)
             publish_sealed(connections.warehouse)
-        _observe(context, metadata, f"plan {metadata['plan']} applied: {config.reason}", settings)
+        text = f"plan {metadata['plan']} applied: {config.reason}"
+        observe(context, settings, f"plan_{metadata['workflow']}", text, metadata)
         if metadata["stopped"] != "no" and not metadata["resumes"]:
             text = f"plan {metadata['plan']}: {metadata['stopped']}"
             raise dg.Failure(text, metadata=metadata, allow_retries=False)
 
-    @dg.job(
-        name=APPLY_PLAN,
-        description="Apply a plan that a guard stopped; see the failed guard check.",
-        partitions_def=partitions_of(settings),
-        tags=ONCE,
-    )
-    def job() -> None:
-        apply_op()
-
-    return job
+    return job_of(apply_op, APPLY_PLAN, "Apply a plan that a guard stopped; see the failed guard check.", settings)
 
 
 def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
-    @dg.op(
-        name=REJECT_OP,
-        description="Rejects a plan; nothing is sent.",
-        required_resource_keys=resource_keys(workflows),
-        pool=POOL,
-        out=dg.Out(dg.Nothing),
-    )
+    @decision_op(REJECT_OP, "Rejects a plan; nothing is sent.", workflows)
     def reject_op(context: dg.OpExecutionContext, config: Reject) -> None:
-        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        connections = Connections.of(workflows, context.resources)
         with dagster_failure(SyncError):
             plan = reject_plan(connections, config.plan_id, config.reason, approver_of(context.run.tags))
             publish_sealed(connections.warehouse)
         metadata = {"plan": plan.plan_id, "workflow": plan.workflow, "reason": config.reason, "state": "rejected"}
-        _observe(context, metadata, f"plan {plan.plan_id} rejected: {config.reason}", settings)
+        observe(context, settings, f"plan_{plan.workflow}", f"plan {plan.plan_id} rejected: {config.reason}", metadata)
 
-    @dg.job(
-        name=REJECT_PLAN,
-        description="Reject a plan that a guard stopped.",
-        partitions_def=partitions_of(settings),
-        tags=ONCE,
-    )
-    def job() -> None:
-        reject_op()
-
-    return job
-
-
-def resource_keys(workflows: Sequence[Workflow]) -> set[str]:
-    """Return the names of the resources that an action on any of these workflows needs."""
-    return {"warehouse", *(workflow.spec.connection_name for workflow in workflows)}
+    return job_of(reject_op, REJECT_PLAN, "Reject a plan that a guard stopped.", settings)
 
 
 def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply) -> dict[str, Any]:
@@ -133,17 +96,3 @@ def _apply(context: dg.OpExecutionContext, connections: Connections, config: App
         # the next run plans again what the day's quota deferred
         "resumes": isinstance(synced.stop, QuotaExhaustedError),
     }
-
-
-def _observe(
-    context: dg.OpExecutionContext, metadata: Mapping[str, Any], description: str, settings: MillpondSettings
-) -> None:
-    """Show the decision on the page of the plan's asset."""
-    context.log_event(
-        dg.AssetObservation(
-            asset_key=f"plan_{metadata['workflow']}",
-            description=description,
-            metadata=metadata,
-            partition=account_of(context.run, settings).account or None,
-        )
-    )

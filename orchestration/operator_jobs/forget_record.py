@@ -14,13 +14,13 @@ from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.forget.erase import Decision
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
-from orchestration.account_partitions import account_of, partitions_of
+from orchestration.account_partitions import account_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import FORGET_RECORD
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.forgetting.perform import forget_record
 from orchestration.opened_warehouse import warehouse_clock
-from orchestration.operator_jobs.apply_plan import ONCE
+from orchestration.operator_jobs.decision_job import job_of
 from resources.clock import utc_now
 
 FORGET_OP = "forget"  # an op must not share its job's name
@@ -52,13 +52,6 @@ def forget_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
             context.log.info(line)
         context.add_output_metadata({"proof": dg.MetadataValue.json(proof.document())})
 
-    @dg.job(
-        name=FORGET_RECORD,
-        description="Erase the personal values of one record everywhere, and prove it.",
-        partitions_def=partitions_of(settings),
-        tags=ONCE,
+    return job_of(
+        forget_op, FORGET_RECORD, "Erase the personal values of one record everywhere, and prove it.", settings
     )
-    def job() -> None:
-        forget_op()
-
-    return job

@@ -20,7 +20,7 @@ def ignore_records(
     """Ignore records of a workflow through a day; return how many of them are held back.
 
     Raises:
-        SyncError: The day is none, or not allowed, there is no reason, or none of the records is held back.
+        SyncError: The day is invalid or not allowed, there is no reason, or none of the records is held back.
     """
     try:
         day = date.fromisoformat(until)
@@ -31,11 +31,7 @@ def ignore_records(
 
 
 def count_again(
-    connections: Connections,
-    workflow: Workflow,
-    keys: Collection[SourceKey] | None,
-    approver: str,
-    source: str = "",
+    connections: Connections, workflow: Workflow, keys: Collection[SourceKey] | None, approver: str, source: str = ""
 ) -> int:
     """End the ignoring of records, without keys of all of a source; return how many were ignored."""
     with connections.warehouse.writer() as con:

@@ -8,19 +8,17 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
-from assets.delivery.component.asset_spec import POOL
 from assets.delivery.errors import SyncError
 from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
 from assets.result_texts import counted
-from orchestration.account_partitions import account_of, partitions_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import IGNORE_RECORDS
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.ledger_sealing import publish_sealed
-from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
+from orchestration.operator_jobs.decision_job import decision_op, job_of, observe
 from orchestration.operator_jobs.ignore import count_again, ignore_records, keys_of_cause
 
 IGNORE_OP = "ignore"  # an op must not share its job's name
@@ -44,37 +42,21 @@ class Ignore(dg.Config):
 def ignore_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     """Return the job that ignores records until a date, or counts them again."""
 
-    @dg.op(
-        name=IGNORE_OP,
-        description="Leaves records that are held back out of counts, lists and alerts until a date; nothing is sent.",
-        required_resource_keys=resource_keys(workflows),
-        pool=POOL,
-        out=dg.Out(dg.Nothing),
+    @decision_op(
+        IGNORE_OP,
+        "Leaves records that are held back out of counts, lists and alerts until a date; nothing is sent.",
+        workflows,
     )
     def ignore_op(context: dg.OpExecutionContext, config: Ignore) -> None:
-        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        connections = Connections.of(workflows, context.resources)
         with dagster_failure(SyncError):
             text = _carry_out(connections, config, approver_of(context.run.tags))
             publish_sealed(connections.warehouse)
-        context.log_event(
-            dg.AssetObservation(
-                asset_key=f"plan_{config.workflow}",
-                description=f"{text} ({config.reason})",
-                metadata={"workflow": config.workflow, "source": config.source},
-                partition=account_of(context.run, settings).account or None,
-            )
-        )
+        metadata = {"workflow": config.workflow, "source": config.source}
+        observe(context, settings, f"plan_{config.workflow}", f"{text} ({config.reason})", metadata)
 
-    @dg.job(
-        name=IGNORE_RECORDS,
-        description="Ignore records that are held back until a date, or count them again.",
-        partitions_def=partitions_of(settings),
-        tags=ONCE,
-    )
-    def job() -> None:
-        ignore_op()
-
-    return job
+    about = "Ignore records that are held back until a date, or count them again."
+    return job_of(ignore_op, IGNORE_RECORDS, about, settings)
 
 
 def _carry_out(connections: Connections, config: Ignore, approver: str) -> str:

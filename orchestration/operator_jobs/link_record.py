@@ -8,17 +8,15 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
-from assets.delivery.component.asset_spec import POOL
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, save_manual_link
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
-from orchestration.account_partitions import account_of, partitions_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import LINK_RECORD, UNLINK_RECORD
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
-from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
+from orchestration.operator_jobs.decision_job import decision_op, job_of, observe
 from resources.clock import utc_now
 
 LINK_OP, UNLINK_OP = "link", "unlink"  # an op must not share its job's name
@@ -41,48 +39,26 @@ class Link(Unlink):
 
 def link_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list[dg.JobDefinition]:
     """Return the jobs that link a record and remove its link."""
-    keys = resource_keys(workflows)
 
-    @dg.op(name=LINK_OP, description="Links a record.", required_resource_keys=keys, pool=POOL, out=dg.Out(dg.Nothing))
+    @decision_op(LINK_OP, "Links a record.", workflows)
     def link_op(context: dg.OpExecutionContext, config: Link) -> None:
-        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        connections = Connections.of(workflows, context.resources)
         with dagster_failure(SyncError):
             _link(connections, config, approver_of(context.run.tags))
         found = f"record {config.target_id}" if config.target_id else "no record; the next run creates one"
         _observe(context, config, f"{config.source} {config.source_id}: linked to {found}", settings)
 
-    @dg.op(
-        name=UNLINK_OP,
-        description="Removes a link.",
-        required_resource_keys=keys,
-        pool=POOL,
-        out=dg.Out(dg.Nothing),
-    )
+    @decision_op(UNLINK_OP, "Removes a link.", workflows)
     def unlink_op(context: dg.OpExecutionContext, config: Unlink) -> None:
-        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        connections = Connections.of(workflows, context.resources)
         with dagster_failure(SyncError):
             _unlink(connections, config, approver_of(context.run.tags))
         _observe(context, config, f"{config.source} {config.source_id}: the link was removed", settings)
 
-    @dg.job(
-        name=LINK_RECORD,
-        description="Link a NetSuite record to a record of the target.",
-        partitions_def=partitions_of(settings),
-        tags=ONCE,
-    )
-    def link() -> None:
-        link_op()
-
-    @dg.job(
-        name=UNLINK_RECORD,
-        description="Remove the link that a person set.",
-        partitions_def=partitions_of(settings),
-        tags=ONCE,
-    )
-    def unlink() -> None:
-        unlink_op()
-
-    return [link, unlink]
+    return [
+        job_of(link_op, LINK_RECORD, "Link a NetSuite record to a record of the target.", settings),
+        job_of(unlink_op, UNLINK_RECORD, "Remove the link that a person set.", settings),
+    ]
 
 
 def _link(connections: Connections, config: Link, approver: str) -> None:
@@ -90,15 +66,8 @@ def _link(connections: Connections, config: Link, approver: str) -> None:
     if not all(connections.warehouse.has(name) for name in (workflow.plan, workflow.target_state)):
         raise SyncError(f"{workflow.name} was not planned yet; run `millpond plan {workflow.name}` first")
     _, clock = connections.target(workflow)
-    link = ManualLink(
-        workflow.name,
-        config.source,
-        config.source_id,
-        config.target_id or None,
-        approver,
-        utc_now(clock),
-        config.reason,
-    )
+    target_id, now = config.target_id or None, utc_now(clock)
+    link = ManualLink(workflow.name, config.source, config.source_id, target_id, approver, now, config.reason)
     with connections.warehouse.writer() as con:
         save_manual_link(con, link)
 
@@ -107,15 +76,12 @@ def _unlink(connections: Connections, config: Unlink, approver: str) -> None:
     with connections.warehouse.writer() as con:
         removed = delete_manual_link(con, config.workflow, config.source, config.source_id, approver, connections.now)
     if not removed:
-        raise SyncError(f"{config.source} {config.source_id} has no manual link in {config.workflow}")
+        raise SyncError(
+            f"{config.source} {config.source_id} has no manual link in {config.workflow}; there is nothing to remove"
+        )
 
 
 def _observe(context: dg.OpExecutionContext, config: Unlink, text: str, settings: MillpondSettings) -> None:
-    context.log_event(
-        dg.AssetObservation(
-            asset_key=f"plan_{config.workflow}",
-            description=f"{text} ({config.reason})" if config.reason else text,
-            metadata={"workflow": config.workflow, "source": config.source, "source_id": config.source_id},
-            partition=account_of(context.run, settings).account or None,
-        )
-    )
+    description = f"{text} ({config.reason})" if config.reason else text
+    metadata = {"workflow": config.workflow, "source": config.source, "source_id": config.source_id}
+    observe(context, settings, f"plan_{config.workflow}", description, metadata)

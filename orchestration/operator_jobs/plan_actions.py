@@ -12,22 +12,19 @@ from assets.delivery.errors import SyncError
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plans import StoredPlan
-from assets.delivery.ledger.runs import update_run
+from assets.delivery.ledger.runs import name_account
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.undo import PlannedUndo, make_undo, runs_to_undo
 from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import SyncResult, run_sync
+from assets.delivery.send.staleness import parse_filters, require_known
 from orchestration.connections import Connections
 from resources.errors import IntegrationError
 from resources.warehouse.warehouse import Warehouse
 
 
 def find_plan(warehouse: Warehouse, plan_id: str) -> StoredPlan:
-    """Return the plan whose id starts with the given characters.
-
-    Raises:
-        SyncError: No plan matches, or several do.
-    """
+    """Return the plan whose id starts with the given characters; SyncError if no plan matches, or several do."""
     with warehouse.writer() as con:
         return plans.find(con, plan_id)
 
@@ -44,16 +41,20 @@ def apply_plan(
     plan = find_plan(connections.warehouse, plan_id)
     workflow = connections.workflow(plan.workflow)
     target, clock = connections.target(workflow)
+    require_known(parse_filters(only), workflow.spec.target_fields)  # a mistyped part approves nothing
     with connections.warehouse.writer() as con:
         ensure_ledger(con)
         if plan.state in plans.OPEN_STATES:
             plans.set_decided_by(con, plan.plan_id, approver)
             details = {"checksum": plan.checksum, "only": list(only), "run_id": run_id}
             record_event(con, _decision(Happened.APPROVED, plan, approver, connections, reason, details))
-        update_run(con, run_id, plan.workflow, {"account": connections.client(workflow).base_url})
-    return run_sync(
-        RunContext(connections.warehouse, workflow, target, run_id, clock), plan_id=plan.plan_id, only=tuple(only)
-    )
+    try:
+        return run_sync(
+            RunContext(connections.warehouse, workflow, target, run_id, clock), plan_id=plan.plan_id, only=tuple(only)
+        )
+    finally:
+        with connections.warehouse.writer() as con:  # a plan that was refused made no run
+            name_account(con, run_id, plan.workflow, connections.client(workflow).base_url)
 
 
 def stale_records(synced: SyncResult) -> pl.DataFrame:
@@ -62,11 +63,7 @@ def stale_records(synced: SyncResult) -> pl.DataFrame:
 
 
 def reject_plan(connections: Connections, plan_id: str, reason: str, approver: str) -> StoredPlan:
-    """Reject an open plan, and record the approver.
-
-    Raises:
-        SyncError: The plan is not open.
-    """
+    """Reject an open plan, and record the approver; SyncError if the plan is not open."""
     plan = find_plan(connections.warehouse, plan_id)
     with connections.warehouse.writer() as con:
         ensure_ledger(con)
@@ -90,11 +87,7 @@ def _decision(
 def undo_run(
     connections: Connections, run: str, records: Sequence[str], where: str, approver: str
 ) -> tuple[list[tuple[str, PlannedUndo]], list[str]]:
-    """Make a plan per workflow that reverts what a run sent, and record who asked for it.
-
-    Returns:
-        The plans by workflow, and the problems of the workflows without one.
-    """
+    """Make a plan per workflow that reverts what a run sent, and record who asked; return them, and the problems."""
     made, problems = [], []
     try:
         for undone_run, name in runs_to_undo(connections.warehouse, run):

@@ -1,9 +1,10 @@
-"""The checks after a person sent a plan: the guard that held it back passes, and so does what the delivery cleared.
+"""The checks after a person sent a plan: the guard that held it back passes, and the delivery has its own checks.
 
-applied plan  ->  report_release()  ->  evaluations of `guard` of the plan's asset, `all_sent` and `outcomes_known`
+applied plan  ->  report_release()  ->  evaluations of `guard` of the plan's asset, and of all checks of the delivery
 
-The run that made the plan ended with a failed guard, and no run of the assets follows a release: without these, the
-asset stays red until the next run. Only results about this plan are replaced.
+The run that made the plan ended with a failed guard, and no run of the assets follows a release: without these, both
+assets stay red until the next run, the delivery because its checks were planned and never made. Only results about this
+plan are replaced.
 """
 
 import dagster as dg
@@ -15,8 +16,8 @@ from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.send.apply import SyncResult
 from orchestration.connections import Connections
+from resources.warehouse.tables import quoted
 
-CLEARED = ("all_sent", "outcomes_known")  # checks of a delivery that hold for any part of a plan
 SEARCHED = 50  # newest results of a check
 
 
@@ -29,13 +30,18 @@ def report_release(
     workflow = connections.workflow(plan.workflow)
     with connections.warehouse.writer(transaction=False) as con:
         summary = read_summary(con, workflow, run_id, connections.now)
+        planned = con.execute(_PLANNED.format(plan=quoted(workflow.plan)), [plan.plan_id]).fetchall()[0][0]
     review = dg.MetadataValue.url(CONSOLE_PLAN.format(plan.plan_id))
     _report(instance, workflow.plan, dg.AssetCheckResult(
         check_name=GUARD, passed=True, description=text, metadata={"plan_id": plan.plan_id, "review": review}
     ), blocking=True)  # fmt: skip
+    left = planned - synced.decisions.height
+    part = f"; {left} records of the plan were not approved" if left > 0 else ""
     for each in sync_checks(summary, synced.decisions.height, synced.counts):
-        if each.check_name in CLEARED:
-            _report(instance, workflow.sync, each, blocking=False)
+        _report(instance, workflow.sync, each, part, blocking=False)
+
+
+_PLANNED = "select count(*) from {plan} where plan_id = ?"
 
 
 def _is_held(instance: dg.DagsterInstance, plan: StoredPlan) -> bool:
@@ -47,10 +53,12 @@ def _is_held(instance: dg.DagsterInstance, plan: StoredPlan) -> bool:
     return False
 
 
-def _report(instance: dg.DagsterInstance, asset: str, result: dg.AssetCheckResult, *, blocking: bool) -> None:
+def _report(
+    instance: dg.DagsterInstance, asset: str, result: dg.AssetCheckResult, note: str = "", *, blocking: bool
+) -> None:
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
             dg.AssetKey(asset), str(result.check_name), result.passed, result.metadata,
-            severity=result.severity, description=result.description, blocking=blocking,
+            severity=result.severity, description=f"{result.description}{note}", blocking=blocking,
         )
     )  # fmt: skip

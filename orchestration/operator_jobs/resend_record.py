@@ -11,18 +11,16 @@ import dagster as dg
 from pydantic import Field
 
 from assets.delivery.audit.find import Record
-from assets.delivery.component.asset_spec import POOL
 from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.realtime.sync_records import RealtimeResult
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
-from orchestration.account_partitions import account_of, partitions_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import RESEND_RECORD
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.ledger_sealing import publish_sealed
-from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
+from orchestration.operator_jobs.decision_job import decision_op, job_of, observe
 from orchestration.operator_jobs.resend import resend_records
 
 RESEND_OP = "resend"  # an op must not share its job's name
@@ -40,15 +38,14 @@ class Resend(dg.Config):
 def resend_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     """Return the job that reads one record again and sends what differs in the target."""
 
-    @dg.op(
-        name=RESEND_OP,
-        description="Reads one record from NetSuite again, with those above it, and sends what differs.",
-        required_resource_keys={*resource_keys(workflows), "netsuite"},
-        pool=POOL,
-        out=dg.Out(dg.Nothing),
+    @decision_op(
+        RESEND_OP,
+        "Reads one record from NetSuite again, with those above it, and sends what differs.",
+        workflows,
+        "netsuite",
     )
     def resend_op(context: dg.OpExecutionContext, config: Resend) -> None:
-        made = Connections.of(context.resources.warehouse, workflows, context.resources)
+        made = Connections.of(workflows, context.resources)
         connections = replace(made, clients={**made.clients, "netsuite": context.resources.netsuite})
         record = Record(config.source, config.source_id, None, None)
         with dagster_failure(SyncError, MappingError):
@@ -56,25 +53,11 @@ def resend_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
             workflow = connections.workflow(config.workflow)
             result = resend_records(connections, workflow, [record], context.run_id, approver)
             publish_sealed(connections.warehouse)
-        context.log_event(
-            dg.AssetObservation(
-                asset_key=f"sync_{config.workflow}",
-                description=f"{config.source} {config.source_id}: {_outcome(result)} ({config.reason})",
-                metadata=_metadata(result),
-                partition=account_of(context.run, settings).account or None,
-            )
-        )
+        text = f"{config.source} {config.source_id}: {_outcome(result)} ({config.reason})"
+        observe(context, settings, f"sync_{config.workflow}", text, _metadata(result))
 
-    @dg.job(
-        name=RESEND_RECORD,
-        description="Send one record again, also where only fields differ that are not monitored.",
-        partitions_def=partitions_of(settings),
-        tags=ONCE,
-    )
-    def job() -> None:
-        resend_op()
-
-    return job
+    about = "Send one record again, even if only fields that are not monitored differ."
+    return job_of(resend_op, RESEND_RECORD, about, settings)
 
 
 def _outcome(result: RealtimeResult) -> str:

@@ -8,16 +8,14 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
-from assets.delivery.component.asset_spec import POOL
 from assets.delivery.errors import SyncError
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
-from orchestration.account_partitions import account_of, partitions_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import UNDO_RUN
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
-from orchestration.operator_jobs.apply_plan import ONCE, resource_keys
+from orchestration.operator_jobs.decision_job import decision_op, job_of, observe
 from orchestration.operator_jobs.plan_actions import undo_run
 
 UNDO_OP = "undo"  # an op must not share its job's name
@@ -35,15 +33,9 @@ class Undo(dg.Config):
 def undo_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.JobDefinition:
     """Return the job that plans the undo of a run; `apply_plan` sends that plan."""
 
-    @dg.op(
-        name=UNDO_OP,
-        description="Makes a plan that reverts a run; nothing is sent.",
-        required_resource_keys=resource_keys(workflows),
-        pool=POOL,
-        out=dg.Out(dg.Nothing),
-    )
+    @decision_op(UNDO_OP, "Makes a plan that reverts a run; nothing is sent.", workflows)
     def undo_op(context: dg.OpExecutionContext, config: Undo) -> None:
-        connections = Connections.of(context.resources.warehouse, workflows, context.resources)
+        connections = Connections.of(workflows, context.resources)
         with dagster_failure(SyncError):
             approver = approver_of(context.run.tags)
             made, problems = undo_run(connections, config.run, config.records, config.where, approver)
@@ -52,22 +44,8 @@ def undo_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.Jo
         for problem in problems:  # a record or field of one workflow may be unknown to the others
             context.log.warning(problem)
         for name, undone in made:
-            context.log_event(
-                dg.AssetObservation(
-                    asset_key=f"plan_{name}",
-                    description=f"plan {undone.plan_id} reverts run {config.run[:8]}: {config.reason}",
-                    metadata={"plan": undone.plan_id, "workflow": name, "conflicts": undone.conflicts},
-                    partition=account_of(context.run, settings).account or None,
-                )
-            )
+            text = f"plan {undone.plan_id} reverts run {config.run[:8]}: {config.reason}"
+            metadata = {"plan": undone.plan_id, "workflow": name, "conflicts": undone.conflicts}
+            observe(context, settings, f"plan_{name}", text, metadata)
 
-    @dg.job(
-        name=UNDO_RUN,
-        description="Plan the undo of a run; apply_plan sends the plan.",
-        partitions_def=partitions_of(settings),
-        tags=ONCE,
-    )
-    def job() -> None:
-        undo_op()
-
-    return job
+    return job_of(undo_op, UNDO_RUN, "Plan the undo of a run; apply_plan sends the plan.", settings)

@@ -38,7 +38,7 @@ def realtime_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> d
     )
     def sync_records(context: dg.OpExecutionContext) -> None:
         resources, account = context.resources, account_of(context.run, settings)
-        connections = Connections.of(resources.warehouse, workflows, resources)
+        connections = Connections.of(workflows, resources)
         queue = NotificationQueue(account.account_home)
         realtime = RealtimeSync(connections, resources.netsuite, resources.extraction, queue, context.run_id)
         began = last = time.monotonic()

@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.delivery.spec.workflow import Workflow
+from assets.result_texts import counted
 from orchestration.account_partitions import account_scoped, run_tags
 from orchestration.automation.groups import ALL, REALTIME
 from orchestration.automation.sensors import REASON_TAG, UNFINISHED
@@ -36,7 +37,6 @@ class NotificationWatch:
     """One account's change notifications, as its sensors check them.
 
     Attributes:
-        folder: Folder of the queue.
         workflows: All workflows; each check reads which ones have real-time updates.
         burst: More pending records than this are left to a full run.
         wait_s: Seconds that one tick waits for a notification.
@@ -69,7 +69,7 @@ class NotificationWatch:
         failed_at = self._failed_at(instance)
         if failed_at and 0 <= time.time() - failed_at < RETRY_AFTER_S and max(due.values()) < failed_at:
             return "the last real-time run failed; retried shortly"
-        return self._request({REASON_TAG: f"{len(due)} records saved in NetSuite"})
+        return self._request({REASON_TAG: f"{counted(len(due), 'records')} saved in NetSuite"})
 
     def check_burst(self, instance: dg.DagsterInstance, warehouse: Warehouse) -> dg.RunRequest | str:
         """Return a request for a full run if there is a burst, or the reason for none.
@@ -90,7 +90,7 @@ class NotificationWatch:
         if full_run is not None and not full_run.is_success:
             return f"run {full_run.run_id[:8]} failed on a burst; its records are synced in batches"
         last = max(each.number for pending in self._pending(warehouse).values() for each in pending)
-        return self._request({BURST_TAG: str(last), REASON_TAG: f"{len(due)} records saved in NetSuite"})
+        return self._request({BURST_TAG: str(last), REASON_TAG: f"{counted(len(due), 'records')} saved in NetSuite"})
 
     def _due(self, warehouse: Warehouse) -> dict[tuple[str, str], float] | str:
         """The time of each pending record's first notification, or the reason why there is none."""

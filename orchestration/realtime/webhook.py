@@ -64,9 +64,7 @@ class Gate:
         secrets: Signing secrets, each of which is accepted: to rotate, a new one is added until NetSuite has it.
         hosts: Host names of this server.
         window_s: Maximum difference in seconds between the post's timestamp and now.
-        max_bytes: Maximum size of the body.
         account: NetSuite account that the post must name; blank: any.
-        now: The time.
     """
 
     secrets: Sequence[str]
@@ -110,7 +108,7 @@ class Webhook:
         except TimeoutError:
             return _refuse(RefusedError(408, "the body did not arrive in time"))
         except ClientDisconnect:
-            return _refuse(RefusedError(408, "the sender went away"))
+            return _refuse(RefusedError(408, "the sender disconnected"))
         except RefusedError as error:
             return _refuse(error)
         source = SOURCES.get(content["type"])

@@ -14,10 +14,7 @@ from resources.atomic_file import write_atomically
 from resources.sqlite_file import SqliteFile
 
 # the alert store's texts: steps are named after assets, alerts after workflows
-_ALERTS = {
-    "steps": ("step", "cause_key", "cause", "affected"),
-    "alerts": ("key", "name", "cause", "affected", "lines"),
-}
+_ALERTS = {"steps": ("step", "cause_key", "cause", "affected"), "alerts": ("key", "name", "cause", "affected", "lines")}
 
 
 def rename_in_home(settings: MillpondSettings, old: str, new: str) -> None:

@@ -51,9 +51,6 @@ class Journal:
     """The content of rename.json: a rename that was decided.
 
     Attributes:
-        old: The name so far.
-        new: The new name.
-        folder: The folder of workflow files.
         versions: Workflows, by their new names, and the fingerprints of their files before and after.
     """
 
@@ -182,11 +179,7 @@ def _require_writable(path: Path) -> None:
 def _check_warehouses(
     settings: MillpondSettings, old: str, new: str, connections: Sequence[str], locks: ExitStack
 ) -> None:
-    """Refuse a name that a warehouse has, and a rename while another machine's run is open.
-
-    Raises:
-        RenameError: One of both.
-    """
+    """Raise RenameError if a warehouse has the new name, or another machine's run is open."""
     for each in settings.per_account:
         warehouse = warehouse_of(each)
         if not warehouse.exists():

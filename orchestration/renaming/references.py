@@ -34,11 +34,7 @@ def new_names(old: str, new: str) -> dict[str, str]:
 
 
 def renamed_text(text: str, old: str, new: str) -> str:
-    """Return the text of a file with a workflow's new name.
-
-    Raises:
-        yaml.YAMLError: The text is not YAML.
-    """
+    """Return the text of a file with a workflow's new name; yaml.YAMLError if the text is not YAML."""
     _, root = compose(text, PlainLoader)
     return apply(text, sorted(set(_edits(root, new_names(old, new))))) if root else text
 

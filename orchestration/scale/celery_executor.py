@@ -52,11 +52,7 @@ class PendingStep:
         return self._why_lost is not None
 
     def get(self) -> list[str]:
-        """Return the step's events, serialized.
-
-        Raises:
-            TaskRevokedError: The run was terminated.
-        """
+        """Return the step's events, serialized; TaskRevokedError if the run was terminated."""
         try:
             return self._result()
         except TaskRevokedError:
@@ -126,12 +122,7 @@ def last_attempt(context: PlanOrchestrationContext, step_key: str) -> list[dg.Da
 
 
 def celery_executor(broker: str, patience_s: float = PATIENCE_S) -> dg.ExecutorDefinition:
-    """Return an executor of steps on Celery workers.
-
-    Args:
-        broker: Broker and result backend, such as `redis://queue:6379/0`.
-        patience_s: Seconds without a response after which a worker is considered gone.
-    """
+    """Return an executor of steps on Celery workers; one that does not respond for `patience_s` is considered gone."""
 
     @dg.executor(name="celery", requirements=dg.multiple_process_executor_requirements())
     def celery(_: dg.InitExecutorContext) -> dg.Executor:

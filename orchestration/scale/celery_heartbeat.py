@@ -44,11 +44,7 @@ class Heartbeat:
     _silent_since: dict[str, float] = field(default_factory=dict)
 
     def lost(self, task: Task) -> str | None:
-        """Return why a started task will have no result; None while it may.
-
-        Args:
-            task: The task, as Celery returned it when it was sent.
-        """
+        """Return why a started task will have no result; None while it may."""
         now, every_s = time.monotonic(), self.patience_s / CHECKS_PER_PATIENCE
         if now - self._checked_at.get(task.id, -every_s) < every_s or task.state != STARTED:
             return None

@@ -1,4 +1,4 @@
-"""The ledger's chain in a simulation, sealed as runs seal it, with a key that is no secret.
+"""The ledger's chain in a simulation, sealed as runs seal it, with a key that is not a secret.
 
 seal(world), after each run          compact(world), between nights          check_chain(world), at the end
 

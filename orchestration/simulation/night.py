@@ -61,7 +61,6 @@ class Night:
         ends: Ends of the workflows, in their order.
         source: Reasons of the NetSuite tables that were not brought up to date.
         unexpected: The text of an error that no run should end with.
-        died: The process died.
     """
 
     run_id: str

@@ -28,7 +28,6 @@ class Options:
     """Options of one simulation.
 
     Attributes:
-        workflows: The folder of the workflow files.
         days: Days on which people work and a night follows.
         seed: The source of all random choices.
         faults: The weather.

@@ -52,12 +52,7 @@ def document(result: Result) -> dict[str, Any]:
             for (workflow, action, code), count in sorted(result.held.items())
         ],
         "calls": [
-            {
-                "system": system,
-                "calls": count,
-                "busiest_day": result.busiest.get(system),
-                "quota": QUOTAS.get(system),
-            }
+            {"system": system, "calls": count, "busiest_day": result.busiest.get(system), "quota": QUOTAS.get(system)}
             for system, count in sorted(result.calls.items())
         ],
         "certificates": {

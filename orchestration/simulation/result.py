@@ -16,8 +16,6 @@ class Result:
     """The result of one simulation.
 
     Attributes:
-        options: Its options.
-        events: Everything that happened, in order.
         nights: Nights that were simulated, the quiet ones at the end included.
         verdicts: The verdict on each invariant.
         done: Attempts that arrived, by workflow and action.

@@ -40,11 +40,7 @@ class Saved:
 
 
 def check_name(name: str) -> str:
-    """Return the name of a saved simulation.
-
-    Raises:
-        SavedError: It cannot be a file's name.
-    """
+    """Return the name of a saved simulation; SavedError if it cannot be a file's name."""
     if not NAME.fullmatch(name) or name == "all":
         raise SavedError(f"{name!r} cannot be a name: use letters, digits, hyphens and underscores, and not `all`")
     return name
@@ -71,11 +67,7 @@ def saved_names(home: Path) -> list[str]:
 
 
 def read_saved(home: Path, name: str) -> Saved:
-    """Return a saved simulation.
-
-    Raises:
-        SavedError: There is none, or its file cannot be read.
-    """
+    """Return a saved simulation; SavedError if there is none, or its file cannot be read."""
     file = home / FOLDER / f"{check_name(name)}.yaml"
     if not file.is_file():
         known = ", ".join(saved_names(home)) or "none is saved yet"

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from assets.result_texts import counted
 from orchestration.simulation import ledger
 from orchestration.simulation.calls import Calls, busiest_day
 from orchestration.simulation.certificate_truth import check_certificates
@@ -142,7 +143,8 @@ class Simulation:
         for state in dict.fromkeys((each.workflow, each.action, each.state) for each in attempts):
             if state[2] != "intent":
                 records = _records([each for each in attempts if (each.workflow, each.action, each.state) == state])
-                self.journal.add(now, Actor.RUN, f"{state[0]}: {state[1]} {state[2]}, {len(records)} records", records)
+                text = f"{state[0]}: {state[1]} {state[2]}, {counted(len(records), 'records')}"
+                self.journal.add(now, Actor.RUN, text, records)
 
     def _note_held(self, run_id: str) -> None:
         """Note what a run holds back that was not held back before, or for another reason."""
@@ -151,7 +153,7 @@ class Simulation:
             if from_run == run_id and action in HELD:
                 held.setdefault(f"{workflow}: {action}, {code}", []).append((source, source_id))
         for text, records in held.items():
-            self.journal.add(self.world.now, Actor.RUN, f"{text}, {len(records)} records", records)
+            self.journal.add(self.world.now, Actor.RUN, f"{text}, {counted(len(records), 'records')}", records)
 
     # --- the quiet end --------------------------------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ def state_below(
     """Return the state of a record that is required by itself: with those above it, it is inactive, or left open."""
     line = line_above(record, parents)
     if line is None:
-        return OPEN  # in or below a ring
+        return OPEN  # in or below a cycle
     return next((state for state in map(state_of, line) if state != ACTIVE), ACTIVE)
 
 

@@ -32,8 +32,6 @@ class Verdict:
 
     Attributes:
         name: A key of INVARIANTS.
-        checked: The number of checks.
-        broken: The number of those that failed.
         examples: The first of them, in words.
         evidence: What was counted, by kind.
     """

@@ -53,7 +53,9 @@ def usable_workflows(folder: Path, only: Sequence[str] = ()) -> list[Workflow]:
     if not active:
         raise WorkflowsError(f"{folder} has no active workflow; `millpond validate` checks the files")
     if unknown := [name for name in only if name not in active]:
-        raise WorkflowsError(f"{', '.join(unknown)} is none of the active workflows: {', '.join(sorted(active))}")
+        raise WorkflowsError(
+            f"no active workflow {', '.join(unknown)}; the active ones are {', '.join(sorted(active))}"
+        )
     needs = {name: [each for each in workflow.spec.upstream if each in active] for name, workflow in active.items()}
     chosen, wanted = set[str](), list(only or active)
     while wanted:

@@ -16,12 +16,7 @@ class Copies:
     """The folder of copies that one upgrade of one home makes."""
 
     def __init__(self, home: Path, release: str) -> None:
-        """Choose the folder; a resumed upgrade uses the one that it began with.
-
-        Args:
-            home: Folder in which the copies are kept.
-            release: Version of Millpond that changes the files.
-        """
+        """Choose the folder in a home for a release; a resumed upgrade uses the one that it began with."""
         self._release, number = release, 1
         self.folder = home / f"before-{release}"
         while (self.folder / COMPLETE).exists():
@@ -29,15 +24,7 @@ class Copies:
             self.folder = home / f"before-{release}-{number}"
 
     def keep(self, file: Path, name: str) -> None:
-        """Copy a file with its permissions.
-
-        Args:
-            file: The file.
-            name: Path of the copy within the folder.
-
-        Raises:
-            OSError: The copy cannot be written.
-        """
+        """Copy a file with its permissions to a path within the folder; OSError if the copy cannot be written."""
         copy = self.folder / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         partial = copy.with_name(f".{copy.name}.partial")
@@ -47,11 +34,7 @@ class Copies:
             fsync(self.folder / folder)
 
     def finish(self, changes: Sequence[str]) -> None:
-        """Mark the folder as complete.
-
-        Args:
-            changes: What was changed, one line each.
-        """
+        """Mark the folder as complete, with a line for each change."""
         if self.folder.exists():
             head = f"Files as they were before Millpond {self._release}; docs/upgrade.md describes how to go back."
             write_atomically(self.folder / COMPLETE, "\n".join([head, "", *changes, ""]))

@@ -11,10 +11,7 @@ from orchestration.upgrade.user_files import user_changes
 
 
 def ensure_current(report: Callable[[str], object]) -> None:
-    """Upgrade whatever has names of an earlier version.
-
-    Args:
-        report: Gets a line for each thing that was converted.
+    """Upgrade whatever has names of an earlier version; `report` gets a line for each thing that was converted.
 
     Raises:
         UpgradeError: Something cannot be upgraded, or a newer version made it; the text says what to do.

@@ -26,11 +26,7 @@ def current_settings() -> tuple[MillpondSettings, Path | None]:
 
 
 def account_homes(settings: MillpondSettings) -> list[AccountHome]:
-    """Return every account's home.
-
-    Raises:
-        UpgradeError: A newer version made one.
-    """
+    """Return every account's home; UpgradeError if a newer version made one."""
     homes = [AccountHome(each, MIGRATIONS) for each in settings.per_account]
     for home in homes:
         refuse_newer(home, home.marked_version)
@@ -38,11 +34,7 @@ def account_homes(settings: MillpondSettings) -> list[AccountHome]:
 
 
 def refuse_newer(home: AccountHome, version: int | None) -> None:
-    """Stop at a home of a later version.
-
-    Raises:
-        UpgradeError: The home has one.
-    """
+    """Raise UpgradeError at a home of a later version."""
     if version and version > MIGRATIONS[-1].version:
         from resources.warehouse.schema_version import mismatch  # late: DuckDB takes a while to load
 

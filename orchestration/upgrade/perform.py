@@ -57,11 +57,9 @@ class Needed:
 
 
 def upgrade_all(report: Report, *, must_open: bool = True) -> None:
-    """Upgrade everything; waits for another process that is doing so.
+    """Upgrade everything, after any process that is doing so; `report` gets a line for each thing that was converted.
 
-    Args:
-        report: Gets a line for each thing that was converted.
-        must_open: A warehouse that cannot be opened is an error; otherwise it is left to whatever uses it.
+    With `must_open`, a warehouse that cannot be opened is an error; otherwise it is left to whatever uses it.
 
     Raises:
         UpgradeError: Something cannot be upgraded; the text says what to do.
@@ -106,11 +104,7 @@ def _after(version: int | None) -> list[Migration]:
 
 
 def _lock_writers(home: AccountHome, migrations: Sequence[Migration], locks: ExitStack) -> None:
-    """Keep processes of the earlier version from writing meanwhile.
-
-    Raises:
-        UpgradeError: One of them is writing.
-    """
+    """Keep processes of the earlier version from writing meanwhile; UpgradeError if one of them is writing."""
     warehouse = warehouse_of(home.settings, any_version=True)
     try:
         for migration in migrations:

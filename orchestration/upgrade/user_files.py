@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from assets.result_texts import counted
 from orchestration.upgrade.copies import Copies
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.migration import Migration
@@ -135,7 +136,8 @@ def write_changes(changes: Sequence[FileChange], copies: Copies) -> Iterator[str
             raise UpgradeError(
                 f"{path}: {error.strerror}; let this user write it, or rename manually:\n{text}"
             ) from error
-        yield f"{change.path}: {len(change.edits)} names, such as {change.edits[0].old} -> {change.edits[0].new}"
+        first = change.edits[0]
+        yield f"{change.path}: {counted(len(change.edits), 'names')}, such as {first.old} -> {first.new}"
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -76,11 +76,7 @@ class Edit:
 
 
 def edits_of(text: str, names: Names) -> list[Edit]:
-    """Return the edits that give a YAML text the new names, in order.
-
-    Raises:
-        yaml.YAMLError: The text is not YAML.
-    """
+    """Return the edits that give a YAML text the new names, in order; yaml.YAMLError if the text is not YAML."""
     if names == Names():
         return []
     _, root = compose(text, PlainLoader)

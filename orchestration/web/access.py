@@ -24,11 +24,8 @@ class Access:
     """The credentials of the UI, and the names of this server.
 
     Attributes:
-        token: The sign-in token.
         hosts: Host names, without port.
         reports: Folders of run reports, one per account.
-        users: The named users.
-        proxy: The sign-in proxy.
         token_role: Role of whoever has the token; None: an approver, until there are users or a sign-in proxy.
         read_only: Whether everyone is a viewer.
     """
@@ -93,11 +90,7 @@ class Identities:
         return Identity("", role) if role and self.has_token(headers) else None
 
     def end_session(self, headers: Headers) -> None:
-        """End the session of a request, if it has a valid one.
-
-        Raises:
-            UsersError: The users cannot be read.
-        """
+        """End the session of a request, if it has a valid one; UsersError if the users cannot be read."""
         if self._from_session(headers):
             self._sessions.end(_session_in(headers))
 

@@ -78,8 +78,18 @@ def too_many() -> Response:
 def unauthorized(scope: Scope, headers: Headers) -> Response:
     """Redirect a browser to the form, and respond 401 to a program."""
     if scope["type"] == "http" and scope["method"] in SAFE_METHODS and "text/html" in headers.get("accept", ""):
-        return RedirectResponse(f"{SIGN_IN}?next={quote(scope['path'])}", 303, headers=PRIVATE)
+        return RedirectResponse(f"{SIGN_IN}?next={quote(_asked_for(scope), safe='/')}", 303, headers=PRIVATE)
     return PlainTextResponse("sign in first", 401, {"WWW-Authenticate": "Bearer"})
+
+
+def _asked_for(scope: Scope) -> str:
+    """The page that was asked for as it was spelled, with its query: a filter is a part of the page.
+
+    A token of a link that no longer signs in is left out, so that it does not stay in the address.
+    """
+    path, query = bytes(scope.get("raw_path") or quote(scope["path"]).encode()), bytes(scope["query_string"])
+    kept = b"&".join(each for each in query.split(b"&") if each and not each.startswith(b"token="))
+    return (path + b"?" + kept if kept else path).decode("latin-1")
 
 
 def report(folders: Sequence[Path], name: str) -> Response:

@@ -22,11 +22,7 @@ class PasswordError(ValueError):
 
 
 def checked(password: str, name: str) -> str:
-    """Return the password.
-
-    Raises:
-        PasswordError: It is short, long, or the user's name.
-    """
+    """Return the password; PasswordError if it is short, long, or the user's name."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise PasswordError(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters")
     if len(set(password)) < MIN_LENGTH // 3 or name == password.lower():

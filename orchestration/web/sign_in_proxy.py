@@ -23,8 +23,6 @@ class SignInProxy:
     """A proxy that knows who makes a request.
 
     Attributes:
-        header: The header with the user's name.
-        proxies: The proxy's addresses.
         role: Role of people whom `millpond user` does not know; None refuses them.
     """
 

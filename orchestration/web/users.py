@@ -37,7 +37,6 @@ class User:
     """One user as stored.
 
     Attributes:
-        role: What the user may do.
         password: Hash of the password; blank for one who comes through the sign-in proxy only.
         credential: Changes with each password, so that sessions of the earlier one end.
         one_time_until: Time until which the password can be exchanged for one of the user's own; 0: it is that one.
@@ -55,11 +54,7 @@ class User:
 
 
 def user_name(given: str) -> str:
-    """Return the name as it is stored: lower case.
-
-    Raises:
-        UsersError: It is no name.
-    """
+    """Return the name as it is stored: lower case; UsersError if it is not a valid name."""
     name = given.strip().lower()
     if not NAME.fullmatch(name):
         raise UsersError("a user name has letters, digits and . _ @ + -, at most 64, such as ada or ada@example.com")
@@ -79,11 +74,7 @@ class Users:
         return self.file.exists()
 
     def all(self) -> Mapping[str, User]:
-        """Return the users by name.
-
-        Raises:
-            UsersError: The file is damaged.
-        """
+        """Return the users by name; UsersError if the file is damaged."""
         return self._read()[0]
 
     def find(self, name: str) -> User | None:
@@ -118,11 +109,7 @@ class Users:
         return given
 
     def set_role(self, name: str, role: Role) -> None:
-        """Change what a user may do, from the next request on.
-
-        Raises:
-            UsersError: There is no such user.
-        """
+        """Change what a user may do, from the next request on; UsersError if there is no such user."""
         with self._changed() as users:
             users[name] = replace(_known(users, name), role=role)
 
@@ -151,18 +138,14 @@ class Users:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a user and end its sessions.
-
-        Raises:
-            UsersError: There is no such user.
-        """
+        """Remove a user and end its sessions; UsersError if there is no such user."""
         with self._changed() as users:
             _known(users, name)
             del users[name]
 
     @contextmanager
     def _changed(self) -> Iterator[dict[str, User]]:
-        """Give the users for a change, and store them at the end of the block if it raised nothing."""
+        """Yield the users to change, and store them at the end of the block unless it raised."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.file}.lock", LOCK_TIMEOUT_S, mode=0o600):
             known, key = self._read()

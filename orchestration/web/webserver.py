@@ -35,6 +35,7 @@ from resources.redaction import know
 
 app = App(name="webserver")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_CONNECTIONS = 300  # at once; below the 1,024 files that a process may usually have open
 MAX_HEADERS = 64 * 1024  # bytes; an address of Dagster's pages may name many assets
 
 
@@ -83,10 +84,7 @@ def serve(host: str, port: int, *, read_only: bool = False, workspace: Path = RO
     settings = MillpondSettings()
     make_private(settings)
     access = access_of(settings, read_only=read_only)
-    with (
-        dg.DagsterInstance.get() as instance,
-        open_workspace(instance, workspace, read_only=read_only) as context,
-    ):
+    with dg.DagsterInstance.get() as instance, open_workspace(instance, workspace, read_only=read_only) as context:
         before_storing(instance, checked_run, checked_backfill)
         dagster = GuardedWebserver(context).create_asgi_app()
         pages = console(settings, dagster)
@@ -94,7 +92,7 @@ def serve(host: str, port: int, *, read_only: bool = False, workspace: Path = RO
         limit_warnings()
         uvicorn.run(
             SignIn(BesideDagster(pages, dagster, guide()), access),
-            host=host, port=port, log_level="warning", proxy_headers=False,
+            host=host, port=port, log_level="warning", proxy_headers=False, limit_concurrency=MAX_CONNECTIONS,
             http=RequestTimeoutProtocol, h11_max_incomplete_event_size=MAX_HEADERS,
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ any success, or after four in a row, nothing is sent again. Parallel calls count
 answer 401 to too many of them.
 
 Source: NetSuite help, "OAuth 2.0 Client Credentials Flow" (section_162755359851) and "The Authorization Header"
-(section_1534941088). New token-based integrations end with release 2027.1.
+(section_1534941088). No new token-based integrations can be created from release 2027.1.
 """
 
 import threading

@@ -57,11 +57,7 @@ class NetSuiteClient:
         self._limits: list[dict[str, Any]] = []  # NetSuite's answer; none: not read yet
 
     def apart(self, stopped: threading.Event) -> Self:
-        """Return the same client, with a count of its own calls: for one of several tables that are read at once.
-
-        Args:
-            stopped: Once it is set, no further call begins.
-        """
+        """Return the same client, with a count of its own calls: for one of several tables that are read at once."""
         own = copy(self)
         own._http = self._http.apart(stopped)  # noqa: SLF001 - of its own class
         return own
@@ -74,10 +70,7 @@ class NetSuiteClient:
     def cached(self, name: str, since: str, read: Callable[[], Answer]) -> Answer:
         """Return an answer that the tables of a run share, read again once it is older than CACHE_TIME.
 
-        Args:
-            name: Name of the answer.
-            since: Begin of what it covers; an answer that covers more will do.
-            read: Reads it.
+        A known answer must cover the time `since`; one that covers more will do.
         """
         return self._answers.get(name, read, since=since, max_age=CACHE_TIME)
 
@@ -129,10 +122,7 @@ class NetSuiteClient:
         return self.concurrency.maximum
 
     def custom_fields(self, record: str) -> Mapping[str, str] | None:
-        """Return the fields of a record type in the metadata catalog, with their kinds.
-
-        Args:
-            record: The REST name, such as customer.
+        """Return the fields of a record type, such as customer, in the metadata catalog, with their kinds.
 
         Returns:
             Kind by field name in lower case (`resources/netsuite/catalog.py`); None without access to the catalog.
@@ -169,11 +159,7 @@ class NetSuiteClient:
         return None
 
     def suiteql(self, query: str, params: Sequence[str] = ()) -> list[Row]:
-        """Return the first page of a query's rows, at most 1000; column names in lower case.
-
-        Args:
-            query: SuiteQL with `?` for each value.
-            params: The values, as text.
+        """Return the first page of a query's rows, at most 1000; column names in lower case, `?` for each value.
 
         Raises:
             ContractError: The response is truncated, empty, not JSON, or announces other rows than it holds.

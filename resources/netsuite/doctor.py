@@ -39,7 +39,6 @@ class TableNeed:
         columns: Our names of the columns.
         required: Columns without which the table is useless.
         mapped_by: Columns that a workflow maps, each with the workflow's name.
-        is_optional: The operator listed it as optional.
         requires_rows: Every account has rows of it.
         page: Returns the SuiteQL of a page with the key and some other columns.
         count: SuiteQL that counts the rows, as `n`.
@@ -59,13 +58,7 @@ class TableNeed:
 
 
 def diagnose_netsuite(client: NetSuiteClient, needs: Sequence[TableNeed], *, concurrency: int) -> Iterator[Finding]:
-    """Run all checks, sign-in first; without sign-in nothing else is called.
-
-    Args:
-        client: NetSuite.
-        needs: The tables that are read.
-        concurrency: The configured maximum of parallel calls.
-    """
+    """Run all checks, sign-in first; without sign-in nothing else is called."""
     signed_in = list(findings_of(SYSTEM, "sign-in", lambda: _clock(client)))
     yield from signed_in
     if any("apart" not in each.found for each in signed_in):

@@ -12,13 +12,7 @@ from typing import Any
 
 import httpx
 
-from resources.errors import (
-    CredentialsError,
-    IntegrationError,
-    RateLimitedError,
-    RequestRejectedError,
-    TransientError,
-)
+from resources.errors import CredentialsError, IntegrationError, RateLimitedError, RequestRejectedError, TransientError
 from resources.http_failures import BUSY, ONE_RECORD, retry_after_s, temporary_failure
 from resources.json_body import load_json, repaired
 from resources.netsuite.sign_in_errors import FIX, cause_of, host_hint

@@ -29,12 +29,7 @@ _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 def check_key_file(path: Path, now: datetime) -> Iterator[Finding]:
-    """Yield findings on the key, and on the certificate if the file contains it.
-
-    Args:
-        path: The file.
-        now: Aware time, for the certificate's expiry.
-    """
+    """Yield findings on the key, and on the certificate if the file contains it; `now` is aware."""
     try:
         content = path.read_bytes()
         mode = path.stat().st_mode

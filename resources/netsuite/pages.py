@@ -122,12 +122,7 @@ def _page_of(page: Page, last_key: int | None, operation: str, columns: Collecti
 
 
 def scan_page(body: bytes, key: str, operation: str) -> RawPage:
-    """Read the envelope and the last key of a response, without its cells.
-
-    Args:
-        body: The response.
-        key: The column by which the rows ascend.
-        operation: Operation for error texts.
+    """Read the envelope of a response, whose rows ascend by `key`, and the last key, without its cells.
 
     Raises:
         ContractError: The response is truncated, not JSON, or announces other rows than it holds.
@@ -165,11 +160,7 @@ def _last_key(body: bytes, end: int, key: str) -> int | None:
 
 
 def json_object(body: bytes, content_type: str, operation: str) -> dict[str, Any]:
-    """Parse a response as a JSON object.
-
-    Raises:
-        ContractError: It is not one.
-    """
+    """Parse a response as a JSON object; ContractError if it is not one."""
     try:
         answer = _loads(body)
     except ValueError as error:
@@ -212,7 +203,7 @@ def parse_page(body: bytes, operation: str, content_type: str = "") -> Page:
 
 
 def _repair(rows: Sequence[Row]) -> Iterator[Repaired]:
-    """Replace what is no text by U+FFFD, and yield where."""
+    """Replace invalid characters by U+FFFD, and yield where."""
     for row in rows:
         for name, value in list(row.items()):
             if not (name.isascii() and is_text(name)):
@@ -268,11 +259,7 @@ def _text(value: Any) -> str:
 
 
 def int_key(row: Row, key: str) -> int:
-    """Return a row's key.
-
-    Raises:
-        ContractError: It is not a whole number.
-    """
+    """Return a row's key; ContractError if it is not a whole number."""
     try:
         return int(row[key])
     except (KeyError, ValueError) as error:
@@ -280,11 +267,7 @@ def int_key(row: Row, key: str) -> int:
 
 
 def last_ascending(rows: list[Row], key: str, after: str) -> str:
-    """Return the key of the last row, or `after` without rows.
-
-    Raises:
-        ContractError: The keys do not ascend.
-    """
+    """Return the key of the last row, or `after` without rows; ContractError if the keys do not ascend."""
     keys = [int(after), *(int_key(row, key) for row in rows)]
     if any(low >= high for low, high in pairwise(keys)):
         raise ContractError("netsuite", "read by key", f"{key} does not ascend: rows could be lost or repeated")

@@ -14,12 +14,7 @@ from dataclasses import dataclass
 
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
-from resources.netsuite.errors import (
-    MissingTableError,
-    PermissionRefusedError,
-    UnexpectedError,
-    UnknownColumnError,
-)
+from resources.netsuite.errors import MissingTableError, PermissionRefusedError, UnexpectedError, UnknownColumnError
 
 AFTER_ALL = str(10**15)  # higher than any id: the query returns nothing but still shows whether its columns exist
 REJECTIONS = (RequestRejectedError, UnexpectedError)

@@ -21,7 +21,7 @@ class NetSuiteResource(dg.ConfigurableResource[NetSuiteClient]):
     )
     account: str = Field(default="", description="Account id, such as 1234567 or 1234567_SB1.")
     auth: Literal["oauth2", "tba"] = Field(
-        default="oauth2", description="OAuth 2.0 client credentials, or token-based authentication (ends with 2028.1)."
+        default="oauth2", description="OAuth 2.0 client credentials, or token-based authentication (until 2028.1)."
     )
     client_id: str = Field(default="", description="OAuth 2.0: client id of the integration record.")
     certificate_id: str = Field(default="", description="OAuth 2.0: id shown on the client credentials setup page.")

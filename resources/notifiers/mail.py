@@ -24,13 +24,9 @@ class Mail:
     """Recipients and the server that delivers to them.
 
     Attributes:
-        host: SMTP server.
-        sender: Sender address.
-        to: Recipients.
         port: The server's port; 587 for STARTTLS, 465 for implicit TLS.
         tls: Encryption of the connection; `none` never sends a password.
         user: User name; blank for no sign-in.
-        password: A secret.
         ca_file: PEM file of a private certificate authority.
     """
 

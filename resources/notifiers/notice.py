@@ -19,9 +19,7 @@ class Entry:
         key: Stable key of the problem.
         state: `opened` or `recovered`.
         kind: failed, degraded, waiting, stale, unreconciled or probe.
-        cause: The root cause, in one line.
         affected: Workflows, or steps when no workflow is affected.
-        lines: Details.
         since: Begin of the problem, UTC, as text.
     """
 
@@ -41,9 +39,6 @@ class Notice:
     Attributes:
         notice_id: The same in every attempt, so that a receiver can drop duplicates.
         at: Time, UTC, as text.
-        title: Summary in one line.
-        entries: The root causes.
-        link: Page with details.
     """
 
     notice_id: str

@@ -36,12 +36,12 @@ def checked_url(url: str, setting: str, host: str = "") -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise ValueError(f"{setting} is no address; copy it again") from None
+        raise ValueError(f"{setting} is not a valid URL; copy it again") from None
     is_local = parts.hostname in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
         raise ValueError(f"{setting} must begin with https://")
     if host and parts.hostname != host.lower():
-        raise ValueError(f"{setting} must be an address of {host}")
+        raise ValueError(f"{setting} must be a URL on {host}")
     return url
 
 

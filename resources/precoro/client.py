@@ -130,18 +130,14 @@ class PrecoroClient:
         path = f"/itemcustomfields/{field_id}/options/{option_id}"
         return self._write("PATCH", path, "set external id", {"externalId": external_id}, option_id=option_id)
 
-    def depend_add(self, option_id: int, entity_ids: Sequence[str], *, depend_type: int = LEGAL_ENTITIES) -> None:
-        """Link an option to records, legal entities by default; the parameter names were seen in production.
+    def depend_add(self, option_id: int, entity_ids: Sequence[str]) -> None:
+        """Link an option to legal entities; the parameter names were seen in production.
 
         Raises:
             AnswerLostError: The response is a page of another service, or an error: it may not be linked.
         """
         listed = entity_ids[0] if len(entity_ids) == 1 else f"[{', '.join(entity_ids)}]"
-        form = {
-            "item_custom_field_option_id": str(option_id),
-            "depend_type": str(depend_type),
-            "entity_ids": listed,
-        }
+        form = {"item_custom_field_option_id": str(option_id), "depend_type": str(LEGAL_ENTITIES), "entity_ids": listed}
         path, operation = "/itemcustomfields/options/depend_add", "link option"
         response = self._http.send("PATCH", path, operation, safe_to_repeat=True, data=form)
         try:
@@ -179,7 +175,7 @@ class PrecoroClient:
 
 
 def _json(response: httpx.Response, operation: str) -> Any:
-    """Return a body; what is no text in it is U+FFFD, so that one bad name does not hide a list."""
+    """Return a body; invalid characters become U+FFFD, so that one bad name does not hide a list."""
     try:
         return repaired(load_json(response.content))
     except ValueError as error:

@@ -31,11 +31,7 @@ class FieldCache:
         write_atomically(self.path, json.dumps({**self._entries(), self.company: entry}), durable=False)
 
     def read(self, make: Callable[..., Field]) -> list[Field] | None:
-        """Return the fields listed within the last day; None if there are none.
-
-        Args:
-            make: Builds a field from its stored attributes.
-        """
+        """Return the fields listed within the last day, each built by `make` from its attributes; None if none were."""
         try:
             at, fields = self._entries()[self.company]
             is_fresh = 0 <= self.clock.now().timestamp() - at < MAX_AGE_S

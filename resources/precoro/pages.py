@@ -5,50 +5,74 @@ whole list, unless it is exactly one page long.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from resources.errors import ContractError, TransientError
 from resources.scalars import as_flag, as_whole
 
 PER_PAGE = 200
+MAX_PASSES = 5
 
 Records = list[dict[str, Any]]
 
 
-def read_all(fetch: Callable[[int], Any], operation: str) -> Records:
-    """Return every record of a list.
+class _Pass(NamedTuple):
+    """One reading of all pages: its records, the order of their ids, their number, and was one on two pages?"""
 
-    Args:
-        fetch: Returns the decoded body of one page, counted from 1.
-        operation: Operation for error texts.
+    records: Records
+    order: list[int]
+    announced: set[int]
+    moved: bool
+
+
+def read_all(fetch: Callable[[int], Any], operation: str) -> Records:
+    """Return every record of a list; `fetch` returns the decoded body of a page, counted from 1.
+
+    The order of a list is not documented. A record on two pages has moved between them, so another one may be on none:
+    the list is read again until all are known, or it is the same again.
 
     Raises:
         ContractError: A response is not as documented, a page repeats, or records are missing.
         TransientError: The list changed during the read.
     """
+    known: dict[int, dict[str, Any]] = {}
+    before: list[int] = []
+    for _ in range(MAX_PASSES):
+        read = _read_pages(fetch, operation)
+        known |= {record["id"]: record for record in read.records}
+        if not read.moved or len(known) in read.announced or read.order == before:
+            return [*known.values()]
+        before = read.order
+    raise TransientError("precoro", operation, "records kept moving between pages, so some could be missed")
+
+
+def _read_pages(fetch: Callable[[int], Any], operation: str) -> _Pass:
     records: Records = []
     seen: set[int] = set()
     totals: set[int] = set()
-    page, received = 1, 0
+    order: list[int] = []
+    page, moved = 1, False
     while True:
         body = fetch(page)
         found, paging = records_of(body, operation), _paging(body)
         new = list({record["id"]: record for record in found if record["id"] not in seen}.values())
+        again = not seen.isdisjoint(record["id"] for record in found)
+        moved |= again and bool(new or paging)  # a list that is not paged is the same on each page
         seen.update(record["id"] for record in new)
         records += new
-        received += len(found)
+        order += [record["id"] for record in found]
         total = as_whole(paging.get("total"))
         if total is not None:
             totals.add(total)
         more = _has_more(paging, page, found, new)
-        if more and (not new or len(new) < len({record["id"] for record in found})):
+        if more and not new:
             raise _changed(operation, totals, f"page {page} repeats or is empty although more is announced")
         if not more:
             break
         page += 1
-    if totals and totals != {len(records)} and totals != {received}:  # a record may be listed twice
+    if totals and totals != {len(records)} and totals != {len(order)}:  # a record may be listed twice
         raise _changed(operation, totals, f"{max(totals)} records were announced and {len(records)} received")
-    return records
+    return _Pass(records, order, {len(order), *totals}, moved)
 
 
 def records_of(body: Any, operation: str) -> Records:
@@ -83,7 +107,7 @@ def _has_more(paging: dict[str, Any], page: int, found: Records, new: Records) -
     if pages is not None:
         return page < pages
     # no paging keys: a list of exactly one page may continue, any other length is complete
-    return len(found) == PER_PAGE and len(new) == PER_PAGE
+    return len(found) == PER_PAGE and bool(new)
 
 
 def _changed(operation: str, totals: set[int], reason: str) -> ContractError | TransientError:

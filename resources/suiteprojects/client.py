@@ -181,6 +181,7 @@ class SuiteProjectsClient:
         *,
         custom: bool = False,
         query: Mapping[str, str] | None = None,
+        deleted: bool = False,
     ) -> Iterator[Record]:
         """Yield every record of a type once, by id.
 
@@ -189,6 +190,7 @@ class SuiteProjectsClient:
             fields: Flat names; `id` is always included.
             custom: Whether custom fields are among them.
             query: Values that a record must have.
+            deleted: Read the records that were deleted, and no others.
 
         Raises:
             ContractError: A response is not as documented, or rows kept moving between pages.
@@ -196,13 +198,22 @@ class SuiteProjectsClient:
 
         def page(offset: int) -> Element:
             limit = f"{offset},{self.page_size}"
-            return read_command(type_name, fields, limit=limit, custom=custom, query=query, order="id,asc")
+            return read_command(
+                type_name, fields, limit=limit, custom=custom, query=query, order="id,asc", deleted=deleted
+            )
 
         paged = PagedRead(self.read_many, page, type_name, self.page_size, self._max_pages)
         try:
             yield from paged.records()
         finally:
             self._max_pages = paged.max_pages
+
+    def deleted_ids(self, type_name: str) -> set[str]:
+        """Return the ids of the deleted records of a type; none if the service does not list them."""
+        try:
+            return {str(row["id"]) for row in self.read_all(type_name, [], deleted=True)}
+        except (RecordRejectedError, RequestRejectedError):
+            return set()
 
     def read_many(self, reads: Sequence[Element], *, fresh: bool = False, quota: bool = False) -> list[list[Record]]:
         """Send several Reads in one request and return the records of each.

@@ -181,7 +181,6 @@ CUST_FIELD = RecordType(
         _STAMPS,
     ),
     commands=frozenset({"Read", "Modify"}),
-    has_custom_fields=False,
 )
 
 USER = RecordType(
@@ -195,16 +194,13 @@ USER = RecordType(
 )
 
 # oaProjectstage of the SOAP description; only the properties needed to find a stage by its name
-PROJECT_STAGE = RecordType(
-    "Projectstage", "", _table(_ID, _NAME, _STAMPS), commands=frozenset({"Read"}), has_custom_fields=False
-)
+PROJECT_STAGE = RecordType("Projectstage", "", _table(_ID, _NAME, _STAMPS), commands=frozenset({"Read"}))
 
 CURRENCY = RecordType(
     "Currency",
     "",
     _table(_ID, Property("name"), Property("symbol", "currency code"), Property("rate", kind="number"), _STAMPS),
     commands=frozenset({"Read"}),
-    has_custom_fields=False,
 )
 
 RECORD_TYPES = {

@@ -4,13 +4,7 @@ Source: suiteprojects_api.md §1.2 and §1.7. A block contains only the number; 
 the service's own text.
 """
 
-from resources.errors import (
-    CredentialsError,
-    IntegrationError,
-    RateLimitedError,
-    RequestRejectedError,
-    TransientError,
-)
+from resources.errors import CredentialsError, IntegrationError, RateLimitedError, RequestRejectedError, TransientError
 
 SYSTEM = "suiteprojects"
 OK = 0

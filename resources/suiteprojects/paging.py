@@ -26,11 +26,13 @@ def read_command(
     custom: bool = False,
     query: Mapping[str, str] | None = None,
     order: str = "",
+    deleted: bool = False,
 ) -> Element:
     """Return one Read, with `limit` as "rows" or "offset,rows"; see `SuiteProjectsClient.read_all`."""
     attributes = {"type": type_name, "method": "equal to" if query else "all", "limit": limit}
     attributes |= {"order": order} if order else {}
     attributes |= {"enable_custom": "1"} if custom else {}
+    attributes |= {"deleted": "1"} if deleted else {}
     inside = [object_element(type_name, dict(query))] if query else []
     return command("Read", attributes, *inside, return_element(type_name, ["id", *fields]))
 
@@ -51,7 +53,6 @@ class PagedRead:
         read_many: Sends Reads.
         page: Returns the Read of the rows from an offset.
         type_name: Record type, for error texts.
-        page_size: Rows of a page.
         max_pages: Pages of one request; lowered to 1 when the account rejects more.
     """
 

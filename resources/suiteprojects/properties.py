@@ -36,8 +36,6 @@ class Property:
     """One property.
 
     Attributes:
-        name: Flat name.
-        description: Label for people.
         kind: text, boolean, number, date, timestamp or ids (a comma-separated list).
         computed: The service sets it; writing it has no effect.
         refers: Record type whose id it contains.
@@ -58,9 +56,6 @@ class RecordType:
         name: Name in commands.
         association: Name in custom field definitions and in hierarchies.
         properties: By flat name, without the parts of addresses.
-        addresses: Elements of its addresses.
-        commands: Commands that the API has for it.
-        has_custom_fields: Whether an account can add fields.
     """
 
     name: str
@@ -68,7 +63,6 @@ class RecordType:
     properties: Mapping[str, Property]
     addresses: tuple[str, ...] = ()
     commands: frozenset[str] = frozenset({"Read", "Add", "Modify", "Delete"})
-    has_custom_fields: bool = True
 
     @cached_property
     def flat(self) -> dict[str, Property]:

@@ -12,11 +12,7 @@ from resources.suiteprojects.xml import Element, Record, parse_xml, record_of
 
 
 def parse_response(body: bytes) -> tuple[int, list[Element]]:
-    """Return the status of Auth, and the blocks after it.
-
-    Raises:
-        ValueError: The body is not a response of the API.
-    """
+    """Return the status of Auth, and the blocks after it; ValueError if the body is not a response of the API."""
     root = parse_xml(body)
     if root.tag != "response":
         raise ValueError("it is not a response of the API")
@@ -27,11 +23,7 @@ def parse_response(body: bytes) -> tuple[int, list[Element]]:
 
 
 def status_of(block: Element) -> int:
-    """Return a block's status.
-
-    Raises:
-        ValueError: It has none.
-    """
+    """Return a block's status; ValueError if it has none."""
     text = block.get("status", "").strip()
     if not text.isascii() or not text.isdigit():
         raise ValueError("a block has no status")
@@ -54,7 +46,7 @@ def check_blocks(blocks: Sequence[Element], commands: Sequence[Element]) -> None
 
 
 def records_of(block: Element, read: Element) -> list[Record]:
-    """Return the records in the block of a Read; elements that are no records are ignored.
+    """Return the records in the block of a Read; other elements are ignored.
 
     Raises:
         IntegrationError: The Read was rejected, or the block contains other records than requested.

@@ -42,11 +42,7 @@ class TokenFile:
     """Reads and replaces the file."""
 
     def __init__(self, path: Path, encryption_key: str = "") -> None:
-        """Keep tokens in this file.
-
-        Args:
-            path: The file; its folder is created if missing.
-            encryption_key: Keys to encrypt it with, see `resources/encryption.py`; blank for plain text.
+        """Keep tokens in this file, encrypted with these keys (`resources/encryption.py`); blank for plain text.
 
         Raises:
             CredentialsError: A key is malformed.
@@ -65,11 +61,7 @@ class TokenFile:
             yield
 
     def read(self) -> Tokens:
-        """Return the tokens; blank ones when there is no file yet.
-
-        Raises:
-            CredentialsError: The file cannot be read or decrypted.
-        """
+        """Return the tokens, blank ones without a file; CredentialsError if the file cannot be read or decrypted."""
         try:
             return Tokens(**json.loads(self._cipher.decrypt(self.path.read_text(encoding="utf-8"))))
         except FileNotFoundError:

@@ -56,11 +56,7 @@ def text_element(name: str, text: str | None) -> Element:
 
 
 def date_element(text: str) -> Element:
-    """Return a `Date` element for `YYYY-MM-DD`, with or without a time.
-
-    Raises:
-        ValueError: The text has another form.
-    """
+    """Return a `Date` element for `YYYY-MM-DD`, with or without a time; ValueError if the text has another form."""
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueError("not a date of the form YYYY-MM-DD")
@@ -155,12 +151,7 @@ def parse_xml(body: bytes) -> Element:
 
 def _parse(body: bytes) -> Element:
     parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
     return etree.fromstring(body, parser)
 
@@ -184,9 +175,7 @@ def _checked_reference(reference: re.Match[str]) -> str:
 def record_of(element: Element, names: tuple[str, ...] = ()) -> Record:
     """Return a record of a response with flat names; of a repeated element the first value that is not blank.
 
-    Args:
-        element: The record, which may have all 190 properties of its type.
-        names: The properties that are needed, so that the others are skipped; none for all.
+    With `names`, properties that are not needed are skipped; a record may have all 190 of its type.
     """
     record: Record = {}
     for child in element.iterchildren(*_elements(names)) if names else element:

@@ -3,7 +3,7 @@
 name of a column  ->  class_of()  ->  what analysts see (masking.py), what is forgotten, how long values are kept
 
 Custom fields can hold anything, so they are personal, unless MILLPOND_COLUMN_CLASSES says otherwise:
-`custentity_region=business` for one column, `custentity=business` for all whose name begins so.
+`custentity_region=business` for one column, `custentity=business` for all whose names begin with it.
 """
 
 from collections.abc import Mapping

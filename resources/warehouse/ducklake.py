@@ -32,9 +32,6 @@ class DuckLakeSettings:
         data: Folder of the data files, such as `s3://bucket/warehouse`.
         schema: PostgreSQL schema of the catalog; one per warehouse.
         endpoint: Address of an object store other than Amazon's, such as `http://store:9000`.
-        region: Region of the object store.
-        key: Access key of the object store.
-        secret: Secret key of the object store.
     """
 
     catalog: str

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 import sql
-from resources.warehouse.tables import columns_of, ensure_table, has_table, literal, quoted
+from resources.warehouse.tables import columns_of, ensure_table, has_table, insert_row, literal, quoted
 
 TABLE = "sync_forgotten"
 STAGED = "stg"  # in `kept`: the staging table; other names are record types
@@ -64,7 +64,7 @@ def continue_marks(con: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> list[
     known = {(each.source, each.source_id) for each in open_marks(con)}
     added = [row for row in rows if row[:2] not in known]
     for row in added:
-        con.execute(f"insert into {TABLE} ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(row))})", row)
+        insert_row(con, TABLE, dict(zip(_COLUMNS, row, strict=True)))
     return [(row[0], row[1]) for row in added]
 
 
@@ -134,14 +134,7 @@ def target_ids(con: duckdb.DuckDBPyConnection, workflow: str, mark: Mark) -> lis
 
 
 def empty_target_state(con: duckdb.DuckDBPyConnection, workflow: str, table: str, own: Collection[str]) -> None:
-    """Empty what a target's state shows of forgotten records, in the transaction that stores it.
-
-    Args:
-        con: An open writer section.
-        workflow: The workflow.
-        table: Its target state.
-        own: Columns of every target state, which stay.
-    """
+    """Empty what a target's state shows of forgotten records, but for its own columns, in the caller's transaction."""
     for mark in open_marks(con):
         found = target_ids(con, workflow, mark)
         fields = [each for each in columns_of(con, table) if each not in own] if found else []

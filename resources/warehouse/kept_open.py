@@ -65,11 +65,7 @@ class KeptOpen:
 
     @contextmanager
     def scope(self, is_wanted: Callable[[], bool]) -> Iterator[None]:
-        """Keep the file open from now on, and release it at the end.
-
-        Args:
-            is_wanted: Returns whether another process waits for the file.
-        """
+        """Keep the file open until the block ends, or `is_wanted` returns that another process waits for it."""
         with self._state:
             self._scopes += 1
         ended = threading.Event()

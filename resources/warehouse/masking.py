@@ -33,7 +33,7 @@ LEDGER = frozenset({
 QUOTING = ("value_not_in_list", "not_looked_up")
 QUOTES_A_VALUE = f"(starts_with(reason_code, 'rejected') or reason_code in {QUOTING})"
 FREE_TEXT = {
-    "sync_attempts": ("image", "reason"),
+    "sync_attempts": ("image", "reason", "replaced"),
     "sync_plans": ("note", "decided_by"),
     "sync_runs": ("note",),
     "sync_manual_links": ("decided_by", "note"),
@@ -136,9 +136,10 @@ class _MaskedTable:
             return self._staged_value(column)
         if column == "reason" and "reason_code" in self.types:
             return f"case when not {QUOTES_A_VALUE} then {plain} end"
-        if self.name.startswith(("mart_", "target_", *VERSIONS)):
-            return plain if self.visible_fields.get(column, True) else self._hidden(column)
-        return plain
+        if self.name.startswith(("mart_", "target_", *VERSIONS)) and not self.visible_fields.get(column, True):
+            return self._hidden(column)
+        # a fingerprint of few values: whoever has a list of names could find them
+        return self._token(column) if column.endswith("_hash") else plain
 
     def _staged_value(self, column: str) -> str:
         plain = quoted(column)
@@ -152,7 +153,10 @@ class _MaskedTable:
     def _hidden(self, column: str) -> str:
         if self.personal == "empty" or self.types[column] != "VARCHAR":
             return self._empty(column)
-        plain = quoted(column)
+        return self._token(column)
+
+    def _token(self, column: str) -> str:
+        plain = f"{quoted(column)}::varchar"
         return f"case when {plain} is not null then 'hidden ' || left(sha256({literal(self.salt)} || {plain}), 12) end"
 
     def _empty(self, column: str) -> str:

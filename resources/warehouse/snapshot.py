@@ -13,21 +13,13 @@ TableCopy = Callable[[duckdb.DuckDBPyConnection, str], None]
 
 
 def copy_file(con: duckdb.DuckDBPyConnection, file: Path, into: Path) -> None:
-    """Copy the attached DuckDB file as it is, analytics included.
-
-    Raises:
-        subprocess.CalledProcessError: The copy failed.
-    """
+    """Copy the attached DuckDB file as it is, analytics included; subprocess.CalledProcessError if the copy failed."""
     add_analytics(con)
     copy_checkpointed(con, file, into)
 
 
 def copy_checkpointed(con: duckdb.DuckDBPyConnection, file: Path, into: Path) -> None:
-    """Copy the attached DuckDB file as of now.
-
-    Raises:
-        subprocess.CalledProcessError: The copy failed.
-    """
+    """Copy the attached DuckDB file as of now; subprocess.CalledProcessError if the copy failed."""
     con.execute("checkpoint warehouse")  # rows still in the log would be missing from the copy
     # a child process: opening the file in this one would drop DuckDB's own lock
     subprocess.run(["cp", "--reflink=auto", str(file), str(into)], check=True)  # noqa: S603, S607

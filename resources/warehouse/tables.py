@@ -1,7 +1,7 @@
 """Tables of the warehouse over an open connection: existence, columns, frames in and out, comments."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -10,6 +10,8 @@ import polars as pl
 from sql import Statement
 
 _NAME = re.compile(r"[\w-]+")
+_NESTED = re.compile(r"\]$|^(STRUCT|MAP|UNION)\(")
+PART_MB = 16  # of a frame at once
 
 Params = Sequence[Any] | Mapping[str, Any]
 
@@ -41,18 +43,33 @@ def read_frame(con: duckdb.DuckDBPyConnection, query: str, params: Params | None
     return pl.DataFrame(Arrow(con.sql(query, params=params)))
 
 
+def insert_row(con: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, object]) -> None:
+    """Append one row to a table: values by column; other columns are null."""
+    marks = ", ".join("?" * len(row))
+    con.execute(f"insert into {quoted(table)} ({', '.join(map(quoted, row))}) values ({marks})", list(row.values()))
+
+
+def parts_of(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a frame in parts of about PART_MB, to bound the memory of what is done with each."""
+    parts = max(1, int(frame.estimated_size("mb") // PART_MB))
+    yield from frame.iter_slices(max(1, -(-frame.height // parts)))
+
+
 def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Append a frame to a table, columns matched by name."""
     if frame.is_empty():
         return
-    _incoming = Arrow(frame)  # DuckDB finds it by its name; a registered frame would stay in memory until the commit
-    con.execute(f"insert into {quoted(table)} by name select * from _incoming")
+    for part in parts_of(frame):
+        _incoming = Arrow(part)  # DuckDB finds it by its name; a registered frame would stay in memory until the commit
+        con.execute(f"insert into {quoted(table)} by name select * from _incoming")
 
 
 def replace_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     """Create or replace a table with the content of a frame."""
-    _incoming = Arrow(frame)
+    first = next(parts_of(frame), frame)
+    _incoming = Arrow(first)
     con.execute(f"create or replace table {quoted(name)} as select * from _incoming")
+    insert_frame(con, name, frame.slice(first.height))
 
 
 def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
@@ -73,6 +90,16 @@ def columns_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
     """Return a table's column names and DuckDB types, in order; empty when the table does not exist."""
     table = _bound(con, name)
     return {} if table is None else dict(zip(table.columns, map(str, table.types), strict=True))
+
+
+def hashable(columns: Mapping[str, str]) -> str:
+    """Return the arguments of DuckDB's hash() for columns, given with their types, so that only equal values are equal.
+
+    Of a list, DuckDB combines each element with what stands before it: hash(['1', '2'], null) is hash(['1'], ['2']).
+    """
+    return ", ".join(
+        f"to_json({quoted(name)})" if _NESTED.search(kind) else quoted(name) for name, kind in columns.items()
+    )
 
 
 def _bound(con: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelation | None:

@@ -1,6 +1,7 @@
 """The versions of NetSuite's, the desired and the targets' records as one query, for the view `record_versions`.
 
-hist_netsuite__<source>, hist_mart__<workflow>, hist_target__<workflow>  ->  versions_query()
+hist_netsuite__<source>, hist_mart__<workflow>, hist_target__<workflow>
+    ->  versions_query(): all          versions_of_record_query(): those of one record
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -35,6 +36,10 @@ _TARGET_FIELDS = {"external_id": "(key)", "is_active": "(active)", "parent_id": 
 _TARGET_OTHERS = ("target_id", "updated_at")
 
 
+# DuckDB takes no parameter that a statement does not name, such as those of a record without a table of versions
+_NAMED = "$source <> $source_id and $target_ids::varchar[] is null"
+
+
 def own_columns(name: str) -> frozenset[str]:
     """Return the columns of a table of versions that are no fields of the target."""
     if name.startswith(MART):
@@ -42,58 +47,69 @@ def own_columns(name: str) -> frozenset[str]:
     return frozenset((*_OWN, *_TARGET_FIELDS, *_TARGET_OTHERS))
 
 
-def tables_of_record(workflow: str, source: str) -> tuple[str, str, str]:
-    """Return the tables that can have versions of a record of one workflow."""
-    return f"{NETSUITE}{source}", f"{MART}{workflow}", f"{TARGET}{workflow}"
+def versions_query(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the query of all versions: COLUMNS."""
+    return _united(con, tables_of(con))
 
 
-def versions_query(con: duckdb.DuckDBPyConnection, among: Collection[str] | None = None) -> str:
-    """Return the query of all versions, or of those of some tables: COLUMNS."""
+def versions_of_record_query(con: duckdb.DuckDBPyConnection, workflows: Iterable[str], source: str) -> str:
+    """Return the query of the versions of one record in some workflows: COLUMNS.
+
+    Parameters are `$source`, `$source_id`, and `$target_ids`, the target's records that it is or was. Each table is
+    searched by its own key, so that DuckDB reads few of its rows and makes maps of those alone.
+    """
+    names = {f"{NETSUITE}{source}", *(f"{side}{each}" for each in workflows for side in (MART, TARGET))}
+    return _united(con, tables_of(con) & names, of_record=True)
+
+
+def _united(con: duckdb.DuckDBPyConnection, names: Collection[str], *, of_record: bool = False) -> str:
     nothing = ", ".join(f"cast(null as {TYPES.get(each, 'varchar')}) as {each}" for each in COLUMNS)
-    return " union all ".join(
-        [f"(select {nothing} where false)", *_queries(con, sorted(tables_of(con) & set(among or tables_of(con))))]
-    )
+    where = f"false and {_NAMED}" if of_record else "false"
+    return " union all ".join([f"(select {nothing} where {where})", *_queries(con, sorted(names), of_record=of_record)])
 
 
-def _queries(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> Iterable[str]:
+def _queries(con: duckdb.DuckDBPyConnection, names: Iterable[str], *, of_record: bool) -> Iterable[str]:
     """Yield one query per table of versions."""
     for name in names:
         if name.startswith(NETSUITE):
-            yield _netsuite(con, name)
+            yield _netsuite(con, name, of_record=of_record)
         elif name.startswith(MART):
-            yield _mart(con, name)
+            yield _mart(con, name, of_record=of_record)
         elif name.startswith(TARGET):
-            yield _target(con, name)
+            yield _target(con, name, of_record=of_record)
 
 
-def _netsuite(con: duckdb.DuckDBPyConnection, name: str) -> str:
+def _netsuite(con: duckdb.DuckDBPyConnection, name: str, *, of_record: bool) -> str:
     columns, source = list(columns_of(con, name)), name.removeprefix(NETSUITE)
     key = statement("history", name).key[0]
     fields = {each: each for each in columns if each not in {key, "modified_at", *_PERIOD}}
     saved = "cast(modified_at as varchar)" if "modified_at" in columns else "cast(null as varchar)"
-    return _query(name, {
+    values = {
         "side": "'netsuite'", "source": literal(source), "source_id": f"cast({quoted(key)} as varchar)",
         "fields": _map(fields), "saved_at": saved, **{each: each for each in _PERIOD},
-    })  # fmt: skip
+    }  # fmt: skip
+    return _query(name, values, f"cast({quoted(key)} as varchar) = $source_id" if of_record else "")
 
 
-def _mart(con: duckdb.DuckDBPyConnection, name: str) -> str:
+def _mart(con: duckdb.DuckDBPyConnection, name: str, *, of_record: bool) -> str:
     fields = _fields(con, name, _MART_FIELDS, _MART_OTHERS)
-    return _query(name, {
+    values = {
         "side": "'desired'", "workflow": literal(name.removeprefix(MART)), "source": "source", "source_id": "source_id",
         "fields": _map(fields), "cause": "version_cause", "run_id": "version_run",
         **{each: each for each in (*_PERIOD, "from_position", "to_position")},
-    })  # fmt: skip
+    }  # fmt: skip
+    return _query(name, values, "source = $source and source_id = $source_id" if of_record else "")
 
 
-def _target(con: duckdb.DuckDBPyConnection, name: str) -> str:
+def _target(con: duckdb.DuckDBPyConnection, name: str, *, of_record: bool) -> str:
     fields = _fields(con, name, _TARGET_FIELDS, _TARGET_OTHERS)
     own = (*_PERIOD, "from_position", "to_position", "is_after_restore", "unseen_position")
-    return _query(name, {
+    values = {
         "side": "'target'", "workflow": literal(name.removeprefix(TARGET)), "target_id": "target_id",
         "fields": _map(fields), "saved_at": "cast(updated_at as varchar)", "attempt_id": "version_attempt",
         "sent": "version_sent", "run_id": "version_run", **{each: each for each in own},
-    })  # fmt: skip
+    }  # fmt: skip
+    return _query(name, values, "target_id in (select unnest($target_ids::varchar[]))" if of_record else "")
 
 
 def _fields(
@@ -109,9 +125,9 @@ def _map(fields: Mapping[str, str]) -> str:
     return f"map([{names}]::varchar[], [{values}]::varchar[])"
 
 
-def _query(name: str, values: Mapping[str, str]) -> str:
+def _query(name: str, values: Mapping[str, str], condition: str) -> str:
     columns = ", ".join(
         f"{values[each]} as {each}" if each in values else f"cast(null as {TYPES.get(each, 'varchar')}) as {each}"
         for each in COLUMNS
     )
-    return f"(select {columns} from {quoted(name)})"
+    return f"(select {columns} from {quoted(name)}{' where ' if condition else ''}{condition})"

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -48,6 +48,10 @@ _idle = IdleConnections()
 
 class WarehouseError(Exception):
     """The warehouse's storage cannot be used; the text names it and the fix."""
+
+
+class _RollBackError(Exception):
+    """Ends a transaction without a trace."""
 
 
 class Warehouse:
@@ -89,11 +93,7 @@ class Warehouse:
         self._kept, self._queue = kept_open(self.file), f"{self.file.name}.queue"
 
     def exists(self) -> bool:
-        """Return whether anything was ever written.
-
-        Raises:
-            WarehouseError: The storage does not answer.
-        """
+        """Return whether anything was ever written; WarehouseError if the storage does not answer."""
         with self._storage_errors():
             return self.backend.exists()
 
@@ -130,6 +130,13 @@ class Warehouse:
             if in_transaction:
                 con.execute("commit")
             self._is_version_known = is_versioned
+
+    @contextmanager
+    def trial(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Run one transaction as `writer` does, and roll it back."""
+        with suppress(_RollBackError), self.writer() as con:
+            yield con
+            raise _RollBackError
 
     @contextmanager
     def transactions(self) -> Iterator[Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]]:

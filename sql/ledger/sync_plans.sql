@@ -25,7 +25,7 @@ create table if not exists sync_plans (
     calls_needed bigint,  -- estimated requests
     seconds_needed double,  -- estimated seconds, from the target's limits
     calls_left bigint,  -- requests that the target still allowed that day; null: unknown
-    checksum varchar,  -- hash of all its rows: only what was approved is sent
+    checksum varchar,  -- hash of its rows that write: only what was approved is sent
     decided_by varchar,  -- name of the person who applied or rejected it
     note varchar,  -- guard that holds it back, or reason of the rejection
     clock_origin varchar,  -- the clock that clock_s was read from: of the machine since its last start

@@ -37,6 +37,7 @@ from sql import names, statement
 from tests.assets.delivery.builders import suite_customers
 
 LIMIT_MB = 700
+SEND_LIMIT_MB = 900  # with the values before and after, and the stand-in of the target, which reads and answers here
 WORKFLOW = Workflow("customers", suite_customers({"field": "notes", "from": "comments"}))
 
 
@@ -167,8 +168,14 @@ def main() -> int:
         peaks = measure(
             Path(name), given.memory_mb, lambda *row: console.print(f"{row[0]:15}{row[1]:6} MB{row[2]:7.1f} s")
         )
-        console.print(f"highest: {max(peaks.values())} MB; the limit is {LIMIT_MB} MB")
-    return 0 if max(peaks.values()) < LIMIT_MB else 1
+        console.print(f"highest: {max(peaks.values())} MB; the limit is {LIMIT_MB} MB, of send {SEND_LIMIT_MB} MB")
+    return 1 if too_high(peaks) else 0
+
+
+def too_high(peaks: Mapping[str, int]) -> dict[str, int]:
+    """Return the steps whose peak is not below their limit, with it."""
+    limits = {"send": SEND_LIMIT_MB}
+    return {step: peak for step, peak in peaks.items() if peak >= limits.get(step, LIMIT_MB)}
 
 
 if __name__ == "__main__":

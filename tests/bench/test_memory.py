@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from resources.warehouse.warehouse import MEMORY_MB
-from tests.bench.memory import LIMIT_MB, fill, measure
+from tests.bench.memory import fill, measure, too_high
 
 pytestmark = pytest.mark.long
 
@@ -19,4 +19,4 @@ def test_every_step_stays_below_the_limit(tmp_path: Path, customers: int, length
 
     peaks = measure(tmp_path, MEMORY_MB, lambda *_: None)
 
-    assert {step: peak for step, peak in peaks.items() if peak >= LIMIT_MB} == {}
+    assert too_high(peaks) == {}

@@ -257,7 +257,7 @@ def test_an_unwritable_folder_is_named(seeded: Home) -> None:
     """The error names both fixes: another folder, or the permission to write."""
     (seeded.folder / "warehouse").write_text("a file where the folder should be")
 
-    with pytest.raises(SettingsError, match="is no folder; move it away, or set MILLPOND_HOME to another one"):
+    with pytest.raises(SettingsError, match="is not a folder; move it away, or set MILLPOND_HOME to another one"):
         seeded.run(GROUP)
 
 

@@ -46,3 +46,15 @@ def test_a_malformed_key_is_rejected() -> None:
     """The error says what a key looks like."""
     with pytest.raises(EncryptionError, match="32 bytes in URL-safe base64"):
         Cipher("secret")
+
+
+def test_a_text_is_decrypted_for_what_it_was_encrypted_for() -> None:
+    """Otherwise whoever can write a file could exchange the values of two records."""
+    cipher = Cipher(OLD)
+    of_one, of_none = cipher.encrypt("Ada", of="one"), cipher.encrypt("Ada")
+
+    assert cipher.decrypt(of_one, of="one") == "Ada"
+    for text, of in ((of_one, "two"), (of_none, "one")):
+        with pytest.raises(EncryptionError, match="encrypted for another record"):
+            cipher.decrypt(text, of=of)
+    assert Cipher().decrypt("Ada", of="one") == "Ada"

@@ -43,7 +43,7 @@ def test_an_answer_that_grows_beyond_the_limit_is_refused(encoding: str) -> None
     body = {"gzip": gzip.compress(plain, 1), "deflate": zlib.compress(plain), "": plain}[encoding]
     client = client_of(body, encoding=encoding, max_bytes=8 * MEGABYTE, max_seconds=10_000)
 
-    with pytest.raises(ContractError, match="service: read: the answer is larger than 8 MB"):
+    with pytest.raises(ContractError, match="service: read: the response is larger than 8 MB"):
         client.send("GET", "/", "read", safe_to_repeat=True)
     assert client.calls == 1
 
@@ -53,7 +53,7 @@ def test_an_answer_compressed_twice_or_unasked_is_refused_unread(encoding: str) 
     """A part of 64 kB becomes 64 MB by gzip once, and 64 GB by gzip twice, before any limit could be seen."""
     client = client_of(Unread(), encoding=encoding)
 
-    with pytest.raises(ContractError, match="the answer is compressed in a way that was not asked for"):
+    with pytest.raises(ContractError, match="the response is compressed in a way that was not requested"):
         client.send("GET", "/", "read", safe_to_repeat=True)
     assert client.calls == 1
 
@@ -78,7 +78,7 @@ def test_a_slow_drip_ends(safe: bool, error: type[Exception]) -> None:  # noqa: 
     """Each byte came in time, but all of them would take days; a write may have worked."""
     client = client_of(Drip(), max_seconds=60)
 
-    with pytest.raises(error, match="the answer is not complete after 60 s"):
+    with pytest.raises(error, match="the response is not complete after 60 s"):
         client.send("GET", "/", "read", safe_to_repeat=safe)
     assert client.calls == 1
 

@@ -1,4 +1,4 @@
-"""Values of a target that are damaged: they hold U+FFFD, which stands for what was no text.
+"""Values of a target that are damaged: they contain U+FFFD, which stands for invalid characters.
 
 target_<workflow>  ->  damaged_values()  ->  target id and field, for the page of the run and the summary
 
@@ -11,7 +11,7 @@ import duckdb
 from resources.json_body import REPLACEMENT, named
 from resources.warehouse.tables import columns_of, quoted
 
-DAMAGED = "values in the target with characters that are no text, read as U+FFFD; correct them there"
+DAMAGED = "values in the target contain invalid characters, read as U+FFFD; correct them there"
 
 
 def damaged_values(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:

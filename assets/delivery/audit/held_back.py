@@ -67,6 +67,7 @@ ROOT_STATES = {
     **dict.fromkeys(WRITING, "is sent first, by the same run"),
     Action.UNCHANGED: "is not active in the target",
 }
+IDENTICAL = "identical"  # the code of a record that the target has as it should be
 FIRST_IDS = 5
 CAUSE = ("workflow", "source", "action", "root_source", "root_action", "root_code")  # identifies a group of held_back
 
@@ -182,8 +183,10 @@ def cause_texts(causes: pl.DataFrame) -> list[str]:
     `718 contacts blocked: their customer is not selected (the box is not checked: 512; leads are not …: 206)`
     """
     lines: list[tuple[int, str]] = []
-    for keys, rows in causes.group_by("source", "action", "root_source", "root_action", maintain_order=True):
-        source, action, root_source, root_action = map(_text, keys)
+    causes = causes.with_columns((pl.col("root_code") == IDENTICAL).fill_null(value=False).alias("_is_there"))
+    by = ("source", "action", "root_source", "root_action", "_is_there")
+    for keys, rows in causes.group_by(*by, maintain_order=True):
+        source, action, root_source, root_action = map(_text, keys[:-1])
         if not root_source:
             lines += [
                 (row["records"], f"{counted(row['records'], source)} {action}: {row['root_reason']}{_examples(row)}")
@@ -191,11 +194,18 @@ def cause_texts(causes: pl.DataFrame) -> list[str]:
             ]
             continue
         records = int(rows["records"].sum())
-        whose, state = "its" if records == 1 else "their", ROOT_STATES[Action(root_action)]
-        reasons = "" if Action(root_action) in WRITING else f" ({_reasons(rows)})"
+        whose, state = "its" if records == 1 else "their", root_state(root_action, rows["root_code"][0])
+        reasons = "" if Action(root_action) in WRITING or keys[-1] else f" ({_reasons(rows)})"
         text = f"{counted(records, source)} {action}: {whose} {singular(root_source)} {state}{reasons}"
         lines.append((records, text))
     return [text for _, text in sorted(lines, key=lambda line: -line[0])]
+
+
+def root_state(action: str, code: str | None) -> str:
+    """Return the state of the record at the end of the chain, as its children see it."""
+    if action == Action.UNCHANGED and code == IDENTICAL:
+        return "is in the target by now; the next run sends what waits for it"
+    return ROOT_STATES[Action(action)]
 
 
 def _text(value: object) -> str:
@@ -226,7 +236,7 @@ def cause_rows(
     with warehouse.writer(transaction=False) as con:
         if not has_table(con, "sync_decisions"):
             return []
-        records = held_records(con, [*workflows.values()], workflows, {}, now)
+        records = held_records(con, [*workflows.values()], workflows, {}, now, named=False)
     records = without_values(records) if hides else records
     rows = held_back(records).to_dicts()
     for row in rows:
@@ -242,4 +252,4 @@ def waits_for(row: Mapping[str, Any]) -> str:
     if not row["root_source"]:
         return ""
     whose = "its" if row["records"] == 1 else "their"
-    return f"{whose} {singular(row['root_source'])} {ROOT_STATES[Action(row['root_action'])]}"
+    return f"{whose} {singular(row['root_source'])} {root_state(row['root_action'], row['root_code'])}"

@@ -128,11 +128,7 @@ class PlanReview:
 
 
 def review_plan(
-    warehouse: Warehouse,
-    workflow: Workflow,
-    workflows: Mapping[str, Workflow],
-    plans: Mapping[str, str],
-    now: datetime,
+    warehouse: Warehouse, workflow: Workflow, workflows: Mapping[str, Workflow], plans: Mapping[str, str], now: datetime
 ) -> PlanReview | None:
     """Return the review of a workflow's plan; None if its rows are no longer kept.
 

@@ -22,7 +22,7 @@ from assets.delivery.mart.build import today_of, transform_records
 from assets.delivery.mart.lookup import SystemReader, read_lookups
 from assets.delivery.plan.scope import SelectedRecords
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import DELIVER, KEY
+from assets.delivery.schemas import BLOCK, DELIVER, KEY, QUARANTINE
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action
 from resources.warehouse.tables import columns_of, has_table, insert_frame, quoted, read_frame
 
@@ -58,10 +58,6 @@ class Preview:
     fields: Sequence[PreviewField]
 
 
-class _RollBackError(Exception):
-    """Ends the transaction without a trace."""
-
-
 def preview_record(run: RunContext, record: Record, *, read_system: SystemReader | None = None) -> Preview:
     """Return the preview of a record; its row of the target is read again, by its key.
 
@@ -70,32 +66,28 @@ def preview_record(run: RunContext, record: Record, *, read_system: SystemReader
         MappingError: The workflow file does not fit the staging tables.
         IntegrationError: The target cannot be read.
     """
-    workflow, made = run.workflow, []
+    workflow = run.workflow
     if not run.warehouse.has(workflow.mart) or not run.warehouse.has(workflow.target_state):
         raise SyncError(f"{workflow.name} was never run or planned; `millpond plan {workflow.name}` does that first")
     lookups = read_lookups(run.warehouse, workflow, read_system)
-    try:
-        with run.warehouse.writer() as con:
-            keys = _with_ancestors(con, workflow.mart, record)
-            rows = transform_records(con, workflow, keys, lookups, today_of(workflow, run.clock))
-            old = _row(read_frame(con, f"from {quoted(workflow.mart)}" + _IS, [record.source, record.source_id]))
-            new = _row(rows.filter(_is(record)))
-            before = _decided(con, workflow.name, record)
-            current = run.target.find([new[run.target.key_field]], workflow.spec.target_fields) if new else None
-            _replace(con, workflow.mart, rows, keys)
-            if current is not None:
-                _replace_target(con, workflow.target_state, current)
-            after = _decide(con, run, SelectedRecords(keys), record, new) if new else Decision()
-            now = _row(current) if current is not None else {}
-            made.append(
-                Preview(workflow.name, record, before, after, _fields(workflow.spec.target_fields, now, old, new))
-            )
-            raise _RollBackError  # noqa: TRY301 - ends the transaction, not the function
-    except _RollBackError:
-        return made[0]
+    with run.warehouse.trial() as con:
+        keys = _with_ancestors(con, workflow.mart, record)
+        rows = transform_records(con, workflow, keys, lookups, today_of(workflow, run.clock))
+        old = _row(read_frame(con, f"from {quoted(workflow.mart)}" + _IS, [record.source, record.source_id]))
+        new = _row(rows.filter(_is(record)))
+        before = _decided(con, workflow.name, record)
+        current = run.target.find([new[run.target.key_field]], workflow.spec.target_fields) if new else None
+        _replace(con, workflow.mart, rows, keys)
+        if current is not None:
+            _replace_target(con, workflow.target_state, current)
+        after = _decide(con, run, SelectedRecords(keys), record, new) if new else Decision()
+    now = _row(current) if current is not None else {}
+    return Preview(workflow.name, record, before, after, _fields(workflow.spec.target_fields, now, old, new))
 
 
 _IS = " where source = ? and source_id = ?"
+# what the mart holds back by itself
+_HELD = {QUARANTINE: Action.QUARANTINED, BLOCK: Action.BLOCKED}
 
 
 def _is(record: Record) -> pl.Expr:
@@ -158,7 +150,7 @@ def _decide(
     plan = decide(run.workflow.spec, comparison.target, undecided, facts)
     found = _row(scope.restrict(plan, prefilter).filter(_is(record)))
     if not found and new["disposition"] != DELIVER:
-        return Decision(Action.SKIPPED.value, new["reason"] or "")
+        return Decision(_HELD.get(new["disposition"], Action.SKIPPED).value, new["reason"] or "")
     if not found:
         return Decision(Action.UNCHANGED.value, "nothing to do for this record")
     return Decision(found["action"], found["reason"] or "")

@@ -96,14 +96,7 @@ def _at(moment: datetime | None) -> str:
 
 
 def reconcile(warehouse: Warehouse, workflow: Workflow, *, key_field: str, verify_days: float) -> Reconciliation:
-    """Compare mart and target state, both made just before.
-
-    Args:
-        warehouse: The warehouse.
-        workflow: The workflow.
-        key_field: The target's field that carries our key.
-        verify_days: Days within which the values of every NetSuite row are read again; 0: never.
-    """
+    """Compare mart and target state, both just made; NetSuite's values may be `verify_days` old, 0: of any age."""
     with warehouse.writer() as con:
         ensure_ledger(con)
         records = int(con.execute(_COUNT.format(mart=quoted(workflow.mart)), [workflow.name]).fetchall()[0][0])

@@ -3,6 +3,7 @@
 hist_netsuite__*, hist_mart__*, hist_target__*  ->  read_versions()  ->  Versions
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,8 +12,8 @@ from typing import Any
 import duckdb
 
 from assets.delivery.audit.find import Record
-from resources.warehouse.tables import has_table, read_frame
-from resources.warehouse.version_queries import tables_of_record, versions_query
+from resources.warehouse.tables import has_table
+from resources.warehouse.version_queries import versions_of_record_query
 from sql import statement
 
 Row = dict[str, Any]
@@ -107,33 +108,47 @@ def define_versions(
     """Define the macros for this connection, over the versions of one record, which are copied.
 
     Each macro reads the versions several times; to plan that over the view, with a map of all columns for each table,
-    takes longer than all else. `drop_versions` ends it: the connection is used again, for other records and for other
-    warehouses.
+    takes longer than all else. So do its scans of the ledger, of which the record's rows are copied as well.
+    `drop_versions` ends it: the connection is used again, for other records and for other warehouses.
     """
-    versions = versions_query(con, {table for each in workflows for table in tables_of_record(each, record.source)})
-    view = statement("analytics", _VIEW).text.replace("create or replace view", "create or replace temp table", 1)
     own = {"source": record.source, "source_id": record.source_id}
+    for name, query in _OF_LEDGER.items():
+        con.execute(f"create or replace temp table {_COPIES[name]} as {query} {_OF_RECORD}", own)
     ids = [target_id for (target_id,) in con.execute(_TARGET_IDS, own).fetchall()]
-    con.execute(f"{view.replace('{versions}', versions)} {_OF_RECORD}", {**own, "ids": ids})
+    view = statement("analytics", _VIEW).text.replace("create or replace view", "create or replace temp table", 1)
+    versions = versions_of_record_query(con, workflows, record.source)
+    con.execute(view.replace("{versions}", versions), {**own, "target_ids": ids})
     for name in (_CHANGES, *((_AS_OF,) if past else ())):
-        con.execute(statement("analytics", name).text.replace("create or replace ", "create or replace temp ", 1))
+        text = statement("analytics", name).text.replace("create or replace ", "create or replace temp ", 1)
+        for table, copy in _COPIES.items():
+            text = re.sub(rf"\b{table}\b", f"temp.{copy}", text)
+        con.execute(text)
 
 
-# the target's records that it is or was; ids, as DuckDB would make the maps of all records before it looks up some
+# the columns that the macros read of the large ledger tables
+_RECORD = "workflow, source, source_number, source_id"
+_OF_LEDGER = {
+    "sync_decisions": f"select {_RECORD}, target_id, from_position from sync_decisions",
+    "sync_attempts": f"select {_RECORD}, attempt_id, position, state from sync_attempts",
+}
+_COPIES = {"sync_decisions": "record_decisions", "sync_attempts": "record_attempts"}
+_OF_RECORD = (
+    "where source_number is not distinct from try_cast($source_id as bigint) and source = $source"
+    " and source_id = $source_id"
+)
+# the target's records that it is or was
 _TARGET_IDS = """
-select target_id from sync_decisions
-where source_number is not distinct from try_cast($source_id as bigint) and source = $source
-    and source_id = $source_id and target_id is not null
+select target_id from temp.record_decisions where target_id is not null
 union select target_id from sync_links where source = $source and source_id = $source_id and target_id is not null
 """
-_OF_RECORD = "where (source = $source and source_id = $source_id) or list_contains($ids::varchar[], target_id)"
 
 
 def drop_versions(con: duckdb.DuckDBPyConnection) -> None:
     """Drop what `define_versions` defined, so that the warehouse's own view and macros count again."""
     for name in (_CHANGES, _AS_OF):
         con.execute(f"drop macro table if exists temp.{name}")
-    con.execute(f"drop table if exists temp.{_VIEW}")
+    for name in (_VIEW, *_COPIES.values()):
+        con.execute(f"drop table if exists temp.{name}")
 
 
 def values_as_of(con: duckdb.DuckDBPyConnection, workflow: str, record: Record, moment: datetime) -> list[Row]:
@@ -141,8 +156,7 @@ def values_as_of(con: duckdb.DuckDBPyConnection, workflow: str, record: Record, 
     query = (
         "select * from temp.record_as_of(?, ?, ?::timestamp) where source = ? order by starts_with(field, '('), field"
     )
-    values = [workflow, record.source_id, moment, record.source]
-    return list(read_frame(con, query, values).iter_rows(named=True))
+    return _rows(con, query, [workflow, record.source_id, moment, record.source])
 
 
 def field_changes(
@@ -162,8 +176,15 @@ def field_changes(
         " where source = ? and (?::timestamp is null or changed_at <= ?::timestamp) order by place"
     )
     values = [workflow, record.source_id, of_field or None, record.source, until, until]
-    rows = read_frame(con, query, values).drop("place").iter_rows(named=True)
-    return list(rows)
+    rows = _rows(con, query, values)
+    return [{name: value for name, value in row.items() if name != "place"} for row in rows]
+
+
+def _rows(con: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any]) -> list[Row]:
+    """Return rows by column name; for a frame DuckDB would bind the macro twice, which takes a third of the time."""
+    cursor = con.execute(query, list(values))
+    names = [each[0] for each in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def kept_since(con: duckdb.DuckDBPyConnection, workflow: str) -> datetime | None:

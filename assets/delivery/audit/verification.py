@@ -89,14 +89,7 @@ class Verification:
 def read_verification(
     con: duckdb.DuckDBPyConnection, workflow: Workflow, verify_days: float, known: dict[str, Rows] | None = None
 ) -> Verification:
-    """Return what of a workflow's sources was read by value.
-
-    Args:
-        con: The warehouse.
-        workflow: The workflow.
-        verify_days: Days within which the values of every row are read again; 0: never.
-        known: What other workflows of the same moment found by record type; it is added to.
-    """
+    """Return what was read by value of a workflow's sources; `known` has, and gets, what others found by type."""
     read = {} if known is None else known
     types = {each.name: each for each in read_types(workflow)}
     latest = _latest_time(con)

@@ -41,7 +41,6 @@ class TypeReading:
         listed_reading: The last reading that compared all ids.
         listed_at: NetSuite's time of that.
         run_id: The run that listed them.
-        calls: Requests of that reading.
         reason: Why there is no time; blank if there is.
     """
 

@@ -1,4 +1,4 @@
-"""Findings of a verification that a person acknowledged: they stay visible, and are no alarm any more.
+"""Findings of a verification that a person acknowledged: they stay visible but no longer raise an alarm.
 
 Findings, an id  ->  acknowledge()  ->  an event, sealed  ->  acknowledgements()  ->  the next verification
 
@@ -34,15 +34,15 @@ def chosen(found: Findings, name: str) -> Problem:
     """Return the finding with an id, or the beginning of one.
 
     Raises:
-        SyncError: There is none, or several begin so, or it was acknowledged.
+        SyncError: There is none, or several match, or it was acknowledged.
     """
     matching = [each for each in found.problems if name and each.id.startswith(name)]
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise SyncError(f"{name}: {len(matching)} findings begin so; give more of the id")
+        raise SyncError(f"{name}: {len(matching)} findings begin with it; give more of the id")
     if any(name and each.id.startswith(name) for each in found.acknowledged):
-        raise SyncError(f"{name}: is acknowledged already; `millpond ledger verify` lists by whom")
+        raise SyncError(f"{name} is already acknowledged; `millpond ledger verify` lists by whom")
     hint = did_you_mean(name, [each.id for each in found.problems])
     raise SyncError(f"{name}: no such finding; {hint}`millpond ledger verify` lists each with its id")
 

@@ -15,7 +15,7 @@ import duckdb
 from assets.delivery.chain.covered import CHECKPOINTS
 from assets.delivery.errors import SyncError
 from resources.signing import Signer, is_signed
-from resources.warehouse.tables import has_table
+from resources.warehouse.tables import has_table, insert_row
 
 FORMAT = 1
 SHOWN = 12  # characters of a public key or hash in texts
@@ -68,17 +68,13 @@ class Checkpoint:
 
 
 def checkpoint_of(document: dict[str, Any]) -> Checkpoint:
-    """Return a checkpoint from JSON.
-
-    Raises:
-        ValueError: It is none.
-    """
+    """Return a checkpoint from JSON; ValueError if it is not one."""
     try:
         names = ("statement", "signature", "handover")
         day = date.fromisoformat(document["day"])
         return Checkpoint(int(document["number"]), day, *(str(document[name]) for name in names))
     except (KeyError, TypeError) as error:
-        raise ValueError(f"no checkpoint: {error}") from error
+        raise ValueError(f"not a checkpoint: {error}") from error
 
 
 def read_checkpoints(con: duckdb.DuckDBPyConnection) -> list[Checkpoint]:
@@ -124,11 +120,7 @@ def require_key(last: Checkpoint | None, signer: Signer) -> None:
 
 
 def add_checkpoint(
-    con: duckdb.DuckDBPyConnection,
-    signer: Signer,
-    moment: datetime,
-    last: Checkpoint | None,
-    facts: dict[str, Any],
+    con: duckdb.DuckDBPyConnection, signer: Signer, moment: datetime, last: Checkpoint | None, facts: dict[str, Any]
 ) -> Checkpoint:
     """Sign and store the next checkpoint; `facts` are first, last, head and through."""
     before = last.public_key if last else ""
@@ -145,15 +137,7 @@ def add_checkpoint(
         sort_keys=True,
     )
     changes = bool(before) and before != signer.public_key
-    made = Checkpoint(
-        (last.number if last else 0) + 1,
-        moment.date(),
-        statement,
-        signer.sign(statement),
-        signer.sign(statement, before) if changes else "",
-    )
-    con.execute(
-        f"insert into {CHECKPOINTS} (number, day, statement, signature, handover) values (?, ?, ?, ?, ?)",
-        [made.number, made.day, made.statement, made.signature, made.handover],
-    )
+    number, handover = (last.number if last else 0) + 1, signer.sign(statement, before) if changes else ""
+    made = Checkpoint(number, moment.date(), statement, signer.sign(statement), handover)
+    insert_row(con, CHECKPOINTS, asdict(made))
     return made

@@ -27,7 +27,6 @@ class Covered:
     """One kind of rows.
 
     Attributes:
-        table: The table.
         place: The column that orders its rows.
         record: The rest of the key, in SQL.
         public: Columns that are hashed as they are, besides workflow and version.

@@ -9,7 +9,7 @@ In CSV, numbers and names that a spreadsheet would take for a formula begin with
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -39,9 +39,6 @@ class Export:
     """The days and the form of an export.
 
     Attributes:
-        since: First day.
-        until: Last day.
-        file_format: Of the files.
         has_values: Whether personal values and their salts are exported.
     """
 
@@ -81,15 +78,11 @@ def export_ledger(con: duckdb.DuckDBPyConnection, export: Export, folder: Path, 
         "first_checkpoint": first.number,
         "entries": list(entries),
         "files": files,
-        "public_keys": _public_keys(checkpoints),
+        "public_keys": list(dict.fromkeys(each.public_key for each in checkpoints if each.public_key)),
         "last_checkpoint": checkpoints[-1].document,
     }
     write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1), mode=0o600)
     return manifest
-
-
-def _public_keys(checkpoints: Sequence[Checkpoint]) -> list[str]:
-    return list(dict.fromkeys(each.public_key for each in checkpoints if each.public_key))
 
 
 def _queries(

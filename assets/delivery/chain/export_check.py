@@ -12,15 +12,7 @@ import duckdb
 
 from assets.delivery.chain.checkpoints import ChainError, read_checkpoints
 from assets.delivery.chain.covered import CHAIN, CHECKPOINTS, ERASED, KINDS, PRUNED
-from assets.delivery.chain.export import (
-    CHAIN_FILE,
-    CHECKPOINT_FILE,
-    FILES,
-    FORMAT,
-    MANIFEST,
-    NULL,
-    file_hash,
-)
+from assets.delivery.chain.export import CHAIN_FILE, CHECKPOINT_FILE, FILES, FORMAT, MANIFEST, NULL, file_hash
 from assets.delivery.chain.findings import CHANGED, INSERTED, REMOVED, Findings
 from assets.delivery.chain.verify import check_checkpoints, check_links
 from resources.spreadsheet import from_cells
@@ -31,11 +23,7 @@ UNKNOWN_KEY = "the public key is the one that the export names: compare it with 
 
 
 def verify_export(folder: Path, public_keys: Collection[str]) -> Findings:
-    """Verify an export.
-
-    Args:
-        folder: The folder.
-        public_keys: The keys that are trusted; without any, those that the manifest names, which is said.
+    """Verify an export with trusted public keys; without any, with those that its manifest names, which a notice says.
 
     Raises:
         ChainError: The folder has no export of this format.
@@ -69,7 +57,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
             return {**manifest, "entries": entries, "public_keys": keys, "first_checkpoint": first}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
-    raise ChainError(f"{folder}: no export of `millpond ledger export`, or its {MANIFEST} was damaged")
+    raise ChainError(f"{folder}: not an export of `millpond ledger export`, or its {MANIFEST} was damaged")
 
 
 def _check_files(found: Findings, folder: Path, files: Mapping[str, Mapping[str, Any]]) -> list[str]:

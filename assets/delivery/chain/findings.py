@@ -70,13 +70,11 @@ class Findings:
         pruned: Rows that retention deleted.
         erased: Rows whose personal values were erased or replaced.
         unsealed: Rows since the last checkpoint.
-        checkpoints: Checkpoints.
         public_keys: Keys that signed, in the order of their first checkpoint; blank: without a key.
         problems: The first problems, the first of them first.
         count: All problems, without those that were acknowledged.
         acknowledged: Problems that a person acknowledged; they are still there.
         notices: What a person should know, though nothing is wrong.
-        days: The days of the chain.
         last: The last checkpoint, as JSON.
     """
 

@@ -35,7 +35,7 @@ def read_kept(file: Path) -> Checkpoint | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise ChainError(f"{file}: no checkpoint of a ledger; remove it if it was damaged") from error
+        raise ChainError(f"{file}: not a checkpoint of a ledger; remove the file if it is damaged") from error
 
 
 def number_kept(folder: Path) -> int:
@@ -71,11 +71,7 @@ def check_kept(
 
 
 def require_kept(con: duckdb.DuckDBPyConnection, kept: Checkpoint | None, file: Path) -> None:
-    """Raise if the chain lacks the checkpoint beside the file: sealing it again would hide that.
-
-    Raises:
-        ChainError: It does.
-    """
+    """Raise ChainError if the chain lacks the checkpoint beside the file: sealing it again would hide that."""
     if kept and (problem := _missing(read_checkpoints(con), kept)):
         raise ChainError(f"{problem}; nothing is added to it: restore a backup, or move {file} away if you know why")
 

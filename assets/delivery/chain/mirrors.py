@@ -18,7 +18,7 @@ from assets.delivery.spec.switches import Override
 _LAST = """
 select workflow, {subject} as subject, arg_max(event, position) as event,
     arg_max(coalesce(decided_by, ''), position) as by, arg_max(details, position) as details,
-    arg_max(decided_at, position) as at
+    arg_max(decided_at, position) as at, {note} as note
 from {rows} as event_row
 where list_contains({events}, event) and position > coalesce((
     select max(position) from sync_events as other
@@ -28,10 +28,11 @@ group by all
 """
 _COMPARED = """
 select coalesce(mirror.workflow, known.workflow) as workflow, coalesce(mirror.subject, known.subject) as subject,
-    mirror.by, mirror.details, known.event, known.by, {at} as at
+    mirror.by, mirror.details, known.event, known.by, {at} as at, {note} as note
 from ({mirror}) as mirror full join ({last}) as known using (workflow, subject)
 where mirror.workflow is null or known.workflow is null or mirror.by <> known.by
     or ({detailed} and mirror.details <> known.details) or ({timed} and {at} is distinct from known.at)
+    or {note} <> known.note
 """
 _RECORD = "coalesce(source, '') || ' ' || coalesce(source_id, '')"
 
@@ -43,6 +44,7 @@ class Mirror:
     Attributes:
         subject: SQL for the row that an event is about.
         at: Column of the decision's time; blank: not compared.
+        has_note: Whether the person's reason is compared.
         is_pruned: Rows disappear with retention.
     """
 
@@ -54,6 +56,7 @@ class Mirror:
     has_details: bool = True
     subject: str = "subject"
     at: str = ""
+    has_note: bool = False
     is_pruned: bool = False
     events: str = "sync_events"
 
@@ -102,18 +105,23 @@ MIRRORS = (
     Mirror(
         "sync_manual_links",
         f"select workflow, {_RECORD} as subject, coalesce(decided_by, '') as by,"
-        " json_object('target_id', target_id)::varchar as details from sync_manual_links",
+        " json_object('target_id', target_id)::varchar as details, decided_at, note from sync_manual_links",
         (Happened.LINKED,),
         (Happened.UNLINKED,),
         is_reset=True,
+        at="decided_at",
+        has_note=True,
     ),
     Mirror(
         "sync_ignored",
         f"select workflow, {_RECORD} as subject, coalesce(decided_by, '') as by, json_object('action', action,"
-        " 'reason_code', reason_code, 'until_on', until_on::varchar)::varchar as details from sync_ignored",
+        " 'reason_code', reason_code, 'until_on', until_on::varchar)::varchar as details, decided_at, note"
+        " from sync_ignored",
         (Happened.IGNORED,),
         (Happened.COUNTED_AGAIN,),
         is_reset=True,
+        at="decided_at",
+        has_note=True,
     ),
     Mirror(
         "sync_shadow_periods",
@@ -150,7 +158,7 @@ MIRRORS = (
 
 @dataclass(frozen=True)
 class Difference:
-    """A decision that a table has otherwise than its last event.
+    """A decision that differs between a table and its last event.
 
     Attributes:
         table: The table, or the file of switches.
@@ -167,11 +175,12 @@ class Difference:
     event: str | None
     is_pending: bool = False
     at: datetime | None = None
+    note: str = ""
 
     @property
     def state(self) -> str:
         """The row as it is now, for the fingerprint of the finding."""
-        return f"{self.by} {self.at} {self.details}"
+        return f"{self.by} {self.at} {self.details}{f' {self.note}' if self.note else ''}"
 
     @property
     def text(self) -> str:
@@ -193,18 +202,20 @@ def _differences(con: duckdb.DuckDBPyConnection, mirror: Mirror) -> Iterator[Dif
     query = _COMPARED.format(
         mirror=mirror.rows, last=_last(mirror), detailed=str(mirror.has_details).lower(),
         timed=str(bool(mirror.at)).lower(), at=f"mirror.{mirror.at}" if mirror.at else "null",
+        note="coalesce(mirror.note, '')" if mirror.has_note else "''",
     )  # fmt: skip
     gone = {each.value for each in mirror.ends}
-    for workflow, subject, by, details, event, recorded_by, at in con.execute(query).fetchall():
+    for workflow, subject, by, details, event, recorded_by, at, note in con.execute(query).fetchall():
         if by is None and (event in gone or mirror.is_pruned):
             continue  # ended by a decision, or pruned
-        yield Difference(mirror.table, workflow, subject, by, details, recorded_by, event, at=at)
+        yield Difference(mirror.table, workflow, subject, by, details, recorded_by, event, at=at, note=note)
 
 
 def _last(mirror: Mirror) -> str:
     events = [each.value for each in mirror.sets + mirror.ends]
     reset = str(mirror.is_reset).lower()
-    return _LAST.format(events=events, is_reset=reset, subject=mirror.subject, rows=mirror.events)
+    note = "arg_max(coalesce(note, ''), position)" if mirror.has_note else "''"
+    return _LAST.format(events=events, is_reset=reset, subject=mirror.subject, rows=mirror.events, note=note)
 
 
 def switch_details(override: Override) -> dict[str, Any]:
@@ -268,4 +279,5 @@ def _found(event: Happened, found: Difference, moment: datetime) -> Event:
         subject=found.subject,
         by=found.by or "",
         details=details,
+        note=found.note,
     )

@@ -1,4 +1,4 @@
-"""The tables of the ledger that the chain does not cover, each with the reason why a change there bends nothing.
+"""The tables of the ledger that the chain does not cover, each with the reason why a change there does no harm.
 
 A table of the ledger is covered row by row (`covered.KINDS`), compared with the recorded decisions (`mirrors.MIRRORS`),
 the chain itself, or here.

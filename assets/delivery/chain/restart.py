@@ -43,7 +43,7 @@ def require_lost(last: Checkpoint | None, signer: Signer) -> Checkpoint:
         raise ChainError("no new key is set: make one, set MILLPOND_LEDGER_KEY for all processes, and repeat")
     if not last.is_signature_valid or last.facts.get("number") != last.number:
         raise ChainError(
-            f"checkpoint {last.number} was changed, which is no lost key: `millpond ledger verify`, and"
+            f"checkpoint {last.number} was changed, and its key is not lost: `millpond ledger verify`, and"
             " `millpond restore` of a backup that was whole"
         )
     return last
@@ -68,5 +68,5 @@ def restart(
     more = {FROM: last.public_key, "restarted_by": person}
     made = seal(con, signer, moment, switches, more)
     if made is None:
-        raise ChainError("the restart could not be recorded")
+        raise ChainError("the restart could not be recorded, and nothing was changed; repeat the command")
     return made

@@ -34,11 +34,7 @@ or (entry.kind not in ('{PRUNED}', '{ERASED}') and entry.number not in
 
 
 def require_rewritable(con: duckdb.DuckDBPyConnection, signer: Signer) -> None:
-    """Raise if chained rows could not be rewritten now.
-
-    Raises:
-        ChainError: The key is not set, or the chain was changed.
-    """
+    """Raise ChainError if the key that chained rows need is not set, or the chain was changed."""
     require_key(last_checkpoint(con), signer)
 
 
@@ -46,10 +42,7 @@ def require_rewritable(con: duckdb.DuckDBPyConnection, signer: Signer) -> None:
 def rewriting(con: duckdb.DuckDBPyConnection, signer: Signer, event: Event) -> Iterator[None]:
     """Change chained rows in the block, in the caller's transaction, and mark each one that changed.
 
-    Args:
-        con: An open writer section.
-        signer: The keys.
-        event: The reason; recorded if a row changed, or if it names a workflow.
+    The event is the reason; it is recorded if a row changed, or if it names a workflow.
 
     Raises:
         ChainError: The chain cannot be continued; nothing was changed yet.

@@ -98,11 +98,7 @@ def close(
 
 
 def _require_end(con: duckdb.DuckDBPyConnection, last: Checkpoint | None) -> None:
-    """Raise if the chain does not end where its last checkpoint says.
-
-    Raises:
-        ChainError: It does not.
-    """
+    """Raise ChainError if the chain does not end where its last checkpoint says."""
     rows = con.execute(f"select number, link from {CHAIN} order by number desc limit 1").fetchall()
     found = tuple(rows[0]) if rows else (0, "")
     facts = last.facts if last else {}

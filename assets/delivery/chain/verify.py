@@ -15,13 +15,7 @@ import duckdb
 
 from assets.delivery.chain.acknowledge import acknowledgements
 from assets.delivery.chain.checkpoints import SHOWN, Checkpoint, read_checkpoints
-from assets.delivery.chain.covered import (
-    CHAIN,
-    COLLAPSED,
-    MARK_LEAF,
-    MARKS,
-    PRUNED,
-)
+from assets.delivery.chain.covered import CHAIN, COLLAPSED, MARK_LEAF, MARKS, PRUNED
 from assets.delivery.chain.entries import BATCH, link_of
 from assets.delivery.chain.findings import CHANGED, INSERTED, MOVED, REMOVED, Day, Findings
 from assets.delivery.chain.kept import check_beside, check_kept
@@ -119,7 +113,7 @@ def _problem(each: Checkpoint, before: Checkpoint | None, number: int) -> str:
     if (facts.get("number"), facts.get("day")) != (each.number, each.day.isoformat()):
         return "was changed: number or day are not those of its statement"
     if not each.is_signature_valid:
-        return "was changed: its signature does not fit"
+        return "was changed: its signature does not match"
     if before is None:
         is_first = (facts.get("first"), facts.get("previous")) == (1, "")
         return "" if each.number > 1 or is_first else "is not the first one"
@@ -133,13 +127,9 @@ def _succession_problem(each: Checkpoint, before: Checkpoint) -> str:
     if facts.get("first") != before.facts.get("last", -1) + 1:
         return f"does not continue where checkpoint {before.number} ended"
     changes = before.public_key and each.public_key != before.public_key
-    if changes and not (_is_handed_over(each, before) or is_restart(each, before)):
+    if changes and not (is_signed(each.statement, each.handover, before.public_key) or is_restart(each, before)):
         return f"is signed with another key, which the key of checkpoint {before.number} did not hand over to"
     return ""
-
-
-def _is_handed_over(each: Checkpoint, before: Checkpoint) -> bool:
-    return is_signed(each.statement, each.handover, before.public_key)
 
 
 def _restarted(each: Checkpoint, before: Checkpoint) -> str:

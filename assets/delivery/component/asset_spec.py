@@ -89,11 +89,7 @@ def workflow_asset(
 
 
 def _stop_at_guard(result: dg.MaterializeResult[Any]) -> None:
-    """Fail with the guard's own sentence: the error of a failed blocking check names the check only.
-
-    Raises:
-        Failure: The plan waits for approval.
-    """
+    """Raise a Failure with the guard's own sentence: the error of a failed blocking check names the check only."""
     for each in result.check_results or ():
         if each.check_name == GUARD and not each.passed:
             review = CONSOLE_PLAN.format(each.metadata["plan_id"].value)

@@ -41,12 +41,7 @@ class SyncWorkflow(dg.Component):
 
 
 def workflow_assets(workflow: Workflow, *, runnable: bool) -> list[dg.AssetsDefinition]:
-    """Build the assets of one workflow.
-
-    Args:
-        workflow: The workflow.
-        runnable: Whether runs include the assets; otherwise they are only shown in the graph.
-    """
+    """Build the assets of one workflow; those that are not runnable are only shown in the graph."""
     kind = TARGETS[workflow.spec.target]
     builders = (mart_asset, target_state_asset, plan_asset, sync_asset)
     assets = [*(build(workflow, kind) for build in builders), *import_assets(workflow)]

@@ -20,11 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 def load_workflow(path: Path) -> Workflow:
-    """Read and validate `<folder>/<workflow>/defs.yaml`.
-
-    Raises:
-        WorkflowFileError: The file is not valid.
-    """
+    """Read and validate `<folder>/<workflow>/defs.yaml`; WorkflowFileError if the file is not valid."""
     name = path.parent.name
     if not _NAME.fullmatch(name):
         raise WorkflowFileError(f"{path}: the folder names the workflow: use letters, digits and underscores only")

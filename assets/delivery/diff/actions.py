@@ -14,6 +14,7 @@ from assets.delivery.schemas import (
     LOST_CREATE,
     MANUAL,
     NEAR,
+    NOT_SHOWN,
     OURS,
     QUARANTINE,
     REJECTED_REASON,
@@ -106,14 +107,20 @@ def _not_ours_yet(spec: WorkflowSpec) -> list[Case]:
     rejected = pl.col("rejected_before") & (~EXISTS | DIFFERS)
     by_rule = pl.format("already in the target, matched by {}", pl.col("matched_by"))
     how = pl.when(pl.col("matched_by") == MANUAL).then(pl.lit("linked manually")).otherwise(by_rule)
-    gone = pl.format(
+    deleted = pl.format(
         "deleted in the target, where it was record {}: `millpond link` with `new` creates it again, or with another"
         " record's id; or deactivate it in NetSuite", pl.col("deleted_id"),
     )  # fmt: skip
+    hidden = pl.format(
+        "the target no longer shows record {}, and does not list it as deleted: give the integration's user access to"
+        " it again, such as by its filter set; or, if it is gone, `millpond link` with `new` creates it again",
+        pl.col("deleted_id"),
+    )  # fmt: skip
+    gone = pl.when(pl.col("deleted_code") == NOT_SHOWN).then(hidden).otherwise(deleted)
     uncreated = "not in the target, and this workflow creates no records"
     return [
         Case(rejected, Action.QUARANTINED, code, pl.format(REJECTED_REASON, pl.col("rejected_reason"))),
-        Case(pl.col("gone"), Action.QUARANTINED, "deleted_in_target", gone),
+        Case(pl.col("gone"), Action.QUARANTINED, pl.col("deleted_code"), gone),
         Case(~EXISTS & pl.lit(not spec.create), Action.SKIPPED, "no_match", uncreated),
         Case(~EXISTS, Action.CREATE, "new", "not in the target yet"),
         Case(~OURS, Action.ADOPT, "matched", how),

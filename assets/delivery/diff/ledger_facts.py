@@ -17,14 +17,18 @@ from assets.delivery.ledger.links import decided_after, decided_since, read_manu
 from assets.delivery.ledger.normalization import request_hash
 from assets.delivery.ledger.undo_holds import read_undo_holds
 from assets.delivery.schemas import (
+    DELETED,
     DELETED_SCHEMA,
     DELIVER,
     KEY,
     LOST_CREATE,
     LOST_CREATE_SCHEMA,
+    MANUAL,
     MANUAL_LINK_SCHEMA,
     NEAR,
     NEAR_SCHEMA,
+    NOT_SHOWN,
+    OURS,
     REJECTED_SCHEMA,
     UNDO_HOLD_SCHEMA,
     UPSTREAM_SCHEMA,
@@ -44,7 +48,8 @@ class LedgerFacts:
         upstream: UPSTREAM_SCHEMA: records of other workflows, which may be parents.
         lost_creates: LOST_CREATE_SCHEMA: records that may exist without our key; not created before a person decides.
         near: NEAR_SCHEMA: records that are nearly the same as others; not created before a person decides.
-        deleted: DELETED_SCHEMA: records that the target no longer has; empty if the workflow creates them again.
+        deleted: DELETED_SCHEMA: records that the target no longer has, unless the workflow creates them again, and
+            those that it no longer shows although it does not list them as deleted.
     """
 
     rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_SCHEMA))
@@ -67,7 +72,7 @@ NO_FACTS = LedgerFacts()
 
 def read_ledger_facts(
     con: duckdb.DuckDBPyConnection, workflow: Workflow, now: datetime, *, rejected: bool = True,
-    unverified: Collection[str] = (),
+    unverified: Collection[str] = (), hidden: Collection[str] = (),
 ) -> LedgerFacts:  # fmt: skip
     """Read the facts of a workflow; rejections that are old enough for another attempt are left out.
 
@@ -77,6 +82,7 @@ def read_ledger_facts(
         now: The time, UTC.
         rejected: False leaves out all rejections: a person asked to send the records again.
         unverified: Target ids that could not be looked up, so that it is not known whether they were deleted.
+        hidden: Target ids of records that the target neither shows nor lists as deleted.
     """
     wait = timedelta(hours=workflow.spec.retry_rejected_after_hours)
     none, decided = pl.DataFrame(schema=REJECTED_SCHEMA), decided_since(con, workflow.name)
@@ -87,23 +93,36 @@ def read_ledger_facts(
         read_manual_links(con, workflow.name),
         read_upstream(con, workflow.spec.upstream),
         read_lost_creates(con, workflow.name),
-        deleted=_read_deleted(con, workflow, unverified),
+        deleted=_read_deleted(con, workflow, unverified, hidden),
     )
 
 
-def _read_deleted(con: duckdb.DuckDBPyConnection, workflow: Workflow, unverified: Collection[str]) -> pl.DataFrame:
-    """Return the records whose linked target record is gone, and about which no person has decided since."""
-    none = pl.DataFrame(schema=DELETED_SCHEMA)
-    if workflow.spec.deleted_in_target == "recreate" or not has_table(con, workflow.target_state):
+def _read_deleted(
+    con: duckdb.DuckDBPyConnection, workflow: Workflow, unverified: Collection[str], hidden: Collection[str]
+) -> pl.DataFrame:
+    """Return the records whose linked target record is gone or hidden, and about which no person has decided since."""
+    none, reports = pl.DataFrame(schema=DELETED_SCHEMA), workflow.spec.deleted_in_target != "recreate"
+    if not (reports or hidden) or not has_table(con, workflow.target_state):
         return none
     gone = read_frame(
         con,
-        "select source, source_id, target_id as deleted_id from sync_links as link where workflow = $workflow"
+        "select source, source_id, target_id as deleted_id,"
+        " if(list_contains($hidden::varchar[], target_id), $not_shown, $deleted) as deleted_code"
+        " from sync_links as link where workflow = $workflow"
         f" and target_id not in (select target_id from {quoted(workflow.target_state)} where target_id is not null)"
-        " and not list_contains($unverified, target_id) and not exists (select 1 from sync_manual_links as decided"
+        " and (list_contains($hidden::varchar[], target_id)"
+        " or ($reports and not list_contains($unverified::varchar[], target_id)))"
+        " and not exists (select 1 from sync_manual_links as decided"
         " where decided.workflow = link.workflow and decided.source = link.source"
         f" and decided.source_id = link.source_id and {decided_after('link.confirmed_at')})",
-        {"workflow": workflow.name, "unverified": list(unverified)},
+        {
+            "workflow": workflow.name,
+            "unverified": list(unverified),
+            "hidden": list(hidden),
+            "reports": reports,
+            "not_shown": NOT_SHOWN,
+            "deleted": DELETED,
+        },
     )
     return gone if gone.height else none
 
@@ -111,8 +130,9 @@ def _read_deleted(con: duckdb.DuckDBPyConnection, workflow: Workflow, unverified
 def recall(matched: pl.DataFrame, facts: LedgerFacts, version: str) -> pl.DataFrame:
     """Add rejected_before and held (bool): the ledger has the same values of the same workflow version.
 
-    And gone (bool): the record was deleted in the target and is not created again. A record that a lost create may have
-    made, or that is nearly the same as another one, becomes ambiguous, unless it has a match or a person decided.
+    And gone (bool): the record was deleted in the target and is not created again, or the target hides it, so that no
+    rule may find another one for it. A record that a lost create may have made, or that is nearly the same as another
+    one, becomes ambiguous, unless it has a match or a person decided.
     """
 
     def same(fact: str) -> pl.Expr:
@@ -125,9 +145,12 @@ def recall(matched: pl.DataFrame, facts: LedgerFacts, version: str) -> pl.DataFr
     matched = matched.join(facts.rejected, on=KEY, how="left", maintain_order="left")
     matched = matched.join(facts.undo_holds, on=KEY, how="left", maintain_order="left")
     same_disposition = pl.col("hold_disposition").eq_missing(pl.col("disposition"))
-    unmatched = pl.col("target_id").is_null() & (pl.col("candidates") == 0) & (pl.col("disposition") == DELIVER)
+    delivered = (pl.col("candidates") == 0) & (pl.col("disposition") == DELIVER)
+    by_rule = ~(OURS | (pl.col("matched_by") == MANUAL)).fill_null(value=False)
+    hidden = delivered & by_rule & (pl.col("deleted_code") == NOT_SHOWN)
+    matched = set_where(matched, hidden.fill_null(value=False), target_id=None)
     return matched.with_columns(
-        (unmatched & pl.col("deleted_id").is_not_null()).alias("gone"),
+        (delivered & pl.col("target_id").is_null() & pl.col("deleted_id").is_not_null()).alias("gone"),
         same("rejected").alias("rejected_before"),
         (same("hold") & same_disposition).alias("held"),
     )

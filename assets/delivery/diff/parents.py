@@ -72,7 +72,7 @@ def _resolved(rows: pl.DataFrame) -> pl.DataFrame:
     )
     rows = rows.with_columns(
         pl.when(unknown)
-        .then(pl.lit("its parent is not among the source records"))
+        .then(pl.lit("its parent is not among the source records, or its workflow has not run"))
         .when(absent)
         .then(reason)
         .alias("blocked_by"),

@@ -13,16 +13,16 @@ import duckdb
 from assets.delivery.chain.rewrite import rewriting
 from assets.delivery.forget.places import Place, places_of
 from assets.delivery.forget.subject import Subject
+from assets.delivery.forget.texts import contains, found_by
 from assets.delivery.ledger.events import Event, Happened, key_of, record_event
 from assets.delivery.ledger.plans import OPEN_STATES, PlanState
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
 from resources.signing import Signer
 from resources.warehouse.forgotten import TABLE, open_marks
-from resources.warehouse.tables import has_table, quoted, tables_of
+from resources.warehouse.tables import columns_of, has_table, insert_row, quoted, tables_of
 
 PLAN_NOTE = "a record in it was forgotten; the next plan leaves it out"
-NO_VALUES = {"version_hash", "_row_hash", "input_hash", "disposition", "reason_code"}  # follow from the values
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,19 @@ def erase(con: duckdb.DuckDBPyConnection, subject: Subject, signer: Signer, deci
 
 
 def _close_plans(con: duckdb.DuckDBPyConnection, subject: Subject, decision: Decision) -> None:
-    """Expire the open plans that would write the record: their checksum covers values that are erased."""
+    """Expire the open plans that write the record, or quote it: their checksum covers what is erased."""
     if not has_table(con, "sync_plans"):
         return
     for table in sorted(each for each in tables_of(con) if each.startswith("plan_")):
+        quotes = contains("reason") if "reason" in columns_of(con, table) else "false"
         con.execute(
             "update sync_plans set state = $state, state_at = $moment, note = $note where list_contains($open, state)"
-            f" and plan_id in (select plan_id from {quoted(table)} where source = $source and source_id = $source_id"
-            " and payload is not null)",
+            f" and plan_id in (select plan_id from {quoted(table)} where payload is not null"
+            f" and (source = $source and source_id = $source_id or {quotes}))",
             {
                 "state": PlanState.EXPIRED.value, "moment": decision.moment, "note": PLAN_NOTE,
                 "open": [each.value for each in OPEN_STATES], "source": subject.source,
-                "source_id": subject.source_id,
+                "source_id": subject.source_id, **found_by(subject.texts),
             },
         )  # fmt: skip
 
@@ -126,11 +127,8 @@ def _mark(con: duckdb.DuckDBPyConnection, subject: Subject, decision: Decision, 
             [kept, subject.source, subject.source_id],
         )
         return False
-    con.execute(
-        f"insert into {TABLE} by name select ? as source, ? as source_id, ?::timestamp as forgotten_at, ? as position,"
-        " ? as decided_by, ? as modified, ? as kept",
-        [subject.source, subject.source_id, decision.moment, position, decision.by, subject.modified, kept],
-    )
+    row = {"source": subject.source, "source_id": subject.source_id, "modified": subject.modified, "kept": kept}
+    insert_row(con, TABLE, {**row, "forgotten_at": decision.moment, "position": position, "decided_by": decision.by})
     return True
 
 

@@ -44,13 +44,13 @@ def _in_table(con: duckdb.DuckDBPyConnection, subject: Subject, table: str) -> I
     if key is None or not texts:
         return
     own, values = _own(subject, table)
-    hits = " union all ".join(
-        f"select {literal(name)} as name, {quoted(key)} as id from {quoted(table)}"
-        f" where {contains(quoted(name))} and not ({own})"
-        for name in texts
-    )
+    # first all texts of a row at once, as a line break is no part of a word; then each, of the few rows that remain
+    names, each = ", ".join(map(literal, texts)), ", ".join(map(quoted, texts))
     query = (
-        f"select name, count(distinct id), list_sort(list(distinct id))[:{EXAMPLES}] from ({hits}) group by name"
+        f"with rows as materialized (select * from {quoted(table)} where {contains(f'concat_ws(chr(10), {each})')}"
+        f" and not ({own}))"
+        f" select name, count(distinct id), list_sort(list(distinct id))[:{EXAMPLES}] from (select {quoted(key)} as id,"
+        f" unnest([{names}]) as name, unnest([{each}]) as text from rows) where {contains('text')} group by name"
         " order by name"
     )
     for name, records, ids in con.execute(query, {**values, **found_by(subject.texts)}).fetchall():

@@ -12,6 +12,7 @@ import duckdb
 from assets.delivery.forget.subject import MIN_LENGTH, Subject
 from assets.delivery.forget.texts import contains, found_by
 from assets.delivery.ledger.sides import MART, TARGET
+from assets.delivery.ledger.tables import LEDGER_TABLES
 from assets.delivery.schemas import FORGOTTEN, HOLD, MART_COLUMNS
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from resources.warehouse.forgotten import HASH, STAGED, TARGET_IDS, TEXT, hidden_fields
@@ -42,7 +43,9 @@ _TEXTS = {
     "sync_shadow_differences": ("accepted_note",),
 }
 _VALUES = ("mart_", "target_", "hist_mart__", "hist_target__")
+_REASONED = ("mart_", "hist_mart__", "plan_", "sync_")  # of a workflow, with the reason of each record
 _OWN_LAYERS = ("candidates_", "selection_", "tree_")  # of records that people choose from
+_OF_PARENTS = ("parent_label", "path")  # columns of theirs that name the records above
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,23 @@ def _of_workflow(con: duckdb.DuckDBPyConnection, subject: Subject, table: str) -
         sets = {**dict.fromkeys((each for each in emptied if each in names), "null"), "changes": _WITHOUT_VALUES}
         sets |= {"reason": _REASON} if "reason" in names else {}
         yield Place(table, _RECORD, sets, record)
+    if table.startswith(_REASONED) and table not in LEDGER_TABLES:
+        yield from _reasons(con, subject, table)
     if table.startswith(_OWN_LAYERS) and {"source", "source_id"} <= columns_of(con, table).keys():
         yield from _texts_of(con, subject, table, _RECORD, record)
+        for name in (each for each in _OF_PARENTS if each in columns_of(con, table)):
+            found = f"{name} is not null and {contains(name)}"
+            yield Place(table, found, {name: literal(TEXT)}, found_by(subject.texts))
+
+
+def _reasons(con: duckdb.DuckDBPyConnection, subject: Subject, table: str) -> Iterator[Place]:
+    """Yield the reasons of a workflow's own table: the record's that quote a value, and any that has one of these."""
+    if not {"source", "source_id", "reason_code", "reason"} <= columns_of(con, table).keys():
+        return
+    record = {"source": subject.source, "source_id": subject.source_id}
+    yield Place(table, f"{_RECORD} and {QUOTES_A_VALUE}", {"reason": _REASON}, record)
+    found = f"reason is not null and reason <> {literal(TEXT)} and {contains('reason')}"
+    yield Place(table, found, {"reason": literal(TEXT)}, found_by(subject.texts))
 
 
 def _mart_sets(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:

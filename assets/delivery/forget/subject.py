@@ -29,7 +29,6 @@ class Subject:
 
     Attributes:
         source: Staging table without its prefix.
-        source_id: NetSuite internal id.
         is_person: Whether names and places are personal too.
         modified: NetSuite's date of change, as NetSuite sends it.
         kept: Columns that keep their values: of the staging table (STAGED), and of each record type that is read.

@@ -19,17 +19,27 @@ def is_phrase(text: str) -> bool:
 
 
 def contains(column: str) -> str:
-    """Return the condition that a column, quoted, holds one of the values of `found_by`."""
+    """Return the condition that a column, quoted, holds one of the values of `found_by`; most have none of `$any`."""
     value = f"cast({column} as varchar)"
     phrases = f"len(list_filter($phrases, lambda each: contains(lower({value}), lower(each)))) > 0"
-    return f"({phrases} or regexp_matches({value}, $words))"
+    return f"(regexp_matches(lower({value}), $any) and ({phrases} or regexp_matches({value}, $words)))"
 
 
 def found_by(texts: Sequence[str]) -> dict[str, object]:
     """Return the values that `contains` binds."""
-    words = "|".join(map(re.escape, spellings(each for each in texts if not is_phrase(each))))
+    phrases, spelled = (
+        [each for each in texts if is_phrase(each)],
+        spellings(each for each in texts if not is_phrase(each)),
+    )
+    words = "|".join(map(re.escape, spelled))
     pattern = f"(?:^|{_NO_WORD})(?:{words})(?:$|{_NO_WORD})" if words else NEVER
-    return {"phrases": [each for each in texts if is_phrase(each)], "words": pattern}
+    first = "|".join(map(_loosely, [*phrases, *spelled]))
+    return {"phrases": phrases, "words": pattern, "any": f"(?s){first}" if first else NEVER}
+
+
+def _loosely(text: str) -> str:
+    """Return a pattern that finds a text among small letters; DuckDB's `lower` may differ from ours beyond ASCII."""
+    return "".join(re.escape(each.lower()) if each.isascii() else "." for each in text)
 
 
 def spellings(words: Iterable[str]) -> list[str]:

@@ -17,11 +17,10 @@ from assets.delivery.schemas import KEY, OURS
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
-from resources.warehouse.tables import quoted, read_frame
+from resources.warehouse.tables import insert_row, quoted, read_frame
 
 UNLINKED = (Action.AMBIGUOUS.value, Action.ADOPT.value, Action.CREATE.value)
 COMMON = 10  # a value of more target records than this identifies none of them
-COLUMNS = ("workflow", "source", "source_id", "target_id", "decided_by", "decided_at", "note")
 
 
 def read_matches(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> pl.DataFrame:
@@ -42,23 +41,12 @@ where plan_id = (select max_by(plan_id, position) from sync_plans where workflow
 
 
 def possible_matches(
-    spec: WorkflowSpec,
-    mart: pl.DataFrame,
-    target_state: pl.DataFrame,
-    plan: pl.DataFrame,
-    links: pl.DataFrame,
+    spec: WorkflowSpec, mart: pl.DataFrame, target_state: pl.DataFrame, plan: pl.DataFrame, links: pl.DataFrame
 ) -> pl.DataFrame:
     """Return the pairs of an unlinked source record and a target record that share an identifying value.
 
     Constants, value lists and look-ups identify nothing, nor do values that more than COMMON records have. Spaces
     around a value and letter case are ignored.
-
-    Args:
-        spec: The workflow.
-        mart: The desired records.
-        target_state: The target's records.
-        plan: PLAN_COLUMNS: the decisions about the desired records.
-        links: LINK_SCHEMA: what is confirmed now, since the plan was made as well.
 
     Returns:
         source, source_id, action, reason, target_id (str), agree, differ (lists of fields); best matches first.
@@ -125,8 +113,7 @@ def save_manual_link(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
         _check_exists(con, link)
         _check_free(con, link)
     _delete(con, link.workflow, link.source, link.source_id)
-    values = [getattr(link, name) or None for name in COLUMNS]
-    con.execute(f"insert into sync_manual_links ({', '.join(COLUMNS)}) values ({', '.join('?' * len(values))})", values)
+    insert_row(con, "sync_manual_links", {name: value or None for name, value in vars(link).items()})
     record_event(
         con,
         Event(

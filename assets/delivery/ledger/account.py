@@ -9,11 +9,7 @@ from resources.warehouse.bindings import bind, find_conflict
 
 
 def check_account(run: RunContext) -> None:
-    """Check that the target is the account that the workflow's records were sent to.
-
-    Raises:
-        SyncError: It is another one.
-    """
+    """Raise SyncError unless the target is the account that the workflow's records were sent to."""
     account = run.target.account  # may need a call, so before the warehouse is locked
     with run.warehouse.writer(transaction=False) as con:
         conflict = find_conflict(con, run.workflow.name, account)
@@ -22,11 +18,7 @@ def check_account(run: RunContext) -> None:
 
 
 def bind_account(run: RunContext) -> None:
-    """Record the account at the first delivery.
-
-    Raises:
-        SyncError: The workflow belongs to another one.
-    """
+    """Record the account at the first delivery; SyncError if the workflow belongs to another one."""
     check_account(run)
     account = run.target.account
     with run.warehouse.writer() as con:

@@ -3,7 +3,8 @@
 deliver, recovery  ->  write_attempts()  ->  sync_attempts  ->  open_intents(), unfinished_creates(), read_rejected()
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -61,6 +62,12 @@ class Attempt(NamedTuple):
     existing_ids: str | None = None
     emptied: str | None = None
     replaced: str | None = None
+
+
+def owner_of(attempt: Mapping[str, object]) -> str:
+    """Return what a before-image belongs to, which its encryption covers: one send of one record."""
+    names = ("attempt_id", "source", "source_id", "action", "target_id")
+    return json.dumps([attempt[name] for name in names])
 
 
 ATTEMPT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {

@@ -6,7 +6,7 @@ certify()  ->  append()  ->  sync_certificates        restore, new account  ->  
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 import duckdb
@@ -14,7 +14,7 @@ import duckdb
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
 from resources.clock import Clock, utc_now
-from resources.warehouse.tables import has_table
+from resources.warehouse.tables import has_table, insert_row
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 TABLE, UNVERIFIED = "sync_certificates", "sync_unverified"
@@ -56,16 +56,9 @@ def append(con: duckdb.DuckDBPyConnection, certificate: Certificate) -> Certific
     """
     query = f"select max(verified_through) from {TABLE} where workflow = ?"
     before: datetime | None = con.execute(query, [certificate.workflow]).fetchall()[0][0]
-    written = Certificate(
-        **{
-            **vars(certificate),
-            "certificate_id": uuid.uuid4().hex[:12],
-            "position": next_position(con),
-            "verified_before": before,
-        }
-    )
-    marks = ", ".join("?" * len(vars(written)))
-    con.execute(f"insert into {TABLE} ({_NAMES}) values ({marks})", list(vars(written).values()))
+    new_id, position = uuid.uuid4().hex[:12], next_position(con)
+    written = replace(certificate, certificate_id=new_id, position=position, verified_before=before)
+    insert_row(con, TABLE, vars(written))
     return written
 
 

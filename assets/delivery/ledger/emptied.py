@@ -73,14 +73,7 @@ where {{field}} is null
 def count_emptied(
     con: duckdb.DuckDBPyConnection, workflow: Workflow, days: int, fields: Sequence[str]
 ) -> dict[str, int]:
-    """Return how many records lost the value of each field in the last days, and still have none in the target.
-
-    Args:
-        con: The warehouse.
-        workflow: The workflow.
-        days: The number of days.
-        fields: The fields.
-    """
+    """Return how many records lost the value of each field in the last days, and still have none in the target."""
     state = workflow.target_state
     if not days or not has_table(con, state):
         return {}

@@ -83,11 +83,7 @@ def _rows(
 
 
 def require_tables(con: duckdb.DuckDBPyConnection, workflow: Workflow, *names: str) -> None:
-    """Raise if tables of a workflow do not exist.
-
-    Raises:
-        PlanError: They do not; it names the assets to materialize.
-    """
+    """Raise PlanError, with the assets to materialize, if tables of a workflow do not exist."""
     missing = [name for name in names if not has_table(con, name)]
     if missing:
         raise PlanError(f"{workflow.name}: there is no table {', '.join(missing)} yet; materialize {_assets(missing)}")

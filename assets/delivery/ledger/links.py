@@ -79,14 +79,7 @@ def confirmed_hash(name: str) -> str:
 
 
 def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state: str, keys: pl.DataFrame) -> None:
-    """Store the fingerprint of every value that the target state shows of linked records: `value_hash`.
-
-    Args:
-        con: An open writer section.
-        workflow: The workflow.
-        target_state: Its table of the target's records, with what was just confirmed.
-        keys: KEY.
-    """
+    """Store the fingerprint of every value that the target state shows of linked records: `value_hash`."""
     fields = [name for name in columns_of(con, target_state) if name not in TARGET_STATE_COLUMNS]
     if keys.is_empty() or not fields:
         return
@@ -103,13 +96,7 @@ def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state:
 
 
 def confirm_restored(con: duckdb.DuckDBPyConnection, workflow: str, keys: pl.DataFrame) -> None:
-    """Record that a run has seen restored links in the target: what they remember is what is there.
-
-    Args:
-        con: An open writer section.
-        workflow: The workflow.
-        keys: KEY.
-    """
+    """Record that a run has seen restored links in the target: what they remember is what is there."""
     if not con.execute("select 1 from sync_links where workflow = ? and restored is not null", [workflow]).fetchone():
         return
     con.execute("create or replace temp table _seen (source varchar, source_id varchar)")

@@ -30,11 +30,7 @@ _CLAIMED = (
 
 
 def delivered_by_others(con: duckdb.DuckDBPyConnection, run: RunContext, plan: pl.DataFrame) -> pl.DataFrame:
-    """Return the records that another workflow of the same account delivers and this one would change.
-
-    Returns:
-        KEY, and `other`: the workflow.
-    """
+    """Return KEY and `other`, the workflow of the same account that delivers a record that this one would change."""
     writes = pl.col("action").is_in([each.value for each in (Action.ADOPT, *_OWN)]) & pl.col("payload").is_not_null()
     rows = plan.filter(writes & pl.col("target_id").is_not_null())
     rows = rows.select(*KEY, "target_id", "action", "matched_by", TOUCHED.alias("touched"))

@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 
 from assets.delivery.errors import PlanError
+from assets.delivery.ledger.events import Happened
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
@@ -21,6 +22,7 @@ from resources.warehouse.tables import (
     describe_table,
     has_table,
     insert_frame,
+    insert_row,
     quoted,
     read_frame,
     replace_table,
@@ -95,9 +97,7 @@ def save(
     else:
         replace_table(con, table, plan)
         describe_table(con, table, PLAN_DESCRIPTION, [(name, comments[name]) for name in plan.columns])
-    numbered = {**row, "position": next_position(con)}
-    names, marks = ", ".join(map(quoted, numbered)), ", ".join("?" for _ in numbered)
-    con.execute(f"insert into sync_plans ({names}) values ({marks})", list(numbered.values()))
+    insert_row(con, "sync_plans", {**row, "position": next_position(con)})
 
 
 def _replace_ready(con: duckdb.DuckDBPyConnection, row: Mapping[str, object]) -> None:
@@ -167,11 +167,7 @@ def is_overdue(con: duckdb.DuckDBPyConnection, plan: StoredPlan, moment: datetim
 
 
 def find(con: duckdb.DuckDBPyConnection, plan_id: str) -> StoredPlan:
-    """Return a plan by its id or by the first characters of it.
-
-    Raises:
-        PlanError: None or several match.
-    """
+    """Return a plan by its id or by the first characters of it; PlanError if none or several match."""
     ensure_ledger(con)
     found = _read(con, "starts_with(plan_id, ?)", [plan_id])
     exact = [each for each in found if each.plan_id == plan_id] or found
@@ -181,11 +177,7 @@ def find(con: duckdb.DuckDBPyConnection, plan_id: str) -> StoredPlan:
 
 
 def newest(con: duckdb.DuckDBPyConnection, workflow: str, kind: PlanKind = PlanKind.SYNC) -> StoredPlan:
-    """Return the newest plan of a workflow.
-
-    Raises:
-        PlanError: There is none.
-    """
+    """Return the newest plan of a workflow; PlanError if there is none."""
     ensure_ledger(con)
     found = _read(con, "workflow = ? and kind = ?", [workflow, kind])
     if not found:
@@ -202,13 +194,7 @@ def _read(con: duckdb.DuckDBPyConnection, condition: str, values: Sequence[objec
 
 
 def take(
-    con: duckdb.DuckDBPyConnection,
-    plan: StoredPlan,
-    run_id: str,
-    moment: datetime,
-    reading: Reading,
-    *,
-    approved: bool,
+    con: duckdb.DuckDBPyConnection, plan: StoredPlan, run_id: str, moment: datetime, reading: Reading, *, approved: bool
 ) -> pl.DataFrame:
     """Mark a plan as being sent, so that no other run can take it.
 
@@ -236,6 +222,8 @@ def take(
         raise PlanError(
             f"{name} is {plan.state}{f' ({plan.note})' if plan.note else ''}; materialize {plan.table} again"
         )
+    if _is_rejected(con, plan):
+        raise PlanError(f"{name} was rejected, and its state was changed afterwards; materialize {plan.table} again")
     if plan.made_by != run_id and is_overdue(con, plan, moment, reading):
         raise PlanError(f"{name} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; make a new one")
     rows = read_frame(con, f"select * from {quoted(plan.table)} where plan_id = ?", [plan.plan_id])
@@ -244,6 +232,12 @@ def take(
         [PlanState.SENDING, moment, run_id, plan.plan_id],
     )
     return rows
+
+
+def _is_rejected(con: duckdb.DuckDBPyConnection, plan: StoredPlan) -> bool:
+    """Return whether a person rejected the plan, as the event says; whoever can write the file can change its state."""
+    query = "select 1 from sync_events where event = ? and subject = ?"
+    return bool(con.execute(query, [Happened.REJECTED.value, plan.plan_id]).fetchall())
 
 
 def set_state(
@@ -257,13 +251,9 @@ def set_state(
 
 
 def reject(con: duckdb.DuckDBPyConnection, plan: StoredPlan, moment: datetime, reason: str) -> None:
-    """Drop a plan that was not sent.
-
-    Raises:
-        PlanError: It is no longer open.
-    """
+    """Drop a plan that was not sent; PlanError if it is no longer open."""
     if plan.state not in OPEN_STATES:
-        raise PlanError(f"plan {plan.plan_id} is {plan.state} already")
+        raise PlanError(f"plan {plan.plan_id} is already {plan.state}; `millpond plan {plan.workflow}` makes a new one")
     set_state(con, plan.plan_id, PlanState.REJECTED, moment, reason)
 
 

@@ -37,11 +37,7 @@ qualify row_number() over (partition by attempt_id order by position desc) = 1
 def forget_account(
     con: duckdb.DuckDBPyConnection, workflow: Workflow, moment: datetime, run_id: str, decided_by: str = ""
 ) -> int:
-    """Forget the links of a workflow and what follows from them, in the caller's transaction; runs and attempts stay.
-
-    Returns:
-        The number of links.
-    """
+    """Forget a workflow's links and what follows from them, and return their number; runs and attempts stay."""
     ensure_ledger(con)
     name = workflow.name
     links = int(con.execute("select count(*) from sync_links where workflow = ?", [name]).fetchall()[0][0])

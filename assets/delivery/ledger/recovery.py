@@ -68,16 +68,11 @@ def _count_confirmed(con: duckdb.DuckDBPyConnection, workflow: str) -> None:
 def mark_uncertain(
     con: duckdb.DuckDBPyConnection, workflow: str, written: Mapping[SourceKey, Sequence[str | None]]
 ) -> None:
-    """Reset the links of records whose last write may not have arrived.
+    """Reset the links of records (target id, payload hash of a create) whose last write may not have arrived.
 
     A value that arrived and is reverted in the source would otherwise count as an edit in the target, and a record
     that moved would keep its parent forever in a target that does not return parents. A create arrived with the parent
     that its payload hash covers and needs no second write.
-
-    Args:
-        con: An open writer section.
-        workflow: The workflow.
-        written: Source key to target id and, for a create, its payload hash.
     """
     if not written:
         return
@@ -95,11 +90,7 @@ def mark_uncertain(
 
 
 def finish_creates(run: RunContext, version: str) -> Exception | None:
-    """Make the second call of every create that may lack it; the caller holds the writer lock.
-
-    Returns:
-        The reason why it stopped early; the next run continues.
-    """
+    """Make the second call of every create that may lack it, under the writer lock; return why it stopped early."""
     if not run.target.creates_in_two_calls:
         return None
     with run.warehouse.writer(transaction=False) as con:

@@ -18,6 +18,7 @@ from assets.delivery.ledger.attempts import (
     creates_carry_key,
     existing_before,
     open_intents,
+    owner_of,
     write_attempts,
 )
 from assets.delivery.ledger.freshness import require_current_target_state
@@ -170,7 +171,8 @@ def _unkeyed(
 def _image(intent: Attempt, cipher: Cipher) -> Image | None:
     """Return the sent values by field; None if their key is lost, which must not block the next plan."""
     try:
-        return {change["field"]: change["after"] for change in json.loads(cipher.decrypt(intent.image or "[]"))}
+        image = cipher.decrypt(intent.image or "[]", of=owner_of(intent._asdict()))
+        return {change["field"]: change["after"] for change in json.loads(image)}
     except EncryptionError:
         return None
 

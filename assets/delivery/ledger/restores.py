@@ -26,7 +26,7 @@ from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.reading_log import last_reading
 from assets.netsuite.record_types import RECORD_TYPES, record_type_of
-from resources.warehouse.tables import columns_of, has_table, quoted, tables_of
+from resources.warehouse.tables import columns_of, has_table, insert_row, quoted, tables_of
 
 TABLE = "sync_restores"
 RAW_PREFIX = "raw_netsuite__"
@@ -75,12 +75,7 @@ def pending_restore(con: duckdb.DuckDBPyConnection, workflow: str) -> Restore | 
 
 
 def record_restore(
-    con: duckdb.DuckDBPyConnection,
-    restore_id: str,
-    moment: datetime,
-    backup_at: datetime,
-    former: str,
-    left: int = 0,
+    con: duckdb.DuckDBPyConnection, restore_id: str, moment: datetime, backup_at: datetime, former: str, left: int = 0
 ) -> None:
     """Record a restore, and end what must not be used after it, in the caller's transaction; a repeated call is one.
 
@@ -97,7 +92,7 @@ def record_restore(
         return
     position, reading, unkeyed = last_position(con), last_reading(con).number, json.dumps(_unkeyed(con))
     restore = Restore(restore_id, moment, backup_at, position, reading, former, unkeyed)
-    con.execute(f"insert into {TABLE} by name select {', '.join(f'? as {name}' for name in restore._fields)}", restore)
+    insert_row(con, TABLE, restore._asdict())
     con.execute(
         "update sync_plans set state = ?, state_at = ?, note = ? where state in (?, ?)",
         [PlanState.EXPIRED, moment, restore.text, PlanState.READY, PlanState.WAITING],
@@ -146,11 +141,7 @@ def require_reads_since_restore(con: duckdb.DuckDBPyConnection, workflow: Workfl
 
 
 def require_target_read_since_restore(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> None:
-    """Raise if the target state is that of a backup.
-
-    Raises:
-        PlanError: It is; it names the assets to materialize.
-    """
+    """Raise PlanError, with the assets to materialize, if the target state is that of a backup."""
     restore = pending_restore(con, workflow.name)
     if restore:
         raise PlanError(

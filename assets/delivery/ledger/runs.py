@@ -32,12 +32,7 @@ COUNT_COLUMNS = {
 
 
 def counts_of(decisions: pl.DataFrame, counted: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Count decisions by action, under the column names of sync_runs.
-
-    Args:
-        decisions: One row per record, with its `action`.
-        counted: Records by action to add.
-    """
+    """Count decisions, and the records `counted` by action before, under the column names of sync_runs."""
     found = Counter(counted or {}) + Counter(dict(decisions.group_by("action").len().iter_rows()))
     return {column: found[action] for action, column in COUNT_COLUMNS.items()}
 
@@ -53,6 +48,13 @@ def update_run(
     con.execute(
         f"update sync_runs set {sets} where run_id = ? and workflow = ?",
         [*values.values(), calls, next_position(con), run_id, workflow],
+    )
+
+
+def name_account(con: duckdb.DuckDBPyConnection, run_id: str, workflow: str, account: str) -> None:
+    """Set the account of a run's row, if it has one."""
+    con.execute(
+        "update sync_runs set account = ? where run_id = ? and workflow = ?", [account or None, run_id, workflow]
     )
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import polars as pl
 
-from assets.delivery.schemas import KEY, PLAN_COLUMNS
+from assets.delivery.schemas import KEY, PARENT, PLAN_COLUMNS
+from assets.delivery.target import WRITING, Action
 from resources.encryption import PREFIX, Cipher, EncryptionError
+from resources.warehouse.tables import parts_of
 
-SLICE = 50_000  # rows serialized at once, to bound memory
+SLICE = 50_000  # rows between which the checksum has line breaks
 # columns that stay readable, and that the values belong to
 _IDENTITY = ["plan_id", *(name for name in PLAN_COLUMNS if name not in {"payload", "changes"})]
 # columns of sync_plans that never change while a plan can be sent; the state says whether it needs approval
@@ -67,7 +69,31 @@ def opened(sealed: pl.DataFrame, stored: Mapping[str, object], cipher: Cipher) -
         plan = _with_values(sealed, values)
     if not cipher.is_signed(checksum(sealed), _facts(stored), str(stored["checksum"])):
         raise EncryptionError("its rows were modified after it was stored")
+    _require_parents(plan)
     return plan
+
+
+def _require_parents(plan: pl.DataFrame) -> None:
+    """Compare the rows that write nothing, which are not signed, with what the others say of them.
+
+    Raises:
+        EncryptionError: One names another target record as the parent of a row that writes, or would write itself.
+    """
+    writing = plan.filter(pl.col("payload").is_not_null())
+    silent = plan.filter(pl.col("payload").is_null())
+    moved_to = pl.col("changes").list.eval(
+        pl.element().struct.field("after").filter(pl.element().struct.field("field") == PARENT)
+    )
+    is_moved = pl.col("changes").list.eval(pl.element().struct.field("field")).list.contains(PARENT)
+    create = pl.col("action") == Action.CREATE
+    below = writing.filter(create | is_moved).select(
+        pl.col("parent_source").alias("source"), pl.col("parent_source_id").alias("source_id"),
+        pl.when(create).then("parent_target_id").otherwise(moved_to.list.first()).alias("_parent"),
+    )  # fmt: skip
+    named = silent.join(below, on=KEY, how="inner").filter(pl.col("target_id").ne_missing(pl.col("_parent")))
+    forged = pl.concat([silent.filter(pl.col("action").is_in(list(WRITING))).select(KEY), named.select(KEY)])
+    for row in forged.head(1).iter_rows(named=True):
+        raise EncryptionError(f"{_name(row)} was modified after it was stored")
 
 
 def signature(sealed: pl.DataFrame, stored: Mapping[str, object], cipher: Cipher) -> str:
@@ -118,7 +144,10 @@ def checksum(plan: pl.DataFrame) -> str:
     """Return a hash of all rows that write."""
     digest = hashlib.sha256()
     writing = plan.filter(pl.col("payload").is_not_null()).select(PLAN_COLUMNS).sort("source", "source_id")
-    for part in writing.iter_slices(SLICE):
-        rows = part.select(pl.struct(pl.all()).struct.json_encode()).to_series()
-        digest.update("\n".join(rows.to_list()).encode())
+    for block in writing.iter_slices(SLICE):
+        separator = b""
+        for part in parts_of(block):
+            rows = part.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+            digest.update(separator + "\n".join(rows.to_list()).encode())
+            separator = b"\n"
     return digest.hexdigest()[:32]

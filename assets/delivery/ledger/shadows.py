@@ -7,7 +7,7 @@ nothing is being sent when it has begun.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 
 import duckdb
@@ -16,7 +16,7 @@ from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plans import OPEN_STATES, PlanState
 from assets.delivery.ledger.tables import ensure_ledger
-from resources.warehouse.tables import has_table
+from resources.warehouse.tables import has_table, insert_row
 
 TABLE = "sync_shadow_periods"
 STOPPED = "made in shadow mode; the next run makes a new plan"
@@ -109,11 +109,7 @@ def require_unshadowed(con: duckdb.DuckDBPyConnection, workflow: str, needs: Ite
 
 
 def begin_shadow(con: duckdb.DuckDBPyConnection, shadow: Shadow) -> Shadow:
-    """Begin a period, in the caller's transaction and under the writer lock; return it with its number.
-
-    Raises:
-        SyncError: The workflow is in one already.
-    """
+    """Begin a period, in the caller's transaction and under the writer lock; SyncError if the workflow is in one."""
     ensure_ledger(con)
     earlier = last_shadow(con, shadow.workflow)
     if earlier and earlier.is_active:
@@ -121,9 +117,7 @@ def begin_shadow(con: duckdb.DuckDBPyConnection, shadow: Shadow) -> Shadow:
     begun = replace(shadow, number=earlier.number + 1 if earlier else 1)
     for table in ("sync_shadow_records", "sync_shadow_differences"):  # of the period before; its nights stay
         con.execute(f"delete from {table} where workflow = ?", [shadow.workflow])
-    con.execute(
-        f"insert into {TABLE} ({_COLUMNS}) values ({', '.join('?' for _ in asdict(begun))})", list(astuple(begun))
-    )
+    insert_row(con, TABLE, asdict(begun))
     details = {"period": begun.number, "beside": begun.incumbent, "interval_s": begun.declared_s}
     at, person = begun.started_at, begun.started_by
     record_event(con, Event(event=Happened.SHADOW_STARTED, at=at, workflow=begun.workflow, by=person, details=details))
@@ -131,11 +125,7 @@ def begin_shadow(con: duckdb.DuckDBPyConnection, shadow: Shadow) -> Shadow:
 
 
 def end_shadow(con: duckdb.DuckDBPyConnection, workflow: str, person: str, moment: datetime, note: str) -> Shadow:
-    """End the period of a workflow; plans that were made in it are not sent.
-
-    Raises:
-        SyncError: The workflow is in none.
-    """
+    """End the period of a workflow; plans that were made in it are not sent; SyncError if the workflow is in none."""
     ensure_ledger(con)
     found = active_shadow(con, workflow)
     if found is None:
@@ -150,8 +140,7 @@ def end_shadow(con: duckdb.DuckDBPyConnection, workflow: str, person: str, momen
     )
     details = {"period": found.number}
     record_event(
-        con,
-        Event(event=Happened.SHADOW_STOPPED, at=moment, workflow=workflow, by=person, details=details, note=note),
+        con, Event(event=Happened.SHADOW_STOPPED, at=moment, workflow=workflow, by=person, details=details, note=note)
     )
     return replace(found, stopped_by=person, stopped_at=moment, note=note or None)
 

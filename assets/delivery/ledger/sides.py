@@ -30,11 +30,9 @@ class Side:
 
     Attributes:
         name: mart or target.
-        key: Its key.
         left_out: Columns that are not kept.
         quiet: Columns that are kept and, on their own, open no version.
         own: Columns of the versions: type and comment.
-        comments: Comments of the table's own columns.
         text: What the table of versions holds.
     """
 

@@ -37,7 +37,6 @@ class Taken(NamedTuple):
     """The records whose field was given one value in the last days, and still has it.
 
     Attributes:
-        rows: Their number.
         before: What is kept of the values that they had.
     """
 
@@ -65,11 +64,7 @@ def count_taken_over(
 ) -> Mapping[tuple[str, str], Taken]:
     """Return the records by field and by the value that replaced another in the last days and is still in the target.
 
-    Args:
-        con: The warehouse.
-        workflow: The workflow.
-        days: The number of days on which it ran.
-        fields: The fields; one that changes with the date does not count.
+    The days are those on which the workflow ran; a field that changes with the date does not count.
     """
     state, dated = workflow.target_state, date_dependent_fields(workflow.spec)
     if not days or not has_table(con, state) or not has_table(con, "sync_attempts"):

@@ -6,8 +6,10 @@ creates, records without our key  ->  match_unkeyed()  ->  the record, none, or 
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
+from html import unescape
 from itertools import chain
 from typing import NamedTuple
+from unicodedata import normalize
 
 import duckdb
 
@@ -103,5 +105,5 @@ def parse_existing(text: str | None) -> frozenset[str] | None:
 
 
 def plain_name(name: str | None) -> str:
-    """Return a name without what a service may change in it: spaces and case."""
-    return " ".join((name or "").split()).casefold()
+    """Return a name without what a service may change in it: spaces, case, Unicode form and entities."""
+    return " ".join(normalize("NFKC", unescape(name or "")).split()).casefold()

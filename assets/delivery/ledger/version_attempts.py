@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from assets.delivery.ledger.attempts import owner_of
 from assets.delivery.ledger.normalization import HARMLESS, differences
 from assets.delivery.ledger.sides import TARGET
 from assets.delivery.run_context import RunContext
@@ -40,7 +41,8 @@ where kept.target_id = sent.target_id and kept.is_current and kept.version_attem
 # the first version after each write whose outcome is known from a reading only, unless a reading of everything that
 # began after the write came before: that one would have shown it
 _FOUND = """
-select kept.*, ended.attempt_id, intent.action, intent.image
+select kept.*, ended.attempt_id, intent.action, intent.image, intent.source, intent.source_id,
+    intent.target_id as intended_id
 from sync_attempts as ended
 join sync_attempts as intent on intent.attempt_id = ended.attempt_id and intent.state = 'intent'
 join {versions} as kept on kept.target_id = ended.target_id and kept.from_position > intent.position
@@ -118,7 +120,8 @@ def mark_found(con: duckdb.DuckDBPyConnection, run: RunContext) -> None:
 def _arrived(row: dict[str, Any], cipher: Cipher) -> set[str]:
     """Return the fields that show the value that was sent; none if the values are encrypted with a lost key."""
     try:
-        image = {change["field"]: change["after"] for change in json.loads(cipher.decrypt(row["image"] or "[]"))}
+        owner = owner_of({**row, "target_id": row["intended_id"]})
+        image = {c["field"]: c["after"] for c in json.loads(cipher.decrypt(row["image"] or "[]", of=owner))}
     except EncryptionError:
         return set()
     shown = {**row, PARENT: row["parent_id"]}

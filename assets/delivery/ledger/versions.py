@@ -27,7 +27,7 @@ from assets.delivery.ledger.version_readings import (
 from assets.delivery.schemas import FORGOTTEN
 from assets.delivery.target import TARGET_STATE_COMMENTS
 from resources.warehouse.forgotten import empty_target_state
-from resources.warehouse.tables import columns_of, has_table, literal, quoted
+from resources.warehouse.tables import columns_of, has_table, hashable, literal, quoted
 
 NO_KEYS = "(none)"  # in place of a table of keys: nothing was made again
 CHECKED_SHARE = 5  # values are compared as well if a fifth of the fingerprints differ: DuckDB's hash may be another
@@ -112,7 +112,8 @@ def _find_changed(
     _, compared = _values(con, side, reading)
     key = ", ".join(map(quoted, side.key))
     among = f" semi join {quoted(keys)} using ({key})" if keys else ""
-    values = f"hash({', '.join(map(quoted, compared))})"
+    types = columns_of(con, side.table(reading.workflow))
+    values = f"hash({hashable({name: types[name] for name in compared})})"
     follow = ", source_hash" if side is MART else ", null as source_hash"
     conditions = [
         "(now.version_hash is distinct from old.version_hash or now.source_hash is distinct from old.source_hash)"

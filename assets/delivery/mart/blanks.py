@@ -40,12 +40,7 @@ def unread_tables(tables: Mapping[str, str]) -> Iterator[Case]:
 
 
 def unshown(names: Collection[str], columns: Collection[str]) -> Iterator[Case]:
-    """Yield the cases of records whose values in these columns of the staging table were not shown.
-
-    Args:
-        names: The columns that are read.
-        columns: All columns of the table.
-    """
+    """Yield the cases of records whose values in some columns of the staging table (`names`) were not shown."""
     for name in NEVER_BLANK:
         if name in names and name in columns:
             text = f"NetSuite shows no {name} of the record, which it never leaves blank: {_GIVE_ACCESS} the field"

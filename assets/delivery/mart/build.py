@@ -142,15 +142,7 @@ def update_mart(
     warehouse: Warehouse, workflow: Workflow, keys: pl.DataFrame, *, clock: Clock,
     read_system: SystemReader | None = None, run_id: str = "",
 ) -> None:  # fmt: skip
-    """Transform some records again and replace their rows of mart_<workflow>.
-
-    Args:
-        warehouse: The warehouse.
-        workflow: The workflow.
-        keys: KEY: the records with all of their ancestors.
-        clock: Time.
-        read_system: Reads records of the target system for lookups.
-        run_id: The run.
+    """Transform some records (KEY), with all of their ancestors, again and replace their rows of mart_<workflow>.
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
@@ -206,13 +198,12 @@ def _making(con: duckdb.DuckDBPyConnection, workflow: Workflow, lookups: Lookups
     unread: dict[Lookup | str, Unread] = dict(chain(lookups.unread.items(), references.unread.items()))
     spec = workflow.spec.with_references(references.ids)
     never_read = {each.source: never_read_columns(con, each.source, source_columns(each, "")) for each in spec.records}
-    forgotten = {each.source: _held_ids(con, each) for each in spec.records}
+    forgotten = {
+        each.source: held_ids(con, each.source, each.table, record_type_of(each.source).raw_tables)
+        for each in spec.records
+    }
     transform = Transform(workflow.name, spec, lookups.lists, unread, never_read, levels, today, forgotten)
     return _Making(transform, shared_inputs(con, transform, workflow.spec.version, lookups, references))
-
-
-def _held_ids(con: duckdb.DuckDBPyConnection, record: RecordMap) -> list[str]:
-    return held_ids(con, record.source, record.table, record_type_of(record.source).raw_tables)
 
 
 def _family(con: duckdb.DuckDBPyConnection, record: RecordMap) -> pl.DataFrame:

@@ -133,6 +133,13 @@ def _out_of_scope(record: RecordMap, columns: Sequence[str]) -> Iterator[Case]:
         yield Case(pl.col("stage").is_null(), QUARANTINE, "stage_unknown", text)
     if select.where:
         met = parse(select.where, f"{record.source}.where")
+        if disposition == RETIRE:
+            text = (
+                f"a blank leaves open whether it meets the condition {select.where}; the role may have lost access to"
+                " the field: give it access; or fill the value in, deactivate the record in the target, or set"
+                " lifecycle.missing"
+            )
+            yield Case(met.is_null(), DISPOSITIONS[record.lifecycle.missing], "condition_blank", text)
         yield Case(_is_not(met), disposition, "filtered_out", f"does not meet the condition: {select.where}")
 
 

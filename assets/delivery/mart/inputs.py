@@ -21,7 +21,7 @@ from assets.delivery.schemas import INPUT_HASH
 from assets.delivery.spec.expressions import TODAY, source_columns
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
-from resources.warehouse.tables import columns_of, has_table, insert_frame, quoted
+from resources.warehouse.tables import columns_of, has_table, hashable, insert_frame, quoted
 
 MIN_ROWS = 1000  # up to so many changed rows are always made alone
 MAX_SHARE = 0.2  # if more than this share of the rows changed, all are made again, which is faster then
@@ -74,17 +74,17 @@ def input_select(con: duckdb.DuckDBPyConnection, record: RecordMap, shared: str)
     """Return `select … from <staging table> as staged`: its columns, typed, and the fingerprints of each row."""
     added = "".join(f", {column}" for column in typed_columns(con, record.table))
     read = source_digest(name for name in source_columns(record, "") if name != TODAY)
-    hashes = f"{read} as source_hash, {_hash(shared)} as {INPUT_HASH}"
+    hashes = f"{read} as source_hash, {_hash(con, record, shared)} as {INPUT_HASH}"
     return f"select *{added}, {hashes} from {quoted(record.table)} as staged"
 
 
-def _hash(shared: str) -> str:
+def _hash(con: duckdb.DuckDBPyConnection, record: RecordMap, shared: str) -> str:
     """Return the expression of INPUT_HASH: which inputs are shared can be seen without reading the staged record.
 
     DuckDB's hash has 64 bits, and takes half a second for a million rows of 40 columns; its md5 of them takes three
     times as long.
     """
-    return f"'{_visible(shared)}' || hash(staged, '{shared}')"
+    return f"'{_visible(shared)}' || hash({hashable(columns_of(con, record.table))}, '{shared}')"
 
 
 def _visible(shared: str) -> str:
@@ -95,13 +95,6 @@ def find_changed_rows(
     con: duckdb.DuckDBPyConnection, mart: str, columns: Sequence[str], transform: Transform, shared: str
 ) -> int | None:
     """Write the keys of the rows that are new, gone, or of which an input or the level changed, to `_updated`.
-
-    Args:
-        con: The warehouse.
-        mart: The mart.
-        columns: The columns that it should have.
-        transform: The transformation.
-        shared: The fingerprint of what its rows share.
 
     Returns:
         Their number; None if the whole mart should be made: there is none, or it has other columns, or too much
@@ -116,15 +109,15 @@ def find_changed_rows(
         return None
     con.execute("create or replace temp table _levels (source varchar, source_id varchar, level integer)")
     insert_frame(con, "_levels", transform.levels)
-    staged = " union all ".join(_staged(record, shared) for record in transform.spec.records)
+    staged = " union all ".join(_staged(con, record, shared) for record in transform.spec.records)
     con.execute(_CHANGED.format(staged=staged, mart=quoted(mart)))
     changed, keyed = con.execute("select count(*), count(source_id) from _updated").fetchall()[0]
     return None if changed > most or keyed < changed else int(changed)
 
 
-def _staged(record: RecordMap, shared: str) -> str:
+def _staged(con: duckdb.DuckDBPyConnection, record: RecordMap, shared: str) -> str:
     key = f"cast({quoted(key_column(record.source))} as varchar)"
-    columns = f"'{record.source}' as source, {key} as source_id, {_hash(shared)} as {INPUT_HASH}"
+    columns = f"'{record.source}' as source, {key} as source_id, {_hash(con, record, shared)} as {INPUT_HASH}"
     return f"select {columns} from {quoted(record.table)} as staged"
 
 

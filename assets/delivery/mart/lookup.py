@@ -36,10 +36,7 @@ SystemReader = Callable[[str, Sequence[str]], pl.DataFrame]
 def read_lookups(warehouse: Warehouse, workflow: Workflow, read_system: SystemReader | None = None) -> Lookups:
     """Read every lookup of a workflow as a value list; one whose table was not read is empty.
 
-    Args:
-        warehouse: The warehouse.
-        workflow: The workflow.
-        read_system: Reads records of the target system; None where it cannot be reached.
+    Without `read_system`, the target system cannot be reached.
 
     Raises:
         MappingError: There is no such table, or it has no such column.

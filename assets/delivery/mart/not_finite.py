@@ -15,12 +15,6 @@ ADVICE = "not a number, as after a division by zero; say what to send then, as i
 
 
 def is_not_finite(expression: pl.Expr, text: pl.Expr, table: pl.DataFrame) -> pl.Expr | None:
-    """Return the condition that a value is, or contains, a number without a value; None if it cannot.
-
-    Args:
-        expression: The expression of a row.
-        text: Its value as the mart writes it.
-        table: The staging table.
-    """
+    """Return the condition that a value, given as expression and as text, is or contains inf or NaN, or None."""
     numbers = [~part.is_finite().fill_null(value=True) for part in float_parts(expression, table)]
     return pl.any_horizontal(numbers) & text.str.contains(TEXT) if numbers else None

@@ -11,11 +11,12 @@ import duckdb
 from assets.delivery.ledger.decisions import target_ids_of
 from assets.delivery.ledger.shadows import active_shadow
 from assets.delivery.mart.unread import Unread
+from assets.delivery.schemas import NOT_SHOWN
 from assets.delivery.spec.sources import STAGING_PREFIX, key_column
 from assets.delivery.target import Action
 from resources.warehouse.tables import has_table, quoted
 
-# records without a known outcome: sending did not get that far, or the target did not show what was confirmed
+# records without a known outcome: sending did not get that far, or the target did not show what was confirmed or linked
 _WITHOUT_OUTCOME = """
 select source_id
 from sync_decisions as known
@@ -23,7 +24,7 @@ left join sync_links as link using (workflow, source, source_id)
 left join {target_state} as shown on shown.target_id = link.target_id
 where
     known.workflow = ? and known.to_run is null and shown.target_id is null
-    and (known.target_id is not null or known.action in ('{deferred}', '{failed}'))
+    and (known.target_id is not null or known.action in ('{deferred}', '{failed}') or known.reason_code = '{hidden}')
 """
 _UNDECIDED = """
 select cast({key} as varchar)
@@ -55,7 +56,9 @@ def _unread(con: duckdb.DuckDBPyConnection, workflow: str) -> Unread | None:
     target_state = f"target_{workflow}"
     if not has_table(con, target_state):
         return Unread(f"{target_state} has not been read")
-    states = {"deferred": Action.DEFERRED, "failed": Action.FAILED, "target_state": quoted(target_state)}
+    states = {
+        "deferred": Action.DEFERRED, "failed": Action.FAILED, "hidden": NOT_SHOWN, "target_state": quoted(target_state),
+    }  # fmt: skip
     keys = _column(con, _WITHOUT_OUTCOME.format(**states), workflow)
     for source in sources:
         staged = STAGING_PREFIX + source

@@ -17,11 +17,7 @@ MIN_RECORDS = 10  # with fewer, a check box without any value may just be unchec
 
 
 def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, workflow: str) -> None:
-    """Check that the staging table exists, has every column that is read, and has values in the required flag.
-
-    Raises:
-        MappingError: It does not.
-    """
+    """Raise MappingError unless the staging table exists, with every column and with values in the required flag."""
     key_column(record.source)
     if not has_table(con, record.table):
         raise MappingError(f"{workflow}: there is no table {record.table} yet; materialize it first")
@@ -52,18 +48,7 @@ def check_shown(
     where: str,
     looked_up: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Check that NetSuite shows every column that is needed; its last values, or blanks, would be sent for ever.
-
-    Args:
-        con: An open section.
-        source: The record type.
-        columns: Its columns that are needed.
-        where: The workflow.
-        looked_up: The rows that look columns up, by column.
-
-    Raises:
-        MappingError: It does not, or no longer.
-    """
+    """Raise MappingError unless NetSuite shows every column; its last values, or blanks, would be sent forever."""
     missing = sorted(set(columns) & missing_columns(con, source))
     if missing:
         rows = dict.fromkeys(f"{looked_up[name]}: look-up: " for name in missing if name in looked_up)

@@ -19,13 +19,7 @@ from assets.delivery.mart.typed_values import typed_parts
 from assets.delivery.mart.unread import Unread
 from assets.delivery.mart.unusable import find_unusable, without
 from assets.delivery.schemas import DELIVER, INPUT_HASH, KEY, MART_COLUMNS
-from assets.delivery.spec.expressions import (
-    FAILURES,
-    TODAY,
-    canonical,
-    date_dependent_fields,
-    row_expression,
-)
+from assets.delivery.spec.expressions import FAILURES, TODAY, canonical, date_dependent_fields, row_expression
 from assets.delivery.spec.field_mapping import Lookup
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.workflow_spec import WorkflowSpec
@@ -38,11 +32,9 @@ class Transform:
     Attributes:
         workflow: Name of the workflow, for error texts.
         spec: The workflow, its references resolved to value lists.
-        lists: The value list of each lookup.
         unread: What is unknown of a lookup, or of a workflow that rows refer to.
         never_read: By source, the record types that were never read, by the column that comes from them.
         levels: See `levels_of`, over all sources of the workflow.
-        today: The date of the run.
         forgotten: By source, the NetSuite ids of forgotten records.
     """
 
@@ -111,12 +103,7 @@ class Transform:
             parts.append(self._mapped(reduced, table[numbers], [case]))
         return pl.concat(parts)
 
-    def _mapped(
-        self,
-        record: RecordMap,
-        table: pl.DataFrame,
-        unusable: Sequence[Case] = (),
-    ) -> pl.DataFrame:
+    def _mapped(self, record: RecordMap, table: pl.DataFrame, unusable: Sequence[Case] = ()) -> pl.DataFrame:
         """Return the mart's columns.
 
         Args:

@@ -65,11 +65,6 @@ def never_read_columns(con: duckdb.DuckDBPyConnection, source: str, names: Itera
 
     Such a table is there because the account, or the role, lacked it; what was read and is empty has a watermark.
 
-    Args:
-        con: The warehouse.
-        source: The record type of the staging table.
-        names: Columns of that table.
-
     Returns:
         The record type, by column.
     """

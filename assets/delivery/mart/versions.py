@@ -43,14 +43,9 @@ def selected_reading(workflow: Workflow, read_at: datetime, run_id: str, began_p
 def keep_mart(
     con: duckdb.DuckDBPyConnection, workflow: Workflow, read_at: datetime, run_id: str, *, changed: str | None
 ) -> None:
-    """Keep the versions of a mart that was made.
+    """Keep the versions of a mart, in the transaction that made it; `read_at` is UTC, naive.
 
-    Args:
-        con: The transaction that made it.
-        workflow: The workflow.
-        read_at: When, UTC, naive.
-        run_id: The run.
-        changed: The table of the keys of which rows were made; blank: of none; None: of all.
+    `changed` is the table of the keys of which rows were made; blank: of none; None: of all.
     """
     is_known = is_complete(con, MART, workflow.name) if changed == "" else has_table(con, MART.versions(workflow.name))
     keys = (changed or NO_KEYS) if changed is not None and is_known else None

@@ -17,7 +17,6 @@ class Exclusion(NamedTuple):
 
     Attributes:
         keys: KEY, unique, and any columns that `reason` uses.
-        code: The reason code.
         reason: The reason as text, or an expression over the columns of `keys` where it differs by record.
     """
 
@@ -27,13 +26,7 @@ class Exclusion(NamedTuple):
 
 
 def exclude(plan: pl.DataFrame, keys: pl.DataFrame, code: str, reason: str | pl.Expr) -> pl.DataFrame:
-    """Skip the records of a plan that have these keys; only rows that would write are touched.
-
-    Args:
-        plan: PLAN_COLUMNS, perhaps stamped.
-        keys: See `Exclusion`, as for the other arguments.
-        code: The reason code.
-        reason: The reason.
+    """Skip the rows of a plan (PLAN_COLUMNS) that would write and have one of these keys; see `Exclusion`.
 
     Returns:
         The plan, rows and columns in the same order; excluded rows have the action `skipped`, no payload, no changes.

@@ -1,9 +1,10 @@
 """Look up linked records that the target's listing does not show, so that none of them is created twice.
 
 sync_links, mart_, target_  ->  find_unlisted()  ->  target_<workflow>; unverified records are not created in this run
+target ids  ->  read_with_unlisted()  ->  the target as an undo, or an applied plan, finds it
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import duckdb
 import polars as pl
@@ -15,7 +16,7 @@ from assets.delivery.ledger.versions import keep_versions, mark_unseen
 from assets.delivery.plan.exclude import Exclusion
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import DELIVER, KEY
-from assets.delivery.target import TARGET_STATE_COLUMNS, Action
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target
 from resources.warehouse.tables import columns_of, insert_frame, quoted, read_frame
 
 # No listing proves that a record is gone: it may omit inactive or new records, or lose some that moved to another page.
@@ -52,7 +53,7 @@ def find_unlisted(run: RunContext) -> Collection[str]:
         The target ids that could not be looked up in this run; their records must not be created.
     """
     target, name, state = run.target, run.workflow.name, run.workflow.target_state
-    if target.lists_all:
+    if target.lists_all and not target.lists_deleted:
         return ()
     query = _UNLISTED.format(mart=quoted(run.workflow.mart), target_state=quoted(state), key=quoted(target.key_field))
     with run.warehouse.writer(transaction=False) as con:
@@ -68,6 +69,32 @@ def find_unlisted(run: RunContext) -> Collection[str]:
             _keep_looked_up(con, run, [*(keys.keys() - set(unverified))], began)
         mark_unseen(con, name, run.now)
     return unverified
+
+
+def read_with_unlisted(
+    target: Target, known: Mapping[str, str | None], fields: Sequence[str]
+) -> tuple[pl.DataFrame, Collection[str]]:
+    """Read a target, and by id those known records that its listing does not contain: it may omit inactive ones.
+
+    Args:
+        target: The target.
+        known: Target id to our key in the record.
+        fields: The fields to read.
+
+    Returns:
+        The records, and the known target ids that could not be looked up: whether they exist is not known.
+
+    Raises:
+        IntegrationError: The target cannot be read.
+    """
+    listed = target.read(fields)
+    shown = {*listed["target_id"]}
+    missing = {target_id: key for target_id, key in known.items() if target_id not in shown}
+    if not missing or (target.lists_all and not target.lists_deleted):
+        return listed, ()
+    keys = {target_id: key for target_id, key in missing.items() if key}
+    found, unread = target.read_unlisted(keys, fields)
+    return pl.concat([listed, found.select(listed.columns)]), {*unread, *(missing.keys() - keys.keys())}
 
 
 def _keep_looked_up(con: duckdb.DuckDBPyConnection, run: RunContext, target_ids: list[str], began: int) -> None:

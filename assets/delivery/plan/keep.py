@@ -62,11 +62,7 @@ def keep_plan(
     undone_run: str | None = None,
     requested_by: str = "",
 ) -> Estimate:
-    """Store a stamped plan; it waits for approval when a guard tripped, or when it undoes a run.
-
-    Returns:
-        The requests and seconds that sending takes.
-    """
+    """Store a stamped plan, and return its cost; it waits for approval if a guard tripped, or if it undoes a run."""
     writes = plan.filter(pl.col("payload").is_not_null())
     estimate = run.target.estimate(dict(writes.group_by("action").len().iter_rows()))
     sealed, reading = seal(plan, run.cipher), steady(run.clock)

@@ -28,11 +28,7 @@ def creates_of(plan: pl.DataFrame) -> pl.DataFrame:
 def mode_exclusions(plan: pl.DataFrame, mode: Mode, links: pl.DataFrame, unselected: pl.DataFrame) -> list[Exclusion]:
     """Return the records that a run of this mode leaves out, in order of precedence.
 
-    Args:
-        plan: PLAN_COLUMNS.
-        mode: The mode.
-        links: LINK_SCHEMA: the records that were imported before.
-        unselected: KEY: the records that may not be created, because they are not selected.
+    `links` (LINK_SCHEMA) are the records that were imported before; `unselected` (KEY) those that may not be created.
     """
     creates = creates_of(plan)
     deleted = creates.filter(pl.col("action") == Action.CREATE).join(links, on=KEY, how="semi")

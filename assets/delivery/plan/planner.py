@@ -44,12 +44,9 @@ class Planned:
     """A stored plan, and the guards that it trips.
 
     Attributes:
-        plan_id: The plan's id.
         plan: PLAN_COLUMNS and STAMP_COMMENTS: the records that the decision engine looked at; those that the
             prefilter found unchanged are in the plan's table only.
         records: The number of all records.
-        tripped: The guards.
-        estimate: The requests and seconds that sending takes.
     """
 
     plan_id: str
@@ -87,6 +84,7 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
     current = scope.require_current(run)
     _close_interrupted(run)
     unverified = scope.find_unverified(run)
+    hidden = unverified if run.target.lists_deleted else ()
     stamp = Stamp.new(run)
     reach("plan_begins")
     with run.warehouse.writer() as con:
@@ -94,7 +92,7 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
             require_sound_mart(con, run.workflow, run.target.key_field)
         comparison = scope.comparison(con, run)
         facts = read_ledger_facts(
-            con, run.workflow, stamp.decided_at, rejected=not scope.resends, unverified=unverified
+            con, run.workflow, stamp.decided_at, rejected=not scope.resends, unverified=unverified, hidden=hidden
         )
         prefilter = Prefilter(con, comparison, facts)
         undecided = prefilter.read_undecided()
@@ -102,8 +100,8 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
         plan = decide(run.workflow.spec, comparison.target, undecided, facts, monitored=scope.monitored)
         # unchanged records write nothing, so only the others need be excluded
         exclusions = [
+            unverified_creates(plan, undecided.links, () if hidden else unverified),
             *mode_exclusions(plan, mode, undecided.links, unselected(con, run.workflow, creates_of(plan))),
-            unverified_creates(plan, undecided.links, unverified),
             Exclusion(delivered_by_others(con, run, plan), "other_workflow", OTHERS),
             *scope.exclusions(con, run.workflow, plan),
         ]

@@ -104,11 +104,7 @@ def require_sound_mart(con: duckdb.DuckDBPyConnection, workflow: Workflow, key_f
 
 
 def require_decisions(con: duckdb.DuckDBPyConnection, workflow: Workflow, plan_id: str) -> None:
-    """Check a plan of all records before it is committed.
-
-    Raises:
-        PlanError: A record has no decision, or several.
-    """
+    """Raise PlanError if a plan of all records, before it is committed, does not have one decision for each."""
     counts = count_decisions(con, workflow, plan_id)
     if not counts.are_sound:
         raise PlanError(f"{workflow.plan} was not stored: {counts}; materialize {workflow.mart} and the plan again")

@@ -4,13 +4,15 @@ sync_attempts (images of a run), the target as it is  ->  make_undo()  ->  plan_
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from assets.delivery.errors import MappingError, PlanError, SyncError
+from assets.delivery.ledger.attempts import owner_of
 from assets.delivery.ledger.decisions import read_upstream
 from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.normalization import target_hash
@@ -18,6 +20,7 @@ from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.restores import last_restore
 from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.plan.existence_check import read_with_unlisted
 from assets.delivery.plan.keep import Stamp, keep_plan
 from assets.delivery.plan.undo_row import CHANGES, Change, Written, undo_row
 from assets.delivery.run_context import RunContext
@@ -46,7 +49,7 @@ def runs_to_undo(warehouse: Warehouse, run: str) -> list[tuple[str, str]]:
     """Return (run id, workflow) of the run whose id begins with a text, for each workflow that it sent records of.
 
     Raises:
-        SyncError: No run, or several, begin so.
+        SyncError: No run begins with it, or several do.
     """
     with warehouse.writer() as con:
         ensure_ledger(con)
@@ -94,9 +97,11 @@ def make_undo(
     with run.warehouse.writer() as con:
         ensure_ledger(con)
         require_unshadowed(con, workflow.name, workflow.spec.upstream)
-        written = _written(con, workflow, undone_run, records, where)
+        written = _written(con, run, undone_run, records, where)
         links, upstream = read_links(con, workflow.name), read_upstream(con, workflow.spec.upstream)
-    actual = {row["target_id"]: row for row in run.target.read(workflow.spec.target_fields).iter_rows(named=True)}
+    keys = dict(written.filter(pl.col("target_id").is_not_null()).select("target_id", "our_key").iter_rows())
+    shown, unread = read_with_unlisted(run.target, keys, workflow.spec.target_fields)
+    actual = {row["target_id"]: row for row in shown.iter_rows(named=True)}
     ours = links.filter(pl.col("target_id").is_in(list(actual)))
     known = pl.concat([each.select(*KEY, "target_id") for each in (upstream.drop_nulls("target_id"), ours)])
     parents = _parents(workflow, known)
@@ -104,7 +109,8 @@ def make_undo(
     for row in written.iter_rows(named=True):
         current = actual.get(row["target_id"])
         same = current is not None and target_hash(current, workflow.spec.target_fields) == row["hash_after_run"]
-        of_record = Written(row, _image(run, row["image"], undone_run), current, parents.get(row["source"], {}), same)
+        image, known_parents = _image(run, row, undone_run), parents.get(row["source"], {})
+        of_record = Written(row, image, current, known_parents, same, row["target_id"] in unread)
         rows.append(undo_row(of_record, run.target.active_field, undone_run))
     stamp = Stamp.new(run)
     plan = stamp.on(pl.DataFrame(rows, schema=PLAN_SCHEMA))
@@ -117,8 +123,9 @@ def make_undo(
 # showed right after the run wrote the record, null once a later run wrote it; last_parent: its last confirmed parent
 _WRITTEN = """
 select
-    intent.source, intent.source_id, intent.action, ended.target_id, intent.image,
-    mart.payload_hash, mart.level, mart.parent_source, mart.parent_source_id,
+    intent.source, intent.source_id, intent.action, coalesce(intent.target_id, ended.target_id) as target_id,
+    intent.image, intent.attempt_id, intent.target_id as intended_id,
+    mart.payload_hash, mart.level, mart.parent_source, mart.parent_source_id, mart.{key} as our_key,
     case when link.run_id = intent.run_id then link.target_hash end as hash_after_run,
     link.parent_target_id as last_parent
 from sync_attempts as intent
@@ -131,17 +138,18 @@ where intent.workflow = ? and intent.run_id = ? and intent.state = 'intent' and 
 
 
 def _written(
-    con: duckdb.DuckDBPyConnection, workflow: Workflow, undone_run: str, records: Sequence[str], where: str
+    con: duckdb.DuckDBPyConnection, run: RunContext, undone_run: str, records: Sequence[str], where: str
 ) -> pl.DataFrame:
     """Return the confirmed writes of a run that the ids and the condition name.
 
     Raises:
         SyncError: There are none.
     """
+    workflow = run.workflow
     if not has_table(con, workflow.mart):
         raise SyncError(f"{workflow.name}: there is no mart yet; run the workflow, then undo run {undone_run[:8]}")
-    mart = quoted(workflow.mart)
-    written = read_frame(con, _WRITTEN.format(mart=mart), [workflow.name, undone_run])
+    mart, key = quoted(workflow.mart), quoted(run.target.key_field)
+    written = read_frame(con, _WRITTEN.format(mart=mart, key=key), [workflow.name, undone_run])
     if records:
         written = written.filter(pl.col("source_id").is_in(list(records)))
     if where:
@@ -179,14 +187,16 @@ def _parents(workflow: Workflow, known: pl.DataFrame) -> dict[str, dict[str, Sou
     }
 
 
-def _image(run: RunContext, image: str, undone_run: str) -> list[Change]:
+def _image(run: RunContext, row: Mapping[str, Any], undone_run: str) -> list[Change]:
     """Return what the run changed in one record.
 
     Raises:
-        PlanError: It is encrypted with another key, or not encrypted although there is a key.
+        PlanError: It is encrypted with another key or for another record, or not encrypted although there is a key.
     """
+    owner = owner_of({**row, "target_id": row["intended_id"]})
     try:
-        changes: list[Change] = json.loads(run.cipher.decrypt(image, allow_plain=False))
+        changes: list[Change] = json.loads(run.cipher.decrypt(row["image"], of=owner, allow_plain=False))
     except EncryptionError as error:
-        raise PlanError(f"run {undone_run[:8]} cannot be undone: {error}") from error
+        name = f"{row['source']} {row['source_id']}"
+        raise PlanError(f"run {undone_run[:8]} cannot be undone: {name}: {error}") from error
     return changes

@@ -31,6 +31,7 @@ class Written:
         current: What the target shows; None when the record is gone.
         parents: By target id, the records that may be its parent.
         unedited: Whether the target still shows what it showed right after the run.
+        unread: Whether it could not be looked up, so that it may exist although it is not shown.
     """
 
     row: Row
@@ -38,6 +39,7 @@ class Written:
     current: Row | None
     parents: Mapping[str, SourceKey]
     unedited: bool
+    unread: bool = False
 
 
 def undo_row(written: Written, active_field: str, undone_run: str) -> dict[str, Any]:
@@ -48,7 +50,8 @@ def undo_row(written: Written, active_field: str, undone_run: str) -> dict[str, 
         "parent_source": written.row["parent_source"], "parent_source_id": written.row["parent_source_id"],
     }  # fmt: skip
     if written.current is None:
-        return row | _skipped("conflict", "the record is gone from the target")
+        hidden = "the target does not show the record, which may be hidden; left as it is"
+        return row | _skipped("conflict", hidden if written.unread else "the record is gone from the target")
     current = {**written.current, PARENT: written.current["parent_id"] or written.row["last_parent"]}
     row["parent_target_id"] = current[PARENT]
     move = next((change for change in written.image if change["field"] == PARENT), None)

@@ -131,7 +131,8 @@ def refresh_target_state(run: RunContext, scope: SelectedRecords) -> SelectedRec
             check_account(run)
         with run.warehouse.writer() as con:
             if records is not None:
-                gone = [*(query.known.keys() - set(unverified)), *records["target_id"]]
+                kept = set() if run.target.lists_deleted else {*unverified}  # what is hidden is not shown as it was
+                gone = [*(query.known.keys() - kept), *records["target_id"]]
                 table = quoted(workflow.target_state)
                 con.execute(f"delete from {table} where list_contains(?, target_id)", [gone])
                 insert_frame(con, workflow.target_state, records)

@@ -29,6 +29,7 @@ from assets.delivery.ledger.tables import ensure_ledger, upsert
 from assets.delivery.ledger.undo_holds import end_undo_holds
 from assets.delivery.locks import writer_lock
 from assets.delivery.plan.exclude import exclude
+from assets.delivery.plan.existence_check import read_with_unlisted
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, keys_frame
 from assets.delivery.send.batches import parent_ids
@@ -48,6 +49,7 @@ from assets.delivery.send.staleness import (
     exclude_decided,
     exclude_stale,
     exclude_updated_in_real_time,
+    existing_records,
     only_parts,
     parse_filters,
     require_known,
@@ -87,11 +89,11 @@ class _Taken:
     """A plan that this run has taken, with what its delivery needs.
 
     Attributes:
-        stored: Its row before it was taken.
         plan: The rows to send: PLAN_COLUMNS.
         links: LINK_SCHEMA: the links before.
         possible_parents: Frames with KEY and target_id.
         filters: The selected part of an applied plan.
+        unkeyed: The records without our key that the target has now; None: they are in the target state of the plan.
     """
 
     stored: StoredPlan
@@ -99,6 +101,7 @@ class _Taken:
     links: pl.DataFrame
     possible_parents: Sequence[pl.DataFrame]
     filters: Mapping[str, Sequence[str]]
+    unkeyed: frozenset[str] | None = None
 
     @property
     def is_undo(self) -> bool:
@@ -148,7 +151,7 @@ def run_sync(
         taken = _take(run, plan_id, kind, filters)
         try:
             if plan_id or not _is_of_this_run(run, taken.stored):
-                taken = replace(taken, plan=_still_valid(run, taken))
+                taken = _still_valid(run, taken)
             delivery = _deliver(run, taken, progress)
             decisions = delivery.decisions(taken.plan)
             _record(run, taken, delivery, decisions)
@@ -213,17 +216,19 @@ def _is_of_this_run(run: RunContext, stored: StoredPlan) -> bool:
         return made_by(con, run.workflow.target_state) == run.run_id
 
 
-def _still_valid(run: RunContext, taken: _Taken) -> pl.DataFrame:
+def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
     """Return the selected part of another run's plan, without the rows whose source or target changed since."""
     plan = only_parts(taken.plan, taken.filters, run.target.active_field)
-    mart, target_state = run.warehouse.table(run.workflow.mart), run.target.read(run.workflow.spec.target_fields)
+    mart, known = run.warehouse.table(run.workflow.mart), existing_records(plan, run.target.key_field)
+    target_state, unread = read_with_unlisted(run.target, known, run.workflow.spec.target_fields)
     with run.warehouse.writer(transaction=False) as con:
         lost = keys_frame(creates_without_outcome(con, run.workflow.name))
         made = keys_frame(created_since(con, run.workflow.name, taken.stored.plan_id))
     creates = plan.filter(action=Action.CREATE)
     plan = exclude(plan, lost.join(creates, on=KEY, how="semi"), *MAY_EXIST)
     plan = exclude(plan, made.join(creates, on=KEY, how="semi"), *EXISTS)
-    return exclude_stale(plan, mart, target_state, run.target)
+    unkeyed = frozenset(target_state.filter(pl.col("external_id").is_null())["target_id"])
+    return replace(taken, plan=exclude_stale(plan, mart, target_state, run.target, unread), unkeyed=unkeyed)
 
 
 def _deliver(run: RunContext, taken: _Taken, progress: Progress | None) -> Delivery:
@@ -233,7 +238,7 @@ def _deliver(run: RunContext, taken: _Taken, progress: Progress | None) -> Deliv
     canary = _canary(run, taken)
     finish_creates(run, version)
     delivery = deliver(
-        run, plan, version, parents=parents, canary=canary,
+        run, plan, version, parents=parents, canary=canary, unkeyed=taken.unkeyed,
         verify_restored=taken.stored.kind != PlanKind.REALTIME, progress=progress,
     )  # fmt: skip
     delivery.stop = delivery.stop or finish_creates(run, version)

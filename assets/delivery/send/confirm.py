@@ -140,18 +140,7 @@ def normalizations_of(delivery: Delivery) -> Counter[tuple[str, str]]:
 def undo_holds_of(
     run: RunContext, stored: StoredPlan, plan: pl.DataFrame, delivery: Delivery, mart: pl.DataFrame
 ) -> pl.DataFrame:
-    """Return a hold for every record that an undo wrote: the values that the next runs must not send again.
-
-    Args:
-        run: The run that sent the undo.
-        stored: The undo plan.
-        plan: Its rows: PLAN_COLUMNS.
-        delivery: Their outcomes.
-        mart: KEY and disposition of the workflow's mart.
-
-    Returns:
-        The columns of sync_undo_holds.
-    """
+    """Return a row of sync_undo_holds per record that an undo wrote: values that the next runs must not send again."""
     undone = plan.join(keys_frame(delivery.confirmed()), on=KEY, how="semi").select(
         pl.lit(run.workflow.name).alias("workflow"),
         *KEY,

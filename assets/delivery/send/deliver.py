@@ -9,12 +9,14 @@ ledger of what may have happened; the next run reads the target before it decide
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from assets.delivery.errors import InterruptedDeliveryError
-from assets.delivery.ledger.attempts import Attempt, AttemptState, write_attempts
+from assets.delivery.ledger.attempts import Attempt, AttemptState, owner_of, write_attempts
+from assets.delivery.ledger.owners import Owners
 from assets.delivery.ledger.unkeyed import LostCreate, Possible, format_existing, match_unkeyed, read_unkeyed
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT, PARENT_MISSING, SourceKey
@@ -23,11 +25,12 @@ from assets.delivery.send.outcomes import SEVERAL, Delivery, deferred_reason, wi
 from assets.delivery.send.read_back import confirmation_of, mismatches, read_back
 from assets.delivery.send.unexplained import judge_unexplained
 from assets.delivery.target import UNFINISHED, Action, Outcome, Target, Verdict, Write
-from resources.errors import ContractError, IntegrationError, QuotaExhaustedError
+from resources.errors import ContractError, IntegrationError, QuotaExhaustedError, TransientError
 from resources.failpoints import reach
 
 Progress = Callable[[int, int], None]
 
+LOST_ALONE = 3  # records in a row without a response, each sent for itself: it is the service then
 _ORPHAN = Outcome(Verdict.NOT_SENT, code=PARENT_MISSING, reason="the parent was not delivered")
 
 
@@ -38,6 +41,7 @@ def deliver(
     *,
     parents: Mapping[SourceKey, str] | None = None,
     canary: Sequence[int] = (),
+    unkeyed: frozenset[str] | None = None,
     verify_restored: bool = True,
     progress: Progress | None = None,
 ) -> Delivery:
@@ -49,6 +53,7 @@ def deliver(
         version: Fingerprint of the workflow file that made the plan.
         parents: Target ids of possible parents that are not in the plan.
         canary: Sizes of the first batches, which are read back and compared before more is sent.
+        unkeyed: The records without our key that the target has now; None: those of the stored target state.
         verify_restored: Whether restored values are read back, which may take a whole listing.
         progress: Called after each batch with the steps done and the steps in all.
 
@@ -56,7 +61,7 @@ def deliver(
         The outcome of every step; `stop` is set if the target accepts nothing more for now.
     """
     steps = plan_steps(plan)
-    sender = _Sender(run, version, {**(parents or {}), **parent_ids(plan, plan)}, _existing(run, steps))
+    sender = _Sender(run, version, {**(parents or {}), **parent_ids(plan, plan)}, *_existing(run, steps, unkeyed))
     try:
         _send_all(sender, steps, canary, progress)
     except BaseException as error:
@@ -84,23 +89,28 @@ def _send_all(sender: "_Sender", steps: Sequence[Step], canary: Sequence[int], p
             progress(done, len(steps))
 
 
-def _existing(run: RunContext, steps: Sequence[Step]) -> frozenset[str]:
-    """Return the records without our key that the target has before anything is created."""
+def _existing(run: RunContext, steps: Sequence[Step], unkeyed: frozenset[str] | None) -> tuple[frozenset[str], Owners]:
+    """Return the records without our key that the target has before anything is created, and whose the others are."""
     if not run.target.name_field or not any(step.action is Action.CREATE for step in steps):
-        return frozenset()
+        return frozenset(), Owners()
     with run.warehouse.writer(transaction=False) as con:
-        return read_unkeyed(con, run.workflow.target_state)
+        found = read_unkeyed(con, run.workflow.target_state) if unkeyed is None else unkeyed
+        return found, Owners.read(con, run.workflow)
 
 
 class _Sender:
     """The sending of one plan: the known target ids, and the attempts that are not in the ledger yet."""
 
-    def __init__(self, run: RunContext, version: str, ids: dict[SourceKey, str], existing: frozenset[str]) -> None:
+    def __init__(
+        self, run: RunContext, version: str, ids: dict[SourceKey, str], existing: frozenset[str], owners: Owners
+    ) -> None:
         self._run = run
         self.target = run.target
         self._version = version
         self._ids = ids
         self._existing = existing
+        self._owners = owners
+        self._lost_alone = 0
         self._is_existing_kept = not run.target.name_field
         self._pending: list[Attempt] = []
         self.delivery = Delivery()
@@ -188,7 +198,8 @@ class _Sender:
                 continue
             if PARENT in step.changed:  # the plan may not have known the id of a new parent
                 step = replace(step, image=with_parent(step.image, parent_id))  # noqa: PLW2901 - the same step, completed
-            write = Write(*step.key, step.action, step.target_id, step.values, step.changed, parent_id)
+            others = partial(self._owners.are_others, step.key)
+            write = Write(*step.key, step.action, step.target_id, step.values, step.changed, parent_id, others)
             ready.append((step, write))
         return ready, orphans
 
@@ -207,19 +218,40 @@ class _Sender:
         unknown = {place: each for place, each in enumerate(outcomes) if each.verdict is Verdict.UNKNOWN}
         if not unknown or self.delivery.stop:
             return outcomes
-        try:
-            self._settle(ready[place][1] for place in unknown)
-            found = read_back(self.target, [ready[place][1] for place in unknown])
-        except IntegrationError as error:
-            self.delivery.stop = error
-            return outcomes
-        confirmations = {place: confirmation_of(ready[place][1], found, self.target) for place in unknown}
-        missing = [place for place, confirmation in confirmations.items() if confirmation is None]
-        resolved = {**confirmations, **self._send_again({place: ready[place][1] for place in missing})}
+        resolved = self._look_up_or_send({place: ready[place][1] for place in unknown})
         outcomes = [resolved.get(place) or outcome for place, outcome in enumerate(outcomes)]
         ended = [place for place in unknown if outcomes[place].verdict is not Verdict.UNKNOWN]
         self._log([(ready[place][0], unknown[place]) for place in ended])
         return outcomes
+
+    def _look_up_or_send(self, writes: Mapping[int, Write]) -> dict[int, Outcome]:
+        """Look up writes whose response was lost, and send those again that did not arrive.
+
+        If the response to all of them is lost again, each half is sent for itself: one record on which the service
+        fails must not cost the others of its request their responses every night.
+        """
+        if self.delivery.stop:
+            return {}
+        try:
+            self._settle(writes.values())
+            found = read_back(self.target, list(writes.values()))
+        except IntegrationError as error:
+            self.delivery.stop = error
+            return {}
+        known = {place: confirmation_of(write, found, self.target) for place, write in writes.items()}
+        confirmed = {place: outcome for place, outcome in known.items() if outcome}
+        sent = dict(self._send_again({place: write for place, write in writes.items() if place not in confirmed}))
+        lost = [place for place, each in sent.items() if each.verdict is Verdict.UNKNOWN and not each.code]
+        if self.target.one_request and sent and not self.delivery.stop:
+            self._lost_alone = self._lost_alone + (len(lost) == 1) if len(lost) == len(sent) else 0
+            if self._lost_alone == LOST_ALONE:
+                reason = f"{LOST_ALONE} responses in a row were lost"
+                self.delivery.stop = TransientError(self.target.system, "send records", reason)
+            elif len(lost) == len(sent) > 1:
+                middle = len(lost) // 2
+                for half in lost[:middle], lost[middle:]:
+                    sent |= self._look_up_or_send({place: writes[place] for place in half})
+        return {**confirmed, **sent}
 
     def _settle(self, writes: Iterable[Write]) -> None:
         """Wait until a read shows what was created."""
@@ -229,9 +261,10 @@ class _Sender:
     def _send_again(self, writes: Mapping[int, Write]) -> Mapping[int, Outcome]:
         """Send writes that did not arrive; a create that arrived without our key gets it, unless several may be it."""
         creates = {place: write for place, write in writes.items() if write.action is Action.CREATE}
-        lost = [LostCreate(write, self._existing) for write in creates.values()]
+        lost, taken = [LostCreate(write, self._existing) for write in creates.values()], {*self._ids.values()}
         try:
-            possible = dict(zip(creates, match_unkeyed(self.target, lost, self._ids.values()), strict=True))
+            # a service that keeps a name in another form leaves a record that only time and place show to be ours
+            possible = dict(zip(creates, match_unkeyed(self.target, lost, taken, edited=True), strict=True))
         except IntegrationError as error:
             self.delivery.stop = error
             return {}
@@ -282,7 +315,7 @@ class _Sender:
         reach("intents_kept")
 
     def _attempt(self, step: Step, state: AttemptState, outcome: Outcome) -> Attempt:
-        return Attempt(
+        attempt = Attempt(
             attempt_id=step.attempt_id,
             state=state,
             run_id=self._run.run_id,
@@ -296,9 +329,12 @@ class _Sender:
             request_hash=step.request_hash,
             code=outcome.code,
             reason=outcome.reason,
-            image=self._run.cipher.encrypt(step.image) if state is AttemptState.INTENT else None,
+            image=None,
             seen_at=self._run.now,
         )
+        if state is not AttemptState.INTENT:
+            return attempt
+        return attempt._replace(image=self._run.cipher.encrypt(step.image, of=owner_of(attempt._asdict())))
 
     def flush(self) -> None:
         """Commit the pending attempts."""

@@ -31,7 +31,7 @@ def deferred_reason(stop: QuotaExhaustedError) -> str:
 
 
 def stop_text(stop: Exception | None) -> str | None:
-    """Return why sending stopped; the day's quota is no failure, and says until when the rest is deferred."""
+    """Return why sending stopped; for the day's quota, which is not a failure, until when the rest is deferred."""
     if isinstance(stop, QuotaExhaustedError):
         return f"{deferred_reason(stop)} ({stop})"
     return str(stop) if stop else None

@@ -30,11 +30,7 @@ Row = Mapping[str, Any]
 
 
 def parse_filters(only: Sequence[str]) -> dict[str, list[str]]:
-    """Return the values of `--only` by name.
-
-    Raises:
-        SyncError: One is not `action=…`, `record=…` or `field=…`.
-    """
+    """Return the values of `--only` by name; SyncError if one is not `action=…`, `record=…` or `field=…`."""
     filters: dict[str, list[str]] = {}
     for text in only:
         name, _, value = text.partition("=")
@@ -50,10 +46,7 @@ def require_known(filters: Mapping[str, Sequence[str]], fields: Collection[str])
     Raises:
         SyncError: A plan has no such action, or the workflow maps no such field.
     """
-    known: dict[str, list[str]] = {
-        "action": sorted(each.value for each in WRITING),
-        "field": sorted({*fields, PARENT}),
-    }
+    known: dict[str, list[str]] = {"action": sorted(each.value for each in WRITING), "field": sorted({*fields, PARENT})}
     for name, names in known.items():
         for value in filters.get(name, ()):
             if value not in names:
@@ -90,7 +83,16 @@ def _only_fields(row: Row, names: Sequence[str], active_field: str) -> dict[str,
     return {**row, "changes": changes, "payload": payload, "action": action}
 
 
-def exclude_stale(plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target) -> pl.DataFrame:
+def existing_records(plan: pl.DataFrame, key_field: str) -> dict[str, str | None]:
+    """Return target id to our key of the target records that the rows of a plan would change."""
+    rows = plan.filter(pl.col("payload").is_not_null() & pl.col("target_id").is_not_null())
+    payloads = rows.select("target_id", "payload").iter_rows()
+    return {target_id: json.loads(payload).get(key_field) for target_id, payload in payloads}
+
+
+def exclude_stale(
+    plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target, unread: Collection[str] = ()
+) -> pl.DataFrame:
     """Exclude the rows whose source or target record changed after the plan was made.
 
     Args:
@@ -98,11 +100,12 @@ def exclude_stale(plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataF
         mart: The current mart.
         target_state: The current target state.
         target: The target.
+        unread: Target ids that could not be looked up.
 
     Returns:
         The plan; excluded rows are skipped with a code of STALE.
     """
-    rows = [(*key, code, reason) for key, code, reason in _stale(plan, mart, target_state, target)]
+    rows = [(*key, code, reason) for key, code, reason in _stale(plan, mart, target_state, target, unread)]
     stale = pl.DataFrame(rows, schema=dict.fromkeys([*KEY, "code", "reason"], pl.String), orient="row")
     for code in STALE:
         plan = exclude(plan, stale.filter(pl.col("code") == code), code, pl.col("reason"))
@@ -115,12 +118,7 @@ def exclude_updated_in_real_time(plan: pl.DataFrame, keys: Collection[SourceKey]
 
 
 def exclude_decided(plan: pl.DataFrame, manual_links: pl.DataFrame) -> pl.DataFrame:
-    """Exclude records for which a person chose another target record, or none, after the plan was made.
-
-    Args:
-        plan: PLAN_COLUMNS, not of an undo.
-        manual_links: MANUAL_LINK_SCHEMA.
-    """
+    """Exclude records for which a person chose another target record, or none, after the plan (no undo) was made."""
     chosen = manual_links.with_columns(pl.lit(value=True).alias("_decided"))
     rows = plan.join(chosen, on=KEY, how="left", maintain_order="left")
     is_decided, other = (
@@ -135,7 +133,7 @@ def exclude_decided(plan: pl.DataFrame, manual_links: pl.DataFrame) -> pl.DataFr
 
 
 def _stale(
-    plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target
+    plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target, unread: Collection[str]
 ) -> Iterator[tuple[SourceKey, str, str]]:
     columns = [*KEY, "payload_hash", "disposition"]
     sources = {SourceKey(*row[:2]): row[2:] for row in mart.select(columns).iter_rows()}
@@ -146,7 +144,8 @@ def _stale(
         if _source_changed(row, *sources.get(source_key, (None, None))):
             yield source_key, "stale_source", "not sent: the NetSuite record changed after the plan was made"
             continue
-        reason = _target_change(row, by_id, keys, target)
+        hidden = row["target_id"] in unread
+        reason = "the target no longer shows the record" if hidden else _target_change(row, by_id, keys, target)
         if reason:
             yield source_key, "stale_target", f"not sent: {reason}"
 

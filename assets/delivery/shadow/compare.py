@@ -30,7 +30,7 @@ from assets.delivery.shadow.sides import HELD_BACK, LEFT_OUT, MISSING, SIDES, ma
 from assets.delivery.spec.expressions import parse
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.workflow import Workflow
-from resources.warehouse.tables import columns_of, insert_frame, quoted
+from resources.warehouse.tables import columns_of, insert_frame, insert_row, quoted
 
 KEPT_NIGHTS, KEPT_ENDED = 400, 60  # comparisons, and comparisons for which an ended difference is kept
 MANY = 1000  # differences of one field beyond which earlier versions explain few of them
@@ -71,8 +71,7 @@ def compare_shadowed(
         _keep_differences(con, workflow, night, shadow, found, causes)
         _keep_records(con, workflow, night, shadow)
         row = _night_row(con, run, night, shadow, plan_id, observed) | {"arrived_through": through}
-        names, marks = ", ".join(row), ", ".join("?" for _ in row)
-        con.execute(f"insert into sync_shadow_nights ({names}) values ({marks})", list(row.values()))
+        insert_row(con, "sync_shadow_nights", row)
         _prune(con, workflow, night, shadow)
     return row
 

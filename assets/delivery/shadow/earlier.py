@@ -34,34 +34,24 @@ class Earlier:
     changed_at: datetime | None
 
 
-class _RollBackError(Exception):
-    """Ends the transaction without a trace."""
-
-
 def earlier_values(
     run: RunContext, keys: Sequence[SourceKey], read_system: SystemReader | None = None
 ) -> dict[SourceKey, list[Earlier]]:
     """Return the earlier versions of records, the newest first; of records without a history nothing.
 
-    Args:
-        run: The run.
-        keys: The records; at most MAX_RECORDS are looked at.
-        read_system: Reads records of the target system for lookups.
+    At most MAX_RECORDS records are looked at.
     """
     found: dict[SourceKey, list[Earlier]] = {}
     chosen = list(keys)[:MAX_RECORDS]
     if not chosen:
         return found
     lookups = read_lookups(run.warehouse, run.workflow, read_system)
-    try:
-        with run.warehouse.writer() as con:
-            for record in run.workflow.spec.records:
-                ids = [key.source_id for key in chosen if key.source == record.source]
-                if ids and has_table(con, _history(record)):
-                    _collect(con, run, record, ids, lookups, found)
-            raise _RollBackError  # noqa: TRY301 - ends the transaction, not the function
-    except _RollBackError:
-        return found
+    with run.warehouse.trial() as con:
+        for record in run.workflow.spec.records:
+            ids = [key.source_id for key in chosen if key.source == record.source]
+            if ids and has_table(con, _history(record)):
+                _collect(con, run, record, ids, lookups, found)
+    return found
 
 
 def _history(record: RecordMap) -> str:

@@ -37,12 +37,7 @@ def field_pattern(
 ) -> Pattern | None:
     """Return what explains the differences of a field in several records; None if nothing does.
 
-    Args:
-        con: An open section.
-        table: The staging table.
-        source: Its name without the prefix.
-        name: The field.
-        pairs: source_id, wanted, found of every compared record, without those that are explained already.
+    `pairs`: source_id, wanted, found of every compared record, without those that are explained already.
     """
     differing = pairs.filter(pl.col("wanted").ne_missing(pl.col("found")))
     if differing.height < 2:  # noqa: PLR2004 - one record shows no pattern

@@ -15,15 +15,7 @@ import duckdb
 from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.shadows import Shadow, last_shadow
 from assets.delivery.schemas import PARENT
-from assets.delivery.shadow.evidence import (
-    CAUSES,
-    EDITED,
-    FILTER,
-    INCUMBENT_ERROR,
-    MAPPING_ROW,
-    TIMING,
-    UNKNOWN,
-)
+from assets.delivery.shadow.evidence import CAUSES, EDITED, FILTER, INCUMBENT_ERROR, MAPPING_ROW, TIMING, UNKNOWN
 from assets.delivery.shadow.facts import span
 from assets.delivery.shadow.sides import NOT_THERE, ONLY_THERE, STILL_ACTIVE
 from assets.delivery.spec.workflow import Workflow
@@ -105,8 +97,8 @@ class Group:
 _NEVER = ("was never brought by the connector", "were never brought by the connector")
 _MISSING = {
     TIMING: (
-        "came too lately for the connector to have brought it",
-        "came too lately for the connector to have brought them",
+        "is too recent for the connector to have brought it",
+        "are too recent for the connector to have brought them",
     ),
     EDITED: ("was deleted or renamed in the target", "were deleted or renamed in the target"),
 }
@@ -164,13 +156,7 @@ class Parity:
 
 
 def read_parity(con: duckdb.DuckDBPyConnection, workflow: str, *, hides: bool = False) -> Parity | None:
-    """Return the parity of a workflow that is or was in shadow mode; None if it never was.
-
-    Args:
-        con: An open section.
-        workflow: The workflow's name.
-        hides: Leave out values of records.
-    """
+    """Return the parity of a workflow that is or was in shadow mode, or None; `hides` leaves out values of records."""
     shadow = last_shadow(con, workflow)
     if shadow is None:
         return None

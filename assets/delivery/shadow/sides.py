@@ -19,7 +19,7 @@ from assets.delivery.target import HELD
 from resources.warehouse.tables import columns_of, literal, quoted
 
 SIDES: Final = "_shadow_sides"
-ALIKE, DIFFERING, MISSING, HELD_BACK, LEFT_OUT, ASIDE = "alike", "differing", "missing", "held", "left_out", "aside"
+ALIKE, MISSING, HELD_BACK, LEFT_OUT = "alike", "missing", "held", "left_out"
 NOT_THERE, ONLY_THERE, STILL_ACTIVE = "(not in the target)", "(not selected)", "(still active)"
 WHOLE_RECORD = (NOT_THERE, ONLY_THERE, STILL_ACTIVE)
 

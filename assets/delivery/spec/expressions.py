@@ -26,11 +26,7 @@ FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
 def parse(expression: str, where: str = "") -> pl.Expr:
-    """Parse one SQL expression.
-
-    Args:
-        expression: The SQL.
-        where: Its place, for error texts.
+    """Parse one SQL expression; `where` is its place, for error texts.
 
     Raises:
         MappingError: Polars cannot parse it, or its value depends on more than the record: on another table or file, on

@@ -51,8 +51,7 @@ class FieldRow(Strict):
     values: dict[Text, Text] | None = Field(None, description="Value list: source value to target value.")
     lookup: Lookup | None = Field(None, description="Replaces the value by one from another table.")
     reference: str | None = Field(
-        None,
-        description="Workflow that delivers the record whose NetSuite id the row reads; its target id is sent.",
+        None, description="Workflow that delivers the record whose NetSuite id the row reads; its target id is sent."
     )
     on_unmapped: Literal["error", "blank", "keep"] = Field(
         "error",

@@ -14,12 +14,7 @@ from assets.delivery.spec.yaml_file import Problem
 
 
 def identity_problems(record: RecordMap, key_field: str) -> Iterator[Problem]:
-    """Yield what would give a record another key than NetSuite's internal id, or another record the same one.
-
-    Args:
-        record: One of the workflow's record maps.
-        key_field: The target's field for our key.
-    """
+    """Yield what would give a record another key than NetSuite's internal id, or another record the same one."""
     locked = {row.field for row in record.fields if row.locked} | {key_field}
     seen = set[str]()
     for number, row in enumerate(record.fields):

@@ -13,11 +13,7 @@ ATTRIBUTES = "attributes"  # the key below which the file holds the workflow, as
 
 
 def read_workflow(path: Path) -> WorkflowSpec:
-    """Read and validate one workflow file.
-
-    Raises:
-        WorkflowFileError: The file is not YAML, or not a workflow.
-    """
+    """Read and validate one workflow file; WorkflowFileError if the file is not YAML, or not a workflow."""
     file = YamlFile.read(path, (ATTRIBUTES,))
     content = file.content.get(ATTRIBUTES) if isinstance(file.content, Mapping) else None
     if not isinstance(content, Mapping):

@@ -17,11 +17,7 @@ KEY_COLUMNS = {
 
 
 def key_column(source: str) -> str:
-    """Return the key column of a source's staging table.
-
-    Raises:
-        MappingError: There is no such source.
-    """
+    """Return the key column of a source's staging table; MappingError if there is no such source."""
     if is_on_demand(source):
         return "item_id" if source == SERVICE_ITEMS else "record_id"
     if source not in KEY_COLUMNS:

@@ -146,7 +146,7 @@ def _is_number(node: object, least: int, most: int) -> bool:
 
 
 def _has_digits(node: exp.DataType) -> bool:
-    """Return whether a type is no decimal, or one of a size that Polars has."""
+    """Return whether a type is not a decimal, or is one of a size that Polars has."""
     if node.this not in exp.DataType.NUMERIC_TYPES or not node.expressions:
         return True
     given = [each.this for each in node.expressions if isinstance(each, exp.DataTypeParam)]

@@ -58,11 +58,7 @@ class Switches:
         self._path = folder / FILE
 
     def overrides(self) -> Mapping[str, Override]:
-        """Return the overrides by workflow; a missing file means none.
-
-        Raises:
-            ValueError: The file is damaged.
-        """
+        """Return the overrides by workflow; a missing file means none; ValueError if the file is damaged."""
         try:
             text = self._path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):  # a folder that cannot exist fails on the first write

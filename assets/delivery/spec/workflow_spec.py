@@ -151,7 +151,7 @@ class WorkflowSpec(Strict):
     def _are_addresses(cls, addresses: list[str]) -> list[str]:
         for each in addresses:
             if not _ADDRESS.fullmatch(each):
-                raise ValueError(f"`{each}` is no e-mail address; use one such as ada@example.com")
+                raise ValueError(f"`{each}` is not an e-mail address; use one such as ada@example.com")
         return addresses
 
     @field_validator("timezone")
@@ -183,11 +183,7 @@ class WorkflowSpec(Strict):
         return list(dict.fromkeys([*self.needs, *referenced]))
 
     def with_references(self, ids: Mapping[str, Mapping[str, str]]) -> "WorkflowSpec":
-        """Return the spec with a value list in each row that has a `reference`.
-
-        Args:
-            ids: NetSuite id to target id, by workflow.
-        """
+        """Return the spec with a value list, NetSuite id to target id, in each row with a `reference` to a workflow."""
         records = []
         for record in self.records:
             rows = [

@@ -91,11 +91,7 @@ class YamlFile:
 
     @classmethod
     def read(cls, path: Path, root: tuple[str, ...] = ()) -> "YamlFile":
-        """Parse a file.
-
-        Raises:
-            WorkflowFileError: The file cannot be read, or is not YAML.
-        """
+        """Parse a file; WorkflowFileError if the file cannot be read, or is not YAML."""
         try:
             text = path.read_text(encoding="utf-8")
             return cls(path, *parse(text), root)
@@ -117,11 +113,7 @@ class YamlFile:
             raise WorkflowFileError(f"{path}{line}: {problem}{fix}") from error
 
     def validate(self, model: type[Model], content: Any) -> Model:
-        """Validate the content below `root`.
-
-        Raises:
-            WorkflowFileError: The content does not fit the model.
-        """
+        """Validate the content below `root`; WorkflowFileError if the content does not fit the model."""
         try:
             return model.model_validate(content)
         except ValidationError as error:

@@ -18,21 +18,12 @@ from resources.errors import RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.errors import UnexpectedError, UnknownColumnError
 from resources.netsuite.pages import RawPage
-from resources.netsuite.rejected_columns import (
-    REJECTIONS,
-    QueriedColumns,
-    accepts,
-    may_be_a_column,
-    rejected_columns,
-)
+from resources.netsuite.rejected_columns import REJECTIONS, QueriedColumns, accepts, may_be_a_column, rejected_columns
 
 # expressions that may hold the same value as a missing column; netsuite.md §5.1 [U]
 ALTERNATIVES = {"searchstage": ("c.stage",)}
 # a bare date arrives in the integration user's preferred format, a bare time without its hours: netsuite.md §5.7
-FORMATS = {
-    "date": "to_char({}, 'YYYY-MM-DD')",
-    "date-time": "to_char(sys_extract_utc({}), 'YYYY-MM-DD HH24:MI:SS')",
-}
+FORMATS = {"date": "to_char({}, 'YYYY-MM-DD')", "date-time": "to_char(sys_extract_utc({}), 'YYYY-MM-DD HH24:MI:SS')"}
 _UTC = re.compile(r"sys_extract_utc\((?P<column>[\w.]+)\)")
 
 
@@ -40,11 +31,7 @@ class ColumnProbe:
     """The columns of one record type; final once its first page has arrived."""
 
     def __init__(
-        self,
-        client: NetSuiteClient,
-        record_type: RecordType,
-        custom: Sequence[str],
-        known: KnownColumns,
+        self, client: NetSuiteClient, record_type: RecordType, custom: Sequence[str], known: KnownColumns
     ) -> None:
         """Start from the findings of an earlier run for the same columns, or from the SQL file and custom fields."""
         self._client, self._record_type = client, record_type
@@ -103,16 +90,19 @@ class ColumnProbe:
             self._read_catalog()
 
     def first_page(self, ask: Callable[[Query], RawPage]) -> RawPage:
-        """Ask for a page until its columns are those that the account has.
+        """Ask for a page until its columns are those that the account has; from then on, they stay the same.
 
         Raises:
-            RequestRejectedError: A required column is missing.
+            RequestRejectedError: A required column is missing, or one that this extraction has read before: rows with
+                it and rows without it must not be mixed, as its values would count as blank.
         """
         self._begin()
         while True:
             try:
                 page = ask(self.query)
             except REJECTIONS as error:
+                if self.is_final:
+                    raise
                 self._adapt(error)
             else:
                 self.is_final = True

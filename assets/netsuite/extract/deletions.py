@@ -19,6 +19,7 @@ from assets.netsuite.extract.raw_queries import EVIDENCE, absent_keys
 from assets.netsuite.extract.reader import Reader, in_lists
 from assets.netsuite.extract.watermarks import DELETIONS_OVERLAP
 from assets.netsuite.record_types import RECORD_TYPES
+from assets.result_texts import counted
 from resources.netsuite.client import TIMESTAMP, NetSuiteClient
 from resources.netsuite.errors import MissingTableError
 from resources.netsuite.pages import Row
@@ -136,8 +137,8 @@ def warn_of_absent(con: duckdb.DuckDBPyConnection, reader: Reader) -> None:
         named = ", ".join(sorted(absent, key=lambda key: (len(key), key))[:NAMED])
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         reader.warn(
-            f"{len(absent)} records are no longer shown and have no deletion note; the role may have lost access to"
-            f" them, so they are held as `missing_without_note`: {named}{more}"
+            f"{counted(len(absent), 'records')} no longer shown, without a deletion note; the role may have lost access"
+            f" to them, so they are held as `missing_without_note`: {named}{more}"
         )
 
 

@@ -31,7 +31,7 @@ from assets.netsuite.extract.reader import Reader
 from assets.netsuite.extract.reading_log import Reading, last_reading
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.source_state import SourceState
-from assets.netsuite.extract.spool import scratch, spool_query
+from assets.netsuite.extract.spool import spool_query
 from assets.netsuite.extract.strategy import Extracted, Strategy
 from assets.netsuite.extract.undated import warn_of_undated
 from assets.netsuite.extract.watermarks import (
@@ -45,6 +45,7 @@ from resources.errors import TransientError
 from resources.json_body import named
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.errors import MissingTableError
+from resources.scratch import scratch
 from resources.warehouse.bindings import NETSUITE, bind
 from resources.warehouse.connection import connect
 from resources.warehouse.tables import quoted
@@ -52,7 +53,7 @@ from resources.warehouse.warehouse import Warehouse
 
 MIN_MEMORY_MB, ROWS_PER_MB, MB_PER_MB = 64, 4000, 4  # of DuckDB's memory during a load, by rows and by megabytes read
 FEW_ROWS, FEW_BYTES = 5000, 4 * 1024 * 1024  # of which a load fits into memory as it is
-REPAIRED = "values that are no text, read with U+FFFD for what is none, or as JSON; correct them in NetSuite"
+REPAIRED = "values that are not valid text: invalid characters were read as U+FFFD; correct them in NetSuite"
 
 
 class Extraction:
@@ -86,7 +87,7 @@ class Extraction:
 
     def run(self, *, full: bool, reconcile: bool = False) -> ExtractionReport:
         """Read and load; see `extract`."""
-        with scratch(self._warehouse.folder) as folder:
+        with scratch(self._warehouse.folder, "netsuite") as folder:
             reader = self._reader(folder)
             if full or self._watermark is None:  # in parallel, what the first page needs: even small accounts allow it
                 prefetches = [self._client.server_time, self._client.learn_limits, reader.columns.prefetch]
@@ -123,7 +124,7 @@ class Extraction:
 
     def run_selected(self, ids: Sequence[str], reported_deleted: Mapping[str, datetime]) -> set[str]:
         """Read and load some records; see `extract_selected`."""
-        with scratch(self._warehouse.folder) as folder:
+        with scratch(self._warehouse.folder, "netsuite") as folder:
             reader = self._reader(folder)
             extracted = self._strategy(reader).read_selected(ids, reported_deleted)
             self._load(reader, extracted, None)
@@ -221,12 +222,7 @@ class Extraction:
             raise TransientError("netsuite", f"load {self._record_type.name}", reason)
 
     def _report(
-        self,
-        reader: Reader,
-        extracted: Extracted,
-        counts: LoadCounts,
-        stored: Mapping[str, StoredTable],
-        read_s: float,
+        self, reader: Reader, extracted: Extracted, counts: LoadCounts, stored: Mapping[str, StoredTable], read_s: float
     ) -> ExtractionReport:
         unrouted = sum(spool.unrouted for spool in extracted.spools)
         if unrouted:

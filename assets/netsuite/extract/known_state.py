@@ -29,7 +29,6 @@ class Known:
     """The state of one record type in the warehouse.
 
     Attributes:
-        record_type: The record type.
         capabilities: Answers of earlier runs about the account.
         columns: The columns that the account is known to have.
         read_after: When the newest rows were written; None without rows.

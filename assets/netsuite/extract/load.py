@@ -39,7 +39,6 @@ class RawBatch:
     """The rows that were read of one record type.
 
     Attributes:
-        record_type: The record type.
         query: Its declared columns with comments, its key and its description.
         extracted: The rows, deletions, and rows whose absence is noticed.
         read_after: Latest `_extracted_at` of the raw tables when the read began. Rows written later came from another
@@ -133,11 +132,7 @@ def _write_read(
 
 
 def _create_incoming(con: duckdb.DuckDBPyConnection, batch: RawBatch) -> list[str]:
-    """Create the view `incoming`: the rows read, one per key, with their hash and table.
-
-    Returns:
-        The forgotten records that NetSuite sends anew.
-    """
+    """Create the view `incoming`: rows read, one per key, hashed and routed; return the forgotten ids sent anew."""
     spools = [spool for spool in batch.extracted.spools if spool.rows]
     if spools:
         query = spool_query(spools, f"* exclude ({TABLE_KNOWN})")

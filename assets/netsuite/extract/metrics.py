@@ -8,7 +8,8 @@ import duckdb
 from assets.netsuite.extract.load import LoadCounts
 from assets.netsuite.extract.reading_log import Reading
 from assets.netsuite.extract.strategy import Mode
-from resources.warehouse.tables import columns_of, ensure_table, quoted
+from assets.result_texts import counted
+from resources.warehouse.tables import columns_of, ensure_table, insert_row, quoted
 from sql import statement
 
 COUNTS = ("inserted", "updated", "unchanged", "deleted", "verified", "unreported", "calls", "seconds")
@@ -70,8 +71,7 @@ def record_read(con: duckdb.DuckDBPyConnection, run_id: str, report: ExtractionR
         "netsuite_at": reading.netsuite_at,
         "listed": report.reconciled,
     }
-    marks = ", ".join("?" * len(row))
-    con.execute(f"insert into netsuite_reads ({', '.join(row)}) values ({marks})", list(row.values()))
+    insert_row(con, "netsuite_reads", row)
 
 
 def unreported_warning(con: duckdb.DuckDBPyConnection, rows: int) -> str:
@@ -80,4 +80,6 @@ def unreported_warning(con: duckdb.DuckDBPyConnection, rows: int) -> str:
         f"select key from changes where is_unreported order by try_cast(key as bigint) limit {EXAMPLES}"
     ).fetchall()
     named = ", ".join(key for (key,) in keys) + (" …" if rows > len(keys) else "")
-    return f"{rows} records changed without lastmodifieddate: NetSuite ids {named}; the new values were read"
+    return (
+        f"{counted(rows, 'records')} changed without lastmodifieddate: NetSuite ids {named}; the new values were read"
+    )

@@ -16,12 +16,6 @@ NEVER_BLANK = ("isinactive", "lastmodifieddate")
 def require_never_blank(con: duckdb.DuckDBPyConnection, name: str, key: str, tables: Sequence[str]) -> None:
     """Check the rows of the view `incoming` against those that the raw tables have.
 
-    Args:
-        con: The warehouse.
-        name: The record type, for the error text.
-        key: The key column.
-        tables: Its raw tables.
-
     Raises:
         ContractError: Rows had a value in such a column and have none now.
     """

@@ -98,11 +98,7 @@ def vanished_rows(
 ) -> list[tuple[str, str | None, datetime]]:
     """Return key, parent and time of writing of the live and the absent rows that are not among those seen.
 
-    Args:
-        con: A connection.
-        record_type: The record type.
-        seen: The rows that NetSuite shows.
-        parents: Only rows of these parents were looked for; None: every row.
+    With `parents`, only rows of these parents were looked for.
     """
     key, parent = quoted(record_type.query.key), record_type.parent.rpartition(".")[2]
     column = quoted(parent) if parent else "null::varchar"

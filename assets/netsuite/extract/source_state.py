@@ -19,7 +19,6 @@ class SourceState:
         began_at: When this extraction began, by the warehouse's clock.
         deleted_from: Time from which deletions are queried, for all tables of a run.
         outdated: Rows that refer to a record that was deleted after they were read.
-        reading: The reading that was written last.
         undated: Number of rows without a date of change.
         absent: Rows that NetSuite did not show before, without evidence of a deletion, and when they were written.
     """

@@ -7,7 +7,6 @@ cells, last key, ascending order. If they differ, the page is parsed in Python, 
 wrong. A page of a few rows is parsed at once: that takes a fifth of the time.
 """
 
-import tempfile
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,18 +36,9 @@ MAX_ROW_BYTES = 4 * 1024 * 1024  # DuckDB reserves twice as much
 SMALL_PAGE_BYTES = 256 * 1024  # smaller pages use a connection that is kept: a new one costs 40 ms
 PARSED_PAGE_BYTES = 64 * 1024  # smaller pages are parsed in Python
 INCONSISTENT = "a page holds other rows or cells than it announced, or its keys do not ascend: rows could be lost"
-SCRATCH = "scratch"
 _idle = IdleConnections()  # for small pages
 _parsed = threading.Lock()  # parsed pages share one connection: a second one costs as much as ten of them
 _large = threading.Semaphore()  # batches in memory at once, however many tables are read
-
-
-@contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
-    """Create a folder beside the warehouse for one extraction; only this user may read it."""
-    (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="netsuite_", dir=folder / SCRATCH) as path:
-        yield Path(path)
 
 
 @dataclass(frozen=True)

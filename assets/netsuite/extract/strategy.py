@@ -50,7 +50,6 @@ class Extracted:
     """The part of a table that was read from NetSuite.
 
     Attributes:
-        mode: How it was read.
         spools: The rows; if a row is in several, the last one counts.
         deleted: Records of which NetSuite says that they are deleted: DELETIONS, with the evidence.
         coverage: Rows whose absence is noticed.
@@ -91,12 +90,7 @@ class Strategy:
         self._record_type, self._state = reader.record_type, state
 
     def read(self, *, full: bool, reconcile: bool) -> Extracted:
-        """Read everything, or what changed after the watermark and, when due, all ids.
-
-        Args:
-            full: Read everything, whatever the watermark says.
-            reconcile: Compare all ids even if that is not due.
-        """
+        """Read everything, or what changed after the watermark and, when due or with `reconcile`, compare all ids."""
         extracted = self._read(full=full)
         if extracted.mode == "incremental":
             if self._state.outdated:

@@ -15,6 +15,7 @@ import duckdb
 from assets.netsuite.extract.reader import BEFORE_ALL, Reader
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.record_types import RECORD_TYPES, RecordType
+from assets.result_texts import counted
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.rejected_columns import REJECTIONS
 from resources.warehouse.tables import columns_of, quoted
@@ -45,13 +46,7 @@ def has_undated(client: NetSuiteClient, record_type: RecordType, settings: Extra
 def count_undated(
     client: NetSuiteClient, types: Iterable[RecordType], settings: ExtractionSettings
 ) -> Mapping[str, int]:
-    """Return the number of rows without a date by record type, asked in one call for all tables of a run.
-
-    Args:
-        client: NetSuite.
-        types: The record types of the run; whoever asks first decides.
-        settings: The tables that the account may lack.
-    """
+    """Return the number of rows without a date by record type, asked in one call for all tables of a run."""
     dated = [each for each in types if each.modified]
     return client.cached("undated", "", lambda: _counts(client, dated, settings.optional_tables))
 
@@ -83,8 +78,8 @@ def warn_of_undated(con: duckdb.DuckDBPyConnection, reader: Reader, settings: Ex
         )
         named = _named(keys)
         reader.warn(
-            f"{len(keys)} rows have no lastmodifieddate, NetSuite ids {named}; NetSuite cannot report that they"
-            f" changed, {outcome}. Give the role access to the field"
+            f"{counted(len(keys), 'rows')} without lastmodifieddate, NetSuite ids {named}; NetSuite cannot report that"
+            f" they changed, {outcome}. Give the role access to the field"
         )
 
 

@@ -14,7 +14,7 @@ import duckdb
 
 from resources.netsuite.client import TIMESTAMP
 from resources.time_zones import time_zones
-from resources.warehouse.tables import ensure_table, has_table, read_frame
+from resources.warehouse.tables import ensure_table, has_table, insert_row, read_frame
 from sql import statement
 
 # deletions are shown in Pacific time and literals are read in the session's zone: a day covers any two zones
@@ -118,10 +118,9 @@ def _aware(value: Any) -> Any:
 def write_watermark(con: duckdb.DuckDBPyConnection, watermark: Watermark, now: datetime) -> None:
     """Replace the table's watermark, in the caller's transaction."""
     ensure_table(con, statement("ledger", "sync_watermarks"))
-    con.execute(
-        "alter table sync_watermarks add column if not exists reconciled_at timestamp"
-    )  # early versions lack it
+    # early versions lack the column
+    con.execute("alter table sync_watermarks add column if not exists reconciled_at timestamp")
     con.execute("delete from sync_watermarks where source_table = ?", [watermark.source_table])
     row = {**asdict(watermark), "updated_at": now}
-    values = [naive_utc(value) if isinstance(value, datetime) else value for value in row.values()]
-    con.execute(f"insert into sync_watermarks ({', '.join(row)}) values ({', '.join('?' * len(row))})", values)
+    naive = {name: naive_utc(value) if isinstance(value, datetime) else value for name, value in row.items()}
+    insert_row(con, "sync_watermarks", naive)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from resources.warehouse.tables import literal
+
 _TOKEN = re.compile(
     r"\s*(?:(?P<literal>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(?P<op><=|>=|<>|=|<|>)|(?P<mark>[(),])"
     r"|(?P<number>-?\d+(?:\.\d+)?)|(?P<name>[A-Za-z_][A-Za-z0-9_.]*))"
@@ -34,11 +36,7 @@ class Column:
 
 
 def as_sql(text: str, column: Callable[[str], Column]) -> str:
-    """Return a condition as an SQL expression over staging columns.
-
-    Args:
-        text: The condition.
-        column: Returns the staging column of a source field, or raises ConditionError.
+    """Return a condition as SQL over staging columns; `column` resolves a source field, or raises ConditionError.
 
     Raises:
         ConditionError: The condition is invalid, or a field has no column.
@@ -136,12 +134,6 @@ class _Parser:
         return kind, re.sub(r"\\(['\"\\])", r"\1", text[1:-1]) if kind == "literal" else text
 
 
-def quote(text: str) -> str:
-    """Return a text as an SQL literal."""
-    escaped = text.replace("'", "''")
-    return f"'{escaped}'"
-
-
 def _compared(column: Column, op: str, values: list[tuple[str, str]]) -> str:
     if len(values) > 1 and op not in {"=", "<>"}:
         raise ConditionError(f"`{op}` takes one value, not a list")
@@ -151,8 +143,8 @@ def _compared(column: Column, op: str, values: list[tuple[str, str]]) -> str:
     if op in {"=", "<>"}:
         # for the connector, a blank differs from every value; for SQL, null does not
         text = f"coalesce({column.text}, '')"
-        listed = ", ".join(quote(column.translate(each)) for _, each in values)
+        listed = ", ".join(literal(column.translate(each)) for _, each in values)
         return f"{text} {op} {listed}" if len(values) == 1 else f"{text} {'in' if op == '=' else 'not in'} ({listed})"
     if kind == "number" or re.fullmatch(r"-?\d+(\.\d+)?", value):
         return f"try_cast({column.sql} as double) {op} {value}"
-    return f"{column.text} {op} {quote(column.translate(value))}"
+    return f"{column.text} {op} {literal(column.translate(value))}"

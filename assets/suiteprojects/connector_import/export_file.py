@@ -71,11 +71,7 @@ def chapters(content: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def unknown_keys(content: str) -> Iterator[str]:
-    """Yield the place of each key that the conversion does not read, in the order of the file.
-
-    Args:
-        content: An export that `chapters` accepts.
-    """
+    """Yield the place of each key of an export, in its order, that the conversion does not read."""
     tree = json.loads(content)
     for number, levels in enumerate((("data", "chapters", "from_ns"), ("chapters", "from_ns"), ("from_ns",))):
         if levels[0] in tree:

@@ -40,11 +40,7 @@ class Group:
         return found
 
     def column(self, name: str) -> Column:
-        """Return a source field for a condition.
-
-        Raises:
-            ConditionError: It cannot be resolved.
-        """
+        """Return a source field for a condition; ConditionError if it cannot be resolved."""
         try:
             found = self.source(name)
         except NotConvertibleError as error:

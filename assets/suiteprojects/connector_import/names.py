@@ -45,6 +45,7 @@ _SOURCES = {
         "stage": "stage",
         "parent": "parent_customer_id", "category": "category_id", "entityStatus": "status_id", "terms": "terms_id",
         "salesRep": "sales_rep_id", "isPerson": "is_person", "accountNumber": "account_number",
+        "accountnumber": "account_number",
         "creditLimit": "credit_limit", "title": "title", "mobilePhone": "mobile_phone",
     },
     "projects": {

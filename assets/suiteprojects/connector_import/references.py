@@ -45,13 +45,7 @@ def is_parent(point: Point, row: Mapping[str, Any]) -> bool:
 
 
 def arranged(point: Point, identity: Row, converted: Iterable[tuple[str, Row]]) -> Rows:
-    """Return the rows without those of the parent and without those that would override a locked one.
-
-    Args:
-        point: The integration point.
-        identity: The row of the key.
-        converted: The other rows with their places, in the order of the export.
-    """
+    """Return the rows without those of the parent and without those that would override a locked one."""
     listed = list(converted)
     locked = {row["field"]: place for place, row in reversed(listed) if row.get("locked")}
     rows = Rows([identity])

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from assets.delivery.spec.expressions import TODAY
-from assets.suiteprojects.connector_import.conditions import ConditionError, as_sql, quote
+from assets.suiteprojects.connector_import.conditions import ConditionError, as_sql
 from assets.suiteprojects.connector_import.export_file import MappingRow
 from assets.suiteprojects.connector_import.group import Group, NotConvertibleError, stage
 from assets.suiteprojects.connector_import.names import field_of, record_type_of
 from assets.suiteprojects.connector_import.notation import MACROS, Branch, Form, Notation, NotationError, Part
 from assets.suiteprojects.connector_import.references import Row, is_netsuite_id, is_parent, is_reference
 from resources.suiteprojects.dictionary import RECORD_TYPES
+from resources.warehouse.tables import literal
 
 ACCOUNT_CURRENCY = "NetSuite account currency"
 _CONSTANT = re.compile(r"""^=?\s*(['"])(?P<text>.*)\1$""", re.DOTALL)
@@ -27,14 +28,7 @@ class NotConverted:
 
 
 def convert_row(group: Group, row: MappingRow, notation: Notation | None, problems: list[NotConverted]) -> list[Row]:
-    """Return the rows for one row of the export.
-
-    Args:
-        group: The mapping group.
-        row: The row.
-        notation: Its parsed notation.
-        problems: Receives what cannot be converted.
-    """
+    """Return the rows for one row of the export; `problems` receives what cannot be converted."""
     converted: list[Row] = []
     for convert in _conversions(group, row, notation if row.notation else None):
         try:
@@ -127,7 +121,7 @@ def _concatenation(group: Group, row: Row, parts: tuple[Part, ...]) -> str:
 
 def _sql(group: Group, row: Row, part: Part) -> str:
     if part.literal:
-        return quote(part.text)
+        return literal(part.text)
     if part.text in MACROS:
         return f"cast({TODAY} as varchar)"
     column = group.column(_field_name(part.text))

@@ -49,13 +49,7 @@ class Trees:
     """All hierarchies of the account for one type of record."""
 
     def __init__(self, client: SuiteProjectsClient, association: str, custom: Sequence[str] = ()) -> None:
-        """Read them.
-
-        Args:
-            client: One account.
-            association: customer, project or user.
-            custom: Custom fields of nodes to read.
-        """
+        """Read them for customer, project or user, with these custom fields of nodes."""
         fields = [*_FIELDS, *custom]
         parts = {
             "hierarchies": (HIERARCHY, ["name", "type", "active", "externalid"], None),
@@ -93,11 +87,7 @@ class Trees:
         return {node: name for node, name in found if name}
 
     def check_names(self, fields: Iterable[str]) -> None:
-        """Check that each field stands for one hierarchy.
-
-        Raises:
-            RequestRejectedError: Several active hierarchies have its name.
-        """
+        """Raise RequestRejectedError if a field stands for several active hierarchies of its name."""
         names = Counter(f"{PREFIX}{each.get('name')}" for each in self.hierarchies)
         for field in fields:
             if names[field] > 1:

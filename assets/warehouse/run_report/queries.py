@@ -4,13 +4,16 @@ sync_runs, plan_*, sync_decisions, lineage_columns, staging names  ->  collect_r
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import duckdb
 
 from assets.result_texts import counted
+from assets.warehouse.record_names import named_records
 from assets.warehouse.run_report.parent_names import with_parent_names
 from resources.warehouse.tables import columns_of, has_table, quoted
 from resources.warehouse.warehouse import Warehouse
@@ -27,13 +30,7 @@ WRITES = tuple(COUNT_COLUMNS)[:5]
 DEFERRED = "deferred"
 SENT = ("confirmed", "found", "finished")  # states of attempts that the target has carried out
 SHOWN_REASONS = 8  # of one cause
-RECORD_NAMES = {
-    "customers": "case when is_person"
-    " then coalesce(nullif(concat_ws(' ', first_name, last_name), ''), alt_name, company_name)"
-    " else coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) end",
-    "projects": "project_name",
-    "contacts": "concat_ws(' ', first_name, last_name)",
-}
+FETCHED = 1_000  # rows at a time
 
 Row = dict[str, Any]
 
@@ -99,9 +96,15 @@ def collect_report(
 
 
 def _rows(con: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any] = ()) -> list[Row]:
+    return list(_read(con, query, params))
+
+
+def _read(con: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any]) -> Iterator[Row]:
+    """Yield rows; those that are not asked for are not made into objects."""
     cursor = con.execute(query, list(params))
     names = [each[0] for each in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    while rows := cursor.fetchmany(FETCHED):
+        yield from (dict(zip(names, row, strict=True)) for row in rows)
 
 
 def _workflows(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Row]:
@@ -115,17 +118,6 @@ def _workflows(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Row]:
         row["counts"] = [(action, row[column]) for action, column in COUNT_COLUMNS.items() if row[column]]
     kept = ("workflow", "target", "state", "note", "calls", "seconds", "counts")
     return [{name: row[name] or (0 if name == "calls" else row[name]) for name in kept} for row in rows]
-
-
-def _names(con: duckdb.DuckDBPyConnection) -> str:
-    """Return a query for source, source_id, number and name of every named record."""
-    parts = [
-        f"select '{source}' as source, {source[:-1]}_id as source_id, entity_number as number, {name} as name"
-        f" from stg_netsuite__{source}"
-        for source, name in RECORD_NAMES.items()
-        if has_table(con, f"stg_netsuite__{source}")
-    ]
-    return " union all ".join(parts) or "select '' as source, '' as source_id, '' as number, '' as name limit 0"
 
 
 def _changes(con: duckdb.DuckDBPyConnection, run_id: str, *, hides: bool) -> tuple[list[Row], int]:
@@ -148,9 +140,12 @@ def _changes(con: duckdb.DuckDBPyConnection, run_id: str, *, hides: bool) -> tup
         if plan["plan_id"] is None or "changes" not in columns_of(con, table):
             continue
         planned = f"from {quoted(table)} where plan_id = ? and action in {WRITES}"
-        total += int(con.execute(f"select count(*) {planned}", [plan["plan_id"]]).fetchall()[0][0])
-        query = _CHANGES.format(names=_names(con), planned=planned)
-        values = [plan["plan_id"], *[run_id, plan["workflow"]] * 2, plan["workflow"], max(0, MAX_CHANGES - len(found))]
+        count = int(con.execute(f"select count(*) {planned}", [plan["plan_id"]]).fetchall()[0][0])
+        total += count
+        if not count or len(found) >= MAX_CHANGES:  # all names and outcomes are read for the query
+            continue
+        query = _CHANGES.format(names=named_records(con), planned=planned)
+        values = [plan["plan_id"], *[run_id, plan["workflow"]] * 2, plan["workflow"], MAX_CHANGES - len(found)]
         rows = with_parent_names(con, plan["workflow"], _rows(con, query, values))
         found += [_change(plan["workflow"], row, is_sent=plan["is_sent"], hides=hides) for row in rows]
     shown = _fitting(found)
@@ -219,14 +214,15 @@ def _held(row: Row) -> Row:
     }
 
 
-def _fitting(rows: list[Row]) -> list[Row]:
+def _fitting(rows: Iterable[Row]) -> list[Row]:
     """Return as many of the first rows as fit into MAX_BYTES."""
-    room = MAX_BYTES
-    for place, row in enumerate(rows):
+    room, found = MAX_BYTES, list[Row]()
+    for row in rows:
         room -= len(json.dumps(row, default=str))
         if room < 0:
-            return rows[:place]
-    return rows
+            break
+        found.append(row)
+    return found
 
 
 def _records(con: duckdb.DuckDBPyConnection, *, hides: bool) -> tuple[list[Row], int]:
@@ -234,22 +230,33 @@ def _records(con: duckdb.DuckDBPyConnection, *, hides: bool) -> tuple[list[Row],
     decided = "select source, source_id, bool_and(action = 'skipped') as is_skipped from sync_decisions"
     every = f"{decided} where to_run is null group by all"
     total = int(con.execute(f"select count(*) from ({every})").fetchall()[0][0])
-    rows = _rows(
-        con,
-        f"with named as ({_names(con)}), chosen as (from ({every}) order by is_skipped limit ?)"
-        " select d.source, d.source_id as id, any_value(n.number) as number, any_value(n.name) as name,"
-        " list([workflow, action, reason, target_id] order by workflow) as decided"
+    rows = _decided(con, every)
+    shown = _fitting(map(_without_values, rows) if hides else rows)
+    return shown, total - len(shown)
+
+
+def _decided(con: duckdb.DuckDBPyConnection, every: str) -> Iterator[Row]:
+    """Yield the first records of `every`, each with its decisions; DuckDB would take twice as long to make lists."""
+    query = (
+        f"with named as ({named_records(con)}), chosen as (from ({every}) order by is_skipped, {_ID} limit ?)"
+        " select d.source, d.source_id as id, n.number, n.name, d.workflow, d.action, d.reason, d.target_id"
         " from sync_decisions d join chosen c on d.source = c.source and d.source_id = c.source_id"
         " left join named n on d.source = n.source and d.source_id = n.source_id"
-        " where d.to_run is null group by d.source, d.source_id"
-        " order by bool_and(d.action = 'skipped'), d.source, try_cast(d.source_id as bigint)",
-        [MAX_RECORDS],
+        f" where d.to_run is null order by is_skipped, {_ID.replace('source', 'd.source')}, workflow"
     )
-    for row in rows if hides else ():
-        row["number"] = row["name"] = None
-        row["decided"] = [[*each[:2], None, each[3]] for each in row["decided"]]
-    shown = _fitting(rows)
-    return shown, total - len(shown)
+    for _, rows in groupby(_read(con, query, [MAX_RECORDS]), itemgetter("source", "id")):
+        decisions = list(rows)
+        record = {name: decisions[0][name] for name in ("source", "id", "number", "name")}
+        yield {**record, "decided": [[each[name] for name in _DECIDED] for each in decisions]}
+
+
+_ID = "source, try_cast(source_id as bigint), source_id"
+_DECIDED = ("workflow", "action", "reason", "target_id")
+
+
+def _without_values(row: Row) -> Row:
+    decided = [[*each[:2], None, each[3]] for each in row["decided"]]
+    return {**row, "number": None, "name": None, "decided": decided}
 
 
 def _lineage(con: duckdb.DuckDBPyConnection, workflows: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:

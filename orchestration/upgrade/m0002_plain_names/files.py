@@ -60,11 +60,7 @@ def locks(home: Path) -> Iterator[Path]:
 
 
 def convert_files(home: Path) -> Iterator[str]:
-    """Convert the files; yield what was done, one line each.
-
-    Raises:
-        UpgradeError: A file of 0.2 is already there.
-    """
+    """Convert the files; yield what was done, one line each; UpgradeError if a file of 0.2 is already there."""
     yield from _move_warehouse(home)
     yield from _convert_json(home / FOLDER / SWITCHES, _renamed_switch_keys)
     yield from _move_queue(home)

@@ -30,7 +30,8 @@ REASONS = (
     (r" is no (boolean|number|date)$", r" is not a valid \1"),
     # of parents
     (r"^switched off with its parent", "deactivated with its parent"),
-    (r"^the parent is not among the source records$", "its parent is not among the source records"),
+    (r"^the parent is not among the source records$",
+     "its parent is not among the source records, or its workflow has not run"),
     (r"^the parent is not in the target and will not be$", "its parent is not in the target and will not be created"),
     (r"\b(\w+ \S+ is not in the target: )", r"parent \1"),
     # of the decision

@@ -11,8 +11,10 @@ from contextlib import suppress
 import duckdb
 import polars as pl
 
+from assets.delivery.ledger.attempts import owner_of
 from assets.delivery.ledger.sealing import seal as sealed_again
 from assets.delivery.ledger.sealing import signature, unseal
+from assets.result_texts import counted
 from orchestration.configuration.secret_settings import secret_value
 from orchestration.upgrade.m0002_plain_names.names import (
     ADDED_COLUMNS,
@@ -25,7 +27,7 @@ from orchestration.upgrade.m0002_plain_names.names import (
     VALUES,
 )
 from orchestration.upgrade.m0002_plain_names.reasons import NOTES, REASONS, renewed
-from resources.encryption import Cipher, EncryptionError
+from resources.encryption import PREFIX, Cipher, EncryptionError
 from resources.warehouse.tables import columns_of, ensure_table, has_table, insert_frame, quoted, read_frame, tables_of
 from sql import names
 from sql import statement as definition_of
@@ -53,6 +55,7 @@ def convert_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     _rename_answers(con)
     _rename_in_lineage(con)
     _renew_texts(con)
+    _bind_images(con)
     return [*lines, *_renew_checksums(con, approved)]
 
 
@@ -80,7 +83,7 @@ def _rename_tables(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         con.execute(f"alter table {quoted(old)} rename to {quoted(new)}")
     yield from (f"table {old} -> {new}" for old, new in TABLES.items() if old in renamed)
     if states:
-        yield f"{len(states)} tables {OLD_STATE}<workflow> -> {NEW_STATE}<workflow>"
+        yield f"{counted(len(states), 'tables')} {OLD_STATE}<workflow> -> {NEW_STATE}<workflow>"
 
 
 def _rename_columns(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -111,7 +114,7 @@ def _rename_values(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
         for table in _tables(con, value.table):
             rows = _update(con, table, value.column, value.old, value.new)
             if rows:
-                yield f"value {table}.{value.column} {value.old} -> {value.new}: {rows} rows"
+                yield f"value {table}.{value.column} {value.old} -> {value.new}: {counted(rows, 'rows')}"
 
 
 def _update(con: duckdb.DuckDBPyConnection, table: str, column: str, old: str, new: str) -> int:
@@ -166,6 +169,22 @@ def _renew_text(con: duckdb.DuckDBPyConnection, table: str, column: str, texts: 
         f" (select distinct {column} as old from {quoted(table)} where {column} is not null)) where new <> old"
     )
     con.execute(f"update {quoted(table)} set {column} = new from _renewed where {column} = old")
+
+
+def _bind_images(con: duckdb.DuckDBPyConnection) -> None:
+    """Encrypt before-images again, each for the send that it belongs to; those of an unknown key stay as they are."""
+    cipher = Cipher(secret_value("MILLPOND_ENCRYPTION_KEY"))
+    if not cipher.has_key or not has_table(con, "sync_attempts"):
+        return
+    names = "attempt_id, source, source_id, action, target_id, image"
+    rows = read_frame(con, f"select {names} from sync_attempts where starts_with(image, ?)", [PREFIX])
+    bound = []
+    for row in rows.iter_rows(named=True):
+        with suppress(EncryptionError):
+            bound.append((row["image"], cipher.encrypt(cipher.decrypt(row["image"]), of=owner_of(row))))
+    con.execute("create or replace temp table _bound (before varchar, after varchar)")
+    insert_frame(con, "_bound", pl.DataFrame(bound, schema={"before": pl.String, "after": pl.String}, orient="row"))
+    con.execute("update sync_attempts set image = after from _bound where image = before")
 
 
 def _intact_plans(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:

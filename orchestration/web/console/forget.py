@@ -1,11 +1,11 @@
-"""The page of forgetting: a record and what would be erased, and the records that are forgotten, with their proofs.
+"""The page of forgetting: the records that are forgotten, with their proofs, and what would be erased of another one.
 
-sync_forgotten, sync_events  ->  forget_page()  ->  ForgetPage
+sync_forgotten, sync_events  ->  forgotten_records()          a record  ->  survey(), which the page loads afterwards
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from assets.delivery.errors import MappingError, SyncError
@@ -35,35 +35,43 @@ class ForgottenRecord:
 
 
 @dataclass(frozen=True)
-class ForgetPage:
-    """The content of the page: what would be erased of the chosen record, or the problem; and the forgotten records."""
+class Survey:
+    """Values that would be erased of a record, or the reason why they are not known."""
 
     source: str
     source_id: str
     proof: Proof | None
-    problem: str
-    forgotten: Sequence[ForgottenRecord]
+    problem: str = ""
 
 
-def forget_page(account: Account, source: str, source_id: str) -> tuple[ForgetPage, Reading]:
-    """Return the page, and the time of the data; files are searched only by the run that erases.
+def forgotten_records(account: Account) -> tuple[Sequence[ForgottenRecord], Reading]:
+    """Return the records that were forgotten, the newest first, and the time of the data.
 
     Raises:
         BusyError: A run is writing.
     """
-    nothing = ForgetPage(source, source_id, None, "", [])
     if not account.live.exists():
-        return nothing, Reading(utc_now(account.clock), is_empty=True)
+        return [], Reading(utc_now(account.clock), is_empty=True)
+    return account.read(_forgotten, is_private=True)
 
-    def query(warehouse: Warehouse) -> ForgetPage:
-        forgotten = _forgotten(warehouse)
-        if not (source and source_id):
-            return replace(nothing, forgotten=forgotten)
+
+def survey(account: Account, source: str, source_id: str) -> tuple[Survey, Reading]:
+    """Return what would be erased, and the time of the data; files are searched only by the run that erases.
+
+    It looks at every text in the warehouse, so that a page loads it afterwards.
+
+    Raises:
+        BusyError: A run is writing.
+    """
+    if not account.live.exists():
+        return Survey(source, source_id, None), Reading(utc_now(account.clock), is_empty=True)
+
+    def query(warehouse: Warehouse) -> Survey:
+        decision = Decision("", utc_now(WallClock()))
         try:
-            proof = survey_record(warehouse, account.settings, source, source_id, Decision("", utc_now(WallClock())))
+            return Survey(source, source_id, survey_record(warehouse, account.settings, source, source_id, decision))
         except (SyncError, MappingError) as error:
-            return replace(nothing, problem=str(error), forgotten=forgotten)
-        return replace(nothing, proof=proof, forgotten=forgotten)
+            return Survey(source, source_id, None, str(error))
 
     return account.read(query, is_private=True)
 

@@ -27,7 +27,7 @@ from orchestration.run_report import run_report
 from orchestration.web.console import decisions
 from orchestration.web.console.certificates import certificates
 from orchestration.web.console.dagster_jobs import LaunchError, progress
-from orchestration.web.console.forget import forget_page
+from orchestration.web.console.forget import forgotten_records, survey
 from orchestration.web.console.held_back import causes, ignored, records_of
 from orchestration.web.console.ledger import ledger_state
 from orchestration.web.console.matches import PER_PAGE as MATCHES_PER_PAGE
@@ -91,6 +91,7 @@ def console(settings: MillpondSettings, dagster: ASGIApp) -> Starlette:
         Route("/ledger", _in_thread(_ledger)),
         Route("/parity", _in_thread(_parity)),
         Route("/forget", _in_thread(_forget)),
+        Route("/forget/survey", _in_thread(_survey)),
         Route("/jobs/{run_id}", _job),
         *decisions.ROUTES,
         Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -151,12 +152,27 @@ def _ledger(request: Request) -> Response:
 
 
 def _forget(request: Request) -> Response:
-    asked = request.query_params
-    text, source, source_id = (asked.get(name, "").strip() for name in ("q", "source", "source_id"))
+    text, (source, source_id) = request.query_params.get("q", "").strip(), _key(request)
     account = account_of(request)
     records, _ = search(account, text) if text else ([], None)
-    found, reading = forget_page(account, source, source_id)
-    return page(request, "forget", reading, found=found, records=records, text=text)
+    forgotten, reading = forgotten_records(account)
+    return page(
+        request, "forget", reading, forgotten=forgotten, records=records, text=text, source=source, source_id=source_id
+    )
+
+
+def _survey(request: Request) -> Response:
+    """The values that would be erased of a record; the page of forgetting loads the middle part alone."""
+    source, source_id = _key(request)
+    if not (source and source_id):
+        raise HTTPException(404, "The address names no record.")
+    found, reading = survey(account_of(request), source, source_id)
+    return page(request, "survey_part" if "part" in request.query_params else "survey", reading, found=found)
+
+
+def _key(request: Request) -> tuple[str, str]:
+    asked = request.query_params
+    return asked.get("source", "").strip(), asked.get("source_id", "").strip()
 
 
 def _simulations(request: Request) -> Response:

@@ -103,13 +103,14 @@ def run_page(account: Account, run_id: str, number: int) -> tuple[RunPage | None
             if not has_table(con, "sync_runs"):
                 return None
             rows = read_frame(con, "select * from sync_runs where run_id = ? order by workflow", [run_id]).to_dicts()
-            return _page(con, run_id, rows, number, warehouse, now) if rows else None
+            return _page(con, account, run_id, rows, number, warehouse, now) if rows else None
 
     return account.read(query)
 
 
 def _page(
     con: duckdb.DuckDBPyConnection,
+    account: Account,
     run_id: str,
     rows: Sequence[dict[str, Any]],
     number: int,
@@ -129,25 +130,30 @@ def _page(
         run_id, rows,
         sent=[{**each, "name": names.get((each["source"], each["source_id"]))} for each in sent],
         total=total,
-        undoable=con.execute(_UNDOABLE, [run_id]).fetchall(),
+        undoable=account.kept(
+            ("undoable", run_id), warehouse, lambda: con.execute(_UNDOABLE, [run_id]).fetchall()
+        ),
         undone_by=read_frame(con, undone, [run_id]).to_dicts(),
         report=f"run-{run_id[:8]}.html",
         now=now,
     )  # fmt: skip
 
 
-# the last state of each attempt is its outcome
+# the last state of each attempt is its outcome; its texts are looked up for the page alone
 _SENT = """
 with ended as (
-    select attempt_id, min(position) as began, arg_max(
-        {'workflow': workflow, 'source': source, 'source_id': source_id, 'action': action, 'answer': state,
-        'reason': reason, 'target_id': target_id}, position
-    ) as last
+    select attempt_id, min(position) as began, max(position) as ended, arg_max(state, position) as answer
     from sync_attempts where run_id = $run group by attempt_id
+),
+shown as (
+    select * from ended order by {order} limit $page offset $skipped
 )
-select began, unnest(last) from ended
-order by last.answer in ('confirmed', 'found', 'finished'), began limit $page offset $skipped
-"""
+select shown.began, last.workflow, last.source, last.source_id, last.action, last.state as answer, last.reason,
+    last.target_id
+from shown join sync_attempts as last
+    on last.attempt_id = shown.attempt_id and last.position = shown.ended and last.state = shown.answer
+order by {order}
+""".format(order="answer in ('confirmed', 'found', 'finished'), began")
 _UNDOABLE = """
 select intent.workflow, intent.action, count(*)
 from sync_attempts as intent

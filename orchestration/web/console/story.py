@@ -12,8 +12,9 @@ import duckdb
 
 from assets.delivery.audit.explain import WorkflowHistory
 from assets.delivery.audit.find import Record
+from assets.delivery.ledger.attempts import owner_of
 from resources.encryption import Cipher, EncryptionError
-from resources.warehouse.tables import has_table
+from resources.warehouse.tables import has_table, read_frame
 from resources.warehouse.warehouse import Warehouse
 
 Change = tuple[str, str | None, str | None]  # field, before, after
@@ -112,15 +113,16 @@ def _images(
     if warehouse.hides_personal or not has_table(con, "sync_attempts"):
         return {}
     query = (
-        "select position, image from sync_attempts where workflow = ? and source_number is not distinct from"
-        " try_cast(? as bigint) and source_id = ? and source = ? and image is not null"
+        "select position, image, attempt_id, source, source_id, action, target_id from sync_attempts where workflow = ?"
+        " and source_number is not distinct from try_cast(? as bigint) and source_id = ? and source = ?"
+        " and image is not null"
     )
     cipher, found = Cipher(warehouse.encryption_key), dict[int, Sequence[Change]]()
-    rows = con.execute(query, [workflow, record.source_id, record.source_id, record.source]).fetchall()
-    for position, image in rows:
+    values = [workflow, record.source_id, record.source_id, record.source]
+    for row in read_frame(con, query, values).iter_rows(named=True):
         try:
-            changes = json.loads(cipher.decrypt(image))
+            changes = json.loads(cipher.decrypt(row["image"], of=owner_of(row)))
         except (EncryptionError, ValueError):
             continue
-        found[position] = [(each["field"], each["before"], each["after"]) for each in changes]
+        found[row["position"]] = [(each["field"], each["before"], each["after"]) for each in changes]
     return found

@@ -1,8 +1,11 @@
 """Writes of options: create, replace and patch, with Precoro's validation rules."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from html import escape
 from typing import Any
+from unicodedata import normalize
 
 from resources.sandbox.precoro.errors import invalid, not_found
 from resources.sandbox.precoro.request_bodies import Form, boolean, number
@@ -13,6 +16,12 @@ Row = Mapping[str, Any]
 
 NO_PARENT = "Parent option not found"
 TOO_DEEP = "Maximum depth exceeded"
+_FORMS: Mapping[str, Callable[[str], str]] = {
+    "as_sent": str,
+    "composed": partial(normalize, "NFC"),
+    "entities": partial(escape, quote=False),
+    "cut": lambda name: name[:20],
+}
 COLUMNS = ("name", "code", "enable", "external_id", "parent_id")
 EMPTY = {"name": "", "code": None, "enable": 0, "external_id": None, "parent_id": None}
 
@@ -106,7 +115,7 @@ class OptionWriter:
         """Return the columns that the form names; unknown keys are ignored."""
         values: dict[str, Any] = {}
         if "name" in form:
-            values["name"] = form["name"]
+            values["name"] = _FORMS[self._switches.stored_names](form["name"])
         if "code" in form:
             values["code"] = form["code"] or None
         if "enable" in form:

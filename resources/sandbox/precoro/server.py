@@ -3,6 +3,7 @@
 request  ->  company by two headers  ->  rate limits  ->  handler by path and method  ->  call log
 """
 
+import random
 import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -180,6 +181,8 @@ class _RequestHandler:
         external_ids = {value for key, value in self._request.query if key == "external_id[]"}
         if external_ids and self._switches.external_id_filter:
             rows = [row for row in rows if row["external_id"] in external_ids]
+        if self._switches.unstable_order:
+            rows = random.sample(rows, len(rows))
         to_json = partial(responses.option_json, switches=self._switches)
         if self._switches.options_paged:
             return responses.page(self._request, rows, self._switches, to_json)

@@ -35,6 +35,11 @@ class PrecoroSwitches:
     listing_delay_s: int = switch(
         0, "Seconds until GET …/options and the options of a field contain a new option.", "precoro.md §12.2 [U]"
     )
+    unstable_order: bool = switch(
+        False,
+        "Each GET …/options has another order, so that a page may repeat one option and lack another.",
+        "precoro.md §5 row 3 [U]",
+    )
     parent_in_responses: bool = switch(
         False, "Options have a `parent` key: an object, or [] at the top level.", "precoro.md §5 [U]"
     )
@@ -66,6 +71,11 @@ class PrecoroSwitches:
         "create",
         "A create with name and parent of an option that exists makes a second one, or returns that one as it is.",
         "precoro.md §5: uniqueness [U]",
+    )
+    stored_names: Literal["as_sent", "composed", "entities", "cut"] = switch(
+        "as_sent",
+        "Names are stored as sent, with composed Unicode characters, with HTML entities, or cut to 20 characters.",
+        "precoro.md §5: name [U]",
     )
     unique_external_id: bool = switch(False, "An externalId must be unique within a field.", "precoro.md §5 [U]")
     name_limit: int = switch(256, "Maximum length of a name in characters.", "precoro.md §5 [U]")

@@ -64,6 +64,11 @@ class SuiteProjectsSwitches:
     malformed_status: int = switch(
         10, "Auth status of a request that is not well-formed XML.", "suiteprojects_api.md §1.4 [U]"
     )
+    lookup_finds_hidden: bool = switch(
+        True,
+        "`lookup` of an Add finds records that a filter set hides; off: it adds a second one.",
+        "suiteprojects_api.md §1.3 [U]",
+    )
     # reading
     unstable_order: bool = switch(
         False, "Without `order`, each Read has another order.", "suiteprojects_api.md §1.3 [C]"

@@ -101,6 +101,8 @@ def _add(tx: Transaction, element: etree._Element, record_type: RecordType, valu
             found = [row for row in [tx.get(record_type.name, values["id"])] if row]
         else:
             found = tx.find(record_type.name, **{lookup: values[lookup]})
+        if not tx.switches.lookup_finds_hidden:
+            found = [row for row in found if f"{record_type.name}.{row.id}" not in tx.switches.hidden_records]
     if len(found) > 1 and tx.switches.multiple_matches == "852":
         raise ApiError(Status.DUPLICATE)
     if not found or (len(found) > 1 and tx.switches.multiple_matches == "create"):

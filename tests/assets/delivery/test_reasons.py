@@ -25,7 +25,12 @@ ELSEWHERE = {
     "assets/delivery/diff/parents.py": {"parent_inactive"},
     "assets/delivery/plan/undo_row.py": {"undo"},
     "assets/delivery/diff/actions.py": {"identical"},
-    "assets/delivery/schemas.py": {"missing_without_note", "near_duplicate", "parent_missing"},
+    "assets/delivery/schemas.py": {
+        "missing_without_note",
+        "near_duplicate",
+        "not_shown_in_target",
+        "parent_missing",
+    },
 }
 IN_PRECORO = {"already_exists", "name_missing", "name_too_long", "too_deep", "untied"}
 # modules in which a code comes from a table of the same module, from the mart, or from `Forbidden`

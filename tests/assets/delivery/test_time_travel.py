@@ -17,6 +17,7 @@ import pytest
 from assets.delivery.audit.find import Record
 from assets.delivery.audit.record_versions import (
     define_versions,
+    drop_versions,
     field_changes,
     read_versions,
     values_as_of,
@@ -39,7 +40,9 @@ from resources.sandbox.sandbox import Sandbox
 from resources.signing import Signer
 from resources.warehouse.analytics import add_analytics
 from resources.warehouse.tables import columns_of, read_frame
+from resources.warehouse.version_queries import versions_query
 from resources.warehouse.warehouse import Warehouse
+from sql import statement
 from tests.assets.delivery.builders import customer, one_source, option_tree, suite_customers
 from tests.assets.delivery.chain import ledger_chain
 from tests.assets.delivery.jumping_clock import JumpingClock
@@ -128,6 +131,15 @@ def test_our_write_netsuites_change_and_an_edit_are_kept_apart(precoro: Workflow
                 if row["field"] == "name"}  # fmt: skip
         before = values_as_of(con, "flow", ONE, first - timedelta(days=1))
     assert second - timedelta(hours=1) < edit["not_before"] < second < edit["changed_at"] <= third
+    with precoro.warehouse.writer(transaction=False) as con:
+        for name in ("record_versions", "record_as_of", "field_changes"):
+            con.execute(statement("analytics", name).text.replace("{versions}", versions_query(con)))
+        for macro in ("field_changes('flow', '1')", f"record_as_of('flow', '1', '{second}')"):
+            over_all = read_frame(con, f"from {macro}")
+            define_versions(con, ["flow"], ONE)
+            assert over_all.height
+            assert read_frame(con, f"from temp.{macro}").equals(over_all)
+            drop_versions(con)
     assert then == {first: "Company 1", second: "Second", third: "Second"}
     assert before == []
 

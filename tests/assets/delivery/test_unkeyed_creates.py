@@ -134,6 +134,28 @@ def test_a_lost_response_is_completed_in_the_same_run(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("form", "name", "is_recognized"),
+    [("entities", "Ada & Sons", True), ("composed", "Cafe\u0301", True), ("cut", "A name of 21 characters", False)],
+)
+def test_a_lost_response_about_a_name_that_is_kept_in_another_form(
+    sandbox: Sandbox, tmp_path: Path, form: str, name: str, *, is_recognized: bool
+) -> None:
+    """It is not made a second time in the same run either: what is not recognized may be what the create made."""
+    switch(sandbox, stored_names=form)
+    sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="POST", times=1))
+    with opened(tmp_path, "precoro") as runner:
+        runner.stage(customer("1", company_name=name), customer("2"))
+        decided = [runner.run()["1"] for _ in range(2)]
+
+    ambiguous = ("ambiguous", "several_candidates")
+    assert decided[0] == (("create", "new") if is_recognized else ambiguous)
+    assert decided[1][0] == ("unchanged" if is_recognized else "ambiguous")
+    assert len(sandbox.precoro.options()[3:]) == 2
+    assert len(unkeyed(sandbox)) == (not is_recognized)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["Company 1", "COMPANY  1"])
 def test_an_option_that_existed_before_is_not_matched_to_a_create(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     """Killed before the POST arrived: the same name is no proof, in whatever case."""
@@ -321,6 +343,23 @@ def test_an_applied_plan_makes_nothing_that_an_unfinished_run_may_have_made(sand
 
     assert ours(sandbox) == OURS
     assert unkeyed(sandbox) == []
+
+
+@pytest.mark.long
+def test_an_applied_plan_takes_over_nothing_that_appeared_while_it_waited(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A person typed the same name meanwhile; the create did not arrive."""
+    switch(sandbox)
+    with opened(tmp_path, "precoro") as runner:
+        planned = runner.stage(*RECORDS).plan("waits")
+        with runner.warehouse.writer() as con:
+            con.execute("update sync_plans set state = 'waiting'")
+        sandbox.precoro.add_option("Company 1")
+        sandbox.clock.sleep(61)
+        sandbox.faults.plan("precoro", Fault(FaultKind.NOT_APPLIED_500, method="POST"))
+        runner.apply(planned.plan_id, "applied")
+
+    assert ours(sandbox) == {"1": ("Company 1", None), "2": ("Company 2", None)}
+    assert unkeyed(sandbox) == ["Company 1"]
 
 
 @pytest.mark.long

@@ -91,7 +91,7 @@ class Company:
     ) -> Planned:
         """Make the mart, select records for import, read the target, and plan."""
         run_id = run_id or f"run {next(self.runs)}"
-        target, clock = self._target(), self.sandbox.clock
+        target, clock = self.target(), self.sandbox.clock
         make_mart(self.warehouse, self.workflow)
         if self.spec.imports:
             selection = ImportSelection(ids, search, all_records)
@@ -117,9 +117,10 @@ class Company:
 
     def send(self, run_id: str) -> SyncResult:
         """Send the newest plan."""
-        return run_sync(RunContext(self.warehouse, self.workflow, self._target(), run_id, self.sandbox.clock))
+        return run_sync(RunContext(self.warehouse, self.workflow, self.target(), run_id, self.sandbox.clock))
 
-    def _target(self) -> Any:
+    def target(self) -> Any:
+        """Return the target of the current spec."""
         return TARGETS[self.spec.target].build(self.client, self.spec.options)
 
     def options(self) -> dict[str, dict[str, Any]]:

@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from assets.delivery.plan.existence_check import read_with_unlisted
 from assets.delivery.schemas import PARENT
-from assets.delivery.target import KEYED, TARGET_STATE_COLUMNS, Action, Target, Verdict, Write
+from assets.delivery.target import KEYED, TARGET_STATE_COLUMNS, UNFINISHED, Action, Target, Verdict, Write
 from assets.precoro.option_state import OptionState
 from assets.precoro.target import UNUSUAL_IN_A_ROW, OptionTarget
 from resources.errors import (
@@ -174,11 +175,56 @@ def test_a_create_takes_over_no_option_that_existed_before(
     assert (repeated.verdict, repeated.target_id) == (Verdict.CONFIRMED, again.target_id)
 
 
-def test_an_answer_with_the_key_of_another_record_is_no_new_option() -> None:
+def test_a_response_with_the_key_of_another_record_is_not_a_new_option() -> None:
     """Also if the option was made after the listing: no listing had it."""
     for key, is_ours in ("1", True), (None, True), ("8", False):
         answer = Option(4711, "Customer 1", None, enable=True, external_id=key, level=1)
-        assert (OptionState().existing(answer, "1") == "") is is_ours
+        assert (OptionState().existing(answer, "1", write("1")) == "") is is_ours
+
+
+def test_a_response_with_a_record_that_only_the_ledger_knows_is_not_a_new_option(
+    target: OptionTarget, sandbox: Sandbox
+) -> None:
+    """The option of a record that was retired is not listed, and the answer to the create is its id alone."""
+    switch(sandbox, same_name="existing", listed_disabled="omit", write_answer="id")
+    retired = str(sandbox.precoro.add_option("Customer 1", external_id="8", enable=False))
+
+    (outcome,) = target.send([write("1", are_others=lambda target_id: target_id == retired)]).outcomes
+
+    assert (outcome.verdict, outcome.code) == (Verdict.REJECTED, "already_exists")
+    assert [row["external_id"] for row in sandbox.precoro.options() if row["name"] == "Customer 1"] == ["8"]
+
+
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_options_that_cannot_be_looked_up_stop_no_other(target: OptionTarget, sandbox: Sandbox, broken: int) -> None:
+    """It is not known if they exist; an error of each of them is the service's."""
+    ids = [str(sandbox.precoro.add_option(f"Customer {number}", enable=False)) for number in range(5)]
+    pattern = "|".join(ids[:broken])
+    sandbox.faults.plan("precoro", Fault(FaultKind.HTML, method="PATCH", pattern=pattern, times=1000))
+    keys = {target_id: str(number) for number, target_id in enumerate(ids)}
+
+    if broken == UNUSUAL_IN_A_ROW:
+        with pytest.raises(TransientError):
+            target.read_unlisted(keys, FIELDS)
+        return
+    found, unread = target.read_unlisted(keys, FIELDS)
+
+    assert set(unread) == set(ids[:broken])
+    assert found["target_id"].to_list() == ids[broken:]
+
+
+def test_known_options_that_a_listing_omits_are_read_as_well(target: OptionTarget, sandbox: Sandbox) -> None:
+    """As an undo and an applied plan need them; without a key to ask by, it is not known whether one exists."""
+    switch(sandbox, listed_disabled="omit")
+    shown, disabled, unknown, gone = (
+        str(sandbox.precoro.add_option(name, external_id=name, enable=name == "1")) for name in "1234"
+    )
+    sandbox.precoro.remove_option(int(gone))
+
+    found, unread = read_with_unlisted(target, {shown: "1", disabled: "2", unknown: None, gone: "4"}, FIELDS)
+
+    assert [each for each in found["target_id"].to_list() if each in {shown, disabled, gone}] == [shown, disabled]
+    assert unread == {unknown}
 
 
 def test_an_update_sends_the_whole_record(target: OptionTarget, sandbox: Sandbox) -> None:
@@ -380,14 +426,37 @@ def test_repeated_lost_responses_stop_the_run(target: OptionTarget, sandbox: San
 
 
 def test_an_update_that_is_lost_repeatedly_is_unknown(target: OptionTarget, sandbox: Sandbox) -> None:
-    """It was retried, because a PUT is safe to repeat; whether it arrived is not known."""
+    """It was retried, because a PUT is safe to repeat. The service may fail on this option alone, or on each one."""
     option_id = target.send([write("1")]).outcomes[0].target_id
     sandbox.faults.plan("precoro", Fault(FaultKind.LOST, method="PUT", times=100))
+    update = write("1", Action.UPDATE, target_id=option_id)
 
-    sent = target.send([write("1", Action.UPDATE, target_id=option_id), write("2")])
+    alone = target.send([update, write("2")])
+    sent = target.send([update] * UNUSUAL_IN_A_ROW + [write("3")])
 
-    assert [outcome.verdict for outcome in sent.outcomes] == [Verdict.UNKNOWN, Verdict.NOT_SENT]
+    assert [outcome.verdict for outcome in alone.outcomes] == [Verdict.UNKNOWN, Verdict.CONFIRMED]
+    assert alone.stop is None
+    assert [outcome.verdict for outcome in sent.outcomes] == [Verdict.UNKNOWN] * UNUSUAL_IN_A_ROW + [Verdict.NOT_SENT]
     assert isinstance(sent.stop, TransientError)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.NOT_APPLIED_500, FaultKind.HTML])
+def test_a_second_call_on_which_the_service_fails_stops_no_other(
+    precoro: PrecoroClient, sandbox: Sandbox, kind: FaultKind
+) -> None:
+    """The option stays unfinished; those after it are restricted, now and when unfinished ones are completed."""
+    target = OptionTarget(precoro, 5144, legal_entity_ids=("27377",))
+    first = target.send([write("1")]).outcomes[0].target_id
+    fault = Fault(kind, method="PATCH", pattern=f"option_id={first}(&|$)", times=100)
+    sandbox.faults.plan("precoro", fault)
+    others = [write("2"), write("3")]
+
+    sent = target.send(others)
+    ids = [str(first), *(str(outcome.target_id) for outcome in sent.outcomes)]
+    finished = target.finish_creates(ids)
+
+    assert [outcome.code for outcome in finished.outcomes] == [UNFINISHED, "", ""]
+    assert finished.stop is None
 
 
 def test_the_daily_quota_ends_the_run_as_partial(target: OptionTarget, sandbox: Sandbox) -> None:

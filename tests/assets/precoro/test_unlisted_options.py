@@ -3,6 +3,9 @@
 import pytest
 
 from assets.delivery.plan.mode import Mode
+from assets.delivery.plan.undo import make_undo
+from assets.delivery.run_context import RunContext
+from assets.delivery.send.apply import run_sync
 from assets.precoro.target import OptionTarget
 from resources.precoro.client import PrecoroClient
 from resources.sandbox.precoro.switches import PrecoroSwitches
@@ -88,6 +91,53 @@ def test_a_manually_deleted_option_is_recreated_by_an_import(listing: Company) -
     assert set(listing.tree()) == {"1", "2", "11", "12"}
     assert methods(listing).count("POST") == 7
     assert set(listing.run().values()) == {("unchanged", "identical")}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("answer", ["whole", "id"])
+def test_an_undo_enables_an_option_that_is_not_listed(company: Company, answer: str) -> None:
+    """Not listed any more, it is not gone; an option whose values are unknown is left as it is."""
+    company.sandbox.switches.set("precoro", PrecoroSwitches, listed_disabled="omit", write_answer=answer)
+    company.netsuite(customer("1"), customer("2")).run()
+    company.netsuite(INACTIVE, customer("2")).run()
+
+    context = RunContext(company.warehouse, company.workflow, company.target(), "undo", company.sandbox.clock)
+    (undone,) = make_undo(context, "run 1").plan.select("action", "reason").rows()
+
+    hidden = ("skipped", "the target does not show the record, which may be hidden; left as it is")
+    assert undone == (("reactivate", "undoes run run 1: enable") if answer == "whole" else hidden)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("listed", ["include", "omit"])
+def test_an_approved_plan_enables_an_option_that_is_not_listed(company: Company, listed: str) -> None:
+    """The target is read again before it is sent, and may omit what the plan had looked up."""
+    company.sandbox.switches.set("precoro", PrecoroSwitches, listed_disabled=listed)
+    company.spec = shipped(guards={"reactivate": {"rows": 0}})
+    company.netsuite(customer("1"), customer("2")).run()
+    company.netsuite(INACTIVE, customer("2")).run()
+    planned = company.netsuite(customer("1"), customer("2")).plan()
+    assert [each.guard for each in planned.tripped] == ["reactivate"]
+
+    company.sandbox.clock.sleep(61)
+    context = RunContext(company.warehouse, company.workflow, company.target(), "applied", company.sandbox.clock)
+    decided = run_sync(context, plan_id=planned.plan_id).decisions
+
+    assert dict(decided.select("source_id", "action").iter_rows()) == {"1": "reactivate", "2": "unchanged"}
+    assert set(company.tree()) == {"1", "2"}
+
+
+@pytest.mark.long
+def test_an_update_calls_no_option_deleted_that_it_could_not_look_up(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a call left for it, whether it exists is not known."""
+    company.sandbox.switches.set("precoro", PrecoroSwitches, listed_disabled="omit")
+    company.netsuite(customer("1"), customer("2")).run()
+    company.netsuite(INACTIVE, customer("2")).run()
+    monkeypatch.setattr(OptionTarget, "max_single_reads", 0)
+
+    assert company.netsuite(customer("1"), customer("2")).run(Mode.UPDATE)["1"] == ("skipped", "not_asked")
 
 
 @pytest.mark.long

@@ -300,7 +300,7 @@ def test_a_workflow_depends_on_its_upstream_workflows(account: Account) -> None:
     assert "suiteprojects__customers is switched off (active: false in its defs.yaml)" in without_customers[PROJECTS]
     assert Path(without_customers[PROJECTS].partition(":")[0]).name == "defs.yaml"
     assert without_tree.keys() == {CUSTOMERS, PROJECTS, CONTACTS}
-    assert "no usable workflow" in without_tree[PROJECTS]
+    assert "suiteprojects__customers has a problem of its own" in without_tree[PROJECTS]
 
 
 @pytest.mark.long

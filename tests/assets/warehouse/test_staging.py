@@ -14,7 +14,7 @@ import pytest
 from assets.failures import failed_assets
 from assets.netsuite.extract.load import RawBatch, load
 from assets.netsuite.extract.settings import ExtractionSettings
-from assets.netsuite.extract.spool import Spool, SpoolLayout, scratch
+from assets.netsuite.extract.spool import Spool, SpoolLayout
 from assets.netsuite.extract.stage_routing import raw_table_by_value
 from assets.netsuite.extract.strategy import Extracted
 from assets.netsuite.record_types import RECORD_TYPES, STAGES
@@ -22,6 +22,7 @@ from assets.warehouse.staging import bad_keys, stage_table
 from resources.netsuite.connect import open_netsuite
 from resources.netsuite.pages import scan_page
 from resources.netsuite.parallel_fetch import FetchedPage
+from resources.scratch import scratch
 from resources.warehouse.tables import columns_of, literal
 from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
@@ -45,7 +46,7 @@ class RawTables:
         items = [{"links": [], **row} for row in sorted(rows, key=lambda row: int(row[query.key]))]
         response = {"count": len(items), "hasMore": False, "items": items, "offset": 0}
         page = scan_page(orjson.dumps(response), query.key, "query")
-        with scratch(self.warehouse.folder) as folder:
+        with scratch(self.warehouse.folder, "test") as folder:
             spool = Spool(folder, SpoolLayout(query.key, query.names, table, tables[0]))
             spool.add([FetchedPage(page, -(2**62), None)])
             batch = RawBatch(record_type, query, Extracted("full", [spool]))

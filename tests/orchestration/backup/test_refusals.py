@@ -215,13 +215,13 @@ def unsigned(members: Members) -> Members:
 @pytest.mark.parametrize(
     ("change", "key", "found"),
     [
-        (consistent_forgery, KEY, "its signature does not fit"),
+        (consistent_forgery, KEY, "its signature does not match"),
         (lambda members: consistent_forgery(unsigned(members)), KEY, "not signed"),
         (unsigned, KEY, "not signed"),
-        (with_facts(made_at="2020-01-01 00:00:00"), KEY, "its signature does not fit"),
-        (lambda members: [members[0], (members[1][0], b"hmac:" + b"0" * 64), *members[2:]], KEY, "does not fit"),
-        (lambda members: [members[0], (members[1][0], "hmac:\u00e9".encode()), *members[2:]], KEY, "does not fit"),
-        (list, OTHER_KEY, "its signature does not fit"),
+        (with_facts(made_at="2020-01-01 00:00:00"), KEY, "its signature does not match"),
+        (lambda members: [members[0], (members[1][0], b"hmac:" + b"0" * 64), *members[2:]], KEY, "does not match"),
+        (lambda members: [members[0], (members[1][0], "hmac:\u00e9".encode()), *members[2:]], KEY, "does not match"),
+        (list, OTHER_KEY, "its signature does not match"),
         (list, "", "set MILLPOND_ENCRYPTION_KEY"),
     ],
 )

@@ -180,6 +180,6 @@ def test_a_run_says_which_workflows_a_person_switched_off(home: Home, capsys: py
     print_switched_off("suiteprojects")
 
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"{OPTIONS}: nothing was done, it is off")
+    assert line.startswith(f"{OPTIONS}: nothing was done: it is off")
     assert "the year is being closed" in line
     assert line.endswith(f"`millpond activate {OPTIONS}` switches it on")

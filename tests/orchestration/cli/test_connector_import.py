@@ -404,7 +404,8 @@ def test_unknown_keys_are_listed_wherever_they_are(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("name", "column"),
     [
-        ("accountNumber", "account_number"), ("creditLimit", "credit_limit"), ("title", "title"),
+        ("accountNumber", "account_number"), ("accountnumber", "account_number"), ("creditLimit", "credit_limit"),
+        ("title", "title"),
         ("mobilePhone", "mobile_phone"), ("billAddr1", "billing_address_line1"), ("billCity", "billing_city"),
         ("billCountryCode", "billing_country_code"), ("billingZip", "billing_zip"), ("shipCity", "shipping_city"),
         ("shipZip", "shipping_zip"),

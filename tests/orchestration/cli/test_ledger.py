@@ -79,7 +79,7 @@ def test_a_finding_that_is_acknowledged_is_no_alarm_until_it_changes(
     assert "repaired manually" in " ".join(output.lines)
     assert check_ledger(ledger.warehouse).is_whole
     again = run_command(capsys, "ledger", "acknowledge", name, "--reason", "again")
-    assert (again.code, "is acknowledged already" in " ".join(again.lines)) == (2, True)
+    assert (again.code, "is already acknowledged" in " ".join(again.lines)) == (2, True)
 
     with ledger.warehouse.writer() as con:
         con.execute(change, ["98"])
@@ -170,7 +170,7 @@ def test_an_export_is_verified_without_a_home(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["verify", "no_such_folder"], "no export of"),
+        (["verify", "no_such_folder"], "not an export of"),
         (["verify", "--checkpoint", "no_such_file"], "no such file"),
         (["export", "folder", "--since", "2001-01-01", "--until", "2001-01-02"], "no checkpoint from 2001-01-01"),
     ],

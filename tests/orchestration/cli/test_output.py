@@ -57,6 +57,21 @@ def test_a_terminal_gets_every_word_within_its_width(width: int, words: list[str
     assert lines[0].startswith(" " * indent)
 
 
+def test_a_problem_is_folded_between_words() -> None:
+    """The terminal itself would break in the middle of one."""
+    problem = "the workflow files have a problem with a long text, " * 3
+    with printed(60) as file:
+        output.print_problems([f"{problem}\nand another line"])
+
+    lines = lines_of(file)
+    assert max(map(cell_len, lines)) <= 60
+    assert " ".join(" ".join(lines).split()) == f"✗ {problem}and another line"
+    assert all(line.startswith("    ") for line in lines[1:-1])
+    with printed(None) as file:
+        output.print_problems([problem])
+    assert file.getvalue() == f"✗ {problem.rstrip()}\n"
+
+
 @given(words=WORDS, indent=st.integers(0, 8))
 def test_a_pipe_gets_each_text_on_one_line(words: list[str], indent: int) -> None:
     """Other programs search lines."""

@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 from cryptography.fernet import Fernet
 
+from assets.delivery.component.checks import SYNC_CHECKS
 from orchestration.alerts.run_failures import last_result
 from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
@@ -356,25 +357,33 @@ def test_the_job_applies_a_plan(stopped: Guarded) -> None:
     assert (metadata["plan"], metadata["left_out_as_stale"], metadata["stopped"]) == (plan_id, 0, "no")
 
 
-@pytest.mark.parametrize("is_newest", [True, pytest.param(False, marks=pytest.mark.long)])
-def test_a_release_turns_the_checks_green(stopped: Guarded, *, is_newest: bool) -> None:
-    """As far as the guard's newest result is about this plan; another plan still waits."""
+@pytest.mark.parametrize(
+    ("is_newest", "only"),
+    [
+        (True, []),
+        pytest.param(False, [], marks=pytest.mark.long),
+        pytest.param(True, ["action=create"], marks=pytest.mark.long),
+    ],
+)
+def test_a_release_turns_the_checks_green(stopped: Guarded, only: list[str], *, is_newest: bool) -> None:
+    """Also those of the delivery, if the guard's newest result is about this plan; another plan still waits."""
     plan_id, guard = stopped.plan_id, dg.AssetCheckKey(dg.AssetKey(f"plan_{CUSTOMERS}"), "guard")
-    sent = dg.AssetCheckKey(dg.AssetKey(f"sync_{CUSTOMERS}"), "all_sent")
+    sent = [dg.AssetCheckKey(dg.AssetKey(f"sync_{CUSTOMERS}"), name) for name in SYNC_CHECKS]
     failed = dg.AssetCheckEvaluation(
         guard.asset_key, "guard", passed=False, blocking=True, metadata={"plan_id": plan_id if is_newest else "newer"}
     )
-    config = {APPLY_OP: {"config": {"plan_id": plan_id, "reason": "asked Ann"}}}
+    config = {APPLY_OP: {"config": {"plan_id": plan_id, "reason": "asked Ann", "only": only}}}
     with dg.DagsterInstance.ephemeral() as instance:
         instance.report_runless_asset_event(failed)
         job = definitions().resolve_job_def(APPLY_PLAN)
         assert job.execute_in_process(instance=instance, run_config={**QUIET, "ops": config}).success
-        result, delivery = last_result(instance, guard), last_result(instance, sent)
+        result, delivery = last_result(instance, guard), [last_result(instance, each) for each in sent]
 
     assert result is not None
     assert result.passed == is_newest
-    assert (delivery is not None and delivery.passed) == is_newest
+    assert [each is not None and each.passed for each in delivery] == [is_newest] * len(SYNC_CHECKS)
     assert ("asked Ann" in (result.description or "")) == is_newest
+    assert all(each is None or ("were not approved" in str(each.description)) == bool(only) for each in delivery)
 
 
 def test_the_job_applies_a_part_of_a_plan(stopped: Guarded) -> None:
@@ -490,8 +499,28 @@ def test_a_run_that_a_guard_stops_waits_for_a_person(capsys: pytest.CaptureFixtu
 
 
 def test_mistyped_parts_of_a_plan_are_named(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
-    """Instead of a plan without records."""
+    """Instead of a plan without records. Nothing counts as approved, and no run as made."""
+    runs = stopped.home.warehouse.read("select run_id from sync_runs").height
     for only, meant in (("field=adr_city", "addr_city"), ("action=creat", "create")):
         assert plans.apply(stopped.plan_id, only=(only,)) == 2
         assert f"did you mean {meant}" in capsys.readouterr().out
     assert stopped.delivered() == 0
+    assert stopped.plan(stopped.plan_id)["decided_by"] is None
+    assert stopped.home.warehouse.read("select event from sync_events").height == 0
+    assert stopped.home.warehouse.read("select run_id from sync_runs").height == runs
+
+
+def test_a_run_without_times_hides_no_record(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
+    """Earlier versions left such a row when they refused a plan."""
+    with stopped.home.warehouse.writer() as con:
+        (record,) = con.execute(
+            f"select min(source_id), any_value(run.run_id) from plan_{CUSTOMERS}, sync_runs as run"
+        ).fetchall()
+        con.execute(
+            "insert into sync_runs (run_id, workflow, calls, position) select 'refused', workflow, 0, max(position) + 1"
+            " from sync_runs where workflow = ? group by workflow",
+            [CUSTOMERS],
+        )
+
+    assert explain(record[0]) == 0
+    assert f"(run {record[1][:8]}: planned)" in capsys.readouterr().out

@@ -63,6 +63,23 @@ def test_a_preview_shows_the_edited_file_beside_the_last_run_and_writes_nothing(
     assert synced.sandbox.suiteprojects.write_calls() == writes
 
 
+def test_a_preview_names_what_the_edited_file_would_hold_back(
+    synced: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the plan would: a record that needs a correction is not just skipped."""
+    source_id, _ = a_customer(synced)
+    text = (ROOT / "orchestration" / "workflows" / CUSTOMERS / "defs.yaml").read_text()
+    file = tmp_path / CUSTOMERS / "defs.yaml"
+    file.parent.mkdir()
+    file.write_text(
+        text.replace("{field: name, from: entity_number,", "{field: name, from: entity_number, max_length: 1,")
+    )
+
+    assert preview(source_id, workflow=CUSTOMERS, file=file) == CLEAN
+
+    assert "  now:      quarantined: name is longer than 1 character" in capsys.readouterr().out
+
+
 def test_a_preview_has_no_values_if_personal_data_is_hidden(
     synced: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

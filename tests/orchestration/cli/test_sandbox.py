@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.sandbox import app
+from orchestration.cli.sandbox import _print_served, app
 from orchestration.cli.sandbox_folder import state_folder, write_env_file
 from orchestration.configuration.known_names import setting_names
 from resources.sandbox.precoro.switches import PrecoroSwitches
@@ -100,7 +100,11 @@ def test_switches_are_documented_and_can_be_set(capsys: pytest.CaptureFixture[st
     rows = run_json(capsys, "switches", "precoro", *settings, "--state", str(state))
     hidden = run_json(capsys, "switches", "netsuite", "hidden_tables=job,contact", "--state", str(state))
 
+    printed = run(capsys, "switches", "--state", str(state)).splitlines()
     by_name = {row["name"]: row for row in rows}
+    assert "precoro name_limit=255 (default 256)" in printed
+    assert "netsuite hidden_tables=job,contact (default )" in printed
+    assert max(map(len, printed)) < 400  # a table with the longest value of each column had 983
     assert (by_name["name_limit"]["value"], by_name["name_limit"]["default"]) == (255, 256)
     assert all(row["meaning"] and row["source"] for row in rows + hidden)
     loaded = Sandbox(state).switches.load("precoro", PrecoroSwitches)
@@ -162,3 +166,16 @@ def test_the_settings_of_live_mode_are_written_once(state: Path, tmp_path: Path)
     assert file.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError, match="exists and stays as it is"):
         write_env_file(file, details)
+
+
+def test_served_systems_are_named_without_their_secrets(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """On a terminal, where the settings are in the file."""
+    details = connection_details(Sandbox(state), BASE_URLS, None)
+
+    _print_served(details, Path(".env"))
+
+    printed = capsys.readouterr().out
+    secrets = [value for each in BASE_URLS for name, value in details[each].items() if name != "base_url"]
+    assert all(url in printed for url in BASE_URLS.values())
+    assert [each for each in secrets if len(str(each)) > 12 and str(each) in printed] == []
+    assert ".env has the settings" in printed

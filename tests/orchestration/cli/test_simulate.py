@@ -49,7 +49,7 @@ def test_a_file_that_is_not_valid_is_named_with_its_line(tmp_path: Path) -> None
 
 def test_an_unknown_workflow_is_named() -> None:
     """With those that there are."""
-    assert "nothing is none of the active workflows" in problems(simulate(only=("nothing",), workflows=WORKFLOWS))
+    assert "no active workflow nothing" in problems(simulate(only=("nothing",), workflows=WORKFLOWS))
 
 
 @pytest.mark.parametrize("name", ["../x", "all"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.cli.main import COMMANDS, main
-from orchestration.cli.start import OWN_HOME, SERVICES, WITHOUT_RECORDS
+from orchestration.cli.start import OWN_HOME, SERVICES, WITHOUT_RECORDS, write_line
 from orchestration.definitions import definitions
 from resources.sandbox.filled import was_filled
 from resources.sandbox.sandbox import Sandbox
@@ -192,3 +192,19 @@ def test_a_folder_that_no_longer_exists_is_one_line(tmp_path: Path) -> None:
 
     assert output.code == 2
     assert output.lines == ["✗ the current folder no longer exists; change to another one"]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_accounts_line_is_folded_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, is_terminal: bool
+) -> None:
+    """On a terminal, which would break it within a path; a log has it whole."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    line = f"sandbox: stand-ins in /srv/{'a' * 40}/sandbox; home /srv/{'a' * 40}; no .env file"
+
+    write_line(line)
+
+    printed = capsys.readouterr().err
+    assert " ".join(printed.split()) == line
+    assert (max(map(len, printed.splitlines())) <= 60) is is_terminal

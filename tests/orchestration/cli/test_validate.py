@@ -305,3 +305,17 @@ def test_an_account_that_cannot_be_asked_changes_nothing(
 
     assert code == 0
     assert "! the columns were not checked in NetSuite: netsuite: sign in: NETSUITE_PRIVATE_KEY_FILE" in printed
+
+
+def test_a_mistake_is_reported_once_not_in_every_file_that_needs_it(tmp_path: Path) -> None:
+    """Those say where to look: a list of all other workflows would hide the one problem to correct."""
+    edit = replace("{field: notes, value:", "{field: notes, valuse:")
+    with edited_workflows(tmp_path / "workflows", **{CUSTOMERS: edit}) as folder:
+        code, printed = validated(folder)
+
+    problems = [line for line in printed.splitlines() if line.startswith("✗ ")]
+    assert code == 1
+    assert [line.rpartition(": ")[2] for line in problems] == [
+        "unknown key; did you mean `value`?",
+        *[f"{CUSTOMERS} has a problem of its own; correct that first"] * 2,
+    ]

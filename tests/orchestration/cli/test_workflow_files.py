@@ -137,8 +137,8 @@ def test_the_fields_of_a_target_have_type_length_and_who_maps_them(capsys: pytes
     assert fields("precoro.Option") == CLEAN
 
     printed = capsys.readouterr().out
-    assert "name        text, required     256" in printed
-    assert "precoro__options ← from: customer_id" in printed
+    assert "name  text, required, at most 256 characters\n    precoro__options ← " in printed
+    assert "externalId  text\n    precoro__options ← from: customer_id\n" in printed
     assert "no examples" in printed
     assert fields("precoro.Optoin") == USAGE
     assert "did you mean precoro.Option?" in capsys.readouterr().out
@@ -163,7 +163,9 @@ def test_examples_are_values_of_the_last_run_unless_they_are_personal(
         assert not any(HIDDEN in rows[each] for each in plain)
 
 
-def test_a_home_is_not_needed(home: Home) -> None:
+def test_a_home_is_not_needed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """The fields of a source are known from the files alone."""
     assert fields("customers") == CLEAN
     assert not home.warehouse.exists()
+    printed = capsys.readouterr().out
+    assert printed.count("    suiteprojects__customers → company\n") == 5  # columns, some read twice

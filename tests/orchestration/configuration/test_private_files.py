@@ -77,8 +77,18 @@ def test_a_group_reads_the_snapshot_and_nothing_else(tmp_path: Path, accounts: s
             with warehouse.writer() as con:
                 con.execute("create table if not exists a as select 1 as b")
             warehouse.publish()
+    for folder in (settings.home, settings.per_account[0].account_home):  # the group may pass through both
+        (folder / "audit").mkdir(exist_ok=True)
+        (folder / ".env").touch()
+        (folder / "audit").chmod(0o755)
+        (folder / ".env").chmod(0o644)
+    (tmp_path / "home" / "link").symlink_to(tmp_path)
     make_private(settings)
 
+    on_path = {each.relative_to(tmp_path).parts[1] for each in (each.warehouse for each in settings.per_account)}
+    assert {name.split("/")[0] for name in open_to_others(tmp_path / "home")} - {"link"} == on_path
+    assert not [name for name in open_to_others(tmp_path / "home") if name.endswith(("audit", ".env"))]
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700, "a link leads elsewhere"
     for each in settings.per_account:
         snapshot = (each.warehouse / "analyst.duckdb").stat()
         assert (stat.S_IMODE(snapshot.st_mode), snapshot.st_gid) == (0o440, group.gr_gid)

@@ -77,6 +77,9 @@ class Planted:
             )
         logs = self.home.folder / "dagster" / "storage" / "run" / "compute_logs"
         logs.mkdir(parents=True)
+        left = self.home.folder / "warehouse" / "scratch" / "netsuite_killed"
+        left.mkdir(parents=True)
+        (left / "rows.parquet").write_bytes(email.encode())
         (logs / "step.err").write_text(f"ValueError: {email.upper()} and {name}\n")
 
     def with_values(self, folder: Path | None = None) -> list[str]:

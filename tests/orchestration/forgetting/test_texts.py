@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 
 import duckdb
@@ -23,6 +24,7 @@ FORMS = {
     "HTML": f"<td>{html.escape(NAME)}</td>",
     "an address": f"https://x.example/?q={quote(NAME)}",
     "a form": f"q={quote_plus(NAME)}",
+    "wrapped lines": NAME.replace(" ", "\n    "),
 }
 
 
@@ -71,6 +73,41 @@ def test_a_word_is_found_as_a_whole_and_as_it_is_spelled(word: str, text: str, *
             query = f"select {contains('given')} from (select $given as given)"
             assert con.execute(query, {**found_by([word]), "given": text}).fetchall() == [(is_found,)]
     assert not spelled.phrases.texts
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    """One connection for all examples."""
+    with duckdb.connect() as con:
+        yield con
+
+
+# letters whose small or capital form is another number of letters, or ASCII
+LETTERS = st.text(alphabet="aBkKsS5 .@\n-éÉßſıİǅΣς\u212a\u0307", min_size=4, max_size=8)
+EXACT = (
+    "len(list_filter($phrases, lambda each: contains(lower(text), lower(each)))) > 0 or regexp_matches(text, $words)"
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    texts=st.lists(LETTERS, min_size=1, max_size=3), around=LETTERS, form=st.sampled_from([str, str.upper, str.lower])
+)
+def test_the_search_for_any_of_the_values_hides_none(
+    memory: duckdb.DuckDBPyConnection, texts: list[str], around: str, form: Callable[[str], str]
+) -> None:
+    """It looks at a text once before each value is looked for, whose letters may be changed in another way."""
+    values = found_by(texts)
+    rows = [around, *map(form, texts), *(f"{around} {form(each)}\n{around}" for each in texts)]
+    query = f"select ({EXACT}) = {contains('text')} from (select unnest($rows::varchar[]) as text)"
+    assert set(memory.execute(query, {**values, "rows": rows}).fetchall()) == {(True,)}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_file_that_still_has_a_value_is_known_by_its_bytes(encoding: str) -> None:
+    """An editor may have stored it in another encoding, which is named and left."""
+    assert Spelled([NAME]).found_in_bytes(f"about {NAME}".encode(encoding))
+    assert not Spelled([NAME]).found_in_bytes("about no one".encode(encoding))
 
 
 def test_other_texts_are_left() -> None:

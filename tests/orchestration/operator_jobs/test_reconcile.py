@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from orchestration.alerts.run_failures import check_alerts
+from orchestration.cli.job_run import _compared, _differences
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.definitions import definitions
 from orchestration.operator_jobs.reconcile import check_key
@@ -61,6 +62,18 @@ def night(synced_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         job = definitions().resolve_job_def("reconcile")
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
         yield Night(home, instance, result, before)
+
+
+@pytest.mark.long
+def test_the_command_prints_what_each_check_found(night: Night) -> None:
+    """A finding as well as what is as it should be: otherwise whoever runs it sees counts of calls only."""
+    printed = [*_compared(night.result), *_differences(night.result)]
+
+    for name in (CUSTOMERS, OPTIONS):
+        (line,) = [each for each in printed if each.startswith(f"sync_{name}: check reconciled: ")]
+        assert line.endswith(night.check(name).description or "nothing")
+    assert [each for each in _differences(night.result) if each.startswith(f"sync_{OPTIONS}: ")]
+    assert [each for each in _compared(night.result) if each.startswith(f"sync_{CUSTOMERS}: ")]
 
 
 @pytest.mark.long

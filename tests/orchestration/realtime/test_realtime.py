@@ -73,7 +73,7 @@ class Live:
         with dg.build_resources(
             {name: made[name] for name in ("warehouse", "netsuite", "extraction", *names)}
         ) as opened:
-            connections = Connections.of(opened.warehouse, workflows, opened)
+            connections = Connections.of(workflows, opened)
             run_id = run_id or f"change notifications {next(self.numbers)}"
             return RealtimeSync(connections, opened.netsuite, opened.extraction, self.queue, run_id).sync_due(200)
 

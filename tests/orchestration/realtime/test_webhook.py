@@ -1,7 +1,9 @@
 """The webhook: signed posts are stored before they are acknowledged, and all others are rejected."""
 
+import io
 import json
 import logging
+import re
 import socket
 import sqlite3
 import subprocess
@@ -17,7 +19,8 @@ from starlette.testclient import TestClient
 
 from orchestration import request_timeout
 from orchestration.cli.main import app as cli
-from orchestration.cli.webhook import webhook
+from orchestration.cli.output import PIPE_WIDTH, Output
+from orchestration.cli.webhook import log_handler, webhook
 from orchestration.configuration.settings import ROOT
 from orchestration.realtime import webhook as webhook_module
 from orchestration.realtime.queue import MAX_ATTEMPTS, Notification, NotificationQueue
@@ -392,3 +395,13 @@ def test_refusals_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None
         "rejected with 413: declared length",
         "rejected with 401: timestamp 7 is outside the window (and 999 more before)",
     ]
+
+
+def test_a_line_of_its_log_ends_with_its_message() -> None:
+    """A pipe is as wide as the longest text: nothing stands at its right edge."""
+    file = io.StringIO()
+    log_handler(Output(file=file, width=PIPE_WIDTH)).handle(
+        logging.LogRecord("webhook", logging.INFO, __file__, 1, "queued: customers 107, edit", (), None)
+    )
+
+    assert re.fullmatch(r"\[\S+ \S+\] INFO +queued: customers 107, edit\n", file.getvalue()), file.getvalue()[:200]

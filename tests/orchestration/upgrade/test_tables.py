@@ -20,7 +20,7 @@ CHANGED = {
     "sync_plans": {"kind", "undone_run", "state", "checksum", "note"},
     "sync_runs": {"note"},
     "sync_decisions": {"reason"},
-    "sync_attempts": {"reason", "state"},
+    "sync_attempts": {"reason", "state", "image"},  # images are encrypted again, each bound to its send
     "netsuite_reads": {"mode"},
     "netsuite_capabilities": {"answer"},
     "lineage_columns": {"source_table", "expression"},

@@ -12,12 +12,13 @@ from orchestration.automation.groups import load_groups
 from orchestration.configuration.secret_names import SECRETS
 from orchestration.configuration.settings import SETTINGS
 from orchestration.upgrade import user_files
+from orchestration.upgrade.copies import Copies
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.fingerprints import former_fingerprints
 from orchestration.upgrade.m0002_plain_names.names import GROUPS_FILE, VARIABLES, WORKFLOW_FILE
 from orchestration.upgrade.migrations import MIGRATIONS
 from orchestration.upgrade.perform import upgrade_all
-from orchestration.upgrade.user_files import user_changes
+from orchestration.upgrade.user_files import user_changes, write_changes
 from orchestration.upgrade.yaml_names import Names, apply, edits_of
 from orchestration.workflow_files import load_user_files
 from tests.orchestration.upgrade.conftest import Installation
@@ -236,6 +237,18 @@ MILLPOND_ALERT_LINK=https://${MILLPOND_UI_NAMES}/
 OTHER_MILLPOND_PERSONAL=1
 MILLPOND_MODE=sandbox
 """
+
+
+def test_one_renamed_setting_is_one_name(tmp_path: Path) -> None:
+    """And several are counted."""
+    file = tmp_path / ".env"
+    for text, counted in (
+        ("MILLPOND_RELEASERS=ada\n", "1 name, such as"),
+        ("MILLPOND_RELEASERS=ada\nMILLPOND_KEEP_DAYS=9\n", "2 names, such as"),
+    ):
+        file.write_text(text)
+        (line,) = write_changes(user_changes(tmp_path, file, MIGRATIONS), Copies(tmp_path, "0.1"))
+        assert line == f"{file}: {counted} MILLPOND_RELEASERS -> MILLPOND_APPROVERS"
 
 
 def test_settings_are_renamed(tmp_path: Path) -> None:

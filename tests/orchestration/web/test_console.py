@@ -329,6 +329,7 @@ def test_every_page_fits_a_telephone_and_both_schemes_are_readable(page: Browser
         "ignored": "held/ignored", "record": f"records/customers/{console.ids['long']}",
         "script": f"records/customers/{console.ids['script']}", "parity": "parity", "ledger": "ledger",
         "forget": f"forget?source=customers&source_id={console.ids['long']}", "certificates": "certificates",
+        "survey": f"forget/survey?source=customers&source_id={console.ids['long']}",
     }  # fmt: skip
     with console.home.warehouse.writer() as con:
         compare_once(con, "suiteprojects__project_location")

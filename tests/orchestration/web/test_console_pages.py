@@ -65,6 +65,7 @@ def pages(home: Home) -> Iterator[str]:
         "forget",
         "forget?q=a",
         "forget?source=customers&source_id=1",
+        "forget/survey?source=customers&source_id=1",
     )
     (run,) = home.warehouse.read("select run_id from sync_runs limit 1")["run_id"]
     yield from (f"runs/{run}", f"runs/{run}?page=2", f"reports/run-{run[:8]}.html")

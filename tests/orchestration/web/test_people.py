@@ -1,6 +1,8 @@
 """Roles over HTTP, against the web server as it is served: what a viewer, an operator and an approver can do."""
 
 import json
+import select
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +19,7 @@ from orchestration.automation.groups import OPERATOR_JOBS
 from orchestration.realtime.sensor import BURST_TAG
 from orchestration.web.dagster_guard import FORCED, RUN_MUTATIONS
 from orchestration.web.identity import Role
+from orchestration.web.webserver import MAX_CONNECTIONS
 from tests.orchestration.web.browser import open_browser
 from tests.orchestration.web.people_server import (
     HEADER,
@@ -432,3 +435,17 @@ def test_the_proxys_header_is_believed_from_its_address_only(server: Server) -> 
         assert proxy.http.post("/graphql", headers={HEADER: "olga"}, **query).status_code == 200
         foreign = {HEADER: "olga", "Origin": "https://evil.example"}
         assert proxy.http.post("/graphql", headers=foreign, **query).status_code == 403
+
+
+@pytest.mark.long
+def test_strangers_with_many_connections_keep_no_one_out(server: Server, vic: Visitor) -> None:
+    """The first of theirs are closed; a page and a sign-in are answered meanwhile."""
+    with ExitStack() as stack:
+        held = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            for _ in range(MAX_CONNECTIONS + 20)
+        ]
+        assert vic.http.get("/console/").status_code == 200
+        assert vic.sign_in("vic", PASSWORD.format("vic")).status_code == 303
+        closed, _, _ = select.select(held, [], [], 5)
+        assert len(closed) >= 20

@@ -1,6 +1,8 @@
 """The sign-in of the UI over HTTP, in front of a server that answers every request."""
 
+import http.server
 import io
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,8 @@ from orchestration.cli.output import Output
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.access import COOKIE, Access
 from orchestration.web.guesses import CLIENTS, Guesses
-from orchestration.web.serve_ui import _print_ready, _ready_lines
+from orchestration.web.identity import Role
+from orchestration.web.serve_ui import _is_taken, _print_ready, _ready_lines, _responds
 from orchestration.web.sessions import SESSION_S
 from orchestration.web.sign_in import SignIn
 from orchestration.web.users import Users
@@ -71,6 +74,26 @@ def test_a_browser_is_redirected_to_the_form_and_back(visitor: TestClient) -> No
     assert 'type="password"' in form.text
     assert signed.headers["location"] == "/assets/x"
     assert visitor.get("/assets/x").text == "inside GET /assets/x"
+
+
+@pytest.mark.parametrize("asked", ["/assets/x?view=lineage&q=%22a%20b%22%2Bc", "/runs?x=%C3%A9%26#", "/a%3Fb%20c"])
+def test_the_page_that_was_asked_for_keeps_its_query(visitor: TestClient, asked: str) -> None:
+    """A link to a filtered list leads to the list that was meant; the address is spelled as it was."""
+    form = visitor.get(asked.partition("#")[0], headers={"Accept": "text/html"}).headers["location"]
+    signed = visitor.post(form, data={"token": TOKEN}, headers={"Origin": HERE})
+
+    assert signed.headers["location"] == asked.partition("#")[0]
+
+
+def test_a_link_with_a_token_that_is_off_leaves_no_token_in_the_address(tmp_path: Path) -> None:
+    """Users have switched it off; what else was asked for stays."""
+    users = Users(tmp_path / "users.json")
+    users.add("ada", Role.VIEWER)
+    access = Access("", frozenset({"localhost"}), [], users)
+    with TestClient(SignIn(Starlette(), access), base_url=HERE, follow_redirects=False) as client:
+        found = client.get("/console/plans?token=abc&state=open", headers={"Accept": "text/html"})
+
+    assert found.headers["location"] == "/sign-in?next=/console/plans%3Fstate%3Dopen"
 
 
 def test_a_program_gets_an_error_status(visitor: TestClient) -> None:
@@ -319,3 +342,43 @@ def test_the_link_to_sign_in_is_usable_on_a_terminal_and_in_no_log(
     assert (token in printed) is is_terminal
     console.print(token)
     assert console.file.getvalue().count(token) == is_terminal  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "is_refused"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:3000", False),  # noqa: S104 - nothing listens here
+        ("::", "http://[::1]:3000", False),
+        ("192.0.2.7", "http://192.0.2.7:3000", True),
+        ("192.0.2.8", "http://192.0.2.8:3000", False),
+    ],
+)
+def test_the_printed_address_leads_to_the_ui(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, address: str, *, is_refused: bool
+) -> None:
+    """Also if it listens on every address; and a name that browsers may not use is named with the setting."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    monkeypatch.setenv("MILLPOND_UI_ALLOWED_HOSTS", "192.0.2.8")
+    ready = _ready_lines(MillpondSettings(), host, 3000, Output(file=io.StringIO()))
+
+    assert f"the console is on {address}/console/, the Dagster UI on {address} " in ready[0]
+    assert (f"add {host} to MILLPOND_UI_ALLOWED_HOSTS" in ready[-1]) is is_refused
+
+
+def test_the_ui_is_found_at_the_address_on_which_it_listens() -> None:
+    """Its guard answers only the names that it knows, as the webserver's does."""
+
+    class Guarded(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.headers["Host"] == "localhost" else 421)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing to the test's output."""
+
+    with http.server.HTTPServer(("127.0.0.2", 0), Guarded) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        port = server.server_port
+        assert (_is_taken("127.0.0.2", port), _is_taken("127.0.0.1", port)) == (True, False)
+        assert (_responds("127.0.0.2", port), _responds("127.0.0.1", port)) == (True, False)
+        server.shutdown()

@@ -316,8 +316,9 @@ def test_a_sync_assets_page_shows_the_runs_results_and_its_report(ui: Ui, page: 
 
 
 @pytest.mark.long
-def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
-    """The address is printed once the UI responds; SIGTERM stops all of its processes within seconds.
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
+def test_millpond_ui_serves_and_stops(tmp_path: Path, stop: signal.Signals) -> None:
+    """The address is printed once the UI responds; SIGTERM, or a closed terminal, stops all processes within seconds.
 
     SIGINT is ignored at the start, as after a shell's `&`: Dagster would then ignore SIGTERM as well.
     """
@@ -338,7 +339,7 @@ def test_millpond_ui_serves_and_stops(tmp_path: Path) -> None:
 
         started = descendants(process.pid)
         assert len(started) >= 2
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(stop)
         assert process.wait(20) == 0
         assert [number for number in started if is_alive(number)] == []
 

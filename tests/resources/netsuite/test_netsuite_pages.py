@@ -141,7 +141,7 @@ BAD_TEXTS = {
 
 
 @pytest.mark.parametrize("bad", BAD_TEXTS.values(), ids=BAD_TEXTS)
-def test_a_value_that_is_no_text_is_repaired_and_named(bad: bytes) -> None:
+def test_a_value_that_is_not_text_is_repaired_and_named(bad: bytes) -> None:
     """The other values of the page are unchanged."""
     items = [{"links": [], "id": "1", "x": "fine \U0001f600"}, {"links": [], "id": "2", "x": "@", "y": "Ö"}]
     answer = orjson.dumps(body(items)).replace(b"@", bad)

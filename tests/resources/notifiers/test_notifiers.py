@@ -78,10 +78,10 @@ def test_an_error_does_not_contain_the_url(status: int, location: str) -> None:
 @pytest.mark.parametrize(
     ("build", "text"),
     [
-        (lambda: Webhook("https://[path"), "MILLPOND_ALERT_WEBHOOK_URL is no address"),
+        (lambda: Webhook("https://[path"), "MILLPOND_ALERT_WEBHOOK_URL is not a valid URL"),
         (lambda: Webhook("http://example.com/x"), "MILLPOND_ALERT_WEBHOOK_URL must begin with https://"),
-        (lambda: Slack("https://evil.example/services/T/B"), "must be an address of hooks.slack.com"),
-        (lambda: Slack("https://hooks.slack.com.evil.example/x"), "must be an address of hooks.slack.com"),
+        (lambda: Slack("https://evil.example/services/T/B"), "must be a URL on hooks.slack.com"),
+        (lambda: Slack("https://hooks.slack.com.evil.example/x"), "must be a URL on hooks.slack.com"),
         (lambda: Mail("smtp.example", "", ("a@example.com",)), "MILLPOND_ALERT_MAIL_FROM"),
         (lambda: Mail("smtp.example", "a@example.com", ()), "MILLPOND_ALERT_MAIL_TO"),
         (lambda: Mail("smtp.example", "a@example.com", ("b@example.com\nBcc: c@example.com",)), "on one line"),

@@ -1,6 +1,8 @@
 """Inconsistent lists are errors, never shorter lists."""
 
+from collections import Counter
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -54,6 +56,47 @@ def test_an_inconsistent_list_raises_an_error(pages: list[Any]) -> None:
     """A short list would look like manually deleted options."""
     with pytest.raises(ContractError):
         read_all(listing(*pages), "list")
+
+
+def shuffled(seed: int, count: int, *, total: bool) -> Callable[[int], Any]:
+    """Return a service whose list has another order at each request, in two pages."""
+    order, rows = Random(seed), records(0, count)
+
+    def fetch(number: int) -> Any:
+        shown, size = order.sample(rows, count), -(-count // 2)
+        paging = {"has_next_page": number == 1, **({"total": count} if total else {})}
+        return page(shown[size * (number - 1) : size * number], **paging)
+
+    return fetch
+
+
+@pytest.mark.parametrize("total", [True, False])
+def test_a_list_without_an_order_is_never_a_shorter_list(*, total: bool) -> None:
+    """A record on two pages says that another one may be on none; it would be created a second time."""
+    whole = {*range(15)}
+    outcomes = Counter[bool]()
+    for seed in range(200):
+        try:
+            found = read_all(shuffled(seed, 15, total=total), "list")
+        except (TransientError, ContractError):
+            outcomes[False] += 1
+            continue
+        assert {each["id"] for each in found} == whole
+        outcomes[True] += 1
+    assert outcomes[True] > 100
+
+
+def test_a_record_that_is_always_on_two_pages_counts_once() -> None:
+    """The list is read once more, and shows the same records."""
+    twice = page(records(0, 2), has_next_page=True), page(records(1, 2), has_next_page=False)
+    fetched: list[int] = []
+
+    def fetch(number: int) -> Any:
+        fetched.append(number)
+        return twice[number - 1]
+
+    assert read_all(fetch, "list") == records(0, 3)
+    assert fetched == [1, 2, 1, 2]
 
 
 def test_a_list_that_changed_during_the_read_is_transient() -> None:

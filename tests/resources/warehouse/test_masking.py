@@ -48,13 +48,19 @@ def build_warehouse(folder: Path) -> Path:
         for table in ("mart_w__x", "target_w__x", "plan_w__x"):
             con.execute(f"create table {table} (source_id varchar, company varchar, city varchar, note varchar)")
             con.execute(f"insert into {table} values ('99', 'Persson', 'Lund', 'Greta')")
-        con.execute("insert into sync_attempts (source_id, image, reason) values ('99', 'Persson', 'no Persson here')")
+        con.execute(
+            "insert into sync_attempts (source_id, image, reason, request_hash, payload_hash, replaced) values"
+            " ('99', 'Persson', 'no Persson here', 'hash of Persson', 'hash of Persson', 'bits of Persson')"
+        )
         con.execute(
             "insert into sync_decisions (workflow, source, source_id, action, reason_code, reason) values"
             " ('w__x', 'customers', '99', 'quarantined', 'rejected_9', 'no Persson'),"
             " ('w__x', 'customers', '1', 'skipped', 'stage', 'a lead')"
         )
-        con.execute("insert into sync_links (source_id, value_hashes) values ('99', 'fingerprint of Persson')")
+        con.execute(
+            "insert into sync_links (source_id, value_hashes, payload_hash) values"
+            " ('99', 'fingerprint of Persson', 'hash of Persson')"
+        )
         con.execute("create table candidates as select 'Persson' as name")
     return warehouse.folder
 
@@ -95,6 +101,11 @@ def test_a_masked_snapshot_contains_no_personal_value(folder: Path, personal: Pe
         file_bytes = (folder / "analyst.duckdb").read_bytes()
 
     assert [each for each in SECRETS if each in cells.replace("Persson & Co", "")] == []
+    with published_snapshot(folder, personal) as con:
+        query = "select payload_hash from sync_links union all select payload_hash from sync_attempts"
+        hashes = con.execute(query).fetchall()
+    assert len(set(hashes)) == 1, "views ask whether there is one, and compare them"
+    assert hashes[0][0].startswith("hidden ")
     assert [each for each in SECRETS if each not in {"Persson"} and each.encode() in file_bytes] == []
 
 

@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 import sql
+from assets.delivery.audit.batch_query import RowQuery, read_rows
 from assets.delivery.audit.explain import Explanation, explain_record
 from resources.clock import utc_now
 from resources.warehouse.warehouse import Warehouse
@@ -20,6 +21,26 @@ def explained(warehouse: Warehouse, text: str, as_of: datetime | None = None) ->
     assert len(records) == 1
     assert explanation is not None
     return explanation
+
+
+def test_whole_rows_and_some_columns_come_in_the_order_that_is_asked_for() -> None:
+    """Lists of structures included, whichever way a table is read; a query without rows gives none."""
+    with duckdb.connect() as con:
+        con.execute("create table t as select i as number, [{'field': i}] as changes from range(4) as r(i)")
+        queries = {
+            "whole": RowQuery("t", "number > ?", [1], order="order by number desc"),
+            "some": RowQuery("t", "number > ?", [2, 1], "number + ? as more", "order by more desc"),
+            "none": RowQuery("t", "number > ?", [9]),
+        }
+
+        found = read_rows(con, queries)
+
+    assert found == {
+        "whole": [{"number": 3, "changes": [{"field": 3}]}, {"number": 2, "changes": [{"field": 2}]}],
+        "some": [{"more": 5}, {"more": 4}],
+        "none": [],
+    }
+    assert list(found) == list(queries)
 
 
 def test_the_history_has_every_step(delivered: WorkflowRunner) -> None:

@@ -213,9 +213,10 @@ def test_causes_are_sentences_with_counts(con: duckdb.DuckDBPyConnection) -> Non
         planned("1", "skipped", "flag_not_set", source="customers"),
         planned("2", "skipped", "stage_lead", source="customers"),
         planned("3", "create", "new", source="customers"),
+        planned("4", "unchanged", "identical", source="customers"),
+        planned("5", "unchanged", "inactive", source="customers"),
         *(blocked(str(number), "c1") for number in range(10, 12)),
-        blocked("12", "c2"),
-        blocked("13", "c3"),
+        *(blocked(str(number + 10), f"c{number}") for number in range(2, 6)),
         *(planned(str(number), "quarantined", "too_long") for number in range(20, 27)),
     ]
     replace_table(con, "plan_below", pl.DataFrame(rows, schema=PLAN))
@@ -225,6 +226,8 @@ def test_causes_are_sentences_with_counts(con: duckdb.DuckDBPyConnection) -> Non
     assert found == [
         "7 projects quarantined: because too_long (20, 21, 22, 23, 24, …)",
         "3 projects blocked: their customer is not selected (because flag_not_set: 2; because stage_lead: 1)",
+        "1 project blocked: its customer is in the target by now; the next run sends what waits for it",
+        "1 project blocked: its customer is not active in the target (because inactive)",
         "1 project blocked: its customer is sent first, by the same run",
     ]
 

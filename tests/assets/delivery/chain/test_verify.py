@@ -270,6 +270,10 @@ BENT = {
     "a removed link": "delete from sync_manual_links",
     "a link that no one set": "insert into sync_manual_links (workflow, source, source_id) values ('flow', 'a', '9')",
     "another person": "update sync_manual_links set decided_by = 'eve'",
+    "another time": "update sync_manual_links set decided_at = decided_at + interval 1 day",
+    "another time of what is ignored": "update sync_ignored set decided_at = decided_at - interval 1 day",
+    "another reason": "update sync_manual_links set note = 'they said so'",
+    "no reason": "update sync_ignored set note = null",
     "another day": "update sync_ignored set until_on = until_on + 1",
     "not ignored": "delete from sync_ignored",
 }

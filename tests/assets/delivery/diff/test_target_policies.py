@@ -22,7 +22,7 @@ from tests.assets.delivery.builders import (
     project,
     suite_customers,
 )
-from tests.assets.delivery.diff.decisions import INACTIVE, Rows, actions, plan_rows
+from tests.assets.delivery.diff.decisions import INACTIVE, RETIRE, Rows, actions, plan_rows
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 THREE = tuple(customer(str(number)) for number in range(1, 4))
@@ -46,7 +46,10 @@ def settle(runner: WorkflowRunner, key: str, target_id: str | None, moment: date
         save_manual_link(con, ManualLink("flow", "customers", key, target_id, "ada", moment))
 
 
-GONE = LedgerFacts(deleted=pl.DataFrame([("customers", "1", "901")], schema=DELETED_SCHEMA, orient="row"))
+GONE, HIDDEN = (
+    LedgerFacts(deleted=pl.DataFrame([("customers", "1", "901", code)], schema=DELETED_SCHEMA, orient="row"))
+    for code in ("deleted_in_target", "not_shown_in_target")
+)
 
 
 def test_a_deleted_record_is_held_with_what_is_below_it() -> None:
@@ -69,6 +72,25 @@ def test_a_record_with_a_match_was_not_deleted(there: Rows, expected: tuple[str,
     """Whatever the link says: it is not the record that is missing then."""
     spec = option_tree(match=["external_id", "name"])
     assert actions(plan_rows([desired()], there, [link()], facts=GONE, spec=spec)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ([], ("quarantined", "not_shown_in_target")),
+        ([actual("905", None, name="Company 1")], ("quarantined", "not_shown_in_target")),  # another one of its name
+        ([actual("905")], ("unchanged", "identical")),  # another one with our key
+    ],
+)
+def test_a_hidden_record_is_neither_made_again_nor_exchanged(there: Rows, expected: tuple[str, str]) -> None:
+    """It may well exist, so a rule must not find another one; what is below it waits as well."""
+    spec = option_tree(match=["external_id", "name"])
+    rows = plan_rows([desired(), below("7", "1")], there, [link()], facts=HIDDEN, spec=spec)
+
+    assert actions(rows)[0] == expected
+    assert (rows[1]["reason_code"] == "parent_missing") is (expected[0] == "quarantined")
+    retired = desired(**RETIRE)
+    assert actions(plan_rows([retired], there[:0], [link()], facts=HIDDEN, spec=spec)) == [("skipped", "deleted")]
 
 
 @pytest.mark.parametrize(

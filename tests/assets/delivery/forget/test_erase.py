@@ -139,6 +139,36 @@ def test_texts_that_quote_it_are_emptied_wherever_they_are(con: duckdb.DuckDBPyC
     assert rows(con, "select note from sync_runs order by run_id") == [(TEXT,), ("in Springfield",)]
 
 
+def test_reasons_in_a_workflows_own_tables_are_emptied(con: duckdb.DuckDBPyConnection) -> None:
+    """The last run's results have a target's own words as well, about this record and about another one."""
+    words = {"1": "rejected: too long", "2": f"rejected: {EMAIL} is taken", "3": "the target has these values"}
+    for table in ("sync_flow", "mart_flow", "hist_mart__flow", "plan_flow"):
+        con.execute(
+            f"create or replace table {table} as select 'customers' as source, unnest({[*words]}) as source_id,"
+            f" 'flow' as workflow, 'rejected_1' as reason_code, unnest({[*words.values()]}) as reason,"
+            " 'deliver' as disposition, '{}' as payload, 'p' as plan_id, [{'field': 'f', 'before': null::varchar,"
+            " 'after': null::varchar}] as changes, 'v' as version_hash"
+        )
+    forget(con)
+    for table in ("sync_flow", "mart_flow", "hist_mart__flow", "plan_flow"):
+        assert rows(con, f"select reason from {table} order by source_id") == [(TEXT,), (TEXT,), (words["3"],)], table
+
+
+def test_the_name_of_a_parent_is_emptied_in_the_rows_of_its_children(con: duckdb.DuckDBPyConnection) -> None:
+    """A project below an individual has the name in its path; a namesake's own name stays."""
+    con.execute(
+        "create table tree_flow as select * from (values ('customers', '1', 'Lovelace', 'Lovelace', null),"
+        " ('projects', '7', 'Site', 'Lovelace / Site', 'LOVELACE'), ('customers', '3', 'Lovelace', 'X', null))"
+        " as v (source, source_id, label, path, parent_label)"
+    )
+    con.execute("create table candidates_flow as from tree_flow")
+    forget(con)
+    for table in ("tree_flow", "candidates_flow"):
+        assert rows(con, f"select label, path, parent_label from {table} order by source_id") == [
+            (None, None, None), ("Lovelace", "X", None), ("Site", TEXT, TEXT),
+        ]  # fmt: skip
+
+
 def test_values_of_other_records_are_named_and_stay(con: duckdb.DuckDBPyConnection) -> None:
     """The e-mail address of a second customer is its own; a city is no one's."""
     person = subject(con)
@@ -162,9 +192,11 @@ def test_an_open_plan_that_would_write_it_expires_and_others_stay(con: duckdb.Du
     save_plan(con, "other", cipher, "mine")
     con.execute("update plan_other set source_id = '1'")
     save_plan(con, "another", cipher, "not mine")
+    save_plan(con, "third", cipher, "quotes mine")
+    con.execute(f"update plan_third set reason = 'rejected before: {EMAIL} is taken'")
     forget(con)
     assert rows(con, "select plan_id, state from sync_plans where plan_id like '%mine' order by 1") == [
-        ("mine", "expired"), ("not mine", "waiting"),
+        ("mine", "expired"), ("not mine", "waiting"), ("quotes mine", "expired"),
     ]  # fmt: skip
     assert rows(con, "select payload from plan_other") == [(None,)]
     assert rows(con, "select payload is not null from plan_another") == [(True,)]

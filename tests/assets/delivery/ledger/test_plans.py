@@ -64,7 +64,7 @@ def test_a_rejected_plan_cannot_be_sent(waiting: tuple[WorkflowRunner, str], san
 
     with pytest.raises(SyncError, match=f"plan {plan_id} is rejected"):
         runner.apply(plan_id, "applied")
-    with runner.warehouse.writer() as con, pytest.raises(PlanError, match="is rejected already"):
+    with runner.warehouse.writer() as con, pytest.raises(PlanError, match="is already rejected"):
         plans.reject(con, plans.find(con, plan_id), moment, "again")
 
     assert runner.table("sync_plans")["note"].to_list() == ["not on a Friday"]

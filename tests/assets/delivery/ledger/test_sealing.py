@@ -8,10 +8,14 @@ import pytest
 from cryptography.fernet import Fernet
 
 from assets.delivery.errors import PlanError, SyncError
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plans import find, reject
-from assets.delivery.ledger.sealing import checksum
+from assets.delivery.ledger.sealing import SIGNED, checksum, opened, seal, signature
+from assets.delivery.plan.undo_row import CHANGES
+from assets.delivery.schemas import PLAN_COLUMNS
 from resources import failpoints
 from resources.clock import utc_now
+from resources.encryption import Cipher, EncryptionError
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.tables import read_frame
 from resources.warehouse.warehouse import Warehouse
@@ -126,7 +130,7 @@ def test_a_killed_run_with_a_lost_key_is_recovered(precoro: WorkflowRunner, sand
         source_id: state for source_id, _, state in precoro.attempts() if state in {"found", "unverifiable", "absent"}
     }
     assert ends == {"1": "unverifiable", "2": "unverifiable", "3": "found"}
-    with pytest.raises(PlanError, match=r"run killed cannot be undone: encrypted.* set"):
+    with pytest.raises(PlanError, match=r"run killed cannot be undone: customers \d: encrypted.* set"):
         precoro.undo("killed")
 
 
@@ -219,6 +223,65 @@ def test_with_a_key_a_forged_plan_is_refused_and_its_row_named(
     assert keys(sandbox) == []
 
 
+def row_of(source: str, source_id: str, action: str, **values: object) -> dict[str, object]:
+    """Return a row of a plan."""
+    return {"source": source, "source_id": source_id, "action": action, "plan_id": "p", "level": 1, **values}
+
+
+def test_what_is_not_signed_is_compared_with_what_is() -> None:
+    """The parents of records that are created or moved are named twice, once under the signature."""
+    moved = [{"field": "(parent)", "before": "61", "after": "62"}]
+    below = {"parent_source": "customers", "payload": "{}", "changes": []}
+    rows = [
+        row_of("customers", "1", "unchanged", target_id="61"), row_of("customers", "2", "unchanged", target_id="62"),
+        row_of("customers", "3", "create", payload="{}", changes=[]), row_of("customers", "4", "skipped"),
+        row_of("projects", "7", "create", **below, parent_source_id="1", parent_target_id="61"),
+        row_of("projects", "8", "create", **below, parent_source_id="3"),
+        row_of("projects", "9", "update", **below | {"changes": moved}, parent_source_id="2", parent_target_id="61"),
+    ]  # fmt: skip
+    schema = {"plan_id": pl.String, **dict.fromkeys(PLAN_COLUMNS, pl.String), "level": pl.Int32, "changes": CHANGES}
+    cipher, stored = Cipher(ANOTHER_KEY), dict.fromkeys(SIGNED, "x")
+    plan = seal(pl.DataFrame(rows, schema=schema), cipher)
+    stored["checksum"] = signature(plan, stored, cipher)
+    forgeries = {
+        "customers 1": plan.with_columns(target_id=pl.col("target_id").str.replace("61", "62")),
+        "customers 2": plan.with_columns(target_id=pl.col("target_id").str.replace("62", "60")),
+        "customers 3": pl.concat([plan, plan[:1].with_columns(source_id=pl.lit("3"))]),
+        "customers 4": plan.with_columns(action=pl.col("action").str.replace("skipped", "deactivate")),
+    }
+
+    assert opened(plan, stored, cipher)["source_id"].to_list() == plan["source_id"].to_list()
+    for name, forgery in forgeries.items():
+        with pytest.raises(EncryptionError, match=f"^{name} was modified"):
+            opened(forgery, stored, cipher)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "update plan_flow set target_id = '7' where source_id = '1'",
+        "update plan_flow set source_id = if(source_id = '1', '2', '1') where source = 'customers'",
+        "update plan_flow set action = 'deactivate' where source_id = '1'",
+    ],
+    ids=["another target record", "exchanged", "a write"],
+)
+def test_with_a_key_a_row_that_is_not_sent_cannot_be_forged_either(
+    precoro: WorkflowRunner, sandbox: Sandbox, forgery: str
+) -> None:
+    """A record that is created below another one goes to the parent that the other one's row names."""
+    precoro.warehouse = Warehouse(precoro.warehouse.folder, Fernet.generate_key().decode())
+    precoro.stage(customer("1"), customer("2"), below=(project("100"),)).run()
+    precoro.stage(customer("1"), customer("2"), below=(project("100"), project("101")))
+    plan_id, before = precoro.plan("below").plan_id, keys(sandbox)
+    forged(precoro.warehouse, plan_id, forgery, rehash=False)
+
+    with pytest.raises(PlanError, match="customers 1 was modified"):
+        precoro.send("forged")
+
+    assert keys(sandbox) == before
+
+
 def test_with_a_key_a_waiting_plan_cannot_be_made_ready(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """The guard's question is part of what is signed."""
     precoro.warehouse = Warehouse(precoro.warehouse.folder, Fernet.generate_key().decode())
@@ -228,6 +291,22 @@ def test_with_a_key_a_waiting_plan_cannot_be_made_ready(precoro: WorkflowRunner,
 
     with pytest.raises(PlanError, match="modified after it was stored"):
         precoro.send("forged")
+
+    assert keys(sandbox) == []
+
+
+@pytest.mark.long
+def test_a_rejected_plan_cannot_be_opened_again(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Its state is signed as it was made: setting it back would make the signature fit."""
+    precoro.warehouse = Warehouse(precoro.warehouse.folder, Fernet.generate_key().decode())
+    plan_id = precoro.stage(customer("1")).plan("made").plan_id
+    with precoro.warehouse.writer() as con:
+        reject(con, find(con, plan_id), utc_now(precoro.clock), "wrong")
+        record_event(con, Event(event=Happened.REJECTED, at=utc_now(precoro.clock), workflow="flow", subject=plan_id))
+    forged(precoro.warehouse, plan_id, "update sync_plans set state = 'ready'", rehash=False)
+
+    with pytest.raises(PlanError, match=f"plan {plan_id} was rejected"):
+        precoro.send("again")
 
     assert keys(sandbox) == []
 
@@ -252,5 +331,29 @@ def test_with_a_key_a_forged_image_is_not_undone(precoro: WorkflowRunner) -> Non
     planned(precoro).send("renamed")
     forged(precoro.warehouse, "", "update sync_attempts set image = '[]' where image is not null", rehash=False)
 
-    with pytest.raises(PlanError, match="run renamed cannot be undone: not encrypted"):
+    with pytest.raises(PlanError, match="run renamed cannot be undone: customers 1: not encrypted"):
+        precoro.undo("renamed")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        """update sync_attempts as own set image = other.image from sync_attempts as other where own.image is not null
+        and other.image is not null and own.run_id = 'renamed' and other.run_id = 'renamed'
+        and own.source_id <> other.source_id""",
+        "update sync_attempts set source_id = if(source_id = '1', '2', '1') where run_id = 'renamed'",
+        "update sync_attempts set action = 'create' where run_id = 'renamed'",
+    ],
+    ids=["exchanged", "of other records", "of another action"],
+)
+def test_with_a_key_an_image_is_that_of_one_send(precoro: WorkflowRunner, forgery: str) -> None:
+    """An undo would give a record the former name of another, or switch it off."""
+    precoro.warehouse = Warehouse(precoro.warehouse.folder, Fernet.generate_key().decode())
+    precoro.stage(customer("1"), customer("2", company_name="Second")).run()
+    precoro.stage(customer("1", company_name="First!"), customer("2", company_name="Second!")).plan("renamed")
+    precoro.send("renamed")
+    forged(precoro.warehouse, "", forgery, rehash=False)
+
+    with pytest.raises(PlanError, match=r"run renamed cannot be undone: customers \d: encrypted for another record"):
         precoro.undo("renamed")

@@ -75,6 +75,29 @@ def test_a_blank_export_box_switches_nothing_off(
     assert cleared["reason_code"].to_list() == ["flag_not_set"]
 
 
+@pytest.mark.parametrize(
+    ("where", "lifecycle", "expected"),
+    [
+        ("email = 'a'", {}, ("skip", "filtered_out")),
+        ("email = 'a'", {"out_of_scope": "deactivate"}, ("hold", "condition_blank")),
+        ("email in ('a', 'b')", {"out_of_scope": "deactivate"}, ("hold", "condition_blank")),
+        ("not starts_with(email, 'a')", {"out_of_scope": "deactivate"}, ("hold", "condition_blank")),
+        ("email = 'a'", {"out_of_scope": "deactivate", "missing": "deactivate"}, ("retire", "condition_blank")),
+        ("email = 'a'", {"out_of_scope": "deactivate", "missing": "report"}, ("skip", "condition_blank")),
+        ("email = 'a' and company_name = 'b'", {"out_of_scope": "deactivate"}, ("retire", "filtered_out")),
+        ("email = 'a' or company_name = 'A'", {"out_of_scope": "deactivate"}, ("deliver", None)),
+        ("coalesce(email, '') = 'a'", {"out_of_scope": "deactivate"}, ("retire", "filtered_out")),
+        ("email is not null", {"out_of_scope": "deactivate"}, ("retire", "filtered_out")),
+    ],
+)
+def test_a_condition_that_a_blank_leaves_open_switches_nothing_off(
+    where: str, lifecycle: dict[str, str], expected: tuple[str, str | None]
+) -> None:
+    """A column that a role no longer sees is blank in every row that is read again: one record after the other."""
+    record = customer(email=None, company_name="A")
+    assert outcomes(customer_mart({"value": "x"}, record, select={"where": where}, lifecycle=lifecycle)) == [expected]
+
+
 def with_column(field: dict[str, Any], **columns: list[Any]) -> list[tuple[str, str | None]]:
     """Return the outcome of records that have other columns as well."""
     height = len(next(iter(columns.values())))

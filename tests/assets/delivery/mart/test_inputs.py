@@ -69,6 +69,19 @@ def anew(warehouse: Warehouse, flow: Workflow, today: date = TODAY) -> pl.DataFr
     return rows(warehouse)
 
 
+def test_a_subsidiary_that_is_no_longer_shown_is_a_changed_input(warehouse: Warehouse) -> None:
+    """It leaves one list of the customer and enters the other."""
+    transformed = []
+    for shown, missing in ((["1", "2"], None), (["1"], ["2"])):
+        lists = {"subsidiary_ids": shown, "missing_subsidiary_ids": missing}
+        columns = [pl.Series(name, [ids], dtype=pl.List(pl.String)) for name, ids in lists.items()]
+        one = customers(customer("1")).with_columns(columns)
+        fill(warehouse, tables(stg_netsuite__customers=one), NODES)
+        transformed.append(made(warehouse, NAMED).transformed)
+
+    assert transformed[-1] == 1
+
+
 @pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(workflows(), workflows(), accounts(), accounts(), delivered_nodes(), delivered_nodes())

@@ -78,7 +78,7 @@ def workflows(draw: st.DrawFn) -> Workflow:
 
 @st.composite
 def accounts(draw: st.DrawFn) -> dict[str, pl.DataFrame]:
-    """The tables that the workflow reads; parents may be missing, deleted, or form a ring."""
+    """The tables that the workflow reads; parents may be missing, deleted, or form a cycle."""
     above, flags = st.sampled_from([None, *IDS]), st.sampled_from([False, False, True])
     staged = [
         customer(

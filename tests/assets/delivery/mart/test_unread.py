@@ -119,6 +119,7 @@ def test_a_reference_without_the_target_state_of_its_workflow_blocks(warehouse: 
         {"source_id": "2", "action": "deferred"},
         {"source_id": "2", "action": "failed"},
         {"source_id": "2", "target_id": "71"},  # linked; the last read did not show it
+        {"source_id": "2", "action": "quarantined", "reason_code": "not_shown_in_target"},  # it may be hidden
     ],
 )
 def test_a_referred_record_without_an_outcome_blocks(warehouse: Warehouse, decision: dict[str, Any]) -> None:

@@ -163,6 +163,37 @@ def test_a_lost_batch_response_leaves_one_record_each(suiteprojects: WorkflowRun
     assert {state for _, _, state in suiteprojects.attempts()} == {"intent", "unknown", "confirmed"}
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("kind", [FaultKind.NOT_APPLIED_500, FaultKind.HTML, FaultKind.EMPTY])
+def test_a_record_on_which_the_service_fails_costs_no_other_its_response(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox, kind: FaultKind
+) -> None:
+    """A firewall, or an error of the service, may take the whole request for one text in it, every night."""
+    suiteprojects.spec = CUSTOMERS
+    sandbox.faults.plan("suiteprojects", Fault(kind, "POST", "drop table", times=1000))
+    some = [customer(str(number)) for number in range(1, 20)]
+
+    decisions = suiteprojects.stage(*some, customer("20", company_name="drop table Ltd")).run()
+
+    assert decisions == {**{str(number): ("create", "new") for number in range(1, 20)}, "20": ("failed", "unknown")}
+    assert suiteprojects.run()["20"] == ("failed", "unknown")
+    assert len(sandbox.suiteprojects.rows("Customer")) == 19
+
+
+@pytest.mark.long
+def test_a_service_that_answers_no_write_gets_few(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Three records in a row without a response, each sent for itself: the rest waits for the next run."""
+    suiteprojects.spec = CUSTOMERS
+    sandbox.faults.plan("suiteprojects", Fault(FaultKind.HTML, "POST", "<Add ", times=1000))
+
+    decisions = suiteprojects.stage(*(customer(str(number)) for number in range(1, 65))).run()
+
+    assert {action for action, _ in decisions.values()} == {"failed"}
+    run = suiteprojects.table("sync_runs").to_dicts()[0]
+    assert (run["state"], "3 responses in a row were lost" in run["note"]) == ("partial", True)
+    assert suiteprojects.target.calls < 40
+
+
 CUSTOMERS = one_source(
     target="suiteprojects.Customer",
     fields=[
@@ -316,4 +347,4 @@ def test_records_that_are_all_refused_stop_the_run(precoro: WorkflowRunner, sand
 
     assert sum(action == "quarantined" for action, _ in decisions.values()) == 3
     assert sum(action == "failed" for action, _ in decisions.values()) == 6
-    assert "3 options in a row were refused with HTTP 451" in precoro.table("sync_runs")["note"][0]
+    assert "3 options in a row were rejected with HTTP 451" in precoro.table("sync_runs")["note"][0]

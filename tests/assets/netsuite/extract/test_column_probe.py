@@ -1,9 +1,11 @@
 """Accounts differ in columns, tables and features: whatever is missing is reported, not guessed."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from assets.netsuite.extract.strategy import Extracted, Strategy
 from assets.netsuite.record_types import record_type_of
 from assets.netsuite.suiteql_file import Query
 from resources.errors import IntegrationError, RequestRejectedError
@@ -25,6 +27,30 @@ def test_a_missing_optional_column_is_skipped_and_reported(account: NetSuiteAcco
         "column customer.comments does not exist in NetSuite; skipped",
         "column customer.fax does not exist in NetSuite; skipped",
     ]
+
+
+def test_a_column_that_is_lost_during_an_extraction_blanks_nothing(
+    account: NetSuiteAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that were asked for later lack it: nothing is loaded, and the next run keeps its values."""
+    account.customers(1, phone="1")
+    account.extract()
+    account.sandbox.netsuite.update("customer", 1, companyname="Renamed")
+    has_undated = Strategy._with_undated
+
+    def lose_phone(strategy: Strategy, extracted: Extracted) -> Extracted:
+        account.switch(hidden_columns=["customer.phone"])
+        rows = strategy._reader.rows_with("c.id", ["1"])
+        return has_undated(strategy, replace(extracted, spools=[*extracted.spools, rows]))
+
+    monkeypatch.setattr(Strategy, "_with_undated", lose_phone)
+    with pytest.raises(RequestRejectedError, match="phone"):
+        account.extract()
+    monkeypatch.undo()
+
+    assert account.extract().warnings == ("column customer.phone does not exist in NetSuite; skipped",)
+    row = account.raw("customers")["1"]
+    assert (row["phone"], row["companyname"]) == ("1", "Renamed")
 
 
 # errors that name no column, or another one than the unknown one

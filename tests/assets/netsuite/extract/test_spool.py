@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets.netsuite.extract import spool as spool_module
-from assets.netsuite.extract.spool import Spool, SpoolLayout, scratch, spool_query
+from assets.netsuite.extract.spool import Spool, SpoolLayout, spool_query
 from resources.errors import ContractError
 from resources.netsuite.pages import RawPage, scan_page
 from resources.netsuite.parallel_fetch import FetchedPage
+from resources.scratch import scratch
 
 LAYOUT = SpoolLayout("id", ("id", "name", "note"), "'raw_x'", "raw_x")
 TEXT = st.one_of(st.none(), st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
@@ -49,7 +50,7 @@ def rows_of(spool: Spool) -> list[dict[str, Any]]:
 def test_values_are_stored_unchanged(tmp_path: Path, values: list[tuple[str | None, str | None]]) -> None:
     """Quotation marks, backslashes, other scripts, empty texts: none may change."""
     rows = [{"id": str(number), "name": name, "note": note} for number, (name, note) in enumerate(values, 1)]
-    with scratch(tmp_path) as folder:
+    with scratch(tmp_path, "test") as folder:
         spool = Spool(folder, LAYOUT)
         spool.add([FetchedPage(page(*rows), 0, None)])
 
@@ -59,7 +60,7 @@ def test_values_are_stored_unchanged(tmp_path: Path, values: list[tuple[str | No
 def test_only_equal_rows_have_equal_hashes(tmp_path: Path) -> None:
     """An empty column and one that was not requested are the same; a value in another column is not."""
     rows = [{"id": "1", "name": "a"}, {"id": "2", "note": "a"}, {"id": "3", "name": "a", "note": ""}]
-    with scratch(tmp_path) as folder:
+    with scratch(tmp_path, "test") as folder:
         wide = Spool(folder, LAYOUT)
         wide.add([FetchedPage(page(*rows), 0, None)])
         hashes = [row["_row_hash"] for row in rows_of(wide)]
@@ -74,7 +75,7 @@ def test_only_equal_rows_have_equal_hashes(tmp_path: Path) -> None:
 def test_names_in_another_case_and_numbers_are_normalized(tmp_path: Path) -> None:
     """The documentation does not specify the case; DuckDB alone would find such columns empty."""
     upper, number = page({"id": "1", "NAME": "a"}), page({"id": 2, "note": True})
-    with scratch(tmp_path) as folder:
+    with scratch(tmp_path, "test") as folder:
         spool = Spool(folder, LAYOUT)
         spool.add([FetchedPage(upper, 0, None), FetchedPage(number, 1, None)])
 
@@ -84,7 +85,7 @@ def test_names_in_another_case_and_numbers_are_normalized(tmp_path: Path) -> Non
 
 def test_rows_of_another_id_range_are_left_out(tmp_path: Path) -> None:
     """The range was split while the page was on its way."""
-    with scratch(tmp_path) as folder:
+    with scratch(tmp_path, "test") as folder:
         spool = Spool(folder, LAYOUT)
         spool.add([FetchedPage(page({"id": "1"}, {"id": "2"}, {"id": "3"}), 0, 2)])
 
@@ -104,20 +105,20 @@ def test_rows_of_another_id_range_are_left_out(tmp_path: Path) -> None:
 )
 def test_an_inconsistent_page_stops_the_read(tmp_path: Path, rows: list[Any], after: int) -> None:
     """Rows could be lost or repeated silently."""
-    with scratch(tmp_path) as folder, pytest.raises(ContractError, match=r"do(es)? not ascend"):
+    with scratch(tmp_path, "test") as folder, pytest.raises(ContractError, match=r"do(es)? not ascend"):
         Spool(folder, LAYOUT).add([FetchedPage(page(*rows), after, None)])
 
 
 def test_a_page_that_ends_with_another_key_stops_the_read(tmp_path: Path) -> None:
     """The next call has begun after the announced key, so that rows in between would be lost."""
-    with scratch(tmp_path) as folder, pytest.raises(ContractError, match=r"holds other rows"):
+    with scratch(tmp_path, "test") as folder, pytest.raises(ContractError, match=r"holds other rows"):
         Spool(folder, LAYOUT).add([FetchedPage(replace(page({"id": "1"}, {"id": "2"}), last_key=3), 0, None)])
 
 
 def test_a_column_that_was_not_requested_is_left_out_and_named(tmp_path: Path) -> None:
     """The other columns are as they came, on this page and on the others."""
     pages = [page({"id": "1", "name": "a", "newInNetSuite": "b"}), page({"id": "2", "note": {"refName": "c"}})]
-    with scratch(tmp_path) as folder:
+    with scratch(tmp_path, "test") as folder:
         spool = Spool(folder, LAYOUT)
         spool.add([FetchedPage(pages[0], 0, None), FetchedPage(pages[1], 1, None)])
 
@@ -131,7 +132,7 @@ def test_half_a_page_stops_the_read(tmp_path: Path) -> None:
     whole = page({"id": "1"}, {"id": "2"})
     cut = replace(whole, body=whole.body.replace(b',{"links":[],"id":"2"}', b""), end=whole.end - 22)
 
-    with scratch(tmp_path) as folder, pytest.raises(ContractError, match="announces 2 rows and holds 1"):
+    with scratch(tmp_path, "test") as folder, pytest.raises(ContractError, match="announces 2 rows and holds 1"):
         Spool(folder, LAYOUT).add([FetchedPage(cut, 0, None)])
 
 
@@ -165,7 +166,7 @@ def test_no_error_contains_values_of_a_row(tmp_path: Path) -> None:
 
 def test_the_scratch_folder_is_private_and_removed(tmp_path: Path) -> None:
     """The files contain names and addresses."""
-    with scratch(tmp_path) as folder:
+    with scratch(tmp_path, "test") as folder:
         assert folder.stat().st_mode & 0o077 == 0
         (folder / "x").write_text("x")
 

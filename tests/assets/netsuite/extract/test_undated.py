@@ -5,7 +5,7 @@ import pytest
 from assets.netsuite.extract.read_warnings import latest_warnings
 from tests.assets.netsuite.conftest import NetSuiteAccount
 
-TEXT = "have no lastmodifieddate"
+TEXT = "without lastmodifieddate"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_records_without_a_date_are_named_in_every_run(mixed: NetSuiteAccount) -
     report = mixed.extract()
 
     (text,) = [each for each in report.warnings if TEXT in each]
-    assert text.startswith("1 rows have no lastmodifieddate, NetSuite ids 3;")
+    assert text.startswith("1 row without lastmodifieddate, NetSuite ids 3;")
     with mixed.warehouse.writer() as con:
         assert any(TEXT in text for _, text in latest_warnings(con))
 

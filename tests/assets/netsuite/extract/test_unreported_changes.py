@@ -17,7 +17,7 @@ from resources.warehouse.warehouse import Warehouse
 from tests.assets.netsuite.conftest import NetSuiteAccount
 
 DAY_S = 86_400
-SILENT = "records changed without lastmodifieddate"
+SILENT = "changed without lastmodifieddate"
 
 
 def night(account: NetSuiteAccount, *record_types: str) -> list[int]:
@@ -42,7 +42,7 @@ def test_a_value_that_changed_without_a_date_is_read_at_night(account: NetSuiteA
     assert (ordinary.updated, ordinary.unreported) == (0, 0)
     assert (found.updated, found.unreported, found.verified) == (1, 1, 2)
     assert [each for each in found.warnings if SILENT in each] == [
-        f"1 {SILENT}: NetSuite ids 1; the new values were read"
+        f"1 record {SILENT}: NetSuite ids 1; the new values were read"
     ]
     assert account.raw("customers")["1"]["companyname"] == "Renamed silently"
 

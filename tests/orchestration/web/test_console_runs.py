@@ -1,0 +1,62 @@
+"""The console's page of a run: what it sent, in the order of a review, and what of it can be undone."""
+
+import pytest
+
+from assets.delivery.ledger.tables import ensure_ledger
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.web.console import runs
+from orchestration.web.console.site import Account
+from tests.orchestration.conftest import Home
+
+# attempt, state, place in the ledger, record, reason, former values
+ATTEMPTS = [
+    ("a", "intent", 1, "10", None, "[]"), ("a", "confirmed", 4, "10", None, None),
+    ("b", "intent", 2, "20", None, "[]"), ("b", "rejected", 5, "20", "too long", None),
+    ("c", "intent", 3, "30", None, "[]"), ("c", "unknown", 6, "30", "no answer", None),
+    ("c", "found", 7, "30", None, None), ("d", "intent", 8, "40", None, "[]"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def account(home: Home) -> Account:
+    """A home with a run that sent four records, of which one was rejected and one has no outcome."""
+    with home.warehouse.writer() as con:
+        ensure_ledger(con)
+        con.execute(
+            "insert into sync_runs by name select 'r' as run_id, 'flow' as workflow, 'finished' as state, 1 as position"
+        )
+        for run_id in ("r", "other"):
+            con.executemany(
+                "insert into sync_attempts by name select ? as run_id, ? as attempt_id, ? as state, ? as position,"
+                " ? as source_id, ? as reason, ? as image, 'flow' as workflow, 'things' as source, 'update' as action",
+                [(run_id, *row) for row in ATTEMPTS] if run_id == "r" else [(run_id, "z", "intent", 9, "50", "", "[]")],
+            )
+    return Account.of(MillpondSettings())
+
+
+def test_what_has_no_good_end_comes_first_and_each_record_has_its_last_answer(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On every page; the number of all records stays the same."""
+    monkeypatch.setattr(runs, "PER_PAGE", 3)
+
+    pages = [runs.run_page(account, "r", number)[0] for number in (1, 2)]
+
+    shown = [[(each["source_id"], each["answer"], each["reason"]) for each in page.sent] for page in pages if page]
+    assert shown == [
+        [("20", "rejected", "too long"), ("40", "intent", None), ("10", "confirmed", None)],
+        [("30", "found", None)],
+    ]
+    assert [page.total for page in pages if page] == [4, 4]
+
+
+def test_what_can_be_undone_is_counted_again_after_a_change(account: Account) -> None:
+    """It is kept for as long as the warehouse stays as it is."""
+    before = runs.run_page(account, "r", 1)[0]
+    with account.live.writer() as con:
+        con.execute("update sync_attempts set image = null where attempt_id = 'a'")
+    after = runs.run_page(account, "r", 1)[0]
+
+    assert before is not None
+    assert after is not None
+    assert (before.can_undo, after.can_undo) == (2, 1)
