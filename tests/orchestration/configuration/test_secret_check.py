@@ -38,7 +38,7 @@ FORMS = {
     "carriage return": (lambda text: text[:20] + "\r" + text[20:], "contains a line break after 20 characters"),
     "escape": (lambda text: text[:20] + "\x1b" + text[20:], "contains a control character"),
     "separator": (lambda text: text[:20] + "\u2028" + text[20:], "contains a line break"),
-    "typographic": (lambda text: text[:20] + "\u2019" + text[20:], "no ASCII"),
+    "typographic": (lambda text: text[:20] + "\u2019" + text[20:], "non-ASCII"),
     "space": (lambda text: text[:20] + " " + text[20:], "contains a space"),
 }  # fmt: skip
 LISTS = {"MILLPOND_ENCRYPTION_KEY", "MILLPOND_LEDGER_KEY", "MILLPOND_WEBHOOK_SECRETS"}
