@@ -121,4 +121,4 @@ def test_going_live_beside_another_connector_goes_through_every_step(tmp_path: P
         assert [line for line in done.lines if line.endswith(" is on")] == [
             "✓ maintenance_schedule is on", "✓ sales_schedule is on", "✓ sales_changes is on",
         ]  # fmt: skip
-        assert "on already" in live(tmp_path, "go-live", "sales").out
+        assert "already on" in live(tmp_path, "go-live", "sales").out

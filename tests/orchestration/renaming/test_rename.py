@@ -100,6 +100,8 @@ def _fill(con: duckdb.DuckDBPyConnection, name: str) -> None:
             names = ", ".join(given)
             con.execute(f"insert into {table} ({names}) values ({', '.join('?' * len(given))})", [*given.values()])
     con.execute("update sync_import_selection set selected_at = ?", [MOMENT])
+    for table in ("sync_manual_links", "sync_ignored"):
+        con.execute(f"update {table} set decided_at = ?", [MOMENT])
     for layer in LAYERS:
         if layer != "plan":
             replace_table(con, f"{layer}_{name}", pl.DataFrame({"source_id": ["7"]}))
