@@ -17,6 +17,8 @@ from assets.delivery.ledger.tables import upsert
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, UNCERTAIN, SourceKey
 from assets.delivery.target import UNFINISHED, WRITING
+from assets.result_texts import counted
+from resources.errors import TransientError
 
 _DIED = "the run was interrupted or died; the next run checks in the target what it had sent"
 
@@ -90,11 +92,12 @@ def mark_uncertain(
 
 
 def finish_creates(run: RunContext, version: str) -> Exception | None:
-    """Make the second call of every create that may lack it, under the writer lock; return why it stopped early."""
+    """Make the second call of every create that may lack it, under the writer lock; return why one is left."""
     if not run.target.creates_in_two_calls:
         return None
     with run.warehouse.writer(transaction=False) as con:
         creates = unfinished_creates(con, run.workflow.name)
+    left = len(creates)
     for start in range(0, len(creates), run.target.batch_size):
         batch = creates[start : start + run.target.batch_size]
         sent = run.target.finish_creates([str(each.target_id) for each in batch])
@@ -108,6 +111,10 @@ def finish_creates(run: RunContext, version: str) -> Exception | None:
         ]  # fmt: skip
         with run.warehouse.writer() as con:
             write_attempts(con, finished)
+        left -= len(finished)
         if sent.stop:
             return sent.stop
-    return None
+    if not left:
+        return None
+    reason = f"{counted(left, 'records')} still lack their second call; the next run repeats it"
+    return TransientError(run.target.system, "finish creates", reason)
