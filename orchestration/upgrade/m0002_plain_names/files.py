@@ -4,6 +4,7 @@ home of 0.1  ->  convert_files()  ->  the same files under the names of 0.2; rep
 """
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,6 +22,7 @@ from orchestration.upgrade.m0002_plain_names.names import (
 )
 from resources.atomic_file import fsync, write_atomically
 from resources.failpoints import reach
+from resources.warehouse.spill import FOLDER as SPILLED
 
 OLD_FOLDER, FOLDER = "pond", "warehouse"
 OLD_FILE, FILE = "stage.duckdb", "millpond.duckdb"
@@ -93,11 +95,9 @@ def _move_warehouse(home: Path) -> Iterator[str]:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove a folder in which nothing but locks is."""
-    if folder.is_dir() and all(file.suffix == ".lock" for file in folder.iterdir()):
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
+    """Remove a folder in which nothing is but locks and what DuckDB spilled, as after a look into the warehouse."""
+    if folder.is_dir() and all(file.suffix == ".lock" or file.name == SPILLED for file in folder.iterdir()):
+        shutil.rmtree(folder)
 
 
 def _refuse_existing(old: Path, new: Path) -> None:

@@ -201,7 +201,9 @@ def test_switches_of_the_sandbox_are_renamed(tmp_path: Path) -> None:
 
 
 def test_locks_of_old_names_are_gone(old: Installation) -> None:
-    """No process uses them anymore."""
+    """No process uses them anymore; a look into the new folder before the upgrade left locks and nothing else."""
+    (old.home / "warehouse" / ".spill").mkdir(parents=True)
+    (old.home / "warehouse" / "millpond.duckdb.lock").touch()
     for name in ("stage.duckdb", "twin_acme__leads", "precoro"):
         (old.home / "pond" / f"{name}.lock").touch()
     upgrade_all(lambda _: None)
