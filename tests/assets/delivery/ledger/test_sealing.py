@@ -17,6 +17,7 @@ from resources import failpoints
 from resources.clock import utc_now
 from resources.encryption import Cipher, EncryptionError
 from resources.sandbox.sandbox import Sandbox
+from resources.warehouse import tables
 from resources.warehouse.tables import read_frame
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, one_source, option_tree, project
@@ -357,3 +358,14 @@ def test_with_a_key_an_image_is_that_of_one_send(precoro: WorkflowRunner, forger
 
     with pytest.raises(PlanError, match=r"run renamed cannot be undone: customers \d: encrypted for another record"):
         precoro.undo("renamed")
+
+
+def test_the_checksum_of_a_plan_does_not_depend_on_how_it_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans that waited before an upgrade were hashed at once."""
+    texts = {name: [f"{name} {number}" for number in range(50)] for name in PLAN_COLUMNS}
+    plan = pl.DataFrame(texts)
+    whole = checksum(plan)
+    monkeypatch.setattr(tables, "PART_MB", 0.001)
+
+    assert len([*tables.parts_of(plan)]) > 1
+    assert checksum(plan) == whole
