@@ -37,18 +37,29 @@ def contents(home: Home) -> dict[str, list[tuple[object, ...]]]:
     return {name: home.warehouse.read(f"from {name} order by all").rows() for name in tables}
 
 
+def edited(folder: Path, texts: dict[str, str]) -> Path:
+    """Return a copy of the customers' workflow file in which these texts are replaced by others."""
+    text = (ROOT / "orchestration" / "workflows" / CUSTOMERS / "defs.yaml").read_text()
+    for old, new in texts.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    file = folder / CUSTOMERS / "defs.yaml"
+    file.parent.mkdir()
+    file.write_text(text)
+    return file
+
+
 @pytest.mark.long
 def test_a_preview_shows_the_edited_file_beside_the_last_run_and_writes_nothing(
     synced: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither in the warehouse nor in the target; the decision is that of the next plan."""
     source_id, name = a_customer(synced)
-    text = (ROOT / "orchestration" / "workflows" / CUSTOMERS / "defs.yaml").read_text()
-    file = tmp_path / CUSTOMERS / "defs.yaml"
-    file.parent.mkdir()
-    file.write_text(text.replace("value: From NetSuite, on: create", "value: From NetSuite")
-                    .replace('sql: "case when is_person', "sql: \"'New ' || case when is_person")
-                    .replace("from: url}", "from: url, active: false}"))  # fmt: skip
+    file = edited(tmp_path, {
+        "value: From NetSuite, on: create": "value: From NetSuite",
+        'sql: "case when is_person': "sql: \"'New ' || case when is_person",
+        "from: url}": "from: url, active: false}",
+    })  # fmt: skip
     before, writes = contents(synced), synced.sandbox.suiteprojects.write_calls()
 
     assert preview(source_id, workflow=CUSTOMERS, file=file) == CLEAN
@@ -68,12 +79,7 @@ def test_a_preview_names_what_the_edited_file_would_hold_back(
 ) -> None:
     """As the plan would: a record that needs a correction is not just skipped."""
     source_id, _ = a_customer(synced)
-    text = (ROOT / "orchestration" / "workflows" / CUSTOMERS / "defs.yaml").read_text()
-    file = tmp_path / CUSTOMERS / "defs.yaml"
-    file.parent.mkdir()
-    file.write_text(
-        text.replace("{field: name, from: entity_number,", "{field: name, from: entity_number, max_length: 1,")
-    )
+    file = edited(tmp_path, {"{field: name, from: entity_number,": "{field: name, from: entity_number, max_length: 1,"})
 
     assert preview(source_id, workflow=CUSTOMERS, file=file) == CLEAN
 
