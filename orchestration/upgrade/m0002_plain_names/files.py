@@ -22,10 +22,10 @@ from orchestration.upgrade.m0002_plain_names.names import (
 )
 from resources.atomic_file import fsync, write_atomically
 from resources.failpoints import reach
-from resources.warehouse.spill import FOLDER as SPILLED
 
 OLD_FOLDER, FOLDER = "pond", "warehouse"
 OLD_FILE, FILE = "stage.duckdb", "millpond.duckdb"
+SPILLED = ".spill"  # beside the new file; its module loads DuckDB, which this check at every start may not
 OLD_QUEUE, QUEUE = "hints.sqlite", "notifications.sqlite"
 ALERTS = "alerts.sqlite"
 SWITCHES, SANDBOX, FAULT_FILE = "switches.json", Path("sandbox"), "faults.sqlite"
