@@ -17,7 +17,7 @@ import polars as pl
 from assets.delivery.errors import SyncError
 from assets.delivery.realtime.sync_records import sync_records
 from assets.delivery.schemas import KEY
-from orchestration.simulation.crashable_warehouse import CrashableWarehouse, KilledError
+from orchestration.simulation.crashable_warehouse import CrashableMemory, KilledError
 from resources import failpoints
 from resources.errors import IntegrationError
 from resources.sandbox.faults import OUTAGES, Fault
@@ -73,7 +73,7 @@ class WalkEvents:
             self.dice.seed(self.seed)
         self.sandbox = Sandbox(self.folder / "sandbox")
         self.target = WALK_TARGETS[self.system](self.sandbox)
-        self.warehouse = CrashableWarehouse(self.folder / "warehouse")
+        self.warehouse = CrashableMemory(self.folder / "warehouse")
         self.clock = JumpingClock(self.sandbox.clock)
         if self.seed % 2:
             self.target.ignore_key_in_creates()
